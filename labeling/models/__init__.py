@@ -1,0 +1,20 @@
+"""What is stored: one file a noun, in the order of the loop."""
+
+from labeling.models.annotators import Annotator
+from labeling.models.challenges import Answer, Challenge
+from labeling.models.images import Image, Tile
+from labeling.models.projects import Concept, Project
+from labeling.models.questions import Question
+from labeling.models.snapshots import Snapshot
+
+__all__ = [
+    "Annotator",
+    "Answer",
+    "Challenge",
+    "Concept",
+    "Image",
+    "Project",
+    "Question",
+    "Snapshot",
+    "Tile",
+]

@@ -1,0 +1,83 @@
+"""What is put before one person at once, and what they said."""
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from labeling.models.annotators import Annotator
+from labeling.models.images import Tile
+from labeling.models.projects import Concept, Project
+from labeling.models.questions import Question
+
+
+class Challenge(models.Model):
+    """Tiles put before one person at once; signed, short-lived, answered once.
+
+    `questions` and `reasons` run in the order of the tiles on the screen. A `write` challenge
+    has no question yet: its tile is named and its answer makes one.
+    """
+
+    class Kind(models.TextChoices):
+        GRID = "grid", "3 × 3 tiles of many pictures"
+        SPLIT = "split", "4 × 4 tiles of one picture"
+        VERIFY = "verify", "is this true of the picture?"
+        WRITE = "write", "write what you see"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="challenges")
+    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="challenges")
+    kind = models.CharField(max_length=6, choices=Kind.choices)
+    concept = models.ForeignKey(Concept, models.CASCADE, null=True, blank=True)
+    tile = models.ForeignKey(Tile, models.CASCADE, null=True, blank=True)
+    questions = ArrayField(models.BigIntegerField(), default=list)
+    tiles = ArrayField(models.BigIntegerField(), default=list)
+    reasons = ArrayField(models.CharField(max_length=9), default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True, blank=True)
+    skipped = models.BooleanField(default=False)
+    passed = models.BooleanField(null=True, blank=True, help_text="Right on the gold tiles.")
+    seconds = models.FloatField(null=True, blank=True, help_text="From shown to answered.")
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(
+                "annotator", "expires_at", condition=Q(answered_at=None), name="challenge_pending"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+class Answer(models.Model):
+    """One person's word on one question; never edited, never lost."""
+
+    class Reason(models.TextChoices):
+        GOLD = "gold"
+        RANDOM = "random"
+        WANTED = "wanted"
+        IMPORTED = "imported"
+
+    question = models.ForeignKey(Question, models.CASCADE, related_name="answers")
+    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="answers")
+    challenge = models.ForeignKey(
+        Challenge, models.SET_NULL, null=True, blank=True, related_name="answers"
+    )
+    value = models.BooleanField(help_text="True: the text is true of the tile.")
+    reason = models.CharField(max_length=9, choices=Reason.choices)
+    seconds = models.FloatField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["question", "annotator"], name="answer_once_a_question")
+        ]
+        indexes = [models.Index("annotator", "-created_at", name="answer_by_annotator")]
+
+    def __str__(self) -> str:
+        return f"{self.annotator}: {'yes' if self.value else 'no'}"

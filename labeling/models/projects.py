@@ -1,0 +1,69 @@
+"""A data set in the making, and the things that may be seen in its pictures."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+_share = [MinValueValidator(0.0), MaxValueValidator(1.0)]
+
+
+class Project(models.Model):
+    """A data set in the making: its pictures, concepts and thresholds."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True, help_text="Shown to those who take part.")
+    attribution = models.TextField(blank=True, help_text="Where the pictures come from; shown.")
+    active = models.BooleanField(default=True, help_text="Whether questions are asked.")
+    settle_at = models.FloatField(
+        default=0.95,
+        validators=[MinValueValidator(0.5), MaxValueValidator(0.9999)],
+        help_text="A question settles when it is at least this certain, either way.",
+    )
+    answers_min = models.PositiveSmallIntegerField(
+        default=2, help_text="No question settles on fewer answers than this."
+    )
+    answers_cap = models.PositiveSmallIntegerField(
+        default=9, help_text="A question still uncertain after this many answers is ambiguous."
+    )
+    random_share = models.FloatField(
+        default=0.1,
+        validators=_share,
+        help_text="Share of questions drawn at random, so that accuracy can be estimated.",
+    )
+    import_confidence = models.FloatField(
+        default=0.9,
+        validators=_share,
+        help_text="How far imported captions and keywords are believed before anyone was asked.",
+    )
+    retrain_after = models.PositiveIntegerField(
+        default=500, help_text="Retrain by itself after this many new labels; 0 is never."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Concept(models.Model):
+    """A thing that may be seen: "bicycle"."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="concepts")
+    name = models.CharField(max_length=80, help_text='As asked: "bicycle".')
+    phrase = models.CharField(max_length=100, help_text='With its article: "a bicycle".')
+    active = models.BooleanField(default=True, help_text="Whether questions about it are asked.")
+    value = models.FloatField(default=1.0, help_text="How much its labels are wanted.")
+    prevalence = models.FloatField(
+        default=0.1, validators=_share, help_text="Share of tiles believed to show it."
+    )
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="concept_once_a_project")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,107 @@
+"""A text that may or may not be true of a tile, and what is believed about it."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from labeling.models.annotators import Annotator
+from labeling.models.images import Tile
+from labeling.models.projects import Concept, Project
+
+
+class Question(models.Model):
+    """Tile × text, with the probability that the text is true of the tile.
+
+    `probability` is the belief now, `prior` what it was before any answer (the concept's
+    prevalence, an import's word or the model's opinion). `verdict` is the truth where it is
+    known: of a gold question, or decided by a reviewer; it clamps the probability to 0 or 1.
+    """
+
+    class Kind(models.TextChoices):
+        CONCEPT = "concept"
+        CAPTION = "caption"
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        SETTLED = "settled"
+        AMBIGUOUS = "ambiguous"
+        GOLD = "gold"
+
+    class Source(models.TextChoices):
+        IMPORT = "import"
+        ANNOTATOR = "annotator"
+        MODEL = "model"
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="questions")
+    tile = models.ForeignKey(Tile, models.CASCADE, related_name="questions")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    grid = models.PositiveSmallIntegerField(default=1, help_text="Its tile's grid.")
+    concept = models.ForeignKey(
+        Concept, models.CASCADE, null=True, blank=True, related_name="questions"
+    )
+    text = models.CharField(max_length=500, blank=True, help_text="The caption; else empty.")
+    source = models.CharField(max_length=9, choices=Source.choices, default=Source.IMPORT)
+    author = models.ForeignKey(
+        Annotator, models.SET_NULL, null=True, blank=True, related_name="captions"
+    )
+
+    state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
+    prior = models.FloatField(default=0.5)
+    opinion = models.FloatField(null=True, blank=True, help_text="The model's probability.")
+    probability = models.FloatField(default=0.5)
+    verdict = models.BooleanField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    answers_count = models.PositiveIntegerField(default=0)
+    yes_count = models.PositiveIntegerField(default=0)
+    disagreement = models.FloatField(
+        default=0.0, help_text="2 × the smaller share of answers × certainty of having enough."
+    )
+    priority = models.FloatField(default=0.0, help_text="How much one more answer is wanted.")
+    random_key = models.FloatField(help_text="Uniform in [0, 1), drawn once.")
+    settled_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tile", "concept"], condition=Q(kind="concept"), name="concept_once_a_tile"
+            ),
+            models.UniqueConstraint(
+                fields=["tile", "text"], condition=Q(kind="caption"), name="caption_once_a_tile"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="concept", concept__isnull=False, text="")
+                | (Q(kind="caption", concept__isnull=True) & ~Q(text="")),
+                name="question_has_one_text",
+            ),
+            models.CheckConstraint(
+                condition=Q(probability__gte=0, probability__lte=1), name="probability_in_range"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="gold") | Q(verdict__isnull=False), name="gold_has_a_verdict"
+            ),
+        ]
+        indexes = [
+            models.Index("concept", "grid", "state", "-priority", name="question_wanted"),
+            models.Index("concept", "grid", "state", "random_key", name="question_random"),
+            models.Index("project", "kind", "state", "-priority", name="question_kind_wanted"),
+            models.Index("project", "kind", "state", "random_key", name="question_kind_random"),
+            models.Index("project", "-disagreement", name="question_disagreement"),
+            models.Index("project", "settled_at", name="question_settled"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.wording}: {self.probability:.2f}"
+
+    @property
+    def wording(self) -> str:
+        """What is asked of the tile: "a bicycle", or the caption."""
+        return self.concept.phrase if self.concept else self.text
+
+    @property
+    def label(self) -> bool:
+        """What is believed, if it had to be said now."""
+        return self.probability >= 0.5

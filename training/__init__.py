@@ -1,0 +1,1 @@
+"""Snapshots in, models and their opinions out."""

@@ -1,0 +1,129 @@
+"""A training job, what it produced, and the pictures that it drew."""
+
+from django.conf import settings
+from django.db import models
+
+from labeling.models import Image, Project, Snapshot
+
+
+class Run(models.Model):
+    """A training job: a folder that a child process fills, and its state here.
+
+    The worker that holds the lease copies the folder's progress into the row; a row whose
+    lease has passed is taken up again by the next sweep.
+    """
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    class Trigger(models.TextChoices):
+        ADMIN = "admin"
+        COMMAND = "command"
+        API = "api"
+        SCHEDULE = "schedule"
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="runs")
+    snapshot = models.ForeignKey(Snapshot, models.PROTECT, related_name="runs")
+    recipe = models.CharField(max_length=40)
+    preset = models.CharField(max_length=40)
+    seed = models.PositiveIntegerField(default=0)
+    state = models.CharField(max_length=9, choices=State.choices, default=State.QUEUED)
+    trigger = models.CharField(max_length=8, choices=Trigger.choices)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    folder = models.CharField(max_length=400, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    cancel_requested = models.BooleanField(default=False)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    lease_token = models.CharField(max_length=32, blank=True)
+    stage = models.CharField(max_length=20, blank=True)
+    step = models.PositiveIntegerField(default=0)
+    steps = models.PositiveIntegerField(default=0)
+    loss = models.FloatField(null=True, blank=True)
+    images_per_second = models.FloatField(null=True, blank=True)
+    seconds_left = models.FloatField(null=True, blank=True)
+    metrics = models.JSONField(default=dict, blank=True)
+    error = models.TextField(blank=True, help_text="Why it failed, with the end of its log.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["state", "lease_until"])]
+
+    def __str__(self) -> str:
+        return f"{self.recipe} no. {self.pk}"
+
+
+class Model(models.Model):
+    """What a run produced; the newest of its recipe that is `current` draws and gives opinions."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="models")
+    run = models.OneToOneField(Run, models.CASCADE, related_name="model")
+    recipe = models.CharField(max_length=40)
+    folder = models.CharField(max_length=400)
+    current = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "recipe"],
+                condition=models.Q(current=True),
+                name="one_current_model_a_recipe",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.recipe} model no. {self.pk}"
+
+
+class Generation(models.Model):
+    """A wish for pictures: a prompt (or none), waiting to be drawn by a worker."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued"
+        DRAWING = "drawing"
+        DONE = "done"
+        FAILED = "failed"
+
+    model = models.ForeignKey(Model, models.CASCADE, related_name="generations")
+    prompt = models.CharField(max_length=500, blank=True, help_text="Empty: the unguided guess.")
+    count = models.PositiveSmallIntegerField(default=4)
+    seed = models.PositiveIntegerField(default=0)
+    guidance = models.FloatField(default=2.0)
+    state = models.CharField(max_length=7, choices=State.choices, default=State.QUEUED)
+    error = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.prompt or "no prompt"
+
+
+class Sample(models.Model):
+    """A picture that a model drew."""
+
+    generation = models.ForeignKey(Generation, models.CASCADE, related_name="samples")
+    file = models.ImageField(upload_to="samples", max_length=200)
+    seed = models.PositiveIntegerField()
+    nearest = models.JSONField(default=list, help_text="Nearest training pictures, with distance.")
+    image = models.ForeignKey(
+        Image, models.SET_NULL, null=True, blank=True, help_text="Set once people are asked."
+    )
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.generation} (seed {self.seed})"
