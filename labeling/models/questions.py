@@ -56,7 +56,7 @@ class Question(models.Model):
     answers_count = models.PositiveIntegerField(default=0)
     yes_count = models.PositiveIntegerField(default=0)
     disagreement = models.FloatField(
-        default=0.0, help_text="2 × the smaller share of answers × certainty of having enough."
+        default=0.0, help_text="2 · min(yes, no) / (answers + 2): 0 where all agree."
     )
     priority = models.FloatField(default=0.0, help_text="How much one more answer is wanted.")
     random_key = models.FloatField(help_text="Uniform in [0, 1), drawn once.")
