@@ -1,0 +1,74 @@
+"""A snapshot → a folder that other tools load; one file a format.
+
+A format's `write` fills a new folder from a snapshot's and returns nothing; what it wrote is
+counted from the disk, against the snapshot's manifest, before the export is said to be done.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from labeling import snapshots
+from labeling.exports import imagefolder, kohya
+
+
+class ExportError(ValueError):
+    """An export cannot be made; the sentence says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What an export holds: pictures, and pictures with a caption."""
+
+    pictures: int
+    captions: int
+
+
+@dataclass(frozen=True)
+class Format:
+    write: Callable[[Path, Path], None]  # snapshot folder, new folder
+    count: Callable[[Path], tuple[int, int]]  # pictures and captions found in the new folder
+
+
+FORMATS = {
+    "imagefolder": Format(imagefolder.write, imagefolder.count),
+    "kohya": Format(kohya.write, kohya.count),
+}
+
+
+def export(*, folder: Path, format: str, out: Path) -> Counts:
+    """Export the snapshot in `folder` to the new or empty folder `out`, whole or not at all.
+
+    Raises ExportError for an unknown format, a folder in use or a count that is off, and
+    `snapshots.SnapshotError` for a snapshot that is not as it was frozen.
+    """
+    if format not in FORMATS:
+        raise ExportError(f"There is no format “{format}”: choose {' or '.join(sorted(FORMATS))}.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ExportError(f"{out} is in use: name a folder that is new or empty.")
+    snapshots.verify(folder)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft = out.with_name(f".{out.name}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        draft.mkdir()
+        FORMATS[format].write(folder, draft)
+        counts = _checked(folder, Counts(*FORMATS[format].count(draft)))
+        if out.exists():
+            out.rmdir()
+        draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return counts
+
+
+def _checked(folder: Path, found: Counts) -> Counts:
+    rows = [row for split in ("train", "test") for row in snapshots.read_rows(folder, split)]
+    wanted = Counts(len(rows), sum(bool(kohya.caption(row)) for row in rows))
+    if found != wanted:
+        raise ExportError(
+            f"The export holds {found.pictures} pictures and {found.captions} captions, "
+            f"not {wanted.pictures} and {wanted.captions}: nothing was kept; try again."
+        )
+    return found

@@ -1,0 +1,58 @@
+"""Hugging Face imagefolder: `load_dataset("imagefolder", data_dir=OUT)`.
+
+A snapshot is one already; the copy gets a data card. `datasets` drops a picture without a row in
+silence, so pictures and rows are matched one to one when they are counted.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+from labeling import snapshots
+from labeling.exports import kohya
+
+CARD = """\
+---
+pretty_name: {project}
+configs:
+- config_name: default
+  data_files:
+{splits}
+---
+
+# {project}
+
+{pictures} pictures with {captions} captions, frozen {created}
+as the Tessera snapshot `{sha256}`.
+
+Columns: `text` (the most probable caption), `tags`, `concepts` (the probability that the picture
+shows each concept), `captions` (each with its confidence and source), `n_answers`, `license`,
+`source`, `generated`, `width`, `height`.
+"""
+
+
+def write(snapshot: Path, out: Path) -> None:
+    manifest = snapshots.read_manifest(snapshot)
+    splits = [split for split in ("train", "test") if (snapshot / split).is_dir()]
+    for split in splits:
+        shutil.copytree(snapshot / split, out / split)
+    shutil.copy2(snapshot / "manifest.json", out)
+    card = CARD.format(
+        project=manifest["project"],
+        created=manifest["created"],
+        sha256=manifest["sha256"],
+        pictures=manifest["counts"]["images"],
+        captions=manifest["counts"]["captions"],
+        splits="\n".join(f"  - split: {s}\n    path: {s}/**" for s in splits),
+    )
+    (out / "README.md").write_text(card, encoding="utf-8")
+
+
+def count(out: Path) -> tuple[int, int]:
+    pictures = captions = 0
+    for metadata in out.glob("*/metadata.jsonl"):
+        rows = [json.loads(line) for line in metadata.read_text(encoding="utf-8").splitlines()]
+        files = {path.name for path in metadata.parent.iterdir()} - {metadata.name}
+        pictures += len(files & {row["file_name"] for row in rows})
+        captions += sum(bool(kohya.caption(row)) for row in rows)
+    return pictures, captions

@@ -1,0 +1,39 @@
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from labeling import exports, snapshots
+from labeling.models import Snapshot
+
+
+class Command(BaseCommand):
+    help = "Export a snapshot for other tools; what was written is counted before it is done."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("snapshot", help="its number, or its folder")
+        parser.add_argument("--format", required=True, choices=sorted(exports.FORMATS))
+        parser.add_argument("--out", required=True, type=Path, help="a new or empty folder")
+
+    def handle(self, *, snapshot: str, format: str, out: Path, **options: Any) -> None:
+        try:
+            counts = exports.export(folder=_folder(snapshot), format=format, out=out)
+        except (exports.ExportError, snapshots.SnapshotError) as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"{out} cannot be written: {error.strerror}.") from error
+        self.stdout.write(
+            f"{counts.pictures} pictures, {counts.captions} with a caption, checked: {out}"
+        )
+
+
+def _folder(snapshot: str) -> Path:
+    if not snapshot.isdecimal():
+        return Path(snapshot)
+    row = Snapshot.objects.filter(pk=min(int(snapshot), 2**63 - 1)).first()
+    if row is None:
+        raise CommandError(f"There is no snapshot {snapshot}: freeze one with `snapshot`.")
+    if row.state != Snapshot.State.READY:
+        raise CommandError(f"Snapshot {snapshot} is {row.state}, not ready. {row.error}".strip())
+    return Path(row.folder)
