@@ -1,5 +1,7 @@
 """A training job, what it produced, and the pictures that it drew."""
 
+import uuid
+
 from django.conf import settings
 from django.db import models
 
@@ -27,7 +29,17 @@ class Run(models.Model):
         SCHEDULE = "schedule"
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="runs")
-    snapshot = models.ForeignKey(Snapshot, models.PROTECT, related_name="runs")
+    snapshot = models.ForeignKey(
+        Snapshot,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="runs",
+        help_text="What it learns from; empty: the worker freezes one when the run starts.",
+    )
+    include_generated = models.BooleanField(
+        default=False, help_text="Whether a snapshot frozen for it holds generated pictures too."
+    )
     recipe = models.CharField(max_length=40)
     preset = models.CharField(max_length=40)
     seed = models.PositiveIntegerField(default=0)
@@ -37,7 +49,7 @@ class Run(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
     folder = models.CharField(max_length=400, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Starts of its process.")
     cancel_requested = models.BooleanField(default=False)
     lease_until = models.DateTimeField(null=True, blank=True)
     lease_token = models.CharField(max_length=32, blank=True)
@@ -69,6 +81,9 @@ class Model(models.Model):
     recipe = models.CharField(max_length=40)
     folder = models.CharField(max_length=400)
     current = models.BooleanField(default=False)
+    feedback = models.JSONField(
+        null=True, blank=True, help_text="What it gave back to the loop; empty until it has."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -94,6 +109,7 @@ class Generation(models.Model):
         DONE = "done"
         FAILED = "failed"
 
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     model = models.ForeignKey(Model, models.CASCADE, related_name="generations")
     prompt = models.CharField(max_length=500, blank=True, help_text="Empty: the unguided guess.")
     count = models.PositiveSmallIntegerField(default=4)
@@ -101,11 +117,17 @@ class Generation(models.Model):
     guidance = models.FloatField(default=2.0)
     state = models.CharField(max_length=7, choices=State.choices, default=State.QUEUED)
     error = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ["-id"]
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["state", "created_at"])]
 
     def __str__(self) -> str:
         return self.prompt or "no prompt"
