@@ -43,30 +43,50 @@ class _Known:
     answers: int = 0
 
 
+def begin(
+    *,
+    project: Project,
+    include_generated: bool = False,
+    requested_by: AbstractBaseUser | None = None,
+) -> Snapshot:
+    """A snapshot that is still to be written, by `fill`."""
+    return Snapshot.objects.create(
+        project=project,
+        include_generated=include_generated,
+        requested_by_id=requested_by.pk if requested_by is not None else None,
+    )
+
+
+def fill(snapshot: Snapshot) -> Snapshot:
+    """Write what is believed now into the snapshot's folder; a finished one is left as it is.
+
+    Never raises for what is wrong with the data: the row's `state` is then "failed", with the
+    reason in `error`, and no folder is left.
+    """
+    if snapshot.state != Snapshot.State.FREEZING:
+        return snapshot
+    draft = Path(settings.SNAPSHOT_ROOT) / f".draft-{snapshot.pk}"
+    try:
+        manifest = _write(draft, snapshot.project, snapshot.include_generated)
+    except Exception as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        _finish(snapshot, state=Snapshot.State.FAILED, error=str(error) or type(error).__name__)
+        if isinstance(error, SnapshotError | OSError):
+            return snapshot
+        raise
+    return _publish(snapshot, draft, manifest)
+
+
 def freeze(
     *,
     project: Project,
     include_generated: bool = False,
     requested_by: AbstractBaseUser | None = None,
 ) -> Snapshot:
-    """Write what is believed now into a new folder; the same beliefs give the same snapshot.
-
-    Never raises for what is wrong with the data: the row's `state` is then "failed", with the
-    reason in `error`, and no folder is left.
-    """
-    snapshot = Snapshot.objects.create(
-        project=project, include_generated=include_generated, requested_by_id=_pk(requested_by)
+    """`begin` and `fill` in one: the same beliefs give the same hash and the same folder."""
+    return fill(
+        begin(project=project, include_generated=include_generated, requested_by=requested_by)
     )
-    draft = Path(settings.SNAPSHOT_ROOT) / f".draft-{snapshot.pk}"
-    try:
-        manifest = _write(draft, project, include_generated)
-    except Exception as error:
-        shutil.rmtree(draft, ignore_errors=True)
-        _finish(snapshot, state=Snapshot.State.FAILED, error=_sentence(error))
-        if isinstance(error, (SnapshotError, OSError)):
-            return snapshot
-        raise
-    return _publish(snapshot, draft, manifest)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -108,10 +128,10 @@ def _publish(snapshot: Snapshot, draft: Path, manifest: dict[str, Any]) -> Snaps
     ).first()
     if same and Path(same.folder, "manifest.json").is_file():
         shutil.rmtree(draft)
-        snapshot.delete()
-        return same
-    folder = draft.with_name(f"{snapshot.project.slug}-{snapshot.pk}-{manifest['sha256'][:8]}")
-    draft.rename(folder)
+        folder = Path(same.folder)
+    else:
+        folder = draft.with_name(f"{snapshot.project.slug}-{snapshot.pk}-{manifest['sha256'][:8]}")
+        draft.rename(folder)
     _finish(
         snapshot,
         state=Snapshot.State.READY,
@@ -295,11 +315,3 @@ def _line(row: dict[str, Any]) -> str:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _pk(user: AbstractBaseUser | None) -> int | None:
-    return user.pk if user is not None else None
-
-
-def _sentence(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -32,7 +32,7 @@ batch_size = 1
 def caption(row: dict[str, Any]) -> str:
     """The picture's side-car text; empty where nothing is known of it."""
     parts = ([row["text"]] if row["text"] else []) + row["tags"]
-    return ", ".join(dict.fromkeys(part.replace(",", " ") for part in parts))
+    return ", ".join(dict.fromkeys(" ".join(part.replace(",", " ").split()) for part in parts))
 
 
 def write(snapshot: Path, out: Path) -> None:
