@@ -28,6 +28,9 @@ class Annotator(models.Model):
     false_positives = models.FloatField(default=0.0)
     reliability = models.FloatField(default=0.85, help_text="Probability of a right answer.")
     answers_count = models.PositiveIntegerField(default=0)
+    labels_count = models.PositiveIntegerField(
+        default=0, help_text="Labels that became certain with one of their answers."
+    )
     gold_count = models.PositiveIntegerField(default=0)
     gold_right = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -46,7 +46,10 @@ class Challenge(models.Model):
         indexes = [
             models.Index(
                 "annotator", "expires_at", condition=Q(answered_at=None), name="challenge_pending"
-            )
+            ),
+            models.Index(
+                "project", "-created_at", condition=Q(answered_at=None), name="challenge_in_hand"
+            ),
         ]
 
     def __str__(self) -> str:

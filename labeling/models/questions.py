@@ -58,6 +58,9 @@ class Question(models.Model):
     disagreement = models.FloatField(
         default=0.0, help_text="2 · min(yes, no) / (answers + 2): 0 where all agree."
     )
+    answers_wanted = models.PositiveIntegerField(
+        default=0, help_text="It stays open until it has this many: a reviewer reopened it."
+    )
     priority = models.FloatField(default=0.0, help_text="How much one more answer is wanted.")
     random_key = models.FloatField(help_text="Uniform in [0, 1), drawn once.")
     settled_at = models.DateTimeField(null=True, blank=True)
@@ -91,6 +94,12 @@ class Question(models.Model):
             models.Index("project", "kind", "state", "random_key", name="question_kind_random"),
             models.Index("project", "-disagreement", name="question_disagreement"),
             models.Index("project", "settled_at", name="question_settled"),
+            models.Index(
+                "project",
+                "-priority",
+                condition=Q(kind="concept", source="model", state="open"),
+                name="question_generated",
+            ),
         ]
 
     def __str__(self) -> str:
