@@ -38,7 +38,7 @@ class Annotator(models.Model):
 
     class Meta:
         ordering = ["-answers_count", "id"]
-        indexes = [models.Index("-answers_count", name="annotator_busiest")]
+        indexes = [models.Index(fields=["-answers_count"], name="annotator_busiest")]
 
     def __str__(self) -> str:
         return self.user.get_username() if self.user else self.pseudonym

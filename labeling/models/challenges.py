@@ -45,10 +45,14 @@ class Challenge(models.Model):
         ordering = ["-created_at"]
         indexes = [
             models.Index(
-                "annotator", "expires_at", condition=Q(answered_at=None), name="challenge_pending"
+                fields=["annotator", "expires_at"],
+                condition=Q(answered_at=None),
+                name="challenge_pending",
             ),
             models.Index(
-                "project", "-created_at", condition=Q(answered_at=None), name="challenge_in_hand"
+                fields=["project", "-created_at"],
+                condition=Q(answered_at=None),
+                name="challenge_in_hand",
             ),
         ]
 
@@ -80,7 +84,7 @@ class Answer(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["question", "annotator"], name="answer_once_a_question")
         ]
-        indexes = [models.Index("annotator", "-created_at", name="answer_by_annotator")]
+        indexes = [models.Index(fields=["annotator", "-created_at"], name="answer_by_annotator")]
 
     def __str__(self) -> str:
         return f"{self.annotator}: {'yes' if self.value else 'no'}"

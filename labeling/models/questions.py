@@ -88,15 +88,18 @@ class Question(models.Model):
             ),
         ]
         indexes = [
-            models.Index("concept", "grid", "state", "-priority", name="question_wanted"),
-            models.Index("concept", "grid", "state", "random_key", name="question_random"),
-            models.Index("project", "kind", "state", "-priority", name="question_kind_wanted"),
-            models.Index("project", "kind", "state", "random_key", name="question_kind_random"),
-            models.Index("project", "-disagreement", name="question_disagreement"),
-            models.Index("project", "settled_at", name="question_settled"),
+            models.Index(fields=["concept", "grid", "state", "-priority"], name="question_wanted"),
+            models.Index(fields=["concept", "grid", "state", "random_key"], name="question_random"),
             models.Index(
-                "project",
-                "-priority",
+                fields=["project", "kind", "state", "-priority"], name="question_kind_wanted"
+            ),
+            models.Index(
+                fields=["project", "kind", "state", "random_key"], name="question_kind_random"
+            ),
+            models.Index(fields=["project", "-disagreement"], name="question_disagreement"),
+            models.Index(fields=["project", "settled_at"], name="question_settled"),
+            models.Index(
+                fields=["project", "-priority"],
                 condition=Q(kind="concept", source="model", state="open"),
                 name="question_generated",
             ),
