@@ -1,6 +1,6 @@
-"""Answers as three columns of any ids, turned into indices, once for all statistics."""
+"""Answers as three columns of any ids, and what is known beforehand, turned into arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,43 @@ def encode(
     )
 
 
+def gold_rows(gold: Mapping[Any, Any], answers: Answers) -> Floats:
+    """One-hot rows (T, K) for the tasks in `gold`, task id → class id; NaN for the others."""
+    rows = np.full((len(answers.tasks), len(answers.classes)), np.nan)
+    task_index = {task: i for i, task in enumerate(answers.tasks.tolist())} if gold else {}
+    class_index = {name: i for i, name in enumerate(answers.classes.tolist())}
+    for task, name in gold.items():
+        if name not in class_index:
+            raise ValueError(f"the gold class {name!s} of task {task!s} is not among the classes")
+        rows[task_index[task]] = 0.0
+        rows[task_index[task], class_index[name]] = 1.0
+    return rows
+
+
+def prior_rows(
+    prior: npt.ArrayLike | Mapping[Any, Sequence[float]] | None, answers: Answers
+) -> Floats:
+    """Rows (T, K) that sum to one, or NaN where the prior does not speak of the task."""
+    shape = len(answers.tasks), len(answers.classes)
+    if prior is None:
+        return np.full(shape, np.nan)
+    if isinstance(prior, Mapping):
+        unknown = [np.nan] * shape[1]
+        given = [list(prior.get(task, unknown)) for task in answers.tasks.tolist()]
+        if any(len(row) != shape[1] for row in given):
+            raise ValueError(f"a prior must hold {shape[1]} numbers, one a class")
+        rows = np.array(given, np.float64)
+    else:
+        rows = np.array(prior, np.float64)
+    if rows.shape != shape:
+        raise ValueError(f"the prior is {rows.shape}, but tasks × classes are {shape}")
+    total = rows.sum(1, keepdims=True)
+    if (rows < 0).any() or np.isinf(total).any() or (total == 0).any():
+        raise ValueError("a prior must hold probabilities, with more than zero in each row")
+    fractions: Floats = rows / total
+    return fractions
+
+
 def _index(column: npt.NDArray[Any], name: str) -> tuple[npt.NDArray[Any], Ints]:
     try:
         ids, index = np.unique(column, return_inverse=True)
@@ -74,15 +111,22 @@ def _index(column: npt.NDArray[Any], name: str) -> tuple[npt.NDArray[Any], Ints]
 
 
 def _joined(labels: npt.NDArray[Any], more: Sequence[Any]) -> npt.NDArray[Any]:
-    extra = np.asarray(list(more))
-    if (labels.dtype.kind in "US") != (extra.dtype.kind in "US"):
-        raise ValueError("the gold classes are not of the same kind as the labels")
+    extra = np.asarray(more)
+    _check_same_kind(labels, extra, "gold classes")
     return np.concatenate([labels, extra])
 
 
 def _among(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Ints]:
+    if not len(classes):
+        raise ValueError("there must be at least one class")
+    _check_same_kind(labels, classes, "classes")
     index = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
     unknown = classes[index] != labels
     if unknown.any():
         raise ValueError(f"the label {labels[unknown][0]!s} is not among the classes")
     return classes, index.astype(np.intp)
+
+
+def _check_same_kind(labels: npt.NDArray[Any], ids: npt.NDArray[Any], name: str) -> None:
+    if (labels.dtype.kind in "US") != (ids.dtype.kind in "US"):
+        raise ValueError(f"labels and {name} must both be text, or neither")

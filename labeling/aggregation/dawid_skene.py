@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 from scipy.special import digamma, expit, logit  # type: ignore[import-untyped]
 
-from .answers import Answers, Floats, Ints, encode
+from .answers import Answers, Floats, Ints, encode, gold_rows, prior_rows
 
 EXPECTED_ACCURACY = 0.8  # of the crowd, before anything is known about it …
 EXPECTED_WEIGHT = 10.0  # … worth so many answers
@@ -23,6 +23,7 @@ CROWD_WEIGHT = 4.0  # pseudo-answers per class for each row of the crowd's confu
 CONCENTRATIONS = 0.5, 200.0  # bounds of what is learned about how alike annotators are
 SATURATION = 0.1  # answers to one task are not independent: log-odds L count as L / (1 + .1 L)
 DEPENDENCE = 0.1  # chance that all answers to a task are worth no more than a show of hands
+LARGEST = 2 * 10**8  # cells of all confusion matrices: 1.6 GB
 TIE = 1e-9
 
 
@@ -70,8 +71,10 @@ def aggregate(
     known = set(np.asarray(task).tolist()) if gold else set()
     gold = {key: value for key, value in gold.items() if key in known}
     answers = encode(task, worker, label, classes=classes, also=list(gold.values()))
-    clamped = _gold_rows(gold, answers)
-    model = _Model(answers, clamped, _prior_rows(prior, answers))
+    workers, k = len(answers.workers), len(answers.classes)
+    if workers * k * k > LARGEST:
+        raise ValueError(f"{k} classes times {workers} workers are too many for confusion matrices")
+    model = _Model(answers, gold_rows(gold, answers), prior_rows(prior, answers))
     for _ in range(iterations):
         model.m_step()
         model.e_step()
@@ -197,37 +200,6 @@ def _concentration(counts: Floats, mean: Floats, start: float) -> float:
         cost = (digamma(total + value) - digamma(value)).sum()
         value = float(np.clip(value * gain / max(cost, 1e-9), *CONCENTRATIONS))
     return value
-
-
-def _gold_rows(gold: Mapping[Any, Any], answers: Answers) -> Floats:
-    rows = np.full((len(answers.tasks), len(answers.classes)), np.nan)
-    task_index = {task: i for i, task in enumerate(answers.tasks.tolist())} if gold else {}
-    class_index = {name: i for i, name in enumerate(answers.classes.tolist())}
-    for task, name in gold.items():
-        if name not in class_index:
-            raise ValueError(f"the gold class {name!s} of task {task!s} is not among the classes")
-        rows[task_index[task]] = np.eye(len(class_index))[class_index[name]]
-    return rows
-
-
-def _prior_rows(
-    prior: npt.ArrayLike | Mapping[Any, Sequence[float]] | None, answers: Answers
-) -> Floats:
-    shape = len(answers.tasks), len(answers.classes)
-    if prior is None:
-        return np.full(shape, np.nan)
-    if isinstance(prior, Mapping):
-        unknown = [np.nan] * shape[1]
-        rows = np.array([prior.get(task, unknown) for task in answers.tasks.tolist()], np.float64)
-    else:
-        rows = np.array(prior, np.float64)
-    if rows.shape != shape:
-        raise ValueError(f"the prior is {rows.shape}, but tasks × classes are {shape}")
-    total = rows.sum(1, keepdims=True)
-    if (rows < 0).any() or np.isinf(total).any() or (total == 0).any():
-        raise ValueError("a prior must hold probabilities, with more than zero in each row")
-    fractions: Floats = rows / total
-    return fractions
 
 
 def _best(posterior: Floats, popularity: Floats) -> Ints:

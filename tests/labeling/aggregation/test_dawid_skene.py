@@ -1,0 +1,212 @@
+"""What must hold of any aggregator, and what Dawid-Skene adds to counting votes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from labeling.aggregation import Aggregate, aggregate
+
+Column = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Crowd:
+    truth: Column
+    task: Column
+    worker: Column
+    label: Column
+
+    def aggregate(self, **options: object) -> Aggregate:
+        return aggregate(self.task, self.worker, self.label, **options)  # type: ignore[arg-type]
+
+
+def crowd_of(*, tasks: int, classes: int, skill: list[float], share: float, seed: int) -> Crowd:
+    """Each worker answers `share` of the tasks and is right with a probability of her own."""
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(classes, size=tasks)
+    task, worker = np.nonzero(rng.random((tasks, len(skill))) < share)
+    right = rng.random(len(task)) < np.asarray(skill)[worker]
+    wrong = (truth[task] + rng.integers(1, classes, size=len(task))) % classes
+    return Crowd(truth, task, worker, np.where(right, truth[task], wrong))
+
+
+@pytest.fixture(scope="module", params=[2, 4])
+def crowd(request: pytest.FixtureRequest) -> Crowd:
+    skill = [0.95, 0.9, 0.8, 0.7, 0.6, 0.6, 0.55, 0.5]
+    return crowd_of(tasks=150, classes=request.param, skill=skill, share=0.5, seed=1)
+
+
+def test_posteriors_sum_to_one_and_stay_within_bounds(crowd: Crowd) -> None:
+    result = crowd.aggregate()
+    np.testing.assert_allclose(result.posterior.sum(1), 1)
+    np.testing.assert_allclose(result.confusion.sum(2), 1)
+    assert ((result.posterior > 0) & (result.posterior < 1)).all()
+    assert ((result.reliability > 0) & (result.reliability < 1)).all()
+
+
+def test_label_and_confidence_are_the_best_of_the_posterior(crowd: Crowd) -> None:
+    result = crowd.aggregate()
+    np.testing.assert_array_equal(result.confidence, result.posterior.max(1))
+    np.testing.assert_array_equal(result.label, result.classes[result.posterior.argmax(1)])
+
+
+def test_the_order_of_answers_does_not_matter(crowd: Crowd) -> None:
+    order = np.random.default_rng(2).permutation(len(crowd.task))
+    shuffled = aggregate(crowd.task[order], crowd.worker[order], crowd.label[order])
+    np.testing.assert_array_equal(shuffled.posterior, crowd.aggregate().posterior)
+
+
+def test_the_names_of_tasks_workers_and_classes_do_not_matter(crowd: Crowd) -> None:
+    rng = np.random.default_rng(3)
+    task, worker, label = (
+        rng.permutation([f"{kind}{i}" for i in range(column.max() + 1)])
+        for kind, column in (("t", crowd.task), ("w", crowd.worker), ("c", crowd.label))
+    )
+    plain = crowd.aggregate()
+    renamed = aggregate(task[crowd.task], worker[crowd.worker], label[crowd.label])
+    rows = np.searchsorted(renamed.tasks, task[plain.tasks])
+    columns = np.searchsorted(renamed.classes, label[plain.classes])
+    people = np.searchsorted(renamed.workers, worker[plain.workers])
+    np.testing.assert_allclose(renamed.posterior[np.ix_(rows, columns)], plain.posterior, atol=1e-9)
+    np.testing.assert_allclose(renamed.reliability[people], plain.reliability, atol=1e-9)
+    np.testing.assert_array_equal(renamed.label[rows], label[plain.label])
+
+
+def test_gold_is_respected_and_teaches_about_workers(crowd: Crowd) -> None:
+    gold = {int(task): int(crowd.truth[task]) for task in range(0, 150, 3)}
+    result = crowd.aggregate(gold=gold)
+    for task, truth in gold.items():
+        row = np.searchsorted(result.tasks, task)
+        assert result.label[row] == truth
+        assert result.confidence[row] == 1
+
+
+def test_gold_turns_against_a_wrong_majority() -> None:
+    task = np.repeat(np.arange(40), 4)
+    worker = np.tile(np.arange(4), 40)
+    truth = np.arange(40) % 2
+    label = np.where(worker == 0, truth[task], 1 - truth[task])
+    result = aggregate(task, worker, label, gold={i: int(truth[i]) for i in range(20)})
+    np.testing.assert_array_equal(result.label, truth)
+    assert result.reliability[0] > 0.8 > 0.2 > result.reliability[1]
+
+
+def test_gold_without_answers_is_left_out(crowd: Crowd) -> None:
+    result = crowd.aggregate(gold={10_000: 0})
+    np.testing.assert_array_equal(result.posterior, crowd.aggregate().posterior)
+
+
+def test_a_gold_class_that_nobody_answered_is_a_class() -> None:
+    result = aggregate(["a", "b"], ["x", "x"], ["no", "no"], gold={"a": "yes"})
+    assert result.classes.tolist() == ["no", "yes"]
+    assert result.label.tolist() == ["yes", "no"]
+
+
+@pytest.mark.parametrize("answer", [0, 1])
+def test_one_more_of_the_same_answer_never_lowers_its_class(crowd: Crowd, answer: int) -> None:
+    before = crowd.aggregate()
+    for row in range(0, len(before.tasks), 15):
+        more = before.tasks[row], 99, answer
+        columns = (crowd.task, crowd.worker, crowd.label)
+        after = aggregate(*(np.append(c, value) for c, value in zip(columns, more, strict=True)))
+        assert after.posterior[row, answer] >= before.posterior[row, answer]
+
+
+def test_unanimous_answers_make_a_task_ever_more_certain(crowd: Crowd) -> None:
+    certainty = []
+    for votes in range(1, 12):
+        task = np.append(crowd.task, np.full(votes, 500))
+        worker = np.append(crowd.worker, 100 + np.arange(votes))
+        label = np.append(crowd.label, np.full(votes, 1))
+        certainty.append(aggregate(task, worker, label).posterior[-1, 1])
+    assert certainty == sorted(certainty)
+    assert certainty[0] < 0.95 < certainty[-1]
+
+
+def test_of_several_answers_to_one_task_the_last_one_counts() -> None:
+    repeated = aggregate([1, 1, 2, 1], ["a", "b", "a", "a"], ["no", "yes", "no", "yes"])
+    once = aggregate([1, 2, 1], ["b", "a", "a"], ["yes", "no", "yes"])
+    np.testing.assert_array_equal(repeated.posterior, once.posterior)
+    assert repeated.answers.tolist() == [2, 1]
+
+
+def test_a_tie_goes_to_the_class_with_more_answers_then_to_the_first_by_id() -> None:
+    even = aggregate([1, 1], ["a", "b"], ["y", "x"])
+    assert even.label.tolist() == ["x"]
+    np.testing.assert_allclose(even.posterior, 0.5)
+    task, worker = [1, 1, 2, 2, 2], ["a", "b", "a", "b", "c"]
+    prior = {1: [0.5, 0.5], 2: [0.5, 0.5]}
+    more = aggregate(task, worker, ["x", "y", "y", "x", "y"], prior=prior)
+    assert more.label.tolist()[1] == "y"
+
+
+def test_it_beats_the_majority_where_workers_differ() -> None:
+    skill = [0.95, 0.95, 0.95, 0.55, 0.55, 0.55, 0.55, 0.55, 0.55]
+    crowd = crowd_of(tasks=400, classes=2, skill=skill, share=1.0, seed=4)
+    votes = np.bincount(crowd.task, crowd.label) > 4.5
+    ours = crowd.aggregate().label == crowd.truth
+    assert ours.mean() > 0.96 > 0.9 > (votes == crowd.truth).mean()
+
+
+def test_reliability_follows_skill_and_an_unknown_worker_is_an_average_one() -> None:
+    skill = [0.95, 0.85, 0.75, 0.65, 0.55]
+    crowd = crowd_of(tasks=600, classes=3, skill=skill, share=0.9, seed=5)
+    task, worker, label = crowd.task, crowd.worker, crowd.label
+    result = aggregate(np.append(task, 0), np.append(worker, 5), np.append(label, 0))
+    np.testing.assert_allclose(result.reliability[:5], skill, atol=0.06)
+    assert abs(result.reliability[5] - 0.75) < 0.08
+    assert result.answers[5] == 1
+
+
+def test_a_prior_tips_the_balance_and_yields_to_answers() -> None:
+    task = np.repeat(np.arange(30), 3)
+    worker = np.tile(np.arange(3), 30)
+    label = task % 2
+    split = np.array([[200, 201], [0, 0], [1, 1]])
+    columns = [np.append(c, more) for c, more in zip((task, worker, label), split, strict=True)]
+    prior = {200: [0.98, 0.02], 201: [0.3, 0.7]}
+    result = aggregate(*columns, prior=prior, classes=[0, 1])
+    doubted, believed = result.posterior[-2:, 1]
+    assert doubted < 0.5 < 0.9 < believed
+    table = np.full((32, 2), 0.5)
+    table[-2:] = list(prior.values())
+    same = aggregate(*columns, prior=table, classes=[0, 1])
+    np.testing.assert_allclose(same.posterior[-2:], result.posterior[-2:], atol=0.02)
+
+
+def test_one_answer_alone_does_not_settle_anything() -> None:
+    result = aggregate([7], ["a"], [True], classes=[False, True])
+    assert 0.6 < result.confidence[0] < 0.95
+
+
+def test_a_single_class_is_certain() -> None:
+    result = aggregate([1, 2], ["a", "a"], ["cat", "cat"])
+    assert result.posterior.tolist() == [[1.0], [1.0]]
+    assert result.reliability.tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "message"),
+    [
+        (([], [], []), {}, "no answers"),
+        (([1, 2], [1], [1, 1]), {}, "same length"),
+        (([1, 2], [1, 1], [1.0, np.nan]), {}, "NaN"),
+        ((np.array([1, "a"], object), [1, 1], [1, 1]), {}, "task column mixes"),
+        (([1, 2], [1, 1], [0, 2]), {"classes": [0, 1]}, "label 2 is not among"),
+        (([1, 2], [1, 1], [0, 1]), {"classes": ["a", "b"]}, "both be text"),
+        (([1, 2], [1, 1], [0, 1]), {"gold": {1: 7}, "classes": [0, 1]}, "gold class 7"),
+        (([1, 2], [1, 1], [0, 1]), {"gold": {1: "yes"}}, "both be text"),
+        (([1, 2], [1, 1], [0, 1]), {"prior": [[0.5, 0.5]]}, r"prior is \(1, 2\)"),
+        (([1, 2], [1, 1], [0, 1]), {"prior": {1: [1, 0, 0]}}, "2 numbers"),
+        (([1, 2], [1, 1], [0, 1]), {"prior": {1: [-1, 2]}}, "probabilities"),
+        (([1, 2], [1, 1], [0, 1]), {"prior": {1: [0, 0]}}, "probabilities"),
+        ((range(20_000), range(20_000), range(20_000)), {}, "too many"),
+    ],
+)
+def test_it_refuses_what_does_not_fit_together(
+    columns: tuple[list[int], ...], options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        aggregate(*columns, **options)  # type: ignore[arg-type]

@@ -1,0 +1,123 @@
+"""One answer at a time: bounded, fair to the honest, and no lever for liars."""
+
+import itertools
+
+import pytest
+
+from labeling.aggregation import online
+from labeling.aggregation.online import CAP, REVERSED_CAP, Counts
+
+NEWCOMER = Counts()
+CAREFUL = Counts(tp=95, fn=5, tn=98, fp=2)
+HASTY = Counts(tp=60, fn=40, tn=65, fp=35)
+HOSTILE = Counts(tp=1, fn=99, tn=1, fp=99)
+FLAWLESS = Counts(tp=1e6, fn=0, tn=1e6, fp=0)
+YES_SAYER = Counts(tp=1000, fn=0, tn=0, fp=1000)
+CAST = [NEWCOMER, CAREFUL, HASTY, HOSTILE, FLAWLESS, YES_SAYER]
+
+
+@pytest.mark.parametrize("p", [1e-6, 0.02, 0.5, 0.9, 1 - 1e-6])
+def test_log_odds_and_probability_are_inverse(p: float) -> None:
+    assert online.probability(online.log_odds(p)) == pytest.approx(p)
+
+
+def test_probability_takes_any_log_odds() -> None:
+    assert online.probability(1e6) == 1
+    assert online.probability(-1e6) == 0
+    assert online.log_odds(0) == pytest.approx(-online.log_odds(1))
+
+
+def test_a_newcomer_counts_as_mostly_right() -> None:
+    mean, low, high = online.reliability(NEWCOMER)
+    assert mean == pytest.approx(0.85)
+    assert 0.6 < low < mean < high < 1
+    assert online.probability(online.evidence(NEWCOMER, True)) == pytest.approx(0.85)
+
+
+def test_the_better_the_annotator_the_more_the_answer_weighs() -> None:
+    weights = [online.evidence(counts, True) for counts in (HASTY, NEWCOMER, CAREFUL)]
+    assert weights == sorted(weights)
+
+
+@pytest.mark.parametrize("counts", CAST)
+def test_evidence_is_bounded(counts: Counts) -> None:
+    assert -REVERSED_CAP <= online.evidence(counts, True) <= CAP
+    assert -REVERSED_CAP <= -online.evidence(counts, False) <= CAP
+
+
+def test_a_hostile_annotator_gains_no_more_than_a_little_reversed_weight() -> None:
+    assert online.reliability(HOSTILE)[0] < 0.5
+    assert online.evidence(HOSTILE, True) == -REVERSED_CAP
+    assert online.evidence(HOSTILE, False) == REVERSED_CAP
+
+
+def test_whoever_always_says_yes_says_nothing() -> None:
+    assert online.evidence(YES_SAYER, True) == pytest.approx(0, abs=0.02)
+    assert online.reliability(YES_SAYER)[0] == pytest.approx(0.5, abs=0.01)
+
+
+def test_an_answer_against_the_belief_makes_the_question_less_certain() -> None:
+    before = online.log_odds(0.95)
+    after = before + online.evidence(CAREFUL, False)
+    assert abs(after) < abs(before)
+
+
+def test_an_answer_against_the_belief_costs_in_proportion_to_the_belief() -> None:
+    start = online.reliability(CAREFUL)[0]
+    means = [online.reliability(online.credit(CAREFUL, False, p))[0] for p in (0.99, 0.999, 1)]
+    assert start > means[0] > means[1] > means[2]
+
+
+def test_an_answer_with_the_belief_earns_credit() -> None:
+    for belief, answer in ((0.9, True), (0.1, False)):
+        after = online.credit(NEWCOMER, answer, belief)
+        assert online.reliability(after)[0] > online.reliability(NEWCOMER)[0]
+
+
+def test_nothing_is_learned_about_an_annotator_where_nothing_is_known() -> None:
+    assert online.credit(HASTY, True, 0.5) == HASTY
+
+
+def test_gold_counts_whole() -> None:
+    assert online.credit(NEWCOMER, True, 1) == Counts(tp=1)
+    assert online.credit(NEWCOMER, False, 1) == Counts(fn=1)
+    assert online.credit(NEWCOMER, False, 0) == Counts(tn=1)
+    assert online.credit(NEWCOMER, True, 0) == Counts(fp=1)
+
+
+@pytest.mark.parametrize("belief", [0.0, 0.2, 0.7, 1.0])
+def test_an_answer_never_counts_more_than_once(belief: float) -> None:
+    for counts, answer in itertools.product(CAST, (True, False)):
+        assert sum(online.credit(counts, answer, belief)) - sum(counts) <= 1 + 1e-6
+
+
+def test_the_interval_narrows_with_answers() -> None:
+    few, many = Counts(8, 2, 8, 2), Counts(80, 20, 80, 20)
+    widths = [high - low for _, low, high in map(online.reliability, (NEWCOMER, few, many))]
+    assert widths == sorted(widths, reverse=True)
+
+
+def test_the_interval_of_a_newcomer_is_that_of_the_prior() -> None:
+    """For two equal coins the mean has half the variance: Beta(17.85, 3.15), 5 % and 95 %."""
+    _, low, high = online.reliability(NEWCOMER)
+    assert (low, high) == pytest.approx((0.708, 0.954), abs=5e-4)
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations(CAST, 2)))
+def test_who_answers_a_question_first_hardly_matters(pair: tuple[Counts, Counts]) -> None:
+    beliefs, means = [], []
+    for order in (pair, pair[::-1]):
+        odds, after = online.log_odds(0.6), {}
+        for counts, answer in zip(order, (order[0] == pair[0], order[0] != pair[0]), strict=True):
+            after[counts] = online.credit(counts, answer, online.probability(odds))
+            odds += online.evidence(counts, answer)
+        beliefs.append(odds)
+        means.append([online.reliability(after[counts])[0] for counts in pair])
+    assert beliefs[0] == pytest.approx(beliefs[1])
+    assert means[0] == pytest.approx(means[1], abs=0.05)
+
+
+@pytest.mark.parametrize("belief", [-0.1, 1.1, float("nan")])
+def test_it_refuses_a_belief_that_is_no_probability(belief: float) -> None:
+    with pytest.raises(ValueError, match="probability"):
+        online.credit(NEWCOMER, True, belief)
