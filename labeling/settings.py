@@ -156,6 +156,10 @@ PSEUDONYM_COOKIE = "tessera_annotator"
 # Training
 CLIP_MODEL = os.environ.get("CLIP_MODEL", "")
 CLIP_PRETRAINED = os.environ.get("CLIP_PRETRAINED", "")
+TRAINING_THREADS = _number("TRAINING_THREADS", 0)  # of a run's process; 0: as many as cores
+RETRAIN_MINIMUM = _number("RETRAIN_MINIMUM", 50, least=1)  # labels, before anything is retrained
+RETRAIN_PRESET = os.environ.get("RETRAIN_PRESET", "cpu")
+DRAW_QUEUE = _number("DRAW_QUEUE", 20, least=1)  # wishes for pictures that may wait at once
 
 # Safe by default
 LOGIN_URL = "login"

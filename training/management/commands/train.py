@@ -1,0 +1,149 @@
+"""`train SNAPSHOT --recipe clip|diffusion --preset NAME [--wait]`"""
+
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from labeling import snapshots
+from labeling.models import Project, Snapshot
+from training import feedback, jobs, machine, runs, supervise
+from training.models import Model, Run
+
+LOOK = 1.0  # seconds between two looks at a run that a worker carries out
+
+
+class Command(BaseCommand):
+    help = "Train on a snapshot, in a worker, or here and now with --wait."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("snapshot", help="its number, its folder, or latest")
+        parser.add_argument("--project", help="whose latest snapshot, where there are several")
+        parser.add_argument("--recipe", required=True, help=" or ".join(runs.PRESETS))
+        parser.add_argument("--preset", default="cpu", help="default: %(default)s")
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument(
+            "--wait", action="store_true", help="show progress until the end; needs no worker"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        start = runs.create if options["wait"] else jobs.start
+        try:
+            run = start(
+                snapshot=find_snapshot(options["snapshot"], options["project"]),
+                recipe=options["recipe"],
+                preset=options["preset"],
+                seed=options["seed"],
+                trigger=Run.Trigger.COMMAND,
+            )
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        if not options["wait"]:
+            self.stdout.write(f"Run {run.pk} is queued; a worker takes it up.")
+            return
+        try:
+            self._wait(run)
+        except KeyboardInterrupt:
+            self._cancel(run)
+
+    def _wait(self, run: Run) -> None:
+        """Carry it out here, or follow it where a worker was quicker."""
+        while (state := Run.objects.get(pk=run.pk).state) not in runs.ENDED:
+            with machine.alone() as alone:
+                claimed = runs.claim(run_id=run.pk) if alone else None
+                if claimed:
+                    model = supervise.carry_out(claimed, tell=self._tell)
+                    if model:
+                        self._give_back(model)
+                    continue
+            if state == Run.State.RUNNING:
+                self._tell(Run.objects.get(pk=run.pk))
+            else:
+                self._say("waiting: this machine has another run under way")
+            time.sleep(LOOK)
+        run.refresh_from_db()
+        if run.state != Run.State.SUCCEEDED:
+            raise CommandError(f"Run {run.pk} {run.state}. {run.error}".strip())
+        self.stdout.write(f"Run {run.pk} succeeded: {run.model.folder}")
+        for name, value in sorted(run.metrics.items()):
+            if isinstance(value, int | float):
+                self.stdout.write(f"  {name} {value:.4g}")
+
+    def _give_back(self, model: Model) -> None:
+        given = feedback.give(model)
+        self.stdout.write("back to the loop: " + ", ".join(f"{v} {k}" for k, v in given.items()))
+
+    def _cancel(self, run: Run) -> None:
+        if Run.objects.get(pk=run.pk).state not in runs.ENDED:
+            runs.cancel(run=run)
+        raise CommandError(f"Run {run.pk} was cancelled; what it learnt is in {run.folder}.")
+
+    def _tell(self, run: Run) -> None:
+        words = [run.stage or "starting"]
+        if run.steps:
+            words.append(f"step {run.step} of {run.steps}")
+        if run.loss is not None:
+            words.append(f"loss {run.loss:.4f}")
+        if run.images_per_second:
+            words.append(f"{run.images_per_second:.0f} images/s")
+        if run.seconds_left is not None:
+            words.append(f"{run.seconds_left:.0f} s left")
+        self._say(", ".join(words))
+
+    _said = ""
+
+    def _say(self, line: str) -> None:
+        if line != self._said:
+            self._said = line
+            self.stdout.write(line)
+            self.stdout.flush()
+
+
+def find_snapshot(name: str, project: str | None) -> Snapshot:
+    """By number, folder, or `latest`. Raises ValueError with what to do."""
+    ready = Snapshot.objects.filter(state=Snapshot.State.READY).select_related("project")
+    if project is not None:
+        if not Project.objects.filter(slug=project).exists():
+            raise runs.RunError(f"There is no project {project!r}.")
+        ready = ready.filter(project__slug=project)
+    if name == "latest":
+        newest = ready.order_by("-created_at").first()
+        if newest is None:
+            raise runs.RunError("There is no snapshot yet: run `snapshot --project P` first.")
+        if project is None and ready.values("project").distinct().count() > 1:
+            raise runs.RunError("There are several projects: say whose with --project.")
+        return newest
+    if name.isascii() and name.isdigit() and len(name) < 19:
+        return _by_number(int(name))
+    return _by_folder(Path(name))
+
+
+def _by_number(number: int) -> Snapshot:
+    snapshot = Snapshot.objects.filter(pk=number).first()
+    if snapshot is None:
+        raise runs.RunError(f"There is no snapshot {number}.")
+    return snapshot
+
+
+def _by_folder(path: Path) -> Snapshot:
+    """The row of a snapshot folder; a folder frozen elsewhere gets one."""
+    folder = path.resolve()
+    manifest = snapshots.read_manifest(folder)
+    known = Snapshot.objects.filter(folder=str(folder), state=Snapshot.State.READY).first()
+    if known:
+        return known
+    project = Project.objects.filter(slug=manifest.get("project")).first()
+    if project is None:
+        raise runs.RunError(
+            f"{folder} belongs to the project {manifest.get('project')!r}, which is not here: "
+            "make that project, or train without a database by `python -m training fit`."
+        )
+    return Snapshot.objects.create(
+        project=project,
+        folder=str(folder),
+        sha256=str(manifest.get("sha256", ""))[:64],
+        counts=manifest.get("counts", {}),
+        state=Snapshot.State.READY,
+    )

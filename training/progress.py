@@ -1,0 +1,117 @@
+"""What a run folder says of its run: progress, curve, sample grids, metrics."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+CURVE_POINTS = 240
+TAIL_BYTES = 8192
+SAMPLE = re.compile(r"\d{1,9}\.png")
+NUMBERS = ("step", "steps", "loss", "images_per_second", "seconds_left")
+
+
+def latest(folder: Path) -> dict[str, Any]:
+    """The last line of progress.jsonl as fields of a run; empty before there is one."""
+    for line in reversed(_end(folder / "progress.jsonl")):
+        value = _parsed(line)
+        if value is not None:
+            return _fields(value)
+    return {}
+
+
+def curve(folder: Path) -> list[tuple[int, float]]:
+    """(step, loss) in order of steps, thinned; what a resumed run repeats counts once."""
+    points: list[tuple[int, float]] = []
+    for value in _lines(folder / "progress.jsonl"):
+        fields = _fields(value)
+        step, loss = fields.get("step"), fields.get("loss")
+        if fields.get("stage") == "train" and isinstance(step, int) and loss is not None:
+            while points and points[-1][0] >= step:
+                points.pop()
+            points.append((step, loss))
+    stride = max(1, math.ceil(len(points) / CURVE_POINTS))
+    thinned = points[::stride]
+    return [*thinned, points[-1]] if points and thinned[-1] != points[-1] else thinned
+
+
+def samples(folder: Path) -> list[str]:
+    """The names of the sample grids, oldest first."""
+    try:
+        names = [path.name for path in (folder / "samples").iterdir()]
+    except OSError:
+        return []
+    return sorted((name for name in names if SAMPLE.fullmatch(name)), key=_step)
+
+
+def prompts(folder: Path) -> list[str]:
+    """The fixed prompts that the grids show."""
+    value = read_json(folder / "samples" / "prompts.json")
+    return [str(prompt) for prompt in value] if isinstance(value, list) else []
+
+
+def metrics(folder: Path) -> dict[str, Any]:
+    value = read_json(folder / "metrics.json")
+    return finite(value) if isinstance(value, dict) else {}
+
+
+def read_json(path: Path) -> Any:
+    """The file's value; None where it is missing or broken."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def finite(value: Any) -> Any:
+    """The same with None for what JSON cannot say: the database refuses NaN."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list) else value
+
+
+def _fields(value: dict[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name in NUMBERS:
+        number = value.get(name)
+        if isinstance(number, int | float) and math.isfinite(number):
+            fields[name] = max(0, int(number)) if name in ("step", "steps") else float(number)
+    if isinstance(value.get("stage"), str):
+        fields["stage"] = value["stage"][:20]
+    return fields
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                value = _parsed(line)
+                if value is not None:
+                    yield value
+    except OSError:
+        return
+
+
+def _end(path: Path) -> list[bytes]:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+            return file.read().splitlines()
+    except OSError:
+        return []
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _step(name: str) -> int:
+    return int(name.removesuffix(".png"))
