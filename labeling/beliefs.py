@@ -1,0 +1,126 @@
+"""What is believed about a question: its state, how much an answer to it is wanted, the writing."""
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from django.db import connection
+from django.utils import timezone
+
+from labeling.models import Question
+
+State = Question.State
+
+_COLUMNS = {
+    "prior": "float8",
+    "opinion": "float8",
+    "probability": "float8",
+    "answers_count": "int",
+    "yes_count": "int",
+    "disagreement": "float8",
+    "priority": "float8",
+    "state": "text",
+    "settled_at": "timestamptz",
+}
+_UNCHANGED = "AND q.answers_count = new.seen AND q.verdict IS NOT DISTINCT FROM new.decided"
+
+
+def entropy(probability: float) -> float:
+    """Of a yes or no with that probability, in bits."""
+    if not 0 < probability < 1:
+        return 0.0
+    rest = 1 - probability
+    return -probability * math.log2(probability) - rest * math.log2(rest)
+
+
+def priority(question: Question) -> float:
+    """How much one more answer is wanted: entropy in bits × the concept's value; 0 if not open."""
+    if question.state != State.OPEN:
+        return 0.0
+    value = question.concept.value if question.concept else 1.0
+    if question.answers_count < question.answers_wanted:
+        return value  # a reviewer asked for more, however certain it looks
+    return entropy(question.probability) * value
+
+
+def disagreement(*, answers: int, yes: int) -> float:
+    """2 · min(yes, no) / (answers + 2): 0 where all agree."""
+    return 2 * min(yes, answers - yes) / (answers + 2)
+
+
+def judge(question: Question, *, now: datetime | None = None) -> None:
+    """Set disagreement, state, settled_at and priority from what is believed and was answered.
+
+    Reads the question's project and concept. A verdict clamps the probability.
+    """
+    count = question.answers_count
+    question.disagreement = disagreement(answers=count, yes=question.yes_count)
+    if question.verdict is not None:
+        question.probability = float(question.verdict)
+    if question.state != State.GOLD:
+        question.state = _state(question)
+        if question.state != State.SETTLED:
+            question.settled_at = None
+        elif question.settled_at is None:
+            question.settled_at = now or timezone.now()
+    question.priority = priority(question)
+
+
+def _state(question: Question) -> Question.State:
+    project, count = question.project, question.answers_count
+    if question.verdict is not None:
+        return State.SETTLED
+    certainty = max(question.probability, 1 - question.probability)
+    if count < max(project.answers_min, question.answers_wanted):
+        return State.OPEN
+    if certainty >= project.settle_at:
+        return State.SETTLED
+    return State.AMBIGUOUS if count >= project.answers_cap else State.OPEN
+
+
+def locked(ids: Iterable[int]) -> list[Question]:
+    """The questions, with concept and project, locked in the order of their ids.
+
+    Whoever changes beliefs comes through here, inside a transaction: so nobody waits in a circle.
+    """
+    return list(
+        Question.objects.filter(pk__in=list(ids))
+        .select_related("concept", "project")
+        .order_by("pk")
+        .select_for_update(of=("self",), no_key=True)
+    )
+
+
+def save(questions: Sequence[Question]) -> int:
+    """Write what is believed about locked questions, in one statement."""
+    return _write(questions, [])
+
+
+def save_unchanged(
+    questions: Sequence[Question], *, seen: Collection[tuple[int, bool | None]]
+) -> int:
+    """The same for questions that are not locked, but for those that changed meanwhile.
+
+    `seen` holds for each the number of answers and the verdict when it was read.
+    """
+    return _write(questions, list(seen))
+
+
+def _write(questions: Sequence[Question], seen: list[tuple[int, bool | None]]) -> int:
+    if not questions:
+        return 0
+    columns = dict(_COLUMNS)
+    values: list[list[object]] = [[getattr(q, name) for q in questions] for name in columns]
+    if seen:
+        columns |= {"seen": "int", "decided": "bool"}
+        values += [[count for count, _ in seen], [verdict for _, verdict in seen]]
+    arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
+    assignments = ", ".join(f"{name} = new.{name}" for name in _COLUMNS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE labeling_question q SET {assignments} "
+            f"FROM unnest(%s::bigint[], {arrays}) AS new(id, {', '.join(columns)}) "
+            f"WHERE q.id = new.id {_UNCHANGED if seen else ''}",
+            [[q.pk for q in questions], *values],
+        )
+        return int(cursor.rowcount)

@@ -1,0 +1,165 @@
+"""What may be asked, and what a model thinks of it."""
+
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice, product
+from typing import TypeVar
+
+from django.db import transaction
+
+from labeling import beliefs
+from labeling.aggregation.online import log_odds, probability
+from labeling.models import Annotator, Concept, Question, Tile
+
+BATCH = 2_000
+OPINION_WEIGHT = 0.5  # of a model's log-odds, which are seldom as calibrated as they look …
+OPINION_CAP = 1.5  # … and never worth more than about one careful person's answer
+
+T = TypeVar("T")
+
+
+def ask_concepts(
+    *,
+    tiles: Iterable[Tile],
+    concepts: Iterable[Concept],
+    gold: Mapping[tuple[int, int], bool] | None = None,
+) -> int:
+    """Ask of each tile whether it shows each concept; those asked already stay as they are.
+
+    gold: (tile id, concept id) → the truth where it is known. Gives how many were new.
+    """
+    asked = list(concepts)
+    known = gold or {}
+    total = 0
+    for batch in _batches(tiles, max(1, BATCH // max(1, len(asked)))):
+        drawn = _generated(batch)
+        there = set(
+            Question.objects.filter(
+                kind=Question.Kind.CONCEPT, tile__in=batch, concept__in=asked
+            ).values_list("tile_id", "concept_id")
+        )
+        total += _create(
+            [
+                _about_concept(tile, concept, known.get((tile.pk, concept.pk)), tile.pk in drawn)
+                for tile, concept in product(batch, asked)
+                if (tile.pk, concept.pk) not in there
+            ]
+        )
+    return total
+
+
+def ask_captions(
+    *,
+    captions: Iterable[tuple[Tile, str]],
+    source: str,
+    prior: float,
+    author: Annotator | None = None,
+    gold: bool | None = None,
+) -> int:
+    """Ask of each tile whether the caption describes it; those asked already stay as they are.
+
+    source: a `Question.Source`. prior: how far such captions are believed before anyone was asked.
+    gold: the truth of all of them, where it is known. Gives how many were new.
+    """
+    total = 0
+    for batch in _batches(captions, BATCH):
+        tiles = [tile.pk for tile, _ in batch]
+        projects = dict(Tile.objects.filter(pk__in=tiles).values_list("pk", "image__project_id"))
+        there = set(
+            Question.objects.filter(kind=Question.Kind.CAPTION, tile__in=tiles).values_list(
+                "tile_id", "text"
+            )
+        )
+        new = {(tile.pk, text): tile for tile, text in batch if (tile.pk, text) not in there}
+        total += _create(
+            [
+                _believed(
+                    Question(
+                        project_id=projects[tile.pk],
+                        tile=tile,
+                        grid=tile.grid,
+                        kind=Question.Kind.CAPTION,
+                        text=text,
+                        source=source,
+                        author=author,
+                    ),
+                    prior,
+                    gold,
+                )
+                for (_, text), tile in new.items()
+            ]
+        )
+    return total
+
+
+def store_opinions(opinions: Mapping[int, float]) -> int:
+    """Store a model's probability by question id, and let it move what is asked next.
+
+    The prior and the belief of open questions move by tempered log-odds; what an earlier opinion
+    had moved is taken back first. Ids that are gone are left out. Gives how many were stored.
+    """
+    if bad := next((p for p in opinions.values() if not 0 <= p <= 1), None):
+        raise ValueError(f"An opinion is a probability between 0 and 1, not {bad}.")
+    stored = 0
+    for ids in _batches(sorted(opinions), BATCH):
+        with transaction.atomic():
+            questions = beliefs.locked(ids)
+            for question in questions:
+                _hear(question, opinions[question.pk])
+            stored += beliefs.save(questions)
+    return stored
+
+
+def shift(opinion: float | None) -> float:
+    """What a model's opinion adds to a question's log-odds."""
+    if opinion is None:
+        return 0.0
+    return min(max(OPINION_WEIGHT * log_odds(opinion), -OPINION_CAP), OPINION_CAP)
+
+
+def _hear(question: Question, opinion: float) -> None:
+    move = shift(opinion) - shift(question.opinion)
+    question.opinion = opinion
+    question.prior = probability(log_odds(question.prior) + move)
+    if question.state == Question.State.OPEN:
+        question.probability = probability(log_odds(question.probability) + move)
+        beliefs.judge(question)
+
+
+def _about_concept(tile: Tile, concept: Concept, gold: bool | None, drawn: bool) -> Question:
+    question = Question(
+        project_id=concept.project_id,
+        tile=tile,
+        grid=tile.grid,
+        kind=Question.Kind.CONCEPT,
+        concept=concept,
+        source=Question.Source.MODEL if drawn else Question.Source.IMPORT,
+    )
+    return _believed(question, concept.prevalence, gold)
+
+
+def _believed(question: Question, prior: float, gold: bool | None) -> Question:
+    question.prior = question.probability = prior
+    question.random_key = random.random()
+    if gold is not None:
+        question.state, question.verdict = Question.State.GOLD, gold
+        question.probability = float(gold)
+    question.priority = beliefs.priority(question)
+    return question
+
+
+def _generated(tiles: Sequence[Tile]) -> set[int]:
+    """Those of the tiles that a model drew."""
+    drawn = Tile.objects.filter(pk__in=[tile.pk for tile in tiles]).exclude(image__generated_by="")
+    return set(drawn.values_list("pk", flat=True))
+
+
+def _create(questions: list[Question]) -> int:
+    Question.objects.bulk_create(questions, ignore_conflicts=True, batch_size=BATCH)
+    return len(questions)
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
