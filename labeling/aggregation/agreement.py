@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from .answers import Floats, encode
 
+BLOCK = 2 * 10**6  # counts held at a time while resampling
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -50,9 +52,7 @@ def agreement(
     # Tasks with the same votes are interchangeable: resample kinds of tasks, not tasks.
     kinds, times = np.unique(votes, axis=0, return_counts=True)
     alpha, percent = _alpha(kinds, times[None].astype(np.float64))
-    resampled = np.random.default_rng(seed).multinomial(len(votes), times / len(votes), draws)
-    alphas, _ = _alpha(kinds, resampled.astype(np.float64))
-    low, high = _interval(alphas)
+    low, high = _interval(kinds, times / len(votes), len(votes), draws, seed)
     return Agreement(
         alpha=None if np.isnan(alpha[0]) else float(alpha[0]),
         low=low,
@@ -77,7 +77,14 @@ def _alpha(kinds: Floats, times: Floats) -> tuple[Floats, Floats]:
     return 1 - ratio, 1 - observed
 
 
-def _interval(alphas: Floats) -> tuple[float | None, float | None]:
+def _interval(
+    kinds: Floats, shares: Floats, tasks: int, draws: int, seed: int
+) -> tuple[float | None, float | None]:
+    rng = np.random.default_rng(seed)
+    block = max(1, BLOCK // len(kinds))
+    sizes = [min(block, draws - start) for start in range(0, draws, block)]
+    resampled = (rng.multinomial(tasks, shares, size).astype(np.float64) for size in sizes)
+    alphas = np.concatenate([_alpha(kinds, times)[0] for times in resampled])
     alphas = alphas[~np.isnan(alphas)]
     if not len(alphas):
         return None, None
