@@ -13,5 +13,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/", include("labeling.api.urls")),
-    path("api/v1/", include("training.api")),
+    path("api/v1/", include("training.api.urls")),
 ]

@@ -1,0 +1,29 @@
+"""What runs have produced, for staff."""
+
+from rest_framework import generics, serializers
+
+from training.api.errors import Spoken
+from training.api.runs import Newest
+from training.models import Model
+
+
+class ModelSerializer(serializers.ModelSerializer[Model]):
+    project = serializers.SlugRelatedField("slug", read_only=True)
+    metrics = serializers.JSONField(source="run.metrics", read_only=True)
+
+    class Meta:
+        model = Model
+        fields = ["id", "project", "run", "recipe", "current", "metrics", "feedback", "created_at"]
+
+
+class ModelList(Spoken, generics.ListAPIView[Model]):
+    """The newest model first."""
+
+    queryset = Model.objects.select_related("project", "run")
+    serializer_class = ModelSerializer
+    pagination_class = Newest
+
+
+class ModelDetail(Spoken, generics.RetrieveAPIView[Model]):
+    queryset = Model.objects.select_related("project", "run")
+    serializer_class = ModelSerializer

@@ -1,0 +1,158 @@
+"""Training over HTTP, for staff: start, follow, cancel, resume."""
+
+from pathlib import Path
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import generics, pagination, serializers, status
+from rest_framework.permissions import BasePermission, IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.models import Project, Snapshot
+from training import jobs, progress, runs
+from training.api.errors import REFUSED, ConflictError, InvalidError, Spoken
+from training.models import Run
+
+
+class MayTrain(BasePermission):
+    """Staff may look; who starts or stops a run needs the permission to add runs."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return request.method in ("GET", "HEAD", "OPTIONS") or (
+            request.user.is_active and request.user.has_perm("training.add_run")
+        )
+
+
+class Newest(pagination.CursorPagination):
+    ordering = "-id"
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    project = serializers.SlugRelatedField("slug", read_only=True)
+
+    class Meta:
+        model = Run
+        fields = [
+            "id",
+            "project",
+            "snapshot",
+            "recipe",
+            "preset",
+            "seed",
+            "state",
+            "trigger",
+            "attempts",
+            "cancel_requested",
+            "stage",
+            "step",
+            "steps",
+            "loss",
+            "images_per_second",
+            "seconds_left",
+            "metrics",
+            "error",
+            "created_at",
+            "started_at",
+            "finished_at",
+        ]
+
+
+class RunDetailSerializer(RunSerializer):
+    curve = serializers.SerializerMethodField(help_text="[step, loss], thinned.")
+
+    class Meta(RunSerializer.Meta):
+        fields = [*RunSerializer.Meta.fields, "curve"]
+
+    def get_curve(self, run: Run) -> list[list[float]]:
+        return [list(point) for point in progress.curve(Path(run.folder))] if run.folder else []
+
+
+class StartSerializer(serializers.Serializer[Any]):
+    """What to learn from (a snapshot, or a project, of which one is frozen), and how."""
+
+    snapshot = serializers.PrimaryKeyRelatedField(
+        queryset=Snapshot.objects.select_related("project"), required=False
+    )
+    project = serializers.SlugRelatedField("slug", queryset=Project.objects.all(), required=False)
+    include_generated = serializers.BooleanField(default=False)
+    recipe = serializers.CharField(max_length=40)
+    preset = serializers.CharField(max_length=40, default="cpu")
+    seed = serializers.IntegerField(min_value=0, max_value=runs.SEED_LIMIT - 1, default=0)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("snapshot" in attrs) == ("project" in attrs):
+            raise serializers.ValidationError("Name a snapshot or a project, and not both.")
+        return attrs
+
+
+class RunList(Spoken, generics.ListAPIView[Run]):
+    """The newest run first."""
+
+    permission_classes = [IsAdminUser, MayTrain]
+    pagination_class = Newest
+    serializer_class = RunSerializer
+    queryset = Run.objects.select_related("project")
+
+    def filter_queryset(self, queryset: QuerySet[Run]) -> QuerySet[Run]:
+        for name, field in (("project", "project__slug"), ("state", "state")):
+            if value := self.request.query_params.get(name, "").replace("\0", ""):
+                queryset = queryset.filter(**{field: value})
+        return queryset
+
+    @extend_schema(parameters=[OpenApiParameter("project"), OpenApiParameter("state")])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+    @extend_schema(request=StartSerializer, responses={201: RunSerializer, 400: REFUSED})
+    def post(self, request: Request) -> Response:
+        """Queue a run; a worker carries it out."""
+        asked = StartSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        try:
+            run = jobs.start(
+                trigger=Run.Trigger.API, requested_by=request.user, **asked.validated_data
+            )
+        except runs.RunError as error:
+            raise InvalidError(str(error)) from None
+        return Response(RunSerializer(run).data, status=status.HTTP_201_CREATED)
+
+
+class RunDetail(Spoken, generics.RetrieveAPIView[Run]):
+    """One run: its state, progress, loss curve and metrics."""
+
+    queryset = Run.objects.select_related("project")
+    serializer_class = RunDetailSerializer
+
+
+class Cancel(Spoken, generics.GenericAPIView[Run]):
+    permission_classes = [IsAdminUser, MayTrain]
+    queryset = Run.objects.select_related("project")
+    serializer_class = RunSerializer
+
+    @extend_schema(request=None, responses={200: RunSerializer, 409: REFUSED})
+    def post(self, request: Request, pk: int) -> Response:
+        """End a run: at once while it is queued, else after its next checkpoint."""
+        run = self.get_object()
+        try:
+            runs.cancel(run=run)
+        except runs.RunError as error:
+            raise ConflictError(str(error)) from None
+        return Response(RunSerializer(self.get_object()).data)
+
+
+class Resume(Spoken, generics.GenericAPIView[Run]):
+    permission_classes = [IsAdminUser, MayTrain]
+    queryset = Run.objects.select_related("project")
+    serializer_class = RunSerializer
+
+    @extend_schema(request=None, responses={200: RunSerializer, 409: REFUSED})
+    def post(self, request: Request, pk: int) -> Response:
+        """Queue a failed or cancelled run again; it goes on from its last checkpoint."""
+        run = self.get_object()
+        try:
+            jobs.resume(run=run)
+        except runs.RunError as error:
+            raise ConflictError(str(error)) from None
+        return Response(RunSerializer(self.get_object()).data)

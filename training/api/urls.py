@@ -1,0 +1,27 @@
+"""Runs, models and drawings over HTTP: below /api/v1/."""
+
+from django.urls import path
+
+from training.api import generations, models, runs
+
+urlpatterns = [
+    path("runs/", runs.RunList.as_view(), name="runs"),
+    path("runs/<int:pk>/", runs.RunDetail.as_view(), name="run"),
+    path("runs/<int:pk>/cancel/", runs.Cancel.as_view(), name="run_cancel"),
+    path("runs/<int:pk>/resume/", runs.Resume.as_view(), name="run_resume"),
+    path("models/", models.ModelList.as_view(), name="models"),
+    path("models/<int:pk>/", models.ModelDetail.as_view(), name="model"),
+    path("generations/", generations.Generations.as_view(), name="generations"),
+    path("generations/<uuid:pk>/", generations.GenerationDetail.as_view(), name="generation"),
+    path("generations/<uuid:pk>/ask/", generations.Ask.as_view(), name="generation_ask"),
+    path(
+        "generations/<uuid:pk>/pictures/<int:number>/",
+        generations.picture,
+        name="generation_picture",
+    ),
+    path(
+        "generations/<uuid:pk>/pictures/<int:number>/nearest/<int:rank>/",
+        generations.nearest,
+        name="generation_nearest",
+    ),
+]
