@@ -54,6 +54,7 @@ class Challenge(models.Model):
                 condition=Q(answered_at=None),
                 name="challenge_in_hand",
             ),
+            models.Index(fields=["-created_at"], name="challenge_newest"),
         ]
 
     def __str__(self) -> str:

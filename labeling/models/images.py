@@ -1,6 +1,7 @@
 """Pictures as they came, and the rectangles of them that are asked about."""
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from labeling.models.projects import Project
@@ -38,6 +39,7 @@ class Image(models.Model):
         indexes = [
             models.Index(fields=["project", "source_sha256"]),
             models.Index(fields=["project", "perceptual_hash"]),
+            GinIndex(fields=["keywords"], name="image_keywords"),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,8 @@
 """A text that may or may not be true of a tile, and what is believed about it."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Q
 
@@ -96,12 +98,17 @@ class Question(models.Model):
             models.Index(
                 fields=["project", "kind", "state", "random_key"], name="question_kind_random"
             ),
-            models.Index(fields=["project", "-disagreement"], name="question_disagreement"),
+            models.Index(fields=["project", "-disagreement", "-id"], name="question_disagreement"),
             models.Index(fields=["project", "settled_at"], name="question_settled"),
             models.Index(
                 fields=["project", "-priority"],
                 condition=Q(kind="concept", source="model", state="open"),
                 name="question_generated",
+            ),
+            GinIndex(
+                SearchVector("text", config="simple"),
+                condition=Q(kind="caption"),
+                name="question_words",
             ),
         ]
 
