@@ -1,0 +1,32 @@
+/** Pictures of a challenge: loaded and decoded before they are shown, never stretched. */
+
+import { Refusal } from "./client.js";
+
+const SMALL = 96; // px: below this, edges are kept crisp at whole multiples
+
+/** One decoded <img> a tile, in the order of the tiles. */
+export function loadPictures(challenge) {
+  return Promise.all(challenge.tiles.map((tile) => load(tile.url)));
+}
+
+async function load(url) {
+  const picture = new Image();
+  picture.alt = "";
+  picture.draggable = false;
+  picture.decoding = "async";
+  picture.src = url;
+  try {
+    await picture.decode();
+  } catch {
+    throw new Refusal(
+      navigator.onLine ? "broken" : "offline",
+      "A picture of the next question could not be loaded.",
+    );
+  }
+  if (Math.max(picture.naturalWidth, picture.naturalHeight) < SMALL) {
+    picture.classList.add("small");
+    picture.style.setProperty("--natural-width", picture.naturalWidth);
+    picture.style.setProperty("--natural-height", picture.naturalHeight);
+  }
+  return picture;
+}

@@ -1,0 +1,73 @@
+/** Everything that the challenge screen says by itself. Knows no DOM. */
+
+export const GENERATED = "That picture was drawn by a model.";
+
+export const NOTHING_LEFT = [
+  "Nothing left to ask",
+  "You have seen all the questions there are for you here. Thank you! New ones come as " +
+    "pictures are added and as the model finds new doubts.",
+];
+
+export const EXPIRED = [
+  "This question has been open too long",
+  "Its pictures have expired. What you answered before is kept.",
+];
+
+const HINTS = {
+  grid: "Select every picture that shows it. If none does, say so: that is an answer too.",
+  split: "Select every part of the picture that shows some of it. If none does, say so.",
+  verify: "If you cannot tell, skip: a guess helps nobody.",
+  write: "One plain sentence, as you would say it to someone who cannot see the picture.",
+};
+
+/** Shown until the first answer. */
+export function firstHint(kind) {
+  return HINTS[kind];
+}
+
+export function progress({ answers, labels }) {
+  return `${count(answers, "answer")} from you · ${count(labels, "label")} certain`;
+}
+
+/** Why answers wait on this device. */
+export function waiting(number, { code, wait }) {
+  const answers = number === 1 ? "1 answer waits" : `${number} answers wait`;
+  if (code === "offline") {
+    return `You are offline. ${answers} on this device and will be sent when you are back.`;
+  }
+  if (code === "throttled") {
+    return `That was quick! ${answers} here and will be sent in ${count(wait, "second")}.`;
+  }
+  return `The server has trouble. ${answers} here and will be sent again in a moment.`;
+}
+
+/** Why an answer did not count. */
+export function refused({ code, message }) {
+  if (code === "answered") return "That question was answered before: the first answer stands.";
+  if (code === "expired") return "That question had expired before your answer: it was not counted.";
+  if (code === "foreign") return "That question was meant for someone else: it was not counted.";
+  return `Your last answer was not counted. ${message}`;
+}
+
+/** Why there is no question to show: a title and what to do. */
+export function trouble({ code, message, wait }, number) {
+  const kept = number ? ` ${waiting(number, { code, wait })}` : "";
+  const said = {
+    offline: [
+      "You are offline",
+      number ? kept.replace("You are offline.", "").trim() : "The next question comes as soon as you are back.",
+    ],
+    throttled: [
+      "A moment, please",
+      `Questions are asked for faster than they may be. The next one comes in ${count(wait, "second")}.`,
+    ],
+    broken: ["The server has trouble", `Try again in a moment. Nothing that you answered is lost.${kept}`],
+    reload: ["This page is out of date", "You may have signed in or out elsewhere. Reload it to go on."],
+    unknown: ["This project is not there", "It may have been renamed or closed. The first page lists all."],
+  }[code];
+  return said ?? ["That did not work", `${message} Try again, or go back to the first page.`];
+}
+
+function count(number, noun) {
+  return `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
+}
