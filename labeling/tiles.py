@@ -1,0 +1,95 @@
+"""Image → tiles, and tiles → the pictures that people see."""
+
+import io
+import os
+import secrets
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from PIL import Image as Pillow
+
+from labeling.models import Image, Tile
+
+LONGEST = 320  # pixels; as large as a challenge ever shows a tile
+QUALITY = 90
+
+
+def whole(image: Image) -> Tile:
+    """The tile that is the whole of the image."""
+    tile, _ = Tile.objects.get_or_create(
+        image=image, grid=1, position=0, defaults={"width": image.width, "height": image.height}
+    )
+    return tile
+
+
+def cut(image: Image, grid: int = 4) -> list[Tile]:
+    """Cut an image into grid × grid tiles, row by row; those that are there stay."""
+    if not 1 <= grid <= min(image.width, image.height):
+        raise ValueError(
+            f"A picture of {image.width} × {image.height} pixels cannot be cut into "
+            f"{grid} × {grid} tiles."
+        )
+    columns = [image.width * step // grid for step in range(grid + 1)]
+    rows = [image.height * step // grid for step in range(grid + 1)]
+    Tile.objects.bulk_create(
+        [
+            Tile(
+                image=image,
+                grid=grid,
+                position=row * grid + column,
+                left=columns[column],
+                top=rows[row],
+                width=columns[column + 1] - columns[column],
+                height=rows[row + 1] - rows[row],
+            )
+            for row in range(grid)
+            for column in range(grid)
+        ],
+        ignore_conflicts=True,
+    )
+    return list(image.tiles.filter(grid=grid).order_by("position"))
+
+
+def picture(tile: Tile, *, longest: int = LONGEST) -> bytes:
+    """The tile as WebP, nothing but pixels, no side longer than `longest`; rendered once."""
+    image = tile.image
+    if tile.grid == 1 and max(image.width, image.height) <= longest and _webp(image):
+        return _stored(image)
+    path = _cached(tile, longest)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        data = _render(tile, longest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft.write_bytes(data)
+    draft.replace(path)
+    return data
+
+
+def _webp(image: Image) -> bool:
+    return str(image.file.name).endswith(".webp")
+
+
+def _stored(image: Image) -> bytes:
+    with default_storage.open(str(image.file.name)) as file:
+        data: bytes = file.read()
+    return data
+
+
+def _cached(tile: Tile, longest: int) -> Path:
+    """By content and rectangle, so that no picture can ever stand for another."""
+    sha256 = tile.image.sha256
+    box = f"{tile.left}-{tile.top}-{tile.width}-{tile.height}"
+    return Path(settings.CACHE_ROOT) / "tiles" / sha256[:2] / f"{sha256}-{box}-{longest}.webp"
+
+
+def _render(tile: Tile, longest: int) -> bytes:
+    box = (tile.left, tile.top, tile.left + tile.width, tile.top + tile.height)
+    with Pillow.open(io.BytesIO(_stored(tile.image)), formats=("WEBP", "JPEG")) as image:
+        rectangle = image.convert("RGB").crop(box)
+    rectangle.thumbnail((longest, longest), Pillow.Resampling.LANCZOS)
+    file = io.BytesIO()
+    rectangle.save(file, "WEBP", quality=QUALITY, method=0)
+    return file.getvalue()
