@@ -1,0 +1,32 @@
+"""Run a command that dies with its parent: `python child.py PARENT SIGNAL COMMAND…`.
+
+Linux ties the promise to the parent's *thread*, and a change of user clears it: so start such
+children from a thread that lasts, and let this be the last step before the command itself.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def bound(command: list[str], *, at_death: signal.Signals = signal.SIGKILL) -> list[str]:
+    """The command line that runs `command` and gets it `at_death` when this process dies."""
+    launcher = [sys.executable, "-I", "-S", os.path.abspath(__file__)]  # noqa: PTH100
+    return [*launcher, str(os.getpid()), str(int(at_death)), *command]
+
+
+def main(arguments: list[str]) -> None:
+    parent, at_death, *command = arguments
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(at_death))
+    if os.getppid() != int(parent):
+        sys.exit(1)  # the parent died before the promise was made
+    for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored_by_python, signal.SIG_DFL)
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
