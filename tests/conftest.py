@@ -1,0 +1,35 @@
+"""The servers behind the tests: a PostgreSQL and a Valkey of their own, in a folder of their own."""
+
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import django
+import pytest
+
+from labeling import embedded
+
+pytest_plugins = ["tests.browser", "tests.cast", "tests.worker"]
+_until_the_end = ExitStack()
+
+
+def pytest_configure() -> None:
+    """Start the servers before the settings are read, which happens here and not sooner."""
+    for name in ("DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "DEBUG", "HTTPS"):
+        os.environ.pop(name, None)
+    data_dir = tempfile.mkdtemp(prefix="tessera-tests-")
+    _until_the_end.callback(shutil.rmtree, data_dir, ignore_errors=True)
+    os.environ["DATA_DIR"] = data_dir
+    os.environ["DJANGO_SETTINGS_MODULE"] = "labeling.settings"
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright runs an event loop in this thread
+    try:
+        _until_the_end.enter_context(embedded.ensure(Path(data_dir)))
+    except embedded.EmbeddedError as error:
+        raise pytest.UsageError(str(error)) from error
+    django.setup()
+
+
+def pytest_unconfigure() -> None:
+    _until_the_end.close()
