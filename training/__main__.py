@@ -1,0 +1,110 @@
+"""``python -m training``: fit, sample, evaluate, opinions; no Django, no database."""
+
+import argparse
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType
+
+from training.files import TrainingError
+
+STOPPED = 143
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one subcommand; the exit status."""
+    signal.signal(signal.SIGTERM, _stopped)
+    options = _parser().parse_args(arguments)
+    try:
+        _run(options)
+    except (TrainingError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _stopped(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(STOPPED)
+
+
+def _run(options: argparse.Namespace) -> None:
+    """Import only what the subcommand needs: torch takes seconds."""
+    match options.command:
+        case "fit":
+            from training.run import fit
+
+            fit(options.run)
+        case "sample":
+            from training.generate import sample
+
+            number = sample(
+                options.model,
+                options.prompts,
+                options.out,
+                count=options.count,
+                seed=options.seed,
+                guidance=options.guidance,
+                steps=options.steps,
+            )
+            print(f"{number} pictures in {options.out}")
+        case "evaluate":
+            from training.report import report
+
+            with tempfile.TemporaryDirectory() as temporary:
+                print(report(options.model, options.snapshot, options.cache or Path(temporary)))
+        case "opinions":
+            from training.opinions import answer
+
+            number = answer(options.model, options.questions, options.out)
+            print(f"{number} opinions in {options.out}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    fit = commands.add_parser("fit", help="start the run that a folder describes, or go on with it")
+    fit.add_argument("run", type=Path)
+    sample = commands.add_parser("sample", help="draw pictures with a diffusion model")
+    sample.add_argument("model", type=Path)
+    sample.add_argument("--prompts", type=Path, required=True, help="a prompt a line")
+    sample.add_argument("--out", type=Path, required=True)
+    sample.add_argument("--count", type=_from(1), default=1, help="pictures a prompt")
+    sample.add_argument("--seed", type=_from(0), default=0)
+    sample.add_argument("--guidance", type=_guidance, help="default: the model's own")
+    sample.add_argument("--steps", type=_from(1), help="default: the model's own")
+    evaluate = commands.add_parser("evaluate", help="measure a model; a clip model also opines")
+    evaluate.add_argument("model", type=Path)
+    evaluate.add_argument("snapshot", type=Path)
+    evaluate.add_argument("--cache", type=Path, help="where embeddings are kept")
+    opinions = commands.add_parser("opinions", help="a clip model's probability for each question")
+    opinions.add_argument("model", type=Path)
+    opinions.add_argument("questions", type=Path)
+    opinions.add_argument("out", type=Path)
+    return parser
+
+
+class _from:  # noqa: N801
+    """A whole number from ``least`` to what a seed may be."""
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def __call__(self, text: str) -> int:
+        number = int(text)
+        if not self.least <= number < 2**31:
+            raise argparse.ArgumentTypeError(f"must be from {self.least} to {2**31 - 1}")
+        return number
+
+
+def _guidance(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 100:
+        raise argparse.ArgumentTypeError("must be from 0 to 100")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""A snapshot folder, read: its rows, and its pictures packed into one memory-mapped array."""
+
+import hashlib
+import io
+import json
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from training.files import TrainingError, read_json
+
+Pixels = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture and what is believed of it."""
+
+    path: Path
+    captions: tuple[tuple[str, float], ...]
+    tags: tuple[str, ...]
+    concepts: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    folder: Path
+    concepts: tuple[str, ...]
+    train: tuple[Row, ...]
+    test: tuple[Row, ...]
+    digest: str
+
+
+def read_snapshot(folder: Path) -> Snapshot:
+    """Read the folder; raises ``TrainingError`` where it is not a snapshot or holds nothing."""
+    manifest = read_json(folder / "manifest.json")
+    if not isinstance(manifest, dict) or manifest.get("format") != 1:
+        raise TrainingError(f"{folder} is not a snapshot of format 1: make the snapshot again.")
+    splits = {split: _read_split(folder / split) for split in ("train", "test")}
+    if not splits["train"]:
+        raise TrainingError(f"The snapshot {folder} has no training pictures: import some first.")
+    lines = b"".join(
+        path.read_bytes() for path in sorted(folder.glob("*/metadata.jsonl")) if path.is_file()
+    )
+    return Snapshot(
+        folder=folder,
+        concepts=tuple(str(name) for name in manifest.get("concepts", [])),
+        train=splits["train"],
+        test=splits["test"],
+        digest=hashlib.sha256(lines).hexdigest(),
+    )
+
+
+def _read_split(folder: Path) -> tuple[Row, ...]:
+    path = folder / "metadata.jsonl"
+    if not path.is_file():
+        return ()
+    rows = []
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        try:
+            rows.append(_row(folder, json.loads(line)))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise TrainingError(
+                f"Line {number} of {path} is not a row of a snapshot: make the snapshot again."
+            ) from None
+    return tuple(rows)
+
+
+def _row(folder: Path, value: dict[str, Any]) -> Row:
+    name = str(value["file_name"])
+    if Path(name).name != name:
+        raise ValueError(name)
+    return Row(
+        path=folder / name,
+        captions=tuple(
+            (str(caption["text"]), _probability(caption["confidence"]))
+            for caption in value.get("captions", [])
+            if caption["text"].strip()
+        ),
+        tags=tuple(str(tag) for tag in value.get("tags", []) if str(tag).strip()),
+        concepts={
+            str(name): _probability(p) for name, p in dict(value.get("concepts", {})).items()
+        },
+    )
+
+
+def _probability(value: float) -> float:
+    if not 0.0 <= float(value) <= 1.0:
+        raise ValueError(value)
+    return float(value)
+
+
+def digest(rows: Sequence[Row]) -> str:
+    """A name for the rows' pictures; their file names are hashes of their content."""
+    return hashlib.sha256("\n".join(row.path.name for row in rows).encode()).hexdigest()[:16]
+
+
+def pack(rows: Sequence[Row], size: int, cache: Path, name: str) -> Pixels:
+    """The rows' pictures as (n, size, size, 3), memory-mapped from ``cache`` and made once.
+
+    ``name`` identifies the rows' content; the same name and size give the same file.
+    """
+    path = cache / f"images-{size}-{name}.npy"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            packed = open_memmap(
+                temporary, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3)
+            )
+            for index, pixels in enumerate(load_all([(row.path, [None]) for row in rows], size)):
+                packed[index] = pixels[0]
+            packed.flush()
+            temporary.rename(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    pixels: Pixels = np.load(path, mmap_mode="r")
+    if pixels.shape != (len(rows), size, size, 3):
+        raise TrainingError(f"{path} does not fit the snapshot: delete it and start again.")
+    return pixels
+
+
+def load_all(sources: Sequence[tuple[Path, Sequence[Box | None]]], size: int) -> Iterator[Pixels]:
+    """Each picture's boxes as (boxes, size, size, 3), in order, decoded ahead by threads."""
+    waiting = iter(sources)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        ahead = deque(pool.submit(load, *source, size) for source in islice(waiting, 64))
+        while ahead:
+            yield ahead.popleft().result()
+            ahead.extend(pool.submit(load, *source, size) for source in islice(waiting, 1))
+
+
+def load(path: Path, boxes: Sequence[Box | None], size: int) -> Pixels:
+    """The (left, top, width, height) boxes of a picture, or all of it, scaled to squares."""
+    try:
+        with Image.open(path) as image:
+            picture = image.convert("RGB")
+    except FileNotFoundError:
+        raise TrainingError(f"The picture {path} is missing.") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise TrainingError(f"The picture {path} cannot be read.") from None
+    return np.stack([_square(picture, box, size) for box in boxes])
+
+
+def _square(picture: Image.Image, box: Box | None, size: int) -> Pixels:
+    if box is not None:
+        left, top, width, height = box
+        picture = picture.crop((left, top, left + width, top + height))
+    exact = picture.width == picture.height and picture.width % size == 0
+    method = Image.Resampling.BOX if exact else Image.Resampling.LANCZOS
+    return np.asarray(ImageOps.fit(picture, (size, size), method))
+
+
+def png(pixels: Pixels) -> bytes:
+    """A picture (height, width, 3) as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def tiled(pixels: Pixels, columns: int) -> Pixels:
+    """Pictures (n, s, s, 3) as one, filled row by row."""
+    count, size = len(pixels), pixels.shape[1]
+    rows = count // columns
+    grid = pixels[: rows * columns].reshape(rows, columns, size, size, 3)
+    return grid.transpose(0, 2, 1, 3, 4).reshape(rows * size, columns * size, 3)

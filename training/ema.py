@@ -1,0 +1,29 @@
+"""A power-function average of a network's weights (Karras et al. 2024, arXiv 2312.02696).
+
+It averages over a fixed share of the steps so far, so that it suits a run of any length.
+"""
+
+import copy
+
+import torch
+from torch import nn
+
+GAMMA = 6.94  # relative standard deviation 0.1
+
+
+class PowerEMA:
+    """``network`` holds the averaged weights: w̄ ← β w̄ + (1 − β) w, β = (1 − 1/t)^(γ + 1)."""
+
+    def __init__(self, network: nn.Module, gamma: float = GAMMA) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.gamma = gamma
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Take in the weights after ``step`` (from 1) steps; buffers are copied."""
+        beta = (1 - 1 / step) ** (self.gamma + 1)
+        for mean, now in zip(self.network.parameters(), network.parameters(), strict=True):
+            if now.requires_grad:
+                mean.lerp_(now, 1 - beta)
+        for mean, now in zip(self.network.buffers(), network.buffers(), strict=True):
+            mean.copy_(now)

@@ -1,0 +1,34 @@
+"""Two towers and the scale between them, as in CLIP (arXiv 2103.00020)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+
+class Towers(nn.Module):
+    """Unit embeddings (B, E) of pictures and of texts. A frozen tower is left out: identity."""
+
+    def __init__(self, image: nn.Module, text: nn.Module, scale: float = 1 / 0.07) -> None:
+        super().__init__()
+        self.image = image
+        self.text = text
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(scale)))
+
+    def forward(self, images: Tensor, texts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        scale = self.logit_scale.clamp(max=math.log(100)).exp()
+        return normalize(self.image(images), dim=-1), normalize(self.text(texts), dim=-1), scale
+
+
+class Adapter(nn.Module):
+    """A linear correction of frozen embeddings (n, E), none at first (after arXiv 2110.04544)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.change = nn.Linear(width, width)
+        nn.init.zeros_(self.change.weight)
+        nn.init.zeros_(self.change.bias)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        return embeddings + self.change(embeddings)  # type: ignore[no-any-return]

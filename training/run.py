@@ -1,0 +1,319 @@
+"""A run is a folder: fit what its ``config.json`` asks for, and go on where it stopped."""
+
+import fcntl
+import math
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol, TextIO
+
+import torch
+from torch import Tensor, nn
+
+from training import clip, evaluate
+from training.calibration import calibrate
+from training.data import Snapshot, read_snapshot
+from training.files import TrainingError, append_line, read_json, write_bytes, write_json
+from training.loop import Loop
+from training.prompts import fixed_prompts
+from training.recipes import Config, configure
+from training.recipes import clip as clip_recipe
+from training.recipes.clip import ClipConfig, ClipTraining
+from training.recipes.diffusion import DiffusionTraining
+
+KEEP = 2  # checkpoints
+BEAT = 1.0  # seconds between lines of progress
+STOPPED = 143  # exit status after SIGTERM
+
+
+class Recipe(Protocol):
+    """What a run needs of a recipe in training."""
+
+    network: nn.Module
+
+    def loss(self) -> Tensor: ...
+    def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None: ...
+    def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """``config.json`` of a run folder, checked."""
+
+    recipe: str
+    preset: str
+    settings: Config
+    snapshot: Path
+    cache: Path
+    seed: int
+    init: Path | None
+    encoder: clip.Spec | None
+    time_limit: float | None
+    threads: int | None
+
+
+def read_config(folder: Path) -> RunConfig:
+    """Read and check; raises ``TrainingError`` that names what is off."""
+    values = read_json(folder / "config.json")
+    if not isinstance(values, dict):
+        raise TrainingError(f"{folder / 'config.json'} must hold an object.")
+    take = _Fields(values, folder / "config.json")
+    recipe, preset = take.one("recipe", str), take.one("preset", str)
+    model, pretrained = take.maybe("clip_model", str), take.maybe("clip_pretrained", str)
+    init = take.maybe("init", str)
+    encoder = {"kind": "open_clip", "model": model, "pretrained": pretrained} if model else None
+    config = RunConfig(
+        recipe=recipe,
+        preset=preset,
+        settings=configure(recipe, preset, take.maybe("options", dict) or {}),
+        snapshot=Path(take.one("snapshot", str)),
+        cache=Path(take.maybe("cache", str) or folder / "cache"),
+        seed=take.maybe("seed", int) or 0,
+        init=Path(init) if init else None,
+        encoder=encoder,
+        time_limit=take.maybe("time_limit", (int, float)),
+        threads=take.maybe("threads", int),
+    )
+    take.end()
+    _check_ranges(config)
+    return config
+
+
+class _Fields:
+    """The values of a hand-written file, taken one by one."""
+
+    def __init__(self, values: dict[str, Any], path: Path) -> None:
+        self.values = dict(values)
+        self.path = path
+
+    def maybe(self, name: str, kind: type | tuple[type, ...]) -> Any:
+        value = self.values.pop(name, None)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+            raise TrainingError(f"{self.path}: {name} has a wrong value, {value!r}.")
+        return value
+
+    def one(self, name: str, kind: type) -> Any:
+        value = self.maybe(name, kind)
+        if value is None:
+            raise TrainingError(f"{self.path}: {name} is missing.")
+        return value
+
+    def end(self) -> None:
+        if self.values:
+            raise TrainingError(f"{self.path}: {', '.join(self.values)} is not known here.")
+
+
+def _check_ranges(config: RunConfig) -> None:
+    if not 0 <= config.seed < 2**31:
+        raise TrainingError(f"The seed must be from 0 to {2**31 - 1}, not {config.seed}.")
+    limit = config.time_limit
+    if limit is not None and not (math.isfinite(limit) and limit > 0):
+        raise TrainingError(f"The time_limit must be a number of seconds above 0, not {limit}.")
+    if config.threads is not None and not 1 <= config.threads <= 1024:
+        raise TrainingError(f"threads must be from 1 to 1024, not {config.threads}.")
+
+
+class Progress:
+    """Lines in ``progress.jsonl``: one a beat, from a thread, whatever the run is busy with."""
+
+    def __init__(self, path: Path, steps: int) -> None:
+        self.path = path
+        self.now: dict[str, Any] = {
+            "step": 0,
+            "steps": steps,
+            "loss": None,
+            "images_per_second": None,
+            "seconds_left": None,
+            "stage": "prepare",
+        }
+        self._losses: list[float] = []
+        self._ended = threading.Event()
+
+    @contextmanager
+    def beating(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def stage(self, name: str) -> None:
+        self.now |= {"stage": name, "seconds_left": None}
+        self.write()
+
+    def trained(self, loop: Loop, loss: float, rate: float) -> None:
+        self._losses.append(loss)
+        self.now |= {
+            "step": loop.step,
+            "loss": sum(self._losses) / len(self._losses),
+            "images_per_second": round(rate, 1),
+            "seconds_left": loop.seconds_left,
+        }
+
+    def write(self) -> None:
+        append_line(self.path, {"time": time.time(), **self.now})
+        self._losses = self._losses[-1:]
+
+    def _beat(self) -> None:
+        while not self._ended.wait(BEAT):
+            self.write()
+
+
+class Stop:
+    """SIGTERM ends the process at once, or after the step under way and its checkpoint."""
+
+    def __init__(self) -> None:
+        self.training = False
+        self.asked = False
+        signal.signal(signal.SIGTERM, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        if not self.training:
+            raise SystemExit(STOPPED)
+
+
+def fit(folder: Path) -> None:
+    """Start the run, or go on with it; raises ``TrainingError``, or ``SystemExit`` on SIGTERM."""
+    config = read_config(folder)
+    stop = Stop()
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    with _locked(folder):
+        if (folder / "metrics.json").exists() and (folder / "model" / "config.json").exists():
+            return
+        progress = Progress(folder / "progress.jsonl", config.settings.steps)
+        progress.write()
+        with progress.beating():
+            _fit(folder, config, progress, stop)
+
+
+def _fit(folder: Path, config: RunConfig, progress: Progress, stop: Stop) -> None:
+    snapshot = read_snapshot(config.snapshot)
+    recipe = prepare(config, snapshot)
+    prompts = getattr(config.settings, "prompts", ()) or fixed_prompts(snapshot)
+    write_json(folder / "prompts.json", list(prompts))
+    loop = Loop(recipe, config.settings, config.seed, config.time_limit)
+    _resume(folder, loop)
+    progress.now["step"] = loop.step
+    progress.stage("train")
+    _train(folder, config, recipe, loop, progress, stop, prompts)
+    progress.stage("evaluate")
+    about = {
+        "format": 1,
+        "recipe": config.recipe,
+        "preset": config.preset,
+        "prompts": list(prompts),
+        "snapshot": snapshot.digest,
+        "seed": config.seed,
+        "steps": loop.step,
+    }
+    _save_model(folder, recipe, loop, about, snapshot, config.cache)
+    metrics = evaluate.evaluate(folder / "model", snapshot, cache=config.cache)
+    metrics |= {"steps": loop.step, "training_seconds": round(loop.elapsed, 1)}
+    write_json(folder / "metrics.json", metrics)
+    progress.stage("done")
+
+
+def prepare(config: RunConfig, snapshot: Snapshot) -> Recipe:
+    """The recipe with its data at hand.
+
+    ``init`` is the model folder of a clip run: the diffusion takes its text tower from it, and
+    another clip run its weights to start from.
+    """
+    where = {"cache": config.cache, "seed": config.seed}
+    if isinstance(config.settings, ClipConfig):
+        return ClipTraining(
+            config.settings, snapshot, encoder=config.encoder, init=config.init, **where
+        )
+    encoder = config.encoder
+    if config.init:
+        encoder = {"kind": "folder", "path": str(config.init.resolve())}
+    return DiffusionTraining(config.settings, snapshot, encoder=encoder, **where)
+
+
+def _train(
+    folder: Path,
+    config: RunConfig,
+    recipe: Recipe,
+    loop: Loop,
+    progress: Progress,
+    stop: Stop,
+    prompts: tuple[str, ...],
+) -> None:
+    settings = config.settings
+    stop.training = True
+    saved = drawn = loop.step
+    while not loop.finished:
+        before = loop.elapsed
+        loss = loop.advance()
+        progress.trained(loop, loss, settings.batch / max(loop.elapsed - before, 1e-6))
+        if stop.asked or loop.finished or loop.step - saved >= settings.checkpoint_steps:
+            loop.save(folder / "checkpoints" / f"{loop.step:06}.safetensors")
+            saved = loop.step
+            _prune(folder)
+        if stop.asked:
+            raise SystemExit(STOPPED)
+        if settings.grid_steps and (loop.finished or loop.step - drawn >= settings.grid_steps):
+            _draw(folder, recipe, loop, prompts)
+            drawn = loop.step
+    stop.training = False
+    if stop.asked:
+        raise SystemExit(STOPPED)
+
+
+def _draw(folder: Path, recipe: Recipe, loop: Loop, prompts: tuple[str, ...]) -> None:
+    picture = recipe.grid(loop.ema.network, prompts)
+    if picture is not None:
+        write_bytes(folder / "samples" / f"{loop.step:06}.png", picture)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return sorted((folder / "checkpoints").glob("*.safetensors"))
+
+
+def _prune(folder: Path) -> None:
+    for path in _checkpoints(folder)[:-KEEP]:
+        path.unlink()
+
+
+def _resume(folder: Path, loop: Loop) -> None:
+    found = _checkpoints(folder)
+    if found:
+        loop.load(found[-1])
+
+
+def _save_model(
+    folder: Path,
+    recipe: Recipe,
+    loop: Loop,
+    about: dict[str, Any],
+    snapshot: Snapshot,
+    cache: Path,
+) -> None:
+    """Write the model folder beside its place, then move it there whole."""
+    part, whole = folder / "model.part", folder / "model"
+    for path in (part, whole):
+        shutil.rmtree(path, ignore_errors=True)
+    recipe.save(loop.ema.network, part, about)
+    if isinstance(recipe, ClipTraining):
+        calibrate(clip_recipe.load(part), snapshot, cache).save(part)
+    part.rename(whole)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[TextIO]:
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise TrainingError(f"Another process is at work on the run {folder}.") from None
+        yield file
