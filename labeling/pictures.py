@@ -22,7 +22,7 @@ SIDE_MIN = 4  # pixels; less can be neither looked at nor cut into 4 × 4
 Image.MAX_IMAGE_PIXELS = None
 
 
-class Refused(ValueError):  # noqa: N818 (it is an outcome, and said to people in its own words)
+class Refused(ValueError):
     """The bytes are no picture that can be taken in; the message says why."""
 
 

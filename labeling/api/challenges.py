@@ -1,0 +1,174 @@
+"""Ask for a challenge, see its tiles, answer it."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.authentication import TokenAuthentication
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling import challenges, tiles
+from labeling.answers import Outcome
+from labeling.api import throttles, visitors
+from labeling.api.errors import Gone
+from labeling.api.serializers import AnswerIn, AskIn, ChallengeOut, ErrorOut, OutcomeOut, SkippedOut
+from labeling.models import Annotator, Challenge, Project, Tile
+
+NUMBERS = "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
+PICTURE_SECONDS = 3600  # for which a browser may keep a tile
+
+
+class _ForVisitors(APIView):
+    authentication_classes = [TokenAuthentication, visitors.VisitorAuthentication]
+    permission_classes = [AllowAny]
+    throttle_classes = [throttles.Address]
+
+
+class Ask(_ForVisitors):
+    throttle_classes = [throttles.Address, throttles.Newcomers, throttles.Asks]
+
+    @extend_schema(
+        operation_id="challenges_ask",
+        request=AskIn,
+        responses={
+            201: ChallengeOut,
+            204: OpenApiResponse(description="Nothing is left to ask."),
+            (400, 403, 404, 429): ErrorOut,
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """A new challenge."""
+        asked = _valid(AskIn(data=request.data))
+        project = get_object_or_404(Project, slug=asked["project"])
+        annotator = visitors.welcome(request)
+        challenge = challenges.issue(annotator=annotator, project=project, kind=asked["kind"])
+        if challenge is None:
+            response = Response(status=status.HTTP_204_NO_CONTENT)
+        else:
+            response = Response(_shown(challenge), status=status.HTTP_201_CREATED)
+        visitors.remember(response, request, annotator)
+        return response
+
+
+class Picture(_ForVisitors):
+    throttle_classes = []
+
+    @extend_schema(
+        operation_id="challenges_tile",
+        responses={(200, "image/webp"): OpenApiTypes.BINARY, (403, 404, 410): ErrorOut},
+    )
+    def get(self, request: Request, token: str, number: int) -> HttpResponse:
+        """The picture of a tile, for those before whom it was put."""
+        challenge = challenges.find(token, visitors.known(request))
+        if not 1 <= number <= len(challenge.tiles):
+            raise Gone
+        tile = get_object_or_404(
+            Tile.objects.select_related("image"), pk=challenge.tiles[number - 1]
+        )
+        try:
+            picture = tiles.picture(tile)
+        except FileNotFoundError:
+            raise Gone("The picture is gone.") from None
+        response = HttpResponse(picture, content_type="image/webp")
+        response["Cache-Control"] = f"private, max-age={PICTURE_SECONDS}, immutable"
+        return response
+
+
+class Answer(_ForVisitors):
+    throttle_classes = [throttles.Address, throttles.Answers]
+
+    @extend_schema(
+        operation_id="challenges_answer",
+        request=AnswerIn,
+        responses={200: OutcomeOut, (400, 403, 409, 410, 429): ErrorOut},
+    )
+    def post(self, request: Request, token: str) -> Response:
+        """What one person says to it, once."""
+        challenge = challenges.find(token, visitors.known(request))
+        said = _valid(AnswerIn(data=request.data))
+        outcome = challenges.answer(challenge=challenge, **said)
+        return Response(
+            {
+                "recorded": outcome.recorded,
+                "settled": outcome.settled,
+                "harder": outcome.harder,
+                "message": message(outcome),
+                "progress": _progress(Annotator.objects.get(pk=challenge.annotator_id)),
+            }
+        )
+
+
+class Skip(_ForVisitors):
+    throttle_classes = [throttles.Address, throttles.Answers]
+
+    @extend_schema(
+        operation_id="challenges_skip",
+        request=None,
+        responses={200: SkippedOut, (403, 409, 410, 429): ErrorOut},
+    )
+    def post(self, request: Request, token: str) -> Response:
+        """Put it aside; its questions go to others."""
+        challenge = challenges.find(token, visitors.known(request))
+        challenges.skip(challenge=challenge)
+        return Response({"progress": _progress(challenge.annotator)})
+
+
+def message(outcome: Outcome) -> str:
+    """What the answers changed, in a sentence."""
+    parts = []
+    if outcome.settled:
+        noun = "label" if outcome.settled == 1 else "labels"
+        parts.append(f"{_number(outcome.settled)} {noun} became certain")
+    if outcome.harder:
+        noun = "picture" if outcome.harder == 1 else "pictures"
+        parts.append(f"{_number(outcome.harder)} {noun} turned out to be hard")
+    if not parts:
+        noun = "answer" if outcome.recorded == 1 else "answers"
+        parts.append(f"{_number(outcome.recorded)} {noun} recorded")
+    sentence = "; ".join(parts)
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def _number(count: int) -> str:
+    return NUMBERS[count] if count < len(NUMBERS) else str(count)
+
+
+def _shown(challenge: Challenge) -> dict[str, object]:
+    token = challenges.token(challenge)
+    before, subject, after = challenges.wording(challenge)
+    left = challenge.expires_at - timezone.now() + timedelta(milliseconds=500)
+    return {
+        "token": token,
+        "kind": challenge.kind,
+        "columns": challenges.COLUMNS[challenge.kind],
+        "before": before,
+        "subject": subject,
+        "after": after,
+        "tiles": [
+            {"number": number, "url": reverse("challenge-tile", args=[token, number])}
+            for number in range(1, len(challenge.tiles) + 1)
+        ],
+        "expires_in": min(int(left.total_seconds()), settings.CHALLENGE_SECONDS),
+        "attribution": challenge.project.attribution,
+        "progress": _progress(challenge.annotator),
+    }
+
+
+def _progress(annotator: Annotator) -> dict[str, int]:
+    written = annotator.captions.count()
+    return {"answers": annotator.answers_count + written, "labels": annotator.labels_count}
+
+
+def _valid(serializer: AskIn | AnswerIn) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)

@@ -1,0 +1,32 @@
+"""JSON types taken at their word: "1" is no number and 1 is no yes."""
+
+import math
+from typing import Any
+
+from rest_framework import serializers
+
+
+class Number(serializers.IntegerField):
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class YesOrNo(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            self.fail("invalid", input=data)
+        return data
+
+
+class Seconds(serializers.FloatField):
+    """From 0 to a day."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0.0, max_value=86_400.0, **kwargs)
+
+    def to_internal_value(self, data: Any) -> float:
+        if type(data) not in {int, float} or abs(data) > 1e9 or math.isnan(data):
+            self.fail("invalid")
+        return float(data)

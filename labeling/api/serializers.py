@@ -1,0 +1,66 @@
+"""What the API takes and gives, as the schema tells it."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from labeling.api.fields import Number, Seconds, YesOrNo
+from labeling.models import Challenge
+
+
+class ErrorOut(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class AskIn(serializers.Serializer[Any]):
+    project = serializers.SlugField(max_length=60)
+    kind = serializers.ChoiceField(
+        choices=Challenge.Kind.values, allow_null=True, required=False, default=None
+    )
+
+
+class AnswerIn(serializers.Serializer[Any]):
+    """`selected` for grid and split, `yes` for verify, `text` for write."""
+
+    selected = serializers.ListField(
+        child=Number(min_value=1, max_value=16), max_length=16, required=False
+    )
+    yes = YesOrNo(required=False)
+    text = serializers.CharField(required=False, max_length=1000, trim_whitespace=False)
+    seconds = Seconds(required=False, allow_null=True)
+
+
+class Progress(serializers.Serializer[Any]):
+    answers = serializers.IntegerField(help_text="Given by you.")
+    labels = serializers.IntegerField(help_text="That became certain with one of them.")
+
+
+class ChallengeTile(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    url = serializers.CharField()
+
+
+class ChallengeOut(serializers.Serializer[Any]):
+    token = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Challenge.Kind.values)
+    columns = serializers.IntegerField()
+    before = serializers.CharField()
+    subject = serializers.CharField(allow_blank=True)
+    after = serializers.CharField(allow_blank=True)
+    tiles = ChallengeTile(many=True)
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+    attribution = serializers.CharField(allow_blank=True)
+    progress = Progress()
+
+
+class OutcomeOut(serializers.Serializer[Any]):
+    recorded = serializers.IntegerField()
+    settled = serializers.IntegerField()
+    harder = serializers.IntegerField()
+    message = serializers.CharField()
+    progress = Progress()
+
+
+class SkippedOut(serializers.Serializer[Any]):
+    progress = Progress()
