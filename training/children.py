@@ -70,8 +70,8 @@ def last_words(log: Path, status: int) -> str:
         name = signal.Signals(-status).name
         hint = ": is there enough memory?" if name == "SIGKILL" else "."
         return f"Its process was ended by {name}{hint}"
-    lines = tail(log, lines=1)
-    return lines or f"Its process ended with status {status} and said nothing."
+    said = tail(log, lines=1).removeprefix("error: ")
+    return said or f"Its process ended with status {status} and said nothing."
 
 
 def tail(log: Path, *, lines: int = LOG_LINES) -> str:

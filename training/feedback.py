@@ -17,8 +17,8 @@ from training import children, drawing
 from training.models import Model
 
 CONCEPTS = 8
-PICTURES = 4  # of each concept
-CAPTIONS = 8
+CAPTIONS = 4
+PICTURES = 4  # of each
 SECONDS = 3600.0
 GUIDANCE = 2.0
 
@@ -57,8 +57,7 @@ def opinions(model: Model) -> dict[str, Any]:
 
 def pictures(model: Model) -> dict[str, Any]:
     """Pictures of what the project knows best, and of a few captions, become questions."""
-    concepts = best_known(model.project)
-    prompts = [concept.phrase for concept in concepts for _ in range(PICTURES)]
+    prompts = [concept.phrase for concept in best_known(model.project)]
     prompts += _captions(model.project)
     if not prompts:
         return {"pictures": 0}
@@ -67,7 +66,8 @@ def pictures(model: Model) -> dict[str, Any]:
             folder=model.folder,
             prompts=prompts,
             out=Path(name),
-            seed=model.pk,
+            count=PICTURES,
+            seed=model.pk * PICTURES,
             guidance=GUIDANCE,
             log=Path(model.run.folder) / "pictures.txt",
         )

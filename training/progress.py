@@ -48,7 +48,7 @@ def samples(folder: Path) -> list[str]:
 
 def prompts(folder: Path) -> list[str]:
     """The fixed prompts that the grids show."""
-    value = read_json(folder / "samples" / "prompts.json")
+    value = read_json(folder / "prompts.json")
     return [str(prompt) for prompt in value] if isinstance(value, list) else []
 
 
@@ -75,7 +75,7 @@ def finite(value: Any) -> Any:
 
 
 def _fields(value: dict[str, Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = {"seconds_left": None}
     for name in NUMBERS:
         number = value.get(name)
         if isinstance(number, int | float) and math.isfinite(number):

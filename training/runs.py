@@ -20,7 +20,7 @@ from training.models import Model, Run
 
 PRESETS: Mapping[str, tuple[str, ...]] = {
     "clip": ("cpu", "smoke"),
-    "diffusion": ("cpu", "smoke", "gpu-s", "gpu-m", "gpu-l"),
+    "diffusion": ("cpu", "smoke"),
 }
 LEASE = timedelta(seconds=60)
 LOST_LIMIT = 10  # a run that took this many processes down with its workers is not tried again

@@ -1,0 +1,212 @@
+"""Runs in the admin: start, watch, cancel, resume, compare."""
+
+from pathlib import Path
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    JsonResponse,
+)
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from labeling.admin.base import QuickAdmin
+from training import jobs, progress, runs
+from training.admin import report
+from training.admin.forms import TrainForm
+from training.models import Run
+
+
+@admin.register(Run)
+class RunAdmin(QuickAdmin[Run]):
+    """Rows are made by `jobs.start` and changed by workers: here they are watched and told."""
+
+    list_display = ["__str__", "project", "preset", "how_far", "loss_now", "began", "took"]
+    list_filter = ["state", "recipe", "project", "trigger"]
+    list_select_related = ["project"]
+    search_fields = ["project__name", "recipe", "error"]
+    actions = None
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        return [
+            path("<int:pk>/live/", view(self.live), name="training_run_live"),
+            path("<int:pk>/samples/<str:name>", view(self.sample), name="training_run_sample"),
+            path("<int:pk>/log/", view(self.log), name="training_run_log"),
+            path("<int:pk>/cancel/", view(self.cancel), name="training_run_cancel"),
+            path("<int:pk>/resume/", view(self.resume), name="training_run_resume"),
+            *super().get_urls(),
+        ]
+
+    def has_change_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
+        ended = obj is None or obj.state in runs.ENDED
+        return ended and super().has_delete_permission(request, obj)
+
+    @admin.display(description="state")
+    def how_far(self, run: Run) -> SafeString:
+        fraction = report.fraction(run)
+        bar = (
+            format_html('<progress class="run-bar" max="1" value="{}"></progress>', fraction)
+            if run.state == Run.State.RUNNING and fraction is not None
+            else ""
+        )
+        return format_html(
+            '<span class="run-state {}">{}</span> {}', run.state, run.get_state_display(), bar
+        )
+
+    @admin.display(description="loss", ordering="loss")
+    def loss_now(self, run: Run) -> str:
+        return "–" if run.loss is None else f"{run.loss:.3f}"
+
+    @admin.display(description="asked for", ordering="created_at")
+    def began(self, run: Run) -> str:
+        return f"{run.created_at:%d %b %H:%M}"
+
+    @admin.display(description="took")
+    def took(self, run: Run) -> str:
+        return report.duration(run) or "–"
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page that freezes and trains."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = TrainForm(request.POST or None, initial=_initial(request))
+        if request.method == "POST" and form.is_valid():
+            return self._start(request, form)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Train",
+            "opts": self.opts,
+            "form": form,
+        }
+        return TemplateResponse(request, "admin/training/run/train.html", context)
+
+    def _start(self, request: HttpRequest, form: TrainForm) -> HttpResponse:
+        started = []
+        for recipe in form.recipes:
+            try:
+                run = jobs.start(
+                    recipe=recipe,
+                    preset=form.cleaned_data["preset"],
+                    seed=form.cleaned_data["seed"],
+                    include_generated=form.cleaned_data["include_generated"],
+                    trigger=Run.Trigger.ADMIN,
+                    requested_by=request.user if request.user.is_authenticated else None,
+                    **form.cleaned_data["source"],
+                )
+            except runs.RunError as error:
+                self.message_user(request, str(error), messages.ERROR)
+                break
+            started.append(run)
+        if not started:
+            return redirect("admin:training_run_add")
+        names = " and ".join(str(run) for run in started)
+        self.message_user(request, f"Queued: {names}.", messages.SUCCESS)
+        return redirect("admin:training_run_change", started[0].pk)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The run's own page."""
+        run = self.get_object(request, object_id)
+        if run is None:
+            self.message_user(request, "There is no such run.", messages.WARNING)
+            return redirect("admin:training_run_changelist")
+        self._check_view(request, run)
+        other = report.compared(run)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Run: {run}",
+            "opts": self.opts,
+            "run": run,
+            "live": report.live(run),
+            "model": getattr(run, "model", None),
+            "other": other,
+            "other_samples": report.sample_urls(other.run)[:1] if other else [],
+            "metrics": report.metrics(run, other.run if other else None),
+            "prompts": progress.prompts(Path(run.folder)) if run.folder else [],
+            "error": run.error.partition("\n\n")[0],
+            "may_train": self.has_add_permission(request),
+            "has_delete_permission": self.has_delete_permission(request, run),
+        }
+        return TemplateResponse(request, "admin/training/run/page.html", context)
+
+    def live(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What the page asks for every other second."""
+        return JsonResponse(
+            report.live(self._run(request, pk)), headers={"Cache-Control": "no-store"}
+        )
+
+    def sample(self, request: HttpRequest, pk: int, name: str) -> FileResponse:
+        run = self._run(request, pk)
+        if not (run.folder and progress.SAMPLE.fullmatch(name)):
+            raise Http404("There is no such picture.")
+        return _file(Path(run.folder) / "samples" / name, "image/png")
+
+    def log(self, request: HttpRequest, pk: int) -> FileResponse:
+        run = self._run(request, pk)
+        if not run.folder:
+            raise Http404("There is no log yet.")
+        return _file(Path(run.folder) / "log.txt", "text/plain; charset=utf-8")
+
+    def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._told(request, pk, runs.cancel, "It stops.")
+
+    def resume(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._told(request, pk, jobs.resume, "It is queued and goes on where it stopped.")
+
+    def _told(self, request: HttpRequest, pk: int, tell: Any, said: str) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        run = self._run(request, pk)
+        try:
+            tell(run=run)
+        except runs.RunError as error:
+            self.message_user(request, str(error), messages.WARNING)
+        else:
+            self.message_user(request, said, messages.SUCCESS)
+        return redirect("admin:training_run_change", run.pk)
+
+    def _run(self, request: HttpRequest, pk: int) -> Run:
+        run = get_object_or_404(Run.objects.select_related("project", "snapshot"), pk=pk)
+        self._check_view(request, run)
+        return run
+
+    def _check_view(self, request: HttpRequest, run: Run) -> None:
+        if not self.has_view_permission(request, run):
+            raise PermissionDenied
+
+
+def _initial(request: HttpRequest) -> dict[str, str]:
+    """`?project=1` or `?snapshot=3` chooses what to learn from."""
+    for kind in ("snapshot", "project"):
+        if number := request.GET.get(kind):
+            return {"source": f"{kind}:{number}"}
+    return {}
+
+
+def _file(file: Path, kind: str) -> FileResponse:
+    try:
+        return FileResponse(file.open("rb"), content_type=kind)
+    except OSError:
+        raise Http404("The file has gone.") from None

@@ -1,0 +1,62 @@
+/** A run's page, kept up to date until the run has ended. */
+
+import { drawCurve } from "./curve.js";
+
+const EVERY = 2_000; // ms
+
+const page = document.querySelector("[data-run]");
+const part = (name) => page.querySelector(`[data-${name}]`);
+
+function show(live) {
+  part("headline").textContent = live.headline;
+  part("details").textContent = live.details;
+  part("state").className = `run-state ${live.state}`;
+  const bar = part("bar");
+  if (live.fraction === null) bar.removeAttribute("value");
+  else bar.value = live.fraction;
+  if (live.log) part("log").textContent = live.log;
+  drawCurve(part("curve"), live.curve);
+  if (part("samples")) showSamples(part("samples"), live.samples);
+}
+
+/** Newest first; pictures that are there already stay as they are. */
+function showSamples(place, samples) {
+  const shown = new Set([...place.querySelectorAll("img")].map((image) => image.getAttribute("src")));
+  const fresh = samples.filter((sample) => !shown.has(sample.url));
+  if (fresh.length === 0) return;
+  place.querySelector("p")?.remove();
+  place.prepend(...fresh.map(figure));
+}
+
+function figure({ step, url }) {
+  const image = Object.assign(new Image(), {
+    src: url,
+    alt: `Pictures of the fixed prompts after step ${step}`,
+  });
+  const caption = document.createElement("figcaption");
+  caption.textContent = `step ${step.toLocaleString("en")}`;
+  const whole = document.createElement("figure");
+  whole.append(image, caption);
+  return whole;
+}
+
+async function look() {
+  const response = await fetch(page.dataset.live, { headers: { Accept: "application/json" } });
+  if (!response.ok || response.redirected) throw new Error(response.statusText);
+  return response.json();
+}
+
+async function follow() {
+  try {
+    const live = await look();
+    part("lost").hidden = true;
+    show(live);
+    if (live.ended && page.dataset.ended === "false") location.reload();
+    if (live.ended) return;
+  } catch {
+    part("lost").hidden = false;
+  }
+  setTimeout(follow, EVERY);
+}
+
+follow();
