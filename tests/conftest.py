@@ -1,4 +1,4 @@
-"""The servers behind the tests: a PostgreSQL and a Valkey of their own, in a folder of their own."""
+"""The servers behind the tests: a PostgreSQL and a Valkey, in a folder of their own."""
 
 import os
 import shutil

@@ -8,6 +8,7 @@ what is kept. A link that is closed from here says: the servers have stopped, or
 
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -41,9 +42,11 @@ def keep(data_dir: Path, first: socket.socket) -> None:
     links = [first]  # the last one stays open until the servers have stopped
     try:
         with _lock(data_dir) as lock:
-            make_private(socket_dir(data_dir))
+            sockets = socket_dir(data_dir)
+            make_private(sockets)
             with servers.started(data_dir, unconfigured()) as processes:
                 _serve(data_dir, lock, links, processes)
+            shutil.rmtree(sockets, ignore_errors=True)
     except AlreadyKeptError:
         pass
     except EmbeddedError as error:
