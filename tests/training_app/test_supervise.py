@@ -1,14 +1,9 @@
 """A run from queued to its model, and what may go wrong on the way."""
 
-import json
-import shutil
-from pathlib import Path
 
-import pytest
-from django.utils import timezone
 
 from labeling.models import Question, Snapshot
-from training import feedback, jobs, runs, supervise
+from training import jobs, runs
 from training.models import Model, Run
 
 State = Run.State
