@@ -4,12 +4,39 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from labeling import beliefs
 from labeling.aggregation import online
-from labeling.models import Annotator, Answer, Challenge, Question
+from labeling.models import Annotator, Answer, Challenge, Project, Question
+
+# The expected counts of the two-coin model (`online.credit`), with the beliefs as they are now.
+_RATE = """
+WITH shown AS (
+    SELECT annotator_id, count(*) AS answers,
+        count(verdict) AS gold, count(*) FILTER (WHERE verdict = value) AS gold_right,
+        coalesce(sum(weight * p) FILTER (WHERE value), 0) AS tp,
+        coalesce(sum(weight * p) FILTER (WHERE NOT value), 0) AS fn,
+        coalesce(sum(weight * (1 - p)) FILTER (WHERE NOT value), 0) AS tn,
+        coalesce(sum(weight * (1 - p)) FILTER (WHERE value), 0) AS fp
+    FROM (
+        SELECT annotator_id, value, verdict, probability AS p, abs(2 * probability - 1) AS weight
+        FROM labeling_answer AS answer JOIN labeling_question AS q ON q.id = answer.question_id
+        WHERE annotator_id = ANY(%(annotators)s)
+    ) AS said
+    GROUP BY annotator_id
+)
+UPDATE labeling_annotator
+SET true_positives = tp, false_negatives = fn, true_negatives = tn, false_positives = fp,
+    answers_count = answers, gold_count = gold, gold_right = shown.gold_right,
+    reliability = (
+        (tp + %(right)s) / (tp + fn + %(right)s + %(wrong)s)
+        + (tn + %(right)s) / (tn + fp + %(right)s + %(wrong)s)
+    ) / 2
+FROM shown WHERE id = annotator_id
+"""
 
 
 @dataclass(frozen=True)
@@ -64,8 +91,12 @@ def record(
 
 
 def reconsider(*, questions: Iterable[int]) -> int:
-    """Believe anew what all answers to these questions say, but for blocked annotators'."""
+    """Believe anew what all answers to these questions say, but for blocked annotators'.
+
+    Gives how many labels changed: what is believed, or how settled it is.
+    """
     ids = sorted(questions)
+    changed = 0
     for start in range(0, len(ids), 1_000):
         with transaction.atomic():
             batch = beliefs.locked(ids[start : start + 1_000])
@@ -76,9 +107,26 @@ def reconsider(*, questions: Iterable[int]) -> int:
             )
             said = {pk: list(group) for pk, group in groupby(answers, lambda a: a.question_id)}
             for question in batch:
+                before = question.label, question.state
                 _add_up(question, said.get(question.pk, []))
+                changed += (question.label, question.state) != before
             beliefs.save(batch)
-    return len(ids)
+    return changed
+
+
+def rate_annotators(*, project: Project) -> None:
+    """Count anew what all answers of the project's annotators show about them."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        theirs = Answer.objects.filter(annotator=OuterRef("pk"), question__project=project)
+        annotators = list(
+            Annotator.objects.filter(Exists(theirs))
+            .order_by("pk")
+            .select_for_update(no_key=True)
+            .values_list("pk", flat=True)
+        )
+        cursor.execute(
+            _RATE, {"annotators": annotators, "right": online.RIGHT, "wrong": online.WRONG}
+        )
 
 
 def counts_of(annotator: Annotator) -> online.Counts:

@@ -4,7 +4,8 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeling.models import Question
@@ -83,12 +84,7 @@ def locked(ids: Iterable[int]) -> list[Question]:
 
     Whoever changes beliefs comes through here, inside a transaction: so nobody waits in a circle.
     """
-    return list(
-        Question.objects.filter(pk__in=list(ids))
-        .select_related("concept", "project")
-        .order_by("pk")
-        .select_for_update(of=("self",), no_key=True)
-    )
+    return list(_in_order(list(ids)).select_related("concept", "project"))
 
 
 def save(questions: Sequence[Question]) -> int:
@@ -103,7 +99,14 @@ def save_unchanged(
 
     `seen` holds for each the number of answers and the verdict when it was read.
     """
-    return _write(questions, list(seen))
+    with transaction.atomic():
+        list(_in_order([question.pk for question in questions]).values_list("pk"))
+        return _write(questions, list(seen))
+
+
+def _in_order(ids: list[int]) -> QuerySet[Question]:
+    rows = Question.objects.filter(pk__in=ids).order_by("pk")
+    return rows.select_for_update(of=("self",), no_key=True)
 
 
 def _write(questions: Sequence[Question], seen: list[tuple[int, bool | None]]) -> int:

@@ -219,6 +219,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     "recompute-beliefs": {"task": "labeling.jobs.aggregate_due", "schedule": 60.0},
+    "freeze-what-waits": {"task": "labeling.jobs.freeze_due", "schedule": 300.0},
     "restart-what-died": {"task": "training.jobs.sweep", "schedule": 20.0},
     "retrain": {"task": "training.jobs.retrain_due", "schedule": 60.0},
 }

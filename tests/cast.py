@@ -1,1 +1,166 @@
-"""The cast of the tests: careful Alice, hasty Bob, Mallory the bot."""
+"""The cast of the tests: careful Alice, hasty Bob, Mallory the bot, Ada who reviews.
+
+And what they look at: the project `shapes`, where every picture's truth is known to the tests.
+Models are imported inside, since pytest reads this file before Django is set up.
+"""
+
+import io
+from collections.abc import Iterator
+from itertools import product
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image as Pillow
+from PIL import ImageDraw
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    from labeling.models import Annotator, Project
+
+COLOURS = "red", "green", "blue", "orange", "purple", "brown"
+SHAPES = "circle", "square"
+SIDE = 48
+
+
+@pytest.fixture(autouse=True)
+def fresh_cache() -> Iterator[None]:
+    """Nobody is throttled for what another test did."""
+    from django.core.cache import cache
+
+    cache.clear()
+    yield
+
+
+@pytest.fixture
+def alice(db: None) -> "Annotator":
+    """Careful: fifty right answers to known questions."""
+    return _annotator("alice", true_positives=20, true_negatives=30, gold_right=50)
+
+
+@pytest.fixture
+def bob(db: None) -> "Annotator":
+    """Hasty: right three times in four."""
+    return _annotator(
+        "bob",
+        true_positives=8,
+        false_negatives=4,
+        true_negatives=22,
+        false_positives=6,
+        gold_right=30,
+    )
+
+
+@pytest.fixture
+def mallory(db: None) -> "Annotator":
+    """A bot that nobody knows yet."""
+    return _annotator("mallory")
+
+
+@pytest.fixture
+def ada(db: None) -> "User":
+    """She reviews."""
+    from django.contrib.auth.models import User
+
+    return User.objects.create_superuser("ada", "ada@example.org", "correct horse")
+
+
+@pytest.fixture
+def ada_client(ada: "User") -> "Client":
+    from django.test import Client
+
+    client = Client()
+    client.force_login(ada)
+    return client
+
+
+@pytest.fixture
+def shapes(db: None) -> "Project":
+    """Twelve circles and twelve squares, a quarter of them gold, each with a caption."""
+    from labeling import images, questions, tiles
+    from labeling.models import Concept, Project, Question
+
+    project = Project.objects.create(slug="shapes", name="Shapes", attribution="Drawn by Ada.")
+    concepts = [
+        Concept.objects.create(project=project, name=name, phrase=f"a {name}", prevalence=0.5)
+        for name in SHAPES
+    ]
+    wholes = []
+    for number, (shape, colour, corner) in enumerate(product(SHAPES, COLOURS, (4, 16))):
+        image, _ = images.add(
+            project=project,
+            data=draw(shape=shape, colour=colour, corner=corner),
+            source=f"{colour} {shape} {number:02}.png",
+        )
+        wholes.append(tiles.whole(image))
+    gold = {
+        (tile.pk, concept.pk): concept.name in tile.image.source
+        for tile, concept in product(wholes[::4], concepts)
+    }
+    questions.ask_concepts(tiles=wholes, concepts=concepts, gold=gold)
+    questions.ask_captions(
+        captions=[(tile, f"a {tile.image.source[:-7]}") for tile in wholes],
+        source=Question.Source.IMPORT,
+        prior=0.9,
+    )
+    return project
+
+
+@pytest.fixture
+def scenes(shapes: "Project") -> SimpleNamespace:
+    """Two pictures of the project, cut into 4 × 4 tiles; a circle fills the left half of each."""
+    from labeling import images, questions, tiles
+    from labeling.models import Concept
+
+    concept = Concept.objects.get(project=shapes, name="circle")
+    cut = []
+    for colour in ("red", "blue"):
+        data = draw(shape="circle", colour=colour, corner=0, side=128)
+        image, _ = images.add(project=shapes, data=data, source=f"scene {colour}.png")
+        cut += tiles.cut(image)
+    gold = {(tile.pk, concept.pk): tile.position % 4 < 2 for tile in cut if tile.position < 4}
+    questions.ask_concepts(tiles=cut, concepts=[concept], gold=gold)
+    return SimpleNamespace(project=shapes, concept=concept, tiles=cut)
+
+
+def draw(*, shape: str, colour: str, corner: int, side: int = SIDE) -> bytes:
+    """A PNG of one shape on white."""
+    picture = Pillow.new("RGB", (side, side), "white")
+    box = (corner, corner, corner + side // 2, corner + side // 2)
+    brush = ImageDraw.Draw(picture)
+    (brush.ellipse if shape == "circle" else brush.rectangle)(box, fill=colour)
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def truth(question: int) -> bool:
+    """What is true of a question about the shapes."""
+    from labeling.models import Question
+
+    asked = Question.objects.select_related("concept", "tile__image").get(pk=question)
+    if asked.verdict is not None:
+        return asked.verdict
+    source = asked.tile.image.source
+    return (asked.concept.name if asked.concept else asked.text[2:]) in source
+
+
+def _annotator(name: str, *, gold_right: int = 0, **counts: float) -> "Annotator":
+    from labeling.aggregation import online
+    from labeling.models import Annotator
+
+    annotator = Annotator(pseudonym=name, gold_count=sum(counts.values()), gold_right=gold_right)
+    for field, count in counts.items():
+        setattr(annotator, field, count)
+    annotator.reliability = online.reliability(
+        online.Counts(
+            annotator.true_positives,
+            annotator.false_negatives,
+            annotator.true_negatives,
+            annotator.false_positives,
+        )
+    )[0]
+    annotator.save()
+    return annotator

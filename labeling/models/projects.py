@@ -38,6 +38,9 @@ class Project(models.Model):
     retrain_after = models.PositiveIntegerField(
         default=500, help_text="Retrain by itself after this many new labels; 0 is never."
     )
+    aggregated_to = models.BigIntegerField(
+        default=0, editable=False, help_text="The newest answer when all were last recomputed."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -1,0 +1,77 @@
+"""What a worker does for labels; each task finds its work in the database."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from celery import shared_task
+from django.db import connection, transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from labeling import labels, snapshots
+from labeling.models import Answer, Project, Snapshot
+
+logger = logging.getLogger(__name__)
+FORGOTTEN = timedelta(minutes=10)  # after which nobody is taken to be freezing a snapshot
+LOCK = 0x7E55E8A  # of advisory locks: "a recomputation of project …"
+
+
+@shared_task
+def aggregate_due() -> None:
+    """Recompute the projects that were answered since the last time."""
+    for project in Project.objects.all():
+        if Answer.objects.filter(question__project=project, pk__gt=project.aggregated_to).exists():
+            aggregate(project.pk)
+
+
+@shared_task
+def aggregate(project_id: int) -> None:
+    """Recompute one project, unless somebody is at it."""
+    project = Project.objects.filter(pk=project_id).first()
+    if project is None:
+        return
+    with _alone(project) as alone:
+        if alone:
+            labels.recompute(project=project)
+
+
+@shared_task
+def freeze(snapshot_id: int) -> None:
+    """Write the folder of a snapshot that was begun."""
+    snapshot = Snapshot.objects.filter(pk=snapshot_id).first()
+    if snapshot is not None:
+        snapshots.fill(snapshot)
+
+
+@shared_task
+def freeze_due() -> None:
+    """Freeze the snapshots that were begun, and then forgotten."""
+    old = timezone.now() - FORGOTTEN
+    for snapshot in Snapshot.objects.filter(state=Snapshot.State.FREEZING, created_at__lt=old):
+        snapshots.fill(snapshot)
+
+
+def freeze_soon(snapshot: Snapshot) -> None:
+    """Have a worker freeze it once it is stored; without a broker, `freeze_due` will."""
+    transaction.on_commit(lambda: _wake(snapshot.pk))
+
+
+def _wake(snapshot_id: int) -> None:
+    try:
+        freeze.delay(snapshot_id)
+    except OperationalError:
+        logger.warning("The broker is away: snapshot %s has to wait.", snapshot_id)
+
+
+@contextmanager
+def _alone(project: Project) -> Iterator[bool]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK, project.pk % 2**31])
+        alone = bool(cursor.fetchone()[0])
+        try:
+            yield alone
+        finally:
+            if alone:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, project.pk % 2**31])
