@@ -21,6 +21,7 @@ def pytest_configure() -> None:
         os.environ.pop(name, None)
     data_dir = tempfile.mkdtemp(prefix="tessera-tests-")
     _until_the_end.callback(shutil.rmtree, data_dir, ignore_errors=True)
+    Path(data_dir, "static").mkdir()  # which WhiteNoise expects
     os.environ["DATA_DIR"] = data_dir
     os.environ["DJANGO_SETTINGS_MODULE"] = "labeling.settings"
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright runs an event loop in this thread
