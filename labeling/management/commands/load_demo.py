@@ -1,0 +1,43 @@
+"""`load_demo`: the demo project, made once."""
+
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from fixtures.demo import emoji, load
+from labeling.models import Project
+
+SLUG = "demo"
+
+
+class Command(BaseCommand):
+    help = "Make the demo project, unless it is there."
+
+    def handle(self, **options: Any) -> None:
+        project = Project.objects.filter(slug=SLUG).first()
+        if project:
+            self.stdout.write(f"The demo project is there: {_told(project)}.")
+            return
+        started = time.monotonic()
+        try:
+            project = load.load(slug=SLUG, progress=_progress)
+        except emoji.Missing as error:
+            raise CommandError(str(error)) from error
+        seconds = time.monotonic() - started
+        self.stdout.write(f"The demo project is made: {_told(project)}, in {seconds:.0f} seconds.")
+
+
+def _told(project: Project) -> str:
+    counts = load.count(project)
+    return (
+        f"{counts.images:,} images, {counts.tiles:,} tiles, "
+        f"{counts.questions:,} questions, {counts.gold:,} of them gold"
+    )
+
+
+def _progress(things: Iterable[Any], name: str, total: int) -> Iterable[Any]:
+    return tqdm(things, desc=name, total=total, unit="", disable=not sys.stderr.isatty())
