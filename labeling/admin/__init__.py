@@ -1,0 +1,5 @@
+"""What reviewers and administrators see: Django's admin, and the project's own pages inside it."""
+
+from labeling.admin import annotators, answers, images, projects, questions, snapshots
+
+__all__ = ["annotators", "answers", "images", "projects", "questions", "snapshots"]

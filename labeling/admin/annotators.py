@@ -1,0 +1,160 @@
+"""Annotators in the admin: how reliable they are, and whether their answers count."""
+
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from labeling import labels
+from labeling.admin import drawings, figures
+from labeling.admin.base import RecordAdmin
+from labeling.aggregation import online
+from labeling.models import Annotator, Project
+
+
+def reliability(annotator: Annotator) -> tuple[float, float, float]:
+    """(mean, low, high) of the chance that an answer is right."""
+    return online.reliability(
+        online.Counts(
+            tp=annotator.true_positives,
+            fn=annotator.false_negatives,
+            tn=annotator.true_negatives,
+            fp=annotator.false_positives,
+        )
+    )
+
+
+@admin.register(Annotator)
+class AnnotatorAdmin(RecordAdmin[Annotator]):
+    list_display = [
+        "__str__",
+        "estimate",
+        "interval",
+        "answers_count",
+        "gold",
+        "counts",
+        "seen_at",
+    ]
+    list_filter = ["blocked", ("user", admin.EmptyFieldListFilter)]
+    list_select_related = ["user"]
+    search_fields = ["pseudonym"]
+    search_help_text = "A user name or pseudonym, or how it begins."
+    ordering = ["-answers_count", "id"]
+    sortable_by = ["answers_count", "estimate"]
+    actions = ["block_selected", "unblock_selected"]
+    readonly_fields = ["estimate", "interval", "gold"]
+    fields = [
+        "pseudonym",
+        "user",
+        "blocked",
+        ("estimate", "interval"),
+        "answers_count",
+        "gold",
+        ("true_positives", "false_negatives", "true_negatives", "false_positives"),
+        "created_at",
+        "seen_at",
+    ]
+
+    class Media:
+        css = {"all": ["labeling/admin.css"]}
+
+    def has_block_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("labeling.change_annotator")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Annotator], search_term: str
+    ) -> tuple[QuerySet[Annotator], bool]:
+        name = search_term.strip()
+        if name:
+            queryset = queryset.filter(
+                Q(pseudonym__startswith=name) | Q(user__username__startswith=name)
+            )
+        return queryset, False
+
+    @admin.display(description="reliability", ordering="reliability")
+    def estimate(self, annotator: Annotator) -> str:
+        mean, low, high = reliability(annotator)
+        return f"{mean:.2f} ({low:.2f} to {high:.2f})"
+
+    @admin.display(description="0 … 1")
+    def interval(self, annotator: Annotator) -> SafeString:
+        return drawings.interval(*reliability(annotator))
+
+    @admin.display(description="gold")
+    def gold(self, annotator: Annotator) -> str:
+        if not annotator.gold_count:
+            return "–"
+        return f"{annotator.gold_right} of {annotator.gold_count} right"
+
+    @admin.display(description="counts", boolean=True)
+    def counts(self, annotator: Annotator) -> bool:
+        return not annotator.blocked
+
+    @admin.action(description="Block: their answers no longer count", permissions=["block"])
+    def block_selected(self, request: HttpRequest, queryset: QuerySet[Annotator]) -> None:
+        for annotator in queryset.filter(blocked=False):
+            set_blocked(request, annotator, blocked=True)
+
+    @admin.action(description="Unblock: their answers count again", permissions=["block"])
+    def unblock_selected(self, request: HttpRequest, queryset: QuerySet[Annotator]) -> None:
+        for annotator in queryset.filter(blocked=True):
+            set_blocked(request, annotator, blocked=False)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            path(
+                f"<int:pk>/{name}/",
+                self.admin_site.admin_view(require_POST(self.block)),
+                {"blocked": blocked},
+                f"labeling_annotator_{name}",
+            )
+            for name, blocked in (("block", True), ("unblock", False))
+        ] + super().get_urls()
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        context = {**(extra_context or {}), "may_block": self.has_block_permission(request)}
+        return super().change_view(request, object_id, form_url, context)
+
+    def block(self, request: HttpRequest, pk: int, blocked: bool) -> HttpResponse:
+        """Block or unblock one annotator, then go back to where the button was."""
+        if not self.has_block_permission(request):
+            raise PermissionDenied
+        annotator = get_object_or_404(Annotator.objects.select_related("user"), pk=pk)
+        set_blocked(request, annotator, blocked=blocked)
+        back = request.POST.get("next", "")
+        if not url_has_allowed_host_and_scheme(
+            back, {request.get_host()}, require_https=request.is_secure()
+        ):
+            back = reverse("admin:labeling_annotator_change", args=[pk])
+        return redirect(back)
+
+
+def set_blocked(request: HttpRequest, annotator: Annotator, *, blocked: bool) -> None:
+    """Block or unblock, and say what came of it."""
+    act = labels.block if blocked else labels.unblock
+    changed = act(annotator=annotator, by=cast(User, request.user))
+    for project in Project.objects.all():
+        figures.forget(project)
+    messages.success(
+        request,
+        f"{annotator} is {'blocked' if blocked else 'no longer blocked'}: "
+        + (
+            "no label changed."
+            if not changed
+            else f"{changed:,} label{'s'[: changed != 1]} changed."
+        ),
+    )

@@ -1,0 +1,55 @@
+"""Challenges and answers in the admin: what was asked, and who said what."""
+
+from typing import TypeVar
+
+from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+
+from labeling.admin.base import RecordAdmin
+from labeling.models import Annotator, Answer, Challenge
+
+M = TypeVar("M", bound=Model)
+
+
+class OfAnnotatorAdmin(RecordAdmin[M]):
+    """Records that are found by who they are from."""
+
+    search_fields = ["annotator__pseudonym"]
+    search_help_text = "An annotator's user name or whole pseudonym."
+    sortable_by = ()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[M], search_term: str
+    ) -> tuple[QuerySet[M], bool]:
+        name = search_term.strip()
+        if name:
+            named = Annotator.objects.filter(Q(pseudonym=name) | Q(user__username=name))
+            queryset = queryset.filter(annotator__in=list(named))
+        return queryset, False
+
+
+@admin.register(Answer)
+class AnswerAdmin(OfAnnotatorAdmin[Answer]):
+    list_display = ["created_at", "annotator", "wording", "value", "reason", "seconds"]
+    list_filter = ["value", "reason"]
+    list_select_related = ["annotator__user", "question__concept"]
+    ordering = ["-id"]
+
+    @admin.display(description="question")
+    def wording(self, answer: Answer) -> str:
+        return answer.question.wording
+
+
+@admin.register(Challenge)
+class ChallengeAdmin(OfAnnotatorAdmin[Challenge]):
+    list_display = ["created_at", "kind", "concept", "annotator", "outcome", "passed", "seconds"]
+    list_filter = ["project", "kind", "skipped", "passed"]
+    list_select_related = ["annotator__user", "concept"]
+    ordering = ["-created_at"]
+
+    @admin.display(description="outcome")
+    def outcome(self, challenge: Challenge) -> str:
+        if challenge.skipped:
+            return "skipped"
+        return "answered" if challenge.answered_at else "not answered"

@@ -1,0 +1,94 @@
+"""Small drawings for pages and lists: SVG whose geometry is attributes, as the CSP wants it."""
+
+from collections.abc import Iterable
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from labeling.models import Question
+
+
+def belief(question: Question) -> SafeString:
+    """A thin bar, as long as the text is believed to be true."""
+    percent = 100 * question.probability
+    return format_html(
+        '<svg class="tessera-belief {}" viewBox="0 0 100 4" preserveAspectRatio="none" role="img"'
+        ' aria-label="believed {} %"><rect class="ground" width="100" height="4"/>'
+        '<rect class="fill" width="{}" height="4"/></svg>',
+        question.state,
+        f"{percent:.0f}",
+        f"{percent:.1f}",
+    )
+
+
+def belief_scale(question: Question) -> SafeString:
+    """The same, large: with the prior, the model's opinion, and where the project settles."""
+    settle_at = question.project.settle_at
+    marks: list[tuple[str, float, str]] = [
+        ("settle", 1 - settle_at, "settles as no"),
+        ("settle", settle_at, "settles as yes"),
+        ("prior", question.prior, "before any answer"),
+    ]
+    if question.opinion is not None:
+        marks.append(("opinion", question.opinion, "the model's opinion"))
+    lines = format_html_join(
+        "",
+        '<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"><title>{}: {}</title></line>',
+        (
+            (kind, *2 * (_x(at),), *((4, 20) if kind == "settle" else (0, 24)), title, f"{at:.2f}")
+            for kind, at, title in marks
+        ),
+    )
+    return format_html(
+        '<svg class="tessera-scale {}" viewBox="0 0 400 24" role="img"'
+        ' aria-label="believed {}"><rect class="ground" y="7" width="400" height="10" rx="3"/>'
+        '<rect class="fill" y="7" width="{}" height="10" rx="3"/>{}</svg>',
+        question.state,
+        f"{question.probability:.2f}",
+        _x(question.probability),
+        lines,
+    )
+
+
+def shares(parts: Iterable[tuple[str, int]]) -> SafeString:
+    """One bar made of named parts."""
+    counts = list(parts)
+    total = sum(count for _, count in counts) or 1
+    rectangles, at = [], 0.0
+    for name, count in counts:
+        width = 1000 * count / total
+        rectangles.append((name, f"{at:.1f}", f"{width:.1f}"))
+        at += width
+    return format_html(
+        '<svg class="tessera-shares" viewBox="0 0 1000 10" preserveAspectRatio="none"'
+        ' aria-hidden="true"><rect class="ground" width="1000" height="10"/>{}</svg>',
+        format_html_join("", '<rect class="{}" x="{}" width="{}" height="10"/>', rectangles),
+    )
+
+
+def interval(
+    mean: float, low: float, high: float, *, least: float = 0.0, label: str = ""
+) -> SafeString:
+    """A dot with its interval, on a scale from `least` to 1."""
+    at, left, right = (
+        f"{100 * (min(max(value, least), 1.0) - least) / (1 - least):.1f}"
+        for value in (mean, low, high)
+    )
+    zero = f"{100 * -least / (1 - least):.1f}"
+    return format_html(
+        '<svg class="tessera-interval" viewBox="-4 0 108 12" role="img" aria-label="{}">'
+        '<line class="ground" x1="0" x2="100" y1="6" y2="6"/>'
+        '<line class="zero" x1="{}" x2="{}" y1="2" y2="10"/>'
+        '<line class="range" x1="{}" x2="{}" y1="6" y2="6"/>'
+        '<circle cx="{}" cy="6" r="3"/></svg>',
+        label or f"{mean:.2f}, between {low:.2f} and {high:.2f}",
+        zero,
+        zero,
+        left,
+        right,
+        at,
+    )
+
+
+def _x(probability: float) -> str:
+    return f"{400 * probability:.1f}"

@@ -1,0 +1,107 @@
+"""Projects and concepts in the admin, and each project's review."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_GET
+
+from labeling.admin import drawings, figures, wall
+from labeling.admin.base import ModelAdmin, QuickAdmin
+from labeling.models import Concept, Project
+
+
+@admin.register(Project)
+class ProjectAdmin(ModelAdmin[Project]):
+    list_display = ["name", "slug", "active", "review_link"]
+    search_fields = ["name", "slug"]
+    prepopulated_fields = {"slug": ["name"]}
+    readonly_fields = ["created_at"]
+    fieldsets = [
+        (None, {"fields": ["name", "slug", "active", "description", "attribution", "created_at"]}),
+        (
+            "When a question is settled",
+            {
+                "fields": ["settle_at", "answers_min", "answers_cap"],
+                "description": "New thresholds count for a question when it is next answered, "
+                "and for all questions when beliefs are next recomputed.",
+            },
+        ),
+        (
+            "What is asked, and believed beforehand",
+            {"fields": ["random_share", "import_confidence"]},
+        ),
+        ("Training", {"fields": ["retrain_after"]}),
+    ]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
+        """Only a project without pictures may go: answers are never lost."""
+        empty = obj is not None and not obj.images.exists()
+        return empty and super().has_delete_permission(request, obj)
+
+    @admin.display(description="review")
+    def review_link(self, project: Project) -> SafeString:
+        address = reverse("admin:labeling_project_review", args=[project.pk])
+        return format_html('<a href="{}">review</a>', address)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_GET(self.review))
+        return [path("<int:pk>/review/", view, name="labeling_project_review"), *super().get_urls()]
+
+    def review(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """How far the project is, and the questions that people disagree on."""
+        if not self.has_view_permission(request) or not request.user.has_perm(
+            "labeling.view_question"
+        ):
+            raise PermissionDenied
+        project = get_object_or_404(Project, pk=pk)
+        filters = wall.Filters(request.GET, project=project)
+        position = filters.cleaned_data.get("after")
+        found = wall.after(_with_texts(filters.questions()), position, wall.PAGE + 1)
+        page = found[: wall.PAGE]
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"Review {project}",
+            "is_nav_sidebar_enabled": False,
+            "project": project,
+            "progress": figures.progress(project),
+            "agreement": figures.agreement(project),
+            "filters": filters,
+            "query": filters.query,
+            "tiles": [(question, drawings.belief(question)) for question in page],
+            "more": wall.Position.of(page[-1]) if len(found) > wall.PAGE else None,
+            "first_page": position is None,
+        }
+        return TemplateResponse(request, "admin/labeling/project/review.html", context)
+
+
+@admin.register(Concept)
+class ConceptAdmin(QuickAdmin[Concept]):
+    list_display = ["name", "phrase", "project", "active", "value", "prevalence"]
+    list_editable = ["active", "value"]
+    list_filter = ["project", "active"]
+    list_select_related = ["project"]
+    search_fields = ["name"]
+    readonly_fields = ["prevalence"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Concept | None = None
+    ) -> tuple[Any, ...]:
+        return ("prevalence", "project") if obj else ("prevalence",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Concept | None = None) -> bool:
+        """Only a concept that nobody was asked about may go: answers are never lost."""
+        unasked = obj is not None and not obj.questions.exists()
+        return unasked and super().has_delete_permission(request, obj)
+
+
+def _with_texts(questions: QuerySet[Any]) -> QuerySet[Any]:
+    return questions.select_related("concept", "tile")

@@ -1,0 +1,119 @@
+"""Which questions a reviewer sees, and in which order: disagreements first.
+
+Pages are found by the last question of the page before (its disagreement and id), which an index
+answers at any depth; nothing is counted or skipped over.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.db.models import Q, QuerySet
+
+from labeling.models import Concept, Project, Question
+
+PAGE = 48
+DECIDED = Q(decided_by__isnull=False) | (
+    Q(verdict__isnull=False) & ~Q(state=Question.State.GOLD)  # whoever decided it has gone
+)
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a question stands in the order of review."""
+
+    disagreement: float
+    id: int
+
+    @classmethod
+    def of(cls, question: Question) -> "Position":
+        return cls(question.disagreement, question.pk)
+
+    @classmethod
+    def read(cls, text: str) -> "Position":
+        disagreement, _, pk = text.partition("_")
+        position = cls(float(disagreement), int(pk))
+        if not math.isfinite(position.disagreement) or not 0 <= position.id < 2**63:
+            raise ValueError(text)
+        return position
+
+    def __str__(self) -> str:
+        return f"{self.disagreement!r}_{self.id}"
+
+
+class Filters(forms.Form):
+    """What of a project is shown, from the address; unreadable values are named, and left out."""
+
+    concept = forms.ModelChoiceField(
+        Concept.objects.none(), required=False, empty_label="every concept"
+    )
+    state = forms.ChoiceField(
+        choices=[("", "every state"), *Question.State.choices], required=False
+    )
+    kind = forms.ChoiceField(choices=[("", "every kind"), *Question.Kind.choices], required=False)
+    source = forms.ChoiceField(
+        choices=[("", "every source"), *Question.Source.choices], required=False
+    )
+    decided = forms.ChoiceField(
+        choices=[("", "not yet decided"), ("yes", "decided by a reviewer"), ("all", "all")],
+        required=False,
+        label="review",
+    )
+    after = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, *, project: Project) -> None:
+        super().__init__(data, label_suffix="")
+        self.project = project
+        self.fields["concept"].queryset = project.concepts.all()  # type: ignore[attr-defined]
+        self.is_valid()
+
+    def clean_after(self) -> Position | None:
+        text = self.cleaned_data["after"]
+        try:
+            return Position.read(text) if text else None
+        except ValueError as error:
+            raise forms.ValidationError("This page is unknown: begin at the first.") from error
+
+    @property
+    def query(self) -> str:
+        """The same again, but for the page, for an address."""
+        chosen = {
+            name: value.pk if isinstance(value, Concept) else value
+            for name, value in self.cleaned_data.items()
+            if value and name != "after"
+        }
+        return urlencode(chosen)
+
+    def questions(self) -> QuerySet[Question]:
+        chosen = self.cleaned_data
+        questions = Question.objects.filter(project=self.project)
+        for name in ("concept", "state", "kind", "source"):
+            if chosen.get(name):
+                questions = questions.filter(**{name: chosen[name]})
+        if chosen.get("decided") == "yes":
+            return questions.filter(DECIDED)
+        return questions if chosen.get("decided") == "all" else questions.exclude(DECIDED)
+
+
+def after(questions: QuerySet[Question], position: Position | None, count: int) -> list[Question]:
+    """The next questions in the order of review; from its beginning without a position."""
+    ordered = questions.order_by("-disagreement", "-id")
+    if position is None:
+        return list(ordered[:count])
+    level = ordered.filter(disagreement=position.disagreement, id__lt=position.id)
+    found = list(level[:count])
+    if len(found) < count:
+        found += ordered.filter(disagreement__lt=position.disagreement)[: count - len(found)]
+    return found
+
+
+def before(questions: QuerySet[Question], position: Position, count: int) -> list[Question]:
+    """The questions just before a position, nearest first."""
+    ordered = questions.order_by("disagreement", "id")
+    level = ordered.filter(disagreement=position.disagreement, id__gt=position.id)
+    found = list(level[:count])
+    if len(found) < count:
+        found += ordered.filter(disagreement__gt=position.disagreement)[: count - len(found)]
+    return found
