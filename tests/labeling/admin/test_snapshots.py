@@ -1,0 +1,75 @@
+"""Snapshots in the admin."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+
+from labeling import jobs, snapshots
+from labeling.models import Project, Snapshot
+from tests.labeling.test_snapshots import add, own_folders  # noqa: F401
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project():
+    project = Project.objects.create(slug="garden", name="Garden")
+    add(project, 1, keywords=["tree"])
+    add(project, 2)
+    return project
+
+
+def test_an_admin_freezes_one_and_a_worker_writes_it(
+    admin_client, project, monkeypatch, django_capture_on_commit_callbacks
+):
+    monkeypatch.setattr(jobs.freeze, "delay", jobs.freeze)
+    with django_capture_on_commit_callbacks(execute=True):
+        response = admin_client.post(
+            reverse("admin:labeling_snapshot_add"), {"project": project.pk}, follow=True
+        )
+    assert response.status_code == 200
+    snapshot = Snapshot.objects.get()
+    assert snapshot.state == Snapshot.State.READY
+    assert snapshot.requested_by.is_superuser
+    page = admin_client.get(reverse("admin:labeling_snapshot_change", args=[snapshot.pk]))
+    assert "kohya</a>" in page.text and snapshot.sha256 in page.text
+
+
+@pytest.mark.parametrize("format", ["kohya", "imagefolder"])
+def test_it_is_downloaded_as_a_zip(admin_client, project, format):
+    snapshot = snapshots.freeze(project=project)
+    response = admin_client.get(
+        reverse("admin:labeling_snapshot_export", args=[snapshot.pk, format])
+    )
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content)))
+    assert archive.testzip() is None
+    pictures = [name for name in archive.namelist() if name.endswith((".webp", ".png"))]
+    assert len(pictures) == 2
+    assert {name.split("/")[0] for name in archive.namelist()} == {
+        f"garden-{snapshot.pk}-{format}"
+    }
+
+
+def test_a_damaged_snapshot_is_not_sent(admin_client, project):
+    snapshot = snapshots.freeze(project=project)
+    next(Path(snapshot.folder).glob("*/*.webp")).unlink()
+    url = reverse("admin:labeling_snapshot_export", args=[snapshot.pk, "kohya"])
+    assert "Not exported" in admin_client.get(url, follow=True).text
+
+
+def test_an_unknown_format_or_snapshot_is_not_found(admin_client, project):
+    snapshot = snapshots.freeze(project=project)
+    for args in ([snapshot.pk, "zarr"], [snapshot.pk + 1, "kohya"]):
+        url = reverse("admin:labeling_snapshot_export", args=args)
+        assert admin_client.get(url).status_code == 404
+
+
+def test_only_those_who_may_see_snapshots_download_them(client, project, django_user_model):
+    snapshot = snapshots.freeze(project=project)
+    clerk = django_user_model.objects.create_user("clerk", password="x", is_staff=True)
+    client.force_login(clerk)
+    url = reverse("admin:labeling_snapshot_export", args=[snapshot.pk, "kohya"])
+    assert client.get(url).status_code == 403
