@@ -1,6 +1,7 @@
 """``python -m training``: fit, sample, evaluate, opinions; no Django, no database."""
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -15,6 +16,7 @@ STOPPED = 143
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; the exit status."""
     signal.signal(signal.SIGTERM, _stopped)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spin not, on a machine that others use
     options = _parser().parse_args(arguments)
     try:
         _run(options)

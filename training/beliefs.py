@@ -82,7 +82,8 @@ def _expected_labels(rows: Sequence[Row], names: Sequence[str]) -> NDArray[np.fl
     base = np.minimum(np.nan_to_num(known).sum(0) / count, CHANCE)
     above = np.clip((np.nan_to_num(known) - base) / (1 - base), 0, 1)
     weights = above / np.maximum(above.sum(1, keepdims=True), 1)
-    return weights.astype(np.float32)
+    expected: NDArray[np.float32] = weights.astype(np.float32)
+    return expected
 
 
 def _padded(

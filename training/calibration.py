@@ -205,5 +205,5 @@ def _minimum(loss: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
     return weights.detach()

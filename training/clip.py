@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,7 @@ def text_encoder(spec: Spec) -> TextEncoder:
     return TextEncoder(spec, clip.identity, clip.width, clip.encode_texts)
 
 
+@cache
 def _sentence_encoder() -> Callable[[Sequence[str]], Tensor]:
     folder = sentence_folder()
     if folder is None:
@@ -190,14 +192,15 @@ def small_model(text: str, size: int) -> nn.Module:
     }
     if text == "sentence":
         folder = str(sentence_folder())
-        towers = {"hf_model_name": folder, "hf_tokenizer_name": folder}
-        towers |= {"hf_pooler_type": "mean_pooler"}
+        towers: dict[str, Any] = {"hf_model_name": folder, "hf_tokenizer_name": folder}
+        towers["hf_pooler_type"] = "mean_pooler"
     else:
-        towers = {"context_length": OWN_CONTEXT, "width": 128, "heads": 4, "layers": 2}  # type: ignore[dict-item]
-    network: nn.Module = model.CustomTextCLIP(WIDTH, vision_cfg=vision, text_cfg=towers)
+        towers = {"context_length": OWN_CONTEXT, "width": 128, "heads": 4, "layers": 2}
+    network = model.CustomTextCLIP(WIDTH, vision_cfg=vision, text_cfg=towers)
     if text == "sentence":
         network.lock_text_tower()
-    return network
+    small: nn.Module = network
+    return small
 
 
 def load_open_clip(name: str, pretrained: str | None) -> Clip:

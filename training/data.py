@@ -119,8 +119,8 @@ def pack(rows: Sequence[Row], size: int, cache: Path, name: str) -> Pixels:
             packed = open_memmap(
                 temporary, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3)
             )
-            for index, pixels in enumerate(load_all([(row.path, [None]) for row in rows], size)):
-                packed[index] = pixels[0]
+            for index, whole in enumerate(load_all([(row.path, [None]) for row in rows], size)):
+                packed[index] = whole[0]
             packed.flush()
             temporary.rename(path)
         finally:

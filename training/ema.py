@@ -25,5 +25,5 @@ class PowerEMA:
         for mean, now in zip(self.network.parameters(), network.parameters(), strict=True):
             if now.requires_grad:
                 mean.lerp_(now, 1 - beta)
-        for mean, now in zip(self.network.buffers(), network.buffers(), strict=True):
-            mean.copy_(now)
+        for kept, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
+            kept.copy_(buffer)

@@ -76,14 +76,8 @@ class Neighbours:
 
     @classmethod
     def of(cls, pca: PCA, pixels: Pixels, names: Sequence[str]) -> "Neighbours":
-        parts = [
-            torch.cat([encode(pixels[i : i + 512]) for i in range(0, len(pixels), 512)])
-            for encode in (
-                lambda part: pca.encode(flat(part)) * pca.scale,
-                lambda part: pca.encode(flat(part[:, :, ::-1])) * pca.scale,
-            )
-        ]
-        return cls(list(names), torch.stack(parts), pca.basis.shape[1])
+        sides = [pca.encode_all(side) * pca.scale for side in (pixels, pixels[:, :, ::-1])]
+        return cls(list(names), torch.stack(sides), pca.basis.shape[1])
 
     def nearest(self, coefficients: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """For (m, K): root mean square differences of pixels (m, count), and indices.
@@ -105,7 +99,8 @@ class Neighbours:
     def _distances(self, coefficients: Tensor) -> Tensor:
         known = self.coefficients.to(coefficients.dtype)
         both = torch.stack([torch.cdist(coefficients, side) for side in known])
-        return both.min(0).values / self.values**0.5
+        nearest: Tensor = both.min(0).values / self.values**0.5
+        return nearest
 
     def save(self, folder: Path) -> None:
         tensors = {"coefficients": self.coefficients.half()}

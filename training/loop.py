@@ -32,8 +32,8 @@ class Settings(Protocol):
 class Trainee(Protocol):
     """What the loop trains: a network and the loss of a batch that it draws itself."""
 
-    network: nn.Module
-
+    @property
+    def network(self) -> nn.Module: ...
     def loss(self) -> Tensor: ...
 
 

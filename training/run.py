@@ -35,8 +35,8 @@ STOPPED = 143  # exit status after SIGTERM
 class Recipe(Protocol):
     """What a run needs of a recipe in training."""
 
-    network: nn.Module
-
+    @property
+    def network(self) -> nn.Module: ...
     def loss(self) -> Tensor: ...
     def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None: ...
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None: ...
@@ -229,15 +229,21 @@ def prepare(config: RunConfig, snapshot: Snapshot) -> Recipe:
     ``init`` is the model folder of a clip run: the diffusion takes its text tower from it, and
     another clip run its weights to start from.
     """
-    where = {"cache": config.cache, "seed": config.seed}
     if isinstance(config.settings, ClipConfig):
         return ClipTraining(
-            config.settings, snapshot, encoder=config.encoder, init=config.init, **where
+            config.settings,
+            snapshot,
+            cache=config.cache,
+            seed=config.seed,
+            encoder=config.encoder,
+            init=config.init,
         )
     encoder = config.encoder
     if config.init:
         encoder = {"kind": "folder", "path": str(config.init.resolve())}
-    return DiffusionTraining(config.settings, snapshot, encoder=encoder, **where)
+    return DiffusionTraining(
+        config.settings, snapshot, cache=config.cache, seed=config.seed, encoder=encoder
+    )
 
 
 def _train(

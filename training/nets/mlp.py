@@ -20,7 +20,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         shift, scale, gate = self.modulation(condition).chunk(3, dim=-1)  # (B, width) each
         hidden = self.norm(x) * (1 + scale) + shift
-        return x + gate * self.outer(silu(self.inner(hidden)))
+        out: Tensor = x + gate * self.outer(silu(self.inner(hidden)))
+        return out
 
 
 class ConditionalMLP(nn.Module):

@@ -1,11 +1,12 @@
 """For each recipe its config, loss, sampler and step; and the presets of all, in one table."""
 
+import math
 from dataclasses import fields, replace
 from typing import Any
 
 from training.files import TrainingError
 from training.recipes.clip import ClipConfig
-from training.recipes.diffusion import DiffusionConfig
+from training.recipes.diffusion import SAMPLERS, DiffusionConfig
 
 Config = ClipConfig | DiffusionConfig
 
@@ -52,14 +53,24 @@ def configure(recipe: str, preset: str, options: dict[str, Any]) -> Config:
     return replace(config, **values)
 
 
+MAY_BE_NONE = ("judge_steps", "grid_steps", "warmup", "depth")
+CHOICES = {"sampler": tuple(SAMPLERS), "text": ("sentence", "own")}
+
+
 def _fitted(name: str, value: Any, example: Any) -> Any:
     """``value`` as the example's type: whole numbers may stand for others, lists for tuples."""
     if isinstance(example, tuple) and isinstance(value, list):
         if all(isinstance(item, str) and item.strip() for item in value):
             return tuple(value)
     elif isinstance(example, float) and type(value) in (int, float):
-        return float(value)
-    elif type(value) is type(example):
+        if math.isfinite(value) and (value >= 0 or name == "time_mean"):
+            return float(value)
+    elif isinstance(example, int) and type(value) is int:
+        if (0 if name in MAY_BE_NONE else 1) <= value < 2**31:
+            return value
+    elif name in CHOICES and value in CHOICES[name]:
         return value
-    kind = {int: "a whole number", float: "a number", str: "a text", tuple: "a list of texts"}
-    raise TrainingError(f"The option {name} must be {kind[type(example)]}, not {value!r}.")
+    expected = {float: "a number from 0", tuple: "a list of texts"}
+    expected[int] = "a whole number from 0" if name in MAY_BE_NONE else "a whole number from 1"
+    wanted = expected.get(type(example)) or "one of " + ", ".join(CHOICES[name])
+    raise TrainingError(f"The option {name} must be {wanted}, not {value!r}.")

@@ -92,7 +92,8 @@ class DiffusionTraining:
         predicted = self.network(noisy, t, text, belief, augment)
         remaining = (1 - t).clamp(min=self.config.time_clamp)
         error = (predicted - x0) / remaining[:, None]
-        return (self.weight * error.square()).mean()
+        loss: Tensor = (self.weight * error.square()).mean()
+        return loss
 
     def draw_batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Latents (B, K), how they were altered (B, A), texts (B, E), beliefs (B,)."""
