@@ -28,13 +28,13 @@ def started(data_dir: Path, names: set[str]) -> Iterator[list[Process]]:
 
 def _wait_for_orphans(folder: Path) -> None:
     deadline = time.monotonic() + PATIENCE
-    while pids := _working_in(folder):
+    while pids := working_in(folder):
         if time.monotonic() > deadline:
             raise EmbeddedError(f"Processes {pids} still use {folder}: end them and try again.")
         time.sleep(0.1)
 
 
-def _working_in(folder: Path) -> list[int]:
+def working_in(folder: Path) -> list[int]:
     """Ids of the processes whose working directory is the folder, as both servers' is."""
     pids = []
     for link in Path("/proc").glob("[0-9]*/cwd"):

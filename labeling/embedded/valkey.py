@@ -5,7 +5,7 @@ import shutil
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -19,15 +19,30 @@ def started(data_dir: Path) -> Iterator[Process]:
     """The running broker; what it cannot read it starts without, for the database is the truth."""
     folder = data_dir / "valkey"
     folder.mkdir(mode=0o700, exist_ok=True)
-    server = answering(
+    with ExitStack() as stack:
+        try:
+            process = stack.enter_context(_answering(data_dir, folder))
+        except EmbeddedError:
+            _set_aside(folder / "appendonlydir")
+            process = stack.enter_context(_answering(data_dir, folder))
+        yield process
+
+
+def _answering(data_dir: Path, folder: Path) -> AbstractContextManager[Process]:
+    return answering(
         bound(_command(data_dir, folder), at_death=signal.SIGTERM),
         data_dir=data_dir,
         name="valkey",
         answers=partial(_answers, valkey_socket(data_dir)),
         stop_signal=signal.SIGTERM,
     )
-    with server as process:
-        yield process
+
+
+def _set_aside(unreadable: Path) -> None:
+    broken = unreadable.with_suffix(".broken")
+    shutil.rmtree(broken, ignore_errors=True)
+    if unreadable.exists():
+        unreadable.rename(broken)
 
 
 def _command(data_dir: Path, folder: Path) -> list[str]:
