@@ -206,6 +206,14 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ChallengeKind": "labeling.models.Challenge.Kind",
+        "QuestionKind": "labeling.models.Question.Kind",
+        "QuestionState": "labeling.models.Question.State",
+        "SnapshotState": "labeling.models.Snapshot.State",
+        "RunState": "training.models.Run.State",
+        "GenerationState": "training.models.Generation.State",
+    },
 }
 
 # The broker only wakes people up: everything it carries can be found again in the database.

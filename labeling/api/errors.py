@@ -37,6 +37,7 @@ _CODES = {
     status.HTTP_404_NOT_FOUND: "unknown",
     status.HTTP_405_METHOD_NOT_ALLOWED: "method",
     status.HTTP_406_NOT_ACCEPTABLE: "media",
+    status.HTTP_409_CONFLICT: "conflict",
     status.HTTP_413_REQUEST_ENTITY_TOO_LARGE: "invalid",
     status.HTTP_415_UNSUPPORTED_MEDIA_TYPE: "media",
     status.HTTP_429_TOO_MANY_REQUESTS: "throttled",

@@ -16,7 +16,7 @@ class ErrorOut(serializers.Serializer[Any]):
 class AskIn(serializers.Serializer[Any]):
     project = serializers.SlugField(max_length=60)
     kind = serializers.ChoiceField(
-        choices=Challenge.Kind.values, allow_null=True, required=False, default=None
+        choices=Challenge.Kind.choices, allow_null=True, required=False, default=None
     )
 
 
@@ -43,7 +43,7 @@ class ChallengeTile(serializers.Serializer[Any]):
 
 class ChallengeOut(serializers.Serializer[Any]):
     token = serializers.CharField()
-    kind = serializers.ChoiceField(choices=Challenge.Kind.values)
+    kind = serializers.ChoiceField(choices=Challenge.Kind.choices)
     columns = serializers.IntegerField()
     before = serializers.CharField()
     subject = serializers.CharField(allow_blank=True)

@@ -1,0 +1,20 @@
+"""Long lists, a page at a time."""
+
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import Cursor, CursorPagination
+from rest_framework.request import Request
+
+
+class ById(CursorPagination):
+    ordering = "id"
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """As its parent does, but for positions that nobody was given."""
+        cursor: Cursor | None = super().decode_cursor(request)
+        if cursor and cursor.position is not None and not str(cursor.position).isdecimal():
+            raise NotFound(self.invalid_cursor_message)
+        return cursor
+
+
+class NewestFirst(ById):
+    ordering = "-id"

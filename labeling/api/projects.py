@@ -1,0 +1,67 @@
+"""What projects there are, and how far they are: for anybody."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.core.cache import cache
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from rest_framework import generics, serializers
+from rest_framework.permissions import AllowAny
+
+from labeling import labels
+from labeling.api.pages import ById
+from labeling.models import Project
+
+SECONDS = 10  # for which the counts of a project are remembered
+
+
+class ProjectProgress(serializers.Serializer[Any]):
+    images = serializers.IntegerField()
+    open = serializers.IntegerField()
+    settled = serializers.IntegerField()
+    ambiguous = serializers.IntegerField()
+    answers = serializers.IntegerField()
+    annotators = serializers.IntegerField()
+
+
+class ProjectOut(serializers.ModelSerializer[Project]):
+    progress = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Project
+        fields = ["slug", "name", "description", "attribution", "progress"]
+
+    @extend_schema_field(ProjectProgress)
+    def get_progress(self, project: Project) -> dict[str, Any]:
+        return dict(ProjectProgress(_summary(project)).data)
+
+
+@extend_schema_view(get=extend_schema(operation_id="projects_list"))
+class Projects(generics.ListAPIView[Project]):
+    """The projects that one can take part in."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    queryset = Project.objects.filter(active=True)
+    serializer_class = ProjectOut
+    pagination_class = ById
+
+
+@extend_schema_view(get=extend_schema(operation_id="projects_one"))
+class OneProject(generics.RetrieveAPIView[Project]):
+    """One of them."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    queryset = Project.objects.filter(active=True)
+    serializer_class = ProjectOut
+    lookup_field = "slug"
+
+
+def _summary(project: Project) -> dict[str, int]:
+    key = f"summary:{project.pk}"
+    found: dict[str, int] | None = cache.get(key)
+    if found is None:
+        found = asdict(labels.summary(project=project))
+        cache.set(key, found, SECONDS)
+    return found
