@@ -168,7 +168,8 @@ def _infer(
     questions: list[Question], said: np.ndarray[tuple[int, int], np.dtype[np.int64]]
 ) -> list[Question]:
     """Set what is believed of each question that has answers; gives those that changed."""
-    asked = [question for question in questions if question.pk in set(said[:, 0].tolist())]
+    answered = set(said[:, 0].tolist())
+    asked = [question for question in questions if question.pk in answered]
     prior = np.array([question.prior for question in asked]).clip(1e-6, 1 - 1e-6)
     result = aggregate(
         said[:, 0],
