@@ -11,6 +11,7 @@ from django.conf import settings
 
 from labeling.embedded import child
 
+MODULE = "training"
 PATIENCE = 20.0  # seconds to write a checkpoint before it is killed
 NICE = 10
 LOG_LINES = 40
@@ -23,7 +24,7 @@ class ChildError(RuntimeError):
 
 def start(arguments: list[str], *, log: Path) -> subprocess.Popen[bytes]:
     """Start `python -m training ARGUMENTS`; it dies with this process, whatever happens."""
-    command = child.bound([sys.executable, "-m", "training", *arguments])
+    command = child.bound([sys.executable, "-m", MODULE, *arguments])
     with log.open("ab") as file:
         process = subprocess.Popen(
             command,

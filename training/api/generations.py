@@ -14,9 +14,11 @@ from rest_framework.permissions import AllowAny, BasePermission, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, UserRateThrottle
+from rest_framework.views import APIView
 
+from labeling.api.serializers import ErrorOut
 from training import drawing, jobs
-from training.api.errors import REFUSED, BusyError, ConflictError, InvalidError, Spoken
+from training.api.errors import BusyError, ConflictError, InvalidError
 from training.models import Generation, Model, Sample
 
 KEPT = "private, max-age=86400, immutable"
@@ -115,13 +117,13 @@ class WishSerializer(serializers.Serializer[Any]):
         return attrs
 
 
-class Generations(Spoken):
+class Generations(APIView):
     permission_classes = [AllowAny]
     throttle_classes: list[type[BaseThrottle]] = [WishThrottle]
 
     @extend_schema(
         request=WishSerializer,
-        responses={201: GenerationSerializer, 400: REFUSED, 429: REFUSED},
+        responses={201: GenerationSerializer, (400, 429): ErrorOut},
     )
     def post(self, request: Request) -> Response:
         """Wish for pictures; look at the drawing until its state is done."""
@@ -137,7 +139,7 @@ class Generations(Spoken):
         return Response(GenerationSerializer(generation).data, status=status.HTTP_201_CREATED)
 
 
-class GenerationDetail(Spoken, generics.RetrieveAPIView[Generation]):
+class GenerationDetail(generics.RetrieveAPIView[Generation]):
     """A drawing's state, and its pictures once they are there."""
 
     permission_classes = [AllowAny]
@@ -145,7 +147,7 @@ class GenerationDetail(Spoken, generics.RetrieveAPIView[Generation]):
     serializer_class = GenerationSerializer
 
 
-class Ask(Spoken, generics.GenericAPIView[Generation]):
+class Ask(generics.GenericAPIView[Generation]):
     permission_classes = [IsAdminUser, MayAsk]
     queryset = Generation.objects.select_related("model__project")
 
@@ -153,7 +155,7 @@ class Ask(Spoken, generics.GenericAPIView[Generation]):
         request=None,
         responses={
             200: inline_serializer("Asked", {"questions": serializers.IntegerField()}),
-            409: REFUSED,
+            (403, 404, 409): ErrorOut,
         },
     )
     def post(self, request: Request, pk: object) -> Response:

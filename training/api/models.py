@@ -2,7 +2,6 @@
 
 from rest_framework import generics, serializers
 
-from training.api.errors import Spoken
 from training.api.runs import Newest
 from training.models import Model
 
@@ -16,7 +15,7 @@ class ModelSerializer(serializers.ModelSerializer[Model]):
         fields = ["id", "project", "run", "recipe", "current", "metrics", "feedback", "created_at"]
 
 
-class ModelList(Spoken, generics.ListAPIView[Model]):
+class ModelList(generics.ListAPIView[Model]):
     """The newest model first."""
 
     queryset = Model.objects.select_related("project", "run")
@@ -24,6 +23,6 @@ class ModelList(Spoken, generics.ListAPIView[Model]):
     pagination_class = Newest
 
 
-class ModelDetail(Spoken, generics.RetrieveAPIView[Model]):
+class ModelDetail(generics.RetrieveAPIView[Model]):
     queryset = Model.objects.select_related("project", "run")
     serializer_class = ModelSerializer

@@ -10,9 +10,10 @@ from rest_framework.permissions import BasePermission, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.serializers import ErrorOut
 from labeling.models import Project, Snapshot
 from training import jobs, progress, runs
-from training.api.errors import REFUSED, ConflictError, InvalidError, Spoken
+from training.api.errors import ConflictError, InvalidError
 from training.models import Run
 
 
@@ -87,7 +88,7 @@ class StartSerializer(serializers.Serializer[Any]):
         return attrs
 
 
-class RunList(Spoken, generics.ListAPIView[Run]):
+class RunList(generics.ListAPIView[Run]):
     """The newest run first."""
 
     permission_classes = [IsAdminUser, MayTrain]
@@ -105,7 +106,7 @@ class RunList(Spoken, generics.ListAPIView[Run]):
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
-    @extend_schema(request=StartSerializer, responses={201: RunSerializer, 400: REFUSED})
+    @extend_schema(request=StartSerializer, responses={201: RunSerializer, (400, 403): ErrorOut})
     def post(self, request: Request) -> Response:
         """Queue a run; a worker carries it out."""
         asked = StartSerializer(data=request.data)
@@ -119,19 +120,19 @@ class RunList(Spoken, generics.ListAPIView[Run]):
         return Response(RunSerializer(run).data, status=status.HTTP_201_CREATED)
 
 
-class RunDetail(Spoken, generics.RetrieveAPIView[Run]):
+class RunDetail(generics.RetrieveAPIView[Run]):
     """One run: its state, progress, loss curve and metrics."""
 
     queryset = Run.objects.select_related("project")
     serializer_class = RunDetailSerializer
 
 
-class Cancel(Spoken, generics.GenericAPIView[Run]):
+class Cancel(generics.GenericAPIView[Run]):
     permission_classes = [IsAdminUser, MayTrain]
     queryset = Run.objects.select_related("project")
     serializer_class = RunSerializer
 
-    @extend_schema(request=None, responses={200: RunSerializer, 409: REFUSED})
+    @extend_schema(request=None, responses={200: RunSerializer, (403, 404, 409): ErrorOut})
     def post(self, request: Request, pk: int) -> Response:
         """End a run: at once while it is queued, else after its next checkpoint."""
         run = self.get_object()
@@ -142,12 +143,12 @@ class Cancel(Spoken, generics.GenericAPIView[Run]):
         return Response(RunSerializer(self.get_object()).data)
 
 
-class Resume(Spoken, generics.GenericAPIView[Run]):
+class Resume(generics.GenericAPIView[Run]):
     permission_classes = [IsAdminUser, MayTrain]
     queryset = Run.objects.select_related("project")
     serializer_class = RunSerializer
 
-    @extend_schema(request=None, responses={200: RunSerializer, 409: REFUSED})
+    @extend_schema(request=None, responses={200: RunSerializer, (403, 404, 409): ErrorOut})
     def post(self, request: Request, pk: int) -> Response:
         """Queue a failed or cancelled run again; it goes on from its last checkpoint."""
         run = self.get_object()

@@ -1,0 +1,109 @@
+"""Real runs in a real worker, and what becomes of them when it is killed."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from labeling.models import Question, Snapshot
+from tests.worker import Worker
+from training import jobs
+from training.models import Generation, Model, Run
+
+PATIENCE = 90.0
+State = Run.State
+
+
+def wait_for(run: Run, reached: Callable[[Run], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not reached(run):
+        assert time.monotonic() < deadline, (run.state, run.stage, run.error)
+        time.sleep(0.1)
+        run.refresh_from_db()
+
+
+def start(snapshot: Snapshot, recipe: str) -> Run:
+    return jobs.start(snapshot=snapshot, recipe=recipe, preset="smoke", trigger=Run.Trigger.COMMAND)
+
+
+def processes() -> dict[int, tuple[int, str]]:
+    """Every process with its parent and its command line."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (folder / "cmdline").read_text(errors="replace").replace("\0", " ")
+            found[int(folder.name)] = (parent, words)
+    return found
+
+
+def fitting(run: Run) -> list[int]:
+    ending = f"-m training fit {run.folder}"
+    return [pid for pid, (_, words) in processes().items() if words.strip().endswith(ending)]
+
+
+def kill_worker(worker: Worker) -> None:
+    """As a machine that runs out of memory might: all of it, at once, without a word."""
+    pool = [pid for pid, (parent, _) in processes().items() if parent == worker.pid]
+    worker.kill()
+    worker.wait()
+    for pid in pool:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_run_survives_its_worker_and_its_pictures_become_questions(
+    start_worker: Callable[[], Worker], snapshot: Snapshot
+) -> None:
+    first = start_worker()
+    run = start(snapshot, "diffusion")
+    wait_for(run, lambda run: run.stage)
+    assert fitting(run)
+    kill_worker(first)
+    time.sleep(0.3)
+    assert not fitting(run)
+    run.refresh_from_db()
+    assert run.state == State.RUNNING and run.step < run.steps  # nobody knows yet
+    Run.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    jobs.sweep()
+    run.refresh_from_db()
+    assert run.state == State.QUEUED
+    start_worker()
+    wait_for(run, lambda run: run.state == State.SUCCEEDED)
+    assert run.attempts == 2 and run.step == run.steps
+
+    model = Model.objects.get(run=run)
+    wait_for(run, lambda run: Model.objects.filter(run=run).exclude(feedback=None))
+    drawn = snapshot.project.images.exclude(generated_by="")
+    assert set(drawn.values_list("prompt", flat=True)) >= {"a circle"}
+    model.refresh_from_db()
+    assert model.feedback == {
+        "pictures": drawn.count(),
+        "questions": Question.objects.filter(tile__image__in=drawn).count(),
+    }
+
+    drawing = jobs.start_drawing(model=model, prompt="a red circle", count=2, seed=3)
+    deadline = time.monotonic() + PATIENCE
+    while drawing.state not in (Generation.State.DONE, Generation.State.FAILED):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        drawing.refresh_from_db()
+    assert drawing.state == Generation.State.DONE, drawing.error
+    assert [sample.seed for sample in drawing.samples.all()] == [3, 4]
+    nearest = [sample.nearest[0]["file_name"] for sample in drawing.samples.all()]
+    assert all(Path(snapshot.folder, "train", name).is_file() for name in nearest)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_waits_for_the_sweep_where_no_broker_answers(
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs.train.app.conf, "broker_url", "redis://127.0.0.1:1/0")
+    run = start(snapshot, "clip")
+    assert Run.objects.get().state == State.QUEUED and run.pk
