@@ -175,17 +175,10 @@ def _flag(
     repeats = []
     for sha256, arrival in arrivals.items():
         image, picture = added[sha256], arrival.picture
-        found = duplicates.original(picture.perceptual_hash, picture.data, lookalikes, _file)
+        found = lookalikes.original(picture.perceptual_hash, picture.data)
         if found is None:
-            lookalikes.add(image.pk, picture.perceptual_hash)
+            lookalikes.add(image.pk, picture.perceptual_hash, picture.data)
         else:
             image.near_duplicate_of_id = found
             repeats.append(image)
     Image.objects.bulk_update(repeats, ["near_duplicate_of"])
-
-
-def _file(image_id: int) -> bytes:
-    name = Image.objects.values_list("file", flat=True).get(pk=image_id)
-    with default_storage.open(name) as file:
-        data: bytes = file.read()
-    return data

@@ -1,14 +1,12 @@
 """`load_demo`: the demo project, made once."""
 
-import sys
 import time
-from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from tqdm import tqdm
 
 from fixtures.demo import emoji, load
+from labeling.management.progress import bar
 from labeling.models import Project
 
 SLUG = "demo"
@@ -24,7 +22,7 @@ class Command(BaseCommand):
             return
         started = time.monotonic()
         try:
-            project = load.load(slug=SLUG, progress=_progress)
+            project = load.load(slug=SLUG, progress=bar)
         except emoji.Missing as error:
             raise CommandError(str(error)) from error
         seconds = time.monotonic() - started
@@ -37,7 +35,3 @@ def _told(project: Project) -> str:
         f"{counts.images:,} images, {counts.tiles:,} tiles, "
         f"{counts.questions:,} questions, {counts.gold:,} of them gold"
     )
-
-
-def _progress(things: Iterable[Any], name: str, total: int) -> Iterable[Any]:
-    return tqdm(things, desc=name, total=total, unit="", disable=not sys.stderr.isatty())
