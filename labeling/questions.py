@@ -23,13 +23,16 @@ def ask_concepts(
     tiles: Iterable[Tile],
     concepts: Iterable[Concept],
     gold: Mapping[tuple[int, int], bool] | None = None,
+    priors: Mapping[tuple[int, int], float] | None = None,
 ) -> int:
     """Ask of each tile whether it shows each concept; those asked already stay as they are.
 
-    gold: (tile id, concept id) → the truth where it is known. Gives how many were new.
+    gold: (tile id, concept id) → the truth where it is known. priors: the same → how far an
+    import's word is believed, where it said anything; else it is the concept's prevalence.
+    Gives how many were new.
     """
     asked = list(concepts)
-    known = gold or {}
+    known, said = gold or {}, priors or {}
     total = 0
     for batch in _batches(tiles, max(1, BATCH // max(1, len(asked)))):
         drawn = _generated(batch)
@@ -40,7 +43,13 @@ def ask_concepts(
         )
         total += _create(
             [
-                _about_concept(tile, concept, known.get((tile.pk, concept.pk)), tile.pk in drawn)
+                _about_concept(
+                    tile,
+                    concept,
+                    said.get((tile.pk, concept.pk), concept.prevalence),
+                    known.get((tile.pk, concept.pk)),
+                    tile.pk in drawn,
+                )
                 for tile, concept in product(batch, asked)
                 if (tile.pk, concept.pk) not in there
             ]
@@ -126,7 +135,9 @@ def _hear(question: Question, opinion: float) -> None:
         beliefs.judge(question)
 
 
-def _about_concept(tile: Tile, concept: Concept, gold: bool | None, drawn: bool) -> Question:
+def _about_concept(
+    tile: Tile, concept: Concept, prior: float, gold: bool | None, drawn: bool
+) -> Question:
     question = Question(
         project_id=concept.project_id,
         tile=tile,
@@ -135,7 +146,7 @@ def _about_concept(tile: Tile, concept: Concept, gold: bool | None, drawn: bool)
         concept=concept,
         source=Question.Source.MODEL if drawn else Question.Source.IMPORT,
     )
-    return _believed(question, concept.prevalence, gold)
+    return _believed(question, prior, gold)
 
 
 def _believed(question: Question, prior: float, gold: bool | None) -> Question:
