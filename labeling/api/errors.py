@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -20,7 +21,7 @@ class Gone(exceptions.APIException):
 class TooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "invalid"
-    default_detail = "The request is too large."
+    default_detail = "The request is too large: send less at once."
 
 
 _CHALLENGE_ERRORS: dict[type[Exception], tuple[int, str]] = {
@@ -49,6 +50,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if kind := _CHALLENGE_ERRORS.get(type(error)):
         code, word = kind
         return Response({"code": word, "detail": str(error)}, status=code)
+    if isinstance(error, RequestDataTooBig):
+        error = TooLarge()
     response = exception_handler(error, context)
     if response is None:
         return None

@@ -23,7 +23,7 @@ class BoundedJSONParser(JSONParser):
         most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body = stream.read(most + 1)
         if len(body) > most:
-            raise TooLarge(f"The request is too large: send at most {most} bytes.")
+            raise TooLarge
         try:
             parsed: dict[str, Any] = super().parse(BytesIO(body), media_type, parser_context)
         except RecursionError:

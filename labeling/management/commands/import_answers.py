@@ -1,0 +1,35 @@
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from labeling import labels
+from labeling.imports import answers
+from labeling.models import Project
+
+
+class Command(BaseCommand):
+    help = (
+        "Import what a crowd said elsewhere: a CSV with the columns task (path, file name or "
+        "SHA-256 of a picture), worker and label (a concept's name; or yes or no, with a column "
+        "concept). All of it, or nothing."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--project", required=True, help="its short name, as in addresses")
+
+    def handle(self, *, file: Path, project: str, **options: Any) -> None:
+        row = Project.objects.filter(slug=project).first()
+        if row is None:
+            raise CommandError(f"There is no project {project!r}.")
+        try:
+            imported = answers.load(path=file, project=row)
+        except answers.Malformed as error:
+            raise CommandError(str(error)) from None
+        changed = labels.recompute(project=row)
+        self.stdout.write(
+            f"{imported.new:,} new of {imported.answers:,} answers by {imported.workers:,} people "
+            f"about {imported.images:,} pictures; {changed:,} beliefs changed."
+        )
