@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
@@ -88,7 +89,7 @@ def check(*, prompt: str, count: int, seed: int, guidance: float) -> None:
         raise DrawingError(f"Guidance must be from 0 to {GUIDANCE_LIMIT:.0f}, not {guidance}.")
 
 
-def draw(*, generation_id: object) -> Generation | None:
+def draw(*, generation_id: UUID | str) -> Generation | None:
     """Draw a waiting wish; None if another worker has it."""
     waiting = Generation.objects.filter(pk=generation_id, state=State.QUEUED)
     if not waiting.update(

@@ -120,13 +120,14 @@ def _open(project: Project) -> Iterator[dict[str, Any]]:
 
 def local_path(image: Image) -> str:
     """Where the image's file lies on this machine, fetched if the storage is elsewhere."""
+    name = str(image.file.name)
     try:
-        return str(Path(default_storage.path(image.file.name)).resolve())
+        return str(Path(default_storage.path(name)).resolve())
     except NotImplementedError:
-        path = Path(settings.CACHE_ROOT) / "images" / Path(image.file.name).name
+        path = Path(settings.CACHE_ROOT) / "images" / Path(name).name
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with default_storage.open(image.file.name) as file:
+        with default_storage.open(name) as file:
             draft = path.with_suffix(".part")
             draft.write_bytes(file.read())
         draft.rename(path)

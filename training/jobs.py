@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 
 from labeling.models import Project, Snapshot
 from training import drawing, feedback, machine, retraining, runs, supervise
-from training.models import Model, Run
+from training.models import Generation, Model, Run
 
 WOKEN_AT_ONCE = 4
 
@@ -50,7 +50,7 @@ def resume(*, run: Run) -> None:
     wake(train, run.pk)
 
 
-def start_drawing(**wish: Any) -> "drawing.Generation":
+def start_drawing(**wish: Any) -> Generation:
     """Queue a wish for pictures and wake a worker. Raises drawing.DrawingError."""
     generation = drawing.request(**wish)
     wake(draw, str(generation.pk))

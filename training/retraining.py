@@ -34,6 +34,7 @@ def new_labels(project: Project) -> QuerySet[Question]:
     newest = Run.objects.filter(project=project).select_related("snapshot").first()
     if newest is None:
         return labels(project)
-    freezes = newest.snapshot is None or newest.trigger == Run.Trigger.SCHEDULE
-    seen = newest.created_at if freezes else newest.snapshot.created_at
+    seen = newest.created_at
+    if newest.snapshot and newest.trigger != Run.Trigger.SCHEDULE:  # which freezes its own
+        seen = newest.snapshot.created_at
     return labels(project).filter(settled_at__gt=seen)

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -133,7 +134,7 @@ def _succeed(run: Run, folder: Path) -> Model | None:
     return runs.succeed(run=run, folder=str(folder / "model"), metrics=progress.metrics(folder))
 
 
-def _renew(run: Run, **fields: object) -> None:
+def _renew(run: Run, **fields: Any) -> None:
     if not runs.renew(run=run, **fields):
         raise _LostError
 

@@ -52,7 +52,10 @@ class TrainForm(forms.Form):
 
 
 def _projects() -> list[tuple[str, str]]:
-    return [(f"project:{project.pk}", project.name) for project in Project.objects.all()]
+    return [
+        (f"project:{project.pk}", f"a new snapshot of {project.name}")
+        for project in Project.objects.all()
+    ]
 
 
 def _snapshots() -> list[tuple[str, str]]:

@@ -26,6 +26,7 @@ def live(run: Run) -> dict[str, Any]:
     return {
         "state": run.state,
         "ended": run.state in runs.ENDED,
+        "snapshot": run.snapshot_id,
         "headline": headline(run),
         "details": details(run),
         "fraction": fraction(run),

@@ -7,7 +7,7 @@ from training.models import Model
 
 
 class ModelSerializer(serializers.ModelSerializer[Model]):
-    project = serializers.SlugRelatedField("slug", read_only=True)
+    project = serializers.CharField(source="project.slug", read_only=True)
     metrics = serializers.JSONField(source="run.metrics", read_only=True)
 
     class Meta:

@@ -51,7 +51,8 @@ async function follow() {
     const live = await look();
     part("lost").hidden = true;
     show(live);
-    if (live.ended && page.dataset.ended === "false") location.reload();
+    if (String(live.ended) !== page.dataset.ended) location.reload();
+    if (String(live.snapshot ?? "") !== page.dataset.snapshot) location.reload();
     if (live.ended) return;
   } catch {
     part("lost").hidden = false;
