@@ -1,0 +1,166 @@
+"""`train` and `generate`: what they do, and how they refuse."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from labeling import embedded
+from labeling.models import Project, Question, Snapshot
+from training.models import Model, Run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def train(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("train", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def generate(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("generate", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_a_clip_run_shows_its_progress_and_its_opinions_move_the_open_questions(
+    snapshot: Snapshot,
+) -> None:
+    said = train("latest", "--recipe", "clip", "--preset", "smoke", "--wait")
+    run = Run.objects.get()
+    assert run.state == Run.State.SUCCEEDED and run.trigger == Run.Trigger.COMMAND
+    assert "step" in said and f"Run {run.pk} succeeded: {run.folder}/model" in said
+    asked = Question.objects.filter(state=Question.State.OPEN)
+    assert f"{asked.count()} opinions" in said
+    assert not asked.filter(opinion=None).exists()
+
+
+def test_without_wait_the_run_is_left_to_a_worker(snapshot: Snapshot) -> None:
+    said = train(str(snapshot.pk), "--recipe", "diffusion", "--preset", "smoke")
+    assert Run.objects.get().state == Run.State.QUEUED and "a worker takes it up" in said
+
+
+def test_a_snapshot_is_found_by_its_folder_even_if_it_was_frozen_elsewhere(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    train(snapshot.folder, "--recipe", "clip")
+    assert Run.objects.get().snapshot == snapshot
+    shutil.copytree(snapshot.folder, tmp_path / "copy")
+    train(str(tmp_path / "copy"), "--recipe", "clip")
+    copied = Run.objects.first()
+    assert copied and copied.snapshot and copied.snapshot.folder == str(tmp_path / "copy")
+    assert copied.snapshot.sha256 == snapshot.sha256
+
+
+def test_a_snapshot_of_an_unknown_project_is_refused(snapshot: Snapshot, tmp_path: Path) -> None:
+    shutil.copytree(snapshot.folder, tmp_path / "copy")
+    manifest = json.loads((tmp_path / "copy" / "manifest.json").read_text())
+    (tmp_path / "copy" / "manifest.json").write_text(json.dumps(manifest | {"project": "moon"}))
+    with pytest.raises(CommandError, match="'moon', which is not here"):
+        train(str(tmp_path / "copy"), "--recipe", "clip")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["latest", "--recipe", "clip"], "There is no snapshot yet"),
+        (["latest", "--recipe", "clip", "--project", "moon"], "There is no project 'moon'"),
+        (["17", "--recipe", "clip"], "There is no snapshot 17"),
+        (["9" * 40, "--recipe", "clip"], "is not a snapshot"),
+        (["/nowhere", "--recipe", "clip"], "/nowhere is not a snapshot"),
+        (["latest"], "--recipe"),
+        (["latest", "--recipe", "clip", "--seed", "many"], "--seed: invalid int"),
+    ],
+)
+def test_train_says_what_is_wrong(db: None, arguments: list[str], said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        train(*arguments)
+    assert not Run.objects.exists()
+
+
+def test_several_projects_are_told_apart(snapshot: Snapshot) -> None:
+    other = Project.objects.create(slug="other", name="Other")
+    Snapshot.objects.create(project=other, folder="/x", state=Snapshot.State.READY)
+    with pytest.raises(CommandError, match="say whose with --project"):
+        train("latest", "--recipe", "clip")
+    train("latest", "--recipe", "clip", "--project", "shapes")
+    assert Run.objects.get().snapshot == snapshot
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ctrl_c_cancels_cleanly(snapshot: Snapshot) -> None:
+    url = embedded.database_url(embedded.data_dir(), name=connection.settings_dict["NAME"])
+    words = ["train", "latest", "--recipe", "clip", "--preset", "smoke", "--wait"]
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not Run.objects.filter(attempts=1).exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    run = Run.objects.get()
+    assert run.state == Run.State.CANCELLED and process.returncode == 1
+    assert f"Run {run.pk} was cancelled" in errors and "Traceback" not in errors
+
+
+@pytest.fixture
+def clip_model(snapshot: Snapshot) -> Model:
+    run = Run.objects.create(project=snapshot.project, snapshot=snapshot, recipe="clip")
+    return Model.objects.create(project=snapshot.project, run=run, recipe="clip", folder="/gone")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["current", "an apple"], "no model that draws yet"),
+        (["12", "an apple"], "There is no model '12'"),
+        (["/nowhere", "an apple"], "There is no model '/nowhere'"),
+        (["current", "a" * 501], "at most 500 characters"),
+        (["current", "two\nlines"], "one line"),
+        (["current", "--count", "0"], "From 1 to 16"),
+        (["current", "--seed", "-1"], "seed must be from 0"),
+        (["current", "--guidance", "nan"], "Guidance must be from 0"),
+        (["current", "--guidance", "much"], "--guidance: invalid float"),
+    ],
+)
+def test_generate_says_what_is_wrong(
+    db: None, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    with pytest.raises(CommandError, match=said):
+        generate(*arguments, "--out", str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_clip_model_draws_nothing(clip_model: Model, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="draws no pictures"):
+        generate(str(clip_model.pk), "an apple", "--out", str(tmp_path / "out"))
+
+
+def test_generate_overwrites_nothing_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"recipe": "nonsense"}')
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("dear")
+    model = str(tmp_path / "model")
+    with pytest.raises(CommandError, match="is not empty: name a new folder"):
+        generate(model, "an apple", "--out", str(tmp_path / "full"))
+    with pytest.raises(CommandError, match="cannot draw"):
+        generate(model, "an apple", "--out", str(tmp_path / "out"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "model"]
