@@ -1,0 +1,98 @@
+"""Concepts named by a file or by folders."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from labeling.imports import sidecars
+from labeling.imports.members import Unreadable
+from labeling.models import Concept, Project
+from labeling.pictures import Refused
+
+FOLDERS_MAX = 100
+FILE_MAX = 1_000
+SIZE_MAX = 1024 * 1024  # bytes
+NAME_LENGTH, PHRASE_LENGTH = 80, 100
+# Names that sort pictures rather than saying what they show.
+NO_CONCEPT = re.compile(
+    r"\W*|(train(ing)?|test(ing)?|val|valid(ation)?|dev)[\W_]*\d*|\d[\d\W_]*"
+    r"|images?|img|imgs|pictures?|photos?|data(set)?|jpe?gs?|pngs?",
+    re.IGNORECASE,
+)
+REPEATS = re.compile(r"^\d+_(?=\D)")  # "10_cat": how often kohya's trainer shows the folder
+
+
+def read(path: Path) -> dict[str, str]:
+    """Name → phrase, from a file with a concept a line: `bicycle`, or `bicycle: a bicycle`.
+
+    Empty lines and those that begin with # are passed over. Raises `Unreadable`.
+    """
+    try:
+        if path.stat().st_size > SIZE_MAX:
+            raise Unreadable(f"{path} is too large for a list of concepts.")
+        text = sidecars.decode(path.read_bytes())
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror}.") from error
+    except Refused as error:
+        raise Unreadable(f"{path} is no list of concepts: {error}.") from error
+    phrases: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            name, phrase = _line(line, f"{path}, line {number}")
+            phrases[name] = phrase
+    if not phrases:
+        raise Unreadable(f"{path} names no concept: write one a line.")
+    if len(phrases) > FILE_MAX:
+        raise Unreadable(f"{path} names {len(phrases):,} concepts; {FILE_MAX:,} are the limit.")
+    return phrases
+
+
+def _line(line: str, where: str) -> tuple[str, str]:
+    name, _, phrase = (part.strip() for part in line.partition(":"))
+    if not name or not line.strip().isprintable():
+        raise Unreadable(f"{where} names no concept: write `bicycle` or `bicycle: a bicycle`.")
+    phrase = phrase or with_article(name)
+    if len(name) > NAME_LENGTH or len(phrase) > PHRASE_LENGTH:
+        raise Unreadable(f"{where} is longer than {NAME_LENGTH} characters.")
+    return name, phrase
+
+
+def with_article(name: str) -> str:
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+def of_folder(folder: str, *, source: str = "") -> str | None:
+    """The concept that a folder's name is; None for `train`, `0001` or the archive's own name."""
+    name = PurePosixPath(folder).name
+    plain = " ".join(REPEATS.sub("", name).replace("_", " ").split())
+    if not plain or NO_CONCEPT.fullmatch(plain) or name == source or not plain.isprintable():
+        return None
+    return plain if len(plain) <= NAME_LENGTH else None
+
+
+def ensure(project: Project, shares: Mapping[str, float], phrases: Mapping[str, str]) -> None:
+    """Make the concepts that the project has not: phrases by name, shares of pictures by name."""
+    there = {name.casefold() for name in project.concepts.values_list("name", flat=True)}
+    new = {name.casefold(): name for name in [*phrases, *shares] if name.casefold() not in there}
+    Concept.objects.bulk_create(
+        [
+            Concept(
+                project=project,
+                name=name,
+                phrase=phrases.get(name) or with_article(name),
+                prevalence=min(max(shares.get(name, 0.1), 0.01), 0.99),
+            )
+            for name in new.values()
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def named(project: Project, names: Iterable[str]) -> dict[str, Concept]:
+    """Those of the project's concepts that are among the names, by their name in lower case."""
+    wanted = {name.casefold() for name in names}
+    return {
+        concept.name.casefold(): concept
+        for concept in project.concepts.all()
+        if concept.name.casefold() in wanted
+    }

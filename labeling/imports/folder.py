@@ -1,0 +1,62 @@
+"""A folder of pictures, with all that lies below it."""
+
+import os
+import stat
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from labeling.imports.members import Member, Refusal, Unreadable, clutter, objection
+from labeling.pictures import Refused, read
+
+
+def members(folder: Path) -> Iterator[Member | Refusal]:
+    """In the order of their names. Links are not followed. Raises `Unreadable`."""
+    try:
+        next(os.scandir(folder), None)
+    except OSError as error:
+        raise Unreadable(f"{folder} cannot be opened: {error.strerror}.") from error
+    yield from _below(folder, folder)
+
+
+def _below(root: Path, folder: Path) -> Iterator[Member | Refusal]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        yield Refusal(_name(root, folder), f"cannot be opened: {error.strerror}")
+        return
+    for entry in entries:
+        path = Path(entry.path)
+        name = _name(root, path)
+        if clutter(name):
+            continue
+        if entry.is_symlink():
+            yield Refusal(name, "a link")
+        elif entry.is_dir():
+            yield from _below(root, path)
+        else:
+            yield _file(name, path)
+
+
+def _file(name: str, path: Path) -> Member | Refusal:
+    try:
+        status = path.stat()
+    except OSError as error:
+        return Refusal(name, f"cannot be read: {error.strerror}")
+    if not stat.S_ISREG(status.st_mode):
+        return Refusal(name, "not a regular file")
+    if reason := objection(name, inside="folder"):
+        return Refusal(name, reason)
+    return Member(name, status.st_size, partial(_read, path))
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return read(file, bytes_max=limit)
+    except OSError as error:
+        raise Refused(f"cannot be read: {error.strerror}") from error
+
+
+def _name(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()

@@ -1,0 +1,26 @@
+"""Hugging Face's imagefolder: a `metadata.jsonl` with a row for each picture beside or below."""
+
+import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from labeling.imports import sidecars
+from labeling.imports.words import Words, of_row
+from labeling.pictures import Refused
+
+NAME = "metadata.jsonl"
+
+
+def words(path: str, data: bytes) -> Iterator[tuple[str, Words]]:
+    """The path of each picture named, and what is said of it. Raises `Refused`."""
+    folder = PurePosixPath(path).parent
+    for number, line in enumerate(sidecars.decode(data).splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise Refused(f"line {number} is not JSON") from error
+        if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
+            raise Refused(f"line {number} names no file in `file_name`")
+        yield (folder / row["file_name"]).as_posix(), of_row(row)

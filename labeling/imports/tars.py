@@ -1,0 +1,64 @@
+"""A tar of pictures, compressed or not. Nothing is ever unpacked to disk."""
+
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from labeling.imports.members import Member, Refusal, Unreadable, clutter, objection
+from labeling.pictures import Refused, read
+
+DAMAGED = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+# A compressed tar can only be stepped through: beyond a member of this size the rest is not worth
+# the time that unpacking it would take.
+STEP_MAX = 8 * 2**30
+
+
+def members(path: Path) -> Iterator[Member | Refusal]:
+    """In the archive's order; each is read before the next is asked for. Raises `Unreadable`."""
+    try:
+        archive = tarfile.open(path, "r:*")  # noqa: SIM115 (closed below)
+    except DAMAGED as error:
+        raise Unreadable(f"{path} is cut off or damaged: pack it again.") from error
+    with archive:
+        try:
+            while info := archive.next():
+                archive.members = []  # type: ignore[attr-defined]  # or a million members would be kept in memory
+                yield from _member(archive, info)
+                if info.size > STEP_MAX:
+                    yield Refusal(info.name, "so large that what follows it was not read")
+                    return
+        except DAMAGED:
+            yield Refusal(path.name, "the archive is cut off or damaged: what follows was not read")
+
+
+def _member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[Member | Refusal]:
+    if info.isdir() or clutter(info.name.removeprefix("./")):
+        return
+    name = info.name.removeprefix("./")
+    if info.issym() or info.islnk():
+        yield Refusal(name, "a link")
+    elif not info.isreg():
+        yield Refusal(name, "not a regular file")
+    elif reason := objection(name):
+        yield Refusal(name, reason)
+    else:
+        yield Member(name, info.size, partial(_read, archive, info))
+
+
+def _read(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> bytes:
+    try:
+        file = archive.extractfile(info)
+        if file is None:
+            raise Refused("not a regular file")
+        with file:
+            data = read(file, bytes_max=limit)
+    except DAMAGED as error:
+        if isinstance(error, Refused):
+            raise
+        raise Refused("damaged inside the archive") from error
+    if len(data) < info.size:
+        raise Refused("cut off inside the archive")
+    return data
