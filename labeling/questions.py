@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from django.db import transaction
 
-from labeling import beliefs
+from labeling import beliefs, copying
 from labeling.aggregation.online import log_odds, probability
 from labeling.models import Annotator, Concept, Question, Tile
 
@@ -41,7 +41,7 @@ def ask_concepts(
                 kind=Question.Kind.CONCEPT, tile__in=batch, concept__in=asked
             ).values_list("tile_id", "concept_id")
         )
-        total += _create(
+        total += copying.insert(
             [
                 _about_concept(
                     tile,
@@ -80,7 +80,7 @@ def ask_captions(
             )
         )
         new = {(tile.pk, text): tile for tile, text in batch if (tile.pk, text) not in there}
-        total += _create(
+        total += copying.insert(
             [
                 _believed(
                     Question(
@@ -163,11 +163,6 @@ def _generated(tiles: Sequence[Tile]) -> set[int]:
     """Those of the tiles that a model drew."""
     drawn = Tile.objects.filter(pk__in=[tile.pk for tile in tiles]).exclude(image__generated_by="")
     return set(drawn.values_list("pk", flat=True))
-
-
-def _create(questions: list[Question]) -> int:
-    Question.objects.bulk_create(questions, ignore_conflicts=True, batch_size=BATCH)
-    return len(questions)
 
 
 def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
