@@ -164,8 +164,8 @@ class Asking:
         return Window(role, mine.filter(random_key__gte=start), mine.filter(random_key__lt=start))
 
     def _top(self, questions: QuerySet[Question], role: str) -> Window:
-        """The window of the most wanted."""
-        return Window(role, self._mine(questions, role).order_by("-priority"), None)
+        """The window of the most wanted; among equals, in an order that is nobody's."""
+        return Window(role, self._mine(questions, role).order_by("-priority", "random_key"), None)
 
     def _open(self, questions: QuerySet[Question], role: str) -> Window:
         """The window that the role asks for."""

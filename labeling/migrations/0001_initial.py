@@ -257,7 +257,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='question',
-            index=models.Index(fields=['concept', 'grid', 'state', '-priority'], name='question_wanted'),
+            index=models.Index(fields=['concept', 'grid', 'state', '-priority', 'random_key'], name='question_wanted'),
         ),
         migrations.AddIndex(
             model_name='question',
@@ -265,7 +265,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='question',
-            index=models.Index(fields=['project', 'kind', 'state', '-priority'], name='question_kind_wanted'),
+            index=models.Index(fields=['project', 'kind', 'state', '-priority', 'random_key'], name='question_kind_wanted'),
         ),
         migrations.AddIndex(
             model_name='question',
@@ -281,7 +281,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='question',
-            index=models.Index(condition=models.Q(('kind', 'concept'), ('source', 'model'), ('state', 'open')), fields=['project', '-priority'], name='question_generated'),
+            index=models.Index(condition=models.Q(('kind', 'concept'), ('source', 'model'), ('state', 'open')), fields=['project', '-priority', 'random_key'], name='question_generated'),
         ),
         migrations.AddIndex(
             model_name='question',

@@ -90,10 +90,14 @@ class Question(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["concept", "grid", "state", "-priority"], name="question_wanted"),
+            models.Index(
+                fields=["concept", "grid", "state", "-priority", "random_key"],
+                name="question_wanted",
+            ),
             models.Index(fields=["concept", "grid", "state", "random_key"], name="question_random"),
             models.Index(
-                fields=["project", "kind", "state", "-priority"], name="question_kind_wanted"
+                fields=["project", "kind", "state", "-priority", "random_key"],
+                name="question_kind_wanted",
             ),
             models.Index(
                 fields=["project", "kind", "state", "random_key"], name="question_kind_random"
@@ -101,7 +105,7 @@ class Question(models.Model):
             models.Index(fields=["project", "-disagreement", "-id"], name="question_disagreement"),
             models.Index(fields=["project", "settled_at"], name="question_settled"),
             models.Index(
-                fields=["project", "-priority"],
+                fields=["project", "-priority", "random_key"],
                 condition=Q(kind="concept", source="model", state="open"),
                 name="question_generated",
             ),
