@@ -1,0 +1,157 @@
+"""One answer at a time."""
+
+import pytest
+
+from labeling import answers, labels
+from labeling.models import Answer, Question
+
+pytestmark = pytest.mark.django_db
+State = Question.State
+
+
+def say(annotator, question: Question, value: bool) -> answers.Outcome:
+    outcome = answers.record(
+        annotator=annotator,
+        values={question.pk: value},
+        reasons={question.pk: Answer.Reason.WANTED},
+        seconds=2.0,
+    )
+    question.refresh_from_db()
+    annotator.refresh_from_db()
+    return outcome
+
+
+@pytest.fixture
+def question(shapes) -> Question:
+    return Question.objects.filter(kind="concept", state=State.OPEN).first()
+
+
+@pytest.fixture
+def gold(shapes) -> Question:
+    return Question.objects.filter(state=State.GOLD, verdict=True).first()
+
+
+def test_a_yes_makes_it_likelier_and_a_no_less_likely(alice, bob, question):
+    say(alice, question, True)
+    assert question.probability > 0.8 and (question.answers_count, question.yes_count) == (1, 1)
+    after_one = question.probability
+    say(bob, question, False)
+    assert question.probability < after_one
+    assert (question.answers_count, question.yes_count) == (2, 1)
+    assert question.disagreement == 0.5
+
+
+def test_a_careful_person_moves_more_than_a_hasty_one(alice, bob, shapes):
+    one, other = Question.objects.filter(kind="concept", state=State.OPEN)[:2]
+    say(alice, one, True)
+    say(bob, other, True)
+    assert one.probability > other.probability > 0.5
+
+
+def test_an_answer_against_the_belief_makes_it_less_certain(alice, bob, question):
+    say(alice, question, True)
+    wanted = question.priority
+    say(bob, question, False)
+    assert question.priority > wanted
+
+
+def test_it_settles_once_it_is_certain_and_enough_people_were_asked(alice, bob, question):
+    assert say(alice, question, True).settled == 0
+    outcome = say(bob, question, True)
+    assert outcome.settled == 1
+    assert question.state == State.SETTLED and question.priority == 0
+    assert question.settled_at is not None
+    assert bob.labels_count == 1
+
+
+def test_nobody_settles_a_question_alone(alice, question):
+    Question.objects.filter(pk=question.pk).update(probability=0.999, prior=0.999)
+    say(alice, question, True)
+    assert question.state == State.OPEN
+
+
+def test_it_becomes_ambiguous_at_the_cap(shapes, question, alice, bob, mallory):
+    shapes.answers_cap = 2
+    shapes.save()
+    say(bob, question, True)
+    say(mallory, question, False)
+    assert question.state == State.AMBIGUOUS and question.priority == 0
+
+
+def test_a_late_answer_is_stored_and_counted(alice, bob, mallory, question):
+    say(alice, question, True)
+    say(bob, question, True)
+    settled_at = question.settled_at
+    say(mallory, question, True)
+    assert question.answers_count == 3 and question.settled_at == settled_at
+
+
+def test_a_settled_question_opens_again_when_it_is_doubted(alice, bob, mallory, question):
+    say(bob, question, True)
+    say(mallory, question, True)
+    Question.objects.filter(pk=question.pk).update(state=State.SETTLED, probability=0.96)
+    say(alice, question, False)
+    assert question.state == State.OPEN and question.settled_at is None and question.priority > 0
+
+
+def test_the_same_person_counts_once(alice, question):
+    say(alice, question, True)
+    before = question.probability
+    assert say(alice, question, False).recorded == 0
+    assert question.probability == before and question.answers.get().value is True
+    assert alice.answers_count == 1
+
+
+def test_gold_shows_how_reliable_somebody_is(bob, mallory, gold):
+    before = bob.reliability
+    assert say(bob, gold, True).passed is True
+    assert bob.reliability > before and bob.gold_right == 31
+    before = mallory.reliability
+    assert say(mallory, gold, False).passed is False
+    assert mallory.reliability < before and (mallory.gold_count, mallory.gold_right) == (1, 0)
+    assert gold.state == State.GOLD and gold.probability == 1
+
+
+def test_the_outcome_does_not_tell_gold_from_unknown(alice, bob, mallory, gold, question):
+    told = []
+    for asked in (gold, question):
+        told.append(
+            [
+                (outcome.settled, outcome.harder)
+                for annotator, value in ((alice, True), (bob, True), (mallory, False))
+                for outcome in [say(annotator, asked, value)]
+            ]
+        )
+    assert told[0] == told[1] == [(0, 0), (1, 0), (0, 1)]
+
+
+def test_a_blocked_annotator_is_heard_and_not_believed(alice, mallory, question, ada):
+    labels.block(annotator=mallory, by=ada)
+    before = question.probability
+    outcome = say(mallory, question, True)
+    assert outcome.recorded == 1 and question.answers.count() == 1
+    assert question.probability == before and question.answers_count == 0
+    say(alice, question, True)
+    assert question.answers_count == 1
+
+
+def test_reconsidering_gives_what_was_believed_before(alice, bob, shapes):
+    asked = Question.objects.filter(kind="concept", state=State.OPEN)[:4]
+    for question in asked:
+        say(alice, question, True)
+        say(bob, question, False)
+    changed = answers.reconsider(questions=[question.pk for question in asked])
+    assert changed == 0
+    for question in asked:
+        before = question.probability
+        question.refresh_from_db()
+        assert question.probability == pytest.approx(before, abs=0.1)
+
+
+def test_questions_that_are_gone_are_left_out(alice, question):
+    outcome = answers.record(
+        annotator=alice,
+        values={question.pk: True, 10**12: True},
+        reasons={question.pk: "wanted", 10**12: "wanted"},
+    )
+    assert outcome.recorded == 1
