@@ -26,5 +26,4 @@ bench: environment
 	done
 
 environment:
-	@echo "Seeing to the environment in .venv (minutes, the first time) …"
 	@scripts/environment
