@@ -15,7 +15,7 @@ def insert(rows: Sequence[models.Model]) -> int:
     options = rows[0]._meta
     fields = [field for field in options.concrete_fields if not field.primary_key]
     table = connection.ops.quote_name(options.db_table)
-    names = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE arriving (LIKE {table}) ON COMMIT DROP")
         cursor.execute("ALTER TABLE arriving DROP COLUMN id")

@@ -14,6 +14,7 @@ from PIL import Image, ImageCms, ImageOps
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 WITHOUT_LOSS = {"PNG", "GIF", "BMP", "TIFF"}  # sources whose pixels are kept as they are
+NO_PICTURE = "not a readable picture (JPEG, PNG, WebP, GIF, BMP and TIFF are read)"
 SMALL = 512 * 512  # pixels; up to here lossless WebP costs little for any source
 WEBP_SIDE = 16_383  # pixels; the format's limit
 SIDE_MIN = 4  # pixels; less can be neither looked at nor cut into 4 × 4
@@ -88,7 +89,7 @@ def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool]:
     try:
         opened = Image.open(io.BytesIO(data), formats=FORMATS)
     except (OSError, ValueError, SyntaxError) as error:
-        raise Refused("not a picture, or of a kind that is not taken") from error
+        raise Refused(NO_PICTURE) from error
     with opened as image:
         width, height = image.size
         if width * height > pixels_max:

@@ -8,7 +8,7 @@ from labeling.imports import coco, huggingface, sidecars
 from labeling.imports.members import Member, Refusal, Unreadable
 from labeling.imports.source import Members
 from labeling.imports.words import Words
-from labeling.pictures import Refused
+from labeling.pictures import NO_PICTURE, Refused
 
 TABLE_MAX = 256 * 2**20  # bytes of a metadata.jsonl or of COCO's JSON
 TEXT_MAX = 1 * 2**30  # bytes of all texts together
@@ -73,7 +73,7 @@ def _read(catalogue: Catalogue, member: Member, path: PurePosixPath) -> None:
         elif path.suffix.lower() == ".json":
             _read_json(catalogue, member, path)
         elif path.suffix.lower() == ".jsonl":
-            raise Refused("not a picture, or of a kind that is not taken")
+            raise Refused(NO_PICTURE)
         else:
             data = member.read(sidecars.SIZE_MAX)
             _note(catalogue, path, sidecars.read(data, path.suffix.lower()))
