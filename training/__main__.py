@@ -8,16 +8,18 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from training.files import TrainingError
-
 STOPPED = 143
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one subcommand; the exit status."""
     signal.signal(signal.SIGTERM, _stopped)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spin not, on a machine that others use
+    # Read when torch is imported. Threads that spin while they wait make a run ten times slower
+    # on a machine where others are at work too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = _parser().parse_args(arguments)
+    from training.files import TrainingError
+
     try:
         _run(options)
     except (TrainingError, OSError) as error:

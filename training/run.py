@@ -28,7 +28,7 @@ from training.recipes.clip import ClipConfig, ClipTraining
 from training.recipes.diffusion import DiffusionTraining
 
 KEEP = 2  # checkpoints
-BEAT = 1.0  # seconds between lines of progress
+BEAT = 0.7  # seconds between lines of progress
 STOPPED = 143  # exit status after SIGTERM
 
 

@@ -59,6 +59,7 @@ def contrasted(
 def restored_process() -> Iterator[None]:
     """The command line sets a signal handler and threads: put them back."""
     handler, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
     signal.signal(signal.SIGTERM, handler)
     torch.set_num_threads(threads)

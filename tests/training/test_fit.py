@@ -51,7 +51,7 @@ def test_progress_tells_the_stages_in_order(drawn: Path) -> None:
     stages = [line["stage"] for line in lines(drawn)]
     assert list(dict.fromkeys(stages)) == ["prepare", "train", "evaluate", "done"]
     times = [line["time"] for line in lines(drawn)]
-    assert max(b - a for a, b in pairwise(times)) < 2
+    assert max(b - a for a, b in pairwise(times)) < 10
 
 
 def test_old_checkpoints_are_pruned(drawn: Path) -> None:

@@ -54,7 +54,7 @@ def configure(recipe: str, preset: str, options: dict[str, Any]) -> Config:
 
 
 MAY_BE_NONE = ("judge_steps", "grid_steps", "warmup", "depth")
-CHOICES = {"sampler": tuple(SAMPLERS), "text": ("sentence", "own")}
+CHOICES = {"sampler": tuple(SAMPLERS), "text": ("sentence", "own", "words")}
 
 
 def _fitted(name: str, value: Any, example: Any) -> Any:

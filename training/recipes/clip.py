@@ -35,7 +35,7 @@ class ClipConfig:
     warmup: int = 20
     weight_decay: float = 0.05
     size: int = 48  # pixels
-    text: str = "sentence"  # or "own"
+    text: str = "sentence"  # or "own", or "words"
     zoom: float = 0.2  # augmentation: how far pictures are scaled
     shift: float = 0.1  # and moved, as a share of their side
     light: float = 0.2  # and made brighter or darker
@@ -110,9 +110,9 @@ class Small:
 
     def __init__(self, text: str, config: ClipConfig) -> None:
         self.config = config
-        self.text = text if text == "own" or clip.sentence_folder() else "own"
+        self.text = "own" if text == "sentence" and not clip.sentence_folder() else text
         model: Any = clip.small_model(self.text, config.size)
-        tower = nn.Identity() if self.text == "sentence" else model.text
+        tower = model.text if self.text == "own" else nn.Identity()
         self.network = Towers(model.visual, tower)
 
     def images(self, rows: Sequence[Row], cache: Path) -> Tensor:
@@ -121,7 +121,7 @@ class Small:
     def texts(self, texts: list[str], cache: Path) -> Tensor:
         if self.text == "own":
             return clip.own_tokens(texts)
-        return embed_texts(texts, clip.text_encoder({"kind": "sentence"}), cache)
+        return embed_texts(texts, clip.text_encoder({"kind": self.text}), cache)
 
     def augmented(self, images: Tensor) -> Tensor:
         """Scaled, moved, mirrored, lit otherwise: uint8 (B, s, s, 3) to float (B, 3, s, s)."""
@@ -140,9 +140,9 @@ class Small:
     def finished(self, network: Towers, identity: str) -> clip.Clip:
         network.eval()
         encode_texts = (
-            clip.text_encoder({"kind": "sentence"}).encode
-            if self.text == "sentence"
-            else clip.batched(lambda texts: network.text(clip.own_tokens(texts)))
+            clip.batched(lambda texts: network.text(clip.own_tokens(texts)))
+            if self.text == "own"
+            else clip.text_encoder({"kind": self.text}).encode
         )
         return clip.Clip(
             identity=identity,

@@ -4,7 +4,7 @@ x_t = t·x₀ + (1 − t)·ε; the network predicts x₀, the loss is on the vel
 (arXiv 2209.03003; logit-normal t: arXiv 2403.03206; belief as a condition: arXiv 2405.20324).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,7 @@ from training.nets.mlp import ConditionalMLP
 from training.nets.pca import PCA, fit
 
 Predict = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) → x₀
+Noise = Callable[[], Tensor]  # → a fresh ε
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class DiffusionConfig:
     time_clamp: float = 0.25  # the least 1 − t in the loss
     guidance: float = 2.0
     sampling_steps: int = 20
-    sampler: str = "heun"
+    sampler: str = "renoise"
     prompts: tuple[str, ...] = ()  # none: chosen from the snapshot
     samples: int = 6  # a prompt, in grids and in the evaluation
     judge_steps: int = 150
@@ -163,27 +164,40 @@ def guided(network: ConditionalMLP, text: Tensor, belief: Tensor, guidance: floa
     return predict
 
 
-def euler(predict: Predict, noise: Tensor, steps: int) -> Tensor:
+def euler(predict: Predict, fresh: Noise, steps: int) -> Tensor:
     """x ← x + Δt·v, v = (x₀ − x)/(1 − t)."""
-    x, times = noise, torch.linspace(0, 1, steps + 1, device=noise.device)
-    for t, following in pairwise(times):
+    x = fresh()
+    for t, following in _times(x, steps):
         x = x + (following - t) * _velocity(predict, x, t)
     return x
 
 
-def heun(predict: Predict, noise: Tensor, steps: int) -> Tensor:
+def heun(predict: Predict, fresh: Noise, steps: int) -> Tensor:
     """Euler with the mean of the velocities at both ends of a step; the last step is Euler's."""
-    x, times = noise, torch.linspace(0, 1, steps + 1, device=noise.device)
-    for t, following in pairwise(times):
+    x = fresh()
+    for t, following in _times(x, steps):
         velocity = _velocity(predict, x, t)
-        ahead = x + (following - t) * velocity
         if following < 1:
+            ahead = x + (following - t) * velocity
             velocity = (velocity + _velocity(predict, ahead, following)) / 2
         x = x + (following - t) * velocity
     return x
 
 
-SAMPLERS = {"euler": euler, "heun": heun}
+def renoise(predict: Predict, fresh: Noise, steps: int) -> Tensor:
+    """x ← t·x₀ + (1 − t)·ε with a fresh ε: what one step gets wrong, the next ones do not see."""
+    x = fresh()
+    for t, following in _times(x, steps):
+        clean = predict(x, t.expand(len(x)))
+        x = following * clean + (1 - following) * fresh()
+    return x
+
+
+SAMPLERS = {"euler": euler, "heun": heun, "renoise": renoise}
+
+
+def _times(x: Tensor, steps: int) -> Iterable[tuple[Tensor, Tensor]]:
+    return pairwise(torch.linspace(0, 1, steps + 1, device=x.device))
 
 
 def _velocity(predict: Predict, x: Tensor, t: Tensor) -> Tensor:
@@ -216,16 +230,15 @@ class Model:
         """
         texts = self.encoder.encode(list(prompts)).to(device())
         trust = [(self.certain if belief is None else belief) * bool(p.strip()) for p in prompts]
-        noise = [_noise(seed, self.pca.components) for seed in seeds]
         predict = guided(
             self.network.to(device()).eval(),
             texts,
             torch.tensor(trust, device=device()),
             self.config.guidance if guidance is None else guidance,
         )
-        start = torch.stack(noise).to(device())
         sampler = SAMPLERS[self.config.sampler]
-        return sampler(predict, start, steps or self.config.sampling_steps).cpu()
+        fresh = _noise(seeds, self.pca.components)
+        return sampler(predict, fresh, steps or self.config.sampling_steps).cpu()
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
@@ -274,5 +287,9 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _noise(seed: int, components: int) -> Tensor:
-    return torch.randn(components, generator=torch.Generator().manual_seed(seed))
+def _noise(seeds: Sequence[int], components: int) -> Noise:
+    """Each picture has a generator of its own, so that it does not depend on its neighbours."""
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    return lambda: torch.stack([torch.randn(components, generator=g) for g in generators]).to(
+        device()
+    )

@@ -1,0 +1,82 @@
+"""The diffusion recipe: belief, guidance, samplers, seeds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.data import Snapshot
+from training.recipes import configure
+from training.recipes.diffusion import (
+    SAMPLERS,
+    DiffusionConfig,
+    DiffusionTraining,
+    Model,
+    guided,
+    load,
+)
+
+
+@pytest.fixture(scope="module")
+def model(drawn: Path) -> Model:
+    return load(drawn / "model")
+
+
+def test_belief_nought_is_the_unconditional_model(model: Model) -> None:
+    told = model.draw(["a red square"], [1], belief=0.0)
+    assert torch.equal(told, model.draw([""], [1]))
+    assert not torch.allclose(told, model.draw(["a red square"], [1]), atol=0.1)
+
+
+def test_one_seed_is_one_picture(model: Model) -> None:
+    first = model.draw(["a red square"], [7])
+    assert torch.equal(first, model.draw(["a red square"], [7]))
+    assert not torch.allclose(first, model.draw(["a red square"], [8]), atol=0.1)
+
+
+def test_a_picture_does_not_depend_on_what_is_drawn_beside_it(model: Model) -> None:
+    alone = model.draw(["a red square"], [7])
+    among = model.draw(["a blue square", "a red square", ""], [1, 7, 2])
+    assert torch.allclose(alone[0], among[1], atol=1e-3)
+
+
+@pytest.mark.parametrize(("colour", "channel"), [("red", 0), ("blue", 2)])
+def test_it_draws_the_colour_that_it_is_asked_for(model: Model, colour: str, channel: int) -> None:
+    pictures = model.pca.pictures(model.draw([f"a {colour} square"] * 8, list(range(8))))
+    ink = 255 - pictures.reshape(-1, 3).mean(0)  # what is missing from white
+    assert np.argmin(ink) == channel
+
+
+def test_guidance_one_is_the_conditional_model(model: Model) -> None:
+    x, t = torch.randn(2, model.pca.components), torch.full((2,), 0.5)
+    text, belief = model.encoder.encode(["a", "b"]), torch.ones(2)
+    with torch.no_grad():
+        plain = guided(model.network, text, belief, 1.0)(x, t)
+        assert torch.equal(plain, model.network(x, t, text, belief))
+        assert torch.allclose(guided(model.network, text, belief, 1.0001)(x, t), plain, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_sampler_ends_where_a_sure_network_points(name: str) -> None:
+    target = torch.tensor([[1.0, -2.0, 0.5]])
+    ended = SAMPLERS[name](lambda x, t: target.expand_as(x), lambda: torch.randn(4, 3), 6)
+    assert torch.allclose(ended, target.expand(4, 3), atol=1e-5)
+
+
+def test_a_snapshot_without_any_text_trains_the_unconditional_model(
+    snapshot: Snapshot, cache: Path
+) -> None:
+    mute = Snapshot(
+        snapshot.folder,
+        (),
+        tuple(type(row)(row.path, (), (), {}) for row in snapshot.train),
+        (),
+        "mute",
+    )
+    config = configure("diffusion", "smoke", {})
+    assert isinstance(config, DiffusionConfig)
+    training = DiffusionTraining(config, mute, cache=cache, seed=0, encoder={"kind": "words"})
+    *_, belief = training.draw_batch()
+    assert not belief.any()
+    assert torch.isfinite(training.loss())
