@@ -13,7 +13,8 @@ from labeling.pictures import Refused, read
 def members(folder: Path) -> Iterator[Member | Refusal]:
     """In the order of their names. Links are not followed. Raises `Unreadable`."""
     try:
-        next(os.scandir(folder), None)
+        with os.scandir(folder):
+            pass
     except OSError as error:
         raise Unreadable(f"{folder} cannot be opened: {error.strerror}.") from error
     yield from _below(folder, folder)
@@ -21,7 +22,8 @@ def members(folder: Path) -> Iterator[Member | Refusal]:
 
 def _below(root: Path, folder: Path) -> Iterator[Member | Refusal]:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         yield Refusal(_name(root, folder), f"cannot be opened: {error.strerror}")
         return

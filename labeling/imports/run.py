@@ -61,14 +61,14 @@ def plan(
 
     Without a concepts file each folder's name is a concept; with one only the names in it.
     """
-    listed = {name.casefold() for name in phrases}
+    spelling = {name.casefold(): name for name in phrases}
     names: dict[str, str] = {}
     for folder in catalogue.folders:
         name = concepts.of_folder(folder, source=source)
-        if name and (not listed or name.casefold() in listed):
-            names[folder] = name
-    found = {name.casefold() for name in names.values()}
-    if not listed and len(found) > concepts.FOLDERS_MAX:
+        if name and (not phrases or name.casefold() in spelling):
+            names[folder] = spelling.setdefault(name.casefold(), name)
+    found = set(names.values())
+    if not phrases and len(found) > concepts.FOLDERS_MAX:
         raise Unreadable(
             f"Its folders name {len(found):,} concepts, too many to ask about all: "
             "choose some of them in a file and name it with --concepts."
