@@ -5,13 +5,16 @@ import os
 import signal
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
+
+from PIL import Image
 
 
 def main() -> int:
     command, folder = sys.argv[1], Path(sys.argv[2])
-    if command != "fit":
-        return 0
+    if command == "sample":
+        return sample(dict(pairwise(sys.argv)))
     before = list(folder.glob("started-*"))
     (folder / f"started-{len(before)}").touch()
     behaviour = os.environ["BEHAVIOUR"]
@@ -32,6 +35,23 @@ def main() -> int:
         case "forget the model":
             return 0
     finish(folder)
+    return 0
+
+
+def sample(options: dict[str, str]) -> int:
+    prompts = Path(options["--prompts"]).read_text().splitlines()
+    out, lines = Path(options["--out"]), []
+    if "explode" in prompts:
+        print("error: That is too dangerous.", file=sys.stderr)
+        return 1
+    for number, prompt in enumerate(prompts):
+        for extra in range(int(options["--count"])):
+            name, seed = f"{number:04}-{extra:02}.png", int(options["--seed"]) + extra
+            Image.new("RGB", (64, 64), (40 * extra % 255, seed % 255, 120)).save(out / name)
+            line = {"file": name, "prompt": prompt, "seed": seed, "guidance": 2.0}
+            line["nearest"] = [{"file_name": "seen.png", "distance": 0.5}]
+            lines.append(json.dumps(line) + "\n")
+    (out / "samples.jsonl").write_text("".join(lines))
     return 0
 
 

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:  # settings are not read yet when this file is
+    from pathlib import Path
+
     from django.contrib.auth.models import User
 
     from labeling.models import Project, Snapshot
@@ -52,6 +54,22 @@ def snapshot(project: Project) -> Snapshot:
     frozen = snapshots.freeze(project=project)
     assert frozen.folder, frozen.error
     return frozen
+
+
+@pytest.fixture
+def bare_snapshot(db: None, tmp_path: Path) -> Snapshot:
+    """Enough of a snapshot for a process that never looks into it."""
+    from labeling.models import Concept, Project, Snapshot
+
+    project = Project.objects.create(slug="shapes", name="Shapes")
+    Concept.objects.create(project=project, name="circle", phrase="a circle")
+    folder = tmp_path / "snapshot"
+    (folder / "train").mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    Image.new("RGB", (32, 32), "red").save(folder / "train" / "seen.png")
+    return Snapshot.objects.create(
+        project=project, folder=str(folder), state=Snapshot.State.READY, counts={"train": 1}
+    )
 
 
 @pytest.fixture

@@ -23,14 +23,8 @@ def behave(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 
 @pytest.fixture
-def snapshot(db: None, tmp_path: Path) -> Snapshot:
-    """Enough of a snapshot for a process that never looks into it."""
-    (tmp_path / "manifest.json").write_text("{}")
-    return Snapshot.objects.create(
-        project=Project.objects.create(slug="shapes", name="Shapes"),
-        folder=str(tmp_path),
-        state=Snapshot.State.READY,
-    )
+def snapshot(bare_snapshot: Snapshot) -> Snapshot:
+    return bare_snapshot
 
 
 def queue(snapshot: Snapshot, recipe: str = "diffusion") -> Run:

@@ -1,15 +1,18 @@
 """What is shown of a run: sentences, figures and pictures, for its page and its poll."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
 
+from labeling import snapshots
 from training import children, progress, runs
 from training.models import Model, Run
 
 LOG_LINES = 30
+DOUBT = 0.05
 STAGES = {
     "": "starting",
     "freeze": "freezing a snapshot",
@@ -97,6 +100,21 @@ def sample_urls(run: Run) -> list[dict[str, Any]]:
     ]
 
 
+@lru_cache(maxsize=64)
+def certainty(folder: str) -> str:
+    """How much of what a snapshot believes of its pictures' concepts is certain."""
+    beliefs = [
+        probability
+        for split in ("train", "test")
+        for row in snapshots.read_rows(Path(folder), split)
+        for probability in row["concepts"].values()
+    ]
+    certain = sum(not DOUBT < probability < 1 - DOUBT for probability in beliefs)
+    if not beliefs:
+        return "no concepts"
+    return f"{certain / len(beliefs):.0%} of {len(beliefs):,} beliefs about concepts are certain"
+
+
 def compared(run: Run) -> Model | None:
     """The model that the run's own is held against: the current one, else the one before."""
     others = Model.objects.filter(project=run.project, recipe=run.recipe).exclude(run=run)
@@ -109,7 +127,7 @@ def metrics(run: Run, other: Run | None) -> list[dict[str, str]]:
     numbers = {k: v for k, v in run.metrics.items() if isinstance(v, int | float)}
     rows = []
     for name, value in numbers.items():
-        if name == "chance" or any(name.startswith(f"{n}_of_real") for n in numbers if n != name):
+        if _is_beside(name, numbers):
             continue
         rows.append(
             {
@@ -124,16 +142,32 @@ def metrics(run: Run, other: Run | None) -> list[dict[str, str]]:
 
 
 NAMES = {
+    "concept_ap": "Average precision of concepts, after calibration",
+    "concept_ap_zero_shot": "Average precision of concepts, from their names alone",
+    "concept_log_loss": "Log loss of concepts",
+    "caption_among_ten": "Its own caption preferred to nine others",
+    "recall@10": "Its own caption among the first ten",
     "nearest_train": "Distance to the nearest training picture",
     "nearest_train_of_training_pictures": "The same, of training pictures among themselves",
     "near_copies": "Share of near copies",
 }
 HELP = {
     "r_precision": "how often, of all fixed prompts, its own suits a picture best",
-    "recall": "how often a picture's own text is among the first",
+    "recall": "of all held-out captions",
+    "concept_log_loss": "lower is better",
+    "caption_among_ten": "for how many held-out pictures",
     "nearest_train": "median; small means that it recalls what it has seen",
     "near_copies": "pictures nearer to a training picture than half of what those are apart",
 }
+
+
+def _is_beside(name: str, numbers: dict[str, float]) -> bool:
+    """Whether a figure is shown beside another one, or is not one of merit."""
+    return (
+        name in ("chance", "steps", "training_seconds")
+        or name.removesuffix("_chance") != name
+        or any(name.startswith(f"{other}_of_real") for other in numbers)
+    )
 
 
 def _named(name: str) -> str:
@@ -149,7 +183,8 @@ def _beside(name: str, numbers: dict[str, float]) -> str:
     for key, value in numbers.items():
         if key.startswith(f"{name}_of_real_"):
             words.append(f"{key.rpartition('_of_')[2].replace('_', ' ')} {_number(value)}")
-        if key == f"{name}_chance":
+        base = key.removesuffix("_chance")
+        if base != key and name.startswith(base):
             words.append(f"chance {_number(value)}")
     return ", ".join(words)
 

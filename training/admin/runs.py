@@ -138,6 +138,7 @@ class RunAdmin(QuickAdmin[Run]):
             "opts": self.opts,
             "run": run,
             "live": report.live(run),
+            "certainty": report.certainty(run.snapshot.folder) if run.snapshot else "",
             "model": getattr(run, "model", None),
             "other": other,
             "other_samples": report.sample_urls(other.run)[:1] if other else [],

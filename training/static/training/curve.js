@@ -39,8 +39,13 @@ export function drawCurve(place, points) {
 }
 
 function smoothed(points) {
-  let mean = points[0][1];
-  return points.map(([step, loss]) => [step, (mean = SMOOTH * mean + (1 - SMOOTH) * loss)]);
+  let sum = 0;
+  let weight = 0;
+  return points.map(([step, loss]) => {
+    sum = SMOOTH * sum + loss;
+    weight = SMOOTH * weight + 1;
+    return [step, sum / weight];
+  });
 }
 
 function number(value) {

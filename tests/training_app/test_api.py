@@ -1,0 +1,121 @@
+"""Runs and models over HTTP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.test import Client
+
+from labeling.models import Snapshot
+from training.models import Model, Run
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+RUNS = "/api/v1/runs/"
+State = Run.State
+
+
+@pytest.fixture
+def staff(client: Client, trainer: User) -> Client:
+    client.force_login(trainer)
+    return client
+
+
+@pytest.fixture
+def run(bare_snapshot: Snapshot) -> Run:
+    return Run.objects.create(
+        project=bare_snapshot.project, snapshot=bare_snapshot, recipe="clip", preset="cpu"
+    )
+
+
+def post(client: Client, address: str, **fields: Any) -> tuple[int, Any]:
+    response = client.post(address, fields, content_type="application/json")
+    return response.status_code, response.json()
+
+
+def test_a_run_is_started_on_a_snapshot_or_a_project(
+    staff: Client, bare_snapshot: Snapshot, trainer: User
+) -> None:
+    status, said = post(staff, RUNS, snapshot=bare_snapshot.pk, recipe="clip", seed=3)
+    assert status == 201
+    run = Run.objects.get(pk=said["id"])
+    assert (run.snapshot, run.preset, run.seed) == (bare_snapshot, "cpu", 3)
+    assert (run.trigger, run.requested_by) == ("api", trainer)
+    status, said = post(staff, RUNS, project="shapes", recipe="diffusion", preset="smoke")
+    assert status == 201 and said["snapshot"] is None and said["project"] == "shapes"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "recipe"),
+        ({"recipe": "clip"}, "Name a snapshot or a project"),
+        ({"recipe": "clip", "project": "shapes", "snapshot": 1}, "snapshot"),
+        ({"recipe": "clip", "project": "moon"}, "project"),
+        ({"recipe": "clip", "snapshot": 10**40}, "snapshot"),
+        ({"recipe": "clip", "snapshot": "x\0"}, "snapshot"),
+        ({"recipe": "alchemy", "project": "shapes"}, "no recipe 'alchemy'"),
+        ({"recipe": "clip", "preset": "huge", "project": "shapes"}, "no preset 'huge'"),
+        ({"recipe": "clip", "project": "shapes", "seed": 2**31}, "seed"),
+        ({"recipe": ["clip"], "project": "shapes"}, "recipe"),
+    ],
+)
+def test_a_wrong_run_is_refused(
+    staff: Client, bare_snapshot: Snapshot, fields: dict[str, Any], said: str
+) -> None:
+    status, answer = post(staff, RUNS, **fields)
+    assert status == 400 and answer["code"] == "invalid" and said in answer["detail"]
+    assert not Run.objects.exists()
+
+
+def test_a_run_is_followed_cancelled_and_resumed(staff: Client, run: Run, tmp_path: Path) -> None:
+    lines = [{"step": n, "steps": 9, "loss": 1 / n, "stage": "train"} for n in (1, 2, 3, 2, 3, 4)]
+    (tmp_path / "progress.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    Run.objects.update(folder=str(tmp_path), step=4)
+    address = f"{RUNS}{run.pk}/"
+    said = staff.get(address).json()
+    assert said["step"] == 4 and [step for step, _ in said["curve"]] == [1, 2, 3, 4]
+    assert post(staff, f"{address}cancel/")[1]["state"] == "cancelled"
+    assert post(staff, f"{address}cancel/")[0] == 409
+    assert post(staff, f"{address}resume/")[1]["state"] == "queued"
+    assert post(staff, f"{address}resume/")[0] == 409
+    assert staff.get(RUNS, {"state": "queued", "project": "shapes"}).json()["results"]
+    assert staff.get(RUNS, {"state": "failed"}).json()["results"] == []
+
+
+def test_models_are_listed_with_their_metrics(staff: Client, run: Run) -> None:
+    Run.objects.update(metrics={"recall@10": 0.5})
+    model = Model.objects.create(project=run.project, run=run, recipe="clip", current=True)
+    (listed,) = staff.get("/api/v1/models/").json()["results"]
+    assert listed == staff.get(f"/api/v1/models/{model.pk}/").json()
+    assert listed["metrics"] == {"recall@10": 0.5} and listed["current"]
+
+
+@pytest.mark.parametrize("address", [f"{RUNS}4711/", f"{RUNS}{10**30}/", "/api/v1/models/4711/"])
+def test_what_is_not_there_is_unknown(staff: Client, address: str) -> None:
+    response = staff.get(address)
+    assert response.status_code == 404 and response.json()["code"] == "unknown"
+
+
+def test_others_than_staff_see_and_start_nothing(
+    client: Client, run: Run, django_user_model: type[User]
+) -> None:
+    for person in (None, django_user_model.objects.create_user("alice")):
+        if person:
+            client.force_login(person)
+        assert client.get(RUNS).status_code == client.get(f"{RUNS}{run.pk}/").status_code == 403
+        assert post(client, RUNS, project="shapes", recipe="clip")[0] == 403
+        assert post(client, f"{RUNS}{run.pk}/cancel/")[0] == 403
+
+
+def test_staff_without_the_permission_only_look(
+    client: Client, run: Run, django_user_model: type[User]
+) -> None:
+    client.force_login(django_user_model.objects.create_user("bob", is_staff=True))
+    assert client.get(RUNS).status_code == 200
+    assert post(client, RUNS, project="shapes", recipe="clip")[0] == 403
+    assert post(client, f"{RUNS}{run.pk}/cancel/")[0] == 403
