@@ -34,7 +34,10 @@ class Service:
 
 
 class Supervisor:
-    """Runs services; their logs lie in the data folder."""
+    """Runs services; their logs lie in the data folder.
+
+    SIGQUIT, which they get should the supervisor be killed, ends gunicorn and Celery at once.
+    """
 
     def __init__(self, *, data_dir: Path, say: Callable[[str], None]) -> None:
         self.data_dir = data_dir
@@ -47,7 +50,7 @@ class Supervisor:
         service.starts.append(time.monotonic())
         with open_log(self.data_dir, service.name) as log:
             service.process = subprocess.Popen(
-                bound(service.command, at_death=signal.SIGTERM),
+                bound(service.command, at_death=signal.SIGQUIT),
                 cwd=ROOT,
                 env=os.environ | service.environment,
                 stdin=subprocess.DEVNULL,

@@ -1,6 +1,5 @@
 """A real Celery worker, on the tests' database and broker."""
 
-import os
 import subprocess
 import sys
 import time
@@ -11,10 +10,11 @@ import pytest
 from django.db import connection
 
 from labeling import celery, embedded
-from labeling.embedded.child import bound
+from labeling.embedded.places import log_path
+from labeling.supervisor import Service, Supervisor
 
-ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0
+COMMAND = [sys.executable, "-m", "celery", "-A", "labeling.celery", "worker", "-l", "INFO"]
 Worker = subprocess.Popen[bytes]
 
 
@@ -22,36 +22,28 @@ Worker = subprocess.Popen[bytes]
 def start_worker(transactional_db: None, tmp_path: Path) -> Iterator[Callable[[], Worker]]:
     """Start a worker process and wait until it takes tasks; all are ended with the test."""
     celery.app.control.purge()
-    workers: list[Worker] = []
+    (tmp_path / "logs").mkdir()
+    supervisor = Supervisor(data_dir=tmp_path, say=print)
+    url = embedded.database_url(embedded.data_dir(), name=connection.settings_dict["NAME"])
 
     def start() -> Worker:
-        log = tmp_path / f"worker-{len(workers)}.log"
-        workers.append(_start(log))
-        _wait_until_ready(workers[-1], log)
-        return workers[-1]
+        service = Service(
+            f"worker-{len(supervisor.services)}",
+            [*COMMAND, "-c", "1", "--without-gossip", "--without-mingle"],
+            environment={"DATABASE_URL": url},
+        )
+        supervisor.start(service)
+        assert service.process
+        _wait_until_ready(service.process, log_path(tmp_path, service.name))
+        return service.process
 
     yield start
-    for worker in workers:
-        _end(worker)
+    supervisor.stop()
 
 
 @pytest.fixture
 def worker(start_worker: Callable[[], Worker]) -> Worker:
     return start_worker()
-
-
-def _start(log: Path) -> Worker:
-    url = embedded.database_url(embedded.data_dir(), name=connection.settings_dict["NAME"])
-    command = [sys.executable, "-m", "celery", "-A", "labeling.celery", "worker", "-c", "1"]
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            bound([*command, "-l", "INFO", "--without-gossip", "--without-mingle"]),
-            cwd=ROOT,
-            env=os.environ | {"DATABASE_URL": url},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
 
 
 def _wait_until_ready(worker: Worker, log: Path) -> None:
@@ -60,12 +52,3 @@ def _wait_until_ready(worker: Worker, log: Path) -> None:
         if worker.poll() is not None or time.monotonic() > deadline:
             pytest.fail(f"The worker did not start:\n{log.read_text(errors='replace')}")
         time.sleep(0.05)
-
-
-def _end(worker: Worker) -> None:
-    worker.terminate()
-    try:
-        worker.wait(20)
-    except subprocess.TimeoutExpired:
-        worker.kill()
-        worker.wait()
