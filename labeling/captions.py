@@ -10,6 +10,8 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 
+_TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
 
 class Unfit(ValueError):
     """Says what is wrong with a text and what to do."""
@@ -18,7 +20,7 @@ class Unfit(ValueError):
 def clean(text: str) -> str:
     """The text in NFC with single spaces. Raises Unfit where it cannot be a caption."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn"} for character in text):
+    if any(map(_unprintable, text)):
         raise Unfit("The text holds control characters: write plain words.")
     if not SHORTEST <= len(text) <= LONGEST:
         raise Unfit(f"Write {SHORTEST} to {LONGEST} characters, not {len(text)}.")
@@ -29,3 +31,9 @@ def clean(text: str) -> str:
     if _MARKUP.search(text):
         raise Unfit("The text holds markup: write plain words.")
     return text
+
+
+def _unprintable(character: str) -> bool:
+    """Controls, lone surrogates, and what turns the direction of the text that follows."""
+    control = unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn"}
+    return control or unicodedata.bidirectional(character) in _TURNS

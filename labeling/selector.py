@@ -148,12 +148,13 @@ class Asking:
     def write(self) -> Selection | None:
         """A picture with few captions, none of them by this annotator."""
         start = secrets.token_hex(32)
-        for window in (Q(image__sha256__gte=start), Q(image__sha256__lt=start)):
-            images = self._to_describe().filter(window)[:WINDOW]
-            captions, tile = min(images, default=(CAPTIONS_ENOUGH, 0))
-            if captions < CAPTIONS_ENOUGH:
-                return Selection(Kind.WRITE, None, [Pick(None, tile, Reason.WANTED)])
-        return None
+        window = list(self._to_describe().filter(image__sha256__gte=start)[:WINDOW])
+        if len(window) < WINDOW:
+            window += self._to_describe().filter(image__sha256__lt=start)[:WINDOW]
+        captions, tile = min(window, default=(CAPTIONS_ENOUGH, 0))
+        if captions >= CAPTIONS_ENOUGH:
+            return None
+        return Selection(Kind.WRITE, None, [Pick(None, tile, Reason.WANTED)])
 
     # Windows
 

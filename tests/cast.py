@@ -79,7 +79,7 @@ def ada_client(ada: "User") -> "Client":
 @pytest.fixture
 def shapes(db: None) -> "Project":
     """Twelve circles and twelve squares, a quarter of them gold, each with a caption."""
-    from labeling import images, questions, tiles
+    from labeling import duplicates, images, questions
     from labeling.models import Concept, Project, Question
 
     project = Project.objects.create(slug="shapes", name="Shapes", attribution="Drawn by Ada.")
@@ -87,14 +87,17 @@ def shapes(db: None) -> "Project":
         Concept.objects.create(project=project, name=name, phrase=f"a {name}", prevalence=0.5)
         for name in SHAPES
     ]
-    wholes = []
-    for number, (shape, colour, corner) in enumerate(product(SHAPES, COLOURS, (4, 16))):
-        image, _ = images.add(
-            project=project,
-            data=draw(shape=shape, colour=colour, corner=corner),
+    prepare = images.preparer()
+    arrivals = [
+        images.Arrival(
+            picture=prepare(draw(shape=shape, colour=colour, corner=corner)),
             source=f"{colour} {shape} {number:02}.png",
         )
-        wholes.append(tiles.whole(image))
+        for number, (shape, colour, corner) in enumerate(product(SHAPES, COLOURS, (4, 16)))
+    ]
+    lookalikes = duplicates.Lookalikes(project)
+    taken = images.add_many(project=project, arrivals=arrivals, lookalikes=lookalikes)
+    wholes = [one.tile for one in taken]
     gold = {
         (tile.pk, concept.pk): concept.name in tile.image.source
         for tile, concept in product(wholes[::4], concepts)

@@ -1,0 +1,186 @@
+"""Projects for everybody; questions, annotators, agreement and snapshots for staff."""
+
+import json
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from labeling import answers, jobs
+from labeling.models import Project, Question, Snapshot
+
+pytestmark = pytest.mark.django_db
+API = "/api/v1/"
+
+
+@pytest.fixture
+def asked(shapes) -> Question:
+    return Question.objects.filter(kind="concept", state="open").first()
+
+
+def post(client: Client, path: str, body: object = None):
+    return client.post(API + path, json.dumps(body or {}), content_type="application/json")
+
+
+def test_anybody_may_see_what_projects_there_are(client, shapes):
+    Project.objects.create(slug="hidden", name="Hidden", active=False)
+    (project,) = client.get(f"{API}projects/").json()["results"]
+    assert project["slug"] == "shapes" and project["attribution"] == "Drawn by Ada."
+    assert project == client.get(f"{API}projects/shapes/").json()
+    assert project["progress"] == {
+        "images": 24,
+        "open": 60,
+        "settled": 0,
+        "ambiguous": 0,
+        "answers": 0,
+        "annotators": 0,
+    }
+
+
+@pytest.mark.parametrize("slug", ["nowhere", "hidden", "x" * 300])
+def test_it_says_that_a_project_is_unknown(client, shapes, slug):
+    Project.objects.create(slug="hidden", name="Hidden", active=False)
+    response = client.get(f"{API}projects/{slug}/")
+    assert response.status_code == 404 and response.json()["code"] == "unknown"
+
+
+STAFF_ONLY = [
+    ("get", "projects/shapes/questions/"),
+    ("get", "projects/shapes/agreement/"),
+    ("get", "projects/shapes/snapshots/"),
+    ("post", "projects/shapes/snapshots/"),
+    ("get", "snapshots/1/"),
+    ("get", "questions/1/"),
+    ("post", "questions/1/decide/"),
+    ("post", "questions/1/reopen/"),
+    ("get", "annotators/"),
+    ("post", "annotators/1/block/"),
+    ("post", "annotators/1/unblock/"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), STAFF_ONLY)
+def test_review_is_for_staff(client, shapes, method, path):
+    for user in (None, User.objects.create_user("visitor")):
+        if user:
+            client.force_login(user)
+        response = getattr(client, method)(API + path)
+        assert response.status_code in {401, 403}
+        assert response.json()["code"] in {"unauthenticated", "forbidden"}
+
+
+@pytest.mark.parametrize(("method", "path"), [pair for pair in STAFF_ONLY if pair[0] == "post"])
+def test_staff_without_the_permission_may_only_look(client, shapes, method, path):
+    client.force_login(User.objects.create_user("intern", is_staff=True))
+    assert client.get(f"{API}projects/shapes/questions/").status_code == 200
+    assert post(client, path).status_code == 403
+
+
+def test_staff_with_the_permission_may_decide(client, asked):
+    user = User.objects.create_user("clerk", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="change_question"))
+    client.force_login(user)
+    response = post(client, f"questions/{asked.pk}/decide/", {"value": False})
+    assert response.status_code == 200
+    assert (response.json()["state"], response.json()["verdict"]) == ("settled", False)
+    response = post(client, f"questions/{asked.pk}/reopen/")
+    assert (response.json()["state"], response.json()["verdict"]) == ("open", None)
+
+
+def test_questions_come_a_page_at_a_time(ada_client, shapes, settings):
+    page = ada_client.get(f"{API}projects/shapes/questions/").json()
+    assert len(page["results"]) == 50 and page["next"]
+    rest = ada_client.get(page["next"]).json()
+    assert len(rest["results"]) == 22 and rest["next"] is None
+    ids = [row["id"] for row in page["results"] + rest["results"]]
+    assert len(set(ids)) == 72
+
+
+def test_questions_can_be_filtered(ada_client, shapes):
+    def found(query: str) -> list[dict]:
+        return ada_client.get(f"{API}projects/shapes/questions/?{query}").json()["results"]
+
+    assert {row["state"] for row in found("state=gold")} == {"gold"}
+    assert {row["concept"] for row in found("concept=circle")} == {"circle"}
+    assert {row["kind"] for row in found("kind=caption")} == {"caption"}
+    assert len(found("concept=square&state=open")) == 18
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("state=lost", 400),
+        ("kind=7", 400),
+        ("concept=unicorn", 404),
+        ("concept=%00", 400),
+        ("concept=" + "x" * 500, 400),
+        ("cursor=%00", 200),
+        ("cursor=nonsense", 404),
+        ("cursor=cD1hYmM=", 404),
+        ("cursor=cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", 200),
+        ("cursor=bz05OTk5OTk5OTk5OTk5", 200),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_refused(ada_client, shapes, query, status):
+    response = ada_client.get(f"{API}projects/shapes/questions/?{query}")
+    assert response.status_code == status
+    assert status == 200 or set(response.json()) == {"code", "detail"}
+
+
+@pytest.mark.parametrize("pk", ["0", "999999999", "9" * 40])
+@pytest.mark.parametrize(
+    "what", ["questions/{}/decide/", "questions/{}/reopen/", "annotators/{}/block/"]
+)
+def test_unknown_ids_are_unknown(ada_client, shapes, pk, what):
+    response = post(ada_client, what.format(pk), {"value": True})
+    assert response.status_code == 404 and response.json()["code"] == "unknown"
+
+
+def test_a_decision_is_yes_or_no(ada_client, asked):
+    for body in ({}, {"value": None}, {"value": "yes"}, {"value": 1}, {"value": []}, [True], "yes"):
+        response = post(ada_client, f"questions/{asked.pk}/decide/", body)
+        assert response.status_code == 400 and response.json()["code"] == "invalid"
+    asked.refresh_from_db()
+    assert asked.verdict is None
+
+
+def test_annotators_can_be_blocked_and_unblocked(ada_client, asked, mallory):
+    answers.record(annotator=mallory, values={asked.pk: True}, reasons={asked.pk: "wanted"})
+    (row,) = ada_client.get(f"{API}annotators/").json()["results"]
+    assert row["name"] == "mallory" and row["blocked"] is False
+    response = post(ada_client, f"annotators/{mallory.pk}/block/")
+    assert response.json()["annotator"]["blocked"] is True
+    asked.refresh_from_db()
+    assert asked.probability == 0.5
+    response = post(ada_client, f"annotators/{mallory.pk}/unblock/")
+    assert response.json()["annotator"]["blocked"] is False
+
+
+def test_agreement_is_listed_by_concept(ada_client, asked, alice, bob):
+    for annotator in (alice, bob):
+        answers.record(annotator=annotator, values={asked.pk: True}, reasons={asked.pk: "wanted"})
+    rows = ada_client.get(f"{API}projects/shapes/agreement/").json()
+    assert [row["concept"] for row in rows] == ["circle", "square"]
+    assert sum(row["answers"] for row in rows) == 2
+
+
+def test_a_snapshot_is_begun_and_left_to_a_worker(
+    ada_client, shapes, monkeypatch, django_capture_on_commit_callbacks
+):
+    woken = []
+    monkeypatch.setattr(jobs.freeze, "delay", woken.append)
+    with django_capture_on_commit_callbacks(execute=True):
+        response = post(ada_client, "projects/shapes/snapshots/", {"include_generated": True})
+    assert response.status_code == 202 and response.json()["state"] == "freezing"
+    snapshot = Snapshot.objects.get()
+    assert woken == [snapshot.pk] and snapshot.include_generated
+    assert ada_client.get(f"{API}snapshots/{snapshot.pk}/").json()["id"] == snapshot.pk
+    (listed,) = ada_client.get(f"{API}projects/shapes/snapshots/").json()["results"]
+    assert listed["id"] == snapshot.pk
+
+
+def test_a_snapshot_is_not_begun_on_nonsense(ada_client, shapes):
+    for body in ({"include_generated": "yes"}, {"include_generated": 1}, [1]):
+        assert post(ada_client, "projects/shapes/snapshots/", body).status_code == 400
+    assert post(ada_client, "projects/nowhere/snapshots/").status_code == 404
+    assert not Snapshot.objects.exists()
