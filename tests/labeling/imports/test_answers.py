@@ -1,0 +1,155 @@
+"""What a crowd said elsewhere."""
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from labeling.models import Annotator, Answer, Image, Question
+from tests.cast import COLOURS
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to_file(content: str | bytes) -> str:
+        path = tmp_path / "answers.csv"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return to_file
+
+
+def load(path: str, capsys) -> str:
+    call_command("import_answers", path, project="shapes")
+    return capsys.readouterr().out
+
+
+def said(worker: str) -> dict[tuple[str, str], bool]:
+    answers = Answer.objects.filter(annotator__pseudonym=f"imported:{worker}")
+    columns = "question__tile__image__source", "question__concept__name", "value"
+    return {(source, concept): value for source, concept, value in answers.values_list(*columns)}
+
+
+def test_a_label_is_a_yes_to_it_and_a_no_to_the_others(shapes, write, capsys):
+    path = write(
+        "task,worker,label,when\n"
+        "red circle 00.png,ann,circle,1\n"
+        "red square 12.png,ann,square,2\n"
+        "red circle 00.png,ben,square,3\n"
+    )
+    assert "6 new of 6 answers by 2 people about 2 pictures" in load(path, capsys)
+    assert said("ann") == {
+        ("red circle 00.png", "circle"): True,
+        ("red circle 00.png", "square"): False,
+        ("red square 12.png", "circle"): False,
+        ("red square 12.png", "square"): True,
+    }
+    assert said("ben")["red circle 00.png", "square"] is True
+    assert set(Answer.objects.values_list("reason", flat=True)) == {"imported"}
+
+
+def test_with_a_concept_a_label_is_yes_or_no(shapes, write, capsys):
+    image = Image.objects.get(source="blue square 16.png")
+    path = write(
+        "concept,label,worker,task\r\n"
+        "circle,no,ann,blue square 16.png\r\n"
+        f"square,Yes,ann,{image.sha256}\r\n"
+        f"square,1,ben,{image.source_sha256}\r\n"
+    )
+    load(path, capsys)
+    assert said("ann") == {(image.source, "circle"): False, (image.source, "square"): True}
+    assert said("ben") == {(image.source, "square"): True}
+
+
+def test_a_file_name_is_enough_where_it_is_unique(shapes, write, capsys):
+    image = Image.objects.get(source="red circle 00.png")
+    Image.objects.filter(pk=image.pk).update(source="deep/down/a.png")
+    load(write("task,worker,label\na.png,ann,circle\n"), capsys)
+    assert said("ann") == {("deep/down/a.png", "circle"): True}
+
+
+def test_importing_twice_adds_nothing(shapes, write, capsys):
+    path = write("task,worker,label\nred circle 00.png,ann,circle\n")
+    load(path, capsys)
+    before = list(Question.objects.order_by("pk").values())
+    assert "0 new of 1 answers" in load(path, capsys)
+    assert Answer.objects.count() == 1
+    assert list(Question.objects.order_by("pk").values()) == before
+
+
+def test_questions_that_nobody_asked_are_asked(shapes, write, capsys):
+    Question.objects.filter(concept__name="circle").delete()
+    load(write("task,worker,label\nred circle 00.png,ann,circle\n"), capsys)
+    assert Question.objects.get(concept__name="circle").answers_count == 1
+
+
+def test_the_crowd_settles_labels(shapes, write, capsys):
+    rows = [
+        f"{colour} circle {number:02}.png,worker {worker},circle"
+        for number, colour in zip(range(0, 12, 2), COLOURS, strict=True)
+        for worker in range(4)
+    ]
+    load(write("\n".join(["task,worker,label", *rows])), capsys)
+    asked = Question.objects.filter(concept__name="circle", answers_count=4)
+    assert asked.count() == 6
+    assert {question.state for question in asked} == {"settled", "gold"}
+
+
+HEADER = "task,worker,label\n"
+GOOD = "blue circle 04.png,ann,circle\n"
+RED = "red circle 00.png"
+BAD = [
+    ("", "no column task"),
+    ("task,worker\na,b\n", "no column label"),
+    (HEADER, "holds no answers"),
+    (f"{HEADER}{GOOD}nowhere.png,ann,circle\n", "Line 3, column task: 'nowhere.png' is no picture"),
+    (f"{HEADER}{GOOD}{RED},ann,cat\n", "Line 3, column label: 'cat' is no concept"),
+    (f"{HEADER}{GOOD}{RED},,circle\n", "line 3, column worker is empty"),
+    (f"{HEADER}{GOOD}{RED},ann\n", "line 3, column label is empty"),
+    (f"{HEADER}{GOOD}{RED},ann,circle,more\n", "line 3 has more cells"),
+    (f"{HEADER}{GOOD}{RED},{'x' * 61},circle\n", "column worker is longer than 60"),
+    (f"{HEADER}{GOOD}{RED},a\x07n,circle\n", "line 3, column worker holds control"),
+    (f"{HEADER}{GOOD}{RED},a\0n,circle\n", "line 3, column worker holds control"),
+    (f'{HEADER}{GOOD}"{RED},ann,circle\n', "is not a CSV"),
+    (f"{HEADER}{GOOD}{'x' * 200_000},ann,circle\n", "is not a CSV"),
+    (f"task,worker,label,concept\n{RED},ann,maybe,circle\n", "'maybe' is neither yes nor no"),
+    (f"task,worker,label,concept\n{RED},ann,yes,cat\n", "column concept: 'cat' is no concept"),
+    (
+        f"task,worker,label,concept\n{RED},ann,yes,circle\n{RED},ann,no,circle\n",
+        "Line 3, column label: ann said the opposite",
+    ),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), BAD, ids=[message for _, message in BAD])
+def test_it_names_what_is_wrong_and_imports_nothing(shapes, write, content, message):
+    with pytest.raises(CommandError, match=message):
+        call_command("import_answers", write(content), project="shapes")
+    assert not Answer.objects.exists() and not Annotator.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\xff\xfe\x00\x01" * 50, "not UTF-8"), (b"\x89PNG\r\n\x1a\n\x00\x00", "not UTF-8")],
+)
+def test_it_refuses_binary_noise(shapes, write, content, message):
+    with pytest.raises(CommandError, match=message):
+        call_command("import_answers", write(content), project="shapes")
+
+
+def test_it_says_that_a_file_or_a_project_is_not_there(shapes, tmp_path, write):
+    with pytest.raises(CommandError, match="cannot be read: No such file"):
+        call_command("import_answers", str(tmp_path / "nowhere.csv"), project="shapes")
+    with pytest.raises(CommandError, match="cannot be read: Is a directory"):
+        call_command("import_answers", str(tmp_path), project="shapes")
+    with pytest.raises(CommandError, match="no project 'nowhere'"):
+        call_command("import_answers", write("task,worker,label\n"), project="nowhere")
+
+
+def test_a_name_that_fits_two_pictures_is_refused(shapes, write):
+    for folder, source in (("one", "red circle 00.png"), ("two", "blue circle 04.png")):
+        Image.objects.filter(source=source).update(source=f"{folder}/a.png")
+    with pytest.raises(CommandError, match=r"'a\.png' fits 2 pictures: give its path"):
+        call_command(
+            "import_answers", write("task,worker,label\na.png,ann,circle\n"), project="shapes"
+        )

@@ -1,0 +1,96 @@
+"""What a worker does for labels."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from labeling import answers, jobs, snapshots
+from labeling.models import Project, Question, Snapshot
+
+pytestmark = pytest.mark.django_db
+
+
+def count(monkeypatch) -> list[Project]:
+    done: list[Project] = []
+    recompute = jobs.labels.recompute
+
+    def counted(*, project: Project) -> int:
+        done.append(project)
+        return recompute(project=project)
+
+    monkeypatch.setattr(jobs.labels, "recompute", counted)
+    return done
+
+
+def say(annotator) -> None:
+    question = Question.objects.filter(kind="concept", answers_count=0).first()
+    answers.record(annotator=annotator, values={question.pk: True}, reasons={question.pk: "wanted"})
+
+
+def test_it_recomputes_what_was_answered_since(shapes, alice, monkeypatch):
+    Project.objects.create(slug="quiet", name="Quiet")
+    done = count(monkeypatch)
+    jobs.aggregate_due()
+    assert done == []
+    say(alice)
+    jobs.aggregate_due()
+    jobs.aggregate_due()
+    assert done == [shapes]
+    say(alice)
+    jobs.aggregate_due()
+    assert done == [shapes, shapes]
+
+
+def test_it_does_nothing_while_somebody_is_at_it(shapes, monkeypatch):
+    done = count(monkeypatch)
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s, %s)", [jobs.LOCK, shapes.pk])
+            jobs.aggregate(shapes.pk)
+            assert done == []
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [jobs.LOCK, shapes.pk])
+    finally:
+        other.close()
+    jobs.aggregate(shapes.pk)
+    assert done == [shapes]
+
+
+def test_a_project_that_is_gone_is_left_alone():
+    jobs.aggregate(10**12)
+    jobs.freeze(10**12)
+
+
+def test_a_snapshot_that_was_forgotten_is_frozen(shapes, monkeypatch):
+    filled = []
+    monkeypatch.setattr(jobs.snapshots, "fill", filled.append)
+    old, new = snapshots.begin(project=shapes), snapshots.begin(project=shapes)
+    Snapshot.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(hours=1))
+    jobs.freeze_due()
+    assert filled == [old]
+    jobs.freeze(new.pk)
+    assert filled == [old, new]
+
+
+def test_a_snapshot_waits_while_the_broker_is_away(
+    shapes, monkeypatch, django_capture_on_commit_callbacks
+):
+    def away(pk: int) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(jobs.freeze, "delay", away)
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.freeze_soon(snapshots.begin(project=shapes))
+    assert Snapshot.objects.get().state == Snapshot.State.FREEZING
+
+
+def test_the_command_says_what_it_found(shapes, alice, capsys):
+    say(alice)
+    call_command("aggregate", project="shapes")
+    assert "1 answers by 1 annotators" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="no project 'nowhere'"):
+        call_command("aggregate", project="nowhere")
