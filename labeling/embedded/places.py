@@ -5,7 +5,7 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -37,7 +37,7 @@ def valkey_socket(data_dir: Path) -> Path:
     return socket_dir(data_dir) / "valkey"
 
 
-def database(data_dir: Path) -> dict[str, str]:
+def database(data_dir: Path) -> dict[str, Any]:
     """The embedded database, as Django's settings want it."""
     return {
         "ENGINE": "django.db.backends.postgresql",
