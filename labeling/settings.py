@@ -225,12 +225,14 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "recompute-beliefs": {"task": "labeling.jobs.aggregate_due", "schedule": 60.0},
     "freeze-what-waits": {"task": "labeling.jobs.freeze_due", "schedule": 300.0},
     "restart-what-died": {"task": "training.jobs.sweep", "schedule": 20.0},
     "retrain": {"task": "training.jobs.retrain_due", "schedule": 60.0},
 }
+for _entry in CELERY_BEAT_SCHEDULE.values():  # without a worker, they must not pile up
+    _entry["options"] = {"expires": _entry["schedule"]}
 
 LOGGING = {
     "version": 1,

@@ -19,6 +19,7 @@ from training.models import Generation, Model, Run, Sample
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from playwright.sync_api import Page
+    from pytest_django.fixtures import SettingsWrapper
     from pytest_django.live_server_helper import LiveServer
 
 State = Run.State
@@ -155,6 +156,16 @@ def test_a_run_is_cancelled_and_resumed_by_post_alone(staff: Client, run: Run) -
     assert run.state == State.QUEUED
     said = staff.post(page_of(run, "resume"), follow=True).content.decode()
     assert "neither failed" in said
+
+
+def test_a_deleted_run_takes_its_folder_along(
+    staff: Client, run: Run, settings: SettingsWrapper
+) -> None:
+    settings.RUN_ROOT = Path(run.folder).parent
+    assert staff.get(page_of(run, "delete")).status_code == 403  # it is still running
+    Run.objects.update(state=State.CANCELLED)
+    staff.post(page_of(run, "delete"), {"post": "yes"})
+    assert not Run.objects.exists() and not Path(run.folder).exists()
 
 
 def test_csrf_is_checked(run: Run, trainer: User) -> None:

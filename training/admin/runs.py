@@ -1,8 +1,10 @@
 """Runs in the admin: start, watch, cancel, resume, compare."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import (
@@ -53,6 +55,13 @@ class RunAdmin(QuickAdmin[Run]):
     def has_delete_permission(self, request: HttpRequest, obj: Run | None = None) -> bool:
         ended = obj is None or obj.state in runs.ENDED
         return ended and super().has_delete_permission(request, obj)
+
+    def delete_model(self, request: HttpRequest, obj: Run) -> None:
+        """The run's folder, and the model in it, go with its row."""
+        super().delete_model(request, obj)
+        folder = Path(obj.folder)
+        if obj.folder and Path(settings.RUN_ROOT) in folder.parents:
+            shutil.rmtree(folder, ignore_errors=True)
 
     @admin.display(description="state")
     def how_far(self, run: Run) -> SafeString:
