@@ -172,12 +172,12 @@ def _record(said: dict[str, Said]) -> int:
 
 def _ask(keys: set[tuple[int, int]]) -> dict[tuple[int, int], int]:
     """Question id by (image, concept), asked where nobody asked before."""
-    by_concept: dict[int, set[int]] = defaultdict(set)
-    for image, concept in keys:
-        by_concept[concept].add(image)
+    images: dict[int, set[int]] = defaultdict(set)
+    for image, number in keys:
+        images[number].add(image)
     asked = {}
-    for concept in Concept.objects.filter(pk__in=by_concept):
-        wholes = list(Tile.objects.filter(image__in=by_concept[concept.pk], grid=1))
+    for concept in Concept.objects.filter(pk__in=images):
+        wholes = list(Tile.objects.filter(image__in=images[concept.pk], grid=1))
         questions.ask_concepts(tiles=wholes, concepts=[concept])
         rows = Question.objects.filter(concept=concept, tile__in=wholes, kind="concept")
         for pk, image in rows.values_list("pk", "tile__image_id"):
