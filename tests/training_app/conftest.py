@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # settings are not read yet when this file is
 
 COLOURS = ("red", "green", "blue", "orange")
 SHAPES = ("circle", "square")
+COUNTS = ("train", "test", "images", "captions", "answers", "generated")
 
 
 @pytest.fixture
@@ -68,7 +69,10 @@ def bare_snapshot(db: None, tmp_path: Path) -> Snapshot:
     (folder / "manifest.json").write_text("{}")
     Image.new("RGB", (32, 32), "red").save(folder / "train" / "seen.png")
     return Snapshot.objects.create(
-        project=project, folder=str(folder), state=Snapshot.State.READY, counts={"train": 1}
+        project=project,
+        folder=str(folder),
+        state=Snapshot.State.READY,
+        counts=dict.fromkeys(COUNTS, 0) | {"train": 1, "images": 1},
     )
 
 

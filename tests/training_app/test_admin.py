@@ -80,6 +80,12 @@ def test_freeze_and_train_queues_both_recipes(staff: Client, bare_snapshot: Snap
     assert first.snapshot is None and first.include_generated and first.trigger == "admin"
 
 
+def test_projects_and_snapshots_lead_to_training(staff: Client, bare_snapshot: Snapshot) -> None:
+    for name, thing in (("project", bare_snapshot.project), ("snapshot", bare_snapshot)):
+        address = reverse(f"admin:labeling_{name}_change", args=[thing.pk])
+        assert f"{ADD}?{name}={thing.pk}" in staff.get(address).content.decode()
+
+
 def test_a_snapshot_is_chosen_by_the_address(staff: Client, bare_snapshot: Snapshot) -> None:
     page = staff.get(f"{ADD}?snapshot={bare_snapshot.pk}").content.decode()
     assert f'value="snapshot:{bare_snapshot.pk}" selected' in page
