@@ -142,6 +142,12 @@ def wording(challenge: Challenge) -> tuple[str, str, str]:
     return "Select all tiles that show", challenge.concept.phrase, ""
 
 
+def generated(challenge: Challenge) -> bool:
+    """Whether a model drew the one picture that it shows; told once it is answered."""
+    alone = challenge.tiles if len(challenge.tiles) == 1 else []
+    return Tile.objects.filter(pk__in=alone).exclude(image__generated_by="").exists()
+
+
 def _signer() -> Signer:
     return Signer(sep=".", salt="labeling.challenges")
 

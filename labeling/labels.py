@@ -16,6 +16,7 @@ from labeling.aggregation import agreement as krippendorff
 from labeling.models import Annotator, Answer, Concept, Project, Question
 
 State = Question.State
+Said = np.ndarray[tuple[int, int], np.dtype[np.int64]]  # rows (question, annotator, yes)
 BATCH = 2_000
 
 
@@ -67,7 +68,7 @@ def recompute(*, project: Project) -> int:
         np.int64,
     ).reshape(-1, 3)
     said = said[np.isin(said[:, 0], list(seen))]
-    changed = _infer(questions, said) if len(said) else []
+    changed = _forget(questions, said) + (_infer(questions, said) if len(said) else [])
     for start in range(0, len(changed), BATCH):
         batch = changed[start : start + BATCH]
         beliefs.save_unchanged(batch, seen=[seen[q.pk] for q in batch])
@@ -164,9 +165,17 @@ def _answered(project: Project) -> list[Question]:
     return questions
 
 
-def _infer(
-    questions: list[Question], said: np.ndarray[tuple[int, int], np.dtype[np.int64]]
-) -> list[Question]:
+def _forget(questions: list[Question], said: Said) -> list[Question]:
+    """Bring those back to their prior whose answers all were by people who are blocked now."""
+    answered = set(said[:, 0].tolist())
+    lost = [question for question in questions if question.pk not in answered]
+    for question in lost:
+        question.probability, question.answers_count, question.yes_count = question.prior, 0, 0
+        beliefs.judge(question)
+    return lost
+
+
+def _infer(questions: list[Question], said: Said) -> list[Question]:
     """Set what is believed of each question that has answers; gives those that changed."""
     answered = set(said[:, 0].tolist())
     asked = [question for question in questions if question.pk in answered]
@@ -210,7 +219,7 @@ def _set_blocked(annotator: Annotator, blocked: bool, by: User) -> int:
 
 def _agreement(
     concept: Concept,
-    rows: np.ndarray[tuple[int, int], np.dtype[np.int64]],
+    rows: Said,
     states: Counter[tuple[int, str]],
 ) -> ConceptAgreement:
     found = krippendorff(rows[:, 0], rows[:, 1], rows[:, 2]) if len(rows) else None

@@ -103,6 +103,7 @@ class Answer(_ForVisitors):
                 "settled": outcome.settled,
                 "harder": outcome.harder,
                 "message": message(outcome),
+                "generated": challenges.generated(challenge),
                 "progress": _progress(Annotator.objects.get(pk=challenge.annotator_id)),
             }
         )

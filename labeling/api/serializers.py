@@ -59,6 +59,7 @@ class OutcomeOut(serializers.Serializer[Any]):
     settled = serializers.IntegerField()
     harder = serializers.IntegerField()
     message = serializers.CharField()
+    generated = serializers.BooleanField(help_text="Whether a model drew the picture.")
     progress = Progress()
 
 

@@ -188,6 +188,16 @@ def test_a_blocked_annotator_is_left_out_of_everything(shapes, opinions, mallory
     assert {row.answers for row in labels.agreement(project=shapes)} == {2 * 24}
 
 
+def test_recomputing_forgets_what_only_blocked_people_said(shapes, mallory):
+    question = Question.objects.filter(kind="concept", state=State.OPEN).first()
+    say(mallory, {question.pk: True})
+    Annotator.objects.filter(pk=mallory.pk).update(blocked=True)
+    assert labels.recompute(project=shapes) == 1
+    question.refresh_from_db()
+    assert (question.probability, question.answers_count) == (question.prior, 0)
+    assert labels.recompute(project=shapes) == 0
+
+
 def test_agreement_is_told_for_each_concept(shapes, alice, bob):
     circle, square = shapes.concepts.order_by("name")
     truths = {q.pk: truth(q.pk) for q in Question.objects.filter(concept=circle)}

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from labeling.models import Answer, Challenge, Question
+from labeling.models import Answer, Challenge, Image, Question
 from tests.cast import truth
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +79,11 @@ def test_it_cuts_one_picture_into_sixteen(client, scenes):
     shown = ask(client, kind="split")
     assert shown["columns"] == 4 and len(shown["tiles"]) == 16
     assert say(client, shown["token"], selected=[1, 2, 5, 6]).json()["recorded"] == 16
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_it_tells_after_the_answer_whether_a_model_drew_the_picture(client, shapes, drawn):
+    Image.objects.update(generated_by="diffusion" if drawn else "")
+    shown = ask(client, kind="verify")
+    assert "generated" not in shown
+    assert say(client, shown["token"], yes=True).json()["generated"] is drawn

@@ -32,8 +32,8 @@ export class Outbox {
     return this.entries.filter((entry) => entry.action === "answer").length;
   }
 
-  add({ token, action, body = {}, generated }) {
-    this.#keep([...this.entries, { token, action, body, generated, tried: false }]);
+  add({ token, action, body = {} }) {
+    this.#keep([...this.entries, { token, action, body, tried: false }]);
   }
 
   /** Send what waits; resolves to null when all is gone, or to the Refusal that stopped it. */

@@ -71,8 +71,7 @@ function skip() {
 }
 
 function leave(action, body) {
-  const { token, generated } = current.challenge;
-  outbox.add({ token, action, body, generated });
+  outbox.add({ token: current.challenge.token, action, body });
   screen.forget();
   next();
   deliver();
@@ -94,7 +93,7 @@ async function deliver() {
 
 /** What became of one answer. */
 function tell({ entry, outcome, refusal }) {
-  if (outcome && entry.action === "answer") screen.sayOutcome(outcome, entry.generated === true);
+  if (outcome && entry.action === "answer") screen.sayOutcome(outcome, outcome.generated === true);
   const known = refusal?.code === "answered" && entry.tried; // it had arrived the first time
   if (refusal && entry.action === "answer" && !known) screen.sayRefused(refusal);
 }
