@@ -55,7 +55,7 @@ class Demo:
 
     def stop(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=60)
         return self.process.returncode
 
     def sentence(self) -> str:
@@ -96,7 +96,7 @@ def _processes_of(data_dir: Path) -> list[str]:
 
 
 def _wait_until_nothing_is_left(data_dir: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while left := _processes_of(data_dir):
         assert time.monotonic() < deadline, left
         time.sleep(0.05)

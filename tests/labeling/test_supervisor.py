@@ -37,7 +37,7 @@ def _process(service: Service) -> subprocess.Popen[bytes]:
 
 
 def _wait_for_processes(folder: Path, count: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(servers.working_in(folder)) != count:
         assert time.monotonic() < deadline
         time.sleep(0.02)
