@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -49,7 +50,8 @@ def provide() -> None:
     """Debian's package where it may be installed, else Playwright's own."""
     root = _as_root()
     if root is not None and shutil.which("apt-get"):
-        apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]
+        apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qy"]
+        apt += ["-o", "DPkg::Lock::Timeout=300"]
         _try([*apt, "update"])
         _try([*apt, "install", "--no-install-recommends", "chromium", "fonts-dejavu-core"])
     if not find():
@@ -68,7 +70,8 @@ def _as_root() -> list[str] | None:
 
 def _try(command: list[str]) -> None:
     """Run it, showing what it says; the next way is tried if it fails."""
-    subprocess.run(command, stdin=subprocess.DEVNULL, timeout=900, check=False)
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(command, stdin=subprocess.DEVNULL, timeout=900, check=False)
 
 
 def main() -> None:
