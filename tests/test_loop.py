@@ -1,0 +1,156 @@
+"""Once around: pictures in, answers in the browser, labels, a model, its pictures, a data set out.
+
+Those who take part look at the tiles themselves: what is red is an apple, what is blue a box.
+"""
+
+import json
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from PIL import Image as Picture
+from PIL import ImageDraw
+from playwright.sync_api import Browser, Page
+
+from labeling.models import Answer, Image, Question, Snapshot
+from training.models import Model, Run
+
+TRAINING_SECONDS = 120
+SEE_RED = """tiles => tiles.map(tile => {
+  const picture = tile.querySelector("img");
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [picture.naturalWidth, picture.naturalHeight];
+  const context = canvas.getContext("2d");
+  context.drawImage(picture, 0, 0);
+  const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  let red = 0;
+  for (let at = 0; at < data.length; at += 4) red += data[at] - data[at + 2];
+  return red > 0;
+})"""
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder a concept, with a caption beside each picture."""
+    rng = random.Random(0)
+    for name, colour in (("apple", (220, 30, 30)), ("box", (30, 60, 220))):
+        folder = tmp_path / "pictures" / name
+        folder.mkdir(parents=True)
+        for number in range(16):
+            picture = Picture.new("RGB", (64, 64), "white")
+            draw = ImageDraw.Draw(picture)
+            left, top, size = rng.randint(2, 20), rng.randint(2, 20), rng.randint(24, 40)
+            place = (left, top, left + size, top + size)
+            (draw.ellipse if name == "apple" else draw.rectangle)(place, fill=colour)
+            picture.save(folder / f"{number}.png")
+            (folder / f"{number}.txt").write_text(f"one {name} on white")
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def people(browser: Browser, live_server) -> Iterator[list[Page]]:
+    """Three visitors, each with a browser and so a pseudonym of their own."""
+    contexts = [browser.new_context(base_url=live_server.url) for _ in range(3)]
+    for context in contexts:
+        context.set_default_timeout(20_000)
+    yield [context.new_page() for context in contexts]
+    for context in contexts:
+        context.close()
+
+
+def take_part(page: Page, *, challenges: int) -> None:
+    """Answer grids by looking at them, with the keyboard alone, while there is something to ask."""
+    page.goto("/take-part/orchard/?kind=grid")
+    for _ in range(challenges):
+        page.wait_for_selector(".tile img, #ask[data-mode=panel]")
+        if not page.locator(".tile").count():
+            break
+        apples_wanted = "apple" in page.locator("#subject").inner_text()
+        shown = page.locator(".tile img").first.get_attribute("src")
+        tiles = page.locator(".tile").evaluate_all(SEE_RED)
+        found = [number for number, red in enumerate(tiles, start=1) if red == apples_wanted]
+        for number in found:
+            page.keyboard.press(str(number))
+        page.keyboard.press("Enter" if found else "n")
+        page.wait_for_function(
+            "shown => document.querySelector('.tile img')?.getAttribute('src') !== shown"
+            " || document.querySelector('#ask').dataset.mode === 'panel'",
+            arg=shown,
+        )
+
+
+def train(snapshot: Snapshot, recipe: str) -> Model:
+    """Ask for a run as a person would, and wait until the worker is done with it."""
+    call_command("train", str(snapshot.pk), recipe=recipe, preset="smoke")
+    run = Run.objects.get(recipe=recipe)
+    deadline = time.monotonic() + TRAINING_SECONDS
+    while run.state in {Run.State.QUEUED, Run.State.RUNNING} and time.monotonic() < deadline:
+        time.sleep(0.3)
+        run.refresh_from_db()
+    assert run.state == Run.State.SUCCEEDED, run.error
+    return Model.objects.get(run=run)
+
+
+def wait_for_feedback(model: Model) -> dict[str, object]:
+    deadline = time.monotonic() + TRAINING_SECONDS
+    while not model.feedback and time.monotonic() < deadline:
+        time.sleep(0.3)
+        model.refresh_from_db()
+    return model.feedback
+
+
+def test_once_around(transactional_db, worker, people, pictures, tmp_path):
+    # pictures come in; nobody has said anything yet
+    call_command("import_images", str(pictures), project="orchard")
+    assert Image.objects.count() == 32
+    asked = Question.objects.filter(kind=Question.Kind.CONCEPT)
+    assert {q.state for q in asked} == {Question.State.OPEN}
+
+    # people answer in their browsers, and questions settle
+    for page in people:
+        take_part(page, challenges=4)
+    assert Answer.objects.count() >= 64
+    settled = asked.filter(state=Question.State.SETTLED).select_related("concept", "tile__image")
+    assert settled.count() >= 16
+    for question in settled:
+        truth = f"{question.concept.name}/" in question.tile.image.source
+        assert question.label == truth, question.tile.image.source
+
+    # the labels are brought home and frozen
+    call_command("aggregate", project="orchard")
+    call_command("snapshot", project="orchard")
+    snapshot = Snapshot.objects.get()
+    assert (snapshot.state, snapshot.counts["images"]) == (Snapshot.State.READY, 32)
+
+    # a model says what it thinks of the open questions
+    clip = train(snapshot, "clip")
+    assert wait_for_feedback(clip)["opinions"]
+    assert asked.filter(state=Question.State.OPEN, opinion__isnull=False).exists()
+
+    # another draws, and what it drew is asked about, marked as generated
+    diffusion = train(snapshot, "diffusion")
+    assert wait_for_feedback(diffusion)["questions"]
+    drawn = Image.objects.exclude(generated_by="")
+    assert drawn.exists() and Question.objects.filter(tile__image__in=drawn).exists()
+    call_command("generate", str(diffusion.pk), "an apple", count=2, out=tmp_path / "drawn")
+    assert len(list((tmp_path / "drawn").glob("*.png"))) == 2
+
+    # somebody is asked about a drawn picture
+    Question.objects.exclude(tile__image__in=drawn).update(state=Question.State.SETTLED)
+    people[0].goto("/take-part/orchard/?kind=verify")
+    people[0].wait_for_selector("#stage img")
+    people[0].keyboard.press("y")
+    people[0].wait_for_selector("#outcome:not(:empty)")
+    assert Answer.objects.filter(question__tile__image__in=drawn).count() == 1
+
+    # the data set leaves, without the drawn pictures
+    call_command("snapshot", project="orchard")
+    latest = Snapshot.objects.latest("pk")
+    call_command("export", str(latest.pk), format="kohya", out=tmp_path / "kohya")
+    texts = [p.read_text() for p in (tmp_path / "kohya").glob("*/*.txt")]
+    assert len(texts) == 32 and all("on white" in text for text in texts)
+    manifest = json.loads(Path(latest.folder, "manifest.json").read_text())
+    assert manifest["counts"]["generated"] == 0
