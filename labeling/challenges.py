@@ -52,7 +52,8 @@ def issue(*, annotator: Annotator, project: Project, kind: str | None = None) ->
     asking = selector.Asking(annotator=annotator, project=project)
     for each in [kind] if kind else selector.shuffled(MIX):
         if selection := asking.choose(each):
-            _let_lapse(annotator)
+            if asking.pending >= PENDING_MOST:
+                _let_lapse(annotator)
             return Challenge.objects.create(
                 project=project,
                 annotator=annotator,

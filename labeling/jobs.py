@@ -11,10 +11,11 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from labeling import labels, snapshots
-from labeling.models import Answer, Project, Snapshot
+from labeling.models import Answer, Challenge, Project, Snapshot
 
 logger = logging.getLogger(__name__)
 FORGOTTEN = timedelta(minutes=10)  # after which nobody is taken to be freezing a snapshot
+KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept once it expired
 LOCK = 0x7E55E8A  # of advisory locks: "a recomputation of project …"
 
 
@@ -51,6 +52,13 @@ def freeze_due() -> None:
     old = timezone.now() - FORGOTTEN
     for snapshot in Snapshot.objects.filter(state=Snapshot.State.FREEZING, created_at__lt=old):
         snapshots.fill(snapshot)
+
+
+@shared_task
+def forget_challenges() -> None:
+    """Delete the challenges that nobody answered."""
+    old = timezone.now() - KEPT
+    Challenge.objects.filter(answered_at=None, expires_at__lt=old).delete()
 
 
 def freeze_soon(snapshot: Snapshot) -> None:

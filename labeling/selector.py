@@ -77,6 +77,7 @@ class Asking:
         self.annotator = annotator
         self.project = project
         mine, self.others = _in_hand(annotator, project)
+        self.pending = len(mine)
         self.my_tiles = {tile for tiles, _ in mine for tile in tiles}
         self.taken = {question for _, questions in mine for question in questions}
         self.taken |= {q for q, people in self.others.items() if people >= project.answers_min}

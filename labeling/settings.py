@@ -228,6 +228,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "recompute-beliefs": {"task": "labeling.jobs.aggregate_due", "schedule": 60.0},
     "freeze-what-waits": {"task": "labeling.jobs.freeze_due", "schedule": 300.0},
+    "forget-challenges": {"task": "labeling.jobs.forget_challenges", "schedule": 3600.0},
     "restart-what-died": {"task": "training.jobs.sweep", "schedule": 20.0},
     "retrain": {"task": "training.jobs.retrain_due", "schedule": 60.0},
 }

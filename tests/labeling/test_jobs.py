@@ -8,8 +8,8 @@ from django.db import connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from labeling import answers, jobs, snapshots
-from labeling.models import Project, Question, Snapshot
+from labeling import answers, challenges, jobs, snapshots
+from labeling.models import Answer, Challenge, Project, Question, Snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -94,3 +94,13 @@ def test_the_command_says_what_it_found(shapes, alice, capsys):
     assert "1 answers by 1 annotators" in capsys.readouterr().out
     with pytest.raises(CommandError, match="no project 'nowhere'"):
         call_command("aggregate", project="nowhere")
+
+
+def test_challenges_that_nobody_answered_are_forgotten(shapes, alice):
+    asked = [challenges.issue(annotator=alice, project=shapes, kind="grid") for _ in range(3)]
+    challenges.answer(challenge=asked[0], selected=[])
+    old = timezone.now() - timedelta(days=2)
+    Challenge.objects.filter(pk__in=[asked[0].pk, asked[1].pk]).update(expires_at=old)
+    jobs.forget_challenges()
+    assert set(Challenge.objects.all()) == {asked[0], asked[2]}
+    assert Answer.objects.count() == 9
