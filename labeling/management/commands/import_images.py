@@ -39,6 +39,8 @@ class Command(BaseCommand):
             report = self._import(options["source"], options["project"], options["concepts"])
         except Unreadable as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"The pictures cannot be stored: {error}.") from error
         except KeyboardInterrupt:
             raise CommandError("Stopped. Import the same source again to go on.") from None
         for line in told(report):

@@ -381,6 +381,14 @@ def test_a_source_that_is_no_source_is_said_in_a_sentence(box, tmp_path):
     assert not Project.objects.exists()
 
 
+def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(box, tmp_path, settings):
+    write(box, "a.jpg", jpeg())
+    write(tmp_path, "file", "in the way")
+    settings.MEDIA_ROOT = tmp_path / "file"
+    assert "The pictures cannot be stored" in refused(box)
+    assert not Image.objects.exists()
+
+
 def test_names_of_any_kind_are_told_without_harm(tmp_path):
     source = zipped(tmp_path / "a.zip", [("a.jpg", jpeg()), ("\x1b[31mred\n.jpg", b"no")])
     told = take(source)
