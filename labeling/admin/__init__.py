@@ -1,5 +1,9 @@
 """What reviewers and administrators see: Django's admin, and the project's own pages inside it."""
 
+from django.contrib import admin
+
 from labeling.admin import annotators, answers, images, projects, questions, snapshots
 
 __all__ = ["annotators", "answers", "images", "projects", "questions", "snapshots"]
+
+admin.site.site_header = admin.site.site_title = "Tessera"

@@ -8,7 +8,9 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
@@ -20,16 +22,18 @@ from labeling.aggregation import online
 from labeling.models import Annotator, Project
 
 
+def counted(annotator: Annotator) -> online.Counts:
+    return online.Counts(
+        tp=annotator.true_positives,
+        fn=annotator.false_negatives,
+        tn=annotator.true_negatives,
+        fp=annotator.false_positives,
+    )
+
+
 def reliability(annotator: Annotator) -> tuple[float, float, float]:
     """(mean, low, high) of the chance that an answer is right."""
-    return online.reliability(
-        online.Counts(
-            tp=annotator.true_positives,
-            fn=annotator.false_negatives,
-            tn=annotator.true_negatives,
-            fp=annotator.false_positives,
-        )
-    )
+    return online.reliability(counted(annotator))
 
 
 @admin.register(Annotator)
@@ -37,8 +41,8 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
     list_display = [
         "__str__",
         "estimate",
-        "interval",
         "answers_count",
+        "labels_count",
         "gold",
         "counts",
         "seen_at",
@@ -50,15 +54,15 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
     ordering = ["-answers_count", "id"]
     sortable_by = ["answers_count", "estimate"]
     actions = ["block_selected", "unblock_selected"]
-    readonly_fields = ["estimate", "interval", "gold"]
+    readonly_fields = ["estimate", "found", "gold"]
     fields = [
         "pseudonym",
         "user",
         "blocked",
-        ("estimate", "interval"),
-        "answers_count",
+        "estimate",
+        "found",
+        ("answers_count", "labels_count"),
         "gold",
-        ("true_positives", "false_negatives", "true_negatives", "false_positives"),
         "created_at",
         "seen_at",
     ]
@@ -80,13 +84,18 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
         return queryset, False
 
     @admin.display(description="reliability", ordering="reliability")
-    def estimate(self, annotator: Annotator) -> str:
+    def estimate(self, annotator: Annotator) -> SafeString:
         mean, low, high = reliability(annotator)
-        return f"{mean:.2f} ({low:.2f} to {high:.2f})"
+        drawn = drawings.interval(mean, low, high)
+        return format_html("{}{} ({} to {})", drawn, *(f"{x:.2f}" for x in (mean, low, high)))
 
-    @admin.display(description="0 … 1")
-    def interval(self, annotator: Annotator) -> SafeString:
-        return drawings.interval(*reliability(annotator))
+    @admin.display(description="says what is so")
+    def found(self, annotator: Annotator) -> str:
+        counts = counted(annotator)
+        return (
+            f"yes, where it is yes: {counts.sensitivity:.2f}; "
+            f"no, where it is no: {counts.specificity:.2f}"
+        )
 
     @admin.display(description="gold")
     def gold(self, annotator: Annotator) -> str:
@@ -149,12 +158,7 @@ def set_blocked(request: HttpRequest, annotator: Annotator, *, blocked: bool) ->
     changed = act(annotator=annotator, by=cast(User, request.user))
     for project in Project.objects.all():
         figures.forget(project)
+    what = f"{changed:,} label{pluralize(changed)}" if changed else "no label"
     messages.success(
-        request,
-        f"{annotator} is {'blocked' if blocked else 'no longer blocked'}: "
-        + (
-            "no label changed."
-            if not changed
-            else f"{changed:,} label{'s'[: changed != 1]} changed."
-        ),
+        request, f"{'Blocked' if blocked else 'Unblocked'} {annotator}: {what} changed."
     )

@@ -31,7 +31,6 @@ class QuestionAdmin(RecordAdmin[Question]):
         "wording",
         "state",
         "belief",
-        "probability",
         "answered",
         "disagreement",
         "source",
@@ -72,7 +71,7 @@ class QuestionAdmin(RecordAdmin[Question]):
 
     @admin.display(description="belief")
     def belief(self, question: Question) -> SafeString:
-        return drawings.belief(question)
+        return format_html("{}{}", drawings.belief(question), f"{question.probability:.2f}")
 
     @admin.display(description="yes / answers")
     def answered(self, question: Question) -> str:

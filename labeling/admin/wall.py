@@ -10,14 +10,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from labeling.models import Concept, Project, Question
 
 PAGE = 48
-DECIDED = Q(decided_by__isnull=False) | (
-    Q(verdict__isnull=False) & ~Q(state=Question.State.GOLD)  # whoever decided it has gone
-)
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class Filters(forms.Form):
     decided = forms.ChoiceField(
         choices=[("", "not yet decided"), ("yes", "decided by a reviewer"), ("all", "all")],
         required=False,
-        label="review",
+        label="Review",
     )
     after = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
 
@@ -92,9 +89,14 @@ class Filters(forms.Form):
         for name in ("concept", "state", "kind", "source"):
             if chosen.get(name):
                 questions = questions.filter(**{name: chosen[name]})
-        if chosen.get("decided") == "yes":
-            return questions.filter(DECIDED)
-        return questions if chosen.get("decided") == "all" else questions.exclude(DECIDED)
+        decided = chosen.get("decided")
+        if decided == "yes":
+            return questions.filter(decided_by__isnull=False)
+        if decided == "all":
+            return questions
+        if chosen.get("state") == Question.State.GOLD:
+            return questions.filter(decided_by=None)
+        return questions.filter(verdict=None)  # gold is known, so it waits for nobody
 
 
 def after(questions: QuerySet[Question], position: Position | None, count: int) -> list[Question]:

@@ -1,0 +1,50 @@
+"""Reviewing with the keyboard, in a real browser."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Page, expect
+
+from labeling.models import Project, Question
+
+
+@pytest.fixture
+def reviewer(page: Page, live_server: object, ada: User, ada_client: Client) -> Page:
+    """Ada, signed in."""
+    cookie = ada_client.cookies["sessionid"].value
+    page.context.add_cookies(
+        [{"name": "sessionid", "value": cookie, "url": str(live_server)}]  # type: ignore[list-item]
+    )
+    return page
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reviewer_needs_no_mouse(reviewer: Page, live_server: object, shapes: Project) -> None:
+    problems: list[str] = []
+    reviewer.on("console", lambda line: problems.append(line.text) if line.type == "error" else 0)
+    reviewer.goto(f"{live_server}/admin/labeling/project/{shapes.pk}/review/?kind=concept")
+    first, second, third = Question.objects.filter(kind="concept", verdict=None).order_by("-pk")[:3]
+
+    reviewer.keyboard.press("ArrowRight")  # to the first tile
+    reviewer.keyboard.press("ArrowRight")
+    reviewer.keyboard.press("ArrowLeft")
+    reviewer.keyboard.press("Enter")
+    reviewer.wait_for_url(f"**/question/{first.pk}/review/?kind=concept")
+    reviewer.keyboard.press("y")
+    reviewer.wait_for_url(f"**/question/{second.pk}/review/?kind=concept")
+    expect(reviewer.locator(".messagelist")).to_contain_text("yes, by your decision")
+    reviewer.keyboard.press("j")
+    reviewer.wait_for_url(f"**/question/{third.pk}/review/?kind=concept")
+    reviewer.keyboard.press("k")
+    reviewer.wait_for_url(f"**/question/{second.pk}/review/?kind=concept")
+    reviewer.keyboard.press("n")
+    reviewer.wait_for_url(f"**/question/{third.pk}/review/?kind=concept")
+    reviewer.keyboard.press("a")
+    reviewer.wait_for_url(lambda url: f"/{third.pk}/" not in url)
+    reviewer.keyboard.press("Escape")
+    reviewer.wait_for_url(f"**/project/{shapes.pk}/review/?kind=concept")
+
+    third.refresh_from_db()
+    verdicts = dict(Question.objects.filter(decided_by__isnull=False).values_list("pk", "verdict"))
+    assert verdicts == {first.pk: True, second.pk: False, third.pk: third.label}
+    assert problems == []

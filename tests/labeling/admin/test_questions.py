@@ -1,0 +1,151 @@
+"""One question: who said what, and the reviewer's decision."""
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from labeling import answers
+from labeling.admin import wall
+from labeling.models import Annotator, Project, Question
+
+
+@pytest.fixture
+def question(shapes: Project, alice: Annotator, bob: Annotator) -> Question:
+    """Alice says yes, Bob says no: the first to be reviewed."""
+    question = Question.objects.filter(project=shapes, state="open", kind="concept")[3]
+    for annotator, value in ((alice, True), (bob, False)):
+        answers.record(
+            annotator=annotator,
+            values={question.pk: value},
+            reasons={question.pk: "wanted"},
+            seconds=2.5,
+        )
+    question.refresh_from_db()
+    return question
+
+
+def address(question: Question, act: str) -> str:
+    return f"/admin/labeling/question/{question.pk}/{act}/"
+
+
+def following(question: Question, **filters: object) -> Question:
+    chosen = wall.Filters(filters, project=question.project)
+    return wall.after(chosen.questions(), wall.Position.of(question), 1)[0]
+
+
+def staff(*permissions: str) -> User:
+    user = User.objects.create_user("bea", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return user
+
+
+def test_it_shows_who_said_what_and_how_reliable_they_are(
+    ada_client: Client, question: Question, alice: Annotator
+) -> None:
+    page = ada_client.get(address(question, "review"))
+    alices, bobs = page.context["answers"]
+    assert alices["annotator"] == alice
+    assert (alices["answer"].value, bobs["answer"].value) == (True, False)
+    assert float(alices["reliability"]) > float(bobs["reliability"])
+    assert b"50 of 50" in page.content
+
+
+@pytest.mark.parametrize(("decision", "verdict"), [("yes", True), ("no", False)])
+def test_a_decision_settles_it_and_leads_to_the_next(
+    ada: User, ada_client: Client, question: Question, decision: str, verdict: bool
+) -> None:
+    next_one = following(question)
+    response = ada_client.post(address(question, "decide"), {"decision": decision})
+    assert response["Location"].startswith(address(next_one, "review"))
+    question.refresh_from_db()
+    assert (question.verdict, question.decided_by) == (verdict, ada)
+    assert question.state == Question.State.SETTLED
+
+
+def test_a_decision_keeps_the_filters(ada_client: Client, question: Question) -> None:
+    next_one = following(question, kind="concept")
+    response = ada_client.post(address(question, "decide") + "?kind=concept", {"decision": "yes"})
+    assert response["Location"] == address(next_one, "review") + "?kind=concept"
+
+
+def test_reopening_withdraws_the_decision(ada_client: Client, question: Question) -> None:
+    ada_client.post(address(question, "decide"), {"decision": "no"})
+    ada_client.post(address(question, "decide"), {"decision": "reopen"})
+    question.refresh_from_db()
+    assert (question.verdict, question.state) == (None, Question.State.OPEN)
+
+
+def test_decisions_are_written_into_the_history(
+    ada: User, ada_client: Client, question: Question
+) -> None:
+    ada_client.post(address(question, "decide"), {"decision": "no"})
+    entry = LogEntry.objects.get()
+    assert (entry.user, entry.object_id) == (ada, str(question.pk))
+    assert b"Decided: no." in ada_client.get(address(question, "history")).content
+
+
+def test_the_last_one_leads_back_to_the_wall(ada_client: Client, question: Question) -> None:
+    last = Question.objects.filter(disagreement=0, verdict=None).order_by("pk")[0]
+    response = ada_client.post(address(last, "decide"), {"decision": "yes"}, follow=True)
+    assert b"That was the last of these questions." in response.content
+
+
+@pytest.mark.parametrize("decision", ["", "maybe", "\0"])
+def test_an_unknown_decision_changes_nothing(
+    ada_client: Client, question: Question, decision: str
+) -> None:
+    response = ada_client.post(address(question, "decide"), {"decision": decision}, follow=True)
+    assert b"nothing was changed" in response.content
+    question.refresh_from_db()
+    assert question.verdict is None
+
+
+def test_deciding_takes_a_post_with_a_token(ada: User, question: Question) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(ada)
+    assert client.get(address(question, "decide")).status_code == 405
+    assert client.post(address(question, "decide"), {"decision": "yes"}).status_code == 403
+
+
+def test_those_who_may_only_look_cannot_decide(client: Client, question: Question) -> None:
+    client.force_login(staff("view_question"))
+    page = client.get(address(question, "review"))
+    assert b"Accept" not in page.content
+    assert page.context["answers"] is None
+    assert client.post(address(question, "decide"), {"decision": "yes"}).status_code == 403
+
+
+def test_questions_and_answers_cannot_be_edited(ada_client: Client, question: Question) -> None:
+    answer = question.answers.all()[0]
+    for page in (f"question/{question.pk}", f"answer/{answer.pk}"):
+        assert ada_client.post(f"/admin/labeling/{page}/change/", {}).status_code == 403
+        assert ada_client.post(f"/admin/labeling/{page}/delete/", {}).status_code == 403
+
+
+def test_an_unknown_question_is_not_found(ada_client: Client, db: None) -> None:
+    assert ada_client.get("/admin/labeling/question/987654/review/").status_code == 404
+    huge = "/admin/labeling/question/99999999999999999999999/review/"
+    assert ada_client.get(huge).status_code == 404
+
+
+def test_a_tile_is_shown_in_its_whole_picture(ada_client: Client, scenes: object) -> None:
+    question = Question.objects.filter(grid=4)[0]
+    page = ada_client.get(address(question, "review"))
+    assert page.context["whole"].image_id == question.tile.image_id
+    assert b"<rect" in page.content
+
+
+def test_every_question_can_be_reached_by_next_and_previous(
+    shapes: Project, question: Question
+) -> None:
+    questions = wall.Filters({"decided": "all"}, project=shapes).questions()
+    (at,) = wall.after(questions, None, 1)
+    there = [at]
+    while found := wall.after(questions, wall.Position.of(there[-1]), 1):
+        there += found
+    back = [there[-1]]
+    while found := wall.before(questions, wall.Position.of(back[-1]), 1):
+        back += found
+    assert len(there) == questions.count()
+    assert back == there[::-1]

@@ -1,0 +1,171 @@
+"""The review page: how far a project is, and the questions that people disagree on."""
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from labeling import answers, labels
+from labeling.models import Annotator, Concept, Project, Question
+
+
+@pytest.fixture
+def disputed(shapes: Project, alice: Annotator, bob: Annotator) -> Question:
+    """Alice says yes, Bob says no."""
+    question = Question.objects.filter(project=shapes, state="open", kind="concept")[3]
+    for annotator, value in ((alice, True), (bob, False)):
+        answers.record(
+            annotator=annotator,
+            values={question.pk: value},
+            reasons={question.pk: "wanted"},
+            seconds=2.5,
+        )
+    question.refresh_from_db()
+    return question
+
+
+def review(project: Project) -> str:
+    return f"/admin/labeling/project/{project.pk}/review/"
+
+
+def shown(client: Client, address: str, **filters: object) -> list[int]:
+    response = client.get(address, filters)
+    assert response.status_code == 200
+    return [question.pk for question, _ in response.context["tiles"]]
+
+
+def test_it_shows_disagreements_first(
+    ada_client: Client, shapes: Project, disputed: Question
+) -> None:
+    assert shown(ada_client, review(shapes))[0] == disputed.pk
+
+
+def test_it_tells_how_far_the_project_is(
+    ada_client: Client, shapes: Project, disputed: Question
+) -> None:
+    page = ada_client.get(review(shapes))
+    open_questions = Question.objects.filter(project=shapes, state="open").count()
+    assert ("open", open_questions) in [part[:2] for part in page.context["progress"]["parts"]]
+    assert page.context["progress"]["answers"] == 2
+
+
+def test_it_tells_how_far_people_agree_on_each_concept(
+    ada_client: Client, shapes: Project, disputed: Question
+) -> None:
+    rows = ada_client.get(review(shapes)).context["agreement"]["rows"]
+    figures = {row["figures"].concept: row for row in rows}
+    assert figures[disputed.concept]["figures"].answers == 2
+    assert figures[disputed.concept]["percent"] == 0
+    assert len(rows) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("state", "gold"), ("state", "open"), ("kind", "caption"), ("source", "import")],
+)
+def test_it_filters(ada_client: Client, shapes: Project, name: str, value: str) -> None:
+    found = Question.objects.filter(pk__in=shown(ada_client, review(shapes), **{name: value}))
+    assert found
+    assert {getattr(question, name) for question in found} == {value}
+
+
+def test_it_filters_by_concept(ada_client: Client, shapes: Project) -> None:
+    circle = Concept.objects.get(name="circle")
+    found = Question.objects.filter(pk__in=shown(ada_client, review(shapes), concept=circle.pk))
+    assert {question.concept for question in found} == {circle}
+
+
+def test_gold_does_not_wait_for_a_decision(ada_client: Client, shapes: Project) -> None:
+    found = Question.objects.filter(pk__in=shown(ada_client, review(shapes)))
+    assert not found.filter(state="gold").exists()
+
+
+def test_a_decided_question_leaves_the_wall(
+    ada: User, ada_client: Client, shapes: Project, disputed: Question
+) -> None:
+    labels.decide(question=disputed, value=True, by=ada)
+    assert disputed.pk not in shown(ada_client, review(shapes))
+    assert shown(ada_client, review(shapes), decided="yes") == [disputed.pk]
+
+
+def test_its_pages_hold_every_question_once(
+    ada_client: Client, shapes: Project, disputed: Question, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeling.admin.wall.PAGE", 10)
+    seen, position = [], ""
+    while position is not None:
+        page = ada_client.get(review(shapes), {"after": str(position), "decided": "all"})
+        seen += [question.pk for question, _ in page.context["tiles"]]
+        position = page.context["more"]
+    assert seen[0] == disputed.pk
+    assert sorted(seen) == sorted(Question.objects.values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "after=rubbish",
+        "after=nan_1",
+        "after=1e999_1",
+        "after=0.5_99999999999999999999",
+        "after=0_-1",
+        "concept=999999",
+        "concept=%00",
+        "state=nonsense",
+        "kind=%F0%9F%90%B8",
+        "decided=perhaps",
+    ],
+)
+def test_it_says_which_filter_it_cannot_read(
+    ada_client: Client, shapes: Project, query: str
+) -> None:
+    page = ada_client.get(f"{review(shapes)}?{query}")
+    assert page.status_code == 200
+    assert b"errornote" in page.content
+    assert page.context["tiles"]
+
+
+def test_it_knows_no_other_project(ada_client: Client, db: None) -> None:
+    assert ada_client.get("/admin/labeling/project/987654/review/").status_code == 404
+
+
+def test_a_visitor_is_sent_to_sign_in(client: Client, shapes: Project) -> None:
+    assert client.get(review(shapes)).status_code == 302
+
+
+def test_staff_without_permission_see_nothing(client: Client, shapes: Project) -> None:
+    staff = User.objects.create_user("bea", is_staff=True)
+    client.force_login(staff)
+    question = Question.objects.all()[0]
+    addresses = [
+        review(shapes),
+        f"/admin/labeling/question/{question.pk}/review/",
+        f"/admin/labeling/tile/{question.tile_id}/picture/",
+    ]
+    assert [client.get(address).status_code for address in addresses] == [403, 403, 403]
+
+
+def test_the_first_page_leads_to_each_review(ada_client: Client, shapes: Project) -> None:
+    assert review(shapes).encode() in ada_client.get("/admin/").content
+
+
+def test_staff_who_may_not_review_are_not_led_there(client: Client, shapes: Project) -> None:
+    staff = User.objects.create_user("bea", is_staff=True)
+    staff.user_permissions.add(Permission.objects.get(codename="view_project"))
+    client.force_login(staff)
+    assert review(shapes).encode() not in client.get("/admin/").content
+
+
+def test_a_tile_comes_as_a_picture(ada_client: Client, shapes: Project) -> None:
+    tile = Question.objects.all()[0].tile_id
+    for address in (f"{tile}/picture/", f"{tile}/picture/large/"):
+        response = ada_client.get(f"/admin/labeling/tile/{address}")
+        assert response["Content-Type"] == "image/webp"
+        assert response.content[8:12] == b"WEBP"
+    assert ada_client.get("/admin/labeling/tile/987654/picture/").status_code == 404
+
+
+def test_a_page_takes_as_many_queries_as_it_has_questions_or_not(
+    ada_client: Client, shapes: Project, django_assert_max_num_queries: pytest.FixtureRequest
+) -> None:
+    with django_assert_max_num_queries(25):  # type: ignore[operator]
+        ada_client.get(review(shapes))
