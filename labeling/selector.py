@@ -7,7 +7,7 @@ random point on, and never what this annotator answered before or what enough ot
 import random
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple, TypeVar
@@ -52,7 +52,7 @@ class Candidate(NamedTuple):
 class Window(NamedTuple):
     role: str
     rows: QuerySet[Question]
-    before: QuerySet[Question] | None
+    before: Callable[[], QuerySet[Question]] | None
 
 
 class Pick(NamedTuple):
@@ -163,7 +163,8 @@ class Asking:
         """A window from a random point on; what lies before it, should that be too little."""
         start = random.random()
         mine = self._mine(questions, role).order_by("random_key")
-        return Window(role, mine.filter(random_key__gte=start), mine.filter(random_key__lt=start))
+        ahead = mine.filter(random_key__gte=start)
+        return Window(role, ahead, lambda: mine.filter(random_key__lt=start))
 
     def _top(self, questions: QuerySet[Question], role: str) -> Window:
         """The window of the most wanted; among equals, in an order that is nobody's."""
@@ -281,7 +282,7 @@ def _read(*windows: Window) -> list[Candidate]:
     """All windows in one query; those that began too near the end are read on from the start."""
     found = _rows([window.rows for window in windows])
     counts = Counter(candidate.role for candidate in found)
-    short = [w.before for w in windows if w.before is not None and counts[w.role] < GRID_GOLD]
+    short = [w.before() for w in windows if w.before is not None and counts[w.role] < GRID_GOLD]
     return found + (_rows(short) if short else [])
 
 
