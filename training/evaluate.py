@@ -18,7 +18,7 @@ from training.prompts import shows
 from training.recipes import clip as clip_recipe
 from training.recipes import diffusion
 
-JUDGE = "own-clip"  # resnet10t and a text tower of its own: shares nothing with the conditioner
+JUDGE = "words-clip"  # resnet10t and fixed random words: shares nothing with the conditioner
 NEAR_COPY = 0.5  # of the distance between neighbouring training pictures
 
 
@@ -165,7 +165,7 @@ def _nearness(coefficients: Tensor, neighbours: Neighbours) -> dict[str, float]:
 
 def train_judge(snapshot: Snapshot, steps: int, cache: Path) -> Clip:
     """A CLIP with a text tower of its own, trained on the snapshot once and kept in ``cache``."""
-    config = clip_recipe.ClipConfig(steps=steps, text="own")
+    config = clip_recipe.ClipConfig(steps=steps, text="words")
     name = hashlib.sha256(f"{snapshot.digest} {config}".encode()).hexdigest()[:16]
     folder = cache / f"judge-{name}"
     if not (folder / "config.json").exists():

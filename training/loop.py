@@ -1,5 +1,6 @@
 """The loop around a recipe, and its checkpoints: the same for every recipe."""
 
+import hashlib
 import json
 import math
 import time
@@ -80,7 +81,7 @@ class Loop:
     def advance(self) -> float:
         """One step; the loss, or a ``TrainingError`` where it is no longer a number."""
         start = time.monotonic()
-        torch.manual_seed((self.seed << 32) + self.step)
+        torch.manual_seed(mixed(self.seed, self.step))
         self.trainee.network.train()
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.learning_rate * self._schedule()
@@ -137,6 +138,11 @@ class Loop:
             state.setdefault(int(index), {})[key] = tensor
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def mixed(seed: int, step: int) -> int:
+    """32 bits, all that torch's generator heeds, that differ for another seed or step."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {step}".encode()).digest()[:4], "big")
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -48,7 +48,7 @@ def read_questions(path: Path) -> list[Question]:
     for number, line in enumerate(lines, 1):
         try:
             questions.append(_question(line))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise TrainingError(f"Line {number} of {path} is not a question.") from None
     return questions
 

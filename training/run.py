@@ -133,6 +133,7 @@ class Progress:
             "stage": "prepare",
         }
         self._losses: list[float] = []
+        self._since = time.monotonic()
         self._ended = threading.Event()
 
     @contextmanager
@@ -149,18 +150,21 @@ class Progress:
         self.now |= {"stage": name, "seconds_left": None}
         self.write()
 
-    def trained(self, loop: Loop, loss: float, rate: float) -> None:
-        self._losses.append(loss)
+    def trained(self, loop: Loop, loss: float) -> None:
+        """Take in a step: losses and speed are means since the line before."""
+        losses = self._losses  # the other thread may begin a new list at any moment
+        losses.append(loss)
+        seconds = max(time.monotonic() - self._since, 1e-6)
         self.now |= {
             "step": loop.step,
-            "loss": sum(self._losses) / len(self._losses),
-            "images_per_second": round(rate, 1),
+            "loss": sum(losses) / len(losses),
+            "images_per_second": round(len(losses) * loop.settings.batch / seconds, 1),
             "seconds_left": loop.seconds_left,
         }
 
     def write(self) -> None:
         append_line(self.path, {"time": time.time(), **self.now})
-        self._losses = self._losses[-1:]
+        self._losses, self._since = [], time.monotonic()
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):
@@ -259,14 +263,13 @@ def _train(
     stop.training = True
     saved = drawn = loop.step
     while not loop.finished:
-        before = loop.elapsed
-        loss = loop.advance()
-        progress.trained(loop, loss, settings.batch / max(loop.elapsed - before, 1e-6))
+        progress.trained(loop, loop.advance())
         if stop.asked or loop.finished or loop.step - saved >= settings.checkpoint_steps:
             loop.save(folder / "checkpoints" / f"{loop.step:06}.safetensors")
             saved = loop.step
             _prune(folder)
         if stop.asked:
+            progress.write()
             raise SystemExit(STOPPED)
         if settings.grid_steps and (loop.finished or loop.step - drawn >= settings.grid_steps):
             _draw(folder, recipe, loop, prompts)

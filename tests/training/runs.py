@@ -61,7 +61,7 @@ def _row(folder: Path, content: bytes, colour: str, number: int) -> dict[str, An
     }
 
 
-def write_run(folder: Path, snapshot: Path, cache: Path, **changes: Any) -> Path:
+def write_run(folder: Path, snapshot: Path, cache: Path, /, **changes: Any) -> Path:
     config = {
         "recipe": "diffusion",
         "preset": "smoke",

@@ -78,10 +78,10 @@ def test_a_stopped_run_leaves_a_checkpoint_and_says_so_by_its_status(make_run: R
     process = start("fit", folder)
     wait_for_checkpoint(folder)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == 143
     last = max(int(path.stem) for path in (folder / "checkpoints").iterdir())
-    assert last == lines(folder)[-1]["step"] or last % 100 != 0
+    assert last == lines(folder)[-1]["step"]
 
 
 def test_a_finished_run_is_left_alone(drawn: Path) -> None:

@@ -12,7 +12,7 @@ from training.data import Row, Snapshot, pack
 from training.ema import PowerEMA
 from training.embeddings import cached
 from training.files import TrainingError, append_line, read_json, write_bytes
-from training.latents import Neighbours, augmented
+from training.latents import Neighbours
 from training.nets.pca import fit, flat
 from training.prompts import fixed_prompts, shows
 
@@ -99,16 +99,6 @@ def test_a_training_picture_is_its_own_neighbour_also_mirrored(
     assert indices[0, 0] == 5
     assert distances[0, 0] == pytest.approx(0, abs=1e-3)
     assert neighbours.apart() > 0
-
-
-def test_unaltered_pictures_are_drawn_as_often_as_asked(snapshot: Snapshot, tmp_path: Path) -> None:
-    pixels = pack(snapshot.train, 16, tmp_path, "x")
-    pca = fit(pixels, 40, seed=0)
-    latents, augments = augmented(pca, pixels, flips=0.3, hues=0.2)
-    assert latents.shape == (12, 80, 40)
-    assert augments.odds.sum() == pytest.approx(1)
-    assert augments.odds[0] == pytest.approx(0.7 * 0.8)
-    assert not augments.flags[0].any()
 
 
 def row(caption: str, *tags: str) -> Row:

@@ -20,7 +20,7 @@ from training.clip import Spec, TextEncoder, default_spec, device, text_encoder
 from training.data import Snapshot, digest, pack, png, tiled
 from training.embeddings import embed_texts
 from training.files import TrainingError, read_json, write_json, write_tensors
-from training.latents import Neighbours, augmented
+from training.latents import Neighbours, with_mirrored
 from training.nets.mlp import ConditionalMLP
 from training.nets.pca import PCA, fit
 
@@ -32,7 +32,7 @@ Noise = Callable[[], Tensor]  # → a fresh ε
 class DiffusionConfig:
     steps: int
     batch: int = 192
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     warmup: int = 100
     weight_decay: float = 0.01
     size: int = 64  # pixels
@@ -42,15 +42,14 @@ class DiffusionConfig:
     expansion: int = 3
     drop: float = 0.1  # how often the text is withheld
     flips: float = 0.3  # how often a picture is mirrored
-    hues: float = 0.2  # how often its colours are turned
     time_mean: float = -0.3  # of the logit of t
     time_clamp: float = 0.25  # the least 1 − t in the loss
-    guidance: float = 2.0
+    guidance: float = 1.5
     sampling_steps: int = 20
-    sampler: str = "renoise"
+    sampler: str = "ancestral"
     prompts: tuple[str, ...] = ()  # none: chosen from the snapshot
     samples: int = 6  # a prompt, in grids and in the evaluation
-    judge_steps: int = 150
+    judge_steps: int = 200
     checkpoint_steps: int = 500
     grid_steps: int = 500
 
@@ -71,7 +70,7 @@ class DiffusionTraining:
         self.encoder = text_encoder(encoder or default_spec())
         self.pixels = pack(snapshot.train, config.size, cache, digest(snapshot.train))
         self.pca = fit(self.pixels, config.components, seed)
-        self.latents, self.augments = augmented(self.pca, self.pixels, config.flips, config.hues)
+        self.latents = with_mirrored(self.pca, self.pixels)  # (2, n, K)
         self.names = [row.path.name for row in snapshot.train]
         beliefs = gather(snapshot.train, snapshot.concepts)
         self.certain = beliefs.certain
@@ -87,25 +86,25 @@ class DiffusionTraining:
 
     def loss(self) -> Tensor:
         """The squared error of the velocity on a fresh batch, weighted by component."""
-        x0, augment, text, belief = self.draw_batch()
+        x0, mirrored, text, belief = self.draw_batch()
         t = torch.sigmoid(torch.randn(len(x0), device=x0.device) + self.config.time_mean)
         noisy = t[:, None] * x0 + (1 - t[:, None]) * torch.randn_like(x0)
-        predicted = self.network(noisy, t, text, belief, augment)
+        predicted = self.network(noisy, t, text, belief, mirrored)
         remaining = (1 - t).clamp(min=self.config.time_clamp)
         error = (predicted - x0) / remaining[:, None]
         loss: Tensor = (self.weight * error.square()).mean()
         return loss
 
     def draw_batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Latents (B, K), how they were altered (B, A), texts (B, E), beliefs (B,)."""
+        """Latents (B, K), whether mirrored (B,), texts (B, E), beliefs (B,)."""
         size, at = self.config.batch, device()
         rows = torch.randint(self.latents.shape[1], (size,), device=at)
-        variant = torch.multinomial(self.augments.odds, size, replacement=True)
+        mirrored = (torch.rand(size, device=at) < self.config.flips).long()
         slot = torch.multinomial(self.share[rows] + 1e-9, 1)[:, 0]
         kept = torch.rand(size, device=at) >= self.config.drop
         return (
-            self.latents[variant, rows].float(),
-            self.augments.flags[variant],
+            self.latents[mirrored, rows].float(),
+            mirrored.float(),
             self.texts[self.slots[rows, slot]],
             self.trust[rows, slot] * kept,
         )
@@ -138,9 +137,7 @@ def _embed(beliefs: Beliefs, encoder: TextEncoder, cache: Path) -> Tensor:
 
 
 def build_network(config: DiffusionConfig, components: int, text: int) -> ConditionalMLP:
-    return ConditionalMLP(
-        components, text, config.width, config.depth, config.expansion, augments=3
-    )
+    return ConditionalMLP(components, text, config.width, config.depth, config.expansion)
 
 
 # Sampling
@@ -184,16 +181,19 @@ def heun(predict: Predict, fresh: Noise, steps: int) -> Tensor:
     return x
 
 
-def renoise(predict: Predict, fresh: Noise, steps: int) -> Tensor:
-    """x ← t·x₀ + (1 − t)·ε with a fresh ε: what one step gets wrong, the next ones do not see."""
+def ancestral(predict: Predict, fresh: Noise, steps: int) -> Tensor:
+    """Euler with part of the noise made anew: what a step gets wrong, the next see less of."""
     x = fresh()
     for t, following in _times(x, steps):
         clean = predict(x, t.expand(len(x)))
-        x = following * clean + (1 - following) * fresh()
+        noise = (x - t * clean) / (1 - t)
+        mixed = (1 - FRESH**2) ** 0.5 * noise + FRESH * fresh()
+        x = following * clean + (1 - following) * mixed
     return x
 
 
-SAMPLERS = {"euler": euler, "heun": heun, "renoise": renoise}
+SAMPLERS = {"euler": euler, "heun": heun, "ancestral": ancestral}
+FRESH = 0.5  # the share of the noise's deviation that the ancestral sampler makes anew
 
 
 def _times(x: Tensor, steps: int) -> Iterable[tuple[Tensor, Tensor]]:
