@@ -1,8 +1,12 @@
 # make demo: everything at http://127.0.0.1:8000/ (PORT=… HOST=… DATA_DIR=…)
-# make test, make lint, make bench
+# make test, make lint
+# make bench (PICTURES=… to import, SNAPSHOT=… to train on, CROWD=… answers to aggregate)
 # Each makes its own environment in .venv first.
 
 PYTHON := .venv/bin/python
+PICTURES := fixtures/demo/node_modules/@lobehub/fluent-emoji-3d/assets
+SNAPSHOT := $(lastword $(sort $(wildcard .data/snapshots/*)))
+CROWD :=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 .PHONY: demo test lint bench environment
 
@@ -21,9 +25,14 @@ lint: environment
 	@.venv/bin/lint-imports
 
 bench: environment
-	@set -e; for script in tests/benchmarks/[a-z]*.py; do \
-	    $(PYTHON) -m tests.benchmarks.$$(basename $$script .py); \
-	done
+	@scripts/demo-pictures
+	$(PYTHON) tests/benchmarks/import_speed.py "$(PICTURES)"
+	$(PYTHON) tests/benchmarks/challenges_over_http.py
+	$(PYTHON) tests/benchmarks/admin_lists.py
+	$(if $(SNAPSHOT),,@echo "Not measured for want of SNAPSHOT=folder:")
+	$(if $(SNAPSHOT),,@echo) $(PYTHON) tests/benchmarks/training_speed.py "$(SNAPSHOT)"
+	$(if $(CROWD),,@echo "Not measured for want of CROWD=folder:")
+	$(if $(CROWD),,@echo) $(PYTHON) tests/benchmarks/aggregation.py "$(CROWD)"
 
 environment:
 	@scripts/environment
