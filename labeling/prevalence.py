@@ -3,7 +3,7 @@
 import math
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, OuterRef, Q, Sum
+from django.db.models import Count, Exists, OuterRef, Sum
 
 from labeling.aggregation.online import log_odds
 from labeling.models import Answer, Concept, Project, Question
@@ -52,14 +52,17 @@ def update(*, project: Project) -> int:
 
 
 def _unchosen(project: Project) -> list[tuple[int, int, float]]:
-    """(concept, questions, sum of beliefs) of real tiles that are gold or were drawn at random."""
+    """(concept, questions, sum of beliefs) of the real tiles that were drawn at random.
+
+    Gold is left out: whoever chose it may have wanted to have some of everything.
+    """
     drawn = Answer.objects.filter(
         question=OuterRef("pk"), reason__in=[Answer.Reason.RANDOM, Answer.Reason.IMPORTED]
     )
     return list(
         Question.objects.filter(project=project, kind=Question.Kind.CONCEPT)
         .exclude(source=Question.Source.MODEL)
-        .filter(Q(state=Question.State.GOLD) | Q(Exists(drawn), answers_count__gt=0))
+        .filter(Exists(drawn), answers_count__gt=0)
         .order_by()
         .values_list("concept_id")
         .annotate(Count("pk"), Sum("probability"))
