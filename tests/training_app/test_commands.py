@@ -97,18 +97,32 @@ def test_several_projects_are_told_apart(snapshot: Snapshot) -> None:
     assert Run.objects.get().snapshot == snapshot
 
 
-@pytest.mark.django_db(transaction=True)
-def test_ctrl_c_cancels_cleanly(snapshot: Snapshot) -> None:
+def manage(*words: str, **environment: str) -> subprocess.Popen[str]:
+    """A command in a process of its own, on the tests' database."""
     url = embedded.database_url(embedded.data_dir(), name=connection.settings_dict["NAME"])
-    words = ["train", "latest", "--recipe", "clip", "--preset", "smoke", "--wait"]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "manage.py", *words],
         cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": url},
+        env=os.environ | {"DATABASE_URL": url} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_is_kept_for_the_sweep_where_no_broker_answers(bare_snapshot: Snapshot) -> None:
+    nowhere = "redis://127.0.0.1:1/0"
+    process = manage("train", "latest", "--recipe", "clip", CELERY_BROKER_URL=nowhere)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and "is queued" in out, errors
+    assert "No worker was woken" in errors and "Traceback" not in errors
+    assert Run.objects.get().state == Run.State.QUEUED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ctrl_c_cancels_cleanly(snapshot: Snapshot) -> None:
+    process = manage("train", "latest", "--recipe", "clip", "--preset", "smoke", "--wait")
     deadline = time.monotonic() + 60
     while not Run.objects.filter(attempts=1).exists():
         assert time.monotonic() < deadline and process.poll() is None

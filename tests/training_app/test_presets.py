@@ -22,6 +22,14 @@ def test_presets_agree_with_the_core() -> None:
     assert json.loads(known) == {name: sorted(them) for name, them in runs.PRESETS.items()}
 
 
+def test_every_process_sends_tasks_to_the_projects_own_broker() -> None:
+    code = (
+        "import django, sys; django.setup(); from training import jobs; "
+        "sys.exit(jobs.train.app.main != 'tessera')"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
 def test_the_web_process_never_loads_torch() -> None:
     code = (
         "import django, sys; django.setup(); import labeling.urls; "

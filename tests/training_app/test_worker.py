@@ -8,7 +8,6 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from django.utils import timezone
 
 from labeling.models import Question, Snapshot
@@ -98,12 +97,3 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     assert [sample.seed for sample in drawing.samples.all()] == [3, 4]
     nearest = [sample.nearest[0]["file_name"] for sample in drawing.samples.all()]
     assert all(Path(snapshot.folder, "train", name).is_file() for name in nearest)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_run_waits_for_the_sweep_where_no_broker_answers(
-    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jobs.train.app.conf, "broker_url", "redis://127.0.0.1:1/0")
-    run = start(snapshot, "clip")
-    assert Run.objects.get().state == State.QUEUED and run.pk
