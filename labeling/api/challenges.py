@@ -1,9 +1,11 @@
 """Ask for a challenge, see its tiles, answer it."""
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -26,6 +28,7 @@ from labeling.models import Annotator, Challenge, Project, Tile
 
 NUMBERS = "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
 PICTURE_SECONDS = 3600  # for which a browser may keep a tile
+TOKEN_SECONDS = 20  # for which it is remembered what a challenge shows
 
 
 class _ForVisitors(APIView):
@@ -69,12 +72,10 @@ class Picture(_ForVisitors):
     )
     def get(self, request: Request, token: str, number: int) -> HttpResponse:
         """The picture of a tile, for those before whom it was put."""
-        challenge = challenges.find(token, visitors.known(request))
-        if not 1 <= number <= len(challenge.tiles):
+        shown = _tiles(request, token)
+        if not 1 <= number <= len(shown):
             raise Gone
-        tile = get_object_or_404(
-            Tile.objects.select_related("image"), pk=challenge.tiles[number - 1]
-        )
+        tile = get_object_or_404(Tile.objects.select_related("image"), pk=shown[number - 1])
         try:
             picture = tiles.picture(tile)
         except FileNotFoundError:
@@ -138,6 +139,17 @@ def message(outcome: Outcome) -> str:
         parts.append(f"{_number(outcome.recorded)} {noun} recorded")
     sentence = "; ".join(parts)
     return sentence[0].upper() + sentence[1:] + "."
+
+
+def _tiles(request: Request, token: str) -> list[int]:
+    """What the challenge shows; looked up once for all the pictures that a browser asks for."""
+    asking = f"{request.user.pk} {request.COOKIES.get(settings.PSEUDONYM_COOKIE)} {token}"
+    key = f"tiles:{hashlib.sha256(asking.encode(errors='replace')).hexdigest()}"
+    shown: list[int] | None = cache.get(key)
+    if shown is None:
+        shown = challenges.find(token, visitors.known(request)).tiles
+        cache.set(key, shown, TOKEN_SECONDS)
+    return shown
 
 
 def _number(count: int) -> str:
