@@ -33,6 +33,7 @@ async function draw(prompt) {
   if (!form.reportValidity()) return;
   const { count, seed, guidance } = form.elements;
   say("Sending …", true);
+  part("drawn").scrollIntoView({ block: "nearest" });
   try {
     const drawing = await post("/api/v1/generations/", {
       model: Number(page.dataset.model),
