@@ -8,6 +8,7 @@ A value that cannot be read raises and names its variable. Where `DATABASE_URL` 
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -111,14 +112,15 @@ TEMPLATES = [
     }
 ]
 
-if os.environ.get("DATABASE_URL"):
-    DATABASES = {"default": dict(dj_database_url.parse(os.environ["DATABASE_URL"]))}
-else:
-    DATABASES = {"default": embedded.database(DATA_DIR)}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": dict(dj_database_url.parse(os.environ["DATABASE_URL"]))
+    if os.environ.get("DATABASE_URL")
+    else embedded.database(DATA_DIR)
+}
 if _flag("DATABASE_POOL", False):  # the web process: many threads, few connections
-    DATABASES["default"]["OPTIONS"] = {
-        **DATABASES["default"].get("OPTIONS", {}),
-        "pool": {"min_size": 2, "max_size": _number("DATABASE_POOL_SIZE", 16, least=2)},
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 2,
+        "max_size": _number("DATABASE_POOL_SIZE", 16, least=2),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

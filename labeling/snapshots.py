@@ -191,7 +191,7 @@ def _copy_pictures(
     while batch := list(islice(stream, BATCH)):
         known = _known(batch)
         for image in batch:
-            name = f"{image.sha256[:16]}{Path(image.file.name).suffix}"
+            name = f"{image.sha256[:16]}{Path(str(image.file.name)).suffix}"
             rows[_split(image)].append(_row(name, image, known[image.pk], prevalence))
             pictures[name] = image
     if not _alike(rows):  # `datasets` refuses splits whose columns are not filled alike
@@ -270,7 +270,7 @@ def _alike(rows: dict[str, list[dict[str, Any]]]) -> bool:
 def _copy(image: Image, path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with default_storage.open(image.file.name, "rb") as file:
+        with default_storage.open(str(image.file.name), "rb") as file:
             data = file.read()
     except OSError as error:
         raise SnapshotError(

@@ -42,7 +42,7 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         "download",
     ]
 
-    def get_fields(self, request: HttpRequest, obj: Snapshot | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Snapshot | None = None) -> Any:
         return self.readonly_fields if obj else self.add_fields
 
     def get_readonly_fields(self, request: HttpRequest, obj: Snapshot | None = None) -> list[str]:

@@ -34,12 +34,12 @@ class Question(models.Model):
         ANNOTATOR = "annotator"
         MODEL = "model"
 
-    project = models.ForeignKey(Project, models.CASCADE, related_name="questions")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="questions", db_index=False)
     tile = models.ForeignKey(Tile, models.CASCADE, related_name="questions")
     kind = models.CharField(max_length=8, choices=Kind.choices)
     grid = models.PositiveSmallIntegerField(default=1, help_text="Its tile's grid.")
     concept = models.ForeignKey(
-        Concept, models.CASCADE, null=True, blank=True, related_name="questions"
+        Concept, models.CASCADE, null=True, blank=True, related_name="questions", db_index=False
     )
     text = models.CharField(max_length=500, blank=True, help_text="The caption; else empty.")
     source = models.CharField(max_length=9, choices=Source.choices, default=Source.IMPORT)

@@ -86,7 +86,7 @@ def test_a_short_export_is_thrown_away(snapshot, tmp_path, monkeypatch):
         (out / "train/a.webp").unlink()
 
     monkeypatch.setitem(exports.FORMATS, "kohya", exports.Format(forgetful, kohya.count))
-    with pytest.raises(exports.ExportError, match="holds 3 pictures .* not 4"):
+    with pytest.raises(exports.ExportError, match=r"holds 3 pictures .* not 4"):
         exports.export(folder=snapshot, format="kohya", out=tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["snapshot"]
 
@@ -94,7 +94,7 @@ def test_a_short_export_is_thrown_away(snapshot, tmp_path, monkeypatch):
 def test_a_folder_in_use_is_left_alone(snapshot, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/letter.txt").write_text("dear")
-    with pytest.raises(exports.ExportError, match="in use"):
+    with pytest.raises(exports.ExportError, match=r"in use"):
         exports.export(folder=snapshot, format="kohya", out=tmp_path / "out")
     assert (tmp_path / "out/letter.txt").read_text() == "dear"
 
@@ -108,7 +108,7 @@ def test_a_damaged_snapshot_is_not_exported(snapshot, tmp_path):
 @pytest.mark.django_db
 @pytest.mark.parametrize("which", ["99999999999999999999", "7", "nowhere"])
 def test_the_command_refuses_what_is_no_snapshot(which, tmp_path):
-    with pytest.raises(CommandError, match="no snapshot|not a snapshot"):
+    with pytest.raises(CommandError, match=r"no snapshot|not a snapshot"):
         call_command("export", which, format="kohya", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

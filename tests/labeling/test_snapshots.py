@@ -142,7 +142,7 @@ def test_a_changed_file_is_found_before_it_is_used(project):
     metadata = next(folder.glob("*/metadata.jsonl"))
     row = json.loads(metadata.read_text())
     metadata.write_text(json.dumps(row | {"text": "a lie"}) + "\n")
-    with pytest.raises(snapshots.SnapshotError, match="changed after freezing"):
+    with pytest.raises(snapshots.SnapshotError, match=r"changed after freezing"):
         snapshots.verify(folder)
 
 
@@ -153,5 +153,5 @@ def test_the_command_says_what_it_froze(project, capsys):
 
 
 def test_the_command_names_the_projects_that_there_are(project):
-    with pytest.raises(CommandError, match="no project “gardn” .*garden"):
+    with pytest.raises(CommandError, match=r"no project “gardn” .*garden"):
         call_command("snapshot", project="gardn")
