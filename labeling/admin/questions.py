@@ -33,7 +33,6 @@ class QuestionAdmin(RecordAdmin[Question]):
         "belief",
         "answered",
         "disagreement",
-        "source",
         "review_link",
     ]
     list_display_links = ["wording"]

@@ -54,7 +54,7 @@ class Filters(forms.Form):
         choices=[("", "every source"), *Question.Source.choices], required=False
     )
     decided = forms.ChoiceField(
-        choices=[("", "not yet decided"), ("yes", "decided by a reviewer"), ("all", "all")],
+        choices=[("", "to decide"), ("yes", "decided"), ("all", "all")],
         required=False,
         label="Review",
     )
