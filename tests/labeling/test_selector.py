@@ -209,7 +209,7 @@ def test_an_inactive_project_asks_nothing(alice, shapes):
     assert challenges.issue(annotator=alice, project=shapes) is None
 
 
-@pytest.mark.parametrize(("kind", "most"), [("grid", 5), ("split", 6), ("verify", 4), ("write", 4)])
+@pytest.mark.parametrize(("kind", "most"), [("grid", 5), ("split", 6), ("verify", 8), ("write", 4)])
 def test_it_needs_few_queries(alice, scenes, kind, most):
     choose(alice, scenes.project, "grid")
     with CaptureQueriesContext(
