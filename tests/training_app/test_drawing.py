@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from PIL import Image as Pillow
 
 from labeling.models import Image, Question, Snapshot
 from training import children, drawing, jobs
+from training.api.generations import WishThrottle
 from training.models import Generation, Model, Run
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ ADDRESS = "/api/v1/generations/"
 
 @pytest.fixture(autouse=True)
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.clear()  # nobody has wished for anything yet
     monkeypatch.setattr(children, "MODULE", "tests.training_app.child")
 
 
@@ -113,6 +116,15 @@ def test_the_queue_has_an_end(client: Client, model: Model, settings: SettingsWr
     settings.DRAW_QUEUE = 2
     assert [wish(client)["status"] for _ in range(3)] == [201, 201, 429]
     assert wish(client)["code"] == "throttled"
+
+
+def test_one_address_may_not_wish_without_end(
+    client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WishThrottle, "rate", "2/minute")
+    answers = [wish(client) for _ in range(3)]
+    assert [answer["status"] for answer in answers] == [201, 201, 429]
+    assert answers[2]["code"] == "throttled"
 
 
 def test_a_failed_drawing_says_why(client: Client, model: Model) -> None:
