@@ -59,10 +59,10 @@ def test_it_goes_back_to_where_the_button_was(
     assert ada_client.post(block(alice), {"next": there})["Location"] == there
 
 
-@pytest.mark.parametrize("next", ["https://evil.example/", "//evil.example", "javascript:1", ""])
-def test_it_never_leaves_the_site(ada_client: Client, alice: Annotator, next: str) -> None:
-    response = ada_client.post(block(alice), {"next": next})
-    assert response["Location"] == f"/admin/labeling/annotator/{alice.pk}/change/"
+def test_it_never_leaves_the_site(ada_client: Client, alice: Annotator) -> None:
+    for there in ("https://evil.example/", "//evil.example", "javascript:1", ""):
+        response = ada_client.post(block(alice), {"next": there})
+        assert response["Location"] == f"/admin/labeling/annotator/{alice.pk}/change/"
 
 
 def test_blocking_takes_permission_and_a_post(

@@ -12,16 +12,14 @@ from labeling.models import Project, Question
 def reviewer(page: Page, live_server: object, ada: User, ada_client: Client) -> Page:
     """Ada, signed in."""
     cookie = ada_client.cookies["sessionid"].value
-    page.context.add_cookies(
-        [{"name": "sessionid", "value": cookie, "url": str(live_server)}]  # type: ignore[list-item]
-    )
+    page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": str(live_server)}])
     return page
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_reviewer_needs_no_mouse(reviewer: Page, live_server: object, shapes: Project) -> None:
     problems: list[str] = []
-    reviewer.on("console", lambda line: problems.append(line.text) if line.type == "error" else 0)
+    reviewer.on("pageerror", lambda error: problems.append(str(error)))
     reviewer.goto(f"{live_server}/admin/labeling/project/{shapes.pk}/review/?kind=concept")
     first, second, third = Question.objects.filter(kind="concept", verdict=None).order_by("-pk")[:3]
 

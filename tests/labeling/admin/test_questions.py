@@ -91,12 +91,10 @@ def test_the_last_one_leads_back_to_the_wall(ada_client: Client, question: Quest
     assert b"That was the last of these questions." in response.content
 
 
-@pytest.mark.parametrize("decision", ["", "maybe", "\0"])
-def test_an_unknown_decision_changes_nothing(
-    ada_client: Client, question: Question, decision: str
-) -> None:
-    response = ada_client.post(address(question, "decide"), {"decision": decision}, follow=True)
-    assert b"nothing was changed" in response.content
+def test_an_unknown_decision_changes_nothing(ada_client: Client, question: Question) -> None:
+    for decision in ("", "maybe", "\0"):
+        response = ada_client.post(address(question, "decide"), {"decision": decision}, follow=True)
+        assert b"nothing was changed" in response.content
     question.refresh_from_db()
     assert question.verdict is None
 
