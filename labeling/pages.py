@@ -2,6 +2,7 @@
 
 from django.contrib.auth import login
 from django.contrib.auth.forms import UserCreationForm
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.templatetags.static import static
@@ -9,13 +10,16 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView, TemplateView
 
+from labeling import labels
 from labeling.models import Challenge, Project
+
+SUMMARY_SECONDS = 30  # for which the figures of the first page are kept
 
 
 def home(request: HttpRequest) -> HttpResponse:
     """What the answers are for, and the way to the first challenge."""
-    projects = Project.objects.filter(active=True)
-    return render(request, "home.html", {"projects": projects})
+    shown = [(project, _summary(project)) for project in Project.objects.filter(active=True)]
+    return render(request, "home.html", {"shown": shown})
 
 
 def take_part(request: HttpRequest) -> HttpResponse:
@@ -44,6 +48,16 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         login(request, form.save())
         return redirect("home")
     return render(request, "sign_up.html", {"form": form})
+
+
+def _summary(project: Project) -> labels.Summary:
+    """Counted now and then: it takes a while where there are many questions."""
+    key = f"pages-summary-{project.pk}"
+    kept: labels.Summary | None = cache.get(key)
+    summary = kept or labels.summary(project=project)
+    if not kept:
+        cache.set(key, summary, SUMMARY_SECONDS)
+    return summary
 
 
 class Favicon(RedirectView):

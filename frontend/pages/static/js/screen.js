@@ -8,6 +8,7 @@ const PATIENCE = 300; // ms before a skeleton is shown
 
 export class Screen {
   #actions = {};
+  #answers = 0;
   #keys = {};
   #parts = {};
   #root;
@@ -67,7 +68,7 @@ export class Screen {
     this.#say("note", "");
   }
 
-  sayOutcome({ message, progress }, generated) {
+  sayOutcome({ message, progress, generated }) {
     this.#say("outcome", generated ? `${message} ${words.GENERATED}` : message);
     this.#showProgress(progress);
   }
@@ -97,7 +98,11 @@ export class Screen {
 
   #panel(code, [title, text], [button]) {
     const press = code === "reload" ? () => location.reload() : this.#actions.retry;
-    if (this.troubled === code) return;
+    if (this.troubled === code) {
+      if (code === "empty") this.#say("note", words.STILL_NOTHING);
+      return;
+    }
+    this.#say("note", "");
     this.#keys = {};
     this.#ask("", title, "");
     this.#say("hint", text);
@@ -126,8 +131,11 @@ export class Screen {
     this.#parts[part].textContent = text ?? "";
   }
 
+  /** A challenge that was fetched ahead may know less than the last answer: never go back. */
   #showProgress(progress) {
-    if (progress) this.#say("progress", words.progress(progress));
+    if (!progress || progress.answers < this.#answers) return;
+    this.#answers = progress.answers;
+    this.#say("progress", words.progress(progress));
   }
 
   /** The focus is ours to move when it is on the challenge, or nowhere. */

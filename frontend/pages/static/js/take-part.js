@@ -26,11 +26,18 @@ const outbox = new Outbox({
 const screen = new Screen({ root, submit, skip, retry: next });
 
 let current = null; // { challenge, deadline, shownAt } on the screen
+let coming = null; // the promise of the next one
 let expiry = 0;
 let retry = 0;
 
 /** Bring the next challenge to the screen, or say why there is none. */
-async function next() {
+function next() {
+  coming ??= bring().finally(() => {
+    coming = null;
+  });
+}
+
+async function bring() {
   clearTimeout(expiry);
   current = null;
   const loading = screen.wait();
@@ -93,7 +100,7 @@ async function deliver() {
 
 /** What became of one answer. */
 function tell({ entry, outcome, refusal }) {
-  if (outcome && entry.action === "answer") screen.sayOutcome(outcome, outcome.generated === true);
+  if (outcome && entry.action === "answer") screen.sayOutcome(outcome);
   const known = refusal?.code === "answered" && entry.tried; // it had arrived the first time
   if (refusal && entry.action === "answer" && !known) screen.sayRefused(refusal);
 }

@@ -8,6 +8,8 @@ export const NOTHING_LEFT = [
     "pictures are added and as the model finds new doubts.",
 ];
 
+export const STILL_NOTHING = "Still nothing new: please come back later.";
+
 export const EXPIRED = [
   "This question has been open too long",
   "Its pictures have expired. What you answered before is kept.",

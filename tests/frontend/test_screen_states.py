@@ -1,0 +1,144 @@
+"""What the challenge screen shows when things do not go their way."""
+
+import json
+from datetime import timedelta
+
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from labeling.models import Answer, Challenge, Project
+
+ISSUE = "**/api/v1/challenges/"
+
+
+def post(page, path, body):
+    """Send what the page itself would send, from outside its own code."""
+    return page.evaluate(
+        """async ([path, body]) => (await fetch(path, {
+            method: "POST", body, headers: {
+                "Content-Type": "application/json",
+                "X-CSRFToken": document.querySelector('meta[name="csrf-token"]').content,
+            }})).status""",
+        [path, json.dumps(body)],
+    )
+
+
+def token(page):
+    return page.locator("#stage img").first.get_attribute("src").split("/")[4]
+
+
+def test_a_second_submission_changes_nothing_and_says_so(ask):
+    page = ask()
+    assert post(page, f"/api/v1/challenges/{token(page)}/answer/", {"selected": [1]}) == 200
+    page.keyboard.press("n")
+    expect(page.locator("#note")).to_contain_text("answered before: the first answer stands")
+    assert Answer.objects.filter(value=True).count() == 1
+
+
+def test_an_answer_that_comes_too_late_is_not_counted_and_says_so(ask):
+    page = ask()
+    key = token(page).split(".")[0]
+    Challenge.objects.filter(pk=key).update(expires_at=timezone.now() - timedelta(seconds=1))
+    page.keyboard.press("n")
+    expect(page.locator("#note")).to_contain_text("expired before your answer")
+    assert not Answer.objects.exists()
+
+
+def test_a_question_that_was_open_too_long_offers_a_new_one(ask):
+    page = ask()
+
+    def shorten(route):
+        response = route.fetch()
+        route.fulfill(response=response, json={**response.json(), "expires_in": 1})
+
+    page.route(ISSUE, shorten)
+    page.reload()
+    expect(page.locator("#subject")).to_have_text("This question has been open too long")
+    page.unroute(ISSUE)
+    page.get_by_role("button", name="Show a new one").click()
+    expect(page.locator(".tile img").first).to_be_visible()
+
+
+def test_answers_given_offline_are_sent_later(ask):
+    page = ask()
+    page.context.set_offline(True)
+    page.keyboard.press("n")
+    expect(page.locator("#waiting")).to_contain_text("1 answer waits on this device")
+    page.keyboard.press("n")
+    expect(page.locator("#subject")).to_have_text("You are offline")
+    expect(page.locator("#hint")).to_contain_text("2 answers wait")
+    assert not Answer.objects.exists()
+    page.context.set_offline(False)
+    expect(page.locator("#outcome")).not_to_be_empty()
+    expect(page.locator("#waiting")).to_be_empty()
+    assert Challenge.objects.filter(answered_at__isnull=False).count() == 2
+
+
+def test_an_answer_outlives_the_page_that_it_was_given_on(ask):
+    page = ask()
+    page.context.set_offline(True)
+    page.keyboard.press("n")
+    expect(page.locator("#waiting")).to_contain_text("1 answer waits")
+    address = page.url
+    page.context.set_offline(False)
+    page.goto(address)
+    for _ in range(100):
+        if Answer.objects.count():
+            break
+        page.wait_for_timeout(50)
+    assert Answer.objects.count() == 9
+
+
+def test_it_says_when_nothing_is_left(ask):
+    page = ask()
+    Project.objects.update(active=False)
+    page.reload()
+    expect(page.locator("#subject")).to_have_text("Nothing left to ask")
+    page.get_by_role("button", name="Look again").click()
+    expect(page.locator("#note")).to_contain_text("Still nothing new")
+
+
+def test_those_who_are_too_fast_are_asked_to_wait_and_lose_nothing(ask):
+    page = ask()
+    throttled = {"status": 429, "headers": {"Retry-After": "1"}, "json": {"code": "throttled"}}
+    page.route("**/answer/", lambda route: route.fulfill(**throttled), times=1)
+    page.keyboard.press("n")
+    expect(page.locator("#waiting")).to_contain_text("That was quick!")
+    expect(page.locator("#outcome")).not_to_be_empty()
+    assert Answer.objects.count() == 9
+
+
+def test_a_failing_server_is_a_calm_sentence(ask):
+    page = ask()
+    page.route(ISSUE, lambda route: route.fulfill(status=500, body="boom"), times=1)
+    page.reload()
+    expect(page.locator("#subject")).to_have_text("The server has trouble")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator(".tile img").first).to_be_visible()
+
+
+def test_the_skeleton_waits_a_moment_before_it_shows(ask):
+    page = ask()
+    page.route(ISSUE, lambda route: None)
+    page.reload(wait_until="domcontentloaded")
+    expect(page.locator("#ask")).to_have_attribute("data-mode", "loading")
+    expect(page.locator(".skeleton")).to_be_visible()
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_help_opens_with_a_key_and_closes(ask):
+    page = ask()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("n")  # means nothing while the help is open
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert not Answer.objects.exists()
+
+
+def test_without_javascript_it_says_what_is_missing(browser, live_server, shapes):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{live_server.url}/take-part/shapes/")
+    assert "This page needs JavaScript" in page.locator("main").inner_text()
+    context.close()
