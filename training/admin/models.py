@@ -1,6 +1,8 @@
 """Models and drawings in the admin."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -39,13 +41,20 @@ class GenerationAdmin(RecordAdmin[Generation]):
     fields = ["prompt", "pictures", "model", "state", "error", "count", "seed", "guidance"]
     readonly_fields = ["pictures"]
 
+    class Media:
+        css = {"all": ["training/run.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
+        return super().get_queryset(request).prefetch_related("samples")
+
     @admin.display(description="pictures")
     def pictures(self, generation: Generation) -> SafeString:
-        return format_html_join(
-            " ",
+        images = format_html_join(
+            "",
             '<img src="{}" alt="" width="64" height="64" loading="lazy">',
             (
                 (reverse("generation_picture", args=[generation.pk, number]),)
-                for number in range(1, generation.samples.count() + 1)
+                for number in range(1, len(generation.samples.all()) + 1)
             ),
         )
+        return format_html('<span class="drawn-strip">{}</span>', images)

@@ -148,7 +148,6 @@ NAMES = {
     "caption_among_ten": "Its own caption preferred to nine others",
     "recall@10": "Its own caption among the first ten",
     "nearest_train": "Distance to the nearest training picture",
-    "nearest_train_of_training_pictures": "The same, of training pictures among themselves",
     "near_copies": "Share of near copies",
 }
 HELP = {
@@ -166,7 +165,7 @@ def _is_beside(name: str, numbers: dict[str, float]) -> bool:
     return (
         name in ("chance", "steps", "training_seconds")
         or name.removesuffix("_chance") != name
-        or any(name.startswith(f"{other}_of_real") for other in numbers)
+        or any(name.startswith(f"{other}_of_") for other in numbers)
     )
 
 
@@ -181,7 +180,7 @@ def _beside(name: str, numbers: dict[str, float]) -> str:
     if "precision" in name and "chance" in numbers:
         words.append(f"chance {_number(numbers['chance'])}")
     for key, value in numbers.items():
-        if key.startswith(f"{name}_of_real_"):
+        if key.startswith(f"{name}_of_"):
             words.append(f"{key.rpartition('_of_')[2].replace('_', ' ')} {_number(value)}")
         base = key.removesuffix("_chance")
         if base != key and name.startswith(base):

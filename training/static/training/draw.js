@@ -83,6 +83,7 @@ function show(drawing) {
   part("title").textContent = title;
   part("pictures").replaceChildren(...drawing.pictures.map((one, at) => picture(one, at, title)));
   part("result").hidden = false;
+  if (part("drawn").getBoundingClientRect().top > innerHeight / 2) part("drawn").scrollIntoView();
   const ask = part("ask");
   if (!ask) return;
   ask.hidden = !drawing.prompt;
