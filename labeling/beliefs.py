@@ -12,6 +12,8 @@ from labeling.models import Question
 
 State = Question.State
 
+SLACK = 2  # a settled question opens again at so many times the doubt at which it settled
+
 _COLUMNS = {
     "prior": "float8",
     "opinion": "float8",
@@ -71,10 +73,11 @@ def _state(question: Question) -> Question.State:
     project, count = question.project, question.answers_count
     if question.verdict is not None:
         return State.SETTLED
-    certainty = max(question.probability, 1 - question.probability)
+    doubt = min(question.probability, 1 - question.probability)
+    bearable = (1 - project.settle_at) * (SLACK if question.state == State.SETTLED else 1)
     if count < max(project.answers_min, question.answers_wanted):
         return State.OPEN
-    if certainty >= project.settle_at:
+    if doubt <= bearable:
         return State.SETTLED
     return State.AMBIGUOUS if count >= project.answers_cap else State.OPEN
 
