@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,8 @@ def main() -> None:
 
         django.setup()
         from django.conf import settings
-        from django.test.utils import get_runner, setup_databases, teardown_databases
+        from django.test.utils import setup_databases, teardown_databases
 
-        assert get_runner
         settings.ALLOWED_HOSTS = ["testserver"]
         databases = setup_databases(verbosity=0, interactive=False)
         try:
@@ -160,7 +160,7 @@ def as_django_does() -> Iterator[None]:
     from labeling.admin.base import QuickAdmin
 
     ours = QuickAdmin.paginator, QuickAdmin.show_full_result_count
-    QuickAdmin.paginator = Paginator
+    QuickAdmin.paginator = Paginator  # type: ignore[assignment]
     QuickAdmin.show_full_result_count = admin.ModelAdmin.show_full_result_count
     try:
         yield
@@ -178,7 +178,7 @@ def report(project: Any, questions: int) -> None:
 
     client = Client()
     client.force_login(User.objects.get())
-    concept = models.Concept.objects.first()
+    concept, annotator = models.Concept.objects.all()[0], models.Annotator.objects.all()[0]
     everything = wall.Filters({}, project=project).questions()
     deep = everything.order_by("disagreement", "id")[PAGES_END]
     one = wall.after(everything, None, 1)[0]
@@ -189,7 +189,7 @@ def report(project: Any, questions: int) -> None:
         "open questions of a concept": f"question/?concept={concept.pk}&state=open",
         "a question by its words": "question/?q=wanted",
         "answers": "answer/",
-        "answers of an annotator": f"answer/?q={models.Annotator.objects.first().pseudonym}",
+        "answers of an annotator": f"answer/?q={annotator.pseudonym}",
         "images": "image/",
         "images with a keyword": "image/?q=word+7",
         "challenges": "challenge/",
@@ -197,10 +197,7 @@ def report(project: Any, questions: int) -> None:
     }
     print(f"| page, at {questions:,} questions | ours, s | Django's list, s |\n|---|---|---|")
     for name, address in lists.items():
-        address = f"/admin/labeling/{address}"
-        ours = seconds(lambda address=address: client.get(address))
-        with as_django_does():
-            theirs = seconds(lambda address=address: client.get(address))
+        ours, theirs = compared(partial(client.get, f"/admin/labeling/{address}"))
         print(f"| {name} | {ours:.3f} | {theirs:.3f} |", flush=True)
     pages = {
         "review": review,
@@ -210,23 +207,39 @@ def report(project: Any, questions: int) -> None:
         "who said what": f"/admin/labeling/question/{one.pk}/review/",
     }
     for name, address in pages.items():
-        print(f"| {name} | {seconds(lambda address=address: client.get(address)):.3f} | – |")
-    cold = seconds(lambda: (cache.clear(), client.get(review))[1], rounds=3)
-    print(f"| review, figures reckoned anew | {cold:.3f} | – |")
+        print(f"| {name} | {seconds(partial(client.get, address)):.3f} | – |")
+
+    def anew() -> Any:
+        cache.clear()
+        return client.get(review)
+
+    print(f"| review, figures reckoned anew | {seconds(anew, rounds=3):.3f} | – |")
 
 
 PAGES_END = 100  # questions from the end of the wall
 
 
+def compared(request: Callable[[], Any]) -> tuple[float, float]:
+    """Medians of our list and of Django's, taken in turns, so that both meet the same machine."""
+    pairs = []
+    for _ in range(ROUNDS + 1):
+        ours = once(request)
+        with as_django_does():
+            pairs.append((ours, once(request)))
+    return statistics.median(a for a, _ in pairs[1:]), statistics.median(b for _, b in pairs[1:])
+
+
 def seconds(request: Callable[[], Any], rounds: int = ROUNDS) -> float:
     """Median of several requests, after one that warms up."""
-    taken = []
-    for _ in range(rounds + 1):
-        start = time.perf_counter()
-        response = request()
-        taken.append(time.perf_counter() - start)
-        assert response.status_code == 200, (response.status_code, response.content[:200])
-    return statistics.median(taken[1:])
+    return statistics.median([once(request) for _ in range(rounds + 1)][1:])
+
+
+def once(request: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    response = request()
+    taken = time.perf_counter() - start
+    assert response.status_code == 200, (response.status_code, response.content[:200])
+    return taken
 
 
 if __name__ == "__main__":

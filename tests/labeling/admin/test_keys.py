@@ -1,9 +1,11 @@
 """Reviewing with the keyboard, in a real browser."""
 
+from functools import partial
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Page, expect
+from playwright.sync_api import ConsoleMessage, Page, expect
 
 from labeling.models import Project, Question
 
@@ -16,10 +18,15 @@ def reviewer(page: Page, live_server: object, ada: User, ada_client: Client) -> 
     return page
 
 
+def note(problems: list[str], line: ConsoleMessage) -> None:
+    if line.type == "error":
+        problems.append(line.text)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_reviewer_needs_no_mouse(reviewer: Page, live_server: object, shapes: Project) -> None:
     problems: list[str] = []
-    reviewer.on("pageerror", lambda error: problems.append(str(error)))
+    reviewer.on("console", partial(note, problems))
     reviewer.goto(f"{live_server}/admin/labeling/project/{shapes.pk}/review/?kind=concept")
     first, second, third = Question.objects.filter(kind="concept", verdict=None).order_by("-pk")[:3]
 

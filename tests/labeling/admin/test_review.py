@@ -41,7 +41,7 @@ def review(project: Project) -> str:
     return f"/admin/labeling/project/{project.pk}/review/"
 
 
-def shown(client: Client, address: str, **filters: object) -> list[int]:
+def shown(client: Client, address: str, **filters: str | int) -> list[int]:
     response = client.get(address, filters)
     assert response.status_code == 200
     return [question.pk for question, _ in response.context["tiles"]]
