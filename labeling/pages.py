@@ -2,6 +2,7 @@
 
 from django.contrib.auth import login
 from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -43,7 +44,7 @@ def challenge(request: HttpRequest, project: str) -> HttpResponse:
 
 def sign_up(request: HttpRequest) -> HttpResponse:
     """A name and a password, nothing else."""
-    form = UserCreationForm(request.POST or None)
+    form: UserCreationForm[User] = UserCreationForm(request.POST or None)
     if form.is_valid():
         login(request, form.save())
         return redirect("home")

@@ -1,6 +1,5 @@
 """The pages around the challenge, and what holds for all of them."""
 
-import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
@@ -19,19 +18,16 @@ def test_the_first_page_leads_to_the_first_challenge(page, live_server, shapes):
     assert page.url.endswith("/take-part/shapes/")
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/sign-in/", "/sign-up/", "/nowhere/"]
-    + [f"/take-part/shapes/?kind={kind}" for kind in ("grid", "split", "verify", "write")],
-)
-def test_nothing_scrolls_sideways_at_320_pixels(page, live_server, scenes, path):
+def test_nothing_scrolls_sideways_at_320_pixels(page, live_server, scenes):
     page.set_viewport_size(NARROW)
-    page.goto(live_server.url + path)
-    if "kind" in path:
-        expect(page.locator("#stage img").first).to_be_visible()
-    wide, room = page.evaluate(WIDTHS)
-    assert wide <= room
-    assert page.evaluate(SMALL_TARGETS) == []
+    kinds = [f"/take-part/shapes/?kind={kind}" for kind in ("grid", "split", "verify", "write")]
+    for path in ("/", "/sign-in/", "/sign-up/", "/nowhere/", *kinds):
+        page.goto(live_server.url + path)
+        if path in kinds:
+            expect(page.locator("#stage img").first).to_be_visible()
+        wide, room = page.evaluate(WIDTHS)
+        assert wide <= room, path
+        assert page.evaluate(SMALL_TARGETS) == [], path
 
 
 def test_pages_break_no_rule_of_their_own(page, live_server, shapes):
