@@ -37,12 +37,17 @@ def entropy(probability: float) -> float:
 
 
 def priority(question: Question) -> float:
-    """How much one more answer is wanted: entropy in bits × the concept's value; 0 if not open."""
+    """How much one more answer is wanted: entropy in bits × the concept's value; 0 if not open.
+
+    However certain it looks, what was begun is brought to an end before more is begun, and so is
+    what a reviewer asked more answers for.
+    """
     if question.state != State.OPEN:
         return 0.0
     value = question.concept.value if question.concept else 1.0
-    if question.answers_count < question.answers_wanted:
-        return value  # a reviewer asked for more, however certain it looks
+    count = question.answers_count
+    if count < question.answers_wanted or (count and count < question.project.answers_min):
+        return value
     return entropy(question.probability) * value
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import django
 import pytest
+from django.conf import settings
 
 from labeling import embedded
 
@@ -30,6 +31,7 @@ def pytest_configure() -> None:
     except embedded.EmbeddedError as error:
         raise pytest.UsageError(str(error)) from error
     django.setup()
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
 
 
 def pytest_unconfigure() -> None:

@@ -50,9 +50,18 @@ def test_a_careful_person_moves_more_than_a_hasty_one(alice, bob, shapes):
 
 def test_an_answer_against_the_belief_makes_it_less_certain(alice, bob, question):
     say(alice, question, True)
-    wanted = question.priority
+    doubt = 1 - question.probability
     say(bob, question, False)
-    assert question.priority > wanted
+    assert 1 - question.probability > doubt
+    assert question.state == State.OPEN and question.priority > 0.3
+
+
+def test_what_was_begun_is_finished_before_more_is_begun(alice, question):
+    untouched = Question.objects.filter(state=State.OPEN).exclude(pk=question.pk).first()
+    Question.objects.filter(pk=question.pk).update(probability=0.02, prior=0.02)
+    say(alice, question, False)
+    assert question.probability < 0.01, "it looks settled, but one person alone said so"
+    assert question.priority >= untouched.priority
 
 
 def test_it_settles_once_it_is_certain_and_enough_people_were_asked(alice, bob, question):
