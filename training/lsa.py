@@ -16,7 +16,7 @@ from training.clip import WIDTH, TextEncoder
 from training.data import Row
 
 WORDS = 6000  # the commonest
-RANK = 128  # low enough that an apple is a fruit
+RANK = 192  # low enough that an apple is a fruit
 ROWS = 8000  # pictures, evenly spread, that it is fitted to
 
 

@@ -51,7 +51,7 @@ class DiffusionConfig:
     sampler: str = "ancestral"
     prompts: tuple[str, ...] = ()  # none: chosen from the snapshot
     samples: int = 6  # a prompt, in grids and in the evaluation
-    judge_steps: int = 200
+    judge_steps: int = 300
     checkpoint_steps: int = 500
     grid_steps: int = 500
 
