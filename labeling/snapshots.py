@@ -2,7 +2,9 @@
 
 The folder is a Hugging Face imagefolder: `train/` and `test/`, each with pictures and a
 `metadata.jsonl`, beside a `manifest.json` with every file's SHA-256. An image shows what its
-surest tile shows; a caption is kept where it is believed; doubt is written down, not cut off.
+surest tile shows; a caption is kept where it is believed; doubt is written down, not cut off. What
+was seen in parts of it alone is named in `in_part`, and is no keyword: it is not what the picture
+is of.
 """
 
 import contextlib
@@ -39,6 +41,7 @@ class _Known:
     """What is believed of one image."""
 
     concepts: dict[str, float] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)  # concepts that were asked of all of it
     captions: list[dict[str, Any]] = field(default_factory=list)
     answers: int = 0
 
@@ -227,6 +230,8 @@ def _known(images: Iterable[Image]) -> dict[int, _Known]:
         image.answers += answers
         if kind == Question.Kind.CONCEPT:  # the surest tile comes first
             image.concepts.setdefault(concept, round(probability, 4))
+            if grid == 1:
+                image.whole.add(concept)
         elif probability >= 0.5 and grid == 1:
             image.captions.append(
                 {"text": text, "confidence": round(probability, 4), "source": source}
@@ -238,12 +243,14 @@ def _row(name: str, image: Image, known: _Known, prevalence: dict[str, float]) -
     concepts = {c: known.concepts.get(c, round(p, 4)) for c, p in sorted(prevalence.items())}
     doubted = {c for c, p in known.concepts.items() if p < 0.5}
     shown = sorted(c for c, p in known.concepts.items() if p >= 0.5)
-    tags = dict.fromkeys(chain((k for k in image.keywords if k not in doubted), shown))
+    of_it = (c for c in shown if c in known.whole)
+    tags = dict.fromkeys(chain((k for k in image.keywords if k not in doubted), of_it))
     return {
         "file_name": name,
         "text": known.captions[0]["text"] if known.captions else "",
         "tags": list(tags),
         "concepts": concepts,
+        "in_part": ", ".join(c for c in shown if c not in known.whole),
         "captions": known.captions,
         "n_answers": known.answers,
         "license": image.license,

@@ -25,7 +25,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Row:
-    """One picture and what is believed of it."""
+    """One picture and what is believed of all of it; what parts of it show is left out."""
 
     path: Path
     captions: tuple[tuple[str, float], ...]
@@ -81,6 +81,7 @@ def _row(folder: Path, value: dict[str, Any]) -> Row:
     name = str(value["file_name"])
     if Path(name).name != name:
         raise ValueError(name)
+    in_part = set(str(value.get("in_part", "")).split(", "))
     return Row(
         path=folder / name,
         captions=tuple(
@@ -90,7 +91,9 @@ def _row(folder: Path, value: dict[str, Any]) -> Row:
         ),
         tags=tuple(str(tag) for tag in value.get("tags", []) if str(tag).strip()),
         concepts={
-            str(name): _probability(p) for name, p in dict(value.get("concepts", {})).items()
+            str(name): _probability(p)
+            for name, p in dict(value.get("concepts", {})).items()
+            if name not in in_part
         },
     )
 

@@ -78,7 +78,9 @@ def test_a_picture_shows_what_its_surest_tile_shows(project):
     questions.ask_concepts(tiles=tiles.cut(image, grid=4), concepts=[cat])
     question = Question.objects.filter(tile__position=6).get()
     Question.objects.filter(pk=question.pk).update(probability=0.99)
-    assert rows(snapshots.freeze(project=project))["1.png"]["concepts"] == {"cat": 0.99}
+    row = rows(snapshots.freeze(project=project))["1.png"]
+    assert row["concepts"] == {"cat": 0.99}
+    assert (row["in_part"], row["tags"]) == ("cat", []), "it is not a picture of a cat"
 
 
 def test_the_same_beliefs_give_the_same_hash_and_new_ones_another(project):

@@ -25,6 +25,14 @@ def test_a_snapshot_is_read(snapshot: Snapshot) -> None:
     assert first.concepts["red"] == 0.97
 
 
+def test_what_only_a_part_shows_is_not_believed_of_the_whole(copy: Path) -> None:
+    path = copy / "train" / "metadata.jsonl"
+    row = json.loads(path.read_text().splitlines()[0]) | {"in_part": "red, cat"}
+    path.write_text(json.dumps(row) + "\n")
+    assert "red" in row["concepts"]
+    assert "red" not in read_snapshot(copy).train[0].concepts
+
+
 def test_a_folder_that_is_no_snapshot_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"manifest\.json is missing"):
         read_snapshot(tmp_path)

@@ -48,9 +48,7 @@ def test_it_is_downloaded_as_a_zip(admin_client, project, format):
     assert archive.testzip() is None
     pictures = [name for name in archive.namelist() if name.endswith((".webp", ".png"))]
     assert len(pictures) == 2
-    assert {name.split("/")[0] for name in archive.namelist()} == {
-        f"garden-{snapshot.pk}-{format}"
-    }
+    assert {name.split("/")[0] for name in archive.namelist()} == {f"garden-{snapshot.pk}-{format}"}
 
 
 def test_a_damaged_snapshot_is_not_sent(admin_client, project):
