@@ -119,3 +119,9 @@ def test_staff_without_the_permission_only_look(
     assert client.get(RUNS).status_code == 200
     assert post(client, RUNS, project="shapes", recipe="clip")[0] == 403
     assert post(client, f"{RUNS}{run.pk}/cancel/")[0] == 403
+
+
+@pytest.mark.parametrize("address", [RUNS, "/api/v1/models/"])
+def test_a_made_up_cursor_finds_nothing(staff: Client, address: str) -> None:
+    position_x = "cD14"
+    assert staff.get(f"{address}?cursor={position_x}").status_code == 404

@@ -112,7 +112,8 @@ def certainty(folder: str) -> str:
     certain = sum(not DOUBT < probability < 1 - DOUBT for probability in beliefs)
     if not beliefs:
         return "no concepts"
-    return f"{certain / len(beliefs):.0%} of {len(beliefs):,} beliefs about concepts are certain"
+    share = f"{certain / len(beliefs):.0%} of {len(beliefs):,} beliefs about concepts"
+    return f"{share} are surer than 95%"
 
 
 def compared(run: Run) -> Model | None:

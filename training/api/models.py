@@ -2,7 +2,7 @@
 
 from rest_framework import generics, serializers
 
-from training.api.runs import Newest
+from labeling.api.pages import NewestFirst
 from training.models import Model
 
 
@@ -20,7 +20,7 @@ class ModelList(generics.ListAPIView[Model]):
 
     queryset = Model.objects.select_related("project", "run")
     serializer_class = ModelSerializer
-    pagination_class = Newest
+    pagination_class = NewestFirst
 
 
 class ModelDetail(generics.RetrieveAPIView[Model]):

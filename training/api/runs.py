@@ -6,11 +6,12 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import generics, pagination, serializers, status
+from rest_framework import generics, serializers, status
 from rest_framework.permissions import BasePermission, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.pages import NewestFirst
 from labeling.api.serializers import ErrorOut
 from labeling.models import Project, Snapshot
 from training import jobs, progress, runs
@@ -25,10 +26,6 @@ class MayTrain(BasePermission):
         return request.method in ("GET", "HEAD", "OPTIONS") or (
             request.user.is_active and request.user.has_perm("training.add_run")
         )
-
-
-class Newest(pagination.CursorPagination):
-    ordering = "-id"
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
@@ -93,7 +90,7 @@ class RunList(generics.ListAPIView[Run]):
     """The newest run first."""
 
     permission_classes = [IsAdminUser, MayTrain]
-    pagination_class = Newest
+    pagination_class = NewestFirst
     serializer_class = RunSerializer
 
     def get_queryset(self) -> QuerySet[Run]:
