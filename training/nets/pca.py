@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.data import Pixels
@@ -55,10 +56,11 @@ def flat(pixels: Pixels) -> Tensor:
     return torch.from_numpy(np.array(pixels)).flatten(1).float() / 255
 
 
-def fit(pixels: Pixels, components: int, seed: int) -> PCA:
-    """Fit to the pictures and their mirror images, or to a random part of many."""
+def fit(pixels: Pixels, components: int, seed: int, of: NDArray[np.int64] | None = None) -> PCA:
+    """Fit to the pictures (those at ``of``) and their mirror images, or to a random part of many."""
     half = FIT_ROWS // 2
-    rows = np.sort(np.random.default_rng(seed).permutation(len(pixels))[:half])
+    known = np.arange(len(pixels)) if of is None else of
+    rows = np.sort(np.random.default_rng(seed).permutation(known)[:half])
     chosen = pixels[rows]
     images = torch.cat([flat(chosen), flat(chosen[:, :, ::-1])])
     pca = PCA(pixels.shape[1], min(components, len(images), images.shape[1]))

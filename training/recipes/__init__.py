@@ -30,7 +30,7 @@ PRESETS: dict[str, dict[str, Config]] = {
             checkpoint_steps=10,
             grid_steps=30,
         ),
-        "cpu": DiffusionConfig(steps=3200),
+        "cpu": DiffusionConfig(steps=2400),
     },
 }
 

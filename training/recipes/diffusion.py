@@ -71,10 +71,10 @@ class DiffusionTraining:
         self.config = config
         self.encoder = text_encoder(encoder or default_spec())
         self.pixels = pack(snapshot.train, config.size, cache, digest(snapshot.train))
-        self.pca = fit(self.pixels, config.components, seed)
+        beliefs = gather(snapshot.train, snapshot.concepts)
+        self.pca = fit(self.pixels, config.components, seed, of=_told(beliefs))
         self.latents = with_mirrored(self.pca, self.pixels)  # (2, n, K)
         self.names = [row.path.name for row in snapshot.train]
-        beliefs = gather(snapshot.train, snapshot.concepts)
         self.certain = beliefs.certain
         self.texts = _embed(beliefs, self.encoder, cache).to(device())  # (t + n, E)
         self.slots, self.trust, self.share = (
@@ -129,6 +129,15 @@ class DiffusionTraining:
         """The model that the run would end with if ``network`` were its last."""
         assert isinstance(network, ConditionalMLP)
         return Model(self.config, network, self.pca, self.encoder, self.certain)
+
+
+def _told(beliefs: Beliefs) -> NDArray[np.int64]:
+    """The pictures of which something is said, where they are most; else all of them.
+
+    The others still teach what pictures look like, but nobody can ask for them.
+    """
+    told = np.flatnonzero(beliefs.share.sum(1) > 0)
+    return told if 2 * len(told) >= len(beliefs.share) else np.arange(len(beliefs.share))
 
 
 def _embed(beliefs: Beliefs, encoder: TextEncoder, cache: Path) -> Tensor:
