@@ -42,6 +42,7 @@ class _Known:
 
     concepts: dict[str, float] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)  # concepts that were asked of all of it
+    heard: set[str] = field(default_factory=set)  # those of which people said something
     captions: list[dict[str, Any]] = field(default_factory=list)
     answers: int = 0
 
@@ -184,7 +185,7 @@ def _copy_pictures(
     folder: Path, project: Project, include_generated: bool
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
     """Copy each picture to its split. Returns the rows of each split and the files' hashes."""
-    images = Image.objects.filter(project=project).select_related("near_duplicate_of")
+    images = Image.objects.filter(project=project).select_related("near_duplicate_of", "project")
     if not include_generated:
         images = images.filter(generated_by="")
     prevalence = dict(Concept.objects.filter(project=project).values_list("name", "prevalence"))
@@ -222,16 +223,19 @@ def _known(images: Iterable[Image]) -> dict[int, _Known]:
             "source",
             "probability",
             "answers_count",
+            "verdict",
             "grid",
         )
     )
-    for image_id, kind, concept, text, source, probability, answers, grid in questions:
+    for image_id, kind, concept, text, source, probability, answers, verdict, grid in questions:
         image = known[image_id]
         image.answers += answers
         if kind == Question.Kind.CONCEPT:  # the surest tile comes first
             image.concepts.setdefault(concept, round(probability, 4))
             if grid == 1:
                 image.whole.add(concept)
+            if answers or verdict is not None:
+                image.heard.add(concept)
         elif probability >= 0.5 and grid == 1:
             image.captions.append(
                 {"text": text, "confidence": round(probability, 4), "source": source}
@@ -240,17 +244,27 @@ def _known(images: Iterable[Image]) -> dict[int, _Known]:
 
 
 def _row(name: str, image: Image, known: _Known, prevalence: dict[str, float]) -> dict[str, Any]:
-    concepts = {c: known.concepts.get(c, round(p, 4)) for c, p in sorted(prevalence.items())}
-    doubted = {c for c, p in known.concepts.items() if p < 0.5}
-    shown = sorted(c for c, p in known.concepts.items() if p >= 0.5)
-    of_it = (c for c in shown if c in known.whole)
-    tags = dict.fromkeys(chain((k for k in image.keywords if k not in doubted), of_it))
+    imported = set(image.keywords) - known.heard  # an import's word holds until people speak
+    concepts = {
+        concept: round(image.project.import_confidence, 4)
+        if concept in imported
+        else known.concepts.get(concept, round(rarity, 4))
+        for concept, rarity in sorted(prevalence.items())
+    }
+    shown = [concept for concept, p in concepts.items() if p >= 0.5]
+    in_part = [c for c in shown if c not in known.whole | imported]
+    tags = dict.fromkeys(
+        chain(
+            (keyword for keyword in image.keywords if concepts.get(keyword, 1.0) >= 0.5),
+            (concept for concept in shown if concept not in in_part),
+        )
+    )
     return {
         "file_name": name,
         "text": known.captions[0]["text"] if known.captions else "",
         "tags": list(tags),
         "concepts": concepts,
-        "in_part": ", ".join(c for c in shown if c not in known.whole),
+        "in_part": ", ".join(in_part),
         "captions": known.captions,
         "n_answers": known.answers,
         "license": image.license,

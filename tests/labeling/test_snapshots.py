@@ -59,6 +59,7 @@ def test_it_writes_what_is_believed_of_each_picture(project):
     )
     questions.ask_concepts(tiles=[tiles.whole(image)], concepts=[tree, bird])
     Question.objects.filter(concept=bird).update(probability=0.97, answers_count=3)
+    Question.objects.filter(concept=tree).update(probability=0.1, answers_count=1)
     caption(image, "a bird in a tree", 0.9)
     caption(image, "a spoon", 0.2)
 
@@ -68,8 +69,16 @@ def test_it_writes_what_is_believed_of_each_picture(project):
     assert [c["text"] for c in row["captions"]] == ["a bird in a tree"]
     assert row["concepts"] == {"bird": 0.97, "tree": 0.1}
     assert row["tags"] == ["red", "bird"], "the crowd doubts the imported “tree”"
-    assert row["n_answers"] == 3
+    assert row["n_answers"] == 4
     assert (row["license"], row["width"], row["generated"]) == ("MIT", 32, False)
+
+
+def test_an_imports_keyword_is_believed_until_people_speak(project):
+    image = add(project, 1, keywords=["tree"])
+    tree = Concept.objects.create(project=project, name="tree", phrase="a tree", prevalence=0.1)
+    questions.ask_concepts(tiles=[tiles.whole(image)], concepts=[tree])
+    row = rows(snapshots.freeze(project=project))["1.png"]
+    assert (row["concepts"], row["tags"]) == ({"tree": 0.9}, ["tree"])
 
 
 def test_a_picture_shows_what_its_surest_tile_shows(project):

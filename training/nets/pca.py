@@ -57,7 +57,7 @@ def flat(pixels: Pixels) -> Tensor:
 
 
 def fit(pixels: Pixels, components: int, seed: int, of: NDArray[np.int64] | None = None) -> PCA:
-    """Fit to the pictures (those at ``of``) and their mirror images, or to a random part of many."""
+    """Fit to pictures (those at ``of``) and their mirror images, or to a random part of many."""
     half = FIT_ROWS // 2
     known = np.arange(len(pixels)) if of is None else of
     rows = np.sort(np.random.default_rng(seed).permutation(known)[:half])
