@@ -10,6 +10,7 @@ pictures show, err now and then, and one of them clicks at random.
 import os
 import random
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +25,7 @@ from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
 from fixtures.demo import concepts, emoji  # noqa: E402
 from labeling import challenges, embedded  # noqa: E402
-from labeling.models import Annotator, Project, Question  # noqa: E402
+from labeling.models import Annotator, Challenge, Project, Question  # noqa: E402
 from tests import chromium  # noqa: E402
 
 OUT = ROOT / "docs" / "screenshots"
@@ -34,37 +35,50 @@ ERRORS = {"careful": 0.02, "calm": 0.05, "quick": 0.1, "hasty": 0.2, "tired": 0.
 
 
 def take_part(project: Project) -> None:
-    """Each visitor answers some grids of many pictures."""
-    rules = {rule.name: rule for rule in concepts.load()}
-    shown = {f"fluent-emoji-3d/{one.path.name}": one for one in emoji.load()}
+    """Each visitor who is new answers some grids of many pictures."""
     for name, errors in ERRORS.items():
         visitor, new = Annotator.objects.get_or_create(pseudonym=f"a {name} visitor")
         for _ in range(CHALLENGES if new else 0):
             challenge = challenges.issue(annotator=visitor, project=project, kind="grid")
             if challenge is None:
                 break
-            asked = Question.objects.select_related("concept", "tile__image")
-            asked_by_id = asked.in_bulk(challenge.questions)
-            selected = []
-            for number, pk in enumerate(challenge.questions, start=1):
-                question = asked_by_id[pk]
-                truth = rules[question.concept.name].truth(shown[question.tile.image.source])
-                if bool(truth) != (random.random() < errors):
-                    selected.append(number)
+            selected = [
+                number
+                for number, truth in enumerate(look(challenge), start=1)
+                if truth != (random.random() < errors)
+            ]
             challenges.answer(challenge=challenge, selected=selected, seconds=4.0)
+
+
+@cache
+def truths() -> tuple[dict[str, concepts.Rules], dict[str, emoji.Emoji]]:
+    """The demo's concepts by name, and its pictures by source."""
+    rules = {rule.name: rule for rule in concepts.load()}
+    return rules, {f"fluent-emoji-3d/{one.path.name}": one for one in emoji.load()}
+
+
+def look(challenge: Challenge) -> list[bool]:
+    """What a person would see in each tile of a grid."""
+    rules, shown = truths()
+    asked = Question.objects.select_related("concept", "tile__image")
+    found = asked.in_bulk(challenge.questions)
+    return [
+        bool(rules[found[pk].concept.name].truth(shown[found[pk].tile.image.source]))
+        for pk in challenge.questions
+    ]
 
 
 def shoot(page: Page, project: Project) -> None:
     def keep(name: str) -> None:
         page.wait_for_load_state("networkidle")
-        page.screenshot(path=OUT / f"{name}.png")
+        page.screenshot(path=OUT / f"{name}.jpg", quality=85)
 
-    page.goto("/")
-    keep("home")
     page.goto(f"/take-part/{project.slug}/?kind=grid")
     page.wait_for_selector(".tile img")
-    page.keyboard.press("2")
-    page.keyboard.press("5")
+    token = page.locator(".tile img").first.get_attribute("src").split("/challenges/")[1]
+    for number, truth in enumerate(look(Challenge.objects.get(pk=token[:32])), start=1):
+        if truth:
+            page.keyboard.press(str(number))
     keep("challenge")
     page.goto(f"/take-part/{project.slug}/?kind=split")
     page.wait_for_selector(".tile img")
