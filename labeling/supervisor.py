@@ -34,10 +34,7 @@ class Service:
 
 
 class Supervisor:
-    """Runs services; their logs lie in the data folder.
-
-    SIGQUIT, which they get should the supervisor be killed, ends gunicorn and Celery at once.
-    """
+    """Runs services; their logs lie in the data folder. Should it be killed, so are they."""
 
     def __init__(self, *, data_dir: Path, say: Callable[[str], None]) -> None:
         self.data_dir = data_dir
@@ -50,7 +47,7 @@ class Supervisor:
         service.starts.append(time.monotonic())
         with open_log(self.data_dir, service.name) as log:
             service.process = subprocess.Popen(
-                bound(service.command, at_death=signal.SIGQUIT),
+                bound(service.command),
                 cwd=ROOT,
                 env=os.environ | service.environment,
                 stdin=subprocess.DEVNULL,

@@ -71,10 +71,10 @@ def pictures(model: Model) -> dict[str, Any]:
             guidance=GUIDANCE,
             log=Path(model.run.folder) / "pictures.txt",
         )
-        images = [
+        images = {  # a model that draws the same twice is asked about once
             drawing.keep(model=model, data=picture.path.read_bytes(), prompt=picture.prompt)
             for picture in drawn
-        ]
+        }
     asked = sum(drawing.ask(image=image) for image in images)
     return {"pictures": len(images), "questions": asked}
 

@@ -18,13 +18,18 @@ def bound(command: list[str], *, at_death: signal.Signals = signal.SIGKILL) -> l
     return [*launcher, str(os.getpid()), str(int(at_death)), *command]
 
 
+def die_with(parent: int, *, at_death: int = signal.SIGKILL) -> None:
+    """Get this process `at_death` when its parent dies; end it now if that has happened."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(at_death))
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def main(arguments: list[str]) -> None:
     parent, at_death, *command = arguments
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(at_death))
-    if os.getppid() != int(parent):
-        sys.exit(1)  # the parent died before the promise was made
-    for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(ignored_by_python, signal.SIG_DFL)
+    die_with(int(parent), at_death=int(at_death))
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(ignored, signal.SIG_DFL)  # by Python, or by a shell that ran us behind it
     os.execvp(command[0], command)
 
 
