@@ -26,6 +26,7 @@ lint: environment
 
 bench: environment
 	@scripts/demo-pictures
+	$(PYTHON) tests/benchmarks/clone_to_ready.py
 	$(PYTHON) tests/benchmarks/import_speed.py "$(PICTURES)"
 	$(PYTHON) tests/benchmarks/challenges_over_http.py
 	$(PYTHON) tests/benchmarks/admin_lists.py
