@@ -1,88 +1,201 @@
-"""Truth inference beside majority vote, as a Markdown table.
+"""Truth inference beside crowd-kit's methods on sets of real answers, as Markdown tables.
 
-python tests/benchmarks/aggregation.py DATA_FOLDER, which holds a folder a data set with answers.csv
-(task,worker,label) and truth.csv (task,label).
+python tests/benchmarks/aggregation.py FOLDER [--limit SECONDS] [--only METHOD ...]
+
+FOLDER holds a folder a set, with answers.csv (task,worker,label) and truth.csv (task,label). Each
+method gets a process of its own for each set, which is ended at the limit. crowd-kit is no part of
+the environment; put it in a folder of its own and name that folder in PYTHONPATH:
+
+    pip install --no-deps --target LIBRARIES crowd-kit==1.4.2 scikit-learn joblib threadpoolctl \\
+        cloudpickle nltk tqdm transformers
 """
 
-import csv
+import argparse
+import importlib.util
+import multiprocessing
 import sys
 import time
+import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
+import crowds
 import numpy as np
-import numpy.typing as npt
+from crowds import Crowd, Floats, Ints
 
 from labeling.aggregation import aggregate
-from labeling.aggregation.answers import encode
 
-Floats = npt.NDArray[np.float64]
-Columns = list[list[str]]
-
-
-def majority(task: list[str], worker: list[str], label: list[str], classes: list[str]) -> Floats:
-    """Shares of the votes with half a vote more for each class: (T, K)."""
-    votes = encode(task, worker, label, classes=classes).votes() + 0.5
-    shares: Floats = votes / votes.sum(1, keepdims=True)
-    return shares
-
-
-def scores(posterior: Floats, truth: npt.NDArray[np.intp]) -> tuple[float, float, float]:
-    """Accuracy, negative log-likelihood (nats a task), calibration error over ten bins."""
-    confidence = posterior.max(1)
-    right = posterior.argmax(1) == truth
-    chance = posterior[np.arange(len(truth)), truth].clip(min=1e-12)
-    bins = np.minimum((confidence * 10).astype(int), 9)
-    error = np.abs(np.bincount(bins, right, 10) - np.bincount(bins, confidence, 10))
-    return float(right.mean()), float(-np.log(chance).mean()), float(error.sum() / len(truth))
+THEIRS = (
+    "MajorityVote",
+    "Wawa",
+    "ZeroBasedSkill",
+    "DawidSkene",
+    "OneCoinDawidSkene",
+    "GLAD",
+    "MACE",
+    "MMSR",
+)
+GOLD = 0.05
+SEEDS = 5
+Scores = dict[str, float]  # accuracy, NLL, ECE, seconds; NaN where there are no probabilities
 
 
-def read(path: Path) -> Columns:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
-    return [list(column) for column in zip(*rows[1:], strict=True)]
-
-
-def measure(folder: Path) -> list[float]:
-    """Accuracy, NLL, ECE and seconds of majority vote, then ours."""
-    task, worker, label = read(folder / "answers.csv")
-    names, truths = read(folder / "truth.csv")
-    classes = sorted({*label, *truths})
-    tasks = {name: row for row, name in enumerate(sorted(set(task)))}
-    known = [(tasks[t], classes.index(c)) for t, c in zip(names, truths, strict=True) if t in tasks]
-    rows, truth = np.array(known).T
-    figures: list[float] = []
-    for method in (majority, _ours):
-        started = time.perf_counter()
-        posterior = method(task, worker, label, classes)
-        seconds = time.perf_counter() - started
-        figures += [*scores(posterior[rows], truth), seconds]
-    return figures
-
-
-def _ours(task: list[str], worker: list[str], label: list[str], classes: list[str]) -> Floats:
-    return aggregate(task, worker, label, classes=classes).posterior
-
-
-def main(argv: list[str]) -> int:
-    if len(argv) != 2 or not Path(argv[1]).is_dir():
-        print("Name one folder that holds a folder a data set.", file=sys.stderr)
+def main() -> int:
+    args = _arguments()
+    sets = crowds.folders(args.folder)
+    if not sets:
+        print(f"No folder in {args.folder} holds answers.csv and truth.csv.", file=sys.stderr)
         return 2
-    folders = sorted(path.parent for path in Path(argv[1]).glob("*/truth.csv"))
-    table: dict[str, Any] = {folder.name: measure(folder) for folder in folders}
-    if not table:
-        print(f"No folder in {argv[1]} holds answers.csv and truth.csv.", file=sys.stderr)
-        return 2
-    table["**mean**"] = np.mean(list(table.values()), axis=0).tolist()
-    columns = [
-        f"{who} {what}" for who in ("majority", "ours") for what in ("acc", "NLL", "ECE", "s")
-    ]
-    print("| set | " + " | ".join(columns) + " |")
-    print("|---|" + "---:|" * len(columns))
-    for name, figures in table.items():
-        print(f"| {name} | " + " | ".join(f"{figure:.3f}" for figure in figures) + " |")
+    methods = _methods(args.only)
+    results = {
+        method: [_in_time(method, folder, args.limit) for folder in sets] for method in methods
+    }
+    names = [folder.name for folder in sets]
+    for what, title, digits in (
+        ("accuracy", "Accuracy; among n classes that are equally probable each counts 1/n", 3),
+        ("nll", f"Mean negative log-likelihood, nats; probabilities clipped at {crowds.LEAST}", 3),
+        ("ece", f"Expected calibration error, {crowds.BINS} bins", 3),
+        ("seconds", "Seconds", 2),
+    ):
+        _print(
+            title, names, {m: [s.get(what, np.nan) for s in r] for m, r in results.items()}, digits
+        )
     return 0
 
 
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Truth inference beside crowd-kit's methods.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--limit", type=float, default=150.0, help="seconds a method and set")
+    parser.add_argument("--only", nargs="*", help="run these methods alone")
+    return parser.parse_args()
+
+
+def _methods(only: list[str] | None) -> list[str]:
+    methods = [*OURS, *THEIRS]
+    if importlib.util.find_spec("crowdkit") is None:
+        print(f"Without crowd-kit, which is not installed.\n\n{__doc__}", file=sys.stderr)
+        methods = list(OURS)
+    return [method for method in methods if only is None or method in only]
+
+
+def _in_time(method: str, folder: Path, limit: float) -> Scores:
+    """The method's scores on the set; none if it did not finish."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(method, folder, theirs))
+    process.start()
+    theirs.close()
+    try:
+        scores: Scores = ours.recv() if ours.poll(limit) else {}
+    except EOFError:
+        scores = {}  # it failed, and said so on stderr
+    process.kill()
+    process.join()
+    print(f"{folder.name} {method}: {scores or 'not finished'}", file=sys.stderr)
+    return scores
+
+
+def _child(method: str, folder: Path, out: Connection) -> None:
+    warnings.simplefilter("ignore")  # crowd-kit's, of what pandas will do some day
+    crowd = crowds.read(folder)
+    out.send(OURS[method](crowd) if method in OURS else _their(method, crowd))
+
+
+def _scores(posterior: Floats, truth: Ints, seconds: float) -> Scores:
+    return {
+        "accuracy": float(crowds.right(posterior, truth).mean()),
+        "nll": crowds.surprise(posterior, truth),
+        "ece": crowds.calibration_error(posterior, truth),
+        "seconds": seconds,
+    }
+
+
+def _our(crowd: Crowd) -> Scores:
+    started = time.perf_counter()
+    found = aggregate(crowd.task, crowd.worker, crowd.label, classes=range(len(crowd.classes)))
+    seconds = time.perf_counter() - started
+    return _scores(found.posterior[crowd.known], crowd.truth, seconds)
+
+
+def _our_with_gold(crowd: Crowd) -> Scores:
+    """Mean of several draws of the gold; only what is not gold is scored."""
+    runs = [_one_with_gold(crowd, seed) for seed in range(SEEDS)]
+    return {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+
+
+def _one_with_gold(crowd: Crowd, seed: int) -> Scores:
+    count = len(crowd.known)
+    order = np.random.default_rng(seed).permutation(count)
+    chosen, rest = np.split(order, [max(1, round(GOLD * count))])
+    gold = dict(zip(crowd.known[chosen].tolist(), crowd.truth[chosen].tolist(), strict=True))
+    started = time.perf_counter()
+    found = aggregate(
+        crowd.task, crowd.worker, crowd.label, classes=range(len(crowd.classes)), gold=gold
+    )
+    seconds = time.perf_counter() - started
+    return _scores(found.posterior[crowd.known[rest]], crowd.truth[rest], seconds)
+
+
+def _majority_smoothed(crowd: Crowd) -> Scores:
+    started = time.perf_counter()
+    votes = np.zeros((crowd.task.max() + 1, len(crowd.classes)))
+    np.add.at(votes, (crowd.task, crowd.label), 1.0)
+    votes += 0.5
+    shares = votes / votes.sum(1, keepdims=True)
+    return _scores(shares[crowd.known], crowd.truth, time.perf_counter() - started)
+
+
+def _frequencies(crowd: Crowd) -> Scores:
+    """What one would say who knows how frequent each class is, and nothing of the answers."""
+    share = np.bincount(crowd.truth, minlength=len(crowd.classes)) / len(crowd.truth)
+    return _scores(np.tile(share, (len(crowd.truth), 1)), crowd.truth, np.nan)
+
+
+OURS: dict[str, Callable[[Crowd], Scores]] = {
+    "class frequencies of the truth": _frequencies,
+    "vote shares, half a vote more a class": _majority_smoothed,
+    "ours": _our,
+    "ours, 5 % gold": _our_with_gold,
+}
+
+
+def _their(method: str, crowd: Crowd) -> Scores:
+    import crowdkit.aggregation  # type: ignore[import-not-found]
+    import pandas as pd  # type: ignore[import-untyped]
+
+    columns = {"task": crowd.task, "worker": crowd.worker, "label": crowd.label}
+    frame = pd.DataFrame(columns)
+    model = getattr(crowdkit.aggregation, method)()
+    started = time.perf_counter()
+    if not hasattr(model, "fit_predict_proba"):
+        labels = model.fit_predict(frame).loc[crowd.known].to_numpy()
+        seconds = time.perf_counter() - started
+        return {"accuracy": float((labels == crowd.truth).mean()), "seconds": seconds}
+    found = model.fit_predict_proba(frame)
+    seconds = time.perf_counter() - started
+    classes = range(len(crowd.classes))
+    table = found.reindex(index=crowd.known, columns=classes, fill_value=0.0)
+    posterior = np.nan_to_num(table.to_numpy(np.float64))
+    return _scores(posterior, crowd.truth, seconds)
+
+
+def _print(title: str, names: list[str], rows: dict[str, list[float]], digits: int) -> None:
+    if all(np.isnan(figures).all() for figures in rows.values()):
+        return
+    print(f"**{title}**\n")
+    print("| | " + " | ".join([*names, "mean"]) + " |")
+    print("|---|" + "---:|" * (len(names) + 1))
+    for method, figures in rows.items():
+        if not np.isnan(figures).all():
+            cells = [
+                "–" if np.isnan(figure) else f"{figure:.{digits}f}"
+                for figure in [*figures, float(np.mean(figures))]
+            ]
+            print(f"| {method} | " + " | ".join(cells) + " |")
+    print()
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    sys.exit(main())
