@@ -6,27 +6,37 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array  # type: ignore[import-untyped]
+
+from .ids import Column, Index, column, index
 
 Ints = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]
+
+LARGEST = 2 * 10**8  # cells of a table of tasks × classes: 1.6 GB
 
 
 @dataclass(frozen=True)
 class Answers:
     """N distinct answers, at most one per (task, worker), sorted by task and then worker."""
 
-    tasks: npt.NDArray[Any]  # (T,) sorted ids
-    workers: npt.NDArray[Any]  # (W,) sorted ids
-    classes: npt.NDArray[Any]  # (K,) sorted ids
-    task: Ints  # (N,) index into tasks
-    worker: Ints  # (N,) index into workers
-    label: Ints  # (N,) index into classes
+    tasks: Column  # (T,) sorted ids
+    workers: Column  # (W,) sorted ids
+    classes: Column  # (K,) sorted ids
+    task: Index  # (N,) index into tasks
+    worker: Index  # (N,) index into workers
+    label: Index  # (N,) index into classes
 
     def votes(self) -> Floats:
-        """How many answers of each class each task has: (T, K)."""
-        shape = len(self.tasks), len(self.classes)
-        cells = self.task * shape[1] + self.label
-        return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+        """How many answers of each class each task has: (T, K). Raises ValueError if too large."""
+        tasks, k = len(self.tasks), len(self.classes)
+        if tasks * k > LARGEST:
+            raise ValueError(
+                f"{k:,} classes times {tasks:,} tasks are too many for one table: is the label "
+                f"really the class (one is {self.classes[0]!s:.60})?"
+            )
+        cells = self.task * np.int32(k) + self.label
+        return np.bincount(cells, minlength=tasks * k).reshape(tasks, k).astype(np.float64)
 
 
 def encode(
@@ -39,94 +49,131 @@ def encode(
 ) -> Answers:
     """Index three columns of equal length. A worker's last answer to a task is the one that counts.
 
+    Ids are of any kind that can be sorted: text, numbers, dates, truth values; one kind a column.
     `classes` names the classes beforehand; without it they are those answered and those in `also`.
-    Raises ValueError if the columns do not fit together or hold something that cannot be sorted.
+    Takes time linear in the answers for text and for integers without wide gaps. Raises ValueError
+    if the columns do not fit together or hold something that cannot be an id.
     """
-    columns = [np.asarray(column) for column in (task, worker, label)]
-    if any(column.ndim != 1 for column in columns) or len({len(c) for c in columns}) != 1:
-        raise ValueError("task, worker and label must be flat and of the same length")
+    columns = [column(task, "task"), column(worker, "worker"), column(label, "label")]
+    if len({len(each) for each in columns}) != 1:
+        raise ValueError("task, worker and label must be of the same length")
     if not len(columns[0]):
         raise ValueError("there are no answers")
-    if any(column.dtype.kind == "f" and np.isnan(column).any() for column in columns):
-        raise ValueError("task, worker and label must not hold NaN")
-    tasks, task_index = _index(columns[0], "task")
-    workers, worker_index = _index(columns[1], "worker")
-    if classes is None:
-        known = columns[2] if not len(also) else _joined(columns[2], also)
-        class_ids, label_index = _index(known, "label")
-        label_index = label_index[: len(columns[2])]
-    else:
-        class_ids, label_index = _among(columns[2], np.unique(np.asarray(classes)))
-    # np.unique keeps the first of equals: of the reversed rows, hence the last answer.
-    cells = task_index * len(workers) + worker_index
-    last = len(cells) - 1 - np.unique(cells[::-1], return_index=True)[1]
-    return Answers(
-        tasks, workers, class_ids, task_index[last], worker_index[last], label_index[last]
-    )
+    tasks, task_index = index(columns[0], "task")
+    workers, worker_index = index(columns[1], "worker")
+    labels, label_index = index(columns[2], "label")
+    if classes is not None:
+        labels, place = _among(labels, classes)
+        label_index = place[label_index]
+    elif len(also):
+        labels, place = _joined(labels, also)
+        label_index = place[label_index]
+    rows = _last_rows(task_index, worker_index, len(tasks), len(workers))
+    if rows is not None:
+        task_index, worker_index = task_index[rows], worker_index[rows]
+        label_index = label_index[rows]
+    return Answers(tasks, workers, labels, task_index, worker_index, label_index)
 
 
 def gold_rows(gold: Mapping[Any, Any], answers: Answers) -> Floats:
-    """One-hot rows (T, K) for the tasks in `gold`, task id → class id; NaN for the others."""
+    """One-hot rows (T, K) for the tasks in `gold`, task id → class id; NaN for the others.
+
+    Tasks without answers are left out. Raises ValueError for a class that is not among the classes.
+    """
     rows = np.full((len(answers.tasks), len(answers.classes)), np.nan)
-    task_index = {task: i for i, task in enumerate(answers.tasks.tolist())} if gold else {}
-    class_index = {name: i for i, name in enumerate(answers.classes.tolist())}
-    for task, name in gold.items():
-        if name not in class_index:
-            raise ValueError(f"the gold class {name!s} of task {task!s} is not among the classes")
-        rows[task_index[task]] = 0.0
-        rows[task_index[task], class_index[name]] = 1.0
+    places = {name: i for i, name in enumerate(answers.classes.tolist())}
+    found = {task: row for row, task in enumerate(answers.tasks.tolist()) if task in gold}
+    for task, row in found.items():
+        if gold[task] not in places:
+            raise ValueError(
+                f"the gold class {gold[task]!s} of task {task!s} is not among the classes"
+            )
+        rows[row] = 0.0
+        rows[row, places[gold[task]]] = 1.0
     return rows
 
 
 def prior_rows(
-    prior: npt.ArrayLike | Mapping[Any, Sequence[float]] | None, answers: Answers
+    prior: npt.ArrayLike | Mapping[Any, Sequence[float]] | None,
+    answers: Answers,
+    *,
+    name: str = "prior",
 ) -> Floats:
-    """Rows (T, K) that sum to one, or NaN where the prior does not speak of the task."""
+    """Rows (T, K) that sum to one, or NaN where the prior does not speak of the task.
+
+    A mapping may speak of tasks without answers, which are left out. Raises ValueError for rows
+    that are no probabilities: other than K numbers, some NaN but not all, negative, infinite, zero.
+    """
     shape = len(answers.tasks), len(answers.classes)
     if prior is None:
         return np.full(shape, np.nan)
     if isinstance(prior, Mapping):
         unknown = [np.nan] * shape[1]
-        given = [list(prior.get(task, unknown)) for task in answers.tasks.tolist()]
-        if any(len(row) != shape[1] for row in given):
-            raise ValueError(f"a prior must hold {shape[1]} numbers, one a class")
-        rows = np.array(given, np.float64)
-    else:
-        rows = np.array(prior, np.float64)
+        given = [prior.get(task, unknown) for task in answers.tasks.tolist()]
+        if any(np.shape(row) != shape[1:] for row in given):
+            raise ValueError(f"a {name} must hold {shape[1]} numbers, one a class")
+    try:
+        rows = np.array(given if isinstance(prior, Mapping) else prior, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"the {name} must hold nothing but numbers, one a class") from None
     if rows.shape != shape:
-        raise ValueError(f"the prior is {rows.shape}, but tasks × classes are {shape}")
+        raise ValueError(f"the {name} is {rows.shape}, but tasks × classes are {shape}")
+    silent = np.isnan(rows)
     total = rows.sum(1, keepdims=True)
-    if (rows < 0).any() or np.isinf(total).any() or (total == 0).any():
-        raise ValueError("a prior must hold probabilities, with more than zero in each row")
+    bad = (silent.any(1) & ~silent.all(1)) | (rows < 0).any(1) | np.isinf(total[:, 0])
+    bad |= total[:, 0] == 0
+    if bad.any():
+        raise ValueError(
+            f"the {name} of task {answers.tasks[bad.argmax()]!s} does not hold probabilities: "
+            "numbers of zero or more, not all zero, none or all of them NaN"
+        )
     fractions: Floats = rows / total
     return fractions
 
 
-def _index(column: npt.NDArray[Any], name: str) -> tuple[npt.NDArray[Any], Ints]:
-    try:
-        ids, index = np.unique(column, return_inverse=True)
-    except TypeError:
-        raise ValueError(f"the {name} column mixes kinds of ids that cannot be sorted") from None
-    return ids, index.astype(np.intp)
+def _last_rows(task: Index, worker: Index, tasks: int, workers: int) -> Index | None:
+    """The rows that count, by task and then worker; None where they are so already.
+
+    Two stable counting sorts, so that the last of several rows of a pair stays the last.
+    """
+    same = task[1:] == task[:-1]
+    if ((task[1:] > task[:-1]) | (same & (worker[1:] > worker[:-1]))).all():
+        return None
+    rows = _counting_sort(worker, workers)
+    rows = rows[_counting_sort(task[rows], tasks)]
+    task, worker = task[rows], worker[rows]
+    repeated = (task[1:] == task[:-1]) & (worker[1:] == worker[:-1])
+    return rows[np.append(~repeated, True)] if repeated.any() else rows
 
 
-def _joined(labels: npt.NDArray[Any], more: Sequence[Any]) -> npt.NDArray[Any]:
-    extra = np.asarray(more)
+def _counting_sort(keys: Index, size: int) -> Index:
+    """The order that sorts keys below `size`, stable, in linear time: a transposed sparse matrix."""
+    count = len(keys)
+    ones, starts = np.ones(count, np.int8), np.arange(count + 1, dtype=np.int32)
+    order: Index = csr_array((ones, keys, starts), shape=(count, size)).tocsc().indices
+    return order
+
+
+def _joined(labels: Column, more: Sequence[Any]) -> tuple[Column, Index]:
+    """All classes, and the place of each label among them."""
+    extra, _ = index(column(list(more), "gold classes"), "gold classes")
     _check_same_kind(labels, extra, "gold classes")
-    return np.concatenate([labels, extra])
+    ids, places = index(column(labels.tolist() + extra.tolist(), "label"), "label")
+    return ids, places[: len(labels)]
 
 
-def _among(labels: npt.NDArray[Any], classes: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], Ints]:
-    if not len(classes):
+def _among(labels: Column, classes: Sequence[Any]) -> tuple[Column, Index]:
+    ids, _ = index(column(classes, "classes"), "classes")
+    if not len(ids):
         raise ValueError("there must be at least one class")
-    _check_same_kind(labels, classes, "classes")
-    index = np.searchsorted(classes, labels).clip(max=len(classes) - 1)
-    unknown = classes[index] != labels
-    if unknown.any():
-        raise ValueError(f"the label {labels[unknown][0]!s} is not among the classes")
-    return classes, index.astype(np.intp)
+    _check_same_kind(labels, ids, "classes")
+    places = {each: i for i, each in enumerate(ids.tolist())}
+    for label in labels.tolist():
+        if label not in places:
+            raise ValueError(f"the label {label!s} is not among the classes")
+    return ids, np.array([places[label] for label in labels.tolist()], np.int32)
 
 
-def _check_same_kind(labels: npt.NDArray[Any], ids: npt.NDArray[Any], name: str) -> None:
-    if (labels.dtype.kind in "US") != (ids.dtype.kind in "US"):
+def _check_same_kind(labels: Column, ids: Column, name: str) -> None:
+    if isinstance(labels[0], str) != isinstance(ids[0], str):
         raise ValueError(f"labels and {name} must both be text, or neither")
