@@ -8,11 +8,12 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from labeling.aggregation.information import relative_worth
 from labeling.models import Question
 
 State = Question.State
 
-SLACK = 2  # a settled question opens again at so many times the doubt at which it settled
+SLACK = 2  # a retired question opens again at so many times what retired it: doubt, or worth
 
 _COLUMNS = {
     "prior": "float8",
@@ -84,7 +85,23 @@ def _state(question: Question) -> Question.State:
         return State.OPEN
     if doubt <= bearable:
         return State.SETTLED
-    return State.AMBIGUOUS if count >= project.answers_cap else State.OPEN
+    return State.OPEN if _worth_asking(question) else State.AMBIGUOUS
+
+
+def _worth_asking(question: Question) -> bool:
+    """Whether another answer is allowed, and worth what the project says that it costs."""
+    project, count = question.project, question.answers_count
+    if count >= project.answers_cap:
+        return False
+    cost = project.answer_cost * (SLACK if question.state == State.AMBIGUOUS else 1)
+    worth = relative_worth(
+        question.probability,
+        yes=question.yes_count,
+        no=count - question.yes_count,
+        left=project.answers_cap - count,
+        settle_at=project.settle_at,
+    )
+    return worth >= cost
 
 
 def locked(ids: Iterable[int]) -> list[Question]:

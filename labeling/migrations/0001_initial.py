@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                 ('settle_at', models.FloatField(default=0.95, help_text='A question settles when it is at least this certain, either way.', validators=[django.core.validators.MinValueValidator(0.5), django.core.validators.MaxValueValidator(0.9999)])),
                 ('answers_min', models.PositiveSmallIntegerField(default=2, help_text='No question settles on fewer answers than this.')),
                 ('answers_cap', models.PositiveSmallIntegerField(default=9, help_text='A question still uncertain after this many answers is ambiguous.')),
+                ('answer_cost', models.FloatField(default=0.7, help_text='What an answer must bring: a question is given up as ambiguous once an answer to it is expected to settle fewer than this many labels for each that it would settle on a new question. At 0.7 that is after three yes and three no of nine; at 0, never before the last answer allowed.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
                 ('random_share', models.FloatField(default=0.1, help_text='Share of questions drawn at random, so that accuracy can be estimated.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
                 ('import_confidence', models.FloatField(default=0.9, help_text='How far imported captions and keywords are believed before anyone was asked.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
                 ('retrain_after', models.PositiveIntegerField(default=500, help_text='Retrain by itself after this many new labels; 0 is never.')),
@@ -55,6 +56,24 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['name'],
             },
+        ),
+        migrations.CreateModel(
+            name='Recomputation',
+            fields=[
+                ('project', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='recomputation', serialize=False, to='labeling.project')),
+                ('state', models.CharField(choices=[('idle', 'Idle'), ('running', 'Running'), ('failed', 'Failed')], default='idle', max_length=7)),
+                ('wanted', models.BooleanField(default=False, help_text='Something other than an answer calls for it.')),
+                ('lease_token', models.CharField(blank=True, max_length=32)),
+                ('lease_until', models.DateTimeField(blank=True, null=True)),
+                ('began_at', models.DateTimeField(blank=True, null=True)),
+                ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('changed', models.PositiveIntegerField(default=0, help_text='Beliefs that the last one changed.')),
+                ('error', models.TextField(blank=True, help_text='Why the last one failed.')),
+                ('moving', models.JSONField(blank=True, help_text="The move of a concept's prior that is under way.", null=True)),
+                ('strength', models.FloatField(default=0.7, help_text='How far single answers are believed, by the last one.')),
+                ('ambiguity', models.FloatField(default=0.1, help_text='How probable a split truth is, by the last one.')),
+            ],
         ),
         migrations.CreateModel(
             name='Annotator',
@@ -71,6 +90,10 @@ class Migration(migrations.Migration):
                 ('labels_count', models.PositiveIntegerField(default=0, help_text='Labels that became certain with one of their answers.')),
                 ('gold_count', models.PositiveIntegerField(default=0)),
                 ('gold_right', models.PositiveIntegerField(default=0)),
+                ('doubt', models.FloatField(default=0.0, help_text='Evidence that answers turned bad; 0 is none, 8 makes suspect.')),
+                ('suspect_since', models.DateTimeField(blank=True, help_text='When their answers were found to have turned bad.', null=True)),
+                ('suspect_from', models.BigIntegerField(blank=True, editable=False, null=True)),
+                ('suspect_to', models.BigIntegerField(blank=True, editable=False, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('seen_at', models.DateTimeField(blank=True, null=True)),
                 ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='annotator', to=settings.AUTH_USER_MODEL)),
@@ -89,6 +112,7 @@ class Migration(migrations.Migration):
                 ('reasons', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=9), default=list, size=None)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('expires_at', models.DateTimeField()),
+                ('held_until', models.DateTimeField(blank=True, help_text='Until then its open questions are held for it.', null=True)),
                 ('answered_at', models.DateTimeField(blank=True, null=True)),
                 ('skipped', models.BooleanField(default=False)),
                 ('passed', models.BooleanField(blank=True, help_text='Right on the gold tiles.', null=True)),
@@ -146,13 +170,14 @@ class Migration(migrations.Migration):
                 ('yes_count', models.PositiveIntegerField(default=0)),
                 ('disagreement', models.FloatField(default=0.0, help_text='2 · min(yes, no) / (answers + 2): 0 where all agree.')),
                 ('answers_wanted', models.PositiveIntegerField(default=0, help_text='It stays open until it has this many: a reviewer reopened it.')),
+                ('held', django.contrib.postgres.fields.ArrayField(base_field=models.DateTimeField(), blank=True, default=list, help_text='For each who has it in hand, until when. In no index: `labeling.holds`.', size=None)),
                 ('priority', models.FloatField(default=0.0, help_text='How much one more answer is wanted.')),
                 ('random_key', models.FloatField(help_text='Uniform in [0, 1), drawn once.')),
                 ('settled_at', models.DateTimeField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('author', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='captions', to='labeling.annotator')),
+                ('author', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='captions', to='labeling.annotator')),
                 ('concept', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='questions', to='labeling.concept')),
-                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('decided_by', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='questions', to='labeling.project')),
             ],
             options={
@@ -212,7 +237,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='question',
             name='tile',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='questions', to='labeling.tile'),
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='questions', to='labeling.tile'),
         ),
         migrations.AddField(
             model_name='challenge',
@@ -222,6 +247,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='annotator',
             index=models.Index(fields=['-answers_count'], name='annotator_busiest'),
+        ),
+        migrations.AddIndex(
+            model_name='annotator',
+            index=models.Index(condition=models.Q(('suspect_since__isnull', False)), fields=['-suspect_since'], name='annotator_suspect'),
         ),
         migrations.AddIndex(
             model_name='image',
@@ -257,27 +286,27 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='question',
-            index=models.Index(fields=['concept', 'grid', 'state', '-priority', 'random_key'], name='question_wanted'),
+            index=models.Index(condition=models.Q(('kind', 'concept'), ('state', 'open'), models.Q(('source', 'model'), _negated=True)), fields=['concept', 'grid', '-priority', 'random_key'], name='question_wanted'),
         ),
         migrations.AddIndex(
             model_name='question',
-            index=models.Index(fields=['concept', 'grid', 'state', 'random_key'], name='question_random'),
+            index=models.Index(condition=models.Q(('kind', 'concept'), ('state', 'open'), models.Q(('source', 'model'), _negated=True), ('probability__gte', 0.5)), fields=['concept', 'grid', '-priority', 'random_key'], name='question_likely'),
         ),
         migrations.AddIndex(
             model_name='question',
-            index=models.Index(fields=['project', 'kind', 'state', '-priority', 'random_key'], name='question_kind_wanted'),
+            index=models.Index(condition=models.Q(('kind', 'concept'), ('state', 'open'), models.Q(('source', 'model'), _negated=True)), fields=['concept', 'grid', 'random_key'], name='question_random'),
         ),
         migrations.AddIndex(
             model_name='question',
-            index=models.Index(fields=['project', 'kind', 'state', 'random_key'], name='question_kind_random'),
+            index=models.Index(condition=models.Q(('kind', 'concept'), ('state', 'gold'), models.Q(('source', 'model'), _negated=True)), fields=['concept', 'grid', 'verdict', 'random_key'], name='question_gold'),
         ),
         migrations.AddIndex(
             model_name='question',
-            index=models.Index(fields=['project', '-disagreement', '-id'], name='question_disagreement'),
+            index=models.Index(condition=models.Q(('kind', 'caption')), fields=['project', 'state', '-priority', 'random_key'], name='question_caption_wanted'),
         ),
         migrations.AddIndex(
             model_name='question',
-            index=models.Index(fields=['project', 'settled_at'], name='question_settled'),
+            index=models.Index(condition=models.Q(('kind', 'caption')), fields=['project', 'state', 'random_key'], name='question_caption_random'),
         ),
         migrations.AddIndex(
             model_name='question',
@@ -285,11 +314,27 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='question',
+            index=models.Index(fields=['project', '-disagreement', '-id'], name='question_disagreement'),
+        ),
+        migrations.AddIndex(
+            model_name='question',
+            index=models.Index(condition=models.Q(('settled_at__isnull', False)), fields=['project', 'settled_at'], name='question_settled'),
+        ),
+        migrations.AddIndex(
+            model_name='question',
+            index=models.Index(condition=models.Q(('author__isnull', False)), fields=['author'], name='question_author'),
+        ),
+        migrations.AddIndex(
+            model_name='question',
+            index=models.Index(condition=models.Q(('decided_by__isnull', False)), fields=['decided_by'], name='question_decided_by'),
+        ),
+        migrations.AddIndex(
+            model_name='question',
             index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.search.SearchVector('text', config='simple'), condition=models.Q(('kind', 'caption')), name='question_words'),
         ),
         migrations.AddConstraint(
             model_name='question',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'concept')), fields=('tile', 'concept'), name='concept_once_a_tile'),
+            constraint=models.UniqueConstraint(fields=('tile', 'concept'), name='concept_once_a_tile'),
         ),
         migrations.AddConstraint(
             model_name='question',
@@ -313,10 +358,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='challenge',
-            index=models.Index(condition=models.Q(('answered_at', None)), fields=['project', '-created_at'], name='challenge_in_hand'),
-        ),
-        migrations.AddIndex(
-            model_name='challenge',
             index=models.Index(fields=['-created_at'], name='challenge_newest'),
+        ),
+        migrations.RunSQL(
+            # Room on each page: taking a question in hand then touches no index.
+            'ALTER TABLE labeling_question SET (fillfactor = 85)',
+            'ALTER TABLE labeling_question RESET (fillfactor)',
         ),
     ]

@@ -15,9 +15,12 @@ from labeling.models.questions import Question
 class Challenge(models.Model):
     """Tiles put before one person at once; signed, short-lived, answered once.
 
-    `questions` and `reasons` run in the order of the tiles on the screen. A `write` challenge
-    has no question yet: its tile is named and its answer makes one.
+    `questions` and `reasons` run in the order of the tiles on the screen; a tile whose reason is
+    `SHOWN` only completes its picture, and is not asked about. A `write` challenge has no question
+    yet: its tile is named and its answer makes one.
     """
+
+    SHOWN = "shown"
 
     class Kind(models.TextChoices):
         GRID = "grid", "3 × 3 tiles of many pictures"
@@ -36,6 +39,9 @@ class Challenge(models.Model):
     reasons = ArrayField(models.CharField(max_length=9), default=list)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
+    held_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then its open questions are held for it."
+    )
     answered_at = models.DateTimeField(null=True, blank=True)
     skipped = models.BooleanField(default=False)
     passed = models.BooleanField(null=True, blank=True, help_text="Right on the gold tiles.")
@@ -48,11 +54,6 @@ class Challenge(models.Model):
                 fields=["annotator", "expires_at"],
                 condition=Q(answered_at=None),
                 name="challenge_pending",
-            ),
-            models.Index(
-                fields=["project", "-created_at"],
-                condition=Q(answered_at=None),
-                name="challenge_in_hand",
             ),
             models.Index(fields=["-created_at"], name="challenge_newest"),
         ]

@@ -25,6 +25,14 @@ class Project(models.Model):
     answers_cap = models.PositiveSmallIntegerField(
         default=9, help_text="A question still uncertain after this many answers is ambiguous."
     )
+    answer_cost = models.FloatField(
+        default=0.7,
+        validators=_share,
+        help_text="What an answer must bring: a question is given up as ambiguous once an answer "
+        "to it is expected to settle fewer than this many labels for each that it would settle "
+        "on a new question. At 0.7 that is after three yes and three no of nine; at 0, never "
+        "before the last answer allowed.",
+    )
     random_share = models.FloatField(
         default=0.1,
         validators=_share,

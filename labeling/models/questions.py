@@ -1,6 +1,7 @@
 """A text that may or may not be true of a tile, and what is believed about it."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
@@ -9,6 +10,8 @@ from django.db.models import Q
 from labeling.models.annotators import Annotator
 from labeling.models.images import Tile
 from labeling.models.projects import Concept, Project
+
+_ASKED = Q(kind="concept", state="open") & ~Q(source="model")  # of real pictures
 
 
 class Question(models.Model):
@@ -35,7 +38,7 @@ class Question(models.Model):
         MODEL = "model"
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="questions", db_index=False)
-    tile = models.ForeignKey(Tile, models.CASCADE, related_name="questions")
+    tile = models.ForeignKey(Tile, models.CASCADE, related_name="questions", db_index=False)
     kind = models.CharField(max_length=8, choices=Kind.choices)
     grid = models.PositiveSmallIntegerField(default=1, help_text="Its tile's grid.")
     concept = models.ForeignKey(
@@ -44,7 +47,12 @@ class Question(models.Model):
     text = models.CharField(max_length=500, blank=True, help_text="The caption; else empty.")
     source = models.CharField(max_length=9, choices=Source.choices, default=Source.IMPORT)
     author = models.ForeignKey(
-        Annotator, models.SET_NULL, null=True, blank=True, related_name="captions"
+        Annotator,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="captions",
+        db_index=False,
     )
 
     state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
@@ -53,7 +61,12 @@ class Question(models.Model):
     probability = models.FloatField(default=0.5)
     verdict = models.BooleanField(null=True, blank=True)
     decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
     )
     answers_count = models.PositiveIntegerField(default=0)
     yes_count = models.PositiveIntegerField(default=0)
@@ -63,6 +76,12 @@ class Question(models.Model):
     answers_wanted = models.PositiveIntegerField(
         default=0, help_text="It stays open until it has this many: a reviewer reopened it."
     )
+    held = ArrayField(
+        models.DateTimeField(),
+        default=list,
+        blank=True,
+        help_text="For each who has it in hand, until when. In no index: `labeling.holds`.",
+    )
     priority = models.FloatField(default=0.0, help_text="How much one more answer is wanted.")
     random_key = models.FloatField(help_text="Uniform in [0, 1), drawn once.")
     settled_at = models.DateTimeField(null=True, blank=True)
@@ -71,9 +90,7 @@ class Question(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["tile", "concept"], condition=Q(kind="concept"), name="concept_once_a_tile"
-            ),
+            models.UniqueConstraint(fields=["tile", "concept"], name="concept_once_a_tile"),
             models.UniqueConstraint(
                 fields=["tile", "text"], condition=Q(kind="caption"), name="caption_once_a_tile"
             ),
@@ -89,25 +106,55 @@ class Question(models.Model):
                 condition=~Q(state="gold") | Q(verdict__isnull=False), name="gold_has_a_verdict"
             ),
         ]
+        # Every index is paid for by each new question and each answer: an index holds only the
+        # rows that its query reads. `labeling.windows` reads the first seven.
         indexes = [
             models.Index(
-                fields=["concept", "grid", "state", "-priority", "random_key"],
+                fields=["concept", "grid", "-priority", "random_key"],
+                condition=_ASKED,
                 name="question_wanted",
             ),
-            models.Index(fields=["concept", "grid", "state", "random_key"], name="question_random"),
             models.Index(
-                fields=["project", "kind", "state", "-priority", "random_key"],
-                name="question_kind_wanted",
+                fields=["concept", "grid", "-priority", "random_key"],
+                condition=_ASKED & Q(probability__gte=0.5),
+                name="question_likely",
             ),
             models.Index(
-                fields=["project", "kind", "state", "random_key"], name="question_kind_random"
+                fields=["concept", "grid", "random_key"], condition=_ASKED, name="question_random"
             ),
-            models.Index(fields=["project", "-disagreement", "-id"], name="question_disagreement"),
-            models.Index(fields=["project", "settled_at"], name="question_settled"),
+            models.Index(
+                fields=["concept", "grid", "verdict", "random_key"],
+                condition=Q(kind="concept", state="gold") & ~Q(source="model"),
+                name="question_gold",
+            ),
+            models.Index(
+                fields=["project", "state", "-priority", "random_key"],
+                condition=Q(kind="caption"),
+                name="question_caption_wanted",
+            ),
+            models.Index(
+                fields=["project", "state", "random_key"],
+                condition=Q(kind="caption"),
+                name="question_caption_random",
+            ),
             models.Index(
                 fields=["project", "-priority", "random_key"],
                 condition=Q(kind="concept", source="model", state="open"),
                 name="question_generated",
+            ),
+            models.Index(fields=["project", "-disagreement", "-id"], name="question_disagreement"),
+            models.Index(
+                fields=["project", "settled_at"],
+                condition=Q(settled_at__isnull=False),
+                name="question_settled",
+            ),
+            models.Index(
+                fields=["author"], condition=Q(author__isnull=False), name="question_author"
+            ),
+            models.Index(
+                fields=["decided_by"],
+                condition=Q(decided_by__isnull=False),
+                name="question_decided_by",
             ),
             GinIndex(
                 SearchVector("text", config="simple"),
