@@ -1,19 +1,28 @@
 """One answer at a time: what it says about its question, and about the one who gave it.
 
-A question is held as log-odds of "yes". An annotator is held as four expected counts of the
-two-coin model (V. C. Raykar et al., "Learning from crowds", JMLR 11, 2010): sensitivity is the
-chance of "yes" where the truth is yes, specificity that of "no" where it is no.
+An annotator is held as four expected counts of the two-coin model (V. C. Raykar et al., "Learning
+from crowds", JMLR 11, 2010): sensitivity is the chance of "yes" where the truth is yes,
+specificity that of "no" where it is no. An answer is then evidence: a log-likelihood ratio of yes
+against no, bounded both ways. A question is believed by what all its answers are worth now.
+
+What is learned from is the plain sum of the evidence; what is shown is tempered, and admits that
+the truth of a question may lie between yes and no, as the batch method does.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from scipy.special import betaincinv  # type: ignore[import-untyped]
 
 RIGHT, WRONG = 8.5, 1.5  # the Beta prior of both coins: .85 right, worth ten answers
+MEMORY = 200.0  # a coin remembers so many answers: an older one is half forgotten after 140 more
 CAP = 3.0  # one answer is worth at most a likelihood ratio of 20 …
 REVERSED_CAP = 0.5  # … and that of someone worse than chance at most 1.6, the other way round
 TAIL = 0.05  # on each side of the credible interval
+SPLITS = 0.25, 0.5, 0.75  # shares of yes in the truth of a question that is between yes and no
+DEPENDENCE = 0.1  # answers to a question are not independent: each more counts less …
+ONE = math.log(RIGHT / WRONG)  # … in units of what a newcomer's answer is worth
 
 
 class Counts(NamedTuple):
@@ -31,6 +40,13 @@ class Counts(NamedTuple):
     @property
     def specificity(self) -> float:
         return (self.tn + RIGHT) / (self.tn + self.fp + RIGHT + WRONG)
+
+
+class Temper(NamedTuple):
+    """How far answers are believed when a probability is shown."""
+
+    strength: float = 0.7  # of the evidence of a single answer
+    ambiguity: float = 0.1  # how probable a split truth is, before answers, at even odds
 
 
 def log_odds(probability: float) -> float:
@@ -57,6 +73,31 @@ def evidence(counts: Counts, answer: bool) -> float:
     return -min(max(towards, -REVERSED_CAP), CAP)
 
 
+def learned(prior: float, evidence: Sequence[float]) -> float:
+    """Probability of "yes" by all the evidence as it is: what annotators are rated by."""
+    return probability(log_odds(prior) + math.fsum(evidence))
+
+
+def shown(prior: float, evidence: Sequence[float], temper: Temper = Temper()) -> float:
+    """Probability of "yes" to be believed: in [0, 1], and the prior where there is no evidence.
+
+    States are yes, no and the splits between them, P(state) ∝ w_state · P(answers | state)^τ,
+    where τ = strength / (1 + .1 (n - 1)) and n is the evidence in newcomers' answers.
+    """
+    if not evidence:
+        return prior
+    count = max(math.fsum(map(abs, evidence)) / ONE, 1.0)
+    strength = temper.strength / (1 + DEPENDENCE * (count - 1))
+    split = 2 * temper.ambiguity * min(prior, 1 - prior)
+    scores = [(0.0, 1 - prior - split / 2, 0.0), (1.0, prior - split / 2, math.fsum(evidence))]
+    for share in SPLITS:
+        mixed = math.fsum(math.log(share * math.exp(each) + 1 - share) for each in evidence)
+        scores.append((share, split / len(SPLITS), mixed))
+    most = max(score for _, _, score in scores)
+    weights = [(z, w * math.exp(strength * (score - most))) for z, w, score in scores]
+    return math.fsum(z * w for z, w in weights) / math.fsum(w for _, w in weights)
+
+
 def credit(counts: Counts, answer: bool, belief: float) -> Counts:
     """The annotator's counts after an answer, given the probability of "yes" before that answer.
 
@@ -71,8 +112,17 @@ def credit(counts: Counts, answer: bool, belief: float) -> Counts:
     if 0 < belief < 1:
         true = probability(log_odds(belief) + evidence(counts, answer))
     if answer:
-        return counts._replace(tp=counts.tp + weight * true, fp=counts.fp + weight * (1 - true))
-    return counts._replace(fn=counts.fn + weight * true, tn=counts.tn + weight * (1 - true))
+        counts = counts._replace(tp=counts.tp + weight * true, fp=counts.fp + weight * (1 - true))
+    else:
+        counts = counts._replace(fn=counts.fn + weight * true, tn=counts.tn + weight * (1 - true))
+    return remembered(counts)
+
+
+def remembered(counts: Counts) -> Counts:
+    """The counts with both coins worth at most MEMORY answers, in unchanged proportions."""
+    yes = min(1.0, MEMORY / max(counts.tp + counts.fn, 1.0))
+    no = min(1.0, MEMORY / max(counts.tn + counts.fp, 1.0))
+    return Counts(counts.tp * yes, counts.fn * yes, counts.tn * no, counts.fp * no)
 
 
 def reliability(counts: Counts) -> tuple[float, float, float]:

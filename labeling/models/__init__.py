@@ -5,6 +5,7 @@ from labeling.models.challenges import Answer, Challenge
 from labeling.models.images import Image, Tile
 from labeling.models.projects import Concept, Project
 from labeling.models.questions import Question
+from labeling.models.recomputations import Recomputation
 from labeling.models.snapshots import Snapshot
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Image",
     "Project",
     "Question",
+    "Recomputation",
     "Snapshot",
     "Tile",
 ]

@@ -4,6 +4,7 @@ import secrets
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 
 def new_pseudonym() -> str:
@@ -15,6 +16,9 @@ class Annotator(models.Model):
 
     The four expected counts (true and false positives and negatives, beyond the prior) are
     what the annotator's answers showed; `labeling.aggregation.online` reads them.
+
+    Whose answers turned bad is suspect: those from answer `suspect_from` on (to before
+    `suspect_to`, where they proved themselves again on gold) weigh nothing.
     """
 
     user = models.OneToOneField(
@@ -33,12 +37,27 @@ class Annotator(models.Model):
     )
     gold_count = models.PositiveIntegerField(default=0)
     gold_right = models.PositiveIntegerField(default=0)
+    doubt = models.FloatField(
+        default=0.0, help_text="Evidence that answers turned bad; 0 is none, 8 makes suspect."
+    )
+    suspect_since = models.DateTimeField(
+        null=True, blank=True, help_text="When their answers were found to have turned bad."
+    )
+    suspect_from = models.BigIntegerField(null=True, blank=True, editable=False)
+    suspect_to = models.BigIntegerField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     seen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-answers_count", "id"]
-        indexes = [models.Index(fields=["-answers_count"], name="annotator_busiest")]
+        indexes = [
+            models.Index(fields=["-answers_count"], name="annotator_busiest"),
+            models.Index(
+                fields=["-suspect_since"],
+                condition=Q(suspect_since__isnull=False),
+                name="annotator_suspect",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.user.get_username() if self.user else self.pseudonym
