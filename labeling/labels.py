@@ -1,6 +1,5 @@
-"""What the answers add up to, how far people agree, and what reviewers decide."""
+"""What the answers add up to, and what reviewers decide."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,29 +11,11 @@ from django.db.models.functions import Coalesce
 
 from labeling import answers, beliefs, prevalence
 from labeling.aggregation import aggregate
-from labeling.aggregation import agreement as krippendorff
-from labeling.models import Annotator, Answer, Concept, Project, Question
+from labeling.models import Annotator, Answer, Project, Question
 
 State = Question.State
 Said = np.ndarray[tuple[int, int], np.dtype[np.int64]]  # rows (question, annotator, yes)
 BATCH = 2_000
-
-
-@dataclass(frozen=True)
-class ConceptAgreement:
-    """How far people agree on one concept; blocked annotators are left out."""
-
-    concept: Concept
-    questions: int  # asked so far, gold among them
-    answers: int
-    alpha: float | None  # Krippendorff's, with its 95 % interval; None where it is not defined
-    low: float | None
-    high: float | None
-    percent: float | None  # agreeing pairs of answers, 0 … 1
-    prevalence: float | None  # share of yes in all answers
-    settled: int
-    open: int
-    ambiguous: int
 
 
 @dataclass(frozen=True)
@@ -109,29 +90,6 @@ def block(*, annotator: Annotator, by: User) -> int:
 def unblock(*, annotator: Annotator, by: User) -> int:
     """Let an annotator's answers count again. Gives how many labels changed."""
     return _set_blocked(annotator, False, by)
-
-
-def agreement(*, project: Project) -> list[ConceptAgreement]:
-    """Of all concepts, by name."""
-    rows = np.array(
-        Answer.objects.filter(
-            question__project=project, question__kind="concept", annotator__blocked=False
-        ).values_list("question__concept_id", "question_id", "annotator_id", "value"),
-        np.int64,
-    ).reshape(-1, 4)
-    states = Counter(
-        {
-            (concept, state): count
-            for concept, state, count in Question.objects.filter(project=project, kind="concept")
-            .order_by()
-            .values_list("concept_id", "state")
-            .annotate(count=Count("pk"))
-        }
-    )
-    return [
-        _agreement(concept, rows[rows[:, 0] == concept.pk, 1:], states)
-        for concept in project.concepts.all()
-    ]
 
 
 def summary(*, project: Project) -> Summary:
@@ -215,27 +173,6 @@ def _set_blocked(annotator: Annotator, blocked: bool, by: User) -> int:
         _log(annotator_now, by, "Blocked." if blocked else "Unblocked.")
         theirs = Answer.objects.filter(annotator=annotator).values_list("question_id", flat=True)
         return answers.reconsider(questions=theirs)
-
-
-def _agreement(
-    concept: Concept,
-    rows: Said,
-    states: Counter[tuple[int, str]],
-) -> ConceptAgreement:
-    found = krippendorff(rows[:, 0], rows[:, 1], rows[:, 2]) if len(rows) else None
-    return ConceptAgreement(
-        concept=concept,
-        questions=len(np.unique(rows[:, 0])),
-        answers=len(rows),
-        alpha=found.alpha if found else None,
-        low=found.low if found else None,
-        high=found.high if found else None,
-        percent=found.percent if found else None,
-        prevalence=float(rows[:, 2].mean()) if len(rows) else None,
-        settled=states[concept.pk, State.SETTLED],
-        open=states[concept.pk, State.OPEN],
-        ambiguous=states[concept.pk, State.AMBIGUOUS],
-    )
 
 
 def _log(row: Model, by: User, message: str) -> None:

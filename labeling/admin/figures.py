@@ -6,6 +6,7 @@ from typing import Any, cast
 from django.core.cache import cache
 from django.utils import timezone
 
+from labeling import agreement as agreements
 from labeling import labels
 from labeling.admin import drawings
 from labeling.models import Project, Question
@@ -45,12 +46,12 @@ def _progress(project: Project) -> dict[str, Any]:
 
 
 def _agreement(project: Project) -> dict[str, Any]:
-    concepts = labels.agreement(project=project)
+    concepts = agreements.measure(project=project).concepts
     concepts.sort(key=lambda row: 2.0 if row.alpha is None else row.alpha)
     return {"rows": [_row(row) for row in concepts], "at": timezone.now()}
 
 
-def _row(row: labels.ConceptAgreement) -> dict[str, Any]:
+def _row(row: agreements.ConceptAgreement) -> dict[str, Any]:
     cells: dict[str, Any] = {"figures": row, "alpha": "–", "range": "", "drawing": ""}
     if row.alpha is not None:
         low, high = (row.alpha if end is None else end for end in (row.low, row.high))

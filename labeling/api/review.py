@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import labels
+from labeling import agreement, labels
 from labeling.api.fields import YesOrNo
 from labeling.api.pages import ById
 from labeling.api.permissions import may
@@ -203,5 +203,5 @@ class Agreement(APIView):
 
 
 def _agreement(project: Project) -> list[dict[str, Any]]:
-    rows = labels.agreement(project=project)
+    rows = agreement.measure(project=project).concepts
     return [dict(row) for row in AgreementOut(rows, many=True).data]

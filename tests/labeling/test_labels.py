@@ -185,7 +185,6 @@ def test_a_blocked_annotator_is_left_out_of_everything(shapes, opinions, mallory
     assert set(Question.objects.filter(kind="concept").values_list("answers_count", flat=True)) == {
         2
     }
-    assert {row.answers for row in labels.agreement(project=shapes)} == {2 * 24}
 
 
 def test_recomputing_forgets_what_only_blocked_people_said(shapes, mallory):
@@ -196,18 +195,6 @@ def test_recomputing_forgets_what_only_blocked_people_said(shapes, mallory):
     question.refresh_from_db()
     assert (question.probability, question.answers_count) == (question.prior, 0)
     assert labels.recompute(project=shapes) == 0
-
-
-def test_agreement_is_told_for_each_concept(shapes, alice, bob):
-    circle, square = shapes.concepts.order_by("name")
-    truths = {q.pk: truth(q.pk) for q in Question.objects.filter(concept=circle)}
-    say(alice, truths)
-    say(bob, truths)
-    rows = {row.concept: row for row in labels.agreement(project=shapes)}
-    assert rows[circle].alpha == 1 and rows[circle].percent == 1
-    assert (rows[circle].questions, rows[circle].answers) == (24, 48)
-    assert rows[circle].prevalence == 0.5 and rows[circle].settled > 0
-    assert rows[square].alpha is None and rows[square].answers == 0 and rows[square].open == 18
 
 
 def test_the_summary_counts_questions_by_state(shapes, alice):
@@ -223,4 +210,3 @@ def test_one_project_says_nothing_about_another(shapes, opinions, alice):
     other = type(shapes).objects.create(slug="other", name="Other")
     assert labels.recompute(project=other) == 0
     assert labels.summary(project=other).answers == 0
-    assert labels.agreement(project=other) == []

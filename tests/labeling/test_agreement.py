@@ -1,0 +1,89 @@
+"""How far people agree, told for each concept and for the project as a whole."""
+
+import random
+
+import krippendorff
+import numpy as np
+import pytest
+
+from labeling import agreement, answers, labels
+from labeling.models import Annotator, Answer, Question
+from tests.cast import truth
+
+pytestmark = pytest.mark.django_db
+
+
+def say(annotator: Annotator, values: dict[int, bool]) -> None:
+    answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "wanted"))
+
+
+@pytest.fixture
+def contested(shapes, alice, bob, mallory) -> list[Question]:
+    """Alice is always right, Bob mostly, Mallory guesses; each left some out."""
+    dice = random.Random(2)
+    asked = list(Question.objects.filter(kind="concept"))
+    for annotator, wrong in ((alice, 0.0), (bob, 0.2), (mallory, 0.5)):
+        some = [question.pk for question in asked if dice.random() < 0.8]
+        say(annotator, {pk: truth(pk) ^ (dice.random() < wrong) for pk in some})
+    return asked
+
+
+def table(questions: list[Question]) -> np.ndarray:
+    """What was said, as annotators × questions, NaN where nothing was."""
+    said = Answer.objects.filter(question__in=questions, annotator__blocked=False)
+    rows = np.full((Annotator.objects.count(), len(questions)), np.nan)
+    places = {question.pk: place for place, question in enumerate(questions)}
+    names = sorted(Annotator.objects.values_list("pk", flat=True))
+    for annotator, question, value in said.values_list("annotator_id", "question_id", "value"):
+        rows[names.index(annotator), places[question]] = value
+    return rows
+
+
+def test_it_is_told_for_each_concept(shapes, alice, bob):
+    circle, square = shapes.concepts.order_by("name")
+    truths = {q.pk: truth(q.pk) for q in Question.objects.filter(concept=circle)}
+    say(alice, truths)
+    say(bob, truths)
+    rows = {row.concept: row for row in agreement.measure(project=shapes).concepts}
+    assert rows[circle].alpha == 1 and rows[circle].percent == 1
+    assert (rows[circle].questions, rows[circle].compared, rows[circle].answers) == (24, 24, 48)
+    assert rows[circle].prevalence == 0.5 and rows[circle].settled > 0
+    assert rows[square].alpha is None and rows[square].answers == 0 and rows[square].open == 18
+
+
+def test_it_is_what_the_reference_says_of_the_answers_themselves(shapes, contested):
+    measured = agreement.measure(project=shapes)
+    for row in (measured.whole, *measured.concepts):
+        asked = [q for q in contested if row.concept in (None, q.concept)]
+        alpha = krippendorff.alpha(table(asked), level_of_measurement="nominal")
+        assert row.alpha == pytest.approx(alpha)
+        assert row.low < row.alpha < row.high
+
+
+def test_the_whole_holds_all_concepts(shapes, contested):
+    measured = agreement.measure(project=shapes)
+    for name in ("questions", "compared", "answers", "settled", "open", "ambiguous"):
+        parts = sum(getattr(row, name) for row in measured.concepts)
+        assert getattr(measured.whole, name) == parts, name
+
+
+def test_blocked_annotators_are_left_out(shapes, contested, mallory, ada):
+    before = agreement.measure(project=shapes).whole
+    labels.block(annotator=mallory, by=ada)
+    after = agreement.measure(project=shapes).whole
+    theirs = Answer.objects.filter(annotator=mallory, question__kind="concept").count()
+    assert after.answers == before.answers - theirs
+    assert after.alpha == pytest.approx(
+        krippendorff.alpha(table(contested), level_of_measurement="nominal")
+    )
+
+
+def test_one_project_says_nothing_about_another(shapes, contested):
+    other = type(shapes).objects.create(slug="other", name="Other")
+    measured = agreement.measure(project=other)
+    assert measured.concepts == []
+    assert (measured.whole.answers, measured.whole.alpha, measured.whole.prevalence) == (
+        0,
+        None,
+        None,
+    )
