@@ -2,11 +2,20 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+from pyarrow import compute
+
+from .agreement import agreement
+from .answers import Floats
 from .dawid_skene import Aggregate, aggregate
-from .tables import Row, TableError, read_columns, write_all
+from .tables import Codes, Column, Table, TableError, read, shown, write_all
+
+DIGITS = 9  # of each number that is written
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,11 +24,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         outputs = [path for path in (args.out, args.workers) if path]
         inputs = [path for path in (args.answers, args.gold) if path]
         _check_outputs(outputs, inputs)
-        (task, worker, label), _ = read_columns(args.answers, ("task", "worker", "label"))
-        gold = _read_gold(args.gold, set(task)) if args.gold else {}
-        result = _aggregated(args.answers, task, worker, label, gold)
-        writers = (_labels(result), _reliabilities(result))
-        write_all(zip(outputs, writers, strict=False))
+        columns = read(args.answers, ("task", "worker", "label")).columns
+        task, worker, label = columns
+        gold: dict[int, int] = {}
+        if args.gold:
+            gold, label = _read_gold(args.gold, task, label)
+        result = _aggregated(args.answers, (task, worker, label), gold)
+        tables = (_labels(result, task.ids, label.ids), _reliabilities(result, worker.ids))
+        write_all(zip(outputs, tables, strict=False))
+        if args.agreement:
+            print(_summary(*columns))
     except TableError as error:
         print(error, file=sys.stderr)
         return 2
@@ -47,6 +61,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers", type=Path, help="gets worker,answers,reliability, sorted by worker"
     )
+    parser.add_argument(
+        "--agreement",
+        action="store_true",
+        help="print how many there are of what, and how far workers agree",
+    )
     return parser
 
 
@@ -62,54 +81,107 @@ def _check_outputs(outputs: list[Path], inputs: list[Path]) -> None:
         taken.add(path.resolve())
 
 
-def _read_gold(path: Path, tasks: set[str]) -> dict[str, str]:
-    columns, lines = read_columns(path, ("task", "label"))
-    gold: dict[str, str] = {}
-    seen: dict[str, int] = {}
-    for task, label, line in zip(*columns, lines, strict=True):
-        if gold.setdefault(task, label) != label:
-            raise TableError(
-                f"{path}, line {line}, column label: task {task} is {label} here but "
-                f"{gold[task]} on line {seen[task]}."
-            )
-        seen.setdefault(task, line)
-    unknown = [task for task in gold if task not in tasks]
-    if len(unknown) == len(gold):
+def _read_gold(path: Path, task: Column, label: Column) -> tuple[dict[int, int], Column]:
+    """Class by task, as places among the ids, and the labels with the gold's classes among them."""
+    table = read(path, ("task", "label"))
+    gold_task, gold_label = table.columns
+    _check_consistent(table)
+    place = compute.index_in(gold_task.ids, value_set=task.ids).fill_null(-1).to_numpy()
+    place = place[gold_task.codes]
+    _check_known(table, place)
+    names = gold_label.ids.take(pa.array(np.unique(gold_label.codes[place >= 0])))
+    merged = pa.concat_arrays([label.ids, names]).unique()
+    classes = merged.take(compute.array_sort_indices(merged))
+    codes = compute.index_in(label.ids, value_set=classes).to_numpy()[label.codes]
+    label_place = compute.index_in(gold_label.ids, value_set=classes).fill_null(-1).to_numpy()
+    known = label_place[gold_label.codes]
+    gold = dict(zip(place[place >= 0].tolist(), known[place >= 0].tolist(), strict=True))
+    return gold, Column(classes, codes)
+
+
+def _check_consistent(table: Table) -> None:
+    task, label = table.columns
+    _, first = np.unique(task.codes, return_index=True)
+    wrong = label.codes != label.codes[first[task.codes]]
+    if wrong.any():
+        row = int(wrong.argmax())
+        earlier = int(first[task.codes[row]])
+        line, earlier_line = table.lines([row, earlier])
         raise TableError(
-            f"{path}, line {seen[unknown[0]]}, column task: no task in this file has answers "
-            f"(the first is {unknown[0]})."
+            f"{table.path}, line {line}, column label: task {_cell(task, row)} is "
+            f"{_cell(label, row)} here but {_cell(label, earlier)} on line {earlier_line}."
         )
-    if unknown:
-        print(
-            f"{path}, line {seen[unknown[0]]}, column task: {len(unknown)} of {len(gold)} tasks "
-            f"have no answers and are left out (the first is {unknown[0]}).",
-            file=sys.stderr,
-        )
-    return gold
+
+
+def _check_known(table: Table, place: Codes) -> None:
+    """`place` of each row's task among those with answers; -1 where it has none."""
+    unknown = place < 0
+    if not unknown.any():
+        return
+    tasks = table.columns[0]
+    row = int(unknown.argmax())
+    (line,) = table.lines([row])
+    where = f"{table.path}, line {line}, column task:"
+    example = f"(the first is {_cell(tasks, row)})."
+    if unknown.all():
+        raise TableError(f"{where} no task in this file has answers {example}")
+    left_out = len(np.unique(tasks.codes[unknown]))
+    print(
+        f"{where} {left_out} of {len(tasks.ids)} tasks have no answers and are left out {example}",
+        file=sys.stderr,
+    )
+
+
+def _cell(column: Column, row: int) -> str:
+    return shown(column.ids[int(column.codes[row])].as_py())
 
 
 def _aggregated(
-    path: Path, task: list[str], worker: list[str], label: list[str], gold: dict[str, str]
+    path: Path, columns: tuple[Column, Column, Column], gold: dict[int, int]
 ) -> Aggregate:
+    classes = columns[2].ids
     try:
-        return aggregate(task, worker, label, gold=gold)
+        return aggregate(*(each.codes for each in columns), gold=gold, classes=range(len(classes)))
     except ValueError as error:
-        raise TableError(f"{path}, column label: {error}.") from None
+        example = shown(classes[0].as_py())
+        raise TableError(f"{path}, column label: {error} (such as {example}).") from None
 
 
-def _labels(result: Aggregate) -> Iterator[Row]:
-    yield ["task", "label", "confidence", *(f"p_{name}" for name in result.classes)]
-    rows = zip(result.tasks, result.label, result.confidence, result.posterior, strict=True)
-    for task, label, confidence, posterior in rows:
-        yield [task, label, f"{confidence:.9g}", *(f"{p:.9g}" for p in posterior)]
+def _labels(result: Aggregate, tasks: Any, classes: Any) -> Any:
+    """pa.Table of what is believed of each task. Ids: pa.StringArray."""
+    posterior = _rounded(result.posterior)
+    columns = {"task": tasks, "label": classes.take(pa.array(result.label))}
+    numbers = [_rounded(result.confidence), *posterior.T]
+    names = ["confidence", *(f"p_{name}" for name in classes.to_pylist())]
+    return pa.table([*columns.values(), *map(pa.array, numbers)], [*columns, *names])
 
 
-def _reliabilities(result: Aggregate) -> Iterator[Row]:
-    yield ["worker", "answers", "reliability"]
-    for worker, count, value in zip(
-        result.workers, result.answers, result.reliability, strict=True
-    ):
-        yield [worker, int(count), f"{value:.9g}"]
+def _reliabilities(result: Aggregate, workers: Any) -> Any:
+    """pa.Table of what is believed of each worker."""
+    columns = [workers, pa.array(result.answers), pa.array(_rounded(result.reliability))]
+    return pa.table(columns, ["worker", "answers", "reliability"])
+
+
+def _rounded(numbers: Floats) -> Floats:
+    """Probabilities to DIGITS digits that count, down to 1e-12; smaller ones as they are."""
+    size = np.floor(np.log10(np.maximum(numbers, 1e-300)))
+    scale = 10.0 ** np.minimum(DIGITS - 1 - size, 22)
+    return np.where(size > -13, np.round(numbers * scale) / scale, numbers)
+
+
+def _summary(task: Column, worker: Column, label: Column) -> str:
+    agreed = agreement(task.codes, worker.codes, label.codes)
+    counts = (
+        f"{len(task.ids):,} tasks, {len(task.codes):,} answers, {len(worker.ids):,} workers, "
+        f"{len(label.ids):,} classes"
+    )
+    if agreed.alpha is None:
+        return f"{counts}; nothing to tell agreement by."
+    low, high = agreed.low or np.nan, agreed.high or np.nan
+    return (
+        f"{counts}; Krippendorff's alpha {agreed.alpha:.3f} ({low:.3f} to {high:.3f}, 95 %) over "
+        f"{agreed.tasks:,} tasks with two answers or more."
+    )
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ class Answers:
         tasks, k = len(self.tasks), len(self.classes)
         if tasks * k > LARGEST:
             raise ValueError(
-                f"{k:,} classes times {tasks:,} tasks are too many for one table: is the label "
-                f"really the class (one is {self.classes[0]!s:.60})?"
+                f"{k:,} classes times {tasks:,} tasks are too many for one table: labels "
+                "must be classes, not free text"
             )
         cells = self.task * np.int32(k) + self.label
         return np.bincount(cells, minlength=tasks * k).reshape(tasks, k).astype(np.float64)
@@ -147,7 +147,7 @@ def _last_rows(task: Index, worker: Index, tasks: int, workers: int) -> Index | 
 
 
 def _counting_sort(keys: Index, size: int) -> Index:
-    """The order that sorts keys below `size`, stable, in linear time: a transposed sparse matrix."""
+    """The stable order of keys below `size`, in linear time: a sparse matrix, transposed."""
     count = len(keys)
     ones, starts = np.ones(count, np.int8), np.arange(count + 1, dtype=np.int32)
     order: Index = csr_array((ones, keys, starts), shape=(count, size)).tocsc().indices

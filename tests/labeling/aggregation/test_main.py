@@ -1,26 +1,35 @@
-"""The command, as a process of its own: whole results, or one clear sentence."""
+"""The command: whole results, or one clear sentence."""
 
+import contextlib
 import csv
+import io
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from labeling.aggregation.__main__ import main
+
 ROOT = Path(__file__).parents[3]
+HEADER = b"task,worker,label\n"
 ANSWERS = "task,worker,label\n1,alice,cat\n1,bob,cat\n2,alice,dog\n2,bob,cat\n2,carol,dog\n"
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "labeling.aggregation", *arguments],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(folder: Path, *arguments: str) -> Done:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), redirect_stdout(out), redirect_stderr(err):
+        code = main(arguments)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -107,18 +116,33 @@ def test_it_replaces_an_earlier_result_and_leaves_no_draft(folder: Path) -> None
             b"task,label\n1,a\n",
             "answers.csv, line 1: column worker is missing (found: task, label).",
         ),
-        (b"task;worker;label\n1;2;3\n", "column task is missing (found: task;worker;label)."),
+        (
+            b"task;worker;label\n1;2;3\n",
+            "column task is missing (found: task;worker;label); cells are separated by semicolons, "
+            "but must be by commas.",
+        ),
+        (b"task\tworker\tlabel\n1\t2\t3\n", "cells are separated by tabs"),
         (b"task,worker,label,task\n1,a,x,1\n", "line 1: column task appears twice"),
         (b"task,worker,label\n1,a,x\n2,a, \n", "line 3, column label: the cell is empty."),
         (b"task,worker,label\n1,a,x\n\n,a,x\n", "line 4, column task: the cell is empty."),
         (b"task,worker,label\n1,a,x\n2,a\n", "line 3: there are 2 cells where the header has 3."),
         (b"task,worker,label\n1,a,x,y\n", "line 2: there are 4 cells where the header has 3."),
-        (b"task,worker,label\n1,a,x\n2,b,\xe9\n", "line 3: this is not UTF-8 text"),
-        ("task,worker,label\n1,a,x\n".encode("utf-16"), "line 1: this is not UTF-8 text"),
+        (b"task,worker,label\n1,a,x\n2,b,\xe9\n", "line 3, column label: this is not UTF-8 text"),
+        ("task,worker,label\n1,a,x\n".encode("utf-16") + b"\0", "this begins like UTF-16"),
+        ("task,worker,label\n1,a,x\n".encode("utf-16-le"), "line 1: this is not text"),
         (b"task,worker,label\n1,a,\0\n", "line 2: this is not text"),
-        (b'task,worker,label\n1,"a\nb",x\n1,a,"x\n\n\n', "line 4: this is not CSV"),
-        (b"task,worker,label\n1,a," + b"x" * 200_000 + b"\n", "line 2: this is not CSV"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "line 1: this is not UTF-8 text"),
+        (b'task,worker,label\n1,"a\nb",x\n1,a,"x\n\n\n', "a quote that opens in this row is never"),
+        (
+            b'task,worker,label\n1,a,x\n1,"a"b,x\n',
+            "line 3: this is not CSV (text follows a closing",
+        ),
+        (b"task,worker,label\n1,a,x,\n" * 2, "line 2: there are 4 cells"),
+        (b"task,worker,label\n \n1,a,x\n", "line 2: there is 1 cell where the header has 3."),
+        (HEADER + b"1,a," + b"x" * 200_000 + b"\n", "a cell has more than 131,072 characters"),
+        (HEADER + b"1,a,x\n" + b"x" * 2**21, "line 3: this is not CSV (a cell has more than"),
+        (HEADER + b'1,a,"x' + b"\n1,a,x" * 50_000, "line 2: this is not CSV (a cell has more"),
+        (b"x" * 1000 + b"\n", "column task is missing (found: xxxxx"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "line 3: this is not text (it holds a zero byte)"),
     ],
 )
 def test_it_names_what_is_wrong_with_the_answers(
@@ -131,9 +155,74 @@ def test_it_names_what_is_wrong_with_the_answers(
 
 
 def test_it_refuses_labels_that_are_free_text(folder: Path) -> None:
-    lines = [f"{i},{i},text {i}\n" for i in range(2000)]
+    lines = [f"{i},{i},text {i}\n" for i in range(20_000)]
     (folder / "answers.csv").write_text("task,worker,label\n" + "".join(lines), encoding="utf-8")
-    assert "too many" in assert_refused(folder, "answers.csv", "out.csv")
+    sentence = assert_refused(folder, "answers.csv", "out.csv")
+    assert sentence.startswith("answers.csv, column label: 20")
+    assert sentence.endswith("(such as text 0).\n")
+
+
+def test_it_reads_what_a_spreadsheet_saves_as_unicode(folder: Path) -> None:
+    (folder / "answers.csv").write_bytes("task,worker,label\n1,é,ü\n".encode("utf-16"))
+    assert run(folder, "answers.csv", "out.csv").returncode == 0
+    assert [row["label"] for row in rows(folder / "out.csv")] == ["ü"]
+
+
+def test_it_looks_at_its_own_columns_only(folder: Path) -> None:
+    text = b"n\xf6te,task,worker,label,note\n\xe9,1,a,x,\n," + b"1,b,x," + b"y" * 200_000 + b"\n"
+    (folder / "answers.csv").write_bytes(text)
+    assert run(folder, "answers.csv", "out.csv").returncode == 0
+
+
+def test_ids_are_kept_as_they_are_written(folder: Path) -> None:
+    text = 'task,worker,label\n01,a,NA\n1,a,null\n1.0,a,"a, b"\ntrue,a,NA\n'
+    (folder / "answers.csv").write_text(text, encoding="utf-8")
+    assert run(folder, "answers.csv", "out.csv").returncode == 0
+    found = [(row["task"], row["label"]) for row in rows(folder / "out.csv")]
+    assert [task for task, _ in found] == ["01", "1", "1.0", "true"]
+    assert set(rows(folder / "out.csv")[0]) >= {"p_NA", "p_null", "p_a, b"}
+
+
+def test_of_repeated_rows_the_last_one_counts(folder: Path) -> None:
+    run(folder, "answers.csv", "once.csv")
+    (folder / "answers.csv").write_text(ANSWERS + "2,bob,dog\n2,bob,cat\n", encoding="utf-8")
+    run(folder, "answers.csv", "repeated.csv")
+    assert (folder / "once.csv").read_bytes() == (folder / "repeated.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "answers", ["1,a,x\n", "1,a,x\n1,b,x\n", "1,a,x\n2,a,x\n", "1,a,x\n1,b,y\n"]
+)
+def test_it_takes_one_task_one_class_or_one_worker(folder: Path, answers: str) -> None:
+    (folder / "answers.csv").write_text("task,worker,label\n" + answers, encoding="utf-8")
+    assert run(folder, "answers.csv", "out.csv", "--workers", "workers.csv").returncode == 0
+    for row in rows(folder / "out.csv"):
+        assert sum(float(row[name]) for name in row if name.startswith("p_")) == pytest.approx(1)
+
+
+def test_a_gold_class_that_nobody_answered_is_a_class(folder: Path) -> None:
+    (folder / "gold.csv").write_text("task,label\n1,bird\n", encoding="utf-8")
+    assert run(folder, "answers.csv", "out.csv", "--gold", "gold.csv").returncode == 0
+    first = rows(folder / "out.csv")[0]
+    assert (first["label"], first["p_bird"]) == ("bird", "1")
+
+
+def test_gold_may_say_the_same_twice(folder: Path) -> None:
+    (folder / "gold.csv").write_text("task,label\n1,dog\n1,dog\n", encoding="utf-8")
+    assert run(folder, "answers.csv", "out.csv", "--gold", "gold.csv").returncode == 0
+    assert rows(folder / "out.csv")[0]["label"] == "dog"
+
+
+def test_agreement_is_a_line_of_its_own(folder: Path) -> None:
+    result = run(folder, "answers.csv", "out.csv", "--agreement")
+    assert result.returncode == 0
+    assert result.stdout.startswith(
+        "2 tasks, 5 answers, 3 workers, 2 classes; Krippendorff's alpha"
+    )
+    (folder / "answers.csv").write_text("task,worker,label\n1,a,x\n", encoding="utf-8")
+    assert (
+        "nothing to tell agreement by" in run(folder, "answers.csv", "o.csv", "--agreement").stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,10 +263,44 @@ def test_it_names_a_file_that_cannot_be_used(
     assert message in assert_refused(folder, *arguments)
 
 
+def test_a_full_disk_leaves_nothing_half_written(folder: Path) -> None:
+    lines = [f"{i},a,{i % 2}\n" for i in range(1000)]
+    (folder / "answers.csv").write_text("task,worker,label\n" + "".join(lines), encoding="utf-8")
+    (folder / "out.csv").write_text("old", encoding="utf-8")
+    code = (
+        "import resource, sys, labeling.aggregation.__main__ as m;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096));"
+        "sys.exit(m.main(['answers.csv', 'workers.csv', '--workers', 'out.csv']))"
+    )
+    result = process(folder, "-c", code)
+    assert result.returncode == 2
+    assert result.stderr == "workers.csv cannot be written: File too large.\n"
+    assert (folder / "out.csv").read_text() == "old"
+    assert sorted(path.name for path in folder.iterdir()) == ["answers.csv", "out.csv"]
+
+
+def test_it_is_a_command(folder: Path) -> None:
+    result = process(folder, "-m", "labeling.aggregation", "answers.csv", "out.csv")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    refused = process(folder, "-m", "labeling.aggregation", "missing.csv", "out.csv")
+    assert refused.returncode == 2
+
+
 def test_it_needs_neither_django_nor_torch(folder: Path) -> None:
     code = (
         "import sys, labeling.aggregation.__main__ as m; m.main(['answers.csv', 'out.csv']);"
         "sys.exit(any(name in sys.modules for name in ('django', 'torch', 'celery')))"
     )
-    environment = {"PYTHONPATH": str(ROOT)}
-    assert subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment).returncode == 0
+    assert process(folder, "-c", code).returncode == 0
+
+
+def process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
