@@ -1,42 +1,44 @@
 """Record what somebody said, once, and update at once what is believed."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from labeling import beliefs
-from labeling.aggregation import online
-from labeling.models import Annotator, Answer, Challenge, Project, Question
+from labeling.aggregation import drift, online
+from labeling.models import Annotator, Answer, Challenge, Question, Recomputation
 
-# The expected counts of the two-coin model (`online.credit`), with the beliefs as they are now.
-_RATE = """
-WITH shown AS (
-    SELECT annotator_id, count(*) AS answers,
-        count(verdict) AS gold, count(*) FILTER (WHERE verdict = value) AS gold_right,
-        coalesce(sum(weight * p) FILTER (WHERE value), 0) AS tp,
-        coalesce(sum(weight * p) FILTER (WHERE NOT value), 0) AS fn,
-        coalesce(sum(weight * (1 - p)) FILTER (WHERE NOT value), 0) AS tn,
-        coalesce(sum(weight * (1 - p)) FILTER (WHERE value), 0) AS fp
-    FROM (
-        SELECT annotator_id, value, verdict, probability AS p, abs(2 * probability - 1) AS weight
-        FROM labeling_answer AS answer JOIN labeling_question AS q ON q.id = answer.question_id
-        WHERE annotator_id = ANY(%(annotators)s)
-    ) AS said
-    GROUP BY annotator_id
-)
-UPDATE labeling_annotator
-SET true_positives = tp, false_negatives = fn, true_negatives = tn, false_positives = fp,
-    answers_count = answers, gold_count = gold, gold_right = shown.gold_right,
-    reliability = (
-        (tp + %(right)s) / (tp + fn + %(right)s + %(wrong)s)
-        + (tn + %(right)s) / (tn + fp + %(right)s + %(wrong)s)
-    ) / 2
-FROM shown WHERE id = annotator_id
+BATCH = 500  # questions that are held at once
+HEARD_MOST = 100  # answers by which a question is believed as they come; all, when recomputed
+
+# What others said of each question, by a bounded read of its index. Whoever is blocked or was
+# suspect when answering is left out.
+_SAID = """
+SELECT question.id, said.* FROM unnest(%(questions)s::bigint[]) AS question(id)
+CROSS JOIN LATERAL (
+    SELECT value, true_positives, false_negatives, true_negatives, false_positives
+    FROM labeling_answer AS answer JOIN labeling_annotator AS who ON who.id = answer.annotator_id
+    WHERE answer.question_id = question.id AND answer.annotator_id <> %(but)s AND NOT who.blocked
+        AND (
+            who.suspect_from IS NULL OR answer.id < who.suspect_from
+            OR answer.id >= who.suspect_to
+        )
+    ORDER BY answer.annotator_id DESC LIMIT %(most)s
+) AS said
 """
+
+_COUNT = """
+SELECT question_id, count(*), count(*) FILTER (WHERE value)
+FROM labeling_answer AS answer JOIN labeling_annotator AS who ON who.id = answer.annotator_id
+WHERE question_id = ANY(%s) AND NOT who.blocked
+GROUP BY question_id
+"""
+
+Said = Mapping[int, Sequence[tuple[bool, online.Counts]]]  # by question id
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def record(
 ) -> Outcome:
     """Store one person's words by question id; a question answered before is left as it is.
 
-    Those of a blocked annotator are stored and weigh nothing, and the outcome does not tell.
+    Those of a blocked annotator are stored and weigh nothing, as do those of a suspect one, and
+    the outcome does not tell. What it costs does not depend on how much is stored.
     """
     with transaction.atomic():
         annotator = Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
@@ -70,8 +73,9 @@ def record(
             )
         )
         new = [question for question in questions if question.pk not in known]
-        outcome = _believe(annotator, new, values)
-        Answer.objects.bulk_create(
+        if not new:
+            return Outcome(0)
+        stored = Answer.objects.bulk_create(
             [
                 Answer(
                     question=question,
@@ -85,6 +89,7 @@ def record(
             ],
             batch_size=2_000,
         )
+        outcome = _believe(annotator, new, values, first=min(answer.pk for answer in stored))
         if not annotator.blocked:
             beliefs.save(new)
     return outcome
@@ -93,40 +98,54 @@ def record(
 def reconsider(*, questions: Iterable[int]) -> int:
     """Believe anew what all answers to these questions say, but for blocked annotators'.
 
-    Gives how many labels changed: what is believed, or how settled it is.
+    Holds few questions at a time. Gives how many labels changed: what is believed, or how settled
+    it is.
     """
     ids = sorted(questions)
     changed = 0
-    for start in range(0, len(ids), 1_000):
+    for start in range(0, len(ids), BATCH):
         with transaction.atomic():
-            batch = beliefs.locked(ids[start : start + 1_000])
-            answers = (
-                Answer.objects.filter(question__in=batch, annotator__blocked=False)
-                .select_related("annotator")
-                .order_by("question_id", "pk")
-            )
-            said = {pk: list(group) for pk, group in groupby(answers, lambda a: a.question_id)}
-            for question in batch:
-                before = question.label, question.state
-                _add_up(question, said.get(question.pk, []))
-                changed += (question.label, question.state) != before
+            batch = beliefs.locked(ids[start : start + BATCH])
+            changed += recount(batch)
             beliefs.save(batch)
     return changed
 
 
-def rate_annotators(*, project: Project) -> None:
-    """Count anew what all answers of the project's annotators show about them."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        theirs = Answer.objects.filter(annotator=OuterRef("pk"), question__project=project)
-        annotators = list(
-            Annotator.objects.filter(Exists(theirs))
-            .order_by("pk")
-            .select_for_update(no_key=True)
-            .values_list("pk", flat=True)
-        )
-        cursor.execute(
-            _RATE, {"annotators": annotators, "right": online.RIGHT, "wrong": online.WRONG}
-        )
+def recount(questions: Sequence[Question]) -> int:
+    """Believe anew of locked questions what their answers say; gives how many labels changed."""
+    said, given = said_of(questions), counted([question.pk for question in questions])
+    tempers = _tempers(questions)
+    changed = 0
+    for question in questions:
+        before = question.label, question.state
+        evidence = [online.evidence(counts, value) for value, counts in said.get(question.pk, [])]
+        question.probability = online.shown(question.prior, evidence, tempers[question.project_id])
+        question.answers_count, question.yes_count = given.get(question.pk, (0, 0))
+        beliefs.judge(question)
+        changed += (question.label, question.state) != before
+    return changed
+
+
+def said_of(questions: Iterable[Question], *, but: int = 0) -> Said:
+    """(value, the annotator's counts) by question, but for one annotator's.
+
+    Nothing of a question that is known and was answered often: nobody is told anything by it.
+    """
+    said: dict[int, list[tuple[bool, online.Counts]]] = defaultdict(list)
+    ids = [question.pk for question in questions if _open_to_doubt(question)]
+    if ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_SAID, {"questions": ids, "but": but, "most": HEARD_MOST})
+            for question, value, *counts in cursor:
+                said[question].append((value, online.Counts(*counts)))
+    return said
+
+
+def counted(questions: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """(answers, yeses) by question that has any, but for blocked annotators'."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, [list(questions)])
+        return {question: (count, yes) for question, count, yes in cursor}
 
 
 def counts_of(annotator: Annotator) -> online.Counts:
@@ -139,29 +158,36 @@ def counts_of(annotator: Annotator) -> online.Counts:
 
 
 def _believe(
-    annotator: Annotator, questions: list[Question], values: Mapping[int, bool]
+    annotator: Annotator, questions: list[Question], values: Mapping[int, bool], *, first: int
 ) -> Outcome:
     """Update the questions and the annotator, who is saved. Known truths first: they teach most."""
-    counts, now = counts_of(annotator), timezone.now()
+    now = timezone.now()
+    said, tempers = said_of(questions, but=annotator.pk), _tempers(questions)
     settled = harder = gold = right = 0
     for question in sorted(questions, key=lambda q: q.verdict is None):
-        value, belief = values[question.pk], question.probability
-        state, doubt = question.state, question.disagreement
+        value = values[question.pk]
+        state, disagreed = question.state, question.disagreement
+        others = [online.evidence(counts, heard) for heard, counts in said.get(question.pk, [])]
+        mine = [] if annotator.suspect else [online.evidence(counts_of(annotator), value)]
+        before, after = (
+            online.shown(question.prior, evidence, tempers[question.project_id])
+            for evidence in (others, [*others, *mine])
+        )
         if question.verdict is not None:
             gold += 1
             right += question.verdict == value
+            _rate_on_gold(annotator, question.verdict, value, first, now)
         else:
-            evidence = online.evidence(counts, value)
-            question.probability = online.probability(online.log_odds(belief) + evidence)
+            question.probability = after
+            _watch(annotator, question, value, others, first, now)
         question.answers_count += 1
         question.yes_count += value
         beliefs.judge(question, now=now)
-        harder += question.disagreement > doubt
-        settled += _became_certain(question, before=state, value=value)
-        counts = online.credit(counts, value, belief)
-    annotator.true_positives, annotator.false_negatives = counts.tp, counts.fn
-    annotator.true_negatives, annotator.false_positives = counts.tn, counts.fp
-    annotator.reliability = online.reliability(counts)[0]
+        harder += question.disagreement > disagreed
+        if question.state == Question.State.GOLD:
+            settled += _would_settle(question, before, after)
+        else:
+            settled += state == Question.State.OPEN and question.state == Question.State.SETTLED
     annotator.answers_count += len(questions)
     annotator.labels_count += settled
     annotator.gold_count += gold
@@ -169,6 +195,53 @@ def _believe(
     annotator.seen_at = now
     annotator.save(update_fields=_TALLIES)
     return Outcome(len(questions), settled, harder, right == gold if gold else None)
+
+
+def _rate_on_gold(
+    annotator: Annotator, truth: bool, value: bool, first: int, now: datetime
+) -> None:
+    """What an answer to a question of known truth shows; the suspect may prove themselves by it."""
+    _doubt(annotator, float(value == truth), first, now)
+    set_counts(annotator, online.credit(counts_of(annotator), value, float(truth)))
+
+
+def _watch(
+    annotator: Annotator,
+    question: Question,
+    value: bool,
+    others: Sequence[float],
+    first: int,
+    now: datetime,
+) -> None:
+    """What the answer shows about its annotator, as far as others have said anything."""
+    if annotator.suspect:
+        return
+    if others:
+        yes = online.shown(question.prior, others)
+        _doubt(annotator, yes if value else 1 - yes, first, now)
+    belief = online.learned(question.prior, others)
+    set_counts(annotator, online.credit(counts_of(annotator), value, belief))
+
+
+def _doubt(annotator: Annotator, right: float, first: int, now: datetime) -> None:
+    """Make an annotator suspect from answer `first` on, or a suspect one trusted again."""
+    annotator.doubt = drift.doubt(annotator.doubt, right, annotator.reliability)
+    if annotator.doubt >= drift.ALARM and not annotator.suspect:
+        annotator.suspect_since = now
+        annotator.suspect_from, annotator.suspect_to = first, None
+    elif annotator.doubt <= 0 and annotator.suspect:
+        annotator.suspect_since, annotator.suspect_to = None, first
+
+
+def _open_to_doubt(question: Question) -> bool:
+    return question.verdict is None or question.answers_count <= question.project.answers_cap
+
+
+def set_counts(annotator: Annotator, counts: online.Counts) -> None:
+    """Set the expected counts, and the reliability that they mean."""
+    annotator.true_positives, annotator.false_negatives = counts.tp, counts.fn
+    annotator.true_negatives, annotator.false_positives = counts.tn, counts.fp
+    annotator.reliability = (counts.sensitivity + counts.specificity) / 2
 
 
 _TALLIES = [
@@ -181,22 +254,29 @@ _TALLIES = [
     "labels_count",
     "gold_count",
     "gold_right",
+    "doubt",
+    "suspect_since",
+    "suspect_from",
+    "suspect_to",
     "seen_at",
 ]
 
 
-def _became_certain(question: Question, *, before: str, value: bool) -> bool:
-    """Whether the answer settled the question; a known truth counts as an open one would have."""
-    if question.state == Question.State.GOLD:
-        needed = question.project.answers_min
-        return value == question.verdict and question.answers_count == needed
-    return before == Question.State.OPEN and question.state == Question.State.SETTLED
+def _tempers(questions: Iterable[Question]) -> Mapping[int, online.Temper]:
+    """By project: as the last recomputation found it, or as usual where there was none."""
+    tempers: dict[int, online.Temper] = defaultdict(online.Temper)
+    rows = Recomputation.objects.filter(project__in={question.project_id for question in questions})
+    for project, *temper in rows.values_list("project", "strength", "ambiguity"):
+        tempers[project] = online.Temper(*temper)
+    return tempers
 
 
-def _add_up(question: Question, said: list[Answer]) -> None:
-    odds = online.log_odds(question.prior)
-    odds += sum(online.evidence(counts_of(answer.annotator), answer.value) for answer in said)
-    question.probability = online.probability(odds)
-    question.answers_count = len(said)
-    question.yes_count = sum(answer.value for answer in said)
-    beliefs.judge(question)
+def _would_settle(gold: Question, before: float, after: float) -> bool:
+    """Whether the last answer would have settled a question whose truth is not known."""
+    project, count = gold.project, gold.answers_count
+    most = max(project.answers_cap, project.answers_min)
+    return (
+        project.answers_min <= count <= most
+        and max(after, 1 - after) >= project.settle_at
+        and (count == project.answers_min or max(before, 1 - before) < project.settle_at)
+    )

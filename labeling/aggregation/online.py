@@ -49,6 +49,9 @@ class Temper(NamedTuple):
     ambiguity: float = 0.1  # how probable a split truth is, before answers, at even odds
 
 
+USUAL = Temper()  # where nothing was found out yet
+
+
 def log_odds(probability: float) -> float:
     """Log-odds of a probability, which is kept away from 0 and 1 by a millionth."""
     probability = min(max(probability, 1e-6), 1 - 1e-6)
@@ -78,7 +81,7 @@ def learned(prior: float, evidence: Sequence[float]) -> float:
     return probability(log_odds(prior) + math.fsum(evidence))
 
 
-def shown(prior: float, evidence: Sequence[float], temper: Temper = Temper()) -> float:
+def shown(prior: float, evidence: Sequence[float], temper: Temper = USUAL) -> float:
     """Probability of "yes" to be believed: in [0, 1], and the prior where there is no evidence.
 
     States are yes, no and the splits between them, P(state) ∝ w_state · P(answers | state)^τ,

@@ -61,3 +61,8 @@ class Annotator(models.Model):
 
     def __str__(self) -> str:
         return self.user.get_username() if self.user else self.pseudonym
+
+    @property
+    def suspect(self) -> bool:
+        """Whether their answers turned bad, and they have not proved themselves again."""
+        return self.suspect_since is not None

@@ -3,7 +3,7 @@
 import pytest
 
 from labeling import answers, labels
-from labeling.models import Answer, Question
+from labeling.models import Annotator, Answer, Question
 
 pytestmark = pytest.mark.django_db
 State = Question.State
@@ -64,13 +64,16 @@ def test_what_was_begun_is_finished_before_more_is_begun(alice, question):
     assert question.priority >= untouched.priority
 
 
-def test_it_settles_once_it_is_certain_and_enough_people_were_asked(alice, bob, question):
+def test_it_settles_once_it_is_certain_and_enough_people_were_asked(alice, bob, mallory, question):
     assert say(alice, question, True).settled == 0
-    outcome = say(bob, question, True)
+    assert say(bob, question, True).settled == 0, "two who agree may both be wrong"
+    assert say(mallory, question, True).settled == 0
+    eve = Annotator.objects.create(pseudonym="eve")
+    outcome = say(eve, question, True)
     assert outcome.settled == 1
     assert question.state == State.SETTLED and question.priority == 0
     assert question.settled_at is not None
-    assert bob.labels_count == 1
+    assert eve.labels_count == 1
 
 
 def test_nobody_settles_a_question_alone(alice, question):
@@ -123,15 +126,22 @@ def test_gold_shows_how_reliable_somebody_is(bob, mallory, gold):
 
 def test_the_outcome_does_not_tell_gold_from_unknown(alice, bob, mallory, gold, question):
     told = []
+    eve, trent = (Annotator.objects.create(pseudonym=name) for name in ("eve", "trent"))
     for asked in (gold, question):
         told.append(
             [
                 (outcome.settled, outcome.harder)
-                for annotator, value in ((alice, True), (bob, True), (mallory, False))
+                for annotator, value in (
+                    (alice, True),
+                    (bob, True),
+                    (mallory, True),
+                    (eve, True),
+                    (trent, False),
+                )
                 for outcome in [say(annotator, asked, value)]
             ]
         )
-    assert told[0] == told[1] == [(0, 0), (1, 0), (0, 1)]
+    assert told[0] == told[1] == [(0, 0), (0, 0), (0, 0), (1, 0), (0, 1)]
 
 
 def test_a_blocked_annotator_is_heard_and_not_believed(alice, mallory, question, ada):
