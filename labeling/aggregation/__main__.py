@@ -24,16 +24,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         outputs = [path for path in (args.out, args.workers) if path]
         inputs = [path for path in (args.answers, args.gold) if path]
         _check_outputs(outputs, inputs)
-        columns = read(args.answers, ("task", "worker", "label")).columns
-        task, worker, label = columns
+        task, worker, label = read(args.answers, ("task", "worker", "label")).columns.values()
+        agreed = _summary(task, worker, label) if args.agreement else ""
         gold: dict[int, int] = {}
         if args.gold:
             gold, label = _read_gold(args.gold, task, label)
         result = _aggregated(args.answers, (task, worker, label), gold)
         tables = (_labels(result, task.ids, label.ids), _reliabilities(result, worker.ids))
         write_all(zip(outputs, tables, strict=False))
-        if args.agreement:
-            print(_summary(*columns))
+        if agreed:
+            print(agreed)
     except TableError as error:
         print(error, file=sys.stderr)
         return 2
@@ -84,7 +84,7 @@ def _check_outputs(outputs: list[Path], inputs: list[Path]) -> None:
 def _read_gold(path: Path, task: Column, label: Column) -> tuple[dict[int, int], Column]:
     """Class by task, as places among the ids, and the labels with the gold's classes among them."""
     table = read(path, ("task", "label"))
-    gold_task, gold_label = table.columns
+    gold_task, gold_label = table.columns.values()
     _check_consistent(table)
     place = compute.index_in(gold_task.ids, value_set=task.ids).fill_null(-1).to_numpy()
     place = place[gold_task.codes]
@@ -100,7 +100,7 @@ def _read_gold(path: Path, task: Column, label: Column) -> tuple[dict[int, int],
 
 
 def _check_consistent(table: Table) -> None:
-    task, label = table.columns
+    task, label = table.columns.values()
     _, first = np.unique(task.codes, return_index=True)
     wrong = label.codes != label.codes[first[task.codes]]
     if wrong.any():
@@ -118,7 +118,7 @@ def _check_known(table: Table, place: Codes) -> None:
     unknown = place < 0
     if not unknown.any():
         return
-    tasks = table.columns[0]
+    tasks = table.columns["task"]
     row = int(unknown.argmax())
     (line,) = table.lines([row])
     where = f"{table.path}, line {line}, column task:"

@@ -51,7 +51,7 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     path: Path
-    columns: tuple[Column, ...]
+    columns: dict[str, Column]  # by name
     data: bytes = field(repr=False)
 
     def lines(self, rows: Sequence[int]) -> list[int]:
@@ -63,11 +63,11 @@ class Table:
         return [found[row] for row in rows]
 
 
-def read(path: Path, names: Sequence[str]) -> Table:
+def read(path: Path, names: Sequence[str], *, optional: Sequence[str] = ()) -> Table:
     """The named columns of a CSV file with a header, in UTF-8 (or UTF-16 with its mark).
 
-    More columns are allowed, space around cells is dropped, empty lines are skipped. Raises
-    TableError.
+    Those that are optional may be missing from the header, but not hold empty cells. More columns
+    are allowed, space around cells is dropped, empty lines are skipped. Raises TableError.
     """
     data = _bytes(path)
     zero = data.find(b"\0")
@@ -77,9 +77,11 @@ def read(path: Path, names: Sequence[str]) -> Table:
     header = next(_rows(path, data), None)
     if header is None:
         raise TableError(f"{path} is empty: it needs a header line with {', '.join(names)}.")
+    names = [*names, *(name for name in optional if name in map(str.strip, header[1]))]
     places = _places(path, *header, names)
     columns = _fast(data, [header[1][place] for place in places])
-    return Table(path, columns or _careful(path, data, names, places), data)
+    columns = columns or _careful(path, data, names, places)
+    return Table(path, dict(zip(names, columns, strict=True)), data)
 
 
 def shown(text: str, width: int = 60) -> str:

@@ -5,16 +5,15 @@ column `concept`, the label is yes or no; without, the label names the concept t
 shows, and is a yes to it and a no to the file's other labels.
 """
 
-import csv
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from django.db import transaction
 
 from labeling import answers, questions
+from labeling.aggregation import tables
 from labeling.models import Annotator, Answer, Concept, Project, Question, Tile
 
 COLUMNS = ("task", "worker", "label")
@@ -44,19 +43,21 @@ class Imported:
 
 @dataclass(frozen=True)
 class Row:
-    line: int
+    number: int  # from 0
     task: str
     worker: str
     label: str
-    concept: str
+    concept: str = ""
 
 
 def load(*, path: Path, project: Project) -> Imported:
     """Import all answers, or none. Raises Malformed."""
-    rows = list(_rows(path))
-    if not rows:
-        raise Malformed(f"{path} holds no answers: it has no line below its header.")
-    said = _said(rows, _images(rows, project), _concepts(rows, project))
+    try:
+        table = tables.read(path, COLUMNS, optional=("concept",))
+    except tables.TableError as error:
+        raise Malformed(str(error)) from None
+    rows = _rows(table)
+    said = _said(table, rows, _images(table, rows, project), _concepts(table, rows, project))
     with transaction.atomic():
         new = _record(said)
     return Imported(
@@ -67,45 +68,28 @@ def load(*, path: Path, project: Project) -> Imported:
     )
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise Malformed(
-                    f"{path} has no column {missing[0]}: its first line must name "
-                    f"{', '.join(COLUMNS)}."
-                )
-            for cells in reader:
-                yield _row(path, reader.line_num, cells)
-    except UnicodeDecodeError:
-        raise Malformed(f"{path} is not UTF-8 text: save it as a CSV in UTF-8.") from None
-    except csv.Error as error:
-        raise Malformed(f"{path} is not a CSV: {error}.") from None
-    except OSError as error:
-        raise Malformed(f"{path} cannot be read: {error.strerror}.") from None
+def _rows(table: tables.Table) -> list[Row]:
+    cells = {}
+    for name, column in table.columns.items():
+        ids = column.ids.to_pylist()
+        for place, value in enumerate(ids):
+            problem = ""
+            if any(unicodedata.category(character) == "Cc" for character in value):
+                problem = "the cell holds control characters"
+            elif name == "worker" and len(value) > LONGEST_WORKER:
+                problem = f"the name is longer than {LONGEST_WORKER} characters"
+            if problem:
+                raise _malformed(table, int((column.codes == place).argmax()), name, problem)
+        cells[name] = [ids[place] for place in column.codes.tolist()]
+    return [Row(number, *row) for number, row in enumerate(zip(*cells.values(), strict=True))]
 
 
-def _row(path: Path, line: int, cells: dict[str | None, str | list[str] | None]) -> Row:
-    if None in cells:
-        raise Malformed(f"{path}, line {line} has more cells than its header.")
-    values = {}
-    for name in (*COLUMNS, *(["concept"] if "concept" in cells else [])):
-        value = str(cells[name] or "").strip()
-        if not value:
-            raise Malformed(f"{path}, line {line}, column {name} is empty.")
-        if any(unicodedata.category(character) == "Cc" for character in value):
-            raise Malformed(f"{path}, line {line}, column {name} holds control characters.")
-        values[str(name)] = value
-    if len(values["worker"]) > LONGEST_WORKER:
-        raise Malformed(
-            f"{path}, line {line}, column worker is longer than {LONGEST_WORKER} characters."
-        )
-    return Row(line, values["task"], values["worker"], values["label"], values.get("concept", ""))
+def _malformed(table: tables.Table, number: int, column: str, problem: str) -> Malformed:
+    (line,) = table.lines([number])
+    return Malformed(f"{table.path}, line {line}, column {column}: {problem}.")
 
 
-def _images(rows: list[Row], project: Project) -> dict[str, int]:
+def _images(table: tables.Table, rows: list[Row], project: Project) -> dict[str, int]:
     """Image id by task: by path first, then by hash, then by a file name that is unique."""
     images = project.images.values_list("pk", "source", "sha256", "source_sha256")
     found: dict[str, int] = {}
@@ -122,25 +106,28 @@ def _images(rows: list[Row], project: Project) -> dict[str, int]:
             tasks[row.task] = next(iter(same))
         else:
             why = f"fits {len(same)} pictures: give its path" if same else "is no picture"
-            raise Malformed(f"Line {row.line}, column task: {row.task!r} {why} of {project.slug}.")
+            problem = f"{tables.shown(row.task)!r} {why} of {project.slug}"
+            raise _malformed(table, row.number, "task", problem)
     return tasks
 
 
-def _concepts(rows: list[Row], project: Project) -> dict[str, int]:
+def _concepts(table: tables.Table, rows: list[Row], project: Project) -> dict[str, int]:
     known: dict[str, int] = dict(project.concepts.values_list("name", "pk"))
     for row in rows:
         column = "concept" if row.concept else "label"
         name = row.concept or row.label
         if name not in known:
-            raise Malformed(
-                f"Line {row.line}, column {column}: {name!r} is no concept of {project.slug}."
-            )
+            problem = f"{tables.shown(name)!r} is no concept of {project.slug}"
+            raise _malformed(table, row.number, column, problem)
         if row.concept and row.label.lower() not in WORDS:
-            raise Malformed(f"Line {row.line}, column label: {row.label!r} is neither yes nor no.")
+            problem = f"{tables.shown(row.label)!r} is neither yes nor no"
+            raise _malformed(table, row.number, "label", problem)
     return known
 
 
-def _said(rows: list[Row], images: dict[str, int], concepts: dict[str, int]) -> dict[str, Said]:
+def _said(
+    table: tables.Table, rows: list[Row], images: dict[str, int], concepts: dict[str, int]
+) -> dict[str, Said]:
     """What each worker said."""
     said: dict[str, Said] = defaultdict(dict)
     names = {concepts[row.label] for row in rows if not row.concept}
@@ -149,9 +136,8 @@ def _said(rows: list[Row], images: dict[str, int], concepts: dict[str, int]) -> 
         if row.concept:
             key, value = (image, concepts[row.concept]), WORDS[row.label.lower()]
             if theirs.setdefault(key, value) != value:
-                raise Malformed(
-                    f"Line {row.line}, column label: {row.worker} said the opposite before."
-                )
+                problem = f"{row.worker} said the opposite before"
+                raise _malformed(table, row.number, "label", problem)
         else:
             for concept in names:
                 theirs.setdefault((image, concept), False)

@@ -99,24 +99,27 @@ HEADER = "task,worker,label\n"
 GOOD = "blue circle 04.png,ann,circle\n"
 RED = "red circle 00.png"
 BAD = [
-    ("", "no column task"),
-    ("task,worker\na,b\n", "no column label"),
-    (HEADER, "holds no answers"),
-    (f"{HEADER}{GOOD}nowhere.png,ann,circle\n", "Line 3, column task: 'nowhere.png' is no picture"),
-    (f"{HEADER}{GOOD}{RED},ann,cat\n", "Line 3, column label: 'cat' is no concept"),
-    (f"{HEADER}{GOOD}{RED},,circle\n", "line 3, column worker is empty"),
-    (f"{HEADER}{GOOD}{RED},ann\n", "line 3, column label is empty"),
-    (f"{HEADER}{GOOD}{RED},ann,circle,more\n", "line 3 has more cells"),
-    (f"{HEADER}{GOOD}{RED},{'x' * 61},circle\n", "column worker is longer than 60"),
-    (f"{HEADER}{GOOD}{RED},a\x07n,circle\n", "line 3, column worker holds control"),
-    (f"{HEADER}{GOOD}{RED},a\0n,circle\n", "line 3, column worker holds control"),
-    (f'{HEADER}{GOOD}"{RED},ann,circle\n', "is not a CSV"),
-    (f"{HEADER}{GOOD}{'x' * 200_000},ann,circle\n", "is not a CSV"),
+    ("", "is empty: it needs a header line with task, worker, label"),
+    ("task,worker\na,b\n", "line 1: column label is missing"),
+    ("task;worker;label\na;b;c\n", "cells are separated by semicolons"),
+    ("task,worker,label,concept,concept\n", "column concept appears twice"),
+    (HEADER, "holds a header but no rows"),
+    (f"{HEADER}{GOOD}nowhere.png,ann,circle\n", "line 3, column task: 'nowhere.png' is no picture"),
+    (f"{HEADER}{GOOD}{RED},ann,cat\n", "line 3, column label: 'cat' is no concept"),
+    (f"{HEADER}{GOOD}{RED},,circle\n", "line 3, column worker: the cell is empty"),
+    (f"{HEADER}{GOOD}{RED},ann\n", "line 3: there are 2 cells where the header has 3"),
+    (f"{HEADER}{GOOD}{RED},ann,circle,more\n", "line 3: there are 4 cells"),
+    (f"{HEADER}{GOOD}\n{RED},{'x' * 61},circle\n", "line 4, column worker: the name is longer"),
+    (f"{HEADER}{GOOD}{RED},a\x07n,circle\n", "line 3, column worker: the cell holds control"),
+    (f"{HEADER}{GOOD}{RED},a\0n,circle\n", "line 3: this is not text"),
+    (f'{HEADER}{GOOD}"{RED},ann,circle\n', "line 3: this is not CSV"),
+    (f"{HEADER}{GOOD}{'x' * 200_000},ann,circle\n", "line 3: this is not CSV"),
+    (f"task,worker,label,concept\n{RED},ann,yes,\n", "line 2, column concept: the cell is empty"),
     (f"task,worker,label,concept\n{RED},ann,maybe,circle\n", "'maybe' is neither yes nor no"),
     (f"task,worker,label,concept\n{RED},ann,yes,cat\n", "column concept: 'cat' is no concept"),
     (
         f"task,worker,label,concept\n{RED},ann,yes,circle\n{RED},ann,no,circle\n",
-        "Line 3, column label: ann said the opposite",
+        "line 3, column label: ann said the opposite",
     ),
 ]
 
@@ -130,7 +133,11 @@ def test_it_names_what_is_wrong_and_imports_nothing(shapes, write, content, mess
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"\xff\xfe\x00\x01" * 50, "not UTF-8"), (b"\x89PNG\r\n\x1a\n\x00\x00", "not UTF-8")],
+    [
+        (b"\xff\xfe\x00\x01" * 50 + b"\0", "begins like UTF-16 but is not"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "line 3: this is not text"),
+        (HEADER.encode() + b"caf\xe9.png,ann,circle\n", "line 2, column task: this is not UTF-8"),
+    ],
 )
 def test_it_refuses_binary_noise(shapes, write, content, message):
     with pytest.raises(CommandError, match=message):
