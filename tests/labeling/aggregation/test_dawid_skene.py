@@ -166,7 +166,7 @@ def test_a_prior_tips_the_balance_and_yields_to_answers() -> None:
     label = task % 2
     split = np.array([[200, 201], [0, 0], [1, 1]])
     columns = [np.append(c, more) for c, more in zip((task, worker, label), split, strict=True)]
-    prior = {200: [0.98, 0.02], 201: [0.3, 0.7]}
+    prior = {200: [0.995, 0.005], 201: [0.3, 0.7]}
     result = aggregate(*columns, prior=prior, classes=[0, 1])
     doubted, believed = result.posterior[-2:, 1]
     assert doubted < 0.5 < 0.9 < believed

@@ -1,0 +1,217 @@
+"""Expectation and maximisation in one pass over blocks of tasks, so that memory stays flat.
+
+A. P. Dawid and A. M. Skene, "Maximum likelihood estimation of observer error-rates using the EM
+algorithm", Applied Statistics 28 (1979).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .answers import Answers, Floats
+from .confusion import Hierarchy
+from .states import Block, blocks, states
+
+VOTE_SHARE = 0.5  # weight of the plain votes beside the learned class prior, which alone can drift
+MEANING = 1.0  # pseudo-tasks that hold a split state to the truth that its name says
+EDGE = 1e-6  # a model's opinion is kept so far from 0 and 1
+MOST_TRUST = 2.0  # times its own log-odds that a model may be believed
+DOUBT = 1.0  # nats at a trust of √2: a model is ignored until it has shown something
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known besides the answers."""
+
+    gold: npt.NDArray[np.intp]  # (T,) the class, or -1
+    prior: Floats | None  # (T, K), NaN where nothing is said of the task
+    opinions: Floats | None  # (T, K), NaN where the model says nothing
+
+
+class Crowd:
+    """The model: `table` says what annotators answer, `weight` how frequent each state is."""
+
+    def __init__(self, answers: Answers, votes: Floats, known: Known) -> None:
+        self.votes, self.known = votes, known
+        self.sizes = votes.sum(1)  # (T,) answers a task
+        self.states = states(votes, len(answers.workers))
+        self.blocks = blocks(answers, votes, self.states)
+        self.shape = len(answers.workers), votes.shape[1]
+        self.hierarchy = Hierarchy()
+        self.truth = self.states.truth.copy()  # (S, K): what gold taught of the splits included
+        self.trust = 0.0  # the factor of the model's log-odds
+        self.taught = np.zeros_like(self.truth)  # gold tasks by state and class
+        self.opinion_log = _against_base_rate(known.opinions)
+        self.weight = self._weights(np.zeros(len(self.states)))
+        self.mass = np.zeros(0)  # (W, S) answers, expected and pseudo, behind each row of the table
+        self.table = self._tables(self._votes_as_beliefs())
+
+    def iterate(self) -> None:
+        """The truth as the tables see it; then the tables anew as the truth has it."""
+        counts = self._no_counts()
+        share = np.zeros(len(self.states))
+        taught = np.zeros_like(self.truth)
+        slope = curve = 0.0
+        log_table = self.log_table()
+        for block in self.blocks:
+            likelihood = self.log_likelihood(block, log_table)
+            belief = self.belief(block, likelihood)
+            self._count(counts, block, belief)
+            share[block.columns] += belief.sum(0)
+            self._teach(taught, block, belief)
+            if self.opinion_log is not None:
+                steep, bent = self._trust_step(block, likelihood)
+                slope, curve = slope + steep, curve + bent
+        self.weight, self.taught = self._weights(share), taught
+        k = self.shape[1]
+        split = MEANING * self.states.truth[k:] + taught[k:]
+        self.truth[k:] = split / split.sum(1, keepdims=True)
+        if self.opinion_log is not None:
+            step = (slope - DOUBT * self.trust) / (curve + DOUBT)
+            self.trust = float(np.clip(self.trust + step, 0, MOST_TRUST))
+        self.table = self._tables(counts)
+
+    def log_table(self) -> Floats:
+        """(W · K, S): what each answer says of each state."""
+        workers, k = self.shape
+        kind = self.blocks[0].said.dtype
+        flat = np.log(self.table).transpose(0, 2, 1).reshape(workers * k, -1)
+        return flat.astype(kind, copy=False)
+
+    def log_likelihood(self, block: Block, log_table: Floats) -> Floats:
+        """(n, s) of all answers to each task of the block."""
+        full = len(block.columns) == log_table.shape[1]
+        likelihood: Floats = block.said @ (log_table if full else log_table[:, block.columns])
+        return likelihood
+
+    def log_prior(self, block: Block, *, people: bool = False) -> Floats:
+        """(n, s) or (1, s), not normalised; people: without the model's opinion."""
+        columns, tasks = block.columns, block.tasks
+        prior: Floats = np.log(self.weight[columns])[None]
+        given = None if self.known.prior is None else self.known.prior[tasks]
+        if given is not None:
+            share = self.weight @ self.states.truth  # (K,)
+            ratio = np.where(np.isnan(given), 1, given / share)
+            with np.errstate(divide="ignore"):
+                prior = prior + np.log(ratio @ self.states.truth[columns].T)
+        if self.opinion_log is not None and not people and self.trust:
+            ratio = np.exp(self.trust * self.opinion_log[tasks])
+            prior = prior + np.log(ratio @ self.states.truth[columns].T)
+        if block.shut is not None:
+            prior = np.where(block.shut, -np.inf, prior)
+        return prior.astype(block.said.dtype, copy=False)
+
+    def belief(self, block: Block, likelihood: Floats) -> Floats:
+        """(n, s) probabilities of the states, gold counted in."""
+        scores = self.log_prior(block) + likelihood
+        gold = self.known.gold[block.tasks]
+        (rows,) = np.nonzero(gold >= 0)
+        if len(rows):
+            scores = np.broadcast_to(scores, likelihood.shape).copy()
+            with np.errstate(divide="ignore"):
+                scores[rows] += np.log(self.truth[block.columns][:, gold[rows]].T)
+            # where a prior of zero contradicts gold, gold is right
+            lost = rows[np.isneginf(scores[rows]).all(1)]
+            scores[lost, gold[lost]] = 0
+        return softmax(scores)
+
+    def _no_counts(self) -> Floats:
+        """(S, W · K)"""
+        workers, k = self.shape
+        return np.zeros((len(self.states), workers * k))
+
+    def _count(self, counts: Floats, block: Block, belief: Floats) -> None:
+        said = block.said.T @ belief.astype(block.said.dtype, copy=False)  # (W · K, s)
+        counts[block.columns] += said.T
+
+    def _tables(self, counts: Floats) -> Floats:
+        workers, k = self.shape
+        by_annotator = counts.reshape(-1, workers, k).transpose(1, 0, 2)  # (W, S, K)
+        by_annotator = np.ascontiguousarray(by_annotator)
+        table = self.hierarchy.tables(by_annotator, self.states)
+        self.mass = by_annotator.sum(2)
+        self.mass[:, :k] += self.hierarchy.row
+        self.mass[:, k:] += self.hierarchy.split
+        return table
+
+    def _votes_as_beliefs(self) -> Floats:
+        """The first counts: each task's truth is its show of hands."""
+        counts, k = self._no_counts(), self.shape[1]
+        for block in self.blocks:
+            prior = None if self.known.prior is None else self.known.prior[block.tasks]
+            start = 1 / k if prior is None else np.where(np.isnan(prior), 1 / k, prior)
+            belief = np.zeros((len(block.tasks), len(block.columns)))
+            belief[:, :k] = show_of_hands(self.votes[block.tasks], start)
+            gold = self.known.gold[block.tasks]
+            (rows,) = np.nonzero(gold >= 0)
+            belief[rows] = 0
+            belief[rows, gold[rows]] = 1
+            self._count(counts, block, belief)
+        return counts
+
+    def _weights(self, share: Floats) -> Floats:
+        """Expected tasks a state, one more each, and half the votes for the classes: as shares."""
+        k = self.shape[1]
+        votes = self.votes.sum(0) / self.sizes.sum()
+        share = share + 1
+        share[:k] += VOTE_SHARE * len(self.votes) * votes
+        weights: Floats = share / share.sum()
+        return weights
+
+    def _teach(self, taught: Floats, block: Block, belief: Floats) -> None:
+        gold = self.known.gold[block.tasks]
+        (rows,) = np.nonzero(gold >= 0)
+        for row in rows:
+            taught[block.columns, gold[row]] += belief[row]
+
+    def _trust_step(self, block: Block, likelihood: Floats) -> tuple[float, float]:
+        """Slope and curvature of how likely the model's opinions make what people settled."""
+        assert self.opinion_log is not None
+        opinion = self.opinion_log[block.tasks]  # (n, K)
+        states_ = softmax(self.log_prior(block, people=True) + likelihood)
+        people = states_ @ self.truth[block.columns]  # (n, K)
+        gold = self.known.gold[block.tasks]
+        people[gold >= 0] = np.eye(people.shape[1])[gold[gold >= 0]]
+        share = self.weight @ self.states.truth  # (K,)
+        given = None if self.known.prior is None else self.known.prior[block.tasks]
+        base = share if given is None else np.where(np.isnan(given), share, given)
+        told = softmax(np.log(base.clip(EDGE)) + self.trust * opinion)
+        weight = _informed(people) * (opinion != 0).any(1)  # (n,)
+        mean = (told * opinion).sum(1)
+        slope = weight @ ((people - told) * opinion).sum(1)
+        curve = weight @ ((told * opinion**2).sum(1) - mean**2)
+        return float(slope), float(curve)
+
+
+def softmax(scores: Floats) -> Floats:
+    """Rows of exp(scores), each divided by its sum."""
+    powers: Floats = scores - scores.max(1, keepdims=True)
+    np.exp(powers, out=powers)
+    powers /= powers.sum(1, keepdims=True)
+    return powers
+
+
+def show_of_hands(votes: Floats, prior: Floats | float) -> Floats:
+    """Shares of the votes, with one more vote that is cast as the prior says."""
+    shares: Floats = (votes + prior) / (votes.sum(1, keepdims=True) + 1)
+    return shares
+
+
+def _informed(belief: Floats) -> Floats:
+    """How settled each row is: 1 - entropy / log K."""
+    k = belief.shape[1]
+    if k == 1:
+        return np.zeros(len(belief))
+    logs = np.log(belief.clip(1e-12))
+    informed: Floats = 1 + (belief * logs).sum(1) / np.log(k)
+    return informed
+
+
+def _against_base_rate(opinions: Floats | None) -> Floats | None:
+    """log p - log of its mean over tasks; 0 where the model says nothing."""
+    if opinions is None or np.isnan(opinions).all():
+        return None
+    sure = opinions.clip(EDGE, 1)
+    against: Floats = np.log(sure) - np.log(np.nanmean(sure, 0))
+    return np.where(np.isnan(against), 0.0, against)

@@ -1,0 +1,73 @@
+"""A posterior that may be believed: answers to one task are not independent of each other.
+
+L. Kish, "Survey Sampling" (1965): n answers with correlation ρ are worth n / (1 + ρ (n - 1)). Here
+ρ is how far annotators err together on the same tasks, beyond what their tables explain.
+"""
+
+import numpy as np
+from scipy.sparse import csr_array  # type: ignore[import-untyped]
+
+from .answers import Answers, Floats
+from .em import Crowd, show_of_hands, softmax
+from .states import Block
+
+ALONE = 0.8  # what the log-likelihood of a single answer counts
+DESIGN = 6.0  # times the correlation: whole tasks mislead more than pairs of answers show
+DEPENDENCE = 0.1  # chance that all answers to a task are worth no more than a show of hands
+
+
+def dependence(crowd: Crowd, answers: Answers) -> float:
+    """ρ: the correlation of annotators' errors within tasks, not below zero.
+
+    Compares how often a task's annotators give its class with what their tables expect, by its
+    variance, in proportion to the probability of each class.
+    """
+    k = crowd.shape[1]
+    if k == 1:
+        return 0.0
+    right = np.einsum("jkk->jk", crowd.table[:, :k])  # (W, K)
+    variance = right * (1 - right)
+    who = csr_array(
+        (np.ones(len(answers.task)), (answers.task, answers.worker)),
+        shape=(len(answers.tasks), crowd.shape[0]),
+    )
+    log_table = crowd.log_table()
+    excess = most = 0.0
+    for block in crowd.blocks:
+        belief = crowd.belief(block, crowd.log_likelihood(block, log_table))[:, :k]
+        there = who[block.tasks]
+        noise = there @ variance
+        beyond = (crowd.votes[block.tasks] - there @ right) ** 2 - noise
+        excess += float((belief * beyond).sum())
+        most += float((belief * ((there @ np.sqrt(variance)) ** 2 - noise)).sum())
+    return max(excess / most, 0.0) if most > 0 else 0.0
+
+
+def tempered(
+    crowd: Crowd, block: Block, likelihood: Floats, correlation: float, truth: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """(n, K) probabilities of the classes, gold not counted in, and (n,) that the truth is split.
+
+    likelihood: (n, s) as of `Crowd.log_likelihood`. truth: (n, s, K) what the states mean, where
+    that differs from task to task.
+    """
+    k = crowd.shape[1]
+    sizes = crowd.sizes[block.tasks]
+    worth = (ALONE / (1 + DESIGN * correlation * (sizes - 1)))[:, None]
+    prior = crowd.log_prior(block)
+    states = softmax(prior + worth * likelihood)
+    if truth is None:
+        classes = states @ crowd.truth[block.columns]
+    else:
+        classes = np.einsum("ns,nsk->nk", states, truth)
+    hands = show_of_hands(crowd.votes[block.tasks], _prior(crowd, block))
+    return (1 - DEPENDENCE) * classes + DEPENDENCE * hands, states[:, k:].sum(1)
+
+
+def _prior(crowd: Crowd, block: Block) -> Floats:
+    """(n, K) or (K,): what is believed of the classes before any answer."""
+    k = crowd.shape[1]
+    if crowd.known.prior is None and crowd.opinion_log is None:
+        return np.full(k, 1 / k)
+    prior = softmax(crowd.log_prior(block)) @ crowd.truth[block.columns]
+    return prior
