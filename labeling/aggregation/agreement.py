@@ -17,6 +17,7 @@ Level = Literal["nominal", "ordinal"]
 Disagreement = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
 BLOCK = 2 * 10**6  # counts held at a time while resampling
+MANY = 4  # where a kind of task has fewer tasks than this, it is quicker to draw task by task
 
 
 @dataclass(frozen=True)
@@ -152,10 +153,16 @@ def _resampled(
     weights: Floats, tasks: int, draws: int, rng: np.random.Generator
 ) -> Iterator[Floats]:
     """How often each kind of task is drawn, when as many tasks are drawn anew: blocks of (B, U)."""
-    block = max(1, BLOCK // len(weights))
+    kinds = len(weights)
+    block = max(1, BLOCK // kinds)
+    each = np.repeat(np.arange(kinds, dtype=np.int32), weights.astype(np.intp))
     for start in range(0, draws, block):
         size = min(block, draws - start)
-        yield rng.multinomial(tasks, weights / tasks, size).astype(np.float64)
+        if kinds * MANY < tasks:
+            yield rng.multinomial(tasks, weights / tasks, size).astype(np.float64)
+        else:
+            drawn = (each[rng.integers(tasks, size=tasks, dtype=np.int32)] for _ in range(size))
+            yield np.array([np.bincount(one, minlength=kinds) for one in drawn], np.float64)
 
 
 def _interval(blocks: list[Floats]) -> tuple[float | None, float | None]:

@@ -1,9 +1,17 @@
-"""Krippendorff's alpha against values worked by hand and published ones."""
+"""Krippendorff's alpha against values worked by hand, published ones and another's program."""
 
+import sys
+from typing import Any
+
+import krippendorff
 import numpy as np
 import pytest
 
-from labeling.aggregation import Agreement, agreement
+from labeling.aggregation import Agreement, agreement, agreement_of_votes
+from labeling.aggregation.agreement import Level
+
+LEVELS: tuple[Level, ...] = ("nominal", "ordinal")
+GRADES = ["poor", "fair", "good", "great", "superb"]  # not as the alphabet has them
 
 # K. Krippendorff, "Computing Krippendorff's alpha-reliability" (2011), section C: four observers,
 # twelve units, answers missing. Nominal alpha is .743.
@@ -115,3 +123,139 @@ def test_order_and_names_do_not_matter() -> None:
 def test_it_refuses_to_judge_without_answers() -> None:
     with pytest.raises(ValueError, match="no answers"):
         agreement([], [], [])
+
+
+def crowd(seed: int, *, answered: float) -> np.ndarray:
+    """Grades 0 … 4 by annotators of all sorts (rows) of tasks (columns); NaN: no answer."""
+    rng = np.random.default_rng(seed)
+    workers, tasks = rng.integers(2, 9), rng.integers(2, 60)
+    truth = rng.integers(rng.integers(2, 6), size=tasks)
+    said = truth + rng.integers(-1, 2, (workers, tasks)) * (rng.random((workers, tasks)) < 0.4)
+    table = said.clip(0, 4).astype(float)
+    table[rng.random(table.shape) > answered] = np.nan
+    return table
+
+
+def in_columns(table: np.ndarray) -> tuple[list[Any], ...]:
+    worker, task = np.nonzero(~np.isnan(table))
+    return task.tolist(), worker.tolist(), table[worker, task].astype(int).tolist()
+
+
+def theirs(table: np.ndarray, level: Level) -> float:
+    known = [each for each in range(5) if (table == each).any()]
+    return float(krippendorff.alpha(table, value_domain=known, level_of_measurement=level))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("answered", [0.3, 0.7, 1.0])
+@pytest.mark.parametrize("seed", range(12))
+def test_it_is_what_another_program_says(level: Level, answered: float, seed: int) -> None:
+    table = crowd(seed, answered=answered)
+    task, worker, label = in_columns(table)
+    named = [GRADES[each] for each in label]
+    alpha = theirs(table, level) if (~np.isnan(table)).sum(0).max() > 1 else None
+    for result in (
+        agreement(task, worker, label, level=level, draws=1),
+        agreement(task, worker, named, level=level, classes=GRADES, draws=1),
+    ):
+        assert result.alpha == (alpha if alpha is None else pytest.approx(alpha, abs=1e-12))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_text_is_ordered_by_the_alphabet_unless_the_classes_are_named(level: Level) -> None:
+    task, worker, label = in_columns(crowd(4, answered=0.8))
+    named = [GRADES[each] for each in label]
+    in_order = agreement(task, worker, named, level=level, classes=GRADES)
+    assert list(in_order.prevalence) == GRADES
+    assert in_order == agreement(task, worker, named, level=level, classes=tuple(GRADES))
+    by_letter = agreement(task, worker, named, level=level).alpha
+    assert by_letter == pytest.approx(
+        agreement(task, worker, named, level=level, classes=sorted(GRADES)).alpha
+    )
+    assert (by_letter == pytest.approx(in_order.alpha)) == (level == "nominal")
+
+
+def test_a_class_that_nobody_named_changes_nothing_but_what_is_counted() -> None:
+    columns = in_columns(crowd(5, answered=0.8))
+    for level in LEVELS:
+        more = agreement(*columns, level=level, classes=[*range(5), 7])
+        assert more.alpha == agreement(*columns, level=level).alpha
+        assert more.prevalence[7] == 0
+
+
+def test_near_misses_count_less_where_classes_are_ordered() -> None:
+    near = [0, 1, 1, 2, 2, 3, 3, 4, 0, 0, 4, 4]
+    far = [0, 4, 1, 3, 2, 0, 3, 1, 0, 0, 4, 4]
+    task, worker = [i // 2 for i in range(12)], [i % 2 for i in range(12)]
+    ordinal = [agreement(task, worker, said, level="ordinal").alpha or 0.0 for said in (near, far)]
+    nominal = [agreement(task, worker, said).alpha or 0.0 for said in (near, far)]
+    assert ordinal[0] > 0.8 > 0.3 > ordinal[1]
+    assert nominal[0] == pytest.approx(nominal[1], abs=0.05)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_order_names_of_annotators_and_of_tasks_do_not_matter(level: Level) -> None:
+    task, worker, label = in_columns(crowd(6, answered=0.8))
+    shuffled = np.random.default_rng(0).permutation(len(task))
+    renamed = agreement(
+        [f"t{99 - task[i]:02}" for i in shuffled],
+        [f"w{9 - worker[i]}" for i in shuffled],
+        [label[i] for i in shuffled],
+        level=level,
+    )
+    assert renamed.alpha == pytest.approx(agreement(task, worker, label, level=level).alpha)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_reversing_the_order_of_the_classes_changes_nothing(level: Level) -> None:
+    task, worker, label = in_columns(crowd(7, answered=0.8))
+    mirrored = agreement(task, worker, [4 - each for each in label], level=level)
+    assert mirrored.alpha == pytest.approx(agreement(task, worker, label, level=level).alpha)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_votes_with_how_often_they_occur_say_the_same_as_answers(level: Level) -> None:
+    table = np.random.default_rng(8).integers(0, 3, (3, 400)).astype(float)
+    votes = np.array([(table == each).sum(0) for each in range(3)]).T
+    kinds, times = np.unique(votes, axis=0, return_counts=True)
+    whole = agreement(*in_columns(table), level=level)
+    short = agreement_of_votes(kinds, times, level=level)
+    assert short.alpha == pytest.approx(whole.alpha)
+    assert short.percent == pytest.approx(whole.percent)
+    assert (short.tasks, short.answers, short.prevalence) == (400, 1200, whole.prevalence)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_interval_covers_what_the_whole_population_would_say(level: Level) -> None:
+    rng = np.random.default_rng(9)
+    truth = rng.integers(4, size=20_000)
+    said = (truth + rng.integers(-1, 2, (3, 20_000))).clip(0, 3).astype(float)
+    alpha = agreement(*in_columns(said), level=level, draws=1).alpha or 0.0
+    covered = 0
+    for start in range(0, 100 * 60, 60):
+        few = agreement(*in_columns(said[:, start : start + 60]), level=level, draws=200)
+        assert few.low is not None and few.high is not None
+        covered += few.low <= alpha <= few.high
+    assert 88 <= covered <= 99
+
+
+def test_tasks_drawn_one_by_one_come_to_what_kinds_of_tasks_come_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    votes = np.random.default_rng(10).multinomial(5, [0.7, 0.1, 0.1, 0.1], size=3000)
+    by_kind = agreement_of_votes(votes, draws=4000)
+    monkeypatch.setattr(sys.modules["labeling.aggregation.agreement"], "MANY", 10**9)
+    one_by_one = agreement_of_votes(votes, draws=4000)
+    assert one_by_one.alpha == by_kind.alpha
+    assert one_by_one.low == pytest.approx(by_kind.low, abs=0.002)
+    assert one_by_one.high == pytest.approx(by_kind.high, abs=0.002)
+
+
+def test_it_knows_no_other_level() -> None:
+    with pytest.raises(ValueError, match="nominal or ordinal, not interval"):
+        agreement([1, 1], [1, 2], [0, 1], level="interval")  # type: ignore[arg-type]
+
+
+def test_a_label_must_be_among_the_classes() -> None:
+    with pytest.raises(ValueError, match="not among the classes"):
+        agreement([1, 1], [1, 2], [0, 5], classes=[0, 1])
