@@ -1,24 +1,26 @@
 """Questions → a signed challenge → what was said, once."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import answers, captions, questions, selector
+from labeling import answers, captions, holds, questions, selector, wants
 from labeling.answers import Outcome
 from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
+from labeling.selector import Kind, Pick
 
 MIX = {"grid": 0.6, "split": 0.15, "verify": 0.2, "write": 0.05}
 COLUMNS = {"grid": 3, "split": 4, "verify": 1, "write": 1}
 PENDING_MOST = 10  # challenges that one annotator may hold; the oldest lapse
 WRITTEN_PRIOR = 0.6  # how far what people write is believed before others judged it
 LONGEST_TOKEN = 100
+TRIES = 5  # to find something that nobody takes meanwhile
 
-Kind = Challenge.Kind
+SHOWN = Challenge.SHOWN
 
 
 class ChallengeError(ValueError):
@@ -46,25 +48,26 @@ class Invalid(ChallengeError):
 
 
 def issue(*, annotator: Annotator, project: Project, kind: str | None = None) -> Challenge | None:
-    """A new challenge, of that kind or of any; None when nothing is left to ask."""
+    """A new challenge, of that kind or of any; None when nothing is left to ask.
+
+    Its open questions are in hand from then on: until it is answered or skipped, or for
+    `holds.IN_HAND`, they are put before no more others than they still need.
+    """
     if not project.active:
         return None
-    asking = selector.Asking(annotator=annotator, project=project)
-    for each in [kind] if kind else selector.shuffled(MIX):
-        if selection := asking.choose(each):
-            if asking.pending >= PENDING_MOST:
-                _let_lapse(annotator)
-            return Challenge.objects.create(
-                project=project,
-                annotator=annotator,
-                kind=selection.kind,
-                concept_id=selection.concept,
-                tile_id=selection.picks[0].tile if selection.kind == Kind.WRITE else None,
-                questions=[p.question for p in selection.picks if p.question is not None],
-                tiles=[pick.tile for pick in selection.picks],
-                reasons=[pick.reason for pick in selection.picks],
-                expires_at=timezone.now() + timedelta(seconds=settings.CHALLENGE_SECONDS),
-            )
+    with transaction.atomic():  # one at a time for each annotator, so that nothing is asked twice
+        fresh = Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+        asking = selector.Asking(annotator=fresh, project=project)
+        if asking.pending >= PENDING_MOST:
+            _let_lapse(fresh)
+        now = timezone.now()
+        until = now + holds.IN_HAND
+        for selection in _offers(asking, kind):
+            picks = selection.picks
+            if not fresh.blocked:  # whose answers weigh nothing: nobody has to wait for them
+                picks = _take(selection, project=project, until=until, now=now)
+            if picks:
+                return _store(selection, picks, annotator, project, until=until, now=now)
     return None
 
 
@@ -110,24 +113,29 @@ def answer(
         with transaction.atomic():
             _claim(challenge, seconds=seconds)
             return _write(challenge, caption, seconds)
-    values = _values(challenge, selected, yes)
+    values, asked = _values(challenge, selected, yes), challenge.questions
+    why = zip(asked, challenge.reasons, strict=True)
+    reasons = {pk: reason for pk, reason in why if reason != SHOWN}
     with transaction.atomic():
         _claim(challenge, seconds=seconds)
         outcome = answers.record(
             annotator=challenge.annotator,
-            values=dict(zip(challenge.questions, values, strict=True)),
-            reasons=dict(zip(challenge.questions, challenge.reasons, strict=True)),
+            values={pk: value for pk, value in zip(asked, values, strict=True) if pk in reasons},
+            reasons=reasons,
             challenge=challenge,
             seconds=seconds,
         )
+        holds.give_back(asked, until=challenge.held_until)
         if outcome.passed is not None:
             Challenge.objects.filter(pk=challenge.pk).update(passed=outcome.passed)
     return outcome
 
 
 def skip(*, challenge: Challenge) -> None:
-    """Put it aside unanswered. Raises AlreadyAnswered or Expired."""
-    _claim(challenge, skipped=True)
+    """Put it aside unanswered; its questions go to others. Raises AlreadyAnswered or Expired."""
+    with transaction.atomic():
+        _claim(challenge, skipped=True)
+        holds.give_back(challenge.questions, until=challenge.held_until)
 
 
 def wording(challenge: Challenge) -> tuple[str, str, str]:
@@ -153,14 +161,84 @@ def _signer() -> Signer:
     return Signer(sep=".", salt="labeling.challenges")
 
 
+def _offers(asking: selector.Asking, kind: str | None) -> Iterator[selector.Selection]:
+    """What may be asked, for as long as there is something that others take before it is stored."""
+    for _ in range(TRIES):
+        offered = False
+        for each in [kind] if kind else wants.shuffled(MIX):
+            for selection in asking.offers(each):
+                offered = True
+                yield selection
+        if not offered:
+            return
+
+
+def _take(
+    selection: selector.Selection, *, project: Project, until: datetime, now: datetime
+) -> list[Pick]:
+    """Take the open questions in hand; what others took first is replaced, or only shown.
+
+    Empty if all of it is taken.
+    """
+    asked = [pick for pick in selection.picks if pick.asked]
+    got, spare = _taken(asked, project=project, until=until, now=now), list(selection.spare)
+    while len(got) < len(asked) and spare:
+        missing = len(asked) - len(got)
+        some, spare = spare[:missing], spare[missing:]
+        got += _taken(some, project=project, until=until, now=now)
+    if asked and not got:
+        return []
+    stands_in = iter([pick for pick in got if pick not in asked])
+    picks = [
+        pick if pick in got or not pick.asked else next(stands_in, pick._replace(reason=SHOWN))
+        for pick in selection.picks
+    ]
+    if selection.kind == Kind.SPLIT:
+        return picks
+    return [pick for pick in picks if pick.reason != SHOWN]
+
+
+def _taken(
+    picks: Sequence[Pick], *, project: Project, until: datetime, now: datetime
+) -> list[Pick]:
+    """Those of the open questions that were to be had."""
+    wanted = [pick.question for pick in picks if pick.question is not None]
+    got = holds.take(wanted, project=project, until=until, now=now)
+    return [pick for pick in picks if pick.question in got]
+
+
+def _store(
+    selection: selector.Selection,
+    picks: Sequence[Pick],
+    annotator: Annotator,
+    project: Project,
+    *,
+    until: datetime,
+    now: datetime,
+) -> Challenge:
+    return Challenge.objects.create(
+        project=project,
+        annotator=annotator,
+        kind=selection.kind,
+        concept_id=selection.concept,
+        tile_id=picks[0].tile if selection.kind == Kind.WRITE else None,
+        questions=[pick.question for pick in picks if pick.question is not None],
+        tiles=[pick.tile for pick in picks],
+        reasons=[pick.reason for pick in picks],
+        held_until=until,
+        expires_at=now + timedelta(seconds=settings.CHALLENGE_SECONDS),
+    )
+
+
 def _let_lapse(annotator: Annotator) -> None:
     """End the oldest pending challenges of an annotator who holds as many as one may."""
     pending = Challenge.objects.filter(
         annotator=annotator, answered_at=None, expires_at__gt=timezone.now()
     )
-    newest = pending.order_by("-expires_at").values_list("pk", flat=True)
-    if old := list(newest[PENDING_MOST - 1 : PENDING_MOST + 50]):
-        pending.filter(pk__in=old).update(expires_at=timezone.now())
+    newest = pending.order_by("-expires_at").select_for_update(skip_locked=True, no_key=True)
+    for challenge in newest[PENDING_MOST - 1 : PENDING_MOST + 50]:
+        Challenge.objects.filter(pk=challenge.pk).update(expires_at=timezone.now())
+        holds.give_back(challenge.questions, until=challenge.held_until)
 
 
 def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool = False) -> None:

@@ -1,58 +1,42 @@
 """What to ask whom next: the one selector behind all challenges.
 
-Every choice reads a short window of an index: the most wanted open questions, or those from a
-random point on, and never what this annotator answered before or what enough others have in hand.
+Every choice reads short windows of the indexes (`labeling.windows`), and ranks what they hold by
+the information that one more answer by this annotator is expected to bring, times the value of
+the concept. Nothing is taken in hand here: a selection names what may stand in for a question
+that somebody else takes first.
 """
 
 import random
 import secrets
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
-from django.core.cache import cache
-from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.fields import CharField
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from labeling import wants, windows
+from labeling.aggregation.information import information
+from labeling.aggregation.online import Counts
 from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
+from labeling.windows import Candidate
 
 GRID_TILES = 9
 GRID_GOLD = 3
 SPLIT = 4  # tiles a side
-WINDOW = 24  # questions read from an index, to draw a few from
 VERIFY_GOLD = 0.25
 SPLIT_GOLD = 0.2
 FLAVOURS = {"caption": 0.5, "generated": 0.35, "concept": 0.15}  # of what is verified
 CAPTIONS_ENOUGH = 5  # captions of a picture after which nobody is asked to write one
-IN_HAND = timedelta(minutes=2)  # after that a challenge that was not answered probably will not be
-WANTED_SECONDS = 15  # for which the ranking of concepts is remembered
-
-T = TypeVar("T")
+DESCRIBED = 24  # pictures looked at for one with few captions
+CHANCE = 0.2  # how far chance moves a rank, so that people who ask at once get different things
 
 Kind = Challenge.Kind
 Reason = Answer.Reason
 State = Question.State
-
-
-class Candidate(NamedTuple):
-    role: str
-    question: int
-    tile: int
-    image: int
-    concept: int | None
-    probability: float
-    answers: int
-
-
-class Window(NamedTuple):
-    role: str
-    rows: QuerySet[Question]
-    before: Callable[[], QuerySet[Question]] | None
+YES, NO, LIKELY = "yes", "no", "likely"  # roles of windows beside the reasons
 
 
 class Pick(NamedTuple):
@@ -60,14 +44,20 @@ class Pick(NamedTuple):
     tile: int
     reason: str
 
+    @property
+    def asked(self) -> bool:
+        """Whether it is to be taken in hand: an open question, no gold, no mere picture."""
+        return self.question is not None and self.reason in {Reason.WANTED, Reason.RANDOM}
+
 
 @dataclass(frozen=True)
 class Selection:
-    """What a challenge shows, in the order of the screen."""
+    """What a challenge shows, in the order of the screen, and what may stand in for the open."""
 
     kind: str
     concept: int | None
     picks: list[Pick]
+    spare: list[Pick] = field(default_factory=list)
 
 
 class Asking:
@@ -76,178 +66,193 @@ class Asking:
     def __init__(self, *, annotator: Annotator, project: Project) -> None:
         self.annotator = annotator
         self.project = project
-        mine, self.others = _in_hand(annotator, project)
+        pending = Challenge.objects.filter(
+            annotator=annotator, answered_at=None, expires_at__gt=timezone.now()
+        )
+        mine = list(pending.values_list("tiles", "questions"))
         self.pending = len(mine)
         self.my_tiles = {tile for tiles, _ in mine for tile in tiles}
         self.taken = {question for _, questions in mine for question in questions}
-        self.taken |= {q for q, people in self.others.items() if people >= project.answers_min}
 
     def choose(self, kind: str) -> Selection | None:
         """A selection of that kind; None when nothing of it is left to ask this annotator."""
-        how = {Kind.GRID: self.grid, Kind.SPLIT: self.split, Kind.VERIFY: self.verify}
-        return how.get(Kind(kind), self.write)()
+        return next(self.offers(kind), None)
 
-    def grid(self) -> Selection | None:
+    def offers(self, kind: str) -> Iterator[Selection]:
+        """Selections of that kind, what is wanted more tending to come first."""
+        how = {Kind.GRID: self._grids, Kind.SPLIT: self._splits, Kind.VERIFY: self._verify}
+        return how.get(Kind(kind), self._write)()
+
+    def _grids(self) -> Iterator[Selection]:
         """Nine tiles of one concept: three gold, some drawn at random, the rest most wanted."""
-        for concept in _concepts_by_want(self.project, 1):
-            about = Question.objects.filter(concept=concept, grid=1)
-            real = about.exclude(source=Question.Source.MODEL)
-            found = _read(
-                self._from(real.filter(state=State.GOLD, verdict=True), "yes"),
-                self._from(real.filter(state=State.GOLD, verdict=False), "no"),
-                self._from(real.filter(state=State.OPEN), "random"),
-                self._top(real.filter(state=State.OPEN), "wanted"),
+        for concept in wants.concepts(self.project, 1):
+            found = self._read(
+                windows.gold(concept, 1, True, YES),
+                windows.gold(concept, 1, False, NO),
+                windows.anywhere(concept, 1, Reason.RANDOM),
+                windows.likely(concept, 1, LIKELY),
+                windows.wanted(concept, 1, Reason.WANTED),
             )
-            if picks := self._compose(found):
-                return Selection(Kind.GRID, concept, picks)
-        return None
+            if any(c.role in {Reason.RANDOM, Reason.WANTED} for c in found):
+                yield self._compose(concept, found)
 
-    def split(self) -> Selection | None:
-        """All tiles of one picture, asked for one concept."""
-        for concept in _concepts_by_want(self.project, SPLIT):
-            about = Question.objects.filter(concept=concept, grid=SPLIT)
+    def _splits(self) -> Iterator[Selection]:
+        """All tiles of one picture, asked for one concept; what is retired is only shown."""
+        for concept in wants.concepts(self.project, SPLIT):
             role = self._open_role()
-            open_ones = about.filter(state=State.OPEN)
-            found = _read(
-                self._from(about.filter(state=State.GOLD), "gold"),
-                self._open(open_ones, role),
+            found = self._read(
+                windows.gold(concept, SPLIT, True, Reason.GOLD),
+                self._window(concept, SPLIT, role),
             )
-            images = list({c.image for c in found if c.role == role})
-            random.shuffle(images)
+            worth: dict[int, float] = {}
+            for candidate, score in self._scored([c for c in found if c.role == role]):
+                worth[candidate.image] = worth.get(candidate.image, 0.0) + score
+            images = sorted(worth, key=worth.__getitem__, reverse=True)
+            if role == Reason.RANDOM:
+                random.shuffle(images)
             if images and random.random() < SPLIT_GOLD:
-                images = [c.image for c in found if c.role == "gold"][:1] + images
+                images = [c.image for c in found if c.role == Reason.GOLD][:1] + images
             for image in images[:3]:
-                if picks := self._whole(about, image, role):
-                    return Selection(Kind.SPLIT, concept, picks)
-        return None
+                if picks := self._whole(concept, image, role):
+                    yield Selection(Kind.SPLIT, concept, picks)
 
-    def verify(self) -> Selection | None:
+    def _verify(self) -> Iterator[Selection]:
         """One question: of a caption, of a picture that a model drew, or of any picture."""
-        for flavour in shuffled(FLAVOURS):
-            kind = Question.Kind.CAPTION if flavour == "caption" else Question.Kind.CONCEPT
-            about = Question.objects.filter(project=self.project, kind=kind, grid=1)
-            about = about.filter(Q(concept=None) | Q(concept__active=True))
-            open_ones = about.filter(state=State.OPEN).exclude(author=self.annotator)
-            if flavour == "generated":
-                open_ones = open_ones.filter(source=Question.Source.MODEL)
+        for flavour in wants.shuffled(FLAVOURS):
             role = Reason.WANTED if flavour == "generated" else self._open_role()
-            found = _read(
-                self._from(about.filter(state=State.GOLD), Reason.GOLD),
-                self._open(open_ones, role),
-            )
-            asked = [c for c in found if c.role == role and self._needed(c)]
-            gold = [c for c in found if c.role == Reason.GOLD]
-            if asked:
-                drawn = random.choice(
-                    gold if gold and random.random() < VERIFY_GOLD else asked[: WINDOW // 3]
-                )
-                return Selection(
-                    Kind.VERIFY, drawn.concept, [Pick(drawn.question, drawn.tile, drawn.role)]
-                )
-        return None
+            project, about = self.project.pk, wants.concepts(self.project, 1)
+            if flavour == "caption":
+                top = role == Reason.WANTED
+                asked = windows.captions(project, self.annotator.pk, role, top=top)
+                gold = [windows.gold_captions(project, Reason.GOLD)]
+            else:
+                concept = next(about, None)
+                if concept is None and flavour == "concept":
+                    continue
+                asked = windows.generated(project, role)
+                gold = []
+                if concept is not None:
+                    gold = [windows.gold(concept, 1, v, Reason.GOLD) for v in (True, False)]
+                    if flavour == "concept":
+                        asked = self._window(concept, 1, role)
+            if selection := self._one(self._read(*gold, asked), role):
+                yield selection
 
-    def write(self) -> Selection | None:
+    def _one(self, found: Sequence[Candidate], role: str) -> Selection | None:
+        """One of what was found, now and then gold; None when none of it is open."""
+        ranked = self._ranked([c for c in found if c.role == role])
+        known = [c for c in found if c.role == Reason.GOLD]
+        if not ranked:
+            return None
+        if known and random.random() < VERIFY_GOLD:
+            drawn = random.choice(known)
+            return Selection(Kind.VERIFY, drawn.concept, [_pick(drawn, Reason.GOLD)])
+        first, *rest = ranked
+        spare = [_pick(c, role) for c in rest if c.concept == first.concept]
+        return Selection(Kind.VERIFY, first.concept, [_pick(first, role)], spare)
+
+    def _write(self) -> Iterator[Selection]:
         """A picture with few captions, none of them by this annotator."""
         start = secrets.token_hex(32)
-        window = list(self._to_describe().filter(image__sha256__gte=start)[:WINDOW])
-        if len(window) < WINDOW:
-            window += self._to_describe().filter(image__sha256__lt=start)[:WINDOW]
+        window = list(self._to_describe().filter(image__sha256__gte=start)[:DESCRIBED])
+        if len(window) < DESCRIBED:
+            window += self._to_describe().filter(image__sha256__lt=start)[:DESCRIBED]
         captions, tile = min(window, default=(CAPTIONS_ENOUGH, 0))
-        if captions >= CAPTIONS_ENOUGH:
-            return None
-        return Selection(Kind.WRITE, None, [Pick(None, tile, Reason.WANTED)])
+        if captions < CAPTIONS_ENOUGH:
+            yield Selection(Kind.WRITE, None, [Pick(None, tile, Reason.WANTED)])
 
-    # Windows
+    # Windows and ranks
 
-    def _from(self, questions: QuerySet[Question], role: str) -> Window:
-        """A window from a random point on; what lies before it, should that be too little."""
-        start = random.random()
-        mine = self._mine(questions, role).order_by("random_key")
-        ahead = mine.filter(random_key__gte=start)
-        return Window(role, ahead, lambda: mine.filter(random_key__lt=start))
+    def _read(self, *wanted: windows.Window) -> list[Candidate]:
+        return windows.read(
+            *wanted, annotator=self.annotator, project=self.project, taken=self.taken
+        )
 
-    def _top(self, questions: QuerySet[Question], role: str) -> Window:
-        """The window of the most wanted; among equals, in an order that is nobody's."""
-        return Window(role, self._mine(questions, role).order_by("-priority", "random_key"), None)
-
-    def _open(self, questions: QuerySet[Question], role: str) -> Window:
+    def _window(self, concept: int, grid: int, role: str) -> windows.Window:
         """The window that the role asks for."""
-        return (self._from if role == Reason.RANDOM else self._top)(questions, role)
+        kind = windows.anywhere if role == Reason.RANDOM else windows.wanted
+        return kind(concept, grid, role)
 
-    def _mine(self, questions: QuerySet[Question], role: str) -> QuerySet[Question]:
-        answered = Answer.objects.filter(question=OuterRef("pk"), annotator=self.annotator)
-        return (
-            questions.exclude(pk__in=self.taken)
-            .filter(~Exists(answered))
-            .annotate(role=Value(role, output_field=CharField()))
+    def _ranked(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The worthiest first; those drawn at random stay in their order."""
+        if any(c.role == Reason.RANDOM for c in candidates):
+            return list(candidates)
+        scored = [
+            (score * (1 - CHANCE * random.random()), c) for c, score in self._scored(candidates)
+        ]
+        return [c for _, c in sorted(scored, key=lambda pair: pair[0], reverse=True)]
+
+    def _scored(self, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float]]:
+        """With each the bits that this annotator's answer is expected to bring × its value.
+
+        What was begun, or reopened, counts as if nothing were known of it: it is to be finished.
+        """
+        least = self.project.answers_min
+        beliefs = [
+            0.5 if c.answers < c.wanted or 0 < c.answers < least else c.probability
+            for c in candidates
+        ]
+        bits = information(self._coins.sensitivity, self._coins.specificity, beliefs)
+        for candidate, gain in zip(candidates, bits.tolist(), strict=True):
+            yield candidate, gain * candidate.value
+
+    @cached_property
+    def _coins(self) -> Counts:
+        mine = self.annotator
+        return Counts(
+            mine.true_positives, mine.false_negatives, mine.true_negatives, mine.false_positives
         )
 
     # Composition
 
-    def _compose(self, found: Sequence[Candidate]) -> list[Pick]:
-        """A grid of what was found; empty when none of it is open."""
-        by_role = {
-            role: [c for c in found if c.role == role] for role in ("yes", "no", "random", "wanted")
-        }
-        chosen: dict[int, Pick] = {}
-        images: set[int] = set()
-
-        def take(candidates: list[Candidate], reason: str, most: int) -> int:
-            taken = 0
-            for candidate in sorted(candidates, key=lambda c: c.image in images):
-                if taken < most and candidate.question not in chosen:
-                    pick = Pick(candidate.question, candidate.tile, reason)
-                    chosen[candidate.question] = pick
-                    images.add(candidate.image)
-                    taken += 1
-            return taken
-
-        lottery = [c for c in by_role["random"] if self._needed(c)]
-        wanted = [c for c in by_role["wanted"] if self._needed(c)]
-        if not lottery and not wanted:
-            return []
-        some = 1 + (random.random() < 0.5)
-        gold = take(by_role["yes"], Reason.GOLD, some)
-        gold += take(by_role["no"], Reason.GOLD, GRID_GOLD - gold)
-        gold += take(by_role["yes"], Reason.GOLD, GRID_GOLD - gold)
+    def _compose(self, concept: int, found: Sequence[Candidate]) -> Selection:
+        """A grid of what was found: gold, a random slice, and of the rest yes and no by halves."""
+        grid = _Grid()
+        roles = {r: [c for c in found if c.role == r] for r in (YES, NO, Reason.RANDOM)}
+        wanted = [c for c in found if c.role in {LIKELY, Reason.WANTED}]
+        ranked = self._ranked(list({c.question: c for c in wanted}.values()))
+        likely = [c for c in ranked if c.probability >= 0.5]
+        unlikely = [c for c in ranked if c.probability < 0.5]
+        some = 2 if len(likely) < 2 else 1 + (random.random() < 0.5)
+        gold = grid.take(roles[YES], Reason.GOLD, some)
+        gold += grid.take(roles[NO], Reason.GOLD, GRID_GOLD - gold)
+        gold += grid.take(roles[YES], Reason.GOLD, GRID_GOLD - gold)
         places = GRID_TILES - gold
         lucky = sum(random.random() < self.project.random_share for _ in range(places))
-        take(lottery, Reason.RANDOM, lucky)
-        random.shuffle(wanted)
-        likely = [c for c in wanted if c.probability >= 0.5]
-        take(likely, Reason.WANTED, min(places // 2, GRID_TILES - len(chosen)))
-        unlikely = [c for c in wanted if c.probability < 0.5]
-        take(unlikely + likely, Reason.WANTED, GRID_TILES - len(chosen))
-        take(lottery, Reason.RANDOM, GRID_TILES - len(chosen))
-        take(by_role["yes"] + by_role["no"], Reason.GOLD, GRID_TILES - len(chosen))
-        picks = list(chosen.values())
+        grid.take(roles[Reason.RANDOM], Reason.RANDOM, lucky)
+        grid.take(likely, Reason.WANTED, min(places // 2, grid.left))
+        grid.take(unlikely + likely, Reason.WANTED, grid.left)
+        grid.take(roles[Reason.RANDOM], Reason.RANDOM, grid.left)
+        grid.take(roles[YES] + roles[NO], Reason.GOLD, grid.left)
+        picks = list(grid.picks.values())
         random.shuffle(picks)
-        return picks
+        rest = [_pick(c, Reason.WANTED) for c in ranked]
+        rest += [_pick(c, Reason.RANDOM) for c in roles[Reason.RANDOM]]
+        spare = {pick.question: pick for pick in reversed(rest) if pick.question not in grid.picks}
+        return Selection(Kind.GRID, concept, picks, list(reversed(spare.values())))
 
-    def _whole(self, about: QuerySet[Question], image: int, role: str) -> list[Pick]:
+    def _whole(self, concept: int, image: int, role: str) -> list[Pick]:
         """Every tile of the picture in its order; empty if some are missing or were answered."""
-        tiles = about.filter(kind=Question.Kind.CONCEPT, tile__image=image)
+        tiles = Question.objects.filter(
+            concept=concept, grid=SPLIT, kind=Question.Kind.CONCEPT, tile__image=image
+        )
         answered = Answer.objects.filter(question=OuterRef("pk"), annotator=self.annotator)
         rows = list(
             tiles.order_by("tile__position").values_list("pk", "tile", "state", Exists(answered))
         )
         seen = any(mine or pk in self.taken for pk, _, _, mine in rows)
-        if seen or len(rows) != SPLIT * SPLIT:
+        still = any(state == State.OPEN for _, _, state, _ in rows)
+        if seen or not still or len(rows) != SPLIT * SPLIT:
             return []
+        reasons = {State.GOLD: Reason.GOLD, State.OPEN: role}
         return [
-            Pick(pk, tile, Reason.GOLD if state == State.GOLD else role)
+            Pick(pk, tile, reasons.get(State(state), Challenge.SHOWN))
             for pk, tile, state, _ in rows
         ]
 
     def _open_role(self) -> str:
         lucky = random.random() < self.project.random_share
         return Reason.RANDOM if lucky else Reason.WANTED
-
-    def _needed(self, candidate: Candidate) -> bool:
-        """Whether fewer people have it in hand than it still needs."""
-        return self.others[candidate.question] < max(
-            1, self.project.answers_min - candidate.answers
-        )
 
     def _to_describe(self) -> QuerySet[Tile, tuple[int, int]]:
         """(captions, tile) of whole real pictures of which this annotator has written nothing."""
@@ -262,74 +267,27 @@ class Asking:
         )
 
 
-def _in_hand(
-    annotator: Annotator, project: Project
-) -> tuple[list[tuple[list[int], list[int]]], Counter[int]]:
-    """(tiles, questions) of the annotator's own pending challenges; how many others hold each."""
-    now = timezone.now()
-    pending = Challenge.objects.filter(answered_at=None)
-    mine = pending.filter(annotator=annotator, expires_at__gt=now).values_list("tiles", "questions")
-    others = (
-        pending.filter(project=project, created_at__gt=now - IN_HAND)
-        .exclude(annotator=annotator)
-        .order_by("-created_at")
-        .values_list("questions", flat=True)[:500]
-    )
-    return list(mine), Counter(question for questions in others for question in questions)
+class _Grid:
+    """Tiles that are put together one by one, of as many pictures as possible."""
+
+    def __init__(self) -> None:
+        self.picks: dict[int, Pick] = {}
+        self.images: set[int] = set()
+
+    @property
+    def left(self) -> int:
+        return GRID_TILES - len(self.picks)
+
+    def take(self, candidates: Sequence[Candidate], reason: str, most: int) -> int:
+        """Take at most so many of the candidates, in their order; gives how many it took."""
+        taken = 0
+        for candidate in sorted(candidates, key=lambda c: c.image in self.images):
+            if taken < most and candidate.question not in self.picks:
+                self.picks[candidate.question] = _pick(candidate, reason)
+                self.images.add(candidate.image)
+                taken += 1
+        return taken
 
 
-def _read(*windows: Window) -> list[Candidate]:
-    """All windows in one query; those that began too near the end are read on from the start."""
-    found = _rows([window.rows for window in windows])
-    counts = Counter(candidate.role for candidate in found)
-    short = [w.before() for w in windows if w.before is not None and counts[w.role] < GRID_GOLD]
-    return found + (_rows(short) if short else [])
-
-
-def _rows(windows: Sequence[QuerySet[Question]]) -> list[Candidate]:
-    columns = "role", "pk", "tile", "tile__image", "concept", "probability", "answers_count"
-    first, *rest = [window.values_list(*columns)[:WINDOW] for window in windows]
-    return [Candidate(*row) for row in (first.union(*rest, all=True) if rest else first)]
-
-
-def _concepts_by_want(project: Project, grid: int) -> Iterator[int]:
-    """Concepts with open questions, the more wanted ones likelier to come first."""
-    key = f"wanted:{project.pk}"
-    wanted = cache.get(key)
-    if not wanted or not wanted.get(grid):
-        wanted = _want(project)
-        cache.set(key, wanted, WANTED_SECONDS)
-    yield from shuffled(wanted[grid])
-
-
-def _want(project: Project) -> dict[int, dict[int, float]]:
-    """grid → concept → the sum of its highest priorities, a bounded read."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT grid, concept.id, (
-                SELECT sum(priority) FROM (
-                    SELECT priority FROM labeling_question
-                    WHERE concept_id = concept.id AND grid = grids.grid
-                        AND state = 'open' AND source <> 'model'
-                    ORDER BY priority DESC LIMIT 50
-                ) AS best
-            )
-            FROM labeling_concept AS concept, (VALUES (1), (%s)) AS grids(grid)
-            WHERE concept.project_id = %s AND concept.active
-            """,
-            [SPLIT, project.pk],
-        )
-        wanted: dict[int, dict[int, float]] = {1: {}, SPLIT: {}}
-        for grid, concept, want in cursor.fetchall():
-            if want is not None:
-                wanted[grid][concept] = want + 1e-3
-    return wanted
-
-
-def shuffled(weights: Mapping[T, float]) -> list[T]:
-    """Keys in a random order in which heavier ones tend to come first.
-
-    P. S. Efraimidis and P. G. Spirakis, "Weighted random sampling with a reservoir" (2006).
-    """
-    return sorted(weights, key=lambda key: random.random() ** (1 / weights[key]), reverse=True)
+def _pick(candidate: Candidate, reason: str) -> Pick:
+    return Pick(candidate.question, candidate.tile, reason)

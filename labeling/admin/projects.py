@@ -29,7 +29,7 @@ class ProjectAdmin(ModelAdmin[Project]):
         (
             "When a question is settled",
             {
-                "fields": ["settle_at", "answers_min", "answers_cap"],
+                "fields": ["settle_at", "answers_min", "answers_cap", "answer_cost"],
                 "description": "New thresholds count for a question when it is next answered, "
                 "and for all questions when beliefs are next recomputed.",
             },

@@ -1,15 +1,13 @@
 """What to ask whom next."""
 
 from collections import Counter
-from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
-from labeling import answers, challenges, questions, selector, tiles
-from labeling.models import Answer, Challenge, Concept, Image, Project, Question
+from labeling import answers, challenges, questions, selector, tiles, windows
+from labeling.models import Answer, Concept, Image, Project, Question
 
 pytestmark = pytest.mark.django_db
 State = Question.State
@@ -100,11 +98,11 @@ def test_it_asks_what_is_most_wanted(alice, shapes):
     Question.objects.filter(kind="concept", state=State.OPEN).update(priority=0.01)
     best = list(wanted.order_by("pk")[:6])
     wanted.filter(pk__in=[question.pk for question in best]).update(priority=1)
-    selector.WINDOW, before = 6, selector.WINDOW
+    windows.FOUND, before = 6, windows.FOUND
     try:
         grids = [choose(alice, shapes, "grid") for _ in range(20)]
     finally:
-        selector.WINDOW = before
+        windows.FOUND = before
     circles = [g for g in grids if g.concept == best[0].concept_id]
     assert len(circles) > 10  # a concept that is wanted more is asked for more often
     for grid in circles:
@@ -128,18 +126,6 @@ def test_it_mixes_likely_yes_with_likely_no(alice, shapes):
     asked = [q for q in picked(choose(alice, shapes, "grid")) if q.state == State.OPEN]
     likely = sum(question.probability > 0.5 for question in asked)
     assert 2 <= likely <= 4
-
-
-def test_it_does_not_put_more_people_on_a_question_than_it_needs(shapes, alice, bob, mallory):
-    Question.objects.filter(concept__name="square").delete()
-    hands = Counter()
-    for annotator in (alice, bob, mallory):
-        challenge = challenges.issue(annotator=annotator, project=shapes, kind="grid")
-        hands.update(challenge.questions)
-    open_ones = set(Question.objects.filter(state=State.OPEN).values_list("pk", flat=True))
-    assert max(hands[pk] for pk in open_ones) <= shapes.answers_min
-    Challenge.objects.update(created_at=timezone.now() - timedelta(hours=1))
-    assert choose(alice, shapes, "grid") is not None
 
 
 def test_a_split_shows_all_tiles_of_one_picture_in_their_order(alice, scenes):

@@ -1,0 +1,243 @@
+"""How long it takes to choose and store a challenge, at few and at many open questions.
+
+    python tests/benchmarks/choosing.py [--questions 10000 1000000] [--plans]
+
+Fills a database of its own (of DATABASE_URL's server, else of an embedded one in a temporary
+folder) with that many open questions about 40 concepts, and as many as a fiftieth of gold. Then
+eight annotators, a thread and a connection each, ask and answer as fast as they can. Prints, in
+Markdown, how long asking took: for annotators who are new, for one who answered the 10,000 most
+wanted questions, and after as many were retired. With --plans, also how PostgreSQL reads.
+"""
+
+import argparse
+import os
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+CONCEPTS = 40
+MANY = 10_000  # that one annotator answered, and that are then retired; at most half of all
+HEADER = (
+    "| open questions | asked by | challenges | p50 ms | p95 ms | worst ms |\n"
+    "|---|---|---|---|---|---|"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--questions", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--annotators", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=60, help="challenges an annotator")
+    parser.add_argument("--kind", default="grid")
+    parser.add_argument("--plans", action="store_true")
+    wanted = parser.parse_args()
+    with database():
+        print(HEADER, flush=True)
+        for count in wanted.questions:
+            measure(wanted, count)
+
+
+@contextmanager
+def database() -> Iterator[None]:
+    """An empty database, migrated; dropped at the end."""
+    with tempfile.TemporaryDirectory(prefix="tessera-bench-") as folder:
+        os.environ.update(DATA_DIR=folder, DJANGO_SETTINGS_MODULE="labeling.settings")
+        from labeling import embedded
+
+        with embedded.ensure(Path(folder)):
+            import django
+
+            django.setup()
+            from django.test.utils import setup_databases, teardown_databases
+
+            made = setup_databases(verbosity=0, interactive=False)
+            try:
+                yield
+            finally:
+                teardown_databases(made, verbosity=0)
+
+
+def measure(wanted: argparse.Namespace, count: int) -> None:
+    """Lines of the table for that many open questions."""
+    start = time.perf_counter()
+    project = fill(count)
+    took = time.perf_counter() - start
+    print(f"<!-- {count:,} questions were made in {took:.0f} s -->", flush=True)
+
+    def line(who: str, seconds: list[float]) -> None:
+        late = statistics.quantiles(seconds, n=20)[-1]
+        figures = statistics.median(seconds), late, max(seconds)
+        cells = " | ".join(f"{1000 * figure:.1f}" for figure in figures)
+        print(f"| {count:,} | {who} | {len(seconds)} | {cells} |", flush=True)
+
+    people = [annotator(f"{count} new {n}") for n in range(wanted.annotators)]
+    take_part(people, project, wanted.kind, 5)  # warm
+    line("one at a time", take_part(people[:1], project, wanted.kind, wanted.rounds))
+    line(f"{len(people)} at once", take_part(people, project, wanted.kind, wanted.rounds))
+    veteran = annotator(f"{count} veteran")
+    many = min(MANY, count // 2)
+    answer_most_wanted(project, veteran, many)
+    who = f"one who answered the {many:,} most wanted"
+    line(who, take_part([veteran], project, wanted.kind, wanted.rounds))
+    if wanted.plans:
+        print(plans(project, veteran), flush=True)
+    retire(project, veteran)
+    line(
+        f"{len(people)} at once, {many:,} retired since",
+        take_part(people, project, wanted.kind, wanted.rounds),
+    )
+
+
+def take_part(people: list[Any], project: Any, kind: str, rounds: int) -> list[float]:
+    """How long each challenge took to come, for annotators who ask and answer at once."""
+    from django.db import connection
+
+    from labeling import challenges
+
+    together = threading.Barrier(len(people))
+
+    def asks(annotator: Any) -> list[float]:
+        took = []
+        try:
+            connection.ensure_connection()
+            together.wait()
+            for _ in range(rounds):
+                start = time.perf_counter()
+                challenge = challenges.issue(annotator=annotator, project=project, kind=kind)
+                took.append(time.perf_counter() - start)
+                if challenge is None:
+                    break
+                numbers = range(1, len(challenge.tiles) + 1)
+                chosen = [n for n in numbers if random.random() < 0.3]
+                said: Any = {"selected": chosen} if len(numbers) > 1 else {"yes": bool(chosen)}
+                challenges.answer(challenge=challenge, **said)
+        finally:
+            connection.close()
+        return took
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        return [seconds for each in pool.map(asks, people) for seconds in each]
+
+
+def annotator(name: str) -> Any:
+    from labeling.models import Annotator
+
+    return Annotator.objects.create(pseudonym=name)
+
+
+def fill(count: int) -> Any:
+    """A project with so many open questions; half of them believed as a model would have it."""
+    from labeling.models import Concept, Project
+
+    project = Project.objects.create(slug=f"many-{count}", name="Many")
+    concepts = Concept.objects.bulk_create(
+        Concept(project=project, name=f"thing {n}", phrase=f"a thing {n}") for n in range(CONCEPTS)
+    )
+    total = count + count // 50
+    values = {"project": project.pk, "first": concepts[0].pk, "count": count, "total": total}
+    for statement in (_IMAGES, _TILES, _QUESTIONS):
+        execute(statement, values | {"concepts": CONCEPTS})
+    execute("VACUUM ANALYZE")
+    return project
+
+
+_IMAGES = """
+INSERT INTO labeling_image (project_id, sha256, source_sha256, perceptual_hash, file, width,
+    height, keywords, source, license, generated_by, prompt, created_at)
+SELECT %(project)s, encode(sha256(n::text::bytea), 'hex'), lpad(to_hex(n), 64, '0'), n, 'x.webp',
+    64, 64, '{}', '', '', '', '', now()
+FROM generate_series(1, %(total)s) AS n
+"""
+_TILES = """
+INSERT INTO labeling_tile (image_id, grid, position, "left", top, width, height)
+SELECT id, 1, 0, 0, 0, 64, 64 FROM labeling_image WHERE project_id = %(project)s ORDER BY id
+"""
+_QUESTIONS = """
+INSERT INTO labeling_question (project_id, tile_id, kind, grid, concept_id, text, source, state,
+    prior, probability, verdict, answers_count, yes_count, disagreement, answers_wanted, held,
+    priority, random_key, created_at)
+SELECT %(project)s, id, 'concept', 1, %(first)s + n %% %(concepts)s, '', 'import',
+    CASE WHEN gold THEN 'gold' ELSE 'open' END, p, CASE WHEN gold THEN round(p) ELSE p END,
+    CASE WHEN gold THEN p > .5 END, 0, 0, 0, 0, '{}',
+    CASE WHEN gold THEN 0 ELSE -(p * ln(p) + (1 - p) * ln(1 - p)) / ln(2) END, random(), now()
+FROM (
+    SELECT id, row_number() OVER (ORDER BY id) AS n,
+        row_number() OVER (ORDER BY id) > %(count)s AS gold,
+        CASE WHEN random() < .5 THEN .1 ELSE .001 + .998 * random() END AS p
+    FROM (
+        SELECT tile.id FROM labeling_tile AS tile JOIN labeling_image AS image
+        ON image.id = image_id WHERE project_id = %(project)s
+    ) AS ids
+) AS tiles
+"""
+
+
+def answer_most_wanted(project: Any, annotator: Any, many: int) -> None:
+    """Have the annotator say "no" to the most wanted questions, none of which settles by it."""
+    execute(
+        """
+        WITH most AS (
+            SELECT id FROM labeling_question WHERE project_id = %(project)s AND state = 'open'
+            ORDER BY priority DESC LIMIT %(many)s
+        ), said AS (
+            INSERT INTO labeling_answer (question_id, annotator_id, value, reason, created_at)
+            SELECT id, %(annotator)s, false, 'wanted', now() FROM most
+            ON CONFLICT DO NOTHING
+        )
+        UPDATE labeling_question AS q SET answers_count = answers_count + 1, priority = 1
+        FROM most WHERE q.id = most.id
+        """,
+        {"project": project.pk, "annotator": annotator.pk, "many": many},
+    )
+    execute("ANALYZE labeling_question, labeling_answer")
+
+
+def retire(project: Any, annotator: Any) -> None:
+    """Retire what the annotator answered; no vacuum comes by."""
+    execute(
+        """
+        UPDATE labeling_question AS q SET state = 'settled', settled_at = now(), priority = 0
+        FROM labeling_answer AS answer
+        WHERE question_id = q.id AND annotator_id = %(annotator)s
+            AND project_id = %(project)s AND state = 'open'
+        """,
+        {"project": project.pk, "annotator": annotator.pk},
+    )
+
+
+def plans(project: Any, annotator: Any) -> str:
+    """How PostgreSQL reads the windows of a grid, for the annotator with most answers."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    from labeling import selector
+
+    with CaptureQueriesContext(connection) as queries:
+        selector.Asking(annotator=annotator, project=project).choose("grid")
+    lines = []
+    for query in queries:
+        if "labeling_question" in query["sql"]:
+            with connection.cursor() as cursor:
+                cursor.execute("EXPLAIN (ANALYZE, BUFFERS) " + query["sql"].replace("%", "%%"))
+                lines += [row[0] for row in cursor.fetchall()]
+    return "\n".join(lines)
+
+
+def execute(statement: str, values: dict[str, Any] | None = None) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+if __name__ == "__main__":
+    main()
