@@ -84,6 +84,7 @@ def record(
                     value=values[question.pk],
                     reason=reasons[question.pk],
                     seconds=seconds,
+                    believed=question.probability,
                 )
                 for question in new
             ],

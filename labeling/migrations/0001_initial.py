@@ -71,6 +71,7 @@ class Migration(migrations.Migration):
                 ('changed', models.PositiveIntegerField(default=0, help_text='Beliefs that the last one changed.')),
                 ('error', models.TextField(blank=True, help_text='Why the last one failed.')),
                 ('moving', models.JSONField(blank=True, help_text="The move of a concept's prior that is under way.", null=True)),
+                ('rules', models.JSONField(blank=True, default=list, help_text='By what the last one judged what is settled.')),
                 ('strength', models.FloatField(default=0.7, help_text='How far single answers are believed, by the last one.')),
                 ('ambiguity', models.FloatField(default=0.1, help_text='How probable a split truth is, by the last one.')),
             ],
@@ -191,6 +192,7 @@ class Migration(migrations.Migration):
                 ('value', models.BooleanField(help_text='True: the text is true of the tile.')),
                 ('reason', models.CharField(choices=[('gold', 'Gold'), ('random', 'Random'), ('wanted', 'Wanted'), ('imported', 'Imported')], max_length=9)),
                 ('seconds', models.FloatField(blank=True, null=True)),
+                ('believed', models.FloatField(blank=True, help_text='The probability of yes just before it.', null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='answers', to='labeling.annotator')),
                 ('challenge', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='answers', to='labeling.challenge')),
@@ -198,6 +200,28 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Measure',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('taken_at', models.DateTimeField()),
+                ('answers', models.PositiveBigIntegerField(help_text='To the questions about concepts.')),
+                ('compared', models.PositiveIntegerField(help_text='Questions with two answers or more.')),
+                ('alpha', models.FloatField(help_text="Krippendorff's, of all concepts together.", null=True)),
+                ('low', models.FloatField(help_text='Of its 95 % interval.', null=True)),
+                ('high', models.FloatField(null=True)),
+                ('percent', models.FloatField(help_text='Agreeing pairs of answers, 0 to 1.', null=True)),
+                ('prevalence', models.FloatField(help_text='Share of yes, 0 to 1.', null=True)),
+                ('concepts', models.JSONField(default=list)),
+                ('gold', models.JSONField(help_text='Calibration by gold.', null=True)),
+                ('random', models.JSONField(help_text='Calibration by the random slice.', null=True)),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='measures', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['-taken_at'],
+                'indexes': [models.Index(fields=['project', '-taken_at'], name='measure_newest')],
             },
         ),
         migrations.CreateModel(
@@ -275,6 +299,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='answer',
             index=models.Index(fields=['annotator', '-created_at'], name='answer_by_annotator'),
+        ),
+        migrations.AddIndex(
+            model_name='answer',
+            index=models.Index(condition=models.Q(('reason', 'random')), fields=['-id'], name='answer_at_random'),
         ),
         migrations.AddConstraint(
             model_name='answer',

@@ -3,6 +3,7 @@
 from labeling.models.annotators import Annotator
 from labeling.models.challenges import Answer, Challenge
 from labeling.models.images import Image, Tile
+from labeling.models.measures import Measure
 from labeling.models.projects import Concept, Project
 from labeling.models.questions import Question
 from labeling.models.recomputations import Recomputation
@@ -14,6 +15,7 @@ __all__ = [
     "Challenge",
     "Concept",
     "Image",
+    "Measure",
     "Project",
     "Question",
     "Recomputation",

@@ -79,6 +79,9 @@ class Answer(models.Model):
     value = models.BooleanField(help_text="True: the text is true of the tile.")
     reason = models.CharField(max_length=9, choices=Reason.choices)
     seconds = models.FloatField(null=True, blank=True)
+    believed = models.FloatField(
+        null=True, blank=True, help_text="The probability of yes just before it."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -86,7 +89,10 @@ class Answer(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["question", "annotator"], name="answer_once_a_question")
         ]
-        indexes = [models.Index(fields=["annotator", "-created_at"], name="answer_by_annotator")]
+        indexes = [
+            models.Index(fields=["annotator", "-created_at"], name="answer_by_annotator"),
+            models.Index(fields=["-id"], condition=Q(reason="random"), name="answer_at_random"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.annotator}: {'yes' if self.value else 'no'}"

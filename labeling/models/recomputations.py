@@ -33,6 +33,9 @@ class Recomputation(models.Model):
     moving = models.JSONField(
         null=True, blank=True, help_text="The move of a concept's prior that is under way."
     )
+    rules = models.JSONField(
+        default=list, blank=True, help_text="By what the last one judged what is settled."
+    )
     strength = models.FloatField(
         default=0.7, help_text="How far single answers are believed, by the last one."
     )

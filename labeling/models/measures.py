@@ -1,0 +1,34 @@
+"""How good a project's labels were found to be, each time that all was worked out anew."""
+
+from django.db import models
+
+from labeling.models.projects import Project
+
+
+class Measure(models.Model):
+    """How far people agreed at that time, and how often labels said to be so sure were right.
+
+    `concepts` holds a row of agreement a concept; `gold` and `random` are calibrations as
+    `labeling.measures` writes them: by known truths, and by the answers to questions that were
+    drawn at random.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="measures", db_index=False)
+    taken_at = models.DateTimeField()
+    answers = models.PositiveBigIntegerField(help_text="To the questions about concepts.")
+    compared = models.PositiveIntegerField(help_text="Questions with two answers or more.")
+    alpha = models.FloatField(null=True, help_text="Krippendorff's, of all concepts together.")
+    low = models.FloatField(null=True, help_text="Of its 95 % interval.")
+    high = models.FloatField(null=True)
+    percent = models.FloatField(null=True, help_text="Agreeing pairs of answers, 0 to 1.")
+    prevalence = models.FloatField(null=True, help_text="Share of yes, 0 to 1.")
+    concepts = models.JSONField(default=list)
+    gold = models.JSONField(null=True, help_text="Calibration by gold.")
+    random = models.JSONField(null=True, help_text="Calibration by the random slice.")
+
+    class Meta:
+        ordering = ["-taken_at"]
+        indexes = [models.Index(fields=["project", "-taken_at"], name="measure_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.project}, {self.taken_at:%Y-%m-%d %H:%M}"
