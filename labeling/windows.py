@@ -16,7 +16,8 @@ from django.utils import timezone
 from labeling import holds
 from labeling.models import Annotator, Project
 
-FOUND = 24  # questions that a window gives, to draw a few from
+FOUND = 24  # questions that a window of the most wanted gives, to draw a few from …
+SOME = 12  # … and any other
 LOOKED_AT = 600  # rows that it looks at for them
 
 _OPEN = "kind = 'concept' AND state = 'open' AND source <> 'model'"
@@ -31,7 +32,7 @@ class Candidate(NamedTuple):
     tile: int
     image: int
     concept: int | None
-    value: float  # of its concept
+    value: float  # of its concept; 1 where all of a window have one concept
     probability: float
     answers: int
     wanted: int
@@ -44,12 +45,14 @@ class Window:
     role: str
     condition: str
     top: bool
+    found: int = SOME
     gold: bool = False
+    mixed: bool = False  # holds several concepts
 
 
 def wanted(concept: int, grid: int, role: str) -> Window:
     """The open questions about a concept that are wanted most."""
-    return Window(role, f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}", True)
+    return Window(role, f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}", True, FOUND)
 
 
 def likely(concept: int, grid: int, role: str) -> Window:
@@ -73,7 +76,7 @@ def gold(concept: int, grid: int, verdict: bool, role: str) -> Window:
 def captions(project: int, author: int, role: str, *, top: bool) -> Window:
     """The open captions by others: the most wanted, or drawn at random."""
     about = f"project_id = {project:d} AND kind = 'caption' AND state = 'open' AND grid = 1"
-    return Window(role, f"{about} AND author_id IS DISTINCT FROM {author:d}", top)
+    return Window(role, f"{about} AND author_id IS DISTINCT FROM {author:d}", top, FOUND)
 
 
 def gold_captions(project: int, role: str) -> Window:
@@ -87,7 +90,7 @@ def generated(project: int, role: str) -> Window:
     active = f"SELECT id FROM labeling_concept WHERE project_id = {project:d} AND active"
     drawn = "kind = 'concept' AND source = 'model' AND state = 'open' AND grid = 1"
     about = f"project_id = {project:d} AND {drawn} AND concept_id = ANY(ARRAY({active}))"
-    return Window(role, about, True)
+    return Window(role, about, True, FOUND, mixed=True)
 
 
 def read(
@@ -115,7 +118,6 @@ def _read(
     values: dict[str, Any] = holds.terms(project, now=timezone.now()) | {
         "annotator": annotator.pk,
         "taken": list(taken),
-        "found": FOUND,
         "most": most,
         "start": random.random(),
     }
@@ -131,17 +133,16 @@ def _part(window: Window, role: str) -> str:
 
     So the plan can only be what is meant here: walk the index, look up, stop.
     """
+    value = "(SELECT value FROM labeling_concept WHERE id = w.concept_id)" if window.mixed else "1"
     hers = "SELECT 1 FROM labeling_answer WHERE question_id = w.id AND annotator_id = %(annotator)s"
     return f"""
         SELECT %({role})s, w.id, w.tile_id,
             (SELECT image_id FROM labeling_tile WHERE id = w.tile_id),
-            w.concept_id,
-            coalesce((SELECT value FROM labeling_concept WHERE id = w.concept_id), 1),
-            w.probability, w.answers_count, w.answers_wanted
+            w.concept_id, {value}, w.probability, w.answers_count, w.answers_wanted
         FROM ({_rows(window)}) AS w
         WHERE w.id <> ALL(%(taken)s) {"" if window.gold else f"AND {holds.free('w')}"}
             AND ({hers}) IS NULL
-        LIMIT %(found)s
+        LIMIT {window.found:d}
     """
 
 

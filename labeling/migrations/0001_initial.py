@@ -119,8 +119,8 @@ class Migration(migrations.Migration):
                 ('passed', models.BooleanField(blank=True, help_text='Right on the gold tiles.', null=True)),
                 ('seconds', models.FloatField(blank=True, help_text='From shown to answered.', null=True)),
                 ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.annotator')),
-                ('concept', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to='labeling.concept')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.project')),
+                ('concept', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, to='labeling.concept')),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.project')),
             ],
             options={
                 'ordering': ['-created_at'],
@@ -266,7 +266,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='challenge',
             name='tile',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, to='labeling.tile'),
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, to='labeling.tile'),
         ),
         migrations.AddIndex(
             model_name='annotator',
@@ -387,6 +387,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='challenge',
             index=models.Index(fields=['-created_at'], name='challenge_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='challenge',
+            index=models.Index(condition=models.Q(('tile__isnull', False)), fields=['tile'], name='challenge_tile'),
         ),
         migrations.RunSQL(
             # Room on each page: taking a question in hand then touches no index.

@@ -29,11 +29,11 @@ class Challenge(models.Model):
         WRITE = "write", "write what you see"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    project = models.ForeignKey(Project, models.CASCADE, related_name="challenges")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="challenges", db_index=False)
     annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="challenges")
     kind = models.CharField(max_length=6, choices=Kind.choices)
-    concept = models.ForeignKey(Concept, models.CASCADE, null=True, blank=True)
-    tile = models.ForeignKey(Tile, models.CASCADE, null=True, blank=True)
+    concept = models.ForeignKey(Concept, models.CASCADE, null=True, blank=True, db_index=False)
+    tile = models.ForeignKey(Tile, models.CASCADE, null=True, blank=True, db_index=False)
     questions = ArrayField(models.BigIntegerField(), default=list)
     tiles = ArrayField(models.BigIntegerField(), default=list)
     reasons = ArrayField(models.CharField(max_length=9), default=list)
@@ -56,6 +56,7 @@ class Challenge(models.Model):
                 name="challenge_pending",
             ),
             models.Index(fields=["-created_at"], name="challenge_newest"),
+            models.Index(fields=["tile"], condition=Q(tile__isnull=False), name="challenge_tile"),
         ]
 
     def __str__(self) -> str:
