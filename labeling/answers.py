@@ -203,7 +203,8 @@ def _rate_on_gold(
 ) -> None:
     """What an answer to a question of known truth shows; the suspect may prove themselves by it."""
     _doubt(annotator, float(value == truth), first, now)
-    set_counts(annotator, online.credit(counts_of(annotator), value, float(truth)))
+    if not annotator.suspect:
+        set_counts(annotator, online.credit(counts_of(annotator), value, float(truth)))
 
 
 def _watch(
@@ -225,13 +226,19 @@ def _watch(
 
 
 def _doubt(annotator: Annotator, right: float, first: int, now: datetime) -> None:
-    """Make an annotator suspect from answer `first` on, or a suspect one trusted again."""
-    annotator.doubt = drift.doubt(annotator.doubt, right, annotator.reliability)
+    """Make an annotator suspect from answer `first` on, or a suspect one trusted again.
+
+    The counts of a suspect one stay as they were: they are those of the time before.
+    """
+    counts = counts_of(annotator)
+    usual = (counts.sensitivity + counts.specificity) / 2
+    annotator.doubt = drift.doubt(annotator.doubt, right, usual)
     if annotator.doubt >= drift.ALARM and not annotator.suspect:
-        annotator.suspect_since = now
+        annotator.suspect_since, annotator.reliability = now, drift.GUESSING
         annotator.suspect_from, annotator.suspect_to = first, None
     elif annotator.doubt <= 0 and annotator.suspect:
         annotator.suspect_since, annotator.suspect_to = None, first
+        set_counts(annotator, counts)
 
 
 def _open_to_doubt(question: Question) -> bool:

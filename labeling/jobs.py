@@ -1,41 +1,34 @@
 """What a worker does for labels; each task finds its work in the database."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 from celery import shared_task
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from labeling import labels, snapshots
-from labeling.models import Answer, Challenge, Project, Snapshot
+from labeling import labels, recomputations, snapshots
+from labeling.models import Challenge, Project, Snapshot
 
 logger = logging.getLogger(__name__)
 FORGOTTEN = timedelta(minutes=10)  # after which nobody is taken to be freezing a snapshot
 KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept once it expired
-LOCK = 0x7E55E8A  # of advisory locks: "a recomputation of project …"
 
 
 @shared_task
 def aggregate_due() -> None:
-    """Recompute the projects that were answered since the last time."""
-    for project in Project.objects.all():
-        if Answer.objects.filter(question__project=project, pk__gt=project.aggregated_to).exists():
-            aggregate(project.pk)
+    """Recompute the projects that were answered since the last time, or left in the middle."""
+    for project in recomputations.due():
+        aggregate(project.pk)
 
 
 @shared_task
 def aggregate(project_id: int) -> None:
     """Recompute one project, unless somebody is at it."""
     project = Project.objects.filter(pk=project_id).first()
-    if project is None:
-        return
-    with _alone(project) as alone:
-        if alone:
-            labels.recompute(project=project)
+    if project is not None:
+        labels.recompute(project=project)
 
 
 @shared_task
@@ -71,15 +64,3 @@ def _wake(snapshot_id: int) -> None:
         freeze.delay(snapshot_id)
     except OperationalError:
         logger.warning("The broker is away: snapshot %s has to wait.", snapshot_id)
-
-
-@contextmanager
-def _alone(project: Project) -> Iterator[bool]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [LOCK, project.pk % 2**31])
-        alone = bool(cursor.fetchone()[0])
-        try:
-            yield alone
-        finally:
-            if alone:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, project.pk % 2**31])

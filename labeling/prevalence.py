@@ -1,16 +1,16 @@
 """How frequent each concept is, which is what is believed before anybody answered."""
 
-import math
-
 from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Sum
 
 from labeling.aggregation.online import log_odds
 from labeling.models import Answer, Concept, Project, Question
+from labeling.recomputations import Work
 
 LEAST = 30  # questions without which nothing is said about a concept
 NOTICEABLE = 0.2  # of log-odds: about a fifth more or fewer
 EDGE = 1e-6
+BATCH = 2_000  # questions that are held at once
 
 _SHIFT = """
 WITH moved AS (
@@ -20,33 +20,41 @@ WITH moved AS (
         SELECT id, least(greatest(prior, %(edge)s), 1 - %(edge)s) AS prior,
             least(greatest(probability, %(edge)s), 1 - %(edge)s) AS probability
         FROM labeling_question
-        WHERE concept_id = %(concept)s AND verdict IS NULL
-        ORDER BY id FOR NO KEY UPDATE
+        WHERE concept_id = %(concept)s AND verdict IS NULL AND id > %(after)s
+        ORDER BY id LIMIT %(batch)s FOR NO KEY UPDATE
     ) AS held
+), written AS (
+    UPDATE labeling_question AS q
+    SET prior = moved.prior, probability = moved.p,
+        priority = CASE
+            WHEN q.state <> 'open' OR q.answers_count < q.answers_wanted THEN q.priority
+            ELSE -%(value)s * (p * ln(p) + (1 - p) * ln(1 - p)) / ln(2)
+        END
+    FROM moved WHERE q.id = moved.id
 )
-UPDATE labeling_question AS q
-SET prior = moved.prior, probability = moved.p,
-    priority = CASE
-        WHEN q.state <> 'open' OR q.answers_count < q.answers_wanted THEN q.priority
-        ELSE -%(value)s * (p * ln(p) + (1 - p) * ln(1 - p)) / ln(2)
-    END
-FROM moved WHERE q.id = moved.id
+SELECT max(id) FROM moved
 """
 
 
-def update(*, project: Project) -> int:
+def update(*, work: Work) -> int:
     """Learn each concept's prevalence; where it moved, move all its questions' log-odds with it.
 
-    It is learned from questions that were not chosen for what was believed of them. Gives how
-    many concepts moved.
+    It is learned from questions that were not chosen for what was believed of them. A move is
+    made a batch at a time and goes on where it was left, should it be cut short. Gives how many
+    concepts moved.
     """
+    if work.row().moving:
+        _go_on(work)
     moved = 0
-    concepts = {concept.pk: concept for concept in project.concepts.all()}
-    for pk, count, total in _unchosen(project):
+    concepts = {concept.pk: concept for concept in work.project.concepts.all()}
+    for pk, count, total in _unchosen(work.project):
         share = (total + 1) / (count + 2)
         move = log_odds(share) - log_odds(concepts[pk].prevalence)
         if count >= LEAST and abs(move) > NOTICEABLE:
-            _move(concepts[pk], share, move)
+            with transaction.atomic():
+                Concept.objects.filter(pk=pk).update(prevalence=share)
+                work.beat(moving={"concept": pk, "move": move, "after": 0})
+            _go_on(work)
             moved += 1
     return moved
 
@@ -69,10 +77,14 @@ def _unchosen(project: Project) -> list[tuple[int, int, float]]:
     )
 
 
-def _move(concept: Concept, share: float, move: float) -> None:
-    assert math.isfinite(move)
-    with transaction.atomic(), connection.cursor() as cursor:
-        Concept.objects.filter(pk=concept.pk).update(prevalence=share)
-        cursor.execute(
-            _SHIFT, {"move": move, "edge": EDGE, "concept": concept.pk, "value": concept.value}
-        )
+def _go_on(work: Work) -> None:
+    """Finish the move that is under way."""
+    moving = work.row().moving
+    concept = Concept.objects.filter(pk=moving["concept"]).first() if moving else None
+    while moving and concept is not None:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(_SHIFT, moving | {"edge": EDGE, "value": concept.value, "batch": BATCH})
+            (last,) = cursor.fetchone()
+            moving = moving | {"after": last} if last is not None else None
+            work.beat(moving=moving)
+    work.beat(moving=None)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from scipy.special import xlogy  # type: ignore[import-untyped]
 
 ALARM = 8.0  # a good annotator reaches it once in several thousand answers
+GUESSING = 0.5  # how good they are taken to be from then on
 USUAL = 0.6, 0.95  # how good an annotator is taken to have been, at least and at most
 BEFORE, AFTER = 20, 10  # answers that a turn needs on either side
 DROP = 0.15  # and by how much the chance of a right answer must fall
@@ -30,7 +31,7 @@ def doubt(before: float, right: float, reliability: float) -> float:
     """
     usual = min(max(reliability, USUAL[0]), USUAL[1])
     expected = right * usual + (1 - right) * (1 - usual)
-    return min(max(before + math.log(0.5 / expected), 0.0), ALARM)
+    return min(max(before + math.log(GUESSING / expected), 0.0), ALARM)
 
 
 def turn(right: npt.ArrayLike) -> int | None:

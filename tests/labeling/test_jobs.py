@@ -4,12 +4,11 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from labeling import answers, challenges, jobs, snapshots
-from labeling.models import Answer, Challenge, Project, Question, Snapshot
+from labeling import answers, challenges, jobs, recomputations, snapshots
+from labeling.models import Answer, Challenge, Project, Question, Recomputation, Snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -45,19 +44,45 @@ def test_it_recomputes_what_was_answered_since(shapes, alice, monkeypatch):
     assert done == [shapes, shapes]
 
 
-def test_it_does_nothing_while_somebody_is_at_it(shapes, monkeypatch):
+def test_it_does_nothing_while_somebody_is_at_it(shapes, alice):
+    say(alice)
+    with recomputations.at_work(shapes) as work:
+        assert work is not None
+        jobs.aggregate_due()
+        assert Recomputation.objects.get().lease_token == work.token
+        assert jobs.labels.recompute(project=shapes) is None
+    assert Recomputation.objects.get().state == Recomputation.State.IDLE
+    assert jobs.labels.recompute(project=shapes) is not None
+
+
+def test_what_was_left_in_the_middle_is_taken_up_again(shapes, alice, monkeypatch):
     done = count(monkeypatch)
-    other = connection.copy()
-    try:
-        with other.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s, %s)", [jobs.LOCK, shapes.pk])
-            jobs.aggregate(shapes.pk)
-            assert done == []
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [jobs.LOCK, shapes.pk])
-    finally:
-        other.close()
-    jobs.aggregate(shapes.pk)
-    assert done == [shapes]
+    with pytest.raises(recomputations.Lost), recomputations.at_work(shapes) as work:
+        assert work is not None
+        jobs.aggregate_due()
+        assert done == []
+        long_ago = timezone.now() - timedelta(seconds=1)
+        Recomputation.objects.update(lease_until=long_ago)
+        jobs.aggregate_due()
+        assert done == [shapes]
+        work.beat()
+    assert Recomputation.objects.get().state == Recomputation.State.IDLE
+
+
+def test_a_recomputation_that_fails_says_why_and_is_tried_again(shapes, alice, monkeypatch):
+    say(alice)
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(jobs.labels.inference, "aggregate", run_out)
+        jobs.aggregate_due()
+    row = Recomputation.objects.get()
+    assert (row.state, row.error) == (Recomputation.State.FAILED, "MemoryError: too much")
+    jobs.aggregate_due()
+    row.refresh_from_db()
+    assert (row.state, row.error) == (Recomputation.State.IDLE, "")
+
+
+def run_out(*_columns: object, **_known: object) -> None:
+    raise MemoryError("too much")
 
 
 def test_a_project_that_is_gone_is_left_alone():

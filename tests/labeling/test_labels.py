@@ -5,7 +5,7 @@ import random
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from labeling import answers, labels, prevalence, questions
+from labeling import answers, inference, labels, prevalence, questions
 from labeling.models import Annotator, Answer, Concept, Question, Tile
 from tests.cast import truth
 
@@ -61,13 +61,13 @@ def test_it_keeps_answers_that_arrive_meanwhile(shapes, opinions, monkeypatch):
     late = Annotator.objects.create(pseudonym="late")
     question = Question.objects.filter(kind="concept", state=State.SETTLED).first()
     question = question or Question.objects.filter(kind="concept").exclude(state="gold").first()
-    aggregate = labels.aggregate
+    aggregate = inference.aggregate
 
     def while_it_thinks(*columns, **known):
         say(late, {question.pk: True})
         return aggregate(*columns, **known)
 
-    monkeypatch.setattr(labels, "aggregate", while_it_thinks)
+    monkeypatch.setattr(inference, "aggregate", while_it_thinks)
     labels.recompute(project=shapes)
     question.refresh_from_db()
     assert question.answers_count == 4
@@ -142,8 +142,8 @@ def test_a_reopened_question_is_asked_again_however_certain_it_looks(
     labels.recompute(project=shapes)
     question.refresh_from_db()
     assert question.state == State.OPEN
-    say(mallory, {question.pk: True})
-    say(Annotator.objects.create(), {question.pk: True})
+    for annotator in (mallory, Annotator.objects.create(), Annotator.objects.create()):
+        say(annotator, {question.pk: True})
     question.refresh_from_db()
     assert question.state == State.SETTLED
     assert "Reopened." in {entry.get_change_message() for entry in LogEntry.objects.all()}

@@ -18,6 +18,8 @@ class Command(BaseCommand):
         if row is None:
             raise CommandError(f"There is no project {project!r}.")
         changed = labels.recompute(project=row)
+        if changed is None:
+            raise CommandError(f"{row} is being recomputed already: wait until that is done.")
         now = labels.summary(project=row)
         self.stdout.write(
             f"{now.answers:,} answers by {now.annotators:,} annotators: {changed:,} beliefs "
