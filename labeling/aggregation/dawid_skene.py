@@ -56,7 +56,7 @@ def aggregate(
         rows in the order of the sorted task ids, or task id → K numbers for some of the tasks.
     opinions: a model's class probabilities in the same form, for tasks that it was not fitted to.
         Its log-odds, less those of its mean over tasks, count as far as they agree with what
-        people settled: from not at all to twice.
+        people say: from not at all to fully.
     classes: all classes, where the answers may not show each of them; needed with a prior.
     iterations: few by intent, since some data get worse when run to convergence.
 
@@ -120,7 +120,7 @@ def _result(answers: Answers, crowd: Crowd) -> Aggregate:
         confusion=confusion,
         reliability=np.einsum("k,jkk->j", posterior.mean(0), confusion),
         dependence=correlation,
-        trust=crowd.trust,
+        trust=0.0 if crowd.opinion_log is None else crowd.trust,
     )
 
 

@@ -12,12 +12,13 @@ import numpy.typing as npt
 from .answers import Answers, Floats
 from .confusion import Hierarchy
 from .states import Block, blocks, states
+from .trust import CAUTION, CAUTIOUS, MOST
 
 VOTE_SHARE = 0.5  # weight of the plain votes beside the learned class prior, which alone can drift
+PEOPLE_FIRST = 4  # iterations before a model is heard, lest it says whom to believe
+BLANK = 0.25  # of a vote, cast as the prior says, where everything starts
 MEANING = 1.0  # pseudo-tasks that hold a split state to the truth that its name says
 EDGE = 1e-6  # a model's opinion is kept so far from 0 and 1
-MOST_TRUST = 2.0  # times its own log-odds that a model may be believed
-DOUBT = 1.0  # nats at a trust of √2: a model is ignored until it has shown something
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,13 @@ class Crowd:
         self.hierarchy = Hierarchy()
         self.truth = self.states.truth.copy()  # (S, K): what gold taught of the splits included
         self.trust = 0.0  # the factor of the model's log-odds
+        self.rounds = 0
         self.taught = np.zeros_like(self.truth)  # gold tasks by state and class
         self.opinion_log = _against_base_rate(known.opinions)
-        self.weight = self._weights(np.zeros(len(self.states)))
         self.mass = np.zeros(0)  # (W, S) answers, expected and pseudo, behind each row of the table
-        self.table = self._tables(self._votes_as_beliefs())
+        counts, share = self._votes_as_beliefs()
+        self.weight = self._weights(share)
+        self.table = self._tables(counts)
 
     def iterate(self) -> None:
         """The truth as the tables see it; then the tables anew as the truth has it."""
@@ -61,15 +64,16 @@ class Crowd:
             share[block.columns] += belief.sum(0)
             self._teach(taught, block, belief)
             if self.opinion_log is not None:
-                steep, bent = self._trust_step(block, likelihood)
+                steep, bent = self._trust_step(block, belief)
                 slope, curve = slope + steep, curve + bent
         self.weight, self.taught = self._weights(share), taught
         k = self.shape[1]
         split = MEANING * self.states.truth[k:] + taught[k:]
         self.truth[k:] = split / split.sum(1, keepdims=True)
-        if self.opinion_log is not None:
-            step = (slope - DOUBT * self.trust) / (curve + DOUBT)
-            self.trust = float(np.clip(self.trust + step, 0, MOST_TRUST))
+        self.rounds += 1
+        if self.opinion_log is not None and self.rounds >= PEOPLE_FIRST:
+            slope += 2 * CAUTION * (CAUTIOUS - self.trust)
+            self.trust = float(np.clip(self.trust + slope / (curve + 2 * CAUTION), 0, MOST))
         self.table = self._tables(counts)
 
     def log_table(self) -> Floats:
@@ -85,8 +89,8 @@ class Crowd:
         likelihood: Floats = block.said @ (log_table if full else log_table[:, block.columns])
         return likelihood
 
-    def log_prior(self, block: Block, *, people: bool = False) -> Floats:
-        """(n, s) or (1, s), not normalised; people: without the model's opinion."""
+    def log_prior(self, block: Block) -> Floats:
+        """(n, s) or (1, s), not normalised."""
         columns, tasks = block.columns, block.tasks
         prior: Floats = np.log(self.weight[columns])[None]
         given = None if self.known.prior is None else self.known.prior[tasks]
@@ -95,7 +99,7 @@ class Crowd:
             ratio = np.where(np.isnan(given), 1, given / share)
             with np.errstate(divide="ignore"):
                 prior = prior + np.log(ratio @ self.states.truth[columns].T)
-        if self.opinion_log is not None and not people and self.trust:
+        if self.opinion_log is not None and self.trust:
             ratio = np.exp(self.trust * self.opinion_log[tasks])
             prior = prior + np.log(ratio @ self.states.truth[columns].T)
         if block.shut is not None:
@@ -135,20 +139,21 @@ class Crowd:
         self.mass[:, k:] += self.hierarchy.split
         return table
 
-    def _votes_as_beliefs(self) -> Floats:
-        """The first counts: each task's truth is its show of hands."""
-        counts, k = self._no_counts(), self.shape[1]
+    def _votes_as_beliefs(self) -> tuple[Floats, Floats]:
+        """The first counts and shares of the states: each task's truth is its show of hands."""
+        counts, share, k = self._no_counts(), np.zeros(len(self.states)), self.shape[1]
         for block in self.blocks:
             prior = None if self.known.prior is None else self.known.prior[block.tasks]
             start = 1 / k if prior is None else np.where(np.isnan(prior), 1 / k, prior)
             belief = np.zeros((len(block.tasks), len(block.columns)))
-            belief[:, :k] = show_of_hands(self.votes[block.tasks], start)
+            belief[:, :k] = show_of_hands(self.votes[block.tasks] / BLANK, start)
             gold = self.known.gold[block.tasks]
             (rows,) = np.nonzero(gold >= 0)
             belief[rows] = 0
             belief[rows, gold[rows]] = 1
             self._count(counts, block, belief)
-        return counts
+            share[block.columns] += belief.sum(0)
+        return counts, share
 
     def _weights(self, share: Floats) -> Floats:
         """Expected tasks a state, one more each, and half the votes for the classes: as shares."""
@@ -165,22 +170,18 @@ class Crowd:
         for row in rows:
             taught[block.columns, gold[row]] += belief[row]
 
-    def _trust_step(self, block: Block, likelihood: Floats) -> tuple[float, float]:
-        """Slope and curvature of how likely the model's opinions make what people settled."""
+    def _trust_step(self, block: Block, belief: Floats) -> tuple[float, float]:
+        """Slope and curvature of how likely the model's opinions make what is believed."""
         assert self.opinion_log is not None
         opinion = self.opinion_log[block.tasks]  # (n, K)
-        states_ = softmax(self.log_prior(block, people=True) + likelihood)
-        people = states_ @ self.truth[block.columns]  # (n, K)
-        gold = self.known.gold[block.tasks]
-        people[gold >= 0] = np.eye(people.shape[1])[gold[gold >= 0]]
+        classes = belief @ self.truth[block.columns]  # (n, K)
         share = self.weight @ self.states.truth  # (K,)
         given = None if self.known.prior is None else self.known.prior[block.tasks]
         base = share if given is None else np.where(np.isnan(given), share, given)
         told = softmax(np.log(base.clip(EDGE)) + self.trust * opinion)
-        weight = _informed(people) * (opinion != 0).any(1)  # (n,)
         mean = (told * opinion).sum(1)
-        slope = weight @ ((people - told) * opinion).sum(1)
-        curve = weight @ ((told * opinion**2).sum(1) - mean**2)
+        slope = ((classes - told) * opinion).sum()
+        curve = (told * opinion**2).sum() - (mean**2).sum()
         return float(slope), float(curve)
 
 
@@ -196,16 +197,6 @@ def show_of_hands(votes: Floats, prior: Floats | float) -> Floats:
     """Shares of the votes, with one more vote that is cast as the prior says."""
     shares: Floats = (votes + prior) / (votes.sum(1, keepdims=True) + 1)
     return shares
-
-
-def _informed(belief: Floats) -> Floats:
-    """How settled each row is: 1 - entropy / log K."""
-    k = belief.shape[1]
-    if k == 1:
-        return np.zeros(len(belief))
-    logs = np.log(belief.clip(1e-12))
-    informed: Floats = 1 + (belief * logs).sum(1) / np.log(k)
-    return informed
 
 
 def _against_base_rate(opinions: Floats | None) -> Floats | None:

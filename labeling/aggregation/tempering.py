@@ -11,8 +11,8 @@ from .answers import Answers, Floats
 from .em import Crowd, show_of_hands, softmax
 from .states import Block
 
-ALONE = 0.8  # what the log-likelihood of a single answer counts
-DESIGN = 6.0  # times the correlation: whole tasks mislead more than pairs of answers show
+SHARED = 0.25  # many answers to a task are worth 1 / (1 + SHARED) of as many to different tasks
+DESIGN = 8.0  # times the correlation: whole tasks mislead more than pairs of answers show
 DEPENDENCE = 0.1  # chance that all answers to a task are worth no more than a show of hands
 
 
@@ -52,10 +52,10 @@ def tempered(
     that differs from task to task.
     """
     k = crowd.shape[1]
-    sizes = crowd.sizes[block.tasks]
-    worth = (ALONE / (1 + DESIGN * correlation * (sizes - 1)))[:, None]
+    more = crowd.sizes[block.tasks] - 1
+    worth = 1 / (1 + SHARED * more / (more + 1) + DESIGN * correlation * more)
     prior = crowd.log_prior(block)
-    states = softmax(prior + worth * likelihood)
+    states = softmax(prior + worth[:, None] * likelihood)
     if truth is None:
         classes = states @ crowd.truth[block.columns]
     else:

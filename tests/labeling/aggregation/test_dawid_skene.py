@@ -166,7 +166,7 @@ def test_a_prior_tips_the_balance_and_yields_to_answers() -> None:
     label = task % 2
     split = np.array([[200, 201], [0, 0], [1, 1]])
     columns = [np.append(c, more) for c, more in zip((task, worker, label), split, strict=True)]
-    prior = {200: [0.995, 0.005], 201: [0.3, 0.7]}
+    prior = {200: [0.999, 0.001], 201: [0.3, 0.7]}
     result = aggregate(*columns, prior=prior, classes=[0, 1])
     doubted, believed = result.posterior[-2:, 1]
     assert doubted < 0.5 < 0.9 < believed
@@ -210,3 +210,100 @@ def test_it_refuses_what_does_not_fit_together(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         aggregate(*columns, **options)  # type: ignore[arg-type]
+
+
+def test_tasks_on_which_good_annotators_disagree_are_ambiguous_and_spoil_nobody() -> None:
+    crowd = crowd_of(tasks=400, classes=2, skill=[0.95] * 10, share=1.0, seed=11)
+    rng = np.random.default_rng(12)
+    torn = crowd.task < 60  # of these, half of the people say one thing and half the other
+    label = np.where(torn, rng.integers(0, 2, len(crowd.task)), crowd.label)
+    result = aggregate(crowd.task, crowd.worker, label)
+    assert result.ambiguity[:60].mean() > 0.5 > 0.05 > result.ambiguity[60:].mean()
+    assert result.confidence[:60].mean() < 0.75
+    assert result.confidence[60:].mean() > 0.95
+    assert result.reliability.min() > 0.9
+
+
+def test_people_who_err_on_the_same_tasks_are_believed_less() -> None:
+    rng = np.random.default_rng(13)
+    truth = rng.integers(0, 2, 500)
+    task, worker = np.repeat(np.arange(500), 8), np.tile(np.arange(8), 500)
+    apart = truth[task] ^ (rng.random(4000) < 0.25)
+    hard = np.repeat(rng.beta(0.6, 1.8, 500), 8)  # a quarter on average, but task by task
+    together = truth[task] ^ (rng.random(4000) < hard)
+    separate, joint = aggregate(task, worker, apart), aggregate(task, worker, together)
+    assert separate.dependence < 0.02 < 0.06 < joint.dependence
+    for result in (separate, joint):
+        right = (result.label == truth).mean()
+        assert abs(result.confidence.mean() - right) < 0.07
+
+
+def test_gold_tells_what_the_crowd_means_when_it_is_torn() -> None:
+    """Half of the people take a duck-like bird for a duck; gold says that it is none."""
+    rng = np.random.default_rng(14)
+    kind = rng.integers(0, 3, 300)  # none, a bird like it, a duck
+    says = np.array([0.03, 0.5, 0.97])[kind]
+    task, worker = np.repeat(np.arange(300), 12), np.tile(np.arange(12), 300)
+    label = (rng.random(3600) < says[task]).astype(int)
+    truth = (kind == 2).astype(int)
+    alone = aggregate(task, worker, label)
+    taught = aggregate(task, worker, label, gold={i: int(truth[i]) for i in range(20)})
+    likely = [r.posterior[np.arange(20, 300), truth[20:]] for r in (alone, taught)]
+    assert np.log(likely[1]).mean() > np.log(likely[0]).mean()
+    assert (taught.label == truth)[20:].mean() > 0.95
+
+
+def test_gold_lowers_confidence_where_agreement_is_not_truth() -> None:
+    rng = np.random.default_rng(15)
+    truth = rng.integers(0, 2, 800)
+    seen = truth ^ (rng.random(800) < 0.2)  # one task in five misleads everybody
+    task, worker = np.repeat(np.arange(800), 5), np.tile(np.arange(5), 800)
+    label = seen[task] ^ (rng.random(4000) < 0.05)
+    gold = {i: int(truth[i]) for i in range(80)}
+    alone, taught = aggregate(task, worker, label), aggregate(task, worker, label, gold=gold)
+    assert alone.confidence[80:].mean() > 0.93
+    assert abs(taught.confidence[80:].mean() - 0.8) < 0.05
+
+
+def test_the_blind_posterior_does_not_know_the_task_s_own_gold() -> None:
+    crowd = crowd_of(tasks=200, classes=3, skill=[0.8] * 6, share=0.8, seed=16)
+    wrong = {i: int((crowd.truth[i] + 1) % 3) for i in range(5)}
+    right = {i: int(crowd.truth[i]) for i in range(5, 40)}
+    result = aggregate(crowd.task, crowd.worker, crowd.label, gold=wrong | right)
+    assert (result.posterior[:5].argmax(1) == list(wrong.values())).all()
+    assert (result.blind[:5].argmax(1) == crowd.truth[:5]).mean() > 0.7
+    np.testing.assert_array_equal(result.blind[40:], result.posterior[40:])
+
+
+def test_a_good_model_is_heard_and_a_bad_one_is_not() -> None:
+    crowd = crowd_of(tasks=1000, classes=4, skill=[0.7] * 6, share=0.4, seed=17)
+    rng = np.random.default_rng(18)
+    sees = np.where(rng.random(1000) < 0.9, crowd.truth, rng.integers(0, 4, 1000))
+    good = np.full((1000, 4), 0.03)
+    good[np.arange(1000), sees] = 0.91
+    columns = crowd.task, crowd.worker, crowd.label
+    there = np.unique(crowd.task)
+
+    def right(opinions: np.ndarray | None) -> tuple[float, float]:  # type: ignore[type-arg]
+        rows = None if opinions is None else opinions[there]
+        result = aggregate(*columns, opinions=rows)
+        return float((result.label == crowd.truth[there]).mean()), result.trust
+
+    alone, helped = right(None), right(good)
+    assert helped[0] > alone[0] + 0.05
+    assert helped[1] > 0.5
+    for bad in (rng.permutation(good), np.roll(good, 1, 1)):
+        misled = right(bad)
+        assert misled[0] > alone[0] - 0.01
+        assert misled[1] < 0.1
+
+
+def test_a_model_may_keep_silent_on_some_tasks() -> None:
+    crowd = crowd_of(tasks=100, classes=2, skill=[0.8] * 5, share=1.0, seed=19)
+    silent = np.full((100, 2), np.nan)
+    columns = crowd.task, crowd.worker, crowd.label
+    alone, same = aggregate(*columns), aggregate(*columns, opinions=silent)
+    np.testing.assert_array_equal(alone.posterior, same.posterior)
+    some = {3: [0.01, 0.99]}
+    moved = aggregate(*columns, opinions=some, classes=[0, 1]).posterior
+    assert moved[3, 1] >= alone.posterior[3, 1]
