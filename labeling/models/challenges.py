@@ -72,8 +72,8 @@ class Answer(models.Model):
         WANTED = "wanted"
         IMPORTED = "imported"
 
-    question = models.ForeignKey(Question, models.CASCADE, related_name="answers")
-    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="answers")
+    question = models.ForeignKey(Question, models.CASCADE, related_name="answers", db_index=False)
+    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="answers", db_index=False)
     challenge = models.ForeignKey(
         Challenge, models.SET_NULL, null=True, blank=True, related_name="answers"
     )
