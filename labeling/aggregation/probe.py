@@ -1,0 +1,273 @@
+"""A model as one more annotator: a probe on features, never asked about what it was fitted on.
+
+Ridge logistic regression on soft targets, several folds at once: each task's opinion is that of
+the fold's model which did not see the task. Folds are drawn by what is in a row of features, so
+that neither the order nor the names of tasks matter, and equal pictures share a fold.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize  # type: ignore[import-untyped]
+
+from .answers import Floats, Ints
+from .dawid_skene import Aggregate, aggregate
+
+Singles = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+RIDGES = 10.0, 2.0, 0.4, 0.08  # tried in turn, a feature: prior precision of a weight is RIDGE · D
+SMOOTHING = 3.0  # pseudo-tasks in the class frequencies that a probe starts from
+CURVATURE = 0.1  # about p(1 - p): only sets the optimiser's steps, not its result
+STEPS = 40
+TOLERANCE = 1e-4  # nats a task
+ROWS = 20_000  # hashed, or predicted, at a time
+
+
+def opinions(
+    features: npt.ArrayLike,
+    belief: npt.ArrayLike,
+    *,
+    folds: int = 5,
+    weight: npt.ArrayLike | None = None,
+    seed: int = 0,
+) -> Floats:
+    """Out-of-fold class probabilities (T, K) by a linear probe on features (T, D).
+
+    belief: (T, K) class probabilities to learn from. Rows that hold NaN are not learned from, and
+        get the mean of the folds' models.
+    weight: (T,) how much each belief counts, from 0 on.
+    A row of features that is not finite gets NaN: no opinion; so does everything where nothing is
+    known. The ridge is the one of a few with the best out-of-fold likelihood. Raises ValueError on
+    shapes that do not fit together, and on beliefs or weights that are none.
+    """
+    rows, targets, weights = _checked(features, belief, weight)
+    found = np.full(targets.shape, np.nan)
+    usable = np.isfinite(rows).all(1)
+    known = usable & np.isfinite(targets).all(1) & (weights > 0)
+    if not known.any():
+        return found
+    probe = Probe(rows[known], targets[known], weights[known], folds=folds, seed=seed)
+    found[known] = probe.out_of_fold
+    found[usable & ~known] = probe.mean(rows[usable & ~known])
+    return found
+
+
+def aggregate_with_features(
+    task: npt.ArrayLike,
+    worker: npt.ArrayLike,
+    label: npt.ArrayLike,
+    features: npt.ArrayLike,
+    *,
+    tasks: npt.ArrayLike | None = None,
+    gold: Mapping[Any, Any] | None = None,
+    classes: Sequence[Any] | None = None,
+    rounds: int = 3,
+    folds: int = 5,
+    seed: int = 0,
+) -> Aggregate:
+    """`aggregate`, with a probe on features as one more annotator, in turns.
+
+    In each round the probe learns from what is believed, and gives its out-of-fold opinion of each
+    task, which then counts as far as it agrees with what people settled (`Aggregate.trust`).
+
+    features: (T, D), one row for each of `tasks` (all sorted task ids by default); a row may hold
+        NaN where there are none. Rows of tasks that nobody answered are left out. The other
+        arguments and errors are those of `aggregate`.
+    """
+    result = aggregate(task, worker, label, gold=gold, classes=classes)
+    rows = _rows_of(result.tasks, np.asarray(features, np.float32), tasks)
+    known: dict[str, Any] = {"gold": gold, "classes": result.classes}
+    for _ in range(rounds if len(result.classes) > 1 else 0):
+        said = opinions(rows, result.posterior, folds=folds, seed=seed)
+        result = aggregate(task, worker, label, opinions=said, **known)
+    return result
+
+
+def _rows_of(ids: npt.NDArray[Any], rows: Singles, tasks: npt.ArrayLike | None) -> Singles:
+    """The rows of features in the order of `ids`."""
+    if tasks is None:
+        if len(rows) != len(ids):
+            raise ValueError(f"there are {len(ids)} tasks, but {len(rows)} rows of features")
+        return rows
+    named = {name: row for row, name in enumerate(np.asarray(tasks).tolist())}
+    if len(named) != len(rows):
+        raise ValueError(f"{len(named)} different tasks are named for {len(rows)} rows of features")
+    places = [named.get(name, -1) for name in ids.tolist()]
+    if -1 in places:
+        raise ValueError(f"task {ids[places.index(-1)]!s} has no row of features")
+    found: Singles = rows[places]
+    return found
+
+
+class Probe:
+    """F ridge regressions at once, each on all rows but those of its fold.
+
+    rows: (n, D) features, all finite. targets: (n, K) rows that sum to one. weights: (n,) above 0.
+    hints: so many of the last columns may weigh as much as all others together: what is known
+        beforehand, as a zero-shot score is.
+    out_of_fold: (n, K) what those models say that did not see the row.
+    """
+
+    def __init__(
+        self,
+        rows: Singles,
+        targets: Floats,
+        weights: Floats,
+        *,
+        hints: int = 0,
+        folds: int = 5,
+        seed: int = 0,
+    ) -> None:
+        if folds < 2:
+            raise ValueError(f"a probe needs two folds or more, not {folds}")
+        self._basis = _Basis.of(rows, hints)
+        self._rows = self._basis.turned(rows)
+        self._own = _folds(rows, folds, seed)
+        self._shape = folds, rows.shape[1] + 1, targets.shape[1]  # F, D + 1, K
+        self._targets = targets.astype(np.float32)
+        self._weights = weights.astype(np.float32)
+        self._seen = self._weights[:, None] * (self._own[:, None] != np.arange(folds))  # (n, F)
+        share = (self._weights @ self._targets + SMOOTHING) / (weights.sum() + SMOOTHING)
+        mass = self._seen.T @ self._targets + SMOOTHING * share  # (F, K)
+        self._offset = np.log(mass / mass.sum(1, keepdims=True))  # (F, K)
+        self._power = np.square(self._rows).sum(0)  # (D,)
+        self._best = self._fitted()
+        self.out_of_fold = self._opinions(self._best)
+        del self._rows, self._seen
+
+    def mean(self, rows: npt.ArrayLike) -> Floats:
+        """(m, K): the mean of the folds' models, for rows (m, D) that none of them saw."""
+        features = np.asarray(rows, np.float32)
+        found = np.empty((len(features), self._shape[2]))
+        for start in range(0, len(features), ROWS):
+            turned = self._basis.turned(features[start : start + ROWS])
+            found[start : start + ROWS] = _softmax(self._scores(self._best, turned)).mean(1)
+        return found
+
+    def _fitted(self) -> Floats:
+        """The weights (F, D + 1, K) of the ridge with the best out-of-fold likelihood."""
+        best = weights = np.zeros(self._shape)
+        least = np.inf
+        for ridge in RIDGES:
+            weights = self._fit(ridge * self._rows.shape[1], weights)
+            loss = self._surprise(weights)
+            if loss > least:
+                break
+            best, least = weights, loss
+        return best
+
+    def _opinions(self, weights: Floats) -> Floats:
+        """(n, K) out of fold."""
+        scores = self._scores(weights, self._rows)
+        own = np.take_along_axis(scores, self._own[:, None, None], 1)[:, 0]
+        return _softmax(own).astype(np.float64)
+
+    def _scores(self, weights: Floats, rows: Singles) -> Singles:
+        """(n, F, K)"""
+        folds, size, k = self._shape
+        single = weights.astype(np.float32)
+        flat = single[:, :-1].transpose(1, 0, 2).reshape(size - 1, folds * k)
+        scores: Singles = (rows @ flat).reshape(len(rows), folds, k)
+        scores += self._offset + single[:, -1]
+        return scores
+
+    def _surprise(self, weights: Floats) -> float:
+        """Mean negative log-likelihood of the beliefs, out of fold."""
+        chances = self._opinions(weights).clip(min=1e-12)
+        losses = -(self._targets * np.log(chances)).sum(1)
+        return float(np.average(losses, weights=self._weights))
+
+    def _fit(self, ridge: float, start: Floats) -> Floats:
+        """L-BFGS in coordinates in which the curvature is about the same in all directions."""
+        total = float(self._weights.sum())
+        slope = np.append(CURVATURE * self._power + ridge, CURVATURE * total + 1)
+        unit = np.sqrt(slope)[:, None]  # (D + 1, 1)
+        pull = np.append(np.full(len(self._power), ridge), 1.0)[:, None]
+
+        def loss(flat: Floats) -> tuple[float, Floats]:
+            weights = flat.reshape(self._shape) / unit
+            value, slope = self._loss(weights)
+            value += 0.5 * float((pull * weights**2).sum())
+            return value / total, ((slope + pull * weights) / unit).ravel() / total
+
+        options = {"maxiter": STEPS, "ftol": TOLERANCE / 10, "gtol": 1e-7}
+        done = minimize(loss, (start * unit).ravel(), jac=True, method="L-BFGS-B", options=options)
+        fitted: Floats = done.x.reshape(self._shape) / unit
+        return fitted
+
+    def _loss(self, weights: Floats) -> tuple[float, Floats]:
+        """Cross-entropy of the beliefs over all folds, and its slope in the weights."""
+        folds, size, k = self._shape
+        scores = self._scores(weights, self._rows)
+        scores -= scores.max(2, keepdims=True)
+        powers = np.exp(scores)
+        norms = powers.sum(2, keepdims=True)
+        surprise = np.log(norms[..., 0]) - np.einsum("nfk,nk->nf", scores, self._targets)
+        value = float(np.einsum("nf,nf->", self._seen, surprise, dtype=np.float64))
+        error = (powers / norms - self._targets[:, None]) * self._seen[..., None]  # (n, F, K)
+        slope = np.empty(self._shape)
+        flat = self._rows.T @ error.reshape(-1, folds * k)  # (D, F·K)
+        slope[:, :-1] = flat.reshape(size - 1, folds, k).transpose(1, 0, 2)
+        slope[:, -1] = error.sum(0, dtype=np.float64)
+        return value, slope
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """Standardised features, turned so that the rows' coordinates are uncorrelated."""
+
+    mean: Singles  # (D,)
+    scale: Singles  # (D,)
+    axes: Singles  # (D, D)
+
+    @classmethod
+    def of(cls, rows: Singles, hints: int) -> "_Basis":
+        mean = rows.mean(0, dtype=np.float64)
+        square = np.einsum("nd,nd->d", rows, rows, dtype=np.float64) / len(rows)
+        spread = np.sqrt(np.maximum(square - mean**2, 0))
+        moves = spread > 1e-4 * np.sqrt(square)
+        scale = np.divide(1, spread, where=moves, out=np.zeros_like(spread)).astype(np.float32)
+        scale[len(scale) - hints :] *= np.sqrt(np.float32(len(scale)))
+        plain = (rows - mean.astype(np.float32)) * scale
+        _, axes = np.linalg.eigh((plain.T @ plain).astype(np.float64))
+        return cls(mean.astype(np.float32), scale, axes.astype(np.float32))
+
+    def turned(self, rows: Singles) -> Singles:
+        standard: Singles = (rows - self.mean) * self.scale
+        return standard @ self.axes
+
+
+def _checked(
+    features: npt.ArrayLike, belief: npt.ArrayLike, weight: npt.ArrayLike | None
+) -> tuple[Singles, Floats, Floats]:
+    rows, targets = np.asarray(features, np.float32), np.array(belief, np.float64)
+    if rows.ndim != 2 or targets.ndim != 2 or len(rows) != len(targets):
+        raise ValueError(f"features {rows.shape} and belief {targets.shape} must be a row a task")
+    weights = np.ones(len(rows)) if weight is None else np.asarray(weight, np.float64)
+    if weights.shape != (len(rows),) or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError("weight must hold one number a task, none of them below zero")
+    total = targets.sum(1, keepdims=True)
+    if (targets < 0).any() or np.isinf(total).any() or (total == 0).any():
+        raise ValueError("belief must hold probabilities, with more than zero in each row")
+    return rows, targets / total, weights
+
+
+def _folds(rows: Singles, folds: int, seed: int) -> Ints:
+    """(T,) a number below `folds` from the bits of each row."""
+    keys = np.random.default_rng(seed).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | 1
+    bits = np.ascontiguousarray(rows).view(np.uint32)
+    sums = np.empty(len(rows), np.uint64)
+    for start in range(0, len(rows), ROWS):
+        sums[start : start + ROWS] = bits[start : start + ROWS].astype(np.uint64) @ keys
+    mixed = (sums ^ (sums >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
+    return ((mixed >> np.uint64(40)) % np.uint64(folds)).astype(np.intp)
+
+
+def _softmax(scores: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    shares: npt.NDArray[Any] = powers / powers.sum(-1, keepdims=True)
+    return shares

@@ -1,0 +1,184 @@
+"""A probe on features: out of fold, calibrated, and one more annotator."""
+
+import numpy as np
+import pytest
+
+from labeling.aggregation import aggregate
+from labeling.aggregation.probe import Probe, aggregate_with_features, opinions
+
+TASKS, WIDTH, CLASSES = 600, 16, 3
+
+
+@pytest.fixture(scope="module")
+def seen() -> tuple[np.ndarray, np.ndarray]:
+    """Features, and the classes that they tell of: right about four times in five."""
+    dice = np.random.default_rng(0)
+    features = dice.standard_normal((TASKS, WIDTH)).astype(np.float32)
+    scores = features[:, :CLASSES] * 3 + dice.gumbel(size=(TASKS, CLASSES))
+    return features * np.linspace(0.01, 40, WIDTH, dtype=np.float32) + 5, scores.argmax(1)
+
+
+def answers_to(truth: np.ndarray, each: int, right: float) -> tuple[np.ndarray, ...]:
+    """So many answers a task, by thirty people, who err at random."""
+    dice = np.random.default_rng(1)
+    task = np.repeat(np.arange(len(truth)), each)
+    worker = np.concatenate([dice.choice(30, each, replace=False) for _ in truth])
+    wrong = (truth[task] + dice.integers(1, CLASSES, len(task))) % CLASSES
+    return task, worker, np.where(dice.random(len(task)) < right, truth[task], wrong)
+
+
+def test_it_learns_what_features_tell(seen):
+    features, truth = seen
+    found = opinions(features, np.eye(CLASSES)[truth])
+    assert np.allclose(found.sum(1), 1, atol=1e-5)
+    assert (found.argmax(1) == truth).mean() > 0.75
+    sure = found.max(1) > 0.9
+    assert (found.argmax(1) == truth)[sure].mean() > 0.85
+
+
+def test_an_opinion_is_never_about_what_it_was_fitted_on():
+    """Noise teaches nothing: a probe that saw its own targets would seem to be right."""
+    dice = np.random.default_rng(2)
+    features, truth = dice.standard_normal((200, 150)), dice.integers(0, 2, 200)
+    found = opinions(features, np.eye(2)[truth])
+    assert (found.argmax(1) == truth).mean() < 0.62
+    assert -np.log(found[np.arange(200), truth]).mean() < 0.75
+
+
+def test_equal_pictures_share_a_fold():
+    """Else a copy in another fold would whisper the answer."""
+    dice = np.random.default_rng(3)
+    features = np.repeat(dice.standard_normal((100, 60)), 2, axis=0)
+    truth = np.repeat(dice.integers(0, 2, 100), 2)
+    found = opinions(features, np.eye(2)[truth])
+    assert (found.argmax(1) == truth).mean() < 0.65
+
+
+def test_the_order_of_tasks_does_not_matter(seen):
+    features, truth = seen
+    belief = np.eye(CLASSES)[truth] * 0.8 + 0.2 / CLASSES
+    order = np.random.default_rng(4).permutation(TASKS)
+    there = opinions(features[order], belief[order])
+    assert np.allclose(there, opinions(features, belief)[order], atol=1e-3)
+
+
+def test_the_names_of_classes_do_not_matter(seen):
+    features, truth = seen
+    belief = np.eye(CLASSES)[truth]
+    there = opinions(features, belief[:, ::-1])
+    assert np.allclose(there[:, ::-1], opinions(features, belief), atol=1e-3)
+
+
+def test_what_is_not_believed_is_not_learned_from_but_gets_an_opinion(seen):
+    features, truth = seen
+    belief = np.eye(CLASSES)[truth]
+    belief[300:] = np.nan
+    found = opinions(features, belief)
+    assert (found[300:].argmax(1) == truth[300:]).mean() > 0.75
+    assert np.allclose(found[:300], opinions(features[:300], belief[:300]), atol=1e-5)
+
+
+def test_a_weight_of_zero_is_as_good_as_no_belief(seen):
+    features, truth = seen
+    belief = np.eye(CLASSES)[truth]
+    weight = (np.arange(TASKS) < 300).astype(float)
+    blank = np.where(weight[:, None] > 0, belief, np.nan)
+    assert np.allclose(opinions(features, belief, weight=weight), opinions(features, blank))
+
+
+def test_no_features_no_opinion(seen):
+    features, truth = seen[0].copy(), seen[1]
+    features[::7] = np.nan
+    found = opinions(features, np.eye(CLASSES)[truth])
+    assert np.isnan(found[::7]).all() and np.isfinite(np.delete(found, np.s_[::7], 0)).all()
+
+
+def test_where_nothing_is_believed_there_is_no_opinion():
+    assert np.isnan(opinions(np.ones((4, 2)), np.full((4, 3), np.nan))).all()
+
+
+@pytest.mark.parametrize("width", [1, 5])
+def test_features_that_tell_nothing_give_the_class_frequencies(width):
+    belief = np.eye(2)[(np.arange(100) % 4 == 0).astype(int)]
+    found = opinions(np.full((100, width), 7.0), belief)
+    assert np.allclose(found[:, 1], 0.25, atol=0.05)
+
+
+def test_one_class_is_certain():
+    assert (opinions(np.ones((5, 2)), np.ones((5, 1))) == 1).all()
+
+
+def test_a_hint_counts_where_there_is_little_to_learn_from():
+    dice = np.random.default_rng(5)
+    truth = np.arange(400) % 2
+    noise = dice.standard_normal((400, 300))
+    hint = (2 * truth - 1) * 1.5 + dice.standard_normal(400)
+    rows = np.column_stack([noise, hint]).astype(np.float32)
+    right = []
+    for hints in (0, 1):
+        probe = Probe(rows[:30], np.eye(2)[truth[:30]], np.ones(30), hints=hints)
+        right.append((probe.mean(rows[30:]).argmax(1) == truth[30:]).mean())
+    assert right[0] < 0.75 < 0.85 < right[1]
+
+
+@pytest.mark.parametrize(
+    ("features", "belief", "more"),
+    [
+        (np.ones((3, 2)), np.ones((2, 2)), {}),
+        (np.ones(3), np.ones((3, 2)), {}),
+        (np.ones((3, 2)), -np.ones((3, 2)), {}),
+        (np.ones((3, 2)), np.zeros((3, 2)), {}),
+        (np.ones((3, 2)), np.ones((3, 2)), {"weight": [1, 2]}),
+        (np.ones((3, 2)), np.ones((3, 2)), {"weight": [1, 2, -1]}),
+        (np.ones((3, 2)), np.ones((3, 2)), {"folds": 1}),
+    ],
+)
+def test_it_refuses_what_does_not_fit_together(features, belief, more):
+    with pytest.raises(ValueError, match=r"must (be|hold)|folds"):
+        opinions(features, belief, **more)
+
+
+def test_the_crowd_with_a_probe_is_right_more_often_and_surer(seen):
+    features, truth = seen
+    task, worker, label = answers_to(truth, each=2, right=0.6)
+    alone = aggregate(task, worker, label)
+    both = aggregate_with_features(task, worker, label, features)
+    there = np.arange(TASKS), truth
+    assert (both.label == truth).mean() > (alone.label == truth).mean() + 0.05
+    assert -np.log(both.posterior[there]).mean() < -np.log(alone.posterior[there]).mean() - 0.1
+    assert both.trust > 0.5
+
+
+def test_features_of_other_tasks_are_ignored(seen):
+    features, truth = seen
+    task, worker, label = answers_to(truth, each=3, right=0.7)
+    alone = aggregate(task, worker, label)
+    mixed = np.random.default_rng(6).permutation(features)
+    both = aggregate_with_features(task, worker, label, mixed)
+    assert np.abs(both.posterior - alone.posterior).mean() < 0.02
+
+
+def test_the_names_of_tasks_do_not_matter_to_the_crowd_with_a_probe(seen):
+    features, truth = seen
+    task, worker, label = answers_to(truth, each=2, right=0.6)
+    names = np.array([f"t{n:03}" for n in np.random.default_rng(7).permutation(TASKS)])
+    plain = aggregate_with_features(task, worker, label, features)
+    named = aggregate_with_features(names[task], worker, label, features, tasks=names)
+    assert named.tasks.tolist() == sorted(names)
+    assert np.allclose(named.posterior[np.argsort(np.argsort(names))], plain.posterior, atol=5e-3)
+
+
+def test_gold_is_kept(seen):
+    features, truth = seen
+    task, worker, label = answers_to(truth, each=1, right=0.6)
+    found = aggregate_with_features(task, worker, label, features, gold={0: 0, 1: 1, 2: 2})
+    assert found.label[:3].tolist() == [0, 1, 2] and (found.confidence[:3] == 1).all()
+
+
+def test_rows_of_features_must_suit_the_tasks():
+    with pytest.raises(ValueError, match="2 tasks, but 3 rows"):
+        aggregate_with_features([1, 2], [1, 1], [0, 1], np.ones((3, 2)))
+    with pytest.raises(ValueError, match="task 2 has no row"):
+        aggregate_with_features([1, 2], [1, 1], [0, 1], np.ones((2, 2)), tasks=[1, 3])
+    with pytest.raises(ValueError, match="2 different tasks are named for 3"):
+        aggregate_with_features([1, 2], [1, 1], [0, 1], np.ones((3, 2)), tasks=[1, 2, 2])
