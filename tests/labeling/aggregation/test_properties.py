@@ -1,0 +1,107 @@
+"""What must hold of any small set of answers, however odd."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from labeling.aggregation import aggregate, agreement, online
+from labeling.aggregation.online import CAP, Counts
+
+Row = tuple[int, int, int]
+
+answers = st.lists(
+    st.tuples(st.integers(0, 5), st.integers(0, 4), st.integers(0, 2)), min_size=1, max_size=25
+)
+few = settings(max_examples=30)
+counts = st.builds(Counts, *(st.floats(0, 1000) for _ in range(4)))
+beliefs = st.floats(0, 1)
+worth = st.lists(st.floats(-CAP, CAP), max_size=12)
+
+
+@few
+@given(answers, st.randoms(use_true_random=False))
+def test_beliefs_are_probabilities_whatever_the_order(said: list[Row], random: object) -> None:
+    last = list({(task, worker): (task, worker, label) for task, worker, label in said}.values())
+    random.shuffle(last)  # type: ignore[attr-defined]
+    found, again = aggregate(*zip(*said, strict=True)), aggregate(*zip(*last, strict=True))
+    np.testing.assert_allclose(found.posterior.sum(1), 1)
+    assert (found.posterior >= 0).all()
+    assert ((found.reliability >= 0) & (found.reliability <= 1)).all()
+    np.testing.assert_allclose(found.confidence, found.posterior.max(1), atol=1e-8)
+    if set(again.classes) == set(found.classes):  # a label that was taken back is still a class
+        np.testing.assert_array_equal(again.posterior, found.posterior)
+
+
+@few
+@given(answers, st.permutations(range(5)), st.permutations(range(3)))
+def test_annotators_and_classes_are_but_names(
+    said: list[Row], people: list[int], classes: list[int]
+) -> None:
+    found = aggregate(*zip(*said, strict=True), classes=range(3))
+    other = [(task, people[worker], classes[label]) for task, worker, label in said]
+    renamed = aggregate(*zip(*other, strict=True), classes=range(3))
+    np.testing.assert_allclose(renamed.posterior[:, classes], found.posterior, atol=1e-6)
+
+
+@few
+@given(answers, st.dictionaries(st.integers(0, 7), st.integers(0, 3), max_size=4))
+def test_gold_is_clamped_whatever_is_said(said: list[Row], gold: dict[int, int]) -> None:
+    found = aggregate(*zip(*said, strict=True), gold=gold)
+    for row, task in enumerate(found.tasks.tolist()):
+        if task in gold:
+            assert found.posterior[row, found.classes.tolist().index(gold[task])] == 1
+    np.testing.assert_allclose(found.posterior.sum(1), 1)
+
+
+@few
+@given(answers, st.sampled_from(["nominal", "ordinal"]))
+def test_agreement_is_within_its_bounds(said: list[Row], level: str) -> None:
+    found = agreement(*zip(*said, strict=True), level=level, draws=50)  # type: ignore[arg-type]
+    assert sum(found.prevalence.values()) == pytest.approx(1)
+    if found.percent is not None:
+        assert -1e-9 <= found.percent <= 1 + 1e-9
+    if found.alpha is not None:
+        assert -1 - 1e-9 <= found.alpha <= 1 + 1e-9
+    if found.low is not None and found.high is not None:
+        assert -1 - 1e-9 <= found.low <= found.high <= 1 + 1e-9
+
+
+@few
+@given(answers)
+def test_agreement_is_perfect_where_all_say_what_the_first_one_said(said: list[Row]) -> None:
+    first: dict[int, int] = {}
+    same = [(task, worker, first.setdefault(task, label)) for task, worker, label in said]
+    found = agreement(*zip(*same, strict=True), draws=50)
+    assert found.alpha in (None, 1)
+    assert found.percent in (None, 1)
+
+
+@given(counts, st.booleans(), beliefs)
+def test_an_answer_counts_once_at_most_and_never_less_than_nothing(
+    before: Counts, answer: bool, belief: float
+) -> None:
+    after = online.credit(before, answer, belief)
+    assert min(after) >= 0
+    assert sum(after) <= sum(before) + 1 + 1e-6
+    mean, low, high = online.reliability(after)
+    assert 0 <= low <= mean <= high <= 1
+    assert abs(online.evidence(after, answer)) <= CAP
+
+
+@given(beliefs, worth)
+def test_what_is_shown_is_a_probability_and_no_order_matters(
+    prior: float, evidence: list[float]
+) -> None:
+    found = online.shown(prior, evidence)
+    assert -1e-12 <= found <= 1 + 1e-12
+    assert online.shown(prior, evidence[::-1]) == pytest.approx(found, abs=1e-9)
+
+
+@given(st.floats(0.01, 0.99), worth, st.floats(0, CAP))
+def test_more_evidence_for_yes_never_makes_it_less_likely(
+    prior: float, evidence: list[float], more: float
+) -> None:
+    assert online.learned(prior, [*evidence, more]) >= online.learned(prior, evidence) - 1e-12
+    assume(evidence)
+    assert online.shown(prior, [*evidence, more]) >= online.shown(prior, evidence) - 1e-9
