@@ -46,7 +46,7 @@ def aggregate(
     prior: npt.ArrayLike | Mapping[Any, Sequence[float]] | None = None,
     opinions: npt.ArrayLike | Mapping[Any, Sequence[float]] | None = None,
     classes: Sequence[Any] | None = None,
-    iterations: int = 12,
+    iterations: int = 10,
 ) -> Aggregate:
     """Infer the true class of each task from answers, given as three columns of N ids.
 
