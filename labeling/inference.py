@@ -10,9 +10,9 @@ import numpy as np
 from django.db import transaction
 
 from labeling import answers, beliefs, rating
-from labeling.aggregation import Aggregate, aggregate, drift, tuning
+from labeling.aggregation import tuning, turning
 from labeling.models import Annotator, Project, Question
-from labeling.reading import Asked, Bools, Floats, Found, Given, Ids, read
+from labeling.reading import Asked, Bools, Found, Given, Ids, read
 from labeling.recomputations import Work
 
 NOTICEABLE = 1e-3  # smaller changes of a probability are not written
@@ -33,23 +33,23 @@ def believe(work: Work, *, newest: int) -> int:
 
 
 def _find(asked: Asked, given: Given, work: Work) -> Found:
-    suspect = _suspect(given)
-    result = _infer(asked, given, suspect)
-    turned = _turned(asked, given, suspect, result)
-    if turned:
-        for annotator, first in turned.items():
-            who = np.searchsorted(given.annotators, annotator)
-            suspect |= (given.annotator == who) & (given.id >= first)
-        result = _infer(asked, given, suspect)
-    probability, sensitivity, specificity = _by_place(asked, given, result)
+    inferred = turning.infer(
+        given.question,
+        given.annotator,
+        given.value,
+        prior=asked.prior,
+        verdict=asked.verdict,
+        suspect=_suspect(given),
+        annotators=len(given.annotators),
+    )
     found = Found(
-        probability,
+        inferred,
         np.bincount(given.question, minlength=len(asked.id)),
         np.bincount(given.question, given.value, len(asked.id)).astype(np.int64),
-        sensitivity,
-        specificity,
-        suspect,
-        turned,
+        {
+            int(given.annotators[who]): int(given.id[first])
+            for who, first in inferred.turned.items()
+        },
     )
     _tune(asked, given, found, work)
     return found
@@ -71,81 +71,20 @@ def _suspect(given: Given) -> Bools:
     return inside & (given.id < last[given.annotator])
 
 
-def _infer(asked: Asked, given: Given, suspect: Bools) -> Aggregate | None:
-    """The batch method's result; answers from a turn on are taken to be another annotator's."""
-    if not len(given.id):
-        return None
-    places = np.unique(given.question)
-    prior = asked.prior[places].clip(1e-6, 1 - 1e-6)
-    known = places[asked.verdict[places] >= 0]
-    return aggregate(
-        given.question,
-        given.annotator + suspect * len(given.annotators),
-        given.value.astype(np.int8),
-        classes=[0, 1],
-        gold=dict(zip(known.tolist(), asked.verdict[known].tolist(), strict=True)),
-        prior=np.stack([1 - prior, prior], 1),
-    )
-
-
-def _by_place(
-    asked: Asked, given: Given, result: Aggregate | None
-) -> tuple[Floats, Floats, Floats]:
-    probability = asked.prior.copy()
-    coins = np.full((len(given.annotators), 2), np.nan)
-    if result is not None:
-        probability[result.tasks] = result.posterior[:, 1]
-        usual = result.workers < len(given.annotators)
-        coins[result.workers[usual]] = np.diagonal(result.confusion[usual], axis1=1, axis2=2)
-    probability = np.where(asked.verdict >= 0, asked.verdict, probability)
-    return probability, coins[:, 1], coins[:, 0]
-
-
-def _turned(asked: Asked, given: Given, suspect: Bools, result: Aggregate | None) -> dict[int, int]:
-    """Annotators whose answers turned bad, and their first bad answer, both by id."""
-    if result is None:
-        return {}
-    right = _right(asked, given, result)
-    ever = np.bincount(given.annotator, suspect, len(given.annotators)) > 0
-    looked = ~ever[given.annotator]
-    ids, people = given.id[looked], given.annotator[looked]
-    found = drift.turns(people, right[looked], workers=len(given.annotators))
-    return {
-        int(given.annotators[place]): int(ids[people == place][found[place]])
-        for place in np.flatnonzero(found >= 0).tolist()
-    }
-
-
-def _right(asked: Asked, given: Given, result: Aggregate) -> Floats:
-    """(N,) the probability that each answer was right, by what the others said."""
-    rows = np.searchsorted(result.tasks, given.question)
-    yes = result.posterior[rows, 1].clip(1e-6, 1 - 1e-6)
-    coins = result.confusion[
-        np.searchsorted(result.workers, given.annotator).clip(max=len(result.workers) - 1)
-    ]
-    own = tuning.evidence(coins[:, 1, 1], coins[:, 0, 0], given.value)
-    count = np.bincount(given.question, minlength=len(asked.id))[given.question]
-    share = 0.7 / (1 + 0.1 * (count - 1))
-    others = 1 / (1 + np.exp(share * own - np.log(yes / (1 - yes))))
-    right: Floats = np.where(given.value, others, 1 - others)
-    right[count == 1] = 0.5
-    verdict = asked.verdict[given.question]
-    return np.where(verdict >= 0, (verdict == 1) == given.value, right)
-
-
 def _tune(asked: Asked, given: Given, found: Found, work: Work) -> None:
     """Have answers tempered, as they come, in such a way that they arrive where these arrived."""
     open_ones = np.flatnonzero((asked.verdict < 0) & (found.count > 0))
     drawn = np.random.default_rng(0).permutation(open_ones)[:TUNED_BY]
     place = np.full(len(asked.id), -1)
     place[drawn] = np.arange(len(drawn))
-    used = (place[given.question] >= 0) & ~found.suspect
+    inferred = found.inferred
+    used = (place[given.question] >= 0) & ~inferred.suspect
     people = given.annotator[used]
     ratios = tuning.evidence(
-        found.sensitivity[people], found.specificity[people], given.value[used]
+        inferred.sensitivity[people], inferred.specificity[people], given.value[used]
     )
     temper = tuning.tuned(
-        place[given.question[used]], ratios, asked.prior[drawn], found.probability[drawn]
+        place[given.question[used]], ratios, asked.prior[drawn], inferred.probability[drawn]
     )
     work.beat(strength=temper.strength, ambiguity=temper.ambiguity)
 
@@ -153,7 +92,7 @@ def _tune(asked: Asked, given: Given, found: Found, work: Work) -> None:
 def _write(asked: Asked, found: Found, work: Work) -> int:
     """Write what changed, a batch at a time, and what would be judged otherwise."""
     rules = _rules(work.project)
-    differs = np.abs(found.probability - asked.probability) > NOTICEABLE
+    differs = np.abs(found.inferred.probability - asked.probability) > NOTICEABLE
     differs |= (found.count != asked.count) | (found.yes != asked.yes)
     if work.row().rules != rules:
         differs[:] = True
@@ -180,7 +119,7 @@ def _write_batch(places: Ids, asked: Asked, found: Found) -> int:
             if [count, yes, verdict] != [int(c[at]) for c in read_then]:
                 late.append(question)
                 continue
-            question.probability = float(found.probability[at])
+            question.probability = float(found.inferred.probability[at])
             question.answers_count, question.yes_count = count, yes
             beliefs.judge(question)
         answers.recount(late)

@@ -71,10 +71,11 @@ def _figures(asked: Asked, given: Given, found: Found) -> Floats:
         return sums
 
     verdict = asked.verdict[given.question]
-    yes = found.probability[given.question]
+    inferred = found.inferred
+    yes = inferred.probability[given.question]
     counts = []
-    for coin, chance in ((found.sensitivity, yes), (found.specificity, 1 - yes)):
-        shown = total(np.where(found.suspect, 0.0, chance))
+    for coin, chance in ((inferred.sensitivity, yes), (inferred.specificity, 1 - yes)):
+        shown = total(np.where(inferred.suspect, 0.0, chance))
         hits = coin * (shown + online.RIGHT + online.WRONG) - online.RIGHT
         hits = np.nan_to_num(hits).clip(0, shown)
         counts += [hits, shown - hits]
@@ -84,8 +85,8 @@ def _figures(asked: Asked, given: Given, found: Found) -> Floats:
         total((verdict == given.value).astype(np.float64)),
     ]
     right = np.where(given.value, yes, 1 - yes)
-    guesses = total(np.where(found.suspect, right - drift.GUESSING, 0.0))
-    guesses = drift.GUESSING + guesses / (total(found.suspect.astype(np.float64)) + ALIKE)
+    guesses = total(np.where(inferred.suspect, right - drift.GUESSING, 0.0))
+    guesses = drift.GUESSING + guesses / (total(inferred.suspect.astype(np.float64)) + ALIKE)
     return np.stack([*tallies, *counts, guesses], 1)
 
 

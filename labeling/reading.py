@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
+from labeling.aggregation.turning import Inferred
 from labeling.models import Project
 
 Ids = npt.NDArray[np.int64]
@@ -65,13 +66,10 @@ class Given:
 class Found:
     """What the answers add up to, by place in `Asked` and `Given`."""
 
-    probability: Floats  # (Q,) of "yes"; the prior where there is no answer
-    count: Ids  # (Q,)
+    inferred: Inferred
+    count: Ids  # (Q,) answers
     yes: Ids  # (Q,)
-    sensitivity: Floats  # (W,)
-    specificity: Floats  # (W,)
-    suspect: Bools  # (N,) answers that weigh nothing any more
-    turned: dict[int, int]  # annotator's id → the first answer that is another's
+    turned: dict[int, int]  # annotator's id → the id of the first answer that is another's
 
 
 def read(project: Project, *, newest: int) -> tuple[Asked, Given]:

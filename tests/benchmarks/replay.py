@@ -53,7 +53,7 @@ def measure(folder: Path, seeds: int) -> list[float]:
     names, truths = _read(folder / "truth.csv")
     classes = sorted({*label, *truths})
     answers = encode(task, worker, label, classes=classes)
-    columns = [answers.task, answers.worker, answers.label]
+    columns = [c.astype(np.intp) for c in (answers.task, answers.worker, answers.label)]
     rows = {name: row for row, name in enumerate(answers.tasks.tolist())}
     known = [(rows[t], classes.index(c)) for t, c in zip(names, truths, strict=True) if t in rows]
     at, truth = np.array(known).T

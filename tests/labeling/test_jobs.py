@@ -8,6 +8,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from labeling import answers, challenges, jobs, recomputations, snapshots
+from labeling.aggregation import turning
 from labeling.models import Answer, Challenge, Project, Question, Recomputation, Snapshot
 
 pytestmark = pytest.mark.django_db
@@ -72,7 +73,7 @@ def test_what_was_left_in_the_middle_is_taken_up_again(shapes, alice, monkeypatc
 def test_a_recomputation_that_fails_says_why_and_is_tried_again(shapes, alice, monkeypatch):
     say(alice)
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
-        patch.setattr(jobs.labels.inference, "aggregate", run_out)
+        patch.setattr(turning, "aggregate", run_out)
         jobs.aggregate_due()
     row = Recomputation.objects.get()
     assert (row.state, row.error) == (Recomputation.State.FAILED, "MemoryError: too much")

@@ -5,7 +5,8 @@ import random
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from labeling import answers, inference, labels, prevalence, questions
+from labeling import answers, labels, prevalence, questions
+from labeling.aggregation import turning
 from labeling.models import Annotator, Answer, Concept, Question, Tile
 from tests.cast import truth
 
@@ -61,13 +62,13 @@ def test_it_keeps_answers_that_arrive_meanwhile(shapes, opinions, monkeypatch):
     late = Annotator.objects.create(pseudonym="late")
     question = Question.objects.filter(kind="concept", state=State.SETTLED).first()
     question = question or Question.objects.filter(kind="concept").exclude(state="gold").first()
-    aggregate = inference.aggregate
+    aggregate = turning.aggregate
 
     def while_it_thinks(*columns, **known):
         say(late, {question.pk: True})
         return aggregate(*columns, **known)
 
-    monkeypatch.setattr(inference, "aggregate", while_it_thinks)
+    monkeypatch.setattr(turning, "aggregate", while_it_thinks)
     labels.recompute(project=shapes)
     question.refresh_from_db()
     assert question.answers_count == 4

@@ -1,0 +1,132 @@
+"""Answers of yes and no added up, with those put apart whose annotators had turned bad."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from . import drift, tuning
+from .dawid_skene import Aggregate, aggregate
+from .online import DEPENDENCE, Temper
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Index = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """Of Q questions, W annotators and N answers."""
+
+    probability: Floats  # (Q,) of "yes"; the prior where there is no answer
+    sensitivity: Floats  # (W,) of their answers that are not suspect; NaN where there are none
+    specificity: Floats  # (W,)
+    suspect: Bools  # (N,) answers that are another's: from a turn on
+    turned: dict[int, int]  # annotator who was found to have turned → the first such answer
+
+
+def infer(
+    question: Index,
+    annotator: Index,
+    value: Bools,
+    *,
+    prior: Floats,
+    verdict: npt.NDArray[np.int8],
+    suspect: Bools,
+    annotators: int,
+) -> Inferred:
+    """Infer the truth of Q questions from N answers, in order of time.
+
+    question: (N,) below Q. annotator: (N,) below `annotators`. value: (N,) yes or no.
+    prior: (Q,) probabilities of "yes". verdict: (Q,) 1 yes, 0 no, -1 unknown.
+    suspect: (N,) answers that are known to be suspect; of those annotators nobody turns again.
+    """
+    suspect = suspect.copy()
+    said = question, annotator, value, prior, verdict
+
+    def inferred() -> Aggregate | None:
+        return _aggregate(*said, suspect, annotators)
+
+    result = inferred()
+    turned = _turned(*said, suspect, result, annotators)
+    if turned:
+        first = np.full(annotators, len(question))
+        first[list(turned)] = list(turned.values())
+        suspect |= np.arange(len(question)) >= first[annotator]
+        result = inferred()
+    probability = prior.copy()
+    coins = np.full((annotators, 2), np.nan)
+    if result is not None:
+        probability[result.tasks] = result.posterior[:, 1]
+        usual = result.workers < annotators
+        coins[result.workers[usual]] = np.diagonal(result.confusion[usual], axis1=1, axis2=2)
+    probability = np.where(verdict >= 0, verdict, probability)
+    return Inferred(probability, coins[:, 1], coins[:, 0], suspect, turned)
+
+
+def _aggregate(
+    question: Index,
+    annotator: Index,
+    value: Bools,
+    prior: Floats,
+    verdict: npt.NDArray[np.int8],
+    suspect: Bools,
+    annotators: int,
+) -> Aggregate | None:
+    """The batch method's result; suspect answers are taken to be another annotator's."""
+    if not len(question):
+        return None
+    places = np.unique(question)
+    chances = prior[places].clip(1e-6, 1 - 1e-6)
+    known = places[verdict[places] >= 0]
+    return aggregate(
+        question,
+        annotator + suspect * annotators,
+        value.astype(np.int8),
+        classes=[0, 1],
+        gold=dict(zip(known.tolist(), verdict[known].tolist(), strict=True)),
+        prior=np.stack([1 - chances, chances], 1),
+    )
+
+
+def _turned(
+    question: Index,
+    annotator: Index,
+    value: Bools,
+    prior: Floats,
+    verdict: npt.NDArray[np.int8],
+    suspect: Bools,
+    result: Aggregate | None,
+    annotators: int,
+) -> dict[int, int]:
+    """Annotators whose answers turned bad, and the first bad one, by place."""
+    if result is None:
+        return {}
+    right = _right(question, annotator + suspect * annotators, value, verdict, result)
+    ever = np.bincount(annotator, suspect, annotators) > 0
+    (looked,) = np.nonzero(~ever[annotator])
+    found = drift.turns(annotator[looked], right[looked], workers=annotators)
+    return {
+        place: int(looked[annotator[looked] == place][found[place]])
+        for place in np.flatnonzero(found >= 0).tolist()
+    }
+
+
+def _right(
+    question: Index,
+    worker: Index,
+    value: Bools,
+    verdict: npt.NDArray[np.int8],
+    result: Aggregate,
+) -> Floats:
+    """(N,) the probability that each answer was right, by what the others said."""
+    yes = result.posterior[np.searchsorted(result.tasks, question), 1].clip(1e-6, 1 - 1e-6)
+    coins = result.confusion[np.searchsorted(result.workers, worker)]
+    own = tuning.evidence(coins[:, 1, 1], coins[:, 0, 0], value)
+    count = np.bincount(question)[question]
+    share = Temper().strength / (1 + DEPENDENCE * (count - 1))
+    others = 1 / (1 + np.exp(share * own - np.log(yes / (1 - yes))))
+    right: Floats = np.where(value, others, 1 - others)
+    right[count == 1] = 0.5  # nobody else said anything
+    known = verdict[question]
+    return np.where(known >= 0, (known == 1) == value, right)
