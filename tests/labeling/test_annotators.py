@@ -1,0 +1,118 @@
+"""What is known of those who answer."""
+
+import pytest
+from django.utils import timezone
+
+from labeling import annotators, answers
+from labeling.models import Annotator, Answer, Challenge, Question
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def asked(shapes) -> list[Question]:
+    return list(Question.objects.filter(kind="concept").order_by("pk"))
+
+
+def say(annotator: Annotator, values: dict[int, bool], **more) -> None:
+    answers.record(
+        annotator=annotator, values=values, reasons=dict.fromkeys(values, "wanted"), **more
+    )
+
+
+def challenge(annotator: Annotator, questions: list[Question]) -> Challenge:
+    return Challenge.objects.create(
+        project=questions[0].project,
+        annotator=annotator,
+        kind="grid",
+        tiles=[question.tile_id for question in questions],
+        questions=[question.pk for question in questions],
+        expires_at=timezone.now(),
+    )
+
+
+def record(annotator: Annotator) -> annotators.Record:
+    return annotators.records([annotator])[annotator.pk]
+
+
+def test_gold_is_counted_by_what_is_so_and_what_was_said(asked, mallory):
+    gold = [question for question in asked if question.state == "gold"]
+    yes = [question for question in gold if question.verdict]
+    no = [question for question in gold if not question.verdict]
+    say(mallory, {q.pk: True for q in yes[:2]} | {yes[2].pk: False} | {q.pk: True for q in no[:3]})
+    confusion = record(mallory).gold
+    assert confusion == annotators.Confusion(yes_yes=2, yes_no=1, no_no=0, no_yes=3)
+    assert (confusion.sensitivity, confusion.specificity) == (pytest.approx(2 / 3), 0)
+
+
+def test_where_truth_is_only_believed_the_answer_is_shared_out(asked, mallory, shapes):
+    question = next(question for question in asked if question.state == "open")
+    say(mallory, {question.pk: True})
+    Question.objects.filter(pk=question.pk).update(probability=0.7)
+    confusion = record(mallory).confusion
+    assert (confusion.yes_yes, confusion.no_yes) == (pytest.approx(0.7), pytest.approx(0.3))
+    assert confusion.answers == pytest.approx(1)
+    assert record(mallory).gold.answers == 0 and record(mallory).gold.sensitivity is None
+
+
+def test_the_seconds_of_a_challenge_are_shared_among_its_tiles(asked, mallory):
+    grid, alone = asked[:9], asked[9:10]
+    say(
+        mallory,
+        {q.pk: True for q in grid},
+        challenge=challenge(mallory, grid),
+        seconds=18.0,
+    )
+    assert record(mallory).seconds == pytest.approx(2.0)
+    say(mallory, {alone[0].pk: True}, challenge=challenge(mallory, alone), seconds=5.0)
+    found = record(mallory)
+    assert (found.answers, found.timed, found.seconds) == (10, 10, pytest.approx(2.0))
+
+
+def test_answers_that_nobody_timed_are_left_out_of_the_median(asked, mallory):
+    say(mallory, {asked[0].pk: True})
+    assert (record(mallory).timed, record(mallory).seconds) == (0, None)
+    say(mallory, {asked[1].pk: True}, seconds=4.0)
+    assert (record(mallory).timed, record(mallory).seconds) == (1, 4.0)
+
+
+def test_a_record_rests_on_the_newest_answers(asked, mallory, monkeypatch):
+    monkeypatch.setattr(annotators, "RECENT", 2)
+    for number, question in enumerate(asked[:4]):
+        say(mallory, {question.pk: True}, seconds=float(number))
+    assert (record(mallory).answers, record(mallory).seconds) == (2, 2.5)
+
+
+def test_several_are_looked_up_at_once(asked, alice, bob, mallory, django_assert_num_queries):
+    say(alice, {asked[0].pk: True})
+    with django_assert_num_queries(1):
+        found = annotators.records([alice, bob, mallory])
+    assert [found[each.pk].answers for each in (alice, bob, mallory)] == [1, 0, 0]
+
+
+def test_whose_interval_lies_below_is_suspect(alice, bob, mallory):
+    def known(annotator: Annotator, **counts: float) -> None:
+        for name, count in counts.items():
+            setattr(annotator, name, count)
+        mean, _, _ = annotators.reliability(annotator)
+        annotator.reliability = mean
+        annotator.save()
+
+    known(mallory, true_positives=40, false_negatives=60, true_negatives=60, false_positives=40)
+    known(bob, true_positives=1, false_negatives=8, true_negatives=3, false_positives=4)
+    assert bob.reliability < annotators.SUSPECT  # but that rests on little
+    assert annotators.suspects() == [mallory]
+    Annotator.objects.filter(pk=mallory.pk).update(blocked=True)
+    assert annotators.suspects() == []
+
+
+def test_whose_answers_turned_bad_is_suspect_however_good_they_were(alice):
+    Annotator.objects.filter(pk=alice.pk).update(suspect_since=timezone.now(), suspect_from=1)
+    assert annotators.suspects() == [alice]
+
+
+def test_only_who_answered_in_a_project_is_suspect_there(shapes, asked, mallory):
+    Annotator.objects.filter(pk=mallory.pk).update(suspect_since=timezone.now(), suspect_from=1)
+    assert annotators.suspects(project=shapes) == []
+    Answer.objects.create(question=asked[0], annotator=mallory, value=True, reason="wanted")
+    assert annotators.suspects(project=shapes) == [mallory]
