@@ -111,7 +111,7 @@ def prior_rows(
         unknown = [np.nan] * shape[1]
         given = [prior.get(task, unknown) for task in answers.tasks.tolist()]
         if any(np.shape(row) != shape[1:] for row in given):
-            raise ValueError(f"a {name} must hold {shape[1]} numbers, one a class")
+            raise ValueError(f"the {name} of a task must hold {shape[1]} numbers, one a class")
     try:
         rows = np.array(given if isinstance(prior, Mapping) else prior, np.float64)
     except (TypeError, ValueError):
@@ -119,7 +119,8 @@ def prior_rows(
     if rows.shape != shape:
         raise ValueError(f"the {name} is {rows.shape}, but tasks × classes are {shape}")
     silent = np.isnan(rows)
-    total = rows.sum(1, keepdims=True)
+    with np.errstate(over="ignore"):
+        total = rows.sum(1, keepdims=True)
     bad = (silent.any(1) & ~silent.all(1)) | (rows < 0).any(1) | np.isinf(total[:, 0])
     bad |= total[:, 0] == 0
     if bad.any():

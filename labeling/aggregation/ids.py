@@ -24,10 +24,12 @@ def column(values: npt.ArrayLike, name: str) -> Column:
         ids = np.asarray(values, object if any(issubclass(kind, str) for kind in kinds) else None)
         if kinds == {int} and ids.dtype.kind == "f":  # integers that no array of numbers can hold
             ids = np.asarray(values, object)
-    except ValueError:
-        raise ValueError(f"the {name} column must be flat") from None
+    except ValueError:  # lists of several lengths
+        ids = np.zeros((0, 0))
     if ids.ndim != 1:
-        raise ValueError(f"the {name} column must be flat")
+        raise ValueError(f"the {name} column must be a flat list or array")
+    if np.ma.is_masked(values):
+        raise ValueError(f"the {name} column must not hold NaN or nothing")
     return ids
 
 

@@ -102,6 +102,7 @@ NAT = np.datetime64("NaT")
         np.array(["a", None], object),
         np.array([1, np.nan], object),
         np.array(["2024-02-29", "NaT"], "datetime64[D]"),
+        np.ma.array([1, 2], mask=[True, False]),
         np.array([NAT, np.datetime64("2024-01-01")], object),
     ],
 )
@@ -121,7 +122,7 @@ def test_ids_of_several_kinds_are_not_made_alike(column: Iterable[Any]) -> None:
 
 @pytest.mark.parametrize("column", [[[1], [2]], [[1], [2, 3]], np.zeros((2, 1)), "ab", 7])
 def test_a_column_is_flat(column: Any) -> None:
-    with pytest.raises(ValueError, match="the worker column must be flat"):
+    with pytest.raises(ValueError, match="the worker column must be a flat list or array"):
         encode([1, 2], column, [1, 1])
 
 
@@ -138,6 +139,7 @@ def test_a_table_that_memory_cannot_hold_is_refused() -> None:
         ([[0.5, 0.5], [0.5, np.inf]], "the prior of task 2 does not hold probabilities"),
         ([[0.5, 0.5], [-np.inf, 1]], "the prior of task 2 does not hold probabilities"),
         ([[0.5, 0.5], [0, 0]], "the prior of task 2 does not hold probabilities"),
+        ([[0.5, 0.5], [1e308, 1e308]], "the prior of task 2 does not hold probabilities"),
         ([["a", "b"], ["c", "d"]], "nothing but numbers"),
         ([[0.5, 0.5], [0.5]], "nothing but numbers"),
         ({1: [0.5, 0.5, 0]}, "must hold 2 numbers"),
