@@ -170,8 +170,9 @@ class Asking:
 
     def _window(self, concept: int, grid: int, role: str) -> windows.Window:
         """The window that the role asks for."""
-        kind = windows.anywhere if role == Reason.RANDOM else windows.wanted
-        return kind(concept, grid, role)
+        if role == Reason.RANDOM:
+            return windows.anywhere(concept, grid, role, whole=True)
+        return windows.wanted(concept, grid, role)
 
     def _ranked(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The worthiest first; those drawn at random stay in their order."""
@@ -185,16 +186,15 @@ class Asking:
     def _scored(self, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float]]:
         """With each the bits that this annotator's answer is expected to bring × its value.
 
-        What was begun, or reopened, counts as if nothing were known of it: it is to be finished.
+        What was begun, or reopened, is to be finished: it counts as if nothing were known of it,
+        and a little more, so that chance does not put off.
         """
         least = self.project.answers_min
-        beliefs = [
-            0.5 if c.answers < c.wanted or 0 < c.answers < least else c.probability
-            for c in candidates
-        ]
-        bits = information(self._coins.sensitivity, self._coins.specificity, beliefs)
-        for candidate, gain in zip(candidates, bits.tolist(), strict=True):
-            yield candidate, gain * candidate.value
+        begun = [c.answers < c.wanted or 0 < c.answers < least for c in candidates]
+        beliefs = [0.5 if b else c.probability for b, c in zip(begun, candidates, strict=True)]
+        bits = information(self._coins.sensitivity, self._coins.specificity, beliefs).tolist()
+        for candidate, gain, first in zip(candidates, bits, begun, strict=True):
+            yield candidate, gain * candidate.value / (1 - CHANCE * first)
 
     @cached_property
     def _coins(self) -> Counts:

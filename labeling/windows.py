@@ -6,22 +6,26 @@ or so many rows looked at. So no choice costs more because more is stored.
 """
 
 import random
+import zlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
 from labeling import holds
 from labeling.models import Annotator, Project
 
-FOUND = 24  # questions that a window of the most wanted gives, to draw a few from …
-SOME = 12  # … and any other
+FOUND = 24  # questions that a window gives, to draw a few from …
+SOME = 12  # … where others stand beside it
 LOOKED_AT = 600  # rows that it looks at for them
+PASSED_SECONDS = 60  # for which it is remembered where the first question was that an annotator …
+END = (-1.0, 0.0)  # … had not answered, in the order of priority: here, nowhere
 
 _OPEN = "kind = 'concept' AND state = 'open' AND source <> 'model'"
-_COLUMNS = "id, tile_id, concept_id, probability, answers_count, answers_wanted, held"
+_READ = "concept_id, probability, answers_count, answers_wanted, priority, random_key"
 
 
 class Candidate(NamedTuple):
@@ -32,10 +36,12 @@ class Candidate(NamedTuple):
     tile: int
     image: int
     concept: int | None
-    value: float  # of its concept; 1 where all of a window have one concept
     probability: float
     answers: int
     wanted: int
+    priority: float
+    random_key: float
+    value: float  # of its concept; 1 where all of a window have one concept
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,15 @@ class Window:
     role: str
     condition: str
     top: bool
-    found: int = SOME
+    whole: bool = False  # it is read on to its end sooner than that it gives nothing
     gold: bool = False
     mixed: bool = False  # holds several concepts
+    start: tuple[float, float] | None = None  # priority and random key, where not from the top
 
 
 def wanted(concept: int, grid: int, role: str) -> Window:
     """The open questions about a concept that are wanted most."""
-    return Window(role, f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}", True, FOUND)
+    return Window(role, f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}", True, True)
 
 
 def likely(concept: int, grid: int, role: str) -> Window:
@@ -61,9 +68,10 @@ def likely(concept: int, grid: int, role: str) -> Window:
     return Window(role, about, True)
 
 
-def anywhere(concept: int, grid: int, role: str) -> Window:
+def anywhere(concept: int, grid: int, role: str, *, whole: bool = False) -> Window:
     """The open questions about a concept, drawn without regard to what is believed."""
-    return Window(role, f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}", False)
+    about = f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}"
+    return Window(role, about, False, whole)
 
 
 def gold(concept: int, grid: int, verdict: bool, role: str) -> Window:
@@ -76,7 +84,7 @@ def gold(concept: int, grid: int, verdict: bool, role: str) -> Window:
 def captions(project: int, author: int, role: str, *, top: bool) -> Window:
     """The open captions by others: the most wanted, or drawn at random."""
     about = f"project_id = {project:d} AND kind = 'caption' AND state = 'open' AND grid = 1"
-    return Window(role, f"{about} AND author_id IS DISTINCT FROM {author:d}", top, FOUND)
+    return Window(role, f"{about} AND author_id IS DISTINCT FROM {author:d}", top, True)
 
 
 def gold_captions(project: int, role: str) -> Window:
@@ -90,7 +98,7 @@ def generated(project: int, role: str) -> Window:
     active = f"SELECT id FROM labeling_concept WHERE project_id = {project:d} AND active"
     drawn = "kind = 'concept' AND source = 'model' AND state = 'open' AND grid = 1"
     about = f"project_id = {project:d} AND {drawn} AND concept_id = ANY(ARRAY({active}))"
-    return Window(role, about, True, FOUND, mixed=True)
+    return Window(role, about, True, True, mixed=True)
 
 
 def read(
@@ -98,14 +106,25 @@ def read(
 ) -> list[Candidate]:
     """What the windows hold for this annotator, in one query, each in its order.
 
-    Where they end before an open question is found that they might have found further on, they
-    are read again to the end, which costs as much as the annotator has answered of what is open.
+    To read a window on to its end costs as much as the annotator has answered of what is open: so
+    the place is remembered where something was found.
     """
+    long = annotator.answers_count >= LOOKED_AT
+    keys = {w: f"passed:{annotator.pk}:{zlib.crc32(w.condition.encode())}" for w in windows}
+    if long:
+        windows = tuple(
+            replace(w, start=cache.get(key) if w.top else None) for w, key in keys.items()
+        )
     found = _read(windows, annotator, project, taken, LOOKED_AT)
-    asked = [window for window in windows if not window.gold]
-    if not asked or any(c.role == window.role for c in found for window in asked):
-        return found
-    return found + _read(asked[:1], annotator, project, taken, None)
+    there = {candidate.role for candidate in found}
+    for window in windows:
+        if window.whole and window.role not in there:
+            further = _read([window], annotator, project, taken, None)
+            if long and window.top:
+                place = (further[0].priority, further[0].random_key) if further else END
+                cache.set(keys[replace(window, start=None)], place, PASSED_SECONDS)
+            found += further
+    return found
 
 
 def _read(
@@ -121,14 +140,17 @@ def _read(
         "most": most,
         "start": random.random(),
     }
-    values |= {f"role{number}": window.role for number, window in enumerate(windows)}
-    parts = (f"({_part(window, f'role{n}')})" for n, window in enumerate(windows))
+    for number, window in enumerate(windows):
+        priority, random_key = window.start or END
+        values[f"role{number}"] = window.role
+        values |= {f"priority{number}": priority, f"key{number}": random_key}
+    parts = (f"({_part(window, number)})" for number, window in enumerate(windows))
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(parts), values)
         return [Candidate(*row) for row in cursor.fetchall()]
 
 
-def _part(window: Window, role: str) -> str:
+def _part(window: Window, number: int) -> str:
     """A window as SQL. What is looked up a row is written as a subquery, never as a join.
 
     So the plan can only be what is meant here: walk the index, look up, stop.
@@ -136,20 +158,25 @@ def _part(window: Window, role: str) -> str:
     value = "(SELECT value FROM labeling_concept WHERE id = w.concept_id)" if window.mixed else "1"
     hers = "SELECT 1 FROM labeling_answer WHERE question_id = w.id AND annotator_id = %(annotator)s"
     return f"""
-        SELECT %({role})s, w.id, w.tile_id,
-            (SELECT image_id FROM labeling_tile WHERE id = w.tile_id),
-            w.concept_id, {value}, w.probability, w.answers_count, w.answers_wanted
-        FROM ({_rows(window)}) AS w
+        SELECT %(role{number})s, id, tile_id,
+            (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_READ}, {value}
+        FROM ({_rows(window, number)}) AS w
         WHERE w.id <> ALL(%(taken)s) {"" if window.gold else f"AND {holds.free('w')}"}
             AND ({hers}) IS NULL
-        LIMIT {window.found:d}
+        LIMIT {FOUND if window.whole else SOME}
     """
 
 
-def _rows(window: Window) -> str:
-    rows = f"SELECT {_COLUMNS} FROM labeling_question WHERE {window.condition}"
+def _rows(window: Window, number: int) -> str:
+    """The rows in their order; from the middle on, in two steps that the index answers."""
+    rows = f"SELECT id, tile_id, held, {_READ} FROM labeling_question WHERE {window.condition}"
     if window.top:
-        return f"{rows} ORDER BY priority DESC, random_key LIMIT %(most)s"
-    by = "ORDER BY random_key LIMIT %(most)s"
-    ahead, behind = (f"({rows} AND random_key {side} %(start)s {by})" for side in (">=", "<"))
-    return f"{ahead} UNION ALL {behind}"
+        by = "ORDER BY priority DESC, random_key LIMIT %(most)s"
+        if window.start is None:
+            return f"{rows} {by}"
+        here = f"priority = %(priority{number})s AND random_key >= %(key{number})s"
+        steps = here, f"priority < %(priority{number})s"
+    else:
+        by = "ORDER BY random_key LIMIT %(most)s"
+        steps = "random_key >= %(start)s", "random_key < %(start)s"
+    return " UNION ALL ".join(f"({rows} AND {step} {by})" for step in steps)

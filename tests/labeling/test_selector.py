@@ -92,17 +92,15 @@ def test_it_asks_open_questions_only(alice, shapes):
         say(alice, picked(selection))
 
 
-def test_it_asks_what_is_most_wanted(alice, shapes):
+def test_it_asks_what_is_most_wanted(alice, shapes, monkeypatch):
     shapes.random_share = 0
     wanted = Question.objects.filter(kind="concept", state=State.OPEN, concept__name="circle")
     Question.objects.filter(kind="concept", state=State.OPEN).update(priority=0.01)
     best = list(wanted.order_by("pk")[:6])
     wanted.filter(pk__in=[question.pk for question in best]).update(priority=1)
-    windows.FOUND, before = 6, windows.FOUND
-    try:
-        grids = [choose(alice, shapes, "grid") for _ in range(20)]
-    finally:
-        windows.FOUND = before
+    monkeypatch.setattr(windows, "FOUND", 6)
+    monkeypatch.setattr(windows, "SOME", 6)
+    grids = [choose(alice, shapes, "grid") for _ in range(20)]
     circles = [g for g in grids if g.concept == best[0].concept_id]
     assert len(circles) > 10  # a concept that is wanted more is asked for more often
     for grid in circles:
@@ -203,3 +201,43 @@ def test_it_needs_few_queries(alice, scenes, kind, most):
     ) as queries:
         assert choose(alice, scenes.project, kind)
     assert len(queries) <= most
+
+
+def test_it_asks_where_an_answer_tells_most(alice, shapes):
+    shapes.random_share = 0
+    asked = Question.objects.filter(kind="concept", state=State.OPEN)
+    for question in asked:
+        belief = 0.4 if question.pk // 2 % 2 else 0.02
+        asked.filter(pk=question.pk).update(probability=belief)
+    grid = choose(alice, shapes, "grid")
+    assert {q.probability for q in picked(grid) if q.state == State.OPEN} == {0.4}
+
+
+def test_it_finishes_what_was_begun(alice, bob, shapes):
+    shapes.random_share = 0
+    begun = list(Question.objects.filter(state=State.OPEN, concept__name="circle")[:4])
+    Question.objects.filter(concept__name="square").delete()
+    say(bob, begun, value=False)
+    Question.objects.filter(pk__in=[q.pk for q in begun]).update(probability=0.01)
+    assert {q.pk for q in begun} <= {pick.question for pick in choose(alice, shapes, "grid").picks}
+
+
+def test_who_answered_all_that_is_most_wanted_is_asked_for_the_rest(alice, shapes, monkeypatch):
+    shapes.random_share = 0
+    monkeypatch.setattr(windows, "LOOKED_AT", 4)
+    about = Question.objects.filter(kind="concept", state=State.OPEN, concept__name="circle")
+    Question.objects.filter(concept__name="square").delete()
+    best = list(about.order_by("pk")[:8])
+    say(alice, best)
+    about.update(priority=0.5)
+    about.filter(pk__in=[question.pk for question in best]).update(priority=1, probability=0.5)
+    left = set(about.values_list("pk", flat=True)) - {question.pk for question in best}
+    for _ in range(2):  # the second time from where the first one found something
+        alice.refresh_from_db()
+        grid = choose(alice, shapes, "grid")
+        wanted = {pick.question for pick in grid.picks if pick.reason == "wanted"}
+        assert len(wanted) == min(6, len(left)) and wanted <= left
+        say(alice, Question.objects.filter(pk__in=[p.question for p in grid.picks]))
+        left -= wanted
+    Answer.objects.filter(question__in=best).delete()
+    assert choose(alice, shapes, "grid") is not None
