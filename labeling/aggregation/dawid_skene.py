@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from .answers import Answers, Floats, Ints, encode, gold_rows, prior_rows
 from .em import Crowd, Known
-from .gold import Fit, blind, fit
+from .gold import UNFITTED, Fit, blind, fit
 from .tempering import dependence, tempered
+
+Bools = npt.NDArray[np.bool_]
 
 LARGEST = 2 * 10**8  # cells of all confusion matrices: 1.6 GB
 TIE = 1e-9
@@ -43,6 +45,7 @@ def aggregate(
     label: npt.ArrayLike,
     *,
     gold: Mapping[Any, Any] | None = None,
+    decided: Mapping[Any, Any] | None = None,
     prior: npt.ArrayLike | Mapping[Any, Sequence[float]] | None = None,
     opinions: npt.ArrayLike | Mapping[Any, Sequence[float]] | None = None,
     classes: Sequence[Any] | None = None,
@@ -50,8 +53,10 @@ def aggregate(
 ) -> Aggregate:
     """Infer the true class of each task from answers, given as three columns of N ids.
 
-    gold: task id → class id; those tasks are clamped, and teach how far the others may be
-        believed. A gold task without answers is left out.
+    gold: task id → class id, for tasks that were picked without regard to their answers; they are
+        clamped, and teach how far the others may be believed. Those without answers are left out.
+    decided: the same for tasks that were picked because of their answers, such as those on which
+        people disagreed; they are clamped, and say nothing about how right crowds usually are.
     prior: class probabilities by task, instead of the learned class prior: either (T, K) with
         rows in the order of the sorted task ids, or task id → K numbers for some of the tasks.
     opinions: a model's class probabilities in the same form, for tasks that it was not fitted to.
@@ -65,32 +70,36 @@ def aggregate(
     wins, and after that the first by id. Raises ValueError on columns, gold, priors or opinions
     that do not fit together.
     """
-    gold = gold or {}
-    known = set(np.asarray(task).tolist()) if gold else set()
-    gold = {key: value for key, value in gold.items() if key in known}
-    answers = encode(task, worker, label, classes=classes, also=list(gold.values()))
+    truths = {**(decided or {}), **(gold or {})}
+    there = set(np.asarray(task).tolist()) if truths else set()
+    truths = {key: value for key, value in truths.items() if key in there}
+    answers = encode(task, worker, label, classes=classes, also=list(truths.values()))
     workers, k = len(answers.workers), len(answers.classes)
     if workers * k * k > LARGEST:
-        raise ValueError(f"{k} classes times {workers} workers are too many for confusion matrices")
-    truths = _gold_classes(gold, answers)
+        raise ValueError(
+            f"{k:,} classes times {workers:,} workers are too many for confusion matrices: labels "
+            "must be classes, not free text"
+        )
     crowd = Crowd(
         answers,
         answers.votes(),
         Known(
-            truths,
+            _classes_of(truths, answers),
             None if prior is None else prior_rows(prior, answers),
             None if opinions is None else prior_rows(opinions, answers, name="opinion"),
         ),
     )
     for _ in range(iterations):
         crowd.iterate()
-    return _result(answers, crowd)
+    teaching = {key: value for key, value in (gold or {}).items() if key in there}
+    return _result(answers, crowd, _classes_of(teaching, answers) >= 0)
 
 
-def _result(answers: Answers, crowd: Crowd) -> Aggregate:
+def _result(answers: Answers, crowd: Crowd, teaching: Bools) -> Aggregate:
+    """teaching: (T,) the tasks whose known truth tells how right the crowd usually is."""
     k = crowd.shape[1]
     correlation = dependence(crowd, answers)
-    unseen, fitted = _learn_from_gold(crowd, correlation)
+    unseen, fitted = _learn_from_gold(crowd, correlation, teaching)
     posterior, ambiguity = np.empty_like(crowd.votes), np.empty(len(crowd.votes))
     log_table = crowd.log_table()
     for block in crowd.blocks:
@@ -124,27 +133,26 @@ def _result(answers: Answers, crowd: Crowd) -> Aggregate:
     )
 
 
-def _gold_classes(gold: Mapping[Any, Any], answers: Answers) -> npt.NDArray[np.intp]:
-    """(T,) the class of each gold task, -1 for the others."""
-    if not gold:
+def _classes_of(truths: Mapping[Any, Any], answers: Answers) -> npt.NDArray[np.intp]:
+    """(T,) the class of each task whose truth is known, -1 for the others."""
+    if not truths:
         return np.full(len(answers.tasks), -1)
-    rows = gold_rows(gold, answers)
+    rows = gold_rows(truths, answers)
     return np.where(np.isnan(rows[:, 0]), -1, rows.argmax(1))
 
 
-def _learn_from_gold(crowd: Crowd, correlation: float) -> tuple[Floats, Fit]:
-    """(G, K) posteriors of the gold tasks, in their order, with their gold unseen; the fit."""
+def _learn_from_gold(crowd: Crowd, correlation: float, teaching: Bools) -> tuple[Floats, Fit]:
+    """(G, K) posteriors of tasks of known truth, in their order, as if it were unknown; the fit."""
     gold = crowd.known.gold
     votes = crowd.votes.sum(0)
     if (gold < 0).all():
-        return np.zeros((0, len(votes))), fit(np.zeros((0, len(votes))), gold[:0], votes)
+        return np.zeros((0, len(votes))), UNFITTED
     unseen = np.zeros_like(crowd.votes)
     for block in crowd.blocks:
         tasks, found = blind(crowd, block, correlation)
         unseen[tasks] = found
-    (certain,) = np.nonzero(gold >= 0)
-    fitted = fit(unseen[certain], gold[certain], votes)
-    return fitted.apply(unseen[certain]), fitted
+    fitted = fit(unseen[teaching], gold[teaching], votes)
+    return fitted.apply(unseen[gold >= 0]), fitted
 
 
 def _best(posterior: Floats, popularity: Floats) -> Ints:

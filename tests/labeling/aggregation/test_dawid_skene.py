@@ -307,3 +307,18 @@ def test_a_model_may_keep_silent_on_some_tasks() -> None:
     some = {3: [0.01, 0.99]}
     moved = aggregate(*columns, opinions=some, classes=[0, 1]).posterior
     assert moved[3, 1] >= alone.posterior[3, 1]
+
+
+def test_truths_of_tasks_picked_for_their_disagreement_do_not_lower_all_confidence() -> None:
+    crowd = crowd_of(tasks=600, classes=2, skill=[0.8] * 5, share=1.0, seed=21)
+    votes = np.bincount(crowd.task, crowd.label, minlength=600)
+    hardest = np.flatnonzero((votes == 2) | (votes == 3))[:25]
+    upside_down = {int(i): int(votes[i] < 3) for i in hardest}  # against the majority
+    alone = crowd.aggregate()
+    clamped = crowd.aggregate(decided=upside_down)
+    believed = crowd.aggregate(gold=upside_down)
+    easy = (votes == 0) | (votes == 5)
+    confidence = [r.confidence[easy].mean() for r in (alone, clamped, believed)]
+    assert confidence[1] > confidence[0] - 0.03
+    assert confidence[2] < confidence[1] - 0.03
+    assert (clamped.label[hardest] == list(upside_down.values())).all()
