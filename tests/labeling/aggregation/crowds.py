@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Said:
-    """Answers in three columns, what else is known, and features of each task by its id."""
+    """Answers in three columns, and what else is known: features and opinions by task."""
 
     task: Column
     worker: Column
@@ -25,6 +25,7 @@ class Said:
     gold: Mapping[Any, Any] = field(default_factory=dict)
     classes: Sequence[Any] | None = None
     features: dict[Any, Floats] = field(default_factory=dict)
+    opinions: dict[Any, dict[Any, float]] = field(default_factory=dict)  # by task and class
     truth: Column = field(default_factory=lambda: np.zeros(0, np.int64))  # by task number
 
     def rows(self, rows: Any) -> tuple[Column, Column, Column]:
@@ -64,6 +65,19 @@ def ours(said: Said) -> Believed:
     return Believed(found.tasks, found.classes, found.posterior)
 
 
+def ours_with_opinions(said: Said) -> Believed:
+    more = [each for task, each in said.gold.items() if (said.task == task).any()]
+    answered = sorted({*said.label.tolist(), *more})
+    classes = answered if said.classes is None else list(said.classes)
+    opinions = {
+        task: [chances.get(name, 0.01) for name in classes]
+        for task, chances in said.opinions.items()
+    }
+    columns = said.task, said.worker, said.label
+    found = aggregate(*columns, gold=said.gold, classes=classes, opinions=opinions)
+    return Believed(found.tasks, found.classes, found.posterior)
+
+
 def ours_with_features(said: Said) -> Believed:
     tasks = np.unique(said.task)
     missing = np.full(len(next(iter(said.features.values()), [0.0])), np.nan)
@@ -90,5 +104,12 @@ def crowd_of(
     right = rng.random(len(task)) < np.asarray(skill)[worker]
     wrong = (truth[task] + rng.integers(1, classes, size=len(task))) % classes
     hints = np.eye(classes)[truth] + rng.normal(0, 1, (tasks, classes))
-    features = dict(enumerate(hints))
-    return Said(task, worker, np.where(right, truth[task], wrong), features=features, truth=truth)
+    chances = np.exp(hints) / np.exp(hints).sum(1, keepdims=True)
+    return Said(
+        task,
+        worker,
+        np.where(right, truth[task], wrong),
+        features=dict(enumerate(hints)),
+        opinions={i: dict(enumerate(row)) for i, row in enumerate(chances.tolist()) if i % 4},
+        truth=truth,
+    )

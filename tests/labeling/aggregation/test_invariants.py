@@ -14,13 +14,16 @@ from tests.labeling.aggregation.crowds import (
     majority,
     ours,
     ours_with_features,
+    ours_with_opinions,
 )
+
+EVERY = [majority, ours, ours_with_opinions, ours_with_features]
 
 MIXED = [0.95, 0.9, 0.8, 0.7, 0.6, 0.6, 0.55, 0.5]
 GOOD = [0.9, 0.85, 0.85, 0.8, 0.8, 0.75]
 
 
-@pytest.fixture(params=[majority, ours, ours_with_features], ids=lambda each: each.__name__)
+@pytest.fixture(params=EVERY, ids=lambda each: each.__name__)
 def infer(request: pytest.FixtureRequest) -> Aggregator:
     aggregator: Aggregator = request.param
     return aggregator
@@ -77,7 +80,14 @@ def test_names_do_not_matter(infer: Aggregator, crowd: Said, column: str) -> Non
     renamed = replace(crowd, **{column: names[old]})
     if column == "task":
         features = {str(names[task]): row for task, row in crowd.features.items()}
-        renamed = replace(renamed, features=features)
+        opinions = {str(names[task]): row for task, row in crowd.opinions.items()}
+        renamed = replace(renamed, features=features, opinions=opinions)
+    elif column == "label":
+        opinions = {
+            task: {str(names[label]): chance for label, chance in row.items()}
+            for task, row in crowd.opinions.items()
+        }
+        renamed = replace(renamed, opinions=opinions)
     plain, other = infer(crowd), infer(renamed)
     rows = plain.tasks if column != "task" else names[plain.tasks]
     columns = plain.classes if column != "label" else names[plain.classes]
@@ -247,6 +257,7 @@ def test_two_unrelated_sets_are_as_good_together_as_apart(infer: Aggregator) -> 
         np.append(one.worker, two.worker + 1000),
         np.append(one.label, two.label),
         features=one.features | {task + 1000: row for task, row in two.features.items()},
+        opinions=one.opinions | {task + 1000: row for task, row in two.opinions.items()},
     )
     found = infer(together)
     first = found.tasks < 1000
