@@ -40,6 +40,7 @@ class Crowd:
         self.blocks = blocks(answers, votes, self.states)
         self.shape = len(answers.workers), votes.shape[1]
         self.hierarchy = Hierarchy()
+        self.given = _by_annotator(answers)  # (W, K) how often each answered what
         self.truth = self.states.truth.copy()  # (S, K): what gold taught of the splits included
         self.trust = 0.0  # the factor of the model's log-odds
         self.rounds = 0
@@ -197,6 +198,12 @@ def show_of_hands(votes: Floats, prior: Floats | float) -> Floats:
     """Shares of the votes, with one more vote that is cast as the prior says."""
     shares: Floats = (votes + prior) / (votes.sum(1, keepdims=True) + 1)
     return shares
+
+
+def _by_annotator(answers: Answers) -> Floats:
+    shape = len(answers.workers), len(answers.classes)
+    cells = answers.worker.astype(np.int64) * shape[1] + answers.label
+    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
 
 def _against_base_rate(opinions: Floats | None) -> Floats | None:

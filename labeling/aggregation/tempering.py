@@ -1,7 +1,8 @@
 """A posterior that may be believed: answers to one task are not independent of each other.
 
 L. Kish, "Survey Sampling" (1965): n answers with correlation ρ are worth n / (1 + ρ (n - 1)). Here
-ρ is how far annotators err together on the same tasks, beyond what their tables explain.
+ρ is how far annotators err together on the same tasks, beyond what their tables explain, and n is
+counted in average answers.
 """
 
 import numpy as np
@@ -52,8 +53,8 @@ def tempered(
     that differs from task to task.
     """
     k = crowd.shape[1]
-    more = crowd.sizes[block.tasks] - 1
-    worth = 1 / (1 + SHARED * more / (more + 1) + DESIGN * correlation * more)
+    more = np.maximum(_average_answers(crowd, block) - 1, 0)
+    worth = 1 / (1 + SHARED * more / (more + 1) + min(DESIGN * correlation, 1) * more)
     prior = crowd.log_prior(block)
     states = softmax(prior + worth[:, None] * likelihood)
     if truth is None:
@@ -62,6 +63,24 @@ def tempered(
         classes = np.einsum("ns,nsk->nk", states, truth)
     hands = show_of_hands(crowd.votes[block.tasks], _prior(crowd, block))
     return (1 - DEPENDENCE) * classes + DEPENDENCE * hands, states[:, k:].sum(1)
+
+
+def _average_answers(crowd: Crowd, block: Block) -> Floats:
+    """(n,) how many average answers each task's answers weigh.
+
+    An answer weighs what it adds for the class that it speaks for, against the mean of the others.
+    Were they merely counted, one more that says little would weaken those that say much.
+    """
+    k = crowd.shape[1]
+    if k == 1:
+        sizes: Floats = crowd.sizes[block.tasks]
+        return sizes
+    logs = np.log(crowd.table[:, :k])  # (W, truth, answer)
+    most = logs.max(1)
+    weight = most - (logs.sum(1) - most) / (k - 1)  # (W, answer)
+    average = (weight * crowd.given).sum() / crowd.given.sum()
+    weights: Floats = block.said @ (weight / average).ravel()
+    return weights
 
 
 def _prior(crowd: Crowd, block: Block) -> Floats:
