@@ -19,17 +19,22 @@ NOTICEABLE = 1e-3  # smaller changes of a probability are not written
 TUNED_BY = 5_000  # questions by which the temper is tuned
 
 
-def believe(work: Work, *, newest: int) -> int:
-    """Set all that is believed, by all answers up to `newest`. Gives how many beliefs changed."""
+def believe(work: Work, *, newest: int) -> tuple[int, dict[int, float]]:
+    """Set all that is believed, by all answers up to `newest`.
+
+    Gives how many beliefs changed, and by gold question its probability as if it were not known.
+    """
     asked, given = read(work.project, newest=newest)
     work.beat()
     if not len(asked.id):
-        return 0
+        return 0, {}
     found = _find(asked, given, work)
     work.beat()
     changed = _write(asked, found, work)
     rating.rate(asked, given, found, newest=newest, work=work)
-    return changed
+    gold = asked.gold & (found.count > 0)
+    blind = found.inferred.blind[gold].tolist()
+    return changed, dict(zip(asked.id[gold].tolist(), blind, strict=True))
 
 
 def _find(asked: Asked, given: Given, work: Work) -> Found:
@@ -39,6 +44,7 @@ def _find(asked: Asked, given: Given, work: Work) -> Found:
         given.value,
         prior=asked.prior,
         verdict=asked.verdict,
+        gold=asked.gold,
         suspect=_suspect(given),
         annotators=len(given.annotators),
     )

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, Model, OuterRef, Sum
 from django.db.models.functions import Coalesce
 
-from labeling import answers, beliefs, inference, prevalence, recomputations
+from labeling import answers, beliefs, inference, measures, prevalence, recomputations
 from labeling.models import Annotator, Answer, Project, Question
 
 State = Question.State
@@ -40,8 +40,9 @@ def recompute(*, project: Project) -> int | None:
             return None
         newest, complete = recomputations.newest()
         prevalence.update(work=work)
-        changed = inference.believe(work, newest=newest)
+        changed, blind = inference.believe(work, newest=newest)
         work.beat(changed=changed)
+        measures.take(project=project, blind=blind)
         if complete:
             Project.objects.filter(pk=project.pk).update(aggregated_to=newest)
     return changed

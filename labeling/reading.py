@@ -29,7 +29,7 @@ WHERE question.project_id = {project} AND answer.id <= {newest} AND NOT who.bloc
 """
 _QUESTIONS = """
 SELECT id, prior, coalesce(opinion, 'NaN'), probability, answers_count::bigint, yes_count::bigint,
-    CASE verdict WHEN true THEN 1::int2 WHEN false THEN 0::int2 ELSE -1::int2 END
+    CASE verdict WHEN true THEN 1::int2 WHEN false THEN 0::int2 ELSE -1::int2 END, state = 'gold'
 FROM labeling_question AS question
 WHERE project_id = {project} AND (
     answers_count > 0 OR yes_count > 0
@@ -49,6 +49,7 @@ class Asked:
     count: Ids
     yes: Ids
     verdict: npt.NDArray[np.int8]  # -1: none
+    gold: Bools  # whether it was asked as gold, rather than decided after it was answered
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,12 @@ class Found:
 
 def read(project: Project, *, newest: int) -> tuple[Asked, Given]:
     """What was said up to the answer `newest`. Answers before questions: none is without."""
-    answers = _columns(
+    answers = columns(
         _ANSWERS.format(project=project.pk, newest=newest), "int8", "int8", "int8", "bool"
     )
-    questions = _columns(
+    questions = columns(
         _QUESTIONS.format(project=project.pk),
-        *("int8", "float8", "float8", "float8", "int8", "int8", "int2"),
+        *("int8", "float8", "float8", "float8", "int8", "int8", "int2", "bool"),
     )
     order = np.argsort(questions[0])
     asked = Asked(*(column[order] for column in questions))
@@ -94,10 +95,10 @@ def _given(asked: Ids, columns: list[npt.NDArray[Any]]) -> Given:
         there = asked[place.clip(max=len(asked) - 1)] == questions  # others are deleted meanwhile
         ids, place, people, values = (column[there] for column in (ids, place, people, values))
     annotators, annotator = np.unique(people, return_inverse=True)
-    return Given(ids, place, annotator.astype(np.intp), values.astype(bool), annotators)
+    return Given(ids, place, annotator.astype(np.intp), values, annotators)
 
 
-def _columns(query: str, *kinds: str) -> list[npt.NDArray[Any]]:
+def columns(query: str, *kinds: str) -> list[npt.NDArray[Any]]:
     """The columns of a query without NULLs, in the machine's own byte order."""
     fields = [("fields", ">i2")]
     for number, kind in enumerate(kinds):
@@ -108,7 +109,8 @@ def _columns(query: str, *kinds: str) -> list[npt.NDArray[Any]]:
         for block in (np.frombuffer(data, row) for data in _rows(query, row.itemsize))
     ]
     empty = [np.zeros(0, row[f"column{n}"].newbyteorder("=")) for n in range(len(kinds))]
-    return [np.concatenate(column) for column in zip(empty, *parts, strict=True)]
+    whole = [np.concatenate(column) for column in zip(empty, *parts, strict=True)]
+    return [c.astype(bool) if kind == "bool" else c for c, kind in zip(whole, kinds, strict=True)]
 
 
 def _rows(query: str, size: int) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ class Inferred:
     """Of Q questions, W annotators and N answers."""
 
     probability: Floats  # (Q,) of "yes"; the prior where there is no answer
+    blind: Floats  # (Q,) the same as if a question's own gold were unknown
     sensitivity: Floats  # (W,) of their answers that are not suspect; NaN where there are none
     specificity: Floats  # (W,)
     suspect: Bools  # (N,) answers that are another's: from a turn on
@@ -32,77 +33,73 @@ def infer(
     *,
     prior: Floats,
     verdict: npt.NDArray[np.int8],
+    gold: Bools,
     suspect: Bools,
     annotators: int,
 ) -> Inferred:
     """Infer the truth of Q questions from N answers, in order of time.
 
     question: (N,) below Q. annotator: (N,) below `annotators`. value: (N,) yes or no.
-    prior: (Q,) probabilities of "yes". verdict: (Q,) 1 yes, 0 no, -1 unknown.
+    prior: (Q,) probabilities of "yes". verdict: (Q,) 1 yes, 0 no, -1 unknown. gold: (Q,) whether
+        it was known before anybody answered; other verdicts may be there because of the answers.
     suspect: (N,) answers that are known to be suspect; of those annotators nobody turns again.
     """
     suspect = suspect.copy()
-    said = question, annotator, value, prior, verdict
 
     def inferred() -> Aggregate | None:
-        return _aggregate(*said, suspect, annotators)
+        worker = annotator + suspect * annotators
+        return _aggregate(question, worker, value, prior, verdict, gold) if len(worker) else None
 
     result = inferred()
-    turned = _turned(*said, suspect, result, annotators)
+    turned = {}
+    if result is not None:
+        right = _right(question, annotator + suspect * annotators, value, verdict, result)
+        turned = _turned(annotator, right, suspect, annotators)
     if turned:
         first = np.full(annotators, len(question))
         first[list(turned)] = list(turned.values())
         suspect |= np.arange(len(question)) >= first[annotator]
         result = inferred()
-    probability = prior.copy()
+    probability, blind = prior.copy(), prior.copy()
     coins = np.full((annotators, 2), np.nan)
     if result is not None:
         probability[result.tasks] = result.posterior[:, 1]
+        blind[result.tasks] = result.blind[:, 1]
         usual = result.workers < annotators
         coins[result.workers[usual]] = np.diagonal(result.confusion[usual], axis1=1, axis2=2)
     probability = np.where(verdict >= 0, verdict, probability)
-    return Inferred(probability, coins[:, 1], coins[:, 0], suspect, turned)
+    return Inferred(probability, blind, coins[:, 1], coins[:, 0], suspect, turned)
 
 
 def _aggregate(
     question: Index,
-    annotator: Index,
+    worker: Index,
     value: Bools,
     prior: Floats,
     verdict: npt.NDArray[np.int8],
-    suspect: Bools,
-    annotators: int,
-) -> Aggregate | None:
-    """The batch method's result; suspect answers are taken to be another annotator's."""
-    if not len(question):
-        return None
+    gold: Bools,
+) -> Aggregate:
+    """The batch method's result of all answers."""
     places = np.unique(question)
     chances = prior[places].clip(1e-6, 1 - 1e-6)
-    known = places[verdict[places] >= 0]
+
+    def known(which: Bools) -> dict[int, int]:
+        rows = places[(verdict[places] >= 0) & which[places]]
+        return dict(zip(rows.tolist(), verdict[rows].tolist(), strict=True))
+
     return aggregate(
         question,
-        annotator + suspect * annotators,
+        worker,
         value.astype(np.int8),
         classes=[0, 1],
-        gold=dict(zip(known.tolist(), verdict[known].tolist(), strict=True)),
+        gold=known(gold),
+        decided=known(~gold),
         prior=np.stack([1 - chances, chances], 1),
     )
 
 
-def _turned(
-    question: Index,
-    annotator: Index,
-    value: Bools,
-    prior: Floats,
-    verdict: npt.NDArray[np.int8],
-    suspect: Bools,
-    result: Aggregate | None,
-    annotators: int,
-) -> dict[int, int]:
+def _turned(annotator: Index, right: Floats, suspect: Bools, annotators: int) -> dict[int, int]:
     """Annotators whose answers turned bad, and the first bad one, by place."""
-    if result is None:
-        return {}
-    right = _right(question, annotator + suspect * annotators, value, verdict, result)
     ever = np.bincount(annotator, suspect, annotators) > 0
     (looked,) = np.nonzero(~ever[annotator])
     found = drift.turns(annotator[looked], right[looked], workers=annotators)

@@ -1,0 +1,299 @@
+"""How far labels can be poisoned, and how soon attackers are found out. Prints Markdown.
+
+Yes/no questions, five answers each, in random order; a share of the answers is to gold, questions
+of known truth that look like the others. Answers are believed as they come and all is recomputed
+twenty times, by the rules of `labeling.answers` and `labeling.labels`. Attackers:
+
+- clickers: 40 % of all answers are given by people who guess
+- liars, yes-sayers, no-sayers: a clique of 20 % of all people who always say what is wrong, yes, no
+- sleepers: a clique of 20 % who are right for 200 answers, and lie from then on
+
+Each is compared with the same answers without the attackers'. People who are found out are suspect,
+or rated no better than .6. Where a folder is given that holds cifar10/human_counts_test.csv, honest
+answers are also drawn from what real people answered to those pictures.
+
+    python tests/benchmarks/poisoning.py [DATA_FOLDER]
+"""
+
+import csv
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from labeling.aggregation import drift, online, turning
+
+QUESTIONS, EACH, PEOPLE = 6_000, 5, 60
+CLICKERS, CLIQUE, SLEEP = 0.4, 0.2, 200
+GOLD = 0.0, 0.05, 0.1
+ROUNDS = 20  # recomputations
+FOUND = 0.6  # a reliability that is found out
+ATTACKS = "clickers", "liars", "yes-sayers", "no-sayers", "sleepers"
+SEEDS = 3
+
+NEWCOMER = online.Counts()
+Generator = np.random.Generator
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Index = npt.NDArray[np.intp]
+Crowd = tuple[Bools, Callable[[Index, Index], Bools]]  # truth, and what honest people say
+
+
+def simulated(draw: Generator) -> Crowd:
+    """Three in ten are true; people are right about nine times in ten, each in their own way."""
+    truth = draw.random(QUESTIONS) < 0.3
+    coins = draw.beta(18, 2, (2, PEOPLE))
+
+    def says(question: Index, person: Index) -> Bools:
+        right = draw.random(len(question)) < coins[truth[question].astype(int), person]
+        yes: Bools = truth[question] == right
+        return yes
+
+    return truth, says
+
+
+def recorded(folder: Path, draw: Generator) -> Crowd:
+    """Real pictures and what people took them for: "does it show …?" of what they mixed up most."""
+    with (folder / "cifar10" / "human_counts_test.csv").open(newline="") as file:
+        rows = np.array(list(csv.reader(file))[1:], int)
+    rows = rows[draw.permutation(len(rows))[:QUESTIONS]]
+    counts, shown = rows[:, 1:-1], rows[:, -1]
+    others = counts + draw.random(counts.shape)
+    others[np.arange(len(rows)), shown] = -1
+    truth = draw.random(len(rows)) < 0.5
+    concept = np.where(truth, shown, others.argmax(1))
+    yes = counts[np.arange(len(rows)), concept] / counts.sum(1)
+    return truth, lambda question, _: draw.random(len(question)) < yes[question]
+
+
+@dataclass
+class Stream:
+    """Answers in order of time; attackers are the people from `PEOPLE - attackers` on."""
+
+    truth: Bools  # (Q,)
+    verdict: npt.NDArray[np.int8]  # (Q,) of gold, else -1
+    question: Index
+    person: Index
+    value: Bools
+    attacker: Bools  # (PEOPLE,)
+
+
+def attacked(crowd: Crowd, attack: str, gold: float, draw: Generator) -> Stream:
+    """Everybody answers as often; a share of what each is asked is gold."""
+    truth, says = crowd
+    people = np.arange(PEOPLE)
+    attacker = people >= PEOPLE * (1 - (CLICKERS if attack == "clickers" else CLIQUE))
+    verdict = np.full(len(truth), -1, np.int8)
+    known = draw.permutation(len(truth))[: int(0.05 * len(truth))]
+    if gold:
+        verdict[known] = truth[known]
+    unknown = np.flatnonzero(verdict < 0)
+    total = int(len(unknown) * EACH / (1 - gold))
+    asked = draw.permutation(np.repeat(unknown, EACH))
+    asked = np.insert(asked, draw.integers(0, len(asked), total - len(asked)), -1)
+    asked[asked < 0] = draw.choice(known, int((asked < 0).sum()))
+    person = _once(asked, draw)
+    value = says(asked, person)
+    lies, count = ~truth[asked], np.zeros(len(asked), int)
+    for who in people.tolist():
+        theirs = person == who
+        count[theirs] = np.arange(theirs.sum())
+    acts = {
+        "clickers": draw.random(len(asked)) < 0.5,
+        "liars": lies,
+        "yes-sayers": np.ones(len(asked), bool),
+        "no-sayers": np.zeros(len(asked), bool),
+        "sleepers": np.where(count < SLEEP, value, lies),
+    }
+    return Stream(
+        truth, verdict, asked, person, np.where(attacker[person], acts[attack], value), attacker
+    )
+
+
+def _once(asked: Index, draw: Generator) -> Index:
+    """(N,) people drawn at random, hardly anybody for the same question twice."""
+    person = draw.integers(0, PEOPLE, len(asked))
+    for _ in range(20):
+        _, first = np.unique(asked * PEOPLE + person, return_index=True)
+        again = np.setdiff1d(np.arange(len(asked)), first)
+        person[again] = draw.integers(0, PEOPLE, len(again))
+    return person
+
+
+@dataclass
+class Person:
+    counts: online.Counts = NEWCOMER
+    doubt: float = 0.0
+    first: int | None = None  # of the answers that are suspect …
+    last: int | None = None  # … and the first that is not any more
+    answers: int = 0
+    found: int | None = None  # how many answers it took
+
+    @property
+    def suspect(self) -> bool:
+        return self.first is not None and self.last is None
+
+    def weighs(self, at: int) -> bool:
+        return self.first is None or at < self.first or (self.last is not None and at >= self.last)
+
+    def watch(self, right: float, at: int) -> None:
+        usual = (self.counts.sensitivity + self.counts.specificity) / 2
+        self.doubt = drift.doubt(self.doubt, right, usual)
+        if self.doubt >= drift.ALARM and not self.suspect:
+            self.first, self.last = at, None
+        elif self.doubt <= 0 and self.suspect:
+            self.last = at
+
+
+class Live:
+    """All that is believed while answers come."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.people = [Person() for _ in range(PEOPLE)]
+        self.said: list[list[tuple[int, int]]] = [[] for _ in stream.truth]  # (answer, person)
+        self.prior = np.full(len(stream.truth), 0.5)  # moved as `labeling.prevalence` does
+
+    def run(self) -> Floats:
+        """Probabilities of "yes" when all is said and recomputed."""
+        size = len(self.stream.question)
+        for start, end in pairwise(np.linspace(0, size, ROUNDS + 1).astype(int).tolist()):
+            for at in range(start, end):
+                self.hear(at)
+            inferred = self.recompute(end)
+        return inferred.probability
+
+    def hear(self, at: int) -> None:
+        stream = self.stream
+        question, person = int(stream.question[at]), self.people[stream.person[at]]
+        value, verdict = bool(stream.value[at]), int(stream.verdict[question])
+        person.answers += 1
+        if verdict >= 0:
+            person.watch(float(value == verdict), at)
+            if not person.suspect:
+                person.counts = online.credit(person.counts, value, float(verdict))
+        elif not person.suspect:
+            others = [
+                online.evidence(self.people[who].counts, bool(stream.value[other]))
+                for other, who in self.said[question]
+                if self.people[who].weighs(other)
+            ]
+            if others:
+                yes = online.shown(self.prior[question], others)
+                person.watch(yes if value else 1 - yes, at)
+            belief = online.learned(self.prior[question], others)
+            person.counts = online.credit(person.counts, value, belief)
+        self.said[question].append((at, int(stream.person[at])))
+        self._find(person)
+
+    def recompute(self, end: int) -> turning.Inferred:
+        stream, size = self.stream, len(self.people)
+        first = np.array([end if p.first is None else p.first for p in self.people])
+        last = np.array([end if p.last is None else p.last for p in self.people])
+        person, at = stream.person[:end], np.arange(end)
+        inferred = turning.infer(
+            stream.question[:end],
+            person,
+            stream.value[:end],
+            prior=self.prior,
+            verdict=stream.verdict,
+            gold=stream.verdict >= 0,
+            suspect=(at >= first[person]) & (at < last[person]),
+            annotators=size,
+        )
+        asked = np.unique(stream.question[:end])
+        share = inferred.probability[asked[stream.verdict[asked] < 0]].mean()
+        self.prior = np.full(len(stream.truth), share)
+        yes = inferred.probability[stream.question[:end]]
+        for who, each in enumerate(self.people):
+            theirs = (person == who) & ~inferred.suspect
+            if theirs.any():
+                each.counts = _counts(inferred, who, float(yes[theirs].sum()), int(theirs.sum()))
+            if who in inferred.turned and each.first is None:
+                each.first, each.doubt = inferred.turned[who], drift.ALARM
+            self._find(each)
+        return inferred
+
+    def _find(self, person: Person) -> None:
+        rated = (person.counts.sensitivity + person.counts.specificity) / 2
+        if person.found is None and (person.suspect or rated <= FOUND):
+            person.found = person.answers
+
+
+def _counts(inferred: turning.Inferred, who: int, yes: float, answers: int) -> online.Counts:
+    """Such counts that the coins are those found, as `labeling.rating` sets them."""
+    counts = []
+    coins = inferred.sensitivity[who], inferred.specificity[who]
+    for coin, shown in zip(coins, (yes, answers - yes), strict=True):
+        hits = min(max(coin * (shown + online.RIGHT + online.WRONG) - online.RIGHT, 0.0), shown)
+        counts += [float(hits), float(shown - hits)]
+    return online.remembered(online.Counts(*counts))
+
+
+def majority(stream: Stream) -> Bools:
+    """(Q,) what most said; where as many said yes as no, a coin says it."""
+    signs = np.bincount(stream.question, np.where(stream.value, 1.0, -1.0), len(stream.truth))
+    coin = np.random.default_rng(0).random(len(signs)) < 0.5
+    return np.where(signs == 0, coin, signs > 0)
+
+
+def without(stream: Stream) -> Stream:
+    honest = ~stream.attacker[stream.person]
+    columns = stream.question[honest], stream.person[honest], stream.value[honest]
+    return Stream(stream.truth, stream.verdict, *columns, stream.attacker)
+
+
+def measure(make: Callable[[Generator], Crowd], attack: str, gold: float) -> list[float]:
+    """Majority's and our accuracy without and with the attackers; how soon they are found out."""
+    rows, found, missed, blamed = [], [], [], []
+    for seed in range(SEEDS):
+        draw = np.random.default_rng(seed)
+        stream = attacked(make(draw), attack, gold, draw)
+        unknown = stream.verdict < 0
+
+        def right(label: Bools) -> float:
+            return 100 * float((label == stream.truth)[unknown].mean())  # noqa: B023
+
+        row = []
+        for each in (without(stream), stream):
+            live = Live(each)
+            row += [right(majority(each)), right(live.run() >= 0.5)]
+        rows.append(row)
+        theirs = [p.found for p, bad in zip(live.people, stream.attacker, strict=True) if bad]
+        since = SLEEP if attack == "sleepers" else 0
+        found += [answers - since for answers in theirs if answers is not None]
+        missed.append(np.mean([answers is None for answers in theirs]))
+        honest = [p for p, bad in zip(live.people, stream.attacker, strict=True) if not bad]
+        blamed.append(np.mean([p.found is not None for p in honest]))
+    soon = np.percentile(found, [50, 90]).tolist() if found else [float("nan")] * 2
+    return [*np.mean(rows, 0), *soon, 100 * float(np.mean(missed)), 100 * float(np.mean(blamed))]
+
+
+def main(argv: list[str]) -> int:
+    crowds: dict[str, Callable[[Generator], Crowd]] = {"simulated": simulated}
+    if len(argv) == 2:
+        folder = Path(argv[1])
+        if not (folder / "cifar10" / "human_counts_test.csv").is_file():
+            print(f"{folder} holds no cifar10/human_counts_test.csv.", file=sys.stderr)
+            return 2
+        crowds["CIFAR-10H"] = lambda draw: recorded(folder, draw)
+    print(
+        "| crowd | attack | gold | majority without | with | ours without | with | points lost "
+        "| found out after, median | p90 | never, % | blamed, % |\n|---|---|" + "---:|" * 10
+    )
+    for name, make in crowds.items():
+        for attack in ATTACKS:
+            for gold in GOLD:
+                votes, ours, voted, held, *found = measure(make, attack, gold)
+                cells = [votes, voted, ours, held, ours - held, *found]
+                figures = " | ".join(f"{figure:.1f}" for figure in cells)
+                print(f"| {name} | {attack} | {gold:.0%} | {figures} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
