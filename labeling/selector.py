@@ -69,7 +69,7 @@ class Asking:
         pending = Challenge.objects.filter(
             annotator=annotator, answered_at=None, expires_at__gt=timezone.now()
         )
-        mine = list(pending.values_list("tiles", "questions"))
+        mine = list(pending.order_by().values_list("tiles", "questions"))
         self.pending = len(mine)
         self.my_tiles = {tile for tiles, _ in mine for tile in tiles}
         self.taken = {question for _, questions in mine for question in questions}
