@@ -3,9 +3,11 @@
 from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import NullIf
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import pluralize
@@ -15,25 +17,47 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from labeling import labels
-from labeling.admin import drawings, figures
+from labeling import annotators, answers, labels
+from labeling.admin import drawings, figures, histories
 from labeling.admin.base import RecordAdmin
-from labeling.aggregation import online
+from labeling.annotators import Record
 from labeling.models import Annotator, Project
 
 
-def counted(annotator: Annotator) -> online.Counts:
-    return online.Counts(
-        tp=annotator.true_positives,
-        fn=annotator.false_negatives,
-        tn=annotator.true_negatives,
-        fp=annotator.false_positives,
-    )
+class Suspects(admin.SimpleListFilter):
+    """Whom a reviewer should look at."""
+
+    title = "to look at"
+    parameter_name = "suspect"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Suspects")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Annotator]) -> QuerySet[Annotator]:
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(pk__in=[one.pk for one in annotators.suspects()])
 
 
-def reliability(annotator: Annotator) -> tuple[float, float, float]:
-    """(mean, low, high) of the chance that an answer is right."""
-    return online.reliability(counted(annotator))
+class AnnotatorList(ChangeList):
+    """A page of annotators, each with its record: looked up at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        page: list[Annotator] = list(self.result_list)
+        found = annotators.records(page)
+        for annotator in page:
+            setattr(annotator, RECORD, found[annotator.pk])
+        self.result_list = page
+
+
+RECORD = "_record"
+
+
+def record_of(annotator: Annotator) -> Record:
+    """What the list looked up already, or else is looked up now."""
+    found: Record | None = getattr(annotator, RECORD, None)
+    return found or annotators.records([annotator])[annotator.pk]
 
 
 @admin.register(Annotator)
@@ -44,25 +68,29 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
         "answers_count",
         "labels_count",
         "gold",
+        "mistakes",
+        "seconds",
         "counts",
         "seen_at",
     ]
-    list_filter = ["blocked", ("user", admin.EmptyFieldListFilter)]
+    list_filter = [Suspects, "blocked", ("user", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
     search_fields = ["pseudonym"]
     search_help_text = "A user name or pseudonym, or how it begins."
     ordering = ["-answers_count", "id"]
-    sortable_by = ["answers_count", "estimate"]
+    sortable_by = ["answers_count", "estimate", "labels_count", "gold", "seen_at"]
     actions = ["block_selected", "unblock_selected"]
-    readonly_fields = ["estimate", "found", "gold"]
+    readonly_fields = ["estimate", "found", "gold", "seconds"]
     fields = [
         "pseudonym",
         "user",
         "blocked",
+        "suspect_since",
         "estimate",
         "found",
         ("answers_count", "labels_count"),
         "gold",
+        "seconds",
         "created_at",
         "seen_at",
     ]
@@ -85,23 +113,39 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
 
     @admin.display(description="reliability", ordering="reliability")
     def estimate(self, annotator: Annotator) -> SafeString:
-        mean, low, high = reliability(annotator)
+        mean, low, high = annotators.reliability(annotator)
         drawn = drawings.interval(mean, low, high)
         return format_html("{}{} ({} to {})", drawn, *(f"{x:.2f}" for x in (mean, low, high)))
 
     @admin.display(description="says what is so")
     def found(self, annotator: Annotator) -> str:
-        counts = counted(annotator)
+        counts = answers.counts_of(annotator)
         return (
             f"yes, where it is yes: {counts.sensitivity:.2f}; "
             f"no, where it is no: {counts.specificity:.2f}"
         )
 
-    @admin.display(description="gold")
+    @admin.display(
+        description="gold",
+        ordering=F("gold_right") * 1.0 / NullIf("gold_count", 0),
+    )
     def gold(self, annotator: Annotator) -> str:
         if not annotator.gold_count:
             return "–"
         return f"{annotator.gold_right} of {annotator.gold_count} right"
+
+    @admin.display(description="yes, where yes · no, where no")
+    def mistakes(self, annotator: Annotator) -> str:
+        confusion = record_of(annotator).confusion
+        both = (confusion.sensitivity, confusion.specificity)
+        return " · ".join("–" if share is None else f"{100 * share:.0f} %" for share in both)
+
+    @admin.display(description="seconds a tile")
+    def seconds(self, annotator: Annotator) -> str:
+        record = record_of(annotator)
+        if record.seconds is None:
+            return "–"
+        return f"{record.seconds:.1f} (median of {record.timed:,})"
 
     @admin.display(description="counts", boolean=True)
     def counts(self, annotator: Annotator) -> bool:
@@ -136,7 +180,15 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         context = {**(extra_context or {}), "may_block": self.has_block_permission(request)}
+        annotator = self.get_object(request, object_id)
+        if annotator is not None and self.has_view_permission(request, annotator):
+            context["record"] = record_of(annotator)
+            if request.user.has_perm("labeling.view_answer"):
+                context |= histories.of(annotator)
         return super().change_view(request, object_id, form_url, context)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return AnnotatorList
 
     def block(self, request: HttpRequest, pk: int, blocked: bool) -> HttpResponse:
         """Block or unblock one annotator, then go back to where the button was."""

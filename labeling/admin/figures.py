@@ -23,7 +23,7 @@ def progress(project: Project) -> dict[str, Any]:
 
 
 def agreement(project: Project) -> dict[str, Any]:
-    """Agreement a concept, the lowest first, and when it was reckoned."""
+    """Agreement in the project and on each concept, the lowest first; when it was reckoned."""
     return _kept(f"agreement-{project.pk}", lambda: _agreement(project), AGREEMENT_SECONDS)
 
 
@@ -46,9 +46,10 @@ def _progress(project: Project) -> dict[str, Any]:
 
 
 def _agreement(project: Project) -> dict[str, Any]:
-    concepts = agreements.measure(project=project).concepts
-    concepts.sort(key=lambda row: 2.0 if row.alpha is None else row.alpha)
-    return {"rows": [_row(row) for row in concepts], "at": timezone.now()}
+    found = agreements.measure(project=project)
+    concepts = sorted(found.concepts, key=lambda row: 2.0 if row.alpha is None else row.alpha)
+    rows = [_row(row) for row in concepts]
+    return {"rows": rows, "tables": [[_row(found.whole)], rows], "at": timezone.now()}
 
 
 def _row(row: agreements.ConceptAgreement) -> dict[str, Any]:

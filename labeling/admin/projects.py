@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
-from labeling.admin import drawings, figures, wall
+from labeling.admin import drawings, figures, quality, wall
 from labeling.admin.base import ModelAdmin, QuickAdmin
 from labeling.models import Concept, Project
 
@@ -52,26 +52,24 @@ class ProjectAdmin(ModelAdmin[Project]):
         return format_html('<a href="{}">review</a>', address)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_GET(self.review))
-        return [path("<int:pk>/review/", view, name="labeling_project_review"), *super().get_urls()]
+        views = {"review": self.review, "agreement": self.agreement}
+        return [
+            path(
+                f"<int:pk>/{name}/",
+                self.admin_site.admin_view(require_GET(view)),
+                name=f"labeling_project_{name}",
+            )
+            for name, view in views.items()
+        ] + super().get_urls()
 
     def review(self, request: HttpRequest, pk: int) -> HttpResponse:
         """How far the project is, and the questions that people disagree on."""
-        if not self.has_view_permission(request) or not request.user.has_perm(
-            "labeling.view_question"
-        ):
-            raise PermissionDenied
-        project = get_object_or_404(Project, pk=pk)
+        project = self._reviewed(request, pk)
         filters = wall.Filters(request.GET, project=project)
         position = filters.cleaned_data.get("after")
         found = wall.after(_with_texts(filters.questions()), position, wall.PAGE + 1)
         page = found[: wall.PAGE]
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"Review {project}",
-            "is_nav_sidebar_enabled": False,
-            "project": project,
+        context = self._context(request, project, f"Review {project}") | {
             "progress": figures.progress(project),
             "agreement": figures.agreement(project),
             "filters": filters,
@@ -81,6 +79,30 @@ class ProjectAdmin(ModelAdmin[Project]):
             "first_page": position is None,
         }
         return TemplateResponse(request, "admin/labeling/project/review.html", context)
+
+    def agreement(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """How far people agree, how often labels are right, and how both came about."""
+        project = self._reviewed(request, pk)
+        context = self._context(request, project, f"Agreement on {project}") | quality.of(project)
+        context["may_see_annotators"] = request.user.has_perm("labeling.view_annotator")
+        context["may_block"] = request.user.has_perm("labeling.change_annotator")
+        return TemplateResponse(request, "admin/labeling/project/agreement.html", context)
+
+    def _reviewed(self, request: HttpRequest, pk: int) -> Project:
+        if not self.has_view_permission(request) or not request.user.has_perm(
+            "labeling.view_question"
+        ):
+            raise PermissionDenied
+        return get_object_or_404(Project, pk=pk)
+
+    def _context(self, request: HttpRequest, project: Project, title: str) -> dict[str, Any]:
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "is_nav_sidebar_enabled": False,
+            "project": project,
+        }
 
 
 @admin.register(Concept)

@@ -15,9 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import labels
+from labeling import annotators, labels
 from labeling.admin import drawings, wall
-from labeling.admin.annotators import reliability
 from labeling.admin.base import RecordAdmin, thumbnail
 from labeling.models import Answer, Question, Tile
 
@@ -168,7 +167,7 @@ def _answers(question: Question) -> list[dict[str, Any]]:
     answers = Answer.objects.filter(question=question).select_related("annotator__user")
     rows = []
     for answer in answers.order_by("-annotator__reliability", "id")[:200]:
-        mean, low, high = reliability(answer.annotator)
+        mean, low, high = annotators.reliability(answer.annotator)
         rows.append(
             {
                 "answer": answer,

@@ -1,9 +1,8 @@
-"""What is believed, who said so, and the reviewer's word: for staff."""
+"""What is believed, and the reviewer's word: for staff."""
 
 from typing import Any, cast
 
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -12,16 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import agreement, labels
+from labeling import labels
 from labeling.api.fields import YesOrNo
 from labeling.api.pages import ById
 from labeling.api.permissions import may
 from labeling.api.serializers import ErrorOut
-from labeling.models import Annotator, Project, Question
+from labeling.models import Project, Question
 
-AGREEMENT_SECONDS = 30  # for which agreement is remembered
 CHANGE_QUESTION = may("labeling.change_question")
-CHANGE_ANNOTATOR = may("labeling.change_annotator")
 
 
 class QuestionOut(serializers.ModelSerializer[Question]):
@@ -60,45 +57,6 @@ class QuestionsWanted(serializers.Serializer[Any]):
 
 class DecideIn(serializers.Serializer[Any]):
     value = YesOrNo()
-
-
-class AnnotatorOut(serializers.ModelSerializer[Annotator]):
-    name = serializers.CharField(source="__str__", read_only=True)
-
-    class Meta:
-        model = Annotator
-        fields = [
-            "id",
-            "name",
-            "blocked",
-            "reliability",
-            "answers_count",
-            "labels_count",
-            "gold_count",
-            "gold_right",
-            "created_at",
-            "seen_at",
-        ]
-        read_only_fields = fields
-
-
-class BlockedOut(serializers.Serializer[Any]):
-    annotator = AnnotatorOut()
-    changed = serializers.IntegerField(help_text="Labels that are others now.")
-
-
-class AgreementOut(serializers.Serializer[Any]):
-    concept = serializers.CharField(source="concept.name")
-    questions = serializers.IntegerField()
-    answers = serializers.IntegerField()
-    alpha = serializers.FloatField(allow_null=True, help_text="Krippendorff's.")
-    low = serializers.FloatField(allow_null=True, help_text="Of its 95 % interval.")
-    high = serializers.FloatField(allow_null=True)
-    percent = serializers.FloatField(allow_null=True, help_text="Agreeing pairs, 0 to 1.")
-    prevalence = serializers.FloatField(allow_null=True, help_text="Share of yes, 0 to 1.")
-    settled = serializers.IntegerField()
-    open = serializers.IntegerField()
-    ambiguous = serializers.IntegerField()
 
 
 @extend_schema_view(get=extend_schema(operation_id="questions_list", parameters=[QuestionsWanted]))
@@ -149,59 +107,3 @@ class Reopen(APIView):
         return Response(
             QuestionOut(labels.reopen(question=question, by=cast(User, request.user))).data
         )
-
-
-class Annotators(generics.ListAPIView[Annotator]):
-    """Those who answer, and how reliable they are."""
-
-    queryset = Annotator.objects.select_related("user")
-    serializer_class = AnnotatorOut
-    pagination_class = ById
-
-
-class Block(APIView):
-    permission_classes = [CHANGE_ANNOTATOR]
-
-    @extend_schema(
-        operation_id="annotators_block",
-        request=None,
-        responses={200: BlockedOut, (403, 404): ErrorOut},
-    )
-    def post(self, request: Request, pk: int) -> Response:
-        """Let their answers weigh nothing."""
-        annotator = get_object_or_404(Annotator, pk=pk)
-        changed = labels.block(annotator=annotator, by=cast(User, request.user))
-        return Response(BlockedOut({"annotator": annotator, "changed": changed}).data)
-
-
-class Unblock(APIView):
-    permission_classes = [CHANGE_ANNOTATOR]
-
-    @extend_schema(
-        operation_id="annotators_unblock",
-        request=None,
-        responses={200: BlockedOut, (403, 404): ErrorOut},
-    )
-    def post(self, request: Request, pk: int) -> Response:
-        """Let their answers count again."""
-        annotator = get_object_or_404(Annotator, pk=pk)
-        changed = labels.unblock(annotator=annotator, by=cast(User, request.user))
-        return Response(BlockedOut({"annotator": annotator, "changed": changed}).data)
-
-
-class Agreement(APIView):
-    @extend_schema(
-        operation_id="agreement", responses={200: AgreementOut(many=True), (403, 404): ErrorOut}
-    )
-    def get(self, request: Request, slug: str) -> Response:
-        """How far people agree, by concept."""
-        project = get_object_or_404(Project, slug=slug)
-        rows = cache.get_or_set(
-            f"agreement:{project.pk}", lambda: _agreement(project), AGREEMENT_SECONDS
-        )
-        return Response(rows)
-
-
-def _agreement(project: Project) -> list[dict[str, Any]]:
-    rows = agreement.measure(project=project).concepts
-    return [dict(row) for row in AgreementOut(rows, many=True).data]

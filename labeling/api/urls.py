@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.api import challenges, projects, review, snapshots
+from labeling.api import annotators, challenges, measures, projects, review, snapshots
 
 urlpatterns = [
     path("challenges/", challenges.Ask.as_view(), name="challenge-ask"),
@@ -16,13 +16,15 @@ urlpatterns = [
     path("projects/", projects.Projects.as_view(), name="projects"),
     path("projects/<slug:slug>/", projects.OneProject.as_view(), name="project"),
     path("projects/<slug:slug>/questions/", review.Questions.as_view(), name="questions"),
-    path("projects/<slug:slug>/agreement/", review.Agreement.as_view(), name="agreement"),
+    path("projects/<slug:slug>/agreement/", measures.Agreement.as_view(), name="agreement"),
+    path("projects/<slug:slug>/measures/", measures.Measures.as_view(), name="measures"),
     path("projects/<slug:slug>/snapshots/", snapshots.Snapshots.as_view(), name="snapshots"),
     path("snapshots/<int:pk>/", snapshots.OneSnapshot.as_view(), name="snapshot"),
     path("questions/<int:pk>/", review.OneQuestion.as_view(), name="question"),
     path("questions/<int:pk>/decide/", review.Decide.as_view(), name="question-decide"),
     path("questions/<int:pk>/reopen/", review.Reopen.as_view(), name="question-reopen"),
-    path("annotators/", review.Annotators.as_view(), name="annotators"),
-    path("annotators/<int:pk>/block/", review.Block.as_view(), name="annotator-block"),
-    path("annotators/<int:pk>/unblock/", review.Unblock.as_view(), name="annotator-unblock"),
+    path("annotators/", annotators.Annotators.as_view(), name="annotators"),
+    path("annotators/<int:pk>/", annotators.OneAnnotator.as_view(), name="annotator"),
+    path("annotators/<int:pk>/block/", annotators.Block.as_view(), name="annotator-block"),
+    path("annotators/<int:pk>/unblock/", annotators.Unblock.as_view(), name="annotator-unblock"),
 ]

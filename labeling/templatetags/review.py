@@ -15,3 +15,9 @@ def projects_to_review(user: AbstractUser) -> QuerySet[Project]:
     if user.has_perms(["labeling.view_project", "labeling.view_question"]):
         return Project.objects.all()[:20]
     return Project.objects.none()
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share as people read it; a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.0f} %"

@@ -1,0 +1,102 @@
+"""How good a project's labels are: agreement, calibration, their history, and whom to look at."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labeling import annotators, measures
+from labeling.admin import drawings, figures, plots
+from labeling.measures import Point
+from labeling.models import Annotator, Project
+
+LISTED = 50  # suspects
+
+
+def of(project: Project) -> dict[str, Any]:
+    """What the page shows."""
+    latest = measures.latest(project=project)
+    points = measures.history(project=project)
+    suspects = annotators.suspects(project=project)
+    return {
+        "agreement": figures.agreement(project),
+        "measured": latest,
+        "diagrams": [
+            _diagram("gold", latest.gold if latest else None),
+            _diagram("random", latest.random if latest else None),
+        ],
+        "alpha_history": _alphas(points),
+        "error_history": _errors(points),
+        "newest": points[-1] if points else None,
+        "suspects": [_suspect(one) for one in suspects[:LISTED]],
+        "suspects_count": len(suspects),
+    }
+
+
+def _diagram(name: str, calibration: Mapping[str, Any] | None) -> dict[str, Any]:
+    if calibration is None:
+        return {"name": name}
+    whole = calibration["whole"]
+    said, right = _percent(whole["said"]), _percent(whole["right"])
+    return {
+        "name": name,
+        "whole": _shares(whole),
+        "ece": 100 * calibration["ece"],
+        "chance": 100 * calibration["chance"],
+        "brier": calibration["brier"],
+        "bins": [
+            {"at_least": 100 * each["at_least"], "below": 100 * each["below"]}
+            | _shares(each["share"])
+            for each in calibration["bins"]
+        ],
+        "plot": plots.reliability(
+            calibration,
+            label=f"Of {whole['n']:,} labels, said to be {said} sure, {right} were right",
+        ),
+    }
+
+
+def _shares(share: Mapping[str, Any]) -> dict[str, Any]:
+    """In percent; an estimate that chance carried beyond 0 or 1 is shown at the end."""
+    ends = {name: 100 * min(max(share[name], 0.0), 1.0) for name in ("right", "low", "high")}
+    return {"n": share["n"], "said": 100 * share["said"], **ends}
+
+
+def _alphas(points: Sequence[Point]) -> str:
+    series = plots.Series(
+        "random",
+        [point.at for point in points],
+        [point.alpha for point in points],
+        [point.low for point in points],
+        [point.high for point in points],
+    )
+    least = min((point.low for point in points if point.low is not None), default=0.0)
+    frame = plots.Frame(0.0 if least >= 0 else -0.5, 1.0, plots.PATH_HEIGHT)
+    return plots.history([series], frame, (0, 0.5, 1), label="Krippendorff's alpha over time")
+
+
+def _errors(points: Sequence[Point]) -> str:
+    times = [point.at for point in points]
+    series = [
+        plots.Series("gold", times, [point.gold_error for point in points]),
+        plots.Series("random", times, [point.random_error for point in points]),
+    ]
+    values = [value for each in series for value in each.value if value is not None]
+    if not values:
+        return ""
+    most = next((most for most in (0.1, 0.2, 0.5) if max(values) <= most), 1.0)
+    frame = plots.Frame(0.0, most, plots.PATH_HEIGHT)
+    ticks = 0.0, most / 2, most
+    return plots.history(series, frame, ticks, label="Expected calibration error over time")
+
+
+def _suspect(annotator: Annotator) -> dict[str, Any]:
+    mean, low, high = annotators.reliability(annotator)
+    return {
+        "annotator": annotator,
+        "interval": drawings.interval(mean, low, high),
+        "reliability": f"{mean:.2f}",
+        "range": f"{low:.2f} to {high:.2f}",
+    }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * min(max(share, 0.0), 1.0):.0f} %"
