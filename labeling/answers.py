@@ -231,8 +231,7 @@ def _doubt(annotator: Annotator, right: float, first: int, now: datetime) -> Non
     The counts of a suspect one stay as they were: they are those of the time before.
     """
     counts = counts_of(annotator)
-    usual = (counts.sensitivity + counts.specificity) / 2
-    annotator.doubt = drift.doubt(annotator.doubt, right, usual)
+    annotator.doubt = drift.doubt(annotator.doubt, right, online.at_least(counts))
     if annotator.doubt >= drift.ALARM and not annotator.suspect:
         annotator.suspect_since, annotator.reliability = now, drift.GUESSING
         annotator.suspect_from, annotator.suspect_to = first, None

@@ -27,7 +27,7 @@ def doubt(before: float, right: float, reliability: float) -> float:
     """The cumulative sum after one more answer: 0 is no doubt, ALARM is a turn.
 
     right: probability that the answer is right by what others know, 0 or 1 on gold; an even one
-    tells nothing. reliability: of the annotator so far.
+    tells nothing. reliability: what that of the annotator was at least so far.
     """
     usual = min(max(reliability, USUAL[0]), USUAL[1])
     expected = right * usual + (1 - right) * (1 - usual)

@@ -19,7 +19,8 @@ RIGHT, WRONG = 8.5, 1.5  # the Beta prior of both coins: .85 right, worth ten an
 MEMORY = 200.0  # a coin remembers so many answers: an older one is half forgotten after 140 more
 CAP = 3.0  # one answer is worth at most a likelihood ratio of 20 …
 REVERSED_CAP = 0.5  # … and that of someone worse than chance at most 1.6, the other way round
-TAIL = 0.05  # on each side of the credible interval
+TAIL = 0.05  # on each side of the credible interval …
+DEVIATIONS = 1.645  # … which is about so many standard deviations
 SPLITS = 0.25, 0.5, 0.75  # shares of yes in the truth of a question that is between yes and no
 DEPENDENCE = 0.1  # answers to a question are not independent: each more counts less …
 ONE = math.log(RIGHT / WRONG)  # … in units of what a newcomer's answer is worth
@@ -134,12 +135,23 @@ def reliability(counts: Counts) -> tuple[float, float, float]:
     This is the mean of sensitivity and specificity, so that always saying "no" earns .5. The
     interval holds 90 %, by the Beta distribution with the same mean and variance.
     """
+    mean, variance = _moments(counts)
+    size = mean * (1 - mean) / variance - 1
+    low, high = betaincinv(mean * size, (1 - mean) * size, [TAIL, 1 - TAIL])
+    return mean, float(low), float(high)
+
+
+def at_least(counts: Counts) -> float:
+    """What the same chance very probably is at least, nearly the lower end of its interval."""
+    mean, variance = _moments(counts)
+    return mean - DEVIATIONS * math.sqrt(variance)
+
+
+def _moments(counts: Counts) -> tuple[float, float]:
+    """Mean and variance of that chance."""
     sensitivity, specificity = counts.sensitivity, counts.specificity
-    mean = (sensitivity + specificity) / 2
     variance = (
         sensitivity * (1 - sensitivity) / (counts.tp + counts.fn + RIGHT + WRONG + 1)
         + specificity * (1 - specificity) / (counts.tn + counts.fp + RIGHT + WRONG + 1)
     ) / 4
-    size = mean * (1 - mean) / variance - 1
-    low, high = betaincinv(mean * size, (1 - mean) * size, [TAIL, 1 - TAIL])
-    return mean, float(low), float(high)
+    return (sensitivity + specificity) / 2, variance

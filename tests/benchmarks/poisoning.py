@@ -6,11 +6,13 @@ twenty times, by the rules of `labeling.answers` and `labeling.labels`. Attacker
 
 - clickers: 40 % of all answers are given by people who guess
 - liars, yes-sayers, no-sayers: a clique of 20 % of all people who always say what is wrong, yes, no
+- plotters: a clique of 20 % who lie about a fifth of the questions, the same ones, and are right
+  about all others
 - sleepers: a clique of 20 % who are right for 200 answers, and lie from then on
 
 Each is compared with the same answers without the attackers'. People who are found out are suspect,
-or rated no better than .6. Where a folder is given that holds cifar10/human_counts_test.csv, honest
-answers are also drawn from what real people answered to those pictures.
+or rated .7 at the very most. Where a folder is given that holds cifar10/human_counts_test.csv,
+honest answers are also drawn from what real people answered to those pictures.
 
     python tests/benchmarks/poisoning.py [DATA_FOLDER]
 """
@@ -31,8 +33,8 @@ QUESTIONS, EACH, PEOPLE = 6_000, 5, 60
 CLICKERS, CLIQUE, SLEEP = 0.4, 0.2, 200
 GOLD = 0.0, 0.05, 0.1
 ROUNDS = 20  # recomputations
-FOUND = 0.6  # a reliability that is found out
-ATTACKS = "clickers", "liars", "yes-sayers", "no-sayers", "sleepers"
+FOUND = 0.7  # at most, by its 90 % interval, is a reliability that is found out
+ATTACKS = "clickers", "liars", "yes-sayers", "no-sayers", "plotters", "sleepers"
 SEEDS = 3
 
 NEWCOMER = online.Counts()
@@ -107,6 +109,7 @@ def attacked(crowd: Crowd, attack: str, gold: float, draw: Generator) -> Stream:
         "liars": lies,
         "yes-sayers": np.ones(len(asked), bool),
         "no-sayers": np.zeros(len(asked), bool),
+        "plotters": np.where(asked % 5 == 0, lies, truth[asked]),
         "sleepers": np.where(count < SLEEP, value, lies),
     }
     return Stream(
@@ -141,8 +144,7 @@ class Person:
         return self.first is None or at < self.first or (self.last is not None and at >= self.last)
 
     def watch(self, right: float, at: int) -> None:
-        usual = (self.counts.sensitivity + self.counts.specificity) / 2
-        self.doubt = drift.doubt(self.doubt, right, usual)
+        self.doubt = drift.doubt(self.doubt, right, online.at_least(self.counts))
         if self.doubt >= drift.ALARM and not self.suspect:
             self.first, self.last = at, None
         elif self.doubt <= 0 and self.suspect:
@@ -219,8 +221,10 @@ class Live:
         return inferred
 
     def _find(self, person: Person) -> None:
-        rated = (person.counts.sensitivity + person.counts.specificity) / 2
-        if person.found is None and (person.suspect or rated <= FOUND):
+        if person.found is not None:
+            return
+        _, _, high = online.reliability(person.counts)
+        if person.suspect or high <= FOUND:
             person.found = person.answers
 
 

@@ -1,6 +1,7 @@
 """One answer at a time: bounded, fair to the honest, and no lever for liars."""
 
 import itertools
+import random
 
 import pytest
 
@@ -115,6 +116,51 @@ def test_who_answers_a_question_first_hardly_matters(pair: tuple[Counts, Counts]
         means.append([online.reliability(after[counts])[0] for counts in pair])
     assert beliefs[0] == pytest.approx(beliefs[1])
     assert means[0] == pytest.approx(means[1], abs=0.05)
+
+
+def test_a_coin_forgets_what_is_long_ago() -> None:
+    counts = online.remembered(FLAWLESS)
+    assert sum(counts) == pytest.approx(2 * online.MEMORY)
+    for _ in range(140):
+        counts = online.credit(counts, True, 0.0)
+    assert counts.tn == pytest.approx(online.MEMORY / 2, rel=0.03)
+
+
+def test_what_somebody_is_at_least_is_about_the_low_end_of_the_interval() -> None:
+    for counts in CAST:
+        assert online.at_least(counts) == pytest.approx(online.reliability(counts)[1], abs=0.02)
+
+
+@pytest.mark.parametrize("prior", [0.01, 0.3, 0.5, 0.9])
+def test_without_answers_the_prior_is_shown(prior: float) -> None:
+    assert online.shown(prior, []) == prior
+    assert online.shown(prior, [0.0]) == pytest.approx(prior)
+
+
+def test_what_is_shown_is_less_certain_than_what_is_learned() -> None:
+    said = [1.7, 1.2, 2.5]
+    assert 0.5 < online.shown(0.5, said) < online.learned(0.5, said) < 1
+
+
+def test_a_question_on_which_people_are_divided_is_shown_to_be_between() -> None:
+    assert online.shown(0.5, [2.0] * 6 + [-2.0] * 6) == pytest.approx(0.5)
+    assert 0.4 < online.shown(0.3, [2.0] * 8 + [-2.0] * 7) < 0.8
+
+
+def test_one_more_yes_never_makes_a_question_less_likely() -> None:
+    draw = random.Random(0)
+    for _ in range(500):
+        prior, temper = draw.random(), online.Temper(draw.uniform(0.2, 1.5), draw.random() / 2)
+        said = [draw.uniform(-CAP, CAP) for _ in range(draw.randrange(12))]
+        more = online.shown(prior, [*said, draw.uniform(0, CAP)], temper)
+        assert more >= online.shown(prior, said, temper) - 1e-9
+
+
+def test_order_is_nothing_and_yes_mirrors_no() -> None:
+    said = [1.7, -0.4, 2.5, -3.0]
+    assert online.shown(0.3, said) == pytest.approx(online.shown(0.3, said[::-1]))
+    mirrored = online.shown(0.7, [-each for each in said])
+    assert mirrored == pytest.approx(1 - online.shown(0.3, said))
 
 
 @pytest.mark.parametrize("belief", [-0.1, 1.1, float("nan")])
