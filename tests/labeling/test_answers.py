@@ -154,6 +154,58 @@ def test_a_blocked_annotator_is_heard_and_not_believed(alice, mallory, question,
     assert question.answers_count == 1
 
 
+def wrong_on_gold(shapes, annotator) -> None:
+    asked = Question.objects.filter(state=State.GOLD)
+    values = {question.pk: not question.verdict for question in asked}
+    answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "gold"))
+    annotator.refresh_from_db()
+
+
+def test_whoever_turns_bad_is_suspect_and_weighs_nothing(shapes, alice, question):
+    wrong_on_gold(shapes, alice)
+    assert alice.suspect and alice.suspect_to is None
+    assert alice.suspect_from == alice.answers.order_by("pk").first().pk
+    before = question.probability
+    say(alice, question, True)
+    assert question.probability == before and question.answers_count == 1
+
+
+def test_the_suspect_prove_themselves_again_on_gold(shapes, alice, question):
+    wrong_on_gold(shapes, alice)
+    assert alice.suspect
+    asked = Question.objects.filter(kind="concept").exclude(pk=question.pk)
+    more = [pk for pk in asked.values_list("pk", flat=True) if not known(alice, pk)][:30]
+    Question.objects.filter(pk__in=more).update(state=State.GOLD, verdict=True, probability=1)
+    answers.record(
+        annotator=alice, values=dict.fromkeys(more, True), reasons=dict.fromkeys(more, "gold")
+    )
+    alice.refresh_from_db()
+    assert not alice.suspect and alice.suspect_from < alice.suspect_to
+    say(alice, question, True)
+    assert question.probability > 0.6
+
+
+def known(annotator, question: int) -> bool:
+    return Answer.objects.filter(annotator=annotator, question=question).exists()
+
+
+def test_what_it_reads_does_not_grow_with_what_is_stored(
+    shapes, alice, question, gold, django_assert_num_queries
+):
+    people = Annotator.objects.bulk_create(Annotator(pseudonym=f"p {n}") for n in range(150))
+    Answer.objects.bulk_create(
+        Answer(question=asked, annotator=who, value=True, reason="imported")
+        for asked in (question, gold)
+        for who in people
+    )
+    Question.objects.update(answers_count=150, yes_count=150)
+    values = {question.pk: True, gold.pk: True}
+    with django_assert_num_queries(10):
+        answers.record(annotator=alice, values=values, reasons=dict.fromkeys(values, "wanted"))
+    heard = answers.said_of(Question.objects.filter(pk__in=values))
+    assert {pk: len(said) for pk, said in heard.items()} == {question.pk: answers.HEARD_MOST}
+
+
 def test_reconsidering_gives_what_was_believed_before(alice, bob, shapes):
     asked = Question.objects.filter(kind="concept", state=State.OPEN)[:4]
     for question in asked:

@@ -4,8 +4,9 @@ import random
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.utils import timezone
 
-from labeling import answers, labels, prevalence, questions
+from labeling import answers, jobs, labels, prevalence, questions, recomputations
 from labeling.aggregation import turning
 from labeling.models import Annotator, Answer, Concept, Question, Tile
 from tests.cast import truth
@@ -178,6 +179,39 @@ def test_blocking_changes_labels_at_once_and_unblocking_brings_them_back(
         assert question.answers_count == 1
     messages = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
     assert messages == ["Blocked.", "Unblocked."]
+
+
+def test_blocking_somebody_busy_changes_the_newest_at_once_and_the_rest_soon(
+    shapes, opinions, mallory, ada, monkeypatch
+):
+    monkeypatch.setattr(labels, "AT_ONCE", 5)
+    labels.recompute(project=shapes)
+    labels.block(annotator=mallory, by=ada)
+    mine = Question.objects.filter(kind="concept")
+    assert mine.filter(answers_count=2).count() == 5
+    assert recomputations.due() == [shapes]
+    jobs.aggregate_due()
+    assert mine.filter(answers_count=2).count() == len(opinions)
+    labels.unblock(annotator=mallory, by=ada)
+    jobs.aggregate_due()
+    assert mine.filter(answers_count=3).count() == len(opinions)
+    assert recomputations.due() == []
+
+
+def test_whoever_is_unblocked_is_trusted_again(shapes, mallory, ada):
+    (question,) = Question.objects.filter(kind="concept", state=State.OPEN)[:1]
+    Annotator.objects.filter(pk=mallory.pk).update(suspect_since=timezone.now(), suspect_from=1)
+    say(mallory, {question.pk: True})
+    question.refresh_from_db()
+    assert question.probability == question.prior
+    labels.block(annotator=mallory, by=ada)
+    labels.unblock(annotator=mallory, by=ada)
+    mallory.refresh_from_db()
+    assert not mallory.suspect and mallory.doubt == 0
+    (other,) = Question.objects.filter(kind="concept", state=State.OPEN)[1:2]
+    say(mallory, {other.pk: True})
+    other.refresh_from_db()
+    assert other.probability > 0.6
 
 
 def test_a_blocked_annotator_is_left_out_of_everything(shapes, opinions, mallory, ada):
