@@ -106,7 +106,14 @@ def suspects(*, project: Project | None = None) -> list[Annotator]:
         theirs = Answer.objects.filter(annotator=OuterRef("pk"), question__project=project)
         candidates = candidates.filter(Exists(theirs))
     worst = candidates.select_related("user").order_by("reliability", "pk")[:LOOKED_AT]
-    return [one for one in worst if one.suspect or reliability(one)[2] < SUSPECT]
+    return [one for one in worst if suspected(one)]
+
+
+def suspected(annotator: Annotator) -> bool:
+    """Whether a reviewer should look at them."""
+    if annotator.blocked:
+        return False
+    return annotator.suspect or reliability(annotator)[2] < SUSPECT
 
 
 def _share(right: float, wrong: float) -> float | None:

@@ -5,6 +5,7 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import User
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import NullIf
@@ -27,11 +28,11 @@ from labeling.models import Annotator, Project
 class Suspects(admin.SimpleListFilter):
     """Whom a reviewer should look at."""
 
-    title = "to look at"
+    title = "suspicion"
     parameter_name = "suspect"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Suspects")]
+        return [("yes", "Annotators to look at")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Annotator]) -> QuerySet[Annotator]:
         if self.value() != "yes":
@@ -65,20 +66,19 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
     list_display = [
         "__str__",
         "estimate",
-        "answers_count",
-        "labels_count",
+        "given",
         "gold",
         "mistakes",
         "seconds",
         "counts",
-        "seen_at",
+        "seen",
     ]
     list_filter = [Suspects, "blocked", ("user", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
     search_fields = ["pseudonym"]
     search_help_text = "A user name or pseudonym, or how it begins."
     ordering = ["-answers_count", "id"]
-    sortable_by = ["answers_count", "estimate", "labels_count", "gold", "seen_at"]
+    sortable_by = ["given", "estimate", "gold", "seen"]
     actions = ["block_selected", "unblock_selected"]
     readonly_fields = ["estimate", "found", "gold", "seconds"]
     fields = [
@@ -115,7 +115,10 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
     def estimate(self, annotator: Annotator) -> SafeString:
         mean, low, high = annotators.reliability(annotator)
         drawn = drawings.interval(mean, low, high)
-        return format_html("{}{} ({} to {})", drawn, *(f"{x:.2f}" for x in (mean, low, high)))
+        told = format_html("{}{} ({} to {})", drawn, *(f"{x:.2f}" for x in (mean, low, high)))
+        if not annotators.suspected(annotator):
+            return told
+        return format_html('{} <span class="tessera-wrong">look</span>', told)
 
     @admin.display(description="says what is so")
     def found(self, annotator: Annotator) -> str:
@@ -134,18 +137,26 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
             return "–"
         return f"{annotator.gold_right} of {annotator.gold_count} right"
 
-    @admin.display(description="yes, where yes · no, where no")
+    @admin.display(description="answers", ordering="answers_count")
+    def given(self, annotator: Annotator) -> str:
+        return f"{annotator.answers_count:,}"
+
+    @admin.display(description="right on yes · no")
     def mistakes(self, annotator: Annotator) -> str:
         confusion = record_of(annotator).confusion
         both = (confusion.sensitivity, confusion.specificity)
         return " · ".join("–" if share is None else f"{100 * share:.0f} %" for share in both)
 
-    @admin.display(description="seconds a tile")
+    @admin.display(description="median seconds")
     def seconds(self, annotator: Annotator) -> str:
         record = record_of(annotator)
         if record.seconds is None:
             return "–"
-        return f"{record.seconds:.1f} (median of {record.timed:,})"
+        return f"{record.seconds:.1f} (n {record.timed:,})"
+
+    @admin.display(description="seen", ordering="seen_at")
+    def seen(self, annotator: Annotator) -> str:
+        return str(naturaltime(annotator.seen_at)) if annotator.seen_at else "–"
 
     @admin.display(description="counts", boolean=True)
     def counts(self, annotator: Annotator) -> bool:
@@ -186,6 +197,12 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
             if request.user.has_perm("labeling.view_answer"):
                 context |= histories.of(annotator)
         return super().change_view(request, object_id, form_url, context)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, str] | None = None
+    ) -> HttpResponse:
+        wide: dict[str, Any] = {**(extra_context or {}), "is_nav_sidebar_enabled": False}
+        return super().changelist_view(request, wide)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return AnnotatorList

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from labeling.aggregation.calibration import EDGES
 
-LEFT, TOP, WIDTH, HEIGHT = 38, 8, 350, 170  # of the frame that is drawn in
+LEFT, TOP, WIDTH, HEIGHT = 46, 8, 350, 170  # of the frame that is drawn in
 COLUMN = WIDTH / (len(EDGES) - 1)
 PATH_HEIGHT = 96  # of a history's frame
 
@@ -24,17 +24,18 @@ class Frame:
     least: float
     most: float
     height: int
+    percent: bool = True  # the axis tells percent
 
     def y(self, value: float) -> str:
         inside = (min(max(value, self.least), self.most) - self.least) / (self.most - self.least)
         return f"{TOP + self.height * (1 - inside):.1f}"
 
-    def grid(self, ticks: Iterable[float], percent: bool = True) -> SafeString:
+    def grid(self, ticks: Iterable[float]) -> SafeString:
         """Lines across, each with its value."""
         rows = [
             (LEFT, LEFT + WIDTH, self.y(at), self.y(at), LEFT - 5, self.y(at), text)
             for at in ticks
-            for text in [f"{100 * at:.0f} %" if percent else f"{at:g}"]
+            for text in [f"{100 * at:.0f} %" if self.percent else f"{at:g}"]
         ]
         return format_html_join(
             "",
@@ -70,7 +71,7 @@ def reliability(calibration: Mapping[str, Any], *, label: str) -> SafeString:
         for place, (at_least, below) in enumerate(pairwise(EDGES))
     ]
     return format_html(
-        '<svg class="tessera-plot reliability" viewBox="0 0 396 230" role="img" aria-label="{}">'
+        '<svg class="tessera-plot reliability" viewBox="0 0 404 230" role="img" aria-label="{}">'
         '{}{}<text class="axis" x="{}" y="{}" text-anchor="middle">said to be so sure, in %</text>'
         "</svg>",
         label,
@@ -82,18 +83,18 @@ def reliability(calibration: Mapping[str, Any], *, label: str) -> SafeString:
 
 
 def history(series: Sequence[Series], frame: Frame, ticks: Iterable[float], *, label: str) -> str:
-    """Lines over time, from the first to the last of all their times."""
+    """Lines over time, from the first to the last of all their times; empty if those are one."""
     times = sorted({at for each in series for at in each.at})
     if len(times) < 2:
         return ""
     first, last = times[0], times[-1]
     drawn = [(_band(each, frame, first, last), _path(each, frame, first, last)) for each in series]
     return format_html(
-        '<svg class="tessera-plot history" viewBox="0 0 396 124" role="img" aria-label="{}">'
+        '<svg class="tessera-plot history" viewBox="0 0 404 124" role="img" aria-label="{}">'
         '{}{}<text class="tick" x="{}" y="{}">{}</text>'
         '<text class="tick" x="{}" y="{}" text-anchor="end">{}</text></svg>',
         label,
-        frame.grid(ticks, percent=False),
+        frame.grid(ticks),
         format_html_join("", "{}{}", drawn),
         *(LEFT, TOP + frame.height + 14, _when(first, last, first)),
         *(LEFT + WIDTH, TOP + frame.height + 14, _when(first, last, last)),

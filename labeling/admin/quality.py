@@ -69,7 +69,7 @@ def _alphas(points: Sequence[Point]) -> str:
         [point.high for point in points],
     )
     least = min((point.low for point in points if point.low is not None), default=0.0)
-    frame = plots.Frame(0.0 if least >= 0 else -0.5, 1.0, plots.PATH_HEIGHT)
+    frame = plots.Frame(0.0 if least >= 0 else -0.5, 1.0, plots.PATH_HEIGHT, percent=False)
     return plots.history([series], frame, (0, 0.5, 1), label="Krippendorff's alpha over time")
 
 

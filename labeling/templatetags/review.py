@@ -18,6 +18,6 @@ def projects_to_review(user: AbstractUser) -> QuerySet[Project]:
 
 
 @register.filter
-def percent(share: float | None) -> str:
+def percent(share: float | None, digits: int = 0) -> str:
     """A share as people read it; a dash where there is none."""
-    return "–" if share is None else f"{100 * share:.0f} %"
+    return "–" if share is None else f"{100 * share:.{digits}f} %"

@@ -1,11 +1,15 @@
 """Blocking an annotator, and seeing labels change."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from labeling import answers
-from labeling.models import Annotator, Project, Question
+from labeling.models import Annotator, Answer, Project, Question
 
 
 @pytest.fixture
@@ -85,3 +89,79 @@ def test_the_list_tells_how_reliable_they_are(
     page = ada_client.get("/admin/labeling/annotator/").content.decode()
     assert "50 of 50 right" in page
     assert "tessera-interval" in page
+
+
+def test_the_list_tells_what_they_mistake_and_how_long_they_take(
+    ada_client: Client, alice: Annotator, swayed: Question
+) -> None:
+    other = Question.objects.filter(state="gold", kind="concept", verdict=True)[0]
+    answers.record(
+        annotator=alice, values={other.pk: True}, reasons={other.pk: "gold"}, seconds=3.0
+    )
+    page = ada_client.get("/admin/labeling/annotator/").content.decode()
+    assert "100 % ·" in page
+    assert "3.0 (n 1)" in page
+
+
+def test_the_list_looks_records_up_at_once(
+    ada_client: Client,
+    alice: Annotator,
+    bob: Annotator,
+    mallory: Annotator,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    with django_assert_max_num_queries(8):
+        ada_client.get("/admin/labeling/annotator/")
+
+
+def test_the_list_can_be_sorted(ada_client: Client, alice: Annotator, bob: Annotator) -> None:
+    for column in range(1, 8):
+        for order in (column, -column):
+            assert ada_client.get(f"/admin/labeling/annotator/?o={order}").status_code == 200
+    page = ada_client.get("/admin/labeling/annotator/?o=-4")  # the share of gold that is right
+    assert [one.pk for one in page.context["cl"].result_list] == [alice.pk, bob.pk]
+
+
+def test_whom_to_look_at_is_flagged_and_can_be_filtered(
+    ada_client: Client, alice: Annotator, mallory: Annotator
+) -> None:
+    Annotator.objects.filter(pk=mallory.pk).update(suspect_since=timezone.now(), suspect_from=1)
+    page = ada_client.get("/admin/labeling/annotator/?suspect=yes")
+    assert [one.pk for one in page.context["cl"].result_list] == [mallory.pk]
+    assert b"tessera-wrong" in page.content
+
+
+def test_one_annotators_page_tells_what_they_said_and_what_is_so(
+    ada_client: Client, alice: Annotator, swayed: Question
+) -> None:
+    gold = Question.objects.filter(state="gold", kind="concept", verdict=True)[0]
+    answers.record(annotator=alice, values={gold.pk: False}, reasons={gold.pk: "gold"})
+    page = ada_client.get(f"/admin/labeling/annotator/{alice.pk}/change/")
+    assert page.context["record"].gold.yes_no == 1
+    assert [row["right"] for row in page.context["said"]] == [False, True]
+    text = page.content.decode()
+    assert text.count("tessera-confusion") == 2 and "differs" in text
+
+
+def test_the_answers_of_an_annotator_take_permission(
+    client: Client, alice: Annotator, swayed: Question
+) -> None:
+    bea = User.objects.create_user("bea", is_staff=True)
+    bea.user_permissions.add(Permission.objects.get(codename="view_annotator"))
+    client.force_login(bea)
+    page = client.get(f"/admin/labeling/annotator/{alice.pk}/change/")
+    assert b"What they said, and what is so" in page.content
+    assert b"Their answers</h2>" not in page.content
+
+
+def test_their_course_is_drawn_from_their_answers(
+    ada_client: Client, alice: Annotator, shapes: Project
+) -> None:
+    asked = Question.objects.filter(kind="concept", state="open")[:12]
+    for number, question in enumerate(asked):
+        answers.record(annotator=alice, values={question.pk: True}, reasons={question.pk: "wanted"})
+        Answer.objects.filter(annotator=alice, question=question).update(
+            created_at=timezone.now() - timedelta(hours=50 - number)
+        )
+    page = ada_client.get(f"/admin/labeling/annotator/{alice.pk}/change/")
+    assert b'class="tessera-plot history"' in page.content

@@ -1,0 +1,124 @@
+"""The page that says how far people agree, how often labels are right, and whom to look at."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from labeling import answers, measures
+from labeling.aggregation.calibration import by_truth
+from labeling.models import Annotator, Measure, Project, Question
+from tests.cast import truth
+
+
+def address(project: Project) -> str:
+    return f"/admin/labeling/project/{project.pk}/agreement/"
+
+
+@pytest.fixture
+def measured(shapes: Project, alice: Annotator, bob: Annotator) -> Measure:
+    """Both answered half the questions, as drawn at random; Bob errs now and then."""
+    asked = Question.objects.filter(kind="concept").values_list("pk", flat=True)[:24]
+    for annotator, wrong in ((alice, 100), (bob, 5)):
+        values = {pk: truth(pk) ^ (pk % wrong == 0) for pk in asked}
+        answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "random"))
+    gold = Question.objects.filter(state="gold", answers_count__gt=0)
+    blind = {question.pk: 0.9 if question.verdict else 0.2 for question in gold}
+    row = measures.take(project=shapes, blind=blind)
+    assert row is not None
+    return row
+
+
+def test_it_tells_how_far_people_agree_in_the_project_and_on_each_concept(
+    ada_client: Client, shapes: Project, measured: Measure
+) -> None:
+    page = ada_client.get(address(shapes))
+    whole, concepts = page.context["agreement"]["tables"]
+    assert [row["figures"].answers for row in whole] == [48]
+    assert sum(row["figures"].answers for row in concepts) == 48
+    text = page.content.decode()
+    assert "All concepts" in text and whole[0]["range"] in text
+
+
+def test_it_draws_how_often_labels_are_right_by_gold_and_by_the_random_slice(
+    ada_client: Client, shapes: Project, measured: Measure
+) -> None:
+    page = ada_client.get(address(shapes))
+    gold, drawn = page.context["diagrams"]
+    assert (gold["name"], drawn["name"]) == ("gold", "random")
+    assert gold["whole"]["n"] == measured.gold["whole"]["n"] and gold["whole"]["right"] == 100
+    assert drawn["whole"]["n"] == measured.random["whole"]["n"]
+    text = page.content.decode()
+    assert text.count('class="tessera-plot reliability"') == 2
+    assert "style=" not in text[text.index("<svg") : text.rindex("</svg>")]  # the CSP has none
+
+
+def test_it_says_what_is_not_measured_yet(ada_client: Client, shapes: Project) -> None:
+    page = ada_client.get(address(shapes)).content
+    assert b"No gold question has answers yet." in page
+    assert b"No question that was drawn at random has answers yet." in page
+    assert b"once all was recomputed twice" in page
+    assert b"Nobody: no interval of reliability" in page
+
+
+def test_it_draws_the_history_once_there_is_one(
+    ada_client: Client, shapes: Project, measured: Measure
+) -> None:
+    assert ada_client.get(address(shapes)).context["alpha_history"] == ""
+    calibration = measures._as_json(by_truth([0.8, 0.7], [True, False]))
+    Measure.objects.create(
+        project=shapes,
+        taken_at=timezone.now() - timedelta(days=2),
+        answers=10,
+        compared=5,
+        gold=calibration,
+    )
+    page = ada_client.get(address(shapes))
+    assert page.content.count(b'class="tessera-plot history"') == 2
+
+
+def test_whom_to_look_at_can_be_blocked_from_here(
+    ada_client: Client, shapes: Project, measured: Measure, bob: Annotator
+) -> None:
+    Annotator.objects.filter(pk=bob.pk).update(suspect_since=timezone.now(), suspect_from=1)
+    page = ada_client.get(address(shapes))
+    assert [row["annotator"] for row in page.context["suspects"]] == [bob]
+    block = f"/admin/labeling/annotator/{bob.pk}/block/"
+    assert block.encode() in page.content
+    assert ada_client.post(block, {"next": address(shapes)})["Location"] == address(shapes)
+    assert ada_client.get(address(shapes)).context["suspects"] == []
+
+
+def test_the_review_leads_there(ada_client: Client, shapes: Project) -> None:
+    page = ada_client.get(f"/admin/labeling/project/{shapes.pk}/review/")
+    assert address(shapes).encode() in page.content
+
+
+def test_it_takes_permission(client: Client, shapes: Project, bob: Annotator) -> None:
+    assert client.get(address(shapes)).status_code == 302
+    staff = User.objects.create_user("bea", is_staff=True)
+    client.force_login(staff)
+    assert client.get(address(shapes)).status_code == 403
+    staff.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_project", "view_question"])
+    )
+    page = client.get(address(shapes))
+    assert page.status_code == 200
+    assert b"Annotators to look at" not in page.content
+
+
+def test_it_knows_no_other_project(ada_client: Client, db: None) -> None:
+    assert ada_client.get("/admin/labeling/project/987654/agreement/").status_code == 404
+
+
+def test_it_asks_few_queries(
+    ada_client: Client,
+    shapes: Project,
+    measured: Measure,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    with django_assert_max_num_queries(15):
+        ada_client.get(address(shapes))
