@@ -18,6 +18,7 @@ SLACK = 2  # a retired question opens again at so many times what retired it: do
 _COLUMNS = {
     "prior": "float8",
     "opinion": "float8",
+    "told": "float8",
     "probability": "float8",
     "answers_count": "int",
     "yes_count": "int",

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, Model, OuterRef, Sum
 from django.db.models.functions import Coalesce
 
-from labeling import answers, beliefs, inference, measures, prevalence, recomputations
+from labeling import answers, beliefs, inference, measures, opinions, prevalence, recomputations
 from labeling.models import Annotator, Answer, Project, Question
 
 State = Question.State
@@ -40,6 +40,7 @@ def recompute(*, project: Project) -> int | None:
             return None
         newest, complete = recomputations.newest()
         prevalence.update(work=work)
+        opinions.refresh(work=work)
         changed, blind = inference.believe(work, newest=newest)
         work.beat(changed=changed)
         measures.take(project=project, blind=blind)

@@ -1,19 +1,14 @@
-"""What may be asked, and what a model thinks of it."""
+"""What may be asked."""
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import TypeVar
 
-from django.db import transaction
-
 from labeling import beliefs, copying
-from labeling.aggregation.online import log_odds, probability
 from labeling.models import Annotator, Concept, Question, Tile
 
 BATCH = 2_000
-OPINION_WEIGHT = 0.5  # of a model's log-odds, which are seldom as calibrated as they look …
-OPINION_CAP = 1.5  # … and never worth more than about one careful person's answer
 
 T = TypeVar("T")
 
@@ -99,40 +94,6 @@ def ask_captions(
             ]
         )
     return total
-
-
-def store_opinions(opinions: Mapping[int, float]) -> int:
-    """Store a model's probability by question id, and let it move what is asked next.
-
-    The prior and the belief of open questions move by tempered log-odds; what an earlier opinion
-    had moved is taken back first. Ids that are gone are left out. Gives how many were stored.
-    """
-    if bad := next((p for p in opinions.values() if not 0 <= p <= 1), None):
-        raise ValueError(f"An opinion is a probability between 0 and 1, not {bad}.")
-    stored = 0
-    for ids in _batches(sorted(opinions), BATCH):
-        with transaction.atomic():
-            questions = beliefs.locked(ids)
-            for question in questions:
-                _hear(question, opinions[question.pk])
-            stored += beliefs.save(questions)
-    return stored
-
-
-def shift(opinion: float | None) -> float:
-    """What a model's opinion adds to a question's log-odds."""
-    if opinion is None:
-        return 0.0
-    return min(max(OPINION_WEIGHT * log_odds(opinion), -OPINION_CAP), OPINION_CAP)
-
-
-def _hear(question: Question, opinion: float) -> None:
-    move = shift(opinion) - shift(question.opinion)
-    question.opinion = opinion
-    question.prior = probability(log_odds(question.prior) + move)
-    if question.state == Question.State.OPEN:
-        question.probability = probability(log_odds(question.probability) + move)
-        beliefs.judge(question)
 
 
 def _about_concept(

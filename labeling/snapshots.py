@@ -114,6 +114,11 @@ def read_rows(folder: Path, split: str) -> Iterator[dict[str, Any]]:
             yield from map(json.loads, lines)
 
 
+def file_name(image: Image) -> str:
+    """What an image's picture is called in every snapshot."""
+    return f"{image.sha256[:16]}{Path(str(image.file.name)).suffix}"
+
+
 def verify(folder: Path) -> dict[str, Any]:
     """Read every file again. Raises SnapshotError naming the first that is not as frozen."""
     manifest = read_manifest(folder)
@@ -195,7 +200,7 @@ def _copy_pictures(
     while batch := list(islice(stream, BATCH)):
         known = _known(batch)
         for image in batch:
-            name = f"{image.sha256[:16]}{Path(str(image.file.name)).suffix}"
+            name = file_name(image)
             rows[_split(image)].append(_row(name, image, known[image.pk], prevalence))
             pictures[name] = image
     if not _alike(rows):  # `datasets` refuses splits whose columns are not filled alike

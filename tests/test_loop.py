@@ -15,7 +15,8 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 from playwright.sync_api import Browser, Page
 
-from labeling.models import Answer, Image, Question, Snapshot
+from labeling import features
+from labeling.models import Answer, Concept, Image, Project, Question, Snapshot
 from training.models import Model, Run
 
 TRAINING_SECONDS = 120
@@ -129,6 +130,12 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path):
     clip = train(snapshot, "clip")
     assert wait_for_feedback(clip)["opinions"]
     assert asked.filter(state=Question.State.OPEN, opinion__isnull=False).exists()
+
+    # what it sees in all tiles stays, and is learned from with what people say
+    seen = features.of(Project.objects.get())
+    assert seen is not None and len(seen.tiles) == 32 and len(seen.texts) == 2
+    call_command("aggregate", project="orchard")
+    assert all(concept.trusted_on for concept in Concept.objects.all())
 
     # another draws, and what it drew is asked about, marked as generated
     diffusion = train(snapshot, "diffusion")

@@ -60,9 +60,13 @@ def _run(options: argparse.Namespace) -> None:
             with tempfile.TemporaryDirectory() as temporary:
                 print(report(options.model, options.snapshot, options.cache or Path(temporary)))
         case "opinions":
+            from training.files import TrainingError
             from training.opinions import answer
 
-            number = answer(options.model, options.questions, options.out)
+            if bool(options.subjects) != bool(options.features):
+                raise TrainingError("Name both a file of subjects and one for their features.")
+            files = options.questions, options.out, options.subjects, options.features
+            number = answer(options.model, *files)
             print(f"{number} opinions in {options.out}")
 
 
@@ -87,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
     opinions.add_argument("model", type=Path)
     opinions.add_argument("questions", type=Path)
     opinions.add_argument("out", type=Path)
+    opinions.add_argument("--subjects", type=Path, help="tiles and concepts to embed")
+    opinions.add_argument("--features", type=Path, help="where their embeddings go")
     return parser
 
 

@@ -3,16 +3,19 @@
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db.models import Count
+from django.db.models import Count, Q
 
-from labeling import questions
-from labeling.models import Concept, Image, Project, Question
+import labeling.opinions
+from labeling import features, recomputations, snapshots
+from labeling.models import Concept, Image, Project, Question, Snapshot, Tile
 from training import children, drawing
 from training.models import Model
 
@@ -38,21 +41,28 @@ def give(model: Model) -> dict[str, Any]:
 
 
 def opinions(model: Model) -> dict[str, Any]:
-    """The model's opinion of every open question moves what is asked next."""
+    """What the model sees in all tiles, and its opinion of open questions, move what is asked next.
+
+    The features let probes be fitted whenever people have said more: `labeling.opinions.refresh`.
+    """
     with tempfile.TemporaryDirectory(prefix="opinions-", dir=_work()) as name:
         asked, answered = Path(name) / "questions.jsonl", Path(name) / "opinions.jsonl"
-        with asked.open("w", encoding="utf-8") as file:
-            count = sum(bool(file.write(json.dumps(line) + "\n")) for line in _open(model.project))
-        if not count:
+        subjects, seen = Path(name) / "subjects.jsonl", Path(name) / "features.safetensors"
+        if not _write_lines(subjects, _subjects(model)):
             return {"opinions": 0}
+        _write_lines(asked, _open(model.project))
+        wanted = ["--subjects", str(subjects), "--features", str(seen)]
         children.call(
-            ["opinions", model.folder, str(asked), str(answered)],
+            ["opinions", model.folder, str(asked), str(answered), *wanted],
             log=Path(model.run.folder) / "opinions.txt",
             seconds=SECONDS,
         )
         with answered.open(encoding="utf-8") as file:
             said = {int(line["id"]): float(line["p"]) for line in map(json.loads, file)}
-    return {"opinions": questions.store_opinions(said)}
+        features.replace(project=model.project, path=seen)
+    given = {"opinions": labeling.opinions.store(said)}
+    recomputations.want()
+    return given
 
 
 def pictures(model: Model) -> dict[str, Any]:
@@ -98,24 +108,74 @@ def _captions(project: Project) -> list[str]:
 
 
 def _open(project: Project) -> Iterator[dict[str, Any]]:
-    """Every open question as a line for the model; a picture's file is named once it is local."""
+    """Every open question as a line for the model."""
     asked = (
         Question.objects.filter(project=project, state=Question.State.OPEN)
         .select_related("tile__image", "concept")
         .order_by("tile__image_id", "tile_id", "id")
     )
-    last, path = None, ""
+    place = _Place()
     for question in asked.iterator(chunk_size=2000):
-        tile = question.tile
-        if tile.image_id != last:
-            last, path = tile.image_id, local_path(tile.image)
         yield {
             "id": question.pk,
-            "image": path,
-            "box": [tile.left, tile.top, tile.width, tile.height],
+            **place.of(question.tile),
             "text": question.wording,
             "kind": question.kind,
         }
+
+
+def _subjects(model: Model) -> Iterator[dict[str, Any]]:
+    """Every tile as a line, then every concept.
+
+    `learned` are the tile's questions that people had spoken of, where the model was trained on
+    its picture: what it says of them is no word of its own.
+    """
+    trained = _trained(model.run.snapshot)
+    tiles = Tile.objects.filter(image__project=model.project).select_related("image")
+    place = _Place()
+    stream = tiles.order_by("image_id", "pk").iterator(chunk_size=2000)
+    while batch := list(islice(stream, 2000)):
+        spoken = _spoken(batch)
+        for tile in batch:
+            learned = trained is None or snapshots.file_name(tile.image) in trained
+            yield {"tile": tile.pk, **place.of(tile), "learned": spoken[tile.pk] if learned else []}
+    for concept in model.project.concepts.all():
+        yield {"concept": concept.pk, "text": concept.phrase}
+
+
+class _Place:
+    """Where tiles are; a picture's file is named once it is local."""
+
+    def __init__(self) -> None:
+        self.last, self.path = 0, ""
+
+    def of(self, tile: Tile) -> dict[str, Any]:
+        if tile.image_id != self.last:
+            self.last, self.path = tile.image_id, local_path(tile.image)
+        return {"image": self.path, "box": [tile.left, tile.top, tile.width, tile.height]}
+
+
+def _write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> int:
+    with path.open("w", encoding="utf-8") as file:
+        return sum(bool(file.write(json.dumps(line) + "\n")) for line in lines)
+
+
+def _trained(snapshot: Snapshot | None) -> set[str] | None:
+    """Names of the pictures that were learned from; None where nobody can say."""
+    folder = Path(snapshot.folder) if snapshot else None
+    if folder is None or not (folder / "manifest.json").is_file():
+        return None
+    return {row["file_name"] for row in snapshots.read_rows(folder, "train")}
+
+
+def _spoken(tiles: Sequence[Tile]) -> dict[int, list[int]]:
+    """By tile, the questions of concepts about which somebody has spoken."""
+    known = Q(answers_count__gt=0) | Q(verdict__isnull=False)
+    heard = Question.objects.filter(known, tile__in=tiles, kind=Question.Kind.CONCEPT)
+    by_tile: dict[int, list[int]] = defaultdict(list)
+    for tile, question in heard.values_list("tile_id", "pk"):
+        by_tile[tile].append(question)
+    return by_tile
 
 
 def local_path(image: Image) -> str:

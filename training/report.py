@@ -7,7 +7,7 @@ from training.calibration import Calibration
 from training.data import read_snapshot
 from training.evaluate import evaluate
 from training.files import write_bytes, write_json
-from training.opinions import Question, probabilities
+from training.opinions import Question, embed_tiles, probabilities
 from training.recipes import clip as clip_recipe
 
 
@@ -22,7 +22,9 @@ def report(folder: Path, snapshot_folder: Path, cache: Path) -> str:
             for row in rows
             for name in row.concepts
         ]
-        p = probabilities(clip_recipe.load(folder), Calibration.load(folder), asked)
+        clip = clip_recipe.load(folder)
+        places, embeddings = embed_tiles(clip, [(q.image, q.box) for q in asked])
+        p = probabilities(clip, Calibration.load(folder), asked, places, embeddings)
         lines = [
             json.dumps({"file_name": q.image.name, "concept": q.text, "p": round(value, 5)}) + "\n"
             for q, value in zip(asked, p, strict=True)

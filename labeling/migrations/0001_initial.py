@@ -29,6 +29,8 @@ class Migration(migrations.Migration):
                 ('active', models.BooleanField(default=True, help_text='Whether questions about it are asked.')),
                 ('value', models.FloatField(default=1.0, help_text='How much its labels are wanted.')),
                 ('prevalence', models.FloatField(default=0.1, help_text='Share of tiles believed to show it.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
+                ('trust', models.FloatField(default=0.5, editable=False, help_text="How far the model's word on it counts: 0 not at all, 1 as it is.")),
+                ('trusted_on', models.PositiveIntegerField(default=0, editable=False, help_text='Questions that were known when that was learned; 0: it is to be learned anew.')),
             ],
             options={
                 'ordering': ['name'],
@@ -51,6 +53,7 @@ class Migration(migrations.Migration):
                 ('import_confidence', models.FloatField(default=0.9, help_text='How far imported captions and keywords are believed before anyone was asked.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
                 ('retrain_after', models.PositiveIntegerField(default=500, help_text='Retrain by itself after this many new labels; 0 is never.')),
                 ('aggregated_to', models.BigIntegerField(default=0, editable=False, help_text='The newest answer when all were last recomputed.')),
+                ('features', models.FileField(blank=True, editable=False, help_text='What the current CLIP sees in its tiles: `labeling.features`.', max_length=200, upload_to='features')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
@@ -165,6 +168,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('open', 'Open'), ('settled', 'Settled'), ('ambiguous', 'Ambiguous'), ('gold', 'Gold')], default='open', max_length=9)),
                 ('prior', models.FloatField(default=0.5)),
                 ('opinion', models.FloatField(blank=True, help_text="The model's probability.", null=True)),
+                ('told', models.FloatField(db_default=0.0, default=0.0, help_text='What the opinion adds to the log-odds of the prior.')),
                 ('probability', models.FloatField(default=0.5)),
                 ('verdict', models.BooleanField(blank=True, null=True)),
                 ('answers_count', models.PositiveIntegerField(default=0)),

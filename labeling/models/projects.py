@@ -49,6 +49,13 @@ class Project(models.Model):
     aggregated_to = models.BigIntegerField(
         default=0, editable=False, help_text="The newest answer when all were last recomputed."
     )
+    features = models.FileField(
+        upload_to="features",
+        blank=True,
+        editable=False,
+        max_length=200,
+        help_text="What the current CLIP sees in its tiles: `labeling.features`.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -68,6 +75,16 @@ class Concept(models.Model):
     value = models.FloatField(default=1.0, help_text="How much its labels are wanted.")
     prevalence = models.FloatField(
         default=0.1, validators=_share, help_text="Share of tiles believed to show it."
+    )
+    trust = models.FloatField(
+        default=0.5,
+        editable=False,
+        help_text="How far the model's word on it counts: 0 not at all, 1 as it is.",
+    )
+    trusted_on = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text="Questions that were known when that was learned; 0: it is to be learned anew.",
     )
 
     class Meta:

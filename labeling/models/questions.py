@@ -58,6 +58,11 @@ class Question(models.Model):
     state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
     prior = models.FloatField(default=0.5)
     opinion = models.FloatField(null=True, blank=True, help_text="The model's probability.")
+    told = models.FloatField(
+        default=0.0,
+        db_default=0.0,
+        help_text="What the opinion adds to the log-odds of the prior.",
+    )
     probability = models.FloatField(default=0.5)
     verdict = models.BooleanField(null=True, blank=True)
     decided_by = models.ForeignKey(

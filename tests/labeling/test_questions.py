@@ -1,4 +1,4 @@
-"""What may be asked, and what a model thinks of it."""
+"""What may be asked."""
 
 import pytest
 
@@ -40,45 +40,3 @@ def test_nothing_to_ask_is_fine(shapes):
     assert questions.ask_concepts(tiles=[], concepts=Concept.objects.all()) == 0
     assert questions.ask_concepts(tiles=Tile.objects.all(), concepts=[]) == 0
     assert questions.ask_captions(captions=[], source=Source.IMPORT, prior=0.9) == 0
-
-
-def test_an_opinion_moves_what_is_believed_and_wanted(shapes):
-    question = Question.objects.filter(kind="concept", state="open").first()
-    assert questions.store_opinions({question.pk: 0.9}) == 1
-    question.refresh_from_db()
-    assert question.opinion == 0.9
-    assert 0.7 < question.probability < 0.9 and question.prior == question.probability
-    assert 0 < question.priority < 1
-
-
-def test_an_opinion_never_settles_a_question_alone(shapes):
-    question = Question.objects.filter(kind="concept", state="open").first()
-    questions.store_opinions({question.pk: 1.0})
-    question.refresh_from_db()
-    assert question.state == "open" and question.probability < shapes.settle_at
-
-
-def test_a_new_opinion_takes_the_place_of_the_old(shapes):
-    question = Question.objects.filter(kind="concept", state="open").first()
-    for opinion in (0.99, 0.01, 0.5):
-        questions.store_opinions({question.pk: opinion})
-    question.refresh_from_db()
-    assert question.opinion == 0.5 and question.probability == pytest.approx(0.5)
-
-
-def test_an_opinion_leaves_known_truths_alone(shapes):
-    gold = Question.objects.filter(state="gold", verdict=False).first()
-    questions.store_opinions({gold.pk: 0.99})
-    gold.refresh_from_db()
-    assert gold.opinion == 0.99 and gold.probability == 0 and gold.state == "gold"
-
-
-def test_opinions_of_questions_that_are_gone_are_left_out(shapes):
-    assert questions.store_opinions({10**12: 0.3}) == 0
-
-
-@pytest.mark.parametrize("opinion", [-0.1, 1.1, float("nan"), float("inf")])
-def test_it_refuses_an_opinion_that_is_no_probability(shapes, opinion):
-    question = Question.objects.filter(state="open").first()
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        questions.store_opinions({question.pk: opinion})

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
-from training import calibration
+from training import calibration, opinions
 from training.__main__ import main
 from training.calibration import Calibration, bare, informed, platt
 from training.clip import Clip
 from training.data import Row, Snapshot
-from training.opinions import Question, probabilities
+from training.opinions import Question
 
 
 def colour_embedding(pixels: np.ndarray[Any, Any]) -> torch.Tensor:
@@ -29,6 +30,11 @@ WORDS = {"red": (0, 1, 1), "green": (1, 0, 1), "blue": (1, 1, 0), "black": (1, 1
 def word_embedding(texts: list[str]) -> torch.Tensor:
     rows = [next((v for k, v in WORDS.items() if k in text), (0.5, 0.6, 0.7)) for text in texts]
     return torch.nn.functional.normalize(torch.tensor(rows).float(), dim=1)
+
+
+def probabilities(clip: Clip, calibration: Calibration, asked: list[Question]) -> list[float]:
+    places, rows = opinions.embed_tiles(clip, [(q.image, q.box) for q in asked])
+    return opinions.probabilities(clip, calibration, asked, places, rows)
 
 
 @pytest.fixture
@@ -132,6 +138,45 @@ def test_the_command_answers_every_question(contrasted: Path, tmp_path: Path) ->
     answers = [json.loads(line) for line in out.read_text().splitlines()]
     assert [a["id"] for a in answers] == [7, 9]
     assert all(0 < a["p"] < 1 for a in answers)
+
+
+def test_the_command_embeds_tiles_and_concepts(contrasted: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "x.png")
+    Image.new("RGB", (64, 64), "blue").save(tmp_path / "y.png")
+    whole = {"box": [0, 0, 64, 64], "learned": []}
+    lines = [
+        {"tile": 12, "image": str(tmp_path / "y.png"), **whole},
+        {"tile": 5, "image": str(tmp_path / "x.png"), **whole, "learned": [3, 4]},
+        {"concept": 2, "text": "a red square"},
+    ]
+    subjects, seen = tmp_path / "s.jsonl", tmp_path / "f.safetensors"
+    subjects.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    asked = {"id": 1, "image": str(tmp_path / "x.png"), "box": [0, 0, 64, 64]}
+    (tmp_path / "q.jsonl").write_text(json.dumps({**asked, "text": "red", "kind": "concept"}))
+    arguments = [str(contrasted / "model"), str(tmp_path / "q.jsonl"), str(tmp_path / "o.jsonl")]
+    more = ["--subjects", str(subjects), "--features", str(seen)]
+    assert main(["opinions", *arguments, *more]) == 0
+    parts = load_file(seen)
+    assert parts["tiles"].tolist() == [5, 12] and parts["learned"].tolist() == [3, 4]
+    assert parts["concepts"].tolist() == [2]
+    assert parts["images"].dtype == parts["texts"].dtype == torch.float16
+    red, blue = parts["images"].float() @ parts["texts"][0].float()
+    assert red > blue
+
+
+@pytest.mark.parametrize("line", ["{", '{"tile": 1}', '{"concept": "a", "text": "b"}', "[]"])
+def test_a_subject_that_is_none_is_refused(
+    contrasted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    (tmp_path / "q.jsonl").write_text("")
+    (tmp_path / "s.jsonl").write_text(line)
+    arguments = [str(contrasted / "model"), str(tmp_path / "q.jsonl"), str(tmp_path / "o.jsonl")]
+    more = ["--subjects", str(tmp_path / "s.jsonl"), "--features", str(tmp_path / "f")]
+    assert main(["opinions", *arguments, *more]) == 1
+    assert "is not a tile or a concept" in capsys.readouterr().err
+    assert main(["opinions", *arguments, *more[:2]]) == 1
+    assert "Name both" in capsys.readouterr().err
+    assert not (tmp_path / "f").exists() and not (tmp_path / "o.jsonl").exists()
 
 
 @pytest.mark.parametrize(
