@@ -47,6 +47,7 @@ def test_it_says_that_a_project_is_unknown(client, shapes, slug):
 STAFF_ONLY = [
     ("get", "projects/shapes/questions/"),
     ("get", "projects/shapes/agreement/"),
+    ("get", "projects/shapes/measures/"),
     ("get", "projects/shapes/snapshots/"),
     ("post", "projects/shapes/snapshots/"),
     ("get", "snapshots/1/"),
@@ -54,6 +55,7 @@ STAFF_ONLY = [
     ("post", "questions/1/decide/"),
     ("post", "questions/1/reopen/"),
     ("get", "annotators/"),
+    ("get", "annotators/1/"),
     ("post", "annotators/1/block/"),
     ("post", "annotators/1/unblock/"),
 ]

@@ -9,7 +9,7 @@ def test_the_schema_is_valid_and_complete(tmp_path):
     file = tmp_path / "schema.yml"
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(file))
     schema = file.read_text()
-    for path in ("/challenges/{token}/answer/", "/projects/{slug}/agreement/", "/annotators/"):
+    for path in ("/challenges/{token}/answer/", "/projects/{slug}/agreement/", "/annotators/{id}/"):
         assert f"/api/v1{path}" in schema
 
 

@@ -1,0 +1,79 @@
+"""What the API tells of annotators."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from labeling import annotators, answers
+from labeling.models import Annotator, Question
+
+pytestmark = pytest.mark.django_db
+API = "/api/v1/annotators/"
+
+
+@pytest.fixture
+def gold(shapes) -> list[Question]:
+    return list(Question.objects.filter(kind="concept", state="gold", verdict=True))
+
+
+def say(annotator: Annotator, question: Question, value: bool) -> None:
+    answers.record(
+        annotator=annotator, values={question.pk: value}, reasons={question.pk: "gold"}, seconds=3
+    )
+
+
+def test_each_is_told_with_interval_mistakes_and_pace(ada_client, gold, mallory):
+    say(mallory, gold[0], True)
+    say(mallory, gold[1], False)
+    (row,) = ada_client.get(API).json()["results"]
+    mallory.refresh_from_db()
+    _, low, high = annotators.reliability(mallory)
+    assert row["reliability_interval"] == {"low": low, "high": high}
+    assert (row["gold_count"], row["gold_right"], row["suspect_since"]) == (2, 1, None)
+    record = row["record"]
+    assert (record["answers"], record["timed"], record["seconds"]) == (2, 2, 3.0)
+    assert record["gold"] == {
+        "yes_yes": 1,
+        "yes_no": 1,
+        "no_no": 0,
+        "no_yes": 0,
+        "sensitivity": 0.5,
+        "specificity": None,
+    }
+    assert record["confusion"]["yes_yes"] == 1
+    assert ada_client.get(f"{API}{mallory.pk}/").json() == row
+
+
+def test_an_annotator_without_answers_has_an_empty_record(ada_client, mallory):
+    record = ada_client.get(f"{API}{mallory.pk}/").json()["record"]
+    assert (record["answers"], record["seconds"]) == (0, None)
+
+
+def test_a_page_looks_records_up_at_once(
+    ada_client, alice, bob, mallory, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(5):
+        assert len(ada_client.get(API).json()["results"]) == 3
+
+
+def test_whom_to_look_at_can_be_listed(ada_client, alice, bob, mallory):
+    assert ada_client.get(f"{API}?suspect=true").json()["results"] == []
+    Annotator.objects.filter(pk=bob.pk).update(suspect_since=timezone.now(), suspect_from=1)
+    (row,) = ada_client.get(f"{API}?suspect=true").json()["results"]
+    assert row["name"] == "bob" and row["suspect_since"] is not None
+    assert len(ada_client.get(f"{API}?suspect=false").json()["results"]) == 3
+
+
+def test_a_filter_that_makes_no_sense_is_refused(ada_client, alice):
+    assert ada_client.get(f"{API}?suspect=perhaps").status_code == 400
+
+
+def test_an_unknown_annotator_is_unknown(ada_client):
+    for pk in ("0", "9" * 40):
+        response = ada_client.get(f"{API}{pk}/")
+        assert response.status_code == 404 and response.json()["code"] == "unknown"
+
+
+def test_they_are_for_staff(client, alice):
+    client.force_login(User.objects.create_user("visitor"))
+    assert client.get(f"{API}{alice.pk}/").status_code == 403
