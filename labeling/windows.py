@@ -7,8 +7,9 @@ or so many rows looked at. So no choice costs more because more is stored.
 
 import random
 import zlib
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.core.cache import cache
@@ -20,6 +21,7 @@ from labeling.models import Annotator, Project
 
 FOUND = 24  # questions that a window gives, to draw a few from …
 SOME = 12  # … where others stand beside it
+FEW = 3  # with fewer than this, what lies on the other side of a random point is read too
 LOOKED_AT = 600  # rows that it looks at for them
 PASSED_SECONDS = 60  # for which it is remembered where the first question was that an annotator …
 END = (-1.0, 0.0)  # … had not answered, in the order of priority: here, nowhere
@@ -54,7 +56,14 @@ class Window:
     whole: bool = False  # it is read on to its end sooner than that it gives nothing
     gold: bool = False
     mixed: bool = False  # holds several concepts
-    start: tuple[float, float] | None = None  # priority and random key, where not from the top
+
+
+class _Start(NamedTuple):
+    """Where a window begins, in which direction, and how many rows it looks at."""
+
+    step: str  # SQL
+    order: str
+    most: int | None
 
 
 def wanted(concept: int, grid: int, role: str) -> Window:
@@ -104,79 +113,84 @@ def generated(project: int, role: str) -> Window:
 def read(
     *windows: Window, annotator: Annotator, project: Project, taken: Collection[int]
 ) -> list[Candidate]:
-    """What the windows hold for this annotator, in one query, each in its order.
+    """What the windows hold for this annotator, each in its order: as a rule in one query.
 
     To read a window on to its end costs as much as the annotator has answered of what is open: so
-    the place is remembered where something was found.
+    it is remembered how far they have come.
     """
-    long = annotator.answers_count >= LOOKED_AT
-    keys = {w: f"passed:{annotator.pk}:{zlib.crc32(w.condition.encode())}" for w in windows}
-    if long:
-        windows = tuple(
-            replace(w, start=cache.get(key) if w.top else None) for w, key in keys.items()
-        )
-    found = _read(windows, annotator, project, taken, LOOKED_AT)
+    values = holds.terms(project, now=timezone.now())
+    values |= {"annotator": annotator.pk, "taken": list(taken)}
+    begun = {w: _from_top(w, annotator) if w.top else _from_somewhere() for w in windows}
+    found = _read({w: start[0] for w, start in begun.items()}, values)
+    given = Counter(candidate.role for candidate in found)
+    behind = {w: start[1] for w, start in begun.items() if len(start) > 1 and given[w.role] < FEW}
+    found += _read(behind, values)
     there = {candidate.role for candidate in found}
     for window in windows:
         if window.whole and window.role not in there:
-            further = _read([window], annotator, project, taken, None)
-            if long and window.top:
-                place = (further[0].priority, further[0].random_key) if further else END
-                cache.set(keys[replace(window, start=None)], place, PASSED_SECONDS)
+            order = "priority DESC, random_key" if window.top else "random_key"
+            further = _read({window: [_Start("true", order, None)]}, values)
+            _remember(window, annotator, further)
             found += further
     return found
 
 
-def _read(
-    windows: Sequence[Window],
-    annotator: Annotator,
-    project: Project,
-    taken: Collection[int],
-    most: int | None,
-) -> list[Candidate]:
-    values: dict[str, Any] = holds.terms(project, now=timezone.now()) | {
-        "annotator": annotator.pk,
-        "taken": list(taken),
-        "most": most,
-        "start": random.random(),
-    }
-    for number, window in enumerate(windows):
-        priority, random_key = window.start or END
-        values[f"role{number}"] = window.role
-        values |= {f"priority{number}": priority, f"key{number}": random_key}
-    parts = (f"({_part(window, number)})" for number, window in enumerate(windows))
+def _from_somewhere() -> list[list[_Start]]:
+    """From a random point towards where more lies; and what lies on its other side."""
+    point = random.random()
+    ahead = [_Start(f"random_key >= {point!r}", "random_key", LOOKED_AT)]
+    behind = [_Start(f"random_key < {point!r}", "random_key DESC", LOOKED_AT)]
+    return [ahead, behind] if point < 0.5 else [behind, ahead]
+
+
+def _from_top(window: Window, annotator: Annotator) -> list[list[_Start]]:
+    """From the top; for those who answered much, from where they had to begin before."""
+    order = "priority DESC, random_key"
+    place = cache.get(_key(window, annotator)) if annotator.answers_count >= LOOKED_AT else None
+    if place is None:
+        return [[_Start("true", order, LOOKED_AT)]]
+    priority, key = place
+    level = _Start(f"priority = {priority!r} AND random_key >= {key!r}", order, LOOKED_AT)
+    return [[level, _Start(f"priority < {priority!r}", order, LOOKED_AT)]]
+
+
+def _remember(window: Window, annotator: Annotator, found: Sequence[Candidate]) -> None:
+    if window.top and annotator.answers_count >= LOOKED_AT:
+        place = (found[0].priority, found[0].random_key) if found else END
+        cache.set(_key(window, annotator), place, PASSED_SECONDS)
+
+
+def _key(window: Window, annotator: Annotator) -> str:
+    return f"passed:{annotator.pk}:{zlib.crc32(window.condition.encode())}"
+
+
+def _read(starts: Mapping[Window, Sequence[_Start]], values: dict[str, Any]) -> list[Candidate]:
+    if not starts:
+        return []
+    roles = {f"role{number}": window.role for number, window in enumerate(starts)}
+    parts = (f"({_part(w, steps, n)})" for n, (w, steps) in enumerate(starts.items()))
     with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(parts), values)
+        cursor.execute(" UNION ALL ".join(parts), values | roles)
         return [Candidate(*row) for row in cursor.fetchall()]
 
 
-def _part(window: Window, number: int) -> str:
+def _part(window: Window, starts: Sequence[_Start], number: int) -> str:
     """A window as SQL. What is looked up a row is written as a subquery, never as a join.
 
     So the plan can only be what is meant here: walk the index, look up, stop.
     """
     value = "(SELECT value FROM labeling_concept WHERE id = w.concept_id)" if window.mixed else "1"
     hers = "SELECT 1 FROM labeling_answer WHERE question_id = w.id AND annotator_id = %(annotator)s"
+    rows = f"SELECT id, tile_id, held, {_READ} FROM labeling_question WHERE {window.condition}"
+    steps = (
+        f"({rows} AND {step} ORDER BY {order} LIMIT {'ALL' if most is None else most})"
+        for step, order, most in starts
+    )
     return f"""
         SELECT %(role{number})s, id, tile_id,
             (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_READ}, {value}
-        FROM ({_rows(window, number)}) AS w
+        FROM ({" UNION ALL ".join(steps)}) AS w
         WHERE w.id <> ALL(%(taken)s) {"" if window.gold else f"AND {holds.free('w')}"}
             AND ({hers}) IS NULL
         LIMIT {FOUND if window.whole else SOME}
     """
-
-
-def _rows(window: Window, number: int) -> str:
-    """The rows in their order; from the middle on, in two steps that the index answers."""
-    rows = f"SELECT id, tile_id, held, {_READ} FROM labeling_question WHERE {window.condition}"
-    if window.top:
-        by = "ORDER BY priority DESC, random_key LIMIT %(most)s"
-        if window.start is None:
-            return f"{rows} {by}"
-        here = f"priority = %(priority{number})s AND random_key >= %(key{number})s"
-        steps = here, f"priority < %(priority{number})s"
-    else:
-        by = "ORDER BY random_key LIMIT %(most)s"
-        steps = "random_key >= %(start)s", "random_key < %(start)s"
-    return " UNION ALL ".join(f"({rows} AND {step} {by})" for step in steps)
