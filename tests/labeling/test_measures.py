@@ -166,3 +166,15 @@ def test_a_project_without_answers_can_be_measured(shapes):
     row = take(shapes)
     assert (row.answers, row.alpha, row.gold, row.random) == (0, None, None, None)
     assert measures.history(project=type(shapes).objects.create(slug="other", name="Other")) == []
+
+
+def test_a_recomputation_takes_a_row(shapes, asked, alice, bob):
+    for annotator in (alice, bob):
+        say(annotator, {pk: truth(pk) for pk in asked})
+    labels.recompute(project=shapes)
+    row = measures.latest(project=shapes)
+    assert row.alpha == 1
+    gold = Question.objects.filter(pk__in=asked, state="gold").count()
+    assert (row.gold["whole"]["n"], row.gold["whole"]["right"]) == (gold, 1)
+    assert 0.5 < row.gold["whole"]["said"] < 1  # as if the gold were unknown
+    assert row.random["whole"]["n"] >= 2 * (len(asked) - gold)
