@@ -167,9 +167,8 @@ class Crowd:
 
     def _teach(self, taught: Floats, block: Block, belief: Floats) -> None:
         gold = self.known.gold[block.tasks]
-        (rows,) = np.nonzero(gold >= 0)
-        for row in rows:
-            taught[block.columns, gold[row]] += belief[row]
+        for each in np.unique(gold[gold >= 0]):
+            taught[block.columns, each] += belief[gold == each].sum(0)
 
     def _trust_step(self, block: Block, belief: Floats) -> tuple[float, float]:
         """Slope and curvature of how likely the model's opinions make what is believed."""

@@ -14,6 +14,7 @@ from .states import Block
 
 SHARED = 0.25  # many answers to a task are worth 1 / (1 + SHARED) of as many to different tasks
 DESIGN = 8.0  # times the correlation: whole tasks mislead more than pairs of answers show
+UNSEEN = 10.0  # in units of a pair of coins: how much independence is taken for granted
 DEPENDENCE = 0.1  # chance that all answers to a task are worth no more than a show of hands
 
 
@@ -33,15 +34,16 @@ def dependence(crowd: Crowd, answers: Answers) -> float:
         shape=(len(answers.tasks), crowd.shape[0]),
     )
     log_table = crowd.log_table()
-    excess = most = 0.0
+    excess, most = 0.0, 0.0
     for block in crowd.blocks:
         belief = crowd.belief(block, crowd.log_likelihood(block, log_table))[:, :k]
+        belief = belief * (crowd.sizes[block.tasks] > 1)[:, None]
         there = who[block.tasks]
         noise = there @ variance
         beyond = (crowd.votes[block.tasks] - there @ right) ** 2 - noise
         excess += float((belief * beyond).sum())
         most += float((belief * ((there @ np.sqrt(variance)) ** 2 - noise)).sum())
-    return max(excess / most, 0.0) if most > 0 else 0.0
+    return max(excess / (most + UNSEEN), 0.0)
 
 
 def tempered(
@@ -61,7 +63,7 @@ def tempered(
         classes = states @ crowd.truth[block.columns]
     else:
         classes = np.einsum("ns,nsk->nk", states, truth)
-    hands = show_of_hands(crowd.votes[block.tasks], _prior(crowd, block))
+    hands = show_of_hands(crowd.votes[block.tasks], _blank_vote(crowd, block))
     return (1 - DEPENDENCE) * classes + DEPENDENCE * hands, states[:, k:].sum(1)
 
 
@@ -83,10 +85,14 @@ def _average_answers(crowd: Crowd, block: Block) -> Floats:
     return weights
 
 
-def _prior(crowd: Crowd, block: Block) -> Floats:
-    """(n, K) or (K,): what is believed of the classes before any answer."""
-    k = crowd.shape[1]
-    if crowd.known.prior is None and crowd.opinion_log is None:
-        return np.full(k, 1 / k)
-    prior = softmax(crowd.log_prior(block)) @ crowd.truth[block.columns]
-    return prior
+def _blank_vote(crowd: Crowd, block: Block) -> Floats:
+    """(n, K): how a vote would be cast that knows none of the answers."""
+    tasks, k = block.tasks, crowd.shape[1]
+    given = crowd.known.prior
+    vote = np.full((len(tasks), k), 1 / k)
+    if given is not None:
+        vote = np.where(np.isnan(given[tasks]), vote, given[tasks])
+    if crowd.opinion_log is not None:
+        vote = vote * np.exp(crowd.trust * crowd.opinion_log[tasks])
+        vote /= vote.sum(1, keepdims=True)
+    return vote
