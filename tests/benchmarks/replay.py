@@ -1,8 +1,10 @@
-"""Answers of real crowds, replayed one at a time in random order, beside the batch method.
+"""Answers of real crowds, replayed one at a time in random order, beside all of them at once.
 
-Each answer updates its task and its annotator at once, as in the product. A set of two classes is
-one yes/no question a task; of more classes, one question a task and class, whose probabilities are
-scaled to a sum of one. Nothing is recomputed in between. Prints Markdown.
+Each answer updates its question and its annotator at once, as in the product. A set of two classes
+is one yes/no question a task; of more classes, one question a task and class, whose probabilities
+are scaled to a sum of one. "Live" is never recomputed; "halfway" is recomputed once, after half of
+the answers, as the product does every minute. The gap is the mean difference of probabilities from
+those of the batch method on the same yes/no questions. Prints Markdown.
 
 python tests/benchmarks/replay.py DATA_FOLDER [SEEDS], which holds a folder a data set with
 answers.csv (task,worker,label) and truth.csv (task,label).
@@ -10,63 +12,146 @@ answers.csv (task,worker,label) and truth.csv (task,label).
 
 import csv
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from labeling.aggregation import aggregate, online
+from labeling.aggregation import aggregate, online, tuning, turning
 from labeling.aggregation.answers import encode
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
-HEADER = "| set | batch acc | online acc | batch NLL | online NLL | mean gap |"
+Bools = npt.NDArray[np.bool_]
+WAYS = "all classes at once", "yes/no, all at once", "live", "halfway"
 
 
-def replay(columns: list[Ints], classes: int, order: Ints) -> Floats:
-    """(T, K) beliefs after all answers, by the rules of `labeling.answers`."""
-    task, worker, label = columns
-    asked = [1] if classes == 2 else list(range(classes))
-    prior = 1 / classes
-    counts = [online.Counts()] * (int(worker.max()) + 1)
-    said: dict[tuple[int, int], list[tuple[int, bool]]] = {}
-    believed = np.full((int(task.max()) + 1, classes), prior)
-    for row in order.tolist():
-        one, who = int(task[row]), int(worker[row])
-        for c in asked:
-            value = bool(label[row] == c)
-            heard = said.setdefault((one, c), [])
-            others = [online.evidence(counts[other], word) for other, word in heard]
-            mine = online.evidence(counts[who], value)
-            believed[one, c] = online.shown(prior, [*others, mine])
-            counts[who] = online.credit(counts[who], value, online.learned(prior, others))
+@dataclass
+class Stream:
+    """Answers of yes and no to Q questions, in order of time."""
+
+    question: Ints
+    annotator: Ints
+    value: Bools
+    prior: float
+    questions: int
+    annotators: int
+
+    def inferred(self, end: int, prior: float) -> turning.Inferred:
+        """By the first `end` answers at once."""
+        return turning.infer(
+            self.question[:end],
+            self.annotator[:end],
+            self.value[:end],
+            prior=np.full(self.questions, prior),
+            verdict=np.full(self.questions, -1, np.int8),
+            gold=np.zeros(self.questions, bool),
+            suspect=np.zeros(end, bool),
+            annotators=self.annotators,
+        )
+
+
+class Live:
+    """What is believed while answers come, by the rules of `labeling.answers`."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream, self.prior, self.temper = stream, stream.prior, online.Temper()
+        self.counts = [online.Counts()] * stream.annotators
+        self.said: list[list[tuple[int, bool]]] = [[] for _ in range(stream.questions)]
+        self.believed = np.full(stream.questions, self.prior)
+
+    def hear(self, start: int, end: int) -> None:
+        """One answer after the other."""
+        stream = self.stream
+        columns = stream.question, stream.annotator, stream.value
+        for question, who, value in zip(*(c[start:end].tolist() for c in columns), strict=True):
+            heard = self.said[question]
+            others = [online.evidence(self.counts[other], said) for other, said in heard]
+            mine = online.evidence(self.counts[who], value)
+            self.believed[question] = online.shown(self.prior, [*others, mine], self.temper)
+            belief = online.learned(self.prior, others)
+            self.counts[who] = online.credit(self.counts[who], value, belief)
             heard.append((who, value))
-    if classes == 2:
-        believed[:, 0] = 1 - believed[:, 1]
-    shares: Floats = believed / believed.sum(1, keepdims=True)
-    return shares
+
+    def recompute(self, end: int) -> None:
+        """By all answers up to now, as `labeling.labels` does."""
+        stream = self.stream
+        found = stream.inferred(end, self.prior)
+        asked = np.unique(stream.question[:end])
+        annotator, yes = stream.annotator[:end], found.probability[stream.question[:end]]
+        coins = found.sensitivity[annotator], found.specificity[annotator]
+        ratios = tuning.evidence(*coins, stream.value[:end])
+        place = np.searchsorted(asked, stream.question[:end])
+        prior, posterior = np.full(len(asked), self.prior), found.probability[asked]
+        self.temper = tuning.tuned(place, ratios, prior, posterior)
+        self.believed[asked] = posterior
+        for who in np.unique(annotator).tolist():
+            shown = float(yes[annotator == who].sum())
+            self.counts[who] = _counts(found, who, shown, int((annotator == who).sum()))
+
+
+def _counts(found: turning.Inferred, who: int, yes: float, answers: int) -> online.Counts:
+    """Such counts that the coins are those found, as `labeling.rating` sets them."""
+    counts = []
+    coins = found.sensitivity[who], found.specificity[who]
+    for coin, shown in zip(coins, (yes, answers - yes), strict=True):
+        hits = min(max(coin * (shown + online.RIGHT + online.WRONG) - online.RIGHT, 0.0), shown)
+        counts += [float(hits), float(shown - hits)]
+    return online.remembered(online.Counts(*counts))
 
 
 def measure(folder: Path, seeds: int) -> list[float]:
-    """Accuracy and NLL of batch and online, and the mean absolute gap of their posteriors."""
+    """Accuracy and NLL of each way, and the gaps of the last two from the second."""
     task, worker, label = _read(folder / "answers.csv")
     names, truths = _read(folder / "truth.csv")
     classes = sorted({*label, *truths})
     answers = encode(task, worker, label, classes=classes)
-    columns = [c.astype(np.intp) for c in (answers.task, answers.worker, answers.label)]
     rows = {name: row for row, name in enumerate(answers.tasks.tolist())}
     known = [(rows[t], classes.index(c)) for t, c in zip(names, truths, strict=True) if t in rows]
     at, truth = np.array(known).T
-    batch = aggregate(*columns, classes=list(range(len(classes)))).posterior[at]
+    columns = [c.astype(np.intp) for c in (answers.task, answers.worker, answers.label)]
+    whole = aggregate(*columns, classes=list(range(len(classes)))).posterior
     figures = []
     for seed in range(seeds):
-        order = np.random.default_rng(seed).permutation(len(answers.task))
-        live = replay(columns, len(classes), order)[at]
-        gap = float(np.abs(live - batch).mean())
-        (acc, nll), (live_acc, live_nll) = _scores(batch, truth), _scores(live, truth)
-        figures.append([acc, live_acc, nll, live_nll, gap])
+        order = np.random.default_rng(seed).permutation(len(columns[0]))
+        stream = _stream([column[order] for column in columns], len(classes))
+        size = len(stream.question)
+        batch = stream.inferred(size, stream.prior).probability
+        live, halfway = Live(stream), Live(stream)
+        live.hear(0, size)
+        halfway.hear(0, size // 2)
+        halfway.recompute(size // 2)
+        halfway.hear(size // 2, size)
+        asked = np.unique(stream.question)
+        believed = batch, live.believed, halfway.believed
+        shares = [whole, *(_shares(each, len(classes)) for each in believed)]
+        row = [figure for each in shares for figure in _scores(each[at], truth)]
+        gaps = [float(np.abs(each - batch)[asked].mean()) for each in believed[1:]]
+        figures.append([*row, *gaps])
     mean: list[float] = np.mean(figures, axis=0).tolist()
     return mean
+
+
+def _stream(columns: list[Ints], classes: int) -> Stream:
+    task, worker, label = columns
+    people = int(worker.max()) + 1
+    if classes == 2:
+        return Stream(task, worker, label == 1, 0.5, int(task.max()) + 1, people)
+    which = np.tile(np.arange(classes), len(task))
+    question = np.repeat(task * classes, classes) + which
+    said = np.repeat(label, classes) == which
+    size = (int(task.max()) + 1) * classes
+    return Stream(question, np.repeat(worker, classes), said, 1 / classes, size, people)
+
+
+def _shares(believed: Floats, classes: int) -> Floats:
+    """(T, K) probabilities of classes."""
+    if classes == 2:
+        return np.stack([1 - believed, believed], 1)
+    rows = believed.reshape(-1, classes).clip(1e-9)
+    shares: Floats = rows / rows.sum(1, keepdims=True)
+    return shares
 
 
 def _scores(posterior: Floats, truth: Ints) -> tuple[float, float]:
@@ -88,7 +173,9 @@ def main(argv: list[str]) -> int:
     if not folders:
         print(f"No folder in {argv[1]} holds answers.csv and truth.csv.", file=sys.stderr)
         return 2
-    print(HEADER + "\n|---|" + "---:|" * 5)
+    columns = [f"{way}: {what}" for way in WAYS for what in ("acc", "NLL")]
+    columns += [f"gap {way}" for way in WAYS[2:]]
+    print(f"| set | {' | '.join(columns)} |\n|---|" + "---:|" * len(columns))
     table = []
     for folder in folders:
         table.append(measure(folder, int(argv[2]) if len(argv) == 3 else 3))
