@@ -18,9 +18,15 @@ KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept on
 
 @shared_task
 def aggregate_due() -> None:
-    """Recompute the projects that were answered since the last time, or left in the middle."""
+    """Recompute the projects that were answered since the last time, or left in the middle.
+
+    One that fails keeps no other waiting: its row says why, and it is tried again.
+    """
     for project in recomputations.due():
-        aggregate(project.pk)
+        try:
+            aggregate(project.pk)
+        except Exception:
+            logger.exception("%s could not be recomputed.", project)
 
 
 @shared_task

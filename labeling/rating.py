@@ -128,8 +128,9 @@ def _add(annotator: Annotator, value: bool, verdict: bool | None, probability: f
     annotator.answers_count += 1
     annotator.gold_count += verdict is not None
     annotator.gold_right += verdict == value
-    counts = online.credit(answers.counts_of(annotator), value, probability)
-    answers.set_counts(annotator, counts)
+    if not annotator.suspect:
+        counts = online.credit(answers.counts_of(annotator), value, probability)
+        answers.set_counts(annotator, counts)
 
 
 def _save(annotators: Sequence[Annotator]) -> None:

@@ -49,7 +49,8 @@ def at_work(project: Project) -> Iterator[Work | None]:
         raise
     except BaseException as error:
         if work is not None and not connection.needs_rollback:
-            work.beat(**_given_back(State.FAILED), error=f"{type(error).__name__}: {error}")
+            why = f"{type(error).__name__}: {error}"
+            work.beat(**_given_back(State.FAILED), error=why, wanted=True)
         raise
     if work is not None:
         work.beat(**_given_back(State.IDLE), error="", finished_at=timezone.now())

@@ -103,10 +103,11 @@ def _turned(annotator: Index, right: Floats, suspect: Bools, annotators: int) ->
     ever = np.bincount(annotator, suspect, annotators) > 0
     (looked,) = np.nonzero(~ever[annotator])
     found = drift.turns(annotator[looked], right[looked], workers=annotators)
-    return {
-        place: int(looked[annotator[looked] == place][found[place]])
-        for place in np.flatnonzero(found >= 0).tolist()
-    }
+    (places,) = np.nonzero(found >= 0)
+    order = looked[np.argsort(annotator[looked], kind="stable")]
+    starts = np.searchsorted(annotator[order], places)
+    first = order[starts + found[places]]
+    return dict(zip(places.tolist(), first.tolist(), strict=True))
 
 
 def _right(

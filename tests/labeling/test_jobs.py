@@ -70,13 +70,19 @@ def test_what_was_left_in_the_middle_is_taken_up_again(shapes, alice, monkeypatc
     assert Recomputation.objects.get().state == Recomputation.State.IDLE
 
 
-def test_a_recomputation_that_fails_says_why_and_is_tried_again(shapes, alice, monkeypatch):
+def test_a_recomputation_that_fails_says_why_and_is_tried_again(shapes, alice, monkeypatch, caplog):
     say(alice)
-    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+    another = Project.objects.create(slug="another", name="Another")
+    with recomputations.at_work(another):
+        pass
+    recomputations.want()
+    with monkeypatch.context() as patch:
         patch.setattr(turning, "aggregate", run_out)
         jobs.aggregate_due()
-    row = Recomputation.objects.get()
+    assert "Shapes could not be recomputed." in caplog.text
+    row = Recomputation.objects.get(project=shapes)
     assert (row.state, row.error) == (Recomputation.State.FAILED, "MemoryError: too much")
+    assert recomputations.due() == [shapes], "the other did not have to wait"
     jobs.aggregate_due()
     row.refresh_from_db()
     assert (row.state, row.error) == (Recomputation.State.IDLE, "")
