@@ -4,8 +4,9 @@ K. Krippendorff, "Computing Krippendorff's alpha-reliability" (2011): nominal an
 number of annotators, missing answers.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -14,10 +15,11 @@ import numpy.typing as npt
 from .answers import Floats, encode
 
 Level = Literal["nominal", "ordinal"]
-Disagreement = Callable[[Floats, Floats], tuple[Floats, Floats]]
+Disagreement = Callable[["_Units", Floats], tuple[Floats, Floats]]
 
-BLOCK = 2 * 10**6  # counts held at a time while resampling
-MANY = 4  # where a kind of task has fewer tasks than this, it is quicker to draw task by task
+BLOCK = 2 * 10**6  # numbers held at a time while resampling
+GROUPS = 2000
+FEW = 32  # classes, of which all pairs are kept
 
 
 @dataclass(frozen=True)
@@ -87,18 +89,21 @@ def agreement_of_votes(
     tasks = int(weights.sum())
     if not tasks:
         return Agreement(None, None, None, None, 0, 0, prevalence)
+    rng = np.random.default_rng(seed)
     disagreement = _ordinal if level == "ordinal" else _nominal
-    alpha = _alpha(kinds, weights[None], disagreement)[0]
-    resampled = _resampled(weights, tasks, draws, np.random.default_rng(seed))
-    low, high = _interval([_alpha(kinds, each, disagreement) for each in resampled])
-    pairs, _ = _nominal(kinds, weights[None])
+    units = _Units(kinds[None], kinds)
+    if len(kinds) > GROUPS:
+        units, weights = _Units.dealt(kinds, weights, rng), np.ones(GROUPS)
+    alpha = _alpha(units, weights[None], disagreement)[0]
+    pairs, _ = _nominal(units, weights[None])
+    low, high = _interval(units, weights, disagreement, draws, rng)
     return Agreement(
         alpha=None if np.isnan(alpha) else float(alpha),
         low=low,
         high=high,
         percent=float(1 - pairs[0]),
         tasks=tasks,
-        answers=int((weights @ kinds).sum()),
+        answers=int((weights @ units.totals).sum()),
         prevalence=prevalence,
     )
 
@@ -116,59 +121,121 @@ def _kinds(votes: Floats, times: Floats) -> tuple[Floats, Floats]:
     return votes[first], each
 
 
-def _alpha(kinds: Floats, times: Floats, disagreement: Disagreement) -> Floats:
-    """alpha of B data sets, in which kind u (U, K) occurs times (B, U); NaN for a single class."""
-    observed, expected = disagreement(kinds, times)
-    varied = ((times @ kinds) > 0).sum(1) > 1
+@dataclass(frozen=True)
+class _Units:
+    """What is drawn anew: U kinds of tasks, or U groups of tasks, of s tasks each."""
+
+    votes: Floats  # (s, U, K)
+    totals: Floats  # (U, K)
+
+    @classmethod
+    def dealt(cls, kinds: Floats, times: Floats, rng: np.random.Generator) -> "_Units":
+        """GROUPS groups, among which the tasks are dealt at random; some hold one task less."""
+        tasks = rng.permutation(np.repeat(np.arange(len(kinds)), times.astype(np.intp)))
+        rows = np.zeros((-(-len(tasks) // GROUPS) * GROUPS, kinds.shape[1]))
+        rows[: len(tasks)] = kinds[tasks]
+        votes = rows.reshape(-1, GROUPS, kinds.shape[1])
+        return cls(votes, votes.sum(0))
+
+    @property
+    def few(self) -> bool:
+        return len(self.totals[0]) <= FEW
+
+    @cached_property
+    def others(self) -> Floats:
+        """(s, U) how many answers each answer to a task is compared with."""
+        others: Floats = np.maximum(self.votes.sum(2) - 1, 1)
+        return others
+
+    @cached_property
+    def differing(self) -> Floats:
+        """(U,) sum over tasks of the pairs that differ, by the answers that they are among."""
+        pairs = (self.votes.sum(2) ** 2 - (self.votes**2).sum(2)) / self.others
+        total: Floats = pairs.sum(0)
+        return total
+
+    @cached_property
+    def weighed(self) -> Floats:
+        """(U, K) sum over tasks of votes · m / (m - 1), of m answers to a task."""
+        others = self.others[:, :, None]
+        total: Floats = (self.votes * ((others + 1) / others)).sum(0)
+        return total
+
+    @cached_property
+    def scaled(self) -> Floats:
+        """(s, U, K) votes / √(m - 1)."""
+        scaled: Floats = self.votes / np.sqrt(self.others)[:, :, None]
+        return scaled
+
+    @cached_property
+    def products(self) -> Floats:
+        """(U, K K) sum over tasks of the products of their scaled votes."""
+        by_unit = self.scaled.transpose(1, 0, 2)
+        products: Floats = by_unit.transpose(0, 2, 1) @ by_unit
+        return products.reshape(len(by_unit), -1)
+
+    def squared(self, times: Floats, rank: Floats) -> Floats:
+        """(B,) sum over tasks of (votes · rank)² / (m - 1), for ranks (B, K)."""
+        draws, k = rank.shape
+        if self.few:
+            both = (times @ self.products).reshape(draws, k, k) @ rank[:, :, None]
+            found: Floats = (both[:, :, 0] * rank).sum(1)
+        else:
+            each = (self.scaled @ rank.T) ** 2  # (s, U, B)
+            found = (times * each.sum(0).T).sum(1)
+        return found
+
+
+def _alpha(units: _Units, times: Floats, disagreement: Disagreement) -> Floats:
+    """alpha of B data sets, in which unit u occurs times (B, U); NaN for a single class."""
+    observed, expected = disagreement(units, times)
+    varied = ((times @ units.totals) > 0).sum(1) > 1
     ratio = np.divide(observed, expected, out=np.full(len(times), np.nan), where=varied)
     alpha: Floats = 1 - ratio
     return alpha
 
 
-def _nominal(kinds: Floats, times: Floats) -> tuple[Floats, Floats]:
+def _nominal(units: _Units, times: Floats) -> tuple[Floats, Floats]:
     """Observed and expected disagreement (B,) where two classes are the same or not."""
-    size = kinds.sum(1)  # answers a task
-    totals = times @ kinds  # (B, K)
+    totals = times @ units.totals  # (B, K)
     n = totals.sum(1)
-    observed = times @ ((size**2 - (kinds**2).sum(1)) / (size - 1)) / n
-    return observed, (n**2 - (totals**2).sum(1)) / (n * (n - 1))
+    return times @ units.differing / n, (n**2 - (totals**2).sum(1)) / (n * (n - 1))
 
 
-def _ordinal(kinds: Floats, times: Floats) -> tuple[Floats, Floats]:
+def _ordinal(units: _Units, times: Floats) -> tuple[Floats, Floats]:
     """The same where two classes are as far apart as their mean ranks among all answers, squared.
 
     That is Krippendorff's metric: (n_c/2 + n_between + n_k/2)² = (rank_k - rank_c)².
     """
-    size = kinds.sum(1)
-    totals = times @ kinds
+    totals = times @ units.totals
     n = totals.sum(1)
     rank = (totals.cumsum(1) - totals / 2) / n[:, None]  # (B, K)
     rank -= ((totals * rank).sum(1) / n)[:, None]
-    squares = ((times * (size / (size - 1))) @ kinds * rank**2).sum(1)
-    observed = 2 * (squares - (times / (size - 1) * (rank @ kinds.T) ** 2).sum(1)) / n
+    within = (times @ units.weighed * rank**2).sum(1) - units.squared(times, rank)
+    observed = 2 * within / n
     return observed, 2 * (totals * rank**2).sum(1) / (n - 1)
 
 
-def _resampled(
-    weights: Floats, tasks: int, draws: int, rng: np.random.Generator
-) -> Iterator[Floats]:
-    """How often each kind of task is drawn, when as many tasks are drawn anew: blocks of (B, U)."""
-    kinds = len(weights)
-    block = max(1, BLOCK // kinds)
-    each = np.repeat(np.arange(kinds, dtype=np.int32), weights.astype(np.intp))
+def _interval(
+    units: _Units,
+    times: Floats,
+    disagreement: Disagreement,
+    draws: int,
+    rng: np.random.Generator,
+) -> tuple[float | None, float | None]:
+    """Where alpha lies in 95 % of the data sets of as many units, drawn anew from these.
+
+    Groups tell how alpha is spread as single tasks do, to about 2 %.
+    """
+    shares, size = times / times.sum(), int(times.sum())
+    block = max(1, BLOCK // (len(units.totals) if units.few else units.others.size))
+    alphas = [np.zeros(0)]
     for start in range(0, draws, block):
-        size = min(block, draws - start)
-        if kinds * MANY < tasks:
-            yield rng.multinomial(tasks, weights / tasks, size).astype(np.float64)
-        else:
-            drawn = (each[rng.integers(tasks, size=tasks, dtype=np.int32)] for _ in range(size))
-            yield np.array([np.bincount(one, minlength=kinds) for one in drawn], np.float64)
-
-
-def _interval(blocks: list[Floats]) -> tuple[float | None, float | None]:
-    alphas = np.concatenate(blocks)
-    alphas = alphas[~np.isnan(alphas)]
-    if not len(alphas):
+        drawn = rng.multinomial(size, shares, min(block, draws - start)).astype(np.float64)
+        alphas.append(_alpha(units, drawn, disagreement))
+    found = np.concatenate(alphas)
+    found = found[~np.isnan(found)]
+    if not len(found):
         return None, None
-    low, high = np.quantile(alphas, [0.025, 0.975])
+    low, high = np.quantile(found, [0.025, 0.975])
     return float(low), float(high)

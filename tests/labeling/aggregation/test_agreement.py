@@ -239,16 +239,33 @@ def test_the_interval_covers_what_the_whole_population_would_say(level: Level) -
     assert 88 <= covered <= 99
 
 
-def test_tasks_drawn_one_by_one_come_to_what_kinds_of_tasks_come_to(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("few", [1, 32])
+def test_tasks_in_groups_come_to_what_kinds_of_tasks_come_to(
+    level: Level, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    votes = np.random.default_rng(10).multinomial(5, [0.7, 0.1, 0.1, 0.1], size=3000)
-    by_kind = agreement_of_votes(votes, draws=4000)
-    monkeypatch.setattr(sys.modules["labeling.aggregation.agreement"], "MANY", 10**9)
-    one_by_one = agreement_of_votes(votes, draws=4000)
-    assert one_by_one.alpha == by_kind.alpha
-    assert one_by_one.low == pytest.approx(by_kind.low, abs=0.002)
-    assert one_by_one.high == pytest.approx(by_kind.high, abs=0.002)
+    votes = np.random.default_rng(10).multinomial(5, [0.7, 0.1, 0.1, 0.1], size=3007)
+    votes[:500] = np.minimum(votes[:500], 2)
+    by_kind = agreement_of_votes(votes, level=level, draws=3000)
+    module = sys.modules["labeling.aggregation.agreement"]
+    monkeypatch.setattr(module, "GROUPS", 40)
+    monkeypatch.setattr(module, "FEW", few)
+    grouped = agreement_of_votes(votes, level=level, draws=3000)
+    for name in ("alpha", "percent", "tasks", "answers"):
+        assert getattr(grouped, name) == pytest.approx(getattr(by_kind, name))
+    assert by_kind.low is not None and by_kind.high is not None
+    width = by_kind.high - by_kind.low
+    assert grouped.low == pytest.approx(by_kind.low, abs=0.15 * width)
+    assert grouped.high == pytest.approx(by_kind.high, abs=0.15 * width)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_marks_out_of_a_hundred_are_many_classes(level: Level) -> None:
+    rng = np.random.default_rng(11)
+    table = (rng.integers(100, size=60) + rng.normal(0, 8, (4, 60))).round().clip(0, 100)
+    table[rng.random(table.shape) < 0.2] = np.nan
+    theirs = krippendorff.alpha(table, level_of_measurement=level)
+    assert agreement(*in_columns(table), level=level).alpha == pytest.approx(theirs)
 
 
 def test_it_knows_no_other_level() -> None:
