@@ -1,10 +1,10 @@
 """What is believed about a question: its state, how much an answer to it is wanted, the writing."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -27,6 +27,7 @@ _COLUMNS = {
     "state": "text",
     "settled_at": "timestamptz",
 }
+_UNCHANGED = "AND q.answers_count = new.seen AND q.verdict IS NOT DISTINCT FROM new.decided"
 
 
 def entropy(probability: float) -> float:
@@ -89,19 +90,22 @@ def _state(question: Question) -> Question.State:
 
 
 def _worth_asking(question: Question) -> bool:
-    """Whether another answer is allowed, and worth what the project says that it costs."""
+    """Whether another answer is allowed, and worth what the project says that it costs.
+
+    What comes near enough to settle, within SLACK, is taken for settled here.
+    """
     project, count = question.project, question.answers_count
     if count >= project.answers_cap:
         return False
-    cost = project.answer_cost * (SLACK if question.state == State.AMBIGUOUS else 1)
     worth = relative_worth(
         question.probability,
+        prior=question.prior,
         yes=question.yes_count,
         no=count - question.yes_count,
         left=project.answers_cap - count,
-        settle_at=project.settle_at,
+        settle_at=max(1 - SLACK * (1 - project.settle_at), 0.5),
     )
-    return worth >= cost
+    return worth >= project.answer_cost * (SLACK if question.state == State.AMBIGUOUS else 1)
 
 
 def locked(ids: Iterable[int]) -> list[Question]:
@@ -114,21 +118,41 @@ def locked(ids: Iterable[int]) -> list[Question]:
 
 def save(questions: Sequence[Question]) -> int:
     """Write what is believed about locked questions, in one statement."""
-    if not questions:
-        return 0
-    values: list[list[object]] = [[getattr(q, name) for q in questions] for name in _COLUMNS]
-    arrays = ", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())
-    assignments = ", ".join(f"{name} = new.{name}" for name in _COLUMNS)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE labeling_question q SET {assignments} "
-            f"FROM unnest(%s::bigint[], {arrays}) AS new(id, {', '.join(_COLUMNS)}) "
-            "WHERE q.id = new.id",
-            [[q.pk for q in questions], *values],
-        )
-        return int(cursor.rowcount)
+    return _write(questions, [])
+
+
+def save_unchanged(
+    questions: Sequence[Question], *, seen: Collection[tuple[int, bool | None]]
+) -> int:
+    """The same for questions that are not locked, but for those that changed meanwhile.
+
+    `seen` holds for each the number of answers and the verdict when it was read.
+    """
+    with transaction.atomic():
+        list(_in_order([question.pk for question in questions]).values_list("pk"))
+        return _write(questions, list(seen))
 
 
 def _in_order(ids: list[int]) -> QuerySet[Question]:
     rows = Question.objects.filter(pk__in=ids).order_by("pk")
     return rows.select_for_update(of=("self",), no_key=True)
+
+
+def _write(questions: Sequence[Question], seen: list[tuple[int, bool | None]]) -> int:
+    if not questions:
+        return 0
+    columns = dict(_COLUMNS)
+    values: list[list[object]] = [[getattr(q, name) for q in questions] for name in columns]
+    if seen:
+        columns |= {"seen": "int", "decided": "bool"}
+        values += [[count for count, _ in seen], [verdict for _, verdict in seen]]
+    arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
+    assignments = ", ".join(f"{name} = new.{name}" for name in _COLUMNS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE labeling_question q SET {assignments} "
+            f"FROM unnest(%s::bigint[], {arrays}) AS new(id, {', '.join(columns)}) "
+            f"WHERE q.id = new.id {_UNCHANGED if seen else ''}",
+            [[q.pk for q in questions], *values],
+        )
+        return int(cursor.rowcount)

@@ -11,8 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from labeling.aggregation.information import STEP
-from labeling.aggregation.online import log_odds
+from labeling.aggregation.online import ONE, log_odds
 from labeling.models import Project
 
 IN_HAND = timedelta(minutes=2)  # after that an answer still counts, but others are asked as well
@@ -66,7 +65,7 @@ def terms(project: Project, *, now: datetime) -> dict[str, Any]:
         "least": project.answers_min,
         "certain": log_odds(project.settle_at),
         "edge": EDGE,
-        "step": STEP,
+        "step": ONE,
     }
 
 

@@ -1,7 +1,7 @@
 """What one more answer to a question is worth, and when no further one is.
 
 Annotators are held as in `online`: sensitivity is the chance of "yes" where the truth is yes,
-specificity that of "no" where it is no. Everything here is in closed form or a short recursion.
+specificity that of "no" where it is no.
 """
 
 import math
@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr  # type: ignore[import-untyped]
 
-from labeling.aggregation.online import RIGHT, WRONG, log_odds, probability
+from labeling.aggregation.online import log_odds, probability, shown
 
-AVERAGE = RIGHT / (RIGHT + WRONG)  # how often an annotator is right of whom nothing is known
-STEP = math.log(RIGHT / WRONG)  # what such an answer adds to the log-odds
-SPLIT = 0.1  # share of questions to which people answer as a coin falls
-GRAIN = 10  # steps of one unit of log-odds, to which beliefs are rounded where prospects are kept
+CAREFUL = 0.93  # how often those are right who are taken to answer next
+STEP = log_odds(CAREFUL)  # what such an answer adds to the log-odds
+GRAIN = 5  # steps of one unit of log-odds, to which beliefs are rounded where prospects are kept
 
 
 def information(
@@ -48,58 +47,59 @@ class Prospect(NamedTuple):
         return self.settled / self.answers if self.answers else 0.0
 
 
-def prospect(belief: float, *, yes: int, no: int, left: int, settle_at: float) -> Prospect:
-    """What `left` more answers by average annotators are expected to bring a question.
+def prospect(
+    belief: float, *, prior: float, yes: int, no: int, left: int, settle_at: float
+) -> Prospect:
+    """What at most `left` more answers by careful annotators are expected to bring a question.
 
-    `belief` is its probability now, after `yes` and `no` answers; it settles at `settle_at`,
-    either way. The more evenly people were split, the likelier is a question that nobody can
-    answer (one in ten is, before anybody was asked): there they answer as a coin falls, and
-    nothing that settles it is right.
+    `belief` is its probability now, after `yes` and `no` answers, `prior` that before any; it
+    settles at `settle_at`, either way. What answers do to a belief is as in `online.shown`: the
+    more evenly people were split, the less is another one believed.
     """
-    odds = math.floor(GRAIN * abs(log_odds(belief)))  # down: what is not settled stays so
-    more, fewer = (yes, no) if belief >= 0.5 else (no, yes)
-    return _prospect(odds, more, fewer, left, settle_at)
+    start = round(log_odds(prior) * 2) / 2
+    offset = (log_odds(belief) - _odds(start, yes, no)) * GRAIN
+    return _prospect(start, round(offset) / GRAIN, yes, no, left, settle_at)
 
 
-def relative_worth(belief: float, *, yes: int, no: int, left: int, settle_at: float) -> float:
+def relative_worth(
+    belief: float, *, prior: float, yes: int, no: int, left: int, settle_at: float
+) -> float:
     """The worth of an answer to this question, in that of one to a new and wholly open question.
 
-    As many answers may be given to the new question as to this one in all.
+    As many answers may be given to the new question as to this one in all. No more certainty is
+    asked for than a quarter of them bring, should they agree: more is out of reach of most.
     """
-    new = prospect(0.5, yes=0, no=0, left=yes + no + left, settle_at=settle_at).worth
-    here = prospect(belief, yes=yes, no=no, left=left, settle_at=settle_at).worth
-    return here / new if new else 0.0
+    total = yes + no + left
+    settle_at = min(settle_at, probability(_odds(0.0, max(1, total // 4), 0)))
+    new = prospect(0.5, prior=0.5, yes=0, no=0, left=total, settle_at=settle_at)
+    here = prospect(belief, prior=prior, yes=yes, no=no, left=left, settle_at=settle_at)
+    return here.worth / new.worth
 
 
-@lru_cache(maxsize=100_000)
-def _prospect(odds: int, more: int, fewer: int, left: int, settle_at: float) -> Prospect:
-    """`prospect` for log-odds of odds / GRAIN towards what `more` answers said."""
-    split = _split(more, fewer)
-    towards = odds / GRAIN
-    certain = log_odds(settle_at)
-    if towards >= certain:
-        return Prospect((1 - split) * probability(towards), 0.0)
-    if towards + left * STEP < certain:
+@lru_cache(maxsize=200_000)
+def _prospect(
+    start: float, offset: float, yes: int, no: int, left: int, settle_at: float, steps: int = 0
+) -> Prospect:
+    """`prospect`, where log-odds are `offset` beside those that such answers would have led to."""
+    belief = probability(_odds(start, yes, no) + offset)
+    if steps and max(belief, 1 - belief) >= settle_at:
+        return Prospect(max(belief, 1 - belief), 0.0)
+    ends = (_odds(start, yes + left, no), _odds(start, yes, no + left))
+    if left == 0 or max(ends[0] + offset, -ends[1] - offset) < log_odds(settle_at):
         return Prospect(0.0, 0.0)
-    belief = probability(towards)
-    agree = split / 2 + (1 - split) * (belief * AVERAGE + (1 - belief) * (1 - AVERAGE))
-    step = round(GRAIN * STEP)
-    after = _prospect(odds + step, more + 1, fewer, left - 1, settle_at)
-    if odds >= step:
-        other = _prospect(odds - step, more, fewer + 1, left - 1, settle_at)
-    else:
-        other = _prospect(step - odds, fewer + 1, more, left - 1, settle_at)
+    says_yes = belief * CAREFUL + (1 - belief) * (1 - CAREFUL)
+    after_yes = _prospect(start, offset, yes + 1, no, left - 1, settle_at, 1)
+    after_no = _prospect(start, offset, yes, no + 1, left - 1, settle_at, 1)
     return Prospect(
-        agree * after.settled + (1 - agree) * other.settled,
-        1 + agree * after.answers + (1 - agree) * other.answers,
+        says_yes * after_yes.settled + (1 - says_yes) * after_no.settled,
+        1 + says_yes * after_yes.answers + (1 - says_yes) * after_no.answers,
     )
 
 
-def _split(more: int, fewer: int) -> float:
-    """The chance that people answer this question as a coin falls, given their answers."""
-    clear = AVERAGE**more * (1 - AVERAGE) ** fewer + AVERAGE**fewer * (1 - AVERAGE) ** more
-    coin = SPLIT * 2 * 0.5 ** (more + fewer)
-    return coin / (coin + (1 - SPLIT) * clear)
+@lru_cache(maxsize=20_000)
+def _odds(start: float, yes: int, no: int) -> float:
+    """Log-odds after so many answers by careful annotators."""
+    return log_odds(shown(probability(start), [STEP] * yes + [-STEP] * no))
 
 
 def _bits(share: NDArray[np.float64]) -> Any:

@@ -26,12 +26,12 @@ class Project(models.Model):
         default=9, help_text="A question still uncertain after this many answers is ambiguous."
     )
     answer_cost = models.FloatField(
-        default=0.7,
+        default=0.25,
         validators=_share,
         help_text="What an answer must bring: a question is given up as ambiguous once an answer "
         "to it is expected to settle fewer than this many labels for each that it would settle "
-        "on a new question. At 0.7 that is after three yes and three no of nine; at 0, never "
-        "before the last answer allowed.",
+        "on a new question. At 0.25, three yes and three no of nine are given up; at 0, nothing "
+        "is before the last answer allowed.",
     )
     random_share = models.FloatField(
         default=0.1,

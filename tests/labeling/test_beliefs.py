@@ -43,13 +43,13 @@ def test_it_is_ambiguous_at_the_cap(question):
 def test_it_is_given_up_when_no_answer_is_worth_its_cost(question):
     assert judged(question, 0.5, 2, 2) == State.OPEN
     assert judged(question, 0.5, 3, 3) == State.AMBIGUOUS
-    question.project.answer_cost, question.state = 0.5, State.OPEN
+    question.project.answer_cost, question.state = 0, State.OPEN
     assert judged(question, 0.5, 3, 3) == State.OPEN
 
 
 def test_a_late_answer_does_not_put_it_before_people_again(question):
     assert judged(question, 0.5, 3, 3) == State.AMBIGUOUS
-    assert judged(question, 0.85, 4, 3) == State.AMBIGUOUS
+    assert judged(question, 0.65, 4, 3) == State.AMBIGUOUS
     assert judged(question, 0.97, 5, 3) == State.SETTLED
 
 

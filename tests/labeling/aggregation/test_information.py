@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from labeling.aggregation.information import information, prospect, relative_worth
-from labeling.aggregation.online import log_odds, probability
+from labeling.aggregation.information import (
+    CAREFUL,
+    STEP,
+    information,
+    prospect,
+    relative_worth,
+)
+from labeling.aggregation.online import ONE, shown
 
 GRID = np.linspace(0.01, 0.99, 25)
 
@@ -42,10 +48,11 @@ def test_yes_and_no_are_alike():
     assert information(0.7, 0.95, GRID) == pytest.approx(information(0.95, 0.7, 1 - GRID))
 
 
-def worth(yes, no, *, cap=9, settle_at=0.95):
-    """Of a question that was answered so by average annotators, from even odds on."""
-    belief = probability((yes - no) * log_odds(0.85))
-    return relative_worth(belief, yes=yes, no=no, left=cap - yes - no, settle_at=settle_at)
+def worth(yes, no, *, cap=9, settle_at=0.9, prior=0.5):
+    """Of a question that newcomers answered so."""
+    belief = shown(prior, [ONE] * yes + [-ONE] * no)
+    left = cap - yes - no
+    return relative_worth(belief, prior=prior, yes=yes, no=no, left=left, settle_at=settle_at)
 
 
 def test_a_new_question_is_worth_one():
@@ -57,46 +64,55 @@ def test_the_more_evenly_people_are_split_the_less_another_answer_is_worth():
     assert even == sorted(even, reverse=True) and even[-1] == 0
 
 
-def test_what_lacks_one_answer_is_worth_more_than_what_is_new():
-    assert worth(1, 0) > 1 and worth(0, 1) == worth(1, 0)
+def test_what_lacks_little_is_worth_more_than_what_is_new():
+    assert worth(3, 0) > 1 and worth(0, 3) == pytest.approx(worth(3, 0))
 
 
 def test_what_no_answer_allowed_can_settle_is_worth_nothing():
     assert worth(4, 4) == 0 and worth(5, 4) == 0
-    assert worth(4, 4, cap=12) > 0
+    assert worth(4, 4, cap=20) > 0
 
 
-def test_three_to_three_of_nine_is_given_up_and_two_to_two_is_not():
-    for settle_at in (0.9, 0.95, 0.99):
-        assert worth(3, 3, settle_at=settle_at) < 0.7 < worth(2, 2, settle_at=settle_at)
+def test_three_to_three_of_nine_is_given_up_and_less_than_that_is_not():
+    assert worth(3, 3) < 0.25 < min(worth(1, 1), worth(2, 1), worth(2, 2), worth(3, 2), worth(4, 2))
 
 
-def test_an_unbelievable_threshold_does_not_make_new_questions_worthless():
-    for settle_at in (0.5, 0.6, 0.95, 0.999, 0.9999):
-        assert worth(0, 0, settle_at=settle_at) in {0, 1}
-        assert worth(1, 1, settle_at=settle_at) <= 1
+def test_what_is_rare_is_not_given_up_while_people_still_say_that_it_is_there():
+    assert min(worth(n, 0, prior=0.1) for n in range(5)) > 0.25
+    assert worth(3, 1, prior=0.1) > 0.25
+
+
+@pytest.mark.parametrize("settle_at", [0.5, 0.6, 0.95, 0.99, 0.9999])
+@pytest.mark.parametrize("cap", [2, 3, 5, 9, 30])
+def test_a_threshold_out_of_reach_does_not_make_new_questions_worthless(settle_at, cap):
+    assert worth(0, 0, cap=cap, settle_at=settle_at) == 1
+    if cap > 4:
+        assert worth(1, 0, cap=cap, settle_at=settle_at) > 0.25
 
 
 @pytest.mark.parametrize("left", [1, 2, 5])
 def test_a_prospect_keeps_within_what_is_left(left):
     for belief in GRID:
-        found = prospect(belief, yes=2, no=1, left=left, settle_at=0.95)
+        found = prospect(belief, prior=0.3, yes=2, no=1, left=left, settle_at=0.95)
         assert 0 <= found.settled <= 1 and 0 <= found.answers <= left
 
 
-def test_a_prospect_is_what_a_simulation_gives():
+def test_a_prospect_is_what_careful_annotators_bring_about():
     dice = np.random.default_rng(0)
-    rounds, settled, used = 40_000, 0, 0
-    for coin, truth in zip(dice.random(rounds) < 0.1, dice.random(rounds) < 0.5, strict=True):
-        odds = count = 0
-        while abs(odds) < 2 and count < 9:  # two more on one side than on the other settle it
-            right = dice.random() < (0.5 if coin else 0.85)
-            odds += 1 if right == truth else -1
-            count += 1
-            if abs(odds) + 9 - count < 2:
+    rounds, settled, used = 4_000, 0.0, 0
+    for _ in range(rounds):
+        said: list[float] = []
+        while len(said) < 6:
+            belief = shown(0.5, said)
+            if max(belief, 1 - belief) >= 0.9:
+                settled += max(belief, 1 - belief)
                 break
-        settled += abs(odds) == 2 and not coin and (odds > 0) == truth
-        used += count
-    found = prospect(0.5, yes=0, no=0, left=9, settle_at=0.95)
-    assert found.settled == pytest.approx(settled / rounds, abs=0.01)
-    assert found.answers == pytest.approx(used / rounds, rel=0.01)
+            chance = belief * CAREFUL + (1 - belief) * (1 - CAREFUL)
+            said.append(STEP if dice.random() < chance else -STEP)
+        else:
+            belief = shown(0.5, said)
+            settled += max(belief, 1 - belief) if max(belief, 1 - belief) >= 0.9 else 0
+        used += len(said)
+    found = prospect(0.5, prior=0.5, yes=0, no=0, left=6, settle_at=0.9)
+    assert found.settled == pytest.approx(settled / rounds, abs=0.02)
+    assert found.answers <= used / rounds  # which asks on where nothing can settle any more
