@@ -19,7 +19,7 @@ Disagreement = Callable[["_Units", Floats], tuple[Floats, Floats]]
 
 BLOCK = 2 * 10**6  # numbers held at a time while resampling
 GROUPS = 2000
-FEW = 32  # classes, of which all pairs are kept
+FEW = 128  # classes, of which all pairs are kept
 
 
 @dataclass(frozen=True)

@@ -240,7 +240,7 @@ def test_the_interval_covers_what_the_whole_population_would_say(level: Level) -
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("few", [1, 32])
+@pytest.mark.parametrize("few", [1, 128])
 def test_tasks_in_groups_come_to_what_kinds_of_tasks_come_to(
     level: Level, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
