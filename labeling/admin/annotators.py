@@ -147,7 +147,7 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
         both = (confusion.sensitivity, confusion.specificity)
         return " · ".join("–" if share is None else f"{100 * share:.0f} %" for share in both)
 
-    @admin.display(description="median seconds")
+    @admin.display(description="median s a tile")
     def seconds(self, annotator: Annotator) -> str:
         record = record_of(annotator)
         if record.seconds is None:
