@@ -18,7 +18,8 @@ IN_HAND = timedelta(minutes=2)  # after that an answer still counts, but others 
 EDGE = 1e-6
 
 # How many more answers a question needs: as many as its project and its reviewer want of it, and
-# as many as it takes to settle if all agree; at least one, and no more than the cap allows.
+# as many as settle it should they all agree, taken for independent: rather fewer than more. At
+# least one, and no more than the cap allows.
 _NEEDS = """greatest(1, {q}.answers_wanted - {q}.answers_count, least(
     %(cap)s - {q}.answers_count,
     greatest(%(least)s - {q}.answers_count, ceil((%(certain)s - abs(

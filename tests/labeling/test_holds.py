@@ -106,6 +106,32 @@ def test_challenges_that_lapse_hold_nothing(alice, shapes):
 
 
 @pytest.mark.django_db
+def test_a_retired_tile_completes_its_picture_and_is_not_asked(alice, scenes):
+    Question.objects.filter(grid=4, state=State.OPEN, tile__position__gte=8).update(
+        state=State.SETTLED, settled_at=timezone.now()
+    )
+    challenge = challenges.issue(annotator=alice, project=scenes.project, kind="split")
+    assert len(challenge.tiles) == len(challenge.questions) == 16
+    assert challenge.reasons[8:] == [Challenge.SHOWN] * 8
+    assert challenges.answer(challenge=challenge, selected=[1, 16]).recorded == 8
+    assert not Answer.objects.filter(question__state=State.SETTLED).exists()
+
+
+@pytest.mark.django_db
+def test_a_picture_is_asked_of_as_many_as_its_tiles_need(scenes, alice, bob, mallory):
+    pictures = [
+        challenges.issue(annotator=annotator, project=scenes.project, kind="split")
+        for annotator in (alice, bob, mallory, Annotator.objects.create(pseudonym="dora"))
+    ]
+    assert len({tuple(challenge.tiles) for challenge in pictures}) == 2
+    eve = Annotator.objects.create(pseudonym="eve")
+    assert challenges.issue(annotator=eve, project=scenes.project, kind="split") is None
+    challenges.skip(challenge=pictures[0])
+    again = challenges.issue(annotator=eve, project=scenes.project, kind="split")
+    assert again.tiles == pictures[0].tiles
+
+
+@pytest.mark.django_db
 def test_nobody_waits_for_those_who_are_blocked(mallory, shapes, ada):
     labels.block(annotator=mallory, by=ada)
     mallory.refresh_from_db()
