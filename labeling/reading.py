@@ -70,7 +70,7 @@ class Found:
     inferred: Inferred
     count: Ids  # (Q,) answers
     yes: Ids  # (Q,)
-    turned: dict[int, int]  # annotator's id → the id of the first answer that is another's
+    turned: dict[int, int]  # annotator's id → the id of the first answer that weighs nothing
 
 
 def read(project: Project, *, newest: int) -> tuple[Asked, Given]:

@@ -1,4 +1,4 @@
-"""Answers of yes and no added up, with those put apart whose annotators had turned bad."""
+"""Answers of yes and no added up, without those whose annotators had turned bad."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class Inferred:
     blind: Floats  # (Q,) the same as if a question's own gold were unknown
     sensitivity: Floats  # (W,) of their answers that are not suspect; NaN where there are none
     specificity: Floats  # (W,)
-    suspect: Bools  # (N,) answers that are another's: from a turn on
+    suspect: Bools  # (N,) answers that weigh nothing: from a turn on
     turned: dict[int, int]  # annotator who was found to have turned → the first such answer
 
 
@@ -42,33 +42,36 @@ def infer(
     question: (N,) below Q. annotator: (N,) below `annotators`. value: (N,) yes or no.
     prior: (Q,) probabilities of "yes". verdict: (Q,) 1 yes, 0 no, -1 unknown. gold: (Q,) whether
         it was known before anybody answered; other verdicts may be there because of the answers.
-    suspect: (N,) answers that are known to be suspect; of those annotators nobody turns again.
+    suspect: (N,) answers that are known to be suspect; of their annotators nobody turns again.
+
+    To leave suspect answers out costs what an honest liar tells, who can be read the other way
+    round; but whoever lies about some questions only would be believed about the others.
     """
-    suspect = suspect.copy()
 
-    def inferred() -> Aggregate | None:
-        worker = annotator + suspect * annotators
-        return _aggregate(question, worker, value, prior, verdict, gold) if len(worker) else None
+    def inferred(kept: Bools) -> Aggregate | None:
+        columns = question[kept], annotator[kept], value[kept]
+        return _aggregate(*columns, prior, verdict, gold) if kept.any() else None
 
-    result = inferred()
+    kept = ~suspect
+    result = inferred(kept)
     turned = {}
     if result is not None:
-        right = _right(question, annotator + suspect * annotators, value, verdict, result)
+        right = np.full(len(question), 0.5)
+        right[kept] = _right(question[kept], annotator[kept], value[kept], verdict, result)
         turned = _turned(annotator, right, suspect, annotators)
     if turned:
         first = np.full(annotators, len(question))
         first[list(turned)] = list(turned.values())
-        suspect |= np.arange(len(question)) >= first[annotator]
-        result = inferred()
+        kept &= np.arange(len(question)) < first[annotator]
+        result = inferred(kept)
     probability, blind = prior.copy(), prior.copy()
     coins = np.full((annotators, 2), np.nan)
     if result is not None:
         probability[result.tasks] = result.posterior[:, 1]
         blind[result.tasks] = result.blind[:, 1]
-        usual = result.workers < annotators
-        coins[result.workers[usual]] = np.diagonal(result.confusion[usual], axis1=1, axis2=2)
+        coins[result.workers] = np.diagonal(result.confusion, axis1=1, axis2=2)
     probability = np.where(verdict >= 0, verdict, probability)
-    return Inferred(probability, blind, coins[:, 1], coins[:, 0], suspect, turned)
+    return Inferred(probability, blind, coins[:, 1], coins[:, 0], ~kept, turned)
 
 
 def _aggregate(

@@ -6,8 +6,8 @@ twenty times, by the rules of `labeling.answers` and `labeling.labels`. Attacker
 
 - clickers: 40 % of all answers are given by people who guess
 - liars, yes-sayers, no-sayers: a clique of 20 % of all people who always say what is wrong, yes, no
-- plotters: a clique of 20 % who lie about a fifth of the questions, the same ones, and are right
-  about all others
+- plotters: a clique of 20 % who lie about every other question, the same ones, and are right about
+  all others
 - sleepers: a clique of 20 % who are right for 200 answers, and lie from then on
 
 Each is compared with the same answers without the attackers'. People who are found out are suspect,
@@ -110,7 +110,7 @@ def attacked(crowd: Crowd, attack: str, gold: float, draw: Generator) -> Stream:
         "liars": lies,
         "yes-sayers": np.ones(len(asked), bool),
         "no-sayers": np.zeros(len(asked), bool),
-        "plotters": np.where(asked % 5 == 0, lies, truth[asked]),
+        "plotters": np.where(asked % 2 == 0, lies, truth[asked]),
         "sleepers": np.where(count < SLEEP, value, lies),
     }
     return Stream(

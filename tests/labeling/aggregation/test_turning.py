@@ -1,4 +1,4 @@
-"""Yes and no added up; answers from a turn on are another's."""
+"""Yes and no added up; answers from a turn on weigh nothing."""
 
 from dataclasses import dataclass
 
@@ -46,7 +46,7 @@ def infer(crowd: Crowd, **known: np.ndarray) -> turning.Inferred:
     return turning.infer(*columns, annotators=PEOPLE, **{**usual, **known})
 
 
-def test_it_finds_who_turned_and_puts_the_rest_apart(crowd: Crowd) -> None:
+def test_it_finds_who_turned_and_leaves_out_the_rest(crowd: Crowd) -> None:
     found = infer(crowd)
     theirs = np.flatnonzero(crowd.annotator == SLEEPER)
     assert list(found.turned) == [SLEEPER]
@@ -61,6 +61,12 @@ def test_whoever_is_known_to_be_suspect_is_not_found_again(crowd: Crowd) -> None
     again = infer(crowd, suspect=first.suspect)
     assert again.turned == {}
     assert again.probability == pytest.approx(first.probability)
+
+
+def test_a_question_that_only_the_suspect_answered_keeps_its_prior(crowd: Crowd) -> None:
+    found = infer(crowd, suspect=crowd.question == 7)
+    assert found.probability[7] == 0.5
+    assert ((found.probability > 0.5) == crowd.truth).mean() > 0.97
 
 
 def test_verdicts_hold_and_gold_is_seen_blindly_too(crowd: Crowd) -> None:
