@@ -213,10 +213,12 @@ class Asking:
         ranked = self._ranked(list({c.question: c for c in wanted}.values()))
         likely = [c for c in ranked if c.probability >= 0.5]
         unlikely = [c for c in ranked if c.probability < 0.5]
-        some = 2 if len(likely) < 2 else 1 + (random.random() < 0.5)
+        # The answers of who is suspect weigh nothing, and gold is where they can prove themselves.
+        known = GRID_TILES if self.annotator.suspect else GRID_GOLD
+        some = known // 2 + (len(likely) < 2 or random.random() < 0.5)
         gold = grid.take(roles[YES], Reason.GOLD, some)
-        gold += grid.take(roles[NO], Reason.GOLD, GRID_GOLD - gold)
-        gold += grid.take(roles[YES], Reason.GOLD, GRID_GOLD - gold)
+        gold += grid.take(roles[NO], Reason.GOLD, known - gold)
+        gold += grid.take(roles[YES], Reason.GOLD, known - gold)
         places = GRID_TILES - gold
         lucky = sum(random.random() < self.project.random_share for _ in range(places))
         grid.take(roles[Reason.RANDOM], Reason.RANDOM, lucky)

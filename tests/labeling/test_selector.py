@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from labeling import answers, challenges, questions, selector, tiles, windows
 from labeling.models import Answer, Concept, Image, Project, Question
@@ -45,6 +46,16 @@ def test_it_does_not_repeat_an_image_in_a_grid(alice, shapes):
     for _ in range(5):
         images = [question.tile.image_id for question in picked(choose(alice, shapes, "grid"))]
         assert len(set(images)) == 9
+
+
+def test_who_is_suspect_is_asked_what_is_known(mallory, shapes):
+    mallory.suspect_since = timezone.now()
+    known = Question.objects.filter(kind="concept", state=State.GOLD, concept__name="circle")
+    Question.objects.filter(concept__name="square").delete()
+    grid = choose(mallory, shapes, "grid")
+    assert [pick.reason for pick in grid.picks].count("gold") == known.count() == 6
+    say(mallory, known)
+    assert "gold" not in {pick.reason for pick in choose(mallory, shapes, "grid").picks}
 
 
 def test_gold_may_stand_anywhere(alice, shapes):
