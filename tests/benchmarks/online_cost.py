@@ -40,10 +40,7 @@ def main() -> None:
         import django
 
         django.setup()
-        print(
-            "| answers stored | record, median ms | p95 ms | recomputation, s | longest wait, ms |"
-        )
-        print("|---:|---:|---:|---:|---:|")
+        print(HEADER)
         medians = [measure(size) for size in sizes]
     print(f"\nMedian at the most ÷ at the fewest: {medians[-1] / medians[0]:.2f}.")
 
