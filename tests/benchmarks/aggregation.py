@@ -6,8 +6,8 @@ FOLDER holds a folder a set, with answers.csv (task,worker,label) and truth.csv 
 method gets a process of its own for each set, which is ended at the limit. crowd-kit is no part of
 the environment; put it in a folder of its own and name that folder in PYTHONPATH:
 
-    pip install --no-deps --target LIBRARIES crowd-kit==1.4.2 scikit-learn==1.5.2 joblib threadpoolctl \\
-        cloudpickle nltk tqdm transformers
+    pip install --no-deps --target LIBRARIES crowd-kit==1.4.2 scikit-learn==1.5.2 joblib \\
+        threadpoolctl cloudpickle nltk tqdm transformers
 """
 
 import argparse

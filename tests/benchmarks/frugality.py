@@ -1,0 +1,183 @@
+"""Answers an item that a given accuracy of labels costs, with answers that people once gave.
+
+python tests/benchmarks/frugality.py FOLDER [--photographs N] [--seeds N] [--picture FILE.svg]
+
+FOLDER holds cifar10/ (human_counts_test.csv: task,n0 … n9,truth; model_probabilities_test.csv:
+p0 … p9,task,truth) and crowd/ with a folder a set; those with many answers a task are used.
+
+Everything is asked as the product asks: "does it show a cat?", yes or no, of each photograph and
+each of the ten classes, which are known to be seen in a tenth of the photographs. Saying no to
+everything would be right nine times of ten, so what counts is whether the class believed most of a
+photograph is its true one. Majority of five is five answers to each of the ten questions.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import crowds
+import drawing
+import numpy as np
+import simulation
+from crowds import Floats
+from drawing import Axis, Panel
+from simulation import Curve, Product, Rules, Supply
+
+MANY = 8  # answers a task that a crowd must have, to have a choice
+MAJORITY = "random order, majority of five"
+GOALS = 0.95, 0.98
+SURE = 0.002  # a model's probabilities are kept so far from 0 and 1
+RULES = {"settled at .95": Rules(), "settled at .99": Rules(settle_at=0.99)}
+Methods = dict[str, Curve]
+
+
+def main() -> int:
+    args = _arguments()
+    results: dict[str, Methods] = {}
+    questions: dict[str, int] = {}
+    for name, supply, priors in _worlds(args.folder, args.photographs):
+        seeds = args.seeds if isinstance(supply(0), simulation.Recorded) else 1
+        runs = [_measure(supply, priors, seed) for seed in range(seeds)]
+        results[name] = {method: _mean([run[method] for run in runs]) for method in runs[0]}
+        questions[name] = supply(0).concepts
+        _print(name, results[name], questions[name])
+    if not results:
+        print(f"{args.folder} holds neither cifar10/ nor crowd/.", file=sys.stderr)
+        return 2
+    if args.picture:
+        panels = [_panel(name, curves) for name, curves in results.items()]
+        drawing.save(args.picture, panels, 3, "Label accuracy by answers an item")
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="What a given accuracy of labels costs.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--photographs", type=int, default=4_000, help="of CIFAR-10's test set")
+    parser.add_argument("--seeds", type=int, default=5, help="random orders of each crowd")
+    parser.add_argument("--picture", type=Path, help="where to draw the curves, as SVG")
+    return parser.parse_args()
+
+
+World = tuple[str, Callable[[int], Supply], dict[str, Floats]]
+
+
+def _worlds(folder: Path, photographs: int) -> list[World]:
+    """Name, the supply of answers by seed, and what may be believed before any answer."""
+    worlds: list[World] = []
+    if (folder / "cifar10").is_dir():
+        counts, truth, model = _cifar(folder / "cifar10", photographs)
+        priors = {
+            "without a model": np.full(counts.size, 0.1),
+            "with a model": model.reshape(-1).clip(SURE, 1 - SURE),
+        }
+        worlds.append(("CIFAR-10H", lambda seed: _counted(counts, truth, seed), priors))
+    for path in crowds.folders(folder / "crowd"):
+        crowd = crowds.read(path)
+        if len(crowd.task) >= MANY * (crowd.task.max() + 1):
+            concepts = 1 if len(crowd.classes) == 2 else len(crowd.classes)
+            share = 0.5 if concepts == 1 else 1 / concepts
+            prior = np.full(len(crowd.known) * concepts, share)
+            worlds.append((crowd.name, _recorded(crowd), {"without a model": prior}))
+    return worlds
+
+
+def _counted(counts: crowds.Ints, truth: crowds.Ints, seed: int) -> Supply:
+    return simulation.Counted(counts, truth, np.random.default_rng(seed))
+
+
+def _recorded(crowd: crowds.Crowd) -> Callable[[int], Supply]:
+    return lambda seed: simulation.Recorded(crowd, np.random.default_rng(seed))
+
+
+def _cifar(folder: Path, photographs: int) -> tuple[crowds.Ints, crowds.Ints, Floats]:
+    """Counts (n, 10), classes (n,) and a classifier's probabilities (n, 10) of some photographs."""
+    humans = np.loadtxt(folder / "human_counts_test.csv", np.intp, delimiter=",", skiprows=1)
+    path = folder / "model_probabilities_test.csv"
+    model = np.loadtxt(path, delimiter=",", skiprows=1)
+    if (humans[:, 0] != model[:, 10]).any():
+        raise SystemExit(f"{path} is not in the order of human_counts_test.csv.")
+    drawn = np.random.default_rng(0).permutation(len(humans))[:photographs]
+    return humans[drawn, 1:11], humans[drawn, 11], model[drawn, :10]
+
+
+def _measure(supply: Callable[[int], Supply], priors: dict[str, Floats], seed: int) -> Methods:
+    first = supply(seed)
+    count = first.items * first.concepts
+    share = float(priors["without a model"][0])
+    infer = {
+        MAJORITY: simulation.majority,
+        "random order, Dawid-Skene": simulation.plain_em,
+        "random order, this product": simulation.ours,
+    }
+    curves = simulation.random_order(first, share, count // 4, infer)
+    for name, prior in priors.items():
+        for settled, rules in RULES.items():
+            draw = np.random.default_rng(1000 + seed)
+            product = Product(supply(seed), prior, rules, draw)
+            curves[f"selected {name}, {settled}"] = simulation.selected(product, count // 8)
+    return curves
+
+
+def _mean(curves: list[Curve]) -> Curve:
+    """Of several runs, each of which stays where it stopped."""
+    stops = [curve[-1][0] for curve in curves]
+    places = np.unique([x for curve in curves for x, _ in curve])
+    places = np.append(places[places < np.mean(stops)], np.mean(stops))
+    each = [np.interp(places, *zip(*curve, strict=True)) for curve in curves]
+    return list(zip(places.tolist(), np.mean(each, axis=0).tolist(), strict=True))
+
+
+def needed(curve: Curve, goal: float) -> float:
+    """Answers an item at which the curve first reaches the goal; NaN if it never does."""
+    if curve[0][1] >= goal:
+        return curve[0][0]
+    for (x0, y0), (x1, y1) in pairwise(curve):
+        if y1 >= goal:
+            return x0 + (x1 - x0) * (goal - y0) / (y1 - y0)
+    return float("nan")
+
+
+def _print(name: str, curves: Methods, questions: int) -> None:
+    five, goal = curves[MAJORITY][-1]
+    print(f"**{name}**, {questions} yes-or-no questions an item\n")
+    print(
+        f"| answers an item to reach | 95 % | 98 % | {goal:.1%} as majority of five | of its ",
+        end="",
+    )
+    print(f"{five:.1f} | at the end | accuracy then |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
+    for method, curve in curves.items():
+        costs = [needed(curve, aim) for aim in (*GOALS, goal)]
+        cells = ["–" if np.isnan(cost) else f"{cost:.1f}" for cost in costs]
+        part = "–" if np.isnan(costs[2]) else f"{costs[2] / five:.0%}"
+        print(f"| {method} | {' | '.join(cells)} | {part} | ", end="")
+        print(f"{curve[-1][0]:.1f} | {curve[-1][1]:.3f} |")
+    print(flush=True)
+
+
+def _panel(name: str, curves: Methods) -> Panel:
+    highest = max(y for curve in curves.values() for _, y in curve)
+    end = max(x for curve in curves.values() for x, _ in curve)
+    high = min(1.0, np.ceil(highest * 50 + 0.5) / 50)
+    low = max(0.5, high - 0.2)
+    ticks = [tick for tick in (0.25, 0.5, 1, 2, 5, 10, 20, 50) if tick <= end * 1.1]
+    left = 0.25 if end > 12 else 0.5
+    return Panel(
+        name,
+        Axis(
+            "answers an item",
+            left,
+            max(end, ticks[-1]) * 1.05,
+            [t for t in ticks if t >= left],
+            log=True,
+        ),
+        Axis("label accuracy", low, high, np.arange(low, high + 0.001, 0.05).round(2).tolist()),
+        curves,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
