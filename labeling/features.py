@@ -116,6 +116,7 @@ def _read(path: Path, concepts: set[int]) -> Features:
         shapes = {name: _shape(file, name) for name in KINDS}
         if (
             shapes["images"][0] != shapes["tiles"][0]
+            or not shapes["images"][1]
             or shapes["texts"][0] != shapes["concepts"][0]
             or (shapes["texts"][0] and shapes["texts"][1] != shapes["images"][1])
         ):

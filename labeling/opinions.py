@@ -43,7 +43,7 @@ SURE = 0.8  # from which probability on a question is believed, either way
 MOST = 10_000  # questions that a probe is fitted on
 ROUNDS = 2  # of probe and belief
 GROWTH = 1.2  # once so many times as many questions are known, all is learned anew
-NOTICEABLE = 0.1  # log-odds: smaller moves are not written
+NOTICEABLE = 0.2  # log-odds: smaller moves are not written
 KNOWN = 14.0  # log-odds of a truth that is known
 EDGE = 1e-6
 

@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from labeling.aggregation.probe import Probe
 from training.beliefs import TAG_CONFIDENCE
 from training.clip import Clip
 from training.data import Row, Snapshot, digest, pack
@@ -24,8 +26,6 @@ from training.files import TrainingError, read_json, write_json, write_tensors
 REFERENCES = 512  # pictures that say how well a text usually fits
 FEW = 3  # informed pictures on each side that a probe needs
 ENOUGH = 20  # positive held-out pairs that a scale needs
-FOLDS = 5
-RIDGE = 0.05  # pull of a probe's weights towards none
 UNKNOWN = (1.0, -2.0)  # the scale of a concept's fit where no concept was ever judged
 
 
@@ -88,13 +88,12 @@ def calibrate(clip: Clip, snapshot: Snapshot, cache: Path) -> Calibration:
     truth = informed(snapshot.train, names)
     probed = ((truth > 0.5).sum(0) >= FEW) & ((truth < 0.5).sum(0) >= FEW)
     chosen = [i for i, enough in enumerate(probed.tolist()) if enough]
-    probes = _probes(train, fits[:, chosen], truth[:, chosen])
+    probes, logits = _probes(train, fits[:, chosen], truth[:, chosen])
     held_out, test_fits = informed(snapshot.test, names), _fits(plain, test, texts)
     if int((held_out[:, chosen] > 0.5).sum()) >= ENOUGH:
         logits = _apply(test, test_fits[:, chosen], probes)
         scales = [platt(logits, held_out[:, chosen]), platt(test_fits, held_out, UNKNOWN)]
     else:
-        logits = _out_of_fold(train, fits[:, chosen], truth[:, chosen])
         scales = [platt(logits, truth[:, chosen]), platt(fits, truth, UNKNOWN)]
     scales.append(_caption_scale(plain, clip, snapshot, train, test))
     concepts = [bare(names[i]) for i in chosen]
@@ -136,27 +135,22 @@ def _apply(images: Tensor, fits: Tensor, probes: Tensor) -> Tensor:
     return images @ probes[:, :-2].T + fits * probes[:, -2] + probes[:, -1]
 
 
-def _probes(images: Tensor, fits: Tensor, truth: Tensor) -> Tensor:
-    """Ridge logistic regression, all concepts at once."""
+def _probes(images: Tensor, fits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """(C, E + 2) probes, and (n, C) what they say out of fold, each of the rows that it learned."""
     probes = torch.zeros(truth.shape[1], images.shape[1] + 2)
-    if not truth.numel():
-        return probes
-
-    def loss(weights: Tensor) -> Tensor:
-        fitted = _cross_entropy(_apply(images, fits, weights), truth)
-        return fitted + RIDGE / 2 * weights[:, :-1].square().sum()
-
-    return _minimum(loss, probes)
-
-
-def _out_of_fold(images: Tensor, fits: Tensor, truth: Tensor) -> Tensor:
     logits = torch.zeros_like(truth)
-    fold = torch.arange(len(images)) % FOLDS
-    for number in range(FOLDS):
-        here = fold == number
-        probes = _probes(images[~here], fits[~here], truth[~here])
-        logits[here] = _apply(images[here], fits[here], probes)
-    return logits
+    for column in range(truth.shape[1]):
+        known = truth[:, column].isfinite()
+        belief = truth[known, column].double()
+        rows = torch.cat([images[known], fits[known, column, None]], 1).numpy()
+        probe = Probe(
+            rows, torch.stack([1 - belief, belief], 1).numpy(), np.ones(len(rows)), hints=1
+        )
+        weights = torch.from_numpy(probe.linear())  # (E + 2, 2)
+        probes[column] = (weights[:, 1] - weights[:, 0]).float()
+        chances = torch.from_numpy(probe.out_of_fold[:, 1])
+        logits[known, column] = chances.logit(1e-6).float()
+    return probes, logits
 
 
 def platt(x: Tensor, truth: Tensor, default: tuple[float, float] = (1.0, 0.0)) -> list[float]:

@@ -19,7 +19,13 @@ from .dawid_skene import Aggregate, aggregate
 Singles = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-RIDGES = 10.0, 2.0, 0.4, 0.08  # tried in turn, a feature: prior precision of a weight is RIDGE · D
+RIDGES = (
+    10.0,
+    1.0,
+    0.3,
+    0.1,
+    0.03,
+)  # tried in turn, a feature: prior precision of a weight is RIDGE · D
 SMOOTHING = 3.0  # pseudo-tasks in the class frequencies that a probe starts from
 CURVATURE = 0.1  # about p(1 - p): only sets the optimiser's steps, not its result
 STEPS = 40
@@ -148,6 +154,17 @@ class Probe:
             found[start : start + ROWS] = _softmax(self._scores(self._best, turned)).mean(1)
         return found
 
+    def linear(self) -> Floats:
+        """(D + 1, K): the mean of the folds' models as weights on a plain row, and a constant.
+
+        Scores, whose softmax is nearly `mean`, for where only sums of products can be done.
+        """
+        basis = self._basis
+        weights = self._best.mean(0)  # (D + 1, K)
+        plain = basis.scale[:, None] * (basis.axes @ weights[:-1])
+        constant = self._offset.mean(0) + weights[-1] - basis.mean @ plain
+        return np.concatenate([plain, constant[None]])
+
     def _fitted(self) -> Floats:
         """The weights (F, D + 1, K) of the ridge with the best out-of-fold likelihood."""
         best = weights = np.zeros(self._shape)
@@ -218,7 +235,10 @@ class Probe:
 
 @dataclass(frozen=True)
 class _Basis:
-    """Standardised features, turned so that the rows' coordinates are uncorrelated."""
+    """Features brought halfway to equal spread, turned so that coordinates are uncorrelated.
+
+    Their own scales tell something, as in principal components, but units must not decide.
+    """
 
     mean: Singles  # (D,)
     scale: Singles  # (D,)
@@ -230,8 +250,10 @@ class _Basis:
         square = np.einsum("nd,nd->d", rows, rows, dtype=np.float64) / len(rows)
         spread = np.sqrt(np.maximum(square - mean**2, 0))
         moves = spread > 1e-4 * np.sqrt(square)
-        scale = np.divide(1, spread, where=moves, out=np.zeros_like(spread)).astype(np.float32)
-        scale[len(scale) - hints :] *= np.sqrt(np.float32(len(scale)))
+        usual = np.sqrt(np.mean(np.square(spread[: len(spread) - hints])) + 1e-30)
+        worth = np.sqrt(spread * usual)  # what is divided by
+        worth[len(spread) - hints :] = spread[len(spread) - hints :] / np.sqrt(len(spread))
+        scale = np.divide(1, worth, where=moves, out=np.zeros_like(worth)).astype(np.float32)
         plain = (rows - mean.astype(np.float32)) * scale
         _, axes = np.linalg.eigh((plain.T @ plain).astype(np.float64))
         return cls(mean.astype(np.float32), scale, axes.astype(np.float32))
@@ -245,7 +267,7 @@ def _checked(
     features: npt.ArrayLike, belief: npt.ArrayLike, weight: npt.ArrayLike | None
 ) -> tuple[Singles, Floats, Floats]:
     rows, targets = np.asarray(features, np.float32), np.array(belief, np.float64)
-    if rows.ndim != 2 or targets.ndim != 2 or len(rows) != len(targets):
+    if rows.ndim != 2 or targets.ndim != 2 or len(rows) != len(targets) or not rows.shape[1]:
         raise ValueError(f"features {rows.shape} and belief {targets.shape} must be a row a task")
     weights = np.ones(len(rows)) if weight is None else np.asarray(weight, np.float64)
     if weights.shape != (len(rows),) or not (np.isfinite(weights) & (weights >= 0)).all():

@@ -15,7 +15,7 @@ def seen() -> tuple[np.ndarray, np.ndarray]:
     dice = np.random.default_rng(0)
     features = dice.standard_normal((TASKS, WIDTH)).astype(np.float32)
     scores = features[:, :CLASSES] * 3 + dice.gumbel(size=(TASKS, CLASSES))
-    return features * np.linspace(0.01, 40, WIDTH, dtype=np.float32) + 5, scores.argmax(1)
+    return features * np.linspace(0.5, 5, WIDTH, dtype=np.float32) + 5, scores.argmax(1)
 
 
 def answers_to(truth: np.ndarray, each: int, right: float) -> tuple[np.ndarray, ...]:
@@ -121,11 +121,21 @@ def test_a_hint_counts_where_there_is_little_to_learn_from():
     assert right[0] < 0.75 < 0.85 < right[1]
 
 
+def test_its_linear_form_says_nearly_the_same(seen):
+    features, truth = seen
+    probe = Probe(features, np.eye(CLASSES)[truth], np.ones(TASKS), hints=2)
+    weights = probe.linear()
+    scores = features @ weights[:-1] + weights[-1]
+    powers = np.exp(scores - scores.max(1, keepdims=True))
+    assert np.allclose(powers / powers.sum(1, keepdims=True), probe.mean(features), atol=0.05)
+
+
 @pytest.mark.parametrize(
     ("features", "belief", "more"),
     [
         (np.ones((3, 2)), np.ones((2, 2)), {}),
         (np.ones(3), np.ones((3, 2)), {}),
+        (np.ones((3, 0)), np.ones((3, 2)), {}),
         (np.ones((3, 2)), -np.ones((3, 2)), {}),
         (np.ones((3, 2)), np.zeros((3, 2)), {}),
         (np.ones((3, 2)), np.ones((3, 2)), {"weight": [1, 2]}),
