@@ -34,13 +34,6 @@ class Crowd:
     known: Ints  # tasks that have answers and whose truth is known
     truth: Ints  # their classes
 
-    def majority(self) -> Floats:
-        """Shares of the votes: (T, K)."""
-        k = len(self.classes)
-        votes = np.bincount(self.task * k + self.label, minlength=(self.task.max() + 1) * k)
-        shares: Floats = votes.reshape(-1, k) / votes.reshape(-1, k).sum(1, keepdims=True)
-        return shares
-
 
 def read(folder: Path) -> Crowd:
     task, worker, label = _columns(folder / "answers.csv", ("task", "worker", "label"))
@@ -99,7 +92,7 @@ def dawid_skene(
 ) -> Floats:
     """Plain Dawid-Skene by EM from the majority: (T, K); shape is (T, W, K).
 
-    As crowd-kit's: no priors on annotators, run until the bound gains less than 1e-5 an answer.
+    As in crowd-kit: no priors on annotators, until the likelihood gains less than 1e-5 an answer.
     """
     tasks, workers, k = shape
     cells = csr_array((np.ones(len(task)), (task, worker * k + label)), shape=(tasks, workers * k))

@@ -11,7 +11,7 @@ Points = Sequence[tuple[float, float]]
 
 WIDTH, HEIGHT = 300, 250  # of a panel
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 34, 44  # of its plot to its edges
-COLOURS = "#8a8a8a", "#c46a00", "#7a4fbf", "#0072b2", "#00875a", "#c2185b"
+COLOURS = "#8a8a8a", "#d98200", "#7a4fbf", "#56b4e9", "#0059b3", "#8bc34a", "#1b7a3d"
 FONT = "font-family='system-ui, sans-serif' fill='#222'"
 
 
@@ -80,7 +80,7 @@ def _panel(panel: Panel, colours: Mapping[str, str]) -> list[str]:
     parts = [f"<text x='{LEFT}' y='20' font-size='13' {FONT}>{escape(panel.title)}</text>"]
     parts += _grid(panel)
     for guide in panel.guides:
-        parts.append(_path(panel, guide, "#777", "1' stroke-dasharray='4 3"))
+        parts.append(_path(panel, guide, "#777", "1", "4 3"))
     for name, points in panel.lines.items():
         parts.append(_path(panel, points, colours[name], "2"))
     for name, dots in panel.dots.items():
@@ -117,16 +117,19 @@ def _text(x: float, y: float, text: str, anchor: str, more: str = "") -> str:
     )
 
 
-def _path(panel: Panel, points: Points, colour: str, width: str) -> str:
+def _path(panel: Panel, points: Points, colour: str, width: str, dashes: str = "none") -> str:
     """The part of the line that lies within the axes, cut where it crosses their edge."""
     steps = " L".join("{:.1f} {:.1f}".format(*panel.at(x, y)) for x, y in _within(panel, points))
-    return f"<path d='M{steps}' fill='none' stroke='{colour}' stroke-width='{width}'/>"
+    return (
+        f"<path d='M{steps}' fill='none' stroke='{colour}' stroke-width='{width}' "
+        f"stroke-dasharray='{dashes}'/>"
+    )
 
 
 def _within(panel: Panel, points: Points) -> list[tuple[float, float]]:
     kept: list[tuple[float, float]] = []
     for (x0, y0), (x1, y1) in pairwise(points):
-        if x1 <= panel.x.low or y1 < panel.y.low or x0 >= panel.x.high:
+        if (x1 <= panel.x.low and panel.x.log) or y1 < panel.y.low or x0 >= panel.x.high:
             continue
         if not kept:
             rise = max(0.0, (panel.y.low - y0) / (y1 - y0)) if y1 > y0 else 0.0

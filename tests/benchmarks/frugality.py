@@ -29,7 +29,12 @@ MANY = 8  # answers a task that a crowd must have, to have a choice
 MAJORITY = "random order, majority of five"
 GOALS = 0.95, 0.98
 SURE = 0.002  # a model's probabilities are kept so far from 0 and 1
-RULES = {"settled at .95": Rules(), "settled at .99": Rules(settle_at=0.99)}
+RULES = {
+    "": Rules(),
+    ", settled at .99": Rules(settle_at=0.99),
+    ", what was begun not first": Rules(finish=False),
+}
+UNDRAWN = [other for other in RULES if other]  # in the tables only
 Methods = dict[str, Curve]
 
 
@@ -37,9 +42,9 @@ def main() -> int:
     args = _arguments()
     results: dict[str, Methods] = {}
     questions: dict[str, int] = {}
-    for name, supply, priors in _worlds(args.folder, args.photographs):
+    for name, supply, opinions in _worlds(args.folder, args.photographs):
         seeds = args.seeds if isinstance(supply(0), simulation.Recorded) else 1
-        runs = [_measure(supply, priors, seed) for seed in range(seeds)]
+        runs = [_measure(supply, opinions, seed) for seed in range(seeds)]
         results[name] = {method: _mean([run[method] for run in runs]) for method in runs[0]}
         questions[name] = supply(0).concepts
         _print(name, results[name], questions[name])
@@ -47,7 +52,7 @@ def main() -> int:
         print(f"{args.folder} holds neither cifar10/ nor crowd/.", file=sys.stderr)
         return 2
     if args.picture:
-        panels = [_panel(name, curves) for name, curves in results.items()]
+        panels = [_panel(n, curves, questions[n]) for n, curves in results.items()]
         drawing.save(args.picture, panels, 3, "Label accuracy by answers an item")
     return 0
 
@@ -61,7 +66,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-World = tuple[str, Callable[[int], Supply], dict[str, Floats]]
+Opinions = dict[str, Floats | None]
+World = tuple[str, Callable[[int], Supply], Opinions]
 
 
 def _worlds(folder: Path, photographs: int) -> list[World]:
@@ -69,18 +75,15 @@ def _worlds(folder: Path, photographs: int) -> list[World]:
     worlds: list[World] = []
     if (folder / "cifar10").is_dir():
         counts, truth, model = _cifar(folder / "cifar10", photographs)
-        priors = {
-            "without a model": np.full(counts.size, 0.1),
+        opinions = {
+            "without a model": None,
             "with a model": model.reshape(-1).clip(SURE, 1 - SURE),
         }
-        worlds.append(("CIFAR-10H", lambda seed: _counted(counts, truth, seed), priors))
+        worlds.append(("CIFAR-10H", lambda seed: _counted(counts, truth, seed), opinions))
     for path in crowds.folders(folder / "crowd"):
         crowd = crowds.read(path)
         if len(crowd.task) >= MANY * (crowd.task.max() + 1):
-            concepts = 1 if len(crowd.classes) == 2 else len(crowd.classes)
-            share = 0.5 if concepts == 1 else 1 / concepts
-            prior = np.full(len(crowd.known) * concepts, share)
-            worlds.append((crowd.name, _recorded(crowd), {"without a model": prior}))
+            worlds.append((crowd.name, _recorded(crowd), {"without a model": None}))
     return worlds
 
 
@@ -103,21 +106,21 @@ def _cifar(folder: Path, photographs: int) -> tuple[crowds.Ints, crowds.Ints, Fl
     return humans[drawn, 1:11], humans[drawn, 11], model[drawn, :10]
 
 
-def _measure(supply: Callable[[int], Supply], priors: dict[str, Floats], seed: int) -> Methods:
+def _measure(supply: Callable[[int], Supply], opinions: Opinions, seed: int) -> Methods:
     first = supply(seed)
     count = first.items * first.concepts
-    share = float(priors["without a model"][0])
+    share = 0.5 if first.concepts == 1 else 1 / first.concepts
     infer = {
         MAJORITY: simulation.majority,
         "random order, Dawid-Skene": simulation.plain_em,
         "random order, this product": simulation.ours,
     }
     curves = simulation.random_order(first, share, count // 4, infer)
-    for name, prior in priors.items():
-        for settled, rules in RULES.items():
+    for name, opinion in opinions.items():
+        for other, rules in RULES.items():
             draw = np.random.default_rng(1000 + seed)
-            product = Product(supply(seed), prior, rules, draw)
-            curves[f"selected {name}, {settled}"] = simulation.selected(product, count // 8)
+            product = Product(supply(seed), np.full(count, share), opinion, rules, draw)
+            curves[f"this selector {name}{other}"] = simulation.selected(product, count // 8)
     return curves
 
 
@@ -158,7 +161,7 @@ def _print(name: str, curves: Methods, questions: int) -> None:
     print(flush=True)
 
 
-def _panel(name: str, curves: Methods) -> Panel:
+def _panel(name: str, curves: Methods, questions: int) -> Panel:
     highest = max(y for curve in curves.values() for _, y in curve)
     end = max(x for curve in curves.values() for x, _ in curve)
     high = min(1.0, np.ceil(highest * 50 + 0.5) / 50)
@@ -166,7 +169,9 @@ def _panel(name: str, curves: Methods) -> Panel:
     ticks = [tick for tick in (0.25, 0.5, 1, 2, 5, 10, 20, 50) if tick <= end * 1.1]
     left = 0.25 if end > 12 else 0.5
     return Panel(
-        name,
+        f"{name}: {questions} questions an item"
+        if questions > 1
+        else f"{name}: a question an item",
         Axis(
             "answers an item",
             left,
@@ -175,7 +180,7 @@ def _panel(name: str, curves: Methods) -> Panel:
             log=True,
         ),
         Axis("label accuracy", low, high, np.arange(low, high + 0.001, 0.05).round(2).tolist()),
-        curves,
+        {name: curve for name, curve in curves.items() if not any(map(name.endswith, UNDRAWN))},
     )
 
 

@@ -5,22 +5,28 @@ item, "is it of the second class?". A recorded label answers yes where it names 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from crowds import Crowd, Floats, Ints, dawid_skene
+from scipy.special import entr, expit, logit  # type: ignore[import-untyped]
 
-from labeling.aggregation import aggregate, online
+from labeling.aggregation import aggregate, online, trust, tuning, turning
+from labeling.aggregation.information import information, relative_worth
 
 Bools = npt.NDArray[np.bool_]
 Generator = np.random.Generator
 
 PLACES = 6  # of a grid's nine tiles; three are gold
-WINDOW = 24  # the most wanted, of which a grid draws
+WINDOW = 12  # the most wanted, and as many of the likely, of which a grid is put together
+CHANCE = 0.2  # how far chance moves a rank
 RANDOM = 0.1  # share of answers to questions that are drawn at random
 OPEN, SETTLED, AMBIGUOUS = range(3)
 SLACK = 2
+TUNED_BY = 5_000  # questions by which the temper is tuned
+LARGEST = 3.0  # log-odds: an opinion counts at most as one answer may
+GROWTH = 1.2  # trust is learned anew when so many times as many questions are known
 
 
 class Answers:
@@ -131,50 +137,46 @@ class Counted:
 Supply = Recorded | Counted
 
 
-def information(sensitivity: float, specificity: float, probability: Floats) -> Floats:
-    """Bits by which an answer of these two coins is expected to lower the entropy."""
-    yes = probability * sensitivity + (1 - probability) * (1 - specificity)
-    noise = probability * _entropy(np.asarray(sensitivity))
-    noise = noise + (1 - probability) * _entropy(np.asarray(specificity))
-    bits: Floats = _entropy(yes) - noise
-    return bits
-
-
-def _entropy(p: Floats) -> Floats:
-    p = np.clip(p, 1e-12, 1 - 1e-12)
-    bits: Floats = -p * np.log2(p) - (1 - p) * np.log2(1 - p)
-    return bits
-
-
 @dataclass(frozen=True)
 class Rules:
-    """When the product stops asking, and how it ranks."""
+    """A project's, by default; `finish` asks what was begun first, as `labeling.selector` does."""
 
     settle_at: float = 0.95
     least: int = 2
     cap: int = 9
-    finish: bool = False  # what was begun first
-    rank: str = "information"
+    cost: float = 0.25
+    finish: bool = True
 
 
 @dataclass
 class Product:
-    """The product's beliefs about all questions, and what it asks next."""
+    """What the product believes of all questions, and what it asks next.
+
+    The steps are those of `labeling.answers`, `selector`, `beliefs`, `inference` and `opinions`,
+    with arrays in the place of tables; what they reckon with is the product's own. There is no
+    gold, which would take a third of a grid.
+    """
 
     supply: Supply
-    prior: Floats  # (Q,) probabilities of yes before any answer
+    base: Floats  # (Q,) probabilities of yes before any answer: how frequent the concept is
+    opinion: Floats | None  # (Q,) a model's
     rules: Rules
     draw: Generator
-    counts: list[online.Counts] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.answers = Answers(len(self.prior))
-        self.belief = self.prior.copy()
-        self.state = np.full(len(self.prior), OPEN)
+        count, self.concepts = len(self.base), self.supply.concepts
+        self.answers = Answers(count)
+        self.said: list[list[tuple[int, bool]]] = [[] for _ in range(count)]
         self.counts = [online.Counts()] * self.supply.annotators
-        self.concept = np.arange(len(self.prior)) % self.supply.concepts
-        self.want: Floats = np.ones(self.supply.concepts)
-        self.judge(np.arange(len(self.prior)))
+        self.temper = online.Temper()
+        self.trust = np.full(self.concepts, trust.CAUTIOUS)
+        self.known = np.zeros(self.concepts)
+        self.gain = np.zeros(count)
+        if self.opinion is not None:
+            self.gain = (logit(self.opinion) - logit(self.base)).clip(-LARGEST, LARGEST)
+        self.prior = self._prior()
+        self.belief = self.prior.copy()
+        self.state = np.full(count, OPEN)
 
     def challenge(self) -> bool | None:
         """Let the next annotator answer a grid. False if nothing is left for them; None: nobody."""
@@ -187,83 +189,163 @@ class Product:
         return bool(picks)
 
     def _choose(self, annotator: int) -> list[int]:
+        """A random slice, then by halves what is likely and what is not, the worthiest first."""
         free = self._mine(annotator)
         if not len(free):
             return []
-        score = self._score(annotator, free)
-        order = free[np.lexsort((self.draw.random(len(free)), -score))]
         lucky = int((self.draw.random(PLACES) < RANDOM).sum())
-        drawn = self.draw.choice(free, min(lucky, len(free)), replace=False).tolist()
-        window = self.draw.permutation(order[:WINDOW] if len(order) > WINDOW else order[:PLACES])
-        likely = [q for q in window.tolist() if self.belief[q] >= 0.5]
-        unlikely = [q for q in window.tolist() if self.belief[q] < 0.5]
-        chosen = dict.fromkeys(drawn)
+        chosen = dict.fromkeys(self.draw.choice(free, min(lucky, len(free)), False).tolist())
+        begun = self._begun(free)
+        priority = np.where(begun, 1.0, _entropy(self.belief[free]))
+        order = free[np.lexsort((self.draw.random(len(free)), -priority))]
+        window = np.union1d(order[:WINDOW], order[self.belief[order] >= 0.5][:WINDOW])
+        ranked = window[np.argsort(-self._scores(annotator, window))]
+        likely = ranked[self.belief[ranked] >= 0.5].tolist()
+        unlikely = ranked[self.belief[ranked] < 0.5].tolist()
         for question in likely[: PLACES // 2] + unlikely + likely[PLACES // 2 :]:
             if len(chosen) < PLACES:
                 chosen[question] = None
         return list(chosen)
 
     def _mine(self, annotator: int) -> Ints:
-        """The open questions of one concept that the annotator may be asked."""
-        available = self.supply.available(annotator)
-        if available.dtype == bool:
-            concept = self.draw.choice(len(self.want), p=self.want / self.want.sum())
-            free = np.flatnonzero(available[concept :: len(self.want)]) * len(self.want) + concept
-        else:
-            free = available
+        """The open questions that the annotator may be asked; of many, those of one concept."""
+        free = self.supply.available(annotator)
+        if free.dtype == bool:
+            wanted = np.where(self.state == OPEN, _entropy(self.belief), 0.0)
+            wanted = np.sort(
+                wanted.reshape(-1, self.concepts)[:: max(1, self.supply.items // 500)], 0
+            )
+            want = wanted[-50:].sum(0) + 1e-3
+            concept = self.draw.choice(self.concepts, p=want / want.sum())
+            free = np.flatnonzero(free[concept :: self.concepts]) * self.concepts + concept
         return free[self.state[free] == OPEN]
 
-    def _score(self, annotator: int, questions: Ints) -> Floats:
-        belief, count = self.belief[questions], self.answers.count[questions]
-        if self.rules.rank == "information":
-            coins = self.counts[annotator]
-            score = information(coins.sensitivity, coins.specificity, belief)
-        else:
-            score = _entropy(belief)
-        begun = (count > 0) & (count < self.rules.least)
-        return np.where(begun, 1.0, score) if self.rules.finish else score
+    def _begun(self, questions: Ints) -> Bools:
+        count = self.answers.count[questions]
+        begun: Bools = (count > 0) & (count < self.rules.least) & self.rules.finish
+        return begun
+
+    def _scores(self, annotator: int, questions: Ints) -> Floats:
+        """Bits that the annotator's answers are expected to bring, moved a little by chance."""
+        begun, coins = self._begun(questions), self.counts[annotator]
+        belief = np.where(begun, 0.5, self.belief[questions])
+        bits = information(coins.sensitivity, coins.specificity, belief)
+        moved = 1 - CHANCE * self.draw.random(len(questions))
+        scores: Floats = bits * moved / (1 - CHANCE * begun)
+        return scores
 
     def _hear(self, annotator: int, question: int) -> None:
         yes = self.supply.answer(annotator, question)
-        coins, belief = self.counts[annotator], float(self.belief[question])
-        odds = online.log_odds(belief) + online.evidence(coins, yes)
-        self.belief[question] = online.probability(odds)
-        self.counts[annotator] = online.credit(coins, yes, belief)
+        prior, coins = float(self.prior[question]), self.counts[annotator]
+        others = [online.evidence(self.counts[who], said) for who, said in self.said[question]]
+        worth = [*others, online.evidence(coins, yes)]
+        self.belief[question] = online.shown(prior, worth, self.temper)
+        self.counts[annotator] = online.credit(coins, yes, online.learned(prior, others))
         self.answers.add(question, annotator, yes)
-        self.judge(np.array([question]))
+        self.said[question].append((annotator, yes))
+        self._judge(question)
 
-    def judge(self, questions: Ints) -> None:
-        """Settle, give up or open again, as `labeling.beliefs.judge` does."""
-        rules, count = self.rules, self.answers.count[questions]
-        slack = np.where(self.state[questions] == SETTLED, SLACK, 1)
-        doubt = np.minimum(self.belief[questions], 1 - self.belief[questions])
-        sure = doubt <= (1 - rules.settle_at) * slack
-        late = np.where(count >= rules.cap, AMBIGUOUS, OPEN)
-        state = np.where(count < rules.least, OPEN, np.where(sure, SETTLED, late))
-        self.state[questions] = state
+    def _judge(self, question: int) -> None:
+        """Settle, give up or open again."""
+        rules, count = self.rules, int(self.answers.count[question])
+        state, belief = self.state[question], float(self.belief[question])
+        bearable = (1 - rules.settle_at) * (SLACK if state == SETTLED else 1)
+        if count < rules.least:
+            self.state[question] = OPEN
+        elif min(belief, 1 - belief) <= bearable:
+            self.state[question] = SETTLED
+        else:
+            self.state[question] = OPEN if self._worth_asking(question) else AMBIGUOUS
+
+    def _worth_asking(self, question: int) -> bool:
+        rules, count = self.rules, int(self.answers.count[question])
+        if count >= rules.cap:
+            return False
+        yes = int(self.answers.yes[question])
+        worth = relative_worth(
+            float(self.belief[question]),
+            prior=float(self.prior[question]),
+            yes=yes,
+            no=count - yes,
+            left=rules.cap - count,
+            settle_at=max(1 - SLACK * (1 - rules.settle_at), 0.5),
+        )
+        return worth >= rules.cost * (SLACK if self.state[question] == AMBIGUOUS else 1)
 
     def recompute(self) -> None:
-        """Believe anew from all answers at once; rate all annotators by it."""
+        """Believe anew from all answers at once; rate all annotators, and the model, by it."""
         if not len(self.answers):
             return
-        task, worker, label = self.answers.columns()
-        asked = np.unique(task)
-        prior = np.stack([1 - self.prior[asked], self.prior[asked]], 1)
-        found = aggregate(task, worker, label, classes=[0, 1], prior=prior)
-        self.belief[asked] = found.posterior[:, 1]
-        self.judge(asked)
-        self._rate(task, worker, label)
-        open_ones = np.where(self.state == OPEN, _entropy(self.belief), 0.0)
-        self.want = open_ones.reshape(-1, self.supply.concepts).sum(0) + 1e-9
+        question, annotator, value = self.answers.columns()
+        if self.opinion is not None:
+            self._listen()
+        size = len(self.base)
+        found = turning.infer(
+            question,
+            annotator,
+            value.astype(bool),
+            prior=self.prior,
+            verdict=np.full(size, -1, np.int8),
+            gold=np.zeros(size, bool),
+            suspect=np.zeros(len(question), bool),
+            annotators=self.supply.annotators,
+        )
+        self.belief = found.probability.copy()
+        for each in np.flatnonzero(self.answers.count):
+            self._judge(int(each))
+        self._rate(question, annotator, found)
+        self._tune(question, annotator, value, found)
 
-    def _rate(self, task: Ints, worker: Ints, label: Ints) -> None:
-        belief = self.belief[task]
-        weight = np.abs(2 * belief - 1)
-        parts = [
-            np.bincount(worker, weight * share * (label == said), self.supply.annotators)
-            for share, said in ((belief, 1), (belief, 0), (1 - belief, 0), (1 - belief, 1))
-        ]
-        self.counts = [online.Counts(*row) for row in np.stack(parts, 1).tolist()]
+    def _rate(self, question: Ints, annotator: Ints, found: turning.Inferred) -> None:
+        """Such counts that the coins are those found."""
+        yes, parts = found.probability[question], []
+        for coin, chance in ((found.sensitivity, yes), (found.specificity, 1 - yes)):
+            shown = np.bincount(annotator, chance, self.supply.annotators)
+            hits = coin * (shown + online.RIGHT + online.WRONG) - online.RIGHT
+            hits = np.nan_to_num(hits).clip(0, shown)
+            parts += [hits, shown - hits]
+        rows = np.stack(parts, 1).tolist()
+        self.counts = [online.remembered(online.Counts(*row)) for row in rows]
+
+    def _tune(self, asked: Ints, by: Ints, value: Ints, found: turning.Inferred) -> None:
+        drawn = self.draw.permutation(np.unique(asked))[:TUNED_BY]
+        place = np.full(len(self.base), -1)
+        place[drawn] = np.arange(len(drawn))
+        used = place[asked] >= 0
+        coins = found.sensitivity[by[used]], found.specificity[by[used]]
+        ratios = tuning.evidence(*coins, value[used].astype(bool))
+        targets = self.prior[drawn], found.probability[drawn]
+        self.temper = tuning.tuned(place[asked[used]], ratios, *targets)
+
+    def _listen(self) -> None:
+        """Trust the model concept by concept, as far as people's answers bear it out."""
+        for concept in range(self.concepts):
+            rows = np.arange(concept, len(self.base), self.concepts)
+            asked = rows[self.answers.count[rows] > 0]
+            if len(asked) > GROWTH * self.known[concept]:
+                self.known[concept] = len(asked)
+                worth = np.array([self._worth(question) for question in asked.tolist()])
+                before = logit(self.base[asked])
+                self.trust[concept] = trust.trust(self.gain[asked], before, worth)
+        move = logit(self._prior()) - logit(self.prior)
+        self.belief = expit(logit(self.belief.clip(1e-6, 1 - 1e-6)) + move)
+        self.prior = self._prior()
+
+    def _worth(self, question: int) -> float:
+        """What a question's answers are worth together, in log-odds."""
+        said = self.said[question]
+        worth = sum(online.evidence(self.counts[who], yes) for who, yes in said)
+        return worth * self.temper.strength / (1 + online.DEPENDENCE * (len(said) - 1))
+
+    def _prior(self) -> Floats:
+        told = np.tile(self.trust, self.supply.items) * self.gain
+        prior: Floats = expit(logit(self.base) + told)
+        return prior
+
+
+def _entropy(p: Floats) -> Floats:
+    bits: Floats = (entr(p) + entr(1 - p)) / np.log(2)
+    return bits
 
 
 Curve = list[tuple[float, float]]  # answers an item, accuracy
