@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeling.aggregation import tuning, turning
-from labeling.aggregation.online import Temper, shown
+from labeling.aggregation.online import shown
 
 QUESTIONS, PEOPLE = 600, 10
 SLEEPER, TURN = 3, 150
@@ -94,8 +94,3 @@ def test_answers_as_they_come_are_tempered_to_arrive_where_all_at_once_arrive(
     temper = tuning.tuned(crowd.question, ratios, prior, found.probability)
     live = [shown(0.5, ratios[crowd.question == q].tolist(), temper) for q in range(QUESTIONS)]
     assert np.abs(live - found.probability).mean() < 0.03
-
-
-def test_too_few_questions_tune_nothing() -> None:
-    columns = np.arange(3), np.ones(3), np.full(3, 0.5), np.ones(3)
-    assert tuning.tuned(*columns) == Temper()
