@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from labeling.aggregation import aggregate, online, tuning, turning
+from labeling.aggregation import aggregate, drift, online, tuning, turning
 from labeling.aggregation.answers import encode
 
 Floats = npt.NDArray[np.float64]
@@ -60,14 +60,22 @@ class Live:
         self.counts = [online.Counts()] * stream.annotators
         self.said: list[list[tuple[int, bool]]] = [[] for _ in range(stream.questions)]
         self.believed = np.full(stream.questions, self.prior)
+        self.doubt = [0.0] * stream.annotators
 
     def hear(self, start: int, end: int) -> None:
         """One answer after the other."""
         stream = self.stream
         columns = stream.question, stream.annotator, stream.value
         for question, who, value in zip(*(c[start:end].tolist() for c in columns), strict=True):
+            if self.doubt[who] >= drift.ALARM:
+                continue
             heard = self.said[question]
             others = [online.evidence(self.counts[other], said) for other, said in heard]
+            if others:
+                yes = online.shown(self.prior, others)
+                usual = online.at_least(self.counts[who])
+                right = yes if value else 1 - yes
+                self.doubt[who] = drift.doubt(self.doubt[who], right, usual)
             mine = online.evidence(self.counts[who], value)
             self.believed[question] = online.shown(self.prior, [*others, mine], self.temper)
             belief = online.learned(self.prior, others)
@@ -102,7 +110,10 @@ def _counts(found: turning.Inferred, who: int, yes: float, answers: int) -> onli
 
 
 def measure(folder: Path, seeds: int) -> list[float]:
-    """Accuracy and NLL of each way, and the gaps of the last two from the second."""
+    """Accuracy and NLL of each way, the gaps of the last two from the second, and the suspect.
+
+    Of those the number, and how often the best of them was right in all that they said.
+    """
     task, worker, label = _read(folder / "answers.csv")
     names, truths = _read(folder / "truth.csv")
     classes = sorted({*label, *truths})
@@ -112,7 +123,7 @@ def measure(folder: Path, seeds: int) -> list[float]:
     at, truth = np.array(known).T
     columns = [c.astype(np.intp) for c in (answers.task, answers.worker, answers.label)]
     whole = aggregate(*columns, classes=list(range(len(classes)))).posterior
-    figures = []
+    figures, rights = [], list[float]()
     for seed in range(seeds):
         order = np.random.default_rng(seed).permutation(len(columns[0]))
         stream = _stream([column[order] for column in columns], len(classes))
@@ -128,9 +139,20 @@ def measure(folder: Path, seeds: int) -> list[float]:
         shares = [whole, *(_shares(each, len(classes)) for each in believed)]
         row = [figure for each in shares for figure in _scores(each[at], truth)]
         gaps = [float(np.abs(each - batch)[asked].mean()) for each in believed[1:]]
-        figures.append([*row, *gaps])
+        suspect = [who for who, doubt in enumerate(live.doubt) if doubt >= drift.ALARM]
+        truths_of = np.full(len(answers.tasks), -1)
+        truths_of[at] = truth
+        rights += [_right(columns, truths_of, who) for who in suspect]
+        figures.append([*row, *gaps, len(suspect)])
     mean: list[float] = np.mean(figures, axis=0).tolist()
-    return mean
+    return [*mean, max(rights, default=float("nan"))]
+
+
+def _right(columns: list[Ints], truth: Ints, who: int) -> float:
+    """How often somebody was right."""
+    task, worker, label = columns
+    theirs = (worker == who) & (truth[task] >= 0)
+    return float((label == truth[task])[theirs].mean())
 
 
 def _stream(columns: list[Ints], classes: int) -> Stream:
@@ -174,14 +196,14 @@ def main(argv: list[str]) -> int:
         print(f"No folder in {argv[1]} holds answers.csv and truth.csv.", file=sys.stderr)
         return 2
     columns = [f"{way}: {what}" for way in WAYS for what in ("acc", "NLL")]
-    columns += [f"gap {way}" for way in WAYS[2:]]
+    columns += [f"gap {way}" for way in WAYS[2:]] + ["suspect", "best of them"]
     print(f"| set | {' | '.join(columns)} |\n|---|" + "---:|" * len(columns))
     table = []
     for folder in folders:
         table.append(measure(folder, int(argv[2]) if len(argv) == 3 else 3))
         print(f"| {folder.name} | " + " | ".join(f"{f:.3f}" for f in table[-1]) + " |", flush=True)
-    mean = np.mean(table, axis=0)
-    print("| **mean** | " + " | ".join(f"{figure:.3f}" for figure in mean) + " |")
+    mean = np.mean(table, axis=0)[:-2]
+    print("| **mean** | " + " | ".join(f"{figure:.3f}" for figure in mean) + " | | |")
     return 0
 
 
