@@ -123,12 +123,13 @@ def refresh(*, work: Work) -> int:
     probe, out of fold where people have spoken; others keep those that they have. Gives how many
     questions changed.
     """
-    seen = features.of(work.project)
+    due = list(_due(work.project)) if work.project.features.name else []
+    seen = features.of(work.project) if due else None
     if seen is None:
         return 0
     changed = 0
     try:
-        for concept, known in _due(work.project):
+        for concept, known in due:
             changed += _listen(concept, seen, work)
             Concept.objects.filter(pk=concept.pk).update(trusted_on=max(known, 1))
     except (OSError, SafetensorError) as error:  # the rest goes on without them

@@ -157,7 +157,8 @@ def test_recomputing_again_hears_the_model_no_louder(field, tmp_path):
         told = Question.objects.order_by("pk").values_list("told", flat=True)
         found.append(np.array(told))
     assert 2 < np.abs(found[0]).mean() < 3
-    assert np.abs(found[2] - found[1]).max() < 0.3 and np.array_equal(found[3], found[2])
+    assert np.abs(found[3] - found[2]).mean() < 0.02
+    assert np.abs(found[3]).mean() < np.abs(found[1]).mean() + 0.05
 
 
 def test_it_learns_anew_once_a_fifth_more_is_known(field, tmp_path):
