@@ -228,6 +228,7 @@ def set_blocked(request: HttpRequest, annotator: Annotator, *, blocked: bool) ->
     for project in Project.objects.all():
         figures.forget(project)
     what = f"{changed:,} label{pluralize(changed)}" if changed else "no label"
-    messages.success(
-        request, f"{'Blocked' if blocked else 'Unblocked'} {annotator}: {what} changed."
-    )
+    done = f"{'Blocked' if blocked else 'Unblocked'} {annotator}: {what} changed"
+    busy = annotator.answers_count > labels.AT_ONCE
+    rest = f" by the newest {labels.AT_ONCE:,} answers, the others follow within minutes"
+    messages.success(request, f"{done}{rest if busy else ''}.")

@@ -90,7 +90,9 @@ class AnnotatorOut(serializers.ModelSerializer[Annotator]):
 
 class BlockedOut(serializers.Serializer[Any]):
     annotator = AnnotatorOut()
-    changed = serializers.IntegerField(help_text="Labels that are others now.")
+    changed = serializers.IntegerField(
+        help_text="Labels that are others now; of many answers, by the newest."
+    )
 
 
 class AnnotatorsWanted(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from labeling import answers
+from labeling import answers, labels
 from labeling.models import Annotator, Answer, Project, Question
 
 
@@ -35,6 +35,14 @@ def test_blocking_changes_labels_and_says_how_many(
     assert b"Blocked alice: 1 label changed." in page.content
     swayed.refresh_from_db()
     assert not swayed.label
+
+
+def test_blocking_somebody_busy_says_that_the_rest_follows(
+    ada_client: Client, alice: Annotator, swayed: Question
+) -> None:
+    Annotator.objects.filter(pk=alice.pk).update(answers_count=labels.AT_ONCE + 1)
+    page = ada_client.post(block(alice), follow=True)
+    assert b"1 label changed by the newest 1,000 answers, the others follow" in page.content
 
 
 def test_unblocking_brings_their_labels_back(
