@@ -144,21 +144,25 @@ def needed(curve: Curve, goal: float) -> float:
 
 
 def _print(name: str, curves: Methods, questions: int) -> None:
-    five, goal = curves[MAJORITY][-1]
-    print(f"**{name}**, {questions} yes-or-no questions an item\n")
-    print(
-        f"| answers an item to reach | 95 % | 98 % | {goal:.1%} as majority of five | of its ",
-        end="",
-    )
-    print(f"{five:.1f} | at the end | accuracy then |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    """Answers an item; in brackets their share of those that the majority needs for as much."""
+    five, most = curves[MAJORITY][-1]
+    usual = {goal: needed(curves[MAJORITY], goal) for goal in GOALS} | {most: five}
+    print(f"**{name}**, {questions} {'question' if questions == 1 else 'questions'} an item\n")
+    aims = [f"{goal:.0%}" for goal in GOALS] + [f"{most:.1%}, majority of five's"]
+    print(f"| answers an item to reach | {' | '.join(aims)} | at the end | accuracy then |")
+    print("|---|" + "---:|" * (len(aims) + 2))
     for method, curve in curves.items():
-        costs = [needed(curve, aim) for aim in (*GOALS, goal)]
-        cells = ["–" if np.isnan(cost) else f"{cost:.1f}" for cost in costs]
-        part = "–" if np.isnan(costs[2]) else f"{costs[2] / five:.0%}"
-        print(f"| {method} | {' | '.join(cells)} | {part} | ", end="")
-        print(f"{curve[-1][0]:.1f} | {curve[-1][1]:.3f} |")
+        cells = [_cost(needed(curve, goal), other) for goal, other in usual.items()]
+        if method == MAJORITY:
+            cells[-1] = _cost(five, five)
+        print(f"| {method} | {' | '.join(cells)} | {curve[-1][0]:.1f} | {curve[-1][1]:.3f} |")
     print(flush=True)
+
+
+def _cost(answers: float, usual: float) -> str:
+    if np.isnan(answers):
+        return "–"
+    return f"{answers:.1f}" + ("" if np.isnan(usual) else f" ({answers / usual:.0%})")
 
 
 def _panel(name: str, curves: Methods, questions: int) -> Panel:
