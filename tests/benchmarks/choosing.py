@@ -3,11 +3,11 @@
     python tests/benchmarks/choosing.py [--questions 10000 1000000] [--plans]
 
 Makes a database of its own (on DATABASE_URL's server, else on an embedded one in a temporary
-folder) with that many open questions about 40 concepts, and a tenth as many gold ones. Then eight
-annotators, a thread and a connection each, ask, look for half a second and answer; and once more
-without looking, as fast as they can. Prints, in Markdown, how long asking took them: new ones,
-one who answered the 10,000 most wanted questions, and all after as many were retired. With
---plans, also how PostgreSQL reads.
+folder) with projects of so many open questions about 40 concepts, and a tenth as many gold ones.
+Then eight annotators, a thread and a connection each, ask, look for half a second and answer; and
+once more without looking, as fast as they can. The projects are measured in turns. Prints, in
+Markdown, how long asking took: new annotators, one who answered the 10,000 most wanted questions,
+and all after as many were retired. With --plans, also how PostgreSQL reads.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +31,7 @@ HEADER = (
     "| open questions | asked by | challenges | p50 ms | p95 ms | worst ms |\n"
     "|---|---|---|---|---|---|"
 )
+TURNS = 4
 Seconds = list[float]
 
 
@@ -44,10 +45,11 @@ def main() -> None:
     parser.add_argument("--plans", action="store_true")
     wanted = parser.parse_args()
     with database():
+        start = time.perf_counter()
+        crowds = [Crowd(count, wanted.annotators) for count in wanted.questions]
+        print(f"<!-- the questions were made in {time.perf_counter() - start:.0f} s -->")
         print(HEADER, flush=True)
-        late = [measure(wanted, count) for count in wanted.questions]
-    if len(late) > 1:
-        print(f"\np95 of {wanted.annotators} who look: last ÷ first = {late[-1] / late[0]:.2f}")
+        measure(crowds, wanted)
 
 
 @contextmanager
@@ -70,33 +72,55 @@ def database() -> Iterator[None]:
                 teardown_databases(made, verbosity=0)
 
 
-def measure(wanted: argparse.Namespace, count: int) -> float:
-    """Lines of the table for that many open questions; gives the p95 of those who look."""
-    start = time.perf_counter()
-    project = fill(count)
-    took = time.perf_counter() - start
-    print(f"<!-- {count:,} questions were made in {took:.0f} s -->", flush=True)
+class Crowd:
+    """A project with so many open questions, and those who take part in it."""
 
-    def line(who: str, people: list[Any], looks: float) -> float:
-        seconds = take_part(people, project, wanted.kind, wanted.rounds, looks)
-        late = 1000 * statistics.quantiles(seconds, n=20)[-1]
-        middle, worst = 1000 * statistics.median(seconds), 1000 * max(seconds)
-        cells = f"{middle:.1f} | {late:.1f} | {worst:.1f}"
-        print(f"| {count:,} | {who} | {len(seconds)} | {cells} |", flush=True)
-        return late
+    def __init__(self, count: int, people: int) -> None:
+        self.count, self.many = count, min(MANY, count // 2)
+        self.project = fill(count)
+        self.people = [annotator(f"{count} new {n}") for n in range(people)]
+        self.veteran = annotator(f"{count} veteran")
 
-    people = [annotator(f"{count} new {n}") for n in range(wanted.annotators)]
-    take_part(people, project, wanted.kind, 5, 0)  # warm
-    line("one, without looking", people[:1], 0)
-    late = line(f"{len(people)} at once, who look", people, wanted.looks)
-    line(f"{len(people)} at once, without looking", people, 0)
-    veteran, many = annotator(f"{count} veteran"), min(MANY, count // 2)
-    answer_most_wanted(project, veteran, many)
-    line(f"one who answered the {many:,} most wanted", [veteran], 0)
+
+def measure(crowds: list[Crowd], wanted: argparse.Namespace) -> None:
+    """Print the table; at its end, what many questions cost beside few."""
+    together = f"{wanted.annotators} at once"
+    for crowd in crowds:
+        take_part(crowd.people, crowd.project, wanted.kind, 5, 0)  # warm
+    lines(crowds, "one, without looking", wanted, 0, lambda crowd: crowd.people[:1])
+    late = lines(crowds, f"{together}, who look", wanted, wanted.looks, lambda crowd: crowd.people)
+    lines(crowds, f"{together}, without looking", wanted, 0, lambda crowd: crowd.people)
+    for crowd in crowds:
+        answer_most_wanted(crowd)
+    who = f"one who answered the {MANY:,} most wanted (at most half)"
+    lines(crowds, who, wanted, 0, lambda crowd: [crowd.veteran])
     if wanted.plans:
-        print(plans(project, veteran), flush=True)
-    retire(project, veteran)
-    line(f"{len(people)} at once, who look, {many:,} retired since", people, wanted.looks)
+        print(plans(crowds[-1]), flush=True)
+    for crowd in crowds:
+        retire(crowd)
+    who = f"{together}, who look, after these were retired"
+    lines(crowds, who, wanted, wanted.looks, lambda crowd: crowd.people)
+    print(f"\np95 of {together}, who look: last ÷ first = {late[-1] / late[0]:.2f}")
+
+
+def lines(
+    crowds: list[Crowd],
+    who: str,
+    wanted: argparse.Namespace,
+    looks: float,
+    people: Callable[[Crowd], list[Any]],
+) -> Seconds:
+    """Measure the projects in turns and print a line for each; gives each p95 in ms."""
+    took: list[Seconds] = [[] for _ in crowds]
+    for _ in range(TURNS):
+        for crowd, seconds in zip(crowds, took, strict=True):
+            rounds = wanted.rounds // TURNS
+            seconds += take_part(people(crowd), crowd.project, wanted.kind, rounds, looks)
+    late = [1000 * statistics.quantiles(seconds, n=20)[-1] for seconds in took]
+    for crowd, seconds, p95 in zip(crowds, took, late, strict=True):
+        middle, worst = 1000 * statistics.median(seconds), 1000 * max(seconds)
+        cells = f"{len(seconds)} | {middle:.1f} | {p95:.1f} | {worst:.1f}"
+        print(f"| {crowd.count:,} | {who} | {cells} |", flush=True)
     return late
 
 
@@ -120,16 +144,24 @@ def take_part(people: list[Any], project: Any, kind: str, rounds: int, looks: fl
                 if challenge is None:
                     break
                 time.sleep(looks * random.uniform(0.5, 1.5))
-                numbers = range(1, len(challenge.tiles) + 1)
-                chosen = [n for n in numbers if random.random() < 0.3]
-                said: Any = {"selected": chosen} if len(numbers) > 1 else {"yes": bool(chosen)}
-                challenges.answer(challenge=challenge, **said)
+                challenges.answer(challenge=challenge, **honest(challenge))
         finally:
             connection.close()
         return took
 
     with ThreadPoolExecutor(len(people)) as pool:
         return [seconds for each in pool.map(asks, people) for seconds in each]
+
+
+def honest(challenge: Any) -> dict[str, Any]:
+    """What is believed already: who answers at random is found out, and asked other things."""
+    from labeling.models import Question
+
+    asked = Question.objects.filter(pk__in=challenge.questions)
+    true = {pk for pk, belief in asked.values_list("pk", "probability") if belief >= 0.5}
+    if len(challenge.tiles) == 1:
+        return {"yes": bool(true)}
+    return {"selected": [n for n, pk in enumerate(challenge.questions, 1) if pk in true]}
 
 
 def annotator(name: str) -> Any:
@@ -186,8 +218,8 @@ FROM (
 """
 
 
-def answer_most_wanted(project: Any, annotator: Any, many: int) -> None:
-    """Have the annotator say "no" to the most wanted questions, none of which settles by it."""
+def answer_most_wanted(crowd: Crowd) -> None:
+    """Have the veteran say "no" to the most wanted questions, none of which settles by it."""
     execute(
         """
         WITH most AS (
@@ -201,15 +233,15 @@ def answer_most_wanted(project: Any, annotator: Any, many: int) -> None:
         UPDATE labeling_question AS q SET answers_count = answers_count + 1, priority = 1
         FROM most WHERE q.id = most.id
         """,
-        {"project": project.pk, "annotator": annotator.pk, "many": many},
+        {"project": crowd.project.pk, "annotator": crowd.veteran.pk, "many": crowd.many},
     )
-    annotator.answers_count = many
-    annotator.save()
+    crowd.veteran.answers_count = crowd.many
+    crowd.veteran.save()
     execute("ANALYZE labeling_question, labeling_answer")
 
 
-def retire(project: Any, annotator: Any) -> None:
-    """Retire what the annotator answered; no vacuum comes by."""
+def retire(crowd: Crowd) -> None:
+    """Retire what the veteran answered; no vacuum comes by."""
     execute(
         """
         UPDATE labeling_question AS q SET state = 'settled', settled_at = now(), priority = 0
@@ -217,11 +249,11 @@ def retire(project: Any, annotator: Any) -> None:
         WHERE question_id = q.id AND annotator_id = %(annotator)s
             AND project_id = %(project)s AND state = 'open'
         """,
-        {"project": project.pk, "annotator": annotator.pk},
+        {"project": crowd.project.pk, "annotator": crowd.veteran.pk},
     )
 
 
-def plans(project: Any, annotator: Any) -> str:
+def plans(crowd: Crowd) -> str:
     """How PostgreSQL reads the windows of a grid, for the annotator with most answers."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
@@ -229,7 +261,7 @@ def plans(project: Any, annotator: Any) -> str:
     from labeling import selector
 
     with CaptureQueriesContext(connection) as queries:
-        selector.Asking(annotator=annotator, project=project).choose("grid")
+        selector.Asking(annotator=crowd.veteran, project=crowd.project).choose("grid")
     lines = []
     for query in queries:
         if "labeling_question" in query["sql"]:
