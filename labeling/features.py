@@ -1,6 +1,7 @@
 """What a CLIP sees in a project's tiles: one file of embeddings, read a block at a time."""
 
 import logging
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,9 @@ def replace(*, project: Project, path: Path) -> None:
         raise ValueError(f"{path} holds no features: {error}") from None
     old = str(project.features.name or "")
     with path.open("rb") as file:
-        name = default_storage.save(f"features/{project.pk}.safetensors", file)
+        # a name of its own, so that nobody who keeps a copy takes the old for the new
+        name = f"features/{project.pk}-{secrets.token_hex(8)}.safetensors"
+        name = default_storage.save(name, file)
     Project.objects.filter(pk=project.pk).update(features=name)
     project.features.name = name
     Concept.objects.filter(project=project).update(trusted_on=0)
@@ -100,6 +103,8 @@ def _local(name: str) -> Path:
         path = Path(settings.CACHE_ROOT) / "features" / Path(name).name
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
+        for old in path.parent.glob(f"{path.name.partition('-')[0]}-*"):
+            old.unlink(missing_ok=True)
         draft = path.with_suffix(".part")
         with default_storage.open(name) as file, draft.open("wb") as out:
             for chunk in file.chunks():

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from django.core.files.storage import default_storage
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import Storage, default_storage
 from safetensors.numpy import save_file
 
 from labeling import answers, features, labels, opinions, questions
@@ -237,6 +239,26 @@ def test_features_of_another_shape_are_refused(field, tmp_path, changes):
         see(field, tmp_path / "seen", tells=3.0, **changes)
     field.refresh_from_db()
     assert not field.features
+
+
+class Bucket(Storage):
+    """A storage on another machine."""
+
+    opened = 0
+
+    def _open(self, name: str, mode: str = "rb") -> File:
+        self.opened += 1
+        return default_storage.open(name)
+
+
+def test_features_that_are_stored_elsewhere_are_fetched_once(field, tmp_path, monkeypatch):
+    see(field, tmp_path / "seen", tells=3.0)
+    bucket = Bucket()
+    monkeypatch.setattr(features, "default_storage", bucket)
+    fetched, again = features.of(field), features.of(field)
+    assert fetched is not None and again is not None and bucket.opened == 1
+    assert fetched.path == again.path and len(again.tiles) == 160
+    assert fetched.path.is_relative_to(settings.CACHE_ROOT)
 
 
 def test_new_features_take_the_place_of_the_old(field, tmp_path):
