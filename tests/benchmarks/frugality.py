@@ -168,7 +168,7 @@ def _cost(answers: float, usual: float) -> str:
 def _panel(name: str, curves: Methods, questions: int) -> Panel:
     highest = max(y for curve in curves.values() for _, y in curve)
     end = max(x for curve in curves.values() for x, _ in curve)
-    high = min(1.0, np.ceil(highest * 50 + 0.5) / 50)
+    high = np.ceil(highest * 20) / 20
     low = max(0.5, high - 0.2)
     ticks = [tick for tick in (0.25, 0.5, 1, 2, 5, 10, 20, 50) if tick <= end * 1.1]
     left = 0.25 if end > 12 else 0.5
