@@ -8,7 +8,7 @@ from scipy.special import expit  # type: ignore[import-untyped]
 from .answers import Floats
 
 CAUTIOUS = 0.5  # what of a model's log-odds counts before anything is known about it …
-CAUTION = 10.0  # … as if so many questions had shown it
+CAUTION = 4.0  # … as if some twenty questions had shown it
 MOST = 1.0
 
 
