@@ -16,7 +16,7 @@ from PIL import ImageDraw
 from playwright.sync_api import Browser, Page
 
 from labeling import features
-from labeling.models import Answer, Concept, Image, Project, Question, Snapshot
+from labeling.models import Answer, Concept, Image, Project, Question, Recomputation, Snapshot
 from training.models import Model, Run
 
 TRAINING_SECONDS = 120
@@ -134,6 +134,7 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path):
     # what it sees in all tiles stays, and is learned from with what people say
     seen = features.of(Project.objects.get())
     assert seen is not None and len(seen.tiles) == 32 and len(seen.texts) == 2
+    assert Recomputation.objects.get().wanted
     call_command("aggregate", project="orchard")
     assert all(concept.trusted_on for concept in Concept.objects.all())
 

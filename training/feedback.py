@@ -14,8 +14,8 @@ from django.core.files.storage import default_storage
 from django.db.models import Count, Q
 
 import labeling.opinions
-from labeling import features, recomputations, snapshots
-from labeling.models import Concept, Image, Project, Question, Snapshot, Tile
+from labeling import features, snapshots
+from labeling.models import Concept, Image, Project, Question, Recomputation, Snapshot, Tile
 from training import children, drawing
 from training.models import Model
 
@@ -59,9 +59,9 @@ def opinions(model: Model) -> dict[str, Any]:
         )
         with answered.open(encoding="utf-8") as file:
             said = {int(line["id"]): float(line["p"]) for line in map(json.loads, file)}
+        given = {"opinions": labeling.opinions.store(said)}
         features.replace(project=model.project, path=seen)
-    given = {"opinions": labeling.opinions.store(said)}
-    recomputations.want()
+    Recomputation.objects.update_or_create(project=model.project, defaults={"wanted": True})
     return given
 
 
