@@ -12,7 +12,7 @@ from labeling import beliefs
 from labeling.aggregation import drift, online
 from labeling.models import Annotator, Answer, Challenge, Question, Recomputation
 
-BATCH = 200  # questions that are held at once: some fifty milliseconds
+BATCH = 100  # questions that are held at once: some thirty milliseconds
 HEARD_MOST = 100  # answers by which a question is believed as they come; all, when recomputed
 
 # What others said of each question, by a bounded read of its index. Whoever is blocked or was

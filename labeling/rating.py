@@ -13,7 +13,6 @@ from labeling.models import Annotator, Answer, Project
 from labeling.reading import Asked, Floats, Found, Given
 from labeling.recomputations import Work
 
-ALIKE = 10.0  # suspect answers without which somebody is taken to guess
 
 _COLUMNS = {
     "true_positives": "float8",
@@ -62,7 +61,8 @@ def rate(asked: Asked, given: Given, found: Found, *, newest: int, work: Work) -
 def _figures(asked: Asked, given: Given, found: Found) -> Floats:
     """(W, 8) answers, gold, right, tp, fn, tn, fp: such counts that the coins are those found.
 
-    Last, how often those of their answers were right that were suspect.
+    Last, how often those of their answers were right that were suspect: by what others say, since
+    these answers took no part in what was found.
     """
     size = len(given.annotators)
 
@@ -86,7 +86,7 @@ def _figures(asked: Asked, given: Given, found: Found) -> Floats:
     ]
     right = np.where(given.value, yes, 1 - yes)
     guesses = total(np.where(inferred.suspect, right - drift.GUESSING, 0.0))
-    guesses = drift.GUESSING + guesses / (total(inferred.suspect.astype(np.float64)) + ALIKE)
+    guesses = drift.GUESSING + guesses / (total(inferred.suspect.astype(np.float64)) + drift.ALIKE)
     return np.stack([*tallies, *counts, guesses], 1)
 
 
@@ -118,7 +118,10 @@ def _write(figures: Figures, turned: dict[int, int], newest: int) -> None:
             if annotator.pk in turned and annotator.suspect_from is None:
                 annotator.doubt, annotator.suspect_since = drift.ALARM, timezone.now()
                 annotator.suspect_from, annotator.suspect_to = turned[annotator.pk], None
-            if annotator.suspect:
+            if annotator.suspect and guesses >= drift.PARDONED:
+                annotator.doubt, annotator.suspect_since = 0.0, None
+                annotator.suspect_from = annotator.suspect_to = None
+            elif annotator.suspect:
                 annotator.reliability = guesses
         _save(held)
 

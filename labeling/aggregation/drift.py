@@ -13,6 +13,8 @@ from scipy.special import xlogy  # type: ignore[import-untyped]
 
 ALARM = 8.0  # a good annotator reaches it once in several thousand answers
 GUESSING = 0.5  # how good they are taken to be from then on
+ALIKE = 10.0  # suspect answers by which that is believed before there are any
+PARDONED = 0.75  # whoever is as often right while suspect, by what others say, was so wrongly
 USUAL = 0.6, 0.95  # how good an annotator is taken to have been, at least and at most
 BEFORE, AFTER = 20, 10  # answers that a turn needs on either side
 DROP = 0.15  # and by how much the chance of a right answer must fall

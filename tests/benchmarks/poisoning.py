@@ -216,6 +216,11 @@ class Live:
             theirs = (person == who) & ~inferred.suspect
             if theirs.any():
                 each.counts = _counts(inferred, who, float(yes[theirs].sum()), int(theirs.sum()))
+            guessed = (person == who) & inferred.suspect
+            rights = np.where(stream.value[:end], yes, 1 - yes)[guessed] - drift.GUESSING
+            share = drift.GUESSING + float(rights.sum()) / (len(rights) + drift.ALIKE)
+            if each.suspect and share >= drift.PARDONED:
+                each.first, each.doubt = None, 0.0
             if who in inferred.turned and each.first is None:
                 each.first, each.doubt = inferred.turned[who], drift.ALARM
             self._find(each)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 from django.db.models import Count, F
+from django.utils import timezone
 
 from labeling import answers, beliefs, inference, jobs, labels, recomputations
 from labeling.aggregation import drift, turning
@@ -154,6 +155,24 @@ def test_whoever_turned_bad_is_found_and_weighs_nothing_from_then_on(
     labels.recompute(project=shapes)
     mallory.refresh_from_db()
     assert mallory.suspect_since == since
+
+
+def test_whoever_is_suspect_and_right_all_along_is_pardoned(shapes, truths, alice, bob):
+    for annotator in (bob, somebody("carol"), somebody("dave")):
+        say(annotator, truths)
+    Annotator.objects.filter(pk=alice.pk).update(
+        suspect_since=timezone.now(), suspect_from=1, doubt=drift.ALARM
+    )
+    open_ones = Question.objects.filter(pk__in=truths).exclude(state=State.GOLD)
+    values = {pk: truths[pk] for pk in open_ones.values_list("pk", flat=True)}
+    say(alice, values)
+    alice.refresh_from_db()
+    assert alice.suspect, "by gold alone, as answers come"
+    labels.recompute(project=shapes)
+    alice.refresh_from_db()
+    assert not alice.suspect and alice.suspect_from is None and alice.reliability > 0.8
+    said = answers.said_of(Question.objects.filter(pk__in=values))
+    assert {len(heard) for heard in said.values()} == {4}
 
 
 def test_reviewers_changing_the_rules_has_all_judged_anew(shapes, truths, alice, bob):
