@@ -13,7 +13,6 @@ from labeling.models import Annotator, Answer, Project
 from labeling.reading import Asked, Floats, Found, Given
 from labeling.recomputations import Work
 
-
 _COLUMNS = {
     "true_positives": "float8",
     "false_negatives": "float8",
