@@ -21,9 +21,11 @@ import crowds
 import drawing
 import numpy as np
 import simulation
+import supplies
 from crowds import Floats
 from drawing import Axis, Panel
-from simulation import Curve, Product, Rules, Supply
+from simulation import Curve, Product, Rules
+from supplies import Supply
 
 MANY = 8  # answers a task that a crowd must have, to have a choice
 MAJORITY = "random order, majority of five"
@@ -43,7 +45,7 @@ def main() -> int:
     results: dict[str, Methods] = {}
     questions: dict[str, int] = {}
     for name, supply, opinions in _worlds(args.folder, args.photographs):
-        seeds = args.seeds if isinstance(supply(0), simulation.Recorded) else 1
+        seeds = args.seeds if isinstance(supply(0), supplies.Recorded) else 1
         runs = [_measure(supply, opinions, seed) for seed in range(seeds)]
         results[name] = {method: _mean([run[method] for run in runs]) for method in runs[0]}
         questions[name] = supply(0).concepts
@@ -88,11 +90,11 @@ def _worlds(folder: Path, photographs: int) -> list[World]:
 
 
 def _counted(counts: crowds.Ints, truth: crowds.Ints, seed: int) -> Supply:
-    return simulation.Counted(counts, truth, np.random.default_rng(seed))
+    return supplies.Counted(counts, truth, np.random.default_rng(seed))
 
 
 def _recorded(crowd: crowds.Crowd) -> Callable[[int], Supply]:
-    return lambda seed: simulation.Recorded(crowd, np.random.default_rng(seed))
+    return lambda seed: supplies.Recorded(crowd, np.random.default_rng(seed))
 
 
 def _cifar(folder: Path, photographs: int) -> tuple[crowds.Ints, crowds.Ints, Floats]:
@@ -146,13 +148,13 @@ def needed(curve: Curve, goal: float) -> float:
 def _print(name: str, curves: Methods, questions: int) -> None:
     """Answers an item; in brackets their share of those that the majority needs for as much."""
     five, most = curves[MAJORITY][-1]
-    usual = {goal: needed(curves[MAJORITY], goal) for goal in GOALS} | {most: five}
+    usual = [*((goal, needed(curves[MAJORITY], goal)) for goal in GOALS), (most, five)]
     print(f"**{name}**, {questions} {'question' if questions == 1 else 'questions'} an item\n")
     aims = [f"{goal:.0%}" for goal in GOALS] + [f"{most:.1%}, majority of five's"]
     print(f"| answers an item to reach | {' | '.join(aims)} | at the end | accuracy then |")
     print("|---|" + "---:|" * (len(aims) + 2))
     for method, curve in curves.items():
-        cells = [_cost(needed(curve, goal), other) for goal, other in usual.items()]
+        cells = [_cost(needed(curve, goal), other) for goal, other in usual]
         if method == MAJORITY:
             cells[-1] = _cost(five, five)
         print(f"| {method} | {' | '.join(cells)} | {curve[-1][0]:.1f} | {curve[-1][1]:.3f} |")
