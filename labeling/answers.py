@@ -281,9 +281,9 @@ def _tempers(questions: Iterable[Question]) -> Mapping[int, online.Temper]:
 def _would_settle(gold: Question, before: float, after: float) -> bool:
     """Whether the last answer would have settled a question whose truth is not known."""
     project, count = gold.project, gold.answers_count
-    most = max(project.answers_cap, project.answers_min)
+    needed = beliefs.answers_needed(gold, belief=after)
     return (
-        project.answers_min <= count <= most
+        needed <= count <= max(project.answers_cap, needed)
         and max(after, 1 - after) >= project.settle_at
-        and (count == project.answers_min or max(before, 1 - before) < project.settle_at)
+        and (count == needed or max(before, 1 - before) < project.settle_at)
     )

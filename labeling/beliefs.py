@@ -13,6 +13,8 @@ from labeling.models import Question
 
 State = Question.State
 
+FINISHED = 1 / 3  # of what was begun is brought to an end before more is begun
+HEARD = 1.0  # log-odds from which on a model's opinion stands for one of the answers needed
 SLACK = 2  # a retired question opens again at so many times what retired it: doubt, or worth
 
 _COLUMNS = {
@@ -41,16 +43,36 @@ def entropy(probability: float) -> float:
 def priority(question: Question) -> float:
     """How much one more answer is wanted: entropy in bits × the concept's value; 0 if not open.
 
-    However certain it looks, what was begun is brought to an end before more is begun, and so is
-    what a reviewer asked more answers for.
+    What was begun usually says little more. But labels are to settle along the way, not all at the
+    end: one in three is brought to an end first, and what a reviewer asked more answers for.
     """
     if question.state != State.OPEN:
         return 0.0
     value = question.concept.value if question.concept else 1.0
-    count = question.answers_count
-    if count < question.answers_wanted or (count and count < question.project.answers_min):
+    if unfinished(
+        answers=question.answers_count,
+        least=question.project.answers_min,
+        wanted=question.answers_wanted,
+        random_key=question.random_key,
+    ):
         return value
     return entropy(question.probability) * value
+
+
+def unfinished(*, answers: int, least: int, wanted: int, random_key: float) -> bool:
+    """Whether a question is to be brought to an end, however certain it looks."""
+    return answers < wanted or (0 < answers < least and random_key < FINISHED)
+
+
+def answers_needed(question: Question, *, belief: float) -> int:
+    """How many people must have answered before it settles at that probability.
+
+    A model that clearly says the same stands for one of them, but never for all.
+    """
+    least = question.project.answers_min
+    if least > 1 and (question.told if belief >= 0.5 else -question.told) >= HEARD:
+        least -= 1
+    return max(least, question.answers_wanted)
 
 
 def disagreement(*, answers: int, yes: int) -> float:
@@ -82,7 +104,7 @@ def _state(question: Question) -> Question.State:
         return State.SETTLED
     doubt = min(question.probability, 1 - question.probability)
     bearable = (1 - project.settle_at) * (SLACK if question.state == State.SETTLED else 1)
-    if count < max(project.answers_min, question.answers_wanted):
+    if count < answers_needed(question, belief=question.probability):
         return State.OPEN
     if doubt <= bearable:
         return State.SETTLED

@@ -12,19 +12,25 @@ from typing import Any
 from django.db import connection
 
 from labeling.aggregation.online import ONE, log_odds
+from labeling.beliefs import HEARD
 from labeling.models import Project
 
 IN_HAND = timedelta(minutes=2)  # after that an answer still counts, but others are asked as well
 EDGE = 1e-6
 
-# How many more answers a question needs: as many as its project and its reviewer want of it, and
-# as many as settle it should they all agree, taken for independent: rather fewer than more. At
-# least one, and no more than the cap allows.
+# How many more answers a question needs: as many as its project and its reviewer want of it (a
+# model that says the same stands for one: `beliefs.answers_needed`), and as many as settle it
+# should they all agree, taken for independent: rather fewer than more. At least one, and no more
+# than the cap allows.
 _NEEDS = """greatest(1, {q}.answers_wanted - {q}.answers_count, least(
     %(cap)s - {q}.answers_count,
-    greatest(%(least)s - {q}.answers_count, ceil((%(certain)s - abs(
-        ln(greatest({q}.probability, %(edge)s) / greatest(1 - {q}.probability, %(edge)s))
-    )) / %(step)s))
+    greatest(
+        %(least)s - {q}.answers_count - (%(least)s > 1 AND %(heard)s <=
+            CASE WHEN {q}.probability >= 0.5 THEN {q}.told ELSE -{q}.told END)::int,
+        ceil((%(certain)s - abs(
+            ln(greatest({q}.probability, %(edge)s) / greatest(1 - {q}.probability, %(edge)s))
+        )) / %(step)s)
+    )
 ))"""
 _HELD = "(SELECT count(*) FROM unnest({q}.held) AS until WHERE until > %(now)s)"
 
@@ -64,6 +70,7 @@ def terms(project: Project, *, now: datetime) -> dict[str, Any]:
         "now": now,
         "cap": project.answers_cap,
         "least": project.answers_min,
+        "heard": HEARD,
         "certain": log_odds(project.settle_at),
         "edge": EDGE,
         "step": ONE,

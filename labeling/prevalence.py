@@ -3,6 +3,7 @@
 from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Sum
 
+from labeling import beliefs
 from labeling.aggregation.online import log_odds
 from labeling.models import Answer, Concept, Project, Question
 from labeling.recomputations import Work
@@ -27,7 +28,9 @@ WITH moved AS (
     UPDATE labeling_question AS q
     SET prior = moved.prior, probability = moved.p,
         priority = CASE
-            WHEN q.state <> 'open' OR q.answers_count < q.answers_wanted THEN q.priority
+            WHEN q.state <> 'open' OR q.answers_count < q.answers_wanted
+                OR (q.answers_count BETWEEN 1 AND %(least)s - 1 AND q.random_key < %(finished)s)
+            THEN q.priority
             ELSE -%(value)s * (p * ln(p) + (1 - p) * ln(1 - p)) / ln(2)
         END
     FROM moved WHERE q.id = moved.id
@@ -81,9 +84,16 @@ def _go_on(work: Work) -> None:
     """Finish the move that is under way."""
     moving = work.row().moving
     concept = Concept.objects.filter(pk=moving["concept"]).first() if moving else None
+    fixed = {
+        "edge": EDGE,
+        "batch": BATCH,
+        "value": concept.value if concept else 1.0,
+        "least": work.project.answers_min,
+        "finished": beliefs.FINISHED,
+    }
     while moving and concept is not None:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_SHIFT, moving | {"edge": EDGE, "value": concept.value, "batch": BATCH})
+            cursor.execute(_SHIFT, moving | fixed)
             (last,) = cursor.fetchone()
             moving = moving | {"after": last} if last is not None else None
             work.beat(moving=moving)

@@ -17,7 +17,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling import wants, windows
+from labeling import beliefs, wants, windows
 from labeling.aggregation.information import information
 from labeling.aggregation.online import Counts
 from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
@@ -186,14 +186,19 @@ class Asking:
     def _scored(self, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float]]:
         """With each the bits that this annotator's answer is expected to bring × its value.
 
-        What was begun, or reopened, is to be finished: it counts as if nothing were known of it,
-        and a little more, so that chance does not put off.
+        What is to be brought to an end (`beliefs.unfinished`) counts as if nothing were known of
+        it, and a little more, so that chance does not put it off.
         """
         least = self.project.answers_min
-        begun = [c.answers < c.wanted or 0 < c.answers < least for c in candidates]
-        beliefs = [0.5 if b else c.probability for b, c in zip(begun, candidates, strict=True)]
-        bits = information(self._coins.sensitivity, self._coins.specificity, beliefs).tolist()
-        for candidate, gain, first in zip(candidates, bits, begun, strict=True):
+        firsts = [
+            beliefs.unfinished(
+                answers=c.answers, least=least, wanted=c.wanted, random_key=c.random_key
+            )
+            for c in candidates
+        ]
+        believed = [0.5 if f else c.probability for f, c in zip(firsts, candidates, strict=True)]
+        bits = information(self._coins.sensitivity, self._coins.specificity, believed).tolist()
+        for candidate, gain, first in zip(candidates, bits, firsts, strict=True):
             yield candidate, gain * candidate.value / (1 - CHANCE * first)
 
     @cached_property

@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                 ('attribution', models.TextField(blank=True, help_text='Where the pictures come from; shown.')),
                 ('active', models.BooleanField(default=True, help_text='Whether questions are asked.')),
                 ('settle_at', models.FloatField(default=0.95, help_text='A question settles when it is at least this certain, either way.', validators=[django.core.validators.MinValueValidator(0.5), django.core.validators.MaxValueValidator(0.9999)])),
-                ('answers_min', models.PositiveSmallIntegerField(default=2, help_text='No question settles on fewer answers than this.')),
+                ('answers_min', models.PositiveSmallIntegerField(default=2, help_text='No question settles on fewer answers than this; a model that clearly says the same stands for one of them.')),
                 ('answers_cap', models.PositiveSmallIntegerField(default=9, help_text='A question still uncertain after this many answers is ambiguous.')),
                 ('answer_cost', models.FloatField(default=0.25, help_text='What an answer must bring: a question is given up as ambiguous once an answer to it is expected to settle fewer than this many labels for each that it would settle on a new question. At 0.25, three yes and three no of nine are given up; at 0, nothing is before the last answer allowed.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
                 ('random_share', models.FloatField(default=0.1, help_text='Share of questions drawn at random, so that accuracy can be estimated.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),

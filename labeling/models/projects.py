@@ -20,7 +20,9 @@ class Project(models.Model):
         help_text="A question settles when it is at least this certain, either way.",
     )
     answers_min = models.PositiveSmallIntegerField(
-        default=2, help_text="No question settles on fewer answers than this."
+        default=2,
+        help_text="No question settles on fewer answers than this; a model that clearly says the "
+        "same stands for one of them.",
     )
     answers_cap = models.PositiveSmallIntegerField(
         default=9, help_text="A question still uncertain after this many answers is ambiguous."

@@ -19,18 +19,19 @@ OPEN, SETTLED, AMBIGUOUS = range(3)
 SLACK = 2
 TUNED_BY = 5_000  # questions by which the temper is tuned
 LARGEST = 3.0  # log-odds: an opinion counts at most as one answer may
+HEARD = 1.0  # log-odds from which on an opinion stands for one of the answers needed
 GROWTH = 1.2  # trust is learned anew when so many times as many questions are known
 
 
 @dataclass(frozen=True)
 class Rules:
-    """A project's, by default; `finish` asks what was begun first, as `labeling.selector` does."""
+    """A project's, by default; `finish`: the share of what was begun that is asked first."""
 
     settle_at: float = 0.95
     least: int = 2
     cap: int = 9
     cost: float = 0.25
-    finish: bool = True
+    finish: float = 1 / 3
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Product:
         self.prior = self._prior()
         self.belief = self.prior.copy()
         self.state = np.full(count, OPEN)
+        self.random_key = self.draw.random(count)
 
     def challenge(self) -> bool | None:
         """Let the next annotator answer a grid. False if nothing is left for them; None: nobody."""
@@ -107,8 +109,8 @@ class Product:
 
     def _begun(self, questions: Ints) -> Bools:
         count = self.answers.count[questions]
-        begun: Bools = (count > 0) & (count < self.rules.least) & self.rules.finish
-        return begun
+        begun: Bools = (count > 0) & (count < self.rules.least)
+        return begun & (self.random_key[questions] < self.rules.finish)
 
     def _scores(self, annotator: int, questions: Ints) -> Floats:
         """Bits that the annotator's answers are expected to bring, moved a little by chance."""
@@ -135,12 +137,18 @@ class Product:
         rules, count = self.rules, int(self.answers.count[question])
         state, belief = self.state[question], float(self.belief[question])
         bearable = (1 - rules.settle_at) * (SLACK if state == SETTLED else 1)
-        if count < rules.least:
+        if count < self._needed(question, belief):
             self.state[question] = OPEN
         elif min(belief, 1 - belief) <= bearable:
             self.state[question] = SETTLED
         else:
             self.state[question] = OPEN if self._worth_asking(question) else AMBIGUOUS
+
+    def _needed(self, question: int, belief: float) -> int:
+        """A model that clearly says the same stands for one person, but never for all."""
+        told = float(logit(self.prior[question]) - logit(self.base[question]))
+        least = self.rules.least
+        return least - (least > 1 and (told if belief >= 0.5 else -told) >= HEARD)
 
     def _worth_asking(self, question: int) -> bool:
         rules, count = self.rules, int(self.answers.count[question])

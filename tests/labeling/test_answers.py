@@ -2,7 +2,7 @@
 
 import pytest
 
-from labeling import answers, labels
+from labeling import answers, beliefs, labels
 from labeling.models import Annotator, Answer, Question
 
 pytestmark = pytest.mark.django_db
@@ -56,12 +56,30 @@ def test_an_answer_against_the_belief_makes_it_less_certain(alice, bob, question
     assert question.state == State.OPEN and question.priority > 0.3
 
 
-def test_what_was_begun_is_finished_before_more_is_begun(alice, question):
+@pytest.mark.parametrize(("random_key", "first"), [(0.1, True), (0.9, False)])
+def test_one_in_three_that_was_begun_is_finished_first(alice, question, random_key, first):
     untouched = Question.objects.filter(state=State.OPEN).exclude(pk=question.pk).first()
-    Question.objects.filter(pk=question.pk).update(probability=0.02, prior=0.02)
+    Question.objects.filter(pk=question.pk).update(
+        probability=0.02, prior=0.02, random_key=random_key
+    )
     say(alice, question, False)
     assert question.probability < 0.01, "it looks settled, but one person alone said so"
-    assert question.priority >= untouched.priority
+    assert (question.priority >= untouched.priority) is first
+
+
+@pytest.mark.parametrize(
+    ("told", "state"), [(-2.0, State.SETTLED), (2.0, State.OPEN), (0, State.OPEN)]
+)
+def test_a_model_that_clearly_says_the_same_stands_for_one_person(alice, question, told, state):
+    Question.objects.filter(pk=question.pk).update(probability=0.02, prior=0.02, told=told)
+    say(alice, question, False)
+    assert question.state == state
+
+
+def test_a_model_never_stands_for_all(question):
+    question.told, question.probability, question.project.answers_min = -3.0, 0.001, 1
+    beliefs.judge(question)
+    assert question.state == State.OPEN
 
 
 def test_it_settles_once_it_is_certain_and_enough_people_were_asked(alice, bob, mallory, question):
