@@ -49,7 +49,7 @@ def fit(blind: Floats, gold: npt.NDArray[np.intp], votes: Floats) -> Fit:
     """
     if not len(gold) or blind.shape[1] == 1:
         return UNFITTED
-    usual = (votes + 1) / (votes + 1).sum()
+    usual = (votes / votes.sum() + 1 / len(votes)) / 2
     rows = np.arange(len(gold))
     logs = np.log(blind.clip(1e-12))
     scores, parts = [], []
