@@ -15,6 +15,7 @@ State = Question.State
 
 FINISHED = 1 / 3  # of what was begun is brought to an end before more is begun
 HEARD = 1.0  # log-odds from which on a model's opinion stands for one of the answers needed
+FORESEEN = 12  # answers ahead, beyond which nothing is reckoned
 SLACK = 2  # a retired question opens again at so many times what retired it: doubt, or worth
 
 _COLUMNS = {
@@ -124,7 +125,7 @@ def _worth_asking(question: Question) -> bool:
         prior=question.prior,
         yes=question.yes_count,
         no=count - question.yes_count,
-        left=project.answers_cap - count,
+        left=min(project.answers_cap - count, FORESEEN),
         settle_at=max(1 - SLACK * (1 - project.settle_at), 0.5),
     )
     return worth >= project.answer_cost * (SLACK if question.state == State.AMBIGUOUS else 1)
