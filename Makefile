@@ -1,12 +1,12 @@
 # make demo: everything at http://127.0.0.1:8000/ (PORT=… HOST=… DATA_DIR=…)
 # make test, make lint
-# make bench (PICTURES=… to import, SNAPSHOT=… to train on, CROWD=… answers to aggregate)
+# make bench (PICTURES=… to import, SNAPSHOT=… to train on, PEOPLE=… with crowd/ and cifar10/)
 # Each makes its own environment in .venv first.
 
 PYTHON := .venv/bin/python
 PICTURES := fixtures/demo/node_modules/@lobehub/fluent-emoji-3d/assets
 SNAPSHOT := $(lastword $(sort $(wildcard .data/snapshots/*)))
-CROWD :=
+PEOPLE :=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 .PHONY: demo test lint bench environment
 
@@ -32,8 +32,18 @@ bench: environment
 	$(PYTHON) tests/benchmarks/admin_lists.py
 	$(if $(SNAPSHOT),,@echo "Not measured for want of SNAPSHOT=folder:")
 	$(if $(SNAPSHOT),,@echo) $(PYTHON) tests/benchmarks/training_speed.py "$(SNAPSHOT)"
-	$(if $(CROWD),,@echo "Not measured for want of CROWD=folder:")
-	$(if $(CROWD),,@echo) $(PYTHON) tests/benchmarks/aggregation.py "$(CROWD)"
+	$(PYTHON) tests/benchmarks/choosing.py
+	$(PYTHON) tests/benchmarks/online_cost.py
+	$(PYTHON) tests/benchmarks/aggregation_speed.py
+	$(PYTHON) tests/benchmarks/agreement.py
+	$(if $(PEOPLE),,@echo "Not measured for want of PEOPLE=folder:")
+	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/aggregation.py "$(PEOPLE)/crowd"
+	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/calibration.py "$(PEOPLE)/crowd"
+	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/tempering.py "$(PEOPLE)/crowd"
+	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/replay.py "$(PEOPLE)/crowd"
+	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/crowd_and_model.py "$(PEOPLE)/cifar10"
+	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/frugality.py "$(PEOPLE)"
+	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/poisoning.py "$(PEOPLE)"
 
 environment:
 	@scripts/environment
