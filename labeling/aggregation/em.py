@@ -189,7 +189,7 @@ def softmax(scores: Floats) -> Floats:
     """Rows of exp(scores), each divided by its sum."""
     powers: Floats = scores - scores.max(1, keepdims=True)
     np.exp(powers, out=powers)
-    powers /= powers.sum(1, keepdims=True)
+    powers /= (powers @ np.ones(powers.shape[1], powers.dtype))[:, None]  # quicker than a sum
     return powers
 
 

@@ -18,8 +18,8 @@ Places = npt.NDArray[np.intp]
 SPLITS = 0.25, 0.5, 0.75  # share of the second class in a split state
 CELLS = 10**7  # of all annotators' tables: where there are more, rare splits are left out
 BLOCK = 2**15  # tasks at a time
-FEWEST = 256  # tasks for which a block of their own pays
-PRECISE = 10**6  # answers up to which sums are kept in double precision
+FEWEST = 256  # tasks for which a block of their own pays, and more where tables are large
+PRECISE = 2 * 10**5  # answers up to which sums are kept in double precision
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def blocks(answers: Answers, votes: Floats, among: States) -> list[Block]:
     cells = answers.worker.astype(np.int64) * votes.shape[1] + answers.label
     shape = len(answers.workers) * votes.shape[1]
     found = []
-    for tasks, columns, shut in _grouped(votes, among):
+    for tasks, columns, shut in _grouped(votes, among, max(FEWEST, shape // 16)):
         counts = np.diff(starts)[tasks]
         ends = np.concatenate([[0], np.cumsum(counts)])
         rows = np.arange(ends[-1]) + np.repeat(starts[tasks] - ends[:-1], counts)
@@ -102,9 +102,9 @@ def _pairs(votes: Floats, workers: int) -> tuple[Places, Places]:
 
 
 def _grouped(
-    votes: Floats, among: States
+    votes: Floats, among: States, fewest: int
 ) -> Iterator[tuple[Places, Places, npt.NDArray[np.bool_] | None]]:
-    """(tasks, columns, shut) with at most BLOCK tasks each."""
+    """(tasks, columns, shut): at most BLOCK tasks, and alone only with as many as `fewest`."""
     k = votes.shape[1]
     top = votes == votes.max(1, keepdims=True)
     lead, last, ties = top.argmax(1), k - 1 - top[:, ::-1].argmax(1), top.sum(1)
@@ -116,7 +116,7 @@ def _grouped(
     groups = np.split(order, np.cumsum(counts)[:-1])
     rest: list[Places] = []
     for name, tasks in zip(keys.tolist(), groups, strict=True):
-        if len(among) > k and (name < 0 or len(tasks) < FEWEST):
+        if len(among) > k and (name < 0 or len(tasks) < fewest):
             rest.append(tasks)
             continue
         columns = among.touching([name // k, name % k])
