@@ -15,7 +15,8 @@ from scipy.sparse import csr_array  # type: ignore[import-untyped]
 from .answers import Answers, Floats
 
 Places = npt.NDArray[np.intp]
-SPLITS = 0.25, 0.5, 0.75  # share of the second class in a split state
+SPLITS = 0.25, 0.5, 0.75  # share of the second class in a split state …
+FEW, HALVES = 4, (0.5,)  # … of so few classes; of more, the middle is enough
 CELLS = 10**7  # of all annotators' tables: where there are more, rare splits are left out
 BLOCK = 2**15  # tasks at a time
 FEWEST = 256  # tasks for which a block of their own pays, and more where tables are large
@@ -58,8 +59,9 @@ def states(votes: Floats, workers: int) -> States:
     classes = np.arange(k)
     first, second = _pairs(votes, workers)
     truth = np.eye(k)
-    share = np.tile(SPLITS, len(first))
-    first, second = np.repeat(first, len(SPLITS)), np.repeat(second, len(SPLITS))
+    splits = SPLITS if k <= FEW else HALVES
+    share = np.tile(splits, len(first))
+    first, second = np.repeat(first, len(splits)), np.repeat(second, len(splits))
     split = (1 - share)[:, None] * truth[first] + share[:, None] * truth[second]
     return States(
         truth=np.concatenate([truth, split]),
