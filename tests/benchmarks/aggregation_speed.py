@@ -2,7 +2,7 @@
 
 python tests/benchmarks/aggregation_speed.py [--answers N ...] [--csv N ...] [--limit SECONDS]
 
-Ten classes, ten answers a task in random order, a thousand workers, fixed seed. Every run has a
+Ten classes, five answers a task in random order, a thousand workers, fixed seed. Every run has a
 process of its own; memory is the most that it held beyond what it held when the input was loaded.
 crowd-kit runs on the smallest crowd if it is installed (see tests/benchmarks/aggregation.py).
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 CLASSES = 10
-PER_TASK = 10
+PER_TASK = 5
 WORKERS = 1_000
 
 
@@ -44,11 +44,11 @@ def _arguments() -> argparse.Namespace:
 
 
 def simulate(answers: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Columns task, worker, label of a crowd that is right about 70 % of the time: (3, N)."""
+    """Columns task, worker, label of a crowd that is right about half of the time: (3, N)."""
     draw = np.random.default_rng(0)
     tasks = max(1, answers // PER_TASK)
     truth = draw.integers(CLASSES, size=tasks)
-    skill = draw.beta(7, 3, WORKERS)
+    skill = draw.beta(5, 5, WORKERS)
     task = np.repeat(np.arange(tasks), PER_TASK)
     # Workers of a task are neighbours on a random circle: distinct, and all as busy.
     start = np.repeat(draw.integers(WORKERS, size=tasks), PER_TASK)
