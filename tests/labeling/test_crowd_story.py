@@ -11,9 +11,14 @@ from tests.cast import truth
 pytestmark = pytest.mark.django_db
 
 
-def test_a_crowd_with_a_bot_finds_the_truth(shapes, alice, bob, mallory):
+@pytest.fixture
+def luck() -> None:
+    """The same random keys and choices each time."""
+    random.seed(5)
+
+
+def test_a_crowd_with_a_bot_finds_the_truth(luck, shapes, alice, bob, mallory):
     dice = random.Random(5)
-    random.seed(5)  # the selector's
     careful = [Annotator.objects.create(pseudonym=f"careful {n}") for n in range(5)]
     crowd = {alice: 0.02, bob: 0.2, mallory: None, **dict.fromkeys(careful, 0.05)}
 
@@ -38,5 +43,7 @@ def test_a_crowd_with_a_bot_finds_the_truth(shapes, alice, bob, mallory):
     assert sum(question.label == truth(question.pk) for question in settled) >= len(settled) - 2
     assert max(question.answers_count for question in asked) <= shapes.answers_cap
     ranked = Annotator.objects.filter(answers_count__gte=10).order_by("reliability")
-    assert ranked.first() == mallory and mallory.reliability > ranked.first().reliability
+    found_out = ranked.get(pk=mallory.pk)
+    assert found_out.suspect or found_out == ranked.first()
+    assert mallory.reliability > found_out.reliability
     assert Challenge.objects.filter(passed=False, annotator=mallory).exists()
