@@ -36,16 +36,6 @@ def mean(values: Values, seed: int = 0) -> Figure:
     return Figure(float(values.mean()), *_ends(means))
 
 
-def ratio(numerators: Values, denominators: Values, seed: int = 0) -> Figure:
-    """Σ numerators / Σ denominators over prompts (n,) that were asked for unequally often."""
-    random = np.random.default_rng(seed)
-    found = []
-    for _ in _resamples():
-        rows = random.integers(len(numerators), size=len(numerators))
-        found.append(numerators[rows].sum() / max(denominators[rows].sum(), 1e-12))
-    return Figure(float(numerators.sum() / max(denominators.sum(), 1e-12)), *_ends(found))
-
-
 def difference(first: Values, second: Values, seed: int = 0) -> Figure:
     """Mean of the first less mean of the second, which are not paired."""
     random = np.random.default_rng(seed)
