@@ -75,16 +75,6 @@ def device() -> torch.device:
 
 
 @dataclass(frozen=True)
-class TextEncoder:
-    """``encode`` turns texts into unit rows (n, width); ``identity`` names the weights."""
-
-    spec: Spec
-    identity: str
-    width: int
-    encode: Callable[[Sequence[str]], Tensor]
-
-
-@dataclass(frozen=True)
 class Clip:
     """A loaded CLIP: images (n, size, size, 3) in uint8, or texts, to unit rows (n, width)."""
 
@@ -93,6 +83,20 @@ class Clip:
     width: int
     encode_images: Callable[[Pixels], Tensor]
     encode_texts: Callable[[Sequence[str]], Tensor]
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """``encode`` turns texts into unit rows (n, width); ``identity`` names the weights.
+
+    ``clip`` sees pictures in the same space; None where there are texts alone.
+    """
+
+    spec: Spec
+    identity: str
+    width: int
+    encode: Callable[[Sequence[str]], Tensor]
+    clip: Clip | None = None
 
 
 def sentence_folder() -> Path | None:
@@ -122,7 +126,7 @@ def text_encoder(spec: Spec) -> TextEncoder:
             clip = importlib.import_module("training.recipes.clip").load(Path(path))
         case _:
             raise TrainingError(f"{spec!r} names no text encoder.")
-    return TextEncoder(spec, clip.identity, clip.width, clip.encode_texts)
+    return TextEncoder(spec, clip.identity, clip.width, clip.encode_texts, clip)
 
 
 @cache

@@ -7,7 +7,8 @@ from typing import Any
 
 from training import clip
 from training.files import TrainingError, read_json
-from training.recipes import Config, configure
+from training.recipes import configure
+from training.recipes.base import Config
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from torch import Tensor
 
 from training.files import TrainingError, read_json
 
 Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
+RESIDENT = 0.25  # of a GPU's free memory that pictures may take
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,36 @@ def _square(picture: Image.Image, box: Box | None, size: int) -> Pixels:
     exact = picture.width == picture.height and picture.width % size == 0
     method = Image.Resampling.BOX if exact else Image.Resampling.LANCZOS
     return np.asarray(ImageOps.fit(picture, (size, size), method))
+
+
+class Pictures:
+    """Packed pictures, read a batch at a time: from the GPU's memory where they fit there."""
+
+    def __init__(self, pixels: Pixels, device: torch.device) -> None:
+        self.pixels = pixels
+        self.device = device
+        self._resident: Tensor | None = None
+        if device.type == "cuda" and pixels.nbytes < RESIDENT * torch.cuda.mem_get_info(device)[0]:
+            self._resident = torch.from_numpy(np.array(pixels)).to(device)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def batch(self, rows: Tensor) -> Tensor:
+        """Float pictures (B, 3, s, s) in [-1, 1] of the rows (B,)."""
+        if self._resident is None:
+            chosen = torch.from_numpy(self.pixels[rows.cpu().numpy()])
+            if self.device.type == "cuda":
+                chosen = chosen.pin_memory().to(self.device, non_blocking=True)
+        else:
+            chosen = self._resident[rows.to(self.device)]
+        return chosen.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def uint8(pictures: Tensor) -> Pixels:
+    """Pictures (n, 3, s, s) in [-1, 1] as uint8 (n, s, s, 3)."""
+    values = (pictures.float().clamp(-1, 1) + 1).mul(127.5).round().to(torch.uint8)
+    return values.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def png(pixels: Pixels) -> bytes:

@@ -6,7 +6,7 @@ It averages over a fixed share of the steps so far, so that it suits a run of an
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 GAMMA = 6.94  # relative standard deviation 0.1
 
@@ -22,8 +22,10 @@ class PowerEMA:
     def update(self, network: nn.Module, step: int) -> None:
         """Take in the weights after ``step`` (from 1) steps; buffers are copied."""
         beta = (1 - 1 / step) ** (self.gamma + 1)
-        for mean, now in zip(self.network.parameters(), network.parameters(), strict=True):
-            if now.requires_grad:
-                mean.lerp_(now, 1 - beta)
+        pairs = zip(self.network.parameters(), network.parameters(), strict=True)
+        trained = [(mean, now) for mean, now in pairs if now.requires_grad]
+        means: list[Tensor] = [mean for mean, _ in trained]
+        weights: list[Tensor] = [now for _, now in trained]
+        torch._foreach_lerp_(means, weights, 1 - beta)
         for kept, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
             kept.copy_(buffer)

@@ -1,194 +1,182 @@
-"""What a finished model is worth: each figure with what chance, or real pictures, would reach."""
+"""What a finished model is worth: each figure with what chance, or real pictures, would reach.
 
-import hashlib
-from collections.abc import Sequence
+``metrics.json`` is flat. A figure is named ``what@feature model``; beside it stand, where known,
+
+- ``…_low``, ``…_high``: its 5th and 95th percentile;
+- ``…_chance``: what features that say nothing would reach;
+- ``…_real``: what held-out real pictures reach with the same judge;
+- ``…_floor``: of a distance, that of real training pictures.
+
+Of a model that draws: ``r_precision``, ``r_precision_held_out``, ``r_precision_unseen_pairs`` (how
+often, of 99 other prompts or of as many as there are, its own suits a picture best),
+``unseen_colour`` (of eight colours, the one asked for), ``clip_score`` (100 · max(cos, 0)) and
+``cosine``, ``attributes`` (how often a classifier sees the concept asked for), ``kid`` and ``cmmd``
+(how far pictures are from held-out real ones), ``density``, ``coverage``; ``nearest_train`` and
+``near_copies``; ``nats_per_token`` of held-out pictures where the model says it.
+Of a clip model: ``recall@10``, ``caption_among_ten``, ``concept_ap``, ``concept_log_loss``.
+"""
+
+import math
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from training import lsa
-from training.calibration import Calibration, informed
-from training.clip import Clip, device
+from training import colours, exams, judges
+from training.calibration import informed
+from training.clip import Spec
 from training.data import Pixels, Row, Snapshot, digest, pack
-from training.files import TrainingError, read_json, write_tensors
+from training.evaluate_clip import evaluate_clip
+from training.exams import Exam
+from training.feature_models import FeatureModel, choose, resized
+from training.files import TrainingError, read_json
+from training.judges import Figure, Values
 from training.latents import Neighbours
-from training.loop import Loop
-from training.prompts import shows
-from training.recipes import clip as clip_recipe
-from training.recipes import diffusion
+from training.prompts import coloured, named_colour, noun, row_words, text_of, unseen_pairs
+from training.recipes import RECIPES, load_drawer
+from training.recipes.base import Drawer
 
-JUDGE = "lsa-clip"  # resnet10t that meets the snapshot's own words: no part of any conditioner
-JUDGE_SIZE = 32  # pixels
 NEAR_COPY = 0.5  # of the distance between neighbouring training pictures
+ENOUGH = 20  # held-out pictures that a distance needs
+PIXELS = 32  # at which colours are looked at
+
+Metrics = dict[str, float]
 
 
-def evaluate(folder: Path, snapshot: Snapshot, *, cache: Path) -> dict[str, float]:
-    """The metrics of a model folder; raises ``TrainingError`` where it holds no model."""
-    about = read_json(folder / "config.json")
-    if not isinstance(about, dict) or about.get("recipe") not in ("clip", "diffusion"):
-        raise TrainingError(f"{folder} is not a model folder.")
+@runtime_checkable
+class Likelihood(Protocol):
+    """A model that says how surprising pictures are."""
+
+    def nats(self, pictures: Pixels, prompts: list[str]) -> Tensor:
+        """Nats per token (n,) of uint8 pictures (n, size, size, 3)."""
+
+
+def evaluate(
+    folder: Path, snapshot: Snapshot, *, cache: Path, judge: Spec | None = None
+) -> Metrics:
+    """The metrics of a model folder; raises ``TrainingError`` where it holds no model.
+
+    ``judge`` names an open_clip model; it judges where it did not condition the model.
+    """
+    about = read_about(folder)
     if about["recipe"] == "clip":
-        return evaluate_clip(clip_recipe.load(folder), Calibration.load(folder), snapshot, cache)
-    return evaluate_diffusion(folder, snapshot, about["prompts"], cache, int(about["seed"]))
+        return evaluate_clip(folder, snapshot, cache)
+    return evaluate_drawer(folder, about, snapshot, cache, judge)
 
 
-def evaluate_clip(
-    clip: Clip, calibration: Calibration, snapshot: Snapshot, cache: Path
-) -> dict[str, float]:
-    """Retrieval of held-out captions, and of held-out pictures by concept, beside chance."""
-    metrics: dict[str, float] = {}
-    captioned = [row for row in snapshot.test if row.captions]
-    if len(captioned) >= 10:
-        images = _embed(captioned, clip, cache)
-        texts = clip.encode_texts([row.captions[0][0] for row in captioned])
-        own = torch.arange(len(captioned))
-        ranked = (texts @ images.T).topk(10, dim=1).indices
-        metrics["recall@10"] = float(ranked.eq(own[:, None]).any(1).float().mean())
-        metrics["recall@10_chance"] = 10 / len(captioned)
-        metrics["caption_among_ten"] = _among_ten(images, texts)
-        metrics["caption_among_ten_chance"] = 0.1
-    if snapshot.test and snapshot.concepts:
-        metrics |= _concepts(clip, calibration, snapshot, cache)
+def read_about(folder: Path) -> dict[str, Any]:
+    """A model folder's ``config.json``; raises ``TrainingError`` where it is none."""
+    about = read_json(folder / "config.json")
+    if not isinstance(about, dict) or about.get("recipe") not in RECIPES:
+        raise TrainingError(f"{folder} is not a model folder.")
+    return about
+
+
+def evaluate_drawer(
+    folder: Path, about: dict[str, Any], snapshot: Snapshot, cache: Path, spec: Spec | None
+) -> Metrics:
+    """Every figure that the snapshot allows of a model that draws."""
+    drawer, neighbours = load_drawer(folder), Neighbours.load(folder)
+    seed, samples, steps = settings(folder, about)
+    judge = choose(snapshot, steps, cache, spec=spec, conditioners=[about.get("clip", {})])
+    seeds, prompts = range(seed, seed + samples), [str(p) for p in about["prompts"]] or [""]
+    watched = exams.fixed(prompts, seeds)
+    pictures = watched.draw(drawer)
+    metrics = _copies(pictures, neighbours, snapshot, drawer.size, cache)
+    metrics |= _fixed(watched, judge.pictures(pictures), judge, snapshot)
+    metrics |= _unseen(exams.of_unseen_pairs(snapshot, prompts, seeds), drawer, judge, snapshot)
+    metrics |= _held_out(exams.of_held_out(snapshot, seed, samples), drawer, judge, snapshot)
+    metrics |= _concepts(exams.of_concepts(snapshot, seeds), drawer, judge, snapshot)
     return metrics
 
 
-def _concepts(
-    clip: Clip, calibration: Calibration, snapshot: Snapshot, cache: Path
-) -> dict[str, float]:
-    """Average precision and log loss over the concepts that held-out pictures are judged for."""
-    names = snapshot.concepts
-    images, truth = _embed(snapshot.test, clip, cache), informed(snapshot.test, names)
-    texts = clip.encode_texts(names)
-    fits, probabilities, shares, losses = [], [], [], []
-    for name, text, column in zip(names, texts, truth.T, strict=True):
-        known = column.isfinite()
-        yes = column[known] > 0.5
-        if not 0 < int(yes.sum()) < len(yes):
-            continue
-        p = calibration.probability(images[known], name, text, "concept")
-        fits.append(_average_precision(calibration.fit(images[known], text), yes))
-        probabilities.append(_average_precision(p, yes))
-        shares.append(float(yes.float().mean()))
-        losses.append(torch.nn.functional.binary_cross_entropy(p, yes.float()).item())
-    if not fits:
-        return {}
-    return {
-        "concept_ap": float(np.mean(probabilities)),
-        "concept_ap_zero_shot": float(np.mean(fits)),
-        "concept_ap_chance": float(np.mean(shares)),
-        "concept_log_loss": float(np.mean(losses)),
-    }
+def settings(folder: Path, about: dict[str, Any]) -> tuple[int, int, int]:
+    """A drawing model's seed, pictures a prompt, and steps that its judge is trained for."""
+    try:
+        network = about["network"]
+        found = int(about["seed"]), int(network["samples"]), int(network["judge_steps"])
+        list(about["prompts"])
+    except (KeyError, TypeError, ValueError):
+        raise TrainingError(f"{folder / 'config.json'} does not describe a model.") from None
+    return found
 
 
-def _average_precision(scores: Tensor, yes: Tensor) -> float:
-    hits = yes[scores.argsort(descending=True)].float()
-    precision = hits.cumsum(0) / torch.arange(1, len(hits) + 1)
-    return float((precision * hits).sum() / hits.sum())
+def named(name: str, figure: Figure, **beside: float) -> Metrics:
+    """A figure and what stands beside it as flat keys, without what is no number."""
+    values = {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+    values |= {f"{name}_{key}": value for key, value in beside.items()}
+    return {key: float(value) for key, value in values.items() if math.isfinite(value)}
 
 
-def evaluate_diffusion(
-    folder: Path, snapshot: Snapshot, prompts: Sequence[str], cache: Path, seed: int
-) -> dict[str, float]:
-    """R-precision by an independent judge, and how near samples are to training pictures."""
-    model, neighbours = diffusion.load(folder), Neighbours.load(folder)
-    asked = [prompt for prompt in prompts for _ in range(model.config.samples)]
-    latents = model.draw(asked, [seed + i for i in range(model.config.samples)] * len(prompts))
-    metrics = _nearness(latents * model.pca.scale, neighbours)
-    if model.config.judge_steps == 0 or len(prompts) < 2:
-        return metrics
-    judge = train_judge(snapshot, model.config.judge_steps, cache)
-    drawn = judge.encode_images(_resized(model.pca.pictures(latents), judge.size))
-    known = judge.encode_texts(prompts)
-    own = torch.arange(len(prompts)).repeat_interleave(model.config.samples)
-    name = f"r_precision@{JUDGE}"
-    return {
-        name: _precision(drawn, known, own),
-        "chance": 1 / len(prompts),
-        **_precision_on_real(name, judge, snapshot, prompts, known, cache),
-        **metrics,
-    }
+# Copying
 
 
-def _precision(images: Tensor, texts: Tensor, own: Tensor) -> float:
-    """How often, of all texts, the one that a picture was drawn for suits it best."""
-    return float((images @ texts.T).argmax(1).eq(own).float().mean())
-
-
-def _precision_on_real(
-    name: str,
-    judge: Clip,
-    snapshot: Snapshot,
-    prompts: Sequence[str],
-    known: Tensor,
-    cache: Path,
-) -> dict[str, float]:
-    """The judge's own worth: on training pictures of the same things, and on held-out pictures."""
-    metrics = {}
-    real = [
-        (row, index)
-        for row in snapshot.train
-        for index, prompt in enumerate(prompts)
-        if shows(row, prompt)
-    ]
-    if real:
-        images = _embed([row for row, _ in real], judge, cache)
-        own = torch.tensor([index for _, index in real])
-        metrics[f"{name}_of_real_training_pictures"] = _precision(images, known, own)
-    held_out = [row for row in snapshot.test if row.captions]
-    if len(held_out) >= 10:
-        images = _embed(held_out, judge, cache)
-        texts = judge.encode_texts([row.captions[0][0] for row in held_out])
-        metrics[f"{name}_of_real_held_out_pictures"] = _among_ten(images, texts)
-    return metrics
-
-
-def _among_ten(images: Tensor, texts: Tensor) -> float:
-    """How often a picture's own text suits it better than nine others'."""
-    random = np.random.default_rng(0)
-    hits = []
-    for index in range(len(texts)):
-        others = random.permutation(np.delete(np.arange(len(texts)), index))[:9]
-        scores = texts[np.array([index, *others])] @ images[index]
-        hits.append(float(scores.argmax() == 0))
-    return float(np.mean(hits))
-
-
-def _nearness(coefficients: Tensor, neighbours: Neighbours) -> dict[str, float]:
-    distance = neighbours.nearest(coefficients, 1)[0][:, 0]
+def _copies(
+    pictures: Pixels, neighbours: Neighbours, snapshot: Snapshot, size: int, cache: Path
+) -> Metrics:
+    """How near pictures are to training pictures, and how near held-out real pictures are."""
     apart = neighbours.apart()
+    distance = neighbours.nearest(pictures, 1)[0][:, 0].double().numpy()
+    real: dict[str, float] = {}
+    near_real: dict[str, float] = {}
+    if snapshot.test:
+        rows = snapshot.test[:: -(-len(snapshot.test) // 500)]
+        held_out = pack(rows, size, cache, digest(rows))
+        away = neighbours.nearest(held_out, 1)[0][:, 0].double().numpy()
+        real["real"] = float(np.median(away))
+        near_real["real"] = float((away < NEAR_COPY * apart).mean())
     return {
-        "nearest_train": float(distance.median()),
-        "nearest_train_of_training_pictures": apart,
-        "near_copies": float((distance < NEAR_COPY * apart).float().mean()),
+        **named("nearest_train", judges.bootstrap(distance, np.median), apart=apart, **real),
+        **named("near_copies", judges.mean(near_copies(distance, apart)), **near_real),
     }
 
 
-def train_judge(snapshot: Snapshot, steps: int, cache: Path) -> Clip:
-    """A CLIP with a text tower of its own, trained on the snapshot once and kept in ``cache``."""
-    config = clip_recipe.ClipConfig(steps=steps, size=JUDGE_SIZE, text="words")
-    name = hashlib.sha256(f"{JUDGE} {lsa.RANK} {snapshot.digest} {config}".encode()).hexdigest()[
-        :16
-    ]
-    base = clip_recipe.Small(config, lsa.fit(snapshot.train, snapshot.digest))
-    folder = cache / f"judge-{name}"
-    if not (folder / "model.safetensors").exists():
-        training = clip_recipe.ClipTraining(config, snapshot, cache=cache, seed=1, base=base)
-        loop = Loop(training, config, seed=1)
-        while not loop.finished:
-            loop.advance()
-        write_tensors(folder / "model.safetensors", loop.ema.network.state_dict())
-    clip_recipe.start_from(folder, base.network)
-    return base.finished(base.network.to(device()), name)
+def near_copies(distance: Values, apart: float) -> Values:
+    """Which pictures are nearer to a training picture than half of what those are apart."""
+    return np.asarray(distance < NEAR_COPY * apart, dtype=np.float64)
 
 
-def _embed(rows: Sequence[Row], clip: Clip, cache: Path) -> Tensor:
-    return clip.encode_images(pack(rows, clip.size, cache, digest(rows)))
+# Fitting the text
 
 
-def _resized(pixels: Pixels, size: int) -> Pixels:
-    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-    resized = torch.nn.functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
-    array: Pixels = resized.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-    return array
+def _fixed(exam: Exam, images: Tensor, judge: FeatureModel, snapshot: Snapshot) -> Metrics:
+    if not exam.telling:
+        return {}
+    rows, own = exams.shown(snapshot, exam.texts)
+    beside = {}
+    if rows:
+        known = judges.hits(judge.rows(rows), judge.texts(exam.texts), own)
+        beside["real_training"] = float(known.mean())
+    return _r_precision(exam, images, judge, **beside)
+
+
+def _r_precision(exam: Exam, images: Tensor, judge: FeatureModel, **beside: float) -> Metrics:
+    figure = judges.mean(exam.hits(images, judge))
+    name = f"r_precision{exam.name}@{judge.name}"
+    return named(name, figure, chance=judges.chance(len(exam.texts)), **beside)
+
+
+def _unseen(exam: Exam, drawer: Drawer, judge: FeatureModel, snapshot: Snapshot) -> Metrics:
+    """Of pairs of a colour and a thing that were never seen together: the pair, and the colour."""
+    if not exam.telling:
+        return {}
+    pictures = exam.draw(drawer)
+    images, number = exam.told(judge.pictures(pictures), len(exam.seeds))
+    asked = [prompt.split()[1] for prompt in exam.prompts]
+    things = [noun(prompt) for prompt in exam.prompts]
+    names = [asked[index] for index in number.tolist()]
+    by_clip = judges.by_prompt(
+        _colour_hits(images, [things[i] for i in number.tolist()], names, judge), number
+    )
+    by_pixels = judges.by_prompt(_pixel_hits(pictures, names), number)
+    chance = 1 / len(colours.PROTOTYPES)
+    clip_real, pixels_real = _colour_worth(judge, snapshot)
+    return {
+        **_r_precision(exam, judge.pictures(pictures), judge),
+        **named(
+            f"unseen_colour@{judge.name}", judges.mean(by_clip), chance=chance, **clip_real
+        ),
+        **named("unseen_colour@pixels", judges.mean(by_pixels), chance=chance, **pixels_real),
+    }

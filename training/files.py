@@ -1,5 +1,7 @@
 """Files that are whole or absent, and the one error that people see."""
 
+import hashlib
+import importlib.metadata
 import json
 import os
 import tempfile
@@ -45,6 +47,11 @@ def write_tensors(
     write_bytes(path, save(whole, dict(metadata) if metadata else None))
 
 
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix``, by the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
 def read_json(path: Path) -> Any:
     """Read JSON; a missing or broken file is a ``TrainingError`` that names it."""
     try:
@@ -62,6 +69,13 @@ def append_line(path: Path, value: Mapping[str, Any]) -> None:
         os.write(handle, (json.dumps(value) + "\n").encode())
     finally:
         os.close(handle)
+
+
+def code_version() -> str:
+    """The package's version, and a hash of what stands in this folder: what made a model."""
+    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    content = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    return f"{importlib.metadata.version('tessera')}+{content[:12]}"
 
 
 def _sync_folder(folder: Path) -> None:

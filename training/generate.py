@@ -7,7 +7,7 @@ from typing import Any
 from training.data import png
 from training.files import TrainingError, write_bytes
 from training.latents import Neighbours
-from training.recipes import diffusion
+from training.recipes import load_drawer
 
 NEAREST = 3  # training pictures named with each sample
 
@@ -27,15 +27,15 @@ def sample(
     The n-th picture of a prompt has the seed ``seed + n``, so that it can be drawn again alone.
     """
     asked = [prompt for prompt in read_prompts(prompts) for _ in range(count)]
-    model = diffusion.load(folder)
+    model = load_drawer(folder)
     neighbours = Neighbours.load(folder)
     lines: list[dict[str, Any]] = []
     for start in range(0, len(asked), 64):
         part = asked[start : start + 64]
         seeds = [seed + (start + i) % count for i in range(len(part))]
-        latents = model.draw(part, seeds, guidance=guidance, steps=steps)
-        distances, indices = neighbours.nearest(latents * model.pca.scale, NEAREST)
-        for i, pixels in enumerate(model.pca.pictures(latents)):
+        pictures = model.draw(part, seeds, guidance=guidance, steps=steps)
+        distances, indices = neighbours.nearest(pictures, NEAREST)
+        for i, pixels in enumerate(pictures):
             name = f"{(start + i) // count:04}-{(start + i) % count:02}.png"
             write_bytes(out / name, png(pixels))
             near = zip(indices[i].tolist(), distances[i].tolist(), strict=True)
@@ -44,7 +44,7 @@ def sample(
                     "file": name,
                     "prompt": part[i],
                     "seed": seeds[i],
-                    "guidance": model.config.guidance if guidance is None else guidance,
+                    "guidance": model.guidance if guidance is None else guidance,
                     "nearest": [
                         {"file_name": neighbours.names[n], "distance": round(d, 4)} for n, d in near
                     ],

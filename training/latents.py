@@ -1,18 +1,23 @@
-"""A snapshot's pictures as latents: as they are, mirrored, and as neighbours of what was drawn."""
+"""Training pictures as coefficients: as they are, mirrored, and as neighbours of what was drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from training.clip import device
 from training.data import Pixels
 from training.files import TrainingError, read_json, write_json, write_tensors
-from training.nets.pca import PCA
+from training.nets.pca import PCA, fit
+
+SIDE = 32  # pixels at which pictures are compared, at most
+COMPONENTS = 256
 
 
 def with_mirrored(pca: PCA, pixels: Pixels) -> Tensor:
@@ -26,21 +31,26 @@ class Neighbours:
     """The training pictures by name, and their coefficients (2, n, K): as they are, mirrored."""
 
     names: list[str]
+    pca: PCA
     coefficients: Tensor
-    values: int  # numbers in a picture
 
     @classmethod
-    def of(cls, pca: PCA, pixels: Pixels, names: Sequence[str]) -> "Neighbours":
-        sides = [pca.encode_all(side) * pca.scale for side in (pixels, pixels[:, :, ::-1])]
-        return cls(list(names), torch.stack(sides), pca.basis.shape[1])
+    def fit(cls, pixels: Pixels, names: Sequence[str]) -> "Neighbours":
+        """Of uint8 pictures (n, s, s, 3), compared in their principal components."""
+        small = _small(pixels, min(SIDE, pixels.shape[1]))
+        pca = fit(small, COMPONENTS, seed=0)
+        sides = [pca.encode_all(side) * pca.scale for side in (small, small[:, :, ::-1])]
+        return cls(list(names), pca, torch.stack(sides))
 
-    def nearest(self, coefficients: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """For (m, K): root mean square differences of pixels (m, count), and indices.
+    def nearest(self, pixels: Pixels, count: int) -> tuple[Tensor, Tensor]:
+        """For (m, s, s, 3): root mean square differences of pixels (m, count), and indices.
 
         Pixels run from 0 to 1, and a mirrored training picture is as near as the picture.
         """
-        distance = self._distances(coefficients).topk(min(count, len(self.names)), largest=False)
-        return distance.values, distance.indices
+        small = _small(pixels, self.pca.size)
+        distance = self._distances(self.pca.encode_all(small) * self.pca.scale)
+        found = distance.topk(min(count, len(self.names)), largest=False)
+        return found.values, found.indices
 
     def apart(self, queries: int = 500) -> float:
         """How far training pictures are from the nearest other: the median of some."""
@@ -54,19 +64,40 @@ class Neighbours:
     def _distances(self, coefficients: Tensor) -> Tensor:
         known = self.coefficients.to(coefficients.dtype)
         both = torch.stack([torch.cdist(coefficients, side) for side in known])
-        nearest: Tensor = both.min(0).values / self.values**0.5
+        nearest: Tensor = both.min(0).values / self.pca.basis.shape[1] ** 0.5
         return nearest
 
     def save(self, folder: Path) -> None:
-        tensors = {"coefficients": self.coefficients.half()}
+        tensors = {f"pca.{k}": v.half() for k, v in self.pca.state_dict().items()}
+        tensors["coefficients"] = self.coefficients.half()
         write_tensors(folder / "neighbours.safetensors", tensors)
-        write_json(folder / "neighbours.json", {"names": self.names, "values": self.values})
+        write_json(folder / "neighbours.json", {"names": self.names, "size": self.pca.size})
 
     @classmethod
     def load(cls, folder: Path) -> "Neighbours":
         about = read_json(folder / "neighbours.json")
         try:
-            tensors = load_file(folder / "neighbours.safetensors")
-            return cls(about["names"], tensors["coefficients"].float(), int(about["values"]))
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            names = [str(name) for name in about["names"]]
+            tensors = {
+                k: v.float() for k, v in load_file(folder / "neighbours.safetensors").items()
+            }
+            coefficients = tensors.pop("coefficients")
+            pca = PCA(int(about["size"]), len(tensors["pca.scale"]))
+            pca.load_state_dict({k.removeprefix("pca."): v for k, v in tensors.items()})
+            if coefficients.shape != (2, len(names), pca.components):
+                raise ValueError(coefficients.shape)
+            return cls(names, pca, coefficients)
+        except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError):
             raise TrainingError(f"{folder / 'neighbours.safetensors'} cannot be read.") from None
+
+
+def _small(pixels: Pixels, size: int) -> Pixels:
+    """The pictures (n, s, s, 3) scaled to ``size``, a part at a time."""
+    if pixels.shape[1] == size:
+        return pixels
+    parts = []
+    for start in range(0, len(pixels), 1024):
+        images = torch.from_numpy(np.array(pixels[start : start + 1024])).permute(0, 3, 1, 2)
+        resized = interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
+        parts.append(resized.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy())
+    return np.concatenate(parts)

@@ -3,47 +3,44 @@
 import fcntl
 import shutil
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 import torch
-from torch import Tensor, nn
 
-from training import evaluate
+from training import distributed, evaluate
 from training.calibration import calibrate
 from training.config import RunConfig, read_config
-from training.data import Snapshot, read_snapshot
-from training.files import TrainingError, append_line, write_bytes, write_json
-from training.loop import Loop
+from training.data import Snapshot, digest, pack, read_snapshot
+from training.files import (
+    TrainingError,
+    append_line,
+    code_version,
+    write_bytes,
+    write_json,
+)
+from training.latents import Neighbours
+from training.loop import BrokenCheckpointError, Loop
 from training.prompts import fixed_prompts
+from training.recipes import RECIPES, load_drawer
 from training.recipes import clip as clip_recipe
-from training.recipes.clip import ClipConfig, ClipTraining
-from training.recipes.diffusion import DiffusionTraining
+from training.recipes.base import Source, Training
 
 KEEP = 2  # checkpoints
 BEAT = 0.7  # seconds between lines of progress
 STOPPED = 143  # exit status after SIGTERM
 
 
-class Recipe(Protocol):
-    """What a run needs of a recipe in training."""
-
-    @property
-    def network(self) -> nn.Module: ...
-    def loss(self) -> Tensor: ...
-    def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None: ...
-    def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None: ...
-
-
 class Progress:
     """Lines in ``progress.jsonl``: one a beat, from a thread, whatever the run is busy with."""
 
-    def __init__(self, path: Path, steps: int) -> None:
+    def __init__(self, path: Path | None, steps: int) -> None:
         self.path = path
         self.now: dict[str, Any] = {
             "step": 0,
@@ -79,17 +76,19 @@ class Progress:
         self.now |= {
             "step": loop.step,
             "loss": sum(losses) / len(losses),
-            "images_per_second": round(len(losses) * loop.settings.batch / seconds, 1),
+            "images_per_second": round(len(losses) * loop.config.batch / seconds, 1),
             "seconds_left": loop.seconds_left,
         }
 
     def write(self) -> None:
-        append_line(self.path, {"time": time.time(), **self.now})
+        if self.path:
+            append_line(self.path, {"time": time.time(), **self.now})
         self._losses, self._since = [], time.monotonic()
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT):
-            self.write()
+            with suppress(OSError):  # a full disk is the main thread's to report
+                self.write()
 
 
 class Stop:
@@ -112,26 +111,50 @@ def fit(folder: Path) -> None:
     stop = Stop()
     if config.threads:
         torch.set_num_threads(config.threads)
-    with _locked(folder):
-        if (folder / "metrics.json").exists() and (folder / "model" / "config.json").exists():
-            return
-        progress = Progress(folder / "progress.jsonl", config.settings.steps)
-        progress.write()
-        with progress.beating():
-            _fit(folder, config, progress, stop)
+    distributed.join()
+    try:
+        with _locked(folder) if distributed.rank() == 0 else nullcontext():
+            if not _ended(folder):
+                _begin(folder, config, stop)
+    finally:
+        distributed.leave()
+
+
+def _ended(folder: Path) -> bool:
+    return (folder / "metrics.json").exists() and (folder / "model" / "config.json").exists()
+
+
+def _begin(folder: Path, config: RunConfig, stop: Stop) -> None:
+    leading = distributed.rank() == 0
+    progress = Progress(folder / "progress.jsonl" if leading else None, config.settings.steps)
+    progress.write()
+    with progress.beating():
+        _fit(folder, config, progress, stop)
 
 
 def _fit(folder: Path, config: RunConfig, progress: Progress, stop: Stop) -> None:
-    snapshot = read_snapshot(config.snapshot)
-    recipe = prepare(config, snapshot)
-    prompts = getattr(config.settings, "prompts", ()) or fixed_prompts(snapshot)
-    write_json(folder / "prompts.json", list(prompts))
-    loop = Loop(recipe, config.settings, config.seed, config.time_limit)
+    with distributed.first():
+        snapshot = read_snapshot(config.snapshot)
+        training = prepare(config, snapshot)
+    prompts = config.settings.prompts or fixed_prompts(snapshot)
+    loop = Loop(training, config.settings, config.seed, config.time_limit)
     _resume(folder, loop)
+    distributed.share(training.network)
+    if distributed.rank() == 0:
+        write_json(folder / "prompts.json", list(prompts))
     progress.now["step"] = loop.step
     progress.stage("train")
-    _train(folder, config, recipe, loop, progress, stop, prompts)
-    progress.stage("evaluate")
+    _train(folder, loop, progress, stop, prompts)
+    if distributed.rank() == 0:
+        progress.stage("evaluate")
+        _finish(folder, config, loop, snapshot, prompts)
+        progress.stage("done")
+
+
+def _finish(
+    folder: Path, config: RunConfig, loop: Loop, snapshot: Snapshot, prompts: tuple[str, ...]
+) -> None:
+    """The model folder, and what it is worth."""
     about = {
         "format": 1,
         "recipe": config.recipe,
@@ -140,74 +163,57 @@ def _fit(folder: Path, config: RunConfig, progress: Progress, stop: Stop) -> Non
         "snapshot": snapshot.digest,
         "seed": config.seed,
         "steps": loop.step,
+        "code": code_version(),
     }
-    _save_model(folder, recipe, loop, about, snapshot, config.cache)
+    _save_model(folder, loop, about, snapshot, config.cache)
     metrics = evaluate.evaluate(folder / "model", snapshot, cache=config.cache)
     metrics |= {"steps": loop.step, "training_seconds": round(loop.elapsed, 1)}
     write_json(folder / "metrics.json", metrics)
-    progress.stage("done")
 
 
-def prepare(config: RunConfig, snapshot: Snapshot) -> Recipe:
-    """The recipe with its data at hand.
-
-    ``init`` is the model folder of a clip run: the diffusion takes its text tower from it, and
-    another clip run its weights to start from.
-    """
-    if isinstance(config.settings, ClipConfig):
-        return ClipTraining(
-            config.settings,
-            snapshot,
-            cache=config.cache,
-            seed=config.seed,
-            encoder=config.encoder,
-            init=config.init,
-        )
-    encoder = config.encoder
-    if config.init:
-        encoder = {"kind": "folder", "path": str(config.init.resolve())}
-    return DiffusionTraining(
-        config.settings, snapshot, cache=config.cache, seed=config.seed, encoder=encoder
-    )
+def prepare(config: RunConfig, snapshot: Snapshot) -> Training:
+    """The recipe with its data at hand."""
+    recipe = RECIPES[config.recipe]
+    encoder, init = config.encoder, config.init
+    if recipe.draws and init:
+        encoder, init = {"kind": "folder", "path": str(init.resolve())}, None
+    source = Source(snapshot, config.cache, config.seed, encoder, init)
+    return recipe.training(config.settings, source)
 
 
 def _train(
-    folder: Path,
-    config: RunConfig,
-    recipe: Recipe,
-    loop: Loop,
-    progress: Progress,
-    stop: Stop,
-    prompts: tuple[str, ...],
+    folder: Path, loop: Loop, progress: Progress, stop: Stop, prompts: tuple[str, ...]
 ) -> None:
-    settings = config.settings
+    config, leading = loop.config, distributed.rank() == 0
     stop.training = True
     saved = drawn = loop.step
     while not loop.finished:
         progress.trained(loop, loop.advance())
-        if stop.asked or loop.finished or loop.step - saved >= settings.checkpoint_steps:
+        stopping = any(distributed.agree(stop.asked))
+        if leading and (stopping or loop.finished or loop.step - saved >= config.checkpoint_steps):
             loop.save(folder / "checkpoints" / f"{loop.step:06}.safetensors")
             saved = loop.step
             _prune(folder)
-        if stop.asked:
+        if stopping:
             progress.write()
             raise SystemExit(STOPPED)
-        if settings.grid_steps and (loop.finished or loop.step - drawn >= settings.grid_steps):
-            _draw(folder, recipe, loop, prompts)
+        if config.grid_steps and (loop.finished or loop.step - drawn >= config.grid_steps):
+            if leading:
+                _draw(folder, loop, prompts)
             drawn = loop.step
     stop.training = False
     if stop.asked:
         raise SystemExit(STOPPED)
 
 
-def _draw(folder: Path, recipe: Recipe, loop: Loop, prompts: tuple[str, ...]) -> None:
-    picture = recipe.grid(loop.ema.network, prompts)
+def _draw(folder: Path, loop: Loop, prompts: tuple[str, ...]) -> None:
+    picture = loop.training.grid(loop.ema.network, prompts)
     if picture is not None:
         write_bytes(folder / "samples" / f"{loop.step:06}.png", picture)
 
 
 def _checkpoints(folder: Path) -> list[Path]:
-    return sorted((folder / "checkpoints").glob("*.safetensors"))
+    return sorted((folder / "checkpoints").glob("[0-9]*.safetensors"), key=lambda path: path.stem)
 
 
 def _prune(folder: Path) -> None:
@@ -216,25 +222,29 @@ def _prune(folder: Path) -> None:
 
 
 def _resume(folder: Path, loop: Loop) -> None:
-    found = _checkpoints(folder)
-    if found:
-        loop.load(found[-1])
+    """Go on from the last checkpoint that is whole."""
+    for path in (folder / "checkpoints").glob(".*"):  # parts that a killed process left
+        path.unlink(missing_ok=True)
+    for path in reversed(_checkpoints(folder)):
+        try:
+            return loop.load(path)
+        except BrokenCheckpointError as error:
+            print(f"note: {error} It is passed over.", file=sys.stderr)
 
 
 def _save_model(
-    folder: Path,
-    recipe: Recipe,
-    loop: Loop,
-    about: dict[str, Any],
-    snapshot: Snapshot,
-    cache: Path,
+    folder: Path, loop: Loop, about: dict[str, Any], snapshot: Snapshot, cache: Path
 ) -> None:
     """Write the model folder beside its place, then move it there whole."""
     part, whole = folder / "model.part", folder / "model"
     for path in (part, whole):
         shutil.rmtree(path, ignore_errors=True)
-    recipe.save(loop.ema.network, part, about)
-    if isinstance(recipe, ClipTraining):
+    loop.training.save(loop.ema.network, part, about)
+    if RECIPES[about["recipe"]].draws:
+        rows = snapshot.train
+        pixels = pack(rows, load_drawer(part).size, cache, digest(rows))
+        Neighbours.fit(pixels, [row.path.name for row in rows]).save(part)
+    else:
         calibrate(clip_recipe.load(part), snapshot, cache).save(part)
     part.rename(whole)
 

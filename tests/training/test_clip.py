@@ -95,7 +95,7 @@ def test_a_given_open_clip_model_conditions_the_diffusion(
     assert main(["fit", str(folder)]) == 0
     model = diffusion.load(folder / "model")
     assert model.encoder.width == 24
-    assert model.draw(["a red square"], [0]).shape == (1, model.pca.components)
+    assert model.draw(["a red square"], [0]).shape == (1, 16, 16, 3)
 
 
 def test_a_given_open_clip_model_takes_the_small_ones_place(

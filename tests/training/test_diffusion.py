@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from training.conditions import asked
 from training.data import Snapshot
 from training.recipes import configure
+from training.recipes.base import Source
 from training.recipes.diffusion import (
     SAMPLERS,
     DiffusionConfig,
@@ -23,38 +25,20 @@ def model(drawn: Path) -> Model:
     return load(drawn / "model")
 
 
-def test_belief_nought_is_the_unconditional_model(model: Model) -> None:
-    told = model.draw(["a red square"], [1], belief=0.0)
-    assert torch.equal(told, model.draw([""], [1]))
-    assert not torch.allclose(told, model.draw(["a red square"], [1]), atol=0.1)
-
-
-def test_one_seed_is_one_picture(model: Model) -> None:
-    first = model.draw(["a red square"], [7])
-    assert torch.equal(first, model.draw(["a red square"], [7]))
-    assert not torch.allclose(first, model.draw(["a red square"], [8]), atol=0.1)
-
-
-def test_a_picture_does_not_depend_on_what_is_drawn_beside_it(model: Model) -> None:
-    alone = model.draw(["a red square"], [7])
-    among = model.draw(["a blue square", "a red square", ""], [1, 7, 2])
-    assert torch.allclose(alone[0], among[1], atol=1e-3)
-
-
 @pytest.mark.parametrize(("colour", "channel"), [("red", 0), ("blue", 2)])
 def test_it_draws_the_colour_that_it_is_asked_for(model: Model, colour: str, channel: int) -> None:
-    pictures = model.pca.pictures(model.draw([f"a {colour} square"] * 8, list(range(8))))
+    pictures = model.draw([f"a {colour} square"] * 8, list(range(8)))
     ink = 255 - pictures.reshape(-1, 3).mean(0)  # what is missing from white
     assert np.argmin(ink) == channel
 
 
 def test_guidance_one_is_the_conditional_model(model: Model) -> None:
     x, t = torch.randn(2, model.pca.components), torch.full((2,), 0.5)
-    text, belief = model.encoder.encode(["a", "b"]), torch.ones(2)
+    told = asked(model.encoder, ["a", "b"], 1.0)
     with torch.no_grad():
-        plain = guided(model.network, text, belief, 1.0)(x, t)
-        assert torch.equal(plain, model.network(x, t, text, belief))
-        assert torch.allclose(guided(model.network, text, belief, 1.0001)(x, t), plain, atol=1e-2)
+        plain = guided(model.network, told, 1.0)(x, t)
+        assert torch.equal(plain, model.network(x, t, told))
+        assert torch.allclose(guided(model.network, told, 1.0001)(x, t), plain, atol=1e-2)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -76,7 +60,7 @@ def test_a_snapshot_without_any_text_trains_the_unconditional_model(
     )
     config = configure("diffusion", "smoke", {})
     assert isinstance(config, DiffusionConfig)
-    training = DiffusionTraining(config, mute, cache=cache, seed=0, encoder={"kind": "words"})
-    *_, belief = training.draw_batch()
-    assert not belief.any()
-    assert torch.isfinite(training.loss())
+    training = DiffusionTraining(config, Source(mute, cache, 0, {"kind": "words"}))
+    *_, condition = training.draw_batch(8)
+    assert not condition.belief.any()
+    assert torch.isfinite(training.loss(8))

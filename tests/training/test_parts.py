@@ -93,12 +93,10 @@ def test_a_training_picture_is_its_own_neighbour_also_mirrored(
     snapshot: Snapshot, tmp_path: Path
 ) -> None:
     pixels = pack(snapshot.train, 16, tmp_path, "x")
-    pca = fit(pixels, 40, seed=0)
-    neighbours = Neighbours.of(pca, pixels, [row.path.name for row in snapshot.train])
-    mirrored = pca.encode(flat(pixels[5:6, :, ::-1])) * pca.scale
-    distances, indices = neighbours.nearest(mirrored, 3)
-    assert indices[0, 0] == 5
+    neighbours = Neighbours.fit(pixels, [row.path.name for row in snapshot.train])
+    distances, indices = neighbours.nearest(pixels[5:6, :, ::-1], 3)
     assert distances[0, 0] == pytest.approx(0, abs=1e-3)
+    assert 5 in indices[0]  # another one may be its very mirror image
     assert neighbours.apart() > 0
 
 

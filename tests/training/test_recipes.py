@@ -7,24 +7,20 @@ import torch
 
 from training.data import Snapshot
 from training.loop import Loop
-from training.recipes import Config, configure
-from training.recipes.clip import ClipConfig, ClipTraining
-from training.recipes.diffusion import DiffusionTraining
-
-RECIPES = ["diffusion", "clip"]
-Training = ClipTraining | DiffusionTraining
+from training.recipes import RECIPES, configure
+from training.recipes.base import Config, Source, Training
 
 
-@pytest.fixture(params=RECIPES)
+@pytest.fixture(params=["clip", "diffusion"])
 def config(request: pytest.FixtureRequest) -> Config:
     options = {"text": "words"} if request.param == "clip" else {}
     return configure(request.param, "smoke", {"steps": 40, "learning_rate": 3e-3, **options})
 
 
 def prepare(config: Config, snapshot: Snapshot, cache: Path) -> Training:
-    if isinstance(config, ClipConfig):
-        return ClipTraining(config, snapshot, cache=cache, seed=3)
-    return DiffusionTraining(config, snapshot, cache=cache, seed=3, encoder={"kind": "words"})
+    (recipe,) = (recipe for recipe in RECIPES.values() if recipe.config is type(config))
+    encoder = {"kind": "words"} if recipe.draws else None
+    return recipe.training(config, Source(snapshot, cache, 3, encoder))
 
 
 def advance(loop: Loop, steps: int) -> list[float]:
@@ -32,16 +28,16 @@ def advance(loop: Loop, steps: int) -> list[float]:
 
 
 def weights(loop: Loop) -> list[torch.Tensor]:
-    return [*loop.trainee.network.state_dict().values(), *loop.ema.network.state_dict().values()]
+    return [*loop.training.network.state_dict().values(), *loop.ema.network.state_dict().values()]
 
 
 def test_it_learns_one_batch_by_heart(config: Config, snapshot: Snapshot, cache: Path) -> None:
     training = prepare(config, snapshot, cache)
-    optimizer = torch.optim.AdamW(training.network.parameters(), lr=3e-3)
+    optimizer = torch.optim.AdamW(training.phases[0].module.parameters(), lr=3e-3)
     losses = []
     for _ in range(40):
         torch.manual_seed(0)  # the same batch each time
-        loss = training.loss()
+        loss = training.phases[0].loss(config.batch)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -78,4 +74,4 @@ def test_the_learning_rate_ends_at_nothing(config: Config, snapshot: Snapshot, c
     while not loop.finished:
         loop.advance()
     assert loop.step == config.steps
-    assert loop.optimizer.param_groups[0]["lr"] < 0.1 * config.learning_rate
+    assert loop.optimizers[0].param_groups[0]["lr"] < 0.1 * config.learning_rate

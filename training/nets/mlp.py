@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from training.conditions import Condition
+from training.nets.condition import Told
+
 
 class Block(nn.Module):
     def __init__(self, width: int, expansion: int) -> None:
@@ -25,18 +28,16 @@ class Block(nn.Module):
 
 
 class ConditionalMLP(nn.Module):
-    """Noisy latents (B, K), time (B,), text (B, E) and belief (B,) to clean latents (B, K).
+    """Noisy latents (B, K), time (B,) and a condition to clean latents (B, K).
 
-    The text enters as null + belief · (text − null), so that belief 0 is the unconditional model.
     It is told which pictures were mirrored, so that samples are not (arXiv 2206.00364).
     """
 
     def __init__(self, components: int, text: int, width: int, depth: int, expansion: int) -> None:
         super().__init__()
-        self.null = nn.Parameter(torch.zeros(text))
         self.enter = nn.Linear(components, width)
-        self.text = nn.Linear(text, width)
-        self.rest = nn.Linear(2 * FREQUENCIES + 2, width)
+        self.told = Told(text, width)
+        self.rest = nn.Linear(2 * FREQUENCIES + 1, width)
         self.mix = nn.Linear(width, width)
         self.blocks = nn.ModuleList(Block(width, expansion) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
@@ -45,14 +46,11 @@ class ConditionalMLP(nn.Module):
         nn.init.zeros_(self.leave.bias)
 
     def forward(
-        self, x: Tensor, t: Tensor, text: Tensor, belief: Tensor, mirrored: Tensor | None = None
+        self, x: Tensor, t: Tensor, told: Condition, mirrored: Tensor | None = None
     ) -> Tensor:
-        trust = belief[:, None]
-        told = self.null + trust * (text - self.null)  # (B, E)
-        turned = torch.zeros_like(trust) if mirrored is None else mirrored[:, None]
-        rest = torch.cat([waves(t), trust, turned], dim=1)
-        scaled = told * text.shape[1] ** 0.5  # unit rows to unit variance
-        condition = silu(self.mix(silu(self.text(scaled) + self.rest(rest))))
+        turned = torch.zeros_like(t) if mirrored is None else mirrored
+        rest = self.rest(torch.cat([waves(t), turned[:, None]], dim=1))
+        condition = silu(self.mix(silu(self.told(told) + rest)))
         hidden = self.enter(x)
         for block in self.blocks:
             hidden = block(hidden, condition)

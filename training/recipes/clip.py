@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -19,23 +19,26 @@ from torch.nn.functional import affine_grid, grid_sample, normalize
 
 from training import clip
 from training.beliefs import gather
-from training.data import Row, Snapshot, digest, pack
+from training.data import Row, digest, pack
 from training.embeddings import cached, embed_texts
 from training.files import TrainingError, read_json, write_json, write_tensors
 from training.nets.towers import Adapter, Towers
+from training.recipes.base import Config, Phase, Source
 
 GREY = (0.5, 0.5, 0.5)  # mean and deviation of pixels, for the small image tower
 
 
-@dataclass(frozen=True)
-class ClipConfig:
-    steps: int
-    batch: int = 128
-    learning_rate: float = 2e-3
+@dataclass(frozen=True, kw_only=True)
+class ClipConfig(Config):
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        **Config.CHOICES,
+        "text": ("sentence", "own", "words"),
+    }
+
     warmup: int = 20
     weight_decay: float = 0.05
     size: int = 48  # pixels
-    text: str = "sentence"  # or "own", or "words"
+    text: str = "sentence"
     zoom: float = 0.2  # augmentation: how far pictures are scaled
     shift: float = 0.1  # and moved, as a share of their side
     light: float = 0.2  # and made brighter or darker
@@ -58,19 +61,9 @@ class Base(Protocol):
 class ClipTraining:
     """Towers in training, with the pictures and texts of one snapshot."""
 
-    def __init__(
-        self,
-        config: ClipConfig,
-        snapshot: Snapshot,
-        *,
-        cache: Path,
-        seed: int,
-        encoder: clip.Spec | None = None,
-        init: Path | None = None,
-        base: Base | None = None,
-    ) -> None:
+    def __init__(self, config: ClipConfig, source: Source, *, base: Base | None = None) -> None:
         self.config = config
-        self.rows = [row for row in snapshot.train if row.captions or row.tags]
+        self.rows = [row for row in source.snapshot.train if row.captions or row.tags]
         if len(self.rows) < 2:
             raise TrainingError("A clip run needs two or more pictures with captions or keywords.")
         beliefs = gather(self.rows, ())
@@ -78,18 +71,19 @@ class ClipTraining:
         odds = beliefs.share * (beliefs.belief + 1e-6) * own
         self.odds = torch.from_numpy(odds).to(clip.device())
         self.slots = torch.from_numpy(beliefs.slots).to(clip.device())
-        torch.manual_seed(seed)
-        self.base = base or (Adapted(encoder) if encoder else Small(config))
+        torch.manual_seed(source.seed)
+        self.base = base or (Adapted(source.encoder) if source.encoder else Small(config))
         self.network = self.base.network.to(clip.device())
-        if init:
-            start_from(init, self.network)
-        self.images = self.base.images(self.rows, cache)
-        self.texts = self.base.texts(beliefs.texts, cache).to(clip.device())
+        if source.init:
+            start_from(source.init, self.network)
+        self.phases = (Phase("contrast", self.network, self.loss),)
+        self.images = self.base.images(self.rows, source.cache)
+        self.texts = self.base.texts(beliefs.texts, source.cache).to(clip.device())
         self.criterion = clip.open_clip().ClipLoss()
 
-    def loss(self) -> Tensor:
+    def loss(self, count: int) -> Tensor:
         """open_clip's loss of a fresh batch: each picture with one text believed of it."""
-        rows = torch.randperm(len(self.rows))[: self.config.batch]
+        rows = torch.randperm(len(self.rows))[:count]
         at = rows.to(clip.device())
         slot = torch.multinomial(self.odds[at], 1)[:, 0]
         images = self.base.augmented(self.images[rows].to(clip.device()))

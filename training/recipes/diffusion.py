@@ -5,39 +5,41 @@ x_t = t·x₀ + (1 − t)·ε; the network predicts x₀, the loss is on the vel
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 
-from training.beliefs import Beliefs, gather
-from training.clip import Spec, TextEncoder, default_spec, device, text_encoder
-from training.data import Snapshot, digest, pack, png, tiled
-from training.embeddings import embed_texts
-from training.files import TrainingError, read_json, write_json, write_tensors
-from training.latents import Neighbours, with_mirrored
+from training.clip import TextEncoder, default_spec, device, text_encoder
+from training.conditions import Condition, Conditions, asked
+from training.data import Pixels, digest, pack, png, tiled
+from training.files import TrainingError, read_json, under, write_json, write_tensors
+from training.latents import with_mirrored
 from training.nets.mlp import ConditionalMLP
 from training.nets.pca import PCA, fit
+from training.recipes.base import Config, Phase, Source, Tell, changed
 
 Predict = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) → x₀
 Noise = Callable[[], Tensor]  # → a fresh ε
 
 
-@dataclass(frozen=True)
-class DiffusionConfig:
-    steps: int
+@dataclass(frozen=True, kw_only=True)
+class DiffusionConfig(Config):
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        **Config.CHOICES,
+        "sampler": ("euler", "heun", "ancestral"),
+    }
+    FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "depth")
+    SIGNED: ClassVar[tuple[str, ...]] = ("time_mean",)
+    SAMPLING: ClassVar[tuple[str, ...]] = ("guidance", "sampling_steps", "sampler")
+
     batch: int = 192
-    learning_rate: float = 2e-3
-    warmup: int = 100
-    weight_decay: float = 0.01
     size: int = 64  # pixels
     components: int = 384
     width: int = 384
@@ -51,104 +53,69 @@ class DiffusionConfig:
     guidance: float = 2.0
     sampling_steps: int = 20
     sampler: str = "ancestral"
-    prompts: tuple[str, ...] = ()  # none: chosen from the snapshot
-    samples: int = 6  # a prompt, in grids and in the evaluation
-    judge_steps: int = 300
-    checkpoint_steps: int = 500
-    grid_steps: int = 500
 
 
 class DiffusionTraining:
     """A network in training, with the latents, texts and beliefs of one snapshot."""
 
-    def __init__(
-        self,
-        config: DiffusionConfig,
-        snapshot: Snapshot,
-        *,
-        cache: Path,
-        seed: int,
-        encoder: Spec | None = None,
-    ) -> None:
+    def __init__(self, config: DiffusionConfig, source: Source) -> None:
         self.config = config
-        self.encoder = text_encoder(encoder or default_spec())
-        self.pixels = pack(snapshot.train, config.size, cache, digest(snapshot.train))
-        beliefs = gather(snapshot.train, snapshot.concepts)
-        self.pca = fit(self.pixels, config.components, seed, of=_told(beliefs))
-        self.latents = with_mirrored(self.pca, self.pixels)  # (2, n, K)
-        self.names = [row.path.name for row in snapshot.train]
-        self.certain = beliefs.certain
-        self.texts = _embed(beliefs, self.encoder, cache).to(device())  # (t + n, E)
-        self.slots, self.trust, self.share = (
-            torch.from_numpy(part).to(device())
-            for part in (beliefs.slots, beliefs.belief, beliefs.share)
-        )
-        torch.manual_seed(seed)
-        self.network = build_network(config, self.pca.components, self.encoder.width).to(device())
+        rows = source.snapshot.train
+        self.encoder = text_encoder(source.encoder or default_spec())
+        pixels = pack(rows, config.size, source.cache, digest(rows))
+        self.conditions = Conditions(rows, source.snapshot.concepts, self.encoder, source.cache)
+        self.pca = fit(pixels, config.components, source.seed, of=_told(self.conditions))
+        self.latents = with_mirrored(self.pca, pixels)  # (2, n, K)
+        torch.manual_seed(source.seed)
+        network = build_network(config, self.pca.components, self.encoder.width)
+        self.network = network.to(device())
+        self.phases = (Phase("flow", self.network, self.loss),)
         spread = self.pca.scale.to(device())
         self.weight = spread / spread.mean()  # errors count as they show in the picture
 
-    def loss(self) -> Tensor:
+    def loss(self, count: int) -> Tensor:
         """The squared error of the velocity on a fresh batch, weighted by component."""
-        x0, mirrored, text, belief = self.draw_batch()
-        t = torch.sigmoid(torch.randn(len(x0), device=x0.device) + self.config.time_mean)
+        x0, mirrored, condition = self.draw_batch(count)
+        t = torch.sigmoid(torch.randn(count, device=x0.device) + self.config.time_mean)
         noisy = t[:, None] * x0 + (1 - t[:, None]) * torch.randn_like(x0)
-        predicted = self.network(noisy, t, text, belief, mirrored)
+        predicted = self.network(noisy, t, condition, mirrored)
         remaining = (1 - t).clamp(min=self.config.time_clamp)
         error = (predicted - x0) / remaining[:, None]
         loss: Tensor = (self.weight * error.square()).mean()
         return loss
 
-    def draw_batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Latents (B, K), whether mirrored (B,), texts (B, E), beliefs (B,)."""
-        size, at = self.config.batch, device()
-        rows = torch.randint(self.latents.shape[1], (size,), device=at)
-        mirrored = (torch.rand(size, device=at) < self.config.flips).long()
-        slot = torch.multinomial(self.share[rows] + 1e-9, 1)[:, 0]
-        kept = torch.rand(size, device=at) >= self.config.drop
-        text = self.texts[self.slots[rows, slot]]
-        step = normalize(torch.randn_like(text), dim=1) * torch.rand(size, 1, device=at)
-        return (
-            self.latents[mirrored, rows].float(),
-            mirrored.float(),
-            text + self.config.jitter * step,
-            self.trust[rows, slot] * kept,
-        )
+    def draw_batch(self, count: int) -> tuple[Tensor, Tensor, Condition]:
+        """Latents (B, K), whether mirrored (B,), and what is told of them."""
+        at = device()
+        rows = torch.randint(self.latents.shape[1], (count,), device=at)
+        mirrored = (torch.rand(count, device=at) < self.config.flips).long()
+        condition = self.conditions.draw(rows, drop=self.config.drop, jitter=self.config.jitter)
+        return self.latents[mirrored, rows].float(), mirrored.float(), condition
 
     def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
         """A row a prompt, from the same noise each time."""
         columns = self.config.samples
-        asked = [prompt for prompt in prompts for _ in range(columns)]
-        latents = self.model(network).draw(asked, list(range(columns)) * len(prompts))
-        return png(tiled(self.pca.pictures(latents), columns))
+        wanted = [prompt for prompt in prompts for _ in range(columns)]
+        pictures = self.model(network).draw(wanted, list(range(columns)) * len(prompts))
+        return png(tiled(pictures, columns))
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
-        """Write the model folder, and what is needed to name a sample's neighbours."""
+        """Write the model folder."""
         self.model(network).save(folder, about)
-        Neighbours.of(self.pca, self.pixels, self.names).save(folder)
 
     def model(self, network: nn.Module) -> "Model":
         """The model that the run would end with if ``network`` were its last."""
         assert isinstance(network, ConditionalMLP)
-        return Model(self.config, network, self.pca, self.encoder, self.certain)
+        return Model(self.config, network, self.pca, self.encoder, self.conditions.certain)
 
 
-def _told(beliefs: Beliefs) -> NDArray[np.int64]:
+def _told(conditions: Conditions) -> np.ndarray[Any, np.dtype[np.int64]]:
     """The pictures of which something is said, where they are most; else all of them.
 
     The others still teach what pictures look like, but nobody can ask for them.
     """
-    told = np.flatnonzero(beliefs.share.sum(1) > 0)
-    return told if 2 * len(told) >= len(beliefs.share) else np.arange(len(beliefs.share))
-
-
-def _embed(beliefs: Beliefs, encoder: TextEncoder, cache: Path) -> Tensor:
-    """Embeddings of the texts (t, E), then each picture's expected label (n, E)."""
-    texts = embed_texts([*beliefs.texts, *beliefs.concepts], encoder, cache)
-    count = len(beliefs.texts)
-    labels = torch.from_numpy(beliefs.labels)
-    expected = labels @ texts[count:] / labels.sum(1, keepdim=True).clamp(min=1e-9)
-    return torch.cat([texts[:count], expected])
+    told = np.flatnonzero(conditions.told.numpy())
+    return told if 2 * len(told) >= len(conditions.told) else np.arange(len(conditions.told))
 
 
 def build_network(config: DiffusionConfig, components: int, text: int) -> ConditionalMLP:
@@ -158,19 +125,15 @@ def build_network(config: DiffusionConfig, components: int, text: int) -> Condit
 # Sampling
 
 
-def guided(network: ConditionalMLP, text: Tensor, belief: Tensor, guidance: float) -> Predict:
+def guided(network: ConditionalMLP, condition: Condition, guidance: float) -> Predict:
     """Classifier-free guidance (arXiv 2207.12598): belief 0 is the unconditional model."""
+    pairs = zip(condition, condition.untold(), strict=True)
+    twice = Condition(*(torch.cat(pair) for pair in pairs))
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
-        if guidance == 1 or not belief.any():
-            return network(x, t, text, belief)  # type: ignore[no-any-return]
-        both = network(
-            torch.cat([x, x]),
-            torch.cat([t, t]),
-            torch.cat([text, text]),
-            torch.cat([belief, torch.zeros_like(belief)]),
-        )
-        told, untold = both.chunk(2)
+        if guidance == 1 or not condition.belief.any():
+            return network(x, t, condition)  # type: ignore[no-any-return]
+        told, untold = network(torch.cat([x, x]), torch.cat([t, t]), twice).chunk(2)
         return torch.lerp(untold, told, guidance)
 
     return predict
@@ -229,7 +192,14 @@ class Model:
     encoder: TextEncoder
     certain: float  # the belief to ask for: that of the surest texts in training
 
-    @torch.no_grad()
+    @property
+    def size(self) -> int:
+        return self.config.size
+
+    @property
+    def guidance(self) -> float:
+        return self.config.guidance
+
     def draw(
         self,
         prompts: Sequence[str],
@@ -238,22 +208,56 @@ class Model:
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-    ) -> Tensor:
-        """Latents (n, K), one a prompt and seed; the empty prompt is the unconditional model.
-
-        A picture depends on its own prompt, seed and settings, not on what is drawn beside it.
-        """
-        texts = self.encoder.encode(list(prompts)).to(device())
-        trust = [(self.certain if belief is None else belief) * bool(p.strip()) for p in prompts]
-        predict = guided(
-            self.network.to(device()).eval(),
-            texts,
-            torch.tensor(trust, device=device()),
-            self.config.guidance if guidance is None else guidance,
-        )
-        sampler = SAMPLERS[self.config.sampler]
+        tell: Tell | None = None,
+    ) -> Pixels:
+        """uint8 (n, s, s, 3), one a prompt and seed; no prompt is the unconditional model."""
+        condition = asked(self.encoder, prompts, self.certain if belief is None else belief)
         fresh = _noise(seeds, self.pca.components)
-        return sampler(predict, fresh, steps or self.config.sampling_steps).cpu()
+        return self._pictures(condition, fresh, guidance, steps, tell)
+
+    def between(
+        self,
+        prompts: tuple[str, str],
+        seeds: tuple[int, int],
+        count: int,
+        *,
+        guidance: float | None = None,
+        steps: int | None = None,
+        tell: Tell | None = None,
+    ) -> Pixels:
+        """uint8 (count, s, s, 3): conditions on a line, noise on the arc between the two."""
+        ends = asked(self.encoder, prompts, self.certain)
+        share = torch.linspace(0, 1, count, device=device())[:, None]
+        condition = Condition(
+            ends.text[:1].lerp(ends.text[1:], share),
+            ends.belief[:1].lerp(ends.belief[1:], share[:, 0]),
+            ends.ratings[:1].expand(count, -1),
+        )
+        noise = _noise(seeds, self.pca.components)
+
+        def fresh() -> Tensor:
+            first, last = noise()
+            return _arc(first, last, share)
+
+        return self._pictures(condition, fresh, guidance, steps, tell)
+
+    def adjusted(self, options: dict[str, Any]) -> Self:
+        return replace(self, config=changed(self.config, options, sampling=True))
+
+    @torch.no_grad()
+    def _pictures(
+        self,
+        condition: Condition,
+        fresh: Noise,
+        guidance: float | None,
+        steps: int | None,
+        tell: Tell | None,
+    ) -> Pixels:
+        network = self.network.to(device()).eval()
+        predict = guided(network, condition, self.guidance if guidance is None else guidance)
+        sampler = SAMPLERS[self.config.sampler]
+        latents = sampler(_telling(predict, tell), fresh, steps or self.config.sampling_steps)
+        return self.pca.pictures(latents.cpu())
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
@@ -274,11 +278,10 @@ def load(folder: Path) -> Model:
     """The model of a model folder; raises ``TrainingError`` where it holds none."""
     about = read_json(folder / "config.json")
     try:
-        if about["recipe"] != "diffusion":
-            raise TrainingError(f"{folder} holds a {about['recipe']} model, which cannot draw.")
         network = dict(about["network"])
-        width, certain = int(network.pop("text")), float(network.pop("certain"))
-        config = DiffusionConfig(**{**network, "prompts": tuple(network["prompts"])})
+        width, certain = int(network["text"]), float(network["certain"])
+        known = {field.name: network[field.name] for field in fields(DiffusionConfig)}
+        config = DiffusionConfig(**{**known, "prompts": tuple(known["prompts"])})
         encoder = text_encoder({k: v for k, v in about["clip"].items() if k != "identity"})
         identity = about["clip"]["identity"]
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -289,8 +292,8 @@ def load(folder: Path) -> Model:
     pca = PCA(config.size, config.components)
     try:
         tensors = load_file(folder / "model.safetensors")
-        mlp.load_state_dict(_under("network.", tensors))
-        pca.load_state_dict(_under("pca.", tensors))
+        mlp.load_state_dict(under("network.", tensors))
+        pca.load_state_dict(under("pca.", tensors))
     except (OSError, SafetensorError, RuntimeError):
         raise TrainingError(
             f"{folder / 'model.safetensors'} is missing, broken or of another shape."
@@ -298,8 +301,24 @@ def load(folder: Path) -> Model:
     return Model(config, mlp, pca, encoder, certain)
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+def _arc(first: Tensor, last: Tensor, share: Tensor) -> Tensor:
+    """Noises (count, K) from one (K,) to another, as long as they (slerp)."""
+    cosine = torch.nn.functional.cosine_similarity(first, last, dim=0).clamp(-1, 1)
+    angle = cosine.arccos()
+    if angle < 1e-4:
+        return first.lerp(last, share)
+    return (torch.sin((1 - share) * angle) * first + torch.sin(share * angle) * last) / angle.sin()
+
+
+def _telling(predict: Predict, tell: Tell | None) -> Predict:
+    """The same, and ``tell`` hears how far it is at every step."""
+
+    def told(x: Tensor, t: Tensor) -> Tensor:
+        if tell:
+            tell(float(t[0]))
+        return predict(x, t)
+
+    return told
 
 
 def _noise(seeds: Sequence[int], components: int) -> Noise:
