@@ -175,7 +175,7 @@ class Loop:
                 state = json.loads(file.metadata()["state"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             step, elapsed, parts = int(state["step"]), float(state["elapsed"]), int(state["parts"])
-        except (SafetensorError, KeyError, TypeError, ValueError, OSError):
+        except (SafetensorError, KeyError, TypeError, ValueError, OverflowError, OSError):
             raise BrokenCheckpointError(f"The checkpoint {path} is broken.") from None
         try:
             self._restore(tensors)
