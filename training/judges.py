@@ -4,8 +4,9 @@ Features are unit rows (n, E) of a CLIP's; whoever reports a figure names that C
 run from the 5th to the 95th percentile, so that either end is a one-sided bound of 95 %.
 """
 
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,11 +30,26 @@ class Figure(NamedTuple):
     high: float
 
 
-def mean(values: Values, seed: int = 0) -> Figure:
-    """The mean of independent values (n,), one a prompt or picture; bootstrap (Efron 1979)."""
+def named(name: str, figure: Figure, **beside: float) -> dict[str, float]:
+    """A figure and what stands beside it as flat keys, without what is no number."""
+    values = {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+    values |= {f"{name}_{key}": value for key, value in beside.items()}
+    return {key: float(value) for key, value in values.items() if math.isfinite(value)}
+
+
+def mean(values: Values) -> Figure:
+    """The mean of independent values (n,), one a prompt or picture."""
+    return bootstrap(values, np.mean)
+
+
+def bootstrap(values: Values, statistic: Callable[[Values], Any], seed: int = 0) -> Figure:
+    """A statistic of independent values (n,), with the interval of its resamples (Efron 1979)."""
     random = np.random.default_rng(seed)
-    means = [values[random.integers(len(values), size=len(values))].mean() for _ in _resamples()]
-    return Figure(float(values.mean()), *_ends(means))
+    found = [
+        float(statistic(values[random.integers(len(values), size=len(values))]))
+        for _ in range(RESAMPLES)
+    ]
+    return Figure(float(statistic(values)), *_ends(found))
 
 
 def difference(first: Values, second: Values, seed: int = 0) -> Figure:
@@ -42,13 +58,9 @@ def difference(first: Values, second: Values, seed: int = 0) -> Figure:
     found = [
         first[random.integers(len(first), size=len(first))].mean()
         - second[random.integers(len(second), size=len(second))].mean()
-        for _ in _resamples()
+        for _ in range(RESAMPLES)
     ]
     return Figure(float(first.mean() - second.mean()), *_ends(found))
-
-
-def _resamples() -> range:
-    return range(RESAMPLES)
 
 
 def _ends(values: list[float]) -> tuple[float, float]:

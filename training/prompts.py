@@ -1,7 +1,9 @@
 """The fixed prompts that a run is watched and judged by."""
 
 import re
+from collections.abc import Sequence
 
+from training.colours import PROTOTYPES
 from training.data import Row, Snapshot
 
 FAVOURITES = (
@@ -17,6 +19,7 @@ FAVOURITES = (
     "a fish",
 )
 COUNT = 10
+SURE = 0.8
 
 
 def fixed_prompts(snapshot: Snapshot) -> tuple[str, ...]:
@@ -52,3 +55,59 @@ def shows(row: Row, prompt: str) -> bool:
 
 def _article(word: str) -> str:
     return "an" if word[:1].lower() in "aeiou" else "a"
+
+
+# What no judge was chosen by
+
+
+def text_of(row: Row) -> str:
+    """What a picture is asked for by: its first caption, its surest concept, or nothing."""
+    if row.captions:
+        return row.captions[0][0]
+    concept = max(row.concepts, key=lambda name: row.concepts[name], default="")
+    return concept if row.concepts.get(concept, 0) >= SURE else ""
+
+
+def held_out(snapshot: Snapshot, count: int) -> tuple[Row, ...]:
+    """At most ``count`` held-out pictures, evenly spread.
+
+    Those with texts, where there are any; and of them those with texts that training never saw,
+    where there are ten or more.
+    """
+    known = {text_of(row).lower() for row in snapshot.train}
+    told = [row for row in snapshot.test if text_of(row)] or list(snapshot.test)
+    fresh = [row for row in told if text_of(row) and text_of(row).lower() not in known]
+    rows = fresh if len(fresh) >= COUNT else told
+    count = min(count, len(rows))
+    return tuple(rows[index * len(rows) // count] for index in range(count))
+
+
+def unseen_pairs(snapshot: Snapshot, prompts: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(colour, object) pairs that no training picture is said to be, both known apart.
+
+    The objects are those of the fixed prompts; each is given the next colour in turn.
+    """
+    words = [row_words(row) for row in snapshot.train]
+    known = set[str]().union(*words)
+    colours = [colour for colour in PROTOTYPES if colour in known]
+    pairs: list[tuple[str, str]] = []
+    for thing in dict.fromkeys(map(noun, prompts)):
+        if thing not in known or thing in PROTOTYPES:
+            continue
+        start = len(pairs) % max(1, len(colours))
+        for colour in colours[start:] + colours[:start]:
+            if not any({colour, thing} <= said for said in words):
+                pairs.append((colour, thing))
+                break
+    return tuple(pairs)
+
+
+def coloured(colour: str, thing: str) -> str:
+    return f"{_article(colour)} {colour} {thing}"
+
+
+def named_colour(row: Row) -> str | None:
+    """The one colour that a picture's captions name, or None."""
+    said = set(re.findall(r"\w+", " ".join(text for text, _ in row.captions).lower()))
+    found = [colour for colour in PROTOTYPES if colour in said]
+    return found[0] if len(found) == 1 else None
