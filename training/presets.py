@@ -17,6 +17,7 @@ class Preset:
 RECIPES = {
     "clip": "which text fits which picture",
     "diffusion": "draws pictures from text",
+    "autoregressive": "draws pictures patch by patch, and completes given ones",
 }
 
 PRESETS: dict[str, dict[str, Preset]] = {
@@ -46,5 +47,56 @@ PRESETS: dict[str, dict[str, Preset]] = {
             },
         ),
         "cpu": Preset("minutes, on two processor cores", {"steps": 2400}),
+    },
+    "autoregressive": {
+        "smoke": Preset(
+            "seconds, only to see that everything works",
+            {
+                "steps": 60,
+                "batch": 32,
+                "warmup": 10,
+                "size": 16,
+                "codes": 64,
+                "width": 64,
+                "depth": 2,
+                "heads": 2,
+                "samples": 2,
+                "judge_steps": 0,
+                "checkpoint_steps": 10,
+                "grid_steps": 30,
+            },
+        ),
+        "cpu": Preset("minutes, on two processor cores", {"steps": 1200}),
+        "gpu": Preset(
+            "hours, on a GPU: 64 pixels",
+            {
+                "steps": 40_000,
+                "batch": 256,
+                "learning_rate": 6e-4,
+                "warmup": 1000,
+                "size": 64,
+                "codes": 1024,
+                "width": 512,
+                "depth": 12,
+                "heads": 8,
+                "checkpoint_steps": 2000,
+                "grid_steps": 4000,
+            },
+        ),
+        "gpu-pixels": Preset(
+            "hours, on a GPU: 32 pixels, drawn one by one from a palette of 512 colours",
+            {
+                "steps": 40_000,
+                "batch": 128,
+                "learning_rate": 6e-4,
+                "warmup": 1000,
+                "tokens": "palette",
+                "width": 512,
+                "depth": 12,
+                "heads": 8,
+                "checkpoint_steps": 2000,
+                "grid_steps": 4000,
+            },
+        ),
     },
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from training.files import TrainingError, read_json
 from training.presets import PRESETS
-from training.recipes import clip, diffusion
+from training.recipes import autoregressive, clip, diffusion
 from training.recipes.base import Config, Drawer, Source, Training, changed
 
 
@@ -23,6 +23,12 @@ RECIPES: dict[str, Recipe] = {
     "clip": Recipe(clip.ClipConfig, clip.ClipTraining, clip.load, draws=False),
     "diffusion": Recipe(
         diffusion.DiffusionConfig, diffusion.DiffusionTraining, diffusion.load, draws=True
+    ),
+    "autoregressive": Recipe(
+        autoregressive.AutoregressiveConfig,
+        autoregressive.AutoregressiveTraining,
+        autoregressive.load,
+        draws=True,
     ),
 }
 

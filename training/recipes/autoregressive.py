@@ -1,0 +1,384 @@
+"""Pictures token by token, each drawn from what a transformer expects after those before it.
+
+After image GPT (Chen et al. 2020), with patches for tokens, or with a palette's pixels;
+conditioned on text and on belief in it (arXiv 2405.20324).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, cross_entropy
+
+from training.clip import TextEncoder, default_spec, device, text_encoder
+from training.codebook import Codebook, fitted
+from training.conditions import Condition, Conditions, asked
+from training.data import Pictures, Pixels, digest, pack, png, tiled, uint8
+from training.files import TrainingError, read_json, under, write_json, write_tensors
+from training.nets.transformer import Transformer
+from training.recipes.base import Config, Phase, Source, Tell, changed
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoregressiveConfig(Config):
+    CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
+        **Config.CHOICES,
+        "tokens": ("patches", "palette"),
+    }
+    FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "top_k")
+    SAMPLING: ClassVar[tuple[str, ...]] = ("guidance", "temperature", "top_k", "top_p")
+
+    batch: int = 32
+    size: int = 32  # pixels
+    tokens: str = "patches"  # or the pixels of a palette
+    patch: int = 4  # pixels that a patch is wide and high
+    codes: int = 512  # in the codebook, a level
+    levels: int = 2  # tokens of a patch, each finer than the one before
+    width: int = 192
+    depth: int = 6
+    heads: int = 6
+    dropout: float = 0.1
+    drop: float = 0.1  # how often the text is withheld
+    flips: float = 0.3  # how often a picture is mirrored
+    jitter: float = 0.5  # how far texts, of length 1, are moved at most: others put it otherwise
+    guidance: float = 2.0
+    temperature: float = 1.0  # 0: always the likeliest token
+    top_k: int = 0  # draw among so many of the likeliest tokens; 0: among all
+    top_p: float = 1.0  # draw among the likeliest that have this share together
+
+    def __post_init__(self) -> None:
+        if self.size % (2 * self.grain):
+            raise TrainingError(f"The option size must be a multiple of {2 * self.grain}.")
+        if self.width % self.heads:
+            raise TrainingError("The option width must be a multiple of heads.")
+        if self.dropout >= 1 or self.top_p > 1:
+            raise TrainingError("The option dropout must be below 1, and top_p at most 1.")
+
+    @property
+    def grain(self) -> int:
+        """The side of a token's patch in pixels."""
+        return self.patch if self.tokens == "patches" else 1
+
+    @property
+    def depths(self) -> int:
+        """Tokens of a patch; a palette's pixel has one."""
+        return self.levels if self.tokens == "patches" else 1
+
+
+class AutoregressiveTraining:
+    """A network in training, with the codebook, pictures, texts and beliefs of one snapshot."""
+
+    def __init__(self, config: AutoregressiveConfig, source: Source) -> None:
+        self.config = config
+        rows = source.snapshot.train
+        name = digest(rows)
+        self.encoder = text_encoder(source.encoder or default_spec())
+        pixels = pack(rows, config.size, source.cache, name)
+        shape = {"patch": config.grain, "levels": config.depths, "count": config.codes}
+        self.codebook = fitted(pixels, source.cache, name, **shape).to(device())
+        self.pictures = Pictures(pixels, device())
+        self.conditions = Conditions(rows, source.snapshot.concepts, self.encoder, source.cache)
+        torch.manual_seed(source.seed)
+        ratings = len(self.conditions.ratings)
+        self.network = build_network(config, self.codebook.count, self.encoder.width, ratings)
+        self.network.to(device())
+        self.phases = (Phase("tokens", self.network, self.loss),)
+
+    def loss(self, count: int) -> Tensor:
+        """Nats per token of a fresh batch."""
+        tokens, condition = self.draw_batch(count)
+        return nats(self.network(tokens, condition), tokens).mean()
+
+    def draw_batch(self, count: int) -> tuple[Tensor, Condition]:
+        """Tokens (B, T, L), and what is told of them."""
+        rows = torch.randint(len(self.pictures), (count,))
+        pictures = self.pictures.batch(rows)  # (B, 3, s, s)
+        mirrored = torch.rand(count, 1, 1, 1, device=device()) < self.config.flips
+        pictures = torch.where(mirrored, pictures.flip(3), pictures)
+        with torch.autocast(device().type, enabled=False):  # near codes differ by little
+            tokens = self.codebook.encode(pictures)
+        condition = self.conditions.draw(rows, drop=self.config.drop, jitter=self.config.jitter)
+        return tokens, condition
+
+    def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
+        """A row a prompt, from the same noise each time."""
+        columns = self.config.samples
+        wanted = [prompt for prompt in prompts for _ in range(columns)]
+        pictures = self.model(network).draw(wanted, list(range(columns)) * len(prompts))
+        return png(tiled(pictures, columns))
+
+    def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
+        """Write the model folder."""
+        self.model(network).save(folder, about)
+
+    def model(self, network: nn.Module) -> "Model":
+        """The model that the run would end with if ``network`` were its last."""
+        assert isinstance(network, Transformer)
+        ratings, certain = len(self.conditions.ratings), self.conditions.certain
+        return Model(self.config, network, self.codebook, self.encoder, certain, ratings)
+
+
+def build_network(config: AutoregressiveConfig, codes: int, text: int, ratings: int) -> Transformer:
+    return Transformer(
+        codes=codes,
+        levels=config.depths,
+        side=config.size // config.grain,
+        text=text,
+        ratings=ratings,
+        width=config.width,
+        depth=config.depth,
+        heads=config.heads,
+        dropout=config.dropout,
+    )
+
+
+def nats(logits: Tensor, tokens: Tensor) -> Tensor:
+    """−log p of each picture's tokens (B, T, L), their mean (B,)."""
+    lost = cross_entropy(logits.float().permute(0, 3, 1, 2), tokens, reduction="none")
+    return lost.flatten(1).mean(1)
+
+
+# Sampling
+
+
+def draw_tokens(
+    network: Transformer,
+    condition: Condition,
+    noise: Tensor,
+    config: AutoregressiveConfig,
+    *,
+    given: Tensor | None = None,
+    tell: Tell | None = None,
+) -> Tensor:
+    """Tokens (B, T, L) for noise (B, T, L), uniform in [0, 1]; the first are ``given``.
+
+    Classifier-free guidance acts on the logits (arXiv 2207.12598); belief 0 is the unconditional
+    model.
+    """
+    batch, length, levels = noise.shape
+    tokens = noise.new_zeros((batch, length, levels), dtype=torch.long)
+    start = 0 if given is None else given.shape[1]
+    if given is not None:
+        tokens[:, :start] = given
+    guided = config.guidance != 1 and bool(condition.belief.any())
+    told = network.told(condition)  # (B, C)
+    if guided:
+        told = torch.cat([told, network.told(condition.untold())])
+    memory = network.memory(len(told))
+    for i in range(start, length):
+        known = tokens[:, :i].repeat(1 + guided, 1, 1)
+        hidden = network.read(known, told, memory)[:, -1:]  # (B or 2B, 1, C)
+        for level in range(levels):
+            below = tokens[:, i : i + 1].repeat(1 + guided, 1, 1)
+            logits = network.logits(hidden, below, level)[:, 0]
+            if guided:
+                with_text, without = logits.chunk(2)
+                logits = torch.lerp(without, with_text, config.guidance)
+            tokens[:, i, level] = choose(logits, noise[:, i, level], config)
+        if tell:
+            tell((i + 1 - start) / (length - start))
+    return tokens
+
+
+def choose(logits: Tensor, noise: Tensor, config: AutoregressiveConfig) -> Tensor:
+    """One token each (B,) of logits (B, K): where noise (B,) falls in their distribution.
+
+    Likely tokens alone may be left: the ``top_k`` likeliest, or as few as have the share
+    ``top_p`` together (arXiv 1904.09751).
+    """
+    p = torch.softmax(logits.double() / max(config.temperature, 1e-4), dim=-1)
+    order = p.argsort(dim=-1, descending=True, stable=True)
+    sorted_p = p.gather(1, order)
+    kept = sorted_p.cumsum(1) - sorted_p < config.top_p  # the share of likelier ones
+    kept[:, config.top_k or p.shape[1] :] = False
+    kept[:, 0] = True
+    total = (p * kept.gather(1, order.argsort(dim=-1))).cumsum(1)
+    chosen = torch.searchsorted(total, noise.to(p.dtype)[:, None] * total[:, -1:])[:, 0]
+    return chosen.clamp(max=p.shape[1] - 1)
+
+
+def fresh_noise(seeds: Sequence[int], config: AutoregressiveConfig) -> Tensor:
+    """Normal (n, T, L); each picture's own, so that it does not depend on its neighbours."""
+    shape = ((config.size // config.grain) ** 2, config.depths)
+    rows = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    return torch.stack(rows).to(device())
+
+
+def arc(first: Tensor, last: Tensor, share: Tensor) -> Tensor:
+    """Noises (count, …) from one to another, as long as they (slerp); share (count,)."""
+    angle = cosine_similarity(first.flatten(), last.flatten(), dim=0).clamp(-1, 1).arccos()
+    share = share.view(-1, *[1] * first.ndim)
+    if angle < 1e-3:
+        return first.lerp(last, share)
+    return (torch.sin((1 - share) * angle) * first + torch.sin(share * angle) * last) / angle.sin()
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that draws: a trained network with all that stands around it."""
+
+    config: AutoregressiveConfig
+    network: Transformer
+    codebook: Codebook
+    encoder: TextEncoder
+    certain: float  # the belief to ask for: that of the surest texts in training
+    ratings: int
+
+    @property
+    def size(self) -> int:
+        return self.config.size
+
+    @property
+    def guidance(self) -> float:
+        return self.config.guidance
+
+    @property
+    def chance(self) -> float:
+        """The nats per token of guessing."""
+        return math.log(self.codebook.count)
+
+    def draw(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        belief: float | None = None,
+        guidance: float | None = None,
+        steps: int | None = None,
+        tell: Tell | None = None,
+    ) -> Pixels:
+        """uint8 (n, s, s, 3), one a prompt and seed; no prompt is the unconditional model.
+
+        ``steps`` changes nothing: there is one a patch.
+        """
+        noise = fresh_noise(seeds, self.config)
+        return self._pictures(self._asked(prompts, belief), noise, guidance, tell)
+
+    def between(
+        self,
+        prompts: tuple[str, str],
+        seeds: tuple[int, int],
+        count: int,
+        *,
+        guidance: float | None = None,
+        steps: int | None = None,
+        tell: Tell | None = None,
+    ) -> Pixels:
+        """uint8 (count, s, s, 3): conditions on a line, noise on the arc between the two."""
+        share = torch.linspace(0, 1, count, device=device())
+        ends = self._asked(prompts, None)
+        text = ends.text[:1].lerp(ends.text[1:], share[:, None])
+        belief = ends.belief[:1].lerp(ends.belief[1:], share)
+        condition = Condition(text, belief, ends.ratings[:1].expand(count, -1))
+        first, last = fresh_noise(seeds, self.config)
+        return self._pictures(condition, arc(first, last, share), guidance, tell)
+
+    def complete(
+        self,
+        pictures: Pixels,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        belief: float | None = None,
+        guidance: float | None = None,
+        tell: Tell | None = None,
+    ) -> Pixels:
+        """The given pictures (n, s, s, 3) with lower halves drawn anew, one a prompt and seed."""
+        tokens = self._encode(pictures)
+        given = tokens[:, : tokens.shape[1] // 2]
+        noise = fresh_noise(seeds, self.config)
+        drawn = self._pictures(self._asked(prompts, belief), noise, guidance, tell, given)
+        drawn[:, : self.size // 2] = pictures[:, : self.size // 2]
+        return drawn
+
+    def adjusted(self, options: dict[str, Any]) -> Self:
+        """With other sampling options; raises ``TrainingError`` where one is off."""
+        return replace(self, config=changed(self.config, options, sampling=True))
+
+    @torch.no_grad()
+    def nats_per_token(
+        self, pixels: Pixels, prompts: Sequence[str], belief: float | None = None
+    ) -> Tensor:
+        """How much the model is surprised by pictures (n, s, s, 3) so described: (n,), in nats."""
+        network = self.network.to(device()).eval()
+        found = []
+        for start in range(0, len(pixels), 64):
+            tokens = self._encode(pixels[start : start + 64])
+            condition = self._asked(prompts[start : start + 64], belief)
+            found.append(nats(network(tokens, condition), tokens).cpu())
+        return torch.cat(found) if found else torch.zeros(0)
+
+    def _asked(self, prompts: Sequence[str], belief: float | None) -> Condition:
+        belief = self.certain if belief is None else belief
+        return asked(self.encoder, prompts, belief, self.ratings)
+
+    def _encode(self, pixels: Pixels) -> Tensor:
+        if pixels.shape[1:] != (self.size, self.size, 3):
+            raise TrainingError(f"The pictures must be {self.size} pixels wide and high.")
+        codebook = self.codebook.to(device())
+        return codebook.encode(Pictures(pixels, device()).batch(torch.arange(len(pixels))))
+
+    @torch.no_grad()
+    def _pictures(
+        self,
+        condition: Condition,
+        noise: Tensor,
+        guidance: float | None,
+        tell: Tell | None,
+        given: Tensor | None = None,
+    ) -> Pixels:
+        network, codebook = self.network.to(device()).eval(), self.codebook.to(device())
+        guidance = self.guidance if guidance is None else guidance
+        config = replace(self.config, guidance=guidance)
+        uniform = torch.special.ndtr(noise)
+        tokens = draw_tokens(network, condition, uniform, config, given=given, tell=tell)
+        return uint8(codebook.decode(tokens))
+
+    def save(self, folder: Path, about: dict[str, Any]) -> None:
+        """Write the model folder."""
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"codebook.{k}": v for k, v in self.codebook.state_dict().items()}
+        write_tensors(folder / "model.safetensors", tensors)
+        network = {
+            **asdict(self.config),
+            "text": self.encoder.width,
+            "ratings": self.ratings,
+            "certain": self.certain,
+        }
+        clip = {**self.encoder.spec, "identity": self.encoder.identity}
+        write_json(folder / "config.json", {**about, "network": network, "clip": clip})
+
+
+def load(folder: Path) -> Model:
+    """The model of a model folder; raises ``TrainingError`` where it holds none."""
+    about = read_json(folder / "config.json")
+    try:
+        network = dict(about["network"])
+        text, ratings = int(network["text"]), int(network["ratings"])
+        certain = float(network["certain"])
+        known = {field.name: network[field.name] for field in fields(AutoregressiveConfig)}
+        config = changed(AutoregressiveConfig(steps=1), known)
+        encoder = text_encoder({k: v for k, v in about["clip"].items() if k != "identity"})
+        identity = about["clip"]["identity"]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise TrainingError(f"{folder / 'config.json'} does not describe a model.") from None
+    if encoder.identity != identity:
+        raise TrainingError(f"{folder} was trained with the texts of {identity}, now changed.")
+    try:
+        tensors = load_file(folder / "model.safetensors")
+        codebook = Codebook(config.grain, *tensors["codebook.codes"].shape[:2])
+        codebook.load_state_dict(under("codebook.", tensors))
+        with torch.device("meta"):  # a config edited by hand reserves no memory
+            transformer = build_network(config, codebook.count, text, ratings)
+        transformer.load_state_dict(under("network.", tensors), assign=True)
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError):
+        raise TrainingError(
+            f"{folder / 'model.safetensors'} is missing, broken or of another shape."
+        ) from None
+    return Model(config, transformer.requires_grad_(False), codebook, encoder, certain, ratings)
