@@ -1,6 +1,7 @@
 """A snapshot folder, read: its rows, and its pictures packed into one memory-mapped array."""
 
 import hashlib
+import importlib
 import io
 import json
 import os
@@ -34,6 +35,12 @@ class Row:
     captions: tuple[tuple[str, float], ...]
     tags: tuple[str, ...]
     concepts: dict[str, float]
+    content: str = ""  # a hash of the picture, where its file is not named by one
+
+    @property
+    def key(self) -> str:
+        """What stands for the picture's content in caches."""
+        return self.content or self.path.name
 
 
 @dataclass(frozen=True)
@@ -46,10 +53,21 @@ class Snapshot:
 
 
 def read_snapshot(folder: Path) -> Snapshot:
-    """Read the folder; raises ``TrainingError`` where it is not a snapshot or holds nothing."""
+    """Read a snapshot, or a plain folder of pictures and ``.txt`` files of the same names.
+
+    Raises ``TrainingError`` where it is neither, or holds nothing.
+    """
+    if not (folder / "manifest.json").exists():
+        folders = importlib.import_module("training.folders")  # which needs this module
+        if folders.holds_pictures(folder):
+            plain: Snapshot = folders.read_folder(folder)
+            return plain
     manifest = read_json(folder / "manifest.json")
     if not isinstance(manifest, dict) or manifest.get("format") != 1:
         raise TrainingError(f"{folder} is not a snapshot of format 1: make the snapshot again.")
+    concepts = manifest.get("concepts", [])
+    if not isinstance(concepts, list):
+        raise TrainingError(f"{folder / 'manifest.json'}: concepts must be a list of names.")
     splits = {split: _read_split(folder / split) for split in ("train", "test")}
     if not splits["train"]:
         raise TrainingError(f"The snapshot {folder} has no training pictures: import some first.")
@@ -58,7 +76,7 @@ def read_snapshot(folder: Path) -> Snapshot:
     )
     return Snapshot(
         folder=folder,
-        concepts=tuple(str(name) for name in manifest.get("concepts", [])),
+        concepts=tuple(str(name) for name in concepts),
         train=splits["train"],
         test=splits["test"],
         digest=hashlib.sha256(lines).hexdigest(),
@@ -70,10 +88,11 @@ def _read_split(folder: Path) -> tuple[Row, ...]:
     if not path.is_file():
         return ()
     rows = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    content = path.read_bytes().rstrip(b"\n")  # captions may hold other ends of lines
+    for number, line in enumerate(content.split(b"\n") if content else (), 1):
         try:
             rows.append(_row(folder, json.loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise TrainingError(
                 f"Line {number} of {path} is not a row of a snapshot: make the snapshot again."
             ) from None
@@ -108,8 +127,9 @@ def _probability(value: float) -> float:
 
 
 def digest(rows: Sequence[Row]) -> str:
-    """A name for the rows' pictures; their file names are hashes of their content."""
-    return hashlib.sha256("\n".join(row.path.name for row in rows).encode()).hexdigest()[:16]
+    """A name for the rows' pictures; a snapshot's file names are hashes of their content."""
+    names = "\n".join(row.key for row in rows)
+    return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
 def pack(rows: Sequence[Row], size: int, cache: Path, name: str) -> Pixels:
@@ -125,6 +145,8 @@ def pack(rows: Sequence[Row], size: int, cache: Path, name: str) -> Pixels:
             packed = open_memmap(
                 temporary, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3)
             )
+            with temporary.open("r+b") as file:  # writing to a map on a full disk would kill us
+                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
             for index, whole in enumerate(load_all([(row.path, [None]) for row in rows], size)):
                 packed[index] = whole[0]
             packed.flush()
@@ -151,12 +173,28 @@ def load(path: Path, boxes: Sequence[Box | None], size: int) -> Pixels:
     """The (left, top, width, height) boxes of a picture, or all of it, scaled to squares."""
     try:
         with Image.open(path) as image:
-            picture = image.convert("RGB")
+            picture = _on_white(ImageOps.exif_transpose(image))
     except FileNotFoundError:
-        raise TrainingError(f"The picture {path} is missing.") from None
+        raise TrainingError(
+            f"The picture {path} is missing: put it back, or leave it out."
+        ) from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        raise TrainingError(f"The picture {path} cannot be read.") from None
+        raise TrainingError(
+            f"The picture {path} cannot be read: replace it, or leave it out."
+        ) from None
     return np.stack([_square(picture, box, size) for box in boxes])
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Any mode as RGB: what is transparent becomes white, 16 bits become 8."""
+    if image.mode.startswith("I;16"):
+        wide = np.asarray(image).astype(np.uint16)
+        return Image.fromarray((wide >> 8).astype(np.uint8)).convert("RGB")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    whole = image.convert("RGBA")
+    white = Image.new("RGBA", whole.size, "white")
+    return Image.alpha_composite(white, whole).convert("RGB")
 
 
 def _square(picture: Image.Image, box: Box | None, size: int) -> Pixels:

@@ -165,7 +165,7 @@ class Adapted:
 
     def images(self, rows: Sequence[Row], cache: Path) -> Tensor:
         pixels = pack(rows, self.clip.size, cache, digest(rows))
-        keys = [f"{row.path.name} {self.clip.size}" for row in rows]
+        keys = [f"{row.key} {self.clip.size}" for row in rows]
         return cached(cache, self.clip.identity, keys, lambda i: self.clip.encode_images(pixels[i]))
 
     def texts(self, texts: list[str], cache: Path) -> Tensor:
