@@ -18,12 +18,14 @@ def main(arguments: list[str] | None = None) -> int:
     # on a machine where others are at work too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = _parser().parse_args(arguments)
-    from training.files import TrainingError
+    from training.files import TrainingError, in_words, is_memory
 
     try:
         _run(options)
-    except (TrainingError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (TrainingError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not is_memory(error):
+            raise
+        print(f"error: {in_words(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -100,8 +100,8 @@ def _read_split(folder: Path) -> tuple[Row, ...]:
 
 
 def _row(folder: Path, value: dict[str, Any]) -> Row:
-    name = str(value["file_name"])
-    if Path(name).name != name:
+    name = value["file_name"]
+    if not isinstance(name, str) or Path(name).name != name:
         raise ValueError(name)
     in_part = set(str(value.get("in_part", "")).split(", "))
     return Row(

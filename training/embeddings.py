@@ -1,5 +1,6 @@
 """Embeddings kept by (model, content), so that a text or a picture is encoded once."""
 
+import errno
 import hashlib
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ def cached(
         with closing(sqlite3.connect(cache / "embeddings.sqlite", timeout=60)) as store:
             return _through(store, hashes, encode)
     except sqlite3.Error as error:
+        if "full" in str(error):
+            raise OSError(errno.ENOSPC, "no space left", str(cache)) from None
         raise TrainingError(
             f"The cache {cache / 'embeddings.sqlite'} cannot be used ({error}): delete it."
         ) from None

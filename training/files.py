@@ -1,5 +1,6 @@
 """Files that are whole or absent, and the one error that people see."""
 
+import errno
 import hashlib
 import importlib.metadata
 import json
@@ -15,6 +16,23 @@ from torch import Tensor
 
 class TrainingError(Exception):
     """Something that a person must put right, said in one sentence."""
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong outside of this program, and what to do about it."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"The disk is full ({error.filename or error.strerror}): free some space and start "
+            "again; a run goes on from its last checkpoint."
+        )
+    if isinstance(error, MemoryError | RuntimeError):
+        return "There is not enough memory for this: choose a smaller preset, or smaller options."
+    return str(error)
+
+
+def is_memory(error: RuntimeError) -> bool:
+    """Whether torch says so of a processor's memory, or of a GPU's."""
+    return "can't allocate memory" in str(error) or "out of memory" in str(error)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -58,7 +76,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise TrainingError(f"{path} is missing.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise TrainingError(f"{path} cannot be read as JSON: {error}.") from None
 
 
