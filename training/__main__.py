@@ -1,10 +1,12 @@
-"""``python -m training``: fit, sample, evaluate, opinions; no Django, no database."""
+"""``python -m training``: fit, sample, evaluate, compare, opinions; no Django, no database."""
 
 import argparse
 import os
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -59,8 +61,26 @@ def _run(options: argparse.Namespace) -> None:
         case "evaluate":
             from training.report import report
 
-            with tempfile.TemporaryDirectory() as temporary:
-                print(report(options.model, options.snapshot, options.cache or Path(temporary)))
+            with _cache(options) as cache:
+                print(report(options.model, options.snapshot, cache, _judge(options)))
+        case "compare":
+            from training.compare import compare
+            from training.data import read_snapshot
+            from training.files import write_json
+
+            current = None if str(options.current) == "-" else options.current
+            snapshot = read_snapshot(options.snapshot)
+            with _cache(options) as cache:
+                verdict = compare(
+                    options.new,
+                    current,
+                    snapshot,
+                    cache=cache,
+                    answers=options.answers,
+                    judge=_judge(options),
+                )
+            write_json(options.out, verdict)
+            print(verdict["why"])
         case "opinions":
             from training.files import TrainingError
             from training.opinions import answer
@@ -70,6 +90,32 @@ def _run(options: argparse.Namespace) -> None:
             files = options.questions, options.out, options.subjects, options.features
             number = answer(options.model, *files)
             print(f"{number} opinions in {options.out}")
+
+
+def _cache(options: argparse.Namespace) -> AbstractContextManager[Path]:
+    """Where embeddings are kept; a folder for this once where none is named."""
+    if options.cache:
+        return nullcontext(options.cache)
+    return _temporary()
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary)
+
+
+def _judge(options: argparse.Namespace) -> dict[str, str | None] | None:
+    """The open_clip model that judges what it did not condition."""
+    if not options.clip_model:
+        return None
+    return {"model": options.clip_model, "pretrained": options.clip_pretrained}
+
+
+def _judging(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cache", type=Path, help="where embeddings are kept")
+    parser.add_argument("--clip-model", help="an open_clip model that judges")
+    parser.add_argument("--clip-pretrained", help="its weights: a tag or a file")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -88,7 +134,14 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure a model; a clip model also opines")
     evaluate.add_argument("model", type=Path)
     evaluate.add_argument("snapshot", type=Path)
-    evaluate.add_argument("--cache", type=Path, help="where embeddings are kept")
+    _judging(evaluate)
+    compare = commands.add_parser("compare", help="whether a model may replace the current one")
+    compare.add_argument("new", type=Path)
+    compare.add_argument("current", type=Path, help="- where there is none")
+    compare.add_argument("snapshot", type=Path)
+    compare.add_argument("--out", type=Path, required=True, help="the verdict, as JSON")
+    compare.add_argument("--answers", type=Path, help="what people said of both models' pictures")
+    _judging(compare)
     opinions = commands.add_parser("opinions", help="a clip model's probability for each question")
     opinions.add_argument("model", type=Path)
     opinions.add_argument("questions", type=Path)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from training.calibration import Calibration
+from training.clip import Spec
 from training.data import read_snapshot
 from training.evaluate import evaluate
 from training.files import write_bytes, write_json
@@ -11,10 +12,10 @@ from training.opinions import Question, embed_tiles, probabilities
 from training.recipes import clip as clip_recipe
 
 
-def report(folder: Path, snapshot_folder: Path, cache: Path) -> str:
+def report(folder: Path, snapshot_folder: Path, cache: Path, judge: Spec | None = None) -> str:
     """Write ``evaluation.json``, for a clip model ``opinions.jsonl`` too; the metrics as text."""
     snapshot = read_snapshot(snapshot_folder)
-    metrics = evaluate(folder, snapshot, cache=cache)
+    metrics = evaluate(folder, snapshot, cache=cache, judge=judge)
     if (folder / "calibration.json").exists():
         rows = [*snapshot.train, *snapshot.test]
         asked = [
