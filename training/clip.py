@@ -207,7 +207,40 @@ def small_model(text: str, size: int) -> nn.Module:
     return small
 
 
+@dataclass(frozen=True)
+class OpenClip:
+    """An open_clip model with the tokenizer that belongs to it."""
+
+    model: Any
+    tokenizer: Any
+    identity: str
+
+    @property
+    def size(self) -> int:
+        return _square(self.model.visual.image_size)
+
+    def clip(self, identity: str) -> Clip:
+        """What the model sees and reads now."""
+        model, tokenizer = self.model.eval(), self.tokenizer
+        return Clip(
+            identity=identity,
+            size=self.size,
+            width=int(model.encode_text(tokenizer(["a picture"]).to(device())).shape[1]),
+            encode_images=image_function(
+                model.encode_image, model.visual.image_mean, model.visual.image_std
+            ),
+            encode_texts=batched(lambda texts: model.encode_text(tokenizer(texts).to(device()))),
+        )
+
+
 def load_open_clip(name: str, pretrained: str | None) -> Clip:
+    """Any open_clip model, frozen."""
+    towers = open_clip_towers(name, pretrained)
+    towers.model.requires_grad_(False)
+    return towers.clip(towers.identity)
+
+
+def open_clip_towers(name: str, pretrained: str | None) -> OpenClip:
     """Any open_clip model: a name it knows, ``local-dir:…``, ``hf-hub:…``, or a JSON file."""
     module = open_clip()
     known = name
@@ -222,16 +255,8 @@ def load_open_clip(name: str, pretrained: str | None) -> Clip:
         raise TrainingError(
             f"open_clip cannot load the model {name!r} with the weights {pretrained!r}: {reason}"
         ) from None
-    model.eval().requires_grad_(False).to(device())
-    return Clip(
-        identity=f"{Path(known).name}-{_weights_identity(name, pretrained)}",
-        size=_square(model.visual.image_size),
-        width=int(model.encode_text(tokenizer(["a picture"]).to(device())).shape[1]),
-        encode_images=image_function(
-            model.encode_image, model.visual.image_mean, model.visual.image_std
-        ),
-        encode_texts=batched(lambda texts: model.encode_text(tokenizer(texts).to(device()))),
-    )
+    identity = f"{Path(known).name}-{_weights_identity(name, pretrained)}"
+    return OpenClip(model.to(device()), tokenizer, identity)
 
 
 def _weights_identity(name: str, pretrained: str | None) -> str:

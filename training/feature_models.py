@@ -50,7 +50,7 @@ class FeatureModel:
         if not rows:
             return torch.zeros(0, self.clip.width)
         pixels = pack(rows, self.clip.size, self.cache, digest(rows))
-        keys = [f"judge {row.path.name} {self.clip.size}" for row in rows]
+        keys = [f"judge {row.key} {self.clip.size}" for row in rows]
         encode = self.clip.encode_images
         return cached(self.cache, self.clip.identity, keys, lambda i: encode(pixels[i]))
 
@@ -106,7 +106,8 @@ def train_judge(snapshot: Snapshot, steps: int, cache: Path) -> clip.Clip:
             loop.advance()
         write_tensors(folder / "model.safetensors", loop.ema.network.state_dict())
     clip_recipe.start_from(folder, base.network)
-    return base.finished(base.network.to(clip.device()), name)
+    base.network.to(clip.device())
+    return base.finished(name)
 
 
 def linear(snapshot: Snapshot, cache: Path) -> clip.Clip:

@@ -18,6 +18,7 @@ RECIPES = {
     "clip": "which text fits which picture",
     "diffusion": "draws pictures from text",
     "autoregressive": "draws pictures patch by patch, and completes given ones",
+    "lora": "teaches Stable Diffusion what a few pictures show (needs the extra lora)",
 }
 
 PRESETS: dict[str, dict[str, Preset]] = {
@@ -27,6 +28,10 @@ PRESETS: dict[str, dict[str, Preset]] = {
             {"steps": 12, "batch": 16, "size": 32, "warmup": 2, "checkpoint_steps": 4},
         ),
         "cpu": Preset("minutes, on two processor cores", {"steps": 260}),
+        "tune": Preset(
+            "an hour or so, on a GPU: all of a pretrained open_clip model (CLIP_MODEL) learns",
+            {"tune": "all", "steps": 3000, "batch": 256, "learning_rate": 1e-5, "warmup": 200},
+        ),
     },
     "diffusion": {
         "smoke": Preset(
@@ -98,5 +103,40 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "grid_steps": 4000,
             },
         ),
+    },
+    "lora": {
+        "smoke": Preset(
+            "minutes, only to see that everything works",
+            {
+                "steps": 12,
+                "batch": 2,
+                "warmup": 2,
+                "size": 64,
+                "rank": 4,
+                "ways": 4,
+                "sampling_steps": 4,
+                "samples": 1,
+                "judge_steps": 0,
+                "checkpoint_steps": 4,
+                "grid_steps": 6,
+            },
+        ),
+        "cpu": Preset(
+            "hours, on processor cores: 256 pixels, for a handful of pictures",
+            {
+                "steps": 400,
+                "batch": 1,
+                "warmup": 20,
+                "size": 256,
+                "rank": 8,
+                "layers": "attention",
+                "sampling_steps": 12,
+                "samples": 1,
+                "judge_steps": 0,
+                "checkpoint_steps": 20,
+                "grid_steps": 0,
+            },
+        ),
+        "gpu": Preset("about half an hour, on a GPU: 512 pixels", {"steps": 1500}),
     },
 }

@@ -29,6 +29,9 @@ TINY = {
 }
 
 
+WHITE = np.full((1, 32, 32, 3), 255, np.uint8)
+
+
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """An open_clip model of random weights: its description and its checkpoint."""
@@ -106,6 +109,26 @@ def test_a_given_open_clip_model_takes_the_small_ones_place(
     about = json.loads((folder / "model" / "config.json").read_text())
     assert about["network"]["kind"] == "adapted"
     assert clip_recipe.load(folder / "model").width == 24
+
+
+def test_all_of_a_given_open_clip_model_can_be_tuned(
+    tiny: tuple[str, str], make_run: RunMaker
+) -> None:
+    options = {"tune": "all", "learning_rate": 1e-3, "steps": 20}
+    folder = make_run(recipe="clip", clip_model=tiny[0], clip_pretrained=tiny[1], options=options)
+    assert main(["fit", str(folder)]) == 0
+    tuned, before = clip_recipe.load(folder / "model"), clip.load_open_clip(*tiny)
+    assert (tuned.width, tuned.size) == (24, 32)
+    assert tuned.identity != before.identity
+    for shown in (lambda c: c.encode_texts(["red"]), lambda c: c.encode_images(WHITE)):
+        assert not torch.allclose(shown(tuned), shown(before), atol=1e-2)
+
+
+def test_tuning_wants_a_model_to_tune(
+    make_run: RunMaker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", str(make_run(recipe="clip", options={"tune": "all"}))]) == 1
+    assert "name one as clip_model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("model", ["NoSuchModel", "/nowhere/model.json", "local-dir:/nowhere"])

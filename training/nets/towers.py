@@ -32,3 +32,15 @@ class Adapter(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         return embeddings + self.change(embeddings)  # type: ignore[no-any-return]
+
+
+class Whole(nn.Module):
+    """A model of open_clip's as it is: pictures and tokens to unit embeddings and their scale."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        image, text, scale, *_ = self.model(images, tokens)
+        return image, text, scale.clamp(max=100)

@@ -1,8 +1,9 @@
-"""A small CLIP of the project's own, or an adapter on any other, by open_clip's own loss.
+"""A small CLIP of the project's own, or any other, by open_clip's own loss.
 
 - small: timm's resnet10t learns to meet the frozen sentence encoder (LiT, arXiv 2111.07991);
   where that encoder is missing, and for the judge, a little text tower learns with it.
 - adapted: both towers of a given open_clip model stay frozen, a linear correction is learnt.
+- tuned: all of a given open_clip model learns.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from training.beliefs import gather
 from training.data import Row, digest, pack
 from training.embeddings import cached, embed_texts
 from training.files import TrainingError, read_json, write_json, write_tensors
-from training.nets.towers import Adapter, Towers
+from training.nets.towers import Adapter, Towers, Whole
 from training.recipes.base import Config, Phase, Source
 
 GREY = (0.5, 0.5, 0.5)  # mean and deviation of pixels, for the small image tower
@@ -33,12 +34,14 @@ class ClipConfig(Config):
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         **Config.CHOICES,
         "text": ("sentence", "own", "words"),
+        "tune": ("adapter", "all"),
     }
 
     warmup: int = 20
     weight_decay: float = 0.05
     size: int = 48  # pixels
     text: str = "sentence"
+    tune: str = "adapter"  # of an open_clip model that is given
     zoom: float = 0.2  # augmentation: how far pictures are scaled
     shift: float = 0.1  # and moved, as a share of their side
     light: float = 0.2  # and made brighter or darker
@@ -49,12 +52,12 @@ class ClipConfig(Config):
 class Base(Protocol):
     """What the towers are made of: an untrained network, or a frozen open_clip model."""
 
-    network: Towers
-
+    @property
+    def network(self) -> nn.Module: ...
     def images(self, rows: Sequence[Row], cache: Path) -> Tensor: ...
     def texts(self, texts: list[str], cache: Path) -> Tensor: ...
     def augmented(self, images: Tensor) -> Tensor: ...
-    def finished(self, network: Towers, identity: str) -> clip.Clip: ...
+    def finished(self, identity: str) -> clip.Clip: ...
     def described(self) -> dict[str, Any]: ...
 
 
@@ -72,7 +75,7 @@ class ClipTraining:
         self.odds = torch.from_numpy(odds).to(clip.device())
         self.slots = torch.from_numpy(beliefs.slots).to(clip.device())
         torch.manual_seed(source.seed)
-        self.base = base or (Adapted(source.encoder) if source.encoder else Small(config))
+        self.base = base or _base(config, source.encoder)
         self.network = self.base.network.to(clip.device())
         if source.init:
             start_from(source.init, self.network)
@@ -100,6 +103,14 @@ class ClipTraining:
         write_json(folder / "config.json", {**about, "network": self.base.described()})
 
 
+def _base(config: ClipConfig, spec: clip.Spec | None) -> Base:
+    if config.tune == "all":
+        if spec is None:
+            raise TrainingError("There is no open_clip model to tune: name one as clip_model.")
+        return Tuned(config, spec)
+    return Adapted(spec) if spec else Small(config)
+
+
 class Small:
     """timm's resnet10t, and a frozen encoder of texts or a little text tower of its own."""
 
@@ -123,21 +134,10 @@ class Small:
         return embed_texts(texts, self.encoder, cache)
 
     def augmented(self, images: Tensor) -> Tensor:
-        """Scaled, moved, mirrored, lit otherwise: uint8 (B, s, s, 3) to float (B, 3, s, s)."""
-        config, count, at = self.config, len(images), images.device
-        scale = 1 + config.zoom * (2 * torch.rand(count, device=at) - 1)
-        mirror = torch.where(torch.rand(count, device=at) < 0.5, -1.0, 1.0)
-        theta = torch.zeros(count, 2, 3, device=at)
-        theta[:, 0, 0], theta[:, 1, 1] = scale * mirror, scale
-        theta[:, :, 2] = 2 * config.shift * (2 * torch.rand(count, 2, device=at) - 1)
-        floats = images.permute(0, 3, 1, 2).float() / 127.5 - 1
-        where = affine_grid(theta, list(floats.shape), align_corners=False)
-        moved = grid_sample(floats, where, padding_mode="border", align_corners=False)
-        light = 1 + config.light * (2 * torch.rand(count, 1, 1, 1, device=at) - 1)
-        return (moved + 1) * light - 1
+        return varied(self.config, images)
 
-    def finished(self, network: Towers, identity: str) -> clip.Clip:
-        network.eval()
+    def finished(self, identity: str) -> clip.Clip:
+        network = self.network.eval()
         encode_texts = (
             self.encoder.encode
             if self.encoder
@@ -175,8 +175,8 @@ class Adapted:
     def augmented(self, images: Tensor) -> Tensor:
         return images
 
-    def finished(self, network: Towers, identity: str) -> clip.Clip:
-        network.eval()
+    def finished(self, identity: str) -> clip.Clip:
+        network = self.network.eval()
         return clip.Clip(
             identity=identity,
             size=self.clip.size,
@@ -187,6 +187,51 @@ class Adapted:
 
     def described(self) -> dict[str, Any]:
         return {"kind": "adapted", "base": self.spec, "weights": self.clip.identity}
+
+
+class Tuned:
+    """Any open_clip model, all of which learns."""
+
+    def __init__(self, config: ClipConfig, spec: clip.Spec) -> None:
+        self.config = config
+        self.spec = spec
+        self.towers = clip.open_clip_towers(spec["model"], spec["pretrained"])
+        self.network = Whole(self.towers.model)
+        visual = self.towers.model.visual
+        mean, deviation = (torch.tensor(x) for x in (visual.image_mean, visual.image_std))
+        self.mean, self.deviation = mean.view(1, 3, 1, 1), deviation.view(1, 3, 1, 1)
+
+    def images(self, rows: Sequence[Row], cache: Path) -> Tensor:
+        return torch.from_numpy(pack(rows, self.towers.size, cache, digest(rows)).copy())
+
+    def texts(self, texts: list[str], cache: Path) -> Tensor:
+        tokens: Tensor = self.towers.tokenizer(texts)
+        return tokens
+
+    def augmented(self, images: Tensor) -> Tensor:
+        shown = (varied(self.config, images) + 1) / 2
+        return (shown - self.mean.to(shown.device)) / self.deviation.to(shown.device)
+
+    def finished(self, identity: str) -> clip.Clip:
+        return self.towers.clip(identity)
+
+    def described(self) -> dict[str, Any]:
+        return {"kind": "tuned", "base": self.spec, "weights": self.towers.identity}
+
+
+def varied(config: ClipConfig, images: Tensor) -> Tensor:
+    """Scaled, moved, mirrored, lit otherwise: uint8 (B, s, s, 3) to (B, 3, s, s) about [-1, 1]."""
+    count, at = len(images), images.device
+    scale = 1 + config.zoom * (2 * torch.rand(count, device=at) - 1)
+    mirror = torch.where(torch.rand(count, device=at) < 0.5, -1.0, 1.0)
+    theta = torch.zeros(count, 2, 3, device=at)
+    theta[:, 0, 0], theta[:, 1, 1] = scale * mirror, scale
+    theta[:, :, 2] = 2 * config.shift * (2 * torch.rand(count, 2, device=at) - 1)
+    floats = images.permute(0, 3, 1, 2).float() / 127.5 - 1
+    where = affine_grid(theta, list(floats.shape), align_corners=False)
+    moved = grid_sample(floats, where, padding_mode="border", align_corners=False)
+    light = 1 + config.light * (2 * torch.rand(count, 1, 1, 1, device=at) - 1)
+    return (moved + 1) * light - 1
 
 
 @torch.no_grad()
@@ -204,13 +249,15 @@ def load(folder: Path) -> clip.Clip:
             base: Base = Small(ClipConfig(steps=1, size=size, text=text))
         case {"recipe": "clip", "network": {"kind": "adapted", "base": dict(spec)}}:
             base = Adapted(spec)
+        case {"recipe": "clip", "network": {"kind": "tuned", "base": dict(spec)}}:
+            base = Tuned(ClipConfig(steps=1), spec)
         case _:
             raise TrainingError(f"{folder} is not the model folder of a clip run.")
     weights = folder / "model.safetensors"
     start_from(folder, base.network)
     identity = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
     base.network.to(clip.device()).requires_grad_(False)
-    return base.finished(base.network, identity)
+    return base.finished(identity)
 
 
 def start_from(folder: Path, network: nn.Module) -> None:
