@@ -7,7 +7,7 @@ from typing import Any
 
 from training.files import TrainingError, read_json
 from training.presets import PRESETS
-from training.recipes import autoregressive, clip, diffusion
+from training.recipes import autoregressive, clip, diffusion, lora
 from training.recipes.base import Config, Drawer, Source, Training, changed
 
 
@@ -30,6 +30,7 @@ RECIPES: dict[str, Recipe] = {
         autoregressive.load,
         draws=True,
     ),
+    "lora": Recipe(lora.LoraConfig, lora.LoraTraining, lora.load, draws=True),
 }
 
 
