@@ -1,4 +1,4 @@
-"""``python -m training``: fit, sample, evaluate, compare, opinions; no Django, no database."""
+"""``python -m training``: what a run needs, from a command line; no Django, no database."""
 
 import argparse
 import os
@@ -59,10 +59,10 @@ def _run(options: argparse.Namespace) -> None:
             )
             print(f"{number} pictures in {options.out}")
         case "evaluate":
-            from training.report import report
+            from training.evaluate import record
 
             with _cache(options) as cache:
-                print(report(options.model, options.snapshot, cache, _judge(options)))
+                print(record(options.model, options.snapshot, cache, _judge(options)))
         case "compare":
             from training.compare import compare
             from training.data import read_snapshot
@@ -81,6 +81,10 @@ def _run(options: argparse.Namespace) -> None:
                 )
             write_json(options.out, verdict)
             print(verdict["why"])
+        case "report":
+            from training.report import write_report
+
+            print(write_report(options.run))
         case "opinions":
             from training.files import TrainingError
             from training.opinions import answer
@@ -142,6 +146,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--out", type=Path, required=True, help="the verdict, as JSON")
     compare.add_argument("--answers", type=Path, help="what people said of both models' pictures")
     _judging(compare)
+    report = commands.add_parser("report", help="a run as one HTML page")
+    report.add_argument("run", type=Path)
     opinions = commands.add_parser("opinions", help="a clip model's probability for each question")
     opinions.add_argument("model", type=Path)
     opinions.add_argument("questions", type=Path)

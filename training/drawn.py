@@ -10,7 +10,9 @@
 - ``kid``, ``cmmd``: how far pictures are from the held-out ones whose captions they were asked
   for; ``density``, ``coverage`` (by the five nearest);
 - ``nearest_train``, ``near_copies``: how near the nearest training picture is;
-- ``nats_per_token``: how surprising held-out pictures are, where a model says it.
+- ``nats_per_token``: how surprising held-out pictures are, where a model says it;
+- ``told_from_real@discriminator``: how often a GAN's own discriminator finds a held-out picture
+  more real than the one drawn for its caption.
 """
 
 from collections.abc import Sequence
@@ -47,8 +49,20 @@ Metrics = dict[str, float]
 class Likelihood(Protocol):
     """A model that says how surprising pictures are."""
 
-    def nats(self, pictures: Pixels, prompts: Sequence[str]) -> Tensor:
-        """Nats per token (n,) of uint8 pictures (n, size, size, 3)."""
+    @property
+    def chance(self) -> float:
+        """The nats per token of guessing."""
+
+    def nats_per_token(self, pixels: Pixels, prompts: Sequence[str]) -> Tensor:
+        """Of uint8 pictures (n, size, size, 3), so described: (n,)."""
+
+
+@runtime_checkable
+class Discriminator(Protocol):
+    """A model that says how real pictures look to it."""
+
+    def score(self, pictures: Pixels, prompts: Sequence[str]) -> Tensor:
+        """Of uint8 pictures (n, size, size, 3): (n,), more where they look real."""
 
 
 def evaluate_drawer(
@@ -60,14 +74,14 @@ def evaluate_drawer(
     judge = choose(snapshot, steps, cache, spec=spec, conditioners=[about.get("clip") or {}])
     seeds, prompts = range(seed, seed + samples), list(about["prompts"]) or [""]
     watched, held_out = exams.fixed(prompts, seeds), exams.of_held_out(snapshot, seed, samples)
-    pictures = watched.draw(drawer)
+    pictures, asked = watched.draw(drawer), held_out.draw(drawer)
     return {
         **_copies(pictures, neighbours, snapshot, cache),
         **_fixed(watched, pictures, judge, snapshot),
         **_unseen(exams.of_unseen_pairs(snapshot, prompts, seeds), drawer, judge, snapshot),
-        **_held_out(held_out, drawer, judge, snapshot),
+        **_held_out(held_out, judge.pictures(asked), judge, snapshot),
         **_attributes(exams.of_concepts(snapshot, seeds), drawer, judge, snapshot),
-        **_likelihood(drawer, held_out.rows, held_out.prompts, cache),
+        **_own(drawer, held_out, asked, cache),
     }
 
 
@@ -192,10 +206,10 @@ def _thing(row: Row) -> str:
 # Held-out captions and pictures
 
 
-def _held_out(exam: Exam, drawer: Drawer, judge: FeatureModel, snapshot: Snapshot) -> Metrics:
+def _held_out(exam: Exam, images: Tensor, judge: FeatureModel, snapshot: Snapshot) -> Metrics:
     if not exam.rows:
         return {}
-    images, real = judge.pictures(exam.draw(drawer)), judge.rows(exam.rows)
+    real = judge.rows(exam.rows)
     metrics: Metrics = {}
     if exam.telling:
         worth = float(exam.hits(real, judge).mean())
@@ -257,11 +271,17 @@ def _mean_by_concept(seen: Tensor, where: Tensor) -> float:
     return float(((seen * where).sum(0) / where.sum(0)).mean())
 
 
-def _likelihood(
-    drawer: Drawer, rows: Sequence[Row], prompts: Sequence[str], cache: Path
-) -> Metrics:
-    if not rows or not isinstance(drawer, Likelihood):
+def _own(drawer: Drawer, exam: Exam, pictures: Pixels, cache: Path) -> Metrics:
+    """What the model itself says of held-out pictures, where it says anything."""
+    if not exam.rows:
         return {}
-    pictures = np.asarray(pack(rows, drawer.size, cache, digest(rows)))
-    nats = np.asarray(drawer.nats(pictures, prompts).double().numpy())
-    return named("nats_per_token", judges.mean(nats))
+    metrics: Metrics = {}
+    real = np.asarray(pack(exam.rows, drawer.size, cache, digest(exam.rows)))
+    if isinstance(drawer, Likelihood):
+        nats = np.asarray(drawer.nats_per_token(real, exam.prompts).double().numpy())
+        metrics |= named("nats_per_token", judges.mean(nats), chance=drawer.chance)
+    if isinstance(drawer, Discriminator):
+        of_real, of_drawn = (drawer.score(part, exam.prompts) for part in (real, pictures))
+        told = (of_real > of_drawn).double().numpy()
+        metrics |= named("told_from_real@discriminator", judges.mean(told), chance=0.5)
+    return metrics

@@ -12,6 +12,7 @@ Of a model that draws, see ``training/drawn.py``. Of a clip model: ``recall@10``
 ``caption_among_ten``, ``concept_ap`` and ``concept_ap_zero_shot``, ``concept_log_loss``.
 """
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,10 +24,11 @@ from torch.nn.functional import binary_cross_entropy
 from training import judges
 from training.calibration import Calibration, informed
 from training.clip import Clip, Spec
-from training.data import Row, Snapshot, digest, pack
+from training.data import Row, Snapshot, digest, pack, read_snapshot
 from training.drawn import evaluate_drawer
-from training.files import TrainingError, read_json
+from training.files import TrainingError, read_json, write_bytes, write_json
 from training.judges import Values
+from training.opinions import Question, embed_tiles, probabilities
 from training.recipes import RECIPES
 from training.recipes import clip as clip_recipe
 
@@ -149,3 +151,26 @@ def _average_precision(scores: Tensor, yes: Tensor) -> float:
 
 def embed(rows: list[Row] | tuple[Row, ...], clip: Clip, cache: Path) -> Tensor:
     return clip.encode_images(pack(rows, clip.size, cache, digest(rows)))
+
+
+def record(folder: Path, snapshot_folder: Path, cache: Path, judge: Spec | None = None) -> str:
+    """Write ``evaluation.json``, for a clip model ``opinions.jsonl`` too; the metrics as text."""
+    snapshot = read_snapshot(snapshot_folder)
+    metrics = evaluate(folder, snapshot, cache=cache, judge=judge)
+    if (folder / "calibration.json").exists():
+        rows = [*snapshot.train, *snapshot.test]
+        asked = [
+            Question(f"{row.path.name} {name}", row.path, None, name, "concept")
+            for row in rows
+            for name in row.concepts
+        ]
+        clip = clip_recipe.load(folder)
+        places, embeddings = embed_tiles(clip, [(q.image, q.box) for q in asked])
+        p = probabilities(clip, Calibration.load(folder), asked, places, embeddings)
+        lines = [
+            json.dumps({"file_name": q.image.name, "concept": q.text, "p": round(value, 5)}) + "\n"
+            for q, value in zip(asked, p, strict=True)
+        ]
+        write_bytes(folder / "opinions.jsonl", "".join(lines).encode())
+    write_json(folder / "evaluation.json", metrics)
+    return json.dumps(metrics, indent=1)

@@ -38,6 +38,8 @@ class Exam:
     def draw(self, drawer: Drawer) -> Pixels:
         """uint8 (prompts · seeds, s, s, 3), the seeds of a prompt side by side."""
         asked = [(prompt, seed) for prompt in self.prompts for seed in self.seeds]
+        if not asked:
+            return np.zeros((0, drawer.size, drawer.size, 3), np.uint8)
         parts = []
         for start in range(0, len(asked), BATCH):
             prompts, seeds = zip(*asked[start : start + BATCH], strict=True)

@@ -22,16 +22,16 @@ def latest(folder: Path) -> dict[str, Any]:
     return {}
 
 
-def curve(folder: Path) -> list[tuple[int, float]]:
-    """(step, loss) in order of steps, thinned; what a resumed run repeats counts once."""
+def curve(folder: Path, of: str = "loss") -> list[tuple[int, float]]:
+    """(step, loss or another figure) in order of steps, thinned; what is repeated counts once."""
     points: list[tuple[int, float]] = []
-    for value in _lines(folder / "progress.jsonl"):
-        fields = _fields(value)
-        step, loss = fields.get("step"), fields.get("loss")
-        if fields.get("stage") == "train" and isinstance(step, int) and loss is not None:
+    for line in _lines(folder / "progress.jsonl"):
+        fields = _fields(line)
+        step, value = fields.get("step"), fields.get(of)
+        if fields.get("stage") == "train" and isinstance(step, int) and value is not None:
             while points and points[-1][0] >= step:
                 points.pop()
-            points.append((step, loss))
+            points.append((step, value))
     stride = max(1, math.ceil(len(points) / CURVE_POINTS))
     thinned = points[::stride]
     return [*thinned, points[-1]] if points and thinned[-1] != points[-1] else thinned

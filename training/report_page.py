@@ -1,0 +1,244 @@
+"""The parts of a report as HTML: every text is escaped, every picture is in the page itself."""
+
+import base64
+import json
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+Points = Sequence[tuple[int, float]]
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 480, 240, 56, 26, 12  # of a plot
+BESIDE = ("low", "high", "chance", "real", "real_training", "floor", "apart")
+NOT_MERIT = ("steps", "training_seconds")
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+class Strip(NamedTuple):
+    """A prompt, and a PNG of its pictures at each step."""
+
+    prompt: str
+    pictures: dict[int, bytes]
+
+
+class Like(NamedTuple):
+    """A picture, the training pictures that are nearest (name, PNG), and how far the first is.
+
+    ``distance`` is in units of what neighbouring training pictures are apart.
+    """
+
+    prompt: str
+    picture: bytes
+    nearest: list[tuple[str, bytes]]
+    distance: float
+
+
+def whole(title: str, parts: Sequence[str]) -> str:
+    """The page; it may load nothing, whatever a caption says."""
+    style = Path(__file__).with_name("report.css").read_text("utf-8")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{_text(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        + "\n".join(part for part in parts if part)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def _text(value: object) -> str:
+    """Escaped; what UTF-8 cannot say is replaced."""
+    return escape(str(value).encode("utf-8", "replace").decode(), quote=True)
+
+
+def heading(about: Mapping[str, Any], facts: Mapping[str, str]) -> str:
+    named = f"{about.get('recipe', '')}, {about.get('preset', '')}"
+    return f"<h1>{_text(named)}</h1>\n{_list(facts)}"
+
+
+def _list(facts: Mapping[str, Any]) -> str:
+    rows = [f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts.items()]
+    return f"<dl>{''.join(rows)}</dl>"
+
+
+def config(title: str, values: object) -> str:
+    if not isinstance(values, dict) or not values:
+        return ""
+    shown = {
+        str(name): value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in values.items()
+    }
+    return f"<h2>{_text(title)}</h2>\n{_list(shown)}"
+
+
+# Curves
+
+
+def curves(plots: Mapping[str, Points]) -> str:
+    drawn = [_plot(title, points) for title, points in plots.items() if len(points) > 1]
+    if not drawn:
+        return ""
+    return f'<h2>How it went</h2>\n<div class="plots">{"".join(drawn)}</div>'
+
+
+def _plot(title: str, points: Points) -> str:
+    """A curve over steps, with round numbers along its axes."""
+    low, high = min(v for _, v in points), max(v for _, v in points)
+    ticks = round_numbers(low, high)
+    first, last = points[0][0], points[-1][0]
+    bottom, top = min(ticks[0], low), max(ticks[-1], high)
+
+    def place(step: float, value: float) -> tuple[float, float]:
+        x = LEFT + (step - first) / max(1, last - first) * (WIDTH - LEFT - 12)
+        return x, TOP + (top - value) / ((top - bottom) or 1) * (HEIGHT - TOP - BOTTOM)
+
+    lines = []
+    for tick in ticks:
+        _, y = place(first, tick)
+        lines.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - 12}"/>')
+        lines.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    for step, anchor in ((first, "start"), (last, "end")):
+        x, _ = place(step, bottom)
+        lines.append(f'<text x="{x:.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}">{step:,}</text>')
+    path = " L".join("{:.1f} {:.1f}".format(*place(*point)) for point in points)
+    return (
+        f'<figure><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{_text(title)}">'
+        f'{"".join(lines)}<path class="curve" d="M{path}"/></svg>'
+        f"<figcaption>{_text(title)}, by step</figcaption></figure>"
+    )
+
+
+def round_numbers(low: float, high: float, count: int = 4) -> list[float]:
+    """About ``count`` round numbers from at most ``low`` to at least ``high``."""
+    span = (high - low) or abs(high) or 1.0
+    rough = span / count
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * f for f in (1, 2, 5, 10) if size * f >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+# Figures
+
+
+def metrics(values: Mapping[str, Any]) -> str:
+    """A row a figure, with its interval and what chance and real pictures reach."""
+    numbers = {k: float(v) for k, v in values.items() if type(v) in (int, float)}
+    names = [name for name in numbers if not _beside(name, numbers) and name not in NOT_MERIT]
+    if not names:
+        return ""
+    rows = [_figure(name, numbers) for name in names]
+    head = "".join(f'<th scope="col">{word}</th>' for word in HEAD)
+    return (
+        "<h2>What it is worth</h2>\n<p>Each figure names the model that judged. The interval "
+        "runs from the 5th to the 95th percentile.</p>\n"
+        '<p class="key quiet"><span><i></i>figure and interval</span>'
+        '<span><i class="chance"></i>chance</span><span><i class="real"></i>real pictures</span>'
+        f'</p>\n<div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+HEAD = ("figure", "value", "5 % to 95 %", "from 0 to 1", "chance", "real pictures")
+
+
+def _beside(name: str, numbers: Mapping[str, float]) -> bool:
+    return any(name.removesuffix(f"_{end}") in numbers for end in BESIDE if name.endswith(end))
+
+
+def _figure(name: str, numbers: Mapping[str, float]) -> str:
+    value, beside = numbers[name], {end: numbers.get(f"{name}_{end}") for end in BESIDE}
+    low, high = beside["low"], beside["high"]
+    interval = f"{_number(low)} to {_number(high)}" if None not in (low, high) else ""
+    real = [
+        f"{_number(beside[end])}{word}"
+        for end, word in (("real", ""), ("real_training", " (training)"), ("floor", ""),
+                          ("apart", " (apart from each other)"))
+        if beside[end] is not None
+    ]  # fmt: skip
+    cells = [
+        f'<th scope="row">{_text(_words(name))}</th>',
+        *(f'<td class="number">{cell}</td>' for cell in (_number(value), interval)),
+        f"<td>{_bar(value, beside)}</td>",
+        f'<td class="number">{_number(beside["chance"])}</td>',
+        f'<td class="number">{"<br>".join(real)}</td>',
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _words(name: str) -> str:
+    what, _, judge = name.partition("@")
+    return f"{what.replace('_', ' ')} by {judge}" if judge else what.replace("_", " ")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _bar(value: float, beside: Mapping[str, float | None]) -> str:
+    """The figure on a line from 0 to 1, where all of it lies there."""
+    drawn = {**beside, "value": value}
+    known = [v for key, v in drawn.items() if v is not None and key != "apart"]
+    if not all(0 <= v <= 1 for v in known):
+        return ""
+    parts = ['<path class="grid" d="M4 9H116"/>']
+    low, high = beside["low"], beside["high"]
+    if low is not None and high is not None:
+        parts.append(f'<path class="range" d="M{4 + 112 * low:.1f} 9H{4 + 112 * high:.1f}"/>')
+    real = next(
+        (beside[k] for k in ("real", "real_training", "floor") if beside[k] is not None), None
+    )
+    for kind, mark in (("chance", beside["chance"]), ("real", real)):
+        if mark is not None:
+            parts.append(f'<path class="{kind}" d="M{4 + 112 * mark:.1f} 1V17"/>')
+    parts.append(f'<circle class="value" cx="{4 + 112 * value:.1f}" cy="9" r="4"/>')
+    size = 'width="120" height="18" viewBox="0 0 120 18"'
+    return f'<svg {size} aria-hidden="true">{"".join(parts)}</svg>'
+
+
+# Pictures
+
+
+def strips(found: Sequence[Strip]) -> str:
+    if not found:
+        return ""
+    steps = list(found[0].pictures)
+    head = "".join(f'<th scope="col">step {step:,}</th>' for step in steps)
+    rows = "".join(
+        f'<tr><th scope="row">{_text(strip.prompt) or "no prompt"}</th>'
+        + "".join(f"<td>{_image(strip.pictures[step], strip.prompt)}</td>" for step in steps)
+        + "</tr>"
+        for strip in found
+    )
+    return (
+        "<h2>The same prompts and seeds over time</h2>\n"
+        f'<div class="wide"><table class="strip"><thead><tr><td></td>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def likes(found: Sequence[Like], near: float) -> str:
+    """Pictures beside the training pictures that are most like them, so that copying is seen."""
+    if not found:
+        return ""
+    figures = [
+        f"<figure><div>{_image(like.picture, like.prompt)}"
+        + "".join(_image(picture, name) for name, picture in like.nearest if picture)
+        + f"</div><figcaption>{_text(like.prompt) or 'no prompt'}: {like.distance:.2f}"
+        + (", a near copy" if like.distance < near else "")
+        + "</figcaption></figure>"
+        for like in found
+    ]
+    return (
+        "<h2>Beside the nearest training pictures</h2>\n<p>First what the model drew, then the "
+        "training pictures that are nearest, mirrored or not. The number is the distance to the "
+        "first of them, where 1 is what neighbouring training pictures are apart; below "
+        f"{near:g} counts as a near copy.</p>\n"
+        f'<div class="likes">{"".join(figures)}</div>'
+    )
+
+
+def _image(content: bytes, name: str) -> str:
+    data = base64.b64encode(content).decode()
+    return f'<img alt="{_text(name)}" src="data:image/png;base64,{data}">'
