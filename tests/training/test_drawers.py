@@ -14,7 +14,10 @@ from training.recipes import RECIPES, load_drawer
 from training.recipes.base import Drawer
 
 # To learn long enough that prompts and seeds make a difference.
-OPTIONS = {"diffusion": {"steps": 120, "grid_steps": 0}}
+OPTIONS = {
+    "diffusion": {"steps": 120, "grid_steps": 0},
+    "autoregressive": {"steps": 120, "grid_steps": 0},
+}
 DRAWERS = [name for name in OPTIONS if RECIPES[name].draws]
 
 
