@@ -137,6 +137,6 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "grid_steps": 0,
             },
         ),
-        "gpu": Preset("about half an hour, on a GPU: 512 pixels", {"steps": 1500}),
+        "gpu": Preset("minutes, on a GPU: 512 pixels", {"steps": 1500}),
     },
 }

@@ -69,7 +69,7 @@ class Base:
 
     def latent_side(self, size: int) -> int:
         """Of pictures of ``size`` pixels; raises ``TrainingError`` where that does not fit."""
-        shrinks = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        shrinks: int = 2 ** (len(self.vae.config.block_out_channels) - 1)
         step = shrinks * 2 ** (len(self.unet.config.block_out_channels) - 1)
         if size % step:
             raise TrainingError(f"The option size must be a multiple of {step} here, not {size}.")
@@ -145,7 +145,7 @@ def _identity(module: Any) -> str:
 
 def part_size() -> int:
     """How many texts or pictures pass at a time: alone they do not depend on their neighbours."""
-    return 8 if device().type == "cuda" else 1
+    return 4 if device().type == "cuda" else 1
 
 
 @torch.no_grad()

@@ -90,4 +90,5 @@ def _tokenizer(folder: Path) -> Any:
 def _vocabulary() -> dict[str, int]:
     """Every printable byte, within a word and at its end."""
     letters = [chr(code) for code in range(33, 324)]
-    return {name: i for i, name in enumerate([STARTS, ENDS, *letters, *(f"{x}</w>" for x in letters)])}
+    names = [STARTS, ENDS, *letters, *(f"{letter}</w>" for letter in letters)]
+    return {name: number for number, name in enumerate(names)}

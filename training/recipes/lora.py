@@ -43,6 +43,7 @@ class LoraConfig(Config):
     learning_rate: float = 1e-4
     warmup: int = 50
     samples: int = 4
+    compile: bool = False  # it takes longer than so few steps save
     base: str = "stable-diffusion-v1-5/stable-diffusion-v1-5"  # or a folder of diffusers' layout
     size: int = 512  # pixels; of each picture the square in the middle
     rank: int = 16
@@ -104,7 +105,8 @@ class LoraTraining:
             "sample": x0,
         }
         error = (predicted.float() - targets[self.kind]).square().mean((1, 2, 3))  # (B,)
-        return (self._weight(self.alphas[t]) * error).mean()
+        loss: Tensor = (self._weight(self.alphas[t]) * error).mean()
+        return loss
 
     def draw_batch(self, count: int) -> tuple[Tensor, Tensor]:
         """Latents (B, C, h, w), and the hidden states (B, L, W) that they are told."""
