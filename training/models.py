@@ -42,6 +42,17 @@ class Run(models.Model):
     )
     recipe = models.CharField(max_length=40)
     preset = models.CharField(max_length=40)
+    options = models.JSONField(
+        default=dict, blank=True, help_text="What replaces values of the preset, by name."
+    )
+    clip = models.ForeignKey(
+        "training.Model",
+        models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The project's CLIP that reads its texts; empty: a frozen sentence encoder.",
+    )
     seed = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=9, choices=State.choices, default=State.QUEUED)
     trigger = models.CharField(max_length=8, choices=Trigger.choices)
@@ -74,13 +85,17 @@ class Run(models.Model):
 
 
 class Model(models.Model):
-    """What a run produced; the newest of its recipe that is `current` draws and gives opinions."""
+    """What a run produced: a candidate, until the gate or a person makes it the current one."""
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="models")
     run = models.OneToOneField(Run, models.CASCADE, related_name="model")
     recipe = models.CharField(max_length=40)
     folder = models.CharField(max_length=400)
     current = models.BooleanField(default=False)
+    verdict = models.JSONField(
+        null=True, blank=True, help_text="What the gate's judges say; empty until they have."
+    )
+    reviewed_at = models.DateTimeField(null=True, blank=True)
     feedback = models.JSONField(
         null=True, blank=True, help_text="What it gave back to the loop; empty until it has."
     )
@@ -98,6 +113,27 @@ class Model(models.Model):
 
     def __str__(self) -> str:
         return f"{self.recipe} model no. {self.pk}"
+
+
+class Promotion(models.Model):
+    """A model became the current one of its recipe; rows are only ever added."""
+
+    model = models.ForeignKey(Model, models.CASCADE, related_name="promotions")
+    replaced = models.ForeignKey(
+        Model, models.SET_NULL, null=True, blank=True, related_name="replacements"
+    )
+    by_gate = models.BooleanField(default=False)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    why = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.model} became current"
 
 
 class Generation(models.Model):
