@@ -31,8 +31,10 @@ from training.prompts import fixed_prompts
 from training.recipes import RECIPES, load_drawer
 from training.recipes import clip as clip_recipe
 from training.recipes.base import Source, Training
+from training.report import write_report
 
 KEEP = 2  # checkpoints
+COMPARED = 128  # pixels; training pictures beside what was drawn need be no larger
 BEAT = 0.7  # seconds between lines of progress
 STOPPED = 143  # exit status after SIGTERM
 
@@ -111,6 +113,8 @@ def fit(folder: Path) -> None:
     stop = Stop()
     if config.threads:
         torch.set_num_threads(config.threads)
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision("high")  # TF32 for what is not done in bf16
     distributed.join()
     try:
         with _locked(folder) if distributed.rank() == 0 else nullcontext():
@@ -121,7 +125,8 @@ def fit(folder: Path) -> None:
 
 
 def _ended(folder: Path) -> bool:
-    return (folder / "metrics.json").exists() and (folder / "model" / "config.json").exists()
+    written = ("metrics.json", "model/config.json", "report.html")
+    return all((folder / name).exists() for name in written)
 
 
 def _begin(folder: Path, config: RunConfig, stop: Stop) -> None:
@@ -154,7 +159,7 @@ def _fit(folder: Path, config: RunConfig, progress: Progress, stop: Stop) -> Non
 def _finish(
     folder: Path, config: RunConfig, loop: Loop, snapshot: Snapshot, prompts: tuple[str, ...]
 ) -> None:
-    """The model folder, and what it is worth."""
+    """The model folder, what it is worth, and all of it on one page."""
     about = {
         "format": 1,
         "recipe": config.recipe,
@@ -169,6 +174,7 @@ def _finish(
     metrics = evaluate.evaluate(folder / "model", snapshot, cache=config.cache)
     metrics |= {"steps": loop.step, "training_seconds": round(loop.elapsed, 1)}
     write_json(folder / "metrics.json", metrics)
+    write_report(folder)
 
 
 def prepare(config: RunConfig, snapshot: Snapshot) -> Training:
@@ -242,7 +248,8 @@ def _save_model(
     loop.training.save(loop.ema.network, part, about)
     if RECIPES[about["recipe"]].draws:
         rows = snapshot.train
-        pixels = pack(rows, load_drawer(part).size, cache, digest(rows))
+        size = min(load_drawer(part).size, COMPARED)
+        pixels = pack(rows, size, cache, digest(rows))
         Neighbours.fit(pixels, [row.path.name for row in rows]).save(part)
     else:
         calibrate(clip_recipe.load(part), snapshot, cache).save(part)

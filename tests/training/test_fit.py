@@ -38,6 +38,7 @@ def test_a_diffusion_run_ends_with_a_model_metrics_and_grids(drawn: Path) -> Non
     about = json.loads((drawn / "model" / "config.json").read_text())
     assert about["recipe"] == "diffusion"
     assert about["prompts"] == prompts
+    assert "a red square" in (drawn / "report.html").read_text()
 
 
 def test_a_clip_run_ends_with_a_model_and_metrics(contrasted: Path) -> None:
