@@ -137,25 +137,46 @@ class Promotion(models.Model):
 
 
 class Generation(models.Model):
-    """A wish for pictures: a prompt (or none), waiting to be drawn by a worker."""
+    """A wish for pictures: what is to be drawn, waiting for a worker."""
 
     class State(models.TextChoices):
         QUEUED = "queued"
         DRAWING = "drawing"
         DONE = "done"
         FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    class Kind(models.TextChoices):
+        PICTURES = "pictures", "pictures of one prompt"
+        STRIP = "strip", "a strip from one prompt and seed to others"
+        COMPLETION = "completion", "the lower half of a given picture"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     model = models.ForeignKey(Model, models.CASCADE, related_name="generations")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PICTURES)
     prompt = models.CharField(max_length=500, blank=True, help_text="Empty: the unguided guess.")
+    second_prompt = models.CharField(
+        max_length=500, blank=True, help_text="What a strip ends with; empty: the unguided guess."
+    )
     count = models.PositiveSmallIntegerField(default=4)
     seed = models.PositiveIntegerField(default=0)
-    guidance = models.FloatField(default=2.0)
-    state = models.CharField(max_length=7, choices=State.choices, default=State.QUEUED)
+    second_seed = models.PositiveIntegerField(
+        null=True, blank=True, help_text="What a strip ends with."
+    )
+    guidance = models.FloatField(null=True, blank=True, help_text="Empty: the model's own.")
+    given = models.FileField(
+        upload_to="given", blank=True, max_length=200, help_text="The picture to be completed."
+    )
+    state = models.CharField(max_length=9, choices=State.choices, default=State.QUEUED)
+    progress = models.FloatField(default=0.0, help_text="The share that is drawn.")
+    cancel_requested = models.BooleanField(default=False)
     error = models.TextField(blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    visitor = models.CharField(
+        max_length=32, blank=True, editable=False, help_text="Whose session it came from."
     )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -163,10 +184,18 @@ class Generation(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["state", "created_at"])]
+        indexes = [
+            models.Index(fields=["state", "created_at"]),
+            models.Index(fields=["visitor", "-created_at"]),
+        ]
 
     def __str__(self) -> str:
-        return self.prompt or "no prompt"
+        prompt = self.prompt or "no prompt"
+        return f"{prompt} → {self.second_prompt or 'no prompt'}" if self.is_strip else prompt
+
+    @property
+    def is_strip(self) -> bool:
+        return self.kind == self.Kind.STRIP
 
 
 class Sample(models.Model):
@@ -174,7 +203,7 @@ class Sample(models.Model):
 
     generation = models.ForeignKey(Generation, models.CASCADE, related_name="samples")
     file = models.ImageField(upload_to="samples", max_length=200)
-    seed = models.PositiveIntegerField()
+    seed = models.PositiveIntegerField(null=True, help_text="Empty: between two seeds.")
     nearest = models.JSONField(default=list, help_text="Nearest training pictures, with distance.")
     image = models.ForeignKey(
         Image, models.SET_NULL, null=True, blank=True, help_text="Set once people are asked."

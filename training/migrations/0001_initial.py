@@ -37,13 +37,20 @@ class Migration(migrations.Migration):
             name='Generation',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('kind', models.CharField(choices=[('pictures', 'pictures of one prompt'), ('strip', 'a strip from one prompt and seed to others'), ('completion', 'the lower half of a given picture')], default='pictures', max_length=10)),
                 ('prompt', models.CharField(blank=True, help_text='Empty: the unguided guess.', max_length=500)),
+                ('second_prompt', models.CharField(blank=True, help_text='What a strip ends with; empty: the unguided guess.', max_length=500)),
                 ('count', models.PositiveSmallIntegerField(default=4)),
                 ('seed', models.PositiveIntegerField(default=0)),
-                ('guidance', models.FloatField(default=2.0)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('drawing', 'Drawing'), ('done', 'Done'), ('failed', 'Failed')], default='queued', max_length=7)),
+                ('second_seed', models.PositiveIntegerField(blank=True, help_text='What a strip ends with.', null=True)),
+                ('guidance', models.FloatField(blank=True, help_text="Empty: the model's own.", null=True)),
+                ('given', models.FileField(blank=True, help_text='The picture to be completed.', max_length=200, upload_to='given')),
+                ('state', models.CharField(choices=[('queued', 'Queued'), ('drawing', 'Drawing'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=9)),
+                ('progress', models.FloatField(default=0.0, help_text='The share that is drawn.')),
+                ('cancel_requested', models.BooleanField(default=False)),
                 ('error', models.TextField(blank=True)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
+                ('visitor', models.CharField(blank=True, editable=False, help_text='Whose session it came from.', max_length=32)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
@@ -115,7 +122,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('file', models.ImageField(max_length=200, upload_to='samples')),
-                ('seed', models.PositiveIntegerField()),
+                ('seed', models.PositiveIntegerField(help_text='Empty: between two seeds.', null=True)),
                 ('nearest', models.JSONField(default=list, help_text='Nearest training pictures, with distance.')),
                 ('generation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='samples', to='training.generation')),
                 ('image', models.ForeignKey(blank=True, help_text='Set once people are asked.', null=True, on_delete=django.db.models.deletion.SET_NULL, to='labeling.image')),
@@ -127,6 +134,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='generation',
             index=models.Index(fields=['state', 'created_at'], name='training_ge_state_b4146c_idx'),
+        ),
+        migrations.AddIndex(
+            model_name='generation',
+            index=models.Index(fields=['visitor', '-created_at'], name='training_ge_visitor_1c8908_idx'),
         ),
         migrations.AddIndex(
             model_name='run',
