@@ -10,14 +10,8 @@ from training.conditions import asked
 from training.data import Snapshot
 from training.recipes import configure
 from training.recipes.base import Source
-from training.recipes.diffusion import (
-    SAMPLERS,
-    DiffusionConfig,
-    DiffusionTraining,
-    Model,
-    guided,
-    load,
-)
+from training.recipes.diffusion import DiffusionConfig, DiffusionTraining, Model, load
+from training.samplers import SAMPLERS, guided
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +27,7 @@ def test_it_draws_the_colour_that_it_is_asked_for(model: Model, colour: str, cha
 
 
 def test_guidance_one_is_the_conditional_model(model: Model) -> None:
-    x, t = torch.randn(2, model.pca.components), torch.full((2,), 0.5)
+    x, t = torch.randn(2, *model.space.shape), torch.full((2,), 0.5)
     told = asked(model.encoder, ["a", "b"], 1.0)
     with torch.no_grad():
         plain = guided(model.network, told, 1.0)(x, t)

@@ -11,8 +11,9 @@ from training.nets.condition import Told
 
 
 class Block(nn.Module):
-    def __init__(self, width: int, expansion: int) -> None:
+    def __init__(self, width: int, expansion: int, dropout: float) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.modulation = nn.Linear(width, 3 * width)
         self.inner = nn.Linear(width, expansion * width)
@@ -23,7 +24,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         shift, scale, gate = self.modulation(condition).chunk(3, dim=-1)  # (B, width) each
         hidden = self.norm(x) * (1 + scale) + shift
-        out: Tensor = x + gate * self.outer(silu(self.inner(hidden)))
+        out: Tensor = x + gate * self.outer(self.dropout(silu(self.inner(hidden))))
         return out
 
 
@@ -33,13 +34,22 @@ class ConditionalMLP(nn.Module):
     It is told which pictures were mirrored, so that samples are not (arXiv 2206.00364).
     """
 
-    def __init__(self, components: int, text: int, width: int, depth: int, expansion: int) -> None:
+    def __init__(
+        self,
+        components: int,
+        text: int,
+        width: int,
+        depth: int,
+        expansion: int,
+        ratings: int = 0,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.enter = nn.Linear(components, width)
-        self.told = Told(text, width)
+        self.told = Told(text, width, ratings)
         self.rest = nn.Linear(2 * FREQUENCIES + 1, width)
         self.mix = nn.Linear(width, width)
-        self.blocks = nn.ModuleList(Block(width, expansion) for _ in range(depth))
+        self.blocks = nn.ModuleList(Block(width, expansion, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.leave = nn.Linear(width, components)
         nn.init.zeros_(self.leave.weight)

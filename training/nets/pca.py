@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from training.data import Pixels
 
-FIT_ROWS = 4096  # pictures, mirrored ones among them, that the components are fitted to
+FIT_ROWS = 6144  # pictures, mirrored ones among them, that the components are fitted to
 
 
 class PCA(nn.Module):
@@ -56,12 +56,25 @@ def flat(pixels: Pixels) -> Tensor:
     return torch.from_numpy(np.array(pixels)).flatten(1).float() / 255
 
 
-def fit(pixels: Pixels, components: int, seed: int, of: NDArray[np.int64] | None = None) -> PCA:
-    """Fit to pictures (those at ``of``) and their mirror images, or to a random part of many."""
+def fit(
+    pixels: Pixels,
+    components: int,
+    seed: int,
+    of: NDArray[np.int64] | None = None,
+    besides: Pixels | None = None,
+) -> PCA:
+    """Fit to pictures (those at ``of``, and ``besides``) and their mirror images.
+
+    Of many, a random part is looked at: at most as many ``besides`` as others.
+    """
     half = FIT_ROWS // 2
     known = np.arange(len(pixels)) if of is None else of
-    rows = np.sort(np.random.default_rng(seed).permutation(known)[:half])
-    chosen = pixels[rows]
+    random = np.random.default_rng(seed)
+    chosen = pixels[np.sort(random.permutation(known)[:half])]
+    if besides is not None and len(besides):
+        count = max(half - len(chosen), half // 2)
+        more = besides[np.sort(random.permutation(len(besides))[:count])]
+        chosen = np.concatenate([chosen[: half - len(more)], more])
     images = torch.cat([flat(chosen), flat(chosen[:, :, ::-1])])
     pca = PCA(pixels.shape[1], min(components, len(images), images.shape[1]))
     pca.mean.copy_(images.mean(0))

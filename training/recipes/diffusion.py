@@ -1,12 +1,12 @@
-"""Rectified flow on a snapshot's principal components, conditioned on text and on belief in it.
+"""Rectified flow on pictures' principal components or pixels, conditioned on text and belief.
 
 x_t = t·x₀ + (1 − t)·ε; the network predicts x₀, the loss is on the velocity v = x₀ − ε
 (arXiv 2209.03003; logit-normal t: arXiv 2403.03206; belief as a condition: arXiv 2405.20324).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,33 +20,38 @@ from training.clip import TextEncoder, default_spec, device, text_encoder
 from training.conditions import Condition, Conditions, asked
 from training.data import Pixels, digest, pack, png, tiled
 from training.files import TrainingError, read_json, under, write_json, write_tensors
-from training.latents import with_mirrored
+from training.hues import named, recoloured
+from training.nets.dit import DiT
 from training.nets.mlp import ConditionalMLP
 from training.nets.pca import PCA, fit
 from training.recipes.base import Config, Phase, Source, Tell, changed
-
-Predict = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) → x₀
-Noise = Callable[[], Tensor]  # → a fresh ε
+from training.samplers import SAMPLERS, Noise, Predict, arc, guided, noise
+from training.spaces import LinearSpace, LinearStock, PixelSpace, PixelStock, Space, Stock
 
 
 @dataclass(frozen=True, kw_only=True)
 class DiffusionConfig(Config):
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {
         **Config.CHOICES,
-        "sampler": ("euler", "heun", "ancestral"),
+        "network": ("mlp", "dit"),
+        "sampler": tuple(SAMPLERS),
     }
     FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "depth")
     SIGNED: ClassVar[tuple[str, ...]] = ("time_mean",)
     SAMPLING: ClassVar[tuple[str, ...]] = ("guidance", "sampling_steps", "sampler")
 
     batch: int = 192
+    network: str = "mlp"  # on principal components, or dit: on pixels
     size: int = 64  # pixels
-    components: int = 384
+    components: int = 384  # of an mlp
+    patch: int = 4  # pixels of a dit's patch
     width: int = 384
     depth: int = 4
-    expansion: int = 3
+    expansion: int = 3  # of an mlp
+    dropout: float = 0.0  # of an mlp
     drop: float = 0.1  # how often the text is withheld
     flips: float = 0.3  # how often a picture is mirrored
+    hues: float = 0.0  # how often a picture is shown in another colour, and named by it
     jitter: float = 0.5  # how far texts, of length 1, are moved at most: others put it otherwise
     time_mean: float = -0.3  # of the logit of t
     time_clamp: float = 0.25  # the least 1 − t in the loss
@@ -54,43 +59,66 @@ class DiffusionConfig(Config):
     sampling_steps: int = 20
     sampler: str = "ancestral"
 
+    def __post_init__(self) -> None:
+        if not 0 < self.time_clamp <= 1:
+            raise TrainingError("The option time_clamp must be above 0, and 1 at most.")
+        if self.dropout >= 1:
+            raise TrainingError("The option dropout must be below 1.")
+        if self.network == "dit" and self.size % self.patch:
+            raise TrainingError("The option size must be a multiple of patch.")
+        if self.network == "dit" and self.width % (64 if self.width > 64 else 4):
+            raise TrainingError("The option width must be a multiple of 64, or of 4 below that.")
+
 
 class DiffusionTraining:
     """A network in training, with the latents, texts and beliefs of one snapshot."""
 
     def __init__(self, config: DiffusionConfig, source: Source) -> None:
         self.config = config
-        rows = source.snapshot.train
+        rows = list(source.snapshot.train)
         self.encoder = text_encoder(source.encoder or default_spec())
         pixels = pack(rows, config.size, source.cache, digest(rows))
-        self.conditions = Conditions(rows, source.snapshot.concepts, self.encoder, source.cache)
-        self.pca = fit(pixels, config.components, source.seed, of=_told(self.conditions))
-        self.latents = with_mirrored(self.pca, pixels)  # (2, n, K)
+        others, turned = recoloured(rows, pixels, source.seed) if config.hues else ([], pixels[:0])
+        told = [*(named(rows, pixels) if config.hues else rows), *others]
+        self.conditions = Conditions(told, source.snapshot.concepts, self.encoder, source.cache)
+        self.rows, self.others = len(rows), len(others)
+        self.space, self.stock = self._stocked(pixels, turned, source.seed)
         torch.manual_seed(source.seed)
-        network = build_network(config, self.pca.components, self.encoder.width)
+        network = build_network(
+            config, self.space.shape[0], self.encoder.width, len(self.conditions.ratings)
+        )
         self.network = network.to(device())
         self.phases = (Phase("flow", self.network, self.loss),)
-        spread = self.pca.scale.to(device())
-        self.weight = spread / spread.mean()  # errors count as they show in the picture
+
+    def _stocked(self, pixels: Pixels, turned: Pixels, seed: int) -> tuple[Space, Stock]:
+        if self.config.network == "dit":
+            whole = np.concatenate([pixels, turned]) if len(turned) else pixels
+            return PixelSpace(self.config.size), PixelStock(whole)
+        of = _told(self.conditions.told[: len(pixels)])
+        pca = fit(pixels, self.config.components, seed, of=of, besides=turned)
+        return LinearSpace(pca), LinearStock(pca, pixels, turned)
 
     def loss(self, count: int) -> Tensor:
-        """The squared error of the velocity on a fresh batch, weighted by component."""
+        """The squared error of the velocity on a fresh batch, weighted by part of a latent."""
         x0, mirrored, condition = self.draw_batch(count)
         t = torch.sigmoid(torch.randn(count, device=x0.device) + self.config.time_mean)
-        noisy = t[:, None] * x0 + (1 - t[:, None]) * torch.randn_like(x0)
+        at = t.view(-1, *[1] * (x0.dim() - 1))
+        noisy = at * x0 + (1 - at) * torch.randn_like(x0)
         predicted = self.network(noisy, t, condition, mirrored)
-        remaining = (1 - t).clamp(min=self.config.time_clamp)
-        error = (predicted - x0) / remaining[:, None]
-        loss: Tensor = (self.weight * error.square()).mean()
+        error = (predicted - x0) / (1 - at).clamp(min=self.config.time_clamp)
+        loss: Tensor = (self.stock.weight * error.square()).mean()
         return loss
 
     def draw_batch(self, count: int) -> tuple[Tensor, Tensor, Condition]:
-        """Latents (B, K), whether mirrored (B,), and what is told of them."""
+        """Latents (B, …), whether mirrored (B,), and what is told of them."""
         at = device()
-        rows = torch.randint(self.latents.shape[1], (count,), device=at)
-        mirrored = (torch.rand(count, device=at) < self.config.flips).long()
+        rows = torch.randint(self.rows, (count,), device=at)
+        if self.others:
+            other = self.rows + torch.randint(self.others, (count,), device=at)
+            rows = torch.where(torch.rand(count, device=at) < self.config.hues, other, rows)
+        mirrored = (torch.rand(count, device=at) < self.config.flips).float()
         condition = self.conditions.draw(rows, drop=self.config.drop, jitter=self.config.jitter)
-        return self.latents[mirrored, rows].float(), mirrored.float(), condition
+        return self.stock.batch(rows, mirrored), mirrored, condition
 
     def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
         """A row a prompt, from the same noise each time."""
@@ -105,81 +133,26 @@ class DiffusionTraining:
 
     def model(self, network: nn.Module) -> "Model":
         """The model that the run would end with if ``network`` were its last."""
-        assert isinstance(network, ConditionalMLP)
-        return Model(self.config, network, self.pca, self.encoder, self.conditions.certain)
+        certain, ratings = self.conditions.certain, self.conditions.ratings
+        return Model(self.config, network, self.space, self.encoder, certain, ratings)
 
 
-def _told(conditions: Conditions) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _told(told: Tensor) -> np.ndarray[Any, np.dtype[np.int64]]:
     """The pictures of which something is said, where they are most; else all of them.
 
     The others still teach what pictures look like, but nobody can ask for them.
     """
-    told = np.flatnonzero(conditions.told.numpy())
-    return told if 2 * len(told) >= len(conditions.told) else np.arange(len(conditions.told))
+    found = np.flatnonzero(told.numpy())
+    return found if 2 * len(found) >= len(told) else np.arange(len(told))
 
 
-def build_network(config: DiffusionConfig, components: int, text: int) -> ConditionalMLP:
-    return ConditionalMLP(components, text, config.width, config.depth, config.expansion)
-
-
-# Sampling
-
-
-def guided(network: ConditionalMLP, condition: Condition, guidance: float) -> Predict:
-    """Classifier-free guidance (arXiv 2207.12598): belief 0 is the unconditional model."""
-    pairs = zip(condition, condition.untold(), strict=True)
-    twice = Condition(*(torch.cat(pair) for pair in pairs))
-
-    def predict(x: Tensor, t: Tensor) -> Tensor:
-        if guidance == 1 or not condition.belief.any():
-            return network(x, t, condition)  # type: ignore[no-any-return]
-        told, untold = network(torch.cat([x, x]), torch.cat([t, t]), twice).chunk(2)
-        return torch.lerp(untold, told, guidance)
-
-    return predict
-
-
-def euler(predict: Predict, fresh: Noise, steps: int) -> Tensor:
-    """x ← x + Δt·v, v = (x₀ − x)/(1 − t)."""
-    x = fresh()
-    for t, following in _times(x, steps):
-        x = x + (following - t) * _velocity(predict, x, t)
-    return x
-
-
-def heun(predict: Predict, fresh: Noise, steps: int) -> Tensor:
-    """Euler with the mean of the velocities at both ends of a step; the last step is Euler's."""
-    x = fresh()
-    for t, following in _times(x, steps):
-        velocity = _velocity(predict, x, t)
-        if following < 1:
-            ahead = x + (following - t) * velocity
-            velocity = (velocity + _velocity(predict, ahead, following)) / 2
-        x = x + (following - t) * velocity
-    return x
-
-
-def ancestral(predict: Predict, fresh: Noise, steps: int) -> Tensor:
-    """Euler with part of the noise made anew: what a step gets wrong, the next see less of."""
-    x = fresh()
-    for t, following in _times(x, steps):
-        clean = predict(x, t.expand(len(x)))
-        noise = (x - t * clean) / (1 - t)
-        mixed = (1 - FRESH**2) ** 0.5 * noise + FRESH * fresh()
-        x = following * clean + (1 - following) * mixed
-    return x
-
-
-SAMPLERS = {"euler": euler, "heun": heun, "ancestral": ancestral}
-FRESH = 0.5  # the share of the noise's deviation that the ancestral sampler makes anew
-
-
-def _times(x: Tensor, steps: int) -> Iterable[tuple[Tensor, Tensor]]:
-    return pairwise(torch.linspace(0, 1, steps + 1, device=x.device))
-
-
-def _velocity(predict: Predict, x: Tensor, t: Tensor) -> Tensor:
-    return (predict(x, t.expand(len(x))) - x) / (1 - t)
+def build_network(config: DiffusionConfig, components: int, text: int, ratings: int) -> nn.Module:
+    """``text`` and ``ratings`` are the widths of a condition."""
+    if config.network == "dit":
+        return DiT(config.size, config.patch, text, config.width, config.depth, ratings)
+    return ConditionalMLP(
+        components, text, config.width, config.depth, config.expansion, ratings, config.dropout
+    )
 
 
 @dataclass(frozen=True)
@@ -187,10 +160,11 @@ class Model:
     """A model that draws: a trained network with all that stands around it."""
 
     config: DiffusionConfig
-    network: ConditionalMLP
-    pca: PCA
+    network: nn.Module
+    space: Space
     encoder: TextEncoder
     certain: float  # the belief to ask for: that of the surest texts in training
+    ratings: tuple[str, ...] = ()  # what was said of pictures, and is asked for at its best
 
     @property
     def size(self) -> int:
@@ -211,8 +185,8 @@ class Model:
         tell: Tell | None = None,
     ) -> Pixels:
         """uint8 (n, s, s, 3), one a prompt and seed; no prompt is the unconditional model."""
-        condition = asked(self.encoder, prompts, self.certain if belief is None else belief)
-        fresh = _noise(seeds, self.pca.components)
+        fresh = noise(seeds, self.space.shape, device())
+        condition = self._asked(prompts, belief)
         return self._pictures(condition, fresh, guidance, steps, tell)
 
     def between(
@@ -226,23 +200,27 @@ class Model:
         tell: Tell | None = None,
     ) -> Pixels:
         """uint8 (count, s, s, 3): conditions on a line, noise on the arc between the two."""
-        ends = asked(self.encoder, prompts, self.certain)
-        share = torch.linspace(0, 1, count, device=device())[:, None]
+        ends = self._asked(prompts, None)
+        share = torch.linspace(0, 1, count, device=device())
         condition = Condition(
-            ends.text[:1].lerp(ends.text[1:], share),
-            ends.belief[:1].lerp(ends.belief[1:], share[:, 0]),
+            ends.text[:1].lerp(ends.text[1:], share[:, None]),
+            ends.belief[:1].lerp(ends.belief[1:], share),
             ends.ratings[:1].expand(count, -1),
         )
-        noise = _noise(seeds, self.pca.components)
+        both = noise(seeds, self.space.shape, device())
 
         def fresh() -> Tensor:
-            first, last = noise()
-            return _arc(first, last, share)
+            first, last = both()
+            return arc(first, last, share)
 
         return self._pictures(condition, fresh, guidance, steps, tell)
 
     def adjusted(self, options: dict[str, Any]) -> Self:
         return replace(self, config=changed(self.config, options, sampling=True))
+
+    def _asked(self, prompts: Sequence[str], belief: float | None) -> Condition:
+        trust = self.certain if belief is None else belief
+        return asked(self.encoder, prompts, trust, len(self.ratings))
 
     @torch.no_grad()
     def _pictures(
@@ -254,22 +232,26 @@ class Model:
         tell: Tell | None,
     ) -> Pixels:
         network = self.network.to(device()).eval()
+        half = device().type == "cuda" and self.config.precision != "float32"
         predict = guided(network, condition, self.guidance if guidance is None else guidance)
         sampler = SAMPLERS[self.config.sampler]
-        latents = sampler(_telling(predict, tell), fresh, steps or self.config.sampling_steps)
-        return self.pca.pictures(latents.cpu())
+        with torch.autocast(device().type, torch.bfloat16, enabled=half):
+            latents = sampler(_telling(predict, tell), fresh, steps or self.config.sampling_steps)
+        return self.space.pictures(latents)
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        tensors |= {f"pca.{k}": v for k, v in self.pca.state_dict().items()}
-        write_tensors(folder / "model.safetensors", tensors)
         network = {
             **asdict(self.config),
-            "components": self.pca.components,
             "text": self.encoder.width,
             "certain": self.certain,
+            "ratings": list(self.ratings),
         }
+        if isinstance(self.space, LinearSpace):
+            tensors |= {f"pca.{k}": v for k, v in self.space.pca.state_dict().items()}
+            network["components"] = self.space.pca.components
+        write_tensors(folder / "model.safetensors", tensors)
         clip = {**self.encoder.spec, "identity": self.encoder.identity}
         write_json(folder / "config.json", {**about, "network": network, "clip": clip})
 
@@ -280,34 +262,34 @@ def load(folder: Path) -> Model:
     try:
         network = dict(about["network"])
         width, certain = int(network["text"]), float(network["certain"])
+        ratings = tuple(str(name) for name in network["ratings"])
         known = {field.name: network[field.name] for field in fields(DiffusionConfig)}
-        config = DiffusionConfig(**{**known, "prompts": tuple(known["prompts"])})
+        config = changed(DiffusionConfig(steps=1), known)
         encoder = text_encoder({k: v for k, v in about["clip"].items() if k != "identity"})
         identity = about["clip"]["identity"]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise TrainingError(f"{folder / 'config.json'} does not describe a model.") from None
     if encoder.identity != identity:
         raise TrainingError(f"{folder} was trained with the texts of {identity}, now changed.")
-    mlp = build_network(config, config.components, width).requires_grad_(False)
-    pca = PCA(config.size, config.components)
-    try:
-        tensors = load_file(folder / "model.safetensors")
-        mlp.load_state_dict(under("network.", tensors))
-        pca.load_state_dict(under("pca.", tensors))
-    except (OSError, SafetensorError, RuntimeError):
-        raise TrainingError(
-            f"{folder / 'model.safetensors'} is missing, broken or of another shape."
-        ) from None
-    return Model(config, mlp, pca, encoder, certain)
+    parts = _parts(folder / "model.safetensors", config, width, len(ratings))
+    return Model(config, *parts, encoder, certain, ratings)
 
 
-def _arc(first: Tensor, last: Tensor, share: Tensor) -> Tensor:
-    """Noises (count, K) from one (K,) to another, as long as they (slerp)."""
-    cosine = torch.nn.functional.cosine_similarity(first, last, dim=0).clamp(-1, 1)
-    angle = cosine.arccos()
-    if angle < 1e-4:
-        return first.lerp(last, share)
-    return (torch.sin((1 - share) * angle) * first + torch.sin(share * angle) * last) / angle.sin()
+def _parts(path: Path, config: DiffusionConfig, text: int, ratings: int) -> tuple[nn.Module, Space]:
+    """The network and its space; nothing is laid out that the file does not hold."""
+    with suppress(OSError, SafetensorError, RuntimeError):
+        tensors = load_file(path)
+        if config.depth <= len(tensors):
+            with torch.device("meta"):
+                network = build_network(config, config.components, text, ratings)
+                pca = PCA(config.size, config.components)
+            network.load_state_dict(under("network.", tensors), assign=True)
+            network.requires_grad_(False)
+            if config.network == "dit":
+                return network, PixelSpace(config.size)
+            pca.load_state_dict(under("pca.", tensors), assign=True)
+            return network, LinearSpace(pca)
+    raise TrainingError(f"{path} is missing, broken or of another shape.")
 
 
 def _telling(predict: Predict, tell: Tell | None) -> Predict:
@@ -319,11 +301,3 @@ def _telling(predict: Predict, tell: Tell | None) -> Predict:
         return predict(x, t)
 
     return told
-
-
-def _noise(seeds: Sequence[int], components: int) -> Noise:
-    """Each picture has a generator of its own, so that it does not depend on its neighbours."""
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    return lambda: torch.stack([torch.randn(components, generator=g) for g in generators]).to(
-        device()
-    )
