@@ -1,6 +1,6 @@
 """A causal transformer over a picture's tokens (image GPT: Chen et al. 2020), told by a condition.
 
-Pre-norm; the condition stands before the first token and modulates every block (adaLN,
+Pre-norm; the condition speaks to every row and column, and modulates every block (adaLN,
 arXiv 2212.09748). A patch of several levels is one position: small heads name its levels one
 after the other, each told of those before it (arXiv 2203.01941).
 """
@@ -73,6 +73,8 @@ class Transformer(nn.Module):
     """Tokens (B, T, L) of square pictures, T = side², to logits (B, T, L, K) of each.
 
     A position is told the token before it and the one above it; nothing of itself or later ones.
+    ``forget`` is how often, in training, a token is withheld from those after it: they heed the
+    condition more, and drawn tokens that are a little off lead them less astray.
     """
 
     def __init__(
@@ -87,15 +89,18 @@ class Transformer(nn.Module):
         depth: int,
         heads: int,
         dropout: float,
+        forget: float,
     ) -> None:
         super().__init__()
         self.codes, self.levels, self.side, self.heads = codes, levels, side, heads
+        self.forget = forget
         self.told = Told(text, width, ratings)
+        self.mix = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.before = nn.Embedding(levels * codes + 1, width)  # the last: no token
         self.above = nn.Embedding(levels * codes + 1, width)
         self.within = nn.Embedding(levels * codes, width)
-        self.row = nn.Parameter(0.1 * torch.randn(side, width))
-        self.column = nn.Parameter(0.1 * torch.randn(side, width))
+        self.row = nn.Linear(width, side * width)
+        self.column = nn.Linear(width, side * width)
         self.blocks = nn.ModuleList(Block(i, width, heads, dropout) for i in range(depth))
         self.leave = nn.ModuleList(
             nn.Sequential(
@@ -105,14 +110,21 @@ class Transformer(nn.Module):
         )
         for embedding in (self.before, self.above, self.within):
             nn.init.normal_(embedding.weight, std=0.1)
+        for axis in (self.row, self.column):
+            nn.init.normal_(axis.bias, std=0.1)
 
     def forward(self, tokens: Tensor, condition: Condition) -> Tensor:
-        hidden = self.read(tokens[:, :-1], self.told(condition))
+        hidden = self.read(tokens[:, :-1], self.tell(condition))
         return torch.stack([self.logits(hidden, tokens, i) for i in range(self.levels)], dim=2)
+
+    def tell(self, condition: Condition) -> Tensor:
+        """What the blocks are told (B, C)."""
+        out: Tensor = self.mix(self.told(condition))
+        return out
 
     def memory(self, batch: int) -> Memory:
         """An empty one for ``batch`` pictures."""
-        return Memory(self.row, len(self.blocks), self.heads, batch, self.side**2)
+        return Memory(self.before.weight, len(self.blocks), self.heads, batch, self.side**2)
 
     def read(self, tokens: Tensor, told: Tensor, memory: Memory | None = None) -> Tensor:
         """States (B, t + 1, C) of the known tokens (B, t, L) and the next, told (B, C).
@@ -138,12 +150,16 @@ class Transformer(nn.Module):
         """Inputs (B, t + 1 − since, C) of the positions from ``since`` on."""
         batch, known, _ = tokens.shape
         offsets = torch.arange(self.levels, device=tokens.device) * self.codes
-        nothing = tokens.new_full((batch, self.side, self.levels), self.levels * self.codes)
-        padded = torch.cat([nothing, tokens + offsets], dim=1)  # (B, side + t, L)
+        nothing = self.levels * self.codes
+        entered = tokens + offsets
+        if self.training and self.forget:
+            gone = torch.rand(batch, known, 1, device=tokens.device) < self.forget
+            entered = entered.masked_fill(gone, nothing)
+        border = tokens.new_full((batch, self.side, self.levels), nothing)
+        padded = torch.cat([border, entered], dim=1)  # (B, side + t, L)
         at = torch.arange(since, known + 1, device=tokens.device)
-        before = self.before(padded[:, at + self.side - 1]).sum(2)
-        above = self.above(padded[:, at]).sum(2)
-        x: Tensor = before + above + self.row[at // self.side] + self.column[at % self.side]
-        if since == 0:
-            x = torch.cat([x[:, :1] + told[:, None], x[:, 1:]], dim=1)
+        x: Tensor = self.before(padded[:, at + self.side - 1]).sum(2)
+        x = x + self.above(padded[:, at]).sum(2)
+        row, column = (axis(told).view(batch, self.side, -1) for axis in (self.row, self.column))
+        x = x + row[:, at // self.side] + column[:, at % self.side]
         return x

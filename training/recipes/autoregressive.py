@@ -6,6 +6,7 @@ conditioned on text and on belief in it (arXiv 2405.20324).
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -34,16 +35,17 @@ class AutoregressiveConfig(Config):
     FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "top_k")
     SAMPLING: ClassVar[tuple[str, ...]] = ("guidance", "temperature", "top_k", "top_p")
 
-    batch: int = 32
+    batch: int = 64
     size: int = 32  # pixels
     tokens: str = "patches"  # or the pixels of a palette
     patch: int = 4  # pixels that a patch is wide and high
     codes: int = 512  # in the codebook, a level
     levels: int = 2  # tokens of a patch, each finer than the one before
-    width: int = 192
-    depth: int = 6
-    heads: int = 6
-    dropout: float = 0.1
+    width: int = 128
+    depth: int = 4
+    heads: int = 4
+    dropout: float = 0.0
+    forget: float = 0.2  # how often a token is withheld from those after it
     drop: float = 0.1  # how often the text is withheld
     flips: float = 0.3  # how often a picture is mirrored
     jitter: float = 0.5  # how far texts, of length 1, are moved at most: others put it otherwise
@@ -135,6 +137,7 @@ def build_network(config: AutoregressiveConfig, codes: int, text: int, ratings: 
         depth=config.depth,
         heads=config.heads,
         dropout=config.dropout,
+        forget=config.forget,
     )
 
 
@@ -167,9 +170,9 @@ def draw_tokens(
     if given is not None:
         tokens[:, :start] = given
     guided = config.guidance != 1 and bool(condition.belief.any())
-    told = network.told(condition)  # (B, C)
+    told = network.tell(condition)  # (B, C)
     if guided:
-        told = torch.cat([told, network.told(condition.untold())])
+        told = torch.cat([told, network.tell(condition.untold())])
     memory = network.memory(len(told))
     for i in range(start, length):
         known = tokens[:, :i].repeat(1 + guided, 1, 1)
@@ -363,22 +366,35 @@ def load(folder: Path) -> Model:
         text, ratings = int(network["text"]), int(network["ratings"])
         certain = float(network["certain"])
         known = {field.name: network[field.name] for field in fields(AutoregressiveConfig)}
-        config = changed(AutoregressiveConfig(steps=1), known)
+        config = _config(folder, known)
         encoder = text_encoder({k: v for k, v in about["clip"].items() if k != "identity"})
         identity = about["clip"]["identity"]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise TrainingError(f"{folder / 'config.json'} does not describe a model.") from None
     if encoder.identity != identity:
         raise TrainingError(f"{folder} was trained with the texts of {identity}, now changed.")
+    parts = _parts(folder / "model.safetensors", config, text, ratings)
+    return Model(config, *parts, encoder, certain, ratings)
+
+
+def _config(folder: Path, values: dict[str, Any]) -> AutoregressiveConfig:
     try:
-        tensors = load_file(folder / "model.safetensors")
-        codebook = Codebook(config.grain, *tensors["codebook.codes"].shape[:2])
-        codebook.load_state_dict(under("codebook.", tensors))
-        with torch.device("meta"):  # a config edited by hand reserves no memory
-            transformer = build_network(config, codebook.count, text, ratings)
-        transformer.load_state_dict(under("network.", tensors), assign=True)
-    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError):
-        raise TrainingError(
-            f"{folder / 'model.safetensors'} is missing, broken or of another shape."
-        ) from None
-    return Model(config, transformer.requires_grad_(False), codebook, encoder, certain, ratings)
+        return changed(AutoregressiveConfig(steps=1), values)
+    except TrainingError as error:
+        raise TrainingError(f"{folder / 'config.json'}: {error}") from None
+
+
+def _parts(
+    path: Path, config: AutoregressiveConfig, text: int, ratings: int
+) -> tuple[Transformer, Codebook]:
+    """The network and its codebook; nothing is laid out that the file does not hold."""
+    with suppress(OSError, SafetensorError, RuntimeError, KeyError, TypeError):
+        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
+        if config.depth <= len(tensors):
+            with torch.device("meta"):
+                codebook = Codebook(config.grain, *tensors["codebook.codes"].shape[:2])
+                network = build_network(config, codebook.count, text, ratings)
+            codebook.load_state_dict(under("codebook.", tensors), assign=True)
+            network.load_state_dict(under("network.", tensors), assign=True)
+            return network.requires_grad_(False), codebook
+    raise TrainingError(f"{path} is missing, broken or of another shape.")
