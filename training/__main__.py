@@ -1,6 +1,7 @@
 """``python -m training``: what a run needs, from a command line; no Django, no database."""
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -9,6 +10,10 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from training.generate import Wish
 
 STOPPED = 143
 
@@ -48,16 +53,17 @@ def _run(options: argparse.Namespace) -> None:
         case "sample":
             from training.generate import sample
 
-            number = sample(
-                options.model,
-                options.prompts,
-                options.out,
-                count=options.count,
-                seed=options.seed,
-                guidance=options.guidance,
-                steps=options.steps,
-            )
+            number = sample(options.model, _wish(options), options.out, count=options.count or 1)
             print(f"{number} pictures in {options.out}")
+        case "serve":
+            from training.serve import main as serve
+
+            serve()
+        case "score":
+            from training.score import score
+
+            for name, value in score(options.model, options.pictures, options.prompts):
+                print(f"{value:8.3f}  {name}")
         case "evaluate":
             from training.evaluate import record
 
@@ -96,6 +102,29 @@ def _run(options: argparse.Namespace) -> None:
             print(f"{number} opinions in {options.out}")
 
 
+def _wish(options: argparse.Namespace) -> "Wish":
+    """What `sample` is asked for; raises ``TrainingError`` where it contradicts itself."""
+    from training.files import TrainingError
+    from training.generate import STRIP, Wish, ends, read_prompts
+
+    prompts, seed = read_prompts(options.prompts), options.seed
+    shared = {"guidance": options.guidance, "steps": options.steps, "options": options.option}
+    if options.between:
+        if options.complete:
+            raise TrainingError("Either draw a strip, or complete a picture.")
+        if options.count == 1:
+            raise TrainingError("A strip has at least two pictures: give --count 2 or more.")
+        last = seed if options.second_seed is None else options.second_seed
+        both, seeds = ends(prompts, (seed, last))
+        return Wish(prompts=both, seeds=seeds, strip=options.count or STRIP, **shared)
+    if options.second_seed is not None:
+        raise TrainingError("A second seed is for a strip: add --between.")
+    count = options.count or 1
+    asked = tuple(prompt for prompt in prompts for _ in range(count))
+    seeds = tuple(seed + i % count for i in range(len(asked)))
+    return Wish(prompts=asked, seeds=seeds, given=options.complete, **shared)
+
+
 def _cache(options: argparse.Namespace) -> AbstractContextManager[Path]:
     """Where embeddings are kept; a folder for this once where none is named."""
     if options.cache:
@@ -127,14 +156,29 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     fit = commands.add_parser("fit", help="start the run that a folder describes, or go on with it")
     fit.add_argument("run", type=Path)
-    sample = commands.add_parser("sample", help="draw pictures with a diffusion model")
+    sample = commands.add_parser("sample", help="draw pictures with any model that draws")
     sample.add_argument("model", type=Path)
     sample.add_argument("--prompts", type=Path, required=True, help="a prompt a line")
     sample.add_argument("--out", type=Path, required=True)
-    sample.add_argument("--count", type=_from(1), default=1, help="pictures a prompt")
+    sample.add_argument("--count", type=_from(1), help="pictures a prompt (1), or of a strip (8)")
     sample.add_argument("--seed", type=_from(0), default=0)
     sample.add_argument("--guidance", type=_guidance, help="default: the model's own")
     sample.add_argument("--steps", type=_from(1), help="default: the model's own")
+    sample.add_argument(
+        "--option", action=_Options, default={}, help="name=value of the model's sampling, again"
+    )
+    sample.add_argument(
+        "--between", action="store_true", help="a strip from the first prompt to the second"
+    )
+    sample.add_argument("--second-seed", type=_from(0), help="a strip's last; default: the first")
+    sample.add_argument(
+        "--complete", type=Path, metavar="PICTURE", help="draw its lower half (autoregressive)"
+    )
+    commands.add_parser("serve", help="draw what lines of JSON ask for, until they end")
+    score = commands.add_parser("score", help="how real pictures look to a gan's discriminator")
+    score.add_argument("model", type=Path)
+    score.add_argument("pictures", type=Path, help="a folder")
+    score.add_argument("--prompts", type=Path, help="a line for all pictures, or one for each")
     evaluate = commands.add_parser("evaluate", help="measure a model; a clip model also opines")
     evaluate.add_argument("model", type=Path)
     evaluate.add_argument("snapshot", type=Path)
@@ -168,6 +212,26 @@ class _from:  # noqa: N801
         if not self.least <= number < 2**31:
             raise argparse.ArgumentTypeError(f"must be from {self.least} to {2**31 - 1}")
         return number
+
+
+class _Options(argparse.Action):
+    """``--option name=value``, repeated; a value is JSON, else a text."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        name, equals, value = str(values).partition("=")
+        if not name or not equals:
+            parser.error(f"{values!r} is no option: write name=value.")
+        try:
+            parsed = json.loads(value)
+        except ValueError:
+            parsed = value
+        setattr(namespace, self.dest, {**getattr(namespace, self.dest), name.strip(): parsed})
 
 
 def _guidance(text: str) -> float:
