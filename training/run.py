@@ -192,24 +192,24 @@ def _train(
 ) -> None:
     config, leading = loop.config, distributed.rank() == 0
     stop.training = True
-    saved = drawn = loop.step
     while not loop.finished:
         progress.trained(loop, loop.advance())
         stopping = any(distributed.agree(stop.asked))
-        if leading and (stopping or loop.finished or loop.step - saved >= config.checkpoint_steps):
+        if leading and config.grid_steps and _due(loop, config.grid_steps):
+            _draw(folder, loop, prompts)  # before its checkpoint: a killed run draws it again
+        if leading and (stopping or _due(loop, config.checkpoint_steps)):
             loop.save(folder / "checkpoints" / f"{loop.step:06}.safetensors")
-            saved = loop.step
             _prune(folder)
         if stopping:
             progress.write()
             raise SystemExit(STOPPED)
-        if config.grid_steps and (loop.finished or loop.step - drawn >= config.grid_steps):
-            if leading:
-                _draw(folder, loop, prompts)
-            drawn = loop.step
     stop.training = False
     if stop.asked:
         raise SystemExit(STOPPED)
+
+
+def _due(loop: Loop, every: int) -> bool:
+    return loop.finished or loop.step % every == 0
 
 
 def _draw(folder: Path, loop: Loop, prompts: tuple[str, ...]) -> None:

@@ -70,8 +70,8 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_stopped(
     process.communicate()
     assert not (folder / "metrics.json").exists()
     finish(start("fit", folder))
-    name = Path("model") / "model.safetensors"
-    assert (folder / name).read_bytes() == (drawn / name).read_bytes()
+    for name in ("model/model.safetensors", "samples/000200.png", "samples/000400.png"):
+        assert (folder / name).read_bytes() == (drawn / name).read_bytes()
 
 
 def test_a_stopped_run_leaves_a_checkpoint_and_says_so_by_its_status(make_run: RunMaker) -> None:
