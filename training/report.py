@@ -58,7 +58,7 @@ def write_report(folder: Path) -> Path:
         ),
         page.metrics(progress.metrics(folder)),
         page.strips(_strips(grids, folder)),
-        page.likes(_likes(grids, folder, about, snapshot), NEAR_COPY),
+        _likes(grids, folder, snapshot),
         page.config("What was asked for", asked),
         page.config("The model", about.get("network")),
     ]
@@ -144,29 +144,27 @@ def _beside(pictures: Pixels) -> bytes:
     return png(np.concatenate(list(pictures), 1))
 
 
-def _likes(
-    grids: Sequence[_Grid], folder: Path, about: dict[str, Any], snapshot: Snapshot | None
-) -> list[Like]:
+def _likes(grids: Sequence[_Grid], folder: Path, snapshot: Snapshot | None) -> str:
     """The last pictures of the prompts in turn, each with its nearest training pictures."""
     if not grids or not snapshot:
-        return []
+        return ""
     try:
         neighbours = Neighbours.load(folder / "model")
     except TrainingError:
-        return []
+        return ""
     prompts, last = progress.prompts(folder), grids[-1].pictures
     places = [(row, column) for column in range(last.shape[1]) for row in range(len(prompts))]
     places = places[:LIKES]
     pictures: Pixels = np.stack([last[place] for place in places])
     away, indices = neighbours.nearest(pictures, NEAREST)
-    apart = max(neighbours.apart(), 1e-9)
     paths = {name: row.path for row in snapshot.train for name in (row.path.name, row.key)}
     found = []
     for (row, _), picture, far, near in zip(places, pictures, away, indices, strict=True):
         names = [neighbours.names[index] for index in near.tolist()]
         shown = [(name, _thumbnail(paths[name])) for name in names if name in paths]
-        found.append(Like(prompts[row], png(picture), shown, float(far[0]) / apart))
-    return found
+        found.append(Like(prompts[row], png(picture), shown, float(far[0])))
+    apart = neighbours.apart()
+    return page.likes(found, apart, NEAR_COPY * apart)
 
 
 def _thumbnail(path: Path) -> bytes:

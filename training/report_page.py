@@ -23,10 +23,7 @@ class Strip(NamedTuple):
 
 
 class Like(NamedTuple):
-    """A picture, the training pictures that are nearest (name, PNG), and how far the first is.
-
-    ``distance`` is in units of what neighbouring training pictures are apart.
-    """
+    """A picture, the training pictures that are nearest (name, PNG), and how far the first is."""
 
     prompt: str
     picture: bytes
@@ -143,6 +140,28 @@ def metrics(values: Mapping[str, Any]) -> str:
 HEAD = ("figure", "value", "5 % to 95 %", "from 0 to 1", "chance", "real pictures")
 
 
+WORDS = {
+    "r_precision": "R-precision of the fixed prompts",
+    "r_precision_held_out": "R-precision of held-out captions",
+    "r_precision_unseen_pairs": "R-precision of colours and things never seen together",
+    "unseen_colour": "the colour asked for, never seen of the thing",
+    "attributes": "the concept asked for is seen",
+    "kid": "KID from held-out pictures",
+    "cmmd": "CMMD from held-out pictures",
+    "clip_score": "CLIP score of held-out captions",
+    "cosine": "cosine with held-out captions",
+    "nearest_train": "distance to the nearest training picture",
+    "near_copies": "share of near copies",
+    "nats_per_token": "nats per token of held-out pictures",
+    "told_from_real": "held-out pictures told from drawn ones",
+    "recall@10": "own picture among the first ten",
+    "caption_among_ten": "own caption preferred to nine others",
+    "concept_ap": "average precision of concepts",
+    "concept_ap_zero_shot": "average precision of concepts, from their names alone",
+    "concept_log_loss": "log loss of concepts",
+}
+
+
 def _beside(name: str, numbers: Mapping[str, float]) -> bool:
     return any(name.removesuffix(f"_{end}") in numbers for end in BESIDE if name.endswith(end))
 
@@ -168,8 +187,9 @@ def _figure(name: str, numbers: Mapping[str, float]) -> str:
 
 
 def _words(name: str) -> str:
-    what, _, judge = name.partition("@")
-    return f"{what.replace('_', ' ')} by {judge}" if judge else what.replace("_", " ")
+    what, _, judge = (name, "", "") if name in WORDS else name.partition("@")
+    words = WORDS.get(what, what.replace("_", " "))
+    return f"{words} by {judge}" if judge else words
 
 
 def _number(value: float | None) -> str:
@@ -218,24 +238,27 @@ def strips(found: Sequence[Strip]) -> str:
     )
 
 
-def likes(found: Sequence[Like], near: float) -> str:
-    """Pictures beside the training pictures that are most like them, so that copying is seen."""
+def likes(found: Sequence[Like], apart: float, near: float) -> str:
+    """Pictures beside the training pictures that are most like them, so that copying is seen.
+
+    ``apart``: the distance between neighbouring training pictures; below ``near`` is a copy.
+    """
     if not found:
         return ""
     figures = [
         f"<figure><div>{_image(like.picture, like.prompt)}"
         + "".join(_image(picture, name) for name, picture in like.nearest if picture)
-        + f"</div><figcaption>{_text(like.prompt) or 'no prompt'}: {like.distance:.2f}"
+        + f"</div><figcaption>{_text(like.prompt) or 'no prompt'}: {like.distance:.3f}"
         + (", a near copy" if like.distance < near else "")
         + "</figcaption></figure>"
         for like in found
     ]
     return (
         "<h2>Beside the nearest training pictures</h2>\n<p>First what the model drew, then the "
-        "training pictures that are nearest, mirrored or not. The number is the distance to the "
-        "first of them, where 1 is what neighbouring training pictures are apart; below "
-        f"{near:g} counts as a near copy.</p>\n"
-        f'<div class="likes">{"".join(figures)}</div>'
+        "training pictures that are nearest to it, mirrored or not. The number is how far the "
+        "first of them is: the root mean square difference of pixels, which run from 0 to 1. "
+        f"Neighbouring training pictures are {apart:.3f} apart; below {near:.3f} counts as a "
+        f'near copy.</p>\n<div class="likes">{"".join(figures)}</div>'
     )
 
 
