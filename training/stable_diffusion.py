@@ -105,7 +105,7 @@ def load_base(name: str, rank: int, layers: str) -> Base:
         )
     for part in parts:
         part.eval().requires_grad_(False).to(device())
-    network = _adapt(pipeline.unet, rank, layers)
+    network = adapted(pipeline.unet, rank, layers)
     schedule = dict(pipeline.scheduler.config)
     return Base(name, *parts, pipeline.tokenizer, schedule, network)
 
@@ -120,15 +120,17 @@ def _unreachable(name: str, error: Exception) -> str:
     )
 
 
-def _adapt(unet: Any, rank: int, layers: str) -> nn.ModuleDict:
+def adapted(unet: Any, rank: int, layers: str) -> nn.ModuleDict:
+    """Put new LoRA layers into the U-Net; they are what is returned."""
     peft = importlib.import_module("peft")
     unet.add_adapter(peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=list(LAYERS[layers])))
-    adapted = {
-        path: (layer.lora_A["default"], layer.lora_B["default"])
-        for path, layer in unet.named_modules()
-        if hasattr(layer, "lora_A")
-    }
-    return pairs(adapted)
+    return pairs(
+        {
+            path: (layer.lora_A["default"], layer.lora_B["default"])
+            for path, layer in unet.named_modules()
+            if hasattr(layer, "lora_A")
+        }
+    )
 
 
 def _identity(module: Any) -> str:
