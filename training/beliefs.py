@@ -32,6 +32,7 @@ class Beliefs:
     share: NDArray[np.float32]  # (n, m), rows sum to one, or to zero for a picture without text
     concepts: list[str]
     labels: NDArray[np.float32]  # (n, concepts), rows sum to one or less
+    ratings: dict[str, NDArray[np.float32]]  # each (n,) in [0, 1], NaN where unknown
 
     @property
     def certain(self) -> float:
@@ -46,14 +47,18 @@ def above_chance(probability: float, chance: float) -> float:
 
 
 def gather(rows: Sequence[Row], concepts: Sequence[str]) -> Beliefs:
-    """Turn the rows' captions, tags and concepts into drawable texts."""
+    """Turn the rows' captions, tags and concepts into drawable texts, and judgements into ratings.
+
+    A picture that a model drew, and people judged, is told what it was drawn from, whether it
+    shows that or not: how right it is stands in the rating.
+    """
     names = sorted({name for row in rows for name in row.concepts} | set(concepts))
     labels = _expected_labels(rows, names)
     texts: dict[str, int] = {}
     drawn = []
     for row, label in zip(rows, labels, strict=True):
         kinds = [
-            (CAPTION_SHARE, [(text, above_chance(p, CHANCE)) for text, p in row.captions]),
+            (CAPTION_SHARE, [(text, above_chance(p, CHANCE)) for text, p in _captions(row)]),
             (TAG_SHARE, _tags(row)),
         ]
         slots = [
@@ -64,7 +69,19 @@ def gather(rows: Sequence[Row], concepts: Sequence[str]) -> Beliefs:
         if label.sum() > 0:
             slots.append((-1, float(label.sum()), LABEL_SHARE))
         drawn.append(slots)
-    return _padded(list(texts), drawn, names, labels)
+    return _padded(list(texts), drawn, names, labels, _ratings(rows))
+
+
+def _captions(row: Row) -> Sequence[tuple[str, float]]:
+    return row.captions if row.right is None else [(row.prompt, TAG_CONFIDENCE)]
+
+
+def _ratings(rows: Sequence[Row]) -> dict[str, NDArray[np.float32]]:
+    """``right``: where people judged drawn pictures, how right; a picture that is real is."""
+    if all(row.right is None for row in rows):
+        return {}
+    right = [row.right if row.right is not None else np.nan if row.prompt else 1.0 for row in rows]
+    return {"right": np.array(right, np.float32)}
 
 
 def _tags(row: Row) -> list[tuple[str, float]]:
@@ -91,6 +108,7 @@ def _padded(
     drawn: list[list[tuple[int, float, float]]],
     concepts: list[str],
     labels: NDArray[np.float32],
+    ratings: dict[str, NDArray[np.float32]],
 ) -> Beliefs:
     shape = (len(drawn), max(1, max(map(len, drawn), default=1)))
     slots = np.zeros(shape, np.int64)
@@ -100,4 +118,4 @@ def _padded(
             slots[row, column] = slot if slot >= 0 else len(texts) + row
             belief[row, column], share[row, column] = trust, weight
     share /= np.maximum(share.sum(1, keepdims=True), 1e-9)
-    return Beliefs(texts, slots, belief, share, concepts, labels)
+    return Beliefs(texts, slots, belief, share, concepts, labels, ratings)

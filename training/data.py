@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import os
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from training.files import TrainingError, read_json
 
 Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
+DOUBTED = 0.25  # belief in a caption that a snapshot left out, since it is below a half
 RESIDENT = 0.25  # of a GPU's free memory that pictures may take
 
 
@@ -36,6 +38,8 @@ class Row:
     tags: tuple[str, ...]
     concepts: dict[str, float]
     content: str = ""  # a hash of the picture, where its file is not named by one
+    prompt: str = ""  # what a model drew it from
+    right: float | None = None  # how far people believe that it shows what it was drawn from
 
     @property
     def key(self) -> str:
@@ -104,6 +108,7 @@ def _row(folder: Path, value: dict[str, Any]) -> Row:
     if not isinstance(name, str) or Path(name).name != name:
         raise ValueError(name)
     in_part = set(str(value.get("in_part", "")).split(", "))
+    prompt = str(value.get("source", "")).partition(": ")[2] if value.get("generated") else ""
     return Row(
         path=folder / name,
         captions=tuple(
@@ -117,7 +122,21 @@ def _row(folder: Path, value: dict[str, Any]) -> Row:
             for name, p in dict(value.get("concepts", {})).items()
             if name not in in_part
         },
+        prompt=prompt,
+        right=_right(value, prompt),
     )
+
+
+def _right(value: dict[str, Any], prompt: str) -> float | None:
+    """None where no model drew the picture, or nobody said anything of it."""
+    if not prompt or not value.get("n_answers"):
+        return None
+    for caption in value.get("captions", []):
+        if caption["text"].startswith(prompt):  # which a snapshot may have cut short
+            return _probability(caption["confidence"])
+    thing = re.sub(r"^(an?|the) ", "", prompt.lower())
+    concepts = dict(value.get("concepts", {})).items()
+    return next((_probability(p) for name, p in concepts if name.lower() == thing), DOUBTED)
 
 
 def _probability(value: float) -> float:

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.clip import TextEncoder
+from training.clip import Clip, TextEncoder
+from training.data import Row, digest, pack
 from training.files import TrainingError
 
 
@@ -64,3 +65,12 @@ def embed_texts(texts: Sequence[str], encoder: TextEncoder, cache: Path) -> Tens
     if not texts:
         return torch.zeros(0, encoder.width)
     return cached(cache, encoder.identity, texts, lambda i: encode([texts[j] for j in i]))
+
+
+def embed_pictures(rows: Sequence[Row], clip: Clip, cache: Path) -> Tensor:
+    """Unit rows (n, E) of the rows' pictures, seen once for all runs that share the cache."""
+    if not rows:
+        return torch.zeros(0, clip.width)
+    pixels = pack(rows, clip.size, cache, digest(rows))
+    keys = [f"picture {row.key} {clip.size}" for row in rows]
+    return cached(cache, clip.identity, keys, lambda i: clip.encode_images(pixels[i]))

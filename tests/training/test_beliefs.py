@@ -62,3 +62,18 @@ def test_labels_never_weigh_more_than_one() -> None:
 def test_unjudged_concepts_say_nothing() -> None:
     rows = [row(concepts={"cat": 0.1}) for _ in range(5)]
     assert np.allclose(gather(rows, ["cat"]).labels, 0, atol=1e-6)
+
+
+def test_drawn_pictures_are_rated_by_what_people_said() -> None:
+    drawn = Row(Path("y.png"), (), (), {}, prompt="a cat", right=0.3)
+    unasked = Row(Path("z.png"), (("a dog", 0.9),), (), {}, prompt="a dog")
+    beliefs = gather([row((("a cat", 0.9),)), drawn, unasked], [])
+    right = beliefs.ratings["right"]
+    assert right[:2].tolist() == pytest.approx([1, 0.3])
+    assert np.isnan(right[2])
+    assert beliefs.texts[beliefs.slots[1, 0]] == "a cat"  # right or not, it was drawn from that
+    assert beliefs.belief[1, 0] > 0.5
+
+
+def test_without_judged_drawings_nothing_is_rated() -> None:
+    assert gather([row((("a cat", 0.9),))], []).ratings == {}

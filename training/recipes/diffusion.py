@@ -80,7 +80,9 @@ class DiffusionTraining:
         pixels = pack(rows, config.size, source.cache, digest(rows))
         others, turned = recoloured(rows, pixels, source.seed) if config.hues else ([], pixels[:0])
         told = [*(named(rows, pixels) if config.hues else rows), *others]
-        self.conditions = Conditions(told, source.snapshot.concepts, self.encoder, source.cache)
+        self.conditions = Conditions(
+            told, source.snapshot.concepts, self.encoder, source.cache, altered=len(others)
+        )
         self.rows, self.others = len(rows), len(others)
         self.space, self.stock = self._stocked(pixels, turned, source.seed)
         torch.manual_seed(source.seed)
@@ -94,7 +96,7 @@ class DiffusionTraining:
         if self.config.network == "dit":
             whole = np.concatenate([pixels, turned]) if len(turned) else pixels
             return PixelSpace(self.config.size), PixelStock(whole)
-        of = _told(self.conditions.told[: len(pixels)])
+        of = _told(self.conditions.told[: self.rows])
         pca = fit(pixels, self.config.components, seed, of=of, besides=turned)
         return LinearSpace(pca), LinearStock(pca, pixels, turned)
 
@@ -133,7 +135,7 @@ class DiffusionTraining:
 
     def model(self, network: nn.Module) -> "Model":
         """The model that the run would end with if ``network`` were its last."""
-        certain, ratings = self.conditions.certain, self.conditions.ratings
+        certain, ratings = self.conditions.certain, len(self.conditions.ratings)
         return Model(self.config, network, self.space, self.encoder, certain, ratings)
 
 
@@ -164,7 +166,7 @@ class Model:
     space: Space
     encoder: TextEncoder
     certain: float  # the belief to ask for: that of the surest texts in training
-    ratings: tuple[str, ...] = ()  # what was said of pictures, and is asked for at its best
+    ratings: int  # how many there are, asked for at their best
 
     @property
     def size(self) -> int:
@@ -220,7 +222,7 @@ class Model:
 
     def _asked(self, prompts: Sequence[str], belief: float | None) -> Condition:
         trust = self.certain if belief is None else belief
-        return asked(self.encoder, prompts, trust, len(self.ratings))
+        return asked(self.encoder, prompts, trust, self.ratings)
 
     @torch.no_grad()
     def _pictures(
@@ -246,7 +248,7 @@ class Model:
             **asdict(self.config),
             "text": self.encoder.width,
             "certain": self.certain,
-            "ratings": list(self.ratings),
+            "ratings": self.ratings,
         }
         if isinstance(self.space, LinearSpace):
             tensors |= {f"pca.{k}": v for k, v in self.space.pca.state_dict().items()}
@@ -261,8 +263,8 @@ def load(folder: Path) -> Model:
     about = read_json(folder / "config.json")
     try:
         network = dict(about["network"])
-        width, certain = int(network["text"]), float(network["certain"])
-        ratings = tuple(str(name) for name in network["ratings"])
+        width, ratings = int(network["text"]), int(network["ratings"])
+        certain = float(network["certain"])
         known = {field.name: network[field.name] for field in fields(DiffusionConfig)}
         config = changed(DiffusionConfig(steps=1), known)
         encoder = text_encoder({k: v for k, v in about["clip"].items() if k != "identity"})
@@ -271,7 +273,7 @@ def load(folder: Path) -> Model:
         raise TrainingError(f"{folder / 'config.json'} does not describe a model.") from None
     if encoder.identity != identity:
         raise TrainingError(f"{folder} was trained with the texts of {identity}, now changed.")
-    parts = _parts(folder / "model.safetensors", config, width, len(ratings))
+    parts = _parts(folder / "model.safetensors", config, width, ratings)
     return Model(config, *parts, encoder, certain, ratings)
 
 
