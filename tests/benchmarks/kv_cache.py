@@ -1,0 +1,84 @@
+"""How fast a transformer draws with and without remembered keys and values (KV cache).
+
+    python tests/benchmarks/kv_cache.py [--threads 2]
+
+Untrained networks of the presets' shapes: what is drawn means nothing, how long it takes does.
+Both ways draw the same tokens. Prints a Markdown table.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from training.clip import device
+from training.conditions import Condition
+from training.recipes import configure
+from training.recipes.autoregressive import (
+    AutoregressiveConfig,
+    build_network,
+    draw_tokens,
+    fresh_noise,
+)
+
+TEXT = 384  # the sentence encoder's width
+CASES = (  # preset, options, pictures at a time
+    ("cpu", {}, 1),
+    ("cpu", {}, 4),
+    ("cpu", {}, 64),
+    ("cpu", {"tokens": "palette"}, 1),
+)
+
+
+def seconds(draw: Callable[[], Tensor]) -> tuple[float, Tensor]:
+    start = time.perf_counter()
+    tokens = draw().cpu()
+    return time.perf_counter() - start, tokens
+
+
+@torch.no_grad()
+def measure(config: AutoregressiveConfig, batch: int) -> tuple[float, float, float]:
+    """Seconds with the cache and without, and the share of tokens that are the same."""
+    torch.manual_seed(0)
+    network = build_network(config, config.codes, TEXT, 0).to(device()).eval()
+    condition = Condition(
+        torch.nn.functional.normalize(torch.randn(batch, TEXT), dim=1).to(device()),
+        torch.ones(batch, device=device()),
+        torch.zeros(batch, 0, device=device()),
+    )
+    noise = torch.special.ndtr(fresh_noise(range(batch), config))
+
+    def draw() -> Tensor:
+        return draw_tokens(network, condition, noise, config)
+
+    draw()
+    with_cache, first = min((seconds(draw) for _ in range(3)), key=lambda found: found[0])
+    network.memory = lambda batch: None  # type: ignore[method-assign, assignment, return-value]
+    without, second = seconds(draw)
+    return with_cache, without, float((first == second).float().mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    torch.set_num_threads(parser.parse_args().threads)
+    print("| preset | tokens | at a time | with cache, s | without, s | faster | same tokens |")
+    print("|---|---|---|---|---|---|---|")
+    for preset, options, batch in CASES:
+        config = configure("autoregressive", preset, options)
+        assert isinstance(config, AutoregressiveConfig)
+        config = replace(config, guidance=2.0)
+        length = (config.size // config.grain) ** 2 * config.depths
+        cached, plain, same = measure(config, batch)
+        print(
+            f"| {preset} | {length} {config.tokens} | {batch} | {cached:.2f} | {plain:.2f} "
+            f"| {plain / cached:.1f} × | {same:.1%} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
