@@ -9,7 +9,9 @@ import importlib.util
 import logging
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ MISSING = (
     "The recipe lora needs diffusers and peft: "
     'run `.venv/bin/python -m pip install -c requirements.lock -e ".[lora]"`.'
 )
+HUB_TIMEOUT = 10.0  # seconds that the hub has to answer at all
 SAMPLERS = {"ddim": "DDIMScheduler", "dpm": "DPMSolverMultistepScheduler", "pndm": "PNDMScheduler"}
 Half = NDArray[np.float16]
 
@@ -87,13 +90,7 @@ def load_base(name: str, rank: int, layers: str) -> Base:
     """
     module = diffusers()
     try:
-        pipeline = module.StableDiffusionPipeline.from_pretrained(
-            name,
-            safety_checker=None,
-            requires_safety_checker=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-        )
+        pipeline = _pipeline(module, name)
         parts = pipeline.unet, pipeline.vae, pipeline.text_encoder
         sound = parts[0].config.in_channels == parts[1].config.latent_channels
         sound = sound and parts[0].config.cross_attention_dim == parts[2].config.hidden_size
@@ -108,6 +105,23 @@ def load_base(name: str, rank: int, layers: str) -> Base:
     network = adapted(pipeline.unet, rank, layers)
     schedule = dict(pipeline.scheduler.config)
     return Base(name, *parts, pipeline.tokenizer, schedule, network)
+
+
+def _pipeline(module: Any, name: str) -> Any:
+    """A folder's, or the one of the hub's: without a question to it where it is known here."""
+    load = partial(
+        module.StableDiffusionPipeline.from_pretrained,
+        name,
+        safety_checker=None,
+        requires_safety_checker=False,
+        use_safetensors=True,
+        dtype=torch.float32,
+    )
+    if not Path(name).is_dir():
+        with suppress(OSError, ValueError):
+            return load(local_files_only=True)
+        importlib.import_module("huggingface_hub").HfApi().model_info(name, timeout=HUB_TIMEOUT)
+    return load()
 
 
 def _unreachable(name: str, error: Exception) -> str:

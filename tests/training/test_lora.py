@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from tests.training.runs import finish, start, write_run
+from tests.training.runs import write_run
 from tests.training.stable import write_base
+from training.__main__ import main
 from training.data import Snapshot, read_snapshot
 from training.files import TrainingError
 from training.kohya import LAYERS
@@ -68,9 +70,9 @@ def copy(learnt: Path, tmp_path: Path) -> Path:
 
 def test_it_learns_one_batch_by_heart(base: Path, source: Source) -> None:
     training = LoraTraining(configured(base, rank=8, layers="all"), source)
-    optimizer = torch.optim.AdamW(training.network.parameters(), lr=0.02)
+    optimizer = torch.optim.AdamW(training.network.parameters(), lr=0.04)
     losses = []
-    for _ in range(40):
+    for _ in range(25):
         torch.manual_seed(0)  # the same batch each time
         loss = training.loss(2)
         optimizer.zero_grad()
@@ -317,15 +319,10 @@ def test_a_run_on_a_plain_folder_ends_with_a_model(
     for number, row in enumerate(snapshot.train[:3]):
         shutil.copy(row.path, tmp_path / "mine" / f"{number}.png")
         (tmp_path / "mine" / f"{number}.txt").write_text("square, red, on white")
-    options = {"base": str(base), "size": 32, "steps": 2, "sampling_steps": 2}
-    run = write_run(
-        tmp_path / "run",
-        tmp_path / "mine",
-        cache,
-        recipe="lora",
-        options={**options, "prompts": ["square"]},
-    )
-    finish(start("fit", run))
+    options: dict[str, Any] = {"base": str(base), "size": 32, "steps": 2, "sampling_steps": 2}
+    options["prompts"] = ["square"]
+    run = write_run(tmp_path / "run", tmp_path / "mine", cache, recipe="lora", options=options)
+    assert main(["fit", str(run)]) == 0
     assert (run / "model" / FILE).exists()
     assert load_drawer(run / "model").draw(["square"], [1]).shape == (1, 32, 32, 3)
 
@@ -364,6 +361,17 @@ def test_a_base_that_cannot_be_had_is_named(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(TrainingError, match=sentence):
         LoraTraining(configured(name), source)
+
+
+def test_a_hub_that_never_answers_is_not_waited_for(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        monkeypatch.setattr("training.stable_diffusion.HUB_TIMEOUT", 0.1)
+        with pytest.raises(TrainingError, match="cannot be had from the hub"):
+            LoraTraining(configured("nobody/nothing"), source)
 
 
 def test_a_folder_without_a_model_is_no_base(source: Source, tmp_path: Path) -> None:
