@@ -40,6 +40,7 @@ NEAR_COPY = 0.5  # of the distance between neighbouring training pictures
 ENOUGH = 20  # pictures that a distance needs
 PIXELS = 32  # at which colours are looked at
 COLOURS = list(colours.PROTOTYPES)
+COMPARED = 128  # pixels; held-out pictures need be no larger to be held against training pictures
 AT_MOST = 500  # held-out pictures looked at where all would do
 
 Metrics = dict[str, float]
@@ -102,7 +103,8 @@ def _copies(pictures: Pixels, neighbours: Neighbours, snapshot: Snapshot, cache:
     real: list[dict[str, float]] = [{}, {}]
     if snapshot.test:
         rows = snapshot.test[:: -(-len(snapshot.test) // AT_MOST)]
-        held_out = distances(pack(rows, pictures.shape[1], cache, digest(rows)), neighbours)
+        size = min(COMPARED, pictures.shape[1])
+        held_out = distances(pack(rows, size, cache, digest(rows)), neighbours)
         real = [{"real": float(np.median(held_out))}]
         real.append({"real": float(near_copies(held_out, apart).mean())})
     return {
@@ -273,7 +275,7 @@ def _mean_by_concept(seen: Tensor, where: Tensor) -> float:
 
 def _own(drawer: Drawer, exam: Exam, pictures: Pixels, cache: Path) -> Metrics:
     """What the model itself says of held-out pictures, where it says anything."""
-    if not exam.rows:
+    if not (exam.rows and isinstance(drawer, Likelihood | Discriminator)):
         return {}
     metrics: Metrics = {}
     real = np.asarray(pack(exam.rows, drawer.size, cache, digest(exam.rows)))

@@ -53,7 +53,7 @@ def write_report(folder: Path) -> Path:
         page.curves(
             {
                 "Loss": progress.curve(folder),
-                "Pictures a second": progress.curve(folder, "images_per_second"),
+                "Pictures a second": progress.curve(folder, "images_per_second")[:-1],
             }
         ),
         page.metrics(progress.metrics(folder)),

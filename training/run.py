@@ -31,7 +31,7 @@ from training.prompts import fixed_prompts
 from training.recipes import RECIPES, load_drawer
 from training.recipes import clip as clip_recipe
 from training.recipes.base import Source, Training
-from training.report import write_report
+from training.report import machine, write_report
 
 KEEP = 2  # checkpoints
 COMPARED = 128  # pixels; training pictures beside what was drawn need be no larger
@@ -150,7 +150,9 @@ def _fit(folder: Path, config: RunConfig, progress: Progress, stop: Stop) -> Non
     progress.now["step"] = loop.step
     progress.stage("train")
     _train(folder, loop, progress, stop, prompts)
-    if distributed.rank() == 0:
+    leading = distributed.rank() == 0
+    distributed.leave()  # the judge is trained by the first process alone
+    if leading:
         progress.stage("evaluate")
         _finish(folder, config, loop, snapshot, prompts)
         progress.stage("done")
@@ -169,9 +171,11 @@ def _finish(
         "seed": config.seed,
         "steps": loop.step,
         "code": code_version(),
+        "machine": machine(),
     }
     _save_model(folder, loop, about, snapshot, config.cache)
-    metrics = evaluate.evaluate(folder / "model", snapshot, cache=config.cache)
+    model, judge = folder / "model", config.encoder  # which judges what it did not condition
+    metrics = evaluate.evaluate(model, snapshot, cache=config.cache, judge=judge)
     metrics |= {"steps": loop.step, "training_seconds": round(loop.elapsed, 1)}
     write_json(folder / "metrics.json", metrics)
     write_report(folder)
