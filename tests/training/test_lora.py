@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from training.recipes import configure, load_drawer
 from training.recipes.base import Source
 from training.recipes.lora import FILE, LoraConfig, LoraTraining, Model, load
 from training.stable_diffusion import SAMPLERS, diffusers, encode_texts
+
+PRECISIONS = ("bf16", "float32")
 
 
 @pytest.fixture(scope="session")
@@ -168,6 +171,16 @@ def test_what_is_predicted_follows_the_base(
     torch.testing.assert_close(loss, expected, rtol=1e-3, atol=1e-5)
 
 
+def test_it_trains_and_draws_in_half_precision(base: Path, source: Source) -> None:
+    config = configured(base, precision="bf16", learning_rate=3e-3)
+    training = LoraTraining(config, source)
+    losses = [Loop(training, replace(config, precision=p), seed=0).advance() for p in PRECISIONS]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05) and losses[0] != losses[1]
+    assert {tensor.dtype for tensor in training.network.parameters()} == {torch.float32}
+    half = Model(config, training.base, 1.0)
+    assert half.draw(["a"], [1], steps=1).shape == (1, 32, 32, 3)
+
+
 # The layout, and diffusers
 
 
@@ -276,6 +289,14 @@ def test_belief_0_is_the_unconditional_model(model: Model) -> None:
     untold = model.draw([" "], [1], steps=2, guidance=1.0)
     assert np.array_equal(told, untold)
     assert np.array_equal(untold, model.draw(["a blue square"], [1], steps=2, guidance=0.0))
+
+
+def test_prompts_may_be_long_and_of_any_script(model: Model) -> None:
+    prompts = ["猫，橙色", "кошка", "قطة", "🐈", "word " * 2000]
+    hidden = encode_texts(model.base, prompts)
+    assert hidden.shape == (5, 77, 32)
+    assert len(hidden.flatten(1).unique(dim=0)) == 5
+    assert model.draw(prompts[-1:], [1], steps=1).shape == (1, 32, 32, 3)
 
 
 def test_a_strip_begins_and_ends_with_the_pictures_themselves(model: Model) -> None:
