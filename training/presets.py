@@ -17,8 +17,26 @@ class Preset:
 RECIPES = {
     "clip": "which text fits which picture",
     "diffusion": "draws pictures from text",
+    "gan": "draws pictures at once, shows paths between them, and scores any picture",
     "autoregressive": "draws pictures patch by patch, and completes given ones",
     "lora": "teaches Stable Diffusion what a few pictures show (needs the extra lora)",
+}
+
+PIXELS: dict[str, Any] = {  # diffusion by a transformer
+    "network": "dit",
+    "size": 64,
+    "patch": 4,
+    "depth": 12,
+    "batch": 256,
+    "learning_rate": 5e-4,
+    "warmup": 1000,
+    "jitter": 0.2,
+    "time_mean": -0.8,
+    "time_clamp": 0.05,
+    "guidance": 1.5,
+    "sampler": "heun",
+    "checkpoint_steps": 2000,
+    "grid_steps": 4000,
 }
 
 PRESETS: dict[str, dict[str, Preset]] = {
@@ -52,6 +70,72 @@ PRESETS: dict[str, dict[str, Preset]] = {
             },
         ),
         "cpu": Preset("minutes, on two processor cores", {"steps": 2400}),
+        "gpu-s": Preset(
+            "ten minutes, on a GPU: 32 pixels",
+            {**PIXELS, "steps": 14_000, "size": 32, "patch": 2, "width": 384},
+        ),
+        "gpu-m": Preset(
+            "an hour, on a GPU: 64 pixels",
+            {**PIXELS, "steps": 60_000, "width": 512},
+        ),
+        "gpu-l": Preset(
+            "hours, on a GPU: 64 pixels, a larger network",
+            {**PIXELS, "steps": 120_000, "width": 768, "learning_rate": 3e-4},
+        ),
+    },
+    "gan": {
+        "smoke": Preset(
+            "seconds, only to see that everything works",
+            {
+                "steps": 60,
+                "batch": 32,
+                "warmup": 10,
+                "size": 16,
+                "components": 32,
+                "noise": 8,
+                "width": 64,
+                "depth": 1,
+                "samples": 2,
+                "judge_steps": 0,
+                "checkpoint_steps": 10,
+                "grid_steps": 30,
+            },
+        ),
+        "cpu": Preset("minutes, on two processor cores", {"steps": 3200}),
+        "gpu": Preset(
+            "hours, on a GPU: 32 pixels",
+            {
+                "steps": 100_000,
+                "batch": 256,
+                "learning_rate": 2e-4,
+                "warmup": 1000,
+                "space": "pixels",
+                "size": 32,
+                "noise": 64,
+                "width": 512,
+                "depth": 2,
+                "penalty": 0.1,
+                "contrast": 0.0,
+                "checkpoint_steps": 2000,
+                "grid_steps": 5000,
+            },
+        ),
+        "gpu-64": Preset(
+            "many hours, on a GPU: 64 pixels",
+            {
+                "steps": 150_000,
+                "batch": 256,
+                "learning_rate": 2e-4,
+                "warmup": 1000,
+                "space": "pixels",
+                "noise": 64,
+                "width": 768,
+                "depth": 2,
+                "contrast": 0.0,
+                "checkpoint_steps": 2000,
+                "grid_steps": 5000,
+            },
+        ),
     },
     "autoregressive": {
         "smoke": Preset(

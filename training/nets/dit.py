@@ -44,7 +44,7 @@ class FeedForward(nn.Module):
         self.outer = nn.Linear(EXPANSION * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        grid = x.transpose(1, 2).unflatten(2, (self.side, self.side))  # (B, width, side, side)
+        grid = x.transpose(1, 2).reshape(*x.shape[::2], self.side, self.side)  # (B, width, …)
         x = x + self.near(grid).flatten(2).transpose(1, 2)
         out: Tensor = self.outer(silu(self.inner(x)))
         return out
@@ -63,7 +63,9 @@ class Block(nn.Module):
         parts = self.modulation(condition)[:, None].chunk(6, dim=-1)  # (B, 1, width) each
         shift, scale, gate, later_shift, later_scale, later_gate = parts
         x = x + gate * self.attention(_normal(x) * (1 + scale) + shift, turns)
-        return x + later_gate * self.forward_part(_normal(x) * (1 + later_scale) + later_shift)
+        near = self.forward_part(_normal(x) * (1 + later_scale) + later_shift)
+        out: Tensor = x + later_gate * near
+        return out
 
 
 class DiT(nn.Module):
@@ -107,7 +109,8 @@ class DiT(nn.Module):
         shift, scale = self.modulation(condition)[:, None].chunk(2, dim=-1)
         patches = self.leave(_normal(hidden) * (1 + scale) + shift)  # (B, T, 3·patch²)
         grid = patches.view(-1, side, side, 3, self.patch, self.patch)
-        return grid.permute(0, 3, 1, 4, 2, 5).reshape(x.shape)
+        out: Tensor = grid.permute(0, 3, 1, 4, 2, 5).reshape(x.shape)
+        return out
 
 
 def _normal(x: Tensor) -> Tensor:
