@@ -7,7 +7,7 @@ from typing import Any
 
 from training.files import TrainingError, read_json
 from training.presets import PRESETS
-from training.recipes import autoregressive, clip, diffusion, lora
+from training.recipes import autoregressive, clip, diffusion, gan, lora
 from training.recipes.base import Config, Drawer, Source, Training, changed
 
 
@@ -24,6 +24,7 @@ RECIPES: dict[str, Recipe] = {
     "diffusion": Recipe(
         diffusion.DiffusionConfig, diffusion.DiffusionTraining, diffusion.load, draws=True
     ),
+    "gan": Recipe(gan.GANConfig, gan.GANTraining, gan.load, draws=True),
     "autoregressive": Recipe(
         autoregressive.AutoregressiveConfig,
         autoregressive.AutoregressiveTraining,
