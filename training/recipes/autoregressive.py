@@ -15,8 +15,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity, cross_entropy
+from torch.nn.functional import cross_entropy
 
+from training import samplers
 from training.clip import TextEncoder, default_spec, device, text_encoder
 from training.codebook import Codebook, fitted
 from training.conditions import Condition, Conditions, asked
@@ -207,19 +208,8 @@ def choose(logits: Tensor, noise: Tensor, config: AutoregressiveConfig) -> Tenso
 
 
 def fresh_noise(seeds: Sequence[int], config: AutoregressiveConfig) -> Tensor:
-    """Normal (n, T, L); each picture's own, so that it does not depend on its neighbours."""
-    shape = ((config.size // config.grain) ** 2, config.depths)
-    rows = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    return torch.stack(rows).to(device())
-
-
-def arc(first: Tensor, last: Tensor, share: Tensor) -> Tensor:
-    """Noises (count, …) from one to another, as long as they (slerp); share (count,)."""
-    angle = cosine_similarity(first.flatten(), last.flatten(), dim=0).clamp(-1, 1).arccos()
-    share = share.view(-1, *[1] * first.ndim)
-    if angle < 1e-3:
-        return first.lerp(last, share)
-    return (torch.sin((1 - share) * angle) * first + torch.sin(share * angle) * last) / angle.sin()
+    """Normal (n, T, L), each picture's own."""
+    return samplers.noise(seeds, ((config.size // config.grain) ** 2, config.depths), device())()
 
 
 @dataclass(frozen=True)
@@ -280,7 +270,7 @@ class Model:
         belief = ends.belief[:1].lerp(ends.belief[1:], share)
         condition = Condition(text, belief, ends.ratings[:1].expand(count, -1))
         first, last = fresh_noise(seeds, self.config)
-        return self._pictures(condition, arc(first, last, share), guidance, tell)
+        return self._pictures(condition, samplers.arc(first, last, share), guidance, tell)
 
     def complete(
         self,
