@@ -220,6 +220,7 @@ SPECTACULAR_SETTINGS = {
         "SnapshotState": "labeling.models.Snapshot.State",
         "RunState": "training.models.Run.State",
         "GenerationState": "training.models.Generation.State",
+        "GenerationKind": "training.models.Generation.Kind",
     },
 }
 
@@ -237,6 +238,10 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# A worker takes from both unless it is told to (-Q). One that draws alone keeps its models warm,
+# and nobody who waits for pictures waits for anything else.
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("celery", "draw")}
+CELERY_TASK_ROUTES = {"training.jobs.draw": {"queue": "draw"}}
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "recompute-beliefs": {"task": "labeling.jobs.aggregate_due", "schedule": 60.0},
     "freeze-what-waits": {"task": "labeling.jobs.freeze_due", "schedule": 300.0},

@@ -22,21 +22,26 @@ class ChildError(RuntimeError):
     """The child process failed; the sentence is its own last word."""
 
 
-def start(arguments: list[str], *, log: Path) -> subprocess.Popen[bytes]:
-    """Start `python -m training ARGUMENTS`; it dies with this process, whatever happens."""
+def start(
+    arguments: list[str], *, log: Path, talks: bool = False, nice: int = NICE
+) -> subprocess.Popen[bytes]:
+    """Start `python -m training ARGUMENTS`; it dies with this process, whatever happens.
+
+    One that `talks` has pipes for input and output, and only its errors go to the log.
+    """
     command = child.bound([sys.executable, "-m", MODULE, *arguments])
     with log.open("ab") as file:
         process = subprocess.Popen(
             command,
             cwd=settings.BASE_DIR,
             env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
+            stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if talks else file,
+            stderr=file,
             start_new_session=True,  # a Ctrl-C is its parent's to handle
         )
     with suppress(ProcessLookupError):
-        os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
+        os.setpriority(os.PRIO_PROCESS, process.pid, nice)
     return process
 
 

@@ -1,10 +1,10 @@
 """Wishes for pictures: asked for, drawn by a worker, shown, and put before people."""
 
 import json
-import math
 import secrets
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,29 +19,30 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from labeling import images, questions, tiles
+from labeling import images, pictures, questions, tiles
 from labeling.models import Concept, Image, Question
-from training import children
+from training import children, serving
 from training.models import Generation, Model, Sample
+from training.wishes import (
+    SEED_LIMIT,
+    DrawingError,
+    Kind,
+    QueueFullError,
+    check,
+    check_model,
+    check_strip,
+)
 
-COUNT_LIMIT = 16
-PROMPT_LIMIT = 500
-GUIDANCE_LIMIT = 20.0
-SEED_LIMIT = 2**31
 SECONDS = 300.0  # a drawing may take
-LOST_AFTER = timedelta(seconds=SECONDS + 60)
+LEASE = timedelta(seconds=30)  # of a worker that draws; renewed as long as it does
+TELL = 0.4  # seconds between two words on how far it is, at least
 ATTEMPTS = 3
 PRIOR = 0.5  # that a drawn picture shows what it was asked for
+OWN_LIMIT = 4  # wishes of one person that may wait
+GIVEN_BYTES = 8 * 2**20  # of a picture to be completed …
+GIVEN_PIXELS = 16_000_000
 
 State = Generation.State
-
-
-class DrawingError(ValueError):
-    """A wish that cannot be granted; the sentence says why."""
-
-
-class QueueFullError(DrawingError):
-    """Too many wishes wait already."""
 
 
 @dataclass(frozen=True)
@@ -57,64 +58,150 @@ class Picture:
 def request(
     *,
     model: Model,
+    kind: str = Kind.PICTURES,
     prompt: str = "",
+    second_prompt: str | None = None,
     count: int = 4,
     seed: int = 0,
-    guidance: float = 2.0,
+    second_seed: int | None = None,
+    guidance: float | None = None,
+    given: bytes | None = None,
     requested_by: AbstractBaseUser | None = None,
+    visitor: str = "",
 ) -> Generation:
-    """A wish that waits for a worker. Raises DrawingError."""
-    check(prompt=prompt, count=count, seed=seed, guidance=guidance)
-    waiting = Generation.objects.filter(state__in=[State.QUEUED, State.DRAWING]).count()
-    if waiting >= settings.DRAW_QUEUE:
-        raise QueueFullError(f"{waiting} drawings are waiting already: try again in a minute.")
-    return Generation.objects.create(
+    """A wish that waits for a worker. Raises DrawingError.
+
+    A strip's second prompt and seed are its first where they are None. ``given`` is the picture
+    to be completed, as it came.
+    """
+    wish = Generation(
         model=model,
+        kind=kind,
         prompt=prompt.strip(),
         count=count,
         seed=seed,
         guidance=guidance,
         requested_by_id=requested_by.pk if requested_by else None,
+        visitor=visitor,
     )
+    check(prompt=wish.prompt, count=count, seed=seed, guidance=guidance)
+    check_model(model, kind)
+    if kind == Kind.STRIP:
+        wish.second_prompt = wish.prompt if second_prompt is None else second_prompt.strip()
+        wish.second_seed = seed if second_seed is None else second_seed
+        ends = (wish.prompt, wish.second_prompt)
+        check_strip(ends=ends, seeds=(seed, wish.second_seed), count=count)
+    _check_queue(wish)
+    if kind == Kind.COMPLETION:
+        wish.given = _keep_given(wish.pk, given)
+    wish.save()
+    return wish
 
 
-def check(*, prompt: str, count: int, seed: int, guidance: float) -> None:
-    if len(prompt) > PROMPT_LIMIT or not prompt.isprintable():
-        raise DrawingError(f"A prompt is one line of at most {PROMPT_LIMIT} characters.")
-    if not 1 <= count <= COUNT_LIMIT:
-        raise DrawingError(f"From 1 to {COUNT_LIMIT} pictures can be drawn at once, not {count}.")
-    if not 0 <= seed < SEED_LIMIT:
-        raise DrawingError(f"The seed must be from 0 to {SEED_LIMIT - 1}, not {seed}.")
-    if not (math.isfinite(guidance) and 0 <= guidance <= GUIDANCE_LIMIT):
-        raise DrawingError(f"Guidance must be from 0 to {GUIDANCE_LIMIT:.0f}, not {guidance}.")
+def _check_queue(wish: Generation) -> None:
+    waiting = Generation.objects.filter(state__in=[State.QUEUED, State.DRAWING])
+    if (total := waiting.count()) >= settings.DRAW_QUEUE:
+        raise QueueFullError(f"{total} drawings are waiting already: try again in a minute.")
+    own = waiting.filter(requested_by=wish.requested_by_id, visitor=wish.visitor)
+    if (wish.requested_by_id or wish.visitor) and own.count() >= OWN_LIMIT:
+        raise QueueFullError(
+            f"{OWN_LIMIT} of your drawings are waiting already: wait for them, or cancel one."
+        )
+
+
+def _keep_given(pk: UUID, data: bytes | None) -> str:
+    """Check a picture that somebody sent, strip it of all but its pixels, and store it."""
+    if data is None:
+        raise DrawingError("Give a picture whose lower half shall be drawn.")
+    try:
+        picture = pictures.prepare(data, bytes_max=GIVEN_BYTES, pixels_max=GIVEN_PIXELS)
+    except pictures.Refused as error:
+        raise DrawingError(f"This picture cannot be taken: {error}.") from None
+    return default_storage.save(f"given/{pk}.{picture.suffix}", ContentFile(picture.data))
+
+
+def cancel(*, generation: Generation) -> None:
+    """Nobody waits for it any more; what is being drawn ends in a moment. Raises DrawingError."""
+    this = Generation.objects.filter(pk=generation.pk)
+    gone = {"state": State.CANCELLED, "finished_at": timezone.now()}
+    if this.filter(state=State.QUEUED).update(**gone):
+        return
+    if not this.filter(state=State.DRAWING).update(cancel_requested=True):
+        generation.refresh_from_db()
+        raise DrawingError(f"This drawing is {generation.state}: there is nothing to cancel.")
 
 
 def draw(*, generation_id: UUID | str) -> Generation | None:
     """Draw a waiting wish; None if another worker has it."""
     waiting = Generation.objects.filter(pk=generation_id, state=State.QUEUED)
+    now = timezone.now()
     if not waiting.update(
-        state=State.DRAWING, started_at=timezone.now(), attempts=F("attempts") + 1
+        state=State.DRAWING,
+        progress=0.0,
+        started_at=now,
+        lease_until=now + LEASE,
+        attempts=F("attempts") + 1,
     ):
         return None
     generation = Generation.objects.select_related("model__run").get(pk=generation_id)
     try:
         with tempfile.TemporaryDirectory(prefix="tessera-draw-") as name:
-            drawn = sample(
-                folder=generation.model.folder,
-                prompts=[generation.prompt],
-                out=Path(name) / "out",
-                count=generation.count,
-                seed=generation.seed,
-                guidance=generation.guidance,
-                log=Path(name) / "log.txt",
+            lines = serving.draw(
+                _wish(generation, Path(name)), tell=_teller(generation), seconds=SECONDS
             )
-            _store(generation, drawn)
+            _store(generation, [(Path(name, Path(line["file"]).name), line) for line in lines])
+    except serving.CancelledError:
+        _end(generation, State.CANCELLED, "")
     except (DrawingError, OSError, children.ChildError) as error:
         _end(generation, State.FAILED, str(error))
     except Exception:
         _end(generation, State.FAILED, "Something went wrong while drawing: see the worker's log.")
         raise
     return generation
+
+
+def _wish(generation: Generation, folder: Path) -> dict[str, Any]:
+    """A wish as `training.serve` reads it."""
+    model, count = Path(generation.model.folder), generation.count
+    if not (model / "config.json").is_file():
+        raise DrawingError(f"The model's folder {model} has gone: train another model.")
+    wish: dict[str, Any] = {
+        "model": str(model),
+        "out": str(folder),
+        "guidance": generation.guidance,
+        "prompts": [generation.prompt] * count,
+        "seeds": [(generation.seed + i) % SEED_LIMIT for i in range(count)],
+    }
+    if generation.is_strip:
+        wish["prompts"] = [generation.prompt, generation.second_prompt]
+        wish["seeds"] = [generation.seed, generation.second_seed]
+        wish["strip"] = count
+    if generation.given:
+        given = folder / "given"
+        with generation.given.open("rb") as file:
+            given.write_bytes(file.read())
+        wish["given"] = str(given)
+    return wish
+
+
+def _teller(generation: Generation) -> Callable[[float], bool]:
+    """Renews the lease and says how far it is; whether the pictures are wanted still."""
+    held = Generation.objects.filter(
+        pk=generation.pk,
+        state=State.DRAWING,
+        attempts=generation.attempts,
+        cancel_requested=False,
+    )
+    told = -TELL
+
+    def tell(share: float) -> bool:
+        nonlocal told
+        if time.monotonic() - told < TELL:
+            return True
+        told = time.monotonic()
+        return bool(held.update(progress=share, lease_until=timezone.now() + LEASE))
+
+    return tell
 
 
 def sample(
@@ -125,15 +212,21 @@ def sample(
     log: Path,
     count: int = 1,
     seed: int = 0,
-    guidance: float = 2.0,
+    guidance: float | None = None,
+    more: Sequence[str] = (),
 ) -> list[Picture]:
-    """`count` pictures of each prompt, drawn into `out` by a child process."""
+    """`count` pictures of each prompt, drawn into `out` by a child process of its own.
+
+    `more` holds other options of `python -m training sample`.
+    """
     if not Path(folder, "config.json").is_file():
         raise DrawingError(f"The model's folder {folder} has gone: train another model.")
     out.mkdir(parents=True, exist_ok=True)
     wishes = log.with_name(f"prompts-{secrets.token_hex(4)}.txt")
     wishes.write_text("".join(f"{prompt}\n" for prompt in prompts), encoding="utf-8")
-    options = ["--count", str(count), "--seed", str(seed), "--guidance", str(guidance)]
+    options = ["--count", str(count), "--seed", str(seed), *more]
+    if guidance is not None:
+        options += ["--guidance", str(guidance)]
     try:
         children.call(
             ["sample", folder, "--prompts", str(wishes), "--out", str(out), *options],
@@ -148,13 +241,13 @@ def sample(
 
 def sweep() -> list[Any]:
     """Queue again what lost its worker. Returns the waiting wishes, oldest first."""
-    lost = Generation.objects.filter(
-        state=State.DRAWING, started_at__lt=timezone.now() - LOST_AFTER
-    )
+    now = timezone.now()
+    lost = Generation.objects.filter(state=State.DRAWING, lease_until__lt=now)
+    lost.filter(cancel_requested=True).update(state=State.CANCELLED, finished_at=now)
     lost.filter(attempts__gte=ATTEMPTS).update(
         state=State.FAILED,
         error=f"Its worker was lost {ATTEMPTS} times: draw it again.",
-        finished_at=timezone.now(),
+        finished_at=now,
     )
     lost.update(state=State.QUEUED)
     waiting = Generation.objects.filter(state=State.QUEUED).order_by("created_at")
@@ -163,20 +256,31 @@ def sweep() -> list[Any]:
 
 def ask_about(*, generation: Generation) -> int:
     """Put a drawing's pictures before people. Returns the number of new questions."""
-    if not generation.prompt:
-        raise DrawingError("These were drawn from no prompt: there is nothing to ask.")
     if generation.state != State.DONE:
         raise DrawingError(
             f"This drawing is {generation.state}: there is nothing to ask about yet."
         )
-    asked = 0
-    for drawn in generation.samples.all():
+    if not (asked := list(_askable(generation))):
+        raise DrawingError("These were drawn from no prompt: there is nothing to ask.")
+    new = 0
+    for drawn, prompt in asked:
         with drawn.file.open("rb") as file:
-            image = keep(model=generation.model, data=file.read(), prompt=generation.prompt)
+            image = keep(model=generation.model, data=file.read(), prompt=prompt)
         drawn.image = image
         drawn.save(update_fields=["image"])
-        asked += ask(image=image)
-    return asked
+        new += ask(image=image)
+    return new
+
+
+def _askable(generation: Generation) -> Iterator[tuple[Sample, str]]:
+    """Pictures with what they should show; of a strip from one prompt to another, its ends."""
+    samples = list(generation.samples.all())
+    ends = generation.prompt, generation.second_prompt
+    if not generation.is_strip or ends[0] == ends[1]:
+        found = [(drawn, generation.prompt) for drawn in samples]
+    else:
+        found = [(samples[0], ends[0]), (samples[-1], ends[1])] if samples else []
+    yield from ((drawn, prompt) for drawn, prompt in found if prompt)
 
 
 def keep(*, model: Model, data: bytes, prompt: str) -> Image:
@@ -207,25 +311,25 @@ def ask(*, image: Image) -> int:
 def _picture(out: Path, line: dict[str, Any]) -> Picture:
     return Picture(
         path=out / Path(line["file"]).name,
-        prompt=line["prompt"],
-        seed=int(line["seed"]),
+        prompt=line["prompt"] or "",
+        seed=int(line["seed"] or 0),
         nearest=list(line.get("nearest") or []),
     )
 
 
-def _store(generation: Generation, drawn: Sequence[Picture]) -> None:
+def _store(generation: Generation, drawn: Sequence[tuple[Path, dict[str, Any]]]) -> None:
     names = [
-        default_storage.save(
-            f"samples/{generation.pk}-{number}.png", ContentFile(picture.path.read_bytes())
-        )
-        for number, picture in enumerate(drawn, 1)
+        default_storage.save(f"samples/{generation.pk}-{n}.png", ContentFile(path.read_bytes()))
+        for n, (path, _) in enumerate(drawn, 1)
     ]
     with transaction.atomic():
         if not _end(generation, State.DONE, ""):
             return
         Sample.objects.bulk_create(
-            Sample(generation=generation, file=name, seed=picture.seed, nearest=picture.nearest)
-            for name, picture in zip(names, drawn, strict=True)
+            Sample(
+                generation=generation, file=name, seed=line["seed"], nearest=line["nearest"] or []
+            )
+            for name, (_, line) in zip(names, drawn, strict=True)
         )
 
 
@@ -234,4 +338,5 @@ def _end(generation: Generation, state: Generation.State, error: str) -> bool:
     held = Generation.objects.filter(
         pk=generation.pk, state=State.DRAWING, attempts=generation.attempts
     )
-    return bool(held.update(state=state, error=error, finished_at=timezone.now()))
+    changes = {"state": state, "error": error, "finished_at": timezone.now()}
+    return bool(held.update(**changes, **({"progress": 1.0} if state == State.DONE else {})))

@@ -7,14 +7,20 @@ import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 
 def main() -> int:
-    command, folder = sys.argv[1], Path(sys.argv[2])
+    command = sys.argv[1]
+    if command == "serve":
+        return serve()
+    folder = Path(sys.argv[2])
     if command == "sample":
         return sample(dict(pairwise(sys.argv)))
+    if command == "compare":
+        return compare(dict(pairwise(sys.argv)))
     before = list(folder.glob("started-*"))
     (folder / f"started-{len(before)}").touch()
     behaviour = os.environ["BEHAVIOUR"]
@@ -53,6 +59,68 @@ def sample(options: dict[str, str]) -> int:
             lines.append(json.dumps(line) + "\n")
     (out / "samples.jsonl").write_text("".join(lines))
     return 0
+
+
+def compare(options: dict[str, str]) -> int:
+    """Promotes as `VERDICT` says; people, where they spoke, judge by the mean."""
+    verdict = os.environ.get("VERDICT", "better")
+    if verdict == "explode":
+        print("error: There is too little memory.", file=sys.stderr)
+        return 1
+    judges = [{"name": "r_precision@judge", "new": 0.5, "current": 0.4, "says": verdict}]
+    judges[0] |= {"difference": 0.1, "low": 0.02, "high": 0.2, "margin": 0.05}
+    answers = json.loads(Path(options["--answers"]).read_text())
+    if min(map(len, answers.values())) >= 20:
+        new, current = (sum(answers[name]) / len(answers[name]) for name in ("new", "current"))
+        says = "worse" if new < current - 0.2 else "cannot tell"
+        judges.append({"name": "people", "new": new, "current": current, "says": says})
+    promoted = all(judge["says"] != "worse" for judge in judges)
+    said = {"promoted": promoted, "why": f"It is {verdict}.", "judges": judges}
+    Path(options["--out"]).write_text(json.dumps(said))
+    return 0
+
+
+def serve() -> int:
+    """Draws at once, unless a prompt wants something else to happen."""
+    for line in sys.stdin:
+        wish = json.loads(line)
+        if "cancel" in wish:
+            continue
+        match wish["prompts"][0]:
+            case "explode":
+                reply(wish, error="That is too dangerous.")
+                continue
+            case "die":
+                print("I cannot go on.", file=sys.stderr, flush=True)
+                os._exit(1)
+            case "slow":
+                wait_for_cancel(wish)
+                continue
+            case "deaf":
+                time.sleep(60)
+        reply(wish, share=0.5)
+        reply(
+            wish, pictures=[draw(wish, n) for n in range(wish.get("strip") or len(wish["seeds"]))]
+        )
+    return 0
+
+
+def wait_for_cancel(wish: dict[str, Any]) -> None:
+    reply(wish, share=0.25)
+    assert json.loads(sys.stdin.readline()) == {"cancel": wish["id"]}
+    reply(wish, cancelled=True)
+
+
+def draw(wish: dict[str, Any], number: int) -> dict[str, Any]:
+    name, seed = f"{number:02}.png", wish["seeds"][min(number, len(wish["seeds"]) - 1)]
+    picture = Image.new("RGB", (64, 64), (40 * number % 255, seed % 255, os.getpid() % 255))
+    picture.save(Path(wish["out"], name))
+    nearest = [{"file_name": "seen.png", "distance": 0.5}]
+    return {"file": name, "prompt": "", "seed": seed, "nearest": nearest}
+
+
+def reply(wish: dict[str, Any], **said: object) -> None:
+    print(json.dumps({"id": wish["id"], **said}), flush=True)
 
 
 def learn(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from django.utils import timezone
 from PIL import Image as Pillow
 
 from labeling.models import Image, Question, Snapshot
-from training import children, drawing, jobs
+from training import children, drawing, jobs, serving
 from training.api.generations import WishThrottle
 from training.models import Generation, Model, Run
 
@@ -29,9 +30,11 @@ ADDRESS = "/api/v1/generations/"
 
 
 @pytest.fixture(autouse=True)
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     cache.clear()  # nobody has wished for anything yet
     monkeypatch.setattr(children, "MODULE", "tests.training_app.child")
+    yield
+    serving.close()
 
 
 @pytest.fixture
@@ -85,7 +88,14 @@ def test_no_prompt_is_the_models_own_guess(client: Client, model: Model) -> None
         ({"seed": -1}, "seed"),
         ({"seed": 10**30}, "seed"),
         ({"guidance": 1e9}, "guidance"),
-        ({"guidance": None}, "guidance"),
+        ({"guidance": "much"}, "guidance"),
+        ({"kind": "film"}, "film"),
+        ({"kind": "strip"}, "nothing would change"),
+        ({"kind": "strip", "second_seed": 1, "count": 1}, "at least two"),
+        ({"kind": "strip", "second_prompt": "a\0b"}, "second_prompt"),
+        ({"kind": "strip", "second_prompt": "x" * 501}, "second_prompt"),
+        ({"kind": "strip", "second_seed": -1}, "second_seed"),
+        ({"kind": "completion", "example": 1}, "completes no pictures"),
         ({"prompt": "x" * 501}, "prompt"),
         ({"prompt": ["a"]}, "prompt"),
         ({"prompt": "two\nlines"}, "one line"),
@@ -144,16 +154,24 @@ def test_a_vanished_model_says_what_to_do(model: Model) -> None:
 
 def test_a_drawing_is_drawn_once_and_again_when_its_worker_was_lost(model: Model) -> None:
     generation = drawing.request(model=model, prompt="x")
-    lost = timezone.now() - timedelta(hours=1)
-    Generation.objects.update(state=State.DRAWING, started_at=lost, attempts=1)
+    lost = timezone.now() - timedelta(seconds=1)
+    Generation.objects.update(state=State.DRAWING, lease_until=lost, attempts=1)
     assert drawing.draw(generation_id=generation.pk) is None
     assert drawing.sweep() == [generation.pk]
     assert drawing.draw(generation_id=generation.pk)
     assert generation.samples.count() == 4
-    Generation.objects.update(state=State.DRAWING, started_at=lost, attempts=3)
+    Generation.objects.update(state=State.DRAWING, lease_until=lost, attempts=3)
     assert drawing.sweep() == []
     generation.refresh_from_db()
     assert generation.state == State.FAILED
+
+
+def test_a_drawing_that_was_cancelled_while_its_worker_was_lost_is_not_drawn(model: Model) -> None:
+    drawing.request(model=model, prompt="x")
+    lost = timezone.now() - timedelta(seconds=1)
+    Generation.objects.update(state=State.DRAWING, lease_until=lost, cancel_requested=True)
+    assert drawing.sweep() == []
+    assert Generation.objects.get().state == State.CANCELLED
 
 
 @pytest.mark.parametrize(("prompt", "kind"), [("A Circle", "concept"), ("a moon", "caption")])

@@ -1,27 +1,31 @@
 """Drawings over HTTP: anyone may wish for pictures, a worker draws them."""
 
-import mimetypes
-from pathlib import Path
+import secrets
+from collections.abc import Mapping
 from typing import Any
 
-from django.http import FileResponse, Http404, HttpRequest
-from django.shortcuts import get_object_or_404
+from django.db.models import QuerySet
 from django.urls import reverse
-from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import generics, serializers, status
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import AllowAny, BasePermission, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, UserRateThrottle
 from rest_framework.views import APIView
 
+from labeling.api.parsers import BoundedJSONParser
 from labeling.api.serializers import ErrorOut
-from training import drawing, jobs
+from training import drawing, jobs, wishes
 from training.api.errors import BusyError, ConflictError, InvalidError
-from training.models import Generation, Model, Sample
+from training.api.wishes import PictureParser, WishSerializer
+from training.models import Generation, Sample
 
-KEPT = "private, max-age=86400, immutable"
+SESSION_KEY = "studio"  # of what a visitor's drawings are known by
+HISTORY = 12  # drawings
+
+State = Generation.State
 
 
 class WishThrottle(UserRateThrottle):
@@ -64,79 +68,78 @@ class PictureSerializer(serializers.ModelSerializer[Sample]):
 class GenerationSerializer(serializers.ModelSerializer[Generation]):
     pictures = PictureSerializer(source="samples", many=True, read_only=True)
     ahead = serializers.SerializerMethodField(help_text="How many wishes are drawn before it.")
+    given_url = serializers.SerializerMethodField(help_text="The picture to be completed.")
+    may_cancel = serializers.SerializerMethodField(help_text="Whether you may cancel it, now.")
 
     class Meta:
         model = Generation
         fields = [
             "id",
             "model",
+            "kind",
             "prompt",
+            "second_prompt",
             "count",
             "seed",
+            "second_seed",
             "guidance",
+            "given_url",
             "state",
+            "progress",
             "error",
             "ahead",
+            "may_cancel",
             "pictures",
             "created_at",
         ]
 
     def get_ahead(self, generation: Generation) -> int:
-        if generation.state != Generation.State.QUEUED:
+        if generation.state != State.QUEUED:
             return 0
-        waiting = Generation.objects.filter(state__in=["queued", "drawing"])
+        waiting = Generation.objects.filter(state__in=[State.QUEUED, State.DRAWING])
         return waiting.filter(created_at__lt=generation.created_at).count()
 
+    def get_given_url(self, generation: Generation) -> str | None:
+        return reverse("generation_given", args=[generation.pk]) if generation.given else None
 
-class WishSerializer(serializers.Serializer[Any]):
-    """A prompt, or none, for a project's current model."""
-
-    model = serializers.PrimaryKeyRelatedField(
-        queryset=Model.objects.filter(recipe="diffusion"), required=False
-    )
-    project = serializers.SlugField(required=False)
-    prompt = serializers.CharField(
-        max_length=drawing.PROMPT_LIMIT, allow_blank=True, default="", help_text="Empty: a guess."
-    )
-    count = serializers.IntegerField(min_value=1, max_value=drawing.COUNT_LIMIT, default=4)
-    seed = serializers.IntegerField(min_value=0, max_value=drawing.SEED_LIMIT - 1, default=0)
-    guidance = serializers.FloatField(min_value=0.0, max_value=drawing.GUIDANCE_LIMIT, default=2.0)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        project = attrs.pop("project", None)
-        if "model" not in attrs:
-            current = Model.objects.filter(recipe="diffusion", current=True)
-            if project is not None:
-                current = current.filter(project__slug=project)
-            model = current.first()
-            if model is None:
-                raise serializers.ValidationError(
-                    "There is no model that draws yet: train one with the recipe diffusion."
-                )
-            attrs["model"] = model
-        return attrs
+    def get_may_cancel(self, generation: Generation) -> bool:
+        waits = generation.state in (State.QUEUED, State.DRAWING)
+        return waits and not generation.cancel_requested and _is_own(self.context, generation)
 
 
 class Generations(APIView):
     permission_classes = [AllowAny]
-    throttle_classes: list[type[BaseThrottle]] = [WishThrottle]
+    parser_classes = [BoundedJSONParser, PictureParser]
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        return [WishThrottle()] if self.request.method == "POST" else []
+
+    @extend_schema(responses={200: GenerationSerializer(many=True)})
+    def get(self, request: Request) -> Response:
+        """Your own last drawings, the newest first."""
+        own = _own(request).prefetch_related("samples__generation__samples")[:HISTORY]
+        return Response(GenerationSerializer(own, many=True, context={"request": request}).data)
 
     @extend_schema(
         request=WishSerializer,
-        responses={201: GenerationSerializer, (400, 429): ErrorOut},
+        responses={201: GenerationSerializer, (400, 413, 429): ErrorOut},
     )
     def post(self, request: Request) -> Response:
         """Wish for pictures; look at the drawing until its state is done."""
         wish = WishSerializer(data=request.data)
         wish.is_valid(raise_exception=True)
         user = request.user if request.user.is_authenticated else None
+        visitor = "" if user else _welcome(request)
         try:
-            generation = jobs.start_drawing(requested_by=user, **wish.validated_data)
-        except drawing.QueueFullError as error:
+            generation = jobs.start_drawing(
+                requested_by=user, visitor=visitor, **wish.validated_data
+            )
+        except wishes.QueueFullError as error:
             raise BusyError(str(error)) from None
-        except drawing.DrawingError as error:
+        except wishes.DrawingError as error:
             raise InvalidError(str(error)) from None
-        return Response(GenerationSerializer(generation).data, status=status.HTTP_201_CREATED)
+        said = GenerationSerializer(generation, context={"request": request})
+        return Response(said.data, status=status.HTTP_201_CREATED)
 
 
 class GenerationDetail(generics.RetrieveAPIView[Generation]):
@@ -145,6 +148,24 @@ class GenerationDetail(generics.RetrieveAPIView[Generation]):
     permission_classes = [AllowAny]
     queryset = Generation.objects.prefetch_related("samples__generation__samples")
     serializer_class = GenerationSerializer
+
+
+class Cancel(generics.GenericAPIView[Generation]):
+    permission_classes = [AllowAny]
+    queryset = Generation.objects.all()
+    serializer_class = GenerationSerializer
+
+    @extend_schema(request=None, responses={200: GenerationSerializer, (403, 404, 409): ErrorOut})
+    def post(self, request: Request, pk: object) -> Response:
+        """Cancel a drawing of your own; staff may cancel anybody's."""
+        generation = self.get_object()
+        if not _is_own({"request": request}, generation):
+            raise PermissionDenied("This drawing is somebody else's.")
+        try:
+            drawing.cancel(generation=generation)
+        except wishes.DrawingError as error:
+            raise ConflictError(str(error)) from None
+        return Response(self.get_serializer(self.get_object()).data)
 
 
 class Ask(generics.GenericAPIView[Generation]):
@@ -167,37 +188,24 @@ class Ask(generics.GenericAPIView[Generation]):
         return Response({"questions": asked})
 
 
-@require_safe
-def picture(request: HttpRequest, pk: object, number: int) -> FileResponse:
-    """A drawn picture."""
-    try:
-        return _png(_sample(pk, number).file.open("rb"), "picture.png")
-    except FileNotFoundError:
-        raise Http404("The picture has gone.") from None
+def _own(request: Request) -> QuerySet[Generation]:
+    """The drawings of a user, or of a visitor's session."""
+    if request.user.is_authenticated:
+        return Generation.objects.filter(requested_by=request.user.pk)
+    visitor = request._request.session.get(SESSION_KEY)
+    return Generation.objects.filter(visitor=visitor) if visitor else Generation.objects.none()
 
 
-@require_safe
-def nearest(request: HttpRequest, pk: object, number: int, rank: int) -> FileResponse:
-    """One of the training pictures that a drawn picture is most like."""
-    sample = _sample(pk, number)
-    snapshot = sample.generation.model.run.snapshot
-    if snapshot is None or not 1 <= rank <= len(sample.nearest):
-        raise Http404("There is no such picture.")
-    name = Path(str(sample.nearest[rank - 1].get("file_name"))).name
-    try:
-        return _png(Path(snapshot.folder, "train", name).open("rb"), name)
-    except OSError:
-        raise Http404("The snapshot's picture has gone.") from None
+def _is_own(context: Mapping[str, Any], generation: Generation) -> bool:
+    request: Request = context["request"]
+    if request.user.is_active and request.user.is_staff:
+        return True
+    return _own(request).filter(pk=generation.pk).exists()
 
 
-def _sample(pk: object, number: int) -> Sample:
-    generation = get_object_or_404(Generation, pk=pk)
-    samples = generation.samples.select_related("generation__model__run__snapshot")
-    if not 1 <= number <= drawing.COUNT_LIMIT or number > samples.count():
-        raise Http404("There is no such picture.")
-    return samples[number - 1]
-
-
-def _png(file: Any, name: str) -> FileResponse:
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return FileResponse(file, content_type=kind, headers={"Cache-Control": KEPT})
+def _welcome(request: Request) -> str:
+    """What a visitor's drawings are known by, from now on."""
+    session = request._request.session
+    if SESSION_KEY not in session:
+        session[SESSION_KEY] = secrets.token_hex(16)
+    return str(session[SESSION_KEY])

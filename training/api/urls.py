@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.api import generations, models, runs
+from training.api import generations, models, pictures, runs
 
 urlpatterns = [
     path("runs/", runs.RunList.as_view(), name="runs"),
@@ -11,17 +11,21 @@ urlpatterns = [
     path("runs/<int:pk>/resume/", runs.Resume.as_view(), name="run_resume"),
     path("models/", models.ModelList.as_view(), name="models"),
     path("models/<int:pk>/", models.ModelDetail.as_view(), name="model"),
+    path("models/<int:pk>/promote/", models.Promote.as_view(), name="model_promote"),
+    path("models/<int:pk>/examples/<int:number>/", pictures.example, name="model_example"),
     path("generations/", generations.Generations.as_view(), name="generations"),
     path("generations/<uuid:pk>/", generations.GenerationDetail.as_view(), name="generation"),
+    path("generations/<uuid:pk>/cancel/", generations.Cancel.as_view(), name="generation_cancel"),
+    path("generations/<uuid:pk>/given/", pictures.given, name="generation_given"),
     path("generations/<uuid:pk>/ask/", generations.Ask.as_view(), name="generation_ask"),
     path(
         "generations/<uuid:pk>/pictures/<int:number>/",
-        generations.picture,
+        pictures.drawn,
         name="generation_picture",
     ),
     path(
         "generations/<uuid:pk>/pictures/<int:number>/nearest/<int:rank>/",
-        generations.nearest,
+        pictures.nearest,
         name="generation_nearest",
     ),
 ]

@@ -145,11 +145,14 @@ def _start(supervisor: Supervisor, listener: socket.socket, data_dir: Path) -> N
     web = ["-m", "gunicorn", "labeling.wsgi", "--bind", f"fd://{listener.fileno()}"]
     web += ["--workers", str(WEB_WORKERS), "--threads", str(WEB_THREADS)]
     web += ["--graceful-timeout", "3", "--no-control-socket"]
-    worker = ["-m", "celery", "-A", "labeling.celery", "worker", "-B", "-l", "INFO"]
-    worker += ["-s", str(data_dir / "beat-schedule"), "-c", str(TASKS_AT_ONCE)]
+    worker = ["-m", "celery", "-A", "labeling.celery", "worker", "-l", "INFO"]
     worker += ["--without-gossip", "--without-mingle"]
+    drawer = [*worker, "-Q", "draw", "-P", "solo", "-n", "drawer@%h"]
+    worker += ["-B", "-s", str(data_dir / "beat-schedule"), "-Q", "celery"]
+    worker += ["-c", str(TASKS_AT_ONCE), "-n", "worker@%h"]
     supervisor.start(Service("web", [sys.executable, *web], fds=(listener.fileno(),)))
     supervisor.start(Service("worker", [sys.executable, *worker]))
+    supervisor.start(Service("drawer", [sys.executable, *drawer]))
 
 
 def _wait_for_page(supervisor: Supervisor, host: str, port: int) -> None:

@@ -8,10 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from training import children, drawing
+from training import children, drawing, runs, wishes
 from training.models import Model
-
-NOT_PICTURES = "a model that draws no pictures; name one of the recipe diffusion"
 
 
 class Command(BaseCommand):
@@ -21,29 +19,46 @@ class Command(BaseCommand):
         parser.add_argument("model", help="its number, its folder, or current")
         parser.add_argument("prompts", nargs="*", metavar="prompt")
         parser.add_argument("--project", help="whose current model, where there are several")
-        parser.add_argument("--count", type=int, default=4, help="of each prompt")
+        parser.add_argument("--recipe", choices=wishes.RECIPES, help="which current model")
+        parser.add_argument("--count", type=int, default=4, help="of each prompt, or of a strip")
         parser.add_argument("--seed", type=int, default=0)
-        parser.add_argument("--guidance", type=float, default=2.0)
+        parser.add_argument("--guidance", type=float, help="default: the model's own")
+        parser.add_argument(
+            "--between", action="store_true", help="a strip from the first prompt to the second"
+        )
+        parser.add_argument("--second-seed", type=int, help="a strip's last; default: the first")
+        parser.add_argument(
+            "--complete", type=Path, metavar="PICTURE", help="draw its lower half (autoregressive)"
+        )
+        parser.add_argument(
+            "--option", action="append", default=[], help="name=value of the model's sampling"
+        )
         parser.add_argument("--out", type=Path, required=True, help="an empty or new folder")
 
     def handle(self, *args: Any, **options: Any) -> None:
         prompts = options["prompts"] or [""]
         out: Path = options["out"].absolute()
         try:
-            for prompt in prompts:
-                drawing.check(
-                    prompt=prompt,
-                    count=options["count"],
-                    seed=options["seed"],
-                    guidance=options["guidance"],
-                )
-            folder = find_model(options["model"], options["project"])
+            _check(prompts, options)
+            folder = find_model(options["model"], options["project"], options["recipe"])
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise drawing.DrawingError(f"{out} is not empty: name a new folder.")
+                raise wishes.DrawingError(f"{out} is not empty: name a new folder.")
             drawn = _draw(folder, prompts, out, options)
         except (ValueError, OSError, children.ChildError) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{drawn} pictures in {out}")
+
+
+def _check(prompts: list[str], options: dict[str, Any]) -> None:
+    """Raises DrawingError before anything is loaded."""
+    count, seed, last = (options[name] for name in ("count", "seed", "second_seed"))
+    for prompt in prompts:
+        wishes.check(prompt=prompt, count=count, seed=seed, guidance=options["guidance"])
+    if options["between"]:
+        if len(prompts) > 2:
+            raise wishes.DrawingError("A strip goes from one prompt to another: name two.")
+        seeds = (seed, seed if last is None else last)
+        wishes.check_strip(ends=(prompts[0], prompts[-1]), seeds=seeds, count=count)
 
 
 def _draw(folder: str, prompts: list[str], out: Path, options: dict[str, Any]) -> int:
@@ -58,6 +73,7 @@ def _draw(folder: str, prompts: list[str], out: Path, options: dict[str, Any]) -
             count=options["count"],
             seed=options["seed"],
             guidance=options["guidance"],
+            more=_more(options),
         )
         if out.exists():
             out.rmdir()
@@ -65,26 +81,48 @@ def _draw(folder: str, prompts: list[str], out: Path, options: dict[str, Any]) -
     return len(drawn)
 
 
-def find_model(name: str, project: str | None) -> str:
+def _more(options: dict[str, Any]) -> list[str]:
+    """The other options, as `python -m training sample` reads them."""
+    more = ["--between"] if options["between"] else []
+    if options["second_seed"] is not None:
+        more += ["--second-seed", str(options["second_seed"])]
+    if options["complete"] is not None:
+        more += ["--complete", str(options["complete"].absolute())]
+    for line in options["option"]:
+        runs.read_option(line)
+        more += ["--option", line]
+    return more
+
+
+def find_model(name: str, project: str | None, recipe: str | None = None) -> str:
     """The folder of a model. Raises DrawingError with what to do."""
     path = Path(name)
     if (path / "config.json").is_file():
         return str(path.resolve())
-    models = Model.objects.all()
     if name == "current":
-        models = models.filter(recipe="diffusion", current=True)
-        if project is not None:
-            models = models.filter(project__slug=project)
-        found = list(models[:2])
-        if len(found) > 1:
-            raise drawing.DrawingError("There are several projects: say whose with --project.")
-        missing = "There is no model that draws yet: train one with the recipe diffusion."
-    else:
-        number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
-        found = list(models.filter(pk=number))
-        missing = f"There is no model {name!r}, neither as a number nor as a folder."
+        return _current(project, recipe).folder
+    number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
+    model = Model.objects.filter(pk=number).first()
+    if model is None:
+        raise wishes.DrawingError(
+            f"There is no model {name!r}, neither as a number nor as a folder."
+        )
+    wishes.check_model(model, wishes.Kind.PICTURES)
+    return model.folder
+
+
+def _current(project: str | None, recipe: str | None) -> Model:
+    """The current model of a project; where it has several, the first recipe's."""
+    models = wishes.models().filter(current=True)
+    if recipe is not None:
+        models = models.filter(recipe=recipe)
+    if project is not None:
+        models = models.filter(project__slug=project)
+    found = list(models)
+    if len({model.project_id for model in found}) > 1:
+        raise wishes.DrawingError("There are several projects: say whose with --project.")
     if not found:
-        raise drawing.DrawingError(missing)
-    if found[0].recipe != "diffusion":
-        raise drawing.DrawingError(f"Model {found[0].pk} is {NOT_PICTURES}.")
-    return found[0].folder
+        raise wishes.DrawingError(
+            "There is no model that draws yet: train one, for example with the recipe diffusion."
+        )
+    return found[0]
