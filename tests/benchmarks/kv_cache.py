@@ -16,16 +16,16 @@ from torch import Tensor
 
 from training.clip import device
 from training.conditions import Condition
+from training.next_token import draw_tokens
 from training.recipes import configure
 from training.recipes.autoregressive import (
     AutoregressiveConfig,
     build_network,
-    draw_tokens,
     fresh_noise,
 )
 
 TEXT = 384  # the sentence encoder's width
-CASES = (  # preset, options, pictures at a time
+CASES: tuple[tuple[str, dict[str, str], int], ...] = (  # preset, options, pictures at a time
     ("cpu", {}, 1),
     ("cpu", {}, 4),
     ("cpu", {}, 64),

@@ -17,13 +17,12 @@ from training.data import Pixels, Snapshot, digest, pack
 from training.files import TrainingError
 from training.loop import Loop
 from training.nets.transformer import Transformer
+from training.next_token import choose, draw_tokens
 from training.recipes import configure, load_drawer
 from training.recipes.autoregressive import (
     AutoregressiveConfig,
     AutoregressiveTraining,
     Model,
-    choose,
-    draw_tokens,
 )
 from training.recipes.base import Source
 

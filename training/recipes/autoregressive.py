@@ -24,6 +24,7 @@ from training.conditions import Condition, Conditions, asked
 from training.data import Pictures, Pixels, digest, pack, png, tiled, uint8
 from training.files import TrainingError, read_json, under, write_json, write_tensors
 from training.nets.transformer import Transformer
+from training.next_token import draw_tokens
 from training.recipes.base import Config, Phase, Source, Tell, changed
 
 
@@ -146,65 +147,6 @@ def nats(logits: Tensor, tokens: Tensor) -> Tensor:
     """−log p of each picture's tokens (B, T, L), their mean (B,)."""
     lost = cross_entropy(logits.float().permute(0, 3, 1, 2), tokens, reduction="none")
     return lost.flatten(1).mean(1)
-
-
-# Sampling
-
-
-def draw_tokens(
-    network: Transformer,
-    condition: Condition,
-    noise: Tensor,
-    config: AutoregressiveConfig,
-    *,
-    given: Tensor | None = None,
-    tell: Tell | None = None,
-) -> Tensor:
-    """Tokens (B, T, L) for noise (B, T, L), uniform in [0, 1]; the first are ``given``.
-
-    Classifier-free guidance acts on the logits (arXiv 2207.12598); belief 0 is the unconditional
-    model.
-    """
-    batch, length, levels = noise.shape
-    tokens = noise.new_zeros((batch, length, levels), dtype=torch.long)
-    start = 0 if given is None else given.shape[1]
-    if given is not None:
-        tokens[:, :start] = given
-    guided = config.guidance != 1 and bool(condition.belief.any())
-    told = network.tell(condition)  # (B, C)
-    if guided:
-        told = torch.cat([told, network.tell(condition.untold())])
-    memory = network.memory(len(told))
-    for i in range(start, length):
-        known = tokens[:, :i].repeat(1 + guided, 1, 1)
-        hidden = network.read(known, told, memory)[:, -1:]  # (B or 2B, 1, C)
-        for level in range(levels):
-            below = tokens[:, i : i + 1].repeat(1 + guided, 1, 1)
-            logits = network.logits(hidden, below, level)[:, 0]
-            if guided:
-                with_text, without = logits.chunk(2)
-                logits = torch.lerp(without, with_text, config.guidance)
-            tokens[:, i, level] = choose(logits, noise[:, i, level], config)
-        if tell:
-            tell((i + 1 - start) / (length - start))
-    return tokens
-
-
-def choose(logits: Tensor, noise: Tensor, config: AutoregressiveConfig) -> Tensor:
-    """One token each (B,) of logits (B, K): where noise (B,) falls in their distribution.
-
-    Likely tokens alone may be left: the ``top_k`` likeliest, or as few as have the share
-    ``top_p`` together (arXiv 1904.09751).
-    """
-    p = torch.softmax(logits.double() / max(config.temperature, 1e-4), dim=-1)
-    order = p.argsort(dim=-1, descending=True, stable=True)
-    sorted_p = p.gather(1, order)
-    kept = sorted_p.cumsum(1) - sorted_p < config.top_p  # the share of likelier ones
-    kept[:, config.top_k or p.shape[1] :] = False
-    kept[:, 0] = True
-    total = (p * kept.gather(1, order.argsort(dim=-1))).cumsum(1)
-    chosen = torch.searchsorted(total, noise.to(p.dtype)[:, None] * total[:, -1:])[:, 0]
-    return chosen.clamp(max=p.shape[1] - 1)
 
 
 def fresh_noise(seeds: Sequence[int], config: AutoregressiveConfig) -> Tensor:
