@@ -11,12 +11,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 import labeling.opinions
 from labeling import features, snapshots
 from labeling.models import Concept, Image, Project, Question, Recomputation, Snapshot, Tile
-from training import children, drawing
+from training import children, drawing, runs
 from training.models import Model
 
 CONCEPTS = 8
@@ -28,10 +28,24 @@ GUIDANCE = 2.0
 logger = logging.getLogger(__name__)
 
 
+def due() -> QuerySet[Model]:
+    """Models that have been judged and gave nothing back yet.
+
+    Opinions come from the current model alone; every candidate's pictures are asked about, since
+    what people say of them is one of its judges.
+    """
+    judged = Model.objects.filter(feedback__isnull=True, reviewed_at__isnull=False)
+    return judged.filter(Q(current=True) | ~Q(recipe="clip"))
+
+
+def is_due(model: Model) -> bool:
+    return due().filter(pk=model.pk).exists()
+
+
 def give(model: Model) -> dict[str, Any]:
     """Do what is due after a run, and remember on the model what came of it."""
     try:
-        given = {"clip": opinions, "diffusion": pictures}[model.recipe](model)
+        given = pictures(model) if runs.draws(model.recipe) else opinions(model)
     except Exception as error:  # the model is good all the same, and the next one tries again
         logger.exception("%s gave nothing back.", model)
         given = {"error": str(error) or type(error).__name__}

@@ -1,7 +1,7 @@
 """What workers do for training, and when: the broker only wakes them, the rows say what is due."""
 
 import logging
-from typing import Any
+from typing import Any, Unpack
 
 from celery import Task, shared_task
 from django.conf import settings
@@ -9,8 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from labeling.models import Project, Snapshot
-from training import drawing, feedback, machine, retraining, runs, supervise
+from training import drawing, feedback, gate, machine, retraining, runs, supervise
 from training.models import Generation, Model, Run
 
 WOKEN_AT_ONCE = 4
@@ -18,28 +17,9 @@ WOKEN_AT_ONCE = 4
 logger = logging.getLogger(__name__)
 
 
-def start(
-    *,
-    recipe: str,
-    preset: str,
-    trigger: str,
-    snapshot: Snapshot | None = None,
-    project: Project | None = None,
-    include_generated: bool = False,
-    seed: int = 0,
-    requested_by: AbstractBaseUser | None = None,
-) -> Run:
+def start(**wish: Unpack[runs.Wish]) -> Run:
     """Queue a run and wake a worker. Raises runs.RunError."""
-    run = runs.create(
-        recipe=recipe,
-        preset=preset,
-        trigger=trigger,
-        snapshot=snapshot,
-        project=project,
-        include_generated=include_generated,
-        seed=seed,
-        requested_by=requested_by,
-    )
+    run = runs.create(**wish)
     wake(train, run.pk)
     return run
 
@@ -48,6 +28,20 @@ def resume(*, run: Run) -> None:
     """Queue an ended run again and wake a worker. Raises runs.RunError."""
     runs.resume(run=run)
     wake(train, run.pk)
+
+
+def promote(*, model: Model, by: AbstractBaseUser) -> None:
+    """Make any model the current one of its recipe; a worker does what is due of it."""
+    gate.promote(model, by=by)
+    wake(follow_up, model.pk)
+
+
+def follow(model: Model) -> None:
+    """What is due of a model, here and now: the gate's word, and what it gives back to the loop."""
+    if gate.is_due(model):
+        gate.review(model)
+    if feedback.is_due(model):
+        feedback.give(model)
 
 
 def start_drawing(**wish: Any) -> Generation:
@@ -78,17 +72,17 @@ def train(run_id: int) -> None:
         run = runs.claim(run_id=run_id)
         model = supervise.carry_out(run) if run else None
         if model:
-            feedback.give(model)
+            follow(model)
     wake_queued()
 
 
 @shared_task
-def give_feedback(model_id: int) -> None:
-    """What a worker that died after a run left undone."""
+def follow_up(model_id: int) -> None:
+    """What a worker that died after a run left undone, and what is due once more."""
     with machine.alone() as alone:
-        model = Model.objects.filter(pk=model_id, feedback=None).first() if alone else None
+        model = Model.objects.filter(pk=model_id).first() if alone else None
         if model:
-            feedback.give(model)
+            follow(model)
 
 
 @shared_task
@@ -103,8 +97,8 @@ def sweep() -> None:
     wake_queued()
     for generation_id in drawing.sweep():
         wake(draw, str(generation_id))
-    for model_id in Model.objects.filter(feedback=None, current=True).values_list("pk", flat=True):
-        wake(give_feedback, model_id)
+    for model_id in sorted({model.pk for model in [*gate.due(), *feedback.due()]}):
+        wake(follow_up, model_id)
 
 
 @shared_task

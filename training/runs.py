@@ -3,10 +3,13 @@
 Every change of state is a conditional update whose row count says who won.
 """
 
+import json
+import math
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
@@ -17,11 +20,11 @@ from django.utils import timezone
 
 from labeling.models import Project, Snapshot
 from training.models import Model, Run
+from training.presets import PRESETS, RECIPES
 
-PRESETS: Mapping[str, tuple[str, ...]] = {
-    "clip": ("cpu", "smoke"),
-    "diffusion": ("cpu", "smoke"),
-}
+OPTION = re.compile(r"[a-z][a-z0-9_]{0,39}")
+OPTIONS_LIMIT = 4000  # characters of JSON
+OWN_TEXTS = ("clip", "lora")  # recipes that bring the text tower they learn with
 LEASE = timedelta(seconds=60)
 LOST_LIMIT = 10  # a run that took this many processes down with its workers is not tried again
 SEED_LIMIT = 2**31
@@ -34,46 +37,87 @@ class RunError(ValueError):
     """A run that cannot be started, resumed or finished; the sentence says what to do."""
 
 
-def create(
-    *,
-    recipe: str,
-    preset: str,
-    trigger: str,
-    snapshot: Snapshot | None = None,
-    project: Project | None = None,
-    include_generated: bool = False,
-    seed: int = 0,
-    requested_by: AbstractBaseUser | None = None,
-) -> Run:
-    """A queued run on a snapshot, or on one that the worker freezes from the project."""
-    check_preset(recipe, preset)
-    if not 0 <= seed < SEED_LIMIT:
-        raise RunError(f"The seed must be from 0 to {SEED_LIMIT - 1}, not {seed}.")
+class Wish(TypedDict, total=False):
+    """What a run is asked for: a snapshot, or a project of which the worker freezes one."""
+
+    recipe: str
+    preset: str
+    trigger: str
+    snapshot: Snapshot | None
+    project: Project | None
+    include_generated: bool
+    options: dict[str, Any]
+    clip: Model | None
+    seed: int
+    requested_by: AbstractBaseUser | None
+
+
+def create(**wish: Unpack[Wish]) -> Run:
+    """A queued run. Raises RunError."""
+    snapshot, project = wish.get("snapshot"), wish.get("project")
+    _check_preset(wish["recipe"], wish["preset"])
+    _check_options(wish.get("options", {}))
+    if not 0 <= wish.get("seed", 0) < SEED_LIMIT:
+        raise RunError(f"The seed must be from 0 to {SEED_LIMIT - 1}, not {wish['seed']}.")
     if snapshot is not None:
         if snapshot.state != Snapshot.State.READY:
             raise RunError(f"Snapshot {snapshot.pk} is {snapshot.state}: freeze another one.")
         project = snapshot.project
     if project is None:
         raise RunError("Name a snapshot or a project to train on.")
-    return Run.objects.create(
-        project=project,
-        snapshot=snapshot,
-        include_generated=include_generated,
-        recipe=recipe,
-        preset=preset,
-        seed=seed,
-        trigger=trigger,
-        requested_by_id=requested_by.pk if requested_by else None,
-    )
+    if clip := wish.get("clip"):
+        _check_clip(clip, wish["recipe"], project)
+    return Run.objects.create(**{**wish, "project": project})
 
 
-def check_preset(recipe: str, preset: str) -> None:
-    if recipe not in PRESETS:
-        raise RunError(f"There is no recipe {recipe!r}: use {_either(tuple(PRESETS))}.")
+def draws(recipe: str) -> bool:
+    """Whether its models draw pictures."""
+    return recipe != "clip"
+
+
+def read_option(line: str) -> tuple[str, Any]:
+    """`name=value`, the value as JSON where it is any, else as text. Raises RunError."""
+    name, equals, value = (part.strip() for part in line.partition("="))
+    if not equals:
+        raise RunError(f"{line!r} is no option: write name=value.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _check_preset(recipe: str, preset: str) -> None:
+    if recipe not in RECIPES:
+        raise RunError(f"There is no recipe {recipe!r}: use {_either(RECIPES)}.")
     if preset not in PRESETS[recipe]:
         raise RunError(
             f"The recipe {recipe} has no preset {preset!r}: use {_either(PRESETS[recipe])}."
         )
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """Roughly: the run's own process, which knows the recipe, checks each at once."""
+    for name, value in options.items():
+        if not OPTION.fullmatch(name):
+            raise RunError(f"{name!r} is no name of an option: those are like batch or base.")
+        items = value if isinstance(value, list) else [value]
+        plain = all(isinstance(item, bool | int | float | str) for item in items)
+        if not plain or not all(map(_sayable, items)):
+            raise RunError(f"The option {name} must be a number, a text, true, false or texts.")
+    if len(json.dumps(options)) > OPTIONS_LIMIT:
+        raise RunError(f"The options are longer than {OPTIONS_LIMIT} characters.")
+
+
+def _sayable(value: float | str) -> bool:
+    """What the database takes."""
+    return "\0" not in value if isinstance(value, str) else math.isfinite(value)
+
+
+def _check_clip(clip: Model, recipe: str, project: Project) -> None:
+    if recipe in OWN_TEXTS:
+        raise RunError(f"The recipe {recipe} reads texts by itself: name no CLIP for it.")
+    if clip.recipe != "clip" or clip.project_id != project.pk:
+        raise RunError(f"Model {clip.pk} is no CLIP of {project}: choose another, or none.")
 
 
 def claim(*, run_id: int) -> Run | None:
@@ -103,15 +147,11 @@ def release(*, run: Run) -> bool:
 
 
 def succeed(*, run: Run, folder: str, metrics: Mapping[str, Any]) -> Model | None:
-    """The run's model becomes its recipe's current one; None if the lease was lost."""
+    """The run's model, a candidate that the gate has yet to judge; None if the lease was lost."""
     with transaction.atomic():
         if not finish(run=run, state=State.SUCCEEDED, metrics=metrics, stage="done"):
             return None
-        others = Model.objects.filter(project=run.project, recipe=run.recipe, current=True)
-        others.update(current=False)
-        return Model.objects.create(
-            project=run.project, run=run, recipe=run.recipe, folder=folder, current=True
-        )
+        return Model.objects.create(project=run.project, run=run, recipe=run.recipe, folder=folder)
 
 
 def finish(*, run: Run, state: Run.State, **fields: Any) -> bool:
@@ -174,8 +214,8 @@ def config(run: Run, *, snapshot: Snapshot) -> dict[str, Any]:
         "preset": run.preset,
         "snapshot": snapshot.folder,
         "seed": run.seed,
-        "options": {},
-        "init": None,
+        "options": run.options,
+        "init": run.clip.folder if run.clip else None,
         "clip_model": settings.CLIP_MODEL or None,
         "clip_pretrained": settings.CLIP_PRETRAINED or None,
         "cache": str(settings.CACHE_ROOT / "training"),
@@ -188,6 +228,6 @@ def _held(run: Run) -> QuerySet[Run]:
     return Run.objects.filter(pk=run.pk, state=State.RUNNING, lease_token=run.lease_token)
 
 
-def _either(names: tuple[str, ...]) -> str:
+def _either(names: Iterable[str]) -> str:
     *first, last = names
     return f"{', '.join(first)} or {last}" if first else last

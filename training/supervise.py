@@ -1,5 +1,6 @@
 """One claimed run, from its folder to its model: the child process is started and attended."""
 
+import errno
 import json
 import logging
 import subprocess
@@ -144,4 +145,6 @@ def _with_log(sentence: str, log: Path) -> str:
 
 
 def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full: free some space and resume the run."
     return str(error) or type(error).__name__

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:  # settings are not read yet when this file is
+    from collections.abc import Callable
     from pathlib import Path
 
     from django.contrib.auth.models import User
@@ -74,6 +75,16 @@ def bare_snapshot(db: None, tmp_path: Path) -> Snapshot:
         state=Snapshot.State.READY,
         counts=dict.fromkeys(COUNTS, 0) | {"train": 1, "images": 1},
     )
+
+
+@pytest.fixture
+def behave(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let a stand-in take the place of `python -m training`, and do as it is told."""
+    from training import children, supervise
+
+    monkeypatch.setattr(children, "MODULE", "tests.training_app.child")
+    monkeypatch.setattr(supervise, "INTERVAL", 0.05)
+    return lambda behaviour: monkeypatch.setenv("BEHAVIOUR", behaviour)
 
 
 @pytest.fixture

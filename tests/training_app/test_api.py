@@ -45,7 +45,10 @@ def test_a_run_is_started_on_a_snapshot_or_a_project(
     run = Run.objects.get(pk=said["id"])
     assert (run.snapshot, run.preset, run.seed) == (bare_snapshot, "cpu", 3)
     assert (run.trigger, run.requested_by) == ("api", trainer)
-    status, said = post(staff, RUNS, project="shapes", recipe="diffusion", preset="smoke")
+    status, said = post(
+        staff, RUNS, project="shapes", recipe="gan", preset="smoke", options={"steps": 9}
+    )
+    assert said["options"] == {"steps": 9} and said["clip"] is None
     assert status == 201 and said["snapshot"] is None and said["project"] == "shapes"
 
 
@@ -62,6 +65,9 @@ def test_a_run_is_started_on_a_snapshot_or_a_project(
         ({"recipe": "clip", "preset": "huge", "project": "shapes"}, "no preset 'huge'"),
         ({"recipe": "clip", "project": "shapes", "seed": 2**31}, "seed"),
         ({"recipe": ["clip"], "project": "shapes"}, "recipe"),
+        ({"recipe": "clip", "project": "shapes", "options": [1]}, "options"),
+        ({"recipe": "clip", "project": "shapes", "options": {"steps": {}}}, "option steps"),
+        ({"recipe": "diffusion", "project": "shapes", "clip": 77}, "clip"),
     ],
 )
 def test_a_wrong_run_is_refused(
@@ -93,6 +99,22 @@ def test_models_are_listed_with_their_metrics(staff: Client, run: Run) -> None:
     (listed,) = staff.get("/api/v1/models/").json()["results"]
     assert listed == staff.get(f"/api/v1/models/{model.pk}/").json()
     assert listed["metrics"] == {"recall@10": 0.5} and listed["current"]
+
+
+def test_a_model_is_made_the_current_one(
+    staff: Client, run: Run, tmp_path: Path, django_user_model: type[User]
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    model = Model.objects.create(
+        project=run.project, run=run, recipe="clip", folder=str(tmp_path), feedback={}
+    )
+    address = f"/api/v1/models/{model.pk}/promote/"
+    status, said = post(staff, address)
+    assert status == 200 and said["current"] and said["feedback"] is None
+    status, said = post(staff, address)
+    assert status == 409 and "current one already" in said["detail"]
+    staff.force_login(django_user_model.objects.create_user("bob", is_staff=True))
+    assert post(staff, address)[0] == 403
 
 
 @pytest.mark.parametrize("address", [f"{RUNS}4711/", f"{RUNS}{10**30}/", "/api/v1/models/4711/"])

@@ -41,13 +41,22 @@ def test_a_clip_run_shows_its_progress_and_its_opinions_move_the_open_questions(
     assert run.state == Run.State.SUCCEEDED and run.trigger == Run.Trigger.COMMAND
     assert "step" in said and f"Run {run.pk} succeeded: {run.folder}/model" in said
     asked = Question.objects.filter(state=Question.State.OPEN)
-    assert f"{asked.count()} opinions" in said
+    assert f"{asked.count()} opinions" in said and "It is the current model now" in said
     assert not asked.filter(opinion=None).exists()
 
 
 def test_without_wait_the_run_is_left_to_a_worker(snapshot: Snapshot) -> None:
     said = train(str(snapshot.pk), "--recipe", "diffusion", "--preset", "smoke")
     assert Run.objects.get().state == Run.State.QUEUED and "a worker takes it up" in said
+
+
+def test_options_are_passed_on_and_the_runs_own_process_checks_them(snapshot: Snapshot) -> None:
+    options = ["--option", "steps=9", "--option", "base=/models/sd15"]
+    train("latest", "--recipe", "lora", "--preset", "smoke", *options)
+    assert Run.objects.get().options == {"steps": 9, "base": "/models/sd15"}
+    with pytest.raises(CommandError, match="no option 'colour' here, only"):
+        train("latest", "--recipe", "clip", "--option", "colour=red", "--wait")
+    assert Run.objects.latest("pk").state == Run.State.FAILED
 
 
 def test_a_snapshot_is_found_by_its_folder_even_if_it_was_frozen_elsewhere(
@@ -85,6 +94,23 @@ def test_a_snapshot_of_an_unknown_project_is_refused(snapshot: Snapshot, tmp_pat
 def test_train_says_what_is_wrong(db: None, arguments: list[str], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         train(*arguments)
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--recipe", "alchemy"], "no recipe 'alchemy': use clip"),
+        (["--recipe", "gan", "--preset", "huge"], "no preset 'huge'"),
+        (["--recipe", "clip", "--option", "steps"], "'steps' is no option: write name=value"),
+        (["--recipe", "clip", "--option", "Steps=1"], "'Steps' is no name of an option"),
+        (["--recipe", "gan", "--clip", "current"], "has no clip model 'current'"),
+        (["--recipe", "gan", "--clip", "77"], "has no clip model '77'"),
+    ],
+)
+def test_a_wrong_wish_is_refused(bare_snapshot: Snapshot, arguments: list[str], said: str) -> None:
+    with pytest.raises(CommandError, match=said):
+        train("latest", *arguments)
     assert not Run.objects.exists()
 
 
@@ -181,6 +207,6 @@ def test_generate_overwrites_nothing_and_leaves_nothing_half_written(tmp_path: P
     model = str(tmp_path / "model")
     with pytest.raises(CommandError, match="is not empty: name a new folder"):
         generate(model, "an apple", "--out", str(tmp_path / "full"))
-    with pytest.raises(CommandError, match="cannot draw"):
+    with pytest.raises(CommandError, match="is not a model folder"):
         generate(model, "an apple", "--out", str(tmp_path / "out"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "model"]

@@ -1,25 +1,24 @@
 """What may go wrong between a run's start and its model, with a process that goes wrong."""
 
+import errno
+import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier, Thread
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from labeling.models import Image, Project, Snapshot
 from training import children, jobs, machine, runs, supervise
-from training.models import Model, Run
+from training.models import Run
 
 State = Run.State
-
-
-@pytest.fixture
-def behave(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    monkeypatch.setattr(children, "MODULE", "tests.training_app.child")
-    monkeypatch.setattr(supervise, "INTERVAL", 0.05)
-    return lambda behaviour: monkeypatch.setenv("BEHAVIOUR", behaviour)
 
 
 @pytest.fixture
@@ -27,9 +26,9 @@ def snapshot(bare_snapshot: Snapshot) -> Snapshot:
     return bare_snapshot
 
 
-def queue(snapshot: Snapshot, recipe: str = "diffusion") -> Run:
+def queue(snapshot: Snapshot, recipe: str = "diffusion", **wish: Any) -> Run:
     return runs.create(
-        snapshot=snapshot, recipe=recipe, preset="smoke", trigger=Run.Trigger.COMMAND
+        snapshot=snapshot, recipe=recipe, preset="smoke", trigger=Run.Trigger.COMMAND, **wish
     )
 
 
@@ -213,13 +212,46 @@ def test_a_run_that_loses_every_worker_fails(snapshot: Snapshot) -> None:
     assert run.state == State.FAILED and "lost 10 times" in run.error
 
 
-def test_the_newest_model_of_a_recipe_is_the_current_one(
-    snapshot: Snapshot, behave: Callable[[str], None]
+def test_two_workers_at_once_get_a_run_once(
+    transactional_db: None, bare_snapshot: Snapshot
 ) -> None:
-    behave("succeed")
-    first, second, other = (carried_out(queue(snapshot, r)) for r in ("clip", "clip", "diffusion"))
-    assert set(Model.objects.filter(current=True)) == {second.model, other.model}
-    assert not Model.objects.get(run=first).current
+    run = queue(bare_snapshot)
+    start, won = Barrier(4), []
+
+    def work() -> None:
+        start.wait()
+        won.append(runs.claim(run_id=run.pk))
+        connection.close()
+
+    workers = [Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(won) == 4 and sum(held is not None for held in won) == 1
+
+
+def test_a_full_disk_is_said(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "config.json")
+
+    monkeypatch.setattr(runs, "config", full)
+    run = carried_out(queue(snapshot))
+    assert run.state == State.FAILED and "The disk is full" in run.error and "resume" in run.error
+
+
+def test_a_snapshot_that_goes_while_its_run_learns_is_named(project: Project) -> None:
+    """With the real process, which has read the pictures that it learns from by then."""
+    run = runs.create(project=project, recipe="diffusion", preset="smoke", trigger="api")
+
+    def lose_the_snapshot(run: Run) -> None:
+        if run.stage == "train" and run.snapshot:
+            shutil.rmtree(run.snapshot.folder, ignore_errors=True)
+
+    supervise.carry_out(claimed(run), tell=lose_the_snapshot)
+    run.refresh_from_db()
+    assert run.state == State.FAILED and run.snapshot
+    assert run.snapshot.folder in run.error.partition("\n\n")[0]
 
 
 def test_a_run_on_a_project_freezes_a_snapshot_that_the_next_run_shares(
@@ -246,7 +278,12 @@ def test_nothing_to_freeze_is_said(db: None, behave: Callable[[str], None]) -> N
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"recipe": "alchemy"}, "no recipe 'alchemy': use clip or diffusion"),
+        ({"recipe": "alchemy"}, "no recipe 'alchemy': use clip, diffusion,"),
+        ({"options": {"__class__": 1}}, "'__class__' is no name of an option"),
+        ({"options": {"steps": None}}, "option steps must be a number"),
+        ({"options": {"steps": float("nan")}}, "option steps must be a number"),
+        ({"options": {"prompts": ["a\0"]}}, "option prompts must be"),
+        ({"options": {"base": "x" * 5000}}, "longer than 4000"),
         ({"preset": "huge"}, "no preset 'huge': use"),
         ({"seed": -1}, "seed must be from 0"),
         ({"snapshot": None}, "Name a snapshot or a project"),

@@ -3,20 +3,15 @@
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import AbstractBaseUser
 
 from labeling.models import Project, Snapshot
 from training import runs
+from training.models import Model, Run
+from training.presets import PRESETS, RECIPES
 
 RECENT = 50
-RECIPES = {
-    "clip,diffusion": "both: a CLIP, then pictures",
-    "clip": "clip: which text fits which picture",
-    "diffusion": "diffusion: draws pictures from text",
-}
-PRESETS = {
-    "cpu": "cpu: minutes, on two processor cores",
-    "smoke": "smoke: seconds, only to see that everything works",
-}
+BOTH = "clip,diffusion"
 
 
 class TrainForm(forms.Form):
@@ -26,29 +21,92 @@ class TrainForm(forms.Form):
         label="With pictures that models drew",
         help_text="Only where a snapshot is frozen now.",
     )
-    recipe = forms.ChoiceField(choices=list(RECIPES.items()))
-    preset = forms.ChoiceField(choices=list(PRESETS.items()))
+    what = forms.ChoiceField(label="Recipe, preset", initial=f"{BOTH}/cpu")
+    clip = forms.ChoiceField(
+        label="Texts read by",
+        required=False,
+        help_text="A CLIP of the project's own also lets pictures without any text take part. "
+        "For recipes that draw, except lora.",
+    )
+    options = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "cols": 40, "spellcheck": "false"}),
+        help_text="In place of the preset's, one a line: <code>steps=5000</code>; lora needs "
+        "<code>base=</code>, a folder of Stable Diffusion or its name on the hub.",
+    )
     seed = forms.IntegerField(
         min_value=0, max_value=runs.SEED_LIMIT - 1, initial=0, help_text="The same seed repeats."
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = self.fields["source"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [("Freeze a snapshot now", _projects()), ("Frozen before", _snapshots())]
+        self._choose("source", [("Freeze a snapshot now", _projects()), _frozen()])
+        self._choose("what", _presets())
+        self._choose("clip", [("", "the sentence encoder"), *_clips()])
 
-    def clean_source(self) -> dict[str, Project | Snapshot]:
+    def _choose(self, name: str, choices: Any) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = choices
+
+    def clean_source(self) -> runs.Wish:
         """The project or the snapshot, as the argument that `jobs.start` calls it by."""
         kind, _, number = self.cleaned_data["source"].partition(":")
         if kind == "project":
             return {"project": Project.objects.get(pk=number)}
         return {"snapshot": Snapshot.objects.select_related("project").get(pk=number)}
 
-    @property
-    def recipes(self) -> list[str]:
-        names: list[str] = self.cleaned_data["recipe"].split(",")
-        return names
+    def clean_clip(self) -> Model | None:
+        number = self.cleaned_data["clip"]
+        return Model.objects.get(pk=number) if number else None
+
+    def clean_options(self) -> dict[str, Any]:
+        lines = self.cleaned_data["options"].splitlines()
+        try:
+            return dict(runs.read_option(line) for line in lines if line.strip())
+        except runs.RunError as error:
+            raise forms.ValidationError(str(error)) from None
+
+    def wishes(self, by: AbstractBaseUser | None) -> list[runs.Wish]:
+        """What `jobs.start` is to be asked for, in this order."""
+        asked = self.cleaned_data
+        source: runs.Wish = asked["source"]
+        recipes, _, preset = asked["what"].partition("/")
+        wishes: list[runs.Wish] = [
+            {
+                **source,
+                "recipe": recipe,
+                "preset": preset,
+                "seed": asked["seed"],
+                "include_generated": asked["include_generated"],
+                "trigger": Run.Trigger.ADMIN,
+                "requested_by": by,
+            }
+            for recipe in recipes.split(",")
+        ]
+        wishes[-1] |= {"options": asked["options"], "clip": asked["clip"]}
+        return wishes
+
+
+def _presets() -> list[tuple[str, list[tuple[str, str]]]]:
+    """A group a recipe, and one for the two that the loop needs, with the presets of both."""
+    shared = [name for name in PRESETS["clip"] if name in PRESETS["diffusion"]]
+    both = [
+        (f"{BOTH}/{name}", f"both, {name}: {PRESETS['diffusion'][name].about}") for name in shared
+    ]
+    groups = [("clip, then diffusion: the whole loop", both)]
+    for recipe, about in RECIPES.items():
+        presets = [
+            (f"{recipe}/{name}", f"{recipe}, {name}: {preset.about}")
+            for name, preset in PRESETS[recipe].items()
+        ]
+        groups.append((f"{recipe}: {about}", presets))
+    return groups
+
+
+def _clips() -> list[tuple[str, str]]:
+    current = Model.objects.filter(recipe="clip", current=True).select_related("project")
+    return [(str(clip.pk), f"{clip}, the current one of {clip.project}") for clip in current]
 
 
 def _projects() -> list[tuple[str, str]]:
@@ -58,12 +116,13 @@ def _projects() -> list[tuple[str, str]]:
     ]
 
 
-def _snapshots() -> list[tuple[str, str]]:
+def _frozen() -> tuple[str, list[tuple[str, str]]]:
     ready = Snapshot.objects.filter(state=Snapshot.State.READY).select_related("project")
-    return [
+    snapshots = [
         (
             f"snapshot:{s.pk}",
             f"{s}: {s.counts.get('images', '?')} pictures, {s.created_at:%d %b %H:%M}",
         )
         for s in ready[:RECENT]
     ]
+    return "Frozen before", snapshots

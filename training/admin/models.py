@@ -1,23 +1,76 @@
 """Models and drawings in the admin."""
 
-from django.contrib import admin
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from labeling.admin.base import RecordAdmin
+from training import gate, jobs, runs
+from training.admin import verdicts
 from training.models import Generation, Model
 
 
 @admin.register(Model)
 class ModelAdmin(RecordAdmin[Model]):
-    list_display = ["__str__", "project", "current", "its_run", "gave_back", "created_at"]
+    """What the gate says of a model; a person may make any of them the current one."""
+
+    list_display = ["__str__", "project", "place", "why", "its_run", "gave_back", "created_at"]
     list_filter = ["recipe", "current", "project"]
     list_select_related = ["project", "run"]
-    fields = ["project", "recipe", "current", "its_run", "gave_back", "folder", "created_at"]
-    readonly_fields = ["its_run", "gave_back"]
+    fields = ["project", "recipe", "place", "its_run", "gave_back", "folder", "created_at"]
+    readonly_fields = ["place", "its_run", "gave_back"]
+
+    class Media:
+        css = {"all": ["training/run.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+        return super().get_queryset(request).prefetch_related("promotions")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.promote)
+        return [path("<int:pk>/promote/", view, name="training_model_promote"), *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        model = self.get_object(request, object_id)
+        verdict = verdicts.shown(model, request.user) if model else None
+        return super().change_view(request, object_id, form_url, {"verdict": verdict})
+
+    def promote(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One click: roll back to it, or overrule the gate."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not isinstance(request.user, User) or not request.user.has_perm("training.change_model"):
+            raise PermissionDenied
+        model = get_object_or_404(Model.objects.select_related("project"), pk=pk)
+        try:
+            jobs.promote(model=model, by=request.user)
+        except gate.GateError as error:
+            self.message_user(request, str(error), messages.WARNING)
+        else:
+            self.message_user(request, f"The current one is {model} now.", messages.SUCCESS)
+        return redirect("admin:training_run_change", model.run_id)
+
+    @admin.display(description="place", ordering="current")
+    def place(self, model: Model) -> str:
+        return verdicts.standing(model)
+
+    @admin.display(description="why")
+    def why(self, model: Model) -> str:
+        return str((model.verdict or {}).get("why", "–"))
 
     @admin.display(description="run")
     def its_run(self, model: Model) -> SafeString:
@@ -27,7 +80,8 @@ class ModelAdmin(RecordAdmin[Model]):
     @admin.display(description="back to the loop")
     def gave_back(self, model: Model) -> str:
         if model.feedback is None:
-            return "not yet"
+            opines = model.current or runs.draws(model.recipe)
+            return "not yet" if opines else "nothing: it is not the current one"
         return ", ".join(f"{value} {name}" for name, value in model.feedback.items())
 
 

@@ -29,7 +29,8 @@ def live(run: Run) -> dict[str, Any]:
     return {
         "state": run.state,
         "ended": run.state in runs.ENDED,
-        "snapshot": run.snapshot_id,
+        "page": version(run),
+        "over": over(run),
         "headline": headline(run),
         "details": details(run),
         "fraction": fraction(run),
@@ -37,6 +38,18 @@ def live(run: Run) -> dict[str, Any]:
         "samples": sample_urls(run),
         "log": children.tail(folder / "log.txt", lines=LOG_LINES) if folder else "",
     }
+
+
+def version(run: Run) -> str:
+    """Changes where the page has to be made anew, and not only what `live` tells."""
+    reviewed = run.model.reviewed_at if hasattr(run, "model") else None
+    return f"{run.state in runs.ENDED} {run.snapshot_id} {reviewed}"
+
+
+def over(run: Run) -> bool:
+    """Whether nothing is to be waited for any more, the judges of its model included."""
+    judged = not hasattr(run, "model") or run.model.reviewed_at is not None
+    return run.state in runs.ENDED and judged
 
 
 def headline(run: Run) -> str:
@@ -116,83 +129,15 @@ def certainty(folder: str) -> str:
     return f"{share} are surer than 95%"
 
 
+def wanted(run: Run) -> str:
+    """What was asked for in place of the preset's values."""
+    return ", ".join(f"{name} = {value}" for name, value in run.options.items())
+
+
 def compared(run: Run) -> Model | None:
-    """The model that the run's own is held against: the current one, else the one before."""
+    """The model that the run's own is shown beside: the current one, else the one before."""
     others = Model.objects.filter(project=run.project, recipe=run.recipe).exclude(run=run)
     return others.filter(current=True).first() or others.filter(run__lt=run.pk).first()
-
-
-def metrics(run: Run, other: Run | None) -> list[dict[str, str]]:
-    """Each figure with that of the other run, and with what chance or real pictures reach."""
-    theirs = other.metrics if other else {}
-    numbers = {k: v for k, v in run.metrics.items() if isinstance(v, int | float)}
-    rows = []
-    for name, value in numbers.items():
-        if _is_beside(name, numbers):
-            continue
-        rows.append(
-            {
-                "name": NAMES.get(name, _named(name)),
-                "value": _number(value),
-                "other": _number(theirs.get(name)),
-                "beside": _beside(name, numbers),
-                "help": next((h for start, h in HELP.items() if name.startswith(start)), ""),
-            }
-        )
-    return rows
-
-
-NAMES = {
-    "concept_ap": "Average precision of concepts, after calibration",
-    "concept_ap_zero_shot": "Average precision of concepts, from their names alone",
-    "concept_log_loss": "Log loss of concepts",
-    "caption_among_ten": "Its own caption preferred to nine others",
-    "recall@10": "Its own caption among the first ten",
-    "nearest_train": "Distance to the nearest training picture",
-    "near_copies": "Share of near copies",
-}
-HELP = {
-    "r_precision": "how often, of all fixed prompts, its own suits a picture best",
-    "recall": "of all held-out captions",
-    "concept_log_loss": "lower is better",
-    "caption_among_ten": "for how many held-out pictures",
-    "nearest_train": "median; small means that it recalls what it has seen",
-    "near_copies": "pictures nearer to a training picture than half of what those are apart",
-}
-
-
-def _is_beside(name: str, numbers: dict[str, float]) -> bool:
-    """Whether a figure is shown beside another one, or is not one of merit."""
-    return (
-        name in ("chance", "steps", "training_seconds")
-        or name.removesuffix("_chance") != name
-        or any(name.startswith(f"{other}_of_") for other in numbers)
-    )
-
-
-def _named(name: str) -> str:
-    what, _, judge = name.partition("@")
-    words = what.replace("_", " ").strip().capitalize().replace("R precision", "R-precision")
-    return f"{words} by {judge}" if judge else words
-
-
-def _beside(name: str, numbers: dict[str, float]) -> str:
-    words = []
-    if "precision" in name and "chance" in numbers:
-        words.append(f"chance {_number(numbers['chance'])}")
-    for key, value in numbers.items():
-        if key.startswith(f"{name}_of_"):
-            words.append(f"{key.rpartition('_of_')[2].replace('_', ' ')} {_number(value)}")
-        base = key.removesuffix("_chance")
-        if base != key and name.startswith(base):
-            words.append(f"chance {_number(value)}")
-    return ", ".join(words)
-
-
-def _number(value: object) -> str:
-    if not isinstance(value, int | float):
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
 
 
 def _ahead(run: Run) -> str:

@@ -23,9 +23,12 @@ from django.utils.safestring import SafeString
 
 from labeling.admin.base import QuickAdmin
 from training import jobs, progress, runs
-from training.admin import report
+from training.admin import figures, report, verdicts
 from training.admin.forms import TrainForm
 from training.models import Run
+
+REPORT = "report.html"
+SANDBOX = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 @admin.register(Run)
@@ -44,6 +47,7 @@ class RunAdmin(QuickAdmin[Run]):
             path("<int:pk>/live/", view(self.live), name="training_run_live"),
             path("<int:pk>/samples/<str:name>", view(self.sample), name="training_run_sample"),
             path("<int:pk>/log/", view(self.log), name="training_run_log"),
+            path("<int:pk>/report/", view(self.report), name="training_run_report"),
             path("<int:pk>/cancel/", view(self.cancel), name="training_run_cancel"),
             path("<int:pk>/resume/", view(self.resume), name="training_run_resume"),
             *super().get_urls(),
@@ -106,17 +110,10 @@ class RunAdmin(QuickAdmin[Run]):
 
     def _start(self, request: HttpRequest, form: TrainForm) -> HttpResponse:
         started = []
-        for recipe in form.recipes:
+        by = request.user if request.user.is_authenticated else None
+        for wish in form.wishes(by):
             try:
-                run = jobs.start(
-                    recipe=recipe,
-                    preset=form.cleaned_data["preset"],
-                    seed=form.cleaned_data["seed"],
-                    include_generated=form.cleaned_data["include_generated"],
-                    trigger=Run.Trigger.ADMIN,
-                    requested_by=request.user if request.user.is_authenticated else None,
-                    **form.cleaned_data["source"],
-                )
+                run = jobs.start(**wish)
             except runs.RunError as error:
                 self.message_user(request, str(error), messages.ERROR)
                 break
@@ -140,20 +137,11 @@ class RunAdmin(QuickAdmin[Run]):
             self.message_user(request, "There is no such run.", messages.WARNING)
             return redirect("admin:training_run_changelist")
         self._check_view(request, run)
-        other = report.compared(run)
         context = {
             **self.admin_site.each_context(request),
             "title": f"Run: {run}",
             "opts": self.opts,
-            "run": run,
-            "live": report.live(run),
-            "certainty": report.certainty(run.snapshot.folder) if run.snapshot else "",
-            "model": getattr(run, "model", None),
-            "other": other,
-            "other_samples": report.sample_urls(other.run)[:1] if other else [],
-            "metrics": report.metrics(run, other.run if other else None),
-            "prompts": progress.prompts(Path(run.folder)) if run.folder else [],
-            "error": run.error.partition("\n\n")[0],
+            **_shown(run, request),
             "may_train": self.has_add_permission(request),
             "has_delete_permission": self.has_delete_permission(request, run),
         }
@@ -176,6 +164,15 @@ class RunAdmin(QuickAdmin[Run]):
         if not run.folder:
             raise Http404("There is no log yet.")
         return _file(Path(run.folder) / "log.txt", "text/plain; charset=utf-8")
+
+    def report(self, request: HttpRequest, pk: int) -> FileResponse:
+        """The run's own page; it may do nothing here, whoever wrote into the run's folder."""
+        run = self._run(request, pk)
+        if not run.folder:
+            raise Http404("There is no report yet.")
+        response = _file(Path(run.folder) / REPORT, "text/html; charset=utf-8")
+        response["Content-Security-Policy"] = SANDBOX
+        return response
 
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         return self._told(request, pk, runs.cancel, "It stops.")
@@ -205,6 +202,30 @@ class RunAdmin(QuickAdmin[Run]):
     def _check_view(self, request: HttpRequest, run: Run) -> None:
         if not self.has_view_permission(request, run):
             raise PermissionDenied
+
+
+def _shown(run: Run, request: HttpRequest) -> dict[str, Any]:
+    """What the page says of the run, of its model, and of the one that it is held against."""
+    model, other = getattr(run, "model", None), report.compared(run)
+    folder = Path(run.folder)
+    prompts = progress.prompts(folder) if run.folder else []
+    theirs = progress.prompts(Path(other.run.folder)) if other and other.run.folder else []
+    return {
+        "run": run,
+        "live": report.live(run),
+        "draws": runs.draws(run.recipe),
+        "wanted": report.wanted(run),
+        "certainty": report.certainty(run.snapshot.folder) if run.snapshot else "",
+        "model": model,
+        "verdict": verdicts.shown(model, request.user) if model else None,
+        "has_report": bool(run.folder) and (folder / REPORT).is_file(),
+        "other": other,
+        "other_samples": report.sample_urls(other.run)[:1] if other else [],
+        "metrics": figures.rows(run.metrics, other.run.metrics if other else {}),
+        "prompts": prompts,
+        "other_prompts": theirs if theirs != prompts else [],
+        "error": run.error.partition("\n\n")[0],
+    }
 
 
 def _initial(request: HttpRequest) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Training over HTTP, for staff: start, follow, cancel, resume."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from labeling.api.serializers import ErrorOut
 from labeling.models import Project, Snapshot
 from training import jobs, progress, runs
 from training.api.errors import ConflictError, InvalidError
-from training.models import Run
+from training.models import Model, Run
 
 
 class MayTrain(BasePermission):
@@ -39,6 +40,8 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "snapshot",
             "recipe",
             "preset",
+            "options",
+            "clip",
             "seed",
             "state",
             "trigger",
@@ -78,6 +81,15 @@ class StartSerializer(serializers.Serializer[Any]):
     include_generated = serializers.BooleanField(default=False)
     recipe = serializers.CharField(max_length=40)
     preset = serializers.CharField(max_length=40, default="cpu")
+    options = serializers.DictField(
+        default=dict, help_text="In place of the preset's, such as steps; base for lora."
+    )
+    clip = serializers.PrimaryKeyRelatedField(
+        queryset=Model.objects.filter(recipe="clip"),
+        required=False,
+        allow_null=True,
+        help_text="The clip model that reads its texts; none: a frozen sentence encoder.",
+    )
     seed = serializers.IntegerField(min_value=0, max_value=runs.SEED_LIMIT - 1, default=0)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -111,7 +123,7 @@ class RunList(generics.ListAPIView[Run]):
         asked.is_valid(raise_exception=True)
         try:
             run = jobs.start(
-                trigger=Run.Trigger.API, requested_by=_user(request), **asked.validated_data
+                trigger=Run.Trigger.API, requested_by=user(request), **asked.validated_data
             )
         except runs.RunError as error:
             raise InvalidError(str(error)) from None
@@ -125,37 +137,37 @@ class RunDetail(generics.RetrieveAPIView[Run]):
     serializer_class = RunDetailSerializer
 
 
-class Cancel(generics.GenericAPIView[Run]):
+class Told(generics.GenericAPIView[Run]):
+    """What a run can be told."""
+
     permission_classes = [IsAdminUser, MayTrain]
     queryset = Run.objects.select_related("project")
     serializer_class = RunSerializer
 
-    @extend_schema(request=None, responses={200: RunSerializer, (403, 404, 409): ErrorOut})
+    def tell(self, what: Callable[..., None]) -> Response:
+        try:
+            what(run=self.get_object())
+        except runs.RunError as error:
+            raise ConflictError(str(error)) from None
+        return Response(RunSerializer(self.get_object()).data)
+
+
+_TOLD = extend_schema(request=None, responses={200: RunSerializer, (403, 404, 409): ErrorOut})
+
+
+class Cancel(Told):
+    @_TOLD
     def post(self, request: Request, pk: int) -> Response:
         """End a run: at once while it is queued, else after its next checkpoint."""
-        run = self.get_object()
-        try:
-            runs.cancel(run=run)
-        except runs.RunError as error:
-            raise ConflictError(str(error)) from None
-        return Response(RunSerializer(self.get_object()).data)
+        return self.tell(runs.cancel)
 
 
-class Resume(generics.GenericAPIView[Run]):
-    permission_classes = [IsAdminUser, MayTrain]
-    queryset = Run.objects.select_related("project")
-    serializer_class = RunSerializer
-
-    @extend_schema(request=None, responses={200: RunSerializer, (403, 404, 409): ErrorOut})
+class Resume(Told):
+    @_TOLD
     def post(self, request: Request, pk: int) -> Response:
         """Queue a failed or cancelled run again; it goes on from its last checkpoint."""
-        run = self.get_object()
-        try:
-            jobs.resume(run=run)
-        except runs.RunError as error:
-            raise ConflictError(str(error)) from None
-        return Response(RunSerializer(self.get_object()).data)
+        return self.tell(jobs.resume)
 
 
-def _user(request: Request) -> User | None:
+def user(request: Request) -> User | None:
     return request.user if isinstance(request.user, User) else None

@@ -1,4 +1,4 @@
-"""`train SNAPSHOT --recipe clip|diffusion --preset NAME [--wait]`"""
+"""`train SNAPSHOT --recipe R --preset P [--option name=value …] [--clip MODEL] [--wait]`"""
 
 import time
 from argparse import ArgumentParser
@@ -9,8 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from labeling import snapshots
 from labeling.models import Project, Snapshot
-from training import feedback, jobs, machine, runs, supervise
+from training import jobs, machine, runs, supervise
 from training.models import Model, Run
+from training.presets import RECIPES
 
 LOOK = 1.0  # seconds between two looks at a run that a worker carries out
 
@@ -21,8 +22,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("snapshot", help="its number, its folder, or latest")
         parser.add_argument("--project", help="whose latest snapshot, where there are several")
-        parser.add_argument("--recipe", required=True, help=" or ".join(runs.PRESETS))
+        parser.add_argument("--recipe", required=True, help=" or ".join(RECIPES))
         parser.add_argument("--preset", default="cpu", help="default: %(default)s")
+        parser.add_argument(
+            "--option",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="in place of the preset's: steps=5000, or base=/models/sd15 for lora",
+        )
+        parser.add_argument(
+            "--clip", help="the clip model that reads its texts: its number, or current"
+        )
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument(
             "--wait", action="store_true", help="show progress until the end; needs no worker"
@@ -31,10 +42,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         start = runs.create if options["wait"] else jobs.start
         try:
+            snapshot = find_snapshot(options["snapshot"], options["project"])
             run = start(
-                snapshot=find_snapshot(options["snapshot"], options["project"]),
+                snapshot=snapshot,
                 recipe=options["recipe"],
                 preset=options["preset"],
+                options=dict(map(runs.read_option, options["option"])),
+                clip=find_clip(options["clip"], snapshot.project) if options["clip"] else None,
                 seed=options["seed"],
                 trigger=Run.Trigger.COMMAND,
             )
@@ -56,7 +70,7 @@ class Command(BaseCommand):
                 if claimed:
                     model = supervise.carry_out(claimed, tell=self._tell)
                     if model:
-                        self._give_back(model)
+                        self._follow(model)
                     continue
             if state == Run.State.RUNNING:
                 self._tell(Run.objects.get(pk=run.pk))
@@ -71,9 +85,14 @@ class Command(BaseCommand):
             if isinstance(value, int | float):
                 self.stdout.write(f"  {name} {value:.4g}")
 
-    def _give_back(self, model: Model) -> None:
-        given = feedback.give(model)
-        self.stdout.write("back to the loop: " + ", ".join(f"{v} {k}" for k, v in given.items()))
+    def _follow(self, model: Model) -> None:
+        self._say("its judges look at it")
+        jobs.follow(model)
+        model.refresh_from_db()
+        standing = "It is the current model now" if model.current else "It stays a candidate"
+        self.stdout.write(f"{standing}: {(model.verdict or {}).get('why', '')}")
+        for name, value in (model.feedback or {}).items():
+            self.stdout.write(f"back to the loop: {value} {name}")
 
     def _cancel(self, run: Run) -> None:
         if Run.objects.get(pk=run.pk).state not in runs.ENDED:
@@ -118,6 +137,19 @@ def find_snapshot(name: str, project: str | None) -> Snapshot:
     if name.isascii() and name.isdigit() and len(name) < 19:
         return _by_number(int(name))
     return _by_folder(Path(name))
+
+
+def find_clip(name: str, project: Project) -> Model:
+    """By number, or `current`. Raises ValueError with what to do."""
+    clips = Model.objects.filter(project=project, recipe="clip")
+    if name == "current":
+        found = clips.filter(current=True).first()
+    else:
+        number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
+        found = clips.filter(pk=number).first()
+    if found is None:
+        raise runs.RunError(f"{project} has no clip model {name!r}: train one, or leave --clip.")
+    return found
 
 
 def _by_number(number: int) -> Snapshot:

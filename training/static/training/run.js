@@ -51,9 +51,8 @@ async function follow() {
     const live = await look();
     part("lost").hidden = true;
     show(live);
-    if (String(live.ended) !== page.dataset.ended) location.reload();
-    if (String(live.snapshot ?? "") !== page.dataset.snapshot) location.reload();
-    if (live.ended) return;
+    if (live.page !== page.dataset.page) location.reload();
+    if (live.over) return;
   } catch {
     part("lost").hidden = false;
   }
