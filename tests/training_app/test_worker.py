@@ -1,5 +1,6 @@
 """Real runs in a real worker, and what becomes of them when it is killed."""
 
+import json
 import os
 import signal
 import time
@@ -27,8 +28,25 @@ def wait_for(run: Run, reached: Callable[[Run], object]) -> None:
         run.refresh_from_db()
 
 
-def start(snapshot: Snapshot, recipe: str) -> Run:
-    return jobs.start(snapshot=snapshot, recipe=recipe, preset="smoke", trigger=Run.Trigger.COMMAND)
+def start(snapshot: Snapshot, recipe: str, **options: int) -> Run:
+    return jobs.start(
+        snapshot=snapshot,
+        recipe=recipe,
+        preset="smoke",
+        options=options,
+        trigger=Run.Trigger.COMMAND,
+    )
+
+
+def checkpoints(run: Run) -> list[int]:
+    """The steps of a run's checkpoints."""
+    return sorted(int(path.stem) for path in Path(run.folder).glob("checkpoints/*.safetensors"))
+
+
+def trained(run: Run) -> list[int]:
+    """The steps that a run has told of while it learnt, in this order."""
+    lines = map(json.loads, (Path(run.folder) / "progress.jsonl").read_text().splitlines())
+    return [line["step"] for line in lines if line["stage"] == "train"]
 
 
 def processes() -> dict[int, tuple[int, str]]:
@@ -61,12 +79,14 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     start_worker: Callable[[], Worker], snapshot: Snapshot
 ) -> None:
     first = start_worker()
-    run = start(snapshot, "diffusion")
-    wait_for(run, lambda run: run.stage)
+    run = start(snapshot, "diffusion", steps=400, checkpoint_steps=10)
+    wait_for(run, lambda run: run.folder and checkpoints(run))
     assert fitting(run)
     kill_worker(first)
     time.sleep(0.3)
     assert not fitting(run)
+    saved, told = checkpoints(run)[-1], len(trained(run))
+    assert 10 <= saved < 400
     run.refresh_from_db()
     assert run.state == State.RUNNING and run.step < run.steps  # nobody knows yet
     Run.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
@@ -75,13 +95,15 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     assert run.state == State.QUEUED
     start_worker()
     wait_for(run, lambda run: run.state == State.SUCCEEDED)
-    assert run.attempts == 2 and run.step == run.steps
+    assert run.attempts == 2 and run.step == run.steps == 400
+    assert min(trained(run)[told:]) >= saved  # it went on from there
 
     model = Model.objects.get(run=run)
-    wait_for(run, lambda run: Model.objects.filter(run=run).exclude(feedback=None))
+    wait_for(run, lambda run: Model.objects.filter(run=run, feedback__isnull=False))
     drawn = snapshot.project.images.exclude(generated_by="")
     assert set(drawn.values_list("prompt", flat=True)) >= {"a circle"}
     model.refresh_from_db()
+    assert model.verdict and model.verdict["judges"] and model.verdict["why"]
     assert model.feedback == {
         "pictures": drawn.count(),
         "questions": Question.objects.filter(tile__image__in=drawn).count(),
