@@ -67,13 +67,15 @@ def compare(options: dict[str, str]) -> int:
     if verdict == "explode":
         print("error: There is too little memory.", file=sys.stderr)
         return 1
-    judges = [{"name": "r_precision@judge", "new": 0.5, "current": 0.4, "says": verdict}]
-    judges[0] |= {"difference": 0.1, "low": 0.02, "high": 0.2, "margin": 0.05}
+    judge: dict[str, object] = {"name": "r_precision@judge", "new": 0.5, "current": 0.4}
+    judge |= {"says": verdict, "difference": 0.1, "low": 0.02, "high": 0.2, "margin": 0.05}
+    judges = [judge]
     answers = json.loads(Path(options["--answers"]).read_text())
     if min(map(len, answers.values())) >= 20:
         new, current = (sum(answers[name]) / len(answers[name]) for name in ("new", "current"))
         says = "worse" if new < current - 0.2 else "cannot tell"
-        judges.append({"name": "people", "new": new, "current": current, "says": says})
+        people: dict[str, object] = {"new": new, "current": current, "says": says}
+        judges.append({"name": "people", **people})
     promoted = all(judge["says"] != "worse" for judge in judges)
     said = {"promoted": promoted, "why": f"It is {verdict}.", "judges": judges}
     Path(options["--out"]).write_text(json.dumps(said))
