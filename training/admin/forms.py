@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
 from labeling.models import Project, Snapshot
@@ -32,7 +33,8 @@ class TrainForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 40, "spellcheck": "false"}),
         help_text="In place of the preset's, one a line: <code>steps=5000</code>; lora needs "
-        "<code>base=</code>, a folder of Stable Diffusion or its name on the hub.",
+        "<code>base=</code>, a folder of Stable Diffusion or its name on the hub. Of two recipes, "
+        "the second takes them.",
     )
     seed = forms.IntegerField(
         min_value=0, max_value=runs.SEED_LIMIT - 1, initial=0, help_text="The same seed repeats."
@@ -42,7 +44,7 @@ class TrainForm(forms.Form):
         super().__init__(*args, **kwargs)
         self._choose("source", [("Freeze a snapshot now", _projects()), _frozen()])
         self._choose("what", _presets())
-        self._choose("clip", [("", "the sentence encoder"), *_clips()])
+        self._choose("clip", [("", _usual_reader()), *_clips()])
 
     def _choose(self, name: str, choices: Any) -> None:
         field = self.fields[name]
@@ -102,6 +104,10 @@ def _presets() -> list[tuple[str, list[tuple[str, str]]]]:
         ]
         groups.append((f"{recipe}: {about}", presets))
     return groups
+
+
+def _usual_reader() -> str:
+    return settings.CLIP_MODEL or "the sentence encoder"
 
 
 def _clips() -> list[tuple[str, str]]:

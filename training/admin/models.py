@@ -22,7 +22,7 @@ from training.models import Generation, Model
 class ModelAdmin(RecordAdmin[Model]):
     """What the gate says of a model; a person may make any of them the current one."""
 
-    list_display = ["__str__", "project", "place", "why", "its_run", "gave_back", "created_at"]
+    list_display = ["__str__", "project", "place_and_why", "gave_back", "made"]
     list_filter = ["recipe", "current", "project"]
     list_select_related = ["project", "run"]
     fields = ["project", "recipe", "place", "its_run", "gave_back", "folder", "created_at"]
@@ -68,9 +68,14 @@ class ModelAdmin(RecordAdmin[Model]):
     def place(self, model: Model) -> str:
         return verdicts.standing(model)
 
-    @admin.display(description="why")
-    def why(self, model: Model) -> str:
-        return str((model.verdict or {}).get("why", "–"))
+    @admin.display(description="place", ordering="current")
+    def place_and_why(self, model: Model) -> SafeString:
+        why = (model.verdict or {}).get("why", "")
+        return format_html("<strong>{}</strong><br>{}", verdicts.standing(model), why)
+
+    @admin.display(description="made", ordering="created_at")
+    def made(self, model: Model) -> str:
+        return f"{model.created_at:%d %b %H:%M}"
 
     @admin.display(description="run")
     def its_run(self, model: Model) -> SafeString:
