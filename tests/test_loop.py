@@ -98,6 +98,7 @@ def train(snapshot: Snapshot, recipe: str) -> Model:
 
 
 def wait_for_feedback(model: Model) -> dict[str, object]:
+    """The worker lets the gate judge the model first."""
     deadline = time.monotonic() + TRAINING_SECONDS
     while not model.feedback and time.monotonic() < deadline:
         time.sleep(0.3)
@@ -128,9 +129,10 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path):
     snapshot = Snapshot.objects.get()
     assert (snapshot.state, snapshot.counts["images"]) == (Snapshot.State.READY, 32)
 
-    # a model says what it thinks of the open questions
+    # a model passes the gate, and says what it thinks of the open questions
     clip = train(snapshot, "clip")
     assert wait_for_feedback(clip)["opinions"]
+    assert clip.current and clip.verdict["promoted"] and clip.promotions.get().by_gate
     assert asked.filter(opinion__isnull=False).exclude(told=0).exists()
 
     # what it sees in all tiles stays, and is learned from with what people say
@@ -143,6 +145,7 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path):
     # another draws, and what it drew is asked about, marked as generated
     diffusion = train(snapshot, "diffusion")
     assert wait_for_feedback(diffusion)["questions"]
+    assert diffusion.current == diffusion.verdict["promoted"], diffusion.verdict["why"]
     drawn = Image.objects.exclude(generated_by="")
     assert drawn.exists() and Question.objects.filter(tile__image__in=drawn).exists()
     call_command("generate", str(diffusion.pk), "an apple", count=2, out=tmp_path / "drawn")
