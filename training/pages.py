@@ -1,44 +1,65 @@
-"""The page that draws from a prompt, and from none."""
+"""The studio: the page that draws from a prompt, and from none."""
+
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.cache import never_cache
 
-from training import drawing, feedback
+from training import feedback, wishes
 from training.models import Model
+
+OFFERED = 40  # models to choose from
 
 
 @never_cache
-def draw(request: HttpRequest) -> HttpResponse:
-    """Prompt, number, seed and guidance; the pictures come by the API."""
-    models = list(
-        Model.objects.filter(recipe="diffusion", current=True)
-        .select_related("project", "run__snapshot")
-        .order_by("project__name")
-    )
+def studio(request: HttpRequest) -> HttpResponse:
+    """What to draw, with which model; the pictures come by the API."""
+    models = list(wishes.models()[:OFFERED])
     chosen = _chosen(request, models)
+    if chosen and chosen not in models:
+        models.append(chosen)
     context = {
-        "models": models,
+        "models": _told(models),
         "model": chosen,
         "project": chosen.project if chosen else None,
-        "learnt_from": _learnt_from(chosen) if chosen else None,
-        "suggestions": feedback.best_known(chosen.project) if chosen else [],
         "may_ask": request.user.is_staff and request.user.has_perm("labeling.add_question"),
-        "limits": drawing,
+        "limits": wishes,
     }
-    return render(request, "draw.html", context)
+    return render(request, "studio.html", context)
 
 
 def _chosen(request: HttpRequest, models: list[Model]) -> Model | None:
     """`?model=3`, be it current or not, or `?project=demo`; else the first."""
     number = request.GET.get("model", "")
     if number.isascii() and number.isdigit() and len(number) < 19:
-        asked = Model.objects.filter(pk=int(number), recipe="diffusion")
-        if found := asked.select_related("project", "run__snapshot").first():
+        if found := wishes.models().filter(pk=int(number)).first():
             return found
     slug = request.GET.get("project")
     return next((m for m in models if m.project.slug == slug), models[0] if models else None)
+
+
+def _told(models: list[Model]) -> list[dict[str, Any]]:
+    """What the page knows of each model."""
+    projects = {model.project_id: model.project for model in models}
+    suggestions = {
+        pk: [concept.phrase for concept in feedback.best_known(project)]
+        for pk, project in projects.items()
+    }
+    return [
+        {
+            "id": model.pk,
+            "name": f"{model.recipe} no. {model.pk}",
+            "current": model.current,
+            "project": model.project.name,
+            "learnt_from": _learnt_from(model),
+            "suggestions": suggestions[model.project_id],
+            "completes": model.recipe in wishes.COMPLETING,
+            "examples": len(wishes.examples(model)) if model.recipe in wishes.COMPLETING else 0,
+        }
+        for model in models
+    ]
 
 
 def _learnt_from(model: Model) -> int | None:
@@ -46,4 +67,4 @@ def _learnt_from(model: Model) -> int | None:
     return snapshot.counts.get("train") if snapshot else None
 
 
-urlpatterns = [path("draw/", draw, name="draw")]
+urlpatterns = [path("draw/", studio, name="draw")]

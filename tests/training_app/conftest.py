@@ -9,12 +9,13 @@ import pytest
 from PIL import Image, ImageDraw
 
 if TYPE_CHECKING:  # settings are not read yet when this file is
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from django.contrib.auth.models import User
 
     from labeling.models import Project, Snapshot
+    from training.models import Model
 
 COLOURS = ("red", "green", "blue", "orange")
 SHAPES = ("circle", "square")
@@ -85,6 +86,36 @@ def behave(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     monkeypatch.setattr(children, "MODULE", "tests.training_app.child")
     monkeypatch.setattr(supervise, "INTERVAL", 0.05)
     return lambda behaviour: monkeypatch.setenv("BEHAVIOUR", behaviour)
+
+
+@pytest.fixture
+def model(bare_snapshot: Snapshot, tmp_path: Path) -> Model:
+    """One whose pictures a stand-in draws."""
+    from tests.training_app.studio import make_model
+
+    return make_model(bare_snapshot, tmp_path, recipe="diffusion")
+
+
+@pytest.fixture
+def completing(model: Model, tmp_path: Path) -> Model:
+    """Another, which completes pictures."""
+    from tests.training_app.studio import make_model
+
+    assert model.run.snapshot
+    return make_model(model.run.snapshot, tmp_path, recipe="autoregressive")
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Draws in the place of `python -m training`."""
+    from django.core.cache import cache
+
+    from training import children, serving
+
+    cache.clear()  # nobody has wished for anything yet
+    monkeypatch.setattr(children, "MODULE", "tests.training_app.child")
+    yield
+    serving.close()
 
 
 @pytest.fixture

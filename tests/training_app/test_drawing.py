@@ -3,53 +3,29 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from PIL import Image as Pillow
 
-from labeling.models import Image, Question, Snapshot
-from training import children, drawing, jobs, serving
+from labeling.models import Image, Question
+from tests.training_app.studio import ADDRESS, wish
+from training import drawing, jobs
 from training.api.generations import WishThrottle
-from training.models import Generation, Model, Run
+from training.models import Generation, Model
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-    from playwright.sync_api import Page
     from pytest_django.fixtures import SettingsWrapper
-    from pytest_django.live_server_helper import LiveServer
 
 State = Generation.State
-ADDRESS = "/api/v1/generations/"
 
 
-@pytest.fixture(autouse=True)
-def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    cache.clear()  # nobody has wished for anything yet
-    monkeypatch.setattr(children, "MODULE", "tests.training_app.child")
-    yield
-    serving.close()
-
-
-@pytest.fixture
-def model(bare_snapshot: Snapshot, tmp_path: Path) -> Model:
-    snapshot = bare_snapshot
-    (tmp_path / "config.json").write_text("{}")
-    run = Run.objects.create(project=snapshot.project, snapshot=snapshot, recipe="diffusion")
-    return Model.objects.create(
-        project=snapshot.project, run=run, recipe="diffusion", folder=str(tmp_path), current=True
-    )
-
-
-def wish(client: Client, **fields: object) -> dict[str, object]:
-    response = client.post(ADDRESS, fields, content_type="application/json")
-    return {"status": response.status_code} | response.json()
+pytestmark = pytest.mark.usefixtures("stand_in")
 
 
 def picture_size(client: Client, address: str) -> tuple[int, int]:
@@ -202,26 +178,3 @@ def test_the_page_says_what_to_do_where_there_is_no_model(client: Client, traine
 @pytest.mark.parametrize("query", ["?model=4711", "?model=x", "?model=" + "9" * 99, "?project=%00"])
 def test_a_wrong_choice_of_model_falls_back(client: Client, model: Model, query: str) -> None:
     assert "What shall it draw?" in client.get(f"/draw/{query}").content.decode()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_person_draws_in_the_browser(
-    live_server: LiveServer, model: Model, page: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jobs, "wake", lambda task, *arguments: None)
-    page.goto(f"{live_server.url}/draw/")
-    page.get_by_label("Prompt").fill("a blue square")
-    page.keyboard.press("Enter")
-    page.get_by_text("Waiting for a worker").wait_for()
-    jobs.draw(str(Generation.objects.get().pk))
-    page.get_by_role("heading", name="“a blue square”").wait_for()
-    pictures = page.get_by_alt_text("“a blue square”, picture")
-    assert pictures.count() == 4
-    pictures.nth(3).wait_for()
-    assert pictures.first.evaluate("image => image.clientWidth") == 192
-    assert page.get_by_alt_text("The nearest training picture").count() == 4
-    page.reload()
-    page.get_by_role("heading", name="“a blue square”").wait_for()
-    page.get_by_role("button", name="Draw others").click()
-    page.get_by_text("Waiting for a worker").wait_for()
-    assert set(Generation.objects.values_list("seed", flat=True)) == {0, 4}

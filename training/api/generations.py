@@ -44,7 +44,7 @@ class PictureSerializer(serializers.ModelSerializer[Sample]):
     url = serializers.SerializerMethodField()
     nearest_url = serializers.SerializerMethodField(help_text="The most alike training picture.")
     nearest_distance = serializers.SerializerMethodField()
-    asked = serializers.BooleanField(source="image_id", help_text="Whether people are asked.")
+    asked = serializers.SerializerMethodField(help_text="Whether people are asked about it.")
 
     class Meta:
         model = Sample
@@ -60,6 +60,9 @@ class PictureSerializer(serializers.ModelSerializer[Sample]):
 
     def get_nearest_distance(self, sample: Sample) -> float | None:
         return sample.nearest[0].get("distance") if sample.nearest else None
+
+    def get_asked(self, sample: Sample) -> bool:
+        return sample.image_id is not None
 
     def _number(self, sample: Sample) -> int:
         return list(sample.generation.samples.all()).index(sample) + 1

@@ -1,0 +1,40 @@
+/** What the page says. Knows no DOM. */
+
+export function title({ kind, prompt, second_prompt: last }) {
+  const first = prompt ? `“${prompt}”` : "Its own guess";
+  if (kind === "completion") return prompt ? `Completed: ${first}` : "Completed";
+  if (kind !== "strip" || last === prompt) return first;
+  return `${first} to ${last ? `“${last}”` : "its own guess"}`;
+}
+
+export function waiting({ state, ahead }) {
+  if (state === "drawing") return "Drawing …";
+  if (ahead === 0) return "Waiting for a worker …";
+  return ahead === 1 ? "One drawing is before yours …" : `${ahead} drawings are before yours …`;
+}
+
+/** How it ended, where no pictures came of it. */
+export function ended({ state, error }) {
+  return state === "cancelled" ? "Cancelled: nothing was drawn." : `It was not drawn. ${error}`;
+}
+
+export function made({ seed, second_seed: last, guidance }, model) {
+  const seeds = last === null || last === seed ? `seed ${seed}` : `seeds ${seed} to ${last}`;
+  const parts = [model ?? "a model that has gone", seeds];
+  if (guidance !== null) parts.push(`guidance ${guidance}`);
+  return parts.join(", ");
+}
+
+export function about({ learnt_from: count, project, current }) {
+  const pictures = count ? `${count.toLocaleString("en")} pictures` : "few pictures";
+  const standing = current ? "" : "It is not the current model of its recipe. ";
+  return (
+    `This model has learnt from ${pictures} of “${project}” and from nothing else. ${standing}` +
+    "It largely recalls what it has seen, and broad words, like “food”, blur. " +
+    "So beside each picture is the one that it is nearest to."
+  );
+}
+
+export function asked(count) {
+  return count === 1 ? "One new question." : `${count} new questions.`;
+}
