@@ -51,7 +51,8 @@ from training.recipes import load_drawer
 
 MARGIN = 0.05  # of shares: by how much a model may be worse and still be called no worse
 LOG_LOSS = 0.02  # the same in nats
-SHARE = 0.1  # and of the current model's distance from real pictures
+SHARE = 0.1  # and of the current model's distance from real pictures, if that is more than how
+# far by chance two lots of real pictures are apart
 ANSWERS = 20  # about pictures of either model
 PEOPLE = "people"
 
@@ -189,6 +190,7 @@ class _Sheet:
     ) -> None:
         seed, samples, _ = settings(folder, abouts[0])
         self.judge = judge
+        self.training = snapshot.train
         self.seeds = list(range(seed, seed + samples))
         fixed = list(abouts[0]["prompts"]) or [""]
         held_out = replace(exams.of_held_out(snapshot, seed, samples), seeds=tuple(self.seeds))
@@ -246,18 +248,12 @@ class _Sheet:
         return np.concatenate(parts)
 
     def _kid(self, exam: Exam, mine: Tensor, theirs: Tensor) -> Judgement:
-        """By the first picture of each prompt, so that pictures are independent."""
-        real, step = self.judge.rows(exam.rows), len(exam.seeds)
-        one, other = mine[::step], theirs[::step]
-        new, current = judges.kid(real, one).value, judges.kid(real, other).value
-        value, low, high = judges.kid_difference(real, one, other)
-        return Judgement(
-            f"kid@{self.judge.name}",
-            new,
-            current,
-            Figure(-value, -high, -low),
-            SHARE * abs(current),
-        )
+        real, name = self.judge.rows(exam.rows), f"kid@{self.judge.name}"
+        new, current = judges.kid(real, mine).value, judges.kid(real, theirs).value
+        value, low, high = judges.kid_difference(real, mine, theirs)
+        floor = judges.kid(real, self.judge.rows(exams.spread(self.training, len(real))))
+        margin = max(SHARE * abs(current), floor.high - floor.value)
+        return Judgement(name, new, current, Figure(-value, -high, -low), margin)
 
 
 def _paired(name: str, new: Values, current: Values, margin: float, up: bool = True) -> Judgement:

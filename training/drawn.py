@@ -38,6 +38,7 @@ from training.recipes.base import Drawer
 
 NEAR_COPY = 0.5  # of the distance between neighbouring training pictures
 ENOUGH = 20  # pictures that a distance needs
+FEW = 10  # real pictures that a judge's worth needs
 PIXELS = 32  # at which colours are looked at
 COLOURS = list(colours.PROTOTYPES)
 COMPARED = 128  # pixels; held-out pictures need be no larger to be held against training pictures
@@ -188,7 +189,7 @@ def _worth(judge: FeatureModel, snapshot: Snapshot) -> dict[str, dict[str, float
     ))  # fmt: skip
     worth: dict[str, dict[str, float]] = {judge.name: {}, "pixels": {}}
     for key, rows in (("real", test), ("real_training", train)):
-        if rows:
+        if len(rows) >= FEW:
             asked = [(str(named_colour(row)), _thing(row)) for row in rows]
             worth[judge.name][key] = float(_clip_hits(judge.rows(rows), asked, judge).mean())
     both = (test + train)[:AT_MOST]
@@ -222,8 +223,7 @@ def _held_out(exam: Exam, images: Tensor, judge: FeatureModel, snapshot: Snapsho
             known = float(change(exam.cosines(real, judge)).mean())
             metrics |= named(f"{name}@{judge.name}", figure, chance=others, real=known)
     if len(exam.rows) >= ENOUGH:
-        step = max(1, len(snapshot.train) // len(exam.rows))
-        floor = judge.rows(snapshot.train[::step][: len(exam.rows)])
+        floor = judge.rows(exams.spread(snapshot.train, len(exam.rows)))
         metrics |= _distances(images, real, floor, judge.name)
     return metrics
 

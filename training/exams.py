@@ -103,6 +103,11 @@ def of_concepts(snapshot: Snapshot, seeds: Sequence[int]) -> Exam:
     return Exam("_concepts", tuple(names[index] for index in order[:CONCEPTS]), tuple(seeds))
 
 
+def spread(rows: Sequence[Row], count: int) -> Sequence[Row]:
+    """About ``count`` of the rows, evenly spread."""
+    return rows[:: max(1, len(rows) // count)][:count]
+
+
 def shown(snapshot: Snapshot, prompts: Sequence[str]) -> tuple[list[Row], Tensor]:
     """Training pictures of the prompts, and the number of each one's prompt."""
     found = [

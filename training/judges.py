@@ -80,7 +80,11 @@ def kid(real: Tensor, drawn: Tensor) -> Figure:
 
 
 def kid_difference(real: Tensor, first: Tensor, second: Tensor) -> Figure:
-    """The first's kernel distance less the second's; rows of both belong to the same prompts."""
+    """The first's kernel distance less the second's.
+
+    Both (n · copies, E) hold as many pictures for each of the real ones (n, E), side by side, and
+    are left out together with them.
+    """
     one, other = kid_statistic(real, first), kid_statistic(real, second)
     return _blockwise(lambda kept: one(kept) - other(kept), len(real), len(first))
 
@@ -120,7 +124,8 @@ def _off_diagonal(kernel: Tensor) -> float:
 
 def _blockwise(statistic: Callable[[Kept], float], first: int, second: int) -> Figure:
     """The statistic of all rows, with the interval of a jackknife that leaves out blocks."""
-    blocks = torch.arange(first) % GROUPS, torch.arange(second) % GROUPS
+    copies = max(1, second // first)
+    blocks = torch.arange(first) % GROUPS, torch.arange(second) // copies % GROUPS
     whole = statistic((torch.arange(first), torch.arange(second)))
     groups = min(GROUPS, first // 2, second // 2)
     if groups < 2:
