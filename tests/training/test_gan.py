@@ -278,9 +278,20 @@ def test_a_part_of_a_batch_has_a_loss_too(snapshot: Snapshot, cache: Path) -> No
         assert all(torch.isfinite(phase.loss(count)) for count in (1, 3))
 
 
-def test_compiling_is_refused_by_name() -> None:
-    with pytest.raises(TrainingError, match="compile"):
-        configure("gan", "smoke", {"compile": True})
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"compile": True}, "compile"),
+        ({"flips": 0.8}, "flips"),
+        ({"space": "pixels", "size": 24}, "size"),
+        ({"space": "pixels", "width": 8}, "width"),
+        ({"space": "pixels", "width": 100}, "width"),
+        ({"space": "nowhere"}, "space"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_by_name(options: dict[str, object], name: str) -> None:
+    with pytest.raises(TrainingError, match=f"The option {name}"):
+        configure("gan", "smoke", options)
 
 
 @pytest.mark.parametrize("size", [16, 32])

@@ -27,6 +27,7 @@ from training.nets.gan import (
     ComponentGenerator,
     PixelDiscriminator,
     PixelGenerator,
+    widths,
 )
 from training.nets.pca import PCA, fit
 from training.recipes.base import Config, Phase, Source, Tell, changed
@@ -68,6 +69,19 @@ class GANConfig(Config):
         if self.compile:
             raise TrainingError(
                 "The option compile must be false: no gradient of a gradient survives it."
+            )
+        if self.flips > 0.5:
+            raise TrainingError(
+                "The option flips must be at most 0.5: else pictures come mirrored."
+            )
+        if self.space == "components":
+            return
+        if self.size not in (8, 16, 32, 64, 128, 256):
+            raise TrainingError("The option size must be 8, 16, 32, 64, 128 or 256 for pixels.")
+        channels = widths(self.width, self.size)
+        if channels[0] != self.width or any(c * self.expansion % self.group for c in channels):
+            raise TrainingError(
+                "The option width must be at least 32, and a multiple of group at every resolution."
             )
 
 
