@@ -17,6 +17,7 @@ from training.recipes.base import Drawer
 OPTIONS = {
     "diffusion": {"steps": 120, "grid_steps": 0},
     "autoregressive": {"steps": 120, "grid_steps": 0},
+    "gan": {"steps": 120, "grid_steps": 0},
 }
 DRAWERS = [name for name in OPTIONS if RECIPES[name].draws]
 

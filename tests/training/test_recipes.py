@@ -11,7 +11,7 @@ from training.recipes import RECIPES, configure
 from training.recipes.base import Config, Source, Training
 
 
-@pytest.fixture(params=["autoregressive", "clip", "diffusion"])
+@pytest.fixture(params=["autoregressive", "clip", "diffusion", "gan"])
 def config(request: pytest.FixtureRequest) -> Config:
     options = {"text": "words"} if request.param == "clip" else {}
     return configure(request.param, "smoke", {"steps": 40, "learning_rate": 3e-3, **options})
