@@ -153,7 +153,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "grid_steps": 30,
             },
         ),
-        "cpu": Preset("minutes, on two processor cores", {"steps": 1200}),
+        "cpu": Preset("minutes, on two processor cores", {"steps": 2000}),
         "gpu": Preset(
             "hours, on a GPU: 64 pixels",
             {
@@ -166,6 +166,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "width": 512,
                 "depth": 12,
                 "heads": 8,
+                "dropout": 0.1,
                 "checkpoint_steps": 2000,
                 "grid_steps": 4000,
             },
@@ -181,6 +182,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "width": 512,
                 "depth": 12,
                 "heads": 8,
+                "dropout": 0.1,
                 "checkpoint_steps": 2000,
                 "grid_steps": 4000,
             },

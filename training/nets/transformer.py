@@ -153,7 +153,8 @@ class Transformer(nn.Module):
         nothing = self.levels * self.codes
         entered = tokens + offsets
         if self.training and self.forget:
-            gone = torch.rand(batch, known, 1, device=tokens.device) < self.forget
+            often = 2 * self.forget * torch.rand(batch, 1, 1, device=tokens.device)
+            gone = torch.rand(batch, known, 1, device=tokens.device) < often
             entered = entered.masked_fill(gone, nothing)
         border = tokens.new_full((batch, self.side, self.levels), nothing)
         padded = torch.cat([border, entered], dim=1)  # (B, side + t, L)

@@ -37,7 +37,7 @@ class AutoregressiveConfig(Config):
     FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "top_k")
     SAMPLING: ClassVar[tuple[str, ...]] = ("guidance", "temperature", "top_k", "top_p")
 
-    batch: int = 64
+    batch: int = 32
     size: int = 32  # pixels
     tokens: str = "patches"  # or the pixels of a palette
     patch: int = 4  # pixels that a patch is wide and high
@@ -54,7 +54,7 @@ class AutoregressiveConfig(Config):
     guidance: float = 2.0
     temperature: float = 1.0  # 0: always the likeliest token
     top_k: int = 0  # draw among so many of the likeliest tokens; 0: among all
-    top_p: float = 1.0  # draw among the likeliest that have this share together
+    top_p: float = 0.9  # draw among the likeliest that have this share together
 
     def __post_init__(self) -> None:
         if self.size % (2 * self.grain):
