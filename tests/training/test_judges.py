@@ -164,3 +164,13 @@ def test_a_classifier_ignores_what_nobody_knows() -> None:
     partial[50:] = torch.nan
     known = judges.classifier(images[:50], truth[:50])
     assert torch.allclose(judges.classifier(images, partial), known, atol=1e-5)
+
+
+def test_several_pictures_of_a_prompt_narrow_what_is_known_of_two_models() -> None:
+    real = features(1, 60)
+    one = features(2, 240, shift=0.3)
+    other = features(3, 240)
+    several = judges.kid_difference(real, one, other)
+    first = judges.kid_difference(real, one[::4], other[::4])
+    assert several.high - several.low < first.high - first.low
+    assert judges.kid_difference(real, one, one) == (0, 0, 0)
