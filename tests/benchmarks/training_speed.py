@@ -1,143 +1,274 @@
-"""Training images a second on this machine: the `cpu` preset against a U-Net on pixels.
+"""How fast diffusion trains and draws on this machine, beside diffusers' networks.
 
-    python tests/benchmarks/training_speed.py SNAPSHOT [--seconds 20] [--threads 2]
+    python tests/benchmarks/training_speed.py SNAPSHOT [--seconds 120] [--threads 2]
+        [--parts learning sampling presets]
 
-The U-Net is the plain conditional one of most tutorials (three levels, two residual blocks each,
-32 pixels), of as many parameters as the preset's network; loop, batch, texts and optimiser are
-the same. Prints a Markdown table.
+- ``learning``: the `cpu` preset, and diffusers' UNet2DConditionModel and DiTTransformer2DModel of
+  about as many parameters: the same pictures, texts, loss, loop and optimiser. Theirs take batches
+  of 32, since at the preset's 192 they would make a handful of steps. Images a second, the share
+  of a step that reading the batch takes, and R-precision of the fixed prompts by the same judge
+  after as many seconds of training each.
+- ``sampling``: 20 Heun steps with guidance at batch 64, beside diffusers' scheduler and networks.
+- ``presets``: the DiTs of the presets for GPUs: images a second, the share of the measured rate of
+  matrix products, and sampling. Without a GPU, one step of a small batch of the first alone.
+
+Prints Markdown tables.
 """
 
 import argparse
 import os
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import interpolate, silu
+from diffusers_networks import SIZE, Transformer, UNet, pipeline
+from torch import nn
 
-from training.data import read_snapshot
+from training import exams, feature_models, judges
+from training.clip import device
+from training.conditions import asked
+from training.data import Snapshot, read_snapshot
+from training.exams import Exam
+from training.feature_models import FeatureModel
 from training.loop import Loop
-from training.nets.mlp import FREQUENCIES, waves
-from training.recipes import PRESETS
-from training.recipes.diffusion import DiffusionConfig, DiffusionTraining
+from training.prompts import fixed_prompts
+from training.recipes import configure
+from training.recipes.base import Phase, Source
+from training.recipes.diffusion import DiffusionConfig, DiffusionTraining, build_network
+from training.samplers import noise
 
-PIXELS = 32
-WIDTH = 96  # channels of the U-Net's first level: 6M parameters
-WARM = 3  # steps that are not timed
-
-
-class ResidualBlock(nn.Module):
-    def __init__(self, before: int, after: int, condition: int) -> None:
-        super().__init__()
-        self.first = nn.Sequential(nn.GroupNorm(8, before), nn.SiLU(), _conv(before, after))
-        self.told = nn.Linear(condition, after)
-        self.second = nn.Sequential(nn.GroupNorm(8, after), nn.SiLU(), _conv(after, after))
-        self.skip = nn.Conv2d(before, after, 1) if before != after else nn.Identity()
-
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        hidden = self.first(x) + self.told(condition)[:, :, None, None]
-        out: Tensor = self.skip(x) + self.second(hidden)
-        return out
+BATCH, STEPS = 64, 20  # of sampling
+GPU = ("gpu-s", "gpu-m", "gpu-l")
+ONCE = {"told", "rest", "mix", "modulation"}  # parts of a network that see no patches
+SEEDS = 3  # pictures a prompt that are judged
 
 
-class UNet(nn.Module):
-    """Pixels (B, 3, s, s), time (B,), text (B, E) to pixels."""
+@dataclass(frozen=True)
+class Contestant:
+    name: str
+    training: DiffusionTraining
 
-    def __init__(self, width: int, text: int) -> None:
-        super().__init__()
-        condition = 2 * width
-        self.told = nn.Linear(text + 2 * FREQUENCIES, condition)
-        self.enter = _conv(3, width)
-        widths = [width, width * 3 // 2, width * 2]
-        down, up, before = [], [], width
-        for after in widths:
-            down += [
-                ResidualBlock(before, after, condition),
-                ResidualBlock(after, after, condition),
-            ]
-            before = after
-        for after in reversed(widths):
-            up += [ResidualBlock(before + after, after, condition)]
-            up += [ResidualBlock(after, after, condition)]
-            before = after
-        self.down, self.up = nn.ModuleList(down), nn.ModuleList(up)
-        self.leave = _conv(width, 3)
-
-    def forward(self, x: Tensor, t: Tensor, text: Tensor) -> Tensor:
-        condition = silu(self.told(torch.cat([text, waves(t)], 1)))
-        x, kept = self.enter(x), []
-        for first, second in zip(self.down[::2], self.down[1::2], strict=True):
-            x = second(first(x, condition), condition)
-            kept.append(x)
-            x = nn.functional.avg_pool2d(x, 2)
-        for first, second in zip(self.up[::2], self.up[1::2], strict=True):
-            x = torch.cat([interpolate(x, scale_factor=2.0), kept.pop()], 1)
-            x = second(first(x, condition), condition)
-        out: Tensor = self.leave(x)
-        return out
+    @property
+    def parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.training.network.parameters())
 
 
-def _conv(before: int, after: int) -> nn.Conv2d:
-    return nn.Conv2d(before, after, 3, padding=1)
+def preset(name: str, **options: object) -> DiffusionConfig:
+    config = configure("diffusion", name, options)
+    assert isinstance(config, DiffusionConfig)
+    return config
 
 
-class PixelTraining:
-    """The same loss on pixels, with the texts of the preset's own training."""
-
-    def __init__(self, latent: DiffusionTraining) -> None:
-        self.latent = latent
-        self.network = UNet(WIDTH, latent.encoder.width)
-        images = torch.from_numpy(latent.pixels.copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
-        self.images = interpolate(images, (PIXELS, PIXELS), mode="area")
-
-    def loss(self) -> Tensor:
-        _, _, text, _ = self.latent.draw_batch()
-        x0 = self.images[torch.randint(len(self.images), (len(text),))]
-        t = torch.sigmoid(torch.randn(len(x0)) + self.latent.config.time_mean)
-        at = t.view(-1, 1, 1, 1)
-        predicted = self.network(at * x0 + (1 - at) * torch.randn_like(x0), t, text)
-        remaining = (1 - at).clamp(min=self.latent.config.time_clamp)
-        return ((predicted - x0) / remaining).square().mean()
+def with_network(config: DiffusionConfig, source: Source, network: nn.Module) -> DiffusionTraining:
+    """The recipe on pixels with a network that is not its own."""
+    training = DiffusionTraining(config, source)
+    training.network = network.to(device())
+    training.phases = (Phase("flow", training.network, training.loss),)
+    return training
 
 
-def rate(loop: Loop, batch: int, seconds: float) -> float:
-    """Images a second over ``seconds`` of steps."""
-    for _ in range(WARM):
+def contestants(source: Source) -> list[Contestant]:
+    config = preset("cpu")
+    own = DiffusionTraining(config, source)
+    pixels = replace(
+        config, network="dit", size=SIZE, patch=2, width=64, depth=1, hues=0.0, batch=32, warmup=20
+    )
+    text = own.encoder.width
+    torch.manual_seed(0)
+    rivals = {"UNet2DConditionModel": UNet(text), "DiTTransformer2DModel": Transformer(text)}
+    return [
+        Contestant(f"`cpu` preset, {config.size} px", own),
+        *(
+            Contestant(f"diffusers `{name}`, {SIZE} px", with_network(pixels, source, network))
+            for name, network in rivals.items()
+        ),
+    ]
+
+
+def synchronised() -> float:
+    if device().type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def seconds_of(work: Callable[[], object], times: int) -> float:
+    """Seconds that one call takes."""
+    start = synchronised()
+    for _ in range(times):
+        work()
+    return (synchronised() - start) / times
+
+
+# Learning
+
+
+def learning(source: Source, seconds: float) -> None:
+    judge = feature_models.choose(source.snapshot, 300, source.cache)
+    exam = exams.fixed(fixed_prompts(source.snapshot), range(SEEDS))
+    chance = judges.chance(len(exam.texts))
+    print(f"R-precision of {len(exam.prompts)} prompts by {judge.name}; chance {chance:.2f}.\n")
+    print("| network | parameters | batch | images/s | reading | steps | R-precision |")
+    print("|---|---|---|---|---|---|---|")
+    for contestant in contestants(source):
+        print(learned(contestant, exam, judge, seconds), flush=True)
+    print()
+
+
+def learned(contestant: Contestant, exam: Exam, judge: FeatureModel, seconds: float) -> str:
+    training = contestant.training
+    loop = Loop(training, training.config, seed=0, time_limit=seconds)
+    while not loop.finished:
         loop.advance()
-    start, steps = time.monotonic(), 0
-    while time.monotonic() - start < seconds:
+    rate = loop.step * training.config.batch / loop.elapsed
+    read = seconds_of(lambda: training.draw_batch(training.config.batch), 20)
+    model = training.model(loop.ema.network).adjusted({"sampler": "euler"})
+    right = judges.mean(exam.hits(judge.pictures(exam.draw(model)), judge))
+    return (
+        f"| {contestant.name} | {contestant.parameters / 1e6:.1f}M | {training.config.batch} | "
+        f"{rate:,.0f} | "
+        f"{read / (loop.elapsed / loop.step):.1%} | {loop.step:,} | "
+        f"{right.value:.2f} ({right.low:.2f} to {right.high:.2f}) |"
+    )
+
+
+# Sampling
+
+
+def sampling(source: Source) -> None:
+    print(f"{STEPS} Heun steps with guidance at batch {BATCH}:\n")
+    print("| network | sampler | images/s |\n|---|---|---|")
+    for contestant in contestants(source):
+        draw(contestant.name, contestant.training)
+    print()
+
+
+def draw(name: str, training: DiffusionTraining) -> None:
+    """By the recipe's sampler and, on pixels, by diffusers' scheduler."""
+    steps = STEPS if training.config.network == "mlp" else 2
+    model = training.model(training.network).adjusted({"sampler": "heun"})
+    prompts = ["a cat"] * BATCH
+    model.draw(prompts, range(BATCH), steps=1)
+    taken = seconds_of(lambda: model.draw(prompts, range(BATCH), steps=steps), 1)
+    print(_row(name, "own", taken, steps, BATCH), flush=True)
+    if training.config.network == "dit":
+        taken = seconds_by_diffusers(training, training.network, BATCH, steps)
+        print(_row(name, "diffusers", taken, steps, BATCH), flush=True)
+
+
+def seconds_by_diffusers(
+    training: DiffusionTraining, network: nn.Module, batch: int, steps: int
+) -> float:
+    condition = asked(training.encoder, ["a cat"] * batch, 1.0)
+    fresh = noise(range(batch), training.space.shape, device())()
+    with torch.autocast(device().type, torch.bfloat16, enabled=device().type == "cuda"):
+        pipeline(network, fresh, condition, 1)
+        return seconds_of(lambda: pipeline(network, fresh, condition, steps), 1)
+
+
+def _row(name: str, sampler: str, seconds: float, steps: int, batch: int) -> str:
+    """Fewer steps are timed where they are slow: 2n − 1 looks at the network for n steps."""
+    whole = seconds * (2 * STEPS - 1) / (2 * steps - 1)
+    part = "" if steps == STEPS else f" (from {steps} steps)"
+    return f"| {name} | {sampler} | {batch / whole:,.1f}{part} |"
+
+
+# The presets for GPUs
+
+
+def presets(source: Source) -> None:
+    gpu = device().type == "cuda"
+    matrix = matrix_rate()
+    kind = "bf16" if gpu else "float32"
+    print(f"Matrix products in {kind}: {matrix / 1e12:,.2f} TFLOP/s measured.\n")
+    print("| preset | parameters | batch | images/s | share of the matrix rate | reading |")
+    print("|---|---|---|---|---|---|")
+    names = GPU if gpu else GPU[:1]
+    for name in names:
+        print(trained(name, source, matrix), flush=True)
+    print("\n| preset | sampler | images/s |\n|---|---|---|")
+    for name in names:
+        draw_preset(name, source, *((BATCH, STEPS) if gpu else (2, 2)))
+    print()
+
+
+def trained(name: str, source: Source, matrix: float) -> str:
+    gpu = device().type == "cuda"
+    config = preset(name) if gpu else preset(name, batch=8)
+    training = DiffusionTraining(config, source)
+    loop = Loop(training, config, seed=0)
+    for _ in range(20 if gpu else 1):
         loop.advance()
-        steps += 1
-    return steps * batch / (time.monotonic() - start)
+    step = seconds_of(loop.advance, 100 if gpu else 2)
+    read = seconds_of(lambda: training.draw_batch(config.batch), 20)
+    share = flops(config) * config.batch / step / matrix
+    count = sum(parameter.numel() for parameter in training.network.parameters())
+    return (
+        f"| {name} | {count / 1e6:.0f}M | {config.batch} | {config.batch / step:,.1f} | "
+        f"{share:.0%} | {read / step:.1%} |"
+    )
+
+
+def draw_preset(name: str, source: Source, batch: int, steps: int) -> None:
+    """The preset's own sampler, and diffusers' network of its size by diffusers' scheduler."""
+    config = preset(name)
+    training = DiffusionTraining(config, source)
+    model, prompts = training.model(training.network), ["a cat"] * batch
+    model.draw(prompts, range(batch), steps=1)
+    taken = seconds_of(lambda: model.draw(prompts, range(batch), steps=steps), 1)
+    print(_row(name, "own", taken, steps, batch), flush=True)
+    text, heads = training.encoder.width, config.width // 64
+    like = Transformer(text, config.width, config.depth, heads, config.patch, config.size)
+    taken = seconds_by_diffusers(training, like.to(device()).eval(), batch, steps)
+    print(_row(f"diffusers' DiT like {name}", "diffusers", taken, steps, batch), flush=True)
+
+
+def matrix_rate() -> float:
+    """Floating-point operations a second of large matrix products."""
+    gpu = device().type == "cuda"
+    side, kind = (8192, torch.bfloat16) if gpu else (2048, torch.float32)
+    a, b = (torch.randn(side, side, device=device(), dtype=kind) for _ in range(2))
+    seconds_of(lambda: a @ b, 2)
+    return 2 * side**3 / seconds_of(lambda: a @ b, 50 if gpu else 5)
+
+
+def flops(config: DiffusionConfig) -> float:
+    """Of training on one picture: a look and, twice as long, its gradient."""
+    tokens = (config.size // config.patch) ** 2
+    with torch.device("meta"):
+        network = build_network(config, 0, 384, 0)
+    per_token = sum(
+        module.weight.numel()
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d) and not ONCE & set(name.split("."))
+    )
+    attention = 2 * tokens * config.width * config.depth  # a token's products with all others
+    return 3 * 2 * tokens * (per_token + attention)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("snapshot", type=Path)
-    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cache", type=Path)
+    parts = ("learning", "sampling", "presets")
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    config = PRESETS["diffusion"]["cpu"]
-    assert isinstance(config, DiffusionConfig)
-    with tempfile.TemporaryDirectory() as cache:
-        latent = DiffusionTraining(
-            config, read_snapshot(options.snapshot), cache=Path(cache), seed=0
-        )
-    pixel = PixelTraining(latent)
-    rows: list[tuple[str, int, DiffusionTraining | PixelTraining]] = [
-        (f"`cpu` preset: flow on {config.components} principal components", config.size, latent),
-        ("U-Net on pixels", PIXELS, pixel),
-    ]
-    print("| network | pixels | parameters | images/s |\n|---|---|---|---|")
-    for name, size, training in rows:
-        count = sum(p.numel() for p in training.network.parameters()) / 1e6
-        speed = rate(Loop(training, config, seed=0), config.batch, options.seconds)
-        print(f"| {name} | {size} | {count:.1f}M | {speed:,.0f} |", flush=True)
+    snapshot: Snapshot = read_snapshot(options.snapshot)
+    with tempfile.TemporaryDirectory() as temporary:
+        source = Source(snapshot, options.cache or Path(temporary), seed=0)
+        if "learning" in options.parts:
+            learning(source, options.seconds)
+        if "sampling" in options.parts:
+            sampling(source)
+        if "presets" in options.parts:
+            presets(source)
 
 
 if __name__ == "__main__":
