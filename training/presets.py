@@ -69,7 +69,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "grid_steps": 30,
             },
         ),
-        "cpu": Preset("minutes, on two processor cores", {"steps": 2400}),
+        "cpu": Preset("minutes, on two processor cores", {"steps": 2800, "hues": 0.2}),
         "gpu-s": Preset(
             "ten minutes, on a GPU: 32 pixels",
             {**PIXELS, "steps": 14_000, "size": 32, "patch": 2, "width": 384},
