@@ -33,7 +33,8 @@ def machine() -> str:
     except OSError:
         names = []
     processor = (names or [platform.processor() or platform.machine()])[0]
-    words = f"{processor}, {torch.get_num_threads()} threads"
+    count = torch.get_num_threads()
+    words = f"{processor}, {count} thread{'s' if count > 1 else ''}"
     return f"{words}; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else words
 
 
@@ -53,7 +54,7 @@ def write_report(folder: Path) -> Path:
         page.curves(
             {
                 "Loss": progress.curve(folder),
-                "Pictures a second": progress.curve(folder, "images_per_second")[:-1],
+                "Pictures a second": _steady(progress.curve(folder, "images_per_second")),
             }
         ),
         page.metrics(progress.metrics(folder)),
@@ -65,6 +66,15 @@ def write_report(folder: Path) -> Path:
     path = folder / "report.html"
     write_bytes(path, page.whole(f"{asked['recipe']} {folder.name}", parts).encode())
     return path
+
+
+def _steady(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """The medians of seven neighbours: lines written in quick succession time next to nothing."""
+    values = [value for _, value in points]
+    return [
+        (step, float(np.median(values[max(0, index - 3) : index + 4])))
+        for index, (step, _) in enumerate(points)
+    ]
 
 
 def _object(path: Path) -> dict[str, Any]:
