@@ -73,8 +73,9 @@ class Transformer(nn.Module):
     """Tokens (B, T, L) of square pictures, T = side², to logits (B, T, L, K) of each.
 
     A position is told the token before it and the one above it; nothing of itself or later ones.
-    ``forget`` is how often, in training, a token is withheld from those after it: they heed the
-    condition more, and drawn tokens that are a little off lead them less astray.
+    ``forget`` is how often, in training, a token is withheld from those after it; from some
+    pictures many, from others few. So they heed the condition more, and drawn tokens that are a
+    little off lead them less astray.
     """
 
     def __init__(

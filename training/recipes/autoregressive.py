@@ -47,7 +47,7 @@ class AutoregressiveConfig(Config):
     depth: int = 4
     heads: int = 4
     dropout: float = 0.0
-    forget: float = 0.2  # how often a token is withheld from those after it
+    forget: float = 0.3  # how often a token is withheld from those after it, on average
     drop: float = 0.1  # how often the text is withheld
     flips: float = 0.3  # how often a picture is mirrored
     jitter: float = 0.5  # how far texts, of length 1, are moved at most: others put it otherwise
