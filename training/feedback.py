@@ -23,7 +23,6 @@ CONCEPTS = 8
 CAPTIONS = 4
 PICTURES = 4  # of each
 SECONDS = 3600.0
-GUIDANCE = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +91,6 @@ def pictures(model: Model) -> dict[str, Any]:
             out=Path(name),
             count=PICTURES,
             seed=model.pk * PICTURES,
-            guidance=GUIDANCE,
             log=Path(model.run.folder) / "pictures.txt",
         )
         images = {  # a model that draws the same twice is asked about once
