@@ -101,7 +101,7 @@ def request(
 def _check_queue(wish: Generation) -> None:
     waiting = Generation.objects.filter(state__in=[State.QUEUED, State.DRAWING])
     if (total := waiting.count()) >= settings.DRAW_QUEUE:
-        raise QueueFullError(f"{total} drawings are waiting already: try again in a minute.")
+        raise QueueFullError(f"The queue is full, with {total} waiting: try again in a minute.")
     own = waiting.filter(requested_by=wish.requested_by_id, visitor=wish.visitor)
     if (wish.requested_by_id or wish.visitor) and own.count() >= OWN_LIMIT:
         raise QueueFullError(

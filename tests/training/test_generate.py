@@ -80,3 +80,48 @@ def test_a_value_out_of_range_is_refused(
     with pytest.raises(SystemExit) as stop:
         main(["sample", str(drawn / "model"), *arguments])
     assert stop.value.code == 2
+
+
+def test_a_strip_ends_in_what_is_drawn_alone(drawn: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "ends.txt"
+    prompts.write_text("a red square\na blue square\n")
+    model, strip = str(drawn / "model"), tmp_path / "strip"
+    ends = ["--prompts", str(prompts), "--out", str(strip), "--between", "--count", "5"]
+    assert main(["sample", model, *ends, "--seed", "3", "--second-seed", "4"]) == 0
+    lines = [json.loads(line) for line in (strip / "samples.jsonl").read_text().splitlines()]
+    assert [line["seed"] for line in lines] == [3, None, None, None, 4]
+    with Image.open(strip / "strip.png") as image:
+        assert image.size == (5 * 16, 16)
+    alone = tmp_path / "alone"
+    single = ["--prompts", str(prompts), "--out", str(alone), "--seed", "3"]
+    assert main(["sample", model, *single]) == 0
+    with Image.open(alone / "0000-00.png") as one, Image.open(strip / "0000-00.png") as end:
+        pairs = zip(one.tobytes(), end.tobytes(), strict=True)
+        assert max(abs(a - b) for a, b in pairs) <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--between"], "two prompts or two seeds"),
+        (["--between", "--count", "1"], "at least two"),
+        (["--between", "--complete", "x.png"], "Either"),
+        (["--second-seed", "1"], "--between"),
+        (["--complete", "x.png"], "completes no pictures"),
+        (["--option", "temperature=0.8"], "no option 'temperature'"),
+        (["--option", "sampler=dice"], "sampler must be one of"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(
+    drawn: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    said: str,
+) -> None:
+    prompts, out = tmp_path / "one.txt", tmp_path / "out"
+    prompts.write_text("a red square\n")
+    arguments = ["--prompts", str(prompts), "--out", str(out), *options]
+    assert main(["sample", str(drawn / "model"), *arguments]) == 1
+    assert said in capsys.readouterr().err
+    assert not out.exists()

@@ -144,7 +144,7 @@ def test_it_says_that_the_queue_is_full(studio: Page, settings: SettingsWrapper)
     settings.DRAW_QUEUE = 1
     drawing.request(model=Model.objects.get(), prompt="x")
     ask_for(studio, "a frog")
-    expect(studio.get_by_role("status")).to_contain_text("1 drawings are waiting already")
+    expect(studio.get_by_role("status")).to_contain_text("The queue is full, with 1 waiting")
 
 
 def test_it_says_how_many_are_before(studio: Page) -> None:

@@ -60,10 +60,12 @@ export class Gallery {
     const size = Math.max(...drawn.map((image) => image.naturalWidth), 0);
     if (!size) return;
     const strip = this.#list.classList.contains("strip");
+    const columns = strip ? columnsOf(this.#list.parentElement.clientWidth, drawn.length, size) : 0;
     const room = strip
-      ? roomInStrip(this.#list.clientWidth, drawn.length, size)
+      ? this.#list.parentElement.clientWidth / columns
       : Math.min(SHOWN, drawn[0].parentElement.clientWidth);
     const scale = SCALES.findLast((one) => one * size <= room) ?? 1;
+    this.#list.style.maxInlineSize = strip ? `${columns * scale * size}px` : "";
     for (const image of this.#list.querySelectorAll(".drawn-new")) {
       image.width = image.height = scale * size;
       image.classList.toggle("coarse", size <= COARSE && image.naturalWidth <= COARSE);
@@ -74,12 +76,11 @@ export class Gallery {
   }
 }
 
-/** As few rows as leave each picture large enough. */
-function roomInStrip(width, count, size) {
-  const least = Math.max(LEAST, size);
+/** Pictures in a row of a strip: as few and as even rows as leave each picture large enough. */
+function columnsOf(width, count, size) {
   for (let rows = 1; rows < count; rows++) {
-    const room = width / Math.ceil(count / rows);
-    if (room >= least) return room;
+    const columns = Math.ceil(count / rows);
+    if (width / columns >= Math.max(LEAST, size)) return columns;
   }
-  return width;
+  return 1;
 }

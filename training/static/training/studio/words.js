@@ -2,7 +2,7 @@
 
 export function title({ kind, prompt, second_prompt: last }) {
   const first = prompt ? `“${prompt}”` : "Its own guess";
-  if (kind === "completion") return prompt ? `Completed: ${first}` : "Completed";
+  if (kind === "completion") return prompt ? `${first}, completed` : "Completed";
   if (kind !== "strip" || last === prompt) return first;
   return `${first} to ${last ? `“${last}”` : "its own guess"}`;
 }
