@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from training import serve
+from training.generate import Artist, Wish
 from training.recipes.base import Tell
 
 
@@ -111,14 +112,14 @@ def test_noise_is_answered_too(talk: Talk, line: str) -> None:
 def test_a_drawing_stops_when_it_is_cancelled(
     talk: Talk, wish: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def draw(self: serve.Artist, asked: serve.Wish, tell: Tell | None = None) -> None:
+    def draw(self: Artist, asked: Wish, tell: Tell | None = None) -> None:
         assert tell
         talk.say({"cancel": "1"})
         while True:
             tell(0.5)
 
     with monkeypatch.context() as patch:
-        patch.setattr(serve.Artist, "draw", draw)
+        patch.setattr(Artist, "draw", draw)
         assert talk.ask(wish()) == {"id": "1", "cancelled": True}
     assert "pictures" in talk.ask(wish(id="2"))
 
