@@ -62,7 +62,7 @@ def test_it_draws_the_colour_that_it_is_asked_for(model: Model, colour: str, cha
 
 def test_guidance_one_is_the_conditional_model(model: Model) -> None:
     x, t = torch.randn(2, *model.space.shape), torch.full((2,), 0.5)
-    told = asked(model.encoder, ["a", "b"], 1.0)
+    told = asked(model.listener.encoder, ["a", "b"], 1.0)
     with torch.no_grad():
         plain = guided(model.network, told, 1.0)(x, t)
         assert torch.equal(plain, model.network(x, t, told))

@@ -6,26 +6,24 @@ conditioned on text and on belief in it (arXiv 2405.20324).
 
 import math
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from training import samplers
-from training.clip import TextEncoder, default_spec, device, text_encoder
+from training.clip import default_spec, device, text_encoder
 from training.codebook import Codebook, fitted
-from training.conditions import Condition, Conditions, asked
-from training.data import Pictures, Pixels, digest, pack, png, tiled, uint8
-from training.files import TrainingError, read_json, under, write_json, write_tensors
+from training.conditions import Condition, Conditions
+from training.data import Pictures, Pixels, digest, pack, uint8
+from training.files import TrainingError, under
 from training.nets.transformer import Transformer
 from training.next_token import draw_tokens
-from training.recipes.base import Config, Phase, Source, Tell, changed
+from training.recipes.base import Config, Phase, Source, Tell, changed, grid_of
+from training.recipes.stored import Listener, read_model, read_weights, write_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,11 +109,7 @@ class AutoregressiveTraining:
         return tokens, condition
 
     def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
-        """A row a prompt, from the same noise each time."""
-        columns = self.config.samples
-        wanted = [prompt for prompt in prompts for _ in range(columns)]
-        pictures = self.model(network).draw(wanted, list(range(columns)) * len(prompts))
-        return png(tiled(pictures, columns))
+        return grid_of(self.model(network), prompts, self.config.samples)
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
@@ -124,8 +118,8 @@ class AutoregressiveTraining:
     def model(self, network: nn.Module) -> "Model":
         """The model that the run would end with if ``network`` were its last."""
         assert isinstance(network, Transformer)
-        ratings, certain = len(self.conditions.ratings), self.conditions.certain
-        return Model(self.config, network, self.codebook, self.encoder, certain, ratings)
+        listener = Listener(self.encoder, self.conditions.certain, len(self.conditions.ratings))
+        return Model(self.config, network, self.codebook, listener)
 
 
 def build_network(config: AutoregressiveConfig, codes: int, text: int, ratings: int) -> Transformer:
@@ -161,9 +155,7 @@ class Model:
     config: AutoregressiveConfig
     network: Transformer
     codebook: Codebook
-    encoder: TextEncoder
-    certain: float  # the belief to ask for: that of the surest texts in training
-    ratings: int
+    listener: Listener
 
     @property
     def size(self) -> int:
@@ -193,7 +185,7 @@ class Model:
         ``steps`` changes nothing: there is one a patch.
         """
         noise = fresh_noise(seeds, self.config)
-        return self._pictures(self._asked(prompts, belief), noise, guidance, tell)
+        return self._pictures(self.listener.asked(prompts, belief), noise, guidance, tell)
 
     def between(
         self,
@@ -206,11 +198,7 @@ class Model:
         tell: Tell | None = None,
     ) -> Pixels:
         """uint8 (count, s, s, 3): conditions on a line, noise on the arc between the two."""
-        share = torch.linspace(0, 1, count, device=device())
-        ends = self._asked(prompts, None)
-        text = ends.text[:1].lerp(ends.text[1:], share[:, None])
-        belief = ends.belief[:1].lerp(ends.belief[1:], share)
-        condition = Condition(text, belief, ends.ratings[:1].expand(count, -1))
+        condition, share = self.listener.between(prompts, count)
         first, last = fresh_noise(seeds, self.config)
         return self._pictures(condition, samplers.arc(first, last, share), guidance, tell)
 
@@ -228,7 +216,7 @@ class Model:
         tokens = self._encode(pictures)
         given = tokens[:, : tokens.shape[1] // 2]
         noise = fresh_noise(seeds, self.config)
-        drawn = self._pictures(self._asked(prompts, belief), noise, guidance, tell, given)
+        drawn = self._pictures(self.listener.asked(prompts, belief), noise, guidance, tell, given)
         drawn[:, : self.size // 2] = pictures[:, : self.size // 2]
         return drawn
 
@@ -245,13 +233,9 @@ class Model:
         found = []
         for start in range(0, len(pixels), 64):
             tokens = self._encode(pixels[start : start + 64])
-            condition = self._asked(prompts[start : start + 64], belief)
+            condition = self.listener.asked(prompts[start : start + 64], belief)
             found.append(nats(network(tokens, condition), tokens).cpu())
         return torch.cat(found) if found else torch.zeros(0)
-
-    def _asked(self, prompts: Sequence[str], belief: float | None) -> Condition:
-        belief = self.certain if belief is None else belief
-        return asked(self.encoder, prompts, belief, self.ratings)
 
     def _encode(self, pixels: Pixels) -> Tensor:
         if pixels.shape[1:] != (self.size, self.size, 3):
@@ -279,54 +263,23 @@ class Model:
         """Write the model folder."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"codebook.{k}": v for k, v in self.codebook.state_dict().items()}
-        write_tensors(folder / "model.safetensors", tensors)
-        network = {
-            **asdict(self.config),
-            "text": self.encoder.width,
-            "ratings": self.ratings,
-            "certain": self.certain,
-        }
-        clip = {**self.encoder.spec, "identity": self.encoder.identity}
-        write_json(folder / "config.json", {**about, "network": network, "clip": clip})
+        write_model(folder, about, self.config, self.listener, tensors)
 
 
 def load(folder: Path) -> Model:
     """The model of a model folder; raises ``TrainingError`` where it holds none."""
-    about = read_json(folder / "config.json")
-    try:
-        network = dict(about["network"])
-        text, ratings = int(network["text"]), int(network["ratings"])
-        certain = float(network["certain"])
-        known = {field.name: network[field.name] for field in fields(AutoregressiveConfig)}
-        config = _config(folder, known)
-        encoder = text_encoder({k: v for k, v in about["clip"].items() if k != "identity"})
-        identity = about["clip"]["identity"]
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise TrainingError(f"{folder / 'config.json'} does not describe a model.") from None
-    if encoder.identity != identity:
-        raise TrainingError(f"{folder} was trained with the texts of {identity}, now changed.")
-    parts = _parts(folder / "model.safetensors", config, text, ratings)
-    return Model(config, *parts, encoder, certain, ratings)
+    config, listener = read_model(folder, AutoregressiveConfig)
 
+    def build(stored: dict[str, Tensor]) -> Model:
+        tensors = {name: tensor.float() for name, tensor in stored.items()}
+        if config.depth > len(tensors):
+            raise ValueError(config.depth)
+        with torch.device("meta"):
+            codebook = Codebook(config.grain, *tensors["codebook.codes"].shape[:2])
+            width, ratings = listener.encoder.width, listener.ratings
+            network = build_network(config, codebook.count, width, ratings)
+        codebook.load_state_dict(under("codebook.", tensors), assign=True)
+        network.load_state_dict(under("network.", tensors), assign=True)
+        return Model(config, network.requires_grad_(False), codebook, listener)
 
-def _config(folder: Path, values: dict[str, Any]) -> AutoregressiveConfig:
-    try:
-        return changed(AutoregressiveConfig(steps=1), values)
-    except TrainingError as error:
-        raise TrainingError(f"{folder / 'config.json'}: {error}") from None
-
-
-def _parts(
-    path: Path, config: AutoregressiveConfig, text: int, ratings: int
-) -> tuple[Transformer, Codebook]:
-    """The network and its codebook; nothing is laid out that the file does not hold."""
-    with suppress(OSError, SafetensorError, RuntimeError, KeyError, TypeError):
-        tensors = {name: tensor.float() for name, tensor in load_file(path).items()}
-        if config.depth <= len(tensors):
-            with torch.device("meta"):
-                codebook = Codebook(config.grain, *tensors["codebook.codes"].shape[:2])
-                network = build_network(config, codebook.count, text, ratings)
-            codebook.load_state_dict(under("codebook.", tensors), assign=True)
-            network.load_state_dict(under("network.", tensors), assign=True)
-            return network.requires_grad_(False), codebook
-    raise TrainingError(f"{path} is missing, broken or of another shape.")
+    return read_weights(folder, build)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 from torch import Tensor, nn
 
 from training.clip import Spec
-from training.data import Pixels, Snapshot
+from training.data import Pixels, Snapshot, png, tiled
 from training.files import TrainingError
 
 Tell = Callable[[float], None]  # hears the share that is done; may raise to stop
@@ -174,3 +174,10 @@ class Drawer(Protocol):
 
     def adjusted(self, options: dict[str, Any]) -> Self:
         """With other sampling options; raises ``TrainingError`` where one is off."""
+
+
+def grid_of(drawer: Drawer, prompts: Sequence[str], columns: int) -> bytes:
+    """A PNG with a row a prompt, from the same noise each time."""
+    wanted = [prompt for prompt in prompts for _ in range(columns)]
+    pictures = drawer.draw(wanted, list(range(columns)) * len(prompts))
+    return png(tiled(pictures, columns))

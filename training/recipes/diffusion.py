@@ -5,26 +5,24 @@ x_t = t·x₀ + (1 − t)·ε; the network predicts x₀, the loss is on the vel
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from training.clip import TextEncoder, default_spec, device, text_encoder
-from training.conditions import Condition, Conditions, asked
-from training.data import Pixels, digest, pack, png, tiled
-from training.files import TrainingError, read_json, under, write_json, write_tensors
+from training.clip import default_spec, device, text_encoder
+from training.conditions import Condition, Conditions
+from training.data import Pixels, digest, pack
+from training.files import TrainingError, under
 from training.hues import named, recoloured
 from training.nets.dit import DiT
 from training.nets.mlp import ConditionalMLP
 from training.nets.pca import PCA, fit
-from training.recipes.base import Config, Phase, Source, Tell, changed
+from training.recipes.base import Config, Phase, Source, Tell, changed, grid_of
+from training.recipes.stored import Listener, read_model, read_weights, write_model
 from training.samplers import SAMPLERS, Noise, Predict, arc, guided, noise
 from training.spaces import LinearSpace, LinearStock, PixelSpace, PixelStock, Space, Stock
 
@@ -123,11 +121,7 @@ class DiffusionTraining:
         return self.stock.batch(rows, mirrored), mirrored, condition
 
     def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
-        """A row a prompt, from the same noise each time."""
-        columns = self.config.samples
-        wanted = [prompt for prompt in prompts for _ in range(columns)]
-        pictures = self.model(network).draw(wanted, list(range(columns)) * len(prompts))
-        return png(tiled(pictures, columns))
+        return grid_of(self.model(network), prompts, self.config.samples)
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
@@ -135,8 +129,8 @@ class DiffusionTraining:
 
     def model(self, network: nn.Module) -> "Model":
         """The model that the run would end with if ``network`` were its last."""
-        certain, ratings = self.conditions.certain, len(self.conditions.ratings)
-        return Model(self.config, network, self.space, self.encoder, certain, ratings)
+        listener = Listener(self.encoder, self.conditions.certain, len(self.conditions.ratings))
+        return Model(self.config, network, self.space, listener)
 
 
 def _told(told: Tensor) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -164,9 +158,7 @@ class Model:
     config: DiffusionConfig
     network: nn.Module
     space: Space
-    encoder: TextEncoder
-    certain: float  # the belief to ask for: that of the surest texts in training
-    ratings: int  # how many there are, asked for at their best
+    listener: Listener
 
     @property
     def size(self) -> int:
@@ -188,7 +180,7 @@ class Model:
     ) -> Pixels:
         """uint8 (n, s, s, 3), one a prompt and seed; no prompt is the unconditional model."""
         fresh = noise(seeds, self.space.shape, device())
-        condition = self._asked(prompts, belief)
+        condition = self.listener.asked(prompts, belief)
         return self._pictures(condition, fresh, guidance, steps, tell)
 
     def between(
@@ -202,13 +194,7 @@ class Model:
         tell: Tell | None = None,
     ) -> Pixels:
         """uint8 (count, s, s, 3): conditions on a line, noise on the arc between the two."""
-        ends = self._asked(prompts, None)
-        share = torch.linspace(0, 1, count, device=device())
-        condition = Condition(
-            ends.text[:1].lerp(ends.text[1:], share[:, None]),
-            ends.belief[:1].lerp(ends.belief[1:], share),
-            ends.ratings[:1].expand(count, -1),
-        )
+        condition, share = self.listener.between(prompts, count)
         both = noise(seeds, self.space.shape, device())
 
         def fresh() -> Tensor:
@@ -219,10 +205,6 @@ class Model:
 
     def adjusted(self, options: dict[str, Any]) -> Self:
         return replace(self, config=changed(self.config, options, sampling=True))
-
-    def _asked(self, prompts: Sequence[str], belief: float | None) -> Condition:
-        trust = self.certain if belief is None else belief
-        return asked(self.encoder, prompts, trust, self.ratings)
 
     @torch.no_grad()
     def _pictures(
@@ -244,54 +226,32 @@ class Model:
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        network = {
-            **asdict(self.config),
-            "text": self.encoder.width,
-            "certain": self.certain,
-            "ratings": self.ratings,
-        }
+        sizes = {}
         if isinstance(self.space, LinearSpace):
             tensors |= {f"pca.{k}": v for k, v in self.space.pca.state_dict().items()}
-            network["components"] = self.space.pca.components
-        write_tensors(folder / "model.safetensors", tensors)
-        clip = {**self.encoder.spec, "identity": self.encoder.identity}
-        write_json(folder / "config.json", {**about, "network": network, "clip": clip})
+            sizes["components"] = self.space.pca.components
+        write_model(folder, about, self.config, self.listener, tensors, **sizes)
 
 
 def load(folder: Path) -> Model:
     """The model of a model folder; raises ``TrainingError`` where it holds none."""
-    about = read_json(folder / "config.json")
-    try:
-        network = dict(about["network"])
-        width, ratings = int(network["text"]), int(network["ratings"])
-        certain = float(network["certain"])
-        known = {field.name: network[field.name] for field in fields(DiffusionConfig)}
-        config = changed(DiffusionConfig(steps=1), known)
-        encoder = text_encoder({k: v for k, v in about["clip"].items() if k != "identity"})
-        identity = about["clip"]["identity"]
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise TrainingError(f"{folder / 'config.json'} does not describe a model.") from None
-    if encoder.identity != identity:
-        raise TrainingError(f"{folder} was trained with the texts of {identity}, now changed.")
-    parts = _parts(folder / "model.safetensors", config, width, ratings)
-    return Model(config, *parts, encoder, certain, ratings)
+    config, listener = read_model(folder, DiffusionConfig)
 
+    def build(tensors: dict[str, Tensor]) -> Model:
+        if config.depth > len(tensors):
+            raise ValueError(config.depth)
+        with torch.device("meta"):
+            width, ratings = listener.encoder.width, listener.ratings
+            network = build_network(config, config.components, width, ratings)
+            pca = PCA(config.size, config.components)
+        network.load_state_dict(under("network.", tensors), assign=True)
+        network.requires_grad_(False)
+        if config.network == "dit":
+            return Model(config, network, PixelSpace(config.size), listener)
+        pca.load_state_dict(under("pca.", tensors), assign=True)
+        return Model(config, network, LinearSpace(pca), listener)
 
-def _parts(path: Path, config: DiffusionConfig, text: int, ratings: int) -> tuple[nn.Module, Space]:
-    """The network and its space; nothing is laid out that the file does not hold."""
-    with suppress(OSError, SafetensorError, RuntimeError):
-        tensors = load_file(path)
-        if config.depth <= len(tensors):
-            with torch.device("meta"):
-                network = build_network(config, config.components, text, ratings)
-                pca = PCA(config.size, config.components)
-            network.load_state_dict(under("network.", tensors), assign=True)
-            network.requires_grad_(False)
-            if config.network == "dit":
-                return network, PixelSpace(config.size)
-            pca.load_state_dict(under("pca.", tensors), assign=True)
-            return network, LinearSpace(pca)
-    raise TrainingError(f"{path} is missing, broken or of another shape.")
+    return read_weights(folder, build)
 
 
 def _telling(predict: Predict, tell: Tell | None) -> Predict:
