@@ -5,7 +5,8 @@
 One network (a flow on principal components), equal steps, equal seeds; what differs is what it is
 told of each photograph. A convolutional judge that was trained on the true labels says which class
 each sample shows. Every run's result is kept in FOLDER, so that it goes on where it stopped; the
-tables are printed at the end. About three minutes a run on one core.
+tables are printed at the end. About three minutes a run on one core,
+and eight for the judge before them.
 """
 
 import argparse
@@ -22,8 +23,10 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
+from labeling.aggregation.probe import opinions
 from tests.benchmarks.headline_crowds import (
     NAMES,
     Crowd,
@@ -34,7 +37,16 @@ from tests.benchmarks.headline_crowds import (
     test_truth,
 )
 from tests.benchmarks.headline_features import features
-from tests.benchmarks.headline_judge import Judge, judge_for, projected
+from tests.benchmarks.headline_grid import grid
+from tests.benchmarks.headline_judge import Judge, judge_for, kid, projected, spread
+from tests.benchmarks.headline_tables import (
+    CLEAN,
+    GUIDANCES,
+    TYPICAL,
+    print_judge,
+    print_labels,
+    print_samples,
+)
 from training.clip import default_spec, text_encoder
 from training.conditions import Condition
 from training.data import Pixels, png, tiled
@@ -49,9 +61,10 @@ COMPONENTS, WIDTH, DEPTH, EXPANSION = 192, 256, 3, 3
 TIME_MEAN, TIME_CLAMP, DROP, FLIPS = -0.3, 0.25, 0.1, 0.5
 SURE = 0.8  # the confidence under which a label is dropped
 SAMPLES = 200  # a class
+FEW = 4000  # photographs, beside samples
+SHOWN = 8  # of them in pictures
 EULER = 20
-GUIDANCES = (1.0, 2.0)
-ARMS = ("majority", "weighted", "dropped", "belief", "probe")
+ARMS = ("majority", "weighted", "dropped", "belief", "probe majority", "probe")
 CROWDS = {
     "1": Crowd(1, None),
     "3": Crowd(3, None),
@@ -60,8 +73,6 @@ CROWDS = {
     "1-40": Crowd(1, 0.4),
     "1-60": Crowd(1, 0.6),
 }
-CLEAN = "clean"
-
 Floats = npt.NDArray[np.float64]
 
 
@@ -94,6 +105,8 @@ def arm(name: str, votes: Floats, crowd: Floats, model: Floats, names: Tensor) -
             return Told(told.text, (confidence >= SURE).float(), told.weight, 1.0)
         case "belief":
             return expected(crowd, names)
+        case "probe majority":
+            return certain(model.argmax(1), names)
         case _:
             return expected(model, names)
 
@@ -158,18 +171,6 @@ def draw(network: nn.Module, pca: PCA, names: Tensor, asked: float, guidance: fl
     return np.concatenate(parts)
 
 
-def kid(first: Tensor, second: Tensor) -> float:
-    """Unbiased squared MMD by the kernel (x·y/d + 1)³ of features of length √d."""
-
-    def kernel(x: Tensor, y: Tensor) -> Tensor:
-        return (x @ y.T + 1).double() ** 3
-
-    n, m = len(first), len(second)
-    own = (kernel(first, first).sum() - 8 * n) / (n * (n - 1))
-    other = (kernel(second, second).sum() - 8 * m) / (m * (m - 1))
-    return float(own + other - 2 * kernel(first, second).mean())
-
-
 class Bench:
     """The photographs, their latents and the judge; runs that are done are read, not repeated."""
 
@@ -200,15 +201,11 @@ class Bench:
         return kept["votes"], kept["crowd"], kept["probe"]
 
     def run(self, name: str, crowd: Crowd | None, seed: int) -> dict[str, Any]:
-        path = self.out / f"{crowd.name if crowd else CLEAN} {name} {seed}.json"
+        path = self.out / f"{named(name, crowd, seed)}.json"
         if path.exists():
             done: dict[str, Any] = json.loads(path.read_text())
             return done
-        told = (
-            arm(name, *self.posteriors(crowd), self.names)
-            if crowd
-            else certain(self.truth, self.names)
-        )
+        told = self.told(name, crowd)
         since = time.monotonic()
         config = Config(steps=self.steps, batch=256, learning_rate=2e-3, warmup=100)
         loop = Loop(Flow(told, self.latents, self.pca.scale, seed), config, seed)
@@ -221,84 +218,96 @@ class Bench:
             right = classes.view(len(NAMES), SAMPLES) == torch.arange(len(NAMES))[:, None]
             result[f"accuracy {guidance:g}"] = float(right.float().mean())
             result[f"kid {guidance:g}"] = kid(seen, self.real)
-            shown = drawn.reshape(len(NAMES), SAMPLES, 32, 32, 3)[:, :8].reshape(-1, 32, 32, 3)
-            path.with_name(f"{path.stem} {guidance:g}.png").write_bytes(png(tiled(shown, 8)))
+            result[f"spread {guidance:g}"] = spread(seen.view(len(NAMES), SAMPLES, -1))
+            by_class = drawn.reshape(len(NAMES), SAMPLES, 32, 32, 3)
+            sheet = tiled(by_class[:, :SHOWN].reshape(-1, 32, 32, 3), SHOWN)
+            path.with_name(f"{path.stem} {guidance:g}.png").write_bytes(png(sheet))
         write_json(path, result)
         print(path.stem, result, flush=True)
         return result
 
-    def floor(self) -> dict[str, float]:
-        """What the judge makes of photographs: as they are, and in the components' span."""
-        truth = torch.from_numpy(test_truth(self.folder))
-        _, classes = self.judge.judge(projected(self.pca, self.held_out))
-        trained, _ = self.judge.judge(self.pixels[:2000])
-        trained_spanned, _ = self.judge.judge(projected(self.pca, self.pixels[:2000]))
-        return {
-            "held-out photographs": float(
-                (self.judge.judge(self.held_out)[1] == truth).float().mean()
-            ),
-            "the same in the span": float((classes == truth).float().mean()),
-            "kid of training photographs": kid(trained, self.real),
-            "the same in the span (kid)": kid(trained_spanned, self.real),
+    def told(self, name: str, crowd: Crowd | None) -> Told:
+        if crowd:
+            return arm(name, *self.posteriors(crowd), self.names)
+        told = certain(self.truth, self.names)
+        if name == CLEAN:
+            return told
+        seen = opinions(features(self.pixels, self.out), np.eye(len(NAMES))[self.truth])
+        belief = torch.from_numpy(seen[np.arange(len(seen)), self.truth]).float()
+        return Told(told.text, belief, told.weight, float(belief.quantile(0.9)))
+
+    def shown(self, name: str, crowd: Crowd | None) -> Pixels:
+        """Some samples of the first seed at the highest guidance, (10, SHOWN, 32, 32, 3)."""
+        picture = Image.open(self.out / f"{named(name, crowd, 0)} {GUIDANCES[-1]:g}.png")
+        tiles = np.asarray(picture).reshape(len(NAMES), 32, SHOWN, 32, 3)
+        shown: Pixels = tiles.transpose(0, 2, 1, 3, 4)
+        return shown
+
+    def seen(self) -> dict[str, tuple[float, float, float]]:
+        """What the judge makes of photographs: right, KID to held-out ones, spread of a class."""
+        held_out = torch.from_numpy(test_truth(self.folder))
+        trained = torch.from_numpy(self.truth)
+        few = slice(FEW)
+        sets = {
+            "held-out photographs": (self.held_out, held_out),
+            "the same, in the components' span": (projected(self.pca, self.held_out), held_out),
+            "training photographs": (self.pixels[few], trained[few]),
         }
+        found = {}
+        for name, (pictures, truth) in sets.items():
+            features, classes = self.judge.judge(pictures)
+            each = torch.stack([features[truth == c][:SAMPLES] for c in range(len(NAMES))])
+            distance = 0.0 if name == "held-out photographs" else kid(features[few], self.real)
+            found[name] = float((classes == truth).float().mean()), distance, spread(each)
+        return found
 
 
-def interval(accuracy: float, count: int) -> float:
-    """Half of a 95 % interval of a share."""
-    return 1.96 * float(np.sqrt(accuracy * (1 - accuracy) / count))
-
-
-def print_tables(bench: Bench, crowds: Sequence[Crowd], arms: Sequence[str], seeds: int) -> None:
-    print("| the judge | |\n|---|---|")
-    for name, value in bench.floor().items():
-        print(f"| {name} | {value:.4f} |")
-    print("\n| crowd | labels right: votes, aggregated, with the probe |\n|---|---|")
-    for crowd in crowds:
-        shares = [(p.argmax(1) == bench.truth).mean() for p in bench.posteriors(crowd)]
-        print(f"| {crowd.name} | " + ", ".join(f"{share:.3f}" for share in shares) + " |")
-    for guidance in GUIDANCES:
-        print(f"\nguidance {guidance:g}: samples recognised as asked (KID × 1000; gap closed)\n")
-        print("| told | " + " | ".join(crowd.name for crowd in crowds) + " |")
-        print("|---|" + "---|" * len(crowds))
-        clean = _mean(bench, CLEAN, None, guidance, seeds)
-        print("| clean labels | " + f"{clean[0]:.3f} ({1000 * clean[1]:.0f}) | " * len(crowds))
-        base = {crowd: _mean(bench, "majority", crowd, guidance, seeds)[0] for crowd in crowds}
-        for name in arms:
-            cells = []
-            for crowd in crowds:
-                accuracy, distance = _mean(bench, name, crowd, guidance, seeds)
-                closed = (accuracy - base[crowd]) / (clean[0] - base[crowd])
-                gap = "" if name == "majority" else f"; {closed:.0%}"
-                cells.append(f"{accuracy:.3f} ({1000 * distance:.0f}{gap})")
-            print(f"| {name} | " + " | ".join(cells) + " |")
-    half = interval(0.7, SAMPLES * len(NAMES) * seeds)
-    print(f"\nA share of .7 is known to ±{half:.3f}.")
-
-
-def _mean(
-    bench: Bench, name: str, crowd: Crowd | None, guidance: float, seeds: int
-) -> tuple[float, float]:
-    runs = [bench.run(name, crowd, seed) for seed in range(seeds)]
-    return tuple(  # type: ignore[return-value]
-        float(np.mean([run[f"{key} {guidance:g}"] for run in runs])) for key in ("accuracy", "kid")
-    )
+def named(name: str, crowd: Crowd | None, seed: int) -> str:
+    return f"{crowd.name if crowd else CLEAN} {name} {seed}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--out", type=Path, default=Path("headline"))
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--out", type=Path, default=Path(".data/headline"))
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--judge-epochs", type=float, default=5.0)
-    parser.add_argument("--crowds", default="1,3,3-40,3-60")
+    parser.add_argument("--crowds", default="3-40,1,3-60,3")
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--grid", type=Path, help="a PNG of samples for the first of the crowds")
     options = parser.parse_args()
+    arms = options.arms.split(",")
+    if not (options.folder / "human_labels_train.csv").is_file():
+        parser.error(f"{options.folder} holds no human_labels_train.csv: name CIFAR-10's folder.")
+    if not {*arms} <= {*ARMS} or not {*options.crowds.split(",")} <= {*CROWDS}:
+        parser.error(f"Choose from the arms {', '.join(ARMS)} and the crowds {', '.join(CROWDS)}.")
     torch.set_num_threads(options.threads)
     bench = Bench(options.folder, options.out, options.steps, options.judge_epochs)
     crowds = [CROWDS[name] for name in options.crowds.split(",")]
-    print_tables(bench, crowds, options.arms.split(","), options.seeds)
+    report(bench, crowds, arms, options.seeds)
+    if options.grid:
+        shown = {CLEAN: bench.shown(CLEAN, None)}
+        shown |= {name: bench.shown(name, crowds[0]) for name in arms}
+        grid(shown, NAMES).save(options.grid, optimize=True)
+
+
+def report(bench: Bench, crowds: Sequence[Crowd], arms: Sequence[str], seeds: int) -> None:
+    """Carry out what is missing, seed by seed, then print all of it."""
+
+    def runs(name: str, crowd: Crowd | None) -> list[dict[str, Any]]:
+        return [bench.run(name, crowd, seed) for seed in range(seeds)]
+
+    for seed in range(seeds):
+        for name in (CLEAN, TYPICAL):
+            bench.run(name, None, seed)
+        for crowd in crowds:
+            for name in arms:
+                bench.run(name, crowd, seed)
+    print_judge(bench.seen())
+    print_labels({crowd.name: bench.posteriors(crowd) for crowd in crowds}, bench.truth)
+    print_samples(runs, crowds, arms, SAMPLES * len(NAMES))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ def features(pixels: Pixels, cache: Path) -> Singles:
     if not path.exists():
         patches = _patches(pixels, np.random.default_rng(0))
         mean, whiten = _whitening(patches)
-        words = _words((patches - mean) @ whiten, np.random.default_rng(1))
+        white: Singles = ((patches - mean) @ whiten).astype(np.float32)
+        words = _words(white, np.random.default_rng(1))
         parts = [
             _described(pixels[start : start + 100], mean, whiten, words)
             for start in range(0, len(pixels), 100)

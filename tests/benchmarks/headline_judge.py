@@ -59,6 +59,28 @@ class Judge(nn.Module):
         return normalize(features, dim=1), self.leave(features).argmax(1)
 
 
+def kid(first: Tensor, second: Tensor) -> float:
+    """Unbiased kernel distance (arXiv 1801.01401) of unit features, brought to length √d."""
+    return _within(first) + _within(second) - 2 * float(_kernel(first, second).mean())
+
+
+def _within(features: Tensor) -> float:
+    """The mean kernel between two different ones of unit features (n, d)."""
+    count = len(features)
+    return float(_kernel(features, features).sum() - 8 * count) / (count * (count - 1))
+
+
+def _kernel(first: Tensor, second: Tensor) -> Tensor:
+    return (first @ second.T + 1).double() ** 3
+
+
+def spread(features: Tensor) -> float:
+    """The mean cosine distance between two samples (classes, n, d) of one class."""
+    count = features.shape[1]
+    alike = (features @ features.transpose(1, 2)).sum((1, 2))
+    return float((1 - (alike - count) / (count * (count - 1))).mean())
+
+
 def judge_for(
     folder: Path, pixels: Pixels, truth: Ints, pca: PCA, *, epochs: float, seed: int
 ) -> Judge:
