@@ -317,7 +317,10 @@ class Model:
 
     def _asked(self, prompts: Sequence[str], belief: float | None) -> Condition:
         belief = self.certain if belief is None else belief
-        return asked(self.encoder, prompts, belief, self.ratings)
+        places = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
+        each = asked(self.encoder, list(places), belief, self.ratings)  # embedded once
+        rows = [places[prompt] for prompt in prompts]
+        return Condition(*(part[rows] for part in each))
 
     def _noise(self, seeds: Sequence[int]) -> Tensor:
         return noise(seeds, (self.config.noise,), device())()
