@@ -100,10 +100,11 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
 
     model = Model.objects.get(run=run)
     wait_for(run, lambda run: Model.objects.filter(run=run, feedback__isnull=False))
+    model.refresh_from_db()
+    assert model.verdict and model.verdict["judges"], model.verdict
+    assert model.feedback and "error" not in model.feedback, model.feedback
     drawn = snapshot.project.images.exclude(generated_by="")
     assert set(drawn.values_list("prompt", flat=True)) >= {"a circle"}
-    model.refresh_from_db()
-    assert model.verdict and model.verdict["judges"] and model.verdict["why"]
     assert model.feedback == {
         "pictures": drawn.count(),
         "questions": Question.objects.filter(tile__image__in=drawn).count(),
