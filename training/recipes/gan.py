@@ -7,20 +7,18 @@ unconditional model of both.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from training.clip import TextEncoder, default_spec, device, text_encoder
-from training.conditions import Condition, Conditions, asked
-from training.data import Pixels, digest, pack, png, tiled
-from training.files import TrainingError, read_json, under, write_json, write_tensors
+from training.clip import default_spec, device, text_encoder
+from training.conditions import Condition, Conditions
+from training.data import Pixels, digest, pack
+from training.files import TrainingError, under
 from training.nets.gan import (
     GAN,
     ComponentDiscriminator,
@@ -30,7 +28,8 @@ from training.nets.gan import (
     widths,
 )
 from training.nets.pca import PCA, fit
-from training.recipes.base import Config, Phase, Source, Tell, changed
+from training.recipes.base import Config, Phase, Source, Tell, changed, grid_of
+from training.recipes.stored import Listener, read_model, read_weights, write_model
 from training.samplers import arc, noise
 from training.spaces import LinearSpace, LinearStock, PixelSpace, PixelStock, Space, Stock
 
@@ -204,11 +203,7 @@ class GANTraining:
         return real, torch.where(also, self.space.mirrored(fake), fake), condition
 
     def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
-        """A row a prompt, from the same noise each time."""
-        columns = self.config.samples
-        wanted = [prompt for prompt in prompts for _ in range(columns)]
-        pictures = self.model(network).draw(wanted, list(range(columns)) * len(prompts))
-        return png(tiled(pictures, columns))
+        return grid_of(self.model(network), prompts, self.config.samples)
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
@@ -217,8 +212,8 @@ class GANTraining:
     def model(self, network: nn.Module) -> "Model":
         """The model that the run would end with if ``network`` were its last."""
         assert isinstance(network, GAN)
-        ratings, certain = len(self.conditions.ratings), self.conditions.certain
-        return Model(self.config, network, self.space, self.encoder, certain, ratings)
+        listener = Listener(self.encoder, self.conditions.certain, len(self.conditions.ratings))
+        return Model(self.config, network, self.space, listener)
 
 
 def _stocked(config: GANConfig, pixels: Pixels, seed: int) -> tuple[Space, Stock]:
@@ -245,9 +240,7 @@ class Model:
     config: GANConfig
     network: GAN
     space: Space
-    encoder: TextEncoder
-    certain: float  # the belief to ask for: that of the surest texts in training
-    ratings: int
+    listener: Listener
 
     @property
     def size(self) -> int:
@@ -272,7 +265,9 @@ class Model:
         ``guidance`` moves what the generator is told: 0 is no prompt, 1 as in training, more is
         beyond. ``steps`` changes nothing: there is one.
         """
-        return self._pictures(self._asked(prompts, belief), self._noise(seeds), guidance, tell)
+        return self._pictures(
+            self.listener.asked(prompts, belief), self._noise(seeds), guidance, tell
+        )
 
     def between(
         self,
@@ -285,13 +280,7 @@ class Model:
         tell: Tell | None = None,
     ) -> Pixels:
         """uint8 (count, s, s, 3): conditions on a line, noise on the arc between the two."""
-        share = torch.linspace(0, 1, count, device=device())
-        ends = self._asked(prompts, None)
-        condition = Condition(
-            ends.text[:1].lerp(ends.text[1:], share[:, None]),
-            ends.belief[:1].lerp(ends.belief[1:], share),
-            ends.ratings[:1].expand(count, -1),
-        )
+        condition, share = self.listener.between(prompts, count)
         first, last = self._noise(seeds)
         return self._pictures(condition, arc(first, last, share), guidance, tell)
 
@@ -307,20 +296,13 @@ class Model:
         found = []
         for start in range(0, len(pictures), 64):
             samples = self.space.latents(pictures[start : start + 64])
-            condition = self._asked(prompts[start : start + 64], None)
+            condition = self.listener.asked(prompts[start : start + 64], None)
             found.append(discriminator(samples, condition).cpu())
         return torch.cat(found) if found else torch.zeros(0)
 
     def adjusted(self, options: dict[str, Any]) -> Self:
         """With other sampling options; raises ``TrainingError`` where one is off."""
         return replace(self, config=changed(self.config, options, sampling=True))
-
-    def _asked(self, prompts: Sequence[str], belief: float | None) -> Condition:
-        belief = self.certain if belief is None else belief
-        places = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
-        each = asked(self.encoder, list(places), belief, self.ratings)  # embedded once
-        rows = [places[prompt] for prompt in prompts]
-        return Condition(*(part[rows] for part in each))
 
     def _noise(self, seeds: Sequence[int]) -> Tensor:
         return noise(seeds, (self.config.noise,), device())()
@@ -342,44 +324,22 @@ class Model:
         if isinstance(self.space, LinearSpace):
             tensors |= {f"pca.{k}": v for k, v in self.space.pca.state_dict().items()}
             (components,) = self.space.shape
-        write_tensors(folder / "model.safetensors", tensors)
-        network = {
-            **asdict(self.config),
-            "components": components,
-            "text": self.encoder.width,
-            "ratings": self.ratings,
-            "certain": self.certain,
-        }
-        clip = {**self.encoder.spec, "identity": self.encoder.identity}
-        write_json(folder / "config.json", {**about, "network": network, "clip": clip})
+        write_model(folder, about, self.config, self.listener, tensors, components=components)
 
 
 def load(folder: Path) -> Model:
     """The model of a model folder; raises ``TrainingError`` where it holds none."""
-    about = read_json(folder / "config.json")
-    try:
-        network = dict(about["network"])
-        text, ratings = int(network["text"]), int(network["ratings"])
-        certain = float(network["certain"])
-        known = {field.name: network[field.name] for field in fields(GANConfig)}
-        config = changed(GANConfig(steps=1), known)
-        encoder = text_encoder({k: v for k, v in about["clip"].items() if k != "identity"})
-        identity = about["clip"]["identity"]
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise TrainingError(f"{folder / 'config.json'} does not describe a model.") from None
-    if encoder.identity != identity:
-        raise TrainingError(f"{folder} was trained with the texts of {identity}, now changed.")
-    try:
-        tensors = load_file(folder / "model.safetensors")
+    config, listener = read_model(folder, GANConfig)
+
+    def build(tensors: dict[str, Tensor]) -> Model:
         space = _space(config, under("pca.", tensors))
-        with torch.device("meta"):  # a config edited by hand reserves no memory
-            gan = build_network(config, config.components, text, ratings)
+        with torch.device("meta"):
+            width, ratings = listener.encoder.width, listener.ratings
+            gan = build_network(config, config.components, width, ratings)
         gan.load_state_dict(under("network.", tensors), assign=True)
-    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError):
-        raise TrainingError(
-            f"{folder / 'model.safetensors'} is missing, broken or of another shape."
-        ) from None
-    return Model(config, gan.requires_grad_(False), space, encoder, certain, ratings)
+        return Model(config, gan.requires_grad_(False), space, listener)
+
+    return read_weights(folder, build)
 
 
 def _space(config: GANConfig, tensors: dict[str, Tensor]) -> Space:
