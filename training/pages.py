@@ -33,9 +33,9 @@ def studio(request: HttpRequest) -> HttpResponse:
 def _chosen(request: HttpRequest, models: list[Model]) -> Model | None:
     """`?model=3`, be it current or not, or `?project=demo`; else the first."""
     number = request.GET.get("model", "")
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        if found := wishes.models().filter(pk=int(number)).first():
-            return found
+    plain = number.isascii() and number.isdigit() and len(number) < 19
+    if plain and (found := wishes.models().filter(pk=int(number)).first()):
+        return found
     slug = request.GET.get("project")
     return next((m for m in models if m.project.slug == slug), models[0] if models else None)
 
