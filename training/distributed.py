@@ -18,8 +18,11 @@ def join() -> None:
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
-def leave() -> None:
+def leave(*, together: bool = False) -> None:
+    """Go one's own way; ``together``, once all are done, so that nobody hangs up on another."""
     if dist.is_initialized():
+        if together:
+            dist.barrier()
         dist.destroy_process_group()
 
 

@@ -151,7 +151,7 @@ def _fit(folder: Path, config: RunConfig, progress: Progress, stop: Stop) -> Non
     progress.stage("train")
     _train(folder, loop, progress, stop, prompts)
     leading = distributed.rank() == 0
-    distributed.leave()  # the judge is trained by the first process alone
+    distributed.leave(together=True)  # the judge is trained by the first process alone
     if leading:
         progress.stage("evaluate")
         _finish(folder, config, loop, snapshot, prompts)

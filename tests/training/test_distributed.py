@@ -22,9 +22,9 @@ distributed.share(line.network)
 loop = Loop(line, CONFIG, seed=0)
 for _ in range(3):
     loop.advance()
-weights = [round(float(p), 9) for p in line.network.parameters()]
+weights = [round(p.item(), 9) for p in line.network.parameters()]
 print("says", line.counts, weights, round(loop.loss, 9))
-distributed.leave()
+distributed.leave(together=True)
 """
 
 
