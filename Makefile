@@ -32,6 +32,10 @@ bench: environment
 	$(PYTHON) tests/benchmarks/admin_lists.py
 	$(if $(SNAPSHOT),,@echo "Not measured for want of SNAPSHOT=folder:")
 	$(if $(SNAPSHOT),,@echo) $(PYTHON) tests/benchmarks/training_speed.py "$(SNAPSHOT)"
+	$(if $(SNAPSHOT),,@echo) $(PYTHON) tests/benchmarks/drawing_speed.py "$(SNAPSHOT)"
+	$(if $(SNAPSHOT),,@echo) $(PYTHON) -m tests.benchmarks.judges "$(SNAPSHOT)" .data/cache/judges
+	$(PYTHON) tests/benchmarks/kv_cache.py
+	$(PYTHON) -m tests.benchmarks.lora_speed
 	$(PYTHON) tests/benchmarks/choosing.py
 	$(PYTHON) tests/benchmarks/online_cost.py
 	$(PYTHON) tests/benchmarks/aggregation_speed.py

@@ -86,7 +86,7 @@ def shoot(page: Page, project: Project) -> None:
     page.goto("/draw/")
     page.fill("[name=prompt]", "a green frog")
     page.keyboard.press("Enter")
-    page.wait_for_selector(".drawn img, .picture img, figure img", timeout=90_000)
+    page.wait_for_selector('img[src*="/pictures/4/"]', timeout=90_000)
     keep("draw")
     page.goto("/admin/login/")
     page.fill("[name=username]", "admin")
