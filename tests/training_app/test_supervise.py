@@ -242,7 +242,10 @@ def test_a_full_disk_is_said(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 
 def test_a_snapshot_that_goes_while_its_run_learns_is_named(project: Project) -> None:
     """With the real process, which has read the pictures that it learns from by then."""
-    run = runs.create(project=project, recipe="diffusion", preset="smoke", trigger="api")
+    slow = {"steps": 1200, "checkpoint_steps": 600, "grid_steps": 0}  # enough to be seen at it
+    run = runs.create(
+        project=project, recipe="diffusion", preset="smoke", trigger="api", options=slow
+    )
 
     def lose_the_snapshot(run: Run) -> None:
         if run.stage == "train" and run.snapshot:
