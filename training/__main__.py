@@ -71,8 +71,8 @@ def _run(options: argparse.Namespace) -> None:
                 print(record(options.model, options.snapshot, cache, _judge(options)))
         case "compare":
             from training.compare import compare
-            from training.data import read_snapshot
             from training.files import write_json
+            from training.snapshot import read_snapshot
 
             current = None if str(options.current) == "-" else options.current
             snapshot = read_snapshot(options.snapshot)

@@ -26,9 +26,9 @@ from torch import Tensor
 from training import colours, exams, judges
 from training.calibration import informed
 from training.clip import Spec
-from training.data import Pixels, Row, Snapshot, digest, pack
+from training.data import Pixels, Row, Snapshot, digest, pack, resized
 from training.exams import Exam
-from training.feature_models import FeatureModel, choose, resized
+from training.feature_models import FeatureModel, choose
 from training.files import TrainingError
 from training.judges import Values, named
 from training.latents import Neighbours

@@ -24,13 +24,14 @@ from torch.nn.functional import binary_cross_entropy
 from training import judges
 from training.calibration import Calibration, informed
 from training.clip import Clip, Spec
-from training.data import Row, Snapshot, digest, pack, read_snapshot
+from training.data import Row, Snapshot, digest, pack
 from training.drawn import evaluate_drawer
 from training.files import TrainingError, read_json, write_bytes, write_json
 from training.judges import Values
 from training.opinions import Question, embed_tiles, probabilities
 from training.recipes import RECIPES
 from training.recipes import clip as clip_recipe
+from training.snapshot import read_snapshot
 
 FEW = 10  # held-out captions that retrieval needs
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import normalize
 
 from training import clip, lsa
-from training.data import Pixels, Row, Snapshot, digest, pack
-from training.embeddings import cached
+from training.data import Pixels, Row, Snapshot, digest, pack, resized
+from training.embeddings import embed_pictures
 from training.files import TrainingError, read_json, write_tensors
 from training.loop import Loop
 from training.prompts import text_of
@@ -47,12 +47,7 @@ class FeatureModel:
 
     def rows(self, rows: Sequence[Row]) -> Tensor:
         """Unit rows (n, E) of a snapshot's pictures, encoded once."""
-        if not rows:
-            return torch.zeros(0, self.clip.width)
-        pixels = pack(rows, self.clip.size, self.cache, digest(rows))
-        keys = [f"judge {row.key} {self.clip.size}" for row in rows]
-        encode = self.clip.encode_images
-        return cached(self.cache, self.clip.identity, keys, lambda i: encode(pixels[i]))
+        return embed_pictures(rows, self.clip, self.cache)
 
     def texts(self, texts: Sequence[str]) -> Tensor:
         """Unit rows (n, E)."""
@@ -132,13 +127,3 @@ def _thumbnails(pixels: Pixels) -> Tensor:
     """Values from -1 to 1 (n, 768), and a constant."""
     values = torch.from_numpy(np.asarray(pixels).reshape(len(pixels), -1) / 127.5 - 1).float()
     return torch.cat([values, torch.ones(len(values), 1)], 1)
-
-
-def resized(pixels: Pixels, size: int) -> Pixels:
-    """Pictures (n, s, s, 3) scaled to ``size``."""
-    if pixels.shape[1] == size:
-        return pixels
-    images = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float()
-    scaled = interpolate(images, (size, size), mode="bilinear", antialias=True)
-    array: Pixels = scaled.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
-    return array

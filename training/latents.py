@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from training.clip import device
-from training.data import Pixels
+from training.data import Pixels, resized
 from training.files import TrainingError, read_json, write_json, write_tensors
 from training.nets.pca import PCA, fit
 
@@ -37,7 +35,7 @@ class Neighbours:
     @classmethod
     def fit(cls, pixels: Pixels, names: Sequence[str]) -> "Neighbours":
         """Of uint8 pictures (n, s, s, 3), compared in their principal components."""
-        small = _small(pixels, min(SIDE, pixels.shape[1]))
+        small = resized(pixels, min(SIDE, pixels.shape[1]))
         pca = fit(small, COMPONENTS, seed=0)
         sides = [pca.encode_all(side) * pca.scale for side in (small, small[:, :, ::-1])]
         return cls(list(names), pca, torch.stack(sides))
@@ -47,7 +45,7 @@ class Neighbours:
 
         Pixels run from 0 to 1, and a mirrored training picture is as near as the picture.
         """
-        small = _small(pixels, self.pca.size)
+        small = resized(pixels, self.pca.size)
         distance = self._distances(self.pca.encode_all(small) * self.pca.scale)
         found = distance.topk(min(count, len(self.names)), largest=False)
         return found.values, found.indices
@@ -89,15 +87,3 @@ class Neighbours:
             return cls(names, pca, coefficients)
         except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError):
             raise TrainingError(f"{folder / 'neighbours.safetensors'} cannot be read.") from None
-
-
-def _small(pixels: Pixels, size: int) -> Pixels:
-    """The pictures (n, s, s, 3) scaled to ``size``, a part at a time."""
-    if pixels.shape[1] == size:
-        return pixels
-    parts = []
-    for start in range(0, len(pixels), 1024):
-        images = torch.from_numpy(np.array(pixels[start : start + 1024])).permute(0, 3, 1, 2)
-        resized = interpolate(images.float(), (size, size), mode="bilinear", antialias=True)
-        parts.append(resized.round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy())
-    return np.concatenate(parts)

@@ -12,11 +12,12 @@ from PIL import Image
 
 from training import progress
 from training import report_page as page
-from training.data import Pixels, Snapshot, load, png, read_snapshot
+from training.data import Pixels, Snapshot, load, png
 from training.drawn import NEAR_COPY
 from training.files import TrainingError, read_json, write_bytes
 from training.latents import Neighbours
 from training.report_page import Like, Strip
+from training.snapshot import read_snapshot
 
 STEPS = 6  # sample grids that are shown, at most
 COLUMNS = 3  # pictures of a prompt in each

@@ -17,7 +17,7 @@ import torch
 from training import distributed, evaluate
 from training.calibration import calibrate
 from training.config import RunConfig, read_config
-from training.data import Snapshot, digest, pack, read_snapshot
+from training.data import Snapshot, digest, pack
 from training.files import (
     TrainingError,
     append_line,
@@ -32,6 +32,7 @@ from training.recipes import RECIPES, load_drawer
 from training.recipes import clip as clip_recipe
 from training.recipes.base import Source, Training
 from training.report import machine, write_report
+from training.snapshot import read_snapshot
 
 KEEP = 2  # checkpoints
 COMPARED = 128  # pixels; training pictures beside what was drawn need be no larger

@@ -19,12 +19,13 @@ import torch
 
 from training import judges, lsa
 from training.clip import device
-from training.data import Row, Snapshot, read_snapshot
+from training.data import Row, Snapshot
 from training.feature_models import FeatureModel, linear
 from training.loop import Loop
 from training.prompts import text_of
 from training.recipes import clip as clip_recipe
 from training.recipes.base import Source
+from training.snapshot import read_snapshot
 
 APART = 8  # one picture in so many is kept apart
 CANDIDATES = (("lsa", 192, 32), ("lsa", 384, 32), ("own", 0, 32))  # text tower, rank, pixels

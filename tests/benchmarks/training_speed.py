@@ -32,7 +32,7 @@ from torch import nn
 from training import exams, feature_models, judges
 from training.clip import device
 from training.conditions import asked
-from training.data import Snapshot, read_snapshot
+from training.data import Snapshot
 from training.exams import Exam
 from training.feature_models import FeatureModel
 from training.loop import Loop
@@ -41,6 +41,7 @@ from training.recipes import configure
 from training.recipes.base import Phase, Source
 from training.recipes.diffusion import DiffusionConfig, DiffusionTraining, build_network
 from training.samplers import noise
+from training.snapshot import read_snapshot
 
 BATCH, STEPS = 64, 20  # of sampling
 GPU = ("gpu-s", "gpu-m", "gpu-l")

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tests.training.runs import LONG, finish, start, write_run, write_snapshot
-from training.data import Snapshot, read_snapshot
+from training.data import Snapshot
+from training.snapshot import read_snapshot
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,9 @@ from PIL import Image
 from tests.training.conftest import RunMaker
 from tests.training.runs import ROOT, write_run, write_snapshot
 from training.__main__ import main
-from training.data import load, read_snapshot
+from training.data import load
 from training.files import TrainingError
+from training.snapshot import read_snapshot
 
 
 @pytest.fixture

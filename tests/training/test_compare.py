@@ -12,8 +12,9 @@ from tests.training.gallery import Painter, write_gallery, write_model
 from training import compare as comparing
 from training.__main__ import main
 from training.compare import compare
-from training.data import Snapshot, pack, read_snapshot
+from training.data import Snapshot, pack
 from training.files import TrainingError
+from training.snapshot import read_snapshot
 
 JUDGE = "lsa-linear"
 Verdict = dict[str, Any]

@@ -12,8 +12,9 @@ from torch.nn.functional import normalize
 from tests.training.runs import square
 from training.clip import Clip, TextEncoder
 from training.conditions import Conditions, asked
-from training.data import Pixels, Row, Snapshot, read_snapshot
+from training.data import Pixels, Row, Snapshot
 from training.nets.condition import Told
+from training.snapshot import read_snapshot
 
 CHANNELS = {"red": 0, "green": 1, "blue": 2}
 

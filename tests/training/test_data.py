@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data import Snapshot, digest, load, pack, read_snapshot
+from training.data import Snapshot, digest, load, pack
 from training.files import TrainingError
+from training.snapshot import read_snapshot
 
 
 @pytest.fixture

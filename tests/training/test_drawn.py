@@ -10,11 +10,12 @@ from torch import Tensor
 
 from tests.training.gallery import UNSEEN, Painter, write_gallery, write_model
 from training import colours, drawn, exams
-from training.data import Pixels, Row, Snapshot, pack, read_snapshot
+from training.data import Pixels, Row, Snapshot, pack
 from training.evaluate import evaluate
 from training.feature_models import FeatureModel, choose, linear
 from training.files import TrainingError, write_json
 from training.prompts import held_out, named_colour, unseen_pairs
+from training.snapshot import read_snapshot
 
 JUDGE = "lsa-linear"
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.data import digest, pack, read_snapshot
+from training.data import digest, pack
 from training.files import TrainingError
 from training.folders import HELD_OUT_FROM, read_folder
+from training.snapshot import read_snapshot
 
 
 def picture(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (24, 16)) -> Path:

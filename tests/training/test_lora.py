@@ -17,13 +17,14 @@ from safetensors.torch import load_file, save_file
 from tests.training.runs import write_run
 from tests.training.stable import write_base
 from training.__main__ import main
-from training.data import Snapshot, read_snapshot
+from training.data import Snapshot
 from training.files import TrainingError
 from training.kohya import LAYERS
 from training.loop import Loop
 from training.recipes import configure, load_drawer
 from training.recipes.base import Source
 from training.recipes.lora import FILE, LoraConfig, LoraTraining, Model, load
+from training.snapshot import read_snapshot
 from training.stable_diffusion import SAMPLERS, diffusers, encode_texts
 
 PRECISIONS = ("bf16", "float32")

@@ -11,8 +11,9 @@ import pytest
 from tests.training.gallery import Painter, write_gallery, write_model
 from training import report_page
 from training.__main__ import main
-from training.data import png, read_snapshot, tiled
+from training.data import png, tiled
 from training.report import write_report
+from training.snapshot import read_snapshot
 
 HOSTILE = '</title><script>alert(1)</script>"><img src=x onerror=alert(1)>\ud800'
 ACTIVE = {"a", "base", "embed", "form", "iframe", "input", "link", "object", "script"}

@@ -21,7 +21,7 @@ from torch.nn.functional import affine_grid, grid_sample, normalize
 from training import clip
 from training.beliefs import gather
 from training.data import Row, digest, pack
-from training.embeddings import cached, embed_texts
+from training.embeddings import cached, embed_pictures, embed_texts
 from training.files import TrainingError, read_json, write_json, write_tensors
 from training.nets.towers import Adapter, Towers, Whole
 from training.recipes.base import Config, Phase, Source
@@ -164,9 +164,7 @@ class Adapted:
         self.network = Towers(Adapter(self.clip.width), nn.Identity())
 
     def images(self, rows: Sequence[Row], cache: Path) -> Tensor:
-        pixels = pack(rows, self.clip.size, cache, digest(rows))
-        keys = [f"{row.key} {self.clip.size}" for row in rows]
-        return cached(cache, self.clip.identity, keys, lambda i: self.clip.encode_images(pixels[i]))
+        return embed_pictures(rows, self.clip, cache)
 
     def texts(self, texts: list[str], cache: Path) -> Tensor:
         encode = self.clip.encode_texts

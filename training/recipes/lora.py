@@ -17,13 +17,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cosine_similarity
 
 from training import keywords, kohya, stable_diffusion
 from training.clip import device
 from training.data import Pixels, Row, digest, pack, png, tiled
 from training.files import TrainingError, read_json, write_json
 from training.recipes.base import Config, Phase, Source, Tell, changed
+from training.samplers import arc
 from training.stable_diffusion import Base, cached_hidden, cached_latents, load_base
 
 FILE = "lora.safetensors"
@@ -241,10 +241,9 @@ class Model:
     ) -> Pixels:
         """uint8 (count, s, s, 3): hidden states on a line, noise on the arc between the two."""
         first, last = self._told(prompts, self.certain)
-        shares = torch.linspace(0, 1, count).tolist()
-        hidden = torch.stack([torch.lerp(first, last, share) for share in shares])
-        ends = self._noise(seeds[0]), self._noise(seeds[1])
-        noise = torch.stack([_arc(*ends, share) for share in shares])
+        shares = torch.linspace(0, 1, count)
+        hidden = torch.lerp(first, last, shares.to(first.device)[:, None, None])
+        noise = arc(self._noise(seeds[0]), self._noise(seeds[1]), shares)
         return self._pictures(hidden, noise, guidance, steps, tell)
 
     def adjusted(self, options: dict[str, Any]) -> Self:
@@ -283,14 +282,6 @@ class Model:
             bf16=precision == "bf16" or (precision == "auto" and at == "cuda"),
             tell=tell,
         )
-
-
-def _arc(first: Tensor, last: Tensor, share: float) -> Tensor:
-    """Noise as long as both, on the arc between them (slerp); the ends are they themselves."""
-    angle = cosine_similarity(first.flatten(), last.flatten(), dim=0).clamp(-1, 1).arccos()
-    if share in (0, 1) or angle < 1e-4:
-        return last if share == 1 else first
-    return (torch.sin((1 - share) * angle) * first + torch.sin(share * angle) * last) / angle.sin()
 
 
 def load(folder: Path) -> Model:
