@@ -12,7 +12,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 demo: environment
 	@scripts/demo-pictures
-	@exec $(PYTHON) labeling/embedded/child.py $$PPID 15 $(PYTHON) manage.py demo
+	@exec $(PYTHON) labeling/processes.py $$PPID 15 $(PYTHON) manage.py demo
 
 test: environment
 	@$(PYTHON) -m tests.chromium

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 import django  # noqa: E402
 
@@ -23,8 +23,9 @@ django.setup()
 
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
+from config import servers  # noqa: E402
 from fixtures.demo import concepts, emoji  # noqa: E402
-from labeling import challenges, embedded  # noqa: E402
+from labeling import challenges  # noqa: E402
 from labeling.models import Annotator, Challenge, Project, Question  # noqa: E402
 from tests import chromium  # noqa: E402
 
@@ -90,7 +91,7 @@ def shoot(page: Page, project: Project) -> None:
     keep("draw")
     page.goto("/admin/login/")
     page.fill("[name=username]", "admin")
-    page.fill("[name=password]", (embedded.data_dir() / "admin-password").read_text().strip())
+    page.fill("[name=password]", (servers.data_dir() / "admin-password").read_text().strip())
     page.click("[type=submit]")
     page.goto(f"/admin/labeling/project/{project.pk}/review/")
     keep("review")
@@ -101,7 +102,7 @@ def shoot(page: Page, project: Project) -> None:
 
 
 def main() -> None:
-    if not embedded.running(embedded.data_dir()):
+    if not servers.running(servers.data_dir()):
         sys.exit("The demo is not running: start it with `make demo`.")
     project = Project.objects.get(slug="demo")
     take_part(project)

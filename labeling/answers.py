@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.utils import timezone
 
-from labeling import beliefs
+from labeling import question_state
 from labeling.aggregation import drift, online
 from labeling.models import Annotator, Answer, Challenge, Question, Recomputation
 
@@ -66,7 +66,7 @@ def record(
     """
     with transaction.atomic():
         annotator = Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
-        questions = beliefs.locked(values)
+        questions = question_state.locked(values)
         known = set(
             Answer.objects.filter(annotator=annotator, question__in=values).values_list(
                 "question_id", flat=True
@@ -92,7 +92,7 @@ def record(
         )
         outcome = _believe(annotator, new, values, first=min(answer.pk for answer in stored))
         if not annotator.blocked:
-            beliefs.save(new)
+            question_state.save(new)
     return outcome
 
 
@@ -106,9 +106,9 @@ def reconsider(*, questions: Iterable[int]) -> int:
     changed = 0
     for start in range(0, len(ids), BATCH):
         with transaction.atomic():
-            batch = beliefs.locked(ids[start : start + BATCH])
+            batch = question_state.locked(ids[start : start + BATCH])
             changed += recount(batch)
-            beliefs.save(batch)
+            question_state.save(batch)
     return changed
 
 
@@ -122,7 +122,7 @@ def recount(questions: Sequence[Question]) -> int:
         evidence = [online.evidence(counts, value) for value, counts in said.get(question.pk, [])]
         question.probability = online.shown(question.prior, evidence, tempers[question.project_id])
         question.answers_count, question.yes_count = given.get(question.pk, (0, 0))
-        beliefs.judge(question)
+        question_state.judge(question)
         changed += (question.label, question.state) != before
     return changed
 
@@ -183,7 +183,7 @@ def _believe(
             _watch(annotator, question, value, others, first, now)
         question.answers_count += 1
         question.yes_count += value
-        beliefs.judge(question, now=now)
+        question_state.judge(question, now=now)
         harder += question.disagreement > disagreed
         if question.state == Question.State.GOLD:
             settled += _would_settle(question, before, after)
@@ -281,7 +281,7 @@ def _tempers(questions: Iterable[Question]) -> Mapping[int, online.Temper]:
 def _would_settle(gold: Question, before: float, after: float) -> bool:
     """Whether the last answer would have settled a question whose truth is not known."""
     project, count = gold.project, gold.answers_count
-    needed = beliefs.answers_needed(gold, belief=after)
+    needed = question_state.answers_needed(gold, belief=after)
     return (
         needed <= count <= max(project.answers_cap, needed)
         and max(after, 1 - after) >= project.settle_at

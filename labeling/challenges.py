@@ -8,10 +8,11 @@ from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import answers, captions, holds, questions, selector, wants
+from labeling import answers, captions, questions
 from labeling.answers import Outcome
 from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
-from labeling.selector import Kind, Pick
+from labeling.selection import concepts, reservations, selector
+from labeling.selection.selector import Kind, Pick
 
 MIX = {"grid": 0.6, "split": 0.15, "verify": 0.2, "write": 0.05}
 COLUMNS = {"grid": 3, "split": 4, "verify": 1, "write": 1}
@@ -61,7 +62,7 @@ def issue(*, annotator: Annotator, project: Project, kind: str | None = None) ->
         if asking.pending >= PENDING_MOST:
             _let_lapse(fresh)
         now = timezone.now()
-        until = now + holds.IN_HAND
+        until = now + reservations.IN_HAND
         for selection in _offers(asking, kind):
             picks = selection.picks
             if not fresh.blocked:  # whose answers weigh nothing: nobody has to wait for them
@@ -125,7 +126,7 @@ def answer(
             challenge=challenge,
             seconds=seconds,
         )
-        holds.give_back(asked, until=challenge.held_until)
+        reservations.give_back(asked, until=challenge.held_until)
         if outcome.passed is not None:
             Challenge.objects.filter(pk=challenge.pk).update(passed=outcome.passed)
     return outcome
@@ -135,7 +136,7 @@ def skip(*, challenge: Challenge) -> None:
     """Put it aside unanswered; its questions go to others. Raises AlreadyAnswered or Expired."""
     with transaction.atomic():
         _claim(challenge, skipped=True)
-        holds.give_back(challenge.questions, until=challenge.held_until)
+        reservations.give_back(challenge.questions, until=challenge.held_until)
 
 
 def wording(challenge: Challenge) -> tuple[str, str, str]:
@@ -165,7 +166,7 @@ def _offers(asking: selector.Asking, kind: str | None) -> Iterator[selector.Sele
     """What may be asked, for as long as there is something that others take before it is stored."""
     for _ in range(TRIES):
         offered = False
-        for each in [kind] if kind else wants.shuffled(MIX):
+        for each in [kind] if kind else concepts.shuffled(MIX):
             for selection in asking.offers(each):
                 offered = True
                 yield selection
@@ -203,7 +204,7 @@ def _taken(
 ) -> list[Pick]:
     """Those of the open questions that were to be had."""
     wanted = [pick.question for pick in picks if pick.question is not None]
-    got = holds.take(wanted, project=project, until=until, now=now)
+    got = reservations.take(wanted, project=project, until=until, now=now)
     return [pick for pick in picks if pick.question in got]
 
 
@@ -238,7 +239,7 @@ def _let_lapse(annotator: Annotator) -> None:
     newest = pending.order_by("-expires_at").select_for_update(skip_locked=True, no_key=True)
     for challenge in newest[PENDING_MOST - 1 : PENDING_MOST + 50]:
         Challenge.objects.filter(pk=challenge.pk).update(expires_at=timezone.now())
-        holds.give_back(challenge.questions, until=challenge.held_until)
+        reservations.give_back(challenge.questions, until=challenge.held_until)
 
 
 def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool = False) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import TypeVar
 
-from labeling import beliefs, copying
+from labeling import bulk_insert, question_state
 from labeling.models import Annotator, Concept, Question, Tile
 
 BATCH = 2_000
@@ -36,7 +36,7 @@ def ask_concepts(
                 kind=Question.Kind.CONCEPT, tile__in=batch, concept__in=asked
             ).values_list("tile_id", "concept_id")
         )
-        total += copying.insert(
+        total += bulk_insert.insert(
             [
                 _about_concept(
                     tile,
@@ -75,7 +75,7 @@ def ask_captions(
             )
         )
         new = {(tile.pk, text): tile for tile, text in batch if (tile.pk, text) not in there}
-        total += copying.insert(
+        total += bulk_insert.insert(
             [
                 _believed(
                     Question(
@@ -116,7 +116,7 @@ def _believed(question: Question, prior: float, gold: bool | None) -> Question:
     if gold is not None:
         question.state, question.verdict = Question.State.GOLD, gold
         question.probability = float(gold)
-    question.priority = beliefs.priority(question)
+    question.priority = question_state.priority(question)
     return question
 
 

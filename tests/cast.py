@@ -79,7 +79,8 @@ def ada_client(ada: "User") -> "Client":
 @pytest.fixture
 def shapes(db: None) -> "Project":
     """Twelve circles and twelve squares, a quarter of them gold, each with a caption."""
-    from labeling import duplicates, images, questions
+    from labeling import images, questions
+    from labeling.images import duplicates
     from labeling.models import Concept, Project, Question
 
     project = Project.objects.create(slug="shapes", name="Shapes", attribution="Drawn by Ada.")
@@ -114,7 +115,8 @@ def shapes(db: None) -> "Project":
 @pytest.fixture
 def scenes(shapes: "Project") -> SimpleNamespace:
     """Two pictures of the project, cut into 4 × 4 tiles; a circle fills the left half of each."""
-    from labeling import images, questions, tiles
+    from labeling import images, questions
+    from labeling.images import tiles
     from labeling.models import Concept
 
     concept = Concept.objects.get(project=shapes, name="circle")

@@ -10,7 +10,7 @@ import django
 import pytest
 from django.conf import settings
 
-from labeling import embedded
+from config import servers
 
 pytest_plugins = ["tests.browser", "tests.cast", "tests.worker"]
 _until_the_end = ExitStack()
@@ -24,11 +24,11 @@ def pytest_configure() -> None:
     _until_the_end.callback(shutil.rmtree, data_dir, ignore_errors=True)
     Path(data_dir, "static").mkdir()  # which WhiteNoise expects
     os.environ["DATA_DIR"] = data_dir
-    os.environ["DJANGO_SETTINGS_MODULE"] = "labeling.settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright runs an event loop in this thread
     try:
-        _until_the_end.enter_context(embedded.ensure(Path(data_dir)))
-    except embedded.EmbeddedError as error:
+        _until_the_end.enter_context(servers.ensure(Path(data_dir)))
+    except servers.EmbeddedError as error:
         raise pytest.UsageError(str(error)) from error
     django.setup()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from labeling import celery, embedded
-from labeling.embedded.places import log_path
-from labeling.supervisor import Service, Supervisor
+from config import celery, servers
+from config.servers.paths import log_path
+from config.servers.supervisor import Service, Supervisor
 
 PATIENCE = 60.0
-COMMAND = [sys.executable, "-m", "celery", "-A", "labeling.celery", "worker", "-l", "INFO"]
+COMMAND = [sys.executable, "-m", "celery", "-A", "config.celery", "worker", "-l", "INFO"]
 Worker = subprocess.Popen[bytes]
 
 
@@ -24,7 +24,7 @@ def start_worker(transactional_db: None, tmp_path: Path) -> Iterator[Callable[[]
     celery.app.control.purge()
     (tmp_path / "logs").mkdir()
     supervisor = Supervisor(data_dir=tmp_path, say=print)
-    url = embedded.database_url(embedded.data_dir(), name=connection.settings_dict["NAME"])
+    url = servers.database_url(servers.data_dir(), name=connection.settings_dict["NAME"])
 
     def start() -> Worker:
         service = Service(

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from training.generate import Wish
+    from training.engine.generation.sample import Wish
 
 STOPPED = 143
 
@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     # on a machine where others are at work too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = _parser().parse_args(arguments)
-    from training.files import TrainingError, in_words, is_memory
+    from training.engine.files import TrainingError, in_words, is_memory
 
     try:
         _run(options)
@@ -47,32 +47,32 @@ def _run(options: argparse.Namespace) -> None:
     """Import only what the subcommand needs: torch takes seconds."""
     match options.command:
         case "fit":
-            from training.run import fit
+            from training.engine.run import fit
 
             fit(options.run)
         case "sample":
-            from training.generate import sample
+            from training.engine.generation.sample import sample
 
             number = sample(options.model, _wish(options), options.out, count=options.count or 1)
             print(f"{number} pictures in {options.out}")
         case "serve":
-            from training.serve import main as serve
+            from training.engine.generation.server import main as serve
 
             serve()
         case "score":
-            from training.score import score
+            from training.engine.evaluation.score import score
 
             for name, value in score(options.model, options.pictures, options.prompts):
                 print(f"{value:8.3f}  {name}")
         case "evaluate":
-            from training.evaluate import record
+            from training.engine.evaluation.evaluate import record
 
             with _cache(options) as cache:
                 print(record(options.model, options.snapshot, cache, _judge(options)))
         case "compare":
-            from training.compare import compare
-            from training.files import write_json
-            from training.snapshot import read_snapshot
+            from training.engine.data.snapshot import read_snapshot
+            from training.engine.evaluation.compare import compare
+            from training.engine.files import write_json
 
             current = None if str(options.current) == "-" else options.current
             snapshot = read_snapshot(options.snapshot)
@@ -88,12 +88,12 @@ def _run(options: argparse.Namespace) -> None:
             write_json(options.out, verdict)
             print(verdict["why"])
         case "report":
-            from training.report import write_report
+            from training.engine.report.report import write_report
 
             print(write_report(options.run))
         case "opinions":
-            from training.files import TrainingError
-            from training.opinions import answer
+            from training.engine.evaluation.predictions import answer
+            from training.engine.files import TrainingError
 
             if bool(options.subjects) != bool(options.features):
                 raise TrainingError("Name both a file of subjects and one for their features.")
@@ -104,8 +104,8 @@ def _run(options: argparse.Namespace) -> None:
 
 def _wish(options: argparse.Namespace) -> "Wish":
     """What `sample` is asked for; raises ``TrainingError`` where it contradicts itself."""
-    from training.files import TrainingError
-    from training.generate import STRIP, Wish, ends, read_prompts
+    from training.engine.files import TrainingError
+    from training.engine.generation.sample import STRIP, Wish, ends, read_prompts
 
     prompts, seed = read_prompts(options.prompts), options.seed
     shared = {"guidance": options.guidance, "steps": options.steps, "options": options.option}

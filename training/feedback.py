@@ -13,10 +13,10 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db.models import Count, Q, QuerySet
 
-import labeling.opinions
-from labeling import features, snapshots
+from labeling import snapshots
+from labeling.inference import features, model_prior
 from labeling.models import Concept, Image, Project, Question, Recomputation, Snapshot, Tile
-from training import children, drawing, runs
+from training import generations, processes, runs
 from training.models import Model
 
 CONCEPTS = 8
@@ -56,7 +56,7 @@ def give(model: Model) -> dict[str, Any]:
 def opinions(model: Model) -> dict[str, Any]:
     """What the model sees in all tiles, and its opinion of open questions, move what is asked next.
 
-    The features let probes be fitted whenever people have said more: `labeling.opinions.refresh`.
+    The features let probes be fitted whenever people have said more: `labeling.inference.model_prior.refresh`.
     """
     with tempfile.TemporaryDirectory(prefix="opinions-", dir=_work()) as name:
         asked, answered = Path(name) / "questions.jsonl", Path(name) / "opinions.jsonl"
@@ -65,14 +65,14 @@ def opinions(model: Model) -> dict[str, Any]:
             return {"opinions": 0}
         _write_lines(asked, _open(model.project))
         wanted = ["--subjects", str(subjects), "--features", str(seen)]
-        children.call(
+        processes.call(
             ["opinions", model.folder, str(asked), str(answered), *wanted],
             log=Path(model.run.folder) / "opinions.txt",
             seconds=SECONDS,
         )
         with answered.open(encoding="utf-8") as file:
             said = {int(line["id"]): float(line["p"]) for line in map(json.loads, file)}
-        given = {"opinions": labeling.opinions.store(said)}
+        given = {"opinions": model_prior.store(said)}
         features.replace(project=model.project, path=seen)
     Recomputation.objects.update_or_create(project=model.project, defaults={"wanted": True})
     return given
@@ -85,7 +85,7 @@ def pictures(model: Model) -> dict[str, Any]:
     if not prompts:
         return {"pictures": 0}
     with tempfile.TemporaryDirectory(prefix="pictures-", dir=_work()) as name:
-        drawn = drawing.sample(
+        drawn = generations.sample(
             folder=model.folder,
             prompts=prompts,
             out=Path(name),
@@ -94,10 +94,10 @@ def pictures(model: Model) -> dict[str, Any]:
             log=Path(model.run.folder) / "pictures.txt",
         )
         images = {  # a model that draws the same twice is asked about once
-            drawing.keep(model=model, data=picture.path.read_bytes(), prompt=picture.prompt)
+            generations.keep(model=model, data=picture.path.read_bytes(), prompt=picture.prompt)
             for picture in drawn
         }
-    asked = sum(drawing.ask(image=image) for image in images)
+    asked = sum(generations.ask(image=image) for image in images)
     return {"pictures": len(images), "questions": asked}
 
 

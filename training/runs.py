@@ -19,8 +19,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling.models import Project, Snapshot
+from training.engine.presets import PRESETS, RECIPES
 from training.models import Model, Run
-from training.presets import PRESETS, RECIPES
 
 OPTION = re.compile(r"[a-z][a-z0-9_]{0,39}")
 OPTIONS_LIMIT = 4000  # characters of JSON

@@ -18,8 +18,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from labeling import annotators, answers, labels
-from labeling.admin import drawings, figures, histories
+from labeling import annotators, answers, review
+from labeling.admin import histories, stats, svg
 from labeling.admin.base import RecordAdmin
 from labeling.annotators import Record
 from labeling.models import Annotator, Project
@@ -96,7 +96,7 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
     ]
 
     class Media:
-        css = {"all": ["labeling/admin.css"]}
+        css = {"all": ["staff/admin.css"]}
 
     def has_block_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("labeling.change_annotator")
@@ -114,7 +114,7 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
     @admin.display(description="reliability", ordering="reliability")
     def estimate(self, annotator: Annotator) -> SafeString:
         mean, low, high = annotators.reliability(annotator)
-        drawn = drawings.interval(mean, low, high)
+        drawn = svg.interval(mean, low, high)
         told = format_html("{}{} ({} to {})", drawn, *(f"{x:.2f}" for x in (mean, low, high)))
         if not annotators.suspected(annotator):
             return told
@@ -223,12 +223,12 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
 
 def set_blocked(request: HttpRequest, annotator: Annotator, *, blocked: bool) -> None:
     """Block or unblock, and say what came of it."""
-    act = labels.block if blocked else labels.unblock
+    act = review.block if blocked else review.unblock
     changed = act(annotator=annotator, by=cast(User, request.user))
     for project in Project.objects.all():
-        figures.forget(project)
+        stats.forget(project)
     what = f"{changed:,} label{pluralize(changed)}" if changed else "no label"
     done = f"{'Blocked' if blocked else 'Unblocked'} {annotator}: {what} changed"
-    busy = annotator.answers_count > labels.AT_ONCE
-    rest = f" by the newest {labels.AT_ONCE:,} answers, the others follow within minutes"
+    busy = annotator.answers_count > review.AT_ONCE
+    rest = f" by the newest {review.AT_ONCE:,} answers, the others follow within minutes"
     messages.success(request, f"{done}{rest if busy else ''}.")

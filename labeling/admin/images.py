@@ -11,8 +11,8 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from labeling import tiles
 from labeling.admin.base import RecordAdmin, thumbnail
+from labeling.images import tiles
 from labeling.models import Image, Tile
 
 LARGE = 640  # pixels of the longer side, where one picture is looked at
@@ -46,7 +46,7 @@ class ImageAdmin(RecordAdmin[Image]):
     readonly_fields = ["picture"]
 
     class Media:
-        css = {"all": ["labeling/admin.css"]}
+        css = {"all": ["staff/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Image]:
         whole = Tile.objects.filter(image=OuterRef("pk"), grid=1, position=0)
@@ -85,7 +85,7 @@ class TileAdmin(RecordAdmin[Tile]):
     readonly_fields = ["picture"]
 
     class Media:
-        css = {"all": ["labeling/admin.css"]}
+        css = {"all": ["staff/admin.css"]}
 
     @admin.display(description="picture")
     def picture(self, tile: Tile) -> SafeString | str:

@@ -59,7 +59,7 @@ class Series:
 def reliability(calibration: Mapping[str, Any], *, label: str) -> SafeString:
     """How sure labels were said to be (a line a bin), and how often they were right (a dot).
 
-    `calibration` is one of `labeling.measures`. Dots carry their 95 % interval, and each bin its n.
+    `calibration` is one of `labeling.quality`. Dots carry their 95 % interval, and each bin its n.
     """
     bins = {each["at_least"]: (each["below"], each["share"]) for each in calibration["bins"]}
     lowest = min(share["low"] for _, share in bins.values())

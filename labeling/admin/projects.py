@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
-from labeling.admin import drawings, figures, quality, wall
+from labeling.admin import quality, review_queue, stats, svg
 from labeling.admin.base import ModelAdmin, QuickAdmin
 from labeling.models import Concept, Project
 
@@ -65,17 +65,19 @@ class ProjectAdmin(ModelAdmin[Project]):
     def review(self, request: HttpRequest, pk: int) -> HttpResponse:
         """How far the project is, and the questions that people disagree on."""
         project = self._reviewed(request, pk)
-        filters = wall.Filters(request.GET, project=project)
+        filters = review_queue.Filters(request.GET, project=project)
         position = filters.cleaned_data.get("after")
-        found = wall.after(_with_texts(filters.questions()), position, wall.PAGE + 1)
-        page = found[: wall.PAGE]
+        found = review_queue.after(
+            _with_texts(filters.questions()), position, review_queue.PAGE + 1
+        )
+        page = found[: review_queue.PAGE]
         context = self._context(request, project, f"Review {project}") | {
-            "progress": figures.progress(project),
-            "agreement": figures.agreement(project),
+            "progress": stats.progress(project),
+            "agreement": stats.agreement(project),
             "filters": filters,
             "query": filters.query,
-            "tiles": [(question, drawings.belief(question)) for question in page],
-            "more": wall.Position.of(page[-1]) if len(found) > wall.PAGE else None,
+            "tiles": [(question, svg.belief(question)) for question in page],
+            "more": review_queue.Position.of(page[-1]) if len(found) > review_queue.PAGE else None,
             "first_page": position is None,
         }
         return TemplateResponse(request, "admin/labeling/project/review.html", context)

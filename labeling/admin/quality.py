@@ -3,21 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labeling import annotators, measures
-from labeling.admin import drawings, figures, plots
-from labeling.measures import Point
+from labeling import annotators, quality
+from labeling.admin import plots, stats, svg
 from labeling.models import Annotator, Project
+from labeling.quality import Point
 
 LISTED = 50  # suspects
 
 
 def of(project: Project) -> dict[str, Any]:
     """What the page shows."""
-    latest = measures.latest(project=project)
-    points = measures.history(project=project)
+    latest = quality.latest(project=project)
+    points = quality.history(project=project)
     suspects = annotators.suspects(project=project)
     return {
-        "agreement": figures.agreement(project),
+        "agreement": stats.agreement(project),
         "measured": latest,
         "diagrams": [
             _diagram("gold", latest.gold if latest else None),
@@ -92,7 +92,7 @@ def _suspect(annotator: Annotator) -> dict[str, Any]:
     mean, low, high = annotators.reliability(annotator)
     return {
         "annotator": annotator,
-        "interval": drawings.interval(mean, low, high),
+        "interval": svg.interval(mean, low, high),
         "reliability": f"{mean:.2f}",
         "range": f"{low:.2f} to {high:.2f}",
     }

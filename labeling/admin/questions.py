@@ -15,8 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import annotators, labels
-from labeling.admin import drawings, wall
+from labeling import annotators, review
+from labeling.admin import review_queue, svg
 from labeling.admin.base import RecordAdmin, thumbnail
 from labeling.models import Answer, Question, Tile
 
@@ -44,7 +44,7 @@ class QuestionAdmin(RecordAdmin[Question]):
     readonly_fields = ["picture", "wording", "belief"]
 
     class Media:
-        css = {"all": ["labeling/admin.css"]}
+        css = {"all": ["staff/admin.css"]}
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Question], search_term: str
@@ -69,7 +69,7 @@ class QuestionAdmin(RecordAdmin[Question]):
 
     @admin.display(description="belief")
     def belief(self, question: Question) -> SafeString:
-        return format_html("{}{}", drawings.belief(question), f"{question.probability:.2f}")
+        return format_html("{}{}", svg.belief(question), f"{question.probability:.2f}")
 
     @admin.display(description="yes / answers")
     def answered(self, question: Question) -> str:
@@ -100,20 +100,20 @@ class QuestionAdmin(RecordAdmin[Question]):
         if not self.has_view_permission(request):
             raise PermissionDenied
         question = _found(pk)
-        filters = wall.Filters(request.GET, project=question.project)
-        here = wall.Position.of(question)
+        filters = review_queue.Filters(request.GET, project=question.project)
+        here = review_queue.Position.of(question)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": question.wording,
             "is_nav_sidebar_enabled": False,
             "question": question,
-            "belief": drawings.belief_scale(question),
+            "belief": svg.belief_scale(question),
             "whole": _whole(question.tile),
             "answers": _answers(question) if _may_see_answers(request) else None,
             "query": filters.query,
-            "next": _first(wall.after(filters.questions(), here, 1)),
-            "previous": _first(wall.before(filters.questions(), here, 1)),
+            "next": _first(review_queue.after(filters.questions(), here, 1)),
+            "previous": _first(review_queue.before(filters.questions(), here, 1)),
             "no_count": question.answers_count - question.yes_count,
             "may_decide": self.has_decide_permission(request),
             "may_block": request.user.has_perm("labeling.change_annotator"),
@@ -125,10 +125,10 @@ class QuestionAdmin(RecordAdmin[Question]):
         if not self.has_decide_permission(request):
             raise PermissionDenied
         question = _found(pk)
-        filters = wall.Filters(request.GET, project=question.project)
-        here = wall.Position.of(question)
+        filters = review_queue.Filters(request.GET, project=question.project)
+        here = review_queue.Position.of(question)
         _decide(request, question)
-        following = _first(wall.after(filters.questions(), here, 1))
+        following = _first(review_queue.after(filters.questions(), here, 1))
         if following:
             address = reverse("admin:labeling_question_review", args=[following.pk])
         else:
@@ -145,9 +145,9 @@ def _found(pk: int) -> Question:
 def _decide(request: HttpRequest, question: Question) -> None:
     by, choice = cast(User, request.user), request.POST.get("decision")
     if choice in {"yes", "no"}:
-        labels.decide(question=question, value=choice == "yes", by=by)
+        review.decide(question=question, value=choice == "yes", by=by)
     elif choice == "reopen":
-        labels.reopen(question=question, by=by)
+        review.reopen(question=question, by=by)
     else:
         messages.error(request, "Choose yes, no or reopen: nothing was changed.")
         return
@@ -174,7 +174,7 @@ def _answers(question: Question) -> list[dict[str, Any]]:
                 "annotator": answer.annotator,
                 "reliability": f"{mean:.2f}",
                 "range": f"{low:.2f}–{high:.2f}",
-                "interval": drawings.interval(mean, low, high),
+                "interval": svg.interval(mean, low, high),
             }
         )
     return rows

@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from labeling import exports, jobs, snapshots
+from labeling import exports, snapshots, tasks
 from labeling.admin.base import ModelAdmin
 from labeling.models import Snapshot
 
@@ -56,7 +56,7 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
             return
         obj.requested_by_id = request.user.pk
         obj.save()
-        jobs.freeze_soon(obj)
+        tasks.freeze_soon(obj)
 
     @admin.display(description="pictures")
     def pictures(self, snapshot: Snapshot) -> str:

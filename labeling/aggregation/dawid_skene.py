@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .answers import Answers, Floats, Ints, encode, gold_rows, prior_rows
+from .design_effect import dependence, tempered
 from .em import Crowd, Known
 from .gold import UNFITTED, Fit, blind, fit
-from .tempering import dependence, tempered
 
 Bools = npt.NDArray[np.bool_]
 

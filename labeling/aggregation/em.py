@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from .answers import Answers, Floats
 from .confusion import Hierarchy
+from .model_weight import CAUTION, CAUTIOUS, MOST
 from .states import Block, blocks, states
-from .trust import CAUTION, CAUTIOUS, MOST
 
 VOTE_SHARE = 0.5  # weight of the plain votes beside the learned class prior, which alone can drift
 PEOPLE_FIRST = 4  # iterations before a model is heard, lest it says whom to believe

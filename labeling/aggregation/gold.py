@@ -12,9 +12,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from .answers import Floats
+from .design_effect import tempered
 from .em import MEANING, Crowd, softmax
 from .states import Block
-from .tempering import tempered
 
 TEMPERATURES = np.exp(np.linspace(np.log(0.15), np.log(2.5), 15))
 SPREAD = 0.2  # of the prior of the temperature's logarithm, around 0

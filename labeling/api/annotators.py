@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import annotators, labels
+from labeling import annotators, review
 from labeling.annotators import Record
-from labeling.api.pages import ById
+from labeling.api.pagination import ById
 from labeling.api.permissions import may
 from labeling.api.serializers import ErrorOut
 from labeling.models import Annotator
@@ -152,7 +152,7 @@ class Block(APIView):
     def post(self, request: Request, pk: int) -> Response:
         """Let their answers weigh nothing."""
         annotator = get_object_or_404(Annotator, pk=pk)
-        changed = labels.block(annotator=annotator, by=cast(User, request.user))
+        changed = review.block(annotator=annotator, by=cast(User, request.user))
         return Response(BlockedOut({"annotator": annotator, "changed": changed}).data)
 
 
@@ -167,5 +167,5 @@ class Unblock(APIView):
     def post(self, request: Request, pk: int) -> Response:
         """Let their answers count again."""
         annotator = get_object_or_404(Annotator, pk=pk)
-        changed = labels.unblock(annotator=annotator, by=cast(User, request.user))
+        changed = review.unblock(annotator=annotator, by=cast(User, request.user))
         return Response(BlockedOut({"annotator": annotator, "changed": changed}).data)

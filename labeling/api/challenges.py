@@ -19,11 +19,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import challenges, tiles
+from labeling import challenges
 from labeling.answers import Outcome
 from labeling.api import throttles, visitors
 from labeling.api.errors import Gone
 from labeling.api.serializers import AnswerIn, AskIn, ChallengeOut, ErrorOut, OutcomeOut, SkippedOut
+from labeling.images import tiles
 from labeling.models import Annotator, Challenge, Project, Tile
 
 NUMBERS = "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"

@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import labels
+from labeling import review
 from labeling.api.fields import YesOrNo
-from labeling.api.pages import ById
+from labeling.api.pagination import ById
 from labeling.api.permissions import may
 from labeling.api.serializers import ErrorOut
 from labeling.models import Project, Question
@@ -93,7 +93,7 @@ class Decide(APIView):
         said = DecideIn(data=request.data)
         said.is_valid(raise_exception=True)
         value = said.validated_data["value"]
-        decided = labels.decide(question=question, value=value, by=cast(User, request.user))
+        decided = review.decide(question=question, value=value, by=cast(User, request.user))
         return Response(QuestionOut(decided).data)
 
 
@@ -105,5 +105,5 @@ class Reopen(APIView):
         """Withdraw any decision and ask more people."""
         question = get_object_or_404(Question, pk=pk)
         return Response(
-            QuestionOut(labels.reopen(question=question, by=cast(User, request.user))).data
+            QuestionOut(review.reopen(question=question, by=cast(User, request.user))).data
         )

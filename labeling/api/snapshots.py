@@ -10,9 +10,9 @@ from rest_framework import generics, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import jobs, snapshots
+from labeling import snapshots, tasks
 from labeling.api.fields import YesOrNo
-from labeling.api.pages import NewestFirst
+from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.serializers import ErrorOut
 from labeling.models import Project, Snapshot
@@ -67,7 +67,7 @@ class Snapshots(generics.ListAPIView[Snapshot]):
         snapshot = snapshots.begin(
             project=project, requested_by=cast(User, request.user), **asked.validated_data
         )
-        jobs.freeze_soon(snapshot)
+        tasks.freeze_soon(snapshot)
         return Response(SnapshotOut(snapshot).data, status=status.HTTP_202_ACCEPTED)
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.api import annotators, challenges, measures, projects, review, snapshots
+from labeling.api import annotators, challenges, projects, quality, review, snapshots
 
 urlpatterns = [
     path("challenges/", challenges.Ask.as_view(), name="challenge-ask"),
@@ -16,8 +16,8 @@ urlpatterns = [
     path("projects/", projects.Projects.as_view(), name="projects"),
     path("projects/<slug:slug>/", projects.OneProject.as_view(), name="project"),
     path("projects/<slug:slug>/questions/", review.Questions.as_view(), name="questions"),
-    path("projects/<slug:slug>/agreement/", measures.Agreement.as_view(), name="agreement"),
-    path("projects/<slug:slug>/measures/", measures.Measures.as_view(), name="measures"),
+    path("projects/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),
+    path("projects/<slug:slug>/measures/", quality.Measures.as_view(), name="measures"),
     path("projects/<slug:slug>/snapshots/", snapshots.Snapshots.as_view(), name="snapshots"),
     path("snapshots/<int:pk>/", snapshots.OneSnapshot.as_view(), name="snapshot"),
     path("questions/<int:pk>/", review.OneQuestion.as_view(), name="question"),

@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from labeling.images.decoding import NO_PICTURE, Refused
 from labeling.imports import coco, huggingface, sidecars
 from labeling.imports.members import Member, Refusal, Unreadable
 from labeling.imports.source import Members
-from labeling.imports.words import Words
-from labeling.pictures import NO_PICTURE, Refused
+from labeling.imports.texts import Words
 
 TABLE_MAX = 256 * 2**20  # bytes of a metadata.jsonl or of COCO's JSON
 TEXT_MAX = 1 * 2**30  # bytes of all texts together

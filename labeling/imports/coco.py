@@ -4,8 +4,8 @@ from collections import defaultdict
 from pathlib import PurePosixPath
 from typing import Any
 
-from labeling.imports.words import Words
-from labeling.pictures import Refused
+from labeling.images.decoding import Refused
+from labeling.imports.texts import Words
 
 
 def recognised(document: object) -> bool:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from labeling.images.decoding import Refused
 from labeling.imports import sidecars
 from labeling.imports.members import Unreadable
 from labeling.models import Concept, Project
-from labeling.pictures import Refused
 
 FOLDERS_MAX = 100
 FILE_MAX = 1_000

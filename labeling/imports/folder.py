@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from labeling.images.decoding import Refused, read
 from labeling.imports.members import Member, Refusal, Unreadable, clutter, objection
-from labeling.pictures import Refused, read
 
 
 def members(folder: Path) -> Iterator[Member | Refusal]:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from labeling.images.decoding import Refused
 from labeling.imports import sidecars
-from labeling.imports.words import Words, of_row
-from labeling.pictures import Refused
+from labeling.imports.texts import Words, of_row
 
 NAME = "metadata.jsonl"
 

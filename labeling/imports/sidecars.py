@@ -7,8 +7,8 @@ metadata, and a `.cls` with a class.
 
 import json
 
-from labeling.imports.words import Words, of_row
-from labeling.pictures import Refused
+from labeling.images.decoding import Refused
+from labeling.imports.texts import Words, of_row
 
 TEXTS = {".txt", ".caption"}
 SUFFIXES = {*TEXTS, ".json", ".cls"}

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from labeling.images.decoding import Refused, read
 from labeling.imports.members import Member, Refusal, Unreadable, clutter, objection
-from labeling.pictures import Refused, read
 
 DAMAGED = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 # A compressed tar can only be stepped through: beyond a member of this size the rest is not worth

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from labeling.images.decoding import Refused, read
 from labeling.imports.members import Member, Refusal, Unreadable, clutter, objection
-from labeling.pictures import Refused, read
 
 ENCRYPTED = 0x1  # of a member's flag bits
 

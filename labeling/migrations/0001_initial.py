@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ('import_confidence', models.FloatField(default=0.9, help_text='How far imported captions and keywords are believed before anyone was asked.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
                 ('retrain_after', models.PositiveIntegerField(default=500, help_text='Retrain by itself after this many new labels; 0 is never.')),
                 ('aggregated_to', models.BigIntegerField(default=0, editable=False, help_text='The newest answer when all were last recomputed.')),
-                ('features', models.FileField(blank=True, editable=False, help_text='What the current CLIP sees in its tiles: `labeling.features`.', max_length=200, upload_to='features')),
+                ('features', models.FileField(blank=True, editable=False, help_text='What the current CLIP sees in its tiles: `labeling.inference.features`.', max_length=200, upload_to='features')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
@@ -175,7 +175,7 @@ class Migration(migrations.Migration):
                 ('yes_count', models.PositiveIntegerField(default=0)),
                 ('disagreement', models.FloatField(default=0.0, help_text='2 · min(yes, no) / (answers + 2): 0 where all agree.')),
                 ('answers_wanted', models.PositiveIntegerField(default=0, help_text='It stays open until it has this many: a reviewer reopened it.')),
-                ('held', django.contrib.postgres.fields.ArrayField(base_field=models.DateTimeField(), blank=True, default=list, help_text='For each who has it in hand, until when. In no index: `labeling.holds`.', size=None)),
+                ('held', django.contrib.postgres.fields.ArrayField(base_field=models.DateTimeField(), blank=True, default=list, help_text='For each who has it in hand, until when. In no index: `labeling.selection.reservations`.', size=None)),
                 ('priority', models.FloatField(default=0.0, help_text='How much one more answer is wanted.')),
                 ('random_key', models.FloatField(help_text='Uniform in [0, 1), drawn once.')),
                 ('settled_at', models.DateTimeField(blank=True, null=True)),

@@ -9,7 +9,7 @@ class Measure(models.Model):
     """How far people agreed at that time, and how often labels said to be so sure were right.
 
     `concepts` holds a row of agreement a concept; `gold` and `random` are calibrations as
-    `labeling.measures` writes them: by known truths, and by the answers to questions that were
+    `labeling.quality` writes them: by known truths, and by the answers to questions that were
     drawn at random.
     """
 

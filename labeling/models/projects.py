@@ -56,7 +56,7 @@ class Project(models.Model):
         blank=True,
         editable=False,
         max_length=200,
-        help_text="What the current CLIP sees in its tiles: `labeling.features`.",
+        help_text="What the current CLIP sees in its tiles: `labeling.inference.features`.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -85,7 +85,7 @@ class Question(models.Model):
         models.DateTimeField(),
         default=list,
         blank=True,
-        help_text="For each who has it in hand, until when. In no index: `labeling.holds`.",
+        help_text="For each who has it in hand, until when. In no index: `labeling.selection.reservations`.",
     )
     priority = models.FloatField(default=0.0, help_text="How much one more answer is wanted.")
     random_key = models.FloatField(help_text="Uniform in [0, 1), drawn once.")
@@ -112,7 +112,7 @@ class Question(models.Model):
             ),
         ]
         # Every index is paid for by each new question and each answer: an index holds only the
-        # rows that its query reads. `labeling.windows` reads the first seven.
+        # rows that its query reads. `labeling.selection.candidates` reads the first seven.
         indexes = [
             models.Index(
                 fields=["concept", "grid", "-priority", "random_key"],

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from labeling import embedded
+from config import servers
 
 CONCEPTS = 40
 ANNOTATORS = 500
@@ -30,7 +30,7 @@ BATCH = 5_000
 
 def main() -> None:
     questions = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    with embedded.ensure(embedded.data_dir()):
+    with servers.ensure(servers.data_dir()):
         import django
 
         django.setup()
@@ -174,14 +174,14 @@ def report(project: Any, questions: int) -> None:
     from django.test import Client
 
     from labeling import models
-    from labeling.admin import wall
+    from labeling.admin import review_queue
 
     client = Client()
     client.force_login(User.objects.get())
     concept, annotator = models.Concept.objects.all()[0], models.Annotator.objects.all()[0]
-    everything = wall.Filters({}, project=project).questions()
+    everything = review_queue.Filters({}, project=project).questions()
     deep = everything.order_by("disagreement", "id")[PAGES_END]
-    one = wall.after(everything, None, 1)[0]
+    one = review_queue.after(everything, None, 1)[0]
     review = f"/admin/labeling/project/{project.pk}/review/"
     lists = {
         "questions": "question/",
@@ -203,7 +203,7 @@ def report(project: Any, questions: int) -> None:
         "review": review,
         "review of a concept": f"{review}?concept={concept.pk}",
         "review of ambiguous captions (none)": f"{review}?state=ambiguous&kind=caption",
-        "review, near the last question": f"{review}?after={wall.Position.of(deep)}",
+        "review, near the last question": f"{review}?after={review_queue.Position.of(deep)}",
         "who said what": f"/admin/labeling/question/{one.pk}/review/",
     }
     for name, address in pages.items():

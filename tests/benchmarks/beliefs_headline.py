@@ -47,15 +47,15 @@ from tests.benchmarks.headline_tables import (
     print_labels,
     print_samples,
 )
-from training.clip import default_spec, text_encoder
-from training.conditions import Condition
-from training.data import Pixels, png, tiled
-from training.files import write_json
-from training.loop import Loop
-from training.nets.mlp import ConditionalMLP
-from training.nets.pca import PCA, fit
-from training.recipes.base import Config, Phase
-from training.samplers import euler, guided
+from training.engine.data.pictures import Pixels, png, tiled
+from training.engine.encoders.clip import default_spec, text_encoder
+from training.engine.encoders.conditions import Condition
+from training.engine.files import write_json
+from training.engine.latents.pca import PCA, fit
+from training.engine.loop.loop import Loop
+from training.engine.networks.mlp import ConditionalMLP
+from training.engine.recipes.base import Config, Phase
+from training.engine.sampling.samplers import euler, guided
 
 COMPONENTS, WIDTH, DEPTH, EXPANSION = 192, 256, 3, 3
 TIME_MEAN, TIME_CLAMP, DROP, FLIPS = -0.3, 0.25, 0.1, 0.5
@@ -112,7 +112,7 @@ def arm(name: str, votes: Floats, crowd: Floats, model: Floats, names: Tensor) -
 
 
 def expected(probability: Floats, names: Tensor) -> Told:
-    """Σ q(y)·e(y) with q above the base rate, and how much that is in all (training.beliefs)."""
+    """Σ q(y)·e(y) with q above the base rate, and how much that is in all (training.engine.data.beliefs)."""
     base = np.minimum(probability.mean(0), 0.5)
     above = np.clip((probability - base) / (1 - base), 0, 1)
     weights = torch.from_numpy(above / np.maximum(above.sum(1, keepdims=True), 1)).float()

@@ -44,12 +44,12 @@ def main() -> None:
     parser.add_argument("--annotators", type=int, default=8)
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tessera-bench-") as data_dir:
-        os.environ |= {"DATA_DIR": data_dir, "DJANGO_SETTINGS_MODULE": "labeling.settings"}
+        os.environ |= {"DATA_DIR": data_dir, "DJANGO_SETTINGS_MODULE": "config.settings"}
         os.environ |= {"CHALLENGE_RATE": "1000000", "DATABASE_POOL": "0"}
         os.environ.pop("DATABASE_URL", None)
-        from labeling import embedded
+        from config import servers
 
-        with embedded.ensure(Path(data_dir)):
+        with servers.ensure(Path(data_dir)):
             _prepare()
             print(HEADER, flush=True)
             for tiles in wanted.tiles:
@@ -119,7 +119,7 @@ def server() -> Iterator[tuple[int, int]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "labeling.wsgi", "--bind", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}"]
     command += ["--workers", "2", "--threads", "8", "--log-level", "warning", "--keep-alive", "30"]
     environment = os.environ | {"DATABASE_POOL": "1"}
     process = subprocess.Popen(command, cwd=ROOT, env=environment)

@@ -56,10 +56,10 @@ def main() -> None:
 def database() -> Iterator[None]:
     """An empty database, migrated; dropped at the end."""
     with tempfile.TemporaryDirectory(prefix="tessera-bench-") as folder:
-        os.environ.update(DATA_DIR=folder, DJANGO_SETTINGS_MODULE="labeling.settings")
-        from labeling import embedded
+        os.environ.update(DATA_DIR=folder, DJANGO_SETTINGS_MODULE="config.settings")
+        from config import servers
 
-        with embedded.ensure(Path(folder)):
+        with servers.ensure(Path(folder)):
             import django
 
             django.setup()
@@ -258,7 +258,7 @@ def plans(crowd: Crowd) -> str:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    from labeling import selector
+    from labeling.selection import selector
 
     with CaptureQueriesContext(connection) as queries:
         selector.Asking(annotator=crowd.veteran, project=crowd.project).choose("grid")

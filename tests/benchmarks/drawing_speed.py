@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=5)
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tessera-bench-") as data_dir:
-        os.environ |= {"DATA_DIR": data_dir, "DJANGO_SETTINGS_MODULE": "labeling.settings"}
+        os.environ |= {"DATA_DIR": data_dir, "DJANGO_SETTINGS_MODULE": "config.settings"}
         os.environ.pop("DATABASE_URL", None)
         os.environ.pop("CELERY_BROKER_URL", None)
         models = [
@@ -53,9 +53,9 @@ def main() -> None:
             for folder in wanted.folders
             for model in _models(folder.resolve(), wanted.recipes, Path(data_dir))
         ]
-        from labeling import embedded
+        from config import servers
 
-        with embedded.ensure(Path(data_dir)):
+        with servers.ensure(Path(data_dir)):
             _prepare()
             print(HEADER, flush=True)
             for folder in models:
@@ -136,7 +136,7 @@ def _web() -> Any:
 @contextmanager
 def _drawer() -> Iterator[None]:
     """A worker that draws, as the demo runs it; ready once it says so."""
-    command = [sys.executable, "-m", "celery", "-A", "labeling.celery", "worker", "-l", "INFO"]
+    command = [sys.executable, "-m", "celery", "-A", "config.celery", "worker", "-l", "INFO"]
     command += ["--without-gossip", "--without-mingle", "-Q", "draw", "-P", "solo"]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.data import Pixels, Row, load_all
-from training.files import TrainingError
-from training.prompts import text_of
-from training.recipes import load_drawer
-from training.recipes.gan import Model
-from training.snapshot import read_snapshot
+from training.engine.data.pictures import Pixels, Row, load_all
+from training.engine.data.prompts import text_of
+from training.engine.data.snapshot import read_snapshot
+from training.engine.files import TrainingError
+from training.engine.recipes import load_drawer
+from training.engine.recipes.gan import Model
 
 AT_MOST = 50  # pictures of each kind
 

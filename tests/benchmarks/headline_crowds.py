@@ -12,7 +12,7 @@ from PIL import Image
 
 from labeling.aggregation import aggregate
 from labeling.aggregation.probe import aggregate_with_features
-from training.data import Pixels
+from training.engine.data.pictures import Pixels
 
 NAMES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",

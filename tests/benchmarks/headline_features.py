@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from training.data import Pixels
+from training.engine.data.pictures import Pixels
 
 WORDS, PATCH, STRIDE, DRAWN, ROUNDS = 300, 6, 2, 40_000, 6
 

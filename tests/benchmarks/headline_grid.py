@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image, ImageDraw
 
-from training.data import Pixels
+from training.engine.data.pictures import Pixels
 
 EACH, SIDE, GAP, MARGIN, HEAD = 3, 32, 10, 70, 16  # pictures a class and arm; pixels
 

@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, max_pool2d, normalize, pad, relu
 
-from training.data import Pixels
-from training.nets.pca import PCA
+from training.engine.data.pictures import Pixels
+from training.engine.latents.pca import PCA
 
 CLASSES = 10
 BATCH, RATE, DECAY, SMOOTHED = 256, 4e-3, 0.05, 0.05

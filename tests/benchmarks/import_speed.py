@@ -24,10 +24,10 @@ def main() -> None:
         sys.exit(__doc__)
     source = Path(sys.argv[1])
     with tempfile.TemporaryDirectory(prefix="tessera-bench-") as folder:
-        os.environ.update(DATA_DIR=folder, DJANGO_SETTINGS_MODULE="labeling.settings")
-        from labeling import embedded
+        os.environ.update(DATA_DIR=folder, DJANGO_SETTINGS_MODULE="config.settings")
+        from config import servers
 
-        with embedded.ensure(Path(folder)):
+        with servers.ensure(Path(folder)):
             import django
 
             django.setup()
@@ -55,9 +55,9 @@ def plain(source: Path) -> None:
     """Decode and encode as the import does, and nothing else."""
     from PIL import Image
 
+    from labeling.images.decoding import SMALL
     from labeling.imports import source as sources
     from labeling.imports.members import Member
-    from labeling.pictures import SMALL
 
     for member in sources.find(source)():
         if not isinstance(member, Member):

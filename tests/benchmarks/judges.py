@@ -17,15 +17,16 @@ from pathlib import Path
 
 import torch
 
-from training import judges, lsa
-from training.clip import device
-from training.data import Row, Snapshot
-from training.feature_models import FeatureModel, linear
-from training.loop import Loop
-from training.prompts import text_of
-from training.recipes import clip as clip_recipe
-from training.recipes.base import Source
-from training.snapshot import read_snapshot
+from training.engine.data.pictures import Row, Snapshot
+from training.engine.data.prompts import text_of
+from training.engine.data.snapshot import read_snapshot
+from training.engine.encoders import lsa
+from training.engine.encoders.clip import device
+from training.engine.evaluation import metrics
+from training.engine.evaluation.judges import FeatureModel, linear
+from training.engine.loop.loop import Loop
+from training.engine.recipes import clip as clip_recipe
+from training.engine.recipes.base import Source
 
 APART = 8  # one picture in so many is kept apart
 CANDIDATES = (("lsa", 192, 32), ("lsa", 384, 32), ("own", 0, 32))  # text tower, rank, pixels
@@ -103,10 +104,10 @@ def show(name: str, judge: FeatureModel, rows: tuple[Row, ...], seconds: float) 
     images, known = judge.rows(told), judge.texts(texts)
     cells = []
     for others in (99, 9):
-        value, low, high = judges.mean(judges.hits(images, known, own, others=others))
+        value, low, high = metrics.mean(metrics.hits(images, known, own, others=others))
         cells.append(f"{value:.2f} [{low:.2f}, {high:.2f}]")
     print(f"| {name} | {cells[0]} | {cells[1]} | {seconds:.0f} |", flush=True)
-    return float(judges.hits(images, known, own).mean())
+    return float(metrics.hits(images, known, own).mean())
 
 
 if __name__ == "__main__":

@@ -14,15 +14,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from training.clip import device
-from training.conditions import Condition
-from training.next_token import draw_tokens
-from training.recipes import configure
-from training.recipes.autoregressive import (
+from training.engine.encoders.clip import device
+from training.engine.encoders.conditions import Condition
+from training.engine.recipes import configure
+from training.engine.recipes.autoregressive import (
     AutoregressiveConfig,
     build_network,
     fresh_noise,
 )
+from training.engine.sampling.next_token import draw_tokens
 
 TEXT = 384  # the sentence encoder's width
 CASES: tuple[tuple[str, dict[str, str], int], ...] = (  # preset, options, pictures at a time

@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import torch
 
-from training.clip import device
-from training.kohya import LAYERS
-from training.stable_diffusion import adapted, diffusers
+from training.engine.encoders.clip import device
+from training.engine.networks.kohya import LAYERS
+from training.engine.networks.stable_diffusion import adapted, diffusers
 
 SHAPE = {  # of stable-diffusion-v1-5's U-Net, as its config.json has it
     "sample_size": 64,

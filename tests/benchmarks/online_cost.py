@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeling.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-from labeling import embedded
+from config import servers
 
 SIZES = 10_000, 10_000_000
 EACH = 10  # answers a question
@@ -36,7 +36,7 @@ HEADER = """\
 
 def main() -> None:
     sizes = [int(size) for size in sys.argv[1:]] or list(SIZES)
-    with embedded.ensure(embedded.data_dir()):
+    with servers.ensure(servers.data_dir()):
         import django
 
         django.setup()
@@ -165,7 +165,7 @@ def recomputed() -> tuple[float, float, float]:
     """
     from django.db import connection
 
-    from labeling import labels
+    from labeling import review
     from labeling.models import Project
 
     work = challenges(100_000, seed=2)
@@ -173,7 +173,7 @@ def recomputed() -> tuple[float, float, float]:
     started, waits = time.perf_counter(), []
     child = os.fork()
     if not child:
-        labels.recompute(project=Project.objects.get())
+        review.recompute(project=Project.objects.get())
         os._exit(0)
     for answer in work:
         waits.append(timed(answer))

@@ -2,7 +2,7 @@
 
 Yes/no questions, five answers each, in random order; a share of the answers is to gold, questions
 of known truth that look like the others. Answers are believed as they come and all is recomputed
-twenty times, by the rules of `labeling.answers` and `labeling.labels`. Attackers:
+twenty times, by the rules of `labeling.answers` and `labeling.review`. Attackers:
 
 - clickers: 40 % of all answers are given by people who guess
 - liars, yes-sayers, no-sayers: a clique of 20 % of all people who always say what is wrong, yes, no
@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from labeling.aggregation import aggregate, drift, online, turning
+from labeling.aggregation import aggregate, binary, drift, online
 
 QUESTIONS, EACH, PEOPLE = 6_000, 5, 60
 CLICKERS, CLIQUE, SLEEP = 0.4, 0.2, 200
@@ -159,7 +159,9 @@ class Live:
         self.stream = stream
         self.people = [Person() for _ in range(PEOPLE)]
         self.said: list[list[tuple[int, int]]] = [[] for _ in stream.truth]  # (answer, person)
-        self.prior = np.full(len(stream.truth), 0.5)  # moved as `labeling.prevalence` does
+        self.prior = np.full(
+            len(stream.truth), 0.5
+        )  # moved as `labeling.inference.prevalence` does
 
     def run(self) -> Floats:
         """Probabilities of "yes" when all is said and recomputed."""
@@ -193,12 +195,12 @@ class Live:
         self.said[question].append((at, int(stream.person[at])))
         self._find(person)
 
-    def recompute(self, end: int) -> turning.Inferred:
+    def recompute(self, end: int) -> binary.Inferred:
         stream, size = self.stream, len(self.people)
         first = np.array([end if p.first is None else p.first for p in self.people])
         last = np.array([end if p.last is None else p.last for p in self.people])
         person, at = stream.person[:end], np.arange(end)
-        inferred = turning.infer(
+        inferred = binary.infer(
             stream.question[:end],
             person,
             stream.value[:end],
@@ -234,8 +236,8 @@ class Live:
             person.found = person.answers
 
 
-def _counts(inferred: turning.Inferred, who: int, yes: float, answers: int) -> online.Counts:
-    """Such counts that the coins are those found, as `labeling.rating` sets them."""
+def _counts(inferred: binary.Inferred, who: int, yes: float, answers: int) -> online.Counts:
+    """Such counts that the coins are those found, as `labeling.inference.annotators` sets them."""
     counts = []
     coins = inferred.sensitivity[who], inferred.specificity[who]
     for coin, shown in zip(coins, (yes, answers - yes), strict=True):

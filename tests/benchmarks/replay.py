@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from labeling.aggregation import aggregate, drift, online, tuning, turning
+from labeling.aggregation import aggregate, binary, drift, online, online_tempering
 from labeling.aggregation.answers import encode
 
 Floats = npt.NDArray[np.float64]
@@ -38,9 +38,9 @@ class Stream:
     questions: int
     annotators: int
 
-    def inferred(self, end: int, prior: float) -> turning.Inferred:
+    def inferred(self, end: int, prior: float) -> binary.Inferred:
         """By the first `end` answers at once."""
-        return turning.infer(
+        return binary.infer(
             self.question[:end],
             self.annotator[:end],
             self.value[:end],
@@ -83,24 +83,24 @@ class Live:
             heard.append((who, value))
 
     def recompute(self, end: int) -> None:
-        """By all answers up to now, as `labeling.labels` does."""
+        """By all answers up to now, as `labeling.review` does."""
         stream = self.stream
         found = stream.inferred(end, self.prior)
         asked = np.unique(stream.question[:end])
         annotator, yes = stream.annotator[:end], found.probability[stream.question[:end]]
         coins = found.sensitivity[annotator], found.specificity[annotator]
-        ratios = tuning.evidence(*coins, stream.value[:end])
+        ratios = online_tempering.evidence(*coins, stream.value[:end])
         place = np.searchsorted(asked, stream.question[:end])
         prior, posterior = np.full(len(asked), self.prior), found.probability[asked]
-        self.temper = tuning.tuned(place, ratios, prior, posterior)
+        self.temper = online_tempering.tuned(place, ratios, prior, posterior)
         self.believed[asked] = posterior
         for who in np.unique(annotator).tolist():
             shown = float(yes[annotator == who].sum())
             self.counts[who] = _counts(found, who, shown, int((annotator == who).sum()))
 
 
-def _counts(found: turning.Inferred, who: int, yes: float, answers: int) -> online.Counts:
-    """Such counts that the coins are those found, as `labeling.rating` sets them."""
+def _counts(found: binary.Inferred, who: int, yes: float, answers: int) -> online.Counts:
+    """Such counts that the coins are those found, as `labeling.inference.annotators` sets them."""
     counts = []
     coins = found.sensitivity[who], found.specificity[who]
     for coin, shown in zip(coins, (yes, answers - yes), strict=True):

@@ -8,7 +8,7 @@ from crowds import Floats, Ints, dawid_skene
 from scipy.special import entr, expit, logit  # type: ignore[import-untyped]
 from supplies import Answers, Bools, Generator, Supply
 
-from labeling.aggregation import aggregate, online, trust, tuning, turning
+from labeling.aggregation import aggregate, binary, model_weight, online, online_tempering
 from labeling.aggregation.information import information, relative_worth
 
 PLACES = 6  # of a grid's nine tiles; three are gold
@@ -55,7 +55,7 @@ class Product:
         self.said: list[list[tuple[int, bool]]] = [[] for _ in range(count)]
         self.counts = [online.Counts()] * self.supply.annotators
         self.temper = online.Temper()
-        self.trust = np.full(self.concepts, trust.CAUTIOUS)
+        self.trust = np.full(self.concepts, model_weight.CAUTIOUS)
         self.known = np.zeros(self.concepts)
         self.gain = np.zeros(count)
         if self.opinion is not None:
@@ -173,7 +173,7 @@ class Product:
         if self.opinion is not None:
             self._listen()
         size = len(self.base)
-        found = turning.infer(
+        found = binary.infer(
             question,
             annotator,
             value.astype(bool),
@@ -189,7 +189,7 @@ class Product:
         self._rate(question, annotator, found)
         self._tune(question, annotator, value, found)
 
-    def _rate(self, question: Ints, annotator: Ints, found: turning.Inferred) -> None:
+    def _rate(self, question: Ints, annotator: Ints, found: binary.Inferred) -> None:
         """Such counts that the coins are those found."""
         yes, parts = found.probability[question], []
         for coin, chance in ((found.sensitivity, yes), (found.specificity, 1 - yes)):
@@ -200,15 +200,15 @@ class Product:
         rows = np.stack(parts, 1).tolist()
         self.counts = [online.remembered(online.Counts(*row)) for row in rows]
 
-    def _tune(self, asked: Ints, by: Ints, value: Ints, found: turning.Inferred) -> None:
+    def _tune(self, asked: Ints, by: Ints, value: Ints, found: binary.Inferred) -> None:
         drawn = self.draw.permutation(np.unique(asked))[:TUNED_BY]
         place = np.full(len(self.base), -1)
         place[drawn] = np.arange(len(drawn))
         used = place[asked] >= 0
         coins = found.sensitivity[by[used]], found.specificity[by[used]]
-        ratios = tuning.evidence(*coins, value[used].astype(bool))
+        ratios = online_tempering.evidence(*coins, value[used].astype(bool))
         targets = self.prior[drawn], found.probability[drawn]
-        self.temper = tuning.tuned(place[asked[used]], ratios, *targets)
+        self.temper = online_tempering.tuned(place[asked[used]], ratios, *targets)
 
     def _listen(self) -> None:
         """Trust the model concept by concept, as far as people's answers bear it out."""
@@ -219,7 +219,7 @@ class Product:
                 self.known[concept] = len(asked)
                 worth = np.array([self._worth(question) for question in asked.tolist()])
                 before = logit(self.base[asked])
-                self.trust[concept] = trust.trust(self.gain[asked], before, worth)
+                self.trust[concept] = model_weight.trust(self.gain[asked], before, worth)
         move = logit(self._prior()) - logit(self.prior)
         self.belief = expit(logit(self.belief.clip(1e-6, 1 - 1e-6)) + move)
         self.prior = self._prior()

@@ -14,12 +14,12 @@ import numpy as np
 from crowds import Crowd as Answered
 from crowds import Floats, calibration_error, folders, read, right, surprise
 
-from labeling.aggregation import tempering
+from labeling.aggregation import design_effect
 from labeling.aggregation.answers import encode
 from labeling.aggregation.em import Crowd, Known
 
 NAMES = "SHARED", "DESIGN", "DEPENDENCE"
-OURS = tuple(getattr(tempering, name) for name in NAMES)
+OURS = tuple(getattr(design_effect, name) for name in NAMES)
 GRID = list(product((0.0, 0.1, 0.25, 0.5, 1.0), (2.0, 4.0, 8.0, 12.0), (0.0, 0.05, 0.1, 0.2)))
 ITERATIONS = 10  # as many as `aggregate` takes
 
@@ -31,15 +31,15 @@ def measured(data: Answered) -> Floats:
     crowd = Crowd(answers, answers.votes(), Known(np.full(len(answers.tasks), -1), None, None))
     for _ in range(ITERATIONS):
         crowd.iterate()
-    correlation = tempering.dependence(crowd, answers)
+    correlation = design_effect.dependence(crowd, answers)
     log_table = crowd.log_table()
     parts = [(block, crowd.log_likelihood(block, log_table)) for block in crowd.blocks]
     rows = []
     for constants in GRID:
         posterior = np.empty_like(crowd.votes)
-        with patch.multiple(tempering, **dict(zip(NAMES, constants, strict=True))):
+        with patch.multiple(design_effect, **dict(zip(NAMES, constants, strict=True))):
             for block, likelihood in parts:
-                found, _ = tempering.tempered(crowd, block, likelihood, correlation)
+                found, _ = design_effect.tempered(crowd, block, likelihood, correlation)
                 posterior[block.tasks] = found
         shown, truth = posterior[data.known], data.truth
         accuracy = float(right(shown, truth).mean())

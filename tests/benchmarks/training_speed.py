@@ -29,19 +29,20 @@ import torch
 from diffusers_networks import SIZE, Transformer, UNet, pipeline
 from torch import nn
 
-from training import exams, feature_models, judges
-from training.clip import device
-from training.conditions import asked
-from training.data import Snapshot
-from training.exams import Exam
-from training.feature_models import FeatureModel
-from training.loop import Loop
-from training.prompts import fixed_prompts
-from training.recipes import configure
-from training.recipes.base import Phase, Source
-from training.recipes.diffusion import DiffusionConfig, DiffusionTraining, build_network
-from training.samplers import noise
-from training.snapshot import read_snapshot
+from training.engine.data.pictures import Snapshot
+from training.engine.data.prompts import fixed_prompts
+from training.engine.data.snapshot import read_snapshot
+from training.engine.encoders.clip import device
+from training.engine.encoders.conditions import asked
+from training.engine.evaluation import judges as feature_models
+from training.engine.evaluation import metrics, prompt_sets
+from training.engine.evaluation.judges import FeatureModel
+from training.engine.evaluation.prompt_sets import Exam
+from training.engine.loop.loop import Loop
+from training.engine.recipes import configure
+from training.engine.recipes.base import Phase, Source
+from training.engine.recipes.diffusion import DiffusionConfig, DiffusionTraining, build_network
+from training.engine.sampling.samplers import noise
 
 BATCH, STEPS = 64, 20  # of sampling
 GPU = ("gpu-s", "gpu-m", "gpu-l")
@@ -110,8 +111,8 @@ def seconds_of(work: Callable[[], object], times: int) -> float:
 
 def learning(source: Source, seconds: float) -> None:
     judge = feature_models.choose(source.snapshot, 300, source.cache)
-    exam = exams.fixed(fixed_prompts(source.snapshot), range(SEEDS))
-    chance = judges.chance(len(exam.texts))
+    exam = prompt_sets.fixed(fixed_prompts(source.snapshot), range(SEEDS))
+    chance = metrics.chance(len(exam.texts))
     print(f"R-precision of {len(exam.prompts)} prompts by {judge.name}; chance {chance:.2f}.\n")
     print("| network | parameters | batch | images/s | reading | steps | R-precision |")
     print("|---|---|---|---|---|---|---|")
@@ -128,7 +129,7 @@ def learned(contestant: Contestant, exam: Exam, judge: FeatureModel, seconds: fl
     rate = loop.step * training.config.batch / loop.elapsed
     read = seconds_of(lambda: training.draw_batch(training.config.batch), 20)
     model = training.model(loop.ema.network).adjusted({"sampler": "euler"})
-    right = judges.mean(exam.hits(judge.pictures(exam.draw(model)), judge))
+    right = metrics.mean(exam.hits(judge.pictures(exam.draw(model)), judge))
     return (
         f"| {contestant.name} | {contestant.parameters / 1e6:.1f}M | {training.config.batch} | "
         f"{rate:,.0f} | "
@@ -150,13 +151,13 @@ def sampling(source: Source) -> None:
 
 def draw(name: str, training: DiffusionTraining) -> None:
     """By the recipe's sampler and, on pixels, by diffusers' scheduler."""
-    steps = STEPS if training.config.network == "mlp" else 2
+    steps = STEPS if training.engine.config.network == "mlp" else 2
     model = training.model(training.network).adjusted({"sampler": "heun"})
     prompts = ["a cat"] * BATCH
     model.draw(prompts, range(BATCH), steps=1)
     taken = seconds_of(lambda: model.draw(prompts, range(BATCH), steps=steps), 1)
     print(_row(name, "own", taken, steps, BATCH), flush=True)
-    if training.config.network == "dit":
+    if training.engine.config.network == "dit":
         taken = seconds_by_diffusers(training, training.network, BATCH, steps)
         print(_row(name, "diffusers", taken, steps, BATCH), flush=True)
 

@@ -6,7 +6,7 @@ import krippendorff
 import numpy as np
 import pytest
 
-from labeling import agreement, answers, labels
+from labeling import agreement, answers, review
 from labeling.models import Annotator, Answer, Question
 from tests.cast import truth
 
@@ -69,7 +69,7 @@ def test_the_whole_holds_all_concepts(shapes, contested):
 
 def test_blocked_annotators_are_left_out(shapes, contested, mallory, ada):
     before = agreement.measure(project=shapes).whole
-    labels.block(annotator=mallory, by=ada)
+    review.block(annotator=mallory, by=ada)
     after = agreement.measure(project=shapes).whole
     theirs = Answer.objects.filter(annotator=mallory, question__kind="concept").count()
     assert after.answers == before.answers - theirs

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labeling import answers, beliefs, labels
+from labeling import answers, question_state, review
 from labeling.models import Annotator, Answer, Question
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +78,7 @@ def test_a_model_that_clearly_says_the_same_stands_for_one_person(alice, questio
 
 def test_a_model_never_stands_for_all(question):
     question.told, question.probability, question.project.answers_min = -3.0, 0.001, 1
-    beliefs.judge(question)
+    question_state.judge(question)
     assert question.state == State.OPEN
 
 
@@ -163,7 +163,7 @@ def test_the_outcome_does_not_tell_gold_from_unknown(alice, bob, mallory, gold, 
 
 
 def test_a_blocked_annotator_is_heard_and_not_believed(alice, mallory, question, ada):
-    labels.block(annotator=mallory, by=ada)
+    review.block(annotator=mallory, by=ada)
     before = question.probability
     outcome = say(mallory, question, True)
     assert outcome.recorded == 1 and question.answers.count() == 1

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from labeling import answers, challenges, labels
+from labeling import answers, challenges, review
 from labeling.models import Answer, Challenge, Question, Tile
 
 pytestmark = pytest.mark.django_db
@@ -118,7 +118,7 @@ def test_the_same_words_by_somebody_else_are_a_yes(alice, bob, shapes):
 
 
 def test_a_blocked_author_is_not_heard(mallory, shapes, ada):
-    labels.block(annotator=mallory, by=ada)
+    review.block(annotator=mallory, by=ada)
     challenge = challenges.issue(annotator=mallory, project=shapes, kind="write")
     assert challenges.answer(challenge=challenge, text="buy my things").recorded == 1
     assert not Question.objects.filter(text="buy my things").exists()

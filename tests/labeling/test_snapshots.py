@@ -10,7 +10,8 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from PIL import Image as Picture
 
-from labeling import images, questions, snapshots, tiles
+from labeling import images, questions, snapshots
+from labeling.images import tiles
 from labeling.models import Concept, Image, Project, Question, Snapshot
 
 pytestmark = pytest.mark.django_db

@@ -1,66 +1,136 @@
-"""A tiny snapshot and finished runs on it: no Django, nothing from a network."""
+"""A little project of coloured shapes, and a snapshot of it."""
 
-import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
+from PIL import Image, ImageDraw
 
-from tests.training.runs import LONG, finish, start, write_run, write_snapshot
-from training.data import Snapshot
-from training.snapshot import read_snapshot
+if TYPE_CHECKING:  # settings are not read yet when this file is
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from django.contrib.auth.models import User
 
-@pytest.fixture(scope="session")
-def snapshot_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_snapshot(tmp_path_factory.mktemp("snapshot") / "squares")
+    from labeling.models import Project, Snapshot
+    from training.models import Model
 
-
-@pytest.fixture(scope="session")
-def snapshot(snapshot_folder: Path) -> Snapshot:
-    return read_snapshot(snapshot_folder)
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-RunMaker = Callable[..., Path]
+COLOURS = ("red", "green", "blue", "orange")
+SHAPES = ("circle", "square")
+COUNTS = ("train", "test", "images", "captions", "answers", "generated")
 
 
 @pytest.fixture
-def make_run(tmp_path: Path, snapshot_folder: Path, cache: Path) -> RunMaker:
-    """A run folder with a config.json; keywords replace its values."""
-    return lambda **changes: write_run(tmp_path / "run", snapshot_folder, cache, **changes)
+def project(db: None) -> Project:
+    """Thirty-two shapes with captions; half of the questions are gold, half are open."""
+    from labeling import images, questions
+    from labeling.images import tiles
+    from labeling.models import Concept, Project, Question
+
+    project = Project.objects.create(slug="shapes", name="Shapes", retrain_after=10)
+    circle, square = (
+        Concept.objects.create(project=project, name=shape, phrase=f"a {shape}", prevalence=0.5)
+        for shape in SHAPES
+    )
+    for number in range(32):
+        colour, shape = COLOURS[number % 4], SHAPES[number // 4 % 2]
+        image, _ = images.add(
+            project=project,
+            data=draw(colour, shape, number),
+            source=f"{number}.png",
+            keywords=[colour, shape],
+        )
+        tile = tiles.whole(image)
+        truth = {(tile.pk, circle.pk): shape == "circle"} if number < 16 else {}
+        questions.ask_concepts(tiles=[tile], concepts=[circle, square], gold=truth)
+        questions.ask_captions(
+            captions=[(tile, f"a {colour} {shape}")], source=Question.Source.IMPORT, prior=0.9
+        )
+    return project
 
 
-@pytest.fixture(scope="session")
-def drawn(tmp_path_factory: pytest.TempPathFactory, snapshot_folder: Path, cache: Path) -> Path:
-    """The folder of a diffusion run, fitted without a break."""
-    folder = tmp_path_factory.mktemp("runs") / "diffusion"
-    write_run(folder, snapshot_folder, cache, options=LONG)
-    finish(start("fit", folder))
-    return folder
+@pytest.fixture
+def snapshot(project: Project) -> Snapshot:
+    from labeling import snapshots
+
+    frozen = snapshots.freeze(project=project)
+    assert frozen.folder, frozen.error
+    return frozen
 
 
-@pytest.fixture(scope="session")
-def contrasted(
-    tmp_path_factory: pytest.TempPathFactory, snapshot_folder: Path, cache: Path
-) -> Path:
-    """The folder of a finished clip run."""
-    folder = tmp_path_factory.mktemp("runs") / "clip"
-    write_run(folder, snapshot_folder, cache, recipe="clip")
-    finish(start("fit", folder))
-    return folder
+@pytest.fixture
+def bare_snapshot(db: None, tmp_path: Path) -> Snapshot:
+    """Enough of a snapshot for a process that never looks into it."""
+    from labeling.models import Concept, Project, Snapshot
+
+    project = Project.objects.create(slug="shapes", name="Shapes")
+    Concept.objects.create(project=project, name="circle", phrase="a circle")
+    folder = tmp_path / "snapshot"
+    (folder / "train").mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    Image.new("RGB", (32, 32), "red").save(folder / "train" / "seen.png")
+    return Snapshot.objects.create(
+        project=project,
+        folder=str(folder),
+        state=Snapshot.State.READY,
+        counts=dict.fromkeys(COUNTS, 0) | {"train": 1, "images": 1},
+    )
 
 
-@pytest.fixture(autouse=True)
-def restored_process() -> Iterator[None]:
-    """The command line sets a signal handler and threads: put them back."""
-    handler, threads = signal.getsignal(signal.SIGTERM), torch.get_num_threads()
-    torch.set_num_threads(1)
+@pytest.fixture
+def behave(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let a stand-in take the place of `python -m training`, and do as it is told."""
+    from training import processes, runner
+
+    monkeypatch.setattr(processes, "MODULE", "tests.training.child")
+    monkeypatch.setattr(runner, "INTERVAL", 0.05)
+    return lambda behaviour: monkeypatch.setenv("BEHAVIOUR", behaviour)
+
+
+@pytest.fixture
+def model(bare_snapshot: Snapshot, tmp_path: Path) -> Model:
+    """One whose pictures a stand-in draws."""
+    from tests.training.studio import make_model
+
+    return make_model(bare_snapshot, tmp_path, recipe="diffusion")
+
+
+@pytest.fixture
+def completing(model: Model, tmp_path: Path) -> Model:
+    """Another, which completes pictures."""
+    from tests.training.studio import make_model
+
+    assert model.run.snapshot
+    return make_model(model.run.snapshot, tmp_path, recipe="autoregressive")
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Draws in the place of `python -m training`."""
+    from django.core.cache import cache
+
+    from training import processes, sampler_client
+
+    cache.clear()  # nobody has wished for anything yet
+    monkeypatch.setattr(processes, "MODULE", "tests.training.child")
     yield
-    signal.signal(signal.SIGTERM, handler)
-    torch.set_num_threads(threads)
+    sampler_client.close()
+
+
+@pytest.fixture
+def trainer(db: None) -> User:
+    from django.contrib.auth.models import User
+
+    return User.objects.create_superuser("trainer", password="x")
+
+
+def draw(colour: str, shape: str, number: int) -> bytes:
+    picture = Image.new("RGB", (32, 32), "white")
+    box = (4 + number % 5, 5, 22 + number % 7, 25)
+    pen = ImageDraw.Draw(picture)
+    (pen.ellipse if shape == "circle" else pen.rectangle)(box, fill=colour)
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()

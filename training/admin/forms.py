@@ -8,8 +8,8 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from labeling.models import Project, Snapshot
 from training import runs
+from training.engine.presets import PRESETS, RECIPES
 from training.models import Model, Run
-from training.presets import PRESETS, RECIPES
 
 RECENT = 50
 BOTH = "clip,diffusion"

@@ -13,8 +13,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from labeling.admin.base import RecordAdmin
-from training import gate, jobs, runs
-from training.admin import verdicts
+from training import promotion, runs, tasks
+from training.admin import promotions
 from training.models import Generation, Model
 
 
@@ -29,7 +29,7 @@ class ModelAdmin(RecordAdmin[Model]):
     readonly_fields = ["place", "its_run", "gave_back"]
 
     class Media:
-        css = {"all": ["training/run.css"]}
+        css = {"all": ["staff/run.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
         return super().get_queryset(request).prefetch_related("promotions")
@@ -46,7 +46,7 @@ class ModelAdmin(RecordAdmin[Model]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         model = self.get_object(request, object_id)
-        verdict = verdicts.shown(model, request.user) if model else None
+        verdict = promotions.shown(model, request.user) if model else None
         return super().change_view(request, object_id, form_url, {"verdict": verdict})
 
     def promote(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -57,8 +57,8 @@ class ModelAdmin(RecordAdmin[Model]):
             raise PermissionDenied
         model = get_object_or_404(Model.objects.select_related("project"), pk=pk)
         try:
-            jobs.promote(model=model, by=request.user)
-        except gate.GateError as error:
+            tasks.promote(model=model, by=request.user)
+        except promotion.GateError as error:
             self.message_user(request, str(error), messages.WARNING)
         else:
             self.message_user(request, f"The current one is {model} now.", messages.SUCCESS)
@@ -66,12 +66,12 @@ class ModelAdmin(RecordAdmin[Model]):
 
     @admin.display(description="place", ordering="current")
     def place(self, model: Model) -> str:
-        return verdicts.standing(model)
+        return promotions.standing(model)
 
     @admin.display(description="place", ordering="current")
     def place_and_why(self, model: Model) -> SafeString:
         why = (model.verdict or {}).get("why", "")
-        return format_html("<strong>{}</strong><br>{}", verdicts.standing(model), why)
+        return format_html("<strong>{}</strong><br>{}", promotions.standing(model), why)
 
     @admin.display(description="made", ordering="created_at")
     def made(self, model: Model) -> str:
@@ -101,7 +101,7 @@ class GenerationAdmin(RecordAdmin[Generation]):
     readonly_fields = ["pictures"]
 
     class Media:
-        css = {"all": ["training/run.css"]}
+        css = {"all": ["staff/run.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
         return super().get_queryset(request).prefetch_related("samples")

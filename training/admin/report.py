@@ -8,7 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling import snapshots
-from training import children, progress, runs
+from training import processes, runs
+from training.engine import progress
 from training.models import Model, Run
 
 LOG_LINES = 30
@@ -36,7 +37,7 @@ def live(run: Run) -> dict[str, Any]:
         "fraction": fraction(run),
         "curve": progress.curve(folder) if folder else [],
         "samples": sample_urls(run),
-        "log": children.tail(folder / "log.txt", lines=LOG_LINES) if folder else "",
+        "log": processes.tail(folder / "log.txt", lines=LOG_LINES) if folder else "",
     }
 
 

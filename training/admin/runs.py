@@ -22,9 +22,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from labeling.admin.base import QuickAdmin
-from training import jobs, progress, runs
-from training.admin import figures, report, verdicts
+from training import runs, tasks
+from training.admin import metrics, promotions, report
 from training.admin.forms import TrainForm
+from training.engine import progress
 from training.models import Run
 
 REPORT = "report.html"
@@ -113,7 +114,7 @@ class RunAdmin(QuickAdmin[Run]):
         by = request.user if request.user.is_authenticated else None
         for wish in form.wishes(by):
             try:
-                run = jobs.start(**wish)
+                run = tasks.start(**wish)
             except runs.RunError as error:
                 self.message_user(request, str(error), messages.ERROR)
                 break
@@ -178,7 +179,7 @@ class RunAdmin(QuickAdmin[Run]):
         return self._told(request, pk, runs.cancel, "It stops.")
 
     def resume(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._told(request, pk, jobs.resume, "It is queued and goes on where it stopped.")
+        return self._told(request, pk, tasks.resume, "It is queued and goes on where it stopped.")
 
     def _told(self, request: HttpRequest, pk: int, tell: Any, said: str) -> HttpResponse:
         if request.method != "POST":
@@ -217,11 +218,11 @@ def _shown(run: Run, request: HttpRequest) -> dict[str, Any]:
         "wanted": report.wanted(run),
         "certainty": report.certainty(run.snapshot.folder) if run.snapshot else "",
         "model": model,
-        "verdict": verdicts.shown(model, request.user) if model else None,
+        "verdict": promotions.shown(model, request.user) if model else None,
         "has_report": bool(run.folder) and (folder / REPORT).is_file(),
         "other": other,
         "other_samples": report.sample_urls(other.run)[:1] if other else [],
-        "metrics": figures.rows(run.metrics, other.run.metrics if other else {}),
+        "metrics": metrics.rows(run.metrics, other.run.metrics if other else {}),
         "prompts": prompts,
         "other_prompts": theirs if theirs != prompts else [],
         "error": run.error.partition("\n\n")[0],

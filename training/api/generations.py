@@ -17,9 +17,9 @@ from rest_framework.views import APIView
 
 from labeling.api.parsers import BoundedJSONParser
 from labeling.api.serializers import ErrorOut
-from training import drawing, jobs, wishes
+from training import generation_limits, generations, tasks
 from training.api.errors import BusyError, ConflictError, InvalidError
-from training.api.wishes import PictureParser, WishSerializer
+from training.api.generation_requests import PictureParser, WishSerializer
 from training.models import Generation, Sample
 
 SESSION_KEY = "studio"  # of what a visitor's drawings are known by
@@ -134,12 +134,12 @@ class Generations(APIView):
         user = request.user if request.user.is_authenticated else None
         visitor = "" if user else _welcome(request)
         try:
-            generation = jobs.start_drawing(
+            generation = tasks.start_drawing(
                 requested_by=user, visitor=visitor, **wish.validated_data
             )
-        except wishes.QueueFullError as error:
+        except generation_limits.QueueFullError as error:
             raise BusyError(str(error)) from None
-        except wishes.DrawingError as error:
+        except generation_limits.DrawingError as error:
             raise InvalidError(str(error)) from None
         said = GenerationSerializer(generation, context={"request": request})
         return Response(said.data, status=status.HTTP_201_CREATED)
@@ -165,8 +165,8 @@ class Cancel(generics.GenericAPIView[Generation]):
         if not _is_own({"request": request}, generation):
             raise PermissionDenied("This drawing is somebody else's.")
         try:
-            drawing.cancel(generation=generation)
-        except wishes.DrawingError as error:
+            generations.cancel(generation=generation)
+        except generation_limits.DrawingError as error:
             raise ConflictError(str(error)) from None
         return Response(self.get_serializer(self.get_object()).data)
 
@@ -185,7 +185,7 @@ class Ask(generics.GenericAPIView[Generation]):
     def post(self, request: Request, pk: object) -> Response:
         """Ask people whether the pictures show what they were drawn from."""
         try:
-            asked = drawing.ask_about(generation=self.get_object())
+            asked = generations.ask_about(generation=self.get_object())
         except ValueError as error:
             raise ConflictError(str(error)) from None
         return Response({"questions": asked})

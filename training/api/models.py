@@ -9,9 +9,9 @@ from rest_framework.permissions import BasePermission, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.pages import NewestFirst
+from labeling.api.pagination import NewestFirst
 from labeling.api.serializers import ErrorOut
-from training import gate, jobs
+from training import promotion, tasks
 from training.api.errors import ConflictError
 from training.models import Model
 
@@ -66,7 +66,7 @@ class Promote(generics.GenericAPIView[Model]):
         """Make a model the current one of its recipe: roll back, or overrule the gate."""
         assert isinstance(request.user, User)  # which the permission asks for
         try:
-            jobs.promote(model=self.get_object(), by=request.user)
-        except gate.GateError as error:
+            tasks.promote(model=self.get_object(), by=request.user)
+        except promotion.GateError as error:
             raise ConflictError(str(error)) from None
         return Response(ModelSerializer(self.get_object()).data)

@@ -8,7 +8,7 @@ from django.http import FileResponse, Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from training import wishes
+from training import generation_limits
 from training.models import Generation, Sample
 
 KEPT = "private, max-age=86400, immutable"
@@ -50,8 +50,8 @@ def given(request: HttpRequest, pk: object) -> FileResponse:
 @require_safe
 def example(request: HttpRequest, pk: int, number: int) -> FileResponse:
     """One of the project's pictures, to be completed."""
-    model = get_object_or_404(wishes.models(), pk=pk)
-    offered = wishes.examples(model)
+    model = get_object_or_404(generation_limits.models(), pk=pk)
+    offered = generation_limits.examples(model)
     if not 1 <= number <= len(offered):
         raise Http404(GONE)
     return _open(offered[number - 1])
@@ -61,7 +61,7 @@ def sample(pk: object, number: int) -> Sample:
     """The n-th picture of a drawing; raises Http404."""
     generation = get_object_or_404(Generation, pk=pk)
     samples = generation.samples.select_related("generation__model__run__snapshot")
-    if not 1 <= number <= wishes.COUNT_LIMIT or number > samples.count():
+    if not 1 <= number <= generation_limits.COUNT_LIMIT or number > samples.count():
         raise Http404(GONE)
     return samples[number - 1]
 

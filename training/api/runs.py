@@ -12,11 +12,12 @@ from rest_framework.permissions import BasePermission, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.pages import NewestFirst
+from labeling.api.pagination import NewestFirst
 from labeling.api.serializers import ErrorOut
 from labeling.models import Project, Snapshot
-from training import jobs, progress, runs
+from training import runs, tasks
 from training.api.errors import ConflictError, InvalidError
+from training.engine import progress
 from training.models import Model, Run
 
 
@@ -122,7 +123,7 @@ class RunList(generics.ListAPIView[Run]):
         asked = StartSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         try:
-            run = jobs.start(
+            run = tasks.start(
                 trigger=Run.Trigger.API, requested_by=user(request), **asked.validated_data
             )
         except runs.RunError as error:
@@ -166,7 +167,7 @@ class Resume(Told):
     @_TOLD
     def post(self, request: Request, pk: int) -> Response:
         """Queue a failed or cancelled run again; it goes on from its last checkpoint."""
-        return self.tell(jobs.resume)
+        return self.tell(tasks.resume)
 
 
 def user(request: Request) -> User | None:

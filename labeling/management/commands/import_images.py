@@ -8,9 +8,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 
-from labeling.imports import catalogue, concepts, run, source
+from labeling.imports import catalogue, concepts, importer, source
+from labeling.imports.importer import Report
 from labeling.imports.members import Unreadable
-from labeling.imports.run import Report
 from labeling.management.progress import bar
 from labeling.models import Project
 
@@ -57,10 +57,12 @@ class Command(BaseCommand):
         project, made = Project.objects.get_or_create(slug=slug, defaults={"name": slug})
         if made:
             self.stdout.write(f"Made the project {slug}.")
-        plan = run.plan(
+        plan = importer.plan(
             project=project, catalogue=found, phrases=phrases, source=path.name.partition(".")[0]
         )
-        return run.run(project=project, members=members, catalogue=found, plan=plan, progress=bar)
+        return importer.run(
+            project=project, members=members, catalogue=found, plan=plan, progress=bar
+        )
 
 
 def told(report: Report) -> Iterator[str]:

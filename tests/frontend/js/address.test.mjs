@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { drawingOf, read, write } from "../../../training/static/training/studio/address.js";
+import { drawingOf, read, write } from "../../../frontend/static/studio/address.js";
 
 const SETTINGS = {
   model: 3,

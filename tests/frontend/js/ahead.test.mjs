@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Ahead } from "../../../frontend/pages/static/js/ahead.js";
+import { Ahead } from "../../../frontend/static/pages/js/ahead.js";
 
 function setUp({ life = 900 } = {}) {
   const state = { issued: 0, now: 0, fail: false };

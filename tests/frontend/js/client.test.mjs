@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Client } from "../../../frontend/pages/static/js/client.js";
+import { Client } from "../../../frontend/static/pages/js/client.js";
 
 const answering = (status, body, headers) =>
   new Client({ csrf: "x", fetch: async () => new Response(body, { status, headers }) });

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Refusal } from "../../../frontend/pages/static/js/client.js";
-import { Outbox } from "../../../frontend/pages/static/js/outbox.js";
+import { Refusal } from "../../../frontend/static/pages/js/client.js";
+import { Outbox } from "../../../frontend/static/pages/js/outbox.js";
 
 function memory() {
   const kept = new Map();

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from labeling import answers, measures
+from labeling import answers, quality
 from labeling.aggregation.calibration import by_truth
 from labeling.models import Annotator, Measure, Project, Question
 from tests.cast import truth
@@ -27,7 +27,7 @@ def measured(shapes: Project, alice: Annotator, bob: Annotator) -> Measure:
         answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "random"))
     gold = Question.objects.filter(state="gold", answers_count__gt=0)
     blind = {question.pk: 0.9 if question.verdict else 0.2 for question in gold}
-    row = measures.take(project=shapes, blind=blind)
+    row = quality.take(project=shapes, blind=blind)
     assert row is not None
     return row
 
@@ -68,7 +68,7 @@ def test_it_draws_the_history_once_there_is_one(
     ada_client: Client, shapes: Project, measured: Measure
 ) -> None:
     assert ada_client.get(address(shapes)).context["alpha_history"] == ""
-    calibration = measures._as_json(by_truth([0.8, 0.7], [True, False]))
+    calibration = quality._as_json(by_truth([0.8, 0.7], [True, False]))
     Measure.objects.create(
         project=shapes,
         taken_at=timezone.now() - timedelta(days=2),

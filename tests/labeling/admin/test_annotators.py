@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from labeling import answers, labels
+from labeling import answers, review
 from labeling.models import Annotator, Answer, Project, Question
 
 
@@ -40,7 +40,7 @@ def test_blocking_changes_labels_and_says_how_many(
 def test_blocking_somebody_busy_says_that_the_rest_follows(
     ada_client: Client, alice: Annotator, swayed: Question
 ) -> None:
-    Annotator.objects.filter(pk=alice.pk).update(answers_count=labels.AT_ONCE + 1)
+    Annotator.objects.filter(pk=alice.pk).update(answers_count=review.AT_ONCE + 1)
     page = ada_client.post(block(alice), follow=True)
     assert b"1 label changed by the newest 1,000 answers, the others follow" in page.content
 

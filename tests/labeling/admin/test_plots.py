@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
-from labeling import measures
+from labeling import quality
 from labeling.admin import plots
 from labeling.aggregation.calibration import by_truth
 
@@ -21,7 +21,7 @@ def found(svg: str, tag: str, name: str = "") -> list[ElementTree.Element]:
 
 
 def reliability(probability: list[float], truth: list[bool]) -> str:
-    calibration = measures._as_json(by_truth(probability, truth))
+    calibration = quality._as_json(by_truth(probability, truth))
     assert calibration is not None
     return plots.reliability(calibration, label="some <labels>")
 

@@ -6,7 +6,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from labeling import answers
-from labeling.admin import wall
+from labeling.admin import review_queue
 from labeling.models import Annotator, Project, Question
 
 
@@ -30,8 +30,8 @@ def address(question: Question, act: str) -> str:
 
 
 def following(question: Question, **filters: object) -> Question:
-    chosen = wall.Filters(filters, project=question.project)
-    return wall.after(chosen.questions(), wall.Position.of(question), 1)[0]
+    chosen = review_queue.Filters(filters, project=question.project)
+    return review_queue.after(chosen.questions(), review_queue.Position.of(question), 1)[0]
 
 
 def staff(*permissions: str) -> User:
@@ -137,13 +137,13 @@ def test_a_tile_is_shown_in_its_whole_picture(ada_client: Client, scenes: object
 def test_every_question_can_be_reached_by_next_and_previous(
     shapes: Project, question: Question
 ) -> None:
-    questions = wall.Filters({"decided": "all"}, project=shapes).questions()
-    (at,) = wall.after(questions, None, 1)
+    questions = review_queue.Filters({"decided": "all"}, project=shapes).questions()
+    (at,) = review_queue.after(questions, None, 1)
     there = [at]
-    while found := wall.after(questions, wall.Position.of(there[-1]), 1):
+    while found := review_queue.after(questions, review_queue.Position.of(there[-1]), 1):
         there += found
     back = [there[-1]]
-    while found := wall.before(questions, wall.Position.of(back[-1]), 1):
+    while found := review_queue.before(questions, review_queue.Position.of(back[-1]), 1):
         back += found
     assert len(there) == questions.count()
     assert back == there[::-1]

@@ -5,7 +5,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from labeling import answers, labels
+from labeling import answers
+from labeling import review as labels
 from labeling.models import Annotator, Concept, Project, Question
 
 UNREADABLE = [
@@ -101,7 +102,7 @@ def test_a_decided_question_leaves_the_wall(
 def test_its_pages_hold_every_question_once(
     ada_client: Client, shapes: Project, disputed: Question, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labeling.admin.wall.PAGE", 10)
+    monkeypatch.setattr("labeling.admin.review_queue.PAGE", 10)
     seen, position = [], ""
     while position is not None:
         page = ada_client.get(review(shapes), {"after": str(position), "decided": "all"})

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 
-from labeling import jobs, snapshots
+from labeling import snapshots, tasks
 from labeling.models import Project, Snapshot
 from tests.labeling.test_snapshots import add, own_folders  # noqa: F401
 
@@ -25,7 +25,7 @@ def project():
 def test_an_admin_freezes_one_and_a_worker_writes_it(
     admin_client, project, monkeypatch, django_capture_on_commit_callbacks
 ):
-    monkeypatch.setattr(jobs.freeze, "delay", jobs.freeze)
+    monkeypatch.setattr(tasks.freeze, "delay", tasks.freeze)
     with django_capture_on_commit_callbacks(execute=True):
         response = admin_client.post(
             reverse("admin:labeling_snapshot_add"), {"project": project.pk}, follow=True

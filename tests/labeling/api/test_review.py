@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from labeling import answers, jobs
+from labeling import answers, tasks
 from labeling.models import Project, Question, Snapshot
 
 pytestmark = pytest.mark.django_db
@@ -170,7 +170,7 @@ def test_a_snapshot_is_begun_and_left_to_a_worker(
     ada_client, shapes, monkeypatch, django_capture_on_commit_callbacks
 ):
     woken = []
-    monkeypatch.setattr(jobs.freeze, "delay", woken.append)
+    monkeypatch.setattr(tasks.freeze, "delay", woken.append)
     with django_capture_on_commit_callbacks(execute=True):
         response = post(ada_client, "projects/shapes/snapshots/", {"include_generated": True})
     assert response.status_code == 202 and response.json()["state"] == "freezing"

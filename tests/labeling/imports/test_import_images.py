@@ -16,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from labeling.imports import run
+from labeling.imports import importer
 from labeling.models import Concept, Image, Project, Question
 from tests.drawings import drawing, encoded, jpeg, png
 
@@ -403,7 +403,7 @@ def test_many_refusals_are_counted_and_not_all_named(tmp_path):
 
 def test_an_import_that_fails_half_way_goes_on_where_it_stopped(tmp_path, monkeypatch):
     source = zipped(tmp_path / "a.zip", [(f"cat/{n}.png", png(n)) for n in range(10)])
-    monkeypatch.setattr(run, "BATCH", 4)
+    monkeypatch.setattr(importer, "BATCH", 4)
     taken = []
 
     def stop(things, name, total):

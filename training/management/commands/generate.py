@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from training import children, drawing, runs, wishes
+from training import generation_limits, generations, processes, runs
 from training.models import Model
 
 
@@ -19,7 +19,9 @@ class Command(BaseCommand):
         parser.add_argument("model", help="its number, its folder, or current")
         parser.add_argument("prompts", nargs="*", metavar="prompt")
         parser.add_argument("--project", help="whose current model, where there are several")
-        parser.add_argument("--recipe", choices=wishes.RECIPES, help="which current model")
+        parser.add_argument(
+            "--recipe", choices=generation_limits.RECIPES, help="which current model"
+        )
         parser.add_argument("--count", type=int, default=4, help="of each prompt, or of a strip")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--guidance", type=float, help="default: the model's own")
@@ -42,9 +44,9 @@ class Command(BaseCommand):
             _check(prompts, options)
             folder = find_model(options["model"], options["project"], options["recipe"])
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise wishes.DrawingError(f"{out} is not empty: name a new folder.")
+                raise generation_limits.DrawingError(f"{out} is not empty: name a new folder.")
             drawn = _draw(folder, prompts, out, options)
-        except (ValueError, OSError, children.ChildError) as error:
+        except (ValueError, OSError, processes.ChildError) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{drawn} pictures in {out}")
 
@@ -53,19 +55,21 @@ def _check(prompts: list[str], options: dict[str, Any]) -> None:
     """Raises DrawingError before anything is loaded."""
     count, seed, last = (options[name] for name in ("count", "seed", "second_seed"))
     for prompt in prompts:
-        wishes.check(prompt=prompt, count=count, seed=seed, guidance=options["guidance"])
+        generation_limits.check(prompt=prompt, count=count, seed=seed, guidance=options["guidance"])
     if options["between"]:
         if len(prompts) > 2:
-            raise wishes.DrawingError("A strip goes from one prompt to another: name two.")
+            raise generation_limits.DrawingError(
+                "A strip goes from one prompt to another: name two."
+            )
         seeds = (seed, seed if last is None else last)
-        wishes.check_strip(ends=(prompts[0], prompts[-1]), seeds=seeds, count=count)
+        generation_limits.check_strip(ends=(prompts[0], prompts[-1]), seeds=seeds, count=count)
 
 
 def _draw(folder: str, prompts: list[str], out: Path, options: dict[str, Any]) -> int:
     """Draw beside `out` and move it there once it is whole."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:
-        drawn = drawing.sample(
+        drawn = generations.sample(
             folder=folder,
             prompts=prompts,
             out=Path(name) / "out",
@@ -104,25 +108,27 @@ def find_model(name: str, project: str | None, recipe: str | None = None) -> str
     number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
     model = Model.objects.filter(pk=number).first()
     if model is None:
-        raise wishes.DrawingError(
+        raise generation_limits.DrawingError(
             f"There is no model {name!r}, neither as a number nor as a folder."
         )
-    wishes.check_model(model, wishes.Kind.PICTURES)
+    generation_limits.check_model(model, generation_limits.Kind.PICTURES)
     return model.folder
 
 
 def _current(project: str | None, recipe: str | None) -> Model:
     """The current model of a project; where it has several, the first recipe's."""
-    models = wishes.models().filter(current=True)
+    models = generation_limits.models().filter(current=True)
     if recipe is not None:
         models = models.filter(recipe=recipe)
     if project is not None:
         models = models.filter(project__slug=project)
     found = list(models)
     if len({model.project_id for model in found}) > 1:
-        raise wishes.DrawingError("There are several projects: say whose with --project.")
+        raise generation_limits.DrawingError(
+            "There are several projects: say whose with --project."
+        )
     if not found:
-        raise wishes.DrawingError(
+        raise generation_limits.DrawingError(
             "There is no model that draws yet: train one, for example with the recipe diffusion."
         )
     return found[0]

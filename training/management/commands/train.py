@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from labeling import snapshots
 from labeling.models import Project, Snapshot
-from training import jobs, machine, runs, supervise
+from training import machine_lock, runner, runs, tasks
+from training.engine.presets import RECIPES
 from training.models import Model, Run
-from training.presets import RECIPES
 
 LOOK = 1.0  # seconds between two looks at a run that a worker carries out
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        start = runs.create if options["wait"] else jobs.start
+        start = runs.create if options["wait"] else tasks.start
         try:
             snapshot = find_snapshot(options["snapshot"], options["project"])
             run = start(
@@ -65,10 +65,10 @@ class Command(BaseCommand):
     def _wait(self, run: Run) -> None:
         """Carry it out here, or follow it where a worker was quicker."""
         while (state := Run.objects.get(pk=run.pk).state) not in runs.ENDED:
-            with machine.alone() as alone:
+            with machine_lock.alone() as alone:
                 claimed = runs.claim(run_id=run.pk) if alone else None
                 if claimed:
-                    model = supervise.carry_out(claimed, tell=self._tell)
+                    model = runner.carry_out(claimed, tell=self._tell)
                     if model:
                         self._follow(model)
                     continue
@@ -87,7 +87,7 @@ class Command(BaseCommand):
 
     def _follow(self, model: Model) -> None:
         self._say("its judges look at it")
-        jobs.follow(model)
+        tasks.follow(model)
         model.refresh_from_db()
         standing = "It is the current model now" if model.current else "It stays a candidate"
         self.stdout.write(f"{standing}: {(model.verdict or {}).get('why', '')}")

@@ -1,0 +1,97 @@
+"""Child processes that are watched, restarted when they die, and stopped together."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from config.servers.paths import ROOT, log_end, log_path, open_log
+from labeling.processes import bound
+
+RESTARTS = 3
+PERIOD = 60.0  # seconds in which a service may die that often
+GRACE = 4.0  # seconds to finish what a service is doing, and again to drop it
+
+
+class SupervisorError(Exception):
+    """A service cannot be kept running; the message names it and ends with its log."""
+
+
+@dataclass
+class Service:
+    """A command, and the process that runs it now."""
+
+    name: str
+    command: list[str]
+    fds: tuple[int, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    starts: list[float] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
+
+
+class Supervisor:
+    """Runs services; their logs lie in the data folder. Should it be killed, so are they."""
+
+    def __init__(self, *, data_dir: Path, say: Callable[[str], None]) -> None:
+        self.data_dir = data_dir
+        self.say = say
+        self.services: list[Service] = []
+
+    def start(self, service: Service) -> None:
+        if service not in self.services:
+            self.services.append(service)
+        service.starts.append(time.monotonic())
+        with open_log(self.data_dir, service.name) as log:
+            service.process = subprocess.Popen(
+                bound(service.command),
+                cwd=ROOT,
+                env=os.environ | service.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=service.fds,
+                start_new_session=True,  # Ctrl-C is the supervisor's
+            )
+
+    def check(self) -> None:
+        """Restart what has died, and say so. Raises SupervisorError when it keeps dying."""
+        for service in self.services:
+            if service.process is None or service.process.poll() is None:
+                continue
+            end = log_end(self.data_dir, service.name, lines=15)
+            report = f"The {service.name} process died. The end of its log:\n{end}"
+            lately = [start for start in service.starts if start > time.monotonic() - PERIOD]
+            if len(lately) > RESTARTS:
+                path = log_path(self.data_dir, service.name)
+                raise SupervisorError(f"{report}\nIt keeps dying, so everything stops: see {path}.")
+            self.say(f"{report}\nIt is started again.")
+            _kill_group(service.process)  # whatever it left
+            self.start(service)
+
+    def stop(self) -> None:
+        """Ask all to end, then insist, then kill."""
+        running = [service.process for service in self.services if service.process]
+        for ask in (signal.SIGTERM, signal.SIGQUIT):
+            for process in running:
+                if process.poll() is None:
+                    process.send_signal(ask)
+            _wait(running, GRACE)
+        for process in running:
+            _kill_group(process)
+            process.wait()
+
+
+def _wait(processes: list[subprocess.Popen[bytes]], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(process.poll() is None for process in processes):
+        time.sleep(0.05)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of the session that the process led."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

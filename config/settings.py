@@ -1,0 +1,262 @@
+"""Composition root: every setting, read from the environment, with defaults that need no server.
+
+A value that cannot be read raises and names its variable. Where `DATABASE_URL` or
+`CELERY_BROKER_URL` are not set, the embedded servers' sockets are used; starting them is
+`manage.py`'s business, never this module's.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+from config import servers
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = servers.data_dir()
+FRONTEND_DIR = BASE_DIR / "frontend"
+
+
+def _flag(name: str, default: bool) -> bool:
+    value = os.environ.get(name, "1" if default else "0").lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off", ""}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be 1 or 0, not {value!r}.")
+
+
+def _number(name: str, default: int, *, least: int = 0) -> int:
+    value = os.environ.get(name, str(default))
+    if not value.isdigit() or int(value) < least:
+        raise ImproperlyConfigured(f"{name} must be a whole number from {least}, not {value!r}.")
+    return int(value)
+
+
+def _words(name: str, default: str) -> list[str]:
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def _secret_key() -> str:
+    """`SECRET_KEY`, else one drawn once and kept in the data folder, readable by its owner."""
+    if key := os.environ.get("SECRET_KEY"):
+        return key
+    path = DATA_DIR / "secret-key"
+    try:
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"secret-key.{os.getpid()}.{secrets.token_hex(4)}")
+        with open(draft, "x", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+            file.write(secrets.token_urlsafe(50))
+        try:
+            os.link(draft, path)  # the first one wins; a half-written key is never seen
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return path.read_text()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"Cannot keep a secret key in {path} ({error.strerror}): "
+            "set SECRET_KEY, or DATA_DIR to a folder that can be written."
+        ) from error
+
+
+DEBUG = _flag("DEBUG", False)
+SECRET_KEY = _secret_key()
+ALLOWED_HOSTS = _words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = _words("CSRF_TRUSTED_ORIGINS", "")
+
+INSTALLED_APPS = [
+    "config",
+    "labeling",
+    "training",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "drf_spectacular",
+    "rest_framework",
+    "rest_framework.authtoken",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [FRONTEND_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": dict(dj_database_url.parse(os.environ["DATABASE_URL"]))
+    if os.environ.get("DATABASE_URL")
+    else servers.database(DATA_DIR)
+}
+if _flag("DATABASE_POOL", False):  # the web process: many threads, few connections
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 2,
+        "max_size": _number("DATABASE_POOL_SIZE", 16, least=2),
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [FRONTEND_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+MEDIA_ROOT = DATA_DIR / "media"
+SNAPSHOT_ROOT = DATA_DIR / "snapshots"
+RUN_ROOT = DATA_DIR / "runs"
+CACHE_ROOT = DATA_DIR / "cache"
+STORAGES = {
+    "default": {
+        "BACKEND": os.environ.get(
+            "FILE_STORAGE", "django.core.files.storage.filesystem.FileSystemStorage"
+        )
+    },
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# Images in
+IMAGE_MAX_BYTES = _number("IMAGE_MAX_BYTES", 20 * 1024 * 1024, least=1)
+IMAGE_MAX_PIXELS = _number("IMAGE_MAX_PIXELS", 40_000_000, least=1)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+
+# Challenges
+CHALLENGE_SECONDS = _number("CHALLENGE_SECONDS", 900, least=10)
+CHALLENGE_RATE = _number("CHALLENGE_RATE", 60, least=1)  # answers a minute an annotator
+PSEUDONYM_COOKIE = "tessera_annotator"
+
+# Training
+CLIP_MODEL = os.environ.get("CLIP_MODEL", "")
+CLIP_PRETRAINED = os.environ.get("CLIP_PRETRAINED", "")
+TRAINING_THREADS = _number("TRAINING_THREADS", 0)  # of a run's process; 0: as many as cores
+RETRAIN_MINIMUM = _number("RETRAIN_MINIMUM", 50, least=1)  # labels, before anything is retrained
+RETRAIN_PRESET = os.environ.get("RETRAIN_PRESET", "cpu")
+DRAW_QUEUE = _number("DRAW_QUEUE", 20, least=1)  # wishes for pictures that may wait at once
+
+# Safe by default
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+HTTPS = _flag("HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:", "blob:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.SessionAuthentication",
+        "rest_framework.authentication.TokenAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["labeling.api.parsers.BoundedJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
+    "PAGE_SIZE": 50,
+    "EXCEPTION_HANDLER": "labeling.api.errors.handle",
+    "NUM_PROXIES": _number("PROXIES", 0),  # in front of us, whose word on addresses counts
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Tessera",
+    "VERSION": "1",
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ChallengeKind": "labeling.models.Challenge.Kind",
+        "QuestionKind": "labeling.models.Question.Kind",
+        "QuestionState": "labeling.models.Question.State",
+        "SnapshotState": "labeling.models.Snapshot.State",
+        "RunState": "training.models.Run.State",
+        "GenerationState": "training.models.Generation.State",
+        "GenerationKind": "training.models.Generation.Kind",
+    },
+}
+
+# The broker only wakes people up: everything it carries can be found again in the database.
+CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or servers.broker_url(DATA_DIR)
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 3600,
+    "unacked_restore_interval": 10,
+    "max_retries": 1,  # whoever wakes a worker does not wait for a broker that is down
+    "interval_start": 0,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# A worker takes from both unless it is told to (-Q). One that draws alone keeps its models warm,
+# and nobody who waits for pictures waits for anything else.
+CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("celery", "draw")}
+CELERY_TASK_ROUTES = {"training.tasks.draw": {"queue": "draw"}}
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
+    "recompute-beliefs": {"task": "labeling.tasks.aggregate_due", "schedule": 60.0},
+    "freeze-what-waits": {"task": "labeling.tasks.freeze_due", "schedule": 300.0},
+    "forget-challenges": {"task": "labeling.tasks.forget_challenges", "schedule": 3600.0},
+    "restart-what-died": {"task": "training.tasks.sweep", "schedule": 20.0},
+    "retrain": {"task": "training.tasks.retrain_due", "schedule": 60.0},
+}
+for _entry in CELERY_BEAT_SCHEDULE.values():  # without a worker, they must not pile up
+    _entry["options"] = {"expires": _entry["schedule"]}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}

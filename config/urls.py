@@ -1,0 +1,17 @@
+"""Composition root: every address."""
+
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+urlpatterns = [
+    path("", include("labeling.views")),
+    path("", include("training.views")),
+    path("sign-in/", auth.LoginView.as_view(template_name="sign_in.html"), name="login"),
+    path("sign-out/", auth.LogoutView.as_view(), name="logout"),
+    path("admin/", admin.site.urls),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/v1/", include("labeling.api.urls")),
+    path("api/v1/", include("training.api.urls")),
+]

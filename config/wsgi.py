@@ -1,0 +1,10 @@
+"""The web process: threads that share a pool of connections."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ.setdefault("DATABASE_POOL", "1")
+
+application = get_wsgi_application()

@@ -1,0 +1,126 @@
+"""How far people agree, how often labels are right, and the history of both: for staff."""
+
+from typing import Any
+
+from django.core.cache import cache
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import generics, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling import agreement
+from labeling.api.pagination import NewestFirst
+from labeling.api.serializers import ErrorOut
+from labeling.models import Measure, Project
+
+AGREEMENT_SECONDS = 30  # for which agreement is remembered
+
+
+class FiguresOut(serializers.Serializer[Any]):
+    answers = serializers.IntegerField()
+    compared = serializers.IntegerField(
+        help_text="Questions with two answers or more: alpha and percent rest on them."
+    )
+    alpha = serializers.FloatField(allow_null=True, help_text="Krippendorff's.")
+    low = serializers.FloatField(allow_null=True, help_text="Of its 95 % interval.")
+    high = serializers.FloatField(allow_null=True)
+    percent = serializers.FloatField(allow_null=True, help_text="Agreeing pairs, 0 to 1.")
+    prevalence = serializers.FloatField(allow_null=True, help_text="Share of yes, 0 to 1.")
+
+
+class AgreementOut(FiguresOut):
+    concept = serializers.CharField(source="concept.name")
+    questions = serializers.IntegerField()
+    settled = serializers.IntegerField()
+    open = serializers.IntegerField()
+    ambiguous = serializers.IntegerField()
+
+
+class ConceptFiguresOut(FiguresOut):
+    concept = serializers.IntegerField(help_text="Its id.")
+    name = serializers.CharField()
+
+
+class ShareOut(serializers.Serializer[Any]):
+    n = serializers.IntegerField()
+    said = serializers.FloatField(help_text="How sure labels were said to be on average.")
+    right = serializers.FloatField(
+        help_text="Share of right labels; an estimate may by chance lie beyond 0 or 1."
+    )
+    low = serializers.FloatField(help_text="Of its 95 % interval.")
+    high = serializers.FloatField()
+
+
+class BinOut(serializers.Serializer[Any]):
+    at_least = serializers.FloatField()
+    below = serializers.FloatField(help_text="1 is in the last bin.")
+    share = ShareOut()
+
+
+class CalibrationOut(serializers.Serializer[Any]):
+    whole = ShareOut()
+    bins = BinOut(many=True)
+    ece = serializers.FloatField(help_text="Expected calibration error.")
+    chance = serializers.FloatField(help_text="What it would be by chance alone.")
+    brier = serializers.FloatField()
+
+
+class MeasureOut(serializers.ModelSerializer[Measure]):
+    concepts = ConceptFiguresOut(many=True)
+    gold = CalibrationOut(allow_null=True, help_text="By gold, as if it were unknown.")
+    random = CalibrationOut(
+        allow_null=True, help_text="By answers to questions that were drawn at random."
+    )
+
+    class Meta:
+        model = Measure
+        fields = [
+            "id",
+            "taken_at",
+            "answers",
+            "compared",
+            "alpha",
+            "low",
+            "high",
+            "percent",
+            "prevalence",
+            "concepts",
+            "gold",
+            "random",
+        ]
+        read_only_fields = fields
+
+
+class Agreement(APIView):
+    @extend_schema(
+        operation_id="agreement", responses={200: AgreementOut(many=True), (403, 404): ErrorOut}
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """How far people agree now, by concept."""
+        project = get_object_or_404(Project, slug=slug)
+        rows = cache.get_or_set(
+            f"agreement:{project.pk}", lambda: _agreement(project), AGREEMENT_SECONDS
+        )
+        return Response(rows)
+
+
+@extend_schema_view(get=extend_schema(operation_id="measures_list"))
+class Measures(generics.ListAPIView[Measure]):
+    """Agreement in the project and on each concept, and how often labels are right.
+
+    The newest first; older ones are at least an hour apart.
+    """
+
+    serializer_class = MeasureOut
+    pagination_class = NewestFirst
+
+    def get_queryset(self) -> QuerySet[Measure]:
+        return get_object_or_404(Project, slug=self.kwargs["slug"]).measures.all()
+
+
+def _agreement(project: Project) -> list[dict[str, Any]]:
+    rows = agreement.measure(project=project).concepts
+    return [dict(row) for row in AgreementOut(rows, many=True).data]

@@ -1,0 +1,182 @@
+"""Bytes → image: check, strip, hash, near-duplicates, provenance."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from labeling.images import decoding, duplicates
+from labeling.images.decoding import Picture
+from labeling.models import Image, Project, Tile
+
+KEYWORDS_MAX = 100  # of one picture; more is no description
+KEYWORD_LENGTH = 80
+SOURCE_LENGTH = 300
+LICENSE_LENGTH = 200
+PROMPT_LENGTH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A checked picture and where it came from."""
+
+    picture: Picture
+    source: str
+    license: str = ""
+    keywords: Sequence[str] = ()
+    generated_by: str = ""
+    prompt: str = ""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """An image, its whole tile, and whether it is new to the project."""
+
+    image: Image
+    tile: Tile
+    new: bool
+
+
+def add(
+    *,
+    project: Project,
+    data: bytes,
+    source: str,
+    license: str = "",
+    keywords: Iterable[str] = (),
+    generated_by: str = "",
+    prompt: str = "",
+) -> tuple[Image, bool]:
+    """Take one picture in, with its whole tile; False if the project has it. Raises `Refused`."""
+    if known := there(project=project, source_sha256s=[hashlib.sha256(data).hexdigest()]):
+        return next(iter(known.values())).image, False
+    arrival = Arrival(
+        picture=preparer()(data),
+        source=source,
+        license=license,
+        keywords=tuple(keywords),
+        generated_by=generated_by,
+        prompt=prompt,
+    )
+    (taken,) = add_many(
+        project=project, arrivals=[arrival], lookalikes=duplicates.Lookalikes(project)
+    )
+    return taken.image, taken.new
+
+
+def preparer() -> Callable[[bytes], Picture]:
+    """`pictures.prepare` under the settings' limits; a worker process can be sent it."""
+    return partial(
+        decoding.prepare,
+        bytes_max=settings.IMAGE_MAX_BYTES,
+        pixels_max=settings.IMAGE_MAX_PIXELS,
+    )
+
+
+def there(*, project: Project, source_sha256s: Iterable[str]) -> dict[str, Taken]:
+    """Those that the project has already, by the hash of the file as it came."""
+    tiles = Tile.objects.filter(
+        grid=1, image__project=project, image__source_sha256__in=list(source_sha256s)
+    ).select_related("image")
+    return {tile.image.source_sha256: Taken(tile.image, tile, False) for tile in tiles}
+
+
+def add_many(
+    *, project: Project, arrivals: Sequence[Arrival], lookalikes: duplicates.Lookalikes
+) -> list[Taken]:
+    """Take pictures in, in the order given; those that the project has stay as they are.
+
+    The files are written before the rows: whatever is interrupted leaves files that nobody
+    refers to and that the next attempt finds, never rows without files.
+    """
+    names = {a.picture.sha256: _store(a.picture) for a in arrivals}
+    with transaction.atomic():
+        known = _by_sha256(project, names)
+        fresh = {a.picture.sha256: a for a in arrivals if a.picture.sha256 not in known}
+        Image.objects.bulk_create(
+            [_row(project, arrival, names[sha256]) for sha256, arrival in fresh.items()],
+            ignore_conflicts=True,
+        )
+        added = _by_sha256(project, fresh)
+        Tile.objects.bulk_create(
+            [Tile(image=image, width=image.width, height=image.height) for image in added.values()],
+            ignore_conflicts=True,
+        )
+        _flag(added, fresh, lookalikes)
+        tiles = {
+            tile.image_id: tile
+            for tile in Tile.objects.filter(grid=1, image__in=[*known.values(), *added.values()])
+        }
+    unseen = set(added)
+    taken = []
+    for arrival in arrivals:
+        sha256 = arrival.picture.sha256
+        image = known.get(sha256) or added[sha256]
+        taken.append(Taken(image, tiles[image.pk], sha256 in unseen))
+        unseen.discard(sha256)
+    return taken
+
+
+def _by_sha256(project: Project, sha256s: Iterable[str]) -> dict[str, Image]:
+    rows = Image.objects.filter(project=project, sha256__in=list(sha256s))
+    return {image.sha256: image for image in rows}
+
+
+def _row(project: Project, arrival: Arrival, name: str) -> Image:
+    picture = arrival.picture
+    return Image(
+        project=project,
+        sha256=picture.sha256,
+        source_sha256=picture.source_sha256,
+        perceptual_hash=picture.perceptual_hash,
+        file=name,
+        width=picture.width,
+        height=picture.height,
+        keywords=_keywords(arrival.keywords),
+        source=_cut(arrival.source, SOURCE_LENGTH),
+        license=_cut(arrival.license, LICENSE_LENGTH),
+        generated_by=arrival.generated_by,
+        prompt=_cut(arrival.prompt, PROMPT_LENGTH),
+    )
+
+
+def _keywords(words: Iterable[str]) -> list[str]:
+    """Each once, in order, as short as keywords are."""
+    plain = (word.replace("\0", "").strip()[:KEYWORD_LENGTH] for word in words)
+    return list(dict.fromkeys(word for word in plain if word))[:KEYWORDS_MAX]
+
+
+def _cut(text: str, length: int) -> str:
+    text = text.replace("\0", "").encode("utf-8", "replace").decode()
+    return text if len(text) <= length else "…" + text[1 - length :]
+
+
+def _store(picture: Picture) -> str:
+    """Write the file under its hash. One that was cut off by a crash is written again."""
+    name = f"images/{picture.sha256[:2]}/{picture.sha256}.{picture.suffix}"
+    if default_storage.exists(name):
+        if default_storage.size(name) == len(picture.data):
+            return name
+        default_storage.delete(name)
+    return default_storage.save(name, ContentFile(picture.data))
+
+
+def _flag(
+    added: dict[str, Image], arrivals: dict[str, Arrival], lookalikes: duplicates.Lookalikes
+) -> None:
+    """Point near-duplicates at the picture that they repeat."""
+    repeats = []
+    for sha256, arrival in arrivals.items():
+        image, picture = added[sha256], arrival.picture
+        found = lookalikes.original(picture.perceptual_hash, picture.data)
+        if found is None:
+            lookalikes.add(image.pk, picture.perceptual_hash, picture.data)
+        else:
+            image.near_duplicate_of_id = found
+            repeats.append(image)
+    Image.objects.bulk_update(repeats, ["near_duplicate_of"])

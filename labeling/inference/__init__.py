@@ -1,0 +1,1 @@
+"""What all answers add up to: posteriors recomputed from all of a project's answers."""

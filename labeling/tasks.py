@@ -1,0 +1,73 @@
+"""What a worker does for labels; each task finds its work in the database."""
+
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+from django.db import transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from labeling import review, snapshots
+from labeling.inference import lease
+from labeling.models import Challenge, Project, Snapshot
+
+logger = logging.getLogger(__name__)
+FORGOTTEN = timedelta(minutes=10)  # after which nobody is taken to be freezing a snapshot
+KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept once it expired
+
+
+@shared_task
+def aggregate_due() -> None:
+    """Recompute the projects that were answered since the last time, or left in the middle.
+
+    One that fails keeps no other waiting: its row says why, and it is tried again.
+    """
+    for project in lease.due():
+        try:
+            aggregate(project.pk)
+        except Exception:
+            logger.exception("%s could not be recomputed.", project)
+
+
+@shared_task
+def aggregate(project_id: int) -> None:
+    """Recompute one project, unless somebody is at it."""
+    project = Project.objects.filter(pk=project_id).first()
+    if project is not None:
+        review.recompute(project=project)
+
+
+@shared_task
+def freeze(snapshot_id: int) -> None:
+    """Write the folder of a snapshot that was begun."""
+    snapshot = Snapshot.objects.filter(pk=snapshot_id).first()
+    if snapshot is not None:
+        snapshots.fill(snapshot)
+
+
+@shared_task
+def freeze_due() -> None:
+    """Freeze the snapshots that were begun, and then forgotten."""
+    old = timezone.now() - FORGOTTEN
+    for snapshot in Snapshot.objects.filter(state=Snapshot.State.FREEZING, created_at__lt=old):
+        snapshots.fill(snapshot)
+
+
+@shared_task
+def forget_challenges() -> None:
+    """Delete the challenges that nobody answered."""
+    old = timezone.now() - KEPT
+    Challenge.objects.filter(answered_at=None, expires_at__lt=old).delete()
+
+
+def freeze_soon(snapshot: Snapshot) -> None:
+    """Have a worker freeze it once it is stored; without a broker, `freeze_due` will."""
+    transaction.on_commit(lambda: _wake(snapshot.pk))
+
+
+def _wake(snapshot_id: int) -> None:
+    try:
+        freeze.delay(snapshot_id)
+    except OperationalError:
+        logger.warning("The broker is away: snapshot %s has to wait.", snapshot_id)

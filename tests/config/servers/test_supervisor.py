@@ -1,0 +1,87 @@
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.servers import pair
+from config.servers.supervisor import Service, Supervisor, SupervisorError
+
+SLEEP = "import time; time.sleep(60)"
+STUBBORN = f"import signal; [signal.signal(s, signal.SIG_IGN) for s in (15, 3)]; {SLEEP}"
+PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEP!r}])"
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path, said: list[str]) -> Iterator[Supervisor]:
+    (tmp_path / "logs").mkdir()
+    supervisor = Supervisor(data_dir=tmp_path, say=said.append)
+    yield supervisor
+    supervisor.stop()
+
+
+def _service(name: str, script: str, folder: Path) -> Service:
+    return Service(name, [sys.executable, "-c", f"import os; os.chdir({str(folder)!r}); {script}"])
+
+
+def _process(service: Service) -> subprocess.Popen[bytes]:
+    assert service.process
+    return service.process
+
+
+def _wait_for_processes(folder: Path, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(pair.working_in(folder)) != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_it_restarts_what_died_and_shows_the_end_of_its_log(
+    supervisor: Supervisor, said: list[str], tmp_path: Path
+) -> None:
+    script = "import pathlib; p = pathlib.Path('once'); n = p.exists(); p.touch(); "
+    service = _service("web", script + f"n or exit('out of paper'); {SLEEP}", tmp_path)
+    supervisor.start(service)
+    _process(service).wait()
+    supervisor.check()
+    assert "The web process died" in said[0]
+    assert "out of paper" in said[0]
+    _wait_for_processes(tmp_path, 1)
+
+
+def test_it_gives_up_on_what_keeps_dying(supervisor: Supervisor, tmp_path: Path) -> None:
+    service = _service("worker", "exit('no luck')", tmp_path)
+    supervisor.start(service)
+    with pytest.raises(SupervisorError, match="no luck"):
+        for _ in range(10):
+            _process(service).wait()
+            supervisor.check()
+
+
+def test_it_stops_everything_with_what_it_had_started(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    supervisor.start(_service("web", SLEEP, tmp_path))
+    supervisor.start(_service("worker", PARENT, tmp_path))
+    _wait_for_processes(tmp_path, 3)
+    supervisor.stop()
+    _wait_for_processes(tmp_path, 0)
+
+
+def test_it_kills_what_does_not_want_to_stop(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.servers.supervisor.GRACE", 0.2)
+    service = _service("web", STUBBORN, tmp_path)
+    supervisor.start(service)
+    _wait_for_processes(tmp_path, 1)
+    time.sleep(0.2)  # until it ignores the signals
+    supervisor.stop()
+    assert _process(service).returncode == -9

@@ -1,0 +1,96 @@
+"""Yes and no added up; answers from a turn on weigh nothing."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from labeling.aggregation import binary, online_tempering
+from labeling.aggregation.online import shown
+
+QUESTIONS, PEOPLE = 600, 10
+SLEEPER, TURN = 3, 150
+
+
+@dataclass
+class Crowd:
+    truth: np.ndarray
+    question: np.ndarray
+    annotator: np.ndarray
+    value: np.ndarray
+
+
+@pytest.fixture
+def crowd() -> Crowd:
+    """Everybody answers every other question; one lies about all from some time on."""
+    draw = np.random.default_rng(0)
+    truth = draw.random(QUESTIONS) < 0.4
+    pairs = draw.permutation(
+        [(q, a) for q in range(QUESTIONS) for a in range(PEOPLE) if (q + a) % 2]
+    )
+    question, annotator = pairs.T
+    value = truth[question] ^ (draw.random(len(pairs)) < 0.1)
+    theirs = np.flatnonzero(annotator == SLEEPER)[TURN:]
+    value[theirs] = draw.random(len(theirs)) < 0.5
+    return Crowd(truth, question, annotator, value)
+
+
+def infer(crowd: Crowd, **known: np.ndarray) -> binary.Inferred:
+    usual = {
+        "prior": np.full(QUESTIONS, 0.5),
+        "verdict": np.full(QUESTIONS, -1, np.int8),
+        "gold": np.zeros(QUESTIONS, bool),
+        "suspect": np.zeros(len(crowd.question), bool),
+    }
+    columns = crowd.question, crowd.annotator, crowd.value
+    return binary.infer(*columns, annotators=PEOPLE, **{**usual, **known})
+
+
+def test_it_finds_who_turned_and_leaves_out_the_rest(crowd: Crowd) -> None:
+    found = infer(crowd)
+    theirs = np.flatnonzero(crowd.annotator == SLEEPER)
+    assert list(found.turned) == [SLEEPER]
+    assert np.searchsorted(theirs, found.turned[SLEEPER]) == pytest.approx(TURN, abs=12)
+    assert found.suspect.sum() == (theirs >= found.turned[SLEEPER]).sum()
+    assert found.sensitivity[SLEEPER] > 0.8 and found.specificity[SLEEPER] > 0.8
+    assert ((found.probability > 0.5) == crowd.truth).mean() > 0.97
+
+
+def test_whoever_is_known_to_be_suspect_is_not_found_again(crowd: Crowd) -> None:
+    first = infer(crowd)
+    again = infer(crowd, suspect=first.suspect)
+    assert again.turned == {}
+    assert again.probability == pytest.approx(first.probability)
+
+
+def test_a_question_that_only_the_suspect_answered_keeps_its_prior(crowd: Crowd) -> None:
+    found = infer(crowd, suspect=crowd.question == 7)
+    assert found.probability[7] == 0.5
+    assert ((found.probability > 0.5) == crowd.truth).mean() > 0.97
+
+
+def test_verdicts_hold_and_gold_is_seen_blindly_too(crowd: Crowd) -> None:
+    verdict = np.full(QUESTIONS, -1, np.int8)
+    verdict[:40] = ~crowd.truth[:40]
+    gold = np.arange(QUESTIONS) < 20
+    found = infer(crowd, verdict=verdict, gold=gold)
+    assert (found.probability[:40] == verdict[:40]).all()
+    assert found.blind[:20].min() > 0 and found.blind[:20].max() < 1
+
+
+def test_a_question_without_answers_keeps_its_prior() -> None:
+    none = Crowd(*(np.zeros(0, kind) for kind in (bool, int, int, bool)))
+    found = infer(none, prior=np.full(QUESTIONS, 0.2))
+    assert (found.probability == 0.2).all() and np.isnan(found.sensitivity).all()
+
+
+def test_answers_as_they_come_are_tempered_to_arrive_where_all_at_once_arrive(
+    crowd: Crowd,
+) -> None:
+    found, prior = infer(crowd), np.full(QUESTIONS, 0.5)
+    coins = found.sensitivity[crowd.annotator], found.specificity[crowd.annotator]
+    ratios = online_tempering.evidence(*coins, crowd.value)
+    ratios[found.suspect] = 0
+    temper = online_tempering.tuned(crowd.question, ratios, prior, found.probability)
+    live = [shown(0.5, ratios[crowd.question == q].tolist(), temper) for q in range(QUESTIONS)]
+    assert np.abs(live - found.probability).mean() < 0.03

@@ -1,0 +1,44 @@
+"""Answers tempered, as they come, to arrive where all at once arrive."""
+
+import numpy as np
+import pytest
+
+from labeling.aggregation import online, online_tempering
+from labeling.aggregation.online import Counts, Temper
+
+QUESTIONS, EACH = 200, 4
+
+
+def crowd(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(question, evidence, prior)."""
+    draw = np.random.default_rng(seed)
+    ratios = draw.uniform(0, 2.5, QUESTIONS * EACH)
+    signs = np.where(draw.random(len(ratios)) < 0.8, 1, -1)
+    return np.repeat(np.arange(QUESTIONS), EACH), ratios * signs, draw.random(QUESTIONS)
+
+
+def shown(question, ratios, prior, temper: Temper) -> np.ndarray:
+    said = [ratios[question == q].tolist() for q in range(QUESTIONS)]
+    return np.array([online.shown(p, s, temper) for p, s in zip(prior, said, strict=True)])
+
+
+@pytest.mark.parametrize("temper", [Temper(0.4, 0.05), Temper(), Temper(1.2, 0.4)])
+def test_it_finds_the_temper_that_was_used(temper: Temper) -> None:
+    question, ratios, prior = crowd()
+    posterior = shown(question, ratios, prior, temper)
+    found = online_tempering.tuned(question, ratios, prior, posterior)
+    assert found == pytest.approx(temper)
+
+
+def test_its_evidence_is_that_of_answers_as_they_come() -> None:
+    cast = [Counts(), Counts(50, 2, 60, 1), Counts(2, 50, 1, 60), Counts(90, 1, 3, 80)]
+    for counts in cast:
+        for answer in (True, False):
+            columns = (np.array([x]) for x in (counts.sensitivity, counts.specificity, answer))
+            (found,) = online_tempering.evidence(*columns)
+            assert found == pytest.approx(online.evidence(counts, answer))
+
+
+def test_too_few_questions_tune_nothing() -> None:
+    columns = np.arange(3), np.ones(3), np.full(3, 0.5), np.ones(3)
+    assert online_tempering.tuned(*columns) == Temper()

@@ -1,0 +1,178 @@
+import io
+import struct
+import zlib
+from contextlib import suppress
+
+import pytest
+from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
+
+from labeling.images.decoding import SMALL, Picture, Refused, difference_hash, prepare, read
+from tests.drawings import drawing, encoded, jpeg, opened, png
+
+PIXELS = 4_000_000
+
+
+def prepared(data: bytes) -> Picture:
+    return prepare(data, bytes_max=1_000_000, pixels_max=PIXELS)
+
+
+def refusal(data: bytes) -> str:
+    with pytest.raises(Refused) as refused:
+        prepared(data)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_it_takes_the_usual_formats(kind):
+    picture = prepared(encoded(drawing(), kind))
+    assert (picture.width, picture.height) == (96, 64)
+    assert opened(picture.data).format == "WEBP"
+
+
+def test_it_keeps_every_pixel_of_a_png():
+    image = drawing(3)
+    assert opened(prepared(encoded(image, "PNG")).data).convert("RGB").tobytes() == image.tobytes()
+
+
+def test_it_stores_a_large_photograph_as_jpeg():
+    picture = prepared(jpeg(size=(SMALL // 256, 300)))
+    assert (picture.suffix, opened(picture.data).format) == ("jpg", "JPEG")
+
+
+def test_it_turns_a_picture_the_way_up_that_its_camera_noted():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    picture = prepared(jpeg(exif=exif))
+    assert (picture.width, picture.height) == (64, 96)
+
+
+def test_it_strips_all_that_is_not_pixels():
+    exif = Image.Exif()
+    exif[0x010F] = "SECRET CAMERA"
+    info = PngInfo()
+    info.add_text("Comment", "SECRET PLACE")
+    for data in (
+        jpeg(exif=exif, comment=b"SECRET", size=(600, 600)),
+        jpeg(exif=exif, comment=b"SECRET"),
+        encoded(drawing(), "PNG", pnginfo=info),
+    ):
+        kept = prepared(data).data
+        assert b"SECRET" not in kept
+        assert not opened(kept).getexif()
+
+
+def test_it_puts_transparent_pictures_on_white():
+    image = Image.new("RGBA", (16, 16), (255, 0, 0, 0))
+    image.putpixel((3, 3), (0, 0, 255, 255))
+    stored = opened(prepared(encoded(image, "PNG")).data).convert("RGB")
+    assert stored.getpixel((0, 0)) == (255, 255, 255)
+    assert stored.getpixel((3, 3)) == (0, 0, 255)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "CMYK", "I", "I;16", "RGBA"])
+def test_it_makes_rgb_of_every_mode(mode):
+    kind = "JPEG" if mode == "CMYK" else "TIFF" if mode in {"I", "PA"} else "PNG"
+    image = Image.new("I;16", (20, 20), 40_000) if mode == "I;16" else drawing(1, (20, 20))
+    image = image if image.mode == mode else image.convert(mode)
+    if mode == "PA":
+        image = image.convert("LA")
+    assert opened(prepared(encoded(image, kind)).data).mode == "RGB"
+
+
+def test_a_deep_grey_keeps_its_brightness():
+    stored = opened(prepared(encoded(Image.new("I;16", (20, 20), 40_000), "PNG")).data)
+    assert stored.convert("L").getpixel((5, 5)) == pytest.approx(40_000 * 255 / 65_535, abs=1)
+
+
+def test_it_understands_a_colour_profile():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = drawing()
+    stored = opened(prepared(encoded(image, "PNG", icc_profile=profile)).data)
+    assert "icc_profile" not in stored.info
+    assert stored.convert("RGB").getpixel((2, 2)) == image.getpixel((2, 2))
+
+
+def test_it_ignores_a_broken_colour_profile():
+    assert prepared(encoded(drawing(), "PNG", icc_profile=b"nonsense")).width == 96
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 500, b"hello, this is text", b"GIF89a", b"\xff\xd8\xff\xe0", b"%PDF-1.7"]
+)
+def test_it_refuses_what_is_not_a_picture(data):
+    assert refusal(data)
+
+
+def test_it_refuses_formats_that_are_not_on_the_list():
+    assert "not a readable picture" in refusal(encoded(drawing(), "PPM"))
+    assert "not a readable picture" in refusal(encoded(drawing(), "ICO"))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF"])
+def test_it_refuses_a_truncated_picture(kind):
+    data = encoded(drawing(2, (300, 200)), kind)
+    assert refusal(data[: len(data) * 2 // 3]) == "damaged or cut off"
+    data = encoded(drawing(2, (300, 200)), "WEBP")
+    assert "not a readable picture" in refusal(data[: len(data) * 2 // 3])
+
+
+def test_it_refuses_a_decompression_bomb_before_decoding():
+    assert "pixels" in refusal(_huge_png(100_000, 100_000))
+
+
+def test_it_refuses_files_over_the_limit():
+    with pytest.raises(Refused, match="larger than"):
+        prepare(png(), bytes_max=100, pixels_max=PIXELS)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_it_refuses_animations_and_pages(kind):
+    data = encoded(drawing(1), kind, save_all=True, append_images=[drawing(2)])
+    assert "animated" in refusal(data)
+
+
+def test_it_takes_the_still_of_a_telephone_that_comes_with_a_preview():
+    data = encoded(drawing(1), "MPO", save_all=True, append_images=[drawing(2)])
+    assert prepared(data).width == 96
+
+
+def test_it_refuses_a_picture_too_small_to_be_seen():
+    assert "too few" in refusal(png(size=(3, 50)))
+
+
+def test_noise_of_any_kind_is_refused_and_never_raises_anything_else():
+    whole = encoded(drawing(1), "PNG")
+    for cut in range(0, len(whole), 7):
+        damaged = whole[:cut] + bytes([whole[cut] ^ 0xFF]) + whole[cut + 1 :]
+        with suppress(Refused):
+            prepared(damaged)
+
+
+def test_reading_stops_at_the_limit_whatever_the_size_is_said_to_be():
+    with pytest.raises(Refused, match="larger than"):
+        read(io.BytesIO(b"x" * 100), bytes_max=99)
+    assert len(read(io.BytesIO(b"x" * 100), bytes_max=100)) == 100
+
+
+def test_pictures_that_look_alike_have_hashes_that_are_near():
+    image = drawing(5, (200, 150))
+    smaller = image.resize((100, 75))
+    apart = difference_hash(image) ^ difference_hash(smaller)
+    assert (apart & (2**64 - 1)).bit_count() <= 6
+    assert -(2**63) <= difference_hash(image) < 2**63
+
+
+def _huge_png(width: int, height: int) -> bytes:
+    """A few bytes that claim to be a picture of any size."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(b"\0" * 10_000)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )

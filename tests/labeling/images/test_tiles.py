@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import pytest
+
+from labeling import images
+from labeling.images import tiles
+from labeling.models import Project, Tile
+from tests.drawings import drawing, encoded, jpeg, opened, png
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def folders(settings, tmp_path):
+    settings.MEDIA_ROOT, settings.CACHE_ROOT = tmp_path / "media", tmp_path / "cache"
+
+
+@pytest.fixture
+def add():
+    project = Project.objects.create(slug="photos", name="Photos")
+    return lambda data: images.add(project=project, data=data, source="1")[0]
+
+
+def test_the_whole_tile_is_the_picture(add):
+    image = add(png())
+    tile = tiles.whole(image)
+    assert (tile.left, tile.top, tile.width, tile.height) == (0, 0, 96, 64)
+    assert tiles.whole(image) == tile
+
+
+@pytest.mark.parametrize(("grid", "size"), [(4, (96, 64)), (4, (101, 67)), (3, (50, 31))])
+def test_tiles_cover_the_picture_without_overlap(add, grid, size):
+    image = add(png(size=size))
+    cut = tiles.cut(image, grid)
+    covered = [[0] * size[0] for _ in range(size[1])]
+    for tile in cut:
+        for y in range(tile.top, tile.top + tile.height):
+            for x in range(tile.left, tile.left + tile.width):
+                covered[y][x] += 1
+    assert {cell for row in covered for cell in row} == {1}
+    assert [tile.position for tile in cut] == list(range(grid * grid))
+
+
+def test_cutting_twice_adds_nothing(add):
+    image = add(png())
+    assert tiles.cut(image) == tiles.cut(image)
+    assert Tile.objects.count() == 17
+
+
+def test_it_does_not_cut_into_more_tiles_than_pixels(add):
+    with pytest.raises(ValueError, match="cannot be cut into 70 × 70"):
+        tiles.cut(add(png()), 70)
+
+
+def test_a_small_picture_is_shown_as_it_is_stored(add):
+    image = add(png())
+    assert tiles.picture(tiles.whole(image)) == Path(image.file.path).read_bytes()
+
+
+def test_a_tile_shows_its_rectangle(add):
+    image = add(png(2, (400, 400)))
+    tile = tiles.cut(image)[5]
+    shown = opened(tiles.picture(tile)).convert("RGB")
+    expected = drawing(2, (400, 400)).crop((100, 100, 200, 200))
+    assert shown.size == (100, 100)
+    apart = [
+        abs(a - b) for a, b in zip(shown.tobytes(), expected.tobytes(), strict=True)
+    ]  # lossy, and near
+    assert sum(apart) / len(apart) < 6
+
+
+def test_a_large_picture_is_shown_smaller_with_its_shape(add):
+    image = add(jpeg(size=(1200, 800)))
+    assert image.file.name.endswith(".jpg")
+    shown = opened(tiles.picture(tiles.whole(image)))
+    assert (shown.format, shown.size) == ("WEBP", (320, 213))
+    assert opened(tiles.picture(tiles.whole(image), longest=96)).size == (96, 64)
+
+
+def test_a_tile_is_rendered_once(add, settings):
+    image = add(jpeg(size=(800, 800)))
+    tile = tiles.cut(image)[0]
+    first = tiles.picture(tile)
+    image.file.storage.delete(image.file.name)
+    assert tiles.picture(tile) == first
+    assert len([path for path in settings.CACHE_ROOT.rglob("*") if path.is_file()]) == 1
+
+
+def test_nothing_but_pixels_is_shown(add):
+    tile = tiles.whole(add(encoded(drawing(1, (500, 500)), "JPEG", comment=b"SECRET")))
+    assert b"SECRET" not in tiles.picture(tile)

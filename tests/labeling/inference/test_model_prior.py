@@ -1,0 +1,311 @@
+"""What a model thinks of questions, and how far it is trusted."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import Storage, default_storage
+from safetensors.numpy import save_file
+
+from labeling import answers, questions, review
+from labeling.inference import features, model_prior
+from labeling.models import Annotator, Concept, Image, Project, Question, Tile
+
+pytestmark = pytest.mark.django_db
+WIDTH = 12
+
+
+@pytest.fixture
+def field(db) -> Project:
+    """A hundred and sixty tiles, of which every second shows a duck."""
+    project = Project.objects.create(slug="field", name="Field")
+    duck = Concept.objects.create(project=project, name="duck", phrase="a duck", prevalence=0.5)
+    images = Image.objects.bulk_create(
+        Image(
+            project=project,
+            sha256=f"{number:064x}",
+            source_sha256=f"{number:064x}",
+            perceptual_hash=number,
+            file=f"{number}.webp",
+            width=32,
+            height=32,
+            source=f"{number}",
+        )
+        for number in range(160)
+    )
+    tiles = Tile.objects.bulk_create(Tile(image=image, width=32, height=32) for image in images)
+    questions.ask_concepts(tiles=tiles, concepts=[duck])
+    return project
+
+
+def is_duck(question: Question) -> bool:
+    return int(question.tile.image.source) % 2 == 0
+
+
+def crowd(size: int, right: float) -> list[tuple[Annotator, random.Random, float]]:
+    return [(Annotator.objects.create(), random.Random(n), right) for n in range(size)]
+
+
+def ask(
+    project: Project, people, *, first: int = 0, last: int = 160, only_open: bool = False
+) -> int:
+    """Everybody answers, one after the other; gives how many answers it took."""
+    given = 0
+    asked = list(Question.objects.filter(project=project).select_related("tile__image"))[first:last]
+    for annotator, dice, right in people:
+        values = {q.pk: is_duck(q) == (dice.random() < right) for q in asked}
+        if only_open:
+            open_ones = Question.objects.filter(state="open", pk__in=values)
+            values = {pk: values[pk] for pk in open_ones.values_list("pk", flat=True)}
+        answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "wanted"))
+        given += len(values)
+    return given
+
+
+def see(project: Project, path: Path, *, tells: float, **changes) -> None:
+    """Features of all tiles; the first number tells of ducks, by so many standard deviations."""
+    dice = np.random.default_rng(0)
+    tiles = list(Tile.objects.order_by("pk").select_related("image"))
+    rows = dice.standard_normal((len(tiles), WIDTH))
+    rows[:, 0] += tells * np.array([1 - 2 * (int(tile.image.source) % 2) for tile in tiles])
+    parts = {
+        "tiles": np.array([tile.pk for tile in tiles]),
+        "images": rows.astype(np.float16),
+        "concepts": np.array([Concept.objects.get().pk]),
+        "texts": dice.standard_normal((1, WIDTH)).astype(np.float16),
+        "learned": np.zeros(0, np.int64),
+    }
+    save_file(parts | changes, path)
+    features.replace(project=project, path=path)
+
+
+def right(project: Project) -> float:
+    asked = Question.objects.filter(project=project).select_related("tile__image")
+    return float(np.mean([question.label == is_duck(question) for question in asked]))
+
+
+def test_without_features_nothing_is_learned(field):
+    ask(field, crowd(2, 0.9), last=40)
+    review.recompute(project=field)
+    assert set(Question.objects.values_list("opinion", "told", "prior")) == {(None, 0.0, 0.5)}
+    assert Concept.objects.get().trusted_on == 0
+
+
+def test_a_good_model_is_trusted_and_knows_what_nobody_was_asked(field, tmp_path):
+    ask(field, crowd(3, 0.9), last=60)
+    see(field, tmp_path / "seen", tells=3.0)
+    review.recompute(project=field)
+    assert Concept.objects.get().trust > 0.7
+    asked = list(Question.objects.filter(answers_count=0).select_related("tile__image"))
+    assert len(asked) == 100 and all(question.state == "open" for question in asked)
+    assert np.mean([question.label == is_duck(question) for question in asked]) > 0.95
+
+
+def until_settled(project: Project, path: Path, *, tells: float | None) -> float:
+    """Answers a question takes to settle once sixty others are known; None is no model at all."""
+    people = crowd(9, 0.85)
+    ask(project, people, last=60)
+    review.recompute(project=project)
+    if tells is not None:
+        see(project, path, tells=tells)
+        review.recompute(project=project)
+    taken = ask(project, people, first=60, only_open=True) / 100
+    assert right(project) > 0.93
+    return taken
+
+
+def test_without_a_model_a_question_takes_its_time(field, tmp_path):
+    assert until_settled(field, tmp_path / "seen", tells=None) > 3.5
+
+
+def test_a_good_model_saves_answers(field, tmp_path):
+    assert until_settled(field, tmp_path / "seen", tells=3.0) < 2.8
+
+
+def test_a_bad_model_is_ignored(field, tmp_path):
+    assert until_settled(field, tmp_path / "seen", tells=0.0) > 3.5
+    moves = [abs(told) for told in Question.objects.values_list("told", flat=True)]
+    assert np.mean(moves) < 0.3 and Concept.objects.get().trust < 0.5
+
+
+def test_what_a_model_was_trained_on_does_not_speak_for_it(field, tmp_path):
+    """It knows those answers by heart, so that agreeing with them shows nothing."""
+    ask(field, crowd(3, 0.9), last=60)
+    known = np.array(Question.objects.filter(answers_count__gt=0).values_list("pk", flat=True))
+    see(field, tmp_path / "seen", tells=3.0, learned=known)
+    review.recompute(project=field)
+    assert Concept.objects.get().trust == pytest.approx(0.5, abs=1e-3)
+
+
+def test_with_few_answers_the_model_keeps_the_opinion_that_it_has(field, tmp_path):
+    ask(field, crowd(2, 0.9), last=6)
+    first = Question.objects.order_by("pk").first()
+    model_prior.store({first.pk: 0.8})
+    see(field, tmp_path / "seen", tells=3.0)
+    review.recompute(project=field)
+    held = Question.objects.exclude(opinion=None).values_list("pk", "opinion")
+    assert list(held) == [(first.pk, 0.8)]
+
+
+def test_recomputing_again_hears_the_model_no_louder(field, tmp_path):
+    ask(field, crowd(3, 0.9), last=60)
+    see(field, tmp_path / "seen", tells=3.0)
+    found = []
+    for _ in range(4):
+        Concept.objects.update(trusted_on=0)
+        review.recompute(project=field)
+        told = Question.objects.order_by("pk").values_list("told", flat=True)
+        found.append(np.array(told))
+    assert 2 < np.abs(found[0]).mean() < 3
+    assert np.abs(found[3] - found[2]).mean() < 0.02
+    assert np.abs(found[3]).mean() < np.abs(found[1]).mean() + 0.05
+
+
+def test_it_learns_anew_once_a_fifth_more_is_known(field, tmp_path):
+    people = crowd(3, 0.9)
+    ask(field, people, last=60)
+    see(field, tmp_path / "seen", tells=3.0)
+    review.recompute(project=field)
+    for last, known in ((66, 60), (80, 80)):
+        ask(field, people, last=last)
+        review.recompute(project=field)
+        assert Concept.objects.get().trusted_on == known
+
+
+def test_a_picture_without_features_has_no_opinion(field, tmp_path):
+    ask(field, crowd(3, 0.9), last=60)
+    tiles = np.array(Tile.objects.order_by("pk").values_list("pk", flat=True))[:100]
+    dice = np.random.default_rng(0).standard_normal((100, WIDTH)).astype(np.float16)
+    see(field, tmp_path / "seen", tells=3.0, tiles=tiles, images=dice)
+    review.recompute(project=field)
+    assert Question.objects.filter(opinion=None).count() == 60
+    assert set(Question.objects.filter(opinion=None).values_list("told", flat=True)) == {0.0}
+
+
+def test_features_that_are_no_numbers_give_no_opinion(field, tmp_path):
+    ask(field, crowd(3, 0.9), last=60)
+    rows = np.random.default_rng(0).standard_normal((160, WIDTH)).astype(np.float16)
+    rows[3] = np.nan
+    rows[150] = np.inf
+    see(field, tmp_path / "seen", tells=0.0, images=rows)
+    review.recompute(project=field)
+    assert Question.objects.filter(opinion=None).count() == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x80\x04\x95\x10\x00\x00\x00",  # a pickle
+        b"\xff\xff\xff\xff\xff\xff\xff\x7f{}",  # a header as long as it likes
+        b"\x02\x00\x00\x00\x00\x00\x00\x00{}",
+    ],
+)
+def test_a_hostile_file_of_features_is_left_alone(field, tmp_path, caplog, content):
+    ask(field, crowd(3, 0.9), last=60)
+    see(field, tmp_path / "seen", tells=3.0)
+    Path(default_storage.path(field.features.name)).write_bytes(content)
+    assert review.recompute(project=field) is not None
+    assert "cannot be used" in caplog.text
+    assert set(Question.objects.values_list("opinion", flat=True)) == {None}
+
+
+def test_a_truncated_or_missing_file_of_features_is_left_alone(field, tmp_path, caplog):
+    ask(field, crowd(3, 0.9), last=60)
+    see(field, tmp_path / "seen", tells=3.0)
+    path = Path(default_storage.path(field.features.name))
+    path.write_bytes(path.read_bytes()[:-10])
+    review.recompute(project=field)
+    path.unlink()
+    review.recompute(project=field)
+    assert caplog.text.count("cannot be used") == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"images": np.zeros((3, WIDTH), np.float16)},
+        {"images": np.zeros((160, WIDTH), np.float32)},
+        {"images": np.zeros(160, np.float16)},
+        {"texts": np.zeros((1, WIDTH + 1), np.float16)},
+        {"tiles": np.zeros(160, np.int64)},
+        {"learned": np.zeros((1, 1), np.int64)},
+    ],
+)
+def test_features_of_another_shape_are_refused(field, tmp_path, changes):
+    with pytest.raises(ValueError, match="its"):
+        see(field, tmp_path / "seen", tells=3.0, **changes)
+    field.refresh_from_db()
+    assert not field.features
+
+
+class Bucket(Storage):
+    """A storage on another machine."""
+
+    opened = 0
+
+    def _open(self, name: str, mode: str = "rb") -> File:
+        self.opened += 1
+        return default_storage.open(name)
+
+
+def test_features_that_are_stored_elsewhere_are_fetched_once(field, tmp_path, monkeypatch):
+    see(field, tmp_path / "seen", tells=3.0)
+    bucket = Bucket()
+    monkeypatch.setattr(features, "default_storage", bucket)
+    fetched, again = features.of(field), features.of(field)
+    assert fetched is not None and again is not None and bucket.opened == 1
+    assert fetched.path == again.path and len(again.tiles) == 160
+    assert fetched.path.is_relative_to(settings.CACHE_ROOT)
+
+
+def test_new_features_take_the_place_of_the_old(field, tmp_path):
+    see(field, tmp_path / "seen", tells=3.0)
+    old = field.features.name
+    see(field, tmp_path / "seen", tells=3.0)
+    assert field.features.name != old and not default_storage.exists(old)
+
+
+def test_an_opinion_moves_what_is_believed_and_wanted(shapes):
+    question = Question.objects.filter(kind="concept", state="open").first()
+    assert model_prior.store({question.pk: 0.9}) == 1
+    question.refresh_from_db()
+    assert question.opinion == 0.9
+    assert 0.7 < question.probability < 0.9 and question.prior == question.probability
+    assert 0 < question.priority < 1
+
+
+def test_an_opinion_never_settles_a_question_alone(shapes):
+    question = Question.objects.filter(kind="concept", state="open").first()
+    model_prior.store({question.pk: 1.0})
+    question.refresh_from_db()
+    assert question.state == "open" and question.probability < shapes.settle_at
+
+
+def test_a_new_opinion_takes_the_place_of_the_old(shapes):
+    question = Question.objects.filter(kind="concept", state="open").first()
+    for opinion in (0.99, 0.01, 0.5):
+        model_prior.store({question.pk: opinion})
+    question.refresh_from_db()
+    assert question.opinion == 0.5 and question.probability == pytest.approx(0.5)
+
+
+def test_an_opinion_leaves_known_truths_alone(shapes):
+    gold = Question.objects.filter(state="gold", verdict=False).first()
+    model_prior.store({gold.pk: 0.99})
+    gold.refresh_from_db()
+    assert gold.opinion == 0.99 and gold.probability == 0 and gold.state == "gold"
+
+
+def test_opinions_of_questions_that_are_gone_are_left_out(shapes):
+    assert model_prior.store({10**12: 0.3}) == 0
+
+
+@pytest.mark.parametrize("opinion", [-0.1, 1.1, float("nan"), float("inf")])
+def test_it_refuses_an_opinion_that_is_no_probability(shapes, opinion):
+    question = Question.objects.filter(state="open").first()
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        model_prior.store({question.pk: opinion})

@@ -1,0 +1,218 @@
+"""All is worked out anew while people go on answering."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+from django.db.models import Count, F
+from django.utils import timezone
+
+from labeling import answers, question_state, review, tasks
+from labeling.aggregation import binary, drift
+from labeling.inference import lease, posteriors
+from labeling.models import Annotator, Answer, Project, Question, Recomputation
+from tests.cast import truth
+
+pytestmark = pytest.mark.django_db(transaction=True)
+State = Question.State
+
+
+@pytest.fixture
+def truths(shapes: Project) -> dict[int, bool]:
+    asked = Question.objects.filter(kind="concept").order_by("pk")
+    return {pk: truth(pk) for pk in asked.values_list("pk", flat=True)}
+
+
+def say(annotator: Annotator, values: dict[int, bool]) -> None:
+    answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "wanted"))
+
+
+def somebody(name: str) -> Annotator:
+    return Annotator.objects.create(pseudonym=name)
+
+
+def meanwhile(work: Callable[[], object]) -> None:
+    """Do something by a connection of its own, which must not wait for ours."""
+
+    def alone() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '5s'")
+        try:
+            work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(alone).result()
+
+
+def while_it_thinks(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
+    aggregate = binary.aggregate
+
+    def interrupted(*columns, **known):
+        monkeypatch.undo()
+        meanwhile(work)
+        return aggregate(*columns, **known)
+
+    monkeypatch.setattr(binary, "aggregate", interrupted)
+
+
+def test_answers_that_arrive_meanwhile_are_believed_and_counted(
+    shapes, truths, alice, bob, monkeypatch
+):
+    say(alice, truths)
+    half = dict(list(truths.items())[::2])
+    say(bob, half)
+    rest = {pk: value for pk, value in truths.items() if pk not in half}
+    carol = somebody("carol")
+
+    def go_on() -> None:
+        say(carol, truths)
+        say(bob, rest)
+
+    while_it_thinks(monkeypatch, go_on)
+    review.recompute(project=shapes)
+    wrong = Question.objects.annotate(given=Count("answers")).exclude(answers_count=F("given"))
+    assert not wrong.exists()
+    for question in Question.objects.filter(kind="concept").exclude(state=State.GOLD):
+        assert (
+            question.answers_count == 3
+            and max(question.probability, 1 - question.probability) > 0.9
+        )
+    gold = Question.objects.filter(kind="concept", state=State.GOLD).count()
+    for annotator in Annotator.objects.filter(pk__in=[alice.pk, bob.pk, carol.pk]):
+        tallies = annotator.answers_count, annotator.gold_count, annotator.gold_right
+        assert tallies == (len(truths), gold, gold)
+        assert annotator.reliability > 0.85
+
+
+def test_what_is_decided_meanwhile_stays_decided(shapes, truths, alice, ada, monkeypatch):
+    say(alice, truths)
+    question = Question.objects.filter(kind="concept", state=State.OPEN)[0]
+    against = not truths[question.pk]
+    while_it_thinks(monkeypatch, lambda: review.decide(question=question, value=against, by=ada))
+    review.recompute(project=shapes)
+    question.refresh_from_db()
+    assert (question.verdict, question.probability) == (against, float(against))
+
+
+def test_it_holds_a_batch_of_questions_at_most(shapes, truths, alice, monkeypatch):
+    say(alice, truths)
+    locked, held = question_state.locked, []
+
+    def counted(ids):
+        held.append(len(list(ids)))
+        return locked(ids)
+
+    monkeypatch.setattr(question_state, "locked", counted)
+    monkeypatch.setattr(answers, "BATCH", 7)
+    review.recompute(project=shapes)
+    assert sum(held) >= len(truths) - 12 and max(held) <= 7
+
+
+def test_an_answer_that_is_stored_late_is_not_missed(shapes, truths, alice, bob):
+    """Its id is older than that of one which could be seen when all was recomputed."""
+    first, second, *_ = truths
+    late = connection.copy()
+    try:
+        with late.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute(
+                "INSERT INTO labeling_answer"
+                " (question_id, annotator_id, value, reason, created_at)"
+                " VALUES (%s, %s, true, 'wanted', now())",
+                [first, bob.pk],
+            )
+            say(alice, {second: True})
+            tasks.aggregate_due()
+            cursor.execute("COMMIT")
+    finally:
+        late.close()
+    assert lease.due() == [shapes]
+    tasks.aggregate_due()
+    assert Question.objects.get(pk=first).answers_count == 1
+    assert lease.due() == []
+
+
+def test_whoever_turned_bad_is_found_and_weighs_nothing_from_then_on(
+    shapes, truths, alice, bob, mallory
+):
+    turn = 28
+    for annotator in (alice, bob, somebody("carol"), somebody("dave")):
+        say(annotator, truths)
+    for number, (pk, value) in enumerate(truths.items()):
+        Answer.objects.create(
+            question_id=pk, annotator=mallory, value=value ^ (number >= turn), reason="imported"
+        )
+    review.recompute(project=shapes)
+    mallory.refresh_from_db()
+    first = Answer.objects.filter(annotator=mallory)[turn].pk
+    assert mallory.suspect and mallory.doubt == drift.ALARM and mallory.reliability < 0.6
+    assert mallory.suspect_from == pytest.approx(first, abs=3)
+    said = answers.said_of(Question.objects.filter(pk__in=truths, verdict=None))
+    assert {len(heard) for heard in said.values()} == {4, 5}
+    since = mallory.suspect_since
+    review.recompute(project=shapes)
+    mallory.refresh_from_db()
+    assert mallory.suspect_since == since
+
+
+def test_whoever_is_suspect_and_right_all_along_is_pardoned(shapes, truths, alice, bob):
+    for annotator in (bob, somebody("carol"), somebody("dave")):
+        say(annotator, truths)
+    Annotator.objects.filter(pk=alice.pk).update(
+        suspect_since=timezone.now(), suspect_from=1, doubt=drift.ALARM
+    )
+    open_ones = Question.objects.filter(pk__in=truths).exclude(state=State.GOLD)
+    values = {pk: truths[pk] for pk in open_ones.values_list("pk", flat=True)}
+    say(alice, values)
+    alice.refresh_from_db()
+    assert alice.suspect, "by gold alone, as answers come"
+    review.recompute(project=shapes)
+    alice.refresh_from_db()
+    assert not alice.suspect and alice.suspect_from is None and alice.reliability > 0.8
+    said = answers.said_of(Question.objects.filter(pk__in=values))
+    assert {len(heard) for heard in said.values()} == {4}
+
+
+def test_reviewers_changing_the_rules_has_all_judged_anew(shapes, truths, alice, bob):
+    for annotator in (alice, bob, somebody("carol")):
+        say(annotator, truths)
+    review.recompute(project=shapes)
+    before = Question.objects.filter(state=State.SETTLED).count()
+    shapes.settle_at = 0.9999
+    shapes.save()
+    assert review.recompute(project=shapes) > 0
+    assert Question.objects.filter(state=State.SETTLED).count() < before
+    assert review.recompute(project=shapes) == 0
+
+
+def test_nothing_is_read_of_other_projects(shapes, truths, alice):
+    other = Project.objects.create(slug="other", name="Other")
+    say(alice, truths)
+    tallies = Annotator.objects.get(pk=alice.pk).answers_count
+    assert review.recompute(project=other) == 0
+    assert Recomputation.objects.get(project=other).rules == []
+    assert Annotator.objects.get(pk=alice.pk).answers_count == tallies
+
+
+def test_what_somebody_did_in_another_project_counts_too(shapes, truths, alice):
+    say(alice, truths)
+    review.recompute(project=shapes)
+    rated = Annotator.objects.get(pk=alice.pk)
+    other = Project.objects.create(slug="other", name="Other")
+    moved = Question.objects.filter(pk__in=list(truths)[:24])
+    concept = other.concepts.create(name="circle", phrase="a circle")
+    for question in moved:
+        question.project, question.kind, question.concept = other, "caption", None
+        question.text = f"about {concept} {question.pk}"
+        question.save()
+    review.recompute(project=other)
+    again = Annotator.objects.get(pk=alice.pk)
+    assert (again.answers_count, again.gold_count) == (rated.answers_count, rated.gold_count)
+    assert again.reliability == pytest.approx(rated.reliability, abs=0.05)
+
+
+def test_the_rules_are_those_by_which_questions_are_judged(shapes):
+    assert posteriors._rules(shapes)[0] == [0.95, 2, 9, shapes.answer_cost]

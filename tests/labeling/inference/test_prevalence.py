@@ -1,0 +1,55 @@
+"""How frequent concepts are, learned; and their questions moved, a batch at a time."""
+
+import pytest
+
+from labeling import answers, questions
+from labeling.inference import lease, prevalence
+from labeling.models import Answer, Concept, Question, Tile
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def rare(shapes, alice, monkeypatch) -> Concept:
+    """Half of its questions were drawn at random, and are not so."""
+    monkeypatch.setattr(prevalence, "LEAST", 5)
+    monkeypatch.setattr(prevalence, "BATCH", 5)
+    rare = Concept.objects.create(project=shapes, name="cat", phrase="a cat", prevalence=0.5)
+    questions.ask_concepts(tiles=list(Tile.objects.all()), concepts=[rare])
+    drawn = Question.objects.filter(concept=rare).order_by("pk").values_list("pk", flat=True)[::2]
+    reasons = dict.fromkeys(drawn, Answer.Reason.RANDOM)
+    answers.record(annotator=alice, values=dict.fromkeys(drawn, False), reasons=reasons)
+    return rare
+
+
+def test_all_questions_move_with_their_concept(shapes, rare):
+    with lease.at_work(shapes) as work:
+        assert prevalence.update(work=work) == 1
+    rare.refresh_from_db()
+    assert rare.prevalence < 0.3
+    priors = Question.objects.filter(concept=rare).values_list("prior", flat=True)
+    assert list(priors) == pytest.approx([rare.prevalence] * len(priors))
+
+
+def test_a_move_that_was_cut_short_goes_on_where_it_was_left(shapes, rare, monkeypatch):
+    beat, beats = lease.Work.beat, []
+
+    def dies(self, **fields):
+        beats.append(fields)
+        if len(beats) == 4:
+            raise ConnectionError("the worker is gone")
+        beat(self, **fields)
+
+    with monkeypatch.context() as patch, lease.at_work(shapes) as work:
+        patch.setattr(lease.Work, "beat", dies)
+        with pytest.raises(ConnectionError):
+            prevalence.update(work=work)
+    rare.refresh_from_db()
+    half = Question.objects.filter(concept=rare, prior__lt=0.49).count()
+    assert 0 < half < Question.objects.filter(concept=rare).count()
+    with lease.at_work(shapes) as work:
+        prevalence.update(work=work)
+        assert work.row().moving is None
+    rare.refresh_from_db()
+    priors = Question.objects.filter(concept=rare).values_list("prior", flat=True)
+    assert list(priors) == pytest.approx([rare.prevalence] * len(priors))

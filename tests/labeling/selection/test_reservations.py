@@ -1,0 +1,231 @@
+"""Who has a question in hand: never more people at once than it still needs."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from labeling import challenges, review
+from labeling.models import Annotator, Answer, Challenge, Project, Question
+from labeling.selection import reservations
+
+State = Question.State
+PEOPLE = 50
+
+
+def in_hand(question: Question) -> int:
+    question.refresh_from_db()
+    return sum(until > timezone.now() for until in question.held)
+
+
+def take(question: Question) -> bool:
+    now = timezone.now()
+    until = now + reservations.IN_HAND
+    return bool(reservations.take([question.pk], project=question.project, until=until, now=now))
+
+
+@pytest.fixture
+def asked(shapes) -> Question:
+    question = Question.objects.filter(kind="concept", state=State.OPEN).first()
+    question.project = shapes
+    return question
+
+
+def believe(question: Question, **values: object) -> None:
+    Question.objects.filter(pk=question.pk).update(**values)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("probability", "answers", "wanted", "needs"),
+    [
+        (0.5, 0, 0, 2),  # two who agree settle it
+        (0.5, 6, 0, 2),
+        (0.5, 8, 0, 1),  # the cap allows no more
+        (0.85, 1, 0, 1),
+        (0.99, 0, 0, 2),  # no question settles on fewer
+        (0.99, 2, 5, 3),  # a reviewer asked for more
+        (0.5, 9, 11, 2),
+        (1.0, 4, 0, 1),
+    ],
+)
+def test_a_question_is_in_as_many_hands_as_it_needs(asked, probability, answers, wanted, needs):
+    believe(asked, probability=probability, answers_count=answers, answers_wanted=wanted)
+    assert [take(asked) for _ in range(needs + 2)] == [True] * needs + [False] * 2
+    assert in_hand(asked) == needs
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", [State.SETTLED, State.AMBIGUOUS])
+def test_a_retired_question_is_not_to_be_had(asked, state):
+    believe(asked, state=state)
+    assert not take(asked)
+
+
+@pytest.mark.django_db
+def test_what_is_put_aside_or_answered_goes_to_others(alice, shapes):
+    for end in (
+        challenges.skip,
+        lambda challenge: challenges.answer(challenge=challenge, selected=[]),
+    ):
+        challenge = challenges.issue(annotator=alice, project=shapes, kind="grid")
+        held = list(Question.objects.filter(pk__in=challenge.questions, state=State.OPEN))
+        assert [in_hand(question) for question in held] == [1] * 6
+        end(challenge=challenge) if end is challenges.skip else end(challenge)
+        assert [in_hand(question) for question in held] == [0] * 6
+
+
+@pytest.mark.django_db
+def test_a_forgotten_challenge_lets_go_by_itself(alice, bob, asked):
+    believe(asked, held=[timezone.now() - timedelta(seconds=1)] * 5)
+    assert take(asked) and in_hand(asked) == 1
+    asked.refresh_from_db()
+    assert len(asked.held) == 1
+
+
+@pytest.mark.django_db
+def test_of_two_equal_holds_one_is_given_back(asked):
+    until = timezone.now() + reservations.IN_HAND
+    believe(asked, held=[until, until])
+    reservations.give_back([asked.pk], until=until)
+    assert in_hand(asked) == 1
+
+
+@pytest.mark.django_db
+def test_challenges_that_lapse_hold_nothing(alice, shapes):
+    for _ in range(challenges.PENDING_MOST + 3):
+        challenges.issue(annotator=alice, project=shapes, kind="verify")
+    pending = Challenge.objects.filter(answered_at=None, expires_at__gt=timezone.now())
+    held = {pk for challenge in pending for pk in challenge.questions}
+    in_hands = Question.objects.exclude(held=[])
+    assert set(in_hands.values_list("pk", flat=True)) <= held
+
+
+@pytest.mark.django_db
+def test_a_retired_tile_completes_its_picture_and_is_not_asked(alice, scenes):
+    Question.objects.filter(grid=4, state=State.OPEN, tile__position__gte=8).update(
+        state=State.SETTLED, settled_at=timezone.now()
+    )
+    challenge = challenges.issue(annotator=alice, project=scenes.project, kind="split")
+    assert len(challenge.tiles) == len(challenge.questions) == 16
+    assert challenge.reasons[8:] == [Challenge.SHOWN] * 8
+    assert challenges.answer(challenge=challenge, selected=[1, 16]).recorded == 8
+    assert not Answer.objects.filter(question__state=State.SETTLED).exists()
+
+
+@pytest.mark.django_db
+def test_a_picture_is_asked_of_as_many_as_its_tiles_need(scenes, alice, bob, mallory):
+    pictures = [
+        challenges.issue(annotator=annotator, project=scenes.project, kind="split")
+        for annotator in (alice, bob, mallory, Annotator.objects.create(pseudonym="dora"))
+    ]
+    assert len({tuple(challenge.tiles) for challenge in pictures}) == 2
+    eve = Annotator.objects.create(pseudonym="eve")
+    assert challenges.issue(annotator=eve, project=scenes.project, kind="split") is None
+    challenges.skip(challenge=pictures[0])
+    again = challenges.issue(annotator=eve, project=scenes.project, kind="split")
+    assert again.tiles == pictures[0].tiles
+
+
+@pytest.mark.django_db
+def test_nobody_waits_for_those_who_are_blocked(mallory, shapes, ada):
+    review.block(annotator=mallory, by=ada)
+    mallory.refresh_from_db()
+    assert challenges.issue(annotator=mallory, project=shapes, kind="grid").questions
+    assert not Question.objects.exclude(held=[]).exists()
+
+
+@pytest.mark.django_db
+def test_an_answer_that_comes_late_still_counts(alice, asked):
+    challenge = challenges.issue(annotator=alice, project=asked.project, kind="grid")
+    Question.objects.update(held=[])
+    Question.objects.filter(pk__in=challenge.questions, state=State.OPEN).update(
+        state=State.SETTLED, settled_at=timezone.now()
+    )
+    assert challenges.answer(challenge=challenge, selected=[1]).recorded == 9
+    assert Answer.objects.count() == 9
+
+
+# The database itself watches: whoever stores a challenge holds each open question that it asks,
+# and with it no more people do than the cap leaves room for.
+_WATCH = """
+CREATE FUNCTION watch() RETURNS trigger AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM unnest(NEW.questions, NEW.reasons) AS asked(id, reason)
+        JOIN labeling_question AS q USING (id)
+        WHERE reason IN ('wanted', 'random') AND (
+            q.state <> 'open' OR NOT q.held @> ARRAY[NEW.held_until]
+            OR cardinality(q.held) + q.answers_count > %s
+        )
+    ) THEN
+        RAISE 'somebody is asked what is not to be had';
+    END IF;
+    RETURN NEW;
+END $$ LANGUAGE plpgsql;
+CREATE TRIGGER watch BEFORE INSERT ON labeling_challenge
+FOR EACH ROW EXECUTE FUNCTION watch()
+"""
+
+
+@pytest.fixture
+def watched(shapes) -> Iterator[Project]:
+    with connection.cursor() as cursor:
+        cursor.execute(_WATCH, [shapes.answers_cap])
+    yield shapes
+    with connection.cursor() as cursor:
+        cursor.execute("DROP FUNCTION watch CASCADE")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_at_once_are_never_asked_for_more_than_is_needed(watched):
+    """Each asks, thinks, and answers, puts aside or forgets; the log is looked through."""
+    Question.objects.filter(kind="concept", state=State.OPEN).update(probability=0.5)
+    people = [Annotator.objects.create(pseudonym=f"person {n}") for n in range(PEOPLE)]
+
+    def take_part(annotator: Annotator) -> None:
+        dice = random.Random(annotator.pk)
+        project = Project.objects.get(pk=watched.pk)
+        try:
+            for _ in range(8):
+                challenge = challenges.issue(annotator=annotator, project=project, kind="grid")
+                if challenge is None:
+                    continue
+                if dice.random() < 0.2:
+                    challenges.skip(challenge=challenge)
+                    continue
+                numbers = range(1, len(challenge.tiles) + 1)
+                challenges.answer(
+                    challenge=challenge, selected=[n for n in numbers if dice.random() < 0.5]
+                )
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(PEOPLE) as pool:
+        list(pool.map(take_part, people))
+    asked = Question.objects.filter(kind="concept").exclude(state=State.GOLD)
+    assert max(asked.values_list("answers_count", flat=True)) <= watched.answers_cap
+    assert not asked.filter(answers_count__lt=watched.answers_min, state=State.SETTLED).exists()
+    assert not asked.exclude(held=[]).exists()
+    given = Counter(Answer.objects.values_list("question", flat=True))
+    assert all(given[q.pk] == q.answers_count for q in asked)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_who_take_one_question_get_it_as_often_as_it_needs(asked):
+    believe(asked, probability=0.5, answers_count=4)
+
+    def try_it(_: int) -> bool:
+        try:
+            return take(asked)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(PEOPLE) as pool:
+        took = sum(pool.map(try_it, range(PEOPLE)))
+    assert 1 <= took <= 2 and in_hand(asked) == took

@@ -1,0 +1,256 @@
+"""What to ask whom next."""
+
+from collections import Counter
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from labeling import answers, challenges, questions
+from labeling.images import tiles
+from labeling.models import Answer, Concept, Image, Project, Question
+from labeling.selection import candidates, selector
+
+pytestmark = pytest.mark.django_db
+State = Question.State
+
+
+def choose(annotator, project: Project, kind: str) -> selector.Selection | None:
+    return selector.Asking(annotator=annotator, project=project).choose(kind)
+
+
+def picked(selection: selector.Selection) -> list[Question]:
+    rows = Question.objects.select_related("tile").in_bulk([p.question for p in selection.picks])
+    return [rows[pick.question] for pick in selection.picks]
+
+
+def say(annotator, asked: list[Question], value: bool = True) -> None:
+    ids = [question.pk for question in asked]
+    answers.record(
+        annotator=annotator,
+        values=dict.fromkeys(ids, value),
+        reasons=dict.fromkeys(ids, Answer.Reason.WANTED),
+    )
+
+
+def test_a_grid_has_three_gold_tiles_a_yes_and_a_no_among_them(alice, shapes):
+    for _ in range(5):
+        selection = choose(alice, shapes, "grid")
+        gold = [question for question in picked(selection) if question.state == State.GOLD]
+        assert len(selection.picks) == 9 and len(gold) == 3
+        assert {question.verdict for question in gold} == {True, False}
+        assert {question.concept_id for question in picked(selection)} == {selection.concept}
+        assert [p.reason for p in selection.picks].count("gold") == 3
+
+
+def test_it_does_not_repeat_an_image_in_a_grid(alice, shapes):
+    for _ in range(5):
+        images = [question.tile.image_id for question in picked(choose(alice, shapes, "grid"))]
+        assert len(set(images)) == 9
+
+
+def test_who_is_suspect_is_asked_what_is_known(mallory, shapes):
+    mallory.suspect_since = timezone.now()
+    known = Question.objects.filter(kind="concept", state=State.GOLD, concept__name="circle")
+    Question.objects.filter(concept__name="square").delete()
+    grid = choose(mallory, shapes, "grid")
+    assert [pick.reason for pick in grid.picks].count("gold") == known.count() == 6
+    say(mallory, known)
+    assert "gold" not in {pick.reason for pick in choose(mallory, shapes, "grid").picks}
+
+
+def test_gold_may_stand_anywhere(alice, shapes):
+    places = Counter(
+        number
+        for _ in range(40)
+        for number, pick in enumerate(choose(alice, shapes, "grid").picks)
+        if pick.reason == "gold"
+    )
+    assert len(places) == 9
+
+
+def test_it_works_without_gold(alice, shapes):
+    Question.objects.filter(state=State.GOLD).delete()
+    selection = choose(alice, shapes, "grid")
+    assert len(selection.picks) == 9 and "gold" not in {p.reason for p in selection.picks}
+
+
+def test_it_never_asks_the_same_person_twice(alice, shapes):
+    asked: set[int] = set()
+    while selection := choose(alice, shapes, "grid"):
+        new = {pick.question for pick in selection.picks}
+        assert not asked & new
+        asked |= new
+        say(alice, picked(selection))
+    assert (
+        Question.objects.filter(kind="concept", state=State.OPEN).exclude(pk__in=asked).count() == 0
+    )
+
+
+def test_it_never_asks_what_the_annotator_still_has_in_hand(alice, shapes):
+    first = challenges.issue(annotator=alice, project=shapes, kind="grid")
+    second = choose(alice, shapes, "grid")
+    assert not {pick.question for pick in second.picks} & set(first.questions)
+
+
+def test_it_asks_open_questions_only(alice, shapes):
+    closed = Question.objects.filter(kind="concept", state=State.OPEN)[:10]
+    for number, question in enumerate(closed):
+        state = State.SETTLED if number % 2 else State.AMBIGUOUS
+        Question.objects.filter(pk=question.pk).update(state=state, priority=0)
+    while selection := choose(alice, shapes, "grid"):
+        states = {question.state for question in picked(selection)}
+        assert states <= {State.OPEN, State.GOLD}
+        say(alice, picked(selection))
+
+
+def test_it_asks_what_is_most_wanted(alice, shapes, monkeypatch):
+    shapes.random_share = 0
+    wanted = Question.objects.filter(kind="concept", state=State.OPEN, concept__name="circle")
+    Question.objects.filter(kind="concept", state=State.OPEN).update(priority=0.01)
+    best = list(wanted.order_by("pk")[:6])
+    wanted.filter(pk__in=[question.pk for question in best]).update(priority=1)
+    monkeypatch.setattr(candidates, "FOUND", 6)
+    monkeypatch.setattr(candidates, "SOME", 6)
+    grids = [choose(alice, shapes, "grid") for _ in range(20)]
+    circles = [g for g in grids if g.concept == best[0].concept_id]
+    assert len(circles) > 10  # a concept that is wanted more is asked for more often
+    for grid in circles:
+        assert {q.pk for q in picked(grid) if q.state == State.OPEN} == {q.pk for q in best}
+
+
+def test_it_draws_a_share_at_random_and_says_so(alice, shapes):
+    shapes.random_share = 1
+    reasons = {pick.reason for pick in choose(alice, shapes, "grid").picks}
+    assert reasons == {"gold", "random"}
+    shapes.random_share = 0
+    reasons = {pick.reason for pick in choose(alice, shapes, "grid").picks}
+    assert reasons == {"gold", "wanted"}
+
+
+def test_it_mixes_likely_yes_with_likely_no(alice, shapes):
+    shapes.random_share = 0
+    for question in Question.objects.filter(kind="concept", state=State.OPEN):
+        belief = 0.7 if question.pk // 2 % 2 else 0.3
+        Question.objects.filter(pk=question.pk).update(probability=belief)
+    asked = [q for q in picked(choose(alice, shapes, "grid")) if q.state == State.OPEN]
+    likely = sum(question.probability > 0.5 for question in asked)
+    assert 2 <= likely <= 4
+
+
+def test_a_split_shows_all_tiles_of_one_picture_in_their_order(alice, scenes):
+    selection = choose(alice, scenes.project, "split")
+    asked = picked(selection)
+    assert [question.tile.position for question in asked] == list(range(16))
+    assert len({question.tile.image_id for question in asked}) == 1
+    assert [p.reason == "gold" for p in selection.picks] == [q.state == State.GOLD for q in asked]
+
+
+def test_a_split_that_was_answered_is_not_shown_again(alice, scenes):
+    for _ in range(2):
+        say(alice, picked(choose(alice, scenes.project, "split")))
+    assert choose(alice, scenes.project, "split") is None
+
+
+def test_it_asks_whether_a_drawn_picture_shows_what_it_should(alice, shapes, monkeypatch):
+    image = Image.objects.filter(project=shapes).first()
+    image.pk, image.sha256, image.generated_by = None, "f" * 64, "diffusion 1"
+    image.save()
+    concept = Concept.objects.get(project=shapes, name="circle")
+    questions.ask_concepts(tiles=[tiles.whole(image)], concepts=[concept])
+    drawn = Question.objects.get(tile__image=image)
+    assert drawn.source == Question.Source.MODEL
+    monkeypatch.setattr(selector, "FLAVOURS", {"generated": 1.0})
+    seen = [choose(alice, shapes, "verify").picks[0] for _ in range(40)]
+    assert {pick.question for pick in seen if pick.reason != "gold"} == {drawn.pk}
+    assert 1 <= [pick.reason for pick in seen].count("gold") <= 25  # one in four
+    for _ in range(10):
+        assert drawn.pk not in {pick.question for pick in choose(alice, shapes, "grid").picks}
+
+
+def test_nobody_judges_their_own_caption(alice, bob, shapes, monkeypatch):
+    Question.objects.filter(kind="caption").delete()
+    tile = Question.objects.first().tile
+    questions.ask_captions(
+        captions=[(tile, "a shape")], source="annotator", author=alice, prior=0.6
+    )
+    monkeypatch.setattr(selector, "FLAVOURS", {"caption": 1.0})
+    assert choose(alice, shapes, "verify") is None
+    assert picked(choose(bob, shapes, "verify"))[0].text == "a shape"
+
+
+def test_it_has_those_pictures_described_that_have_few_captions(alice, bob, shapes):
+    bare = Question.objects.filter(kind="caption").first().tile_id
+    Question.objects.filter(kind="caption", tile=bare).delete()
+    assert choose(alice, shapes, "write").picks[0].tile == bare
+    challenge = challenges.issue(annotator=alice, project=shapes, kind="write")
+    challenges.answer(challenge=challenge, text="something round or square")
+    assert choose(alice, shapes, "write").picks[0].tile != bare
+
+
+def test_it_says_when_nothing_is_left(alice, shapes):
+    Question.objects.exclude(state=State.GOLD).delete()
+    for kind in ("grid", "split", "verify"):
+        assert choose(alice, shapes, kind) is None
+
+
+def test_an_inactive_concept_is_not_asked(alice, shapes):
+    Concept.objects.filter(name="circle").update(active=False)
+    square = Concept.objects.get(name="square").pk
+    assert {choose(alice, shapes, "grid").concept for _ in range(10)} == {square}
+
+
+def test_an_inactive_project_asks_nothing(alice, shapes):
+    shapes.active = False
+    assert challenges.issue(annotator=alice, project=shapes) is None
+
+
+@pytest.mark.parametrize(("kind", "most"), [("grid", 5), ("split", 6), ("verify", 8), ("write", 4)])
+def test_it_needs_few_queries(alice, scenes, kind, most):
+    choose(alice, scenes.project, "grid")
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert choose(alice, scenes.project, kind)
+    assert len(queries) <= most
+
+
+def test_it_asks_where_an_answer_tells_most(alice, shapes):
+    shapes.random_share = 0
+    asked = Question.objects.filter(kind="concept", state=State.OPEN)
+    for question in asked:
+        belief = 0.4 if question.pk // 2 % 2 else 0.02
+        asked.filter(pk=question.pk).update(probability=belief)
+    grid = choose(alice, shapes, "grid")
+    assert {q.probability for q in picked(grid) if q.state == State.OPEN} == {0.4}
+
+
+def test_it_finishes_some_of_what_was_begun(alice, bob, shapes):
+    shapes.random_share = 0
+    begun = list(Question.objects.filter(state=State.OPEN, concept__name="circle")[:3])
+    Question.objects.filter(concept__name="square").delete()
+    say(bob, begun, value=False)
+    Question.objects.filter(pk__in=[q.pk for q in begun]).update(probability=0.01, random_key=0.1)
+    assert {q.pk for q in begun} <= {pick.question for pick in choose(alice, shapes, "grid").picks}
+
+
+def test_who_answered_all_that_is_most_wanted_is_asked_for_the_rest(alice, shapes, monkeypatch):
+    shapes.random_share = 0
+    monkeypatch.setattr(candidates, "LOOKED_AT", 4)
+    about = Question.objects.filter(kind="concept", state=State.OPEN, concept__name="circle")
+    Question.objects.filter(concept__name="square").delete()
+    best = list(about.order_by("pk")[:8])
+    say(alice, best)
+    about.update(priority=0.5)
+    about.filter(pk__in=[question.pk for question in best]).update(priority=1, probability=0.5)
+    left = set(about.values_list("pk", flat=True)) - {question.pk for question in best}
+    for _ in range(2):  # the second time from where the first one found something
+        alice.refresh_from_db()
+        grid = choose(alice, shapes, "grid")
+        wanted = {pick.question for pick in grid.picks if pick.reason == "wanted"}
+        assert len(wanted) == min(6, len(left)) and wanted <= left
+        say(alice, Question.objects.filter(pk__in=[p.question for p in grid.picks]))
+        left -= wanted
+    Answer.objects.filter(question__in=best).delete()
+    assert choose(alice, shapes, "grid") is not None

@@ -1,0 +1,180 @@
+"""Agreement and calibration are measured, and a short history of both is kept."""
+
+import random
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from labeling import answers, quality, review
+from labeling.models import Annotator, Answer, Measure, Question
+from tests.cast import truth
+
+pytestmark = pytest.mark.django_db
+
+
+def say(annotator: Annotator, values: dict[int, bool], reason: str = "random") -> None:
+    answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, reason))
+
+
+def take(project) -> Measure | None:
+    gold = Question.objects.filter(project=project, state="gold", answers_count__gt=0)
+    return quality.take(
+        project=project, blind=dict.fromkeys(gold.values_list("pk", flat=True), 0.8)
+    )
+
+
+def ago(row: Measure, **time: float) -> None:
+    Measure.objects.filter(pk=row.pk).update(taken_at=timezone.now() - timedelta(**time))
+
+
+@pytest.fixture
+def asked(shapes) -> list[int]:
+    concepts = Question.objects.filter(project=shapes, kind="concept").order_by("pk")
+    return list(concepts.values_list("pk", flat=True))
+
+
+def test_it_keeps_how_far_people_agree_in_the_project_and_on_each_concept(
+    shapes, asked, alice, bob
+):
+    say(alice, {pk: truth(pk) for pk in asked})
+    say(bob, {pk: truth(pk) ^ (pk % 5 == 0) for pk in asked})
+    row = take(shapes)
+    assert row is not None and (row.answers, row.compared) == (96, 48)
+    assert row.low < row.alpha < row.high and 0.5 < row.percent < 1
+    assert [each["name"] for each in row.concepts] == ["circle", "square"]
+    assert sum(each["answers"] for each in row.concepts) == row.answers
+    assert quality.latest(project=shapes) == row
+
+
+def test_gold_is_judged_by_what_would_be_believed_without_it(shapes, asked, alice):
+    gold = Question.objects.filter(project=shapes, kind="concept", state="gold")
+    say(alice, {question.pk: True for question in gold}, "gold")
+    found = quality.by_gold(
+        project=shapes, blind={q.pk: 0.9 if q.verdict else 0.3 for q in gold} | {987654: 0.5}
+    )
+    assert found.whole.n == len(gold) and found.whole.right == 1
+    assert [round(each.share.said, 2) for each in found.bins] == [0.7, 0.9]
+    assert quality.by_gold(project=shapes, blind={}) is None
+
+
+def test_a_reviewers_decision_is_no_gold(shapes, asked, alice, ada):
+    """Whoever decides looks at the hardest first: that is no fair sample."""
+    question = Question.objects.filter(pk__in=asked, state="open").first()
+    say(alice, {question.pk: True})
+    review.decide(question=question, value=True, by=ada)
+    assert quality.by_gold(project=shapes, blind={question.pk: 0.8}) is None
+
+
+def test_what_was_believed_before_an_answer_is_tested_by_it(shapes, asked, alice, bob):
+    question = Question.objects.filter(pk__in=asked, state="open").first()
+    Question.objects.filter(pk=question.pk).update(prior=0.3, probability=0.3)
+    say(alice, {question.pk: False})
+    first = Answer.objects.get(annotator=alice)
+    believed = Question.objects.get(pk=question.pk).probability
+    say(bob, {question.pk: True})
+    second = Answer.objects.get(annotator=bob)
+    assert (first.believed, second.believed) == (0.3, pytest.approx(believed))
+    found = quality.by_random(project=shapes)
+    assert found.whole.n == 2
+    assert {(each.at_least, each.share.n) for each in found.bins} >= {(0.7, 1)}
+
+
+def test_only_questions_drawn_at_random_are_a_fair_sample(shapes, asked, alice):
+    open_ones = list(Question.objects.filter(pk__in=asked, state="open")[:3])
+    for question, reason in zip(open_ones, ("wanted", "imported", "gold"), strict=True):
+        say(alice, {question.pk: True}, reason)
+    assert quality.by_random(project=shapes) is None
+
+
+def test_whom_nobody_trusts_tests_nothing(shapes, asked, alice, mallory, ada):
+    open_ones = Question.objects.filter(pk__in=asked, state="open")
+    say(alice, {open_ones[0].pk: True})
+    say(mallory, {open_ones[1].pk: True, open_ones[2].pk: True})
+    assert quality.by_random(project=shapes).whole.n == 3
+    first = Answer.objects.filter(annotator=mallory).order_by("pk")[1]
+    Annotator.objects.filter(pk=mallory.pk).update(
+        suspect_since=timezone.now(), suspect_from=first.pk
+    )
+    assert quality.by_random(project=shapes).whole.n == 2
+    review.block(annotator=mallory, by=ada)
+    assert quality.by_random(project=shapes).whole.n == 1
+
+
+def test_answers_of_people_who_err_tell_how_often_labels_are_right(shapes, asked):
+    """Twenty people of whom much is known, right four times in five; .7 of the labels are."""
+    dice = random.Random(3)
+    Question.objects.filter(pk__in=asked, state="open").update(probability=0.9, prior=0.9)
+    open_ones = [pk for pk in asked if Question.objects.get(pk=pk).state == "open"]
+    so = {pk: dice.random() < 0.7 for pk in open_ones}
+    for number in range(20):
+        counts = {"true_positives": 160, "false_negatives": 40}
+        counts |= {"true_negatives": 160, "false_positives": 40}
+        someone = Annotator.objects.create(pseudonym=f"someone {number}", **counts)
+        values = {pk: so[pk] ^ ((pk + number) % 5 == 0) for pk in open_ones}
+        rows = [
+            Answer(question_id=pk, annotator=someone, value=value, reason="random", believed=0.9)
+            for pk, value in values.items()
+        ]
+        Answer.objects.bulk_create(rows)
+    share = quality.by_random(project=shapes).whole
+    assert (share.n, share.said) == (20 * len(so), pytest.approx(0.9))
+    assert share.right == pytest.approx(sum(so.values()) / len(so), abs=0.02)
+    assert share.low < 0.7 < share.high
+
+
+def test_a_row_is_only_taken_when_something_changed(shapes, asked, alice):
+    say(alice, {asked[0]: True})
+    assert take(shapes) is not None
+    assert take(shapes) is None
+    say(alice, {asked[1]: True})
+    assert take(shapes) is not None
+
+
+def test_the_history_stays_small(shapes, asked, alice):
+    kept = []
+    for number, hours in enumerate((5.0, 3.5, 3.2, 2.0, 1.9)):
+        say(alice, {asked[number]: True})
+        row = take(shapes)
+        ago(row, hours=hours)
+        kept.append(row.pk)
+    say(alice, {asked[9]: True})
+    newest = take(shapes)
+    left = list(Measure.objects.values_list("pk", flat=True))
+    assert left == [newest.pk, kept[3], kept[1], kept[0]]
+
+
+def test_the_history_is_told_from_the_oldest_on_in_few_points(shapes, monkeypatch):
+    monkeypatch.setattr(quality, "POINTS", 5)
+    start = timezone.now() - timedelta(days=20)
+    for day in range(17):
+        Measure.objects.create(
+            project=shapes,
+            taken_at=start + timedelta(days=day),
+            answers=day,
+            compared=day,
+            alpha=day / 20,
+            gold={"whole": {"n": day}, "ece": 0.1} if day else None,
+        )
+    points = quality.history(project=shapes)
+    assert [point.compared for point in points] == [0, 4, 8, 12, 16]
+    assert (points[0].gold_n, points[0].gold_error) == (None, None)
+    assert (points[-1].gold_n, points[-1].gold_error, points[-1].random_error) == (16, 0.1, None)
+
+
+def test_a_project_without_answers_can_be_measured(shapes):
+    row = take(shapes)
+    assert (row.answers, row.alpha, row.gold, row.random) == (0, None, None, None)
+    assert quality.history(project=type(shapes).objects.create(slug="other", name="Other")) == []
+
+
+def test_a_recomputation_takes_a_row(shapes, asked, alice, bob):
+    for annotator in (alice, bob):
+        say(annotator, {pk: truth(pk) for pk in asked})
+    review.recompute(project=shapes)
+    row = quality.latest(project=shapes)
+    assert row.alpha == 1
+    gold = Question.objects.filter(pk__in=asked, state="gold").count()
+    assert (row.gold["whole"]["n"], row.gold["whole"]["right"]) == (gold, 1)
+    assert 0.5 < row.gold["whole"]["said"] < 1  # as if the gold were unknown
+    assert row.random["whole"]["n"] >= 2 * (len(asked) - gold)

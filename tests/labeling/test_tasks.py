@@ -1,0 +1,139 @@
+"""What a worker does for labels."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from labeling import answers, challenges, snapshots, tasks
+from labeling.aggregation import binary
+from labeling.inference import lease
+from labeling.models import Answer, Challenge, Project, Question, Recomputation, Snapshot
+
+pytestmark = pytest.mark.django_db
+
+
+def count(monkeypatch) -> list[Project]:
+    done: list[Project] = []
+    recompute = tasks.labels.recompute
+
+    def counted(*, project: Project) -> int:
+        done.append(project)
+        return recompute(project=project)
+
+    monkeypatch.setattr(tasks.labels, "recompute", counted)
+    return done
+
+
+def say(annotator) -> None:
+    question = Question.objects.filter(kind="concept", answers_count=0).first()
+    answers.record(annotator=annotator, values={question.pk: True}, reasons={question.pk: "wanted"})
+
+
+def test_it_recomputes_what_was_answered_since(shapes, alice, monkeypatch):
+    Project.objects.create(slug="quiet", name="Quiet")
+    done = count(monkeypatch)
+    tasks.aggregate_due()
+    assert done == []
+    say(alice)
+    tasks.aggregate_due()
+    tasks.aggregate_due()
+    assert done == [shapes]
+    say(alice)
+    tasks.aggregate_due()
+    assert done == [shapes, shapes]
+
+
+def test_it_does_nothing_while_somebody_is_at_it(shapes, alice):
+    say(alice)
+    with lease.at_work(shapes) as work:
+        assert work is not None
+        tasks.aggregate_due()
+        assert Recomputation.objects.get().lease_token == work.token
+        assert tasks.labels.recompute(project=shapes) is None
+    assert Recomputation.objects.get().state == Recomputation.State.IDLE
+    assert tasks.labels.recompute(project=shapes) is not None
+
+
+def test_what_was_left_in_the_middle_is_taken_up_again(shapes, alice, monkeypatch):
+    done = count(monkeypatch)
+    with pytest.raises(lease.Lost), lease.at_work(shapes) as work:
+        assert work is not None
+        tasks.aggregate_due()
+        assert done == []
+        long_ago = timezone.now() - timedelta(seconds=1)
+        Recomputation.objects.update(lease_until=long_ago)
+        tasks.aggregate_due()
+        assert done == [shapes]
+        work.beat()
+    assert Recomputation.objects.get().state == Recomputation.State.IDLE
+
+
+def test_a_recomputation_that_fails_says_why_and_is_tried_again(shapes, alice, monkeypatch, caplog):
+    say(alice)
+    another = Project.objects.create(slug="another", name="Another")
+    with lease.at_work(another):
+        pass
+    lease.want()
+    with monkeypatch.context() as patch:
+        patch.setattr(binary, "aggregate", run_out)
+        tasks.aggregate_due()
+    assert "Shapes could not be recomputed." in caplog.text
+    row = Recomputation.objects.get(project=shapes)
+    assert (row.state, row.error) == (Recomputation.State.FAILED, "MemoryError: too much")
+    assert lease.due() == [shapes], "the other did not have to wait"
+    tasks.aggregate_due()
+    row.refresh_from_db()
+    assert (row.state, row.error) == (Recomputation.State.IDLE, "")
+
+
+def run_out(*_columns: object, **_known: object) -> None:
+    raise MemoryError("too much")
+
+
+def test_a_project_that_is_gone_is_left_alone():
+    tasks.aggregate(10**12)
+    tasks.freeze(10**12)
+
+
+def test_a_snapshot_that_was_forgotten_is_frozen(shapes, monkeypatch):
+    filled = []
+    monkeypatch.setattr(tasks.snapshots, "fill", filled.append)
+    old, new = snapshots.begin(project=shapes), snapshots.begin(project=shapes)
+    Snapshot.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(hours=1))
+    tasks.freeze_due()
+    assert filled == [old]
+    tasks.freeze(new.pk)
+    assert filled == [old, new]
+
+
+def test_a_snapshot_waits_while_the_broker_is_away(
+    shapes, monkeypatch, django_capture_on_commit_callbacks
+):
+    def away(pk: int) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(tasks.freeze, "delay", away)
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.freeze_soon(snapshots.begin(project=shapes))
+    assert Snapshot.objects.get().state == Snapshot.State.FREEZING
+
+
+def test_the_command_says_what_it_found(shapes, alice, capsys):
+    say(alice)
+    call_command("aggregate", project="shapes")
+    assert "1 answers by 1 annotators" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="no project 'nowhere'"):
+        call_command("aggregate", project="nowhere")
+
+
+def test_challenges_that_nobody_answered_are_forgotten(shapes, alice):
+    asked = [challenges.issue(annotator=alice, project=shapes, kind="grid") for _ in range(3)]
+    challenges.answer(challenge=asked[0], selected=[])
+    old = timezone.now() - timedelta(days=2)
+    Challenge.objects.filter(pk__in=[asked[0].pk, asked[1].pk]).update(expires_at=old)
+    tasks.forget_challenges()
+    assert set(Challenge.objects.all()) == {asked[0], asked[2]}
+    assert Answer.objects.count() == 9

@@ -1,0 +1,79 @@
+"""Captions, tags and concepts become texts with the belief that each deserves."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.engine.data.beliefs import above_chance, gather
+from training.engine.data.pictures import Row
+
+
+def row(
+    captions: tuple[tuple[str, float], ...] = (),
+    tags: tuple[str, ...] = (),
+    concepts: dict[str, float] | None = None,
+) -> Row:
+    return Row(Path("x.png"), captions, tags, concepts or {})
+
+
+@pytest.mark.parametrize(
+    ("probability", "chance", "belief"), [(0.5, 0.5, 0), (1, 0.5, 1), (0.75, 0.5, 0.5), (0, 0.5, 0)]
+)
+def test_belief_is_what_a_probability_says_above_chance(
+    probability: float, chance: float, belief: float
+) -> None:
+    assert above_chance(probability, chance) == pytest.approx(belief)
+
+
+def test_a_doubtful_caption_is_believed_less() -> None:
+    beliefs = gather([row((("a cat", 0.95), ("a dog", 0.6)))], [])
+    assert beliefs.texts == ["a cat", "a dog"]
+    assert beliefs.belief[0].tolist() == pytest.approx([0.9, 0.2])
+
+
+def test_a_picture_without_text_has_no_belief() -> None:
+    beliefs = gather([row((("a cat", 0.9),)), row(concepts={"cat": 0.1}), row()], ["cat"])
+    assert beliefs.share[1:].sum() == 0
+    assert beliefs.belief[1:].sum() == 0
+
+
+def test_labels_are_expected_over_concepts() -> None:
+    rows = [
+        row(concepts={"cat": 0.9, "dog": 0.1}),
+        row(concepts={"cat": 0.0, "dog": 0.0}),
+        row(concepts={"cat": 0.0, "dog": 0.0}),
+    ]
+    beliefs = gather(rows, ["cat", "dog"])
+    cat, dog = beliefs.labels[0]
+    assert cat > 0.8
+    assert 0 <= dog < 0.1
+    assert beliefs.slots[0, 0] == len(beliefs.texts)  # the row's own expected label
+    assert beliefs.belief[0, 0] == pytest.approx(cat + dog)
+
+
+def test_labels_never_weigh_more_than_one() -> None:
+    names = [f"c{i}" for i in range(20)]
+    sure = row(concepts=dict.fromkeys(names, 0.95))
+    rest = [row(concepts=dict.fromkeys(names, 0.05)) for _ in range(9)]
+    assert gather([sure, *rest], names).labels.sum(1).max() <= 1 + 1e-6
+
+
+def test_unjudged_concepts_say_nothing() -> None:
+    rows = [row(concepts={"cat": 0.1}) for _ in range(5)]
+    assert np.allclose(gather(rows, ["cat"]).labels, 0, atol=1e-6)
+
+
+def test_drawn_pictures_are_rated_by_what_people_said() -> None:
+    drawn = Row(Path("y.png"), (), (), {}, prompt="a cat", right=0.3)
+    unasked = Row(Path("z.png"), (("a dog", 0.9),), (), {}, prompt="a dog")
+    beliefs = gather([row((("a cat", 0.9),)), drawn, unasked], [])
+    right = beliefs.ratings["right"]
+    assert right[:2].tolist() == pytest.approx([1, 0.3])
+    assert np.isnan(right[2])
+    assert beliefs.texts[beliefs.slots[1, 0]] == "a cat"  # right or not, it was drawn from that
+    assert beliefs.belief[1, 0] > 0.5
+
+
+def test_without_judged_drawings_nothing_is_rated() -> None:
+    assert gather([row((("a cat", 0.9),))], []).ratings == {}

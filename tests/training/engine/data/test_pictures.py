@@ -1,0 +1,101 @@
+"""Snapshots are read whole or refused with a sentence; pictures are packed once."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.engine.data.pictures import Snapshot, digest, load, pack
+from training.engine.data.snapshot import read_snapshot
+from training.engine.files import TrainingError
+
+
+@pytest.fixture
+def copy(snapshot_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(snapshot_folder, tmp_path / "copy"))
+
+
+def test_a_snapshot_is_read(snapshot: Snapshot) -> None:
+    assert len(snapshot.train) == 80
+    assert len(snapshot.test) == 20
+    first = snapshot.train[0]
+    assert first.captions == (("a red square", 0.9),)
+    assert first.concepts["red"] == 0.97
+
+
+def test_what_only_a_part_shows_is_not_believed_of_the_whole(copy: Path) -> None:
+    path = copy / "train" / "metadata.jsonl"
+    row = json.loads(path.read_text().splitlines()[0]) | {"in_part": "red, cat"}
+    path.write_text(json.dumps(row) + "\n")
+    assert "red" in row["concepts"]
+    assert "red" not in read_snapshot(copy).train[0].concepts
+
+
+def test_a_folder_that_is_no_snapshot_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"manifest\.json is missing"):
+        read_snapshot(tmp_path)
+
+
+def test_an_unknown_format_is_refused(copy: Path) -> None:
+    (copy / "manifest.json").write_text('{"format": 2}')
+    with pytest.raises(TrainingError, match="not a snapshot of format 1"):
+        read_snapshot(copy)
+
+
+def test_an_empty_snapshot_is_refused(copy: Path) -> None:
+    (copy / "train" / "metadata.jsonl").write_text("")
+    with pytest.raises(TrainingError, match="no training pictures"):
+        read_snapshot(copy)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        "{}",
+        json.dumps({"file_name": "../x.png"}),
+        json.dumps({"file_name": "x.png", "concepts": {"cat": 7}}),
+        json.dumps({"file_name": "x.png", "captions": [{"text": 3, "confidence": 1}]}),
+    ],
+)
+def test_a_broken_row_is_named_by_its_line(copy: Path, line: str) -> None:
+    (copy / "train" / "metadata.jsonl").write_text(f"{line}\n")
+    with pytest.raises(TrainingError, match=r"Line 1 of .*metadata\.jsonl"):
+        read_snapshot(copy)
+
+
+def test_a_missing_picture_is_named_and_nothing_is_packed(copy: Path, tmp_path: Path) -> None:
+    snapshot = read_snapshot(copy)
+    snapshot.train[3].path.unlink()
+    with pytest.raises(TrainingError, match=snapshot.train[3].path.name):
+        pack(snapshot.train, 8, tmp_path / "packed", "x")
+    assert list((tmp_path / "packed").iterdir()) == []
+
+
+def test_a_broken_picture_is_named(copy: Path, tmp_path: Path) -> None:
+    snapshot = read_snapshot(copy)
+    snapshot.train[0].path.write_bytes(b"not a picture")
+    with pytest.raises(TrainingError, match=r"cannot be read"):
+        pack(snapshot.train, 8, tmp_path, "x")
+
+
+def test_pictures_are_packed_once(snapshot: Snapshot, tmp_path: Path) -> None:
+    first = pack(snapshot.train, 8, tmp_path, digest(snapshot.train))
+    assert first.shape == (80, 8, 8, 3)
+    made = next(tmp_path.iterdir()).stat().st_mtime_ns
+    again = pack(snapshot.train, 8, tmp_path, digest(snapshot.train))
+    assert np.array_equal(first, again)
+    assert next(tmp_path.iterdir()).stat().st_mtime_ns == made
+
+
+def test_a_box_is_cut_out_of_its_picture(tmp_path: Path) -> None:
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[10:30, 20:40] = 255
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    inside, outside = load(tmp_path / "x.png", [(20, 10, 20, 20), (0, 0, 10, 10)], 4)
+    assert inside.min() == 255
+    assert outside.max() == 0

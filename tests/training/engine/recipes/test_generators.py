@@ -1,0 +1,130 @@
+"""What holds for every model that draws: seeds, belief, guidance, strips, options, loading."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.engine.runs import write_run
+from training.__main__ import main
+from training.engine.files import TrainingError
+from training.engine.recipes import RECIPES, load_drawer
+from training.engine.recipes.base import Drawer
+
+# To learn long enough that prompts and seeds make a difference.
+OPTIONS = {
+    "diffusion": {"steps": 120, "grid_steps": 0},
+    "autoregressive": {"steps": 120, "grid_steps": 0},
+    "gan": {"steps": 120, "grid_steps": 0},
+}
+DRAWERS = [name for name in OPTIONS if RECIPES[name].draws]
+
+
+@pytest.fixture(scope="module", params=DRAWERS)
+def model_folder(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    snapshot_folder: Path,
+    cache: Path,
+) -> Path:
+    """A briefly trained model of each recipe that draws."""
+    name = request.param
+    folder = tmp_path_factory.mktemp("drawers") / name
+    write_run(folder, snapshot_folder, cache, recipe=name, options=OPTIONS[name])
+    assert main(["fit", str(folder)]) == 0
+    return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def drawer(model_folder: Path) -> Drawer:
+    return load_drawer(model_folder)
+
+
+def far(first: np.ndarray, second: np.ndarray) -> bool:
+    return float(np.abs(first.astype(float) - second.astype(float)).mean()) > 0.5
+
+
+def near(first: np.ndarray, second: np.ndarray) -> bool:
+    return float(np.abs(first.astype(float) - second.astype(float)).max()) <= 2
+
+
+def test_it_draws_squares_of_its_own_size(drawer: Drawer) -> None:
+    pictures = drawer.draw(["a red square", ""], [0, 1])
+    assert pictures.shape == (2, drawer.size, drawer.size, 3)
+    assert pictures.dtype == np.uint8
+
+
+def test_one_seed_is_one_picture(drawer: Drawer) -> None:
+    first = drawer.draw(["a red square"], [7])
+    assert (first == drawer.draw(["a red square"], [7])).all()
+    assert far(first, drawer.draw(["a red square"], [8]))
+
+
+def test_a_prompt_makes_a_difference(drawer: Drawer) -> None:
+    assert far(drawer.draw(["a red square"], [7]), drawer.draw(["a blue square"], [7]))
+
+
+def test_belief_nought_is_the_unconditional_model(drawer: Drawer) -> None:
+    told = drawer.draw(["a red square"], [1], belief=0.0)
+    assert (told == drawer.draw([""], [1])).all()
+    assert far(told, drawer.draw(["a red square"], [1]))
+
+
+def test_a_picture_does_not_depend_on_what_is_drawn_beside_it(drawer: Drawer) -> None:
+    alone = drawer.draw(["a red square"], [7])
+    among = drawer.draw(["a blue square", "a red square", ""], [1, 7, 2])
+    assert near(alone[0], among[1])
+
+
+def test_a_strip_goes_from_one_picture_to_the_other(drawer: Drawer) -> None:
+    strip = drawer.between(("a red square", "a blue square"), (3, 4), 5)
+    assert strip.shape == (5, drawer.size, drawer.size, 3)
+    assert near(strip[0], drawer.draw(["a red square"], [3])[0])
+    assert near(strip[-1], drawer.draw(["a blue square"], [4])[0])
+    assert not (strip[0] == strip[2]).all()
+
+
+def test_it_tells_how_far_it_is_and_stops_when_told_to(drawer: Drawer) -> None:
+    heard: list[float] = []
+    drawer.draw(["a red square"], [0], tell=heard.append)
+    assert heard
+    assert heard == sorted(heard)
+    assert all(0 <= share <= 1 for share in heard)
+
+    def enough(share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        drawer.draw(["a red square"], [0], tell=enough)
+
+
+@pytest.mark.parametrize("options", [{"nonsense": 1}, {"steps": 3}, {"guidance": "much"}])
+def test_it_refuses_options_that_it_does_not_have(drawer: Drawer, options: dict[str, int]) -> None:
+    with pytest.raises(TrainingError):
+        drawer.adjusted(options)
+
+
+def test_it_takes_another_guidance_as_its_own(drawer: Drawer) -> None:
+    assert drawer.adjusted({"guidance": 3}).guidance == 3
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "foreign", "config"])
+def test_a_damaged_model_is_refused_by_name(
+    model_folder: Path, tmp_path: Path, damage: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    (weights,) = [path for path in folder.glob("*.safetensors") if path.stem != "neighbours"][:1]
+    if damage == "missing":
+        weights.unlink()
+    elif damage == "cut":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif damage == "foreign":
+        shutil.copy(folder / "neighbours.safetensors", weights)
+    else:
+        about = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(about | {"network": {"size": "huge"}}))
+    with pytest.raises(TrainingError, match=str(folder)):
+        load_drawer(folder)

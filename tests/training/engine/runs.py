@@ -1,0 +1,98 @@
+"""A tiny snapshot and runs on it, for the tests of training."""
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+COLOURS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220), "black": (9, 9, 9)}
+ROOT = Path(__file__).parents[3]
+
+
+def square(colour: str, left: int, top: int, side: int = 16) -> bytes:
+    """A PNG of a coloured square on white."""
+    pixels = np.full((32, 32, 3), 255, np.uint8)
+    pixels[top : top + side, left : left + side] = COLOURS[colour]
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_snapshot(folder: Path) -> Path:
+    """Squares in four colours: captioned, tagged and judged; some of them not at all."""
+    rows: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
+    for split in rows:
+        (folder / split).mkdir(parents=True)
+    for number, (left, top) in enumerate((x, y) for x in range(2, 16, 3) for y in range(2, 16, 3)):
+        for colour in COLOURS:
+            split = "test" if number % 5 == 4 else "train"
+            rows[split].append(_row(folder / split, square(colour, left, top), colour, number))
+    for split, lines in rows.items():
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (folder / split / "metadata.jsonl").write_text(text)
+    manifest = {"format": 1, "project": "squares", "concepts": ["dark", *COLOURS]}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def _row(folder: Path, content: bytes, colour: str, number: int) -> dict[str, Any]:
+    name = f"{hashlib.sha256(content).hexdigest()[:16]}.png"
+    (folder / name).write_bytes(content)
+    told = number % 6 != 1  # every sixth has no text, and concepts that nobody judged
+    caption = f"a {colour} square"
+    return {
+        "file_name": name,
+        "text": caption if told else "",
+        "tags": [colour, "square"] if told else [],
+        "concepts": {
+            known: (0.97 if known == colour else 0.02) if told else 0.2 for known in COLOURS
+        },
+        "captions": [{"text": caption, "confidence": 0.9, "source": "import"}] if told else [],
+        "n_answers": 3,
+        "generated": False,
+        "width": 32,
+        "height": 32,
+    }
+
+
+def write_run(folder: Path, snapshot: Path, cache: Path, /, **changes: Any) -> Path:
+    config = {
+        "recipe": "diffusion",
+        "preset": "smoke",
+        "snapshot": str(snapshot),
+        "seed": 0,
+        "options": {},
+        "init": None,
+        "clip_model": None,
+        "clip_pretrained": None,
+        "cache": str(cache),
+        "time_limit": None,
+        "threads": 1,
+    }
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    return folder
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    """``python -m training`` as a process of its own."""
+    command = [sys.executable, "-m", "training", *map(str, arguments)]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """What it printed, once it has ended well."""
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    return out
+
+
+LONG = {"steps": 400, "checkpoint_steps": 50, "grid_steps": 200}

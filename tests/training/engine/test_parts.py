@@ -1,0 +1,126 @@
+"""Small parts: files, embeddings kept, averaged weights, components, neighbours, prompts."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from training.engine.data.pictures import Row, Snapshot, pack
+from training.engine.data.prompts import fixed_prompts, shows
+from training.engine.encoders import lsa
+from training.engine.encoders.embeddings import cached
+from training.engine.files import TrainingError, append_line, read_json, write_bytes
+from training.engine.latents.neighbours import Neighbours
+from training.engine.latents.pca import fit, flat
+from training.engine.loop.ema import PowerEMA
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bytes(tmp_path / "x", b"old")
+
+    def broken(handle: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError, match="no space"):
+        write_bytes(tmp_path / "x", b"new")
+    assert (tmp_path / "x").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_lines_are_appended_whole(tmp_path: Path) -> None:
+    for number in range(3):
+        append_line(tmp_path / "x.jsonl", {"step": number})
+    assert (tmp_path / "x.jsonl").read_text().splitlines() == [
+        f'{{"step": {number}}}' for number in range(3)
+    ]
+
+
+def test_json_that_is_broken_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(TrainingError, match=r"x\.json cannot be read"):
+        read_json(tmp_path / "x.json")
+
+
+def test_what_was_encoded_is_not_encoded_again(tmp_path: Path) -> None:
+    asked: list[list[int]] = []
+
+    def encode(missing: list[int]) -> torch.Tensor:
+        asked.append(missing)
+        return torch.tensor([[float(i)] for i in missing])
+
+    first = cached(tmp_path, "model", ["a", "b"], encode)
+    second = cached(tmp_path, "model", ["b", "c", "a"], encode)
+    assert asked == [[0, 1], [1]]
+    assert first.tolist() == [[0], [1]]
+    assert second.tolist() == [[1], [1], [0]]
+    cached(tmp_path, "another model", ["a"], encode)
+    assert asked[-1] == [0]
+
+
+def test_a_broken_cache_is_named(tmp_path: Path) -> None:
+    (tmp_path / "embeddings.sqlite").write_bytes(b"no database" * 100)
+    with pytest.raises(TrainingError, match="delete it"):
+        cached(tmp_path, "model", ["a"], lambda missing: torch.zeros(1, 1))
+
+
+def test_the_average_forgets_the_start_and_follows_the_end() -> None:
+    network = nn.Linear(1, 1)
+    ema = PowerEMA(network)
+    for step in range(1, 101):
+        with torch.no_grad():
+            network.weight.fill_(float(step))
+        ema.update(network, step)
+    # the mean of t under weights t^γ is n(γ + 1)/(γ + 2)
+    assert float(ema.network.weight) == pytest.approx(100 * 7.94 / 8.94, rel=0.02)
+
+
+def test_components_give_pictures_back(snapshot: Snapshot, tmp_path: Path) -> None:
+    pixels = pack(snapshot.train, 16, tmp_path, "x")
+    pca = fit(pixels, 80, seed=0)
+    again = pca.pictures(pca.encode_all(pixels)).astype(float)
+    assert np.abs(again - pixels).mean() < 3
+    assert torch.allclose(pca.basis @ pca.basis.T, torch.eye(80), atol=1e-3)
+    assert pca.encode(flat(pixels)).var(0).mean() == pytest.approx(1, rel=0.3)
+
+
+def test_a_training_picture_is_its_own_neighbour_also_mirrored(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    pixels = pack(snapshot.train, 16, tmp_path, "x")
+    neighbours = Neighbours.fit(pixels, [row.path.name for row in snapshot.train])
+    distances, indices = neighbours.nearest(pixels[5:6, :, ::-1], 3)
+    assert distances[0, 0] == pytest.approx(0, abs=1e-3)
+    assert 5 in indices[0]  # another one may be its very mirror image
+    assert neighbours.apart() > 0
+
+
+def row(caption: str, *tags: str) -> Row:
+    return Row(Path("x"), ((caption, 0.9),), tags, {})
+
+
+def test_prompts_are_those_that_the_snapshot_can_answer() -> None:
+    rows = (row("red apple", "fruit"), row("cat face", "animal"), row("violin"))
+    chosen = fixed_prompts(Snapshot(Path(), ("fruit",), rows, (), "x"))
+    assert chosen[:2] == ("a red apple", "a cat")
+    assert "a frog" not in chosen
+    assert "violin" in chosen
+
+
+def test_a_picture_shows_a_prompt_whose_words_are_said_of_it() -> None:
+    assert shows(row("red apple"), "a red apple")
+    assert not shows(row("green apple"), "a red apple")
+
+
+def test_words_said_of_the_same_pictures_lie_close() -> None:
+    rows = [row("red apple", "fruit"), row("pear", "fruit"), row("grapes", "fruit")]
+    rows += [row("car", "vehicle"), row("bus", "vehicle"), row("tram", "vehicle")]
+    encode = lsa.fit(rows, "x").encode
+    apple, pear, bus, nothing = encode(["an apple", "a pear", "a bus", "xyzzy"])
+    assert apple @ pear > apple @ bus + 0.2
+    assert not nothing.any()

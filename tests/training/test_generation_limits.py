@@ -1,0 +1,229 @@
+"""Strips, completions, cancelled drawings, and processes that die while they draw."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from PIL import Image as Pillow
+
+from tests.training.studio import ADDRESS, make_model, wish
+from training import generation_limits, generations, sampler_client, tasks
+from training.models import Generation, Model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from django.contrib.auth.models import User
+
+State = Generation.State
+
+pytestmark = pytest.mark.usefixtures("stand_in")
+
+
+def drawn(client: Client, **fields: object) -> dict[str, object]:
+    asked = wish(client, **fields)
+    assert asked["status"] == 201, asked
+    tasks.draw(str(asked["id"]))
+    found: dict[str, object] = client.get(f"{ADDRESS}{asked['id']}/").json()
+    return found
+
+
+def picture(size: tuple[int, int] = (32, 32)) -> bytes:
+    out = io.BytesIO()
+    Pillow.new("RGB", size, "teal").save(out, "PNG")
+    return out.getvalue()
+
+
+def upload(client: Client, model: Model, data: bytes) -> dict[str, object]:
+    file = SimpleUploadedFile("../../picture.png", data)
+    fields = {"kind": "completion", "model": model.pk, "picture": file, "count": "2"}
+    response = client.post(ADDRESS, fields)
+    return {"status": response.status_code} | response.json()
+
+
+def test_a_strip_goes_from_one_prompt_to_another(client: Client, model: Model) -> None:
+    strip = drawn(
+        client, kind="strip", prompt="a frog", second_prompt="a cat", count=5, seed=1, second_seed=9
+    )
+    assert strip["state"] == "done", strip["error"]
+    assert len(strip["pictures"]) == 5  # type: ignore[arg-type]
+    assert str(Generation.objects.get()) == "a frog → a cat"
+
+
+def test_a_strip_needs_only_another_seed(client: Client, model: Model) -> None:
+    strip = drawn(client, kind="strip", prompt="a frog", second_seed=9)
+    assert (strip["second_prompt"], strip["second_seed"]) == ("a frog", 9)
+
+
+def test_people_are_asked_about_the_ends_of_a_strip(
+    client: Client, model: Model, trainer: User
+) -> None:
+    strip = drawn(client, kind="strip", prompt="a frog", second_prompt="", count=5)
+    client.force_login(trainer)
+    assert client.post(f"{ADDRESS}{strip['id']}/ask/").json() == {"questions": 1}
+    shown = client.get(f"{ADDRESS}{strip['id']}/").json()
+    assert [one["asked"] for one in shown["pictures"]] == [True] + 4 * [False]
+
+
+def test_a_picture_of_the_project_is_completed(client: Client, completing: Model) -> None:
+    done = drawn(client, kind="completion", model=completing.pk, example=1, count=2)
+    assert done["state"] == "done", done["error"]
+    given = client.get(str(done["given_url"]))
+    assert Pillow.open(io.BytesIO(b"".join(given))).size == (32, 32)
+
+
+def test_a_drawn_picture_is_completed(client: Client, completing: Model) -> None:
+    first = drawn(client, model=completing.pk)
+    fields = {"kind": "completion", "model": completing.pk, "drawing": first["id"]}
+    assert drawn(client, **fields, number=4)["state"] == "done"
+    assert wish(client, **fields, number=5)["status"] == 400
+    stranger = "00000000-0000-0000-0000-000000000000"
+    assert wish(client, **fields | {"drawing": stranger})["status"] == 400
+    assert wish(client, **fields | {"drawing": "../../etc"})["status"] == 400
+
+
+def test_an_uploaded_picture_is_completed(client: Client, completing: Model) -> None:
+    asked = upload(client, completing, picture())
+    assert asked["status"] == 201, asked
+    tasks.draw(str(asked["id"]))
+    generation = Generation.objects.get()
+    assert generation.state == State.DONE, generation.error
+    assert generation.given.name == f"given/{generation.pk}.webp"
+
+
+def test_an_upload_that_is_no_picture_is_refused(client: Client, completing: Model) -> None:
+    for data in (b"", b"GIF89a", b"<svg/>" * 99, picture()[:60], picture((5000, 4000))):
+        refused = upload(client, completing, data)
+        assert refused["status"] == 400, data[:9]
+    huge = upload(client, completing, b"\x89PNG" + bytes(generations.GIVEN_BYTES + 2**20))
+    assert huge["status"] == 413
+    assert not Generation.objects.exists()
+
+
+def test_a_completion_without_a_picture_is_refused(client: Client, completing: Model) -> None:
+    refused = wish(client, kind="completion", model=completing.pk)
+    assert refused["status"] == 400 and "Give a picture" in str(refused["detail"])
+    assert wish(client, kind="completion", model=completing.pk, example=99)["status"] == 400
+
+
+def test_examples_are_few_and_their_numbers_cannot_be_forged(
+    client: Client, completing: Model
+) -> None:
+    address = f"/api/v1/models/{completing.pk}/examples/"
+    assert b"".join(client.get(f"{address}1/"))
+    for number in ("0", "2", "9" * 30, "x", "-1", "../1"):
+        assert client.get(f"{address}{number}/").status_code == 404
+
+
+def test_a_clip_model_draws_nothing(client: Client, model: Model, tmp_path: Path) -> None:
+    snapshot = model.run.snapshot
+    assert snapshot
+    clip = make_model(snapshot, tmp_path, recipe="clip")
+    assert wish(client, model=clip.pk)["status"] == 400
+    with pytest.raises(generation_limits.DrawingError, match="draws no pictures"):
+        generations.request(model=clip)
+
+
+def test_a_model_that_is_not_current_draws_too(
+    client: Client, model: Model, tmp_path: Path
+) -> None:
+    snapshot = model.run.snapshot
+    assert snapshot
+    old = make_model(snapshot, tmp_path, recipe="gan", current=False)
+    assert drawn(client, model=old.pk)["state"] == "done"
+    assert [one.pk for one in generation_limits.models()] == [model.pk, old.pk]
+
+
+def test_a_waiting_drawing_is_cancelled_by_whom_it_belongs_to(client: Client, model: Model) -> None:
+    asked = wish(client, prompt="x")
+    assert asked["may_cancel"] is True
+    mallory = Client()
+    assert mallory.get(f"{ADDRESS}{asked['id']}/").json()["may_cancel"] is False
+    assert mallory.post(f"{ADDRESS}{asked['id']}/cancel/").status_code == 403
+    assert client.post(f"{ADDRESS}{asked['id']}/cancel/").json()["state"] == "cancelled"
+    assert client.post(f"{ADDRESS}{asked['id']}/cancel/").status_code == 409
+    assert generations.draw(generation_id=str(asked["id"])) is None
+
+
+def test_staff_and_a_user_from_elsewhere_cancel(
+    client: Client, model: Model, trainer: User, django_user_model: type[User]
+) -> None:
+    alice = django_user_model.objects.create_user("alice")
+    client.force_login(alice)
+    first, second = (wish(client)["id"] for _ in range(2))
+    elsewhere, boss = Client(), Client()
+    elsewhere.force_login(alice)
+    boss.force_login(trainer)
+    assert elsewhere.post(f"{ADDRESS}{first}/cancel/").status_code == 200
+    assert boss.post(f"{ADDRESS}{second}/cancel/").status_code == 200
+
+
+def cancel_soon(generation: Generation) -> None:
+    this = Generation.objects.filter(pk=generation.pk)
+    while not this.filter(state=State.DRAWING).exists():
+        time.sleep(0.02)
+    generations.cancel(generation=generation)
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("prompt", ["slow", "deaf"])
+def test_what_is_being_drawn_stops_soon_after_it_is_cancelled(model: Model, prompt: str) -> None:
+    generation = generations.request(model=model, prompt=prompt)
+    person = threading.Thread(target=cancel_soon, args=(generation,))
+    person.start()
+    generations.draw(generation_id=generation.pk)
+    person.join()
+    generation.refresh_from_db()
+    assert generation.state == State.CANCELLED and generation.error == ""
+    after = generations.request(model=model, prompt="x")
+    assert generations.draw(generation_id=after.pk)
+    after.refresh_from_db()
+    assert after.state == State.DONE
+
+
+def test_a_wish_that_kills_its_process_fails_alone(client: Client, model: Model) -> None:
+    dead = drawn(client, prompt="die")
+    assert (dead["state"], dead["error"]) == ("failed", "I cannot go on.")
+    assert drawn(client, prompt="x")["state"] == "done"
+
+
+def test_a_wish_that_takes_too_long_is_stopped(
+    client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generations, "SECONDS", 0.5)
+    late = drawn(client, prompt="deaf")
+    assert late["state"] == "failed" and "too long" in str(late["error"])
+
+
+def test_one_process_draws_again_and_again(model: Model, tmp_path: Path) -> None:
+    shades = set()
+    for number in range(3):
+        out = tmp_path / str(number)
+        out.mkdir()
+        asked = {"model": str(tmp_path), "out": str(out), "prompts": ["x"], "seeds": [0]}
+        sampler_client.draw(asked, tell=lambda share: True, seconds=60)
+        with Pillow.open(out / "00.png") as drawn:
+            shades.add(drawn.getpixel((0, 0)))
+    assert len(shades) == 1  # which tell the process
+
+
+def test_one_person_may_not_fill_the_queue(client: Client, model: Model) -> None:
+    answers = [wish(client) for _ in range(generations.OWN_LIMIT + 1)]
+    assert [one["status"] for one in answers] == [201] * generations.OWN_LIMIT + [429]
+    assert "your drawings" in str(answers[-1]["detail"])
+    assert wish(Client())["status"] == 201
+
+
+def test_a_visitor_finds_their_last_drawings_again(client: Client, model: Model) -> None:
+    assert client.get(ADDRESS).json() == []
+    first, second = wish(client, prompt="one")["id"], wish(client, prompt="two")["id"]
+    wish(Client(), prompt="somebody else's")
+    assert [one["id"] for one in client.get(ADDRESS).json()] == [second, first]

@@ -1,0 +1,180 @@
+"""Wishes for pictures: drawn, shown, refused, put before people."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from PIL import Image as Pillow
+
+from labeling.models import Image, Question
+from tests.training.studio import ADDRESS, wish
+from training import generations, tasks
+from training.api.generations import WishThrottle
+from training.models import Generation, Model
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from pytest_django.fixtures import SettingsWrapper
+
+State = Generation.State
+
+
+pytestmark = pytest.mark.usefixtures("stand_in")
+
+
+def picture_size(client: Client, address: str) -> tuple[int, int]:
+    response = client.get(address)
+    assert response["Content-Type"] == "image/png"
+    size = Pillow.open(io.BytesIO(b"".join(response))).size
+    return size
+
+
+def test_a_visitor_wishes_and_a_worker_draws(client: Client, model: Model) -> None:
+    asked = wish(client, project="shapes", prompt=" a red circle ", count=2, seed=7, guidance=3)
+    assert (asked["status"], asked["state"], asked["pictures"]) == (201, "queued", [])
+    tasks.draw(str(asked["id"]))
+    drawn = client.get(f"{ADDRESS}{asked['id']}/").json()
+    assert drawn["state"] == "done" and drawn["prompt"] == "a red circle"
+    assert [picture["seed"] for picture in drawn["pictures"]] == [7, 8]
+    for picture in drawn["pictures"]:
+        assert picture_size(client, picture["url"]) == (64, 64)
+        assert picture_size(client, picture["nearest_url"]) == (32, 32)
+    assert client.get(f"{ADDRESS}{asked['id']}/pictures/3/").status_code == 404
+    assert client.get(f"{ADDRESS}{asked['id']}/pictures/1/nearest/2/").status_code == 404
+
+
+def test_no_prompt_is_the_models_own_guess(client: Client, model: Model) -> None:
+    asked = wish(client)
+    tasks.draw(str(asked["id"]))
+    assert Generation.objects.get().state == State.DONE
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"count": 0}, "count"),
+        ({"count": 17}, "count"),
+        ({"count": "many"}, "count"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 10**30}, "seed"),
+        ({"guidance": 1e9}, "guidance"),
+        ({"guidance": "much"}, "guidance"),
+        ({"kind": "film"}, "film"),
+        ({"kind": "strip"}, "nothing would change"),
+        ({"kind": "strip", "second_seed": 1, "count": 1}, "at least two"),
+        ({"kind": "strip", "second_prompt": "a\0b"}, "second_prompt"),
+        ({"kind": "strip", "second_prompt": "x" * 501}, "second_prompt"),
+        ({"kind": "strip", "second_seed": -1}, "second_seed"),
+        ({"kind": "completion", "example": 1}, "completes no pictures"),
+        ({"prompt": "x" * 501}, "prompt"),
+        ({"prompt": ["a"]}, "prompt"),
+        ({"prompt": "two\nlines"}, "one line"),
+        ({"prompt": "a\0b"}, "prompt"),
+        ({"model": 10**30}, "model"),
+        ({"model": 4711}, "model"),
+        ({"model": True}, "model"),
+        ({"project": "moon"}, "no model that draws yet"),
+        ({"project": "a b"}, "project"),
+    ],
+)
+def test_a_wrong_wish_is_refused(
+    client: Client, model: Model, fields: dict[str, object], said: str
+) -> None:
+    answer = wish(client, **fields)
+    assert answer["status"] == 400 and answer["code"] == "invalid"
+    assert said in str(answer["detail"])
+    assert not Generation.objects.exists()
+
+
+def test_noise_is_refused(client: Client, model: Model) -> None:
+    response = client.post(ADDRESS, b"\x00\xff[", content_type="application/json")
+    assert response.status_code == 400 and response.json()["code"] == "invalid"
+    assert client.get(f"{ADDRESS}00000000-0000-0000-0000-000000000000/").status_code == 404
+
+
+def test_the_queue_has_an_end(client: Client, model: Model, settings: SettingsWrapper) -> None:
+    settings.DRAW_QUEUE = 2
+    assert [wish(client)["status"] for _ in range(3)] == [201, 201, 429]
+    assert wish(client)["code"] == "throttled"
+
+
+def test_one_address_may_not_wish_without_end(
+    client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WishThrottle, "rate", "2/minute")
+    answers = [wish(client) for _ in range(3)]
+    assert [answer["status"] for answer in answers] == [201, 201, 429]
+    assert answers[2]["code"] == "throttled"
+
+
+def test_a_failed_drawing_says_why(client: Client, model: Model) -> None:
+    asked = wish(client, prompt="explode")
+    tasks.draw(str(asked["id"]))
+    shown = client.get(f"{ADDRESS}{asked['id']}/").json()
+    assert shown["state"] == "failed" and shown["error"] == "That is too dangerous."
+
+
+def test_a_vanished_model_says_what_to_do(model: Model) -> None:
+    Path(model.folder, "config.json").unlink()
+    generation = generations.request(model=model, prompt="x")
+    tasks.draw(str(generation.pk))
+    generation.refresh_from_db()
+    assert generation.state == State.FAILED and "train another model" in generation.error
+
+
+def test_a_drawing_is_drawn_once_and_again_when_its_worker_was_lost(model: Model) -> None:
+    generation = generations.request(model=model, prompt="x")
+    lost = timezone.now() - timedelta(seconds=1)
+    Generation.objects.update(state=State.DRAWING, lease_until=lost, attempts=1)
+    assert generations.draw(generation_id=generation.pk) is None
+    assert generations.sweep() == [generation.pk]
+    assert generations.draw(generation_id=generation.pk)
+    assert generation.samples.count() == 4
+    Generation.objects.update(state=State.DRAWING, lease_until=lost, attempts=3)
+    assert generations.sweep() == []
+    generation.refresh_from_db()
+    assert generation.state == State.FAILED
+
+
+def test_a_drawing_that_was_cancelled_while_its_worker_was_lost_is_not_drawn(model: Model) -> None:
+    generations.request(model=model, prompt="x")
+    lost = timezone.now() - timedelta(seconds=1)
+    Generation.objects.update(state=State.DRAWING, lease_until=lost, cancel_requested=True)
+    assert generations.sweep() == []
+    assert Generation.objects.get().state == State.CANCELLED
+
+
+@pytest.mark.parametrize(("prompt", "kind"), [("A Circle", "concept"), ("a moon", "caption")])
+def test_staff_ask_people_about_a_drawing(
+    client: Client, model: Model, trainer: User, prompt: str, kind: str
+) -> None:
+    asked = wish(client, prompt=prompt, count=2)
+    address = f"{ADDRESS}{asked['id']}/ask/"
+    assert client.post(address).status_code == 403
+    client.force_login(trainer)
+    assert client.post(address).status_code == 409  # nothing is drawn yet
+    tasks.draw(str(asked["id"]))
+    assert client.post(address).json() == {"questions": 2}
+    assert client.post(address).json() == {"questions": 0}
+    drawn = Image.objects.exclude(generated_by="")
+    assert {(image.generated_by, image.prompt) for image in drawn} == {(str(model), prompt)}
+    assert {q.kind for q in Question.objects.filter(tile__image__in=drawn)} == {kind}
+    assert all(p["asked"] for p in client.get(f"{ADDRESS}{asked['id']}/").json()["pictures"])
+
+
+def test_the_page_says_what_to_do_where_there_is_no_model(client: Client, trainer: User) -> None:
+    page = client.get("/draw/").content.decode()
+    assert "Nothing can be drawn yet" in page and "Train a model" not in page
+    client.force_login(trainer)
+    assert "Train a model" in client.get("/draw/").content.decode()
+
+
+@pytest.mark.parametrize("query", ["?model=4711", "?model=x", "?model=" + "9" * 99, "?project=%00"])
+def test_a_wrong_choice_of_model_falls_back(client: Client, model: Model, query: str) -> None:
+    assert "What shall it draw?" in client.get(f"/draw/{query}").content.decode()

@@ -1,0 +1,262 @@
+"""Which model becomes the current one, why, and who may say otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from labeling import images, questions
+from labeling.images import tiles
+from labeling.models import Concept, Question, Snapshot
+from tests.training.conftest import COLOURS, draw
+from training import feedback, promotion, tasks
+from training.models import Model, Promotion, Run
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+Make = Callable[..., Model]
+
+
+@pytest.fixture
+def make(
+    bare_snapshot: Snapshot,
+    tmp_path: Path,
+    behave: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Make:
+    """Models of finished runs, which nobody has judged yet."""
+    behave("succeed")
+
+    def model(recipe: str = "diffusion", **fields: object) -> Model:
+        run = Run.objects.create(
+            project=bare_snapshot.project,
+            snapshot=bare_snapshot,
+            recipe=recipe,
+            state=Run.State.SUCCEEDED,
+        )
+        folder = tmp_path / str(run.pk)
+        (folder / "model").mkdir(parents=True)
+        (folder / "model" / "config.json").write_text("{}")
+        Run.objects.filter(pk=run.pk).update(folder=str(folder))
+        run.refresh_from_db()
+        made = {"run": run, "folder": str(folder / "model")} | fields
+        return Model.objects.create(project=run.project, recipe=recipe, **made)
+
+    return model
+
+
+@pytest.fixture
+def verdict(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    return lambda said: monkeypatch.setenv("VERDICT", said)
+
+
+def reviewed(model: Model) -> Model:
+    promotion.review(model)
+    model.refresh_from_db()
+    return model
+
+
+def answered(model: Model, probability: float, count: int = 24) -> None:
+    """People have spoken of the model's pictures of circles."""
+    concept = Concept.objects.get(name="circle")
+    for number in range(count):
+        shape = ("circle", "square")[model.pk % 2]
+        data = draw(COLOURS[number % 4], shape, number + 40 * (model.pk // 2))
+        image, _ = images.add(
+            project=model.project,
+            data=data,
+            source=f"{model} {number}",
+            generated_by=str(model),
+            prompt="a circle",
+        )
+        questions.ask_concepts(tiles=[tiles.whole(image)], concepts=[concept])
+    Question.objects.filter(tile__image__generated_by=str(model)).update(
+        answers_count=1, probability=probability
+    )
+
+
+def verdict_on(model: Model) -> dict[str, Any]:
+    assert model.verdict
+    return dict(model.verdict)
+
+
+def current() -> Model:
+    return Model.objects.get(current=True)
+
+
+def test_a_first_model_that_is_better_than_chance_becomes_the_current_one(make: Make) -> None:
+    model = reviewed(make())
+    assert model.current and verdict_on(model)["against"] is None
+    (row,) = Promotion.objects.all()
+    assert row.by_gate and row.model == model and row.why == "It is better."
+
+
+def test_a_worse_model_stays_a_candidate_and_says_why(
+    make: Make, verdict: Callable[[str], None]
+) -> None:
+    first = reviewed(make())
+    verdict("worse")
+    second = reviewed(make())
+    assert current() == first and not second.current
+    assert verdict_on(second)["why"] == "It is worse." and verdict_on(second)["against"] == first.pk
+    assert promotion.is_due(second) is False
+
+
+def test_recipes_have_a_current_model_each(make: Make) -> None:
+    models = [reviewed(make(recipe)) for recipe in ("clip", "diffusion", "gan")]
+    assert all(model.current for model in models)
+
+
+def test_what_cannot_be_judged_is_no_current_model_and_is_not_asked_again(
+    make: Make, verdict: Callable[[str], None], bare_snapshot: Snapshot
+) -> None:
+    verdict("explode")
+    model = reviewed(make())
+    assert (
+        not model.current and "could not be judged: There is too little" in verdict_on(model)["why"]
+    )
+    assert list(promotion.due()) == []
+    Path(bare_snapshot.folder, "manifest.json").unlink()
+    assert "folder of its snapshot has gone" in verdict_on(reviewed(make()))["why"]
+
+
+def test_a_model_whose_folder_has_gone_is_replaced(make: Make) -> None:
+    first = reviewed(make())
+    Path(first.folder, "config.json").unlink()
+    second = reviewed(make())
+    assert current() == second and verdict_on(second)["against"] is None
+    with pytest.raises(promotion.GateError, match="has gone"):
+        promotion.promote(first)
+
+
+def test_a_person_overrules_the_gate_in_both_directions(
+    make: Make, verdict: Callable[[str], None], trainer: User
+) -> None:
+    first = reviewed(make())
+    verdict("worse")
+    second = reviewed(make())
+    promotion.promote(second, by=trainer)
+    assert current() == second
+    promotion.promote(first, by=trainer)
+    assert current() == first
+    assert [p.by for p in Promotion.objects.all()] == [trainer, trainer, None]
+    with pytest.raises(promotion.GateError, match="current one already"):
+        promotion.promote(first, by=trainer)
+
+
+def test_what_a_person_put_aside_the_gate_does_not_promote_again(make: Make, trainer: User) -> None:
+    first, second = reviewed(make()), reviewed(make())
+    promotion.promote(first, by=trainer)
+    answered(first, 0.2)
+    answered(second, 0.9)
+    second.refresh_from_db()
+    assert second not in promotion.due()
+    assert not reviewed(second).current and current() == first
+
+
+def test_a_model_that_people_find_worse_loses_to_the_one_before(make: Make) -> None:
+    first, second = reviewed(make()), reviewed(make())
+    assert current() == second
+    answered(first, 0.9)
+    answered(second, 0.3)
+    assert list(promotion.due()) == [second]
+    tasks.follow(second)
+    assert current() == first
+    rolled_back = Promotion.objects.first()
+    assert rolled_back and rolled_back.by_gate and "worse" in rolled_back.why
+    assert list(promotion.due()) == []
+
+
+def test_what_a_person_made_current_stays_although_people_find_it_worse(
+    make: Make, verdict: Callable[[str], None], trainer: User
+) -> None:
+    first = reviewed(make())
+    verdict("worse")
+    second = reviewed(make())
+    promotion.promote(second, by=trainer)
+    answered(first, 0.9)
+    answered(second, 0.3)
+    second.refresh_from_db()
+    said = verdict_on(reviewed(second))["judges"][-1]
+    assert said["name"] == "people" and said["says"] == "worse"
+    assert current() == second
+
+
+def test_a_few_answers_are_no_news(make: Make) -> None:
+    reviewed(make())
+    answered(reviewed(make()), 0.3, count=promotion.NEWS - 1)
+    assert list(promotion.due()) == []
+
+
+def test_people_judge_without_the_models_opinion(make: Make) -> None:
+    model = make()
+    answered(model, 0.5, count=1)
+    Question.objects.update(told=3.0, probability=0.95)
+    (belief,) = promotion.beliefs(model)
+    assert belief == pytest.approx(0.486, abs=0.001)
+
+
+def test_the_word_that_comes_second_changes_nothing(make: Make) -> None:
+    slow = make()
+    reviewed(Model.objects.get(pk=slow.pk))
+    promotion.promote(make(), instead=slow)
+    promotion.review(slow)  # it has not heard of the other worker's verdict
+    slow.refresh_from_db()
+    assert not slow.current and Promotion.objects.count() == 2
+
+
+def test_a_verdict_against_a_model_that_was_replaced_meanwhile_is_dropped(
+    make: Make, trainer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, other, model = reviewed(make()), make(), make()
+    compare = promotion._compare
+
+    def meanwhile(model: Model, rival: Model | None) -> dict[str, object]:
+        if rival == first:
+            promotion.promote(other, by=trainer)
+        return compare(model, rival)
+
+    monkeypatch.setattr(promotion, "_compare", meanwhile)
+    assert reviewed(model).verdict is None and current() == other
+    assert reviewed(model).current and verdict_on(model)["against"] == other.pk
+
+
+@pytest.fixture
+def woken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    heard: list[int] = []
+    monkeypatch.setattr(tasks, "wake", lambda task, *arguments: heard.extend(arguments))
+    yield heard
+
+
+def test_a_worker_lost_before_the_gate_or_the_loop_is_made_up_for(
+    make: Make, woken: list[int], verdict: Callable[[str], None]
+) -> None:
+    model = make()
+    tasks.sweep()
+    assert woken == [model.pk]
+    reviewed(model)
+    tasks.sweep()
+    assert woken == [model.pk] * 2
+    tasks.follow_up(model.pk)
+    model.refresh_from_db()
+    assert model.feedback == {"pictures": 0}
+    tasks.sweep()
+    assert woken == [model.pk] * 2
+
+
+def test_only_the_current_clip_gives_opinions_and_all_that_draw_give_pictures(
+    make: Make, verdict: Callable[[str], None], trainer: User
+) -> None:
+    first = reviewed(make("clip"))
+    Model.objects.update(feedback={"opinions": 3})
+    verdict("worse")
+    second, candidate = reviewed(make("clip")), reviewed(make("gan"))
+    assert set(feedback.due()) == {candidate}
+    promotion.promote(second, by=trainer)
+    assert set(feedback.due()) == {candidate, second}
+    promotion.promote(first, by=trainer)  # whose opinions have been replaced meanwhile
+    assert set(feedback.due()) == {candidate, first}

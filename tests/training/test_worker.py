@@ -1,0 +1,122 @@
+"""Real runs in a real worker, and what becomes of them when it is killed."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from django.utils import timezone
+
+from labeling.models import Question, Snapshot
+from tests.worker import Worker
+from training import tasks
+from training.models import Generation, Model, Run
+
+PATIENCE = 90.0
+State = Run.State
+
+
+def wait_for(run: Run, reached: Callable[[Run], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not reached(run):
+        assert time.monotonic() < deadline, (run.state, run.stage, run.error)
+        time.sleep(0.1)
+        run.refresh_from_db()
+
+
+def start(snapshot: Snapshot, recipe: str, **options: int) -> Run:
+    return tasks.start(
+        snapshot=snapshot,
+        recipe=recipe,
+        preset="smoke",
+        options=options,
+        trigger=Run.Trigger.COMMAND,
+    )
+
+
+def checkpoints(run: Run) -> list[int]:
+    """The steps of a run's checkpoints."""
+    return sorted(int(path.stem) for path in Path(run.folder).glob("checkpoints/*.safetensors"))
+
+
+def trained(run: Run) -> list[int]:
+    """The steps that a run has told of while it learnt, in this order."""
+    lines = map(json.loads, (Path(run.folder) / "progress.jsonl").read_text().splitlines())
+    return [line["step"] for line in lines if line["stage"] == "train"]
+
+
+def processes() -> dict[int, tuple[int, str]]:
+    """Every process with its parent and its command line."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (folder / "cmdline").read_text(errors="replace").replace("\0", " ")
+            found[int(folder.name)] = (parent, words)
+    return found
+
+
+def fitting(run: Run) -> list[int]:
+    ending = f"-m training fit {run.folder}"
+    return [pid for pid, (_, words) in processes().items() if words.strip().endswith(ending)]
+
+
+def kill_worker(worker: Worker) -> None:
+    """As a machine that runs out of memory might: all of it, at once, without a word."""
+    pool = [pid for pid, (parent, _) in processes().items() if parent == worker.pid]
+    worker.kill()
+    worker.wait()
+    for pid in pool:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_run_survives_its_worker_and_its_pictures_become_questions(
+    start_worker: Callable[[], Worker], snapshot: Snapshot
+) -> None:
+    first = start_worker()
+    run = start(snapshot, "diffusion", steps=400, checkpoint_steps=10)
+    wait_for(run, lambda run: run.folder and checkpoints(run))
+    assert fitting(run)
+    kill_worker(first)
+    time.sleep(0.3)
+    assert not fitting(run)
+    saved, told = checkpoints(run)[-1], len(trained(run))
+    assert 10 <= saved < 400
+    run.refresh_from_db()
+    assert run.state == State.RUNNING and run.step < run.steps  # nobody knows yet
+    Run.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    tasks.sweep()
+    run.refresh_from_db()
+    assert run.state == State.QUEUED
+    start_worker()
+    wait_for(run, lambda run: run.state == State.SUCCEEDED)
+    assert run.attempts == 2 and run.step == run.steps == 400
+    assert min(trained(run)[told:]) >= saved  # it went on from there
+
+    model = Model.objects.get(run=run)
+    wait_for(run, lambda run: Model.objects.filter(run=run, feedback__isnull=False))
+    model.refresh_from_db()
+    assert model.verdict and model.verdict["judges"], model.verdict
+    assert model.feedback and "error" not in model.feedback, model.feedback
+    drawn = snapshot.project.images.exclude(generated_by="")
+    assert set(drawn.values_list("prompt", flat=True)) >= {"a circle"}
+    assert model.feedback == {
+        "pictures": drawn.count(),
+        "questions": Question.objects.filter(tile__image__in=drawn).count(),
+    }
+
+    drawing = tasks.start_drawing(model=model, prompt="a red circle", count=2, seed=3)
+    deadline = time.monotonic() + PATIENCE
+    while drawing.state not in (Generation.State.DONE, Generation.State.FAILED):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        drawing.refresh_from_db()
+    assert drawing.state == Generation.State.DONE, drawing.error
+    assert [sample.seed for sample in drawing.samples.all()] == [3, 4]
+    nearest = [sample.nearest[0]["file_name"] for sample in drawing.samples.all()]
+    assert all(Path(snapshot.folder, "train", name).is_file() for name in nearest)

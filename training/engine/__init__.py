@@ -1,0 +1,1 @@
+"""Torch: snapshot folders in, models out. No Django, no database."""

@@ -1,0 +1,1 @@
+"""Texts and pictures as embeddings, and the conditions made of them."""

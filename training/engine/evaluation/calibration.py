@@ -1,0 +1,203 @@
+"""A CLIP's similarities turned into probabilities that mean what they say.
+
+Texts are compared by *fit*: similarity less the text's mean over reference pictures, in units of
+its deviation there. A concept with judged pictures gets a logistic probe on the embedding besides.
+Both are put to scale on held-out pictures where there are enough, else out of fold.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from labeling.aggregation.probe import Probe
+from training.engine.data.beliefs import TAG_CONFIDENCE
+from training.engine.data.pictures import Row, Snapshot, digest, pack
+from training.engine.encoders.clip import Clip
+from training.engine.files import TrainingError, read_json, write_json, write_tensors
+
+REFERENCES = 512  # pictures that say how well a text usually fits
+FEW = 3  # informed pictures on each side that a probe needs
+ENOUGH = 20  # positive held-out pairs that a scale needs
+UNKNOWN = (1.0, -2.0)  # the scale of a concept's fit where no concept was ever judged
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Log odds are a·x + b, with (a, b) a row of ``scales`` (3, 2).
+
+    x is a probe's logit, the fit of a concept without a probe, or the fit of a caption.
+    """
+
+    references: Tensor  # (r, E)
+    concepts: list[str]  # those with a probe
+    probes: Tensor  # (C, E + 2): weights on the embedding, on the fit, and a constant
+    scales: Tensor
+
+    def fit(self, images: Tensor, text: Tensor) -> Tensor:
+        """How much better than usual the text (E,) suits the pictures (n, E): (n,)."""
+        usual = self.references @ text
+        return (images @ text - usual.mean()) / usual.std().clamp(min=1e-4)
+
+    def probability(self, images: Tensor, name: str, text: Tensor, kind: str) -> Tensor:
+        """(n,) for pictures (n, E) and one text (E,), ``concept`` or ``caption``."""
+        fit = self.fit(images, text)
+        if kind == "caption":
+            x, scale = fit, self.scales[2]
+        elif bare(name) in self.concepts:
+            probe = self.probes[self.concepts.index(bare(name))]
+            x, scale = _features(images, fit) @ probe, self.scales[0]
+        else:
+            x, scale = fit, self.scales[1]
+        return torch.sigmoid(scale[0] * x + scale[1])
+
+    def save(self, folder: Path) -> None:
+        parts = {"references": self.references, "probes": self.probes, "scales": self.scales}
+        write_tensors(folder / "calibration.safetensors", parts)
+        write_json(folder / "calibration.json", {"concepts": self.concepts})
+
+    @classmethod
+    def load(cls, folder: Path) -> "Calibration":
+        concepts = read_json(folder / "calibration.json")["concepts"]
+        try:
+            return cls(concepts=concepts, **load_file(folder / "calibration.safetensors"))
+        except (OSError, SafetensorError, TypeError):
+            raise TrainingError(f"{folder / 'calibration.safetensors'} cannot be read.") from None
+
+
+def bare(text: str) -> str:
+    """A concept's name without its article: "a bicycle" asks for the concept "bicycle"."""
+    return re.sub(r"^(a|an|the)\s+", "", text.strip().lower())
+
+
+def calibrate(clip: Clip, snapshot: Snapshot, cache: Path) -> Calibration:
+    """Learn from the beliefs of a snapshot."""
+    train, test = (_embed(rows, clip, cache) for rows in (snapshot.train, snapshot.test))
+    rows = torch.linspace(0, len(train) - 1, min(REFERENCES, len(train))).long()
+    plain = Calibration(train[rows], [], torch.zeros(0, clip.width + 2), torch.ones(3, 2))
+    names = list(snapshot.concepts)
+    texts = clip.encode_texts(names) if names else torch.zeros(0, clip.width)
+    fits = _fits(plain, train, texts)
+    truth = informed(snapshot.train, names)
+    probed = ((truth > 0.5).sum(0) >= FEW) & ((truth < 0.5).sum(0) >= FEW)
+    chosen = [i for i, enough in enumerate(probed.tolist()) if enough]
+    probes, logits = _probes(train, fits[:, chosen], truth[:, chosen])
+    held_out, test_fits = informed(snapshot.test, names), _fits(plain, test, texts)
+    if int((held_out[:, chosen] > 0.5).sum()) >= ENOUGH:
+        logits = _apply(test, test_fits[:, chosen], probes)
+        scales = [platt(logits, held_out[:, chosen]), platt(test_fits, held_out, UNKNOWN)]
+    else:
+        scales = [platt(logits, truth[:, chosen]), platt(fits, truth, UNKNOWN)]
+    scales.append(_caption_scale(plain, clip, snapshot, train, test))
+    concepts = [bare(names[i]) for i in chosen]
+    return Calibration(plain.references, concepts, probes, torch.tensor(scales))
+
+
+def informed(rows: Sequence[Row], names: Sequence[str]) -> Tensor:
+    """Beliefs (n, C) that somebody's word stands behind, NaN elsewhere.
+
+    Yes from .8; no from half a concept's mean belief down, below what an unasked picture gets.
+    """
+    known = torch.full((len(rows), len(names)), torch.nan)
+    for index, row in enumerate(rows):
+        tags = set(row.tags)
+        for column, name in enumerate(names):
+            default = TAG_CONFIDENCE if name in tags else torch.nan
+            known[index, column] = row.concepts.get(name, default)
+    low = (known.nanmean(0) / 2).clamp(max=0.2)
+    return torch.where((known >= 0.8) | (known <= low), known, torch.nan)
+
+
+def _embed(rows: Sequence[Row], clip: Clip, cache: Path) -> Tensor:
+    if not rows:
+        return torch.zeros(0, clip.width)
+    return clip.encode_images(pack(rows, clip.size, cache, digest(rows)))
+
+
+def _fits(calibration: Calibration, images: Tensor, texts: Tensor) -> Tensor:
+    columns = [calibration.fit(images, text) for text in texts]
+    return torch.stack(columns, 1) if columns else torch.zeros(len(images), 0)
+
+
+def _features(images: Tensor, fit: Tensor) -> Tensor:
+    return torch.cat([images, fit[:, None], torch.ones(len(images), 1)], 1)
+
+
+def _apply(images: Tensor, fits: Tensor, probes: Tensor) -> Tensor:
+    """Logits (n, C) of the probes (C, E + 2)."""
+    return images @ probes[:, :-2].T + fits * probes[:, -2] + probes[:, -1]
+
+
+def _probes(images: Tensor, fits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """(C, E + 2) probes, and (n, C) what they say out of fold, each of the rows that it learned."""
+    probes = torch.zeros(truth.shape[1], images.shape[1] + 2)
+    logits = torch.zeros_like(truth)
+    for column in range(truth.shape[1]):
+        known = truth[:, column].isfinite()
+        belief = truth[known, column].double()
+        rows = torch.cat([images[known], fits[known, column, None]], 1).numpy()
+        probe = Probe(
+            rows, torch.stack([1 - belief, belief], 1).numpy(), np.ones(len(rows)), hints=1
+        )
+        weights = torch.from_numpy(probe.linear())  # (E + 2, 2)
+        probes[column] = (weights[:, 1] - weights[:, 0]).float()
+        chances = torch.from_numpy(probe.out_of_fold[:, 1])
+        logits[known, column] = chances.logit(1e-6).float()
+    return probes, logits
+
+
+def platt(x: Tensor, truth: Tensor, default: tuple[float, float] = (1.0, 0.0)) -> list[float]:
+    """The (a, b) that make σ(a·x + b) fit the truth where it is known, drawn to the default."""
+    if not truth.isfinite().any():
+        return list(default)
+    start = torch.tensor(default)
+
+    def loss(scale: Tensor) -> Tensor:
+        fitted = _cross_entropy(scale[0] * x + scale[1], truth)
+        return fitted + (scale - start).square().sum()
+
+    a, b = _minimum(loss, start.clone()).tolist()
+    return [max(a, 0.0), b]
+
+
+def _caption_scale(
+    plain: Calibration, clip: Clip, snapshot: Snapshot, train: Tensor, test: Tensor
+) -> list[float]:
+    """Own captions against another picture's: as many true as false, as people are asked."""
+    rows, images = snapshot.test, test
+    if sum(bool(row.captions) for row in rows) < ENOUGH:
+        rows, images = snapshot.train[:1000], train[:1000]
+    captioned = [i for i, row in enumerate(rows) if row.captions]
+    if len(captioned) < 2:
+        return [1.0, -1.0]
+    texts = clip.encode_texts([rows[i].captions[0][0] for i in captioned])
+    fits = _fits(plain, images[captioned], texts)
+    x = torch.cat([fits.diagonal(), fits.roll(1, 0).diagonal()])
+    truth = torch.cat([torch.ones(len(captioned)), torch.zeros(len(captioned))])
+    return platt(x, truth, (1.0, -1.0))
+
+
+def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    known = truth.isfinite()
+    return binary_cross_entropy_with_logits(logits[known], truth[known], reduction="sum")
+
+
+def _minimum(loss: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
+    weights = start.requires_grad_()
+    optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = loss(weights)
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return weights.detach()

@@ -1,0 +1,129 @@
+"""The CLIPs that judge what models draw: none of them has conditioned the model that they judge.
+
+- an open_clip model, where one is configured and the judged model was not conditioned on it;
+- ``lsa-clip``: resnet10t, trained on the snapshot to meet word vectors from the snapshot's words;
+- ``lsa-linear``: ridge regression from 16 × 16 thumbnails to the same vectors, in milliseconds, for
+  runs whose option ``judge_steps`` is 0.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from training.engine.data.pictures import Pixels, Row, Snapshot, digest, pack, resized
+from training.engine.data.prompts import text_of
+from training.engine.encoders import clip, lsa
+from training.engine.encoders.embeddings import embed_pictures
+from training.engine.files import TrainingError, read_json, write_tensors
+from training.engine.loop.loop import Loop
+from training.engine.recipes import clip as clip_recipe
+from training.engine.recipes.base import Source
+
+SIZE = 32  # pixels that lsa-clip sees
+THUMBNAIL = 16  # pixels that lsa-linear sees
+RIDGE = 1e-3  # a picture
+
+
+@dataclass(frozen=True)
+class FeatureModel:
+    """A CLIP under the name that its figures bear."""
+
+    name: str
+    clip: clip.Clip
+    cache: Path
+
+    def pictures(self, pixels: Pixels) -> Tensor:
+        """Unit rows (n, E) of uint8 pictures (n, s, s, 3) of any size."""
+        if not len(pixels):
+            return torch.zeros(0, self.clip.width)
+        return self.clip.encode_images(resized(pixels, self.clip.size))
+
+    def rows(self, rows: Sequence[Row]) -> Tensor:
+        """Unit rows (n, E) of a snapshot's pictures, encoded once."""
+        return embed_pictures(rows, self.clip, self.cache)
+
+    def texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit rows (n, E)."""
+        return self.clip.encode_texts(list(texts))
+
+
+def choose(
+    snapshot: Snapshot,
+    steps: int,
+    cache: Path,
+    *,
+    spec: clip.Spec | None = None,
+    conditioners: Sequence[dict[str, Any]] = (),
+) -> FeatureModel:
+    """The judge of models with these ``conditioners`` (``clip`` in their ``config.json``).
+
+    ``spec`` names an open_clip model; ``steps`` those that an own judge is trained for.
+    """
+    if spec:
+        found = clip.load_open_clip(spec["model"], spec["pretrained"])
+        if not any(found.identity in _weights(conditioner) for conditioner in conditioners):
+            return FeatureModel(found.identity, found, cache)
+    if steps and sum(bool(text_of(row)) for row in snapshot.train) >= 2:
+        return FeatureModel("lsa-clip", train_judge(snapshot, steps, cache), cache)
+    return FeatureModel("lsa-linear", linear(snapshot, cache), cache)
+
+
+def _weights(conditioner: dict[str, Any]) -> set[str]:
+    """The identities of the text towers that a model was conditioned on."""
+    names = {str(conditioner.get("identity"))}
+    if conditioner.get("kind") == "folder":
+        try:
+            about = read_json(Path(conditioner["path"]) / "config.json")
+            names.add(str(about["network"].get("weights")))
+        except (TrainingError, KeyError, TypeError, AttributeError):
+            pass
+    return names
+
+
+def train_judge(snapshot: Snapshot, steps: int, cache: Path) -> clip.Clip:
+    """``lsa-clip``, trained on the snapshot once and kept in ``cache``."""
+    config = clip_recipe.ClipConfig(steps=steps, size=SIZE, text="words", compile=False)
+    about = f"lsa-clip {lsa.RANK} {snapshot.digest} {config}"
+    name = hashlib.sha256(about.encode()).hexdigest()[:16]
+    base = clip_recipe.Small(config, lsa.fit(snapshot.train, snapshot.digest))
+    folder = cache / f"judge-{name}"
+    if not (folder / "model.safetensors").exists():
+        training = clip_recipe.ClipTraining(config, Source(snapshot, cache, seed=1), base=base)
+        loop = Loop(training, config, seed=1)
+        while not loop.finished:
+            loop.advance()
+        write_tensors(folder / "model.safetensors", loop.ema.network.state_dict())
+    clip_recipe.start_from(folder, base.network)
+    base.network.to(clip.device())
+    return base.finished(name)
+
+
+def linear(snapshot: Snapshot, cache: Path) -> clip.Clip:
+    """``lsa-linear``: the mean text embedding that pictures like this one have."""
+    encoder = lsa.fit(snapshot.train, snapshot.digest)
+    told = [row for row in snapshot.train if row.captions or row.tags] or list(snapshot.train)
+    pixels = pack(told, THUMBNAIL, cache, digest(told))
+    x = _thumbnails(pixels).double()
+    wanted = encoder.encode([" ".join([text_of(row), *row.tags]) for row in told]).double()
+    penalty = RIDGE * len(told) * torch.eye(x.shape[1], dtype=torch.double)
+    weights = torch.linalg.solve(x.T @ x + penalty, x.T @ wanted).float()
+    return clip.Clip(
+        identity=f"lsa-linear-{lsa.RANK}-{snapshot.digest[:16]}",
+        size=THUMBNAIL,
+        width=encoder.width,
+        encode_images=lambda pixels: normalize(_thumbnails(pixels) @ weights, dim=1),
+        encode_texts=encoder.encode,
+    )
+
+
+def _thumbnails(pixels: Pixels) -> Tensor:
+    """Values from -1 to 1 (n, 768), and a constant."""
+    values = torch.from_numpy(np.asarray(pixels).reshape(len(pixels), -1) / 127.5 - 1).float()
+    return torch.cat([values, torch.ones(len(values), 1)], 1)

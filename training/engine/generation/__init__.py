@@ -1,0 +1,1 @@
+"""Pictures from a finished model, once or on demand."""

@@ -1,0 +1,1 @@
+"""What networks draw: principal components, pixels, tokens."""

@@ -1,0 +1,86 @@
+"""Principal components: the simplest autoencoder there is, fitted to a snapshot's pictures."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.engine.data.pictures import Pixels
+
+FIT_ROWS = 6144  # pictures, mirrored ones among them, that the components are fitted to
+
+
+class PCA(nn.Module):
+    """Pictures (n, 3·s·s) in [0, 1] to latents (n, k) and back.
+
+    A latent is its coefficient divided by the root of that coefficient's standard deviation, a
+    compromise between raw coefficients (the first drown the rest) and whitened ones (noise does).
+    """
+
+    mean: Tensor
+    basis: Tensor
+    scale: Tensor
+
+    def __init__(self, size: int, components: int) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("mean", torch.zeros(3 * size * size))
+        self.register_buffer("basis", torch.zeros(components, 3 * size * size))
+        self.register_buffer("scale", torch.ones(components))
+
+    @property
+    def components(self) -> int:
+        return len(self.scale)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        return (pixels - self.mean) @ self.basis.T / self.scale
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return (latents * self.scale) @ self.basis + self.mean
+
+    def encode_all(self, pixels: Pixels) -> Tensor:
+        """Latents (n, k) of uint8 pictures (n, s, s, 3), a part at a time."""
+        parts = [
+            self.encode(flat(pixels[start : start + 512])) for start in range(0, len(pixels), 512)
+        ]
+        return torch.cat(parts)
+
+    def pictures(self, latents: Tensor) -> Pixels:
+        """uint8 pictures (n, s, s, 3) of latents."""
+        values = self.decode(latents).clamp(0, 1).mul(255).round().to(torch.uint8)
+        return values.view(-1, self.size, self.size, 3).cpu().numpy()
+
+
+def flat(pixels: Pixels) -> Tensor:
+    """uint8 (n, s, s, 3) to float (n, 3·s·s) in [0, 1]."""
+    return torch.from_numpy(np.array(pixels)).flatten(1).float() / 255
+
+
+def fit(
+    pixels: Pixels,
+    components: int,
+    seed: int,
+    of: NDArray[np.int64] | None = None,
+    besides: Pixels | None = None,
+) -> PCA:
+    """Fit to pictures (those at ``of``, and ``besides``) and their mirror images.
+
+    Of many, a random part is looked at: at most as many ``besides`` as others.
+    """
+    half = FIT_ROWS // 2
+    known = np.arange(len(pixels)) if of is None else of
+    random = np.random.default_rng(seed)
+    chosen = pixels[np.sort(random.permutation(known)[:half])]
+    if besides is not None and len(besides):
+        count = max(half - len(chosen), half // 2)
+        more = besides[np.sort(random.permutation(len(besides))[:count])]
+        chosen = np.concatenate([chosen[: half - len(more)], more])
+    images = torch.cat([flat(chosen), flat(chosen[:, :, ::-1])])
+    pca = PCA(pixels.shape[1], min(components, len(images), images.shape[1]))
+    pca.mean.copy_(images.mean(0))
+    torch.manual_seed(seed)
+    _, deviation, basis = torch.svd_lowrank(images - pca.mean, q=pca.components, niter=2)
+    deviation = (deviation / len(images) ** 0.5).clamp(min=1e-4)
+    pca.basis.copy_(basis.T)
+    pca.scale.copy_((deviation * deviation.mean()).sqrt())  # mean variance of a latent: 1
+    return pca

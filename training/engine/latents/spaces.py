@@ -1,0 +1,100 @@
+"""What networks draw: a picture's principal components, or its pixels."""
+
+from functools import cached_property
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from training.engine.data.pictures import Pictures, Pixels, uint8
+from training.engine.encoders.clip import device
+from training.engine.latents.neighbours import with_mirrored
+from training.engine.latents.pca import PCA
+
+
+class Space(Protocol):
+    """What a latent is."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one latent."""
+
+    def pictures(self, latents: Tensor) -> Pixels:
+        """uint8 (n, s, s, 3) of latents (n, …)."""
+
+    def latents(self, pictures: Pixels) -> Tensor:
+        """The other way round."""
+
+    def mirrored(self, latents: Tensor) -> Tensor:
+        """The latents of the pictures' mirror images."""
+
+
+class Stock(Protocol):
+    """Training pictures as latents."""
+
+    weight: Tensor  # how much errors in each part of a latent count
+
+    def batch(self, rows: Tensor, mirrored: Tensor) -> Tensor:
+        """Latents (B, …) of the rows (B,), mirrored where (B,) is 1."""
+
+
+class PixelSpace:
+    """Pixels in [-1, 1], (3, size, size)."""
+
+    def __init__(self, size: int) -> None:
+        self.shape = (3, size, size)
+
+    def pictures(self, latents: Tensor) -> Pixels:
+        return uint8(latents)
+
+    def latents(self, pictures: Pixels) -> Tensor:
+        return Pictures(pictures, device()).batch(torch.arange(len(pictures)))
+
+    def mirrored(self, latents: Tensor) -> Tensor:
+        return latents.flip(-1)
+
+
+class PixelStock:
+    def __init__(self, pixels: Pixels) -> None:
+        self.kept = Pictures(pixels, device())
+        self.weight = torch.ones((), device=device())
+
+    def batch(self, rows: Tensor, mirrored: Tensor) -> Tensor:
+        pictures = self.kept.batch(rows)
+        return torch.where(mirrored.bool()[:, None, None, None], pictures.flip(-1), pictures)
+
+
+class LinearSpace:
+    """Coefficients of principal components (K,)."""
+
+    def __init__(self, pca: PCA) -> None:
+        self.pca = pca
+        self.shape = (pca.components,)
+
+    def pictures(self, latents: Tensor) -> Pixels:
+        return self.pca.pictures(latents.cpu())
+
+    def latents(self, pictures: Pixels) -> Tensor:
+        return self.pca.encode_all(pictures).to(device())
+
+    def mirrored(self, latents: Tensor) -> Tensor:
+        return latents @ self.mirror
+
+    @cached_property
+    def mirror(self) -> Tensor:
+        """The components of mirrored components (K, K)."""
+        basis, scale = self.pca.basis, self.pca.scale
+        turned = basis.view(len(basis), self.pca.size, -1, 3).flip(2).flatten(1)
+        return (scale[:, None] * (turned @ basis.T) / scale).to(device())
+
+
+class LinearStock:
+    def __init__(self, pca: PCA, *pixels: Pixels) -> None:
+        """Of several arrays of pictures, numbered on."""
+        parts = [with_mirrored(pca, part) for part in pixels if len(part)]
+        self.latents = torch.cat(parts, dim=1)  # (2, n, K)
+        spread = pca.scale.to(device())
+        self.weight = spread / spread.mean()  # errors count as they show in the picture
+
+    def batch(self, rows: Tensor, mirrored: Tensor) -> Tensor:
+        return self.latents[mirrored.long(), rows].float()

@@ -1,0 +1,220 @@
+"""The loop around a recipe, and its checkpoints: the same for every recipe."""
+
+import hashlib
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from training.engine.encoders.clip import device
+from training.engine.files import TrainingError, under, write_tensors
+from training.engine.loop import distributed
+from training.engine.loop.ema import PowerEMA
+from training.engine.recipes.base import Config, Phase, Training
+
+READ_EVERY = 10  # steps between looks at the loss on a GPU, which each look holds up
+
+
+class BrokenCheckpointError(Exception):
+    """A file that is no whole checkpoint."""
+
+
+class Loop:
+    """One step at a time. Randomness is a function of (seed, step), so nothing of it is saved.
+
+    Without ``time_limit`` (seconds of training) a run that resumes equals one that never
+    stopped. With it, the learning rate decays with whichever is used up first, steps or time.
+    """
+
+    def __init__(
+        self, training: Training, config: Config, seed: int, time_limit: float | None = None
+    ) -> None:
+        self.training = training
+        self.config = config
+        self.seed = seed
+        self.time_limit = time_limit
+        self.step = 0
+        self.elapsed = 0.0
+        self.parts = 1  # in how many a batch is cut, for want of a GPU's memory
+        self.losses: dict[str, float] = {}  # of each phase, when last looked at
+        self.ema = PowerEMA(training.network)
+        self.parameters = [_trainable(phase.module) for phase in training.phases]
+        self.optimizers = [
+            torch.optim.AdamW(
+                parameters,
+                lr=config.learning_rate,
+                betas=(config.momentum, 0.99),
+                weight_decay=config.weight_decay,
+                fused=True,
+            )
+            for parameters in self.parameters
+        ]
+        self.bf16 = config.precision == "bf16" or (
+            config.precision == "auto" and device().type == "cuda"
+        )
+        if config.compile and device().type == "cuda":
+            for phase in training.phases:
+                phase.module.compile()
+
+    @property
+    def progress(self) -> float:
+        """The share done, of the steps or of the time."""
+        share = self.step / self.config.steps
+        return max(share, self.elapsed / self.time_limit) if self.time_limit else share
+
+    @property
+    def finished(self) -> bool:
+        return self.progress >= 1
+
+    @property
+    def seconds_left(self) -> float | None:
+        return self.elapsed / self.progress - self.elapsed if self.step and self.elapsed else None
+
+    @property
+    def loss(self) -> float:
+        """The sum of the phases' losses, when last looked at."""
+        return sum(self.losses.values())
+
+    def advance(self) -> float:
+        """One step; the loss, or a ``TrainingError`` where it is no longer a number."""
+        start = time.monotonic()
+        self.training.network.train()
+        for index in range(len(self.parameters)):
+            self._descend(index)
+        self.step += 1
+        self.ema.update(self.training.network, self.step)
+        (self.elapsed,) = distributed.agree(self.elapsed + time.monotonic() - start)
+        return self.loss
+
+    def _descend(self, index: int) -> None:
+        """A phase's gradient and step; a batch that a GPU cannot hold is cut in parts."""
+        phase, optimizer = self.training.phases[index], self.optimizers[index]
+        for group in optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * self._schedule()
+        while True:
+            torch.manual_seed(mixed(self.seed, self.step, index, distributed.rank()))
+            optimizer.zero_grad(set_to_none=True)
+            try:
+                loss = self._gradient(phase)
+                break
+            except torch.OutOfMemoryError:
+                self._cut()
+        distributed.average(parameter.grad for parameter in self.parameters[index])
+        norm = nn.utils.clip_grad_norm_(self.parameters[index], 1.0)
+        self._look(phase.name, loss, norm)
+        optimizer.step()
+
+    def _gradient(self, phase: Phase) -> Tensor:
+        """Accumulate the gradient of a batch's mean loss, part by part; the loss."""
+        count = max(1, self.config.batch // distributed.size())
+        counts = [
+            count * (i + 1) // self.parts - count * i // self.parts for i in range(self.parts)
+        ]
+        total = torch.zeros((), device=device())
+        for part in counts:
+            with torch.autocast(device().type, torch.bfloat16, enabled=self.bf16):
+                loss = phase.loss(part) * (part / count)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return total
+
+    def _cut(self) -> None:
+        if self.parts * 2 > max(1, self.config.batch // distributed.size()):
+            raise TrainingError(
+                "The GPU's memory does not even hold one picture at a time: "
+                "choose a smaller preset, or end what else is running there."
+            ) from None
+        self.parts *= 2
+        torch.cuda.empty_cache()
+        print(
+            f"note: the GPU's memory is full at step {self.step + 1}: "
+            f"from here on a batch goes in {self.parts} parts.",
+            file=sys.stderr,
+        )
+
+    def _look(self, name: str, loss: Tensor, norm: Tensor) -> None:
+        """Before the weights change: a step from a bad gradient would spoil them."""
+        if loss.device.type == "cuda" and self.step % READ_EVERY and name in self.losses:
+            return
+        value, length = float(loss), float(norm)
+        if not (math.isfinite(value) and math.isfinite(length)):
+            raise TrainingError(
+                f"The loss is no longer a number at step {self.step + 1}: "
+                "lower the option learning_rate."
+            )
+        self.losses[name] = value
+
+    def _schedule(self) -> float:
+        """Warm-up, flat to 60 %, then linear decay."""
+        warm = min(1.0, (self.step + 1) / max(1, self.config.warmup))
+        return warm * min(1.0, max(0.0, (1 - self.progress) / 0.4))
+
+    def save(self, path: Path) -> None:
+        """One file with everything that ``load`` needs, whole or not at all."""
+        tensors = {f"network.{k}": v for k, v in self.training.network.state_dict().items()}
+        tensors |= {f"ema.{k}": v for k, v in self.ema.network.state_dict().items()}
+        for phase, optimizer in enumerate(self.optimizers):
+            for index, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{phase}.{index}.{k}": v for k, v in state.items()}
+        state = {"step": self.step, "elapsed": self.elapsed, "seed": self.seed, "parts": self.parts}
+        write_tensors(path, tensors, {"state": json.dumps(state)})
+
+    def load(self, path: Path) -> None:
+        """Continue from ``path``.
+
+        Raises ``BrokenCheckpointError`` where it is no checkpoint, and ``TrainingError`` where it
+        is of another network.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                state = json.loads(file.metadata()["state"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            step, elapsed, parts = int(state["step"]), float(state["elapsed"]), int(state["parts"])
+        except (SafetensorError, KeyError, TypeError, ValueError, OverflowError, OSError):
+            raise BrokenCheckpointError(f"The checkpoint {path} is broken.") from None
+        try:
+            self._restore(tensors)
+        except (RuntimeError, KeyError, ValueError):
+            raise TrainingError(
+                f"The checkpoint {path} does not fit this run's config: "
+                "delete the folder checkpoints to start afresh."
+            ) from None
+        self.step, self.elapsed, self.parts = max(0, step), max(0.0, elapsed), max(1, parts)
+
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
+        self.training.network.load_state_dict(under("network.", tensors))
+        self.ema.network.load_state_dict(under("ema.", tensors))
+        for phase, optimizer in enumerate(self.optimizers):
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in under(f"optimizer.{phase}.", tensors).items():
+                index, key = name.split(".", 1)
+                state.setdefault(int(index), {})[key] = tensor
+            self._check_shapes(phase, state)
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+    def _check_shapes(self, phase: int, state: dict[int, dict[str, Tensor]]) -> None:
+        """The optimiser takes anything: what does not fit would fail a step later, or worse."""
+        for index, moments in state.items():
+            shape = (
+                self.parameters[phase][index].shape if index < len(self.parameters[phase]) else ()
+            )
+            if set(moments) != {"step", "exp_avg", "exp_avg_sq"} or any(
+                moments[key].shape != shape for key in ("exp_avg", "exp_avg_sq")
+            ):
+                raise ValueError(index)
+
+
+def _trainable(module: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def mixed(*numbers: int) -> int:
+    """32 bits, all that torch's generator heeds, that differ for other numbers."""
+    text = " ".join(map(str, numbers))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

@@ -1,0 +1,274 @@
+"""Stable Diffusion 1 or 2 as diffusers loads it, with LoRA layers in its U-Net.
+
+diffusers takes seconds to import, and is an extra: it is imported where it is needed.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import logging
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.engine.data.caption_mixtures import Mixture
+from training.engine.data.pictures import Pixels, uint8
+from training.engine.encoders.clip import device, open_clip
+from training.engine.files import TrainingError
+from training.engine.networks.kohya import LAYERS, pairs
+
+MISSING = (
+    "The recipe lora needs diffusers and peft: "
+    'run `.venv/bin/python -m pip install -c requirements.lock -e ".[lora]"`.'
+)
+HUB_TIMEOUT = 10.0  # seconds that the hub has to answer at all
+SAMPLERS = {"ddim": "DDIMScheduler", "dpm": "DPMSolverMultistepScheduler", "pndm": "PNDMScheduler"}
+Half = NDArray[np.float16]
+
+
+def diffusers() -> Any:
+    """The module diffusers; raises ``TrainingError`` where the extra is not installed."""
+    open_clip()  # which mends what would keep diffusers from being imported
+    try:
+        module = importlib.import_module("diffusers")
+        importlib.import_module("peft")
+    except ImportError:
+        raise TrainingError(MISSING) from None
+    module.utils.logging.set_verbosity_error()
+    module.utils.logging.disable_progress_bar()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    return module
+
+
+@dataclass(frozen=True)
+class Base:
+    """The parts of a Stable Diffusion; ``network`` is its LoRA, all of it that trains."""
+
+    name: str
+    unet: Any
+    vae: Any
+    tower: Any
+    tokenizer: Any
+    schedule: dict[str, Any]  # the noise schedule's config
+    network: nn.ModuleDict
+
+    @property
+    def text_identity(self) -> str:
+        return _identity(self.tower)
+
+    @property
+    def channels(self) -> int:
+        return int(self.vae.config.latent_channels)
+
+    def latent_side(self, size: int) -> int:
+        """Of pictures of ``size`` pixels; raises ``TrainingError`` where that does not fit."""
+        shrinks: int = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        step = shrinks * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        if size % step:
+            raise TrainingError(f"The option size must be a multiple of {step} here, not {size}.")
+        return size // shrinks
+
+    def scheduler(self, sampler: str) -> Any:
+        """A fresh one of ``SAMPLERS``, by the base's own noise schedule."""
+        return getattr(diffusers(), SAMPLERS[sampler]).from_config(self.schedule)
+
+
+def load_base(name: str, rank: int, layers: str) -> Base:
+    """From a folder in diffusers' layout or the hub, with new LoRA layers that change nothing.
+
+    Raises ``TrainingError`` where it cannot be had, or is no Stable Diffusion 1 or 2.
+    """
+    module = diffusers()
+    try:
+        pipeline = _pipeline(module, name)
+        parts = pipeline.unet, pipeline.vae, pipeline.text_encoder
+        sound = parts[0].config.in_channels == parts[1].config.latent_channels
+        sound = sound and parts[0].config.cross_attention_dim == parts[2].config.hidden_size
+    except Exception as error:
+        raise TrainingError(_unreachable(name, error)) from None
+    if not sound:
+        raise TrainingError(
+            f"{name} is no Stable Diffusion of version 1 or 2 that draws from text."
+        )
+    for part in parts:
+        part.eval().requires_grad_(False).to(device())
+    network = adapted(pipeline.unet, rank, layers)
+    schedule = dict(pipeline.scheduler.config)
+    return Base(name, *parts, pipeline.tokenizer, schedule, network)
+
+
+def _pipeline(module: Any, name: str) -> Any:
+    """A folder's, or the one of the hub's: without a question to it where it is known here."""
+    load = partial(
+        module.StableDiffusionPipeline.from_pretrained,
+        name,
+        safety_checker=None,
+        requires_safety_checker=False,
+        use_safetensors=True,
+        dtype=torch.float32,
+    )
+    if not Path(name).is_dir():
+        with suppress(OSError, ValueError):
+            return load(local_files_only=True)
+        importlib.import_module("huggingface_hub").HfApi().model_info(name, timeout=HUB_TIMEOUT)
+    return load()
+
+
+def _unreachable(name: str, error: Exception) -> str:
+    if Path(name).exists() or name.startswith((".", "/", "~")):
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return f"{name} holds no Stable Diffusion in the layout of diffusers: {reason}"
+    return (
+        f"The base model {name!r} is no folder here, and cannot be had from the hub: check its "
+        "name and the network, or give a folder in the layout of diffusers as the option base."
+    )
+
+
+def adapted(unet: Any, rank: int, layers: str) -> nn.ModuleDict:
+    """Put new LoRA layers into the U-Net; they are what is returned."""
+    peft = importlib.import_module("peft")
+    unet.add_adapter(peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=list(LAYERS[layers])))
+    return pairs(
+        {
+            path: (layer.lora_A["default"], layer.lora_B["default"])
+            for path, layer in unet.named_modules()
+            if hasattr(layer, "lora_A")
+        }
+    )
+
+
+def _identity(module: Any) -> str:
+    """A name for weights, by their content."""
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy())
+    return digest.hexdigest()[:16]
+
+
+# Texts and pictures as the U-Net sees them, made once
+
+
+def part_size() -> int:
+    """How many texts or pictures pass at a time: alone they do not depend on their neighbours."""
+    return 4 if device().type == "cuda" else 1
+
+
+@torch.no_grad()
+def encode_texts(base: Base, texts: Sequence[str]) -> Tensor:
+    """Hidden states (n, L, W) of the text tower; what is longer than L tokens is cut."""
+    length = base.tokenizer.model_max_length
+    parts = []
+    for start in range(0, len(texts), part_size()):
+        part = list(texts[start : start + part_size()])
+        tokens = base.tokenizer(
+            part, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+        )
+        parts.append(base.tower(tokens.input_ids.to(device()))[0])
+    return torch.cat(parts)
+
+
+def cached_hidden(base: Base, mixtures: Sequence[Mixture], cache: Path) -> Half:
+    """Hidden states (t, L, W) of the mixtures, memory-mapped from ``cache`` and made once."""
+    content = hashlib.sha256(repr(mixtures).encode()).hexdigest()[:16]
+    path = cache / f"hidden-{base.text_identity}-{content}.npy"
+    shape = (len(mixtures), base.tokenizer.model_max_length, int(base.tower.config.hidden_size))
+
+    def make(start: int, end: int) -> Tensor:
+        rows = []
+        for mixture in mixtures[start:end]:
+            weights = torch.tensor([weight for _, weight in mixture], device=device())
+            texts = encode_texts(base, [text for text, _ in mixture])
+            rows.append((weights[:, None, None] * texts).sum(0))
+        return torch.stack(rows)
+
+    return _kept(path, shape, make)
+
+
+def cached_latents(base: Base, pixels: Pixels, name: str, cache: Path) -> Half:
+    """Scaled latents (n, C, h, w) of the pictures (n, s, s, 3) that ``name`` stands for."""
+    size = pixels.shape[1]
+    side = base.latent_side(size)
+    path = cache / f"latents-{size}-{_identity(base.vae)}-{name}.npy"
+
+    @torch.no_grad()
+    def make(start: int, end: int) -> Tensor:
+        images = torch.from_numpy(np.array(pixels[start:end])).permute(0, 3, 1, 2)
+        found = base.vae.encode(images.to(device()).float() / 127.5 - 1).latent_dist.mode()
+        latents: Tensor = found * base.vae.config.scaling_factor
+        return latents
+
+    return _kept(path, (len(pixels), base.channels, side, side), make)
+
+
+def _kept(path: Path, shape: tuple[int, ...], make: Callable[[int, int], Tensor]) -> Half:
+    """The file's array in half precision; where there is none, ``make(start, end)`` fills it."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            kept = open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+            with temporary.open("r+b") as file:  # a map on a full disk would kill the process
+                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+            for start in range(0, len(kept), part_size()):
+                end = min(start + part_size(), len(kept))
+                kept[start:end] = make(start, end).cpu().numpy()
+            kept.flush()
+            temporary.rename(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    values: Half = np.load(path, mmap_mode="r")
+    if values.shape != shape or values.dtype != np.float16:
+        raise TrainingError(f"{path} does not fit this run: delete it and start again.")
+    return values
+
+
+# Sampling
+
+
+@torch.no_grad()
+def sample(
+    base: Base,
+    hidden: Tensor,
+    null: Tensor,
+    noise: Tensor,
+    *,
+    sampler: str,
+    guidance: float,
+    steps: int,
+    bf16: bool = False,
+    tell: Callable[[float], None] | None = None,
+) -> Pixels:
+    """Pictures uint8 (n, s, s, 3) from noise (n, C, h, w), told ``hidden`` (n, L, W).
+
+    ``null`` (1, L, W) is what the unconditional model is told (arXiv 2207.12598).
+    """
+    parts = []
+    for start in range(0, len(noise), part_size()):
+        part = slice(start, start + part_size())
+        scheduler = base.scheduler(sampler)
+        scheduler.set_timesteps(steps, device=device())
+        x = noise[part].to(device()) * scheduler.init_noise_sigma
+        told = hidden[part].to(device())
+        untold = null.to(device()).expand_as(told)
+        for index, t in enumerate(scheduler.timesteps):
+            if tell:
+                tell((start + len(x) * index / len(scheduler.timesteps)) / len(noise))
+            seen = scheduler.scale_model_input(torch.cat([x, x]), t)
+            with torch.autocast(device().type, torch.bfloat16, enabled=bf16):
+                both = base.unet(seen, t, encoder_hidden_states=torch.cat([untold, told])).sample
+            unguided, guided = both.float().chunk(2)
+            predicted = unguided + guidance * (guided - unguided)
+            x = scheduler.step(predicted, t, x).prev_sample
+        parts.append(uint8(base.vae.decode(x / base.vae.config.scaling_factor).sample))
+    return np.concatenate(parts)

@@ -1,0 +1,186 @@
+"""``report.html`` of a run folder: one page that needs nothing else, and trusts no text in it."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from training.engine import progress
+from training.engine.data.pictures import Pixels, Snapshot, load, png
+from training.engine.data.snapshot import read_snapshot
+from training.engine.evaluation.generators import NEAR_COPY
+from training.engine.files import TrainingError, read_json, write_bytes
+from training.engine.latents.neighbours import Neighbours
+from training.engine.report import page
+from training.engine.report.page import Like, Strip
+
+STEPS = 6  # sample grids that are shown, at most
+COLUMNS = 3  # pictures of a prompt in each
+LIKES = 12  # pictures beside their nearest training pictures
+NEAREST = 3
+SIDE = 72  # pixels of these
+
+
+def machine() -> str:
+    """The machine in words: its processor and cores, and its GPU."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    processor = (names or [platform.processor() or platform.machine()])[0]
+    count = torch.get_num_threads()
+    words = f"{processor}, {count} thread{'s' if count > 1 else ''}"
+    return f"{words}; {torch.cuda.get_device_name()}" if torch.cuda.is_available() else words
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``report.html`` of the run, whole or not at all; what is missing is left out.
+
+    Raises ``TrainingError`` where ``folder`` is no run folder.
+    """
+    asked = read_json(folder / "config.json")
+    if not isinstance(asked, dict) or "recipe" not in asked:
+        raise TrainingError(f"{folder} is not a run folder.")
+    about = _object(folder / "model" / "config.json")
+    snapshot = _snapshot(asked)
+    grids = _grids(folder)
+    parts = [
+        page.heading(about or asked, _facts(folder, about, snapshot)),
+        page.curves(
+            {
+                "Loss": progress.curve(folder),
+                "Pictures a second": _steady(progress.curve(folder, "images_per_second")),
+            }
+        ),
+        page.metrics(progress.metrics(folder)),
+        page.strips(_strips(grids, folder)),
+        _likes(grids, folder, snapshot),
+        page.config("What was asked for", asked),
+        page.config("The model", about.get("network")),
+    ]
+    path = folder / "report.html"
+    write_bytes(path, page.whole(f"{asked['recipe']} {folder.name}", parts).encode())
+    return path
+
+
+def _steady(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """The medians of seven neighbours: lines written in quick succession time next to nothing."""
+    values = [value for _, value in points]
+    return [
+        (step, float(np.median(values[max(0, index - 3) : index + 4])))
+        for index, (step, _) in enumerate(points)
+    ]
+
+
+def _object(path: Path) -> dict[str, Any]:
+    value = progress.read_json(path)
+    return value if isinstance(value, dict) else {}
+
+
+def _snapshot(asked: dict[str, Any]) -> Snapshot | None:
+    try:
+        return read_snapshot(Path(str(asked.get("snapshot"))))
+    except (TrainingError, OSError):
+        return None
+
+
+def _facts(folder: Path, about: dict[str, Any], snapshot: Snapshot | None) -> dict[str, str]:
+    """What the run was made of, for the top of the page."""
+    facts = {"Prompts told by": _text(about.get("clip"))}
+    if snapshot:
+        rows = [*snapshot.train, *snapshot.test]
+        captioned = sum(bool(row.captions) for row in rows)
+        facts["Snapshot"] = (
+            f"{len(snapshot.train):,} pictures to learn from, {len(snapshot.test):,} held out; "
+            f"{captioned:,} with captions, {len(snapshot.concepts):,} concepts"
+        )
+    facts["Snapshot's hash"] = str(about.get("snapshot") or (snapshot.digest if snapshot else ""))
+    facts["Steps"] = f"{about.get('steps', '')}"
+    facts["Seconds of training"] = f"{progress.metrics(folder).get('training_seconds', '')}"
+    facts["Seed"] = f"{about.get('seed', '')}"
+    facts["Code"] = str(about.get("code", ""))
+    facts["Machine"] = str(about.get("machine", ""))
+    return {name: value for name, value in facts.items() if value}
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, dict):
+        return ""
+    return ", ".join(f"{value[key]}" for key in ("kind", "model", "identity") if value.get(key))
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """A sample grid cut up: (prompts, columns, s, s, 3)."""
+
+    step: int
+    pictures: Pixels
+
+
+def _grids(folder: Path) -> list[_Grid]:
+    """At most ``STEPS``, evenly spread; those that are no grids of the prompts are left out."""
+    names, rows = progress.samples(folder), len(progress.prompts(folder))
+    last = len(names) - 1
+    chosen = sorted({round(i * last / (STEPS - 1)) for i in range(STEPS)}) if names else []
+    grids = []
+    for name in (names[index] for index in chosen):
+        try:
+            with Image.open(folder / "samples" / name) as image:
+                pixels = np.asarray(image.convert("RGB"))
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue
+        side = len(pixels) // rows if rows else 0
+        if side and len(pixels) == side * rows and pixels.shape[1] % side == 0:
+            cut = pixels.reshape(rows, side, -1, side, 3).transpose(0, 2, 1, 3, 4)
+            grids.append(_Grid(int(name.removesuffix(".png")), cut))
+    return grids
+
+
+def _strips(grids: Sequence[_Grid], folder: Path) -> list[Strip]:
+    """Of each prompt, some of its pictures at each step, side by side."""
+    return [
+        Strip(prompt, {grid.step: _beside(grid.pictures[row, :COLUMNS]) for grid in grids})
+        for row, prompt in enumerate(progress.prompts(folder))
+        if grids
+    ]
+
+
+def _beside(pictures: Pixels) -> bytes:
+    return png(np.concatenate(list(pictures), 1))
+
+
+def _likes(grids: Sequence[_Grid], folder: Path, snapshot: Snapshot | None) -> str:
+    """The last pictures of the prompts in turn, each with its nearest training pictures."""
+    if not grids or not snapshot:
+        return ""
+    try:
+        neighbours = Neighbours.load(folder / "model")
+    except TrainingError:
+        return ""
+    prompts, last = progress.prompts(folder), grids[-1].pictures
+    places = [(row, column) for column in range(last.shape[1]) for row in range(len(prompts))]
+    places = places[:LIKES]
+    pictures: Pixels = np.stack([last[place] for place in places])
+    away, indices = neighbours.nearest(pictures, NEAREST)
+    paths = {name: row.path for row in snapshot.train for name in (row.path.name, row.key)}
+    found = []
+    for (row, _), picture, far, near in zip(places, pictures, away, indices, strict=True):
+        names = [neighbours.names[index] for index in near.tolist()]
+        shown = [(name, _thumbnail(paths[name])) for name in names if name in paths]
+        found.append(Like(prompts[row], png(picture), shown, float(far[0])))
+    apart = neighbours.apart()
+    return page.likes(found, apart, NEAR_COPY * apart)
+
+
+def _thumbnail(path: Path) -> bytes:
+    """A training picture as PNG, or nothing where it has gone."""
+    try:
+        return png(load(path, [None], SIDE)[0])
+    except TrainingError:
+        return b""

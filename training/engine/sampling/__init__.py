@@ -1,0 +1,1 @@
+"""From noise to latents, and from token to token."""
