@@ -122,7 +122,7 @@ def recount(questions: Sequence[Question]) -> int:
         evidence = [online.evidence(counts, value) for value, counts in said.get(question.pk, [])]
         question.probability = online.shown(question.prior, evidence, tempers[question.project_id])
         question.answers_count, question.yes_count = given.get(question.pk, (0, 0))
-        question_state.judge(question)
+        question_state.update_state(question)
         changed += (question.label, question.state) != before
     return changed
 
@@ -183,7 +183,7 @@ def _believe(
             _watch(annotator, question, value, others, first, now)
         question.answers_count += 1
         question.yes_count += value
-        question_state.judge(question, now=now)
+        question_state.update_state(question, now=now)
         harder += question.disagreement > disagreed
         if question.state == Question.State.GOLD:
             settled += _would_settle(question, before, after)

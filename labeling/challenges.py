@@ -52,17 +52,17 @@ def issue(*, annotator: Annotator, project: Project, kind: str | None = None) ->
     """A new challenge, of that kind or of any; None when nothing is left to ask.
 
     Its open questions are in hand from then on: until it is answered or skipped, or for
-    `holds.IN_HAND`, they are put before no more others than they still need.
+    `holds.RESERVATION_TIME`, they are put before no more others than they still need.
     """
     if not project.active:
         return None
     with transaction.atomic():  # one at a time for each annotator, so that nothing is asked twice
         fresh = Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
-        asking = selector.Asking(annotator=fresh, project=project)
+        asking = selector.Selector(annotator=fresh, project=project)
         if asking.pending >= PENDING_MOST:
             _let_lapse(fresh)
         now = timezone.now()
-        until = now + reservations.IN_HAND
+        until = now + reservations.RESERVATION_TIME
         for selection in _offers(asking, kind):
             picks = selection.picks
             if not fresh.blocked:  # whose answers weigh nothing: nobody has to wait for them
@@ -126,7 +126,7 @@ def answer(
             challenge=challenge,
             seconds=seconds,
         )
-        reservations.give_back(asked, until=challenge.held_until)
+        reservations.release(asked, until=challenge.held_until)
         if outcome.passed is not None:
             Challenge.objects.filter(pk=challenge.pk).update(passed=outcome.passed)
     return outcome
@@ -136,7 +136,7 @@ def skip(*, challenge: Challenge) -> None:
     """Put it aside unanswered; its questions go to others. Raises AlreadyAnswered or Expired."""
     with transaction.atomic():
         _claim(challenge, skipped=True)
-        reservations.give_back(challenge.questions, until=challenge.held_until)
+        reservations.release(challenge.questions, until=challenge.held_until)
 
 
 def wording(challenge: Challenge) -> tuple[str, str, str]:
@@ -162,7 +162,7 @@ def _signer() -> Signer:
     return Signer(sep=".", salt="labeling.challenges")
 
 
-def _offers(asking: selector.Asking, kind: str | None) -> Iterator[selector.Selection]:
+def _offers(asking: selector.Selector, kind: str | None) -> Iterator[selector.Selection]:
     """What may be asked, for as long as there is something that others take before it is stored."""
     for _ in range(TRIES):
         offered = False
@@ -204,7 +204,7 @@ def _taken(
 ) -> list[Pick]:
     """Those of the open questions that were to be had."""
     wanted = [pick.question for pick in picks if pick.question is not None]
-    got = reservations.take(wanted, project=project, until=until, now=now)
+    got = reservations.reserve(wanted, project=project, until=until, now=now)
     return [pick for pick in picks if pick.question in got]
 
 
@@ -239,7 +239,7 @@ def _let_lapse(annotator: Annotator) -> None:
     newest = pending.order_by("-expires_at").select_for_update(skip_locked=True, no_key=True)
     for challenge in newest[PENDING_MOST - 1 : PENDING_MOST + 50]:
         Challenge.objects.filter(pk=challenge.pk).update(expires_at=timezone.now())
-        reservations.give_back(challenge.questions, until=challenge.held_until)
+        reservations.release(challenge.questions, until=challenge.held_until)
 
 
 def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool = False) -> None:

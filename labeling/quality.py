@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from labeling import agreement
 from labeling.aggregation import online
-from labeling.aggregation.calibration import Calibration, Coins, by_answers, by_truth
+from labeling.aggregation.calibration import AnnotatorAccuracies, Calibration, by_answers, by_truth
 from labeling.models import Annotator, Answer, Measure, Project, Question
 
 NEWEST = 20_000  # answers of the random slice that are looked at
@@ -120,7 +120,7 @@ def history(*, project: Project) -> list[Point]:
     return [points[place] for place in kept]
 
 
-def _coins(annotators: list[int]) -> Coins:
+def _coins(annotators: list[int]) -> AnnotatorAccuracies:
     """What is believed of the annotators, in the order of their ids."""
     counts = [
         online.Counts(*four)
@@ -129,7 +129,7 @@ def _coins(annotators: list[int]) -> Coins:
         .values_list("true_positives", "false_negatives", "true_negatives", "false_positives")
     ]
     beforehand = online.RIGHT + online.WRONG
-    return Coins(
+    return AnnotatorAccuracies(
         sensitivity=np.array([each.sensitivity for each in counts]),
         specificity=np.array([each.specificity for each in counts]),
         positives=np.array([each.tp + each.fn + beforehand for each in counts]),

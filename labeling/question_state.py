@@ -81,7 +81,7 @@ def disagreement(*, answers: int, yes: int) -> float:
     return 2 * min(yes, answers - yes) / (answers + 2)
 
 
-def judge(question: Question, *, now: datetime | None = None) -> None:
+def update_state(question: Question, *, now: datetime | None = None) -> None:
     """Set disagreement, state, settled_at and priority from what is believed and was answered.
 
     Reads the question's project and concept. A verdict clamps the probability.

@@ -55,7 +55,7 @@ def decide(*, question: Question, value: bool, by: User) -> Question:
     with transaction.atomic():
         (question,) = question_state.locked([question.pk])
         question.verdict, question.decided_by, question.answers_wanted = value, by, 0
-        question_state.judge(question)
+        question_state.update_state(question)
         question.save()
         _log(question, by, f"Decided: {'yes' if value else 'no'}.")
     return question

@@ -61,7 +61,7 @@ def forget_challenges() -> None:
     Challenge.objects.filter(answered_at=None, expires_at__lt=old).delete()
 
 
-def freeze_soon(snapshot: Snapshot) -> None:
+def freeze_later(snapshot: Snapshot) -> None:
     """Have a worker freeze it once it is stored; without a broker, `freeze_due` will."""
     transaction.on_commit(lambda: _wake(snapshot.pk))
 

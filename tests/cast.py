@@ -89,15 +89,15 @@ def shapes(db: None) -> "Project":
         for name in SHAPES
     ]
     prepare = images.preparer()
-    arrivals = [
-        images.Arrival(
+    new_images = [
+        images.NewImage(
             picture=prepare(draw(shape=shape, colour=colour, corner=corner)),
             source=f"{colour} {shape} {number:02}.png",
         )
         for number, (shape, colour, corner) in enumerate(product(SHAPES, COLOURS, (4, 16)))
     ]
-    lookalikes = duplicates.Lookalikes(project)
-    taken = images.add_many(project=project, arrivals=arrivals, lookalikes=lookalikes)
+    duplicate_index = duplicates.DuplicateIndex(project)
+    taken = images.add_many(project=project, new_images=new_images, duplicate_index=duplicate_index)
     wholes = [one.tile for one in taken]
     gold = {
         (tile.pk, concept.pk): concept.name in tile.image.source

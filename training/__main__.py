@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from training.engine.generation.sample import Wish
+    from training.engine.generation.sample import GenerationRequest
 
 STOPPED = 143
 
@@ -102,10 +102,10 @@ def _run(options: argparse.Namespace) -> None:
             print(f"{number} opinions in {options.out}")
 
 
-def _wish(options: argparse.Namespace) -> "Wish":
+def _wish(options: argparse.Namespace) -> "GenerationRequest":
     """What `sample` is asked for; raises ``TrainingError`` where it contradicts itself."""
     from training.engine.files import TrainingError
-    from training.engine.generation.sample import STRIP, Wish, ends, read_prompts
+    from training.engine.generation.sample import STRIP, GenerationRequest, ends, read_prompts
 
     prompts, seed = read_prompts(options.prompts), options.seed
     shared = {"guidance": options.guidance, "steps": options.steps, "options": options.option}
@@ -116,13 +116,13 @@ def _wish(options: argparse.Namespace) -> "Wish":
             raise TrainingError("A strip has at least two pictures: give --count 2 or more.")
         last = seed if options.second_seed is None else options.second_seed
         both, seeds = ends(prompts, (seed, last))
-        return Wish(prompts=both, seeds=seeds, strip=options.count or STRIP, **shared)
+        return GenerationRequest(prompts=both, seeds=seeds, strip=options.count or STRIP, **shared)
     if options.second_seed is not None:
         raise TrainingError("A second seed is for a strip: add --between.")
     count = options.count or 1
     asked = tuple(prompt for prompt in prompts for _ in range(count))
     seeds = tuple(seed + i % count for i in range(len(asked)))
-    return Wish(prompts=asked, seeds=seeds, given=options.complete, **shared)
+    return GenerationRequest(prompts=asked, seeds=seeds, given=options.complete, **shared)
 
 
 def _cache(options: argparse.Namespace) -> AbstractContextManager[Path]:

@@ -56,7 +56,7 @@ def give(model: Model) -> dict[str, Any]:
 def opinions(model: Model) -> dict[str, Any]:
     """What the model sees in all tiles, and its opinion of open questions, move what is asked next.
 
-    The features let probes be fitted whenever people have said more: `labeling.inference.model_prior.refresh`.
+    The features let probes be fitted whenever people have said more: `model_prior.refresh`.
     """
     with tempfile.TemporaryDirectory(prefix="opinions-", dir=_work()) as name:
         asked, answered = Path(name) / "questions.jsonl", Path(name) / "opinions.jsonl"

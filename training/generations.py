@@ -116,7 +116,7 @@ def _keep_given(pk: UUID, data: bytes | None) -> str:
         raise DrawingError("Give a picture whose lower half shall be drawn.")
     try:
         picture = decoding.prepare(data, bytes_max=GIVEN_BYTES, pixels_max=GIVEN_PIXELS)
-    except decoding.Refused as error:
+    except decoding.ImageRejected as error:
         raise DrawingError(f"This picture cannot be taken: {error}.") from None
     return default_storage.save(f"given/{pk}.{picture.suffix}", ContentFile(picture.data))
 

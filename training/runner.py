@@ -32,7 +32,7 @@ class _CancelledError(Exception):
     """A person wants the run to end."""
 
 
-def carry_out(run: Run, *, tell: Callable[[Run], None] = lambda run: None) -> Model | None:
+def execute(run: Run, *, tell: Callable[[Run], None] = lambda run: None) -> Model | None:
     """Train until the run has ended; `tell` hears of its progress. The model, if there is one.
 
     When this process is told to stop, the child writes a checkpoint and the run is queued again.

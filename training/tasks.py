@@ -70,7 +70,7 @@ def train(run_id: int) -> None:
         if not alone or runs.older_is_queued(run_id=run_id):
             return
         run = runs.claim(run_id=run_id)
-        model = runner.carry_out(run) if run else None
+        model = runner.execute(run) if run else None
         if model:
             follow(model)
     wake_queued()

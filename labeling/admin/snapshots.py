@@ -56,7 +56,7 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
             return
         obj.requested_by_id = request.user.pk
         obj.save()
-        tasks.freeze_soon(obj)
+        tasks.freeze_later(obj)
 
     @admin.display(description="pictures")
     def pictures(self, snapshot: Snapshot) -> str:

@@ -23,7 +23,7 @@ LEAST = 1e-3  # what an answer must tell, J², in all of a bin together
 
 
 @dataclass(frozen=True)
-class Coins:
+class AnnotatorAccuracies:
     """W annotators, and on how many answers what is known of them rests."""
 
     sensitivity: Floats  # (W,) chance of "yes" where the truth is yes, 0 … 1
@@ -67,7 +67,7 @@ def by_truth(
     probability: npt.ArrayLike, truth: npt.ArrayLike, *, edges: Sequence[float] = EDGES
 ) -> Calibration | None:
     """Calibration of n probabilities of yes (0 … 1) against n truths; None where n is 0."""
-    known = Coins(np.ones(1), np.ones(1), np.full(1, np.inf), np.full(1, np.inf))
+    known = AnnotatorAccuracies(np.ones(1), np.ones(1), np.full(1, np.inf), np.full(1, np.inf))
     nobody = np.zeros(np.shape(truth), np.intp)
     return by_answers(probability, truth, nobody, known, edges=edges)
 
@@ -76,7 +76,7 @@ def by_answers(
     probability: npt.ArrayLike,
     answer: npt.ArrayLike,
     annotator: npt.ArrayLike,
-    coins: Coins,
+    coins: AnnotatorAccuracies,
     *,
     question: npt.ArrayLike | None = None,
     edges: Sequence[float] = EDGES,
@@ -129,7 +129,7 @@ class _Said:
         probability: npt.ArrayLike,
         answer: npt.ArrayLike,
         annotator: npt.ArrayLike,
-        coins: Coins,
+        coins: AnnotatorAccuracies,
         question: npt.ArrayLike | None,
     ) -> "_Said":
         believed, who = np.asarray(probability, np.float64), np.asarray(annotator, np.intp)
@@ -163,7 +163,7 @@ class _Said:
         """(n,) what each answer tells: J², the weight of its estimate."""
         return self.youden**2
 
-    def share(self, coins: Coins) -> tuple[Share, float]:
+    def share(self, coins: AnnotatorAccuracies) -> tuple[Share, float]:
         """What the answers say together; and the deviation of it, were `said` the truth."""
         total = self.power.sum()
         right = float(self.youden @ (self.agrees - self.base) / total)
@@ -189,7 +189,7 @@ class _Said:
             ]
         )
 
-    def _doubt(self, coins: Coins) -> Floats:
+    def _doubt(self, coins: AnnotatorAccuracies) -> Floats:
         """The same of what is not known of the annotators: Beta variances, by the delta method."""
         size = len(coins.sensitivity)
         yes = np.bincount(self.annotator, self.youden * self.label, size)

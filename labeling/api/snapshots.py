@@ -67,7 +67,7 @@ class Snapshots(generics.ListAPIView[Snapshot]):
         snapshot = snapshots.begin(
             project=project, requested_by=cast(User, request.user), **asked.validated_data
         )
-        tasks.freeze_soon(snapshot)
+        tasks.freeze_later(snapshot)
         return Response(SnapshotOut(snapshot).data, status=status.HTTP_202_ACCEPTED)
 
 

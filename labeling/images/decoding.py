@@ -23,7 +23,7 @@ SIDE_MIN = 4  # pixels; less can be neither looked at nor cut into 4 × 4
 Image.MAX_IMAGE_PIXELS = None
 
 
-class Refused(ValueError):
+class ImageRejected(ValueError):
     """The bytes are no picture that can be taken in; the message says why."""
 
 
@@ -41,19 +41,19 @@ class Picture:
 
 
 def prepare(data: bytes, *, bytes_max: int, pixels_max: int) -> Picture:
-    """Check and re-encode a picture. Raises `Refused`.
+    """Check and re-encode a picture. Raises `ImageRejected`.
 
     bytes_max: of the file as it came. pixels_max: width × height, checked before decoding.
     """
     if len(data) > bytes_max:
-        raise Refused(too_large(bytes_max))
+        raise ImageRejected(too_large(bytes_max))
     try:
         image, lossless = _decode(data, pixels_max)
         encoded, suffix = _encode(image, lossless=lossless)
-    except Refused:
+    except ImageRejected:
         raise
     except Exception as error:  # decoders raise nearly anything on damaged bytes
-        raise Refused("damaged or cut off") from error
+        raise ImageRejected("damaged or cut off") from error
     return Picture(
         data=encoded,
         suffix=suffix,
@@ -74,7 +74,7 @@ def read(file: IO[bytes], *, bytes_max: int) -> bytes:
     """The whole of a file of at most so many bytes, whatever its size is said to be."""
     data = file.read(bytes_max + 1)
     if len(data) > bytes_max:
-        raise Refused(too_large(bytes_max))
+        raise ImageRejected(too_large(bytes_max))
     return data
 
 
@@ -89,16 +89,16 @@ def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool]:
     try:
         opened = Image.open(io.BytesIO(data), formats=FORMATS)
     except (OSError, ValueError, SyntaxError) as error:
-        raise Refused(NO_PICTURE) from error
+        raise ImageRejected(NO_PICTURE) from error
     with opened as image:
         width, height = image.size
         if width * height > pixels_max:
-            raise Refused(f"{width:,} × {height:,} is more than {pixels_max:,} pixels")
+            raise ImageRejected(f"{width:,} × {height:,} is more than {pixels_max:,} pixels")
         if min(width, height) < SIDE_MIN:
-            raise Refused(f"{width} × {height} pixels are too few to be seen")
+            raise ImageRejected(f"{width} × {height} pixels are too few to be seen")
         # A JPEG with several frames is a still of a telephone with its preview (MPO).
         if image.format in FORMATS and getattr(image, "is_animated", False):
-            raise Refused("animated, or several pictures in one file")
+            raise ImageRejected("animated, or several pictures in one file")
         lossless = image.format in WITHOUT_LOSS or width * height <= SMALL
         image.load()
         upright = ImageOps.exif_transpose(image)

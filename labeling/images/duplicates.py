@@ -19,7 +19,7 @@ COPIES = 20_000  # small copies kept at hand, 3 KB each
 Copy = NDArray[np.uint8]
 
 
-class Lookalikes:
+class DuplicateIndex:
     """The hashes of a project's pictures, near-duplicates apart, searched by brute force.
 
     A million hashes are 8 MB, and one search is an xor and a count of bits: milliseconds.

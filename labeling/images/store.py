@@ -22,7 +22,7 @@ PROMPT_LENGTH = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrival:
+class NewImage:
     """A checked picture and where it came from."""
 
     picture: Picture
@@ -34,7 +34,7 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Taken:
+class StoredImage:
     """An image, its whole tile, and whether it is new to the project."""
 
     image: Image
@@ -52,10 +52,13 @@ def add(
     generated_by: str = "",
     prompt: str = "",
 ) -> tuple[Image, bool]:
-    """Take one picture in, with its whole tile; False if the project has it. Raises `Refused`."""
+    """Store one picture with its whole tile; False if the project has it.
+
+    Raises `ImageRejected`.
+    """
     if known := there(project=project, source_sha256s=[hashlib.sha256(data).hexdigest()]):
         return next(iter(known.values())).image, False
-    arrival = Arrival(
+    new_image = NewImage(
         picture=preparer()(data),
         source=source,
         license=license,
@@ -64,7 +67,7 @@ def add(
         prompt=prompt,
     )
     (taken,) = add_many(
-        project=project, arrivals=[arrival], lookalikes=duplicates.Lookalikes(project)
+        project=project, new_images=[new_image], duplicate_index=duplicates.DuplicateIndex(project)
     )
     return taken.image, taken.new
 
@@ -78,28 +81,28 @@ def preparer() -> Callable[[bytes], Picture]:
     )
 
 
-def there(*, project: Project, source_sha256s: Iterable[str]) -> dict[str, Taken]:
+def there(*, project: Project, source_sha256s: Iterable[str]) -> dict[str, StoredImage]:
     """Those that the project has already, by the hash of the file as it came."""
     tiles = Tile.objects.filter(
         grid=1, image__project=project, image__source_sha256__in=list(source_sha256s)
     ).select_related("image")
-    return {tile.image.source_sha256: Taken(tile.image, tile, False) for tile in tiles}
+    return {tile.image.source_sha256: StoredImage(tile.image, tile, False) for tile in tiles}
 
 
 def add_many(
-    *, project: Project, arrivals: Sequence[Arrival], lookalikes: duplicates.Lookalikes
-) -> list[Taken]:
+    *, project: Project, new_images: Sequence[NewImage], duplicate_index: duplicates.DuplicateIndex
+) -> list[StoredImage]:
     """Take pictures in, in the order given; those that the project has stay as they are.
 
     The files are written before the rows: whatever is interrupted leaves files that nobody
     refers to and that the next attempt finds, never rows without files.
     """
-    names = {a.picture.sha256: _store(a.picture) for a in arrivals}
+    names = {a.picture.sha256: _store(a.picture) for a in new_images}
     with transaction.atomic():
         known = _by_sha256(project, names)
-        fresh = {a.picture.sha256: a for a in arrivals if a.picture.sha256 not in known}
+        fresh = {a.picture.sha256: a for a in new_images if a.picture.sha256 not in known}
         Image.objects.bulk_create(
-            [_row(project, arrival, names[sha256]) for sha256, arrival in fresh.items()],
+            [_row(project, new_image, names[sha256]) for sha256, new_image in fresh.items()],
             ignore_conflicts=True,
         )
         added = _by_sha256(project, fresh)
@@ -107,17 +110,17 @@ def add_many(
             [Tile(image=image, width=image.width, height=image.height) for image in added.values()],
             ignore_conflicts=True,
         )
-        _flag(added, fresh, lookalikes)
+        _flag(added, fresh, duplicate_index)
         tiles = {
             tile.image_id: tile
             for tile in Tile.objects.filter(grid=1, image__in=[*known.values(), *added.values()])
         }
     unseen = set(added)
     taken = []
-    for arrival in arrivals:
-        sha256 = arrival.picture.sha256
+    for new_image in new_images:
+        sha256 = new_image.picture.sha256
         image = known.get(sha256) or added[sha256]
-        taken.append(Taken(image, tiles[image.pk], sha256 in unseen))
+        taken.append(StoredImage(image, tiles[image.pk], sha256 in unseen))
         unseen.discard(sha256)
     return taken
 
@@ -127,8 +130,8 @@ def _by_sha256(project: Project, sha256s: Iterable[str]) -> dict[str, Image]:
     return {image.sha256: image for image in rows}
 
 
-def _row(project: Project, arrival: Arrival, name: str) -> Image:
-    picture = arrival.picture
+def _row(project: Project, new_image: NewImage, name: str) -> Image:
+    picture = new_image.picture
     return Image(
         project=project,
         sha256=picture.sha256,
@@ -137,11 +140,11 @@ def _row(project: Project, arrival: Arrival, name: str) -> Image:
         file=name,
         width=picture.width,
         height=picture.height,
-        keywords=_keywords(arrival.keywords),
-        source=_cut(arrival.source, SOURCE_LENGTH),
-        license=_cut(arrival.license, LICENSE_LENGTH),
-        generated_by=arrival.generated_by,
-        prompt=_cut(arrival.prompt, PROMPT_LENGTH),
+        keywords=_keywords(new_image.keywords),
+        source=_cut(new_image.source, SOURCE_LENGTH),
+        license=_cut(new_image.license, LICENSE_LENGTH),
+        generated_by=new_image.generated_by,
+        prompt=_cut(new_image.prompt, PROMPT_LENGTH),
     )
 
 
@@ -167,15 +170,17 @@ def _store(picture: Picture) -> str:
 
 
 def _flag(
-    added: dict[str, Image], arrivals: dict[str, Arrival], lookalikes: duplicates.Lookalikes
+    added: dict[str, Image],
+    new_images: dict[str, NewImage],
+    duplicate_index: duplicates.DuplicateIndex,
 ) -> None:
     """Point near-duplicates at the picture that they repeat."""
     repeats = []
-    for sha256, arrival in arrivals.items():
-        image, picture = added[sha256], arrival.picture
-        found = lookalikes.original(picture.perceptual_hash, picture.data)
+    for sha256, new_image in new_images.items():
+        image, picture = added[sha256], new_image.picture
+        found = duplicate_index.original(picture.perceptual_hash, picture.data)
         if found is None:
-            lookalikes.add(image.pk, picture.perceptual_hash, picture.data)
+            duplicate_index.add(image.pk, picture.perceptual_hash, picture.data)
         else:
             image.near_duplicate_of_id = found
             repeats.append(image)

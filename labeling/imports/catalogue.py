@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from labeling.images.decoding import NO_PICTURE, Refused
+from labeling.images.decoding import NO_PICTURE, ImageRejected
 from labeling.imports import coco, huggingface, sidecars
 from labeling.imports.members import Member, Refusal, Unreadable
 from labeling.imports.source import Members
@@ -73,11 +73,11 @@ def _read(catalogue: Catalogue, member: Member, path: PurePosixPath) -> None:
         elif path.suffix.lower() == ".json":
             _read_json(catalogue, member, path)
         elif path.suffix.lower() == ".jsonl":
-            raise Refused(NO_PICTURE)
+            raise ImageRejected(NO_PICTURE)
         else:
             data = member.read(sidecars.SIZE_MAX)
             _note(catalogue, path, sidecars.read(data, path.suffix.lower()))
-    except Refused as error:
+    except ImageRejected as error:
         catalogue.refusals.append(Refusal(member.path, str(error)))
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from pathlib import PurePosixPath
 from typing import Any
 
-from labeling.images.decoding import Refused
+from labeling.images.decoding import ImageRejected
 from labeling.imports.texts import Words
 
 
@@ -13,7 +13,7 @@ def recognised(document: object) -> bool:
 
 
 def words(document: Any) -> dict[str, Words]:
-    """File name without folders → what is said of the picture. Raises `Refused`."""
+    """File name without folders → what is said of the picture. Raises `ImageRejected`."""
     try:
         categories = {row["id"]: row["name"] for row in document.get("categories", ())}
         licenses = {row["id"]: row.get("name", "") for row in document.get("licenses", ())}
@@ -27,4 +27,4 @@ def words(document: Any) -> dict[str, Words]:
             said[row["id"]].license = str(licenses.get(row.get("license"), ""))
         return {PurePosixPath(row["file_name"]).name: said[row["id"]] for row in document["images"]}
     except (KeyError, TypeError, AttributeError) as error:
-        raise Refused("not as COCO writes captions") from error
+        raise ImageRejected("not as COCO writes captions") from error

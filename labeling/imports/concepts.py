@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from labeling.images.decoding import Refused
+from labeling.images.decoding import ImageRejected
 from labeling.imports import sidecars
 from labeling.imports.members import Unreadable
 from labeling.models import Concept, Project
@@ -33,7 +33,7 @@ def read(path: Path) -> dict[str, str]:
         text = sidecars.decode(path.read_bytes())
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror}.") from error
-    except Refused as error:
+    except ImageRejected as error:
         raise Unreadable(f"{path} is no list of concepts: {error}.") from error
     phrases: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):

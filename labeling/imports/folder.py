@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from labeling.images.decoding import Refused, read
+from labeling.images.decoding import ImageRejected, read
 from labeling.imports.members import Member, Refusal, Unreadable, clutter, objection
 
 
@@ -57,7 +57,7 @@ def _read(path: Path, limit: int) -> bytes:
         with path.open("rb") as file:
             return read(file, bytes_max=limit)
     except OSError as error:
-        raise Refused(f"cannot be read: {error.strerror}") from error
+        raise ImageRejected(f"cannot be read: {error.strerror}") from error
 
 
 def _name(root: Path, path: Path) -> str:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from labeling.images.decoding import Refused
+from labeling.images.decoding import ImageRejected
 from labeling.imports import sidecars
 from labeling.imports.texts import Words, of_row
 
@@ -12,7 +12,7 @@ NAME = "metadata.jsonl"
 
 
 def words(path: str, data: bytes) -> Iterator[tuple[str, Words]]:
-    """The path of each picture named, and what is said of it. Raises `Refused`."""
+    """The path of each picture named, and what is said of it. Raises `ImageRejected`."""
     folder = PurePosixPath(path).parent
     for number, line in enumerate(sidecars.decode(data).splitlines(), start=1):
         if not line.strip():
@@ -20,7 +20,7 @@ def words(path: str, data: bytes) -> Iterator[tuple[str, Words]]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise Refused(f"line {number} is not JSON") from error
+            raise ImageRejected(f"line {number} is not JSON") from error
         if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
-            raise Refused(f"line {number} names no file in `file_name`")
+            raise ImageRejected(f"line {number} names no file in `file_name`")
         yield (folder / row["file_name"]).as_posix(), of_row(row)

@@ -12,9 +12,9 @@ from django.conf import settings
 from django.db import transaction
 
 from labeling import images, questions
-from labeling.images import Arrival, Taken
-from labeling.images.decoding import Picture, Refused
-from labeling.images.duplicates import Lookalikes
+from labeling.images import NewImage, StoredImage
+from labeling.images.decoding import ImageRejected, Picture
+from labeling.images.duplicates import DuplicateIndex
 from labeling.imports import concepts
 from labeling.imports.catalogue import Catalogue
 from labeling.imports.members import Member, Refusal, Unreadable, oversize
@@ -93,7 +93,7 @@ def run(
     report = Report()
     for refusal in catalogue.refusals:
         report.refuse(refusal.path, refusal.reason)
-    lookalikes = Lookalikes(project)
+    duplicate_index = DuplicateIndex(project)
     pictures = (
         member
         for member in members()
@@ -101,7 +101,7 @@ def run(
     )
     with ThreadPoolExecutor(THREADS) as pool:
         for batch in _batches(progress(pictures, "pictures", catalogue.pictures), report):
-            _take(project, batch, catalogue, plan, lookalikes, report, pool)
+            _take(project, batch, catalogue, plan, duplicate_index, report, pool)
     return report
 
 
@@ -111,9 +111,9 @@ def _batches(members: Iterable[Member], report: Report) -> Iterator[Batch]:
     for member in members:
         try:
             if reason := oversize(member.size, settings.IMAGE_MAX_BYTES):
-                raise Refused(reason)
+                raise ImageRejected(reason)
             data = member.read(settings.IMAGE_MAX_BYTES)
-        except Refused as error:
+        except ImageRejected as error:
             report.refuse(member.path, str(error))
             continue
         batch.append((member, data))
@@ -130,7 +130,7 @@ def _take(
     batch: Batch,
     catalogue: Catalogue,
     plan: Plan,
-    lookalikes: Lookalikes,
+    duplicate_index: DuplicateIndex,
     report: Report,
     pool: ThreadPoolExecutor,
 ) -> None:
@@ -140,14 +140,14 @@ def _take(
     new = [item for item, sha256 in zip(batch, hashes, strict=True) if sha256 not in known]
     prepared = list(pool.map(_preparing(images.preparer()), new))
     said = {member.path: catalogue.words(member.path) for member, _ in batch}
-    arrivals: list[Arrival] = []
+    new_images: list[NewImage] = []
     for (member, _), picture in zip(new, prepared, strict=True):
-        if isinstance(picture, Refused):
+        if isinstance(picture, ImageRejected):
             report.refuse(member.path, str(picture))
             continue
         words = said[member.path]
-        arrivals.append(
-            Arrival(
+        new_images.append(
+            NewImage(
                 picture=picture,
                 source=member.path,
                 license=words.license,
@@ -155,8 +155,10 @@ def _take(
             )
         )
     with transaction.atomic():
-        taken = images.add_many(project=project, arrivals=arrivals, lookalikes=lookalikes)
-        came = [(arrival.source, one) for arrival, one in zip(arrivals, taken, strict=True)]
+        taken = images.add_many(
+            project=project, new_images=new_images, duplicate_index=duplicate_index
+        )
+        came = [(new_image.source, one) for new_image, one in zip(new_images, taken, strict=True)]
         came += [
             (member.path, known[sha256])
             for (member, _), sha256 in zip(batch, hashes, strict=True)
@@ -168,18 +170,18 @@ def _take(
 
 def _preparing(
     prepare: Callable[[bytes], Picture],
-) -> Callable[[tuple[Member, bytes]], Picture | Refused]:
-    def one(item: tuple[Member, bytes]) -> Picture | Refused:
+) -> Callable[[tuple[Member, bytes]], Picture | ImageRejected]:
+    def one(item: tuple[Member, bytes]) -> Picture | ImageRejected:
         try:
             return prepare(item[1])
-        except Refused as error:
+        except ImageRejected as error:
             return error
 
     return one
 
 
 def _ask(
-    project: Project, came: Sequence[tuple[str, Taken]], said: dict[str, Words], plan: Plan
+    project: Project, came: Sequence[tuple[str, StoredImage]], said: dict[str, Words], plan: Plan
 ) -> None:
     """Captions as they are; concepts, each believed as far as the import speaks of it."""
     believed = project.import_confidence
@@ -205,7 +207,7 @@ def _ask(
     )
 
 
-def _count(report: Report, came: Sequence[tuple[str, Taken]], said: dict[str, Words]) -> None:
+def _count(report: Report, came: Sequence[tuple[str, StoredImage]], said: dict[str, Words]) -> None:
     for path, one in came:
         report.imported += one.new
         report.there += not one.new

@@ -20,7 +20,7 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Member:
-    """A file of the source. `read(limit)` gives its bytes or raises `pictures.Refused`."""
+    """A file of the source. `read(limit)` gives its bytes or raises `pictures.ImageRejected`."""
 
     path: str
     size: int

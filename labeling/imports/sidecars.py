@@ -7,7 +7,7 @@ metadata, and a `.cls` with a class.
 
 import json
 
-from labeling.images.decoding import Refused
+from labeling.images.decoding import ImageRejected
 from labeling.imports.texts import Words, of_row
 
 TEXTS = {".txt", ".caption"}
@@ -17,36 +17,36 @@ ARTICLES = {"a", "an", "the"}
 
 
 def read(data: bytes, suffix: str) -> Words:
-    """What a sidecar says. Raises `Refused`."""
+    """What a sidecar says. Raises `ImageRejected`."""
     if suffix in TEXTS:
         return of_text(decode(data))
     if suffix == ".cls":
         return of_class(decode(data))
     row = parse(data)
     if not isinstance(row, dict):
-        raise Refused("no JSON object")
+        raise ImageRejected("no JSON object")
     return of_row(row)
 
 
 def decode(data: bytes) -> str:
-    """UTF-8, with or without its mark. Raises `Refused`."""
+    """UTF-8, with or without its mark. Raises `ImageRejected`."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Refused("not UTF-8 text") from error
+        raise ImageRejected("not UTF-8 text") from error
     if "\0" in text:
-        raise Refused("holds NUL bytes, so it is no text")
+        raise ImageRejected("holds NUL bytes, so it is no text")
     return text
 
 
 def parse(data: bytes) -> object:
-    """JSON. Raises `Refused`."""
+    """JSON. Raises `ImageRejected`."""
     try:
         return json.loads(decode(data))
     except (ValueError, RecursionError) as error:
-        if isinstance(error, Refused):
+        if isinstance(error, ImageRejected):
             raise
-        raise Refused("not JSON") from error
+        raise ImageRejected("not JSON") from error
 
 
 def of_text(text: str) -> Words:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from labeling.images.decoding import Refused, read
+from labeling.images.decoding import ImageRejected, read
 from labeling.imports.members import Member, Refusal, Unreadable, clutter, objection
 
 DAMAGED = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
@@ -52,13 +52,13 @@ def _read(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> bytes:
     try:
         file = archive.extractfile(info)
         if file is None:
-            raise Refused("not a regular file")
+            raise ImageRejected("not a regular file")
         with file:
             data = read(file, bytes_max=limit)
     except DAMAGED as error:
-        if isinstance(error, Refused):
+        if isinstance(error, ImageRejected):
             raise
-        raise Refused("damaged inside the archive") from error
+        raise ImageRejected("damaged inside the archive") from error
     if len(data) < info.size:
-        raise Refused("cut off inside the archive")
+        raise ImageRejected("cut off inside the archive")
     return data

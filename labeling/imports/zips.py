@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from labeling.images.decoding import Refused, read
+from labeling.images.decoding import ImageRejected, read
 from labeling.imports.members import Member, Refusal, Unreadable, clutter, objection
 
 ENCRYPTED = 0x1  # of a member's flag bits
@@ -46,6 +46,6 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
         with archive.open(info) as file:
             return read(file, bytes_max=limit)
     except NotImplementedError as error:
-        raise Refused("packed in a way that cannot be read") from error
+        raise ImageRejected("packed in a way that cannot be read") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
-        raise Refused("damaged inside the archive") from error
+        raise ImageRejected("damaged inside the archive") from error

@@ -44,7 +44,7 @@ GROUP BY annotator_id
 Figures = dict[int, list[float]]  # by annotator: answers, gold, right, tp, fn, tn, fp, suspect
 
 
-def rate(asked: Asked, given: Given, found: Found, *, newest: int, work: Work) -> None:
+def update_accuracies(asked: Asked, given: Given, found: Found, *, newest: int, work: Work) -> None:
     """Set what is known of each annotator; what they answered since `newest` comes on top."""
     figures = _figures(asked, given, found)
     several = Project.objects.exclude(pk=work.project.pk).exists()

@@ -113,7 +113,7 @@ def hear(question: Question, opinion: float, told: float) -> None:
     question.prior = probability(log_odds(question.prior) + move)
     if question.state == Question.State.OPEN:
         question.probability = probability(log_odds(question.probability) + move)
-        question_state.judge(question)
+        question_state.update_state(question)
 
 
 def refresh(*, work: Work) -> int:

@@ -32,7 +32,7 @@ def believe(work: Work, *, newest: int) -> tuple[int, dict[int, float]]:
     found = _find(asked, given, work)
     work.beat()
     changed = _write(asked, found, work)
-    annotators.rate(asked, given, found, newest=newest, work=work)
+    annotators.update_accuracies(asked, given, found, newest=newest, work=work)
     gold = asked.gold & (found.count > 0)
     blind = found.inferred.blind[gold].tolist()
     return changed, dict(zip(asked.id[gold].tolist(), blind, strict=True))
@@ -128,7 +128,7 @@ def _write_batch(places: Ids, asked: Asked, found: Found) -> int:
                 continue
             question.probability = float(found.inferred.probability[at])
             question.answers_count, question.yes_count = count, yes
-            question_state.judge(question)
+            question_state.update_state(question)
         answers.recount(late)
         changed = [q for q, was in zip(questions, before, strict=True) if _held(q) != was]
         question_state.save(changed)

@@ -85,7 +85,7 @@ class Question(models.Model):
         models.DateTimeField(),
         default=list,
         blank=True,
-        help_text="For each who has it in hand, until when. In no index: `labeling.selection.reservations`.",
+        help_text="Until when it is reserved, once for each who has it. In no index.",
     )
     priority = models.FloatField(default=0.0, help_text="How much one more answer is wanted.")
     random_key = models.FloatField(help_text="Uniform in [0, 1), drawn once.")

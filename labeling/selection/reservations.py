@@ -15,7 +15,9 @@ from labeling.aggregation.online import ONE, log_odds
 from labeling.models import Project
 from labeling.question_state import HEARD
 
-IN_HAND = timedelta(minutes=2)  # after that an answer still counts, but others are asked as well
+RESERVATION_TIME = timedelta(
+    minutes=2
+)  # after that an answer still counts, but others are asked as well
 EDGE = 1e-6
 
 # How many more answers a question needs: as many as its project and its reviewer want of it (a
@@ -77,7 +79,7 @@ def terms(project: Project, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def take(
+def reserve(
     questions: Collection[int], *, project: Project, until: datetime, now: datetime
 ) -> set[int]:
     """Take in hand those of the questions that are open and need one more; gives which.
@@ -92,7 +94,7 @@ def take(
         return {pk for (pk,) in cursor.fetchall()}
 
 
-def give_back(questions: Sequence[int], *, until: datetime | None) -> None:
+def release(questions: Sequence[int], *, until: datetime | None) -> None:
     """Let others have what was taken until then; what has expired is gone already."""
     if until is not None and questions:
         with connection.cursor() as cursor:

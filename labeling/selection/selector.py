@@ -1,6 +1,6 @@
 """What to ask whom next: the one selector behind all challenges.
 
-Every choice reads short windows of the indexes (`labeling.selection.candidates`), and ranks what they hold by
+Every choice reads short windows of the indexes (`candidates`), and ranks what they hold by
 the information that one more answer by this annotator is expected to bring, times the value of
 the concept. Nothing is taken in hand here: a selection names what may stand in for a question
 that somebody else takes first.
@@ -61,7 +61,7 @@ class Selection:
     spare: list[Pick] = field(default_factory=list)
 
 
-class Asking:
+class Selector:
     """One annotator who wants one challenge of a project."""
 
     def __init__(self, *, annotator: Annotator, project: Project) -> None:

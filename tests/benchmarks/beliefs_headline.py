@@ -112,7 +112,7 @@ def arm(name: str, votes: Floats, crowd: Floats, model: Floats, names: Tensor) -
 
 
 def expected(probability: Floats, names: Tensor) -> Told:
-    """Σ q(y)·e(y) with q above the base rate, and how much that is in all (training.engine.data.beliefs)."""
+    """Σ q(y)·e(y) with q above the base rate, and the total (`engine.data.beliefs`)."""
     base = np.minimum(probability.mean(0), 0.5)
     above = np.clip((probability - base) / (1 - base), 0, 1)
     weights = torch.from_numpy(above / np.maximum(above.sum(1, keepdims=True), 1)).float()

@@ -164,7 +164,7 @@ class Annotator:
             status, data = self.send("POST", "/api/v1/challenges/", body)
             asked = time.perf_counter()
             if status != 201:
-                raise SystemExit(f"Asking failed with {status}: {data[:200]!r}")
+                raise SystemExit(f"Selector failed with {status}: {data[:200]!r}")
             shown = json.loads(data)
             if pictures:
                 for tile in shown["tiles"]:

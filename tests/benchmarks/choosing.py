@@ -261,7 +261,7 @@ def plans(crowd: Crowd) -> str:
     from labeling.selection import selector
 
     with CaptureQueriesContext(connection) as queries:
-        selector.Asking(annotator=crowd.veteran, project=crowd.project).choose("grid")
+        selector.Selector(annotator=crowd.veteran, project=crowd.project).choose("grid")
     lines = []
     for query in queries:
         if "labeling_question" in query["sql"]:

@@ -97,13 +97,13 @@ def pipeline(network: nn.Module, noise: Tensor, told: Condition, steps: int) -> 
     """Pictures by diffusers' Heun scheduler with guidance, as its pipelines do it."""
     scheduler = diffusers().FlowMatchHeunDiscreteScheduler()
     scheduler.set_timesteps(steps, device=noise.device)
-    pairs = zip(told, told.untold(), strict=True)
+    pairs = zip(told, told.unconditional(), strict=True)
     twice = Condition(*(torch.cat(pair) for pair in pairs))
     x = noise
     for sigma in scheduler.timesteps:
         t = (1 - sigma / STEPS).clamp(0, 1).expand(2 * len(x))
-        clean, untold = network(torch.cat([x, x]), t, twice).chunk(2)
-        clean = torch.lerp(untold, clean, 2.0)
+        clean, unconditional = network(torch.cat([x, x]), t, twice).chunk(2)
+        clean = torch.lerp(unconditional, clean, 2.0)
         velocity = (x - clean) / (sigma / STEPS).clamp(min=1e-3)
         x = scheduler.step(velocity, sigma, x, return_dict=False)[0]
     return x

@@ -15,7 +15,7 @@ from training.engine.data.pictures import Pixels, Row, load_all
 from training.engine.data.prompts import text_of
 from training.engine.data.snapshot import read_snapshot
 from training.engine.files import TrainingError
-from training.engine.recipes import load_drawer
+from training.engine.recipes import load_generator
 from training.engine.recipes.gan import Model
 
 AT_MOST = 50  # pictures of each kind
@@ -56,7 +56,7 @@ def shares(model: Model, rows: list[Row]) -> dict[str, tuple[float, float]]:
 
 
 def main(folder: Path, snapshot: Path) -> None:
-    model, data = load_drawer(folder), read_snapshot(snapshot)
+    model, data = load_generator(folder), read_snapshot(snapshot)
     if not isinstance(model, Model):
         raise TrainingError(f"{folder} holds no gan.")
     kinds = {"held out": data.test, "training": data.train}

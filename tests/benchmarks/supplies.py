@@ -59,11 +59,11 @@ class Recorded:
             for concept in range(self.concepts):
                 wanted = 1 if self.concepts == 1 else concept
                 self.left[worker][item * self.concepts + concept] = bool(label == wanted)
-        self.arrivals = draw.permutation(np.repeat(self.worker, self.concepts)).tolist()
+        self.new_images = draw.permutation(np.repeat(self.worker, self.concepts)).tolist()
 
     def annotator(self) -> int | None:
         """Who comes next; the more answers one once gave, the more often."""
-        return self.arrivals.pop() if self.arrivals else None
+        return self.new_images.pop() if self.new_images else None
 
     def available(self, annotator: int) -> Ints:
         return np.fromiter(self.left[annotator], np.intp)

@@ -37,7 +37,7 @@ from training.engine.encoders.conditions import asked
 from training.engine.evaluation import judges as feature_models
 from training.engine.evaluation import metrics, prompt_sets
 from training.engine.evaluation.judges import FeatureModel
-from training.engine.evaluation.prompt_sets import Exam
+from training.engine.evaluation.prompt_sets import PromptSet
 from training.engine.loop.loop import Loop
 from training.engine.recipes import configure
 from training.engine.recipes.base import Phase, Source
@@ -111,17 +111,21 @@ def seconds_of(work: Callable[[], object], times: int) -> float:
 
 def learning(source: Source, seconds: float) -> None:
     judge = feature_models.choose(source.snapshot, 300, source.cache)
-    exam = prompt_sets.fixed(fixed_prompts(source.snapshot), range(SEEDS))
-    chance = metrics.chance(len(exam.texts))
-    print(f"R-precision of {len(exam.prompts)} prompts by {judge.name}; chance {chance:.2f}.\n")
+    prompt_set = prompt_sets.fixed(fixed_prompts(source.snapshot), range(SEEDS))
+    chance = metrics.chance(len(prompt_set.texts))
+    print(
+        f"R-precision of {len(prompt_set.prompts)} prompts by {judge.name}; chance {chance:.2f}.\n"
+    )
     print("| network | parameters | batch | images/s | reading | steps | R-precision |")
     print("|---|---|---|---|---|---|---|")
     for contestant in contestants(source):
-        print(learned(contestant, exam, judge, seconds), flush=True)
+        print(learned(contestant, prompt_set, judge, seconds), flush=True)
     print()
 
 
-def learned(contestant: Contestant, exam: Exam, judge: FeatureModel, seconds: float) -> str:
+def learned(
+    contestant: Contestant, prompt_set: PromptSet, judge: FeatureModel, seconds: float
+) -> str:
     training = contestant.training
     loop = Loop(training, training.config, seed=0, time_limit=seconds)
     while not loop.finished:
@@ -129,7 +133,7 @@ def learned(contestant: Contestant, exam: Exam, judge: FeatureModel, seconds: fl
     rate = loop.step * training.config.batch / loop.elapsed
     read = seconds_of(lambda: training.draw_batch(training.config.batch), 20)
     model = training.model(loop.ema.network).adjusted({"sampler": "euler"})
-    right = metrics.mean(exam.hits(judge.pictures(exam.draw(model)), judge))
+    right = metrics.mean(prompt_set.hits(judge.pictures(prompt_set.draw(model)), judge))
     return (
         f"| {contestant.name} | {contestant.parameters / 1e6:.1f}M | {training.config.batch} | "
         f"{rate:,.0f} | "

@@ -117,7 +117,7 @@ def test_a_snapshot_waits_while_the_broker_is_away(
 
     monkeypatch.setattr(tasks.freeze, "delay", away)
     with django_capture_on_commit_callbacks(execute=True):
-        tasks.freeze_soon(snapshots.begin(project=shapes))
+        tasks.freeze_later(snapshots.begin(project=shapes))
     assert Snapshot.objects.get().state == Snapshot.State.FREEZING
 
 

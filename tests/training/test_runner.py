@@ -39,7 +39,7 @@ def claimed(run: Run) -> Run:
 
 
 def carried_out(run: Run) -> Run:
-    runner.carry_out(claimed(run))
+    runner.execute(claimed(run))
     run.refresh_from_db()
     return run
 
@@ -116,7 +116,7 @@ def test_a_running_run_is_cancelled(
         if len(heard) == 3:
             runs.cancel(run=run)
 
-    runner.carry_out(run, tell=cancel_at_the_third_word)
+    runner.execute(run, tell=cancel_at_the_third_word)
     run.refresh_from_db()
     assert run.state == State.CANCELLED and run.step > 0 and run.loss and run.finished_at
     assert not left_over()
@@ -146,7 +146,7 @@ def test_a_worker_told_to_stop_puts_its_run_back(
 
     run = queue(snapshot)
     with pytest.raises(SystemExit):
-        runner.carry_out(claimed(run), tell=stop)
+        runner.execute(claimed(run), tell=stop)
     run.refresh_from_db()
     assert run.state == State.QUEUED
     assert not left_over()
@@ -188,7 +188,7 @@ def test_a_lost_run_is_queued_again_and_its_old_worker_hears_of_it(
         Run.objects.filter(pk=run.pk).update(lease_until=past)
         assert runs.sweep() == [run.pk]
 
-    assert runner.carry_out(run, tell=lose_it) is None
+    assert runner.execute(run, tell=lose_it) is None
     run.refresh_from_db()
     assert run.state == State.QUEUED and run.lease_token == ""
     assert not left_over()
@@ -251,7 +251,7 @@ def test_a_snapshot_that_goes_while_its_run_learns_is_named(project: Project) ->
         if run.stage == "train" and run.snapshot:
             shutil.rmtree(run.snapshot.folder, ignore_errors=True)
 
-    runner.carry_out(claimed(run), tell=lose_the_snapshot)
+    runner.execute(claimed(run), tell=lose_the_snapshot)
     run.refresh_from_db()
     assert run.state == State.FAILED and run.snapshot
     assert run.snapshot.folder in run.error.partition("\n\n")[0]

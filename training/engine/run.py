@@ -30,7 +30,7 @@ from training.engine.files import (
 from training.engine.latents.neighbours import Neighbours
 from training.engine.loop import distributed
 from training.engine.loop.loop import BrokenCheckpointError, Loop
-from training.engine.recipes import RECIPES, load_drawer
+from training.engine.recipes import RECIPES, load_generator
 from training.engine.recipes import clip as clip_recipe
 from training.engine.recipes.base import Source, Training
 from training.engine.report.report import machine, write_report
@@ -254,7 +254,7 @@ def _save_model(
     loop.training.save(loop.ema.network, part, about)
     if RECIPES[about["recipe"]].draws:
         rows = snapshot.train
-        size = min(load_drawer(part).size, COMPARED)
+        size = min(load_generator(part).size, COMPARED)
         pixels = pack(rows, size, cache, digest(rows))
         Neighbours.fit(pixels, [row.path.name for row in rows]).save(part)
     else:

@@ -147,12 +147,12 @@ def _start(supervisor: Supervisor, listener: socket.socket, data_dir: Path) -> N
     web += ["--graceful-timeout", "3", "--no-control-socket"]
     worker = ["-m", "celery", "-A", "config.celery", "worker", "-l", "INFO"]
     worker += ["--without-gossip", "--without-mingle"]
-    drawer = [*worker, "-Q", "draw", "-P", "solo", "-n", "drawer@%h"]
+    sampler = [*worker, "-Q", "draw", "-P", "solo", "-n", "sampler@%h"]
     worker += ["-B", "-s", str(data_dir / "beat-schedule"), "-Q", "celery"]
     worker += ["-c", str(TASKS_AT_ONCE), "-n", "worker@%h"]
     supervisor.start(Service("web", [sys.executable, *web], fds=(listener.fileno(),)))
     supervisor.start(Service("worker", [sys.executable, *worker]))
-    supervisor.start(Service("drawer", [sys.executable, *drawer]))
+    supervisor.start(Service("sampler", [sys.executable, *sampler]))
 
 
 def _wait_for_page(supervisor: Supervisor, host: str, port: int) -> None:

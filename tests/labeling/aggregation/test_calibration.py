@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from labeling.aggregation import aggregate
-from labeling.aggregation.calibration import Coins, by_answers, by_truth
+from labeling.aggregation.calibration import AnnotatorAccuracies, by_answers, by_truth
 
-PERFECT = Coins(np.ones(1), np.ones(1), np.full(1, np.inf), np.full(1, np.inf))
+PERFECT = AnnotatorAccuracies(np.ones(1), np.ones(1), np.full(1, np.inf), np.full(1, np.inf))
 
 
 class World(NamedTuple):
@@ -18,7 +18,7 @@ class World(NamedTuple):
     truth: np.ndarray
     answer: np.ndarray
     annotator: np.ndarray
-    coins: Coins
+    coins: AnnotatorAccuracies
 
 
 def world(seed: int, n: int, *, overconfident: float = 1.0, known: float = np.inf) -> World:
@@ -38,7 +38,7 @@ def world(seed: int, n: int, *, overconfident: float = 1.0, known: float = np.in
     if np.isfinite(known):  # what is thought of the annotators differs from what they are
         sensitivity = rng.binomial(int(known), sensitivity) / known
         specificity = rng.binomial(int(known), specificity) / known
-    coins = Coins(sensitivity, specificity, np.full(5, known), np.full(5, known))
+    coins = AnnotatorAccuracies(sensitivity, specificity, np.full(5, known), np.full(5, known))
     return World(1 / (1 + np.exp(-odds)), truth, answer, annotator, coins)
 
 
@@ -68,7 +68,9 @@ def test_its_interval_is_wilsons_where_the_truth_is_known() -> None:
 
 
 def test_answers_are_corrected_for_what_their_annotator_gets_wrong() -> None:
-    coins = Coins(np.array([0.9]), np.array([0.8]), np.full(1, np.inf), np.full(1, np.inf))
+    coins = AnnotatorAccuracies(
+        np.array([0.9]), np.array([0.8]), np.full(1, np.inf), np.full(1, np.inf)
+    )
     found = by_answers(np.full(100, 0.7), [True] * 69 + [False] * 31, np.zeros(100, int), coins)
     assert found is not None
     assert found.whole.right == pytest.approx((0.69 - (1 - 0.8)) / (0.9 + 0.8 - 1))  # .7
@@ -129,7 +131,9 @@ def test_several_answers_to_one_question_tell_less_than_as_many_to_different_one
     rng = np.random.default_rng(3)
     truth = np.repeat(rng.random(100) < 0.7, 4)
     answer = np.where(rng.random(400) < 0.9, truth, ~truth)
-    coins = Coins(np.full(4, 0.9), np.full(4, 0.9), np.full(4, np.inf), np.full(4, np.inf))
+    coins = AnnotatorAccuracies(
+        np.full(4, 0.9), np.full(4, 0.9), np.full(4, np.inf), np.full(4, np.inf)
+    )
     columns = np.full(400, 0.7), answer, np.tile(np.arange(4), 100), coins
     alone = by_answers(*columns)
     shared = by_answers(*columns, question=np.repeat(np.arange(100), 4))
@@ -153,7 +157,9 @@ def test_whoever_clicks_at_random_tells_nothing() -> None:
 def test_an_annotator_worse_than_chance_tells_as_much_the_other_way_round() -> None:
     rng = np.random.default_rng(5)
     truth = rng.random(3000) < 0.8
-    liar = Coins(np.array([0.1]), np.array([0.1]), np.full(1, np.inf), np.full(1, np.inf))
+    liar = AnnotatorAccuracies(
+        np.array([0.1]), np.array([0.1]), np.full(1, np.inf), np.full(1, np.inf)
+    )
     answer = np.where(rng.random(3000) < 0.1, truth, ~truth)
     found = by_answers(np.full(3000, 0.8), answer, np.zeros(3000, int), liar)
     assert found is not None
@@ -182,7 +188,7 @@ def test_it_finds_how_right_a_crowd_is_by_what_the_crowd_shows_of_its_annotators
         last = np.arange(3, len(task), 4)
         others = np.delete(np.arange(len(task)), last)
         before = aggregate(task[others], worker[others], label[others], classes=[0, 1])
-        coins = Coins(
+        coins = AnnotatorAccuracies(
             whole.confusion[:, 1, 1], whole.confusion[:, 0, 0], np.full(12, 100), np.full(12, 300)
         )
         sharpened = before.posterior[:, 1] ** 2
@@ -209,5 +215,5 @@ def test_it_refuses_what_does_not_fit_together() -> None:
         by_truth([0.5, 0.5], [True])
 
 
-def _columns(w: World) -> tuple[np.ndarray, np.ndarray, np.ndarray, Coins]:
+def _columns(w: World) -> tuple[np.ndarray, np.ndarray, np.ndarray, AnnotatorAccuracies]:
     return w.probability, w.answer, w.annotator, w.coins

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from labeling.images.decoding import SMALL, Picture, Refused, difference_hash, prepare, read
+from labeling.images.decoding import SMALL, ImageRejected, Picture, difference_hash, prepare, read
 from tests.drawings import drawing, encoded, jpeg, opened, png
 
 PIXELS = 4_000_000
@@ -18,7 +18,7 @@ def prepared(data: bytes) -> Picture:
 
 
 def refusal(data: bytes) -> str:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ImageRejected) as refused:
         prepared(data)
     return str(refused.value)
 
@@ -122,7 +122,7 @@ def test_it_refuses_a_decompression_bomb_before_decoding():
 
 
 def test_it_refuses_files_over_the_limit():
-    with pytest.raises(Refused, match="larger than"):
+    with pytest.raises(ImageRejected, match="larger than"):
         prepare(png(), bytes_max=100, pixels_max=PIXELS)
 
 
@@ -145,12 +145,12 @@ def test_noise_of_any_kind_is_refused_and_never_raises_anything_else():
     whole = encoded(drawing(1), "PNG")
     for cut in range(0, len(whole), 7):
         damaged = whole[:cut] + bytes([whole[cut] ^ 0xFF]) + whole[cut + 1 :]
-        with suppress(Refused):
+        with suppress(ImageRejected):
             prepared(damaged)
 
 
 def test_reading_stops_at_the_limit_whatever_the_size_is_said_to_be():
-    with pytest.raises(Refused, match="larger than"):
+    with pytest.raises(ImageRejected, match="larger than"):
         read(io.BytesIO(b"x" * 100), bytes_max=99)
     assert len(read(io.BytesIO(b"x" * 100), bytes_max=100)) == 100
 

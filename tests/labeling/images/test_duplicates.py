@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from labeling.images.decoding import difference_hash
-from labeling.images.duplicates import Lookalikes
+from labeling.images.duplicates import DuplicateIndex
 from labeling.models import Image, Project
 from tests.drawings import drawing, encoded
 
@@ -10,24 +10,24 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def lookalikes():
-    return Lookalikes(Project.objects.create(slug="photos", name="Photos"))
+def duplicate_index():
+    return DuplicateIndex(Project.objects.create(slug="photos", name="Photos"))
 
 
 def hashed(image):
     return difference_hash(image), encoded(image, "WEBP", lossless=True)
 
 
-def test_it_finds_the_picture_that_another_repeats(lookalikes):
+def test_it_finds_the_picture_that_another_repeats(duplicate_index):
     for number in range(200):
-        lookalikes.add(number, *hashed(drawing(number)))
+        duplicate_index.add(number, *hashed(drawing(number)))
     again = drawing(123).resize((48, 32)).resize((96, 64))
-    assert lookalikes.original(*hashed(again)) == 123
-    assert lookalikes.original(*hashed(drawing(999))) is None
+    assert duplicate_index.original(*hashed(again)) == 123
+    assert duplicate_index.original(*hashed(drawing(999))) is None
 
 
-def test_it_finds_nothing_among_none(lookalikes):
-    assert lookalikes.original(*hashed(drawing())) is None
+def test_it_finds_nothing_among_none(duplicate_index):
+    assert duplicate_index.original(*hashed(drawing())) is None
 
 
 def test_it_reads_a_picture_from_its_file_when_no_copy_is_at_hand(settings, tmp_path):
@@ -36,7 +36,7 @@ def test_it_reads_a_picture_from_its_file_when_no_copy_is_at_hand(settings, tmp_
     settings.MEDIA_ROOT = tmp_path
     project = Project.objects.create(slug="photos", name="Photos")
     image, _ = images.add(project=project, data=encoded(drawing(1), "PNG"), source="1.png")
-    assert Lookalikes(project).original(*hashed(drawing(1))) == image.pk
+    assert DuplicateIndex(project).original(*hashed(drawing(1))) == image.pk
 
 
 def test_near_duplicates_point_at_the_first_and_not_at_each_other(settings, tmp_path):
@@ -51,12 +51,12 @@ def test_near_duplicates_point_at_the_first_and_not_at_each_other(settings, tmp_
     assert [image.near_duplicate_of for image in others] == [first, first]
 
 
-def test_a_hundred_thousand_hashes_are_searched_in_milliseconds(lookalikes):
+def test_a_hundred_thousand_hashes_are_searched_in_milliseconds(duplicate_index):
     import time
 
     hashes = np.random.default_rng(0).integers(-(2**63), 2**63, 100_000, dtype=np.int64)
-    lookalikes._ids, lookalikes._hashes = np.arange(100_000), hashes
-    lookalikes._size = 100_000
+    duplicate_index._ids, duplicate_index._hashes = np.arange(100_000), hashes
+    duplicate_index._size = 100_000
     started = time.process_time()
-    assert lookalikes._near(int(hashes[77])) == [77]
+    assert duplicate_index._near(int(hashes[77])) == [77]
     assert time.process_time() - started < 0.1

@@ -6,8 +6,8 @@ from django.core.files.storage import default_storage
 from PIL import Image as Pillow
 
 from labeling import images
-from labeling.images import Arrival, Refused
-from labeling.images.duplicates import Lookalikes
+from labeling.images import ImageRejected, NewImage
+from labeling.images.duplicates import DuplicateIndex
 from labeling.models import Image, Project, Tile
 from tests.drawings import drawing, encoded, jpeg, opened, png
 
@@ -78,17 +78,17 @@ def test_the_same_shape_in_another_colour_is_no_near_duplicate(project):
 
 
 def test_a_refused_picture_leaves_nothing(project):
-    with pytest.raises(Refused):
+    with pytest.raises(ImageRejected):
         add(project, b"nonsense")
     assert not Image.objects.exists()
 
 
 def test_the_limits_are_settings(project, settings):
     settings.IMAGE_MAX_PIXELS = 100
-    with pytest.raises(Refused, match="more than 100 pixels"):
+    with pytest.raises(ImageRejected, match="more than 100 pixels"):
         add(project, png())
     settings.IMAGE_MAX_BYTES = 10
-    with pytest.raises(Refused, match="larger than"):
+    with pytest.raises(ImageRejected, match="larger than"):
         add(project, png())
 
 
@@ -117,8 +117,10 @@ def test_rows_that_fail_leave_files_that_the_next_attempt_takes_up(project, monk
 def test_a_batch_may_hold_a_picture_twice_and_one_that_is_there(project):
     there, _ = add(project, png(1))
     prepare = images.preparer()
-    arrivals = [Arrival(picture=prepare(png(n)), source=f"{n}.png") for n in (1, 2, 2, 3)]
-    taken = images.add_many(project=project, arrivals=arrivals, lookalikes=Lookalikes(project))
+    new_images = [NewImage(picture=prepare(png(n)), source=f"{n}.png") for n in (1, 2, 2, 3)]
+    taken = images.add_many(
+        project=project, new_images=new_images, duplicate_index=DuplicateIndex(project)
+    )
     assert [one.new for one in taken] == [False, True, False, True]
     assert taken[0].image == there and taken[1].image == taken[2].image
     assert [one.tile.image_id for one in taken] == [one.image.pk for one in taken]

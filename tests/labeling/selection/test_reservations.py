@@ -25,8 +25,8 @@ def in_hand(question: Question) -> int:
 
 def take(question: Question) -> bool:
     now = timezone.now()
-    until = now + reservations.IN_HAND
-    return bool(reservations.take([question.pk], project=question.project, until=until, now=now))
+    until = now + reservations.RESERVATION_TIME
+    return bool(reservations.reserve([question.pk], project=question.project, until=until, now=now))
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def test_a_forgotten_challenge_lets_go_by_itself(alice, bob, asked):
 
 @pytest.mark.django_db
 def test_of_two_equal_holds_one_is_given_back(asked):
-    until = timezone.now() + reservations.IN_HAND
+    until = timezone.now() + reservations.RESERVATION_TIME
     believe(asked, held=[until, until])
-    reservations.give_back([asked.pk], until=until)
+    reservations.release([asked.pk], until=until)
     assert in_hand(asked) == 1
 
 

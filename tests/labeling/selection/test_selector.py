@@ -17,7 +17,7 @@ State = Question.State
 
 
 def choose(annotator, project: Project, kind: str) -> selector.Selection | None:
-    return selector.Asking(annotator=annotator, project=project).choose(kind)
+    return selector.Selector(annotator=annotator, project=project).choose(kind)
 
 
 def picked(selection: selector.Selection) -> list[Question]:

@@ -13,7 +13,7 @@ from training.engine.data.colours import PROTOTYPES
 from training.engine.data.pictures import Pixels, Snapshot, pack, png
 from training.engine.files import TrainingError, write_json
 from training.engine.latents.neighbours import Neighbours
-from training.engine.recipes.base import Tell
+from training.engine.recipes.base import OnProgress
 
 COLOURS = ("red", "yellow", "green", "blue", "purple", "brown")
 SHAPES = ("square", "disc", "cross")
@@ -75,7 +75,7 @@ class Painter:
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: Tell | None = None,
+        tell: OnProgress | None = None,
     ) -> Pixels:
         return np.stack([self._one(p, s) for p, s in zip(prompts, seeds, strict=True)])
 

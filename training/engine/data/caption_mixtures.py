@@ -27,7 +27,7 @@ NOTHING: Mixture = (("", 1.0),)
 
 
 @dataclass(frozen=True)
-class Sayings:
+class CaptionMixtures:
     """m ways to put what is said of each of n pictures, and the belief that each deserves."""
 
     mixtures: list[Mixture]
@@ -43,7 +43,7 @@ class Sayings:
 
 def put(
     rows: Sequence[Row], concepts: Sequence[str], ways: int, *, keep: int, drop: float, seed: int
-) -> Sayings:
+) -> CaptionMixtures:
     """Draw ``ways`` (m) for each row: a caption, its keywords, or its labels together.
 
     The first ``keep`` keywords stay in place; each other is left out with probability ``drop``.
@@ -59,7 +59,7 @@ def put(
             mixture, trust = _one(row, labels, float(weights.sum()), chance, keep, drop)
             index[number, way] = known.setdefault(mixture, len(known))
             belief[number, way] = trust
-    return Sayings(list(known), index, belief)
+    return CaptionMixtures(list(known), index, belief)
 
 
 def _one(

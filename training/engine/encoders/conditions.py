@@ -24,7 +24,7 @@ class Condition(NamedTuple):
     belief: Tensor  # (B,) in [0, 1]: how far the text is to be trusted
     ratings: Tensor  # (B, R) in [0, 1]: what was said of the picture itself; NaN: nothing
 
-    def untold(self) -> "Condition":
+    def unconditional(self) -> "Condition":
         """The same pictures with nothing known of them: the unconditional model."""
         return self._replace(belief=torch.zeros_like(self.belief))
 

@@ -43,11 +43,11 @@ from training.engine.evaluation.evaluate import log_losses, opinions, read_about
 from training.engine.evaluation.generators import ENOUGH, distances, near_copies, settings
 from training.engine.evaluation.judges import FeatureModel, choose
 from training.engine.evaluation.metrics import Figure, Values
-from training.engine.evaluation.prompt_sets import Exam
+from training.engine.evaluation.prompt_sets import PromptSet
 from training.engine.files import TrainingError, read_json
 from training.engine.latents.neighbours import Neighbours
 from training.engine.recipes import clip as clip_recipe
-from training.engine.recipes import load_drawer
+from training.engine.recipes import load_generator
 
 MARGIN = 0.05  # of shares: by how much a model may be worse and still be called no worse
 LOG_LOSS = 0.02  # the same in nats
@@ -198,20 +198,20 @@ class _Sheet:
         )
         pairs = prompt_sets.of_unseen_pairs(snapshot, fixed, self.seeds)
         sheet = [prompt_sets.fixed(fixed, self.seeds), held_out, pairs]
-        self.exams = [exam for exam in sheet if exam.prompts]
+        self.exams = [prompt_set for prompt_set in sheet if prompt_set.prompts]
 
     @property
     def prompts(self) -> list[str]:
-        return [prompt for exam in self.exams for prompt in exam.prompts]
+        return [prompt for prompt_set in self.exams for prompt in prompt_set.prompts]
 
     def draw(self, folder: Path) -> list[Pixels]:
-        drawer = load_drawer(folder)
-        return [exam.draw(drawer) for exam in self.exams]
+        generator = load_generator(folder)
+        return [prompt_set.draw(generator) for prompt_set in self.exams]
 
     def hits(self, images: Sequence[Tensor]) -> tuple[Values, Values]:
         """R-precision of all prompts of exams that tell texts apart, and what chance reaches."""
         telling = [(e, part) for e, part in zip(self.exams, images, strict=True) if e.telling]
-        found = [exam.hits(part, self.judge) for exam, part in telling]
+        found = [prompt_set.hits(part, self.judge) for prompt_set, part in telling]
         chances = [np.full(len(e.prompts), metrics.chance(len(e.texts))) for e, _ in telling]
         none = [np.zeros(0)]
         return np.concatenate(found or none), np.concatenate(chances or none)
@@ -234,9 +234,9 @@ class _Sheet:
             found.append(_paired(name, hits, theirs_hits, MARGIN))
         copies, theirs_copies = self._copies(pictures, new), self._copies(theirs, current)
         found.append(_paired("near_copies", copies, theirs_copies, MARGIN, up=False))
-        for exam, one, other in zip(self.exams, mine, others, strict=True):
-            if len(exam.rows) >= ENOUGH:
-                found.append(self._kid(exam, one, other))
+        for prompt_set, one, other in zip(self.exams, mine, others, strict=True):
+            if len(prompt_set.rows) >= ENOUGH:
+                found.append(self._kid(prompt_set, one, other))
         return found
 
     def _copies(self, pictures: Sequence[Pixels], folder: Path) -> Values:
@@ -244,13 +244,13 @@ class _Sheet:
         neighbours = Neighbours.load(folder)
         apart = neighbours.apart()
         parts = [
-            metrics.by_prompt(near_copies(distances(part, neighbours), apart), exam.number)
-            for exam, part in zip(self.exams, pictures, strict=True)
+            metrics.by_prompt(near_copies(distances(part, neighbours), apart), prompt_set.number)
+            for prompt_set, part in zip(self.exams, pictures, strict=True)
         ]
         return np.concatenate(parts)
 
-    def _kid(self, exam: Exam, mine: Tensor, theirs: Tensor) -> Judgement:
-        real, name = self.judge.rows(exam.rows), f"kid@{self.judge.name}"
+    def _kid(self, prompt_set: PromptSet, mine: Tensor, theirs: Tensor) -> Judgement:
+        real, name = self.judge.rows(prompt_set.rows), f"kid@{self.judge.name}"
         new, current = metrics.kid(real, mine).value, metrics.kid(real, theirs).value
         value, low, high = metrics.kid_difference(real, mine, theirs)
         floor = metrics.kid(real, self.judge.rows(prompt_sets.spread(self.training, len(real))))

@@ -8,7 +8,7 @@
   training pictures reach, where none is held out;
 - ``…_floor``: of a distance from held-out pictures, that of training pictures.
 
-Of a model that draws, see ``training/engine/evaluation/generators.py``. Of a clip model: ``recall@10``,
+Of a model that draws, see ``generators.py``. Of a clip model: ``recall@10``,
 ``caption_among_ten``, ``concept_ap`` and ``concept_ap_zero_shot``, ``concept_log_loss``.
 """
 
@@ -26,7 +26,7 @@ from training.engine.data.snapshot import read_snapshot
 from training.engine.encoders.clip import Clip, Spec
 from training.engine.evaluation import metrics as judges
 from training.engine.evaluation.calibration import Calibration, informed
-from training.engine.evaluation.generators import evaluate_drawer
+from training.engine.evaluation.generators import evaluate_generator
 from training.engine.evaluation.metrics import Values
 from training.engine.evaluation.predictions import Question, embed_tiles, probabilities
 from training.engine.files import TrainingError, read_json, write_bytes, write_json
@@ -45,7 +45,7 @@ def evaluate(
     """
     about = read_about(folder)
     if about["recipe"] != "clip":
-        return evaluate_drawer(folder, about, snapshot, cache, judge)
+        return evaluate_generator(folder, about, snapshot, cache, judge)
     return evaluate_clip(clip_recipe.load(folder), Calibration.load(folder), snapshot, cache)
 
 

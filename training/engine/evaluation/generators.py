@@ -32,11 +32,11 @@ from training.engine.evaluation import prompt_sets
 from training.engine.evaluation.calibration import informed
 from training.engine.evaluation.judges import FeatureModel, choose
 from training.engine.evaluation.metrics import Values, named
-from training.engine.evaluation.prompt_sets import Exam
+from training.engine.evaluation.prompt_sets import PromptSet
 from training.engine.files import TrainingError
 from training.engine.latents.neighbours import Neighbours
-from training.engine.recipes import load_drawer
-from training.engine.recipes.base import Drawer
+from training.engine.recipes import load_generator
+from training.engine.recipes.base import ImageGenerator
 
 NEAR_COPY = 0.5  # of the distance between neighbouring training pictures
 ENOUGH = 20  # pictures that a distance needs
@@ -69,11 +69,11 @@ class Discriminator(Protocol):
         """Of uint8 pictures (n, size, size, 3): (n,), more where they look real."""
 
 
-def evaluate_drawer(
+def evaluate_generator(
     folder: Path, about: dict[str, Any], snapshot: Snapshot, cache: Path, spec: Spec | None
 ) -> Metrics:
     """Every figure that the snapshot allows."""
-    drawer, neighbours = load_drawer(folder), Neighbours.load(folder)
+    generator, neighbours = load_generator(folder), Neighbours.load(folder)
     seed, samples, steps = settings(folder, about)
     judge = choose(snapshot, steps, cache, spec=spec, conditioners=[about.get("clip") or {}])
     seeds, prompts = range(seed, seed + samples), list(about["prompts"]) or [""]
@@ -81,14 +81,16 @@ def evaluate_drawer(
         prompt_sets.fixed(prompts, seeds),
         prompt_sets.of_held_out(snapshot, seed, samples),
     )
-    pictures, asked = watched.draw(drawer), held_out.draw(drawer)
+    pictures, asked = watched.draw(generator), held_out.draw(generator)
     return {
         **_copies(pictures, neighbours, snapshot, cache),
         **_fixed(watched, pictures, judge, snapshot),
-        **_unseen(prompt_sets.of_unseen_pairs(snapshot, prompts, seeds), drawer, judge, snapshot),
+        **_unseen(
+            prompt_sets.of_unseen_pairs(snapshot, prompts, seeds), generator, judge, snapshot
+        ),
         **_held_out(held_out, judge.pictures(asked), judge, snapshot),
-        **_attributes(prompt_sets.of_concepts(snapshot, seeds), drawer, judge, snapshot),
-        **_own(drawer, held_out, asked, cache),
+        **_attributes(prompt_sets.of_concepts(snapshot, seeds), generator, judge, snapshot),
+        **_own(generator, held_out, asked, cache),
     }
 
 
@@ -130,38 +132,44 @@ def near_copies(distance: Values, apart: float) -> Values:
     return np.asarray(distance < NEAR_COPY * apart, dtype=np.float64)
 
 
-def _fixed(exam: Exam, pictures: Pixels, judge: FeatureModel, snapshot: Snapshot) -> Metrics:
-    if not exam.telling:
+def _fixed(
+    prompt_set: PromptSet, pictures: Pixels, judge: FeatureModel, snapshot: Snapshot
+) -> Metrics:
+    if not prompt_set.telling:
         return {}
     beside = {}
-    rows, own = prompt_sets.shown(snapshot, exam.texts)
+    rows, own = prompt_sets.shown(snapshot, prompt_set.texts)
     if rows:
-        known = judges.hits(judge.rows(rows), judge.texts(exam.texts), own)
+        known = judges.hits(judge.rows(rows), judge.texts(prompt_set.texts), own)
         beside["real_training"] = float(known.mean())
-    return _r_precision(exam, judge.pictures(pictures), judge, **beside)
+    return _r_precision(prompt_set, judge.pictures(pictures), judge, **beside)
 
 
-def _r_precision(exam: Exam, images: Tensor, judge: FeatureModel, **beside: float) -> Metrics:
-    figure = judges.mean(exam.hits(images, judge))
-    name = f"r_precision{exam.name}@{judge.name}"
-    return named(name, figure, chance=judges.chance(len(exam.texts)), **beside)
+def _r_precision(
+    prompt_set: PromptSet, images: Tensor, judge: FeatureModel, **beside: float
+) -> Metrics:
+    figure = judges.mean(prompt_set.hits(images, judge))
+    name = f"r_precision{prompt_set.name}@{judge.name}"
+    return named(name, figure, chance=judges.chance(len(prompt_set.texts)), **beside)
 
 
 # Things in colours that nobody saw them in
 
 
-def _unseen(exam: Exam, drawer: Drawer, judge: FeatureModel, snapshot: Snapshot) -> Metrics:
-    if not exam.telling:
+def _unseen(
+    prompt_set: PromptSet, generator: ImageGenerator, judge: FeatureModel, snapshot: Snapshot
+) -> Metrics:
+    if not prompt_set.telling:
         return {}
-    pictures = exam.draw(drawer)
+    pictures = prompt_set.draw(generator)
     images = judge.pictures(pictures)
-    asked = [(p.split()[1], p.split()[2]) for p in exam.prompts for _ in exam.seeds]
+    asked = [(p.split()[1], p.split()[2]) for p in prompt_set.prompts for _ in prompt_set.seeds]
     chance = 1 / len(COLOURS)
     found = {judge.name: _clip_hits(images, asked, judge), "pixels": _pixel_hits(pictures, asked)}
     worth = _worth(judge, snapshot)
-    metrics = _r_precision(exam, images, judge)
+    metrics = _r_precision(prompt_set, images, judge)
     for name, hits in found.items():
-        figure = judges.mean(judges.by_prompt(hits, exam.number))
+        figure = judges.mean(judges.by_prompt(hits, prompt_set.number))
         metrics |= named(f"unseen_colour@{name}", figure, chance=chance, **worth[name])
     return metrics
 
@@ -214,21 +222,23 @@ def _thing(row: Row) -> str:
 # Held-out captions and pictures
 
 
-def _held_out(exam: Exam, images: Tensor, judge: FeatureModel, snapshot: Snapshot) -> Metrics:
-    if not exam.rows:
+def _held_out(
+    prompt_set: PromptSet, images: Tensor, judge: FeatureModel, snapshot: Snapshot
+) -> Metrics:
+    if not prompt_set.rows:
         return {}
-    real = judge.rows(exam.rows)
+    real = judge.rows(prompt_set.rows)
     metrics: Metrics = {}
-    if exam.telling:
-        worth = float(exam.hits(real, judge).mean())
-        metrics |= _r_precision(exam, images, judge, real=worth)
+    if prompt_set.telling:
+        worth = float(prompt_set.hits(real, judge).mean())
+        metrics |= _r_precision(prompt_set, images, judge, real=worth)
         for name, change in (("cosine", _same), ("clip_score", _score)):
-            figure = judges.mean(change(exam.cosines(images, judge)))
-            others = float(change(exam.cosines(images, judge, shift=1)).mean())
-            known = float(change(exam.cosines(real, judge)).mean())
+            figure = judges.mean(change(prompt_set.cosines(images, judge)))
+            others = float(change(prompt_set.cosines(images, judge, shift=1)).mean())
+            known = float(change(prompt_set.cosines(real, judge)).mean())
             metrics |= named(f"{name}@{judge.name}", figure, chance=others, real=known)
-    if len(exam.rows) >= ENOUGH:
-        floor = judge.rows(prompt_sets.spread(snapshot.train, len(exam.rows)))
+    if len(prompt_set.rows) >= ENOUGH:
+        floor = judge.rows(prompt_sets.spread(snapshot.train, len(prompt_set.rows)))
         metrics |= _distances(images, real, floor, judge.name)
     return metrics
 
@@ -257,18 +267,20 @@ def _distances(drawn: Tensor, real: Tensor, training: Tensor, judge: str) -> Met
 # Concepts
 
 
-def _attributes(exam: Exam, drawer: Drawer, judge: FeatureModel, snapshot: Snapshot) -> Metrics:
-    if not exam.prompts:
+def _attributes(
+    prompt_set: PromptSet, generator: ImageGenerator, judge: FeatureModel, snapshot: Snapshot
+) -> Metrics:
+    if not prompt_set.prompts:
         return {}
-    truth = informed(snapshot.train, exam.prompts)
+    truth = informed(snapshot.train, prompt_set.prompts)
     weights = judges.classifier(judge.rows(snapshot.train), truth)
-    known = informed(snapshot.test, exam.prompts)
+    known = informed(snapshot.test, prompt_set.prompts)
     seen = judges.says_yes(judge.rows(snapshot.test), weights).double()
-    drawn = judges.says_yes(judge.pictures(exam.draw(drawer)), weights)
-    asked = drawn[torch.arange(len(drawn)), exam.number].double().numpy()
+    drawn = judges.says_yes(judge.pictures(prompt_set.draw(generator)), weights)
+    asked = drawn[torch.arange(len(drawn)), prompt_set.number].double().numpy()
     return named(
         f"attributes@{judge.name}",
-        judges.mean(judges.by_prompt(asked, exam.number)),
+        judges.mean(judges.by_prompt(asked, prompt_set.number)),
         real=_mean_by_concept(seen, known > 0.5),
         chance=_mean_by_concept(seen, known < 0.5),
     )
@@ -278,17 +290,19 @@ def _mean_by_concept(seen: Tensor, where: Tensor) -> float:
     return float(((seen * where).sum(0) / where.sum(0)).mean())
 
 
-def _own(drawer: Drawer, exam: Exam, pictures: Pixels, cache: Path) -> Metrics:
+def _own(
+    generator: ImageGenerator, prompt_set: PromptSet, pictures: Pixels, cache: Path
+) -> Metrics:
     """What the model itself says of held-out pictures, where it says anything."""
-    if not (exam.rows and isinstance(drawer, Likelihood | Discriminator)):
+    if not (prompt_set.rows and isinstance(generator, Likelihood | Discriminator)):
         return {}
     metrics: Metrics = {}
-    real = np.asarray(pack(exam.rows, drawer.size, cache, digest(exam.rows)))
-    if isinstance(drawer, Likelihood):
-        nats = np.asarray(drawer.nats_per_token(real, exam.prompts).double().numpy())
-        metrics |= named("nats_per_token", judges.mean(nats), chance=drawer.chance)
-    if isinstance(drawer, Discriminator):
-        of_real, of_drawn = (drawer.score(part, exam.prompts) for part in (real, pictures))
+    real = np.asarray(pack(prompt_set.rows, generator.size, cache, digest(prompt_set.rows)))
+    if isinstance(generator, Likelihood):
+        nats = np.asarray(generator.nats_per_token(real, prompt_set.prompts).double().numpy())
+        metrics |= named("nats_per_token", judges.mean(nats), chance=generator.chance)
+    if isinstance(generator, Discriminator):
+        of_real, of_drawn = (generator.score(part, prompt_set.prompts) for part in (real, pictures))
         told = (of_real > of_drawn).double().numpy()
         metrics |= named("told_from_real@discriminator", judges.mean(told), chance=0.5)
     return metrics

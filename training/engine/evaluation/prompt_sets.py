@@ -13,7 +13,7 @@ from training.engine.evaluation import metrics
 from training.engine.evaluation.calibration import informed
 from training.engine.evaluation.judges import FeatureModel
 from training.engine.evaluation.metrics import Values
-from training.engine.recipes.base import Drawer
+from training.engine.recipes.base import ImageGenerator
 
 HELD_OUT = 20  # prompts for each picture of a fixed prompt: 120 in all at the usual six
 CONCEPTS = 12  # asked for at most
@@ -22,7 +22,7 @@ BATCH = 64  # pictures drawn at once
 
 
 @dataclass(frozen=True)
-class Exam:
+class PromptSet:
     """Prompts, each drawn from the same ``seeds``, and the texts that theirs is to stand out of."""
 
     name: str  # ends the names of its figures
@@ -35,15 +35,15 @@ class Exam:
         """The distinct prompts."""
         return list(dict.fromkeys(self.prompts))
 
-    def draw(self, drawer: Drawer) -> Pixels:
+    def draw(self, generator: ImageGenerator) -> Pixels:
         """uint8 (prompts · seeds, s, s, 3), the seeds of a prompt side by side."""
         asked = [(prompt, seed) for prompt in self.prompts for seed in self.seeds]
         if not asked:
-            return np.zeros((0, drawer.size, drawer.size, 3), np.uint8)
+            return np.zeros((0, generator.size, generator.size, 3), np.uint8)
         parts = []
         for start in range(0, len(asked), BATCH):
             prompts, seeds = zip(*asked[start : start + BATCH], strict=True)
-            parts.append(drawer.draw(prompts, seeds))
+            parts.append(generator.draw(prompts, seeds))
         pictures: Pixels = np.concatenate(parts)
         return pictures
 
@@ -76,31 +76,31 @@ class Exam:
         return metrics.by_prompt(found, self.number)
 
 
-def fixed(prompts: Sequence[str], seeds: Sequence[int]) -> Exam:
+def fixed(prompts: Sequence[str], seeds: Sequence[int]) -> PromptSet:
     """The prompts that a run is watched by."""
-    return Exam("", tuple(prompts), tuple(seeds))
+    return PromptSet("", tuple(prompts), tuple(seeds))
 
 
-def of_held_out(snapshot: Snapshot, seed: int, samples: int) -> Exam:
+def of_held_out(snapshot: Snapshot, seed: int, samples: int) -> PromptSet:
     """What held-out pictures are said to show, a picture each."""
     rows = held_out(snapshot, HELD_OUT * samples)
-    return Exam("_held_out", tuple(map(text_of, rows)), (seed,), rows)
+    return PromptSet("_held_out", tuple(map(text_of, rows)), (seed,), rows)
 
 
-def of_unseen_pairs(snapshot: Snapshot, prompts: Sequence[str], seeds: Sequence[int]) -> Exam:
+def of_unseen_pairs(snapshot: Snapshot, prompts: Sequence[str], seeds: Sequence[int]) -> PromptSet:
     """Things in colours that no training picture shows them in."""
     pairs = unseen_pairs(snapshot, prompts)
-    return Exam("_unseen_pairs", tuple(coloured(*pair) for pair in pairs), tuple(seeds))
+    return PromptSet("_unseen_pairs", tuple(coloured(*pair) for pair in pairs), tuple(seeds))
 
 
-def of_concepts(snapshot: Snapshot, seeds: Sequence[int]) -> Exam:
+def of_concepts(snapshot: Snapshot, seeds: Sequence[int]) -> PromptSet:
     """The commonest concepts that a classifier can learn, and be tested by held-out pictures."""
     names = snapshot.concepts
     train, test = informed(snapshot.train, names), informed(snapshot.test, names)
     yes, no = (train > 0.5).sum(0), (train < 0.5).sum(0)
     enough = (yes >= FEW) & (no >= FEW) & ((test > 0.5).sum(0) > 0) & ((test < 0.5).sum(0) > 0)
     order = sorted(np.flatnonzero(enough.numpy()), key=lambda index: -int(yes[index]))
-    return Exam("_concepts", tuple(names[index] for index in order[:CONCEPTS]), tuple(seeds))
+    return PromptSet("_concepts", tuple(names[index] for index in order[:CONCEPTS]), tuple(seeds))
 
 
 def spread(rows: Sequence[Row], count: int) -> Sequence[Row]:

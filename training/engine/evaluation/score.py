@@ -14,7 +14,7 @@ from training.engine.data.folders import SUFFIXES
 from training.engine.data.pictures import Pixels, load_all
 from training.engine.files import TrainingError
 from training.engine.generation.sample import read_prompts
-from training.engine.recipes import load_drawer
+from training.engine.recipes import load_generator
 
 
 @runtime_checkable
@@ -34,7 +34,7 @@ def score(folder: Path, pictures: Path, prompts: Path | None = None) -> list[tup
     ``prompts`` holds one line for all of them, or a line each in the order of their names; without
     it they are judged for being real alone. Raises ``TrainingError`` where something is missing.
     """
-    critic = load_drawer(folder)
+    critic = load_generator(folder)
     if not isinstance(critic, Critic):
         raise TrainingError(f"{folder} holds no model that scores: give one of the recipe gan.")
     paths = sorted(path for path in pictures.iterdir() if path.suffix.lower() in SUFFIXES)

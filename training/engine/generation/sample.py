@@ -11,8 +11,8 @@ import numpy as np
 from training.engine.data.pictures import Pixels, load, png, tiled
 from training.engine.files import TrainingError, write_bytes
 from training.engine.latents.neighbours import Neighbours
-from training.engine.recipes import load_drawer
-from training.engine.recipes.base import Drawer, Tell
+from training.engine.recipes import load_generator
+from training.engine.recipes.base import ImageGenerator, OnProgress
 
 NEAREST = 3  # training pictures named with each sample
 PART = 64  # pictures drawn together
@@ -20,7 +20,7 @@ STRIP = 8  # pictures, where nobody says how many
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class GenerationRequest:
     """What to draw: a picture for each prompt and its seed, unless it says otherwise.
 
     ``strip`` > 0 wants so many pictures from the first of two prompts and seeds to the second.
@@ -37,33 +37,33 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Artist:
+class Sampler:
     """A model that draws, and the training pictures that it may have copied."""
 
-    drawer: Drawer
+    generator: ImageGenerator
     neighbours: Neighbours
 
     @classmethod
-    def load(cls, folder: Path) -> "Artist":
-        return cls(load_drawer(folder), Neighbours.load(folder))
+    def load(cls, folder: Path) -> "Sampler":
+        return cls(load_generator(folder), Neighbours.load(folder))
 
-    def draw(self, wish: Wish, tell: Tell | None = None) -> Pixels:
+    def draw(self, wish: GenerationRequest, tell: OnProgress | None = None) -> Pixels:
         """uint8 (n, s, s, 3); raises ``TrainingError`` where the model cannot do it."""
-        drawer = self.drawer.adjusted(wish.options) if wish.options else self.drawer
+        generator = self.generator.adjusted(wish.options) if wish.options else self.generator
         if wish.strip:
-            return _strip(drawer, wish, tell)
-        given = None if wish.given is None else _given(drawer, wish.given)
+            return _strip(generator, wish, tell)
+        given = None if wish.given is None else _given(generator, wish.given)
         parts, total = [], len(wish.prompts)
         for start in range(0, total, PART):
             asked = slice(start, start + PART)
             heard = _part(tell, start / total, min(PART, total - start) / total)
-            parts.append(_draw(drawer, wish, asked, given, heard))
+            parts.append(_draw(generator, wish, asked, given, heard))
         return np.concatenate(parts)
 
-    def records(self, wish: Wish, pictures: Pixels) -> list[dict[str, Any]]:
+    def records(self, wish: GenerationRequest, pictures: Pixels) -> list[dict[str, Any]]:
         """What is known of each picture: prompt, seed, guidance, nearest training pictures."""
         distances, indices = self.neighbours.nearest(pictures, NEAREST)
-        guidance = self.drawer.guidance if wish.guidance is None else wish.guidance
+        guidance = self.generator.guidance if wish.guidance is None else wish.guidance
         found = []
         for i, (prompt, seed) in enumerate(_asked(wish)):
             near = zip(indices[i].tolist(), distances[i].tolist(), strict=True)
@@ -74,12 +74,12 @@ class Artist:
         return found
 
 
-def sample(folder: Path, wish: Wish, out: Path, *, count: int = 1) -> int:
+def sample(folder: Path, wish: GenerationRequest, out: Path, *, count: int = 1) -> int:
     """Carry out a wish in which each prompt stands ``count`` times; the number of pictures.
 
     Writes ``0000-00.png`` (prompt, picture), ``samples.jsonl``, and a strip also as one picture.
     """
-    artist = Artist.load(folder)
+    artist = Sampler.load(folder)
     pictures = artist.draw(wish)
     lines = []
     for i, record in enumerate(artist.records(wish, pictures)):
@@ -113,11 +113,11 @@ def read_prompts(path: Path) -> list[str]:
     return prompts
 
 
-def _strip(drawer: Drawer, wish: Wish, tell: Tell | None) -> Pixels:
+def _strip(generator: ImageGenerator, wish: GenerationRequest, tell: OnProgress | None) -> Pixels:
     if len(wish.prompts) != 2 or len(wish.seeds) != 2 or wish.strip < 2:
         raise TrainingError("A strip has two ends: give two prompts and two seeds.")
     first, last = wish.prompts
-    return drawer.between(
+    return generator.between(
         (first, last),
         (wish.seeds[0], wish.seeds[1]),
         wish.strip,
@@ -128,26 +128,30 @@ def _strip(drawer: Drawer, wish: Wish, tell: Tell | None) -> Pixels:
 
 
 def _draw(
-    drawer: Drawer, wish: Wish, asked: slice, given: Pixels | None, tell: Tell | None
+    generator: ImageGenerator,
+    wish: GenerationRequest,
+    asked: slice,
+    given: Pixels | None,
+    tell: OnProgress | None,
 ) -> Pixels:
     prompts, seeds = wish.prompts[asked], wish.seeds[asked]
     if given is None:
-        return drawer.draw(prompts, seeds, guidance=wish.guidance, steps=wish.steps, tell=tell)
+        return generator.draw(prompts, seeds, guidance=wish.guidance, steps=wish.steps, tell=tell)
     pictures = np.repeat(given, len(prompts), axis=0)
-    drawn: Pixels = drawer.complete(  # type: ignore[attr-defined]  # asked for in _given
+    drawn: Pixels = generator.complete(  # type: ignore[attr-defined]  # asked for in _given
         pictures, prompts, seeds, guidance=wish.guidance, tell=tell
     )
     return drawn
 
 
-def _given(drawer: Drawer, path: Path) -> Pixels:
+def _given(generator: ImageGenerator, path: Path) -> Pixels:
     """The picture to be completed, as the model sees pictures: (1, s, s, 3)."""
-    if not hasattr(drawer, "complete"):
+    if not hasattr(generator, "complete"):
         raise TrainingError("This model completes no pictures: take one of autoregressive.")
-    return load(path, [None], drawer.size)
+    return load(path, [None], generator.size)
 
 
-def _asked(wish: Wish) -> Iterator[tuple[str | None, int | None]]:
+def _asked(wish: GenerationRequest) -> Iterator[tuple[str | None, int | None]]:
     """Prompt and seed of each picture; None where a strip is between two of them."""
     if not wish.strip:
         yield from zip(wish.prompts, wish.seeds, strict=True)
@@ -160,6 +164,6 @@ def _asked(wish: Wish) -> Iterator[tuple[str | None, int | None]]:
     yield wish.prompts[1], wish.seeds[1]
 
 
-def _part(tell: Tell | None, done: float, share: float) -> Tell | None:
+def _part(tell: OnProgress | None, done: float, share: float) -> OnProgress | None:
     """What a part of the pictures tells, as a share of all of them."""
     return None if tell is None else lambda part: tell(done + share * part)

@@ -1,6 +1,6 @@
 """Draws for another process: a wish a line comes in, a line for progress and for pictures goes out.
 
-In:  ``{"id", "model", "out", "prompts", "seeds", …}`` (the fields of ``generate.Wish``), or
+In:  ``{"id", "model", "out", "prompts", "seeds", …}`` (the fields of ``GenerationRequest``), or
      ``{"cancel": id}``, at any time.
 Out: ``{"id", "share"}`` now and then; at the end ``{"id", "pictures": [{"file", …}]}``,
      ``{"id", "error": "a sentence"}`` or ``{"id", "cancelled": true}``.
@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from training.engine.data.pictures import png
 from training.engine.files import TrainingError, in_words, is_memory, write_bytes
-from training.engine.generation.sample import Artist, Wish
+from training.engine.generation.sample import GenerationRequest, Sampler
 
 KEPT = 3  # models, loaded at once …
 MEMORY = 3 * 2**30  # … unless this process has grown so large
@@ -67,19 +67,19 @@ class Inbox:
         self._wishes.put(None)
 
 
-class Shelf:
+class ModelCache:
     """The models that are loaded, the one used last at the end."""
 
     def __init__(self) -> None:
-        self._artists: OrderedDict[tuple[str, int], Artist] = OrderedDict()
+        self._artists: OrderedDict[tuple[str, int], Sampler] = OrderedDict()
 
-    def take(self, folder: Path) -> Artist:
+    def take(self, folder: Path) -> Sampler:
         """The model of a folder, loaded anew where its file has changed."""
         key = (str(folder), _written(folder / "config.json"))
         if key not in self._artists:
             while len(self._artists) >= KEPT or (self._artists and _memory() > MEMORY):
                 self._artists.popitem(last=False)
-            self._artists[key] = Artist.load(folder)
+            self._artists[key] = Sampler.load(folder)
         self._artists.move_to_end(key)
         return self._artists[key]
 
@@ -87,15 +87,15 @@ class Shelf:
         self._artists.clear()
 
 
-class Studio:
+class SamplerServer:
     """Carries out one wish after the other."""
 
     def __init__(self, inbox: Inbox, replies: IO[str]) -> None:
         self._inbox = inbox
         self._replies = replies
-        self._shelf = Shelf()
+        self._shelf = ModelCache()
 
-    def carry_out(self, message: dict[str, Any]) -> None:
+    def execute(self, message: dict[str, Any]) -> None:
         """Draw what is asked for; whatever goes wrong becomes a sentence."""
         name = str(message.get("id", ""))
         try:
@@ -112,7 +112,9 @@ class Studio:
             traceback.print_exc()
             self._reply(name, error=self._trouble(error))
 
-    def _draw(self, name: str, wish: Wish, folder: Path, out: Path) -> list[dict[str, Any]]:
+    def _draw(
+        self, name: str, wish: GenerationRequest, folder: Path, out: Path
+    ) -> list[dict[str, Any]]:
         told = 0.0
 
         def tell(share: float) -> None:
@@ -147,9 +149,9 @@ class Studio:
 def serve(lines: IO[str], replies: IO[str], *, idle: float = IDLE) -> None:
     """Carry out wishes until none come any more."""
     inbox = Inbox(lines)
-    studio = Studio(inbox, replies)
+    studio = SamplerServer(inbox, replies)
     while (message := inbox.next(idle)) is not None:
-        studio.carry_out(message)
+        studio.execute(message)
 
 
 def main() -> None:
@@ -162,11 +164,11 @@ def main() -> None:
         return  # nobody listens any more
 
 
-def _wish(message: dict[str, Any]) -> tuple[Wish, Path, Path]:
+def _wish(message: dict[str, Any]) -> tuple[GenerationRequest, Path, Path]:
     """The wish, the model's folder, and where its pictures go."""
     try:
         guidance, steps, given = (message.get(name) for name in ("guidance", "steps", "given"))
-        wish = Wish(
+        wish = GenerationRequest(
             prompts=tuple(map(str, message["prompts"])),
             seeds=tuple(map(int, message["seeds"])),
             guidance=None if guidance is None else float(guidance),

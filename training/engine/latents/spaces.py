@@ -12,7 +12,7 @@ from training.engine.latents.neighbours import with_mirrored
 from training.engine.latents.pca import PCA
 
 
-class Space(Protocol):
+class LatentSpace(Protocol):
     """What a latent is."""
 
     @property
@@ -29,7 +29,7 @@ class Space(Protocol):
         """The latents of the pictures' mirror images."""
 
 
-class Stock(Protocol):
+class LatentDataset(Protocol):
     """Training pictures as latents."""
 
     weight: Tensor  # how much errors in each part of a latent count
@@ -54,7 +54,7 @@ class PixelSpace:
         return latents.flip(-1)
 
 
-class PixelStock:
+class PixelDataset:
     def __init__(self, pixels: Pixels) -> None:
         self.kept = Pictures(pixels, device())
         self.weight = torch.ones((), device=device())
@@ -88,7 +88,7 @@ class LinearSpace:
         return (scale[:, None] * (turned @ basis.T) / scale).to(device())
 
 
-class LinearStock:
+class LinearDataset:
     def __init__(self, pca: PCA, *pixels: Pixels) -> None:
         """Of several arrays of pictures, numbered on."""
         parts = [with_mirrored(pca, part) for part in pixels if len(part)]

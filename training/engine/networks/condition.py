@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from training.engine.encoders.conditions import Condition
 
 
-class Told(nn.Module):
+class ConditionEmbedder(nn.Module):
     """A condition to (B, width).
 
     The text enters as null + belief · (text − null), belief itself is a further input

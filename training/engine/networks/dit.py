@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import rms_norm, scaled_dot_product_attention, silu
 
 from training.engine.encoders.conditions import Condition
-from training.engine.networks.condition import Told
+from training.engine.networks.condition import ConditionEmbedder
 from training.engine.networks.mlp import FREQUENCIES, waves
 
 HEAD = 64  # channels of a head, at most
@@ -84,7 +84,7 @@ class DiT(nn.Module):
         side = size // patch
         self.patch = patch
         self.enter = nn.Conv2d(3, width, patch, stride=patch)
-        self.told = Told(text, width, ratings)
+        self.told = ConditionEmbedder(text, width, ratings)
         self.rest = nn.Linear(2 * FREQUENCIES + 1, width)
         self.mix = nn.Linear(width, width)
         self.blocks = nn.ModuleList(Block(width, side) for _ in range(depth))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, leaky_relu
 
 from training.engine.encoders.conditions import Condition
-from training.engine.networks.condition import Told
+from training.engine.networks.condition import ConditionEmbedder
 
 SLOPE = 0.2  # of leaky ReLUs, below 0
 
@@ -30,12 +30,12 @@ class Asked(nn.Module):
     def __init__(self, noise: int, width: int, text: int, ratings: int) -> None:
         super().__init__()
         self.noise = nn.Linear(noise, width)
-        self.told = Told(text, width, ratings)
+        self.told = ConditionEmbedder(text, width, ratings)
 
     def forward(self, noise: Tensor, condition: Condition, guidance: float = 1.0) -> Tensor:
         told = self.told(condition)
         if guidance != 1:  # away from what is asked for when nothing is told
-            told = torch.lerp(self.told(condition.untold()), told, guidance)
+            told = torch.lerp(self.told(condition.unconditional()), told, guidance)
         out: Tensor = self.noise(noise) + told
         return out
 
@@ -45,7 +45,7 @@ class Judged(nn.Module):
 
     def __init__(self, width: int, text: int, ratings: int) -> None:
         super().__init__()
-        self.told = Told(text, width, ratings)
+        self.told = ConditionEmbedder(text, width, ratings)
 
     def forward(self, features: Tensor, condition: Condition) -> Tensor:
         projected = features * self.told(condition)
@@ -105,7 +105,7 @@ class ComponentDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.enter = nn.Linear(components, width)
-        self.told = Told(text, width, ratings)
+        self.told = ConditionEmbedder(text, width, ratings)
         self.blocks = nn.Sequential(*(Residual(width, expansion) for _ in range(depth)))
         self.judged = Judged(width, text, ratings)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from training.engine.encoders.conditions import Condition
-from training.engine.networks.condition import Told
+from training.engine.networks.condition import ConditionEmbedder
 
 
 class Block(nn.Module):
@@ -46,7 +46,7 @@ class ConditionalMLP(nn.Module):
     ) -> None:
         super().__init__()
         self.enter = nn.Linear(components, width)
-        self.told = Told(text, width, ratings)
+        self.told = ConditionEmbedder(text, width, ratings)
         self.rest = nn.Linear(2 * FREQUENCIES + 1, width)
         self.mix = nn.Linear(width, width)
         self.blocks = nn.ModuleList(Block(width, expansion, dropout) for _ in range(depth))

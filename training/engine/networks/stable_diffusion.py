@@ -260,13 +260,15 @@ def sample(
         scheduler.set_timesteps(steps, device=device())
         x = noise[part].to(device()) * scheduler.init_noise_sigma
         told = hidden[part].to(device())
-        untold = null.to(device()).expand_as(told)
+        unconditional = null.to(device()).expand_as(told)
         for index, t in enumerate(scheduler.timesteps):
             if tell:
                 tell((start + len(x) * index / len(scheduler.timesteps)) / len(noise))
             seen = scheduler.scale_model_input(torch.cat([x, x]), t)
             with torch.autocast(device().type, torch.bfloat16, enabled=bf16):
-                both = base.unet(seen, t, encoder_hidden_states=torch.cat([untold, told])).sample
+                both = base.unet(
+                    seen, t, encoder_hidden_states=torch.cat([unconditional, told])
+                ).sample
             unguided, guided = both.float().chunk(2)
             predicted = unguided + guidance * (guided - unguided)
             x = scheduler.step(predicted, t, x).prev_sample

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from training.engine.encoders.conditions import Condition
-from training.engine.networks.condition import Told
+from training.engine.networks.condition import ConditionEmbedder
 
 
-class Memory:
+class KVCache:
     """Keys and values of the positions read so far (KV cache)."""
 
     def __init__(self, like: Tensor, depth: int, heads: int, batch: int, length: int) -> None:
@@ -49,7 +49,7 @@ class Block(nn.Module):
         ):
             nn.init.zeros_(nothing)  # a block begins as the identity
 
-    def forward(self, x: Tensor, told: Tensor, memory: Memory | None) -> Tensor:
+    def forward(self, x: Tensor, told: Tensor, memory: KVCache | None) -> Tensor:
         """x (B, t, C), told (B, 1, C)."""
         shift, scale, shift_inner, scale_inner = self.modulation(told).chunk(4, dim=-1)
         x = x + self._attended(self.norm(x) * (1 + scale) + shift, memory)
@@ -57,7 +57,7 @@ class Block(nn.Module):
         out: Tensor = x + self.dropout(self.outer(gelu(self.inner(hidden))))
         return out
 
-    def _attended(self, x: Tensor, memory: Memory | None) -> Tensor:
+    def _attended(self, x: Tensor, memory: KVCache | None) -> Tensor:
         split = self.attend(x).unflatten(-1, (3, self.heads, -1))  # (B, t, 3, nh, hs)
         query, key, value = split.permute(2, 0, 3, 1, 4)  # (B, nh, t, hs) each
         if memory is not None:
@@ -95,7 +95,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.codes, self.levels, self.side, self.heads = codes, levels, side, heads
         self.forget = forget
-        self.told = Told(text, width, ratings)
+        self.told = ConditionEmbedder(text, width, ratings)
         self.mix = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.before = nn.Embedding(levels * codes + 1, width)  # the last: no token
         self.above = nn.Embedding(levels * codes + 1, width)
@@ -123,11 +123,11 @@ class Transformer(nn.Module):
         out: Tensor = self.mix(self.told(condition))
         return out
 
-    def memory(self, batch: int) -> Memory:
+    def memory(self, batch: int) -> KVCache:
         """An empty one for ``batch`` pictures."""
-        return Memory(self.before.weight, len(self.blocks), self.heads, batch, self.side**2)
+        return KVCache(self.before.weight, len(self.blocks), self.heads, batch, self.side**2)
 
-    def read(self, tokens: Tensor, told: Tensor, memory: Memory | None = None) -> Tensor:
+    def read(self, tokens: Tensor, told: Tensor, memory: KVCache | None = None) -> Tensor:
         """States (B, t + 1, C) of the known tokens (B, t, L) and the next, told (B, C).
 
         With a memory, the states of those positions alone that it has not read.

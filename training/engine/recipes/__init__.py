@@ -8,7 +8,7 @@ from typing import Any
 from training.engine.files import TrainingError, read_json
 from training.engine.presets import PRESETS
 from training.engine.recipes import autoregressive, clip, diffusion, gan, lora
-from training.engine.recipes.base import Config, Drawer, Source, Training, changed
+from training.engine.recipes.base import Config, ImageGenerator, Source, Training, changed
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def configure(recipe: str, preset: str, options: dict[str, Any]) -> Config:
         raise TrainingError(f"The recipe {recipe}: {error}") from None
 
 
-def load_drawer(folder: Path) -> Drawer:
+def load_generator(folder: Path) -> ImageGenerator:
     """The model of a model folder; raises ``TrainingError`` where it holds none that draws."""
     about = read_json(folder / "config.json")
     recipe = RECIPES.get(str(about.get("recipe"))) if isinstance(about, dict) else None
@@ -57,5 +57,5 @@ def load_drawer(folder: Path) -> Drawer:
         raise TrainingError(f"{folder} is not a model folder.")
     if not recipe.draws:
         raise TrainingError(f"{folder} holds a {about['recipe']} model, which cannot draw.")
-    drawer: Drawer = recipe.load(folder)
-    return drawer
+    generator: ImageGenerator = recipe.load(folder)
+    return generator

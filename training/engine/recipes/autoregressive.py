@@ -20,8 +20,8 @@ from training.engine.encoders.conditions import Condition, Conditions
 from training.engine.files import TrainingError, under
 from training.engine.latents.codebook import Codebook, fitted
 from training.engine.networks.transformer import Transformer
-from training.engine.recipes.base import Config, Phase, Source, Tell, changed, grid_of
-from training.engine.recipes.stored import Listener, read_model, read_weights, write_model
+from training.engine.recipes.base import Config, OnProgress, Phase, Source, changed, grid_of
+from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
 from training.engine.sampling import samplers
 from training.engine.sampling.next_token import draw_tokens
 
@@ -118,7 +118,9 @@ class AutoregressiveTraining:
     def model(self, network: nn.Module) -> "Model":
         """The model that the run would end with if ``network`` were its last."""
         assert isinstance(network, Transformer)
-        listener = Listener(self.encoder, self.conditions.certain, len(self.conditions.ratings))
+        listener = PromptEncoder(
+            self.encoder, self.conditions.certain, len(self.conditions.ratings)
+        )
         return Model(self.config, network, self.codebook, listener)
 
 
@@ -155,7 +157,7 @@ class Model:
     config: AutoregressiveConfig
     network: Transformer
     codebook: Codebook
-    listener: Listener
+    listener: PromptEncoder
 
     @property
     def size(self) -> int:
@@ -178,7 +180,7 @@ class Model:
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: Tell | None = None,
+        tell: OnProgress | None = None,
     ) -> Pixels:
         """uint8 (n, s, s, 3), one a prompt and seed; no prompt is the unconditional model.
 
@@ -195,7 +197,7 @@ class Model:
         *,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: Tell | None = None,
+        tell: OnProgress | None = None,
     ) -> Pixels:
         """uint8 (count, s, s, 3): conditions on a line, noise on the arc between the two."""
         condition, share = self.listener.between(prompts, count)
@@ -210,7 +212,7 @@ class Model:
         *,
         belief: float | None = None,
         guidance: float | None = None,
-        tell: Tell | None = None,
+        tell: OnProgress | None = None,
     ) -> Pixels:
         """The given pictures (n, s, s, 3) with lower halves drawn anew, one a prompt and seed."""
         tokens = self._encode(pictures)
@@ -249,7 +251,7 @@ class Model:
         condition: Condition,
         noise: Tensor,
         guidance: float | None,
-        tell: Tell | None,
+        tell: OnProgress | None,
         given: Tensor | None = None,
     ) -> Pixels:
         network, codebook = self.network.to(device()).eval(), self.codebook.to(device())

@@ -12,7 +12,7 @@ from training.engine.data.pictures import Pixels, Snapshot, png, tiled
 from training.engine.encoders.clip import Spec
 from training.engine.files import TrainingError
 
-Tell = Callable[[float], None]  # hears the share that is done; may raise to stop
+OnProgress = Callable[[float], None]  # hears the share that is done; may raise to stop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +134,7 @@ class Training(Protocol):
         """Write ``model.safetensors``, ``config.json`` and what else the model needs."""
 
 
-class Drawer(Protocol):
+class ImageGenerator(Protocol):
     """A finished model that draws. The empty prompt is no prompt."""
 
     @property
@@ -153,7 +153,7 @@ class Drawer(Protocol):
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: Tell | None = None,
+        tell: OnProgress | None = None,
     ) -> Pixels:
         """uint8 (n, size, size, 3): each depends on its own prompt, seed and settings alone.
 
@@ -168,7 +168,7 @@ class Drawer(Protocol):
         *,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: Tell | None = None,
+        tell: OnProgress | None = None,
     ) -> Pixels:
         """uint8 (count, size, size, 3) from one to the other; the ends equal ``draw``'s."""
 
@@ -176,8 +176,8 @@ class Drawer(Protocol):
         """With other sampling options; raises ``TrainingError`` where one is off."""
 
 
-def grid_of(drawer: Drawer, prompts: Sequence[str], columns: int) -> bytes:
+def grid_of(generator: ImageGenerator, prompts: Sequence[str], columns: int) -> bytes:
     """A PNG with a row a prompt, from the same noise each time."""
     wanted = [prompt for prompt in prompts for _ in range(columns)]
-    pictures = drawer.draw(wanted, list(range(columns)) * len(prompts))
+    pictures = generator.draw(wanted, list(range(columns)) * len(prompts))
     return png(tiled(pictures, columns))

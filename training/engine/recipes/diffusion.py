@@ -20,17 +20,17 @@ from training.engine.encoders.conditions import Condition, Conditions
 from training.engine.files import TrainingError, under
 from training.engine.latents.pca import PCA, fit
 from training.engine.latents.spaces import (
+    LatentDataset,
+    LatentSpace,
+    LinearDataset,
     LinearSpace,
-    LinearStock,
+    PixelDataset,
     PixelSpace,
-    PixelStock,
-    Space,
-    Stock,
 )
 from training.engine.networks.dit import DiT
 from training.engine.networks.mlp import ConditionalMLP
-from training.engine.recipes.base import Config, Phase, Source, Tell, changed, grid_of
-from training.engine.recipes.stored import Listener, read_model, read_weights, write_model
+from training.engine.recipes.base import Config, OnProgress, Phase, Source, changed, grid_of
+from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
 from training.engine.sampling.samplers import SAMPLERS, Noise, Predict, arc, guided, noise
 
 
@@ -97,13 +97,15 @@ class DiffusionTraining:
         self.network = network.to(device())
         self.phases = (Phase("flow", self.network, self.loss),)
 
-    def _stocked(self, pixels: Pixels, turned: Pixels, seed: int) -> tuple[Space, Stock]:
+    def _stocked(
+        self, pixels: Pixels, turned: Pixels, seed: int
+    ) -> tuple[LatentSpace, LatentDataset]:
         if self.config.network == "dit":
             whole = np.concatenate([pixels, turned]) if len(turned) else pixels
-            return PixelSpace(self.config.size), PixelStock(whole)
+            return PixelSpace(self.config.size), PixelDataset(whole)
         of = _told(self.conditions.told[: self.rows])
         pca = fit(pixels, self.config.components, seed, of=of, besides=turned)
-        return LinearSpace(pca), LinearStock(pca, pixels, turned)
+        return LinearSpace(pca), LinearDataset(pca, pixels, turned)
 
     def loss(self, count: int) -> Tensor:
         """The squared error of the velocity on a fresh batch, weighted by part of a latent."""
@@ -136,7 +138,9 @@ class DiffusionTraining:
 
     def model(self, network: nn.Module) -> "Model":
         """The model that the run would end with if ``network`` were its last."""
-        listener = Listener(self.encoder, self.conditions.certain, len(self.conditions.ratings))
+        listener = PromptEncoder(
+            self.encoder, self.conditions.certain, len(self.conditions.ratings)
+        )
         return Model(self.config, network, self.space, listener)
 
 
@@ -164,8 +168,8 @@ class Model:
 
     config: DiffusionConfig
     network: nn.Module
-    space: Space
-    listener: Listener
+    space: LatentSpace
+    listener: PromptEncoder
 
     @property
     def size(self) -> int:
@@ -183,7 +187,7 @@ class Model:
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: Tell | None = None,
+        tell: OnProgress | None = None,
     ) -> Pixels:
         """uint8 (n, s, s, 3), one a prompt and seed; no prompt is the unconditional model."""
         fresh = noise(seeds, self.space.shape, device())
@@ -198,7 +202,7 @@ class Model:
         *,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: Tell | None = None,
+        tell: OnProgress | None = None,
     ) -> Pixels:
         """uint8 (count, s, s, 3): conditions on a line, noise on the arc between the two."""
         condition, share = self.listener.between(prompts, count)
@@ -220,7 +224,7 @@ class Model:
         fresh: Noise,
         guidance: float | None,
         steps: int | None,
-        tell: Tell | None,
+        tell: OnProgress | None,
     ) -> Pixels:
         network = self.network.to(device()).eval()
         half = device().type == "cuda" and self.config.precision != "float32"
@@ -261,7 +265,7 @@ def load(folder: Path) -> Model:
     return read_weights(folder, build)
 
 
-def _telling(predict: Predict, tell: Tell | None) -> Predict:
+def _telling(predict: Predict, tell: OnProgress | None) -> Predict:
     """The same, and ``tell`` hears how far it is at every step."""
 
     def told(x: Tensor, t: Tensor) -> Tensor:

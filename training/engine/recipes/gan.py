@@ -21,12 +21,12 @@ from training.engine.encoders.conditions import Condition, Conditions
 from training.engine.files import TrainingError, under
 from training.engine.latents.pca import PCA, fit
 from training.engine.latents.spaces import (
+    LatentDataset,
+    LatentSpace,
+    LinearDataset,
     LinearSpace,
-    LinearStock,
+    PixelDataset,
     PixelSpace,
-    PixelStock,
-    Space,
-    Stock,
 )
 from training.engine.networks.gan import (
     GAN,
@@ -36,8 +36,8 @@ from training.engine.networks.gan import (
     PixelGenerator,
     widths,
 )
-from training.engine.recipes.base import Config, Phase, Source, Tell, changed, grid_of
-from training.engine.recipes.stored import Listener, read_model, read_weights, write_model
+from training.engine.recipes.base import Config, OnProgress, Phase, Source, changed, grid_of
+from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
 from training.engine.sampling.samplers import arc, noise
 
 
@@ -219,15 +219,17 @@ class GANTraining:
     def model(self, network: nn.Module) -> "Model":
         """The model that the run would end with if ``network`` were its last."""
         assert isinstance(network, GAN)
-        listener = Listener(self.encoder, self.conditions.certain, len(self.conditions.ratings))
+        listener = PromptEncoder(
+            self.encoder, self.conditions.certain, len(self.conditions.ratings)
+        )
         return Model(self.config, network, self.space, listener)
 
 
-def _stocked(config: GANConfig, pixels: Pixels, seed: int) -> tuple[Space, Stock]:
+def _stocked(config: GANConfig, pixels: Pixels, seed: int) -> tuple[LatentSpace, LatentDataset]:
     if config.space == "pixels":
-        return PixelSpace(config.size), PixelStock(pixels)
+        return PixelSpace(config.size), PixelDataset(pixels)
     pca = fit(pixels, config.components, seed)
-    return LinearSpace(pca), LinearStock(pca, pixels)
+    return LinearSpace(pca), LinearDataset(pca, pixels)
 
 
 def build_network(config: GANConfig, components: int, text: int, ratings: int) -> GAN:
@@ -246,8 +248,8 @@ class Model:
 
     config: GANConfig
     network: GAN
-    space: Space
-    listener: Listener
+    space: LatentSpace
+    listener: PromptEncoder
 
     @property
     def size(self) -> int:
@@ -265,7 +267,7 @@ class Model:
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: Tell | None = None,
+        tell: OnProgress | None = None,
     ) -> Pixels:
         """uint8 (n, s, s, 3), one a prompt and seed; no prompt is the unconditional model.
 
@@ -284,7 +286,7 @@ class Model:
         *,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: Tell | None = None,
+        tell: OnProgress | None = None,
     ) -> Pixels:
         """uint8 (count, s, s, 3): conditions on a line, noise on the arc between the two."""
         condition, share = self.listener.between(prompts, count)
@@ -316,7 +318,7 @@ class Model:
 
     @torch.no_grad()
     def _pictures(
-        self, condition: Condition, noise: Tensor, guidance: float | None, tell: Tell | None
+        self, condition: Condition, noise: Tensor, guidance: float | None, tell: OnProgress | None
     ) -> Pixels:
         generator = self.network.generator.to(device()).eval()
         guidance = self.guidance if guidance is None else guidance
@@ -349,7 +351,7 @@ def load(folder: Path) -> Model:
     return read_weights(folder, build)
 
 
-def _space(config: GANConfig, tensors: dict[str, Tensor]) -> Space:
+def _space(config: GANConfig, tensors: dict[str, Tensor]) -> LatentSpace:
     if config.space == "pixels":
         return PixelSpace(config.size)
     with torch.device("meta"):

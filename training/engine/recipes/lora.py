@@ -24,7 +24,7 @@ from training.engine.encoders.clip import device
 from training.engine.files import TrainingError, read_json, write_json
 from training.engine.networks import kohya, stable_diffusion
 from training.engine.networks.stable_diffusion import Base, cached_hidden, cached_latents, load_base
-from training.engine.recipes.base import Config, Phase, Source, Tell, changed
+from training.engine.recipes.base import Config, OnProgress, Phase, Source, changed
 from training.engine.sampling.samplers import arc
 
 FILE = "lora.safetensors"
@@ -223,7 +223,7 @@ class Model:
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: Tell | None = None,
+        tell: OnProgress | None = None,
     ) -> Pixels:
         """uint8 (n, s, s, 3), one a prompt and seed; no prompt is the unconditional model."""
         hidden = self._told(prompts, self.certain if belief is None else belief)
@@ -238,7 +238,7 @@ class Model:
         *,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: Tell | None = None,
+        tell: OnProgress | None = None,
     ) -> Pixels:
         """uint8 (count, s, s, 3): hidden states on a line, noise on the arc between the two."""
         first, last = self._told(prompts, self.certain)
@@ -269,7 +269,7 @@ class Model:
         noise: Tensor,
         guidance: float | None,
         steps: int | None,
-        tell: Tell | None,
+        tell: OnProgress | None,
     ) -> Pixels:
         precision, at = self.config.precision, device().type
         return stable_diffusion.sample(

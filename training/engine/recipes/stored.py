@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Listener:
+class PromptEncoder:
     """How a finished network is asked: in training's own terms."""
 
     encoder: TextEncoder
@@ -53,7 +53,7 @@ def write_model(
     folder: Path,
     about: Mapping[str, Any],
     config: Config,
-    listener: Listener,
+    listener: PromptEncoder,
     tensors: Mapping[str, Tensor],
     **sizes: int,
 ) -> None:
@@ -69,7 +69,7 @@ def write_model(
     write_json(folder / "config.json", {**about, "network": network, "clip": clip})
 
 
-def read_model(folder: Path, kind: type[C]) -> tuple[C, Listener]:
+def read_model(folder: Path, kind: type[C]) -> tuple[C, PromptEncoder]:
     """The config and the listener of a model folder; raises ``TrainingError`` where it has none."""
     about = read_json(folder / "config.json")
     try:
@@ -86,7 +86,7 @@ def read_model(folder: Path, kind: type[C]) -> tuple[C, Listener]:
     encoder = text_encoder(spec)
     if encoder.identity != identity or encoder.width != width:
         raise TrainingError(f"{folder} was trained with the texts of {identity}, now changed.")
-    return config, Listener(encoder, certain, ratings)
+    return config, PromptEncoder(encoder, certain, ratings)
 
 
 def read_weights(folder: Path, build: Callable[[dict[str, Tensor]], T]) -> T:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from training.engine.encoders.conditions import Condition
 from training.engine.networks.transformer import Transformer
-from training.engine.recipes.base import Tell
+from training.engine.recipes.base import OnProgress
 
 
 class Choice(Protocol):
@@ -30,7 +30,7 @@ def draw_tokens(
     choice: Choice,
     *,
     given: Tensor | None = None,
-    tell: Tell | None = None,
+    tell: OnProgress | None = None,
 ) -> Tensor:
     """Tokens (B, T, L) for noise (B, T, L), uniform in [0, 1]; the first are ``given``.
 
@@ -45,7 +45,7 @@ def draw_tokens(
     guided = choice.guidance != 1 and bool(condition.belief.any())
     told = network.tell(condition)  # (B, C)
     if guided:
-        told = torch.cat([told, network.tell(condition.untold())])
+        told = torch.cat([told, network.tell(condition.unconditional())])
     memory = network.memory(len(told))
     for i in range(start, length):
         known = tokens[:, :i].repeat(1 + guided, 1, 1)

@@ -21,14 +21,14 @@ FRESH = 0.5  # the share of the noise's deviation that the ancestral sampler mak
 
 def guided(network: Network, condition: Condition, guidance: float) -> Predict:
     """Classifier-free guidance (arXiv 2207.12598): belief 0 is the unconditional model."""
-    pairs = zip(condition, condition.untold(), strict=True)
+    pairs = zip(condition, condition.unconditional(), strict=True)
     twice = Condition(*(torch.cat(pair) for pair in pairs))
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
         if guidance == 1 or not condition.belief.any():
             return network(x, t, condition)
-        told, untold = network(torch.cat([x, x]), torch.cat([t, t]), twice).chunk(2)
-        return torch.lerp(untold, told, guidance)
+        told, unconditional = network(torch.cat([x, x]), torch.cat([t, t]), twice).chunk(2)
+        return torch.lerp(unconditional, told, guidance)
 
     return predict
 

@@ -68,7 +68,7 @@ class Command(BaseCommand):
             with machine_lock.alone() as alone:
                 claimed = runs.claim(run_id=run.pk) if alone else None
                 if claimed:
-                    model = runner.carry_out(claimed, tell=self._tell)
+                    model = runner.execute(claimed, tell=self._tell)
                     if model:
                         self._follow(model)
                     continue

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from training.engine.data.caption_mixtures import NOTHING, Mixture, Sayings, arranged, put
+from training.engine.data.caption_mixtures import NOTHING, CaptionMixtures, Mixture, arranged, put
 from training.engine.data.pictures import Row
 
 KEYWORDS = [("cat", 1.0), ("ginger", 0.8), ("sofa", 0.6), ("asleep", 0.4)]
@@ -19,7 +19,7 @@ def row(
     return Row(Path("x.png"), captions, tags, concepts or {})
 
 
-def said(sayings: Sayings, number: int = 0) -> dict[Mixture, float]:
+def said(sayings: CaptionMixtures, number: int = 0) -> dict[Mixture, float]:
     pairs = zip(sayings.index[number], sayings.belief[number], strict=True)
     return {sayings.mixtures[index]: float(belief) for index, belief in pairs}
 

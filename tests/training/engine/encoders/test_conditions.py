@@ -14,7 +14,7 @@ from training.engine.data.pictures import Pixels, Row, Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.encoders.clip import Clip, TextEncoder
 from training.engine.encoders.conditions import Conditions, asked
-from training.engine.networks.condition import Told
+from training.engine.networks.condition import ConditionEmbedder
 
 CHANNELS = {"red": 0, "green": 1, "blue": 2}
 
@@ -89,7 +89,7 @@ def test_ratings_are_withheld_now_and_then(
 def test_samples_are_asked_for_at_their_best_and_nothing_of_it_is_left_at_belief_nought(
     encoder: TextEncoder,
 ) -> None:
-    told = Told(3, 8, ratings=2)
+    told = ConditionEmbedder(3, 8, ratings=2)
     best = asked(encoder, ["red", ""], 0.8, 2)
     assert (best.ratings == 1).all()
     rated, plain = told(best), told(best._replace(ratings=torch.full((2, 2), torch.nan)))

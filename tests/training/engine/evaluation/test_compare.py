@@ -33,7 +33,7 @@ def gate(gallery: Snapshot, cache: Path, tmp_path: Path, monkeypatch: pytest.Mon
     def decide(new: Painter, current: Painter | None = None, **options: Any) -> Verdict:
         painters = {tmp_path / "new": new, tmp_path / "current": current}
         folders = [write_model(f, gallery, cache) for f, painter in painters.items() if painter]
-        monkeypatch.setattr(comparing, "load_drawer", lambda folder: painters[folder])
+        monkeypatch.setattr(comparing, "load_generator", lambda folder: painters[folder])
         return compare(folders[0], [*folders, None][1], gallery, cache=cache, **options)
 
     return decide

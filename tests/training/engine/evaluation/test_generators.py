@@ -44,7 +44,7 @@ def judged(model: Path, gallery: Snapshot, cache: Path) -> Judged:
             if other is painter:
                 return metrics
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(generators, "load_drawer", lambda folder: painter)
+            patch.setattr(generators, "load_generator", lambda folder: painter)
             known.append((painter, evaluate(model, gallery, cache=cache)))
         return known[-1][1]
 
@@ -142,8 +142,8 @@ def test_held_out_captions_are_those_that_training_never_saw_where_there_are_eno
 def test_a_picture_without_text_is_asked_for_by_its_surest_concept_or_nothing() -> None:
     row = Row(Path("x"), (), (), {"cat": 0.9, "dog": 0.2})
     mute = Row(Path("y"), (), (), {"cat": 0.4})
-    exam = prompt_sets.of_held_out(Snapshot(Path(), (), (), (row, mute), "x"), 0, 6)
-    assert exam.prompts == ("cat",)
+    prompt_set = prompt_sets.of_held_out(Snapshot(Path(), (), (), (row, mute), "x"), 0, 6)
+    assert prompt_set.prompts == ("cat",)
     alone = prompt_sets.of_held_out(Snapshot(Path(), (), (), (mute,), "x"), 0, 6)
     assert alone.prompts == ("",)
     assert not alone.telling

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from training.engine.generation import server
-from training.engine.generation.sample import Artist, Wish
-from training.engine.recipes.base import Tell
+from training.engine.generation.sample import GenerationRequest, Sampler
+from training.engine.recipes.base import OnProgress
 
 
 class Talk:
@@ -112,14 +112,14 @@ def test_noise_is_answered_too(talk: Talk, line: str) -> None:
 def test_a_drawing_stops_when_it_is_cancelled(
     talk: Talk, wish: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def draw(self: Artist, asked: Wish, tell: Tell | None = None) -> None:
+    def draw(self: Sampler, asked: GenerationRequest, tell: OnProgress | None = None) -> None:
         assert tell
         talk.say({"cancel": "1"})
         while True:
             tell(0.5)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Artist, "draw", draw)
+        patch.setattr(Sampler, "draw", draw)
         assert talk.ask(wish()) == {"id": "1", "cancelled": True}
     assert "pictures" in talk.ask(wish(id="2"))
 
@@ -128,7 +128,7 @@ def test_models_stay_loaded_and_few_of_them(
     drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "KEPT", 2)
-    shelf, places = server.Shelf(), []
+    shelf, places = server.ModelCache(), []
     for name in "abc":
         places.append(tmp_path / name)
         places[-1].symlink_to(drawn / "model")

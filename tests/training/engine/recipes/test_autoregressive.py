@@ -17,7 +17,7 @@ from training.engine.files import TrainingError
 from training.engine.latents.codebook import Codebook, fit, fitted, kmeans
 from training.engine.loop.loop import Loop
 from training.engine.networks.transformer import Transformer
-from training.engine.recipes import configure, load_drawer
+from training.engine.recipes import configure, load_generator
 from training.engine.recipes.autoregressive import (
     AutoregressiveConfig,
     AutoregressiveTraining,
@@ -56,9 +56,9 @@ def folder(
 
 @pytest.fixture
 def model(folder: Path) -> Model:
-    drawer = load_drawer(folder)
-    assert isinstance(drawer, Model)
-    return drawer
+    generator = load_generator(folder)
+    assert isinstance(generator, Model)
+    return generator
 
 
 @pytest.fixture
@@ -215,10 +215,10 @@ def test_guidance_moves_away_from_what_no_text_would_give(
     drawn = {
         g: draw_tokens(network, condition, noise, configured(guidance=g)) for g in (0.0, 1.0, 3.0)
     }
-    untold = draw_tokens(network, condition.untold(), noise, configured())
-    assert torch.equal(drawn[0.0], untold)
+    unconditional = draw_tokens(network, condition.unconditional(), noise, configured())
+    assert torch.equal(drawn[0.0], unconditional)
     assert not torch.equal(drawn[1.0][0], drawn[3.0][0])
-    assert torch.equal(drawn[3.0][2], untold[2])  # of which nothing is believed
+    assert torch.equal(drawn[3.0][2], unconditional[2])  # of which nothing is believed
 
 
 # The model
@@ -308,12 +308,12 @@ def test_a_changed_or_foreign_model_folder_is_refused(folder: Path, tmp_path: Pa
         changed = shutil.copytree(folder, tmp_path / str(number))
         (changed / "config.json").write_text(json.dumps(values))
         with pytest.raises(TrainingError, match=str(changed)):
-            load_drawer(changed)
+            load_generator(changed)
     for name, tensor in (("codebook.codes", torch.zeros(3)), ("codebook.shift", torch.zeros(1))):
         changed = shutil.copytree(folder, tmp_path / name)
         save_file({**tensors, name: tensor}, changed / "model.safetensors")
         with pytest.raises(TrainingError):
-            load_drawer(changed)
+            load_generator(changed)
     (changed / "model.safetensors").write_bytes(b"\xff" * 64)
     with pytest.raises(TrainingError):
-        load_drawer(changed)
+        load_generator(changed)

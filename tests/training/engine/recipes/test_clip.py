@@ -163,7 +163,8 @@ def test_the_torch_core_knows_no_django() -> None:
     import subprocess
 
     code = (
-        "import sys, training.engine.run, training.engine.generation.sample, training.engine.evaluation.predictions, training.engine.report.report;"
+        "import sys, training.engine.run, training.engine.generation.sample;"
+        "import training.engine.evaluation.predictions, training.engine.report.report;"
         "sys.exit('django' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

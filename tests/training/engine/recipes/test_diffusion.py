@@ -107,9 +107,9 @@ def test_a_transformer_on_pixels_learns_colours(painter: Model, colour: str, cha
 def test_a_transformer_repeats_itself_and_forgets_at_belief_nought(painter: Model) -> None:
     told, again = (painter.draw(["a red square"], [5]) for _ in range(2))
     assert (told == again).all()
-    untold = painter.draw(["a red square"], [5], belief=0.0)
-    assert (untold == painter.draw([""], [5])).all()
-    assert (untold != told).any()
+    unconditional = painter.draw(["a red square"], [5], belief=0.0)
+    assert (unconditional == painter.draw([""], [5])).all()
+    assert (unconditional != told).any()
 
 
 def test_a_strip_on_pixels_begins_and_ends_with_its_pictures(painter: Model) -> None:

@@ -14,7 +14,7 @@ from training.engine.encoders.conditions import Condition
 from training.engine.files import TrainingError
 from training.engine.loop.loop import Loop
 from training.engine.networks.gan import PixelDiscriminator, PixelGenerator
-from training.engine.recipes import configure, load_drawer
+from training.engine.recipes import configure, load_generator
 from training.engine.recipes.base import Source
 from training.engine.recipes.gan import (
     GANConfig,
@@ -48,9 +48,9 @@ def model_folder(
 
 @pytest.fixture(scope="module")
 def model(model_folder: Path) -> Model:
-    drawer = load_drawer(model_folder)
-    assert isinstance(drawer, Model)
-    return drawer
+    generator = load_generator(model_folder)
+    assert isinstance(generator, Model)
+    return generator
 
 
 @pytest.fixture(scope="module")
@@ -221,8 +221,8 @@ def test_guidance_nought_is_no_prompt_and_one_is_as_in_training(model: Model) ->
 
 
 def test_truncated_noise_varies_less(model: Model) -> None:
-    def spread(drawer: Model) -> float:
-        return float(drawer.draw(["a red square"] * 8, range(8)).std(0).mean())
+    def spread(generator: Model) -> float:
+        return float(generator.draw(["a red square"] * 8, range(8)).std(0).mean())
 
     calm = model.adjusted({"truncation": 0.3})
     assert spread(calm) < 0.6 * spread(model)

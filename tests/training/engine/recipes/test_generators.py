@@ -10,8 +10,8 @@ import pytest
 from tests.training.engine.runs import write_run
 from training.__main__ import main
 from training.engine.files import TrainingError
-from training.engine.recipes import RECIPES, load_drawer
-from training.engine.recipes.base import Drawer
+from training.engine.recipes import RECIPES, load_generator
+from training.engine.recipes.base import ImageGenerator
 
 # To learn long enough that prompts and seeds make a difference.
 OPTIONS = {
@@ -38,8 +38,8 @@ def model_folder(
 
 
 @pytest.fixture(scope="module")
-def drawer(model_folder: Path) -> Drawer:
-    return load_drawer(model_folder)
+def generator(model_folder: Path) -> ImageGenerator:
+    return load_generator(model_folder)
 
 
 def far(first: np.ndarray, second: np.ndarray) -> bool:
@@ -50,45 +50,45 @@ def near(first: np.ndarray, second: np.ndarray) -> bool:
     return float(np.abs(first.astype(float) - second.astype(float)).max()) <= 2
 
 
-def test_it_draws_squares_of_its_own_size(drawer: Drawer) -> None:
-    pictures = drawer.draw(["a red square", ""], [0, 1])
-    assert pictures.shape == (2, drawer.size, drawer.size, 3)
+def test_it_draws_squares_of_its_own_size(generator: ImageGenerator) -> None:
+    pictures = generator.draw(["a red square", ""], [0, 1])
+    assert pictures.shape == (2, generator.size, generator.size, 3)
     assert pictures.dtype == np.uint8
 
 
-def test_one_seed_is_one_picture(drawer: Drawer) -> None:
-    first = drawer.draw(["a red square"], [7])
-    assert (first == drawer.draw(["a red square"], [7])).all()
-    assert far(first, drawer.draw(["a red square"], [8]))
+def test_one_seed_is_one_picture(generator: ImageGenerator) -> None:
+    first = generator.draw(["a red square"], [7])
+    assert (first == generator.draw(["a red square"], [7])).all()
+    assert far(first, generator.draw(["a red square"], [8]))
 
 
-def test_a_prompt_makes_a_difference(drawer: Drawer) -> None:
-    assert far(drawer.draw(["a red square"], [7]), drawer.draw(["a blue square"], [7]))
+def test_a_prompt_makes_a_difference(generator: ImageGenerator) -> None:
+    assert far(generator.draw(["a red square"], [7]), generator.draw(["a blue square"], [7]))
 
 
-def test_belief_nought_is_the_unconditional_model(drawer: Drawer) -> None:
-    told = drawer.draw(["a red square"], [1], belief=0.0)
-    assert (told == drawer.draw([""], [1])).all()
-    assert far(told, drawer.draw(["a red square"], [1]))
+def test_belief_nought_is_the_unconditional_model(generator: ImageGenerator) -> None:
+    told = generator.draw(["a red square"], [1], belief=0.0)
+    assert (told == generator.draw([""], [1])).all()
+    assert far(told, generator.draw(["a red square"], [1]))
 
 
-def test_a_picture_does_not_depend_on_what_is_drawn_beside_it(drawer: Drawer) -> None:
-    alone = drawer.draw(["a red square"], [7])
-    among = drawer.draw(["a blue square", "a red square", ""], [1, 7, 2])
+def test_a_picture_does_not_depend_on_what_is_drawn_beside_it(generator: ImageGenerator) -> None:
+    alone = generator.draw(["a red square"], [7])
+    among = generator.draw(["a blue square", "a red square", ""], [1, 7, 2])
     assert near(alone[0], among[1])
 
 
-def test_a_strip_goes_from_one_picture_to_the_other(drawer: Drawer) -> None:
-    strip = drawer.between(("a red square", "a blue square"), (3, 4), 5)
-    assert strip.shape == (5, drawer.size, drawer.size, 3)
-    assert near(strip[0], drawer.draw(["a red square"], [3])[0])
-    assert near(strip[-1], drawer.draw(["a blue square"], [4])[0])
+def test_a_strip_goes_from_one_picture_to_the_other(generator: ImageGenerator) -> None:
+    strip = generator.between(("a red square", "a blue square"), (3, 4), 5)
+    assert strip.shape == (5, generator.size, generator.size, 3)
+    assert near(strip[0], generator.draw(["a red square"], [3])[0])
+    assert near(strip[-1], generator.draw(["a blue square"], [4])[0])
     assert not (strip[0] == strip[2]).all()
 
 
-def test_it_tells_how_far_it_is_and_stops_when_told_to(drawer: Drawer) -> None:
+def test_it_tells_how_far_it_is_and_stops_when_told_to(generator: ImageGenerator) -> None:
     heard: list[float] = []
-    drawer.draw(["a red square"], [0], tell=heard.append)
+    generator.draw(["a red square"], [0], tell=heard.append)
     assert heard
     assert heard == sorted(heard)
     assert all(0 <= share <= 1 for share in heard)
@@ -97,17 +97,19 @@ def test_it_tells_how_far_it_is_and_stops_when_told_to(drawer: Drawer) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        drawer.draw(["a red square"], [0], tell=enough)
+        generator.draw(["a red square"], [0], tell=enough)
 
 
 @pytest.mark.parametrize("options", [{"nonsense": 1}, {"steps": 3}, {"guidance": "much"}])
-def test_it_refuses_options_that_it_does_not_have(drawer: Drawer, options: dict[str, int]) -> None:
+def test_it_refuses_options_that_it_does_not_have(
+    generator: ImageGenerator, options: dict[str, int]
+) -> None:
     with pytest.raises(TrainingError):
-        drawer.adjusted(options)
+        generator.adjusted(options)
 
 
-def test_it_takes_another_guidance_as_its_own(drawer: Drawer) -> None:
-    assert drawer.adjusted({"guidance": 3}).guidance == 3
+def test_it_takes_another_guidance_as_its_own(generator: ImageGenerator) -> None:
+    assert generator.adjusted({"guidance": 3}).guidance == 3
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "foreign", "config"])
@@ -127,4 +129,4 @@ def test_a_damaged_model_is_refused_by_name(
         about = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps(about | {"network": {"size": "huge"}}))
     with pytest.raises(TrainingError, match=str(folder)):
-        load_drawer(folder)
+        load_generator(folder)

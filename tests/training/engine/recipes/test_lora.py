@@ -23,7 +23,7 @@ from training.engine.files import TrainingError
 from training.engine.loop.loop import Loop
 from training.engine.networks.kohya import LAYERS
 from training.engine.networks.stable_diffusion import SAMPLERS, diffusers, encode_texts
-from training.engine.recipes import configure, load_drawer
+from training.engine.recipes import configure, load_generator
 from training.engine.recipes.base import Source
 from training.engine.recipes.lora import FILE, LoraConfig, LoraTraining, Model, load
 
@@ -287,9 +287,9 @@ def test_one_seed_is_one_picture_in_any_company(model: Model) -> None:
 
 def test_belief_0_is_the_unconditional_model(model: Model) -> None:
     told = model.draw(["a red square"], [1], belief=0.0, steps=2, guidance=4.0)
-    untold = model.draw([" "], [1], steps=2, guidance=1.0)
-    assert np.array_equal(told, untold)
-    assert np.array_equal(untold, model.draw(["a blue square"], [1], steps=2, guidance=0.0))
+    unconditional = model.draw([" "], [1], steps=2, guidance=1.0)
+    assert np.array_equal(told, unconditional)
+    assert np.array_equal(unconditional, model.draw(["a blue square"], [1], steps=2, guidance=0.0))
 
 
 def test_prompts_may_be_long_and_of_any_script(model: Model) -> None:
@@ -346,7 +346,7 @@ def test_a_run_on_a_plain_folder_ends_with_a_model(
     run = write_run(tmp_path / "run", tmp_path / "mine", cache, recipe="lora", options=options)
     assert main(["fit", str(run)]) == 0
     assert (run / "model" / FILE).exists()
-    assert load_drawer(run / "model").draw(["square"], [1]).shape == (1, 32, 32, 3)
+    assert load_generator(run / "model").draw(["square"], [1]).shape == (1, 32, 32, 3)
 
 
 def test_one_picture_of_which_nothing_is_said_is_enough(
