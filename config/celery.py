@@ -1,4 +1,4 @@
-"""The Celery app; tasks live in each app's `jobs` module."""
+"""The Celery app; tasks live in each app's `tasks` module."""
 
 import os
 from typing import Any
@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("tessera")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(related_name="jobs")
+app.autodiscover_tasks()
 
 _imported_by = os.getpid()
 
