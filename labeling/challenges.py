@@ -126,7 +126,7 @@ def answer(
             challenge=challenge,
             seconds=seconds,
         )
-        reservations.release(asked, until=challenge.held_until)
+        reservations.release(asked, until=challenge.reserved_until)
         if outcome.passed is not None:
             Challenge.objects.filter(pk=challenge.pk).update(passed=outcome.passed)
     return outcome
@@ -136,7 +136,7 @@ def skip(*, challenge: Challenge) -> None:
     """Put it aside unanswered; its questions go to others. Raises AlreadyAnswered or Expired."""
     with transaction.atomic():
         _claim(challenge, skipped=True)
-        reservations.release(challenge.questions, until=challenge.held_until)
+        reservations.release(challenge.questions, until=challenge.reserved_until)
 
 
 def wording(challenge: Challenge) -> tuple[str, str, str]:
@@ -226,7 +226,7 @@ def _store(
         questions=[pick.question for pick in picks if pick.question is not None],
         tiles=[pick.tile for pick in picks],
         reasons=[pick.reason for pick in picks],
-        held_until=until,
+        reserved_until=until,
         expires_at=now + timedelta(seconds=settings.CHALLENGE_SECONDS),
     )
 
@@ -239,7 +239,7 @@ def _let_lapse(annotator: Annotator) -> None:
     newest = pending.order_by("-expires_at").select_for_update(skip_locked=True, no_key=True)
     for challenge in newest[PENDING_MOST - 1 : PENDING_MOST + 50]:
         Challenge.objects.filter(pk=challenge.pk).update(expires_at=timezone.now())
-        reservations.release(challenge.questions, until=challenge.held_until)
+        reservations.release(challenge.questions, until=challenge.reserved_until)
 
 
 def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool = False) -> None:

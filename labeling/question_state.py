@@ -14,14 +14,14 @@ from labeling.models import Question
 State = Question.State
 
 FINISHED = 1 / 3  # of what was begun is brought to an end before more is begun
-HEARD = 1.0  # log-odds from which on a model's opinion stands for one of the answers needed
+MODEL_ANSWER_SHIFT = 1.0  # of the prior, in log-odds, from which on the model stands for an answer
 FORESEEN = 12  # answers ahead, beyond which nothing is reckoned
 SLACK = 2  # a retired question opens again at so many times what retired it: doubt, or worth
 
 _COLUMNS = {
     "prior": "float8",
-    "opinion": "float8",
-    "told": "float8",
+    "model_probability": "float8",
+    "prior_shift": "float8",
     "probability": "float8",
     "answers_count": "int",
     "yes_count": "int",
@@ -71,7 +71,8 @@ def answers_needed(question: Question, *, belief: float) -> int:
     A model that clearly says the same stands for one of them, but never for all.
     """
     least = question.project.answers_min
-    if least > 1 and (question.told if belief >= 0.5 else -question.told) >= HEARD:
+    agreement = question.prior_shift if belief >= 0.5 else -question.prior_shift
+    if least > 1 and agreement >= MODEL_ANSWER_SHIFT:
         least -= 1
     return max(least, question.answers_wanted)
 

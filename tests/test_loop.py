@@ -133,14 +133,14 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path):
     clip = train(snapshot, "clip")
     assert wait_for_feedback(clip)["opinions"]
     assert clip.current and clip.verdict["promoted"] and clip.promotions.get().by_gate
-    assert asked.filter(opinion__isnull=False).exclude(told=0).exists()
+    assert asked.filter(model_probability__isnull=False).exclude(prior_shift=0).exists()
 
     # what it sees in all tiles stays, and is learned from with what people say
     seen = features.of(Project.objects.get())
     assert seen is not None and len(seen.tiles) == 32 and len(seen.texts) == 2
     assert Recomputation.objects.get().wanted
     call_command("aggregate", project="orchard")
-    assert all(concept.trusted_on for concept in Concept.objects.all())
+    assert all(concept.known_when_fitted for concept in Concept.objects.all())
 
     # another draws, and what it drew is asked about, marked as generated
     diffusion = train(snapshot, "diffusion")

@@ -127,16 +127,18 @@ def spoken(model: Model) -> QuerySet[Question]:
 
 
 def beliefs(model: Model) -> list[float]:
-    """For each of these pictures, what people's answers alone say, without a CLIP's opinion."""
+    """For each of these pictures, what people's answers alone say, without a CLIP's prediction."""
     return [
-        _without(told, probability)
-        for told, probability in spoken(model).order_by("pk").values_list("told", "probability")
+        _without(shift, probability)
+        for shift, probability in spoken(model)
+        .order_by("pk")
+        .values_list("prior_shift", "probability")
     ]
 
 
-def _without(told: float, probability: float) -> float:
+def _without(shift: float, probability: float) -> float:
     sure = min(max(probability, CERTAIN), 1 - CERTAIN)
-    return 1 / (1 + math.exp(told) * (1 - sure) / sure)
+    return 1 / (1 + math.exp(shift) * (1 - sure) / sure)
 
 
 def _answers(model: Model, rival: Model | None) -> int:

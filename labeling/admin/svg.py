@@ -22,15 +22,15 @@ def belief(question: Question) -> SafeString:
 
 
 def belief_scale(question: Question) -> SafeString:
-    """The same, large: with the prior, the model's opinion, and where the project settles."""
+    """The same, large: with the prior, the model's probability, and where the project settles."""
     settle_at = question.project.settle_at
     marks: list[tuple[str, float, str]] = [
         ("settle", 1 - settle_at, "settles as no"),
         ("settle", settle_at, "settles as yes"),
         ("prior", question.prior, "before any answer"),
     ]
-    if question.opinion is not None:
-        marks.append(("opinion", question.opinion, "the model's opinion"))
+    if question.model_probability is not None:
+        marks.append(("model", question.model_probability, "the model's probability"))
     lines = format_html_join(
         "",
         '<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"><title>{}: {}</title></line>',

@@ -38,7 +38,7 @@ class QuestionOut(serializers.ModelSerializer[Question]):
             "state",
             "probability",
             "prior",
-            "opinion",
+            "model_probability",
             "verdict",
             "answers_count",
             "yes_count",

@@ -28,7 +28,8 @@ JOIN labeling_annotator AS who ON who.id = annotator_id
 WHERE question.project_id = {project} AND answer.id <= {newest} AND NOT who.blocked
 """
 _QUESTIONS = """
-SELECT id, prior, coalesce(opinion, 'NaN'), probability, answers_count::bigint, yes_count::bigint,
+SELECT id, prior, coalesce(model_probability, 'NaN'), probability,
+    answers_count::bigint, yes_count::bigint,
     CASE verdict WHEN true THEN 1::int2 WHEN false THEN 0::int2 ELSE -1::int2 END, state = 'gold'
 FROM labeling_question AS question
 WHERE project_id = {project} AND (
@@ -44,7 +45,7 @@ class Asked:
 
     id: Ids
     prior: Floats
-    opinion: Floats  # NaN: none
+    model_probability: Floats  # NaN: none
     probability: Floats
     count: Ids
     yes: Ids

@@ -90,7 +90,7 @@ def replace(*, project: Project, path: Path) -> None:
         name = default_storage.save(name, file)
     Project.objects.filter(pk=project.pk).update(features=name)
     project.features.name = name
-    Concept.objects.filter(project=project).update(trusted_on=0)
+    Concept.objects.filter(project=project).update(known_when_fitted=0)
     if old:
         default_storage.delete(old)
 

@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _ASKED = """
-SELECT id, tile_id, prior, told, coalesce(opinion, 'NaN'),
+SELECT id, tile_id, prior, prior_shift, coalesce(model_probability, 'NaN'),
     CASE verdict WHEN true THEN 1::int2 WHEN false THEN 0::int2 ELSE -1::int2 END
 FROM labeling_question WHERE kind = 'concept' AND concept_id = {concept}
 """
@@ -101,15 +101,15 @@ def shift(opinion: float, concept: Concept | None) -> float:
 
     It never settles a question without as many answers as the project asks for.
     """
-    base, factor = (concept.prevalence, concept.trust) if concept else (0.5, CAUTIOUS)
+    base, factor = (concept.prevalence, concept.model_weight) if concept else (0.5, CAUTIOUS)
     gain = log_odds(opinion) - log_odds(base)
     return factor * min(max(gain, -LARGEST), LARGEST)
 
 
 def hear(question: Question, opinion: float, told: float) -> None:
     """Put an opinion, and the move of the log-odds that it means, in the place of the last one."""
-    move = told - question.told
-    question.opinion, question.told = opinion, told
+    move = told - question.prior_shift
+    question.model_probability, question.prior_shift = opinion, told
     question.prior = probability(log_odds(question.prior) + move)
     if question.state == Question.State.OPEN:
         question.probability = probability(log_odds(question.probability) + move)
@@ -132,7 +132,7 @@ def refresh(*, work: Work) -> int:
     try:
         for concept, known in due:
             changed += _listen(concept, seen, work)
-            Concept.objects.filter(pk=concept.pk).update(trusted_on=max(known, 1))
+            Concept.objects.filter(pk=concept.pk).update(known_when_fitted=max(known, 1))
     except (OSError, SafetensorError) as error:  # the rest goes on without them
         logger.warning("The features of %s cannot be read: %s", work.project, error)
     return changed
@@ -156,7 +156,7 @@ def _due(project: Project) -> Iterator[tuple[Concept, int]]:
     known = Q(questions__answers_count__gt=0) | Q(questions__verdict__isnull=False)
     counted = project.concepts.annotate(known=Count("questions", filter=known))
     for concept in counted.order_by("pk"):
-        if not concept.trusted_on or concept.known > GROWTH * concept.trusted_on:
+        if not concept.known_when_fitted or concept.known > GROWTH * concept.known_when_fitted:
             yield concept, concept.known
 
 
@@ -168,7 +168,7 @@ def _listen(concept: Concept, seen: Features, work: Work) -> int:
     gain = _gain(opinion, concept)
     fresh = asked.known & np.isfinite(opinion) & ~np.isin(asked.id, seen.learned)
     factor = trust(gain[fresh], asked.before[fresh], asked.said[fresh])
-    Concept.objects.filter(pk=concept.pk).update(trust=factor)
+    Concept.objects.filter(pk=concept.pk).update(model_weight=factor)
     return _write(asked, opinion, factor * gain, work)
 
 

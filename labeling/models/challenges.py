@@ -39,8 +39,8 @@ class Challenge(models.Model):
     reasons = ArrayField(models.CharField(max_length=9), default=list)
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
-    held_until = models.DateTimeField(
-        null=True, blank=True, help_text="Until then its open questions are held for it."
+    reserved_until = models.DateTimeField(
+        null=True, blank=True, help_text="Until then its open questions are reserved for it."
     )
     answered_at = models.DateTimeField(null=True, blank=True)
     skipped = models.BooleanField(default=False)

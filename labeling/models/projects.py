@@ -78,15 +78,15 @@ class Concept(models.Model):
     prevalence = models.FloatField(
         default=0.1, validators=_share, help_text="Share of tiles believed to show it."
     )
-    trust = models.FloatField(
+    model_weight = models.FloatField(
         default=0.5,
         editable=False,
-        help_text="How far the model's word on it counts: 0 not at all, 1 as it is.",
+        help_text="The factor on the model's log-odds: 0 ignores the model, 1 takes it as it is.",
     )
-    trusted_on = models.PositiveIntegerField(
+    known_when_fitted = models.PositiveIntegerField(
         default=0,
         editable=False,
-        help_text="Questions that were known when that was learned; 0: it is to be learned anew.",
+        help_text="Known questions when the model weight was fitted; 0: it is to be fitted anew.",
     )
 
     class Meta:

@@ -18,7 +18,7 @@ class Question(models.Model):
     """Tile × text, with the probability that the text is true of the tile.
 
     `probability` is the belief now, `prior` what it was before any answer (the concept's
-    prevalence, an import's word or the model's opinion). `verdict` is the truth where it is
+    prevalence, an import's word or the model's probability). `verdict` is the truth where it is
     known: of a gold question, or decided by a reviewer; it clamps the probability to 0 or 1.
     """
 
@@ -57,11 +57,13 @@ class Question(models.Model):
 
     state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
     prior = models.FloatField(default=0.5)
-    opinion = models.FloatField(null=True, blank=True, help_text="The model's probability.")
-    told = models.FloatField(
+    model_probability = models.FloatField(
+        null=True, blank=True, help_text="The model's probability."
+    )
+    prior_shift = models.FloatField(
         default=0.0,
         db_default=0.0,
-        help_text="What the opinion adds to the log-odds of the prior.",
+        help_text="What the model's probability adds to the log-odds of the prior.",
     )
     probability = models.FloatField(default=0.5)
     verdict = models.BooleanField(null=True, blank=True)
@@ -81,11 +83,11 @@ class Question(models.Model):
     answers_wanted = models.PositiveIntegerField(
         default=0, help_text="It stays open until it has this many: a reviewer reopened it."
     )
-    held = ArrayField(
+    reservations = ArrayField(
         models.DateTimeField(),
         default=list,
         blank=True,
-        help_text="Until when it is reserved, once for each who has it. In no index.",
+        help_text="When each of its reservations expires. In no index.",
     )
     priority = models.FloatField(default=0.0, help_text="How much one more answer is wanted.")
     random_key = models.FloatField(help_text="Uniform in [0, 1), drawn once.")

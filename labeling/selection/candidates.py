@@ -181,7 +181,7 @@ def _part(window: Window, starts: Sequence[_Start], number: int) -> str:
     """
     value = "(SELECT value FROM labeling_concept WHERE id = w.concept_id)" if window.mixed else "1"
     hers = "SELECT 1 FROM labeling_answer WHERE question_id = w.id AND annotator_id = %(annotator)s"
-    read = f"id, tile_id, held, told, {_READ}"
+    read = f"id, tile_id, reservations, prior_shift, {_READ}"
     rows = f"SELECT {read} FROM labeling_question WHERE {window.condition}"
     steps = (
         f"({rows} AND {step} ORDER BY {order} LIMIT {'ALL' if most is None else most})"

@@ -13,7 +13,7 @@ from django.db import connection
 
 from labeling.aggregation.online import ONE, log_odds
 from labeling.models import Project
-from labeling.question_state import HEARD
+from labeling.question_state import MODEL_ANSWER_SHIFT
 
 RESERVATION_TIME = timedelta(
     minutes=2
@@ -28,13 +28,13 @@ _NEEDS = """greatest(1, {q}.answers_wanted - {q}.answers_count, least(
     %(cap)s - {q}.answers_count,
     greatest(
         %(least)s - {q}.answers_count - (%(least)s > 1 AND %(heard)s <=
-            CASE WHEN {q}.probability >= 0.5 THEN {q}.told ELSE -{q}.told END)::int,
+            CASE WHEN {q}.probability >= 0.5 THEN {q}.prior_shift ELSE -{q}.prior_shift END)::int,
         ceil((%(certain)s - abs(
             ln(greatest({q}.probability, %(edge)s) / greatest(1 - {q}.probability, %(edge)s))
         )) / %(step)s)
     )
 ))"""
-_HELD = "(SELECT count(*) FROM unnest({q}.held) AS until WHERE until > %(now)s)"
+_HELD = "(SELECT count(*) FROM unnest({q}.reservations) AS until WHERE until > %(now)s)"
 
 _TAKE = """
 WITH free AS (
@@ -43,7 +43,8 @@ WITH free AS (
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE labeling_question AS q
-SET held = array(SELECT until FROM unnest(q.held) AS until WHERE until > %(now)s) || %(until)s
+SET reservations = %(until)s
+    || array(SELECT until FROM unnest(q.reservations) AS until WHERE until > %(now)s)
 FROM free WHERE q.id = free.id
 RETURNING q.id
 """
@@ -51,18 +52,19 @@ RETURNING q.id
 _GIVE_BACK = """
 WITH mine AS (
     SELECT id FROM labeling_question
-    WHERE id = ANY(%(questions)s) AND held @> ARRAY[%(until)s]
+    WHERE id = ANY(%(questions)s) AND reservations @> ARRAY[%(until)s]
     ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE labeling_question AS q
-SET held = held[:array_position(held, %(until)s) - 1] || held[array_position(held, %(until)s) + 1:]
+SET reservations = reservations[:array_position(reservations, %(until)s) - 1]
+    || reservations[array_position(reservations, %(until)s) + 1:]
 FROM mine WHERE q.id = mine.id
 """
 
 
 def free(question: str) -> str:
     """SQL: whether fewer people have it in hand than it needs. Reads the names of `terms`."""
-    free = f"(cardinality({{q}}.held) = 0 OR {_HELD} < {_NEEDS})"
+    free = f"(cardinality({{q}}.reservations) = 0 OR {_HELD} < {_NEEDS})"
     return free.format(q=question)
 
 
@@ -72,7 +74,7 @@ def terms(project: Project, *, now: datetime) -> dict[str, Any]:
         "now": now,
         "cap": project.answers_cap,
         "least": project.answers_min,
-        "heard": HEARD,
+        "heard": MODEL_ANSWER_SHIFT,
         "certain": log_odds(project.settle_at),
         "edge": EDGE,
         "step": ONE,

@@ -200,8 +200,8 @@ SELECT id, 1, 0, 0, 0, 64, 64 FROM labeling_image WHERE project_id = %(project)s
 """
 _QUESTIONS = """
 INSERT INTO labeling_question (project_id, tile_id, kind, grid, concept_id, text, source, state,
-    prior, probability, verdict, answers_count, yes_count, disagreement, answers_wanted, held,
-    priority, random_key, created_at)
+    prior, probability, verdict, answers_count, yes_count, disagreement, answers_wanted,
+    reservations, priority, random_key, created_at)
 SELECT %(project)s, id, 'concept', 1, %(first)s + n %% %(concepts)s, '', 'import',
     CASE WHEN gold THEN 'gold' ELSE 'open' END, p, CASE WHEN gold THEN round(p) ELSE p END,
     CASE WHEN gold THEN p > .5 END, 0, 0, 0, 0, '{}',

@@ -68,17 +68,17 @@ def test_one_in_three_that_was_begun_is_finished_first(alice, question, random_k
 
 
 @pytest.mark.parametrize(
-    ("told", "state"), [(-2.0, State.SETTLED), (2.0, State.OPEN), (0, State.OPEN)]
+    ("shift", "state"), [(-2.0, State.SETTLED), (2.0, State.OPEN), (0, State.OPEN)]
 )
-def test_a_model_that_clearly_says_the_same_stands_for_one_person(alice, question, told, state):
-    Question.objects.filter(pk=question.pk).update(probability=0.02, prior=0.02, told=told)
+def test_a_model_that_clearly_says_the_same_stands_for_one_person(alice, question, shift, state):
+    Question.objects.filter(pk=question.pk).update(probability=0.02, prior=0.02, prior_shift=shift)
     say(alice, question, False)
     assert question.state == state
 
 
 def test_a_model_never_stands_for_all(question):
-    question.told, question.probability, question.project.answers_min = -3.0, 0.001, 1
-    question_state.judge(question)
+    question.prior_shift, question.probability, question.project.answers_min = -3.0, 0.001, 1
+    question_state.update_state(question)
     assert question.state == State.OPEN
 
 

@@ -42,7 +42,7 @@ def test_a_clip_run_shows_its_progress_and_its_opinions_move_the_open_questions(
     assert "step" in said and f"Run {run.pk} succeeded: {run.folder}/model" in said
     asked = Question.objects.filter(state=Question.State.OPEN)
     assert f"{asked.count()} opinions" in said and "It is the current model now" in said
-    assert not asked.filter(opinion=None).exists()
+    assert not asked.filter(model_probability=None).exists()
 
 
 def test_without_wait_the_run_is_left_to_a_worker(snapshot: Snapshot) -> None:

@@ -195,7 +195,7 @@ def test_a_few_answers_are_no_news(make: Make) -> None:
 def test_people_judge_without_the_models_opinion(make: Make) -> None:
     model = make()
     answered(model, 0.5, count=1)
-    Question.objects.update(told=3.0, probability=0.95)
+    Question.objects.update(prior_shift=3.0, probability=0.95)
     (belief,) = promotion.beliefs(model)
     assert belief == pytest.approx(0.486, abs=0.001)
 

@@ -90,15 +90,17 @@ def right(project: Project) -> float:
 def test_without_features_nothing_is_learned(field):
     ask(field, crowd(2, 0.9), last=40)
     review.recompute(project=field)
-    assert set(Question.objects.values_list("opinion", "told", "prior")) == {(None, 0.0, 0.5)}
-    assert Concept.objects.get().trusted_on == 0
+    assert set(Question.objects.values_list("model_probability", "prior_shift", "prior")) == {
+        (None, 0.0, 0.5)
+    }
+    assert Concept.objects.get().known_when_fitted == 0
 
 
 def test_a_good_model_is_trusted_and_knows_what_nobody_was_asked(field, tmp_path):
     ask(field, crowd(3, 0.9), last=60)
     see(field, tmp_path / "seen", tells=3.0)
     review.recompute(project=field)
-    assert Concept.objects.get().trust > 0.7
+    assert Concept.objects.get().model_weight > 0.7
     asked = list(Question.objects.filter(answers_count=0).select_related("tile__image"))
     assert len(asked) == 100 and all(question.state == "open" for question in asked)
     assert np.mean([question.label == is_duck(question) for question in asked]) > 0.95
@@ -127,8 +129,8 @@ def test_a_good_model_saves_answers(field, tmp_path):
 
 def test_a_bad_model_is_ignored(field, tmp_path):
     assert until_settled(field, tmp_path / "seen", tells=0.0) > 3.5
-    moves = [abs(told) for told in Question.objects.values_list("told", flat=True)]
-    assert np.mean(moves) < 0.3 and Concept.objects.get().trust < 0.5
+    moves = [abs(told) for told in Question.objects.values_list("prior_shift", flat=True)]
+    assert np.mean(moves) < 0.3 and Concept.objects.get().model_weight < 0.5
 
 
 def test_what_a_model_was_trained_on_does_not_speak_for_it(field, tmp_path):
@@ -137,7 +139,7 @@ def test_what_a_model_was_trained_on_does_not_speak_for_it(field, tmp_path):
     known = np.array(Question.objects.filter(answers_count__gt=0).values_list("pk", flat=True))
     see(field, tmp_path / "seen", tells=3.0, learned=known)
     review.recompute(project=field)
-    assert Concept.objects.get().trust == pytest.approx(0.5, abs=1e-3)
+    assert Concept.objects.get().model_weight == pytest.approx(0.5, abs=1e-3)
 
 
 def test_with_few_answers_the_model_keeps_the_opinion_that_it_has(field, tmp_path):
@@ -146,7 +148,7 @@ def test_with_few_answers_the_model_keeps_the_opinion_that_it_has(field, tmp_pat
     model_prior.store({first.pk: 0.8})
     see(field, tmp_path / "seen", tells=3.0)
     review.recompute(project=field)
-    held = Question.objects.exclude(opinion=None).values_list("pk", "opinion")
+    held = Question.objects.exclude(model_probability=None).values_list("pk", "model_probability")
     assert list(held) == [(first.pk, 0.8)]
 
 
@@ -155,9 +157,9 @@ def test_recomputing_again_hears_the_model_no_louder(field, tmp_path):
     see(field, tmp_path / "seen", tells=3.0)
     found = []
     for _ in range(4):
-        Concept.objects.update(trusted_on=0)
+        Concept.objects.update(known_when_fitted=0)
         review.recompute(project=field)
-        told = Question.objects.order_by("pk").values_list("told", flat=True)
+        told = Question.objects.order_by("pk").values_list("prior_shift", flat=True)
         found.append(np.array(told))
     assert 2 < np.abs(found[0]).mean() < 3
     assert np.abs(found[3] - found[2]).mean() < 0.02
@@ -172,7 +174,7 @@ def test_it_learns_anew_once_a_fifth_more_is_known(field, tmp_path):
     for last, known in ((66, 60), (80, 80)):
         ask(field, people, last=last)
         review.recompute(project=field)
-        assert Concept.objects.get().trusted_on == known
+        assert Concept.objects.get().known_when_fitted == known
 
 
 def test_a_picture_without_features_has_no_opinion(field, tmp_path):
@@ -181,8 +183,10 @@ def test_a_picture_without_features_has_no_opinion(field, tmp_path):
     dice = np.random.default_rng(0).standard_normal((100, WIDTH)).astype(np.float16)
     see(field, tmp_path / "seen", tells=3.0, tiles=tiles, images=dice)
     review.recompute(project=field)
-    assert Question.objects.filter(opinion=None).count() == 60
-    assert set(Question.objects.filter(opinion=None).values_list("told", flat=True)) == {0.0}
+    assert Question.objects.filter(model_probability=None).count() == 60
+    assert set(
+        Question.objects.filter(model_probability=None).values_list("prior_shift", flat=True)
+    ) == {0.0}
 
 
 def test_features_that_are_no_numbers_give_no_opinion(field, tmp_path):
@@ -192,7 +196,7 @@ def test_features_that_are_no_numbers_give_no_opinion(field, tmp_path):
     rows[150] = np.inf
     see(field, tmp_path / "seen", tells=0.0, images=rows)
     review.recompute(project=field)
-    assert Question.objects.filter(opinion=None).count() == 2
+    assert Question.objects.filter(model_probability=None).count() == 2
 
 
 @pytest.mark.parametrize(
@@ -210,7 +214,7 @@ def test_a_hostile_file_of_features_is_left_alone(field, tmp_path, caplog, conte
     Path(default_storage.path(field.features.name)).write_bytes(content)
     assert review.recompute(project=field) is not None
     assert "cannot be used" in caplog.text
-    assert set(Question.objects.values_list("opinion", flat=True)) == {None}
+    assert set(Question.objects.values_list("model_probability", flat=True)) == {None}
 
 
 def test_a_truncated_or_missing_file_of_features_is_left_alone(field, tmp_path, caplog):
@@ -273,7 +277,7 @@ def test_an_opinion_moves_what_is_believed_and_wanted(shapes):
     question = Question.objects.filter(kind="concept", state="open").first()
     assert model_prior.store({question.pk: 0.9}) == 1
     question.refresh_from_db()
-    assert question.opinion == 0.9
+    assert question.model_probability == 0.9
     assert 0.7 < question.probability < 0.9 and question.prior == question.probability
     assert 0 < question.priority < 1
 
@@ -290,14 +294,14 @@ def test_a_new_opinion_takes_the_place_of_the_old(shapes):
     for opinion in (0.99, 0.01, 0.5):
         model_prior.store({question.pk: opinion})
     question.refresh_from_db()
-    assert question.opinion == 0.5 and question.probability == pytest.approx(0.5)
+    assert question.model_probability == 0.5 and question.probability == pytest.approx(0.5)
 
 
 def test_an_opinion_leaves_known_truths_alone(shapes):
     gold = Question.objects.filter(state="gold", verdict=False).first()
     model_prior.store({gold.pk: 0.99})
     gold.refresh_from_db()
-    assert gold.opinion == 0.99 and gold.probability == 0 and gold.state == "gold"
+    assert gold.model_probability == 0.99 and gold.probability == 0 and gold.state == "gold"
 
 
 def test_opinions_of_questions_that_are_gone_are_left_out(shapes):

@@ -20,7 +20,7 @@ PEOPLE = 50
 
 def in_hand(question: Question) -> int:
     question.refresh_from_db()
-    return sum(until > timezone.now() for until in question.held)
+    return sum(until > timezone.now() for until in question.reservations)
 
 
 def take(question: Question) -> bool:
@@ -82,16 +82,16 @@ def test_what_is_put_aside_or_answered_goes_to_others(alice, shapes):
 
 @pytest.mark.django_db
 def test_a_forgotten_challenge_lets_go_by_itself(alice, bob, asked):
-    believe(asked, held=[timezone.now() - timedelta(seconds=1)] * 5)
+    believe(asked, reservations=[timezone.now() - timedelta(seconds=1)] * 5)
     assert take(asked) and in_hand(asked) == 1
     asked.refresh_from_db()
-    assert len(asked.held) == 1
+    assert len(asked.reservations) == 1
 
 
 @pytest.mark.django_db
 def test_of_two_equal_holds_one_is_given_back(asked):
     until = timezone.now() + reservations.RESERVATION_TIME
-    believe(asked, held=[until, until])
+    believe(asked, reservations=[until, until])
     reservations.release([asked.pk], until=until)
     assert in_hand(asked) == 1
 
@@ -102,7 +102,7 @@ def test_challenges_that_lapse_hold_nothing(alice, shapes):
         challenges.issue(annotator=alice, project=shapes, kind="verify")
     pending = Challenge.objects.filter(answered_at=None, expires_at__gt=timezone.now())
     held = {pk for challenge in pending for pk in challenge.questions}
-    in_hands = Question.objects.exclude(held=[])
+    in_hands = Question.objects.exclude(reservations=[])
     assert set(in_hands.values_list("pk", flat=True)) <= held
 
 
@@ -137,13 +137,13 @@ def test_nobody_waits_for_those_who_are_blocked(mallory, shapes, ada):
     review.block(annotator=mallory, by=ada)
     mallory.refresh_from_db()
     assert challenges.issue(annotator=mallory, project=shapes, kind="grid").questions
-    assert not Question.objects.exclude(held=[]).exists()
+    assert not Question.objects.exclude(reservations=[]).exists()
 
 
 @pytest.mark.django_db
 def test_an_answer_that_comes_late_still_counts(alice, asked):
     challenge = challenges.issue(annotator=alice, project=asked.project, kind="grid")
-    Question.objects.update(held=[])
+    Question.objects.update(reservations=[])
     Question.objects.filter(pk__in=challenge.questions, state=State.OPEN).update(
         state=State.SETTLED, settled_at=timezone.now()
     )
@@ -160,8 +160,8 @@ BEGIN
         SELECT FROM unnest(NEW.questions, NEW.reasons) AS asked(id, reason)
         JOIN labeling_question AS q USING (id)
         WHERE reason IN ('wanted', 'random') AND (
-            q.state <> 'open' OR NOT q.held @> ARRAY[NEW.held_until]
-            OR cardinality(q.held) + q.answers_count > %s
+            q.state <> 'open' OR NOT q.reservations @> ARRAY[NEW.reserved_until]
+            OR cardinality(q.reservations) + q.answers_count > %s
         )
     ) THEN
         RAISE 'somebody is asked what is not to be had';
@@ -211,7 +211,7 @@ def test_fifty_at_once_are_never_asked_for_more_than_is_needed(watched):
     asked = Question.objects.filter(kind="concept").exclude(state=State.GOLD)
     assert max(asked.values_list("answers_count", flat=True)) <= watched.answers_cap
     assert not asked.filter(answers_count__lt=watched.answers_min, state=State.SETTLED).exists()
-    assert not asked.exclude(held=[]).exists()
+    assert not asked.exclude(reservations=[]).exists()
     given = Counter(Answer.objects.values_list("question", flat=True))
     assert all(given[q.pk] == q.answers_count for q in asked)
 
