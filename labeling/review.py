@@ -1,53 +1,16 @@
-"""What the answers add up to, and what reviewers decide."""
-
-from dataclasses import dataclass
+"""A reviewer decides: what is true of a question, and whose answers count."""
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Exists, Model, OuterRef, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Model
 
-from labeling import answers, quality, question_state
-from labeling.inference import lease, model_prior, posteriors, prevalence
-from labeling.models import Annotator, Answer, Project, Question
+from labeling import answers, question_state
+from labeling.inference import lease
+from labeling.models import Annotator, Answer, Question
 
 State = Question.State
 AT_ONCE = 1_000  # answers of somebody blocked or unblocked whose questions do not have to wait
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How far a project is."""
-
-    images: int
-    questions: int
-    open: int
-    settled: int
-    ambiguous: int
-    gold: int
-    answers: int  # but for blocked annotators'
-    annotators: int
-
-
-def recompute(*, project: Project) -> int | None:
-    """Believe anew, from all answers at once, and rate all annotators. Gives how many changed.
-
-    None where somebody is at it. Nobody who answers or decides meanwhile waits for longer than a
-    batch, and nothing that they say is lost.
-    """
-    with lease.at_work(project) as work:
-        if work is None:
-            return None
-        newest, complete = lease.newest()
-        prevalence.update(work=work)
-        model_prior.refresh(work=work)
-        changed, blind = posteriors.believe(work, newest=newest)
-        work.beat(changed=changed)
-        quality.take(project=project, blind=blind)
-        if complete:
-            Project.objects.filter(pk=project.pk).update(aggregated_to=newest)
-    return changed
 
 
 def decide(*, question: Question, value: bool, by: User) -> Question:
@@ -82,26 +45,6 @@ def block(*, annotator: Annotator, by: User) -> int:
 def unblock(*, annotator: Annotator, by: User) -> int:
     """Let an annotator's answers count again. Gives how many labels changed."""
     return _set_blocked(annotator, False, by)
-
-
-def summary(*, project: Project) -> Summary:
-    """How many questions are in each state, how many answers were given, by how many people."""
-    by_state = {
-        state: (count, given)
-        for state, count, given in Question.objects.filter(project=project)
-        .order_by()
-        .values_list("state")
-        .annotate(count=Count("pk"), given=Coalesce(Sum("answers_count"), 0))
-    }
-    theirs = Answer.objects.filter(annotator=OuterRef("pk"), question__project=project)
-    counts = {str(state): by_state.get(state, (0, 0))[0] for state in State.values}
-    return Summary(
-        images=project.images.count(),
-        questions=sum(counts.values()),
-        answers=sum(given for _, given in by_state.values()),
-        annotators=Annotator.objects.filter(Exists(theirs)).count(),
-        **counts,
-    )
 
 
 def _set_blocked(annotator: Annotator, blocked: bool, by: User) -> int:

@@ -8,8 +8,8 @@ from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from labeling import review, snapshots
-from labeling.inference import lease
+from labeling import snapshots
+from labeling.inference import lease, recompute
 from labeling.models import Challenge, Project, Snapshot
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def aggregate(project_id: int) -> None:
     """Recompute one project, unless somebody is at it."""
     project = Project.objects.filter(pk=project_id).first()
     if project is not None:
-        review.recompute(project=project)
+        recompute.run(project=project)
 
 
 @shared_task

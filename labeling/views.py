@@ -11,7 +11,7 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView, TemplateView
 
-from labeling import review
+from labeling import progress
 from labeling.models import Challenge, Project
 
 SUMMARY_SECONDS = 30  # for which the figures of the first page are kept
@@ -51,11 +51,11 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     return render(request, "sign_up.html", {"form": form})
 
 
-def _summary(project: Project) -> review.Summary:
+def _summary(project: Project) -> progress.Progress:
     """Counted now and then: it takes a while where there are many questions."""
     key = f"pages-summary-{project.pk}"
-    kept: review.Summary | None = cache.get(key)
-    summary = kept or review.summary(project=project)
+    kept: progress.Progress | None = cache.get(key)
+    summary = kept or progress.measure(project=project)
     if not kept:
         cache.set(key, summary, SUMMARY_SECONDS)
     return summary

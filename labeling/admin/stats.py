@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from labeling import agreement as agreements
-from labeling import review
+from labeling import progress as project_progress
 from labeling.admin import svg
 from labeling.models import Project, Question
 
@@ -33,7 +33,7 @@ def forget(project: Project) -> None:
 
 
 def _progress(project: Project) -> dict[str, Any]:
-    summary = review.summary(project=project)
+    summary = project_progress.measure(project=project)
     counts = [(str(state), int(getattr(summary, state))) for state in PARTS]
     total = sum(count for _, count in counts)
     return {

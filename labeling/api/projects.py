@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_field, extend_sch
 from rest_framework import generics, serializers
 from rest_framework.permissions import AllowAny
 
-from labeling import review
+from labeling import progress
 from labeling.api.pagination import ById
 from labeling.models import Project
 
@@ -62,6 +62,6 @@ def _summary(project: Project) -> dict[str, int]:
     key = f"summary:{project.pk}"
     found: dict[str, int] | None = cache.get(key)
     if found is None:
-        found = asdict(review.summary(project=project))
+        found = asdict(progress.measure(project=project))
         cache.set(key, found, SECONDS)
     return found

@@ -165,7 +165,7 @@ def recomputed() -> tuple[float, float, float]:
     """
     from django.db import connection
 
-    from labeling import review
+    from labeling.inference import recompute
     from labeling.models import Project
 
     work = challenges(100_000, seed=2)
@@ -173,7 +173,7 @@ def recomputed() -> tuple[float, float, float]:
     started, waits = time.perf_counter(), []
     child = os.fork()
     if not child:
-        review.recompute(project=Project.objects.get())
+        recompute.run(project=Project.objects.get())
         os._exit(0)
     for answer in work:
         waits.append(timed(answer))

@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from labeling import answers, quality, review
+from labeling.inference import recompute
 from labeling.models import Annotator, Answer, Measure, Question
 from tests.cast import truth
 
@@ -171,7 +172,7 @@ def test_a_project_without_answers_can_be_measured(shapes):
 def test_a_recomputation_takes_a_row(shapes, asked, alice, bob):
     for annotator in (alice, bob):
         say(annotator, {pk: truth(pk) for pk in asked})
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     row = quality.latest(project=shapes)
     assert row.alpha == 1
     gold = Question.objects.filter(pk__in=asked, state="gold").count()

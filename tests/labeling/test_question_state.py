@@ -18,7 +18,7 @@ def question(shapes) -> Question:
 def judged(question: Question, probability: float, yes: int, no: int) -> str:
     question.probability = probability
     question.yes_count, question.answers_count = yes, yes + no
-    question_state.judge(question)
+    question_state.update_state(question)
     return question.state
 
 

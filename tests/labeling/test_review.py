@@ -6,9 +6,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
-from labeling import answers, questions, review, tasks
+from labeling import answers, progress, questions, review, tasks
 from labeling.aggregation import binary
-from labeling.inference import lease, prevalence
+from labeling.inference import lease, prevalence, recompute
 from labeling.models import Annotator, Answer, Concept, Question, Tile
 from tests.cast import truth
 
@@ -37,7 +37,7 @@ def test_recomputing_finds_out_who_is_to_be_believed(shapes, opinions, alice, bo
     Annotator.objects.update(
         true_positives=0, true_negatives=0, false_positives=0, false_negatives=0
     )
-    assert review.recompute(project=shapes) > 0
+    assert recompute.run(project=shapes) > 0
     for pk, value in opinions.items():
         assert Question.objects.get(pk=pk).label == value
     ratings = [Annotator.objects.get(pk=a.pk).reliability for a in (alice, bob, mallory)]
@@ -46,15 +46,15 @@ def test_recomputing_finds_out_who_is_to_be_believed(shapes, opinions, alice, bo
 
 
 def test_recomputing_twice_changes_nothing_more(shapes, opinions):
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     before = list(Question.objects.order_by("pk").values())
-    assert review.recompute(project=shapes) == 0
+    assert recompute.run(project=shapes) == 0
     assert list(Question.objects.order_by("pk").values()) == before
 
 
 def test_it_counts_anew_what_annotators_did(shapes, opinions, alice):
     Annotator.objects.update(answers_count=7, gold_count=0, gold_right=0)
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     alice.refresh_from_db()
     gold = Question.objects.filter(state=State.GOLD).count()
     assert (alice.answers_count, alice.gold_count, alice.gold_right) == (len(opinions), gold, gold)
@@ -71,11 +71,11 @@ def test_it_keeps_answers_that_arrive_meanwhile(shapes, opinions, monkeypatch):
         return aggregate(*columns, **known)
 
     monkeypatch.setattr(binary, "aggregate", while_it_thinks)
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     question.refresh_from_db()
     assert question.answers_count == 4
     monkeypatch.undo()
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     question.refresh_from_db()
     assert question.answers_count == 4
 
@@ -83,7 +83,7 @@ def test_it_keeps_answers_that_arrive_meanwhile(shapes, opinions, monkeypatch):
 def test_it_leaves_gold_and_verdicts_alone(shapes, opinions, ada):
     question = Question.objects.filter(kind="concept").exclude(state=State.GOLD).first()
     review.decide(question=question, value=not opinions[question.pk], by=ada)
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     question.refresh_from_db()
     assert question.label != opinions[question.pk] and question.state == State.SETTLED
     for gold in Question.objects.filter(state=State.GOLD):
@@ -91,7 +91,7 @@ def test_it_leaves_gold_and_verdicts_alone(shapes, opinions, ada):
 
 
 def test_a_project_without_answers_can_be_recomputed(shapes):
-    assert review.recompute(project=shapes) == 0
+    assert recompute.run(project=shapes) == 0
 
 
 def test_a_concept_that_turns_out_rare_moves_what_nobody_answered(shapes, alice):
@@ -102,7 +102,7 @@ def test_a_concept_that_turns_out_rare_moves_what_nobody_answered(shapes, alice)
     say(alice, {question.pk: False for question in rest}, Answer.Reason.RANDOM)
     prevalence.LEAST, before = 10, prevalence.LEAST
     try:
-        review.recompute(project=shapes)
+        recompute.run(project=shapes)
     finally:
         prevalence.LEAST = before
     rare.refresh_from_db()
@@ -117,7 +117,7 @@ def test_what_was_chosen_for_its_belief_says_nothing_about_prevalence(shapes, al
     rare = Concept.objects.create(project=shapes, name="cat", phrase="a cat", prevalence=0.5)
     questions.ask_concepts(tiles=tiles, concepts=[rare])
     say(alice, {question.pk: False for question in Question.objects.filter(concept=rare)})
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     rare.refresh_from_db()
     assert rare.prevalence == 0.5
 
@@ -142,7 +142,7 @@ def test_a_reopened_question_is_asked_again_however_certain_it_looks(
     question = review.reopen(question=question, by=ada)
     assert question.state == State.OPEN and question.priority == 1.0
     assert question.settled_at is None
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     question.refresh_from_db()
     assert question.state == State.OPEN
     for annotator in (mallory, Annotator.objects.create(), Annotator.objects.create()):
@@ -186,7 +186,7 @@ def test_blocking_somebody_busy_changes_the_newest_at_once_and_the_rest_soon(
     shapes, opinions, mallory, ada, monkeypatch
 ):
     monkeypatch.setattr(review, "AT_ONCE", 5)
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     review.block(annotator=mallory, by=ada)
     mine = Question.objects.filter(kind="concept")
     assert mine.filter(answers_count=2).count() == 5
@@ -217,7 +217,7 @@ def test_whoever_is_unblocked_is_trusted_again(shapes, mallory, ada):
 
 def test_a_blocked_annotator_is_left_out_of_everything(shapes, opinions, mallory, ada):
     review.block(annotator=mallory, by=ada)
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     assert set(Question.objects.filter(kind="concept").values_list("answers_count", flat=True)) == {
         2
     }
@@ -227,16 +227,16 @@ def test_recomputing_forgets_what_only_blocked_people_said(shapes, mallory):
     question = Question.objects.filter(kind="concept", state=State.OPEN).first()
     say(mallory, {question.pk: True})
     Annotator.objects.filter(pk=mallory.pk).update(blocked=True)
-    assert review.recompute(project=shapes) == 1
+    assert recompute.run(project=shapes) == 1
     question.refresh_from_db()
     assert (question.probability, question.answers_count) == (question.prior, 0)
-    assert review.recompute(project=shapes) == 0
+    assert recompute.run(project=shapes) == 0
 
 
 def test_the_summary_counts_questions_by_state(shapes, alice):
     (first,) = Question.objects.filter(kind="concept", state=State.OPEN)[:1]
     say(alice, {first.pk: True})
-    summary = review.summary(project=shapes)
+    summary = progress.measure(project=shapes)
     assert (summary.images, summary.questions, summary.gold) == (24, 72, 12)
     assert (summary.open, summary.settled, summary.ambiguous) == (60, 0, 0)
     assert (summary.answers, summary.annotators) == (1, 1)
@@ -244,5 +244,5 @@ def test_the_summary_counts_questions_by_state(shapes, alice):
 
 def test_one_project_says_nothing_about_another(shapes, opinions, alice):
     other = type(shapes).objects.create(slug="other", name="Other")
-    assert review.recompute(project=other) == 0
-    assert review.summary(project=other).answers == 0
+    assert recompute.run(project=other) == 0
+    assert progress.measure(project=other).answers == 0

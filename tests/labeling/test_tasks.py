@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 
 from labeling import answers, challenges, snapshots, tasks
 from labeling.aggregation import binary
-from labeling.inference import lease
+from labeling.inference import lease, recompute
 from labeling.models import Answer, Challenge, Project, Question, Recomputation, Snapshot
 
 pytestmark = pytest.mark.django_db
@@ -17,13 +17,13 @@ pytestmark = pytest.mark.django_db
 
 def count(monkeypatch) -> list[Project]:
     done: list[Project] = []
-    recompute = tasks.labels.recompute
+    run = recompute.run
 
     def counted(*, project: Project) -> int:
         done.append(project)
-        return recompute(project=project)
+        return run(project=project)
 
-    monkeypatch.setattr(tasks.labels, "recompute", counted)
+    monkeypatch.setattr(recompute, "run", counted)
     return done
 
 
@@ -52,9 +52,9 @@ def test_it_does_nothing_while_somebody_is_at_it(shapes, alice):
         assert work is not None
         tasks.aggregate_due()
         assert Recomputation.objects.get().lease_token == work.token
-        assert tasks.labels.recompute(project=shapes) is None
+        assert recompute.run(project=shapes) is None
     assert Recomputation.objects.get().state == Recomputation.State.IDLE
-    assert tasks.labels.recompute(project=shapes) is not None
+    assert recompute.run(project=shapes) is not None
 
 
 def test_what_was_left_in_the_middle_is_taken_up_again(shapes, alice, monkeypatch):

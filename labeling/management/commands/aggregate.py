@@ -3,7 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import review
+from labeling import progress
+from labeling.inference import recompute
 from labeling.models import Project
 
 
@@ -17,10 +18,10 @@ class Command(BaseCommand):
         row = Project.objects.filter(slug=project).first()
         if row is None:
             raise CommandError(f"There is no project {project!r}.")
-        changed = review.recompute(project=row)
+        changed = recompute.run(project=row)
         if changed is None:
             raise CommandError(f"{row} is being recomputed already: wait until that is done.")
-        now = review.summary(project=row)
+        now = progress.measure(project=row)
         self.stdout.write(
             f"{now.answers:,} answers by {now.annotators:,} annotators: {changed:,} beliefs "
             f"changed; {now.settled:,} labels are settled, {now.ambiguous:,} ambiguous, "

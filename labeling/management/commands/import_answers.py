@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import review
 from labeling.imports import answers
+from labeling.inference import recompute
 from labeling.models import Project
 
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             imported = answers.load(path=file, project=row)
         except answers.Malformed as error:
             raise CommandError(str(error)) from None
-        changed = review.recompute(project=row)
+        changed = recompute.run(project=row)
         self.stdout.write(
             f"{imported.new:,} new of {imported.answers:,} answers by {imported.workers:,} people "
             f"about {imported.images:,} pictures; {changed:,} beliefs changed."

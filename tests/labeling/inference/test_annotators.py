@@ -2,9 +2,9 @@
 
 import pytest
 
-from labeling import answers, review
+from labeling import answers
 from labeling.inference import annotators as rating
-from labeling.inference import lease
+from labeling.inference import lease, recompute
 from labeling.inference.arrays import read
 from labeling.models import Annotator, Question
 from tests.cast import truth
@@ -29,14 +29,14 @@ def test_the_counts_are_such_that_the_coins_are_those_found(
         say(annotator, truths)
     say(Annotator.objects.create(pseudonym="carol"), dict.fromkeys(truths, True))
     seen = []
-    rate = rating.rate
+    update = rating.update_accuracies
 
     def looked_at(asked, given, found, **how):
         seen.append((given.annotators, found.inferred))
-        rate(asked, given, found, **how)
+        update(asked, given, found, **how)
 
-    monkeypatch.setattr(rating, "rate", looked_at)
-    review.recompute(project=shapes)
+    monkeypatch.setattr(rating, "update_accuracies", looked_at)
+    recompute.run(project=shapes)
     ((annotators, inferred),) = seen
     for annotator in Annotator.objects.filter(pk__in=[alice.pk, bob.pk]):
         place = annotators.tolist().index(annotator.pk)
@@ -55,7 +55,7 @@ def test_few_annotators_are_held_at_a_time(shapes, truths, monkeypatch):
     monkeypatch.setattr(
         rating, "_write", lambda figures, *rest: (sizes.append(len(figures)), write(figures, *rest))
     )
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     assert sizes == [3, 3, 1]
 
 

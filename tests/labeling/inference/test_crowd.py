@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.models import Count, F
 
 from labeling import answers, challenges, review
+from labeling.inference import recompute
 from labeling.models import Annotator, Answer, Challenge, Project, Question
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -66,7 +67,7 @@ def test_answers_and_recomputations_do_not_block_each_other(shapes, ada):
 
     def work(number: int) -> None:
         if number % 4 == 3:
-            review.recompute(project=shapes)
+            recompute.run(project=shapes)
         elif number % 4 == 2:
             review.block(annotator=people[number], by=ada)
             review.unblock(annotator=people[number], by=ada)
@@ -80,6 +81,6 @@ def test_answers_and_recomputations_do_not_block_each_other(shapes, ada):
             )
 
     at_once(work, range(CROWD))
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     counts = Question.objects.filter(kind="concept").values_list("answers_count", flat=True)
     assert set(counts) == {CROWD}

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from labeling import challenges, review
+from labeling import challenges
+from labeling.inference import recompute
 from labeling.models import Annotator, Challenge, Question
 from tests.cast import truth
 
@@ -36,7 +37,7 @@ def test_a_crowd_with_a_bot_finds_the_truth(luck, shapes, alice, bob, mallory):
         chosen = [n for n, asked in enumerate(challenge.questions, 1) if says(annotator, asked)]
         challenges.answer(challenge=challenge, selected=chosen)
 
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     asked = Question.objects.filter(kind="concept").exclude(state="gold")
     settled = [question for question in asked if question.state == "settled"]
     assert len(settled) >= 0.8 * len(asked)

@@ -10,8 +10,8 @@ from django.core.files import File
 from django.core.files.storage import Storage, default_storage
 from safetensors.numpy import save_file
 
-from labeling import answers, questions, review
-from labeling.inference import features, model_prior
+from labeling import answers, questions
+from labeling.inference import features, model_prior, recompute
 from labeling.models import Annotator, Concept, Image, Project, Question, Tile
 
 pytestmark = pytest.mark.django_db
@@ -89,7 +89,7 @@ def right(project: Project) -> float:
 
 def test_without_features_nothing_is_learned(field):
     ask(field, crowd(2, 0.9), last=40)
-    review.recompute(project=field)
+    recompute.run(project=field)
     assert set(Question.objects.values_list("model_probability", "prior_shift", "prior")) == {
         (None, 0.0, 0.5)
     }
@@ -99,7 +99,7 @@ def test_without_features_nothing_is_learned(field):
 def test_a_good_model_is_trusted_and_knows_what_nobody_was_asked(field, tmp_path):
     ask(field, crowd(3, 0.9), last=60)
     see(field, tmp_path / "seen", tells=3.0)
-    review.recompute(project=field)
+    recompute.run(project=field)
     assert Concept.objects.get().model_weight > 0.7
     asked = list(Question.objects.filter(answers_count=0).select_related("tile__image"))
     assert len(asked) == 100 and all(question.state == "open" for question in asked)
@@ -110,10 +110,10 @@ def until_settled(project: Project, path: Path, *, tells: float | None) -> float
     """Answers a question takes to settle once sixty others are known; None is no model at all."""
     people = crowd(9, 0.85)
     ask(project, people, last=60)
-    review.recompute(project=project)
+    recompute.run(project=project)
     if tells is not None:
         see(project, path, tells=tells)
-        review.recompute(project=project)
+        recompute.run(project=project)
     taken = ask(project, people, first=60, only_open=True) / 100
     assert right(project) > 0.93
     return taken
@@ -138,7 +138,7 @@ def test_what_a_model_was_trained_on_does_not_speak_for_it(field, tmp_path):
     ask(field, crowd(3, 0.9), last=60)
     known = np.array(Question.objects.filter(answers_count__gt=0).values_list("pk", flat=True))
     see(field, tmp_path / "seen", tells=3.0, learned=known)
-    review.recompute(project=field)
+    recompute.run(project=field)
     assert Concept.objects.get().model_weight == pytest.approx(0.5, abs=1e-3)
 
 
@@ -147,7 +147,7 @@ def test_with_few_answers_the_model_keeps_the_opinion_that_it_has(field, tmp_pat
     first = Question.objects.order_by("pk").first()
     model_prior.store({first.pk: 0.8})
     see(field, tmp_path / "seen", tells=3.0)
-    review.recompute(project=field)
+    recompute.run(project=field)
     held = Question.objects.exclude(model_probability=None).values_list("pk", "model_probability")
     assert list(held) == [(first.pk, 0.8)]
 
@@ -158,7 +158,7 @@ def test_recomputing_again_hears_the_model_no_louder(field, tmp_path):
     found = []
     for _ in range(4):
         Concept.objects.update(known_when_fitted=0)
-        review.recompute(project=field)
+        recompute.run(project=field)
         told = Question.objects.order_by("pk").values_list("prior_shift", flat=True)
         found.append(np.array(told))
     assert 2 < np.abs(found[0]).mean() < 3
@@ -170,10 +170,10 @@ def test_it_learns_anew_once_a_fifth_more_is_known(field, tmp_path):
     people = crowd(3, 0.9)
     ask(field, people, last=60)
     see(field, tmp_path / "seen", tells=3.0)
-    review.recompute(project=field)
+    recompute.run(project=field)
     for last, known in ((66, 60), (80, 80)):
         ask(field, people, last=last)
-        review.recompute(project=field)
+        recompute.run(project=field)
         assert Concept.objects.get().known_when_fitted == known
 
 
@@ -182,7 +182,7 @@ def test_a_picture_without_features_has_no_opinion(field, tmp_path):
     tiles = np.array(Tile.objects.order_by("pk").values_list("pk", flat=True))[:100]
     dice = np.random.default_rng(0).standard_normal((100, WIDTH)).astype(np.float16)
     see(field, tmp_path / "seen", tells=3.0, tiles=tiles, images=dice)
-    review.recompute(project=field)
+    recompute.run(project=field)
     assert Question.objects.filter(model_probability=None).count() == 60
     assert set(
         Question.objects.filter(model_probability=None).values_list("prior_shift", flat=True)
@@ -195,7 +195,7 @@ def test_features_that_are_no_numbers_give_no_opinion(field, tmp_path):
     rows[3] = np.nan
     rows[150] = np.inf
     see(field, tmp_path / "seen", tells=0.0, images=rows)
-    review.recompute(project=field)
+    recompute.run(project=field)
     assert Question.objects.filter(model_probability=None).count() == 2
 
 
@@ -212,7 +212,7 @@ def test_a_hostile_file_of_features_is_left_alone(field, tmp_path, caplog, conte
     ask(field, crowd(3, 0.9), last=60)
     see(field, tmp_path / "seen", tells=3.0)
     Path(default_storage.path(field.features.name)).write_bytes(content)
-    assert review.recompute(project=field) is not None
+    assert recompute.run(project=field) is not None
     assert "cannot be used" in caplog.text
     assert set(Question.objects.values_list("model_probability", flat=True)) == {None}
 
@@ -222,9 +222,9 @@ def test_a_truncated_or_missing_file_of_features_is_left_alone(field, tmp_path, 
     see(field, tmp_path / "seen", tells=3.0)
     path = Path(default_storage.path(field.features.name))
     path.write_bytes(path.read_bytes()[:-10])
-    review.recompute(project=field)
+    recompute.run(project=field)
     path.unlink()
-    review.recompute(project=field)
+    recompute.run(project=field)
     assert caplog.text.count("cannot be used") == 2
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from labeling import answers, question_state, review, tasks
 from labeling.aggregation import binary, drift
-from labeling.inference import lease, posteriors
+from labeling.inference import lease, posteriors, recompute
 from labeling.models import Annotator, Answer, Project, Question, Recomputation
 from tests.cast import truth
 
@@ -72,7 +72,7 @@ def test_answers_that_arrive_meanwhile_are_believed_and_counted(
         say(bob, rest)
 
     while_it_thinks(monkeypatch, go_on)
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     wrong = Question.objects.annotate(given=Count("answers")).exclude(answers_count=F("given"))
     assert not wrong.exists()
     for question in Question.objects.filter(kind="concept").exclude(state=State.GOLD):
@@ -92,7 +92,7 @@ def test_what_is_decided_meanwhile_stays_decided(shapes, truths, alice, ada, mon
     question = Question.objects.filter(kind="concept", state=State.OPEN)[0]
     against = not truths[question.pk]
     while_it_thinks(monkeypatch, lambda: review.decide(question=question, value=against, by=ada))
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     question.refresh_from_db()
     assert (question.verdict, question.probability) == (against, float(against))
 
@@ -107,7 +107,7 @@ def test_it_holds_a_batch_of_questions_at_most(shapes, truths, alice, monkeypatc
 
     monkeypatch.setattr(question_state, "locked", counted)
     monkeypatch.setattr(answers, "BATCH", 7)
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     assert sum(held) >= len(truths) - 12 and max(held) <= 7
 
 
@@ -145,7 +145,7 @@ def test_whoever_turned_bad_is_found_and_weighs_nothing_from_then_on(
         Answer.objects.create(
             question_id=pk, annotator=mallory, value=value ^ (number >= turn), reason="imported"
         )
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     mallory.refresh_from_db()
     first = Answer.objects.filter(annotator=mallory)[turn].pk
     assert mallory.suspect and mallory.doubt == drift.ALARM and mallory.reliability < 0.6
@@ -153,7 +153,7 @@ def test_whoever_turned_bad_is_found_and_weighs_nothing_from_then_on(
     said = answers.said_of(Question.objects.filter(pk__in=truths, verdict=None))
     assert {len(heard) for heard in said.values()} == {4, 5}
     since = mallory.suspect_since
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     mallory.refresh_from_db()
     assert mallory.suspect_since == since
 
@@ -169,7 +169,7 @@ def test_whoever_is_suspect_and_right_all_along_is_pardoned(shapes, truths, alic
     say(alice, values)
     alice.refresh_from_db()
     assert alice.suspect, "by gold alone, as answers come"
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     alice.refresh_from_db()
     assert not alice.suspect and alice.suspect_from is None and alice.reliability > 0.8
     said = answers.said_of(Question.objects.filter(pk__in=values))
@@ -179,27 +179,27 @@ def test_whoever_is_suspect_and_right_all_along_is_pardoned(shapes, truths, alic
 def test_reviewers_changing_the_rules_has_all_judged_anew(shapes, truths, alice, bob):
     for annotator in (alice, bob, somebody("carol")):
         say(annotator, truths)
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     before = Question.objects.filter(state=State.SETTLED).count()
     shapes.settle_at = 0.9999
     shapes.save()
-    assert review.recompute(project=shapes) > 0
+    assert recompute.run(project=shapes) > 0
     assert Question.objects.filter(state=State.SETTLED).count() < before
-    assert review.recompute(project=shapes) == 0
+    assert recompute.run(project=shapes) == 0
 
 
 def test_nothing_is_read_of_other_projects(shapes, truths, alice):
     other = Project.objects.create(slug="other", name="Other")
     say(alice, truths)
     tallies = Annotator.objects.get(pk=alice.pk).answers_count
-    assert review.recompute(project=other) == 0
+    assert recompute.run(project=other) == 0
     assert Recomputation.objects.get(project=other).rules == []
     assert Annotator.objects.get(pk=alice.pk).answers_count == tallies
 
 
 def test_what_somebody_did_in_another_project_counts_too(shapes, truths, alice):
     say(alice, truths)
-    review.recompute(project=shapes)
+    recompute.run(project=shapes)
     rated = Annotator.objects.get(pk=alice.pk)
     other = Project.objects.create(slug="other", name="Other")
     moved = Question.objects.filter(pk__in=list(truths)[:24])
@@ -208,7 +208,7 @@ def test_what_somebody_did_in_another_project_counts_too(shapes, truths, alice):
         question.project, question.kind, question.concept = other, "caption", None
         question.text = f"about {concept} {question.pk}"
         question.save()
-    review.recompute(project=other)
+    recompute.run(project=other)
     again = Annotator.objects.get(pk=alice.pk)
     assert (again.answers_count, again.gold_count) == (rated.answers_count, rated.gold_count)
     assert again.reliability == pytest.approx(rated.reliability, abs=0.05)
