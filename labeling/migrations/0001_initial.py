@@ -231,6 +231,9 @@ class Migration(migrations.Migration):
             name='Snapshot',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
                 ('state', models.CharField(choices=[('freezing', 'Freezing'), ('ready', 'Ready'), ('failed', 'Failed')], default='freezing', max_length=8)),
                 ('sha256', models.CharField(blank=True, max_length=64)),
                 ('folder', models.CharField(blank=True, max_length=400)),

@@ -3,6 +3,7 @@
 from labeling.models.annotators import Annotator
 from labeling.models.challenges import Answer, Challenge
 from labeling.models.images import Image, Tile
+from labeling.models.lease import Leased, LeaseLost
 from labeling.models.measures import Measure
 from labeling.models.projects import Concept, Project
 from labeling.models.questions import Question
@@ -15,6 +16,8 @@ __all__ = [
     "Challenge",
     "Concept",
     "Image",
+    "LeaseLost",
+    "Leased",
     "Measure",
     "Project",
     "Question",

@@ -1,12 +1,19 @@
 """An immutable folder of labels: what is exported and what is trained on."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 
+from labeling.models.lease import Leased
 from labeling.models.projects import Project
 
 
-class Snapshot(models.Model):
+class Snapshot(Leased):
+    """A folder of labels and its state; the worker that writes it holds the row's lease."""
+
+    lease_duration = timedelta(minutes=1)
+
     class State(models.TextChoices):
         FREEZING = "freezing"
         READY = "ready"
