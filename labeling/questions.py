@@ -1,16 +1,14 @@
 """What may be asked."""
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice, product
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 
 from labeling import bulk_insert, question_state
+from labeling.batches import batched
 from labeling.models import Annotator, Concept, Question, Tile
 
 BATCH = 2_000
-
-T = TypeVar("T")
 
 
 def ask_concepts(
@@ -29,7 +27,7 @@ def ask_concepts(
     asked = list(concepts)
     known, said = gold or {}, priors or {}
     total = 0
-    for batch in _batches(tiles, max(1, BATCH // max(1, len(asked)))):
+    for batch in batched(tiles, max(1, BATCH // max(1, len(asked)))):
         drawn = _generated(batch)
         there = set(
             Question.objects.filter(
@@ -66,7 +64,7 @@ def ask_captions(
     gold: the truth of all of them, where it is known. Gives how many were new.
     """
     total = 0
-    for batch in _batches(captions, BATCH):
+    for batch in batched(captions, BATCH):
         tiles = [tile.pk for tile, _ in batch]
         projects = dict(Tile.objects.filter(pk__in=tiles).values_list("pk", "image__project_id"))
         there = set(
@@ -124,9 +122,3 @@ def _generated(tiles: Sequence[Tile]) -> set[int]:
     """Those of the tiles that a model drew."""
     drawn = Tile.objects.filter(pk__in=[tile.pk for tile in tiles]).exclude(image__generated_by="")
     return set(drawn.values_list("pk", flat=True))
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

@@ -4,11 +4,10 @@ import logging
 from datetime import timedelta
 
 from celery import shared_task
-from django.db import transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
 from labeling import snapshots
+from labeling.enqueue import enqueue_on_commit
 from labeling.inference import lease, recompute
 from labeling.models import Challenge, Project, Snapshot
 
@@ -63,11 +62,4 @@ def forget_challenges() -> None:
 
 def freeze_later(snapshot: Snapshot) -> None:
     """Have a worker freeze it once it is stored; without a broker, `freeze_due` will."""
-    transaction.on_commit(lambda: _wake(snapshot.pk))
-
-
-def _wake(snapshot_id: int) -> None:
-    try:
-        freeze.delay(snapshot_id)
-    except OperationalError:
-        logger.warning("The broker is away: snapshot %s has to wait.", snapshot_id)
+    enqueue_on_commit(freeze, snapshot.pk)

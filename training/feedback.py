@@ -5,7 +5,6 @@ import logging
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from django.core.files.storage import default_storage
 from django.db.models import Count, Q, QuerySet
 
 from labeling import snapshots
+from labeling.batches import batched
 from labeling.inference import features, model_prior
 from labeling.models import Concept, Image, Project, Question, Recomputation, Snapshot, Tile
 from training import generations, processes, runs
@@ -146,7 +146,7 @@ def _subjects(model: Model) -> Iterator[dict[str, Any]]:
     tiles = Tile.objects.filter(image__project=model.project).select_related("image")
     place = _Place()
     stream = tiles.order_by("image_id", "pk").iterator(chunk_size=2000)
-    while batch := list(islice(stream, 2000)):
+    for batch in batched(stream, 2000):
         spoken = _spoken(batch)
         for tile in batch:
             learned = trained is None or snapshots.file_name(tile.image) in trained

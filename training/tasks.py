@@ -3,12 +3,11 @@
 import logging
 from typing import Any, Unpack
 
-from celery import Task, shared_task
+from celery import shared_task
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
-from kombu.exceptions import OperationalError
 
+from labeling.enqueue import enqueue_on_commit
 from training import feedback, generations, machine_lock, promotion, retraining, runner, runs
 from training.models import Generation, Model, Run
 
@@ -20,20 +19,20 @@ logger = logging.getLogger(__name__)
 def start(**wish: Unpack[runs.Wish]) -> Run:
     """Queue a run and wake a worker. Raises runs.RunError."""
     run = runs.create(**wish)
-    wake(train, run.pk)
+    enqueue_on_commit(train, run.pk)
     return run
 
 
 def resume(*, run: Run) -> None:
     """Queue an ended run again and wake a worker. Raises runs.RunError."""
     runs.resume(run=run)
-    wake(train, run.pk)
+    enqueue_on_commit(train, run.pk)
 
 
 def promote(*, model: Model, by: AbstractBaseUser) -> None:
     """Make any model the current one of its recipe; a worker does what is due of it."""
     promotion.promote(model, by=by)
-    wake(follow_up, model.pk)
+    enqueue_on_commit(follow_up, model.pk)
 
 
 def follow(model: Model) -> None:
@@ -47,20 +46,8 @@ def follow(model: Model) -> None:
 def start_drawing(**wish: Any) -> Generation:
     """Queue a wish for pictures and wake a worker. Raises drawing.DrawingError."""
     generation = generations.request(**wish)
-    wake(draw, str(generation.pk))
+    enqueue_on_commit(draw, str(generation.pk))
     return generation
-
-
-def wake(task: "Task[..., Any]", *arguments: object) -> None:
-    """Tell a worker once the row is there; if no broker answers, the sweep finds the row."""
-
-    def send() -> None:
-        try:
-            task.apply_async(arguments, retry=False)
-        except OperationalError as error:
-            logger.warning("No worker was woken for %s%s: %s", task.name, arguments, error)
-
-    transaction.on_commit(send)
 
 
 @shared_task
@@ -96,9 +83,9 @@ def sweep() -> None:
     runs.sweep()
     wake_queued()
     for generation_id in generations.sweep():
-        wake(draw, str(generation_id))
+        enqueue_on_commit(draw, str(generation_id))
     for model_id in sorted({model.pk for model in [*promotion.due(), *feedback.due()]}):
-        wake(follow_up, model_id)
+        enqueue_on_commit(follow_up, model_id)
 
 
 @shared_task
@@ -119,4 +106,4 @@ def retrain_due() -> None:
 def wake_queued() -> None:
     queued = Run.objects.filter(state=Run.State.QUEUED).order_by("pk")
     for run_id in queued.values_list("pk", flat=True)[:WOKEN_AT_ONCE]:
-        wake(train, run_id)
+        enqueue_on_commit(train, run_id)

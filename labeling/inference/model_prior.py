@@ -7,10 +7,8 @@ without features, nothing here changes anything.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +29,7 @@ from labeling.aggregation.online import (
     probability,
 )
 from labeling.aggregation.probe import Probe
+from labeling.batches import batched
 from labeling.inference import features
 from labeling.inference.arrays import Floats, Ids, columns
 from labeling.inference.features import Features, Index, Singles
@@ -49,7 +48,6 @@ KNOWN = 14.0  # log-odds of a truth that is known
 EDGE = 1e-6
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 _ASKED = """
 SELECT id, tile_id, prior, prior_shift, coalesce(model_probability, 'NaN'),
@@ -86,7 +84,7 @@ def store(opinions: Mapping[int, float]) -> int:
     if bad := next((p for p in opinions.values() if not 0 <= p <= 1), None):
         raise ValueError(f"An opinion is a probability between 0 and 1, not {bad}.")
     stored = 0
-    for ids in _batches(sorted(opinions)):
+    for ids in batched(sorted(opinions), BATCH):
         with transaction.atomic():
             questions = question_state.locked(ids)
             for question in questions:
@@ -266,7 +264,7 @@ def _write(asked: _Asked, opinion: Floats, told: Floats, work: Work) -> int:
     )
     places = np.flatnonzero(moved)
     where = dict(zip(asked.id[places].tolist(), places.tolist(), strict=True))
-    for ids in _batches(sorted(where)):
+    for ids in batched(sorted(where), BATCH):
         with transaction.atomic():
             questions = question_state.locked(ids)
             for question in questions:
@@ -275,9 +273,3 @@ def _write(asked: _Asked, opinion: Floats, told: Floats, work: Work) -> int:
             question_state.save(questions)
         work.beat()
     return len(where)
-
-
-def _batches(items: Iterable[T]) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, BATCH)):
-        yield batch

@@ -352,7 +352,7 @@ def test_the_page_follows_the_run(
     client: Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tasks, "wake", lambda task, *arguments: None)
+    monkeypatch.setattr(tasks, "enqueue_on_commit", lambda task, *arguments: None)
     client.force_login(trainer)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
     page.context.add_cookies([cookie | {"url": live_server.url}])

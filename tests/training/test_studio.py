@@ -27,7 +27,7 @@ pytestmark = [
 @pytest.fixture
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker is there: the test draws when it wants to."""
-    monkeypatch.setattr(tasks, "wake", lambda task, *arguments: None)
+    monkeypatch.setattr(tasks, "enqueue_on_commit", lambda task, *arguments: None)
 
 
 @pytest.fixture
