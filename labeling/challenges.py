@@ -155,7 +155,7 @@ def wording(challenge: Challenge) -> tuple[str, str, str]:
 def generated(challenge: Challenge) -> bool:
     """Whether a model drew the one picture that it shows; told once it is answered."""
     alone = challenge.tiles if len(challenge.tiles) == 1 else []
-    return Tile.objects.filter(pk__in=alone).exclude(image__generated_by="").exists()
+    return Tile.objects.filter(pk__in=alone).filter(image__generated=True).exists()
 
 
 def _signer() -> Signer:

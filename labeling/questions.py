@@ -120,5 +120,6 @@ def _believed(question: Question, prior: float, gold: bool | None) -> Question:
 
 def _generated(tiles: Sequence[Tile]) -> set[int]:
     """Those of the tiles that a model drew."""
-    drawn = Tile.objects.filter(pk__in=[tile.pk for tile in tiles]).exclude(image__generated_by="")
+    pks = [tile.pk for tile in tiles]
+    drawn = Tile.objects.filter(pk__in=pks, image__generated=True)
     return set(drawn.values_list("pk", flat=True))

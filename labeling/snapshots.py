@@ -192,7 +192,7 @@ def _copy_pictures(
     """Copy each picture to its split. Returns the rows of each split and the files' hashes."""
     images = Image.objects.filter(project=project).select_related("near_duplicate_of", "project")
     if not include_generated:
-        images = images.filter(generated_by="")
+        images = images.filter(generated=False)
     prevalence = dict(Concept.objects.filter(project=project).values_list("name", "prevalence"))
     rows: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
     pictures: dict[str, Image] = {}

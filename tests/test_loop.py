@@ -146,7 +146,7 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path):
     diffusion = train(snapshot, "diffusion")
     assert wait_for_feedback(diffusion)["questions"]
     assert diffusion.current == diffusion.verdict["promoted"], diffusion.verdict["why"]
-    drawn = Image.objects.exclude(generated_by="")
+    drawn = Image.objects.filter(generated=True)
     assert drawn.exists() and Question.objects.filter(tile__image__in=drawn).exists()
     call_command("generate", str(diffusion.pk), "an apple", count=2, out=tmp_path / "drawn")
     assert len(list((tmp_path / "drawn").glob("*.png"))) == 2

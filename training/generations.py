@@ -290,7 +290,7 @@ def keep(*, model: Model, data: bytes, prompt: str) -> Image:
         project=model.project,
         data=data,
         source=f"{model}: {prompt}"[:300],
-        generated_by=str(model),
+        generated=True,
         prompt=prompt,
     )
     return image

@@ -121,7 +121,8 @@ def spoken(model: Model) -> QuerySet[Question]:
     return Question.objects.filter(
         own | Q(concept__phrase__iexact=prompt),
         tile__image__project=model.project_id,
-        tile__image__generated_by=str(model),
+        tile__image__generated=True,
+        tile__image__source__startswith=f"{model}: ",
         answers_count__gt=0,
     )
 

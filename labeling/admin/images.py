@@ -28,15 +28,15 @@ class OriginFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
         if self.value() == "real":
-            return queryset.filter(generated_by="")
+            return queryset.filter(generated=False)
         if self.value() == "generated":
-            return queryset.exclude(generated_by="")
+            return queryset.filter(generated=True)
         return queryset
 
 
 @admin.register(Image)
 class ImageAdmin(RecordAdmin[Image]):
-    list_display = ["picture", "source", "size", "words", "license", "generated_by", "created_at"]
+    list_display = ["picture", "source", "size", "words", "license", "generated", "created_at"]
     list_display_links = ["picture", "source"]
     list_filter = ["project", OriginFilter, ("near_duplicate_of", admin.EmptyFieldListFilter)]
     search_fields = ["keywords"]

@@ -29,7 +29,7 @@ class NewImage:
     source: str
     license: str = ""
     keywords: Sequence[str] = ()
-    generated_by: str = ""
+    generated: bool = False
     prompt: str = ""
 
 
@@ -49,7 +49,7 @@ def add(
     source: str,
     license: str = "",
     keywords: Iterable[str] = (),
-    generated_by: str = "",
+    generated: bool = False,
     prompt: str = "",
 ) -> tuple[Image, bool]:
     """Store one picture with its whole tile; False if the project has it.
@@ -63,7 +63,7 @@ def add(
         source=source,
         license=license,
         keywords=tuple(keywords),
-        generated_by=generated_by,
+        generated=generated,
         prompt=prompt,
     )
     (taken,) = add_many(
@@ -143,7 +143,7 @@ def _row(project: Project, new_image: NewImage, name: str) -> Image:
         keywords=_keywords(new_image.keywords),
         source=_cut(new_image.source, SOURCE_LENGTH),
         license=_cut(new_image.license, LICENSE_LENGTH),
-        generated_by=new_image.generated_by,
+        generated=new_image.generated,
         prompt=_cut(new_image.prompt, PROMPT_LENGTH),
     )
 

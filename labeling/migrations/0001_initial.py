@@ -163,8 +163,8 @@ class Migration(migrations.Migration):
                 ('keywords', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, size=None)),
                 ('source', models.CharField(help_text='The path that it was imported from.', max_length=300)),
                 ('license', models.CharField(blank=True, max_length=200)),
-                ('generated_by', models.CharField(blank=True, help_text='The model that drew it; empty for a real picture.', max_length=120)),
-                ('prompt', models.CharField(blank=True, help_text='What it was drawn from.', max_length=500)),
+                ('generated', models.BooleanField(default=False, help_text='Whether a model generated it.')),
+                ('prompt', models.CharField(blank=True, help_text='What it was generated from.', max_length=500)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('near_duplicate_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='near_duplicates', to='labeling.image')),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='images', to='labeling.project')),
@@ -293,6 +293,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='image',
             index=models.Index(fields=['project', 'perceptual_hash'], name='labeling_im_project_d3fd19_idx'),
+        ),
+        migrations.AddIndex(
+            model_name='image',
+            index=models.Index(condition=models.Q(('generated', True)), fields=['project'], name='image_generated'),
         ),
         migrations.AddIndex(
             model_name='image',

@@ -25,10 +25,8 @@ class Image(models.Model):
     keywords = ArrayField(models.CharField(max_length=80), default=list, blank=True)
     source = models.CharField(max_length=300, help_text="The path that it was imported from.")
     license = models.CharField(max_length=200, blank=True)
-    generated_by = models.CharField(
-        max_length=120, blank=True, help_text="The model that drew it; empty for a real picture."
-    )
-    prompt = models.CharField(max_length=500, blank=True, help_text="What it was drawn from.")
+    generated = models.BooleanField(default=False, help_text="Whether a model generated it.")
+    prompt = models.CharField(max_length=500, blank=True, help_text="What it was generated from.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -39,15 +37,14 @@ class Image(models.Model):
         indexes = [
             models.Index(fields=["project", "source_sha256"]),
             models.Index(fields=["project", "perceptual_hash"]),
+            models.Index(
+                fields=["project"], condition=models.Q(generated=True), name="image_generated"
+            ),
             GinIndex(fields=["keywords"], name="image_keywords"),
         ]
 
     def __str__(self) -> str:
         return self.source
-
-    @property
-    def generated(self) -> bool:
-        return bool(self.generated_by)
 
 
 class Tile(models.Model):

@@ -267,7 +267,7 @@ class Selector:
         captions = Question.objects.filter(kind=Question.Kind.CAPTION, tile=OuterRef("pk"))
         count = captions.order_by().values("tile").annotate(count=Count("pk")).values("count")
         return (
-            Tile.objects.filter(image__project=self.project, image__generated_by="", grid=1)
+            Tile.objects.filter(image__project=self.project, image__generated=False, grid=1)
             .exclude(pk__in=self.my_tiles)
             .filter(~Exists(captions.filter(author=self.annotator)))
             .order_by("image__sha256")

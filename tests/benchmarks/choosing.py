@@ -189,9 +189,9 @@ def fill(count: int) -> Any:
 
 _IMAGES = """
 INSERT INTO labeling_image (project_id, sha256, source_sha256, perceptual_hash, file, width,
-    height, keywords, source, license, generated_by, prompt, created_at)
+    height, keywords, source, license, generated, prompt, created_at)
 SELECT %(project)s, encode(sha256(n::text::bytea), 'hex'), lpad(to_hex(n), 64, '0'), n, 'x.webp',
-    64, 64, '{}', '', '', '', '', now()
+    64, 64, '{}', '', '', false, '', now()
 FROM generate_series(1, %(total)s) AS n
 """
 _TILES = """

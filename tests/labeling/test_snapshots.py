@@ -117,7 +117,7 @@ def test_the_manifest_names_every_file_with_its_hash(project):
 
 def test_generated_pictures_stay_out_unless_asked_for(project):
     add(project, 1)
-    add(project, 2, generated_by="model 7", prompt="a bird")
+    add(project, 2, generated=True, prompt="a bird")
     assert set(rows(snapshots.freeze(project=project))) == {"1.png"}
     both = rows(snapshots.freeze(project=project, include_generated=True))
     assert both["2.png"]["generated"] is True

@@ -69,12 +69,12 @@ def answered(model: Model, probability: float, count: int = 24) -> None:
         image, _ = images.add(
             project=model.project,
             data=data,
-            source=f"{model} {number}",
-            generated_by=str(model),
+            source=f"{model}: {number}",
+            generated=True,
             prompt="a circle",
         )
         questions.ask_concepts(tiles=[tiles.whole(image)], concepts=[concept])
-    Question.objects.filter(tile__image__generated_by=str(model)).update(
+    Question.objects.filter(tile__image__source__startswith=f"{model}: ").update(
         answers_count=1, probability=probability
     )
 
@@ -228,7 +228,9 @@ def test_a_verdict_against_a_model_that_was_replaced_meanwhile_is_dropped(
 @pytest.fixture
 def woken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     heard: list[int] = []
-    monkeypatch.setattr(tasks, "wake", lambda task, *arguments: heard.extend(arguments))
+    monkeypatch.setattr(
+        tasks, "enqueue_on_commit", lambda task, *arguments: heard.extend(arguments)
+    )
     yield heard
 
 

@@ -103,7 +103,7 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     model.refresh_from_db()
     assert model.verdict and model.verdict["judges"], model.verdict
     assert model.feedback and "error" not in model.feedback, model.feedback
-    drawn = snapshot.project.images.exclude(generated_by="")
+    drawn = snapshot.project.images.filter(generated=True)
     assert set(drawn.values_list("prompt", flat=True)) >= {"a circle"}
     assert model.feedback == {
         "pictures": drawn.count(),

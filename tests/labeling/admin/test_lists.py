@@ -75,7 +75,7 @@ def test_an_image_is_found_by_keyword_or_hash(ada_client: Client, shapes: Projec
 
 
 def test_real_and_drawn_pictures_are_told_apart(ada_client: Client, shapes: Project) -> None:
-    Image.objects.filter(pk=Image.objects.all()[0].pk).update(generated_by="diffusion no. 1")
+    Image.objects.filter(pk=Image.objects.all()[0].pk).update(generated=True)
     assert found(ada_client, "image/?origin=generated") == 1
     assert found(ada_client, "image/?origin=real") == 23
 

@@ -83,7 +83,7 @@ def test_it_cuts_one_picture_into_sixteen(client, scenes):
 
 @pytest.mark.parametrize("drawn", [True, False])
 def test_it_tells_after_the_answer_whether_a_model_drew_the_picture(client, shapes, drawn):
-    Image.objects.update(generated_by="diffusion" if drawn else "")
+    Image.objects.update(generated=drawn)
     shown = ask(client, kind="verify")
     assert "generated" not in shown
     assert say(client, shown["token"], yes=True).json()["generated"] is drawn

@@ -127,5 +127,5 @@ def test_a_batch_may_hold_a_picture_twice_and_one_that_is_there(project):
 
 
 def test_what_was_drawn_by_a_model_says_so(project):
-    image, _ = add(project, png(), generated_by="run 7", prompt="a red bicycle")
+    image, _ = add(project, png(), generated=True, prompt="a red bicycle")
     assert image.generated and image.prompt == "a red bicycle"

@@ -155,7 +155,7 @@ def test_a_split_that_was_answered_is_not_shown_again(alice, scenes):
 
 def test_it_asks_whether_a_drawn_picture_shows_what_it_should(alice, shapes, monkeypatch):
     image = Image.objects.filter(project=shapes).first()
-    image.pk, image.sha256, image.generated_by = None, "f" * 64, "diffusion 1"
+    image.pk, image.sha256, image.generated = None, "f" * 64, True
     image.save()
     concept = Concept.objects.get(project=shapes, name="circle")
     questions.ask_concepts(tiles=[tiles.whole(image)], concepts=[concept])
