@@ -48,8 +48,8 @@ from tests.benchmarks.headline_tables import (
     print_samples,
 )
 from training.engine.data.pictures import Pixels, png, tiled
-from training.engine.encoders.clip import default_spec, text_encoder
 from training.engine.encoders.conditions import Condition
+from training.engine.encoders.specs import default_spec, load_text_encoder
 from training.engine.files import write_json
 from training.engine.latents.pca import PCA, fit
 from training.engine.loop.loop import Loop
@@ -185,7 +185,7 @@ class Bench:
         ]
         self.latents = torch.stack(sides)
         self.judge: Judge = judge_for(out, self.pixels, self.truth, self.pca, epochs=epochs, seed=0)
-        self.names = text_encoder(default_spec()).encode(list(NAMES))
+        self.names = load_text_encoder(default_spec()).encode(list(NAMES))
         self.real, _ = self.judge.judge(self.held_out)
 
     def posteriors(self, crowd: Crowd) -> tuple[Floats, Floats, Floats]:

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training.engine.encoders.clip import open_clip
 from training.engine.encoders.conditions import Condition
+from training.engine.encoders.libraries import open_clip
 
 SIZE = 32
 STEPS = 1000  # diffusers' time runs from 0 (noise here) to 1000

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.engine.data.pictures import Pixels, Row, load_all
+from training.engine.data.pictures import Pixels, load_all
 from training.engine.data.prompts import text_of
+from training.engine.data.rows import Row
 from training.engine.data.snapshot import read_snapshot
 from training.engine.files import TrainingError
 from training.engine.recipes import load_generator

@@ -17,16 +17,17 @@ from pathlib import Path
 
 import torch
 
-from training.engine.data.pictures import Row, Snapshot
 from training.engine.data.prompts import text_of
+from training.engine.data.rows import Row, Snapshot
 from training.engine.data.snapshot import read_snapshot
+from training.engine.device import device
 from training.engine.encoders import lsa
-from training.engine.encoders.clip import device
+from training.engine.encoders.clip_models import SmallClip
 from training.engine.evaluation import metrics
 from training.engine.evaluation.judges import FeatureModel, linear
 from training.engine.loop.loop import Loop
-from training.engine.recipes import clip as clip_recipe
 from training.engine.recipes.base import Source
+from training.engine.recipes.clip import ClipConfig, ClipTraining
 
 APART = 8  # one picture in so many is kept apart
 CANDIDATES = (("lsa", 192, 32), ("lsa", 384, 32), ("own", 0, 32))  # text tower, rank, pixels
@@ -72,18 +73,18 @@ def trained(
 ) -> tuple[FeatureModel, float]:
     text, rank, size = candidate
     tower = "own" if text == "own" else "words"
-    config = clip_recipe.ClipConfig(steps=steps, size=size, text=tower, compile=False)
+    config = ClipConfig(steps=steps, size=size, text=tower, compile=False)
     with ranked(rank or lsa.RANK):
         encoder = None if text == "own" else lsa.fit(snapshot.train, snapshot.digest)
-    base = clip_recipe.Small(config, encoder)
-    training = clip_recipe.ClipTraining(config, Source(snapshot, cache, seed=1), base=base)
+    model = SmallClip(tower, size, encoder)
+    training = ClipTraining(config, Source(snapshot, cache, seed=1), model=model)
     loop, start = Loop(training, config, seed=1), time.monotonic()
     while not loop.finished:
         loop.advance()
-    base.network.load_state_dict(loop.ema.network.state_dict())
+    model.network.load_state_dict(loop.ema.network.state_dict())
     name = f"{candidate} {steps} {snapshot.digest}"
-    base.network.to(device())
-    clip = base.finished(name)
+    model.network.to(device())
+    clip = model.finished(name)
     return FeatureModel(name, clip, cache), time.monotonic() - start
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from training.engine.encoders.clip import device
+from training.engine.device import device
 from training.engine.encoders.conditions import Condition
 from training.engine.recipes import configure
 from training.engine.recipes.autoregressive import (

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 
-from training.engine.encoders.clip import device
+from training.engine.device import device
 from training.engine.networks.kohya import LAYERS
 from training.engine.networks.stable_diffusion import adapted, diffusers
 

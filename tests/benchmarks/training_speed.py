@@ -29,10 +29,10 @@ import torch
 from diffusers_networks import SIZE, Transformer, UNet, pipeline
 from torch import nn
 
-from training.engine.data.pictures import Snapshot
 from training.engine.data.prompts import fixed_prompts
+from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
-from training.engine.encoders.clip import device
+from training.engine.device import device
 from training.engine.encoders.conditions import asked
 from training.engine.evaluation import judges as feature_models
 from training.engine.evaluation import metrics, prompt_sets

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.engine.encoders import clip
+from training.engine.encoders.text import Spec
 from training.engine.files import TrainingError, read_json
 from training.engine.recipes import configure
 from training.engine.recipes.base import Config
@@ -22,7 +22,7 @@ class RunConfig:
     cache: Path
     seed: int
     init: Path | None
-    encoder: clip.Spec | None
+    encoder: Spec | None
     time_limit: float | None
     threads: int | None
 

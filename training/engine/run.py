@@ -15,9 +15,11 @@ from typing import Any, TextIO
 import torch
 
 from training.engine.config import RunConfig, read_config
-from training.engine.data.pictures import Snapshot, digest, pack
+from training.engine.data.packing import pack
 from training.engine.data.prompts import fixed_prompts
+from training.engine.data.rows import Snapshot, digest
 from training.engine.data.snapshot import read_snapshot
+from training.engine.encoders.clip_models import load_clip
 from training.engine.evaluation import evaluate
 from training.engine.evaluation.calibration import calibrate
 from training.engine.files import (
@@ -31,7 +33,6 @@ from training.engine.latents.neighbours import Neighbours
 from training.engine.loop import distributed
 from training.engine.loop.loop import BrokenCheckpointError, Loop
 from training.engine.recipes import RECIPES, load_generator
-from training.engine.recipes import clip as clip_recipe
 from training.engine.recipes.base import Source, Training
 from training.engine.report.report import machine, write_report
 
@@ -258,7 +259,7 @@ def _save_model(
         pixels = pack(rows, size, cache, digest(rows))
         Neighbours.fit(pixels, [row.path.name for row in rows]).save(part)
     else:
-        calibrate(clip_recipe.load(part), snapshot, cache).save(part)
+        calibrate(load_clip(part), snapshot, cache).save(part)
     part.rename(whole)
 
 

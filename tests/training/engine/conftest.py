@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.training.engine.runs import LONG, finish, start, write_run, write_snapshot
-from training.engine.data.pictures import Snapshot
+from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
 
 

@@ -10,7 +10,9 @@ from typing import Any, Self
 import numpy as np
 
 from training.engine.data.colours import PROTOTYPES
-from training.engine.data.pictures import Pixels, Snapshot, pack, png
+from training.engine.data.packing import pack
+from training.engine.data.pictures import Pixels, png
+from training.engine.data.rows import Snapshot
 from training.engine.files import TrainingError, write_json
 from training.engine.latents.neighbours import Neighbours
 from training.engine.recipes.base import OnProgress

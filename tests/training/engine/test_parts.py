@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from training.engine.data.pictures import Row, Snapshot, pack
+from training.engine.data.packing import pack
 from training.engine.data.prompts import fixed_prompts, shows
+from training.engine.data.rows import Row, Snapshot
 from training.engine.encoders import lsa
 from training.engine.encoders.embeddings import cached
 from training.engine.files import TrainingError, append_line, read_json, write_bytes

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.engine.data.pictures import Row
+from training.engine.data.rows import Row
 
 CHANCE = 0.5  # how often an unjudged text would be right
 TAG_CONFIDENCE = 0.9  # of a keyword that no annotator judged

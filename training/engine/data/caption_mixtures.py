@@ -20,7 +20,7 @@ from training.engine.data.beliefs import (
     above_chance,
     gather,
 )
-from training.engine.data.pictures import Row
+from training.engine.data.rows import Row
 
 Mixture = tuple[tuple[str, float], ...]  # texts and their weights: one text, or expected labels
 NOTHING: Mixture = (("", 1.0),)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.engine.data.pictures import Row, Snapshot
+from training.engine.data.rows import Row, Snapshot
 from training.engine.files import TrainingError
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))

@@ -10,7 +10,8 @@ from PIL import Image
 
 from training.engine.data.beliefs import TAG_CONFIDENCE
 from training.engine.data.colours import PROTOTYPES, shares
-from training.engine.data.pictures import Pixels, Row
+from training.engine.data.pictures import Pixels
+from training.engine.data.rows import Row
 
 OTHERS = 3  # colours that a picture is given
 SPREAD = 6  # of 256 hues: how far a colour's is varied, either way

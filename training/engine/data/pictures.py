@@ -1,18 +1,15 @@
-"""A snapshot: its rows, and its pictures packed into one memory-mapped array."""
+"""Pictures as arrays: decoded, scaled, tiled, and written as PNG."""
 
-import hashlib
 import io
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
@@ -22,67 +19,6 @@ from training.engine.files import TrainingError
 
 Pixels = NDArray[np.uint8]
 Box = tuple[int, int, int, int]
-RESIDENT = 0.25  # of a GPU's free memory that pictures may take
-
-
-@dataclass(frozen=True)
-class Row:
-    """One picture and what is believed of all of it; what parts of it show is left out."""
-
-    path: Path
-    captions: tuple[tuple[str, float], ...]
-    tags: tuple[str, ...]
-    concepts: dict[str, float]
-    content: str = ""  # a hash of the picture, where its file is not named by one
-    prompt: str = ""  # what a model drew it from
-    right: float | None = None  # how far people believe that it shows what it was drawn from
-
-    @property
-    def key(self) -> str:
-        """What stands for the picture's content in caches."""
-        return self.content or self.path.name
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    folder: Path
-    concepts: tuple[str, ...]
-    train: tuple[Row, ...]
-    test: tuple[Row, ...]
-    digest: str
-
-
-def digest(rows: Sequence[Row]) -> str:
-    """A name for the rows' pictures; a snapshot's file names are hashes of their content."""
-    names = "\n".join(row.key for row in rows)
-    return hashlib.sha256(names.encode()).hexdigest()[:16]
-
-
-def pack(rows: Sequence[Row], size: int, cache: Path, name: str) -> Pixels:
-    """The rows' pictures as (n, size, size, 3), memory-mapped from ``cache`` and made once.
-
-    ``name`` identifies the rows' content; the same name and size give the same file.
-    """
-    path = cache / f"images-{size}-{name}.npy"
-    if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        try:
-            packed = open_memmap(
-                temporary, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3)
-            )
-            with temporary.open("r+b") as file:  # writing to a map on a full disk would kill us
-                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
-            for index, whole in enumerate(load_all([(row.path, [None]) for row in rows], size)):
-                packed[index] = whole[0]
-            packed.flush()
-            temporary.rename(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    pixels: Pixels = np.load(path, mmap_mode="r")
-    if pixels.shape != (len(rows), size, size, 3):
-        raise TrainingError(f"{path} does not fit the snapshot: delete it and start again.")
-    return pixels
 
 
 def load_all(sources: Sequence[tuple[Path, Sequence[Box | None]]], size: int) -> Iterator[Pixels]:
@@ -130,30 +66,6 @@ def _square(picture: Image.Image, box: Box | None, size: int) -> Pixels:
     exact = picture.width == picture.height and picture.width % size == 0
     method = Image.Resampling.BOX if exact else Image.Resampling.LANCZOS
     return np.asarray(ImageOps.fit(picture, (size, size), method))
-
-
-class Pictures:
-    """Packed pictures, read a batch at a time: from the GPU's memory where they fit there."""
-
-    def __init__(self, pixels: Pixels, device: torch.device) -> None:
-        self.pixels = pixels
-        self.device = device
-        self._resident: Tensor | None = None
-        if device.type == "cuda" and pixels.nbytes < RESIDENT * torch.cuda.mem_get_info(device)[0]:
-            self._resident = torch.from_numpy(np.array(pixels)).to(device)
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def batch(self, rows: Tensor) -> Tensor:
-        """Float pictures (B, 3, s, s) in [-1, 1] of the rows (B,)."""
-        if self._resident is None:
-            chosen = torch.from_numpy(self.pixels[rows.cpu().numpy()])
-            if self.device.type == "cuda":
-                chosen = chosen.pin_memory().to(self.device, non_blocking=True)
-        else:
-            chosen = self._resident[rows.to(self.device)]
-        return chosen.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def uint8(pictures: Tensor) -> Pixels:

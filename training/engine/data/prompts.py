@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from training.engine.data.colours import PROTOTYPES
-from training.engine.data.pictures import Row, Snapshot
+from training.engine.data.rows import Row, Snapshot
 
 FAVOURITES = (
     "a red apple",

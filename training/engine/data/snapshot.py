@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from training.engine.data import folders
-from training.engine.data.pictures import Row, Snapshot
+from training.engine.data.rows import Row, Snapshot
 from training.engine.files import TrainingError, read_json
 
 DOUBTED = 0.25  # belief in a caption that a snapshot left out, since it is below a half

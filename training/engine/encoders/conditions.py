@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from training.engine.data.beliefs import Beliefs, gather
-from training.engine.data.pictures import Row
-from training.engine.encoders.clip import TextEncoder, device
+from training.engine.data.rows import Row
+from training.engine.device import device
 from training.engine.encoders.embeddings import embed_pictures, embed_texts
+from training.engine.encoders.text import TextEncoder
 
 NOISE = 0.75  # the length of what is added to a picture's embedding, of length 1
 UNRATED = 0.3  # how often a rating is withheld

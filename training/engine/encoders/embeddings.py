@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.engine.data.pictures import Row, digest, pack
-from training.engine.encoders.clip import Clip, TextEncoder
+from training.engine.data.packing import pack
+from training.engine.data.rows import Row, digest
+from training.engine.encoders.clip import Clip
+from training.engine.encoders.text import TextEncoder
 from training.engine.files import TrainingError
 
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.engine.data.pictures import Row
-from training.engine.encoders.clip import WIDTH, TextEncoder
+from training.engine.data.rows import Row
+from training.engine.encoders.text import WIDTH, TextEncoder
 
 WORDS = 6000  # the commonest
 RANK = 384  # as many as told held-out pictures apart best (192: less well)

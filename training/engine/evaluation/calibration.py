@@ -19,7 +19,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from labeling.aggregation.probe import Probe
 from training.engine.data.beliefs import TAG_CONFIDENCE
-from training.engine.data.pictures import Row, Snapshot, digest, pack
+from training.engine.data.packing import pack
+from training.engine.data.rows import Row, Snapshot, digest
 from training.engine.encoders.clip import Clip
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
 

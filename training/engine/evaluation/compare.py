@@ -35,8 +35,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.engine.data.pictures import Pixels, Snapshot
-from training.engine.encoders.clip import Spec
+from training.engine.data.pictures import Pixels
+from training.engine.data.rows import Snapshot
+from training.engine.encoders.clip_models import load_clip
+from training.engine.encoders.text import Spec
 from training.engine.evaluation import metrics, prompt_sets
 from training.engine.evaluation.calibration import Calibration
 from training.engine.evaluation.evaluate import log_losses, opinions, read_about, retrieval
@@ -46,7 +48,6 @@ from training.engine.evaluation.metrics import Figure, Values
 from training.engine.evaluation.prompt_sets import PromptSet
 from training.engine.files import TrainingError, read_json
 from training.engine.latents.neighbours import Neighbours
-from training.engine.recipes import clip as clip_recipe
 from training.engine.recipes import load_generator
 
 MARGIN = 0.05  # of shares: by how much a model may be worse and still be called no worse
@@ -305,7 +306,7 @@ def _clips(new: Path, current: Path | None, snapshot: Snapshot, cache: Path) -> 
 
 def _of_clip(folder: Path, snapshot: Snapshot, cache: Path) -> dict[str, Values]:
     """Of each held-out picture: whether it is found, and its mean log loss over concepts."""
-    clip, found = clip_recipe.load(folder), {}
+    clip, found = load_clip(folder), {}
     retrieved = retrieval(clip, snapshot, cache)
     if retrieved:
         found = {"recall@10": retrieved.recall, "caption_among_ten": retrieved.among_ten}

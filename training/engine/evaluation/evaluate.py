@@ -21,9 +21,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy
 
-from training.engine.data.pictures import Row, Snapshot, digest, pack
+from training.engine.data.packing import pack
+from training.engine.data.rows import Row, Snapshot, digest
 from training.engine.data.snapshot import read_snapshot
-from training.engine.encoders.clip import Clip, Spec
+from training.engine.encoders.clip import Clip
+from training.engine.encoders.clip_models import load_clip
+from training.engine.encoders.text import Spec
 from training.engine.evaluation import metrics as judges
 from training.engine.evaluation.calibration import Calibration, informed
 from training.engine.evaluation.generators import evaluate_generator
@@ -31,7 +34,6 @@ from training.engine.evaluation.metrics import Values
 from training.engine.evaluation.predictions import Question, embed_tiles, probabilities
 from training.engine.files import TrainingError, read_json, write_bytes, write_json
 from training.engine.recipes import RECIPES
-from training.engine.recipes import clip as clip_recipe
 
 FEW = 10  # held-out captions that retrieval needs
 
@@ -46,7 +48,7 @@ def evaluate(
     about = read_about(folder)
     if about["recipe"] != "clip":
         return evaluate_generator(folder, about, snapshot, cache, judge)
-    return evaluate_clip(clip_recipe.load(folder), Calibration.load(folder), snapshot, cache)
+    return evaluate_clip(load_clip(folder), Calibration.load(folder), snapshot, cache)
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -165,7 +167,7 @@ def record(folder: Path, snapshot_folder: Path, cache: Path, judge: Spec | None 
             for row in rows
             for name in row.concepts
         ]
-        clip = clip_recipe.load(folder)
+        clip = load_clip(folder)
         places, embeddings = embed_tiles(clip, [(q.image, q.box) for q in asked])
         p = probabilities(clip, Calibration.load(folder), asked, places, embeddings)
         lines = [

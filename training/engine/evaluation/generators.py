@@ -24,9 +24,11 @@ import torch
 from torch import Tensor
 
 from training.engine.data import colours
-from training.engine.data.pictures import Pixels, Row, Snapshot, digest, pack, resized
+from training.engine.data.packing import pack
+from training.engine.data.pictures import Pixels, resized
 from training.engine.data.prompts import coloured, named_colour
-from training.engine.encoders.clip import Spec
+from training.engine.data.rows import Row, Snapshot, digest
+from training.engine.encoders.text import Spec
 from training.engine.evaluation import metrics as judges
 from training.engine.evaluation import prompt_sets
 from training.engine.evaluation.calibration import informed

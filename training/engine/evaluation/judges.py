@@ -17,14 +17,21 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.engine.data.pictures import Pixels, Row, Snapshot, digest, pack, resized
+from training.engine.data.packing import pack
+from training.engine.data.pictures import Pixels, resized
 from training.engine.data.prompts import text_of
-from training.engine.encoders import clip, lsa
+from training.engine.data.rows import Row, Snapshot, digest
+from training.engine.device import device
+from training.engine.encoders import lsa
+from training.engine.encoders.clip import Clip
+from training.engine.encoders.clip_models import SmallClip, load_weights
 from training.engine.encoders.embeddings import embed_pictures
+from training.engine.encoders.open_clip_models import load_open_clip
+from training.engine.encoders.text import Spec
 from training.engine.files import TrainingError, read_json, write_tensors
 from training.engine.loop.loop import Loop
-from training.engine.recipes import clip as clip_recipe
 from training.engine.recipes.base import Source
+from training.engine.recipes.clip import ClipConfig, ClipTraining
 
 SIZE = 32  # pixels that lsa-clip sees
 THUMBNAIL = 16  # pixels that lsa-linear sees
@@ -36,7 +43,7 @@ class FeatureModel:
     """A CLIP under the name that its figures bear."""
 
     name: str
-    clip: clip.Clip
+    clip: Clip
     cache: Path
 
     def pictures(self, pixels: Pixels) -> Tensor:
@@ -59,7 +66,7 @@ def choose(
     steps: int,
     cache: Path,
     *,
-    spec: clip.Spec | None = None,
+    spec: Spec | None = None,
     conditioners: Sequence[dict[str, Any]] = (),
 ) -> FeatureModel:
     """The judge of models with these ``conditioners`` (``clip`` in their ``config.json``).
@@ -67,7 +74,7 @@ def choose(
     ``spec`` names an open_clip model; ``steps`` those that an own judge is trained for.
     """
     if spec:
-        found = clip.load_open_clip(spec["model"], spec["pretrained"])
+        found = load_open_clip(spec["model"], spec["pretrained"])
         if not any(found.identity in _weights(conditioner) for conditioner in conditioners):
             return FeatureModel(found.identity, found, cache)
     if steps and sum(bool(text_of(row)) for row in snapshot.train) >= 2:
@@ -87,25 +94,25 @@ def _weights(conditioner: dict[str, Any]) -> set[str]:
     return names
 
 
-def train_judge(snapshot: Snapshot, steps: int, cache: Path) -> clip.Clip:
+def train_judge(snapshot: Snapshot, steps: int, cache: Path) -> Clip:
     """``lsa-clip``, trained on the snapshot once and kept in ``cache``."""
-    config = clip_recipe.ClipConfig(steps=steps, size=SIZE, text="words", compile=False)
+    config = ClipConfig(steps=steps, size=SIZE, text="words", compile=False)
     about = f"lsa-clip {lsa.RANK} {snapshot.digest} {config}"
     name = hashlib.sha256(about.encode()).hexdigest()[:16]
-    base = clip_recipe.Small(config, lsa.fit(snapshot.train, snapshot.digest))
+    model = SmallClip("words", SIZE, lsa.fit(snapshot.train, snapshot.digest))
     folder = cache / f"judge-{name}"
     if not (folder / "model.safetensors").exists():
-        training = clip_recipe.ClipTraining(config, Source(snapshot, cache, seed=1), base=base)
+        training = ClipTraining(config, Source(snapshot, cache, seed=1), model=model)
         loop = Loop(training, config, seed=1)
         while not loop.finished:
             loop.advance()
         write_tensors(folder / "model.safetensors", loop.ema.network.state_dict())
-    clip_recipe.start_from(folder, base.network)
-    base.network.to(clip.device())
-    return base.finished(name)
+    load_weights(folder, model.network)
+    model.network.to(device())
+    return model.finished(name)
 
 
-def linear(snapshot: Snapshot, cache: Path) -> clip.Clip:
+def linear(snapshot: Snapshot, cache: Path) -> Clip:
     """``lsa-linear``: the mean text embedding that pictures like this one have."""
     encoder = lsa.fit(snapshot.train, snapshot.digest)
     told = [row for row in snapshot.train if row.captions or row.tags] or list(snapshot.train)
@@ -114,7 +121,7 @@ def linear(snapshot: Snapshot, cache: Path) -> clip.Clip:
     wanted = encoder.encode([" ".join([text_of(row), *row.tags]) for row in told]).double()
     penalty = RIDGE * len(told) * torch.eye(x.shape[1], dtype=torch.double)
     weights = torch.linalg.solve(x.T @ x + penalty, x.T @ wanted).float()
-    return clip.Clip(
+    return Clip(
         identity=f"lsa-linear-{lsa.RANK}-{snapshot.digest[:16]}",
         size=THUMBNAIL,
         width=encoder.width,

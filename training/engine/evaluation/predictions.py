@@ -10,9 +10,9 @@ from torch import Tensor
 
 from training.engine.data.pictures import Box, load_all
 from training.engine.encoders.clip import Clip
+from training.engine.encoders.clip_models import load_clip
 from training.engine.evaluation.calibration import Calibration
 from training.engine.files import TrainingError, write_bytes, write_tensors
-from training.engine.recipes import clip as clip_recipe
 
 Places = dict[tuple[Path, Box | None], int]
 BATCH = 32  # pictures decoded and embedded at a time
@@ -50,7 +50,7 @@ def answer(
     """
     asked = read_questions(questions)
     about = read_subjects(subjects) if subjects else Subjects({}, {}, [])
-    clip, calibration = clip_recipe.load(folder), Calibration.load(folder)
+    clip, calibration = load_clip(folder), Calibration.load(folder)
     wanted = [(q.image, q.box) for q in asked] + list(about.tiles.values())
     places, embeddings = embed_tiles(clip, wanted)
     rows = probabilities(clip, calibration, asked, places, embeddings)

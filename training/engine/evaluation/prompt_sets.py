@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.engine.data.pictures import Pixels, Row, Snapshot
+from training.engine.data.pictures import Pixels
 from training.engine.data.prompts import coloured, held_out, shows, text_of, unseen_pairs
+from training.engine.data.rows import Row, Snapshot
 from training.engine.evaluation import metrics
 from training.engine.evaluation.calibration import informed
 from training.engine.evaluation.judges import FeatureModel

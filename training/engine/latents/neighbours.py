@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from training.engine.data.pictures import Pixels, resized
-from training.engine.encoders.clip import device
+from training.engine.device import device
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
 from training.engine.latents.pca import PCA, fit
 

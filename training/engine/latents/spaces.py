@@ -6,8 +6,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from training.engine.data.pictures import Pictures, Pixels, uint8
-from training.engine.encoders.clip import device
+from training.engine.data.packing import PackedPictures
+from training.engine.data.pictures import Pixels, uint8
+from training.engine.device import device
 from training.engine.latents.neighbours import with_mirrored
 from training.engine.latents.pca import PCA
 
@@ -48,7 +49,7 @@ class PixelSpace:
         return uint8(latents)
 
     def latents(self, pictures: Pixels) -> Tensor:
-        return Pictures(pictures, device()).batch(torch.arange(len(pictures)))
+        return PackedPictures(pictures, device()).batch(torch.arange(len(pictures)))
 
     def mirrored(self, latents: Tensor) -> Tensor:
         return latents.flip(-1)
@@ -56,7 +57,7 @@ class PixelSpace:
 
 class PixelDataset:
     def __init__(self, pixels: Pixels) -> None:
-        self.kept = Pictures(pixels, device())
+        self.kept = PackedPictures(pixels, device())
         self.weight = torch.ones((), device=device())
 
     def batch(self, rows: Tensor, mirrored: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from training.engine.encoders.clip import device
+from training.engine.device import device
 from training.engine.files import TrainingError, under, write_tensors
 from training.engine.loop import distributed
 from training.engine.loop.ema import PowerEMA

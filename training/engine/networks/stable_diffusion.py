@@ -23,7 +23,8 @@ from torch import Tensor, nn
 
 from training.engine.data.caption_mixtures import Mixture
 from training.engine.data.pictures import Pixels, uint8
-from training.engine.encoders.clip import device, open_clip
+from training.engine.device import device
+from training.engine.encoders.libraries import open_clip
 from training.engine.files import TrainingError
 from training.engine.networks.kohya import LAYERS, pairs
 

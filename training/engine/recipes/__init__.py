@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.engine.encoders.clip_models import load_clip
 from training.engine.files import TrainingError, read_json
 from training.engine.presets import PRESETS
 from training.engine.recipes import autoregressive, clip, diffusion, gan, lora
@@ -20,7 +21,7 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    "clip": Recipe(clip.ClipConfig, clip.ClipTraining, clip.load, draws=False),
+    "clip": Recipe(clip.ClipConfig, clip.ClipTraining, load_clip, draws=False),
     "diffusion": Recipe(
         diffusion.DiffusionConfig, diffusion.DiffusionTraining, diffusion.load, draws=True
     ),

@@ -14,9 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from training.engine.data.pictures import Pictures, Pixels, digest, pack, uint8
-from training.engine.encoders.clip import default_spec, device, text_encoder
+from training.engine.data.packing import PackedPictures, pack
+from training.engine.data.pictures import Pixels, uint8
+from training.engine.data.rows import digest
+from training.engine.device import device
 from training.engine.encoders.conditions import Condition, Conditions
+from training.engine.encoders.specs import default_spec, load_text_encoder
 from training.engine.files import TrainingError, under
 from training.engine.latents.codebook import Codebook, fitted
 from training.engine.networks.transformer import Transformer
@@ -80,11 +83,11 @@ class AutoregressiveTraining:
         self.config = config
         rows = source.snapshot.train
         name = digest(rows)
-        self.encoder = text_encoder(source.encoder or default_spec())
+        self.encoder = load_text_encoder(source.encoder or default_spec())
         pixels = pack(rows, config.size, source.cache, name)
         shape = {"patch": config.grain, "levels": config.depths, "count": config.codes}
         self.codebook = fitted(pixels, source.cache, name, **shape).to(device())
-        self.pictures = Pictures(pixels, device())
+        self.pictures = PackedPictures(pixels, device())
         self.conditions = Conditions(rows, source.snapshot.concepts, self.encoder, source.cache)
         torch.manual_seed(source.seed)
         ratings = len(self.conditions.ratings)
@@ -243,7 +246,7 @@ class Model:
         if pixels.shape[1:] != (self.size, self.size, 3):
             raise TrainingError(f"The pictures must be {self.size} pixels wide and high.")
         codebook = self.codebook.to(device())
-        return codebook.encode(Pictures(pixels, device()).batch(torch.arange(len(pixels))))
+        return codebook.encode(PackedPictures(pixels, device()).batch(torch.arange(len(pixels))))
 
     @torch.no_grad()
     def _pictures(

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 from torch import Tensor, nn
 
-from training.engine.data.pictures import Pixels, Snapshot, png, tiled
-from training.engine.encoders.clip import Spec
+from training.engine.data.pictures import Pixels, png, tiled
+from training.engine.data.rows import Snapshot
+from training.engine.encoders.text import Spec
 from training.engine.files import TrainingError
 
 OnProgress = Callable[[float], None]  # hears the share that is done; may raise to stop

@@ -14,9 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from training.engine.data.hues import named, recoloured
-from training.engine.data.pictures import Pixels, digest, pack
-from training.engine.encoders.clip import default_spec, device, text_encoder
+from training.engine.data.packing import pack
+from training.engine.data.pictures import Pixels
+from training.engine.data.rows import digest
+from training.engine.device import device
 from training.engine.encoders.conditions import Condition, Conditions
+from training.engine.encoders.specs import default_spec, load_text_encoder
 from training.engine.files import TrainingError, under
 from training.engine.latents.pca import PCA, fit
 from training.engine.latents.spaces import (
@@ -81,7 +84,7 @@ class DiffusionTraining:
     def __init__(self, config: DiffusionConfig, source: Source) -> None:
         self.config = config
         rows = list(source.snapshot.train)
-        self.encoder = text_encoder(source.encoder or default_spec())
+        self.encoder = load_text_encoder(source.encoder or default_spec())
         pixels = pack(rows, config.size, source.cache, digest(rows))
         others, turned = recoloured(rows, pixels, source.seed) if config.hues else ([], pixels[:0])
         told = [*(named(rows, pixels) if config.hues else rows), *others]

@@ -15,9 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from training.engine.data.pictures import Pixels, digest, pack
-from training.engine.encoders.clip import default_spec, device, text_encoder
+from training.engine.data.packing import pack
+from training.engine.data.pictures import Pixels
+from training.engine.data.rows import digest
+from training.engine.device import device
 from training.engine.encoders.conditions import Condition, Conditions
+from training.engine.encoders.specs import default_spec, load_text_encoder
 from training.engine.files import TrainingError, under
 from training.engine.latents.pca import PCA, fit
 from training.engine.latents.spaces import (
@@ -164,7 +167,7 @@ class GANTraining:
         self.config = config
         rows = source.snapshot.train
         self.rows = len(rows)
-        self.encoder = text_encoder(source.encoder or default_spec())
+        self.encoder = load_text_encoder(source.encoder or default_spec())
         pixels = pack(rows, config.size, source.cache, digest(rows))
         self.conditions = Conditions(rows, source.snapshot.concepts, self.encoder, source.cache)
         self.space, self.stock = _stocked(config, pixels, source.seed)

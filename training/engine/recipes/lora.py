@@ -19,8 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from training.engine.data import caption_mixtures
-from training.engine.data.pictures import Pixels, Row, digest, pack, png, tiled
-from training.engine.encoders.clip import device
+from training.engine.data.packing import pack
+from training.engine.data.pictures import Pixels, png, tiled
+from training.engine.data.rows import Row, digest
+from training.engine.device import device
 from training.engine.files import TrainingError, read_json, write_json
 from training.engine.networks import kohya, stable_diffusion
 from training.engine.networks.stable_diffusion import Base, cached_hidden, cached_latents, load_base

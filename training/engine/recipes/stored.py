@@ -10,8 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from training.engine.encoders.clip import TextEncoder, device, text_encoder
+from training.engine.device import device
 from training.engine.encoders.conditions import Condition, asked
+from training.engine.encoders.specs import load_text_encoder
+from training.engine.encoders.text import TextEncoder
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
 from training.engine.recipes.base import Config, changed
 
@@ -83,7 +85,7 @@ def read_model(folder: Path, kind: type[C]) -> tuple[C, PromptEncoder]:
         raise TrainingError(f"{folder / 'config.json'} does not describe a model.") from None
     except TrainingError as error:
         raise TrainingError(f"{folder / 'config.json'}: {error}") from None
-    encoder = text_encoder(spec)
+    encoder = load_text_encoder(spec)
     if encoder.identity != identity or encoder.width != width:
         raise TrainingError(f"{folder} was trained with the texts of {identity}, now changed.")
     return config, PromptEncoder(encoder, certain, ratings)

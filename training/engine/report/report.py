@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from training.engine import progress
-from training.engine.data.pictures import Pixels, Snapshot, load, png
+from training.engine.data.pictures import Pixels, load, png
+from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.evaluation.generators import NEAR_COPY
 from training.engine.files import TrainingError, read_json, write_bytes

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.engine.data.beliefs import above_chance, gather
-from training.engine.data.pictures import Row
+from training.engine.data.rows import Row
 
 
 def row(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from training.engine.data.caption_mixtures import NOTHING, CaptionMixtures, Mixture, arranged, put
-from training.engine.data.pictures import Row
+from training.engine.data.rows import Row
 
 KEYWORDS = [("cat", 1.0), ("ginger", 0.8), ("sofa", 0.6), ("asleep", 0.4)]
 

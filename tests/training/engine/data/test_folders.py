@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from training.engine.data.folders import HELD_OUT_FROM, read_folder
-from training.engine.data.pictures import digest, pack
+from training.engine.data.packing import pack
+from training.engine.data.rows import digest
 from training.engine.data.snapshot import read_snapshot
 from training.engine.files import TrainingError
 

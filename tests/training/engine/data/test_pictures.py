@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.engine.data.pictures import Snapshot, digest, load, pack
+from training.engine.data.packing import pack
+from training.engine.data.pictures import load
+from training.engine.data.rows import Snapshot, digest
 from training.engine.data.snapshot import read_snapshot
 from training.engine.files import TrainingError
 

@@ -10,10 +10,12 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from tests.training.engine.runs import square
-from training.engine.data.pictures import Pixels, Row, Snapshot
+from training.engine.data.pictures import Pixels
+from training.engine.data.rows import Row, Snapshot
 from training.engine.data.snapshot import read_snapshot
-from training.engine.encoders.clip import Clip, TextEncoder
+from training.engine.encoders.clip import Clip
 from training.engine.encoders.conditions import Conditions, asked
+from training.engine.encoders.text import TextEncoder
 from training.engine.networks.condition import ConditionEmbedder
 
 CHANNELS = {"red": 0, "green": 1, "blue": 2}

@@ -10,7 +10,8 @@ import pytest
 
 from tests.training.engine.gallery import Painter, write_gallery, write_model
 from training.__main__ import main
-from training.engine.data.pictures import Snapshot, pack
+from training.engine.data.packing import pack
+from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.evaluation import compare as comparing
 from training.engine.evaluation.compare import compare

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from tests.training.engine.gallery import UNSEEN, Painter, write_gallery, write_model
 from training.engine.data import colours
-from training.engine.data.pictures import Pixels, Row, Snapshot, pack
+from training.engine.data.packing import pack
+from training.engine.data.pictures import Pixels
 from training.engine.data.prompts import held_out, named_colour, unseen_pairs
+from training.engine.data.rows import Row, Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.evaluation import generators, prompt_sets
 from training.engine.evaluation.evaluate import evaluate
@@ -173,7 +175,7 @@ def test_the_judge_is_never_what_conditioned_the_model(
 ) -> None:
     known = linear(gallery, cache)
     monkeypatch.setattr(
-        "training.engine.encoders.clip.load_open_clip", lambda model, pretrained: known
+        "training.engine.evaluation.judges.load_open_clip", lambda model, pretrained: known
     )
     spec = {"model": "ViT", "pretrained": "x"}
 
@@ -189,7 +191,7 @@ def test_a_judge_is_not_what_the_conditioner_was_tuned_from(
 ) -> None:
     known = linear(gallery, cache)
     monkeypatch.setattr(
-        "training.engine.encoders.clip.load_open_clip", lambda model, pretrained: known
+        "training.engine.evaluation.judges.load_open_clip", lambda model, pretrained: known
     )
     write_json(tmp_path / "config.json", {"network": {"weights": known.identity}})
     conditioner = {"kind": "folder", "path": str(tmp_path), "identity": "other"}

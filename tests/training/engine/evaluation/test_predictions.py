@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from training.__main__ import main
-from training.engine.data.pictures import Row, Snapshot
+from training.engine.data.rows import Row, Snapshot
 from training.engine.encoders.clip import Clip
 from training.engine.evaluation import calibration, predictions
 from training.engine.evaluation.calibration import Calibration, bare, informed, platt

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from training.__main__ import main
-from training.engine.data.pictures import Snapshot
+from training.engine.data.rows import Snapshot
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from training.engine.data.pictures import Pixels, Snapshot, digest, pack
+from training.engine.data.packing import pack
+from training.engine.data.pictures import Pixels
+from training.engine.data.rows import Snapshot, digest
 from training.engine.encoders.conditions import Condition
 from training.engine.files import TrainingError
 from training.engine.latents.codebook import Codebook, fit, fitted, kmeans

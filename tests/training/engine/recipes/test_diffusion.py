@@ -10,8 +10,9 @@ from tests.training.engine.runs import write_run
 from training.__main__ import main
 from training.engine.data import hues
 from training.engine.data.colours import PROTOTYPES, shares
-from training.engine.data.pictures import Snapshot, digest, pack
+from training.engine.data.packing import pack
 from training.engine.data.prompts import named_colour
+from training.engine.data.rows import Snapshot, digest
 from training.engine.encoders.conditions import Condition, asked
 from training.engine.files import TrainingError
 from training.engine.loop.loop import Loop

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from tests.training.engine.runs import square, write_run
 from training.__main__ import main
-from training.engine.data.pictures import Pixels, Snapshot, load
+from training.engine.data.pictures import Pixels, load
+from training.engine.data.rows import Snapshot
 from training.engine.encoders.conditions import Condition
 from training.engine.files import TrainingError
 from training.engine.loop.loop import Loop

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from tests.training.engine.runs import write_run
 from tests.training.engine.stable import write_base
 from training.__main__ import main
-from training.engine.data.pictures import Snapshot
+from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.files import TrainingError
 from training.engine.loop.loop import Loop

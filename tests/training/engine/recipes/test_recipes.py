@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from training.engine.data.pictures import Snapshot
+from training.engine.data.rows import Snapshot
 from training.engine.loop.loop import Loop
 from training.engine.recipes import RECIPES, configure
 from training.engine.recipes.base import Config, Source, Training

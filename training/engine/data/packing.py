@@ -1,0 +1,67 @@
+"""Pictures packed into one memory-mapped array, made once and read batch by batch."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from torch import Tensor
+
+from training.engine.data.pictures import Pixels, load_all
+from training.engine.data.rows import Row
+from training.engine.files import TrainingError
+
+RESIDENT = 0.25  # of a GPU's free memory that pictures may take
+
+
+def pack(rows: Sequence[Row], size: int, cache: Path, name: str) -> Pixels:
+    """The rows' pictures as (n, size, size, 3), memory-mapped from ``cache`` and made once.
+
+    ``name`` identifies the rows' content; the same name and size give the same file.
+    """
+    path = cache / f"images-{size}-{name}.npy"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            packed = open_memmap(
+                temporary, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3)
+            )
+            with temporary.open("r+b") as file:  # writing to a map on a full disk would kill us
+                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+            for index, whole in enumerate(load_all([(row.path, [None]) for row in rows], size)):
+                packed[index] = whole[0]
+            packed.flush()
+            temporary.rename(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    pixels: Pixels = np.load(path, mmap_mode="r")
+    if pixels.shape != (len(rows), size, size, 3):
+        raise TrainingError(f"{path} does not fit the snapshot: delete it and start again.")
+    return pixels
+
+
+class PackedPictures:
+    """Packed pictures, read a batch at a time: from the GPU's memory where they fit there."""
+
+    def __init__(self, pixels: Pixels, device: torch.device) -> None:
+        self.pixels = pixels
+        self.device = device
+        self._resident: Tensor | None = None
+        if device.type == "cuda" and pixels.nbytes < RESIDENT * torch.cuda.mem_get_info(device)[0]:
+            self._resident = torch.from_numpy(np.array(pixels)).to(device)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def batch(self, rows: Tensor) -> Tensor:
+        """Float pictures (B, 3, s, s) in [-1, 1] of the rows (B,)."""
+        if self._resident is None:
+            chosen = torch.from_numpy(self.pixels[rows.cpu().numpy()])
+            if self.device.type == "cuda":
+                chosen = chosen.pin_memory().to(self.device, non_blocking=True)
+        else:
+            chosen = self._resident[rows.to(self.device)]
+        return chosen.permute(0, 3, 1, 2).float() / 127.5 - 1
