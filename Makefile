@@ -16,7 +16,7 @@ demo: environment
 
 test: environment
 	@$(PYTHON) -m tests.chromium
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n 2 --dist loadfile
 
 lint: environment
 	@$(PYTHON) -m ruff check

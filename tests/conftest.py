@@ -1,4 +1,4 @@
-"""The servers behind the tests: a PostgreSQL and a Valkey, in a folder of their own."""
+"""The servers behind the tests: a PostgreSQL and a Valkey for each test process."""
 
 import os
 import shutil
@@ -16,8 +16,14 @@ pytest_plugins = ["tests.browser", "tests.cast", "tests.worker"]
 _until_the_end = ExitStack()
 
 
-def pytest_configure() -> None:
-    """Start the servers before the settings are read, which happens here and not sooner."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers before the settings are read, which happens here and not sooner.
+
+    Under `pytest -n` each worker does so; the process that hands out the tests needs neither.
+    """
+    if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
+        os.environ.pop("DJANGO_SETTINGS_MODULE", None)  # the workers would read them too soon
+        return
     for name in ("DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "DEBUG", "HTTPS"):
         os.environ.pop(name, None)
     data_dir = tempfile.mkdtemp(prefix="tessera-tests-")
@@ -36,3 +42,4 @@ def pytest_configure() -> None:
 
 def pytest_unconfigure() -> None:
     _until_the_end.close()
+
