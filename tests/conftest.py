@@ -42,4 +42,3 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     _until_the_end.close()
-
