@@ -84,7 +84,7 @@ def record(
                     value=values[question.pk],
                     reason=reasons[question.pk],
                     seconds=seconds,
-                    believed=question.probability,
+                    probability_before=question.probability,
                 )
                 for question in new
             ],
@@ -231,11 +231,11 @@ def _doubt(annotator: Annotator, right: float, first: int, now: datetime) -> Non
     The counts of a suspect one stay as they were: they are those of the time before.
     """
     counts = counts_of(annotator)
-    annotator.doubt = drift.doubt(annotator.doubt, right, online.at_least(counts))
-    if annotator.doubt >= drift.ALARM and not annotator.suspect:
+    annotator.drift_score = drift.score(annotator.drift_score, right, online.at_least(counts))
+    if annotator.drift_score >= drift.THRESHOLD and not annotator.suspect:
         annotator.suspect_since, annotator.reliability = now, drift.GUESSING
         annotator.suspect_from, annotator.suspect_to = first, None
-    elif annotator.doubt <= 0 and annotator.suspect:
+    elif annotator.drift_score <= 0 and annotator.suspect:
         annotator.suspect_since, annotator.suspect_to = None, first
         set_counts(annotator, counts)
 
@@ -261,7 +261,7 @@ _TALLIES = [
     "labels_count",
     "gold_count",
     "gold_right",
-    "doubt",
+    "drift_score",
     "suspect_since",
     "suspect_from",
     "suspect_to",

@@ -20,7 +20,7 @@ from django.utils import timezone
 from labeling import agreement
 from labeling.aggregation import online
 from labeling.aggregation.calibration import AnnotatorAccuracies, Calibration, by_answers, by_truth
-from labeling.models import Annotator, Answer, Measure, Project, Question
+from labeling.models import Annotator, Answer, Project, QualityReport, Question
 
 NEWEST = 20_000  # answers of the random slice that are looked at
 APART = timedelta(hours=1)  # of rows that are kept, but for the newest
@@ -44,8 +44,8 @@ class Point:
     random_error: float | None
 
 
-def take(*, project: Project, blind: Mapping[int, float]) -> Measure | None:
-    """Measure the project and keep the row; None if all is as it was the last time.
+def take(*, project: Project, blind: Mapping[int, float]) -> QualityReport | None:
+    """QualityReport the project and keep the row; None if all is as it was the last time.
 
     `blind` holds for gold questions, by id, the probability of yes as if their gold were unknown.
     Of the rows before, those are kept that are an hour apart.
@@ -61,12 +61,12 @@ def take(*, project: Project, blind: Mapping[int, float]) -> Measure | None:
     row["gold"] = _as_json(by_gold(project=project, blind=blind))
     row["random"] = _as_json(by_random(project=project))
     with transaction.atomic():
-        rows = list(Measure.objects.filter(project=project)[:2])
+        rows = list(QualityReport.objects.filter(project=project)[:2])
         if rows and all(getattr(rows[0], name) == value for name, value in row.items()):
             return None
-        if len(rows) == 2 and rows[0].taken_at - rows[1].taken_at < APART:
+        if len(rows) == 2 and rows[0].measured_at - rows[1].measured_at < APART:
             rows[0].delete()
-        return Measure.objects.create(project=project, taken_at=timezone.now(), **row)
+        return QualityReport.objects.create(project=project, measured_at=timezone.now(), **row)
 
 
 def by_gold(*, project: Project, blind: Mapping[int, float]) -> Calibration | None:
@@ -90,10 +90,12 @@ def by_random(*, project: Project) -> Calibration | None:
         reason=Answer.Reason.RANDOM,
         question__project=project,
         annotator__blocked=False,
-        believed__gt=0,
-        believed__lt=1,
+        probability_before__gt=0,
+        probability_before__lt=1,
     ).order_by("-pk")
-    rows = list(drawn.values_list("believed", "value", "annotator_id", "question_id")[:NEWEST])
+    rows = list(
+        drawn.values_list("probability_before", "value", "annotator_id", "question_id")[:NEWEST]
+    )
     if not rows:
         return None
     believed, value, annotator, question = zip(*rows, strict=True)
@@ -101,18 +103,18 @@ def by_random(*, project: Project) -> Calibration | None:
     return by_answers(believed, value, place, _coins(annotators.tolist()), question=question)
 
 
-def latest(*, project: Project) -> Measure | None:
+def latest(*, project: Project) -> QualityReport | None:
     """The newest row."""
-    return Measure.objects.filter(project=project).first()
+    return QualityReport.objects.filter(project=project).first()
 
 
 def history(*, project: Project) -> list[Point]:
     """From the oldest to the newest row, at most some two hundred of them."""
-    rows = Measure.objects.filter(project=project).order_by("taken_at")
+    rows = QualityReport.objects.filter(project=project).order_by("measured_at")
     points = [
         Point(*values)
         for values in rows.values_list(
-            *("taken_at", "compared", "alpha", "low", "high"),
+            *("measured_at", "compared", "alpha", "low", "high"),
             *("gold__whole__n", "gold__ece", "random__whole__n", "random__ece"),
         )
     ]

@@ -65,7 +65,7 @@ def _set_blocked(annotator: Annotator, blocked: bool, by: User) -> int:
 
 def _trust_again(annotator: Annotator) -> None:
     """Whoever is unblocked is no longer suspect for what they did."""
-    annotator.doubt, annotator.suspect_since = 0.0, None
+    annotator.drift_score, annotator.suspect_since = 0.0, None
     if annotator.suspect_from is not None:
         last = annotator.answers.order_by("-created_at").values_list("pk", flat=True).first()
         annotator.suspect_to = annotator.suspect_to or (last or 0) + 1

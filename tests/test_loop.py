@@ -138,7 +138,7 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path):
     # what it sees in all tiles stays, and is learned from with what people say
     seen = features.of(Project.objects.get())
     assert seen is not None and len(seen.tiles) == 32 and len(seen.texts) == 2
-    assert Recomputation.objects.get().wanted
+    assert Recomputation.objects.get().requested
     call_command("aggregate", project="orchard")
     assert all(concept.known_when_fitted for concept in Concept.objects.all())
 

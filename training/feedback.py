@@ -74,7 +74,7 @@ def opinions(model: Model) -> dict[str, Any]:
             said = {int(line["id"]): float(line["p"]) for line in map(json.loads, file)}
         given = {"opinions": model_prior.store(said)}
         features.replace(project=model.project, path=seen)
-    Recomputation.objects.update_or_create(project=model.project, defaults={"wanted": True})
+    Recomputation.objects.update_or_create(project=model.project, defaults={"requested": True})
     return given
 
 

@@ -105,7 +105,7 @@ def _turned(annotator: Index, right: Floats, suspect: Bools, annotators: int) ->
     """Annotators whose answers turned bad, and the first bad one, by place."""
     ever = np.bincount(annotator, suspect, annotators) > 0
     (looked,) = np.nonzero(~ever[annotator])
-    found = drift.turns(annotator[looked], right[looked], workers=annotators)
+    found = drift.change_points(annotator[looked], right[looked], workers=annotators)
     (places,) = np.nonzero(found >= 0)
     order = looked[np.argsort(annotator[looked], kind="stable")]
     starts = np.searchsorted(annotator[order], places)

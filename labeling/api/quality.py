@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from labeling import agreement
 from labeling.api.pagination import NewestFirst
 from labeling.api.serializers import ErrorOut
-from labeling.models import Measure, Project
+from labeling.models import Project, QualityReport
 
 AGREEMENT_SECONDS = 30  # for which agreement is remembered
 
@@ -68,7 +68,7 @@ class CalibrationOut(serializers.Serializer[Any]):
     brier = serializers.FloatField()
 
 
-class MeasureOut(serializers.ModelSerializer[Measure]):
+class QualityReportOut(serializers.ModelSerializer[QualityReport]):
     concepts = ConceptFiguresOut(many=True)
     gold = CalibrationOut(allow_null=True, help_text="By gold, as if it were unknown.")
     random = CalibrationOut(
@@ -76,10 +76,10 @@ class MeasureOut(serializers.ModelSerializer[Measure]):
     )
 
     class Meta:
-        model = Measure
+        model = QualityReport
         fields = [
             "id",
-            "taken_at",
+            "measured_at",
             "answers",
             "compared",
             "alpha",
@@ -107,18 +107,18 @@ class Agreement(APIView):
         return Response(rows)
 
 
-@extend_schema_view(get=extend_schema(operation_id="measures_list"))
-class Measures(generics.ListAPIView[Measure]):
+@extend_schema_view(get=extend_schema(operation_id="quality_reports_list"))
+class QualityReports(generics.ListAPIView[QualityReport]):
     """Agreement in the project and on each concept, and how often labels are right.
 
     The newest first; older ones are at least an hour apart.
     """
 
-    serializer_class = MeasureOut
+    serializer_class = QualityReportOut
     pagination_class = NewestFirst
 
-    def get_queryset(self) -> QuerySet[Measure]:
-        return get_object_or_404(Project, slug=self.kwargs["slug"]).measures.all()
+    def get_queryset(self) -> QuerySet[QualityReport]:
+        return get_object_or_404(Project, slug=self.kwargs["slug"]).quality_reports.all()
 
 
 def _agreement(project: Project) -> list[dict[str, Any]]:

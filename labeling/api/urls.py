@@ -17,7 +17,11 @@ urlpatterns = [
     path("projects/<slug:slug>/", projects.OneProject.as_view(), name="project"),
     path("projects/<slug:slug>/questions/", review.Questions.as_view(), name="questions"),
     path("projects/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),
-    path("projects/<slug:slug>/measures/", quality.Measures.as_view(), name="measures"),
+    path(
+        "projects/<slug:slug>/quality-reports/",
+        quality.QualityReports.as_view(),
+        name="quality_reports",
+    ),
     path("projects/<slug:slug>/snapshots/", snapshots.Snapshots.as_view(), name="snapshots"),
     path("snapshots/<int:pk>/", snapshots.OneSnapshot.as_view(), name="snapshot"),
     path("questions/<int:pk>/", review.OneQuestion.as_view(), name="question"),

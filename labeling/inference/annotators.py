@@ -22,7 +22,7 @@ _COLUMNS = {
     "answers_count": "int",
     "gold_count": "int",
     "gold_right": "int",
-    "doubt": "float8",
+    "drift_score": "float8",
     "suspect_since": "timestamptz",
     "suspect_from": "bigint",
     "suspect_to": "bigint",
@@ -85,7 +85,9 @@ def _figures(asked: Asked, given: Given, found: Found) -> Floats:
     ]
     right = np.where(given.value, yes, 1 - yes)
     guesses = total(np.where(inferred.suspect, right - drift.GUESSING, 0.0))
-    guesses = drift.GUESSING + guesses / (total(inferred.suspect.astype(np.float64)) + drift.ALIKE)
+    guesses = drift.GUESSING + guesses / (
+        total(inferred.suspect.astype(np.float64)) + drift.PRIOR_ANSWERS
+    )
     return np.stack([*tallies, *counts, guesses], 1)
 
 
@@ -115,10 +117,10 @@ def _write(figures: Figures, turned: dict[int, int], newest: int) -> None:
             for value, verdict, probability in late[annotator.pk]:
                 _add(annotator, value, verdict, probability)
             if annotator.pk in turned and annotator.suspect_from is None:
-                annotator.doubt, annotator.suspect_since = drift.ALARM, timezone.now()
+                annotator.drift_score, annotator.suspect_since = drift.THRESHOLD, timezone.now()
                 annotator.suspect_from, annotator.suspect_to = turned[annotator.pk], None
-            if annotator.suspect and guesses >= drift.PARDONED:
-                annotator.doubt, annotator.suspect_since = 0.0, None
+            if annotator.suspect and guesses >= drift.REINSTATED:
+                annotator.drift_score, annotator.suspect_since = 0.0, None
                 annotator.suspect_from = annotator.suspect_to = None
             elif annotator.suspect:
                 annotator.reliability = guesses

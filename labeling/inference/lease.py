@@ -50,7 +50,7 @@ def at_work(project: Project) -> Iterator[Work | None]:
     except BaseException as error:
         if work is not None and not connection.needs_rollback:
             why = f"{type(error).__name__}: {error}"
-            work.beat(**_given_back(State.FAILED), error=why, wanted=True)
+            work.beat(**_given_back(State.FAILED), error=why, requested=True)
         raise
     if work is not None:
         work.beat(**_given_back(State.IDLE), error="", finished_at=timezone.now())
@@ -58,14 +58,14 @@ def at_work(project: Project) -> Iterator[Work | None]:
 
 def want() -> None:
     """Have all projects recomputed soon, for something other than an answer."""
-    Recomputation.objects.update(wanted=True)
+    Recomputation.objects.update(requested=True)
 
 
 def due() -> list[Project]:
     """The projects that were answered since the last time, or wanted, or left by who died."""
     now = timezone.now()
     called = Recomputation.objects.filter(
-        Q(wanted=True) | Q(state=State.RUNNING, lease_until__lt=now)
+        Q(requested=True) | Q(state=State.RUNNING, lease_until__lt=now)
     )
     wanted = set(called.values_list("project", flat=True))
     return [project for project in Project.objects.all() if project.pk in wanted or _new(project)]
@@ -103,10 +103,10 @@ def _claim(project: Project) -> Work | None:
 def _taken(now: datetime, token: str) -> dict[str, Any]:
     return {
         "state": State.RUNNING,
-        "wanted": False,
+        "requested": False,
         "lease_token": token,
         "lease_until": now + LEASE,
-        "began_at": now,
+        "started_at": now,
         "heartbeat_at": now,
     }
 

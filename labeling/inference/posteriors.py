@@ -101,13 +101,13 @@ def _write(asked: Asked, found: Found, work: Work) -> int:
     rules = _rules(work.project)
     differs = np.abs(found.inferred.probability - asked.probability) > NOTICEABLE
     differs |= (found.count != asked.count) | (found.yes != asked.yes)
-    if work.row().rules != rules:
+    if work.row().settling_rules != rules:
         differs[:] = True
     changed = 0
     for batch in _batches(np.flatnonzero(differs)):
         changed += _write_batch(batch, asked, found)
         work.beat()
-    work.beat(rules=rules)
+    work.beat(settling_rules=rules)
     return changed
 
 

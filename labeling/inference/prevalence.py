@@ -46,7 +46,7 @@ def update(*, work: Work) -> int:
     made a batch at a time and goes on where it was left, should it be cut short. Gives how many
     concepts moved.
     """
-    if work.row().moving:
+    if work.row().prevalence_shift:
         _go_on(work)
     moved = 0
     concepts = {concept.pk: concept for concept in work.project.concepts.all()}
@@ -56,7 +56,7 @@ def update(*, work: Work) -> int:
         if count >= LEAST and abs(move) > NOTICEABLE:
             with transaction.atomic():
                 Concept.objects.filter(pk=pk).update(prevalence=share)
-                work.beat(moving={"concept": pk, "move": move, "after": 0})
+                work.beat(prevalence_shift={"concept": pk, "move": move, "after": 0})
             _go_on(work)
             moved += 1
     return moved
@@ -82,7 +82,7 @@ def _unchosen(project: Project) -> list[tuple[int, int, float]]:
 
 def _go_on(work: Work) -> None:
     """Finish the move that is under way."""
-    moving = work.row().moving
+    moving = work.row().prevalence_shift
     concept = Concept.objects.filter(pk=moving["concept"]).first() if moving else None
     fixed = {
         "edge": EDGE,
@@ -96,5 +96,5 @@ def _go_on(work: Work) -> None:
             cursor.execute(_SHIFT, moving | fixed)
             (last,) = cursor.fetchone()
             moving = moving | {"after": last} if last is not None else None
-            work.beat(moving=moving)
-    work.beat(moving=None)
+            work.beat(prevalence_shift=moving)
+    work.beat(prevalence_shift=None)

@@ -4,8 +4,8 @@ from labeling.models.annotators import Annotator
 from labeling.models.challenges import Answer, Challenge
 from labeling.models.images import Image, Tile
 from labeling.models.lease import Leased, LeaseLost
-from labeling.models.measures import Measure
 from labeling.models.projects import Concept, Project
+from labeling.models.quality_reports import QualityReport
 from labeling.models.questions import Question
 from labeling.models.recomputations import Recomputation
 from labeling.models.snapshots import Snapshot
@@ -18,8 +18,8 @@ __all__ = [
     "Image",
     "LeaseLost",
     "Leased",
-    "Measure",
     "Project",
+    "QualityReport",
     "Question",
     "Recomputation",
     "Snapshot",

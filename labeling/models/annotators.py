@@ -37,7 +37,7 @@ class Annotator(models.Model):
     )
     gold_count = models.PositiveIntegerField(default=0)
     gold_right = models.PositiveIntegerField(default=0)
-    doubt = models.FloatField(
+    drift_score = models.FloatField(
         default=0.0, help_text="Evidence that answers turned bad; 0 is none, 8 makes suspect."
     )
     suspect_since = models.DateTimeField(

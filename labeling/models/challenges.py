@@ -80,7 +80,7 @@ class Answer(models.Model):
     value = models.BooleanField(help_text="True: the text is true of the tile.")
     reason = models.CharField(max_length=9, choices=Reason.choices)
     seconds = models.FloatField(null=True, blank=True)
-    believed = models.FloatField(
+    probability_before = models.FloatField(
         null=True, blank=True, help_text="The probability of yes just before it."
     )
     created_at = models.DateTimeField(auto_now_add=True)

@@ -20,20 +20,20 @@ class Recomputation(models.Model):
         Project, models.CASCADE, primary_key=True, related_name="recomputation"
     )
     state = models.CharField(max_length=7, choices=State.choices, default=State.IDLE)
-    wanted = models.BooleanField(
+    requested = models.BooleanField(
         default=False, help_text="Something other than an answer calls for it."
     )
     lease_token = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    began_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     changed = models.PositiveIntegerField(default=0, help_text="Beliefs that the last one changed.")
     error = models.TextField(blank=True, help_text="Why the last one failed.")
-    moving = models.JSONField(
+    prevalence_shift = models.JSONField(
         null=True, blank=True, help_text="The move of a concept's prior that is under way."
     )
-    rules = models.JSONField(
+    settling_rules = models.JSONField(
         default=list, blank=True, help_text="By what the last one judged what is settled."
     )
     strength = models.FloatField(

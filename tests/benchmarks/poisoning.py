@@ -145,10 +145,10 @@ class Person:
         return self.first is None or at < self.first or (self.last is not None and at >= self.last)
 
     def watch(self, right: float, at: int) -> None:
-        self.doubt = drift.doubt(self.doubt, right, online.at_least(self.counts))
-        if self.doubt >= drift.ALARM and not self.suspect:
+        self.drift_score = drift.score(self.drift_score, right, online.at_least(self.counts))
+        if self.drift_score >= drift.THRESHOLD and not self.suspect:
             self.first, self.last = at, None
-        elif self.doubt <= 0 and self.suspect:
+        elif self.drift_score <= 0 and self.suspect:
             self.last = at
 
 
@@ -220,11 +220,11 @@ class Live:
                 each.counts = _counts(inferred, who, float(yes[theirs].sum()), int(theirs.sum()))
             guessed = (person == who) & inferred.suspect
             rights = np.where(stream.value[:end], yes, 1 - yes)[guessed] - drift.GUESSING
-            share = drift.GUESSING + float(rights.sum()) / (len(rights) + drift.ALIKE)
-            if each.suspect and share >= drift.PARDONED:
-                each.first, each.doubt = None, 0.0
+            share = drift.GUESSING + float(rights.sum()) / (len(rights) + drift.PRIOR_ANSWERS)
+            if each.suspect and share >= drift.REINSTATED:
+                each.first, each.drift_score = None, 0.0
             if who in inferred.turned and each.first is None:
-                each.first, each.doubt = inferred.turned[who], drift.ALARM
+                each.first, each.drift_score = inferred.turned[who], drift.THRESHOLD
             self._find(each)
         return inferred
 

@@ -60,14 +60,14 @@ class Live:
         self.counts = [online.Counts()] * stream.annotators
         self.said: list[list[tuple[int, bool]]] = [[] for _ in range(stream.questions)]
         self.believed = np.full(stream.questions, self.prior)
-        self.doubt = [0.0] * stream.annotators
+        self.drift_score = [0.0] * stream.annotators
 
     def hear(self, start: int, end: int) -> None:
         """One answer after the other."""
         stream = self.stream
         columns = stream.question, stream.annotator, stream.value
         for question, who, value in zip(*(c[start:end].tolist() for c in columns), strict=True):
-            if self.doubt[who] >= drift.ALARM:
+            if self.drift_score[who] >= drift.THRESHOLD:
                 continue
             heard = self.said[question]
             others = [online.evidence(self.counts[other], said) for other, said in heard]
@@ -75,7 +75,7 @@ class Live:
                 yes = online.shown(self.prior, others)
                 usual = online.at_least(self.counts[who])
                 right = yes if value else 1 - yes
-                self.doubt[who] = drift.doubt(self.doubt[who], right, usual)
+                self.drift_score[who] = drift.score(self.drift_score[who], right, usual)
             mine = online.evidence(self.counts[who], value)
             self.believed[question] = online.shown(self.prior, [*others, mine], self.temper)
             belief = online.learned(self.prior, others)
@@ -139,7 +139,7 @@ def measure(folder: Path, seeds: int) -> list[float]:
         shares = [whole, *(_shares(each, len(classes)) for each in believed)]
         row = [figure for each in shares for figure in _scores(each[at], truth)]
         gaps = [float(np.abs(each - batch)[asked].mean()) for each in believed[1:]]
-        suspect = [who for who, doubt in enumerate(live.doubt) if doubt >= drift.ALARM]
+        suspect = [who for who, doubt in enumerate(live.drift_score) if doubt >= drift.THRESHOLD]
         truths_of = np.full(len(answers.tasks), -1)
         truths_of[at] = truth
         rights += [_right(columns, truths_of, who) for who in suspect]

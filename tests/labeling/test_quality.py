@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from labeling import answers, quality, review
 from labeling.inference import recompute
-from labeling.models import Annotator, Answer, Measure, Question
+from labeling.models import Annotator, Answer, QualityReport, Question
 from tests.cast import truth
 
 pytestmark = pytest.mark.django_db
@@ -18,15 +18,15 @@ def say(annotator: Annotator, values: dict[int, bool], reason: str = "random") -
     answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, reason))
 
 
-def take(project) -> Measure | None:
+def take(project) -> QualityReport | None:
     gold = Question.objects.filter(project=project, state="gold", answers_count__gt=0)
     return quality.take(
         project=project, blind=dict.fromkeys(gold.values_list("pk", flat=True), 0.8)
     )
 
 
-def ago(row: Measure, **time: float) -> None:
-    Measure.objects.filter(pk=row.pk).update(taken_at=timezone.now() - timedelta(**time))
+def ago(row: QualityReport, **time: float) -> None:
+    QualityReport.objects.filter(pk=row.pk).update(measured_at=timezone.now() - timedelta(**time))
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_what_was_believed_before_an_answer_is_tested_by_it(shapes, asked, alice
     believed = Question.objects.get(pk=question.pk).probability
     say(bob, {question.pk: True})
     second = Answer.objects.get(annotator=bob)
-    assert (first.believed, second.believed) == (0.3, pytest.approx(believed))
+    assert (first.probability_before, second.probability_before) == (0.3, pytest.approx(believed))
     found = quality.by_random(project=shapes)
     assert found.whole.n == 2
     assert {(each.at_least, each.share.n) for each in found.bins} >= {(0.7, 1)}
@@ -114,7 +114,13 @@ def test_answers_of_people_who_err_tell_how_often_labels_are_right(shapes, asked
         someone = Annotator.objects.create(pseudonym=f"someone {number}", **counts)
         values = {pk: so[pk] ^ ((pk + number) % 5 == 0) for pk in open_ones}
         rows = [
-            Answer(question_id=pk, annotator=someone, value=value, reason="random", believed=0.9)
+            Answer(
+                question_id=pk,
+                annotator=someone,
+                value=value,
+                reason="random",
+                probability_before=0.9,
+            )
             for pk, value in values.items()
         ]
         Answer.objects.bulk_create(rows)
@@ -141,7 +147,7 @@ def test_the_history_stays_small(shapes, asked, alice):
         kept.append(row.pk)
     say(alice, {asked[9]: True})
     newest = take(shapes)
-    left = list(Measure.objects.values_list("pk", flat=True))
+    left = list(QualityReport.objects.values_list("pk", flat=True))
     assert left == [newest.pk, kept[3], kept[1], kept[0]]
 
 
@@ -149,9 +155,9 @@ def test_the_history_is_told_from_the_oldest_on_in_few_points(shapes, monkeypatc
     monkeypatch.setattr(quality, "POINTS", 5)
     start = timezone.now() - timedelta(days=20)
     for day in range(17):
-        Measure.objects.create(
+        QualityReport.objects.create(
             project=shapes,
-            taken_at=start + timedelta(days=day),
+            measured_at=start + timedelta(days=day),
             answers=day,
             compared=day,
             alpha=day / 20,

@@ -208,7 +208,7 @@ def test_whoever_is_unblocked_is_trusted_again(shapes, mallory, ada):
     review.block(annotator=mallory, by=ada)
     review.unblock(annotator=mallory, by=ada)
     mallory.refresh_from_db()
-    assert not mallory.suspect and mallory.doubt == 0
+    assert not mallory.suspect and mallory.drift_score == 0
     (other,) = Question.objects.filter(kind="concept", state=State.OPEN)[1:2]
     say(mallory, {other.pk: True})
     other.refresh_from_db()

@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from labeling import answers, quality
 from labeling.aggregation.calibration import by_truth
-from labeling.models import Annotator, Measure, Project, Question
+from labeling.models import Annotator, Project, QualityReport, Question
 from tests.cast import truth
 
 
@@ -19,7 +19,7 @@ def address(project: Project) -> str:
 
 
 @pytest.fixture
-def measured(shapes: Project, alice: Annotator, bob: Annotator) -> Measure:
+def measured(shapes: Project, alice: Annotator, bob: Annotator) -> QualityReport:
     """Both answered half the questions, as drawn at random; Bob errs now and then."""
     asked = Question.objects.filter(kind="concept").values_list("pk", flat=True)[:24]
     for annotator, wrong in ((alice, 100), (bob, 5)):
@@ -33,7 +33,7 @@ def measured(shapes: Project, alice: Annotator, bob: Annotator) -> Measure:
 
 
 def test_it_tells_how_far_people_agree_in_the_project_and_on_each_concept(
-    ada_client: Client, shapes: Project, measured: Measure
+    ada_client: Client, shapes: Project, measured: QualityReport
 ) -> None:
     page = ada_client.get(address(shapes))
     whole, concepts = page.context["agreement"]["tables"]
@@ -44,7 +44,7 @@ def test_it_tells_how_far_people_agree_in_the_project_and_on_each_concept(
 
 
 def test_it_draws_how_often_labels_are_right_by_gold_and_by_the_random_slice(
-    ada_client: Client, shapes: Project, measured: Measure
+    ada_client: Client, shapes: Project, measured: QualityReport
 ) -> None:
     page = ada_client.get(address(shapes))
     gold, drawn = page.context["diagrams"]
@@ -65,13 +65,13 @@ def test_it_says_what_is_not_measured_yet(ada_client: Client, shapes: Project) -
 
 
 def test_it_draws_the_history_once_there_is_one(
-    ada_client: Client, shapes: Project, measured: Measure
+    ada_client: Client, shapes: Project, measured: QualityReport
 ) -> None:
     assert ada_client.get(address(shapes)).context["alpha_history"] == ""
     calibration = quality._as_json(by_truth([0.8, 0.7], [True, False]))
-    Measure.objects.create(
+    QualityReport.objects.create(
         project=shapes,
-        taken_at=timezone.now() - timedelta(days=2),
+        measured_at=timezone.now() - timedelta(days=2),
         answers=10,
         compared=5,
         gold=calibration,
@@ -81,7 +81,7 @@ def test_it_draws_the_history_once_there_is_one(
 
 
 def test_whom_to_look_at_can_be_blocked_from_here(
-    ada_client: Client, shapes: Project, measured: Measure, bob: Annotator
+    ada_client: Client, shapes: Project, measured: QualityReport, bob: Annotator
 ) -> None:
     Annotator.objects.filter(pk=bob.pk).update(suspect_since=timezone.now(), suspect_from=1)
     page = ada_client.get(address(shapes))
@@ -117,7 +117,7 @@ def test_it_knows_no_other_project(ada_client: Client, db: None) -> None:
 def test_it_asks_few_queries(
     ada_client: Client,
     shapes: Project,
-    measured: Measure,
+    measured: QualityReport,
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
     with django_assert_max_num_queries(15):

@@ -7,14 +7,14 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from labeling import answers, quality
-from labeling.models import Measure, Question
+from labeling.models import QualityReport, Question
 
 pytestmark = pytest.mark.django_db
-API = "/api/v1/projects/shapes/measures/"
+API = "/api/v1/projects/shapes/quality-reports/"
 
 
 @pytest.fixture
-def measured(shapes, alice, bob) -> Measure:
+def measured(shapes, alice, bob) -> QualityReport:
     asked = Question.objects.filter(kind="concept")[:10]
     for annotator in (alice, bob):
         values = {question.pk: True for question in asked}
@@ -26,10 +26,10 @@ def measured(shapes, alice, bob) -> Measure:
 
 
 def test_the_newest_comes_first_with_project_concepts_and_calibration(ada_client, shapes, measured):
-    Measure.objects.create(
-        project=shapes, taken_at=timezone.now() - timedelta(days=1), answers=0, compared=0
+    QualityReport.objects.create(
+        project=shapes, measured_at=timezone.now() - timedelta(days=1), answers=0, compared=0
     )
-    Measure.objects.filter(pk=measured.pk).update(id=measured.pk + 10)  # taken after the other
+    QualityReport.objects.filter(pk=measured.pk).update(id=measured.pk + 10)
     newest, oldest = ada_client.get(API).json()["results"]
     assert (newest["answers"], newest["compared"]) == (20, 10)
     assert [row["name"] for row in newest["concepts"]] == ["circle", "square"]
@@ -52,5 +52,5 @@ def test_they_are_for_staff(client, shapes):
 
 
 def test_an_unknown_project_is_unknown(ada_client, shapes):
-    response = ada_client.get("/api/v1/projects/nowhere/measures/")
+    response = ada_client.get("/api/v1/projects/nowhere/quality-reports/")
     assert response.status_code == 404 and response.json()["code"] == "unknown"

@@ -47,7 +47,7 @@ def test_it_says_that_a_project_is_unknown(client, shapes, slug):
 STAFF_ONLY = [
     ("get", "projects/shapes/questions/"),
     ("get", "projects/shapes/agreement/"),
-    ("get", "projects/shapes/measures/"),
+    ("get", "projects/shapes/quality-reports/"),
     ("get", "projects/shapes/snapshots/"),
     ("post", "projects/shapes/snapshots/"),
     ("get", "snapshots/1/"),

@@ -148,7 +148,7 @@ def test_whoever_turned_bad_is_found_and_weighs_nothing_from_then_on(
     recompute.run(project=shapes)
     mallory.refresh_from_db()
     first = Answer.objects.filter(annotator=mallory)[turn].pk
-    assert mallory.suspect and mallory.doubt == drift.ALARM and mallory.reliability < 0.6
+    assert mallory.suspect and mallory.drift_score == drift.THRESHOLD and mallory.reliability < 0.6
     assert mallory.suspect_from == pytest.approx(first, abs=3)
     said = answers.said_of(Question.objects.filter(pk__in=truths, verdict=None))
     assert {len(heard) for heard in said.values()} == {4, 5}
@@ -162,7 +162,7 @@ def test_whoever_is_suspect_and_right_all_along_is_pardoned(shapes, truths, alic
     for annotator in (bob, somebody("carol"), somebody("dave")):
         say(annotator, truths)
     Annotator.objects.filter(pk=alice.pk).update(
-        suspect_since=timezone.now(), suspect_from=1, doubt=drift.ALARM
+        suspect_since=timezone.now(), suspect_from=1, drift_score=drift.THRESHOLD
     )
     open_ones = Question.objects.filter(pk__in=truths).exclude(state=State.GOLD)
     values = {pk: truths[pk] for pk in open_ones.values_list("pk", flat=True)}
@@ -193,7 +193,7 @@ def test_nothing_is_read_of_other_projects(shapes, truths, alice):
     say(alice, truths)
     tallies = Annotator.objects.get(pk=alice.pk).answers_count
     assert recompute.run(project=other) == 0
-    assert Recomputation.objects.get(project=other).rules == []
+    assert Recomputation.objects.get(project=other).settling_rules == []
     assert Annotator.objects.get(pk=alice.pk).answers_count == tallies
 
 

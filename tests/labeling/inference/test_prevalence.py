@@ -49,7 +49,7 @@ def test_a_move_that_was_cut_short_goes_on_where_it_was_left(shapes, rare, monke
     assert 0 < half < Question.objects.filter(concept=rare).count()
     with lease.at_work(shapes) as work:
         prevalence.update(work=work)
-        assert work.row().moving is None
+        assert work.row().prevalence_shift is None
     rare.refresh_from_db()
     priors = Question.objects.filter(concept=rare).values_list("prior", flat=True)
     assert list(priors) == pytest.approx([rare.prevalence] * len(priors))

@@ -5,7 +5,7 @@ from django.db import models
 from labeling.models.projects import Project
 
 
-class Measure(models.Model):
+class QualityReport(models.Model):
     """How far people agreed at that time, and how often labels said to be so sure were right.
 
     `concepts` holds a row of agreement a concept; `gold` and `random` are calibrations as
@@ -13,8 +13,10 @@ class Measure(models.Model):
     drawn at random.
     """
 
-    project = models.ForeignKey(Project, models.CASCADE, related_name="measures", db_index=False)
-    taken_at = models.DateTimeField()
+    project = models.ForeignKey(
+        Project, models.CASCADE, related_name="quality_reports", db_index=False
+    )
+    measured_at = models.DateTimeField()
     answers = models.PositiveBigIntegerField(help_text="To the questions about concepts.")
     compared = models.PositiveIntegerField(help_text="Questions with two answers or more.")
     alpha = models.FloatField(null=True, help_text="Krippendorff's, of all concepts together.")
@@ -27,8 +29,8 @@ class Measure(models.Model):
     random = models.JSONField(null=True, help_text="Calibration by the random slice.")
 
     class Meta:
-        ordering = ["-taken_at"]
-        indexes = [models.Index(fields=["project", "-taken_at"], name="measure_newest")]
+        ordering = ["-measured_at"]
+        indexes = [models.Index(fields=["project", "-measured_at"], name="quality_report_newest")]
 
     def __str__(self) -> str:
-        return f"{self.project}, {self.taken_at:%Y-%m-%d %H:%M}"
+        return f"{self.project}, {self.measured_at:%Y-%m-%d %H:%M}"
