@@ -38,7 +38,7 @@ WHERE question_id = ANY(%s) AND NOT who.blocked
 GROUP BY question_id
 """
 
-Said = Mapping[int, Sequence[tuple[bool, online.Counts]]]  # by question id
+Said = Mapping[int, Sequence[tuple[bool, online.ConfusionCounts]]]  # by question id
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,9 @@ def recount(questions: Sequence[Question]) -> int:
     for question in questions:
         before = question.label, question.state
         evidence = [online.evidence(counts, value) for value, counts in said.get(question.pk, [])]
-        question.probability = online.shown(question.prior, evidence, tempers[question.project_id])
+        question.probability = online.tempered_posterior(
+            question.prior, evidence, tempers[question.project_id]
+        )
         question.answers_count, question.yes_count = given.get(question.pk, (0, 0))
         question_state.update_state(question)
         changed += (question.label, question.state) != before
@@ -132,13 +134,13 @@ def said_of(questions: Iterable[Question], *, but: int = 0) -> Said:
 
     Nothing of a question that is known and was answered often: nobody is told anything by it.
     """
-    said: dict[int, list[tuple[bool, online.Counts]]] = defaultdict(list)
+    said: dict[int, list[tuple[bool, online.ConfusionCounts]]] = defaultdict(list)
     ids = [question.pk for question in questions if _open_to_doubt(question)]
     if ids:
         with connection.cursor() as cursor:
             cursor.execute(_SAID, {"questions": ids, "but": but, "most": HEARD_MOST})
             for question, value, *counts in cursor:
-                said[question].append((value, online.Counts(*counts)))
+                said[question].append((value, online.ConfusionCounts(*counts)))
     return said
 
 
@@ -149,8 +151,8 @@ def counted(questions: Sequence[int]) -> dict[int, tuple[int, int]]:
         return {question: (count, yes) for question, count, yes in cursor}
 
 
-def counts_of(annotator: Annotator) -> online.Counts:
-    return online.Counts(
+def counts_of(annotator: Annotator) -> online.ConfusionCounts:
+    return online.ConfusionCounts(
         annotator.true_positives,
         annotator.false_negatives,
         annotator.true_negatives,
@@ -171,7 +173,7 @@ def _believe(
         others = [online.evidence(counts, heard) for heard, counts in said.get(question.pk, [])]
         mine = [] if annotator.suspect else [online.evidence(counts_of(annotator), value)]
         before, after = (
-            online.shown(question.prior, evidence, tempers[question.project_id])
+            online.tempered_posterior(question.prior, evidence, tempers[question.project_id])
             for evidence in (others, [*others, *mine])
         )
         if question.verdict is not None:
@@ -204,7 +206,7 @@ def _rate_on_gold(
     """What an answer to a question of known truth shows; the suspect may prove themselves by it."""
     _doubt(annotator, float(value == truth), first, now)
     if not annotator.suspect:
-        set_counts(annotator, online.credit(counts_of(annotator), value, float(truth)))
+        set_counts(annotator, online.update_counts(counts_of(annotator), value, float(truth)))
 
 
 def _watch(
@@ -219,10 +221,10 @@ def _watch(
     if annotator.suspect:
         return
     if others:
-        yes = online.shown(question.prior, others)
+        yes = online.tempered_posterior(question.prior, others)
         _doubt(annotator, yes if value else 1 - yes, first, now)
-    belief = online.learned(question.prior, others)
-    set_counts(annotator, online.credit(counts_of(annotator), value, belief))
+    belief = online.untempered_posterior(question.prior, others)
+    set_counts(annotator, online.update_counts(counts_of(annotator), value, belief))
 
 
 def _doubt(annotator: Annotator, right: float, first: int, now: datetime) -> None:
@@ -231,7 +233,9 @@ def _doubt(annotator: Annotator, right: float, first: int, now: datetime) -> Non
     The counts of a suspect one stay as they were: they are those of the time before.
     """
     counts = counts_of(annotator)
-    annotator.drift_score = drift.score(annotator.drift_score, right, online.at_least(counts))
+    annotator.drift_score = drift.score(
+        annotator.drift_score, right, online.reliability_lower_bound(counts)
+    )
     if annotator.drift_score >= drift.THRESHOLD and not annotator.suspect:
         annotator.suspect_since, annotator.reliability = now, drift.GUESSING
         annotator.suspect_from, annotator.suspect_to = first, None
@@ -244,7 +248,7 @@ def _open_to_doubt(question: Question) -> bool:
     return question.verdict is None or question.answers_count <= question.project.answers_cap
 
 
-def set_counts(annotator: Annotator, counts: online.Counts) -> None:
+def set_counts(annotator: Annotator, counts: online.ConfusionCounts) -> None:
     """Set the expected counts, and the reliability that they mean."""
     annotator.true_positives, annotator.false_negatives = counts.tp, counts.fn
     annotator.true_negatives, annotator.false_positives = counts.tn, counts.fp
@@ -269,12 +273,12 @@ _TALLIES = [
 ]
 
 
-def _tempers(questions: Iterable[Question]) -> Mapping[int, online.Temper]:
+def _tempers(questions: Iterable[Question]) -> Mapping[int, online.Tempering]:
     """By project: as the last recomputation found it, or as usual where there was none."""
-    tempers: dict[int, online.Temper] = defaultdict(online.Temper)
+    tempers: dict[int, online.Tempering] = defaultdict(online.Tempering)
     rows = Recomputation.objects.filter(project__in={question.project_id for question in questions})
     for project, *temper in rows.values_list("project", "strength", "ambiguity"):
-        tempers[project] = online.Temper(*temper)
+        tempers[project] = online.Tempering(*temper)
     return tempers
 
 

@@ -44,10 +44,11 @@ class Point:
     random_error: float | None
 
 
-def take(*, project: Project, blind: Mapping[int, float]) -> QualityReport | None:
-    """QualityReport the project and keep the row; None if all is as it was the last time.
+def take(*, project: Project, leave_one_out: Mapping[int, float]) -> QualityReport | None:
+    """Measure the project and keep the row; None if all is as it was the last time.
 
-    `blind` holds for gold questions, by id, the probability of yes as if their gold were unknown.
+    `leave_one_out` holds for gold questions, by id, the probability of yes as if their gold were
+    unknown.
     Of the rows before, those are kept that are an hour apart.
     """
     found = agreement.measure(project=project)
@@ -58,7 +59,7 @@ def take(*, project: Project, blind: Mapping[int, float]) -> QualityReport | Non
         for each in found.concepts
         if each.concept
     ]
-    row["gold"] = _as_json(by_gold(project=project, blind=blind))
+    row["gold"] = _as_json(by_gold(project=project, leave_one_out=leave_one_out))
     row["random"] = _as_json(by_random(project=project))
     with transaction.atomic():
         rows = list(QualityReport.objects.filter(project=project)[:2])
@@ -69,13 +70,13 @@ def take(*, project: Project, blind: Mapping[int, float]) -> QualityReport | Non
         return QualityReport.objects.create(project=project, measured_at=timezone.now(), **row)
 
 
-def by_gold(*, project: Project, blind: Mapping[int, float]) -> Calibration | None:
-    """How often blind beliefs are right, by the project's gold."""
+def by_gold(*, project: Project, leave_one_out: Mapping[int, float]) -> Calibration | None:
+    """How often leave-one-out posteriors are right, by the project's gold."""
     gold = Question.objects.filter(project=project, state=Question.State.GOLD).order_by("pk")
     known = [
-        (blind[pk], verdict)
+        (leave_one_out[pk], verdict)
         for pk, verdict in gold.values_list("pk", "verdict").iterator()
-        if pk in blind
+        if pk in leave_one_out
     ]
     probability, truth = zip(*known, strict=True) if known else ((), ())
     return by_truth(probability, truth)
@@ -125,12 +126,12 @@ def history(*, project: Project) -> list[Point]:
 def _coins(annotators: list[int]) -> AnnotatorAccuracies:
     """What is believed of the annotators, in the order of their ids."""
     counts = [
-        online.Counts(*four)
+        online.ConfusionCounts(*four)
         for four in Annotator.objects.filter(pk__in=annotators)
         .order_by("pk")
         .values_list("true_positives", "false_negatives", "true_negatives", "false_positives")
     ]
-    beforehand = online.RIGHT + online.WRONG
+    beforehand = online.PRIOR_RIGHT + online.PRIOR_WRONG
     return AnnotatorAccuracies(
         sensitivity=np.array([each.sensitivity for each in counts]),
         specificity=np.array([each.specificity for each in counts]),

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling.aggregation.information import relative_worth
+from labeling.aggregation.information import relative_value
 from labeling.models import Question
 
 State = Question.State
@@ -121,7 +121,7 @@ def _worth_asking(question: Question) -> bool:
     project, count = question.project, question.answers_count
     if count >= project.answers_cap:
         return False
-    worth = relative_worth(
+    worth = relative_value(
         question.probability,
         prior=question.prior,
         yes=question.yes_count,

@@ -160,7 +160,7 @@ def _annotator(name: str, *, gold_right: int = 0, **counts: float) -> "Annotator
     for field, count in counts.items():
         setattr(annotator, field, count)
     annotator.reliability = online.reliability(
-        online.Counts(
+        online.ConfusionCounts(
             annotator.true_positives,
             annotator.false_negatives,
             annotator.true_negatives,

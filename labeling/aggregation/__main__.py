@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import compute
 
-from .agreement import agreement
-from .answers import Floats
-from .dawid_skene import Aggregate, aggregate
-from .tables import Codes, Column, Table, TableError, read, shown, write_all
+from labeling.aggregation.agreement import agreement
+from labeling.aggregation.answers import Floats
+from labeling.aggregation.dawid_skene import Aggregate, aggregate
+from labeling.aggregation.tables import Codes, Column, Table, TableError, read, shown, write_all
 
 DIGITS = 9  # of each number that is written
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .answers import Floats, encode
+from labeling.aggregation.answers import Floats, encode
 
 Level = Literal["nominal", "ordinal"]
 Disagreement = Callable[["_Units", Floats], tuple[Floats, Floats]]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
-from .ids import Column, Index, column, index
+from labeling.aggregation.ids import Column, Index, column, index
 
 Ints = npt.NDArray[np.intp]
 Floats = npt.NDArray[np.float64]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from . import drift, online_tempering
-from .dawid_skene import Aggregate, aggregate
-from .online import DEPENDENCE, Temper
+from labeling.aggregation import drift, online_tempering
+from labeling.aggregation.dawid_skene import Aggregate, aggregate
+from labeling.aggregation.online import ANSWER_CORRELATION, Tempering
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -15,11 +15,11 @@ Index = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class Inferred:
+class BinaryAggregate:
     """Of Q questions, W annotators and N answers."""
 
     probability: Floats  # (Q,) of "yes"; the prior where there is no answer
-    blind: Floats  # (Q,) the same as if a question's own gold were unknown
+    leave_one_out: Floats  # (Q,) the same as if a question's own gold were unknown
     sensitivity: Floats  # (W,) of their answers that are not suspect; NaN where there are none
     specificity: Floats  # (W,)
     suspect: Bools  # (N,) answers that weigh nothing: from a turn on
@@ -36,7 +36,7 @@ def infer(
     gold: Bools,
     suspect: Bools,
     annotators: int,
-) -> Inferred:
+) -> BinaryAggregate:
     """Infer the truth of Q questions from N answers, in order of time.
 
     question: (N,) below Q. annotator: (N,) below `annotators`. value: (N,) yes or no.
@@ -64,14 +64,14 @@ def infer(
         first[list(turned)] = list(turned.values())
         kept &= np.arange(len(question)) < first[annotator]
         result = inferred(kept)
-    probability, blind = prior.copy(), prior.copy()
+    probability, leave_one_out = prior.copy(), prior.copy()
     coins = np.full((annotators, 2), np.nan)
     if result is not None:
         probability[result.tasks] = result.posterior[:, 1]
-        blind[result.tasks] = result.blind[:, 1]
+        leave_one_out[result.tasks] = result.leave_one_out[:, 1]
         coins[result.workers] = np.diagonal(result.confusion, axis1=1, axis2=2)
     probability = np.where(verdict >= 0, verdict, probability)
-    return Inferred(probability, blind, coins[:, 1], coins[:, 0], ~kept, turned)
+    return BinaryAggregate(probability, leave_one_out, coins[:, 1], coins[:, 0], ~kept, turned)
 
 
 def _aggregate(
@@ -125,7 +125,7 @@ def _right(
     coins = result.confusion[np.searchsorted(result.workers, worker)]
     own = online_tempering.evidence(coins[:, 1, 1], coins[:, 0, 0], value)
     count = np.bincount(question)[question]
-    share = Temper().strength / (1 + DEPENDENCE * (count - 1))
+    share = Tempering().strength / (1 + ANSWER_CORRELATION * (count - 1))
     others = 1 / (1 + np.exp(share * own - np.log(yes / (1 - yes))))
     right: Floats = np.where(value, others, 1 - others)
     right[count == 1] = 0.5  # nobody else said anything

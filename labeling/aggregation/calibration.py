@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from .answers import Floats, Ints
+from labeling.aggregation.answers import Floats, Ints
 
 EDGES = 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0  # of the bins of confidence
 Z = 1.959964  # of a 95 % interval

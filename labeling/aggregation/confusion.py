@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import digamma, expit, logit  # type: ignore[import-untyped]
 
-from .answers import Floats
-from .states import States
+from labeling.aggregation.answers import Floats
+from labeling.aggregation.states import States
 
 EXPECTED_ACCURACY = 0.8  # of the crowd, before anything is known about it …
 EXPECTED_WEIGHT = 10.0  # … worth so many answers

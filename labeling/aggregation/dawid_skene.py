@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .answers import Answers, Floats, Ints, encode, gold_rows, prior_rows
-from .design_effect import dependence, tempered
-from .em import Crowd, Known
-from .gold import UNFITTED, Fit, blind, fit
+from labeling.aggregation.answers import Answers, Floats, Ints, encode, gold_rows, prior_rows
+from labeling.aggregation.design_effect import error_correlation, tempered
+from labeling.aggregation.em import Crowd, Known
+from labeling.aggregation.gold import UNFITTED, Fit, blind, fit
 
 Bools = npt.NDArray[np.bool_]
 
@@ -25,7 +25,7 @@ class Aggregate:
     tasks: npt.NDArray[Any]  # (T,) ids
     classes: npt.NDArray[Any]  # (K,) ids
     posterior: Floats  # (T, K) probabilities, rows sum to one
-    blind: Floats  # (T, K) the same as if the task's own gold were unknown
+    leave_one_out: Floats  # (T, K) the same as if the task's own gold were unknown
     label: npt.NDArray[Any]  # (T,) the most probable class, by id
     confidence: Floats  # (T,) its probability
     ambiguity: Floats  # (T,) probability that the truth is split between two classes
@@ -35,8 +35,8 @@ class Aggregate:
         Floats  # (W, K, K) probability of answering [.., .., l] where the truth is [.., k, ..]
     )
     reliability: Floats  # (W,) probability of a right answer, over all tasks
-    dependence: float  # correlation of errors within a task, 0 … 1
-    trust: float  # the factor learned for the log-odds of `opinions`; 0 without
+    error_correlation: float  # correlation of errors within a task, 0 … 1
+    model_weight: float  # the factor learned for the log-odds of `model_probabilities`; 0 without
 
 
 def aggregate(
@@ -47,7 +47,7 @@ def aggregate(
     gold: Mapping[Any, Any] | None = None,
     decided: Mapping[Any, Any] | None = None,
     prior: npt.ArrayLike | Mapping[Any, Sequence[float]] | None = None,
-    opinions: npt.ArrayLike | Mapping[Any, Sequence[float]] | None = None,
+    model_probabilities: npt.ArrayLike | Mapping[Any, Sequence[float]] | None = None,
     classes: Sequence[Any] | None = None,
     iterations: int = 10,
 ) -> Aggregate:
@@ -59,9 +59,9 @@ def aggregate(
         people disagreed; they are clamped, and say nothing about how right crowds usually are.
     prior: class probabilities by task, instead of the learned class prior: either (T, K) with
         rows in the order of the sorted task ids, or task id → K numbers for some of the tasks.
-    opinions: a model's class probabilities in the same form, for tasks that it was not fitted to.
-        Its log-odds, less those of its mean over tasks, count as far as they agree with what
-        people say: from not at all to fully.
+    model_probabilities: a model's class probabilities in the same form as the prior, for tasks
+        that the model was not fitted to. Its log-odds, less those of its mean over tasks, count as
+        far as they agree with people's answers: from not at all to fully.
     classes: all classes, where the answers may not show each of them; needed with a prior.
     iterations: few by intent, since some data get worse when run to convergence.
 
@@ -86,7 +86,9 @@ def aggregate(
         Known(
             _classes_of(truths, answers),
             None if prior is None else prior_rows(prior, answers),
-            None if opinions is None else prior_rows(opinions, answers, name="opinion"),
+            None
+            if model_probabilities is None
+            else prior_rows(model_probabilities, answers, name="opinion"),
         ),
     )
     for _ in range(iterations):
@@ -98,7 +100,7 @@ def aggregate(
 def _result(answers: Answers, crowd: Crowd, teaching: Bools) -> Aggregate:
     """teaching: (T,) the tasks whose known truth tells how right the crowd usually is."""
     k = crowd.shape[1]
-    correlation = dependence(crowd, answers)
+    correlation = error_correlation(crowd, answers)
     unseen, fitted = _learn_from_gold(crowd, correlation, teaching)
     posterior, ambiguity = np.empty_like(crowd.votes), np.empty(len(crowd.votes))
     log_table = crowd.log_table()
@@ -120,7 +122,7 @@ def _result(answers: Answers, crowd: Crowd, teaching: Bools) -> Aggregate:
         tasks=answers.tasks,
         classes=answers.classes,
         posterior=posterior,
-        blind=hidden,
+        leave_one_out=hidden,
         label=answers.classes[best],
         confidence=posterior[np.arange(len(best)), best],
         ambiguity=ambiguity,
@@ -128,8 +130,8 @@ def _result(answers: Answers, crowd: Crowd, teaching: Bools) -> Aggregate:
         answers=np.bincount(answers.worker, minlength=crowd.shape[0]),
         confusion=confusion,
         reliability=np.einsum("k,jkk->j", posterior.mean(0), confusion),
-        dependence=correlation,
-        trust=0.0 if crowd.opinion_log is None else crowd.trust,
+        error_correlation=correlation,
+        model_weight=0.0 if crowd.model_log_ratio is None else crowd.model_weight,
     )
 
 

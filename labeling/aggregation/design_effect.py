@@ -8,9 +8,9 @@ counted in average answers.
 import numpy as np
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
-from .answers import Answers, Floats
-from .em import Crowd, show_of_hands, softmax
-from .states import Block
+from labeling.aggregation.answers import Answers, Floats
+from labeling.aggregation.em import Crowd, show_of_hands, softmax
+from labeling.aggregation.states import Block
 
 SHARED = 0.25  # many answers to a task are worth 1 / (1 + SHARED) of as many to different tasks
 DESIGN = 8.0  # times the correlation: whole tasks mislead more than pairs of answers show
@@ -18,7 +18,7 @@ UNSEEN = 10.0  # in units of a pair of coins: how much independence is taken for
 DEPENDENCE = 0.1  # chance that all answers to a task are worth no more than a show of hands
 
 
-def dependence(crowd: Crowd, answers: Answers) -> float:
+def error_correlation(crowd: Crowd, answers: Answers) -> float:
     """ρ: the correlation of annotators' errors within tasks, not below zero.
 
     Compares how often a task's annotators give its class with what their tables expect, by its
@@ -92,7 +92,7 @@ def _blank_vote(crowd: Crowd, block: Block) -> Floats:
     vote = np.full((len(tasks), k), 1 / k)
     if given is not None:
         vote = np.where(np.isnan(given[tasks]), vote, given[tasks])
-    if crowd.opinion_log is not None:
-        vote = vote * np.exp(crowd.trust * crowd.opinion_log[tasks])
+    if crowd.model_log_ratio is not None:
+        vote = vote * np.exp(crowd.model_weight * crowd.model_log_ratio[tasks])
         vote /= vote.sum(1, keepdims=True)
     return vote

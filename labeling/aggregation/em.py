@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .answers import Answers, Floats
-from .confusion import Hierarchy
-from .model_weight import CAUTION, CAUTIOUS, MOST
-from .states import Block, blocks, states
+from labeling.aggregation.answers import Answers, Floats
+from labeling.aggregation.confusion import Hierarchy
+from labeling.aggregation.model_weight import DEFAULT_WEIGHT, MAX_WEIGHT, PRIOR_PRECISION
+from labeling.aggregation.states import Block, blocks, states
 
 VOTE_SHARE = 0.5  # weight of the plain votes beside the learned class prior, which alone can drift
 PEOPLE_FIRST = 4  # iterations before a model is heard, lest it says whom to believe
@@ -27,7 +27,7 @@ class Known:
 
     gold: npt.NDArray[np.intp]  # (T,) the class, or -1
     prior: Floats | None  # (T, K), NaN where nothing is said of the task
-    opinions: Floats | None  # (T, K), NaN where the model says nothing
+    model_probabilities: Floats | None  # (T, K), NaN where the model says nothing
 
 
 class Crowd:
@@ -42,10 +42,10 @@ class Crowd:
         self.hierarchy = Hierarchy()
         self.given = _by_annotator(answers)  # (W, K) how often each answered what
         self.truth = self.states.truth.copy()  # (S, K): what gold taught of the splits included
-        self.trust = 0.0  # the factor of the model's log-odds
+        self.model_weight = 0.0  # the factor of the model's log-odds
         self.rounds = 0
         self.taught = np.zeros_like(self.truth)  # gold tasks by state and class
-        self.opinion_log = _against_base_rate(known.opinions)
+        self.model_log_ratio = _against_base_rate(known.model_probabilities)
         self.mass = np.zeros(0)  # (W, S) answers, expected and pseudo, behind each row of the table
         counts, share = self._votes_as_beliefs()
         self.weight = self._weights(share)
@@ -64,7 +64,7 @@ class Crowd:
             self._count(counts, block, belief)
             share[block.columns] += belief.sum(0)
             self._teach(taught, block, belief)
-            if self.opinion_log is not None:
+            if self.model_log_ratio is not None:
                 steep, bent = self._trust_step(block, belief)
                 slope, curve = slope + steep, curve + bent
         self.weight, self.taught = self._weights(share), taught
@@ -72,9 +72,11 @@ class Crowd:
         split = MEANING * self.states.truth[k:] + taught[k:]
         self.truth[k:] = split / split.sum(1, keepdims=True)
         self.rounds += 1
-        if self.opinion_log is not None and self.rounds >= PEOPLE_FIRST:
-            slope += 2 * CAUTION * (CAUTIOUS - self.trust)
-            self.trust = float(np.clip(self.trust + slope / (curve + 2 * CAUTION), 0, MOST))
+        if self.model_log_ratio is not None and self.rounds >= PEOPLE_FIRST:
+            slope += 2 * PRIOR_PRECISION * (DEFAULT_WEIGHT - self.model_weight)
+            self.model_weight = float(
+                np.clip(self.model_weight + slope / (curve + 2 * PRIOR_PRECISION), 0, MAX_WEIGHT)
+            )
         self.table = self._tables(counts)
 
     def log_table(self) -> Floats:
@@ -100,8 +102,8 @@ class Crowd:
             ratio = np.where(np.isnan(given), 1, given / share)
             with np.errstate(divide="ignore"):
                 prior = prior + np.log(ratio @ self.states.truth[columns].T)
-        if self.opinion_log is not None and self.trust:
-            ratio = np.exp(self.trust * self.opinion_log[tasks])
+        if self.model_log_ratio is not None and self.model_weight:
+            ratio = np.exp(self.model_weight * self.model_log_ratio[tasks])
             prior = prior + np.log(ratio @ self.states.truth[columns].T)
         if block.shut is not None:
             prior = np.where(block.shut, -np.inf, prior)
@@ -172,13 +174,13 @@ class Crowd:
 
     def _trust_step(self, block: Block, belief: Floats) -> tuple[float, float]:
         """Slope and curvature of how likely the model's opinions make what is believed."""
-        assert self.opinion_log is not None
-        opinion = self.opinion_log[block.tasks]  # (n, K)
+        assert self.model_log_ratio is not None
+        opinion = self.model_log_ratio[block.tasks]  # (n, K)
         classes = belief @ self.truth[block.columns]  # (n, K)
         share = self.weight @ self.states.truth  # (K,)
         given = None if self.known.prior is None else self.known.prior[block.tasks]
         base = share if given is None else np.where(np.isnan(given), share, given)
-        told = softmax(np.log(base.clip(EDGE)) + self.trust * opinion)
+        told = softmax(np.log(base.clip(EDGE)) + self.model_weight * opinion)
         mean = (told * opinion).sum(1)
         slope = ((classes - told) * opinion).sum()
         curve = (told * opinion**2).sum() - (mean**2).sum()
@@ -205,10 +207,10 @@ def _by_annotator(answers: Answers) -> Floats:
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
 
-def _against_base_rate(opinions: Floats | None) -> Floats | None:
+def _against_base_rate(model_probabilities: Floats | None) -> Floats | None:
     """log p - log of its mean over tasks; 0 where the model says nothing."""
-    if opinions is None or np.isnan(opinions).all():
+    if model_probabilities is None or np.isnan(model_probabilities).all():
         return None
-    sure = opinions.clip(EDGE, 1)
+    sure = model_probabilities.clip(EDGE, 1)
     against: Floats = np.log(sure) - np.log(np.nanmean(sure, 0))
     return np.where(np.isnan(against), 0.0, against)

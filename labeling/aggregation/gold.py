@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
-from .answers import Floats
-from .design_effect import tempered
-from .em import MEANING, Crowd, softmax
-from .states import Block
+from labeling.aggregation.answers import Floats
+from labeling.aggregation.design_effect import tempered
+from labeling.aggregation.em import MEANING, Crowd, softmax
+from labeling.aggregation.states import Block
 
 TEMPERATURES = np.exp(np.linspace(np.log(0.15), np.log(2.5), 15))
 SPREAD = 0.2  # of the prior of the temperature's logarithm, around 0

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr  # type: ignore[import-untyped]
 
-from labeling.aggregation.online import log_odds, probability, shown
+from labeling.aggregation.online import log_odds, probability, tempered_posterior
 
-CAREFUL = 0.93  # how often those are right who are taken to answer next
-STEP = log_odds(CAREFUL)  # what such an answer adds to the log-odds
+TYPICAL_ACCURACY = 0.93  # how often those are right who are taken to answer next
+STEP = log_odds(TYPICAL_ACCURACY)  # what such an answer adds to the log-odds
 GRAIN = 5  # steps of one unit of log-odds, to which beliefs are rounded where prospects are kept
 
 
-def information(
+def information_gain(
     sensitivity: ArrayLike, specificity: ArrayLike, probability: ArrayLike
 ) -> NDArray[np.float64]:
     """Bits by which an answer by such an annotator is expected to lessen a question's entropy.
@@ -35,7 +35,7 @@ def information(
     return np.asarray(np.maximum(told, 0.0))
 
 
-class Prospect(NamedTuple):
+class Lookahead(NamedTuple):
     """What asking on would lead to, until the question settles, can settle no more, or is full."""
 
     settled: float  # the chance that it settles, and rightly
@@ -47,21 +47,21 @@ class Prospect(NamedTuple):
         return self.settled / self.answers if self.answers else 0.0
 
 
-def prospect(
+def lookahead(
     belief: float, *, prior: float, yes: int, no: int, left: int, settle_at: float
-) -> Prospect:
+) -> Lookahead:
     """What at most `left` more answers by careful annotators are expected to bring a question.
 
     `belief` is its probability now, after `yes` and `no` answers, `prior` that before any; it
-    settles at `settle_at`, either way. What answers do to a belief is as in `online.shown`: the
-    more evenly people were split, the less is another one believed.
+    settles at `settle_at`, either way. Answers move it as in `online.tempered_posterior`: the
+    more evenly people were split, the less another answer counts.
     """
     start = round(log_odds(prior) * 2) / 2
     offset = (log_odds(belief) - _odds(start, yes, no)) * GRAIN
-    return _prospect(start, round(offset) / GRAIN, yes, no, left, settle_at)
+    return _lookahead(start, round(offset) / GRAIN, yes, no, left, settle_at)
 
 
-def relative_worth(
+def relative_value(
     belief: float, *, prior: float, yes: int, no: int, left: int, settle_at: float
 ) -> float:
     """The worth of an answer to this question, in that of one to a new and wholly open question.
@@ -71,26 +71,26 @@ def relative_worth(
     """
     total = yes + no + left
     settle_at = min(settle_at, probability(_odds(0.0, max(1, total // 4), 0)))
-    new = prospect(0.5, prior=0.5, yes=0, no=0, left=total, settle_at=settle_at)
-    here = prospect(belief, prior=prior, yes=yes, no=no, left=left, settle_at=settle_at)
+    new = lookahead(0.5, prior=0.5, yes=0, no=0, left=total, settle_at=settle_at)
+    here = lookahead(belief, prior=prior, yes=yes, no=no, left=left, settle_at=settle_at)
     return here.worth / new.worth
 
 
 @lru_cache(maxsize=200_000)
-def _prospect(
+def _lookahead(
     start: float, offset: float, yes: int, no: int, left: int, settle_at: float, steps: int = 0
-) -> Prospect:
-    """`prospect`, where log-odds are `offset` beside those that such answers would have led to."""
+) -> Lookahead:
+    """`lookahead`, where log-odds are `offset` beside those that such answers would have led to."""
     belief = probability(_odds(start, yes, no) + offset)
     if steps and max(belief, 1 - belief) >= settle_at:
-        return Prospect(max(belief, 1 - belief), 0.0)
+        return Lookahead(max(belief, 1 - belief), 0.0)
     ends = (_odds(start, yes + left, no), _odds(start, yes, no + left))
     if left == 0 or max(ends[0] + offset, -ends[1] - offset) < log_odds(settle_at):
-        return Prospect(0.0, 0.0)
-    says_yes = belief * CAREFUL + (1 - belief) * (1 - CAREFUL)
-    after_yes = _prospect(start, offset, yes + 1, no, left - 1, settle_at, 1)
-    after_no = _prospect(start, offset, yes, no + 1, left - 1, settle_at, 1)
-    return Prospect(
+        return Lookahead(0.0, 0.0)
+    says_yes = belief * TYPICAL_ACCURACY + (1 - belief) * (1 - TYPICAL_ACCURACY)
+    after_yes = _lookahead(start, offset, yes + 1, no, left - 1, settle_at, 1)
+    after_no = _lookahead(start, offset, yes, no + 1, left - 1, settle_at, 1)
+    return Lookahead(
         says_yes * after_yes.settled + (1 - says_yes) * after_no.settled,
         1 + says_yes * after_yes.answers + (1 - says_yes) * after_no.answers,
     )
@@ -99,7 +99,7 @@ def _prospect(
 @lru_cache(maxsize=20_000)
 def _odds(start: float, yes: int, no: int) -> float:
     """Log-odds after so many answers by careful annotators."""
-    return log_odds(shown(probability(start), [STEP] * yes + [-STEP] * no))
+    return log_odds(tempered_posterior(probability(start), [STEP] * yes + [-STEP] * no))
 
 
 def _bits(share: NDArray[np.float64]) -> Any:

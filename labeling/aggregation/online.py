@@ -1,12 +1,14 @@
-"""One answer at a time: what it says about its question, and about the one who gave it.
+"""Online truth inference for yes-or-no questions: update one question and one annotator per answer.
 
-An annotator is held as four expected counts of the two-coin model (V. C. Raykar et al., "Learning
-from crowds", JMLR 11, 2010): sensitivity is the chance of "yes" where the truth is yes,
-specificity that of "no" where it is no. An answer is then evidence: a log-likelihood ratio of yes
-against no, bounded both ways. A question is believed by what all its answers are worth now.
+The two-coin model of V. C. Raykar et al., "Learning from crowds", JMLR 11 (2010). An annotator is
+four expected counts of a confusion matrix: sensitivity is the chance of "yes" where the truth is
+yes, specificity that of "no" where it is no. An answer is evidence: a log-likelihood ratio of yes
+to no, bounded on both sides. A question's posterior is always computed from all its answers, each
+with the present counts of its annotator.
 
-What is learned from is the plain sum of the evidence; what is shown is tempered, and admits that
-the truth of a question may lie between yes and no, as the batch method does.
+There are two posteriors. Annotators are rated by the untempered one, the plain sum of the
+evidence. The tempered one is shown and decides when a question settles: it allows for correlated
+answers and for a truth between yes and no, as the batch method does.
 """
 
 import math
@@ -15,125 +17,139 @@ from typing import NamedTuple
 
 from scipy.special import betaincinv  # type: ignore[import-untyped]
 
-RIGHT, WRONG = 8.5, 1.5  # the Beta prior of both coins: .85 right, worth ten answers
-MEMORY = 200.0  # a coin remembers so many answers: an older one is half forgotten after 140 more
-CAP = 3.0  # one answer is worth at most a likelihood ratio of 20 …
-REVERSED_CAP = 0.5  # … and that of someone worse than chance at most 1.6, the other way round
-TAIL = 0.05  # on each side of the credible interval …
-DEVIATIONS = 1.645  # … which is about so many standard deviations
-SPLITS = 0.25, 0.5, 0.75  # shares of yes in the truth of a question that is between yes and no
-DEPENDENCE = 0.1  # answers to a question are not independent: each more counts less …
-ONE = math.log(RIGHT / WRONG)  # … in units of what a newcomer's answer is worth
+# The Beta prior of sensitivity and specificity: .85 right, worth ten answers.
+PRIOR_RIGHT, PRIOR_WRONG = 8.5, 1.5
+# Answers per truth that count: after 140 more, an answer weighs half.
+MEMORY = 200.0
+# Bounds of one answer's evidence in log-odds: a likelihood ratio of 20 towards the answer, and of
+# 1.6 away from it for an annotator who is worse than chance.
+MAX_EVIDENCE = 3.0
+MAX_REVERSED_EVIDENCE = 0.5
+# The evidence of a newcomer's answer, in log-odds: the unit in which answers are counted.
+NEWCOMER_EVIDENCE = math.log(PRIOR_RIGHT / PRIOR_WRONG)
+# Correlation of the answers to one question, as in Kish's design effect.
+ANSWER_CORRELATION = 0.1
+# Shares of yes in the truth of a question that lies between yes and no.
+SPLITS = 0.25, 0.5, 0.75
+
+TAIL = 0.05  # probability on each side of the credible interval of a reliability
+DEVIATIONS = 1.645  # standard deviations to its lower end
+EDGE = 1e-6  # distance that probabilities keep from 0 and 1 where their log-odds are taken
 
 
-class Counts(NamedTuple):
+class ConfusionCounts(NamedTuple):
     """Expected answers of an annotator by truth and answer, without the prior."""
 
-    tp: float = 0.0  # truth yes, said yes
-    fn: float = 0.0  # truth yes, said no
-    tn: float = 0.0  # truth no, said no
-    fp: float = 0.0  # truth no, said yes
+    tp: float = 0.0  # truth yes, answer yes
+    fn: float = 0.0  # truth yes, answer no
+    tn: float = 0.0  # truth no, answer no
+    fp: float = 0.0  # truth no, answer yes
 
     @property
     def sensitivity(self) -> float:
-        return (self.tp + RIGHT) / (self.tp + self.fn + RIGHT + WRONG)
+        return (self.tp + PRIOR_RIGHT) / (self.tp + self.fn + PRIOR_RIGHT + PRIOR_WRONG)
 
     @property
     def specificity(self) -> float:
-        return (self.tn + RIGHT) / (self.tn + self.fp + RIGHT + WRONG)
+        return (self.tn + PRIOR_RIGHT) / (self.tn + self.fp + PRIOR_RIGHT + PRIOR_WRONG)
 
 
-class Temper(NamedTuple):
-    """How far answers are believed when a probability is shown."""
+class Tempering(NamedTuple):
+    """How strongly answers count in the tempered posterior."""
 
-    strength: float = 0.7  # of the evidence of a single answer
-    ambiguity: float = 0.1  # how probable a split truth is, before answers, at even odds
+    strength: float = 0.7  # exponent of the likelihood of a single answer
+    ambiguity: float = 0.1  # prior probability of a split truth, at even odds
 
 
-USUAL = Temper()  # where nothing was found out yet
+DEFAULT_TEMPERING = Tempering()  # before the first recomputation has fitted one
 
 
 def log_odds(probability: float) -> float:
-    """Log-odds of a probability, which is kept away from 0 and 1 by a millionth."""
-    probability = min(max(probability, 1e-6), 1 - 1e-6)
+    """Return the log-odds of a probability in [0, 1], clipped to [EDGE, 1 - EDGE]."""
+    probability = min(max(probability, EDGE), 1 - EDGE)
     return math.log(probability / (1 - probability))
 
 
 def probability(log_odds: float) -> float:
-    """The inverse of `log_odds`, for a number of any size."""
+    """Return the probability of any log-odds, in [0, 1]."""
     return 0.5 * (1 + math.tanh(log_odds / 2))
 
 
-def evidence(counts: Counts, answer: bool) -> float:
-    """What the answer adds to its question's log-odds.
+def evidence(counts: ConfusionCounts, answer: bool) -> float:
+    """Return what an answer adds to the log-odds of its question.
 
-    It is in [-REVERSED_CAP, CAP] towards the answer: beyond zero an annotator who is more often
-    wrong than right speaks for the opposite, but only a little, or lying would be a lever.
+    Towards the answer it lies in [-MAX_REVERSED_EVIDENCE, MAX_EVIDENCE]. An annotator who is worse
+    than chance counts for the opposite, but only a little: else lying would pay.
     """
     if answer:
         towards = math.log(counts.sensitivity / (1 - counts.specificity))
-        return min(max(towards, -REVERSED_CAP), CAP)
+        return min(max(towards, -MAX_REVERSED_EVIDENCE), MAX_EVIDENCE)
     towards = math.log(counts.specificity / (1 - counts.sensitivity))
-    return -min(max(towards, -REVERSED_CAP), CAP)
+    return -min(max(towards, -MAX_REVERSED_EVIDENCE), MAX_EVIDENCE)
 
 
-def learned(prior: float, evidence: Sequence[float]) -> float:
-    """Probability of "yes" by all the evidence as it is: what annotators are rated by."""
+def untempered_posterior(prior: float, evidence: Sequence[float]) -> float:
+    """Return the probability of "yes" by the plain sum of the evidence."""
     return probability(log_odds(prior) + math.fsum(evidence))
 
 
-def shown(prior: float, evidence: Sequence[float], temper: Temper = USUAL) -> float:
-    """Probability of "yes" to be believed: in [0, 1], and the prior where there is no evidence.
+def tempered_posterior(
+    prior: float, evidence: Sequence[float], tempering: Tempering = DEFAULT_TEMPERING
+) -> float:
+    """Return the tempered probability of "yes", in [0, 1]; without evidence, the prior.
 
-    States are yes, no and the splits between them, P(state) ∝ w_state · P(answers | state)^τ,
+    The truth may be yes, no or a split between them: P(truth) ∝ w_truth · P(answers | truth)^τ,
     where τ = strength / (1 + .1 (n - 1)) and n is the evidence in newcomers' answers.
     """
     if not evidence:
         return prior
-    count = max(math.fsum(map(abs, evidence)) / ONE, 1.0)
-    strength = temper.strength / (1 + DEPENDENCE * (count - 1))
-    split = 2 * temper.ambiguity * min(prior, 1 - prior)
-    scores = [(0.0, 1 - prior - split / 2, 0.0), (1.0, prior - split / 2, math.fsum(evidence))]
+    prior = min(max(prior, EDGE), 1 - EDGE)
+    answers = max(math.fsum(map(abs, evidence)) / NEWCOMER_EVIDENCE, 1.0)
+    exponent = tempering.strength / (1 + ANSWER_CORRELATION * (answers - 1))
+    split = 2 * tempering.ambiguity * min(prior, 1 - prior)
+    # (share of yes, prior weight, log-likelihood less that of "no") of each possible truth
+    truths = [(0.0, 1 - prior - split / 2, 0.0), (1.0, prior - split / 2, math.fsum(evidence))]
     for share in SPLITS:
         mixed = math.fsum(math.log(share * math.exp(each) + 1 - share) for each in evidence)
-        scores.append((share, split / len(SPLITS), mixed))
-    most = max(score for _, _, score in scores)
-    weights = [(z, w * math.exp(strength * (score - most))) for z, w, score in scores]
+        truths.append((share, split / len(SPLITS), mixed))
+    largest = max(likelihood for _, _, likelihood in truths)
+    weights = [(z, w * math.exp(exponent * (each - largest))) for z, w, each in truths]
     return math.fsum(z * w for z, w in weights) / math.fsum(w for _, w in weights)
 
 
-def credit(counts: Counts, answer: bool, belief: float) -> Counts:
-    """The annotator's counts after an answer, given the probability of "yes" before that answer.
+def update_counts(counts: ConfusionCounts, answer: bool, belief: float) -> ConfusionCounts:
+    """Return an annotator's counts after one more answer.
 
-    The answer is shared out between both truths in proportion to their probability with the
-    answer counted in, and weighs |2 belief - 1|: nothing is learned about an annotator from a
-    question on which nothing is known. On gold the belief is 0 or 1, and the answer counts whole.
+    `belief` is the probability of "yes" without that answer. The answer is divided between both
+    truths in proportion to their posterior with it, and weighs |2 belief - 1|: a question about
+    which nothing is known teaches nothing about an annotator. On gold the belief is 0 or 1, and
+    the answer counts whole. Raises ValueError where the belief is not in [0, 1].
     """
     if not 0 <= belief <= 1:
         raise ValueError(f"a belief is a probability, not {belief}")
     weight = abs(2 * belief - 1)
-    true = belief
+    yes = belief
     if 0 < belief < 1:
-        true = probability(log_odds(belief) + evidence(counts, answer))
+        yes = probability(log_odds(belief) + evidence(counts, answer))
     if answer:
-        counts = counts._replace(tp=counts.tp + weight * true, fp=counts.fp + weight * (1 - true))
+        counts = counts._replace(tp=counts.tp + weight * yes, fp=counts.fp + weight * (1 - yes))
     else:
-        counts = counts._replace(fn=counts.fn + weight * true, tn=counts.tn + weight * (1 - true))
-    return remembered(counts)
+        counts = counts._replace(fn=counts.fn + weight * yes, tn=counts.tn + weight * (1 - yes))
+    return forget(counts)
 
 
-def remembered(counts: Counts) -> Counts:
-    """The counts with both coins worth at most MEMORY answers, in unchanged proportions."""
+def forget(counts: ConfusionCounts) -> ConfusionCounts:
+    """Return the counts scaled down to at most MEMORY answers per truth."""
     yes = min(1.0, MEMORY / max(counts.tp + counts.fn, 1.0))
     no = min(1.0, MEMORY / max(counts.tn + counts.fp, 1.0))
-    return Counts(counts.tp * yes, counts.fn * yes, counts.tn * no, counts.fp * no)
+    return ConfusionCounts(counts.tp * yes, counts.fn * yes, counts.tn * no, counts.fp * no)
 
 
-def reliability(counts: Counts) -> tuple[float, float, float]:
-    """(mean, low, high) of the chance of a right answer where yes and no are equally frequent.
+def reliability(counts: ConfusionCounts) -> tuple[float, float, float]:
+    """Return (mean, low, high) of the mean of sensitivity and specificity, with a 90 % interval.
 
-    This is the mean of sensitivity and specificity, so that always saying "no" earns .5. The
-    interval holds 90 %, by the Beta distribution with the same mean and variance.
+    It is the chance of a right answer where yes and no are equally frequent, so that always
+    answering "no" earns .5. The interval is that of the Beta distribution with the same moments.
     """
     mean, variance = _moments(counts)
     size = mean * (1 - mean) / variance - 1
@@ -141,17 +157,17 @@ def reliability(counts: Counts) -> tuple[float, float, float]:
     return mean, float(low), float(high)
 
 
-def at_least(counts: Counts) -> float:
-    """What the same chance very probably is at least, nearly the lower end of its interval."""
+def reliability_lower_bound(counts: ConfusionCounts) -> float:
+    """Return nearly the lower end of the interval of `reliability`, by the normal distribution."""
     mean, variance = _moments(counts)
     return mean - DEVIATIONS * math.sqrt(variance)
 
 
-def _moments(counts: Counts) -> tuple[float, float]:
-    """Mean and variance of that chance."""
+def _moments(counts: ConfusionCounts) -> tuple[float, float]:
+    """Return mean and variance of the mean of sensitivity and specificity."""
     sensitivity, specificity = counts.sensitivity, counts.specificity
     variance = (
-        sensitivity * (1 - sensitivity) / (counts.tp + counts.fn + RIGHT + WRONG + 1)
-        + specificity * (1 - specificity) / (counts.tn + counts.fp + RIGHT + WRONG + 1)
+        sensitivity * (1 - sensitivity) / (counts.tp + counts.fn + PRIOR_RIGHT + PRIOR_WRONG + 1)
+        + specificity * (1 - specificity) / (counts.tn + counts.fp + PRIOR_RIGHT + PRIOR_WRONG + 1)
     ) / 4
     return (sensitivity + specificity) / 2, variance

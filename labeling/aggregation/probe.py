@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize  # type: ignore[import-untyped]
 
-from .answers import Floats, Ints
-from .dawid_skene import Aggregate, aggregate
+from labeling.aggregation.answers import Floats, Ints
+from labeling.aggregation.dawid_skene import Aggregate, aggregate
 
 Singles = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -33,7 +33,7 @@ TOLERANCE = 1e-3  # nats a task
 ROWS = 20_000  # hashed, or predicted, at a time
 
 
-def opinions(
+def cross_val_predict(
     features: npt.ArrayLike,
     belief: npt.ArrayLike,
     *,
@@ -58,7 +58,7 @@ def opinions(
         return found
     probe = Probe(rows[known], targets[known], weights[known], folds=folds, seed=seed)
     found[known] = probe.out_of_fold
-    found[usable & ~known] = probe.mean(rows[usable & ~known])
+    found[usable & ~known] = probe.predict_proba(rows[usable & ~known])
     return found
 
 
@@ -88,8 +88,8 @@ def aggregate_with_features(
     rows = _rows_of(result.tasks, np.asarray(features, np.float32), tasks)
     known: dict[str, Any] = {"gold": gold, "classes": result.classes}
     for _ in range(rounds if len(result.classes) > 1 else 0):
-        said = opinions(rows, result.posterior, folds=folds, seed=seed)
-        result = aggregate(task, worker, label, opinions=said, **known)
+        said = cross_val_predict(rows, result.posterior, folds=folds, seed=seed)
+        result = aggregate(task, worker, label, model_probabilities=said, **known)
     return result
 
 
@@ -145,7 +145,7 @@ class Probe:
         self.out_of_fold = self._opinions(self._best)
         del self._rows, self._seen
 
-    def mean(self, rows: npt.ArrayLike) -> Floats:
+    def predict_proba(self, rows: npt.ArrayLike) -> Floats:
         """(m, K): the mean of the folds' models, for rows (m, D) that none of them saw."""
         features = np.asarray(rows, np.float32)
         found = np.empty((len(features), self._shape[2]))
@@ -154,7 +154,7 @@ class Probe:
             found[start : start + ROWS] = _softmax(self._scores(self._best, turned)).mean(1)
         return found
 
-    def linear(self) -> Floats:
+    def linear_weights(self) -> Floats:
         """(D + 1, K): the mean of the folds' models as weights on a plain row, and a constant.
 
         Scores, whose softmax is nearly `mean`, for where only sums of products can be done.

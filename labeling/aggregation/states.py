@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
-from .answers import Answers, Floats
+from labeling.aggregation.answers import Answers, Floats
 
 Places = npt.NDArray[np.intp]
 SPLITS = 0.25, 0.5, 0.75  # share of the second class in a split state …

@@ -75,7 +75,7 @@ def _figures(asked: Asked, given: Given, found: Found) -> Floats:
     counts = []
     for coin, chance in ((inferred.sensitivity, yes), (inferred.specificity, 1 - yes)):
         shown = total(np.where(inferred.suspect, 0.0, chance))
-        hits = coin * (shown + online.RIGHT + online.WRONG) - online.RIGHT
+        hits = coin * (shown + online.PRIOR_RIGHT + online.PRIOR_WRONG) - online.PRIOR_RIGHT
         hits = np.nan_to_num(hits).clip(0, shown)
         counts += [hits, shown - hits]
     tallies = [
@@ -111,7 +111,7 @@ def _write(figures: Figures, turned: dict[int, int], newest: int) -> None:
             late[pk].append((value, verdict, probability))
         for annotator in held:
             count, gold, right, *counts, guesses = figures[annotator.pk]
-            answers.set_counts(annotator, online.remembered(online.Counts(*counts)))
+            answers.set_counts(annotator, online.forget(online.ConfusionCounts(*counts)))
             annotator.answers_count, annotator.gold_count = int(count), int(gold)
             annotator.gold_right = int(right)
             for value, verdict, probability in late[annotator.pk]:
@@ -133,7 +133,7 @@ def _add(annotator: Annotator, value: bool, verdict: bool | None, probability: f
     annotator.gold_count += verdict is not None
     annotator.gold_right += verdict == value
     if not annotator.suspect:
-        counts = online.credit(answers.counts_of(annotator), value, probability)
+        counts = online.update_counts(answers.counts_of(annotator), value, probability)
         answers.set_counts(annotator, counts)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
-from labeling.aggregation.binary import Inferred
+from labeling.aggregation.binary import BinaryAggregate
 from labeling.models import Project
 
 Ids = npt.NDArray[np.int64]
@@ -68,7 +68,7 @@ class Given:
 class Found:
     """What the answers add up to, by place in `Asked` and `Given`."""
 
-    inferred: Inferred
+    inferred: BinaryAggregate
     count: Ids  # (Q,) answers
     yes: Ids  # (Q,)
     turned: dict[int, int]  # annotator's id → the id of the first answer that weighs nothing

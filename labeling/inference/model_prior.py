@@ -18,13 +18,13 @@ from safetensors import SafetensorError
 from scipy.special import expit, logit  # type: ignore[import-untyped]
 
 from labeling import question_state
-from labeling.aggregation.model_weight import CAUTIOUS, anchored, trust
+from labeling.aggregation.model_weight import DEFAULT_WEIGHT, fit_model_weight, match_prevalence
 from labeling.aggregation.online import (
-    CAP,
-    DEPENDENCE,
-    REVERSED_CAP,
-    RIGHT,
-    WRONG,
+    ANSWER_CORRELATION,
+    MAX_EVIDENCE,
+    MAX_REVERSED_EVIDENCE,
+    PRIOR_RIGHT,
+    PRIOR_WRONG,
     log_odds,
     probability,
 )
@@ -59,13 +59,15 @@ _SAID = f"""
 SELECT question_id, count(*), sum(
     CASE WHEN value THEN 1 ELSE -1 END * least(greatest(
         CASE WHEN value THEN ln(yes / (1 - no)) ELSE ln(no / (1 - yes)) END,
-        -{REVERSED_CAP}), {CAP}))
+        -{MAX_REVERSED_EVIDENCE}), {MAX_EVIDENCE}))
 FROM labeling_answer AS answer
 JOIN labeling_question AS question ON question.id = question_id
 JOIN (
     SELECT id, blocked, suspect_from, suspect_to,
-        (true_positives + {RIGHT}) / (true_positives + false_negatives + {RIGHT + WRONG}) AS yes,
-        (true_negatives + {RIGHT}) / (true_negatives + false_positives + {RIGHT + WRONG}) AS no
+        (true_positives + {PRIOR_RIGHT})
+            / (true_positives + false_negatives + {PRIOR_RIGHT + PRIOR_WRONG}) AS yes,
+        (true_negatives + {PRIOR_RIGHT})
+            / (true_negatives + false_positives + {PRIOR_RIGHT + PRIOR_WRONG}) AS no
     FROM labeling_annotator
 ) AS who ON who.id = annotator_id
 WHERE kind = 'concept' AND concept_id = {{concept}} AND NOT blocked AND (
@@ -99,7 +101,7 @@ def shift(opinion: float, concept: Concept | None) -> float:
 
     It never settles a question without as many answers as the project asks for.
     """
-    base, factor = (concept.prevalence, concept.model_weight) if concept else (0.5, CAUTIOUS)
+    base, factor = (concept.prevalence, concept.model_weight) if concept else (0.5, DEFAULT_WEIGHT)
     gain = log_odds(opinion) - log_odds(base)
     return factor * min(max(gain, -LARGEST), LARGEST)
 
@@ -165,7 +167,7 @@ def _listen(concept: Concept, seen: Features, work: Work) -> int:
         opinion = asked.opinion
     gain = _gain(opinion, concept)
     fresh = asked.known & np.isfinite(opinion) & ~np.isin(asked.id, seen.learned)
-    factor = trust(gain[fresh], asked.before[fresh], asked.said[fresh])
+    factor = fit_model_weight(gain[fresh], asked.before[fresh], asked.said[fresh])
     Concept.objects.filter(pk=concept.pk).update(model_weight=factor)
     return _write(asked, opinion, factor * gain, work)
 
@@ -183,7 +185,7 @@ def _read(concept: Concept, strength: float) -> _Asked:
     answered, count, evidence = columns(_SAID.format(concept=concept.pk), "int8", "int8", "float8")
     place = np.searchsorted(ids, answered).clip(max=max(len(ids) - 1, 0))
     there = (ids[place] == answered) & (verdict[place] < 0) if len(ids) else answered < 0
-    worth = strength / (1 + DEPENDENCE * (count - 1))
+    worth = strength / (1 + ANSWER_CORRELATION * (count - 1))
     said[place[there]] = (worth * evidence)[there]
     spoken[place[there]] = True
     start = logit(prior.clip(EDGE, 1 - EDGE)) - told
@@ -217,11 +219,11 @@ def _probed(asked: _Asked, concept: Concept, seen: Features, work: Work) -> Floa
     score[chosen] = _yes(probe.out_of_fold)
     others = np.setdiff1d(np.flatnonzero(place >= 0), chosen)
     for which, block in seen.blocks(place[others]):
-        score[others[which]] = _yes(probe.mean(_with_hint(block, seen, concept)))
+        score[others[which]] = _yes(probe.predict_proba(_with_hint(block, seen, concept)))
         work.beat()
     opinion = asked.opinion.copy()
     there = np.isfinite(score)
-    opinion[there] = expit(anchored(score[there], concept.prevalence))
+    opinion[there] = expit(match_prevalence(score[there], concept.prevalence))
     return opinion
 
 
@@ -233,7 +235,7 @@ def _fitted(rows: Singles, before: Floats, said: Floats, hints: int) -> Probe:
         if not final:
             base = logit(belief.mean().clip(EDGE, 1 - EDGE))
             gain = (_yes(probe.out_of_fold) - base).clip(-LARGEST, LARGEST)
-            belief = expit(before + trust(gain, before, said) * gain + said)
+            belief = expit(before + fit_model_weight(gain, before, said) * gain + said)
     return probe
 
 

@@ -34,8 +34,8 @@ def believe(work: Work, *, newest: int) -> tuple[int, dict[int, float]]:
     changed = _write(asked, found, work)
     annotators.update_accuracies(asked, given, found, newest=newest, work=work)
     gold = asked.gold & (found.count > 0)
-    blind = found.inferred.blind[gold].tolist()
-    return changed, dict(zip(asked.id[gold].tolist(), blind, strict=True))
+    leave_one_out = found.inferred.leave_one_out[gold].tolist()
+    return changed, dict(zip(asked.id[gold].tolist(), leave_one_out, strict=True))
 
 
 def _find(asked: Asked, given: Given, work: Work) -> Found:
@@ -90,7 +90,7 @@ def _tune(asked: Asked, given: Given, found: Found, work: Work) -> None:
     ratios = online_tempering.evidence(
         inferred.sensitivity[people], inferred.specificity[people], given.value[used]
     )
-    temper = online_tempering.tuned(
+    temper = online_tempering.fit_tempering(
         place[given.question[used]], ratios, asked.prior[drawn], inferred.probability[drawn]
     )
     work.beat(strength=temper.strength, ambiguity=temper.ambiguity)

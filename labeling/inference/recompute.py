@@ -17,9 +17,9 @@ def run(*, project: Project) -> int | None:
         newest, complete = lease.newest()
         prevalence.update(work=work)
         model_prior.refresh(work=work)
-        changed, blind = posteriors.believe(work, newest=newest)
+        changed, leave_one_out = posteriors.believe(work, newest=newest)
         work.beat(changed=changed)
-        quality.take(project=project, blind=blind)
+        quality.take(project=project, leave_one_out=leave_one_out)
         if complete:
             Project.objects.filter(pk=project.pk).update(aggregated_to=newest)
     return changed

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection
 
-from labeling.aggregation.online import ONE, log_odds
+from labeling.aggregation.online import NEWCOMER_EVIDENCE, log_odds
 from labeling.models import Project
 from labeling.question_state import MODEL_ANSWER_SHIFT
 
@@ -77,7 +77,7 @@ def terms(project: Project, *, now: datetime) -> dict[str, Any]:
         "heard": MODEL_ANSWER_SHIFT,
         "certain": log_odds(project.settle_at),
         "edge": EDGE,
-        "step": ONE,
+        "step": NEWCOMER_EVIDENCE,
     }
 
 

@@ -18,8 +18,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling import question_state
-from labeling.aggregation.information import information
-from labeling.aggregation.online import Counts
+from labeling.aggregation.information import information_gain
+from labeling.aggregation.online import ConfusionCounts
 from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
 from labeling.selection import candidates, concepts
 from labeling.selection.candidates import Candidate
@@ -198,14 +198,14 @@ class Selector:
             for c in candidates
         ]
         believed = [0.5 if f else c.probability for f, c in zip(firsts, candidates, strict=True)]
-        bits = information(self._coins.sensitivity, self._coins.specificity, believed).tolist()
+        bits = information_gain(self._coins.sensitivity, self._coins.specificity, believed).tolist()
         for candidate, gain, first in zip(candidates, bits, firsts, strict=True):
             yield candidate, gain * candidate.value / (1 - CHANCE * first)
 
     @cached_property
-    def _coins(self) -> Counts:
+    def _coins(self) -> ConfusionCounts:
         mine = self.annotator
-        return Counts(
+        return ConfusionCounts(
             mine.true_positives, mine.false_negatives, mine.true_negatives, mine.false_positives
         )
 

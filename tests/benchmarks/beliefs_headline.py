@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from labeling.aggregation.probe import opinions
+from labeling.aggregation.probe import cross_val_predict
 from tests.benchmarks.headline_crowds import (
     NAMES,
     Crowd,
@@ -232,7 +232,7 @@ class Bench:
         told = certain(self.truth, self.names)
         if name == CLEAN:
             return told
-        seen = opinions(features(self.pixels, self.out), np.eye(len(NAMES))[self.truth])
+        seen = cross_val_predict(features(self.pixels, self.out), np.eye(len(NAMES))[self.truth])
         belief = torch.from_numpy(seen[np.arange(len(seen)), self.truth]).float()
         return Told(told.text, belief, told.weight, float(belief.quantile(0.9)))
 

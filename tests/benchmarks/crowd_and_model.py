@@ -87,11 +87,11 @@ def methods(
         ("crowd + model, rows shuffled", mixed),
         ("crowd + model that always says cat", one),
     ):
-        found = aggregate(*answers, opinions=said, **known)
-        yield name, found.posterior, f"trust {found.trust:.2f}"
+        found = aggregate(*answers, model_probabilities=said, **known)
+        yield name, found.posterior, f"trust {found.model_weight:.2f}"
     started = time.perf_counter()
     found = aggregate_with_features(*answers, features, **known)
-    note = f"trust {found.trust:.2f}, {_since(started)}"
+    note = f"trust {found.model_weight:.2f}, {_since(started)}"
     yield "crowd + probe on the photographs", found.posterior, note
     for name, said in (
         ("CROWDLAB: crowd + model", model),

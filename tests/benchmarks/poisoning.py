@@ -38,7 +38,7 @@ FOUND = 0.7  # at most, by its 90 % interval, is a reliability that is found out
 ATTACKS = "clickers", "liars", "yes-sayers", "no-sayers", "plotters", "sleepers"
 SEEDS = 3
 
-NEWCOMER = online.Counts()
+NEWCOMER = online.ConfusionCounts()
 Generator = np.random.Generator
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -130,7 +130,7 @@ def _once(asked: Index, draw: Generator) -> Index:
 
 @dataclass
 class Person:
-    counts: online.Counts = NEWCOMER
+    counts: online.ConfusionCounts = NEWCOMER
     doubt: float = 0.0
     first: int | None = None  # of the answers that are suspect …
     last: int | None = None  # … and the first that is not any more
@@ -145,7 +145,9 @@ class Person:
         return self.first is None or at < self.first or (self.last is not None and at >= self.last)
 
     def watch(self, right: float, at: int) -> None:
-        self.drift_score = drift.score(self.drift_score, right, online.at_least(self.counts))
+        self.drift_score = drift.score(
+            self.drift_score, right, online.reliability_lower_bound(self.counts)
+        )
         if self.drift_score >= drift.THRESHOLD and not self.suspect:
             self.first, self.last = at, None
         elif self.drift_score <= 0 and self.suspect:
@@ -180,7 +182,7 @@ class Live:
         if verdict >= 0:
             person.watch(float(value == verdict), at)
             if not person.suspect:
-                person.counts = online.credit(person.counts, value, float(verdict))
+                person.counts = online.update_counts(person.counts, value, float(verdict))
         elif not person.suspect:
             others = [
                 online.evidence(self.people[who].counts, bool(stream.value[other]))
@@ -188,14 +190,14 @@ class Live:
                 if self.people[who].weighs(other)
             ]
             if others:
-                yes = online.shown(self.prior[question], others)
+                yes = online.tempered_posterior(self.prior[question], others)
                 person.watch(yes if value else 1 - yes, at)
-            belief = online.learned(self.prior[question], others)
-            person.counts = online.credit(person.counts, value, belief)
+            belief = online.untempered_posterior(self.prior[question], others)
+            person.counts = online.update_counts(person.counts, value, belief)
         self.said[question].append((at, int(stream.person[at])))
         self._find(person)
 
-    def recompute(self, end: int) -> binary.Inferred:
+    def recompute(self, end: int) -> binary.BinaryAggregate:
         stream, size = self.stream, len(self.people)
         first = np.array([end if p.first is None else p.first for p in self.people])
         last = np.array([end if p.last is None else p.last for p in self.people])
@@ -236,14 +238,19 @@ class Live:
             person.found = person.answers
 
 
-def _counts(inferred: binary.Inferred, who: int, yes: float, answers: int) -> online.Counts:
+def _counts(
+    inferred: binary.BinaryAggregate, who: int, yes: float, answers: int
+) -> online.ConfusionCounts:
     """Such counts that the coins are those found, as `labeling.inference.annotators` sets them."""
     counts = []
     coins = inferred.sensitivity[who], inferred.specificity[who]
     for coin, shown in zip(coins, (yes, answers - yes), strict=True):
-        hits = min(max(coin * (shown + online.RIGHT + online.WRONG) - online.RIGHT, 0.0), shown)
+        hits = min(
+            max(coin * (shown + online.PRIOR_RIGHT + online.PRIOR_WRONG) - online.PRIOR_RIGHT, 0.0),
+            shown,
+        )
         counts += [float(hits), float(shown - hits)]
-    return online.remembered(online.Counts(*counts))
+    return online.forget(online.ConfusionCounts(*counts))
 
 
 def majority(stream: Stream) -> Bools:

@@ -38,7 +38,7 @@ class Stream:
     questions: int
     annotators: int
 
-    def inferred(self, end: int, prior: float) -> binary.Inferred:
+    def inferred(self, end: int, prior: float) -> binary.BinaryAggregate:
         """By the first `end` answers at once."""
         return binary.infer(
             self.question[:end],
@@ -56,8 +56,8 @@ class Live:
     """What is believed while answers come, by the rules of `labeling.answers`."""
 
     def __init__(self, stream: Stream) -> None:
-        self.stream, self.prior, self.temper = stream, stream.prior, online.Temper()
-        self.counts = [online.Counts()] * stream.annotators
+        self.stream, self.prior, self.temper = stream, stream.prior, online.Tempering()
+        self.counts = [online.ConfusionCounts()] * stream.annotators
         self.said: list[list[tuple[int, bool]]] = [[] for _ in range(stream.questions)]
         self.believed = np.full(stream.questions, self.prior)
         self.drift_score = [0.0] * stream.annotators
@@ -72,14 +72,16 @@ class Live:
             heard = self.said[question]
             others = [online.evidence(self.counts[other], said) for other, said in heard]
             if others:
-                yes = online.shown(self.prior, others)
-                usual = online.at_least(self.counts[who])
+                yes = online.tempered_posterior(self.prior, others)
+                usual = online.reliability_lower_bound(self.counts[who])
                 right = yes if value else 1 - yes
                 self.drift_score[who] = drift.score(self.drift_score[who], right, usual)
             mine = online.evidence(self.counts[who], value)
-            self.believed[question] = online.shown(self.prior, [*others, mine], self.temper)
-            belief = online.learned(self.prior, others)
-            self.counts[who] = online.credit(self.counts[who], value, belief)
+            self.believed[question] = online.tempered_posterior(
+                self.prior, [*others, mine], self.temper
+            )
+            belief = online.untempered_posterior(self.prior, others)
+            self.counts[who] = online.update_counts(self.counts[who], value, belief)
             heard.append((who, value))
 
     def recompute(self, end: int) -> None:
@@ -92,21 +94,26 @@ class Live:
         ratios = online_tempering.evidence(*coins, stream.value[:end])
         place = np.searchsorted(asked, stream.question[:end])
         prior, posterior = np.full(len(asked), self.prior), found.probability[asked]
-        self.temper = online_tempering.tuned(place, ratios, prior, posterior)
+        self.temper = online_tempering.fit_tempering(place, ratios, prior, posterior)
         self.believed[asked] = posterior
         for who in np.unique(annotator).tolist():
             shown = float(yes[annotator == who].sum())
             self.counts[who] = _counts(found, who, shown, int((annotator == who).sum()))
 
 
-def _counts(found: binary.Inferred, who: int, yes: float, answers: int) -> online.Counts:
+def _counts(
+    found: binary.BinaryAggregate, who: int, yes: float, answers: int
+) -> online.ConfusionCounts:
     """Such counts that the coins are those found, as `labeling.inference.annotators` sets them."""
     counts = []
     coins = found.sensitivity[who], found.specificity[who]
     for coin, shown in zip(coins, (yes, answers - yes), strict=True):
-        hits = min(max(coin * (shown + online.RIGHT + online.WRONG) - online.RIGHT, 0.0), shown)
+        hits = min(
+            max(coin * (shown + online.PRIOR_RIGHT + online.PRIOR_WRONG) - online.PRIOR_RIGHT, 0.0),
+            shown,
+        )
         counts += [float(hits), float(shown - hits)]
-    return online.remembered(online.Counts(*counts))
+    return online.forget(online.ConfusionCounts(*counts))
 
 
 def measure(folder: Path, seeds: int) -> list[float]:

@@ -9,7 +9,7 @@ from scipy.special import entr, expit, logit  # type: ignore[import-untyped]
 from supplies import Answers, Bools, Generator, Supply
 
 from labeling.aggregation import aggregate, binary, model_weight, online, online_tempering
-from labeling.aggregation.information import information, relative_worth
+from labeling.aggregation.information import information_gain, relative_value
 
 PLACES = 6  # of a grid's nine tiles; three are gold
 WINDOW = 12  # the most wanted, and as many of the likely, of which a grid is put together
@@ -53,9 +53,9 @@ class Product:
         count, self.concepts = len(self.base), self.supply.concepts
         self.answers = Answers(count)
         self.said: list[list[tuple[int, bool]]] = [[] for _ in range(count)]
-        self.counts = [online.Counts()] * self.supply.annotators
-        self.temper = online.Temper()
-        self.trust = np.full(self.concepts, model_weight.CAUTIOUS)
+        self.counts = [online.ConfusionCounts()] * self.supply.annotators
+        self.temper = online.Tempering()
+        self.trust = np.full(self.concepts, model_weight.DEFAULT_WEIGHT)
         self.known = np.zeros(self.concepts)
         self.gain = np.zeros(count)
         if self.opinion is not None:
@@ -116,7 +116,7 @@ class Product:
         """Bits that the annotator's answers are expected to bring, moved a little by chance."""
         begun, coins = self._begun(questions), self.counts[annotator]
         belief = np.where(begun, 0.5, self.belief[questions])
-        bits = information(coins.sensitivity, coins.specificity, belief)
+        bits = information_gain(coins.sensitivity, coins.specificity, belief)
         moved = 1 - CHANCE * self.draw.random(len(questions))
         scores: Floats = bits * moved / (1 - CHANCE * begun)
         return scores
@@ -126,8 +126,10 @@ class Product:
         prior, coins = float(self.prior[question]), self.counts[annotator]
         others = [online.evidence(self.counts[who], said) for who, said in self.said[question]]
         worth = [*others, online.evidence(coins, yes)]
-        self.belief[question] = online.shown(prior, worth, self.temper)
-        self.counts[annotator] = online.credit(coins, yes, online.learned(prior, others))
+        self.belief[question] = online.tempered_posterior(prior, worth, self.temper)
+        self.counts[annotator] = online.update_counts(
+            coins, yes, online.untempered_posterior(prior, others)
+        )
         self.answers.add(question, annotator, yes)
         self.said[question].append((annotator, yes))
         self._judge(question)
@@ -155,7 +157,7 @@ class Product:
         if count >= rules.cap:
             return False
         yes = int(self.answers.yes[question])
-        worth = relative_worth(
+        worth = relative_value(
             float(self.belief[question]),
             prior=float(self.prior[question]),
             yes=yes,
@@ -189,18 +191,18 @@ class Product:
         self._rate(question, annotator, found)
         self._tune(question, annotator, value, found)
 
-    def _rate(self, question: Ints, annotator: Ints, found: binary.Inferred) -> None:
+    def _rate(self, question: Ints, annotator: Ints, found: binary.BinaryAggregate) -> None:
         """Such counts that the coins are those found."""
         yes, parts = found.probability[question], []
         for coin, chance in ((found.sensitivity, yes), (found.specificity, 1 - yes)):
             shown = np.bincount(annotator, chance, self.supply.annotators)
-            hits = coin * (shown + online.RIGHT + online.WRONG) - online.RIGHT
+            hits = coin * (shown + online.PRIOR_RIGHT + online.PRIOR_WRONG) - online.PRIOR_RIGHT
             hits = np.nan_to_num(hits).clip(0, shown)
             parts += [hits, shown - hits]
         rows = np.stack(parts, 1).tolist()
-        self.counts = [online.remembered(online.Counts(*row)) for row in rows]
+        self.counts = [online.forget(online.ConfusionCounts(*row)) for row in rows]
 
-    def _tune(self, asked: Ints, by: Ints, value: Ints, found: binary.Inferred) -> None:
+    def _tune(self, asked: Ints, by: Ints, value: Ints, found: binary.BinaryAggregate) -> None:
         drawn = self.draw.permutation(np.unique(asked))[:TUNED_BY]
         place = np.full(len(self.base), -1)
         place[drawn] = np.arange(len(drawn))
@@ -208,7 +210,7 @@ class Product:
         coins = found.sensitivity[by[used]], found.specificity[by[used]]
         ratios = online_tempering.evidence(*coins, value[used].astype(bool))
         targets = self.prior[drawn], found.probability[drawn]
-        self.temper = online_tempering.tuned(place[asked[used]], ratios, *targets)
+        self.temper = online_tempering.fit_tempering(place[asked[used]], ratios, *targets)
 
     def _listen(self) -> None:
         """Trust the model concept by concept, as far as people's answers bear it out."""
@@ -219,7 +221,7 @@ class Product:
                 self.known[concept] = len(asked)
                 worth = np.array([self._worth(question) for question in asked.tolist()])
                 before = logit(self.base[asked])
-                self.trust[concept] = model_weight.trust(self.gain[asked], before, worth)
+                self.trust[concept] = model_weight.fit_model_weight(self.gain[asked], before, worth)
         move = logit(self._prior()) - logit(self.prior)
         self.belief = expit(logit(self.belief.clip(1e-6, 1 - 1e-6)) + move)
         self.prior = self._prior()
@@ -228,7 +230,7 @@ class Product:
         """What a question's answers are worth together, in log-odds."""
         said = self.said[question]
         worth = sum(online.evidence(self.counts[who], yes) for who, yes in said)
-        return worth * self.temper.strength / (1 + online.DEPENDENCE * (len(said) - 1))
+        return worth * self.temper.strength / (1 + online.ANSWER_CORRELATION * (len(said) - 1))
 
     def _prior(self) -> Floats:
         told = np.tile(self.trust, self.supply.items) * self.gain

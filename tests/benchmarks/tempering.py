@@ -31,7 +31,7 @@ def measured(data: Answered) -> Floats:
     crowd = Crowd(answers, answers.votes(), Known(np.full(len(answers.tasks), -1), None, None))
     for _ in range(ITERATIONS):
         crowd.iterate()
-    correlation = design_effect.dependence(crowd, answers)
+    correlation = design_effect.error_correlation(crowd, answers)
     log_table = crowd.log_table()
     parts = [(block, crowd.log_likelihood(block, log_table)) for block in crowd.blocks]
     rows = []

@@ -21,7 +21,7 @@ def say(annotator: Annotator, values: dict[int, bool], reason: str = "random") -
 def take(project) -> QualityReport | None:
     gold = Question.objects.filter(project=project, state="gold", answers_count__gt=0)
     return quality.take(
-        project=project, blind=dict.fromkeys(gold.values_list("pk", flat=True), 0.8)
+        project=project, leave_one_out=dict.fromkeys(gold.values_list("pk", flat=True), 0.8)
     )
 
 
@@ -52,11 +52,12 @@ def test_gold_is_judged_by_what_would_be_believed_without_it(shapes, asked, alic
     gold = Question.objects.filter(project=shapes, kind="concept", state="gold")
     say(alice, {question.pk: True for question in gold}, "gold")
     found = quality.by_gold(
-        project=shapes, blind={q.pk: 0.9 if q.verdict else 0.3 for q in gold} | {987654: 0.5}
+        project=shapes,
+        leave_one_out={q.pk: 0.9 if q.verdict else 0.3 for q in gold} | {987654: 0.5},
     )
     assert found.whole.n == len(gold) and found.whole.right == 1
     assert [round(each.share.said, 2) for each in found.bins] == [0.7, 0.9]
-    assert quality.by_gold(project=shapes, blind={}) is None
+    assert quality.by_gold(project=shapes, leave_one_out={}) is None
 
 
 def test_a_reviewers_decision_is_no_gold(shapes, asked, alice, ada):
@@ -64,7 +65,7 @@ def test_a_reviewers_decision_is_no_gold(shapes, asked, alice, ada):
     question = Question.objects.filter(pk__in=asked, state="open").first()
     say(alice, {question.pk: True})
     review.decide(question=question, value=True, by=ada)
-    assert quality.by_gold(project=shapes, blind={question.pk: 0.8}) is None
+    assert quality.by_gold(project=shapes, leave_one_out={question.pk: 0.8}) is None
 
 
 def test_what_was_believed_before_an_answer_is_tested_by_it(shapes, asked, alice, bob):

@@ -25,7 +25,9 @@ class Said:
     gold: Mapping[Any, Any] = field(default_factory=dict)
     classes: Sequence[Any] | None = None
     features: dict[Any, Floats] = field(default_factory=dict)
-    opinions: dict[Any, dict[Any, float]] = field(default_factory=dict)  # by task and class
+    model_probabilities: dict[Any, dict[Any, float]] = field(
+        default_factory=dict
+    )  # by task and class
     truth: Column = field(default_factory=lambda: np.zeros(0, np.int64))  # by task number
 
     def rows(self, rows: Any) -> tuple[Column, Column, Column]:
@@ -71,10 +73,10 @@ def ours_with_opinions(said: Said) -> Believed:
     classes = answered if said.classes is None else list(said.classes)
     opinions = {
         task: [chances.get(name, 0.01) for name in classes]
-        for task, chances in said.opinions.items()
+        for task, chances in said.model_probabilities.items()
     }
     columns = said.task, said.worker, said.label
-    found = aggregate(*columns, gold=said.gold, classes=classes, opinions=opinions)
+    found = aggregate(*columns, gold=said.gold, classes=classes, model_probabilities=opinions)
     return Believed(found.tasks, found.classes, found.posterior)
 
 
@@ -110,6 +112,8 @@ def crowd_of(
         worker,
         np.where(right, truth[task], wrong),
         features=dict(enumerate(hints)),
-        opinions={i: dict(enumerate(row)) for i, row in enumerate(chances.tolist()) if i % 4},
+        model_probabilities={
+            i: dict(enumerate(row)) for i, row in enumerate(chances.tolist()) if i % 4
+        },
         truth=truth,
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from labeling.aggregation import binary, online_tempering
-from labeling.aggregation.online import shown
+from labeling.aggregation.online import tempered_posterior
 
 QUESTIONS, PEOPLE = 600, 10
 SLEEPER, TURN = 3, 150
@@ -35,7 +35,7 @@ def crowd() -> Crowd:
     return Crowd(truth, question, annotator, value)
 
 
-def infer(crowd: Crowd, **known: np.ndarray) -> binary.Inferred:
+def infer(crowd: Crowd, **known: np.ndarray) -> binary.BinaryAggregate:
     usual = {
         "prior": np.full(QUESTIONS, 0.5),
         "verdict": np.full(QUESTIONS, -1, np.int8),
@@ -75,7 +75,7 @@ def test_verdicts_hold_and_gold_is_seen_blindly_too(crowd: Crowd) -> None:
     gold = np.arange(QUESTIONS) < 20
     found = infer(crowd, verdict=verdict, gold=gold)
     assert (found.probability[:40] == verdict[:40]).all()
-    assert found.blind[:20].min() > 0 and found.blind[:20].max() < 1
+    assert found.leave_one_out[:20].min() > 0 and found.leave_one_out[:20].max() < 1
 
 
 def test_a_question_without_answers_keeps_its_prior() -> None:
@@ -91,6 +91,9 @@ def test_answers_as_they_come_are_tempered_to_arrive_where_all_at_once_arrive(
     coins = found.sensitivity[crowd.annotator], found.specificity[crowd.annotator]
     ratios = online_tempering.evidence(*coins, crowd.value)
     ratios[found.suspect] = 0
-    temper = online_tempering.tuned(crowd.question, ratios, prior, found.probability)
-    live = [shown(0.5, ratios[crowd.question == q].tolist(), temper) for q in range(QUESTIONS)]
+    temper = online_tempering.fit_tempering(crowd.question, ratios, prior, found.probability)
+    live = [
+        tempered_posterior(0.5, ratios[crowd.question == q].tolist(), temper)
+        for q in range(QUESTIONS)
+    ]
     assert np.abs(live - found.probability).mean() < 0.03

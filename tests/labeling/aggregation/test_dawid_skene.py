@@ -163,7 +163,7 @@ def test_people_who_err_on_the_same_tasks_are_believed_less() -> None:
     hard = np.repeat(rng.beta(0.6, 1.8, 500), 8)  # a quarter on average, but task by task
     together = truth[task] ^ (rng.random(4000) < hard)
     separate, joint = aggregate(task, worker, apart), aggregate(task, worker, together)
-    assert separate.dependence < 0.02 < 0.06 < joint.dependence
+    assert separate.error_correlation < 0.02 < 0.06 < joint.error_correlation
     for result in (separate, joint):
         right = (result.label == truth).mean()
         assert abs(result.confidence.mean() - right) < 0.07
@@ -202,8 +202,8 @@ def test_the_blind_posterior_does_not_know_the_task_s_own_gold() -> None:
     right = {i: int(crowd.truth[i]) for i in range(5, 40)}
     result = aggregate(crowd.task, crowd.worker, crowd.label, gold=wrong | right)
     assert (result.posterior[:5].argmax(1) == list(wrong.values())).all()
-    assert (result.blind[:5].argmax(1) == crowd.truth[:5]).mean() > 0.7
-    np.testing.assert_array_equal(result.blind[40:], result.posterior[40:])
+    assert (result.leave_one_out[:5].argmax(1) == crowd.truth[:5]).mean() > 0.7
+    np.testing.assert_array_equal(result.leave_one_out[40:], result.posterior[40:])
 
 
 def test_a_good_model_is_heard_and_a_bad_one_is_not() -> None:
@@ -215,10 +215,10 @@ def test_a_good_model_is_heard_and_a_bad_one_is_not() -> None:
     columns = crowd.task, crowd.worker, crowd.label
     there = np.unique(crowd.task)
 
-    def right(opinions: np.ndarray | None) -> tuple[float, float]:  # type: ignore[type-arg]
-        rows = None if opinions is None else opinions[there]
-        result = aggregate(*columns, opinions=rows)
-        return float((result.label == crowd.truth[there]).mean()), result.trust
+    def right(model_probabilities: np.ndarray | None) -> tuple[float, float]:  # type: ignore[type-arg]
+        rows = None if model_probabilities is None else model_probabilities[there]
+        result = aggregate(*columns, model_probabilities=rows)
+        return float((result.label == crowd.truth[there]).mean()), result.model_weight
 
     alone, helped = right(None), right(good)
     assert helped[0] > alone[0] + 0.05
@@ -233,10 +233,10 @@ def test_a_model_may_keep_silent_on_some_tasks() -> None:
     crowd = crowd_of(tasks=100, classes=2, skill=[0.8] * 5, share=1.0, seed=19)
     silent = np.full((100, 2), np.nan)
     columns = crowd.task, crowd.worker, crowd.label
-    alone, same = aggregate(*columns), aggregate(*columns, opinions=silent)
+    alone, same = aggregate(*columns), aggregate(*columns, model_probabilities=silent)
     np.testing.assert_array_equal(alone.posterior, same.posterior)
     some = {3: [0.01, 0.99]}
-    moved = aggregate(*columns, opinions=some, classes=[0, 1]).posterior
+    moved = aggregate(*columns, model_probabilities=some, classes=[0, 1]).posterior
     assert moved[3, 1] >= alone.posterior[3, 1]
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from labeling.aggregation.information import (
-    CAREFUL,
     STEP,
-    information,
-    prospect,
-    relative_worth,
+    TYPICAL_ACCURACY,
+    information_gain,
+    lookahead,
+    relative_value,
 )
-from labeling.aggregation.online import ONE, shown
+from labeling.aggregation.online import NEWCOMER_EVIDENCE, tempered_posterior
 
 GRID = np.linspace(0.01, 0.99, 25)
 
@@ -24,35 +24,37 @@ def test_it_is_the_entropy_that_an_answer_is_expected_to_take_away():
     yes = p * sensitivity + (1 - p) * (1 - specificity)
     after = yes * entropy(p * sensitivity / yes)
     after += (1 - yes) * entropy(p * (1 - sensitivity) / (1 - yes))
-    assert information(sensitivity, specificity, p) == pytest.approx(entropy(p) - after, abs=1e-12)
+    assert information_gain(sensitivity, specificity, p) == pytest.approx(
+        entropy(p) - after, abs=1e-12
+    )
 
 
 def test_it_is_between_nothing_and_what_is_not_known():
-    gain = information(GRID[:, None], GRID, 0.3)
+    gain = information_gain(GRID[:, None], GRID, 0.3)
     assert gain.shape == (25, 25)
     assert gain.min() >= 0 and gain.max() <= entropy(0.3)
 
 
 def test_a_coin_tells_nothing_and_an_oracle_everything():
-    assert information(0.5, 0.5, GRID) == pytest.approx(0, abs=1e-12)
-    assert information(0.2, 0.8, GRID) == pytest.approx(0, abs=1e-12)  # "no" to everything
-    assert information(1, 1, GRID) == pytest.approx(entropy(GRID))
-    assert information(0.9, 0.9, [0, 1]) == pytest.approx(0)
+    assert information_gain(0.5, 0.5, GRID) == pytest.approx(0, abs=1e-12)
+    assert information_gain(0.2, 0.8, GRID) == pytest.approx(0, abs=1e-12)  # "no" to everything
+    assert information_gain(1, 1, GRID) == pytest.approx(entropy(GRID))
+    assert information_gain(0.9, 0.9, [0, 1]) == pytest.approx(0)
 
 
 def test_a_known_liar_tells_as_much_as_an_honest_annotator():
-    assert information(0.1, 0.2, GRID) == pytest.approx(information(0.8, 0.9, 1 - GRID))
+    assert information_gain(0.1, 0.2, GRID) == pytest.approx(information_gain(0.8, 0.9, 1 - GRID))
 
 
 def test_yes_and_no_are_alike():
-    assert information(0.7, 0.95, GRID) == pytest.approx(information(0.95, 0.7, 1 - GRID))
+    assert information_gain(0.7, 0.95, GRID) == pytest.approx(information_gain(0.95, 0.7, 1 - GRID))
 
 
 def worth(yes, no, *, cap=9, settle_at=0.9, prior=0.5):
     """Of a question that newcomers answered so."""
-    belief = shown(prior, [ONE] * yes + [-ONE] * no)
+    belief = tempered_posterior(prior, [NEWCOMER_EVIDENCE] * yes + [-NEWCOMER_EVIDENCE] * no)
     left = cap - yes - no
-    return relative_worth(belief, prior=prior, yes=yes, no=no, left=left, settle_at=settle_at)
+    return relative_value(belief, prior=prior, yes=yes, no=no, left=left, settle_at=settle_at)
 
 
 def test_a_new_question_is_worth_one():
@@ -93,7 +95,7 @@ def test_a_threshold_out_of_reach_does_not_make_new_questions_worthless(settle_a
 @pytest.mark.parametrize("left", [1, 2, 5])
 def test_a_prospect_keeps_within_what_is_left(left):
     for belief in GRID:
-        found = prospect(belief, prior=0.3, yes=2, no=1, left=left, settle_at=0.95)
+        found = lookahead(belief, prior=0.3, yes=2, no=1, left=left, settle_at=0.95)
         assert 0 <= found.settled <= 1 and 0 <= found.answers <= left
 
 
@@ -103,16 +105,16 @@ def test_a_prospect_is_what_careful_annotators_bring_about():
     for _ in range(rounds):
         said: list[float] = []
         while len(said) < 6:
-            belief = shown(0.5, said)
+            belief = tempered_posterior(0.5, said)
             if max(belief, 1 - belief) >= 0.9:
                 settled += max(belief, 1 - belief)
                 break
-            chance = belief * CAREFUL + (1 - belief) * (1 - CAREFUL)
+            chance = belief * TYPICAL_ACCURACY + (1 - belief) * (1 - TYPICAL_ACCURACY)
             said.append(STEP if dice.random() < chance else -STEP)
         else:
-            belief = shown(0.5, said)
+            belief = tempered_posterior(0.5, said)
             settled += max(belief, 1 - belief) if max(belief, 1 - belief) >= 0.9 else 0
         used += len(said)
-    found = prospect(0.5, prior=0.5, yes=0, no=0, left=6, settle_at=0.9)
+    found = lookahead(0.5, prior=0.5, yes=0, no=0, left=6, settle_at=0.9)
     assert found.settled == pytest.approx(settled / rounds, abs=0.02)
     assert found.answers <= used / rounds  # which asks on where nothing can settle any more

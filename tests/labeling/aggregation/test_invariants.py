@@ -80,14 +80,14 @@ def test_names_do_not_matter(infer: Aggregator, crowd: Said, column: str) -> Non
     renamed = replace(crowd, **{column: names[old]})
     if column == "task":
         features = {str(names[task]): row for task, row in crowd.features.items()}
-        opinions = {str(names[task]): row for task, row in crowd.opinions.items()}
-        renamed = replace(renamed, features=features, opinions=opinions)
+        opinions = {str(names[task]): row for task, row in crowd.model_probabilities.items()}
+        renamed = replace(renamed, features=features, model_probabilities=opinions)
     elif column == "label":
         opinions = {
             task: {str(names[label]): chance for label, chance in row.items()}
-            for task, row in crowd.opinions.items()
+            for task, row in crowd.model_probabilities.items()
         }
-        renamed = replace(renamed, opinions=opinions)
+        renamed = replace(renamed, model_probabilities=opinions)
     plain, other = infer(crowd), infer(renamed)
     rows = plain.tasks if column != "task" else names[plain.tasks]
     columns = plain.classes if column != "label" else names[plain.classes]
@@ -257,7 +257,8 @@ def test_two_unrelated_sets_are_as_good_together_as_apart(infer: Aggregator) -> 
         np.append(one.worker, two.worker + 1000),
         np.append(one.label, two.label),
         features=one.features | {task + 1000: row for task, row in two.features.items()},
-        opinions=one.opinions | {task + 1000: row for task, row in two.opinions.items()},
+        model_probabilities=one.model_probabilities
+        | {task + 1000: row for task, row in two.model_probabilities.items()},
     )
     found = infer(together)
     first = found.tasks < 1000

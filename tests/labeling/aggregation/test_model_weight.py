@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from labeling.aggregation.model_weight import CAUTIOUS, anchored, trust
+from labeling.aggregation.model_weight import DEFAULT_WEIGHT, fit_model_weight, match_prevalence
 
 QUESTIONS = 1000
 
@@ -22,48 +22,52 @@ def world() -> tuple[np.ndarray, np.ndarray]:
 
 def test_an_honest_model_is_trusted_as_it_is(world):
     told, said = world
-    assert trust(told, np.zeros(QUESTIONS), said) > 0.8
+    assert fit_model_weight(told, np.zeros(QUESTIONS), said) > 0.8
 
 
 def test_an_overconfident_model_is_trusted_less(world):
     told, said = world
-    assert trust(4 * told, np.zeros(QUESTIONS), said) == pytest.approx(0.25, abs=0.08)
+    assert fit_model_weight(4 * told, np.zeros(QUESTIONS), said) == pytest.approx(0.25, abs=0.08)
 
 
 def test_a_model_that_tells_nothing_or_lies_is_not_trusted(world):
     told, said = world
     mixed = np.random.default_rng(1).permutation(told)
-    assert trust(mixed, np.zeros(QUESTIONS), said) < 0.1
-    assert trust(-told, np.zeros(QUESTIONS), said) < 0.01
+    assert fit_model_weight(mixed, np.zeros(QUESTIONS), said) < 0.1
+    assert fit_model_weight(-told, np.zeros(QUESTIONS), said) < 0.01
 
 
 def test_what_repeats_what_was_known_before_is_not_trusted(world):
     """An import's word is no more probable for being said twice."""
     told, said = world
-    assert trust(told, told, said) < 0.15
+    assert fit_model_weight(told, told, said) < 0.15
 
 
 def test_nothing_known_leaves_it_where_it_was():
-    assert trust([], [], []) == pytest.approx(CAUTIOUS, abs=1e-3)
-    assert trust([2.0], [0.0], [1.0], start=0.8) == pytest.approx(0.8, abs=0.1)
-    assert trust([9.0] * 50, [0.0] * 50, [0.0] * 50) == pytest.approx(CAUTIOUS, abs=1e-3)
+    assert fit_model_weight([], [], []) == pytest.approx(DEFAULT_WEIGHT, abs=1e-3)
+    assert fit_model_weight([2.0], [0.0], [1.0], start=0.8) == pytest.approx(0.8, abs=0.1)
+    assert fit_model_weight([9.0] * 50, [0.0] * 50, [0.0] * 50) == pytest.approx(
+        DEFAULT_WEIGHT, abs=1e-3
+    )
 
 
 def test_the_order_of_questions_does_not_matter(world):
     told, said = world
     nothing = np.zeros(QUESTIONS)
-    backwards = trust(told[::-1], nothing, said[::-1])
-    assert backwards == pytest.approx(trust(told, nothing, said), abs=1e-6)
+    backwards = fit_model_weight(told[::-1], nothing, said[::-1])
+    assert backwards == pytest.approx(fit_model_weight(told, nothing, said), abs=1e-6)
 
 
 def test_yes_and_no_are_alike(world):
     told, said = world
     nothing = np.zeros(QUESTIONS)
-    assert trust(-told, nothing, -said) == pytest.approx(trust(told, nothing, said), abs=1e-4)
+    assert fit_model_weight(-told, nothing, -said) == pytest.approx(
+        fit_model_weight(told, nothing, said), abs=1e-4
+    )
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.2, 0.9])
 def test_log_odds_are_anchored_at_a_rate(world, rate):
-    moved = anchored(world[0], rate)
+    moved = match_prevalence(world[0], rate)
     assert (1 / (1 + np.exp(-moved))).mean() == pytest.approx(rate, abs=1e-6)
     assert np.allclose(np.diff(moved), np.diff(world[0]))

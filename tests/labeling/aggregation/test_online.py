@@ -6,14 +6,14 @@ import random
 import pytest
 
 from labeling.aggregation import online
-from labeling.aggregation.online import CAP, REVERSED_CAP, Counts
+from labeling.aggregation.online import MAX_EVIDENCE, MAX_REVERSED_EVIDENCE, ConfusionCounts
 
-NEWCOMER = Counts()
-CAREFUL = Counts(tp=95, fn=5, tn=98, fp=2)
-HASTY = Counts(tp=60, fn=40, tn=65, fp=35)
-HOSTILE = Counts(tp=1, fn=99, tn=1, fp=99)
-FLAWLESS = Counts(tp=1e6, fn=0, tn=1e6, fp=0)
-YES_SAYER = Counts(tp=1000, fn=0, tn=0, fp=1000)
+NEWCOMER = ConfusionCounts()
+CAREFUL = ConfusionCounts(tp=95, fn=5, tn=98, fp=2)
+HASTY = ConfusionCounts(tp=60, fn=40, tn=65, fp=35)
+HOSTILE = ConfusionCounts(tp=1, fn=99, tn=1, fp=99)
+FLAWLESS = ConfusionCounts(tp=1e6, fn=0, tn=1e6, fp=0)
+YES_SAYER = ConfusionCounts(tp=1000, fn=0, tn=0, fp=1000)
 CAST = [NEWCOMER, CAREFUL, HASTY, HOSTILE, FLAWLESS, YES_SAYER]
 
 
@@ -41,15 +41,15 @@ def test_the_better_the_annotator_the_more_the_answer_weighs() -> None:
 
 
 @pytest.mark.parametrize("counts", CAST)
-def test_evidence_is_bounded(counts: Counts) -> None:
-    assert -REVERSED_CAP <= online.evidence(counts, True) <= CAP
-    assert -REVERSED_CAP <= -online.evidence(counts, False) <= CAP
+def test_evidence_is_bounded(counts: ConfusionCounts) -> None:
+    assert -MAX_REVERSED_EVIDENCE <= online.evidence(counts, True) <= MAX_EVIDENCE
+    assert -MAX_REVERSED_EVIDENCE <= -online.evidence(counts, False) <= MAX_EVIDENCE
 
 
 def test_a_hostile_annotator_gains_no_more_than_a_little_reversed_weight() -> None:
     assert online.reliability(HOSTILE)[0] < 0.5
-    assert online.evidence(HOSTILE, True) == -REVERSED_CAP
-    assert online.evidence(HOSTILE, False) == REVERSED_CAP
+    assert online.evidence(HOSTILE, True) == -MAX_REVERSED_EVIDENCE
+    assert online.evidence(HOSTILE, False) == MAX_REVERSED_EVIDENCE
 
 
 def test_whoever_always_says_yes_says_nothing() -> None:
@@ -65,35 +65,37 @@ def test_an_answer_against_the_belief_makes_the_question_less_certain() -> None:
 
 def test_an_answer_against_the_belief_costs_in_proportion_to_the_belief() -> None:
     start = online.reliability(CAREFUL)[0]
-    means = [online.reliability(online.credit(CAREFUL, False, p))[0] for p in (0.99, 0.999, 1)]
+    means = [
+        online.reliability(online.update_counts(CAREFUL, False, p))[0] for p in (0.99, 0.999, 1)
+    ]
     assert start > means[0] > means[1] > means[2]
 
 
 def test_an_answer_with_the_belief_earns_credit() -> None:
     for belief, answer in ((0.9, True), (0.1, False)):
-        after = online.credit(NEWCOMER, answer, belief)
+        after = online.update_counts(NEWCOMER, answer, belief)
         assert online.reliability(after)[0] > online.reliability(NEWCOMER)[0]
 
 
 def test_nothing_is_learned_about_an_annotator_where_nothing_is_known() -> None:
-    assert online.credit(HASTY, True, 0.5) == HASTY
+    assert online.update_counts(HASTY, True, 0.5) == HASTY
 
 
 def test_gold_counts_whole() -> None:
-    assert online.credit(NEWCOMER, True, 1) == Counts(tp=1)
-    assert online.credit(NEWCOMER, False, 1) == Counts(fn=1)
-    assert online.credit(NEWCOMER, False, 0) == Counts(tn=1)
-    assert online.credit(NEWCOMER, True, 0) == Counts(fp=1)
+    assert online.update_counts(NEWCOMER, True, 1) == ConfusionCounts(tp=1)
+    assert online.update_counts(NEWCOMER, False, 1) == ConfusionCounts(fn=1)
+    assert online.update_counts(NEWCOMER, False, 0) == ConfusionCounts(tn=1)
+    assert online.update_counts(NEWCOMER, True, 0) == ConfusionCounts(fp=1)
 
 
 @pytest.mark.parametrize("belief", [0.0, 0.2, 0.7, 1.0])
 def test_an_answer_never_counts_more_than_once(belief: float) -> None:
     for counts, answer in itertools.product(CAST, (True, False)):
-        assert sum(online.credit(counts, answer, belief)) - sum(counts) <= 1 + 1e-6
+        assert sum(online.update_counts(counts, answer, belief)) - sum(counts) <= 1 + 1e-6
 
 
 def test_the_interval_narrows_with_answers() -> None:
-    few, many = Counts(8, 2, 8, 2), Counts(80, 20, 80, 20)
+    few, many = ConfusionCounts(8, 2, 8, 2), ConfusionCounts(80, 20, 80, 20)
     widths = [high - low for _, low, high in map(online.reliability, (NEWCOMER, few, many))]
     assert widths == sorted(widths, reverse=True)
 
@@ -105,12 +107,14 @@ def test_the_interval_of_a_newcomer_is_that_of_the_prior() -> None:
 
 
 @pytest.mark.parametrize("pair", list(itertools.combinations(CAST, 2)))
-def test_who_answers_a_question_first_hardly_matters(pair: tuple[Counts, Counts]) -> None:
+def test_who_answers_a_question_first_hardly_matters(
+    pair: tuple[ConfusionCounts, ConfusionCounts],
+) -> None:
     beliefs, means = [], []
     for order in (pair, pair[::-1]):
         odds, after = online.log_odds(0.6), {}
         for counts, answer in zip(order, (order[0] == pair[0], order[0] != pair[0]), strict=True):
-            after[counts] = online.credit(counts, answer, online.probability(odds))
+            after[counts] = online.update_counts(counts, answer, online.probability(odds))
             odds += online.evidence(counts, answer)
         beliefs.append(odds)
         means.append([online.reliability(after[counts])[0] for counts in pair])
@@ -119,51 +123,72 @@ def test_who_answers_a_question_first_hardly_matters(pair: tuple[Counts, Counts]
 
 
 def test_a_coin_forgets_what_is_long_ago() -> None:
-    counts = online.remembered(FLAWLESS)
+    counts = online.forget(FLAWLESS)
     assert sum(counts) == pytest.approx(2 * online.MEMORY)
     for _ in range(140):
-        counts = online.credit(counts, True, 0.0)
+        counts = online.update_counts(counts, True, 0.0)
     assert counts.tn == pytest.approx(online.MEMORY / 2, rel=0.03)
 
 
 def test_what_somebody_is_at_least_is_about_the_low_end_of_the_interval() -> None:
     for counts in CAST:
-        assert online.at_least(counts) == pytest.approx(online.reliability(counts)[1], abs=0.02)
+        assert online.reliability_lower_bound(counts) == pytest.approx(
+            online.reliability(counts)[1], abs=0.02
+        )
 
 
 @pytest.mark.parametrize("prior", [0.01, 0.3, 0.5, 0.9])
 def test_without_answers_the_prior_is_shown(prior: float) -> None:
-    assert online.shown(prior, []) == prior
-    assert online.shown(prior, [0.0]) == pytest.approx(prior)
+    assert online.tempered_posterior(prior, []) == prior
+    assert online.tempered_posterior(prior, [0.0]) == pytest.approx(prior)
 
 
 def test_what_is_shown_is_less_certain_than_what_is_learned() -> None:
     said = [1.7, 1.2, 2.5]
-    assert 0.5 < online.shown(0.5, said) < online.learned(0.5, said) < 1
+    assert 0.5 < online.tempered_posterior(0.5, said) < online.untempered_posterior(0.5, said) < 1
 
 
 def test_a_question_on_which_people_are_divided_is_shown_to_be_between() -> None:
-    assert online.shown(0.5, [2.0] * 6 + [-2.0] * 6) == pytest.approx(0.5)
-    assert 0.4 < online.shown(0.3, [2.0] * 8 + [-2.0] * 7) < 0.8
+    assert online.tempered_posterior(0.5, [2.0] * 6 + [-2.0] * 6) == pytest.approx(0.5)
+    assert 0.4 < online.tempered_posterior(0.3, [2.0] * 8 + [-2.0] * 7) < 0.8
 
 
 def test_one_more_yes_never_makes_a_question_less_likely() -> None:
     draw = random.Random(0)
     for _ in range(500):
-        prior, temper = draw.random(), online.Temper(draw.uniform(0.2, 1.5), draw.random() / 2)
-        said = [draw.uniform(-CAP, CAP) for _ in range(draw.randrange(12))]
-        more = online.shown(prior, [*said, draw.uniform(0, CAP)], temper)
-        assert more >= online.shown(prior, said, temper) - 1e-9
+        prior, temper = draw.random(), online.Tempering(draw.uniform(0.2, 1.5), draw.random() / 2)
+        said = [draw.uniform(-MAX_EVIDENCE, MAX_EVIDENCE) for _ in range(draw.randrange(12))]
+        more = online.tempered_posterior(prior, [*said, draw.uniform(0, MAX_EVIDENCE)], temper)
+        assert more >= online.tempered_posterior(prior, said, temper) - 1e-9
 
 
 def test_order_is_nothing_and_yes_mirrors_no() -> None:
     said = [1.7, -0.4, 2.5, -3.0]
-    assert online.shown(0.3, said) == pytest.approx(online.shown(0.3, said[::-1]))
-    mirrored = online.shown(0.7, [-each for each in said])
-    assert mirrored == pytest.approx(1 - online.shown(0.3, said))
+    assert online.tempered_posterior(0.3, said) == pytest.approx(
+        online.tempered_posterior(0.3, said[::-1])
+    )
+    mirrored = online.tempered_posterior(0.7, [-each for each in said])
+    assert mirrored == pytest.approx(1 - online.tempered_posterior(0.3, said))
 
 
 @pytest.mark.parametrize("belief", [-0.1, 1.1, float("nan")])
 def test_it_refuses_a_belief_that_is_no_probability(belief: float) -> None:
     with pytest.raises(ValueError, match="probability"):
-        online.credit(NEWCOMER, True, belief)
+        online.update_counts(NEWCOMER, True, belief)
+
+
+@pytest.mark.parametrize("prior", [0.0, 1.0])
+def test_answers_move_even_a_prior_of_zero_or_one(prior: float) -> None:
+    towards = 1 - 2 * prior
+    few, many = ([towards * 2.0] * count for count in (5, 30))
+    assert abs(online.tempered_posterior(prior, few) - prior) > 1e-5
+    assert abs(online.tempered_posterior(prior, many) - prior) > 1e-2
+    assert abs(online.untempered_posterior(prior, many) - prior) > 0.99
+
+
+@pytest.mark.parametrize("prior", [0.0, 5e-324, 1e-17, 0.5, 1 - 1e-16, 1.0])
+def test_every_prior_gives_a_finite_posterior(prior: float) -> None:
+    for evidence in ([], [0.0], [MAX_EVIDENCE] * 100, [-MAX_EVIDENCE] * 100):
+        for tempering in (online.Tempering(), online.Tempering(1.5, 0.4), online.Tempering(1.5, 0)):
+            assert 0 <= online.tempered_posterior(prior, evidence, tempering) <= 1
+        assert 0 <= online.untempered_posterior(prior, evidence) <= 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labeling.aggregation import online, online_tempering
-from labeling.aggregation.online import Counts, Temper
+from labeling.aggregation.online import ConfusionCounts, Tempering
 
 QUESTIONS, EACH = 200, 4
 
@@ -17,21 +17,28 @@ def crowd(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.repeat(np.arange(QUESTIONS), EACH), ratios * signs, draw.random(QUESTIONS)
 
 
-def shown(question, ratios, prior, temper: Temper) -> np.ndarray:
+def shown(question, ratios, prior, temper: Tempering) -> np.ndarray:
     said = [ratios[question == q].tolist() for q in range(QUESTIONS)]
-    return np.array([online.shown(p, s, temper) for p, s in zip(prior, said, strict=True)])
+    return np.array(
+        [online.tempered_posterior(p, s, temper) for p, s in zip(prior, said, strict=True)]
+    )
 
 
-@pytest.mark.parametrize("temper", [Temper(0.4, 0.05), Temper(), Temper(1.2, 0.4)])
-def test_it_finds_the_temper_that_was_used(temper: Temper) -> None:
+@pytest.mark.parametrize("temper", [Tempering(0.4, 0.05), Tempering(), Tempering(1.2, 0.4)])
+def test_it_finds_the_temper_that_was_used(temper: Tempering) -> None:
     question, ratios, prior = crowd()
     posterior = shown(question, ratios, prior, temper)
-    found = online_tempering.tuned(question, ratios, prior, posterior)
+    found = online_tempering.fit_tempering(question, ratios, prior, posterior)
     assert found == pytest.approx(temper)
 
 
 def test_its_evidence_is_that_of_answers_as_they_come() -> None:
-    cast = [Counts(), Counts(50, 2, 60, 1), Counts(2, 50, 1, 60), Counts(90, 1, 3, 80)]
+    cast = [
+        ConfusionCounts(),
+        ConfusionCounts(50, 2, 60, 1),
+        ConfusionCounts(2, 50, 1, 60),
+        ConfusionCounts(90, 1, 3, 80),
+    ]
     for counts in cast:
         for answer in (True, False):
             columns = (np.array([x]) for x in (counts.sensitivity, counts.specificity, answer))
@@ -41,4 +48,4 @@ def test_its_evidence_is_that_of_answers_as_they_come() -> None:
 
 def test_too_few_questions_tune_nothing() -> None:
     columns = np.arange(3), np.ones(3), np.full(3, 0.5), np.ones(3)
-    assert online_tempering.tuned(*columns) == Temper()
+    assert online_tempering.fit_tempering(*columns) == Tempering()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labeling.aggregation import aggregate
-from labeling.aggregation.probe import Probe, aggregate_with_features, opinions
+from labeling.aggregation.probe import Probe, aggregate_with_features, cross_val_predict
 
 TASKS, WIDTH, CLASSES = 600, 16, 3
 
@@ -29,7 +29,7 @@ def answers_to(truth: np.ndarray, each: int, right: float) -> tuple[np.ndarray, 
 
 def test_it_learns_what_features_tell(seen):
     features, truth = seen
-    found = opinions(features, np.eye(CLASSES)[truth])
+    found = cross_val_predict(features, np.eye(CLASSES)[truth])
     assert np.allclose(found.sum(1), 1, atol=1e-5)
     assert (found.argmax(1) == truth).mean() > 0.75
     sure = found.max(1) > 0.9
@@ -40,7 +40,7 @@ def test_an_opinion_is_never_about_what_it_was_fitted_on():
     """Noise teaches nothing: a probe that saw its own targets would seem to be right."""
     dice = np.random.default_rng(2)
     features, truth = dice.standard_normal((200, 150)), dice.integers(0, 2, 200)
-    found = opinions(features, np.eye(2)[truth])
+    found = cross_val_predict(features, np.eye(2)[truth])
     assert (found.argmax(1) == truth).mean() < 0.62
     assert -np.log(found[np.arange(200), truth]).mean() < 0.75
 
@@ -50,7 +50,7 @@ def test_equal_pictures_share_a_fold():
     dice = np.random.default_rng(3)
     features = np.repeat(dice.standard_normal((100, 60)), 2, axis=0)
     truth = np.repeat(dice.integers(0, 2, 100), 2)
-    found = opinions(features, np.eye(2)[truth])
+    found = cross_val_predict(features, np.eye(2)[truth])
     assert (found.argmax(1) == truth).mean() < 0.65
 
 
@@ -58,24 +58,24 @@ def test_the_order_of_tasks_does_not_matter(seen):
     features, truth = seen
     belief = np.eye(CLASSES)[truth] * 0.8 + 0.2 / CLASSES
     order = np.random.default_rng(4).permutation(TASKS)
-    there = opinions(features[order], belief[order])
-    assert np.allclose(there, opinions(features, belief)[order], atol=1e-3)
+    there = cross_val_predict(features[order], belief[order])
+    assert np.allclose(there, cross_val_predict(features, belief)[order], atol=1e-3)
 
 
 def test_the_names_of_classes_do_not_matter(seen):
     features, truth = seen
     belief = np.eye(CLASSES)[truth]
-    there = opinions(features, belief[:, ::-1])
-    assert np.allclose(there[:, ::-1], opinions(features, belief), atol=1e-3)
+    there = cross_val_predict(features, belief[:, ::-1])
+    assert np.allclose(there[:, ::-1], cross_val_predict(features, belief), atol=1e-3)
 
 
 def test_what_is_not_believed_is_not_learned_from_but_gets_an_opinion(seen):
     features, truth = seen
     belief = np.eye(CLASSES)[truth]
     belief[300:] = np.nan
-    found = opinions(features, belief)
+    found = cross_val_predict(features, belief)
     assert (found[300:].argmax(1) == truth[300:]).mean() > 0.75
-    assert np.allclose(found[:300], opinions(features[:300], belief[:300]), atol=1e-5)
+    assert np.allclose(found[:300], cross_val_predict(features[:300], belief[:300]), atol=1e-5)
 
 
 def test_a_weight_of_zero_is_as_good_as_no_belief(seen):
@@ -83,29 +83,31 @@ def test_a_weight_of_zero_is_as_good_as_no_belief(seen):
     belief = np.eye(CLASSES)[truth]
     weight = (np.arange(TASKS) < 300).astype(float)
     blank = np.where(weight[:, None] > 0, belief, np.nan)
-    assert np.allclose(opinions(features, belief, weight=weight), opinions(features, blank))
+    assert np.allclose(
+        cross_val_predict(features, belief, weight=weight), cross_val_predict(features, blank)
+    )
 
 
 def test_no_features_no_opinion(seen):
     features, truth = seen[0].copy(), seen[1]
     features[::7] = np.nan
-    found = opinions(features, np.eye(CLASSES)[truth])
+    found = cross_val_predict(features, np.eye(CLASSES)[truth])
     assert np.isnan(found[::7]).all() and np.isfinite(np.delete(found, np.s_[::7], 0)).all()
 
 
 def test_where_nothing_is_believed_there_is_no_opinion():
-    assert np.isnan(opinions(np.ones((4, 2)), np.full((4, 3), np.nan))).all()
+    assert np.isnan(cross_val_predict(np.ones((4, 2)), np.full((4, 3), np.nan))).all()
 
 
 @pytest.mark.parametrize("width", [1, 5])
 def test_features_that_tell_nothing_give_the_class_frequencies(width):
     belief = np.eye(2)[(np.arange(100) % 4 == 0).astype(int)]
-    found = opinions(np.full((100, width), 7.0), belief)
+    found = cross_val_predict(np.full((100, width), 7.0), belief)
     assert np.allclose(found[:, 1], 0.25, atol=0.05)
 
 
 def test_one_class_is_certain():
-    assert (opinions(np.ones((5, 2)), np.ones((5, 1))) == 1).all()
+    assert (cross_val_predict(np.ones((5, 2)), np.ones((5, 1))) == 1).all()
 
 
 def test_a_hint_counts_where_there_is_little_to_learn_from():
@@ -117,17 +119,19 @@ def test_a_hint_counts_where_there_is_little_to_learn_from():
     right = []
     for hints in (0, 1):
         probe = Probe(rows[:30], np.eye(2)[truth[:30]], np.ones(30), hints=hints)
-        right.append((probe.mean(rows[30:]).argmax(1) == truth[30:]).mean())
+        right.append((probe.predict_proba(rows[30:]).argmax(1) == truth[30:]).mean())
     assert right[0] < 0.75 < 0.85 < right[1]
 
 
 def test_its_linear_form_says_nearly_the_same(seen):
     features, truth = seen
     probe = Probe(features, np.eye(CLASSES)[truth], np.ones(TASKS), hints=2)
-    weights = probe.linear()
+    weights = probe.linear_weights()
     scores = features @ weights[:-1] + weights[-1]
     powers = np.exp(scores - scores.max(1, keepdims=True))
-    assert np.allclose(powers / powers.sum(1, keepdims=True), probe.mean(features), atol=0.05)
+    assert np.allclose(
+        powers / powers.sum(1, keepdims=True), probe.predict_proba(features), atol=0.05
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,7 +149,7 @@ def test_its_linear_form_says_nearly_the_same(seen):
 )
 def test_it_refuses_what_does_not_fit_together(features, belief, more):
     with pytest.raises(ValueError, match=r"must (be|hold)|folds"):
-        opinions(features, belief, **more)
+        cross_val_predict(features, belief, **more)
 
 
 def test_the_crowd_with_a_probe_is_right_more_often_and_surer(seen):
@@ -156,7 +160,7 @@ def test_the_crowd_with_a_probe_is_right_more_often_and_surer(seen):
     there = np.arange(TASKS), truth
     assert (both.label == truth).mean() > (alone.label == truth).mean() + 0.05
     assert -np.log(both.posterior[there]).mean() < -np.log(alone.posterior[there]).mean() - 0.1
-    assert both.trust > 0.5
+    assert both.model_weight > 0.5
 
 
 def test_features_of_other_tasks_are_ignored(seen):

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from labeling.aggregation import aggregate, agreement, online
-from labeling.aggregation.online import CAP, Counts
+from labeling.aggregation.online import MAX_EVIDENCE, ConfusionCounts
 
 Row = tuple[int, int, int]
 
@@ -14,9 +14,9 @@ answers = st.lists(
     st.tuples(st.integers(0, 5), st.integers(0, 4), st.integers(0, 2)), min_size=1, max_size=25
 )
 few = settings(max_examples=30)
-counts = st.builds(Counts, *(st.floats(0, 1000) for _ in range(4)))
+counts = st.builds(ConfusionCounts, *(st.floats(0, 1000) for _ in range(4)))
 beliefs = st.floats(0, 1)
-worth = st.lists(st.floats(-CAP, CAP), max_size=12)
+worth = st.lists(st.floats(-MAX_EVIDENCE, MAX_EVIDENCE), max_size=12)
 
 
 @few
@@ -79,29 +79,35 @@ def test_agreement_is_perfect_where_all_say_what_the_first_one_said(said: list[R
 
 @given(counts, st.booleans(), beliefs)
 def test_an_answer_counts_once_at_most_and_never_less_than_nothing(
-    before: Counts, answer: bool, belief: float
+    before: ConfusionCounts, answer: bool, belief: float
 ) -> None:
-    after = online.credit(before, answer, belief)
+    after = online.update_counts(before, answer, belief)
     assert min(after) >= 0
     assert sum(after) <= sum(before) + 1 + 1e-6
     mean, low, high = online.reliability(after)
     assert 0 <= low <= mean <= high <= 1
-    assert abs(online.evidence(after, answer)) <= CAP
+    assert abs(online.evidence(after, answer)) <= MAX_EVIDENCE
 
 
 @given(beliefs, worth)
 def test_what_is_shown_is_a_probability_and_no_order_matters(
     prior: float, evidence: list[float]
 ) -> None:
-    found = online.shown(prior, evidence)
+    found = online.tempered_posterior(prior, evidence)
     assert -1e-12 <= found <= 1 + 1e-12
-    assert online.shown(prior, evidence[::-1]) == pytest.approx(found, abs=1e-9)
+    assert online.tempered_posterior(prior, evidence[::-1]) == pytest.approx(found, abs=1e-9)
 
 
-@given(st.floats(0.01, 0.99), worth, st.floats(0, CAP))
+@given(st.floats(0.01, 0.99), worth, st.floats(0, MAX_EVIDENCE))
 def test_more_evidence_for_yes_never_makes_it_less_likely(
     prior: float, evidence: list[float], more: float
 ) -> None:
-    assert online.learned(prior, [*evidence, more]) >= online.learned(prior, evidence) - 1e-12
+    assert (
+        online.untempered_posterior(prior, [*evidence, more])
+        >= online.untempered_posterior(prior, evidence) - 1e-12
+    )
     assume(evidence)
-    assert online.shown(prior, [*evidence, more]) >= online.shown(prior, evidence) - 1e-9
+    assert (
+        online.tempered_posterior(prior, [*evidence, more])
+        >= online.tempered_posterior(prior, evidence) - 1e-9
+    )

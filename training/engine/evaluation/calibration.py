@@ -147,7 +147,7 @@ def _probes(images: Tensor, fits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor
         probe = Probe(
             rows, torch.stack([1 - belief, belief], 1).numpy(), np.ones(len(rows)), hints=1
         )
-        weights = torch.from_numpy(probe.linear())  # (E + 2, 2)
+        weights = torch.from_numpy(probe.linear_weights())  # (E + 2, 2)
         probes[column] = (weights[:, 1] - weights[:, 0]).float()
         chances = torch.from_numpy(probe.out_of_fold[:, 1])
         logits[known, column] = chances.logit(1e-6).float()
