@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from labeling import answers, question_state
-from labeling.inference import lease
+from labeling.inference import schedule
 from labeling.models import Annotator, Answer, Question
 
 State = Question.State
@@ -59,7 +59,7 @@ def _set_blocked(annotator: Annotator, blocked: bool, by: User) -> int:
     theirs = Answer.objects.filter(annotator=annotator).order_by("-created_at")
     newest = list(theirs.values_list("question_id", flat=True)[: AT_ONCE + 1])
     if len(newest) > AT_ONCE:
-        lease.want()
+        schedule.request_all()
     return answers.reconsider(questions=newest[:AT_ONCE])
 
 

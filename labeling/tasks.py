@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from labeling import snapshots
 from labeling.enqueue import enqueue_on_commit
-from labeling.inference import lease, recompute
+from labeling.inference import recompute, schedule
 from labeling.models import Challenge, Project, Snapshot
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def aggregate_due() -> None:
 
     One that fails keeps no other waiting: its row says why, and it is tried again.
     """
-    for project in lease.due():
+    for project in schedule.due():
         try:
             aggregate(project.pk)
         except Exception:

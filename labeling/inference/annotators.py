@@ -10,8 +10,7 @@ from django.utils import timezone
 from labeling import answers
 from labeling.aggregation import drift, online
 from labeling.inference.arrays import Asked, Floats, Found, Given
-from labeling.inference.lease import Work
-from labeling.models import Annotator, Answer, Project
+from labeling.models import Annotator, Answer, Project, Recomputation
 
 _COLUMNS = {
     "true_positives": "float8",
@@ -44,17 +43,19 @@ GROUP BY annotator_id
 Figures = dict[int, list[float]]  # by annotator: answers, gold, right, tp, fn, tn, fp, suspect
 
 
-def update_accuracies(asked: Asked, given: Given, found: Found, *, newest: int, work: Work) -> None:
+def update_accuracies(
+    asked: Asked, given: Given, found: Found, *, newest: int, recomputation: Recomputation
+) -> None:
     """Set what is known of each annotator; what they answered since `newest` comes on top."""
     figures = _figures(asked, given, found)
-    several = Project.objects.exclude(pk=work.project.pk).exists()
+    several = Project.objects.exclude(pk=recomputation.project.pk).exists()
     for start in range(0, len(given.annotators), answers.BATCH):
         batch = given.annotators[start : start + answers.BATCH].tolist()
         theirs = dict(zip(batch, figures[start : start + answers.BATCH].tolist(), strict=True))
         if several:
-            _add_elsewhere(theirs, work.project, newest)
+            _add_elsewhere(theirs, recomputation.project, newest)
         _write(theirs, found.turned, newest)
-        work.beat()
+        recomputation.renew()
 
 
 def _figures(asked: Asked, given: Given, found: Found) -> Floats:

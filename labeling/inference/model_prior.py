@@ -33,8 +33,7 @@ from labeling.batches import batched
 from labeling.inference import features
 from labeling.inference.arrays import Floats, Ids, columns
 from labeling.inference.features import Features, Index, Singles
-from labeling.inference.lease import Work
-from labeling.models import Concept, Project, Question
+from labeling.models import Concept, Project, Question, Recomputation
 
 BATCH = 500  # questions that are held at once
 LARGEST = 3.0  # log-odds: before trust, an opinion counts at most as one answer may
@@ -116,7 +115,7 @@ def hear(question: Question, opinion: float, told: float) -> None:
         question_state.update_state(question)
 
 
-def refresh(*, work: Work) -> int:
+def refresh(recomputation: Recomputation) -> int:
     """Learn anew what the project's features tell of its concepts, and how far to trust it.
 
     Only concepts of which a fifth more is known than the last time, or all that is known where the
@@ -124,17 +123,17 @@ def refresh(*, work: Work) -> int:
     probe, out of fold where people have spoken; others keep those that they have. Gives how many
     questions changed.
     """
-    due = list(_due(work.project)) if work.project.features.name else []
-    seen = features.of(work.project) if due else None
+    due = list(_due(recomputation.project)) if recomputation.project.features.name else []
+    seen = features.of(recomputation.project) if due else None
     if seen is None:
         return 0
     changed = 0
     try:
         for concept, known in due:
-            changed += _listen(concept, seen, work)
+            changed += _listen(concept, seen, recomputation)
             Concept.objects.filter(pk=concept.pk).update(known_when_fitted=max(known, 1))
     except (OSError, SafetensorError) as error:  # the rest goes on without them
-        logger.warning("The features of %s cannot be read: %s", work.project, error)
+        logger.warning("The features of %s cannot be read: %s", recomputation.project, error)
     return changed
 
 
@@ -160,16 +159,16 @@ def _due(project: Project) -> Iterator[tuple[Concept, int]]:
             yield concept, concept.known
 
 
-def _listen(concept: Concept, seen: Features, work: Work) -> int:
-    asked = _read(concept, work.row().strength)
-    opinion = _probed(asked, concept, seen, work)
+def _listen(concept: Concept, seen: Features, recomputation: Recomputation) -> int:
+    asked = _read(concept, recomputation.strength)
+    opinion = _probed(asked, concept, seen, recomputation)
     if opinion is None:
         opinion = asked.opinion
     gain = _gain(opinion, concept)
     fresh = asked.known & np.isfinite(opinion) & ~np.isin(asked.id, seen.learned)
     factor = fit_model_weight(gain[fresh], asked.before[fresh], asked.said[fresh])
     Concept.objects.filter(pk=concept.pk).update(model_weight=factor)
-    return _write(asked, opinion, factor * gain, work)
+    return _write(asked, opinion, factor * gain, recomputation)
 
 
 def _read(concept: Concept, strength: float) -> _Asked:
@@ -199,7 +198,9 @@ def _gain(opinion: Floats, concept: Concept) -> Floats:
     return clipped
 
 
-def _probed(asked: _Asked, concept: Concept, seen: Features, work: Work) -> Floats | None:
+def _probed(
+    asked: _Asked, concept: Concept, seen: Features, recomputation: Recomputation
+) -> Floats | None:
     """The opinions of a probe on what people say, and those stored where it has none.
 
     None where too little is believed. The model's earlier opinions are no part of what it learns.
@@ -214,13 +215,13 @@ def _probed(asked: _Asked, concept: Concept, seen: Features, work: Work) -> Floa
     if min((belief >= SURE).sum(), (belief <= 1 - SURE).sum()) < ENOUGH:
         return None
     probe = _fitted(rows, asked.before[chosen], asked.said[chosen], int(concept.pk in seen.texts))
-    work.beat()
+    recomputation.renew()
     score = np.full(len(asked.id), np.nan)
     score[chosen] = _yes(probe.out_of_fold)
     others = np.setdiff1d(np.flatnonzero(place >= 0), chosen)
     for which, block in seen.blocks(place[others]):
         score[others[which]] = _yes(probe.predict_proba(_with_hint(block, seen, concept)))
-        work.beat()
+        recomputation.renew()
     opinion = asked.opinion.copy()
     there = np.isfinite(score)
     opinion[there] = expit(match_prevalence(score[there], concept.prevalence))
@@ -259,7 +260,7 @@ def _with_hint(rows: Singles, seen: Features, concept: Concept) -> Singles:
     return rows if text is None else np.column_stack([rows, rows @ text])
 
 
-def _write(asked: _Asked, opinion: Floats, told: Floats, work: Work) -> int:
+def _write(asked: _Asked, opinion: Floats, told: Floats, recomputation: Recomputation) -> int:
     """Put the opinions in place where they move something, a batch at a time."""
     moved = np.isfinite(opinion) & (
         (np.abs(told - asked.told) > NOTICEABLE) | np.isnan(asked.opinion)
@@ -273,5 +274,5 @@ def _write(asked: _Asked, opinion: Floats, told: Floats, work: Work) -> int:
                 at = where[question.pk]
                 hear(question, float(opinion[at]), float(told[at]))
             question_state.save(questions)
-        work.beat()
+        recomputation.renew()
     return len(where)

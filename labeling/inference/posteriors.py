@@ -13,32 +13,31 @@ from labeling import answers, question_state
 from labeling.aggregation import binary, online_tempering
 from labeling.inference import annotators
 from labeling.inference.arrays import Asked, Bools, Found, Given, Ids, read
-from labeling.inference.lease import Work
-from labeling.models import Annotator, Project, Question
+from labeling.models import Annotator, Project, Question, Recomputation
 
 NOTICEABLE = 1e-3  # smaller changes of a probability are not written
 TUNED_BY = 5_000  # questions by which the temper is tuned
 
 
-def believe(work: Work, *, newest: int) -> tuple[int, dict[int, float]]:
+def update(recomputation: Recomputation, *, newest: int) -> tuple[int, dict[int, float]]:
     """Set all that is believed, by all answers up to `newest`.
 
     Gives how many beliefs changed, and by gold question its probability as if it were not known.
     """
-    asked, given = read(work.project, newest=newest)
-    work.beat()
+    asked, given = read(recomputation.project, newest=newest)
+    recomputation.renew()
     if not len(asked.id):
         return 0, {}
-    found = _find(asked, given, work)
-    work.beat()
-    changed = _write(asked, found, work)
-    annotators.update_accuracies(asked, given, found, newest=newest, work=work)
+    found = _find(asked, given, recomputation)
+    recomputation.renew()
+    changed = _write(asked, found, recomputation)
+    annotators.update_accuracies(asked, given, found, newest=newest, recomputation=recomputation)
     gold = asked.gold & (found.count > 0)
     leave_one_out = found.inferred.leave_one_out[gold].tolist()
     return changed, dict(zip(asked.id[gold].tolist(), leave_one_out, strict=True))
 
 
-def _find(asked: Asked, given: Given, work: Work) -> Found:
+def _find(asked: Asked, given: Given, recomputation: Recomputation) -> Found:
     inferred = binary.infer(
         given.question,
         given.annotator,
@@ -58,7 +57,7 @@ def _find(asked: Asked, given: Given, work: Work) -> Found:
             for who, first in inferred.turned.items()
         },
     )
-    _tune(asked, given, found, work)
+    _tune(asked, given, found, recomputation)
     return found
 
 
@@ -78,7 +77,7 @@ def _suspect(given: Given) -> Bools:
     return inside & (given.id < last[given.annotator])
 
 
-def _tune(asked: Asked, given: Given, found: Found, work: Work) -> None:
+def _tune(asked: Asked, given: Given, found: Found, recomputation: Recomputation) -> None:
     """Have answers tempered, as they come, in such a way that they arrive where these arrived."""
     open_ones = np.flatnonzero((asked.verdict < 0) & (found.count > 0))
     drawn = np.random.default_rng(0).permutation(open_ones)[:TUNED_BY]
@@ -93,21 +92,21 @@ def _tune(asked: Asked, given: Given, found: Found, work: Work) -> None:
     temper = online_tempering.fit_tempering(
         place[given.question[used]], ratios, asked.prior[drawn], inferred.probability[drawn]
     )
-    work.beat(strength=temper.strength, ambiguity=temper.ambiguity)
+    recomputation.renew(strength=temper.strength, ambiguity=temper.ambiguity)
 
 
-def _write(asked: Asked, found: Found, work: Work) -> int:
+def _write(asked: Asked, found: Found, recomputation: Recomputation) -> int:
     """Write what changed, a batch at a time, and what would be judged otherwise."""
-    rules = _rules(work.project)
+    rules = _rules(recomputation.project)
     differs = np.abs(found.inferred.probability - asked.probability) > NOTICEABLE
     differs |= (found.count != asked.count) | (found.yes != asked.yes)
-    if work.row().settling_rules != rules:
+    if recomputation.settling_rules != rules:
         differs[:] = True
     changed = 0
     for batch in _batches(np.flatnonzero(differs)):
         changed += _write_batch(batch, asked, found)
-        work.beat()
-    work.beat(settling_rules=rules)
+        recomputation.renew()
+    recomputation.renew(settling_rules=rules)
     return changed
 
 

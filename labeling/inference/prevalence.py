@@ -5,8 +5,7 @@ from django.db.models import Count, Exists, OuterRef, Sum
 
 from labeling import question_state
 from labeling.aggregation.online import log_odds
-from labeling.inference.lease import Work
-from labeling.models import Answer, Concept, Project, Question
+from labeling.models import Answer, Concept, Project, Question, Recomputation
 
 LEAST = 30  # questions without which nothing is said about a concept
 NOTICEABLE = 0.2  # of log-odds: about a fifth more or fewer
@@ -39,25 +38,25 @@ SELECT max(id) FROM moved
 """
 
 
-def update(*, work: Work) -> int:
+def update(recomputation: Recomputation) -> int:
     """Learn each concept's prevalence; where it moved, move all its questions' log-odds with it.
 
     It is learned from questions that were not chosen for what was believed of them. A move is
     made a batch at a time and goes on where it was left, should it be cut short. Gives how many
     concepts moved.
     """
-    if work.row().prevalence_shift:
-        _go_on(work)
+    if recomputation.prevalence_shift:
+        _go_on(recomputation)
     moved = 0
-    concepts = {concept.pk: concept for concept in work.project.concepts.all()}
-    for pk, count, total in _unchosen(work.project):
+    concepts = {concept.pk: concept for concept in recomputation.project.concepts.all()}
+    for pk, count, total in _unchosen(recomputation.project):
         share = (total + 1) / (count + 2)
         move = log_odds(share) - log_odds(concepts[pk].prevalence)
         if count >= LEAST and abs(move) > NOTICEABLE:
             with transaction.atomic():
                 Concept.objects.filter(pk=pk).update(prevalence=share)
-                work.beat(prevalence_shift={"concept": pk, "move": move, "after": 0})
-            _go_on(work)
+                recomputation.renew(prevalence_shift={"concept": pk, "move": move, "after": 0})
+            _go_on(recomputation)
             moved += 1
     return moved
 
@@ -80,15 +79,15 @@ def _unchosen(project: Project) -> list[tuple[int, int, float]]:
     )
 
 
-def _go_on(work: Work) -> None:
+def _go_on(recomputation: Recomputation) -> None:
     """Finish the move that is under way."""
-    moving = work.row().prevalence_shift
+    moving = recomputation.prevalence_shift
     concept = Concept.objects.filter(pk=moving["concept"]).first() if moving else None
     fixed = {
         "edge": EDGE,
         "batch": BATCH,
         "value": concept.value if concept else 1.0,
-        "least": work.project.answers_min,
+        "least": recomputation.project.answers_min,
         "finished": question_state.FINISHED,
     }
     while moving and concept is not None:
@@ -96,5 +95,5 @@ def _go_on(work: Work) -> None:
             cursor.execute(_SHIFT, moving | fixed)
             (last,) = cursor.fetchone()
             moving = moving | {"after": last} if last is not None else None
-            work.beat(prevalence_shift=moving)
-    work.beat(prevalence_shift=None)
+            recomputation.renew(prevalence_shift=moving)
+    recomputation.renew(prevalence_shift=None)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from labeling import answers, progress, questions, review, tasks
 from labeling.aggregation import binary
-from labeling.inference import lease, prevalence, recompute
+from labeling.inference import prevalence, recompute, schedule
 from labeling.models import Annotator, Answer, Concept, Question, Tile
 from tests.cast import truth
 
@@ -190,13 +190,13 @@ def test_blocking_somebody_busy_changes_the_newest_at_once_and_the_rest_soon(
     review.block(annotator=mallory, by=ada)
     mine = Question.objects.filter(kind="concept")
     assert mine.filter(answers_count=2).count() == 5
-    assert lease.due() == [shapes]
+    assert schedule.due() == [shapes]
     tasks.aggregate_due()
     assert mine.filter(answers_count=2).count() == len(opinions)
     review.unblock(annotator=mallory, by=ada)
     tasks.aggregate_due()
     assert mine.filter(answers_count=3).count() == len(opinions)
-    assert lease.due() == []
+    assert schedule.due() == []
 
 
 def test_whoever_is_unblocked_is_trusted_again(shapes, mallory, ada):

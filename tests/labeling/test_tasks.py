@@ -9,8 +9,8 @@ from kombu.exceptions import OperationalError
 
 from labeling import answers, challenges, snapshots, tasks
 from labeling.aggregation import binary
-from labeling.inference import lease, recompute
-from labeling.models import Answer, Challenge, Project, Question, Recomputation, Snapshot
+from labeling.inference import recompute, schedule
+from labeling.models import Answer, Challenge, LeaseLost, Project, Question, Recomputation, Snapshot
 
 pytestmark = pytest.mark.django_db
 
@@ -48,10 +48,10 @@ def test_it_recomputes_what_was_answered_since(shapes, alice, monkeypatch):
 
 def test_it_does_nothing_while_somebody_is_at_it(shapes, alice):
     say(alice)
-    with lease.at_work(shapes) as work:
-        assert work is not None
+    with schedule.claim(shapes) as recomputation:
+        assert recomputation is not None
         tasks.aggregate_due()
-        assert Recomputation.objects.get().lease_token == work.token
+        assert Recomputation.objects.get().lease_token == recomputation.lease_token
         assert recompute.run(project=shapes) is None
     assert Recomputation.objects.get().state == Recomputation.State.IDLE
     assert recompute.run(project=shapes) is not None
@@ -59,31 +59,31 @@ def test_it_does_nothing_while_somebody_is_at_it(shapes, alice):
 
 def test_what_was_left_in_the_middle_is_taken_up_again(shapes, alice, monkeypatch):
     done = count(monkeypatch)
-    with pytest.raises(lease.Lost), lease.at_work(shapes) as work:
-        assert work is not None
+    with pytest.raises(LeaseLost), schedule.claim(shapes) as recomputation:
+        assert recomputation is not None
         tasks.aggregate_due()
         assert done == []
         long_ago = timezone.now() - timedelta(seconds=1)
         Recomputation.objects.update(lease_until=long_ago)
         tasks.aggregate_due()
         assert done == [shapes]
-        work.beat()
+        recomputation.renew()
     assert Recomputation.objects.get().state == Recomputation.State.IDLE
 
 
 def test_a_recomputation_that_fails_says_why_and_is_tried_again(shapes, alice, monkeypatch, caplog):
     say(alice)
     another = Project.objects.create(slug="another", name="Another")
-    with lease.at_work(another):
+    with schedule.claim(another):
         pass
-    lease.want()
+    schedule.request_all()
     with monkeypatch.context() as patch:
         patch.setattr(binary, "aggregate", run_out)
         tasks.aggregate_due()
     assert "Shapes could not be recomputed." in caplog.text
     row = Recomputation.objects.get(project=shapes)
     assert (row.state, row.error) == (Recomputation.State.FAILED, "MemoryError: too much")
-    assert lease.due() == [shapes], "the other did not have to wait"
+    assert schedule.due() == [shapes], "the other did not have to wait"
     tasks.aggregate_due()
     row.refresh_from_db()
     assert (row.state, row.error) == (Recomputation.State.IDLE, "")

@@ -4,7 +4,7 @@ import pytest
 
 from labeling import answers
 from labeling.inference import annotators as rating
-from labeling.inference import lease, recompute
+from labeling.inference import recompute, schedule
 from labeling.inference.arrays import read
 from labeling.models import Annotator, Question
 from tests.cast import truth
@@ -62,7 +62,7 @@ def test_few_annotators_are_held_at_a_time(shapes, truths, monkeypatch):
 def test_what_came_since_is_put_on_top(shapes, truths, alice):
     first, *rest = truths
     say(alice, {first: truths[first]})
-    newest, _ = lease.newest()
+    newest, _ = schedule.newest_answer()
     say(alice, {pk: truths[pk] for pk in rest})
     asked, given = read(shapes, newest=newest)
     assert len(given.id) == 1 and first in asked.id

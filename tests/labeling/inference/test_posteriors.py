@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from labeling import answers, question_state, review, tasks
 from labeling.aggregation import binary, drift
-from labeling.inference import lease, posteriors, recompute
+from labeling.inference import posteriors, recompute, schedule
 from labeling.models import Annotator, Answer, Project, Question, Recomputation
 from tests.cast import truth
 
@@ -129,10 +129,10 @@ def test_an_answer_that_is_stored_late_is_not_missed(shapes, truths, alice, bob)
             cursor.execute("COMMIT")
     finally:
         late.close()
-    assert lease.due() == [shapes]
+    assert schedule.due() == [shapes]
     tasks.aggregate_due()
     assert Question.objects.get(pk=first).answers_count == 1
-    assert lease.due() == []
+    assert schedule.due() == []
 
 
 def test_whoever_turned_bad_is_found_and_weighs_nothing_from_then_on(

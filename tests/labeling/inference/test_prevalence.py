@@ -3,8 +3,8 @@
 import pytest
 
 from labeling import answers, questions
-from labeling.inference import lease, prevalence
-from labeling.models import Answer, Concept, Question, Tile
+from labeling.inference import prevalence, schedule
+from labeling.models import Answer, Concept, Question, Recomputation, Tile
 
 pytestmark = pytest.mark.django_db
 
@@ -23,8 +23,8 @@ def rare(shapes, alice, monkeypatch) -> Concept:
 
 
 def test_all_questions_move_with_their_concept(shapes, rare):
-    with lease.at_work(shapes) as work:
-        assert prevalence.update(work=work) == 1
+    with schedule.claim(shapes) as recomputation:
+        assert prevalence.update(recomputation) == 1
     rare.refresh_from_db()
     assert rare.prevalence < 0.3
     priors = Question.objects.filter(concept=rare).values_list("prior", flat=True)
@@ -32,24 +32,24 @@ def test_all_questions_move_with_their_concept(shapes, rare):
 
 
 def test_a_move_that_was_cut_short_goes_on_where_it_was_left(shapes, rare, monkeypatch):
-    beat, beats = lease.Work.beat, []
+    renew, renewals = Recomputation.renew, []
 
     def dies(self, **fields):
-        beats.append(fields)
-        if len(beats) == 4:
+        renewals.append(fields)
+        if len(renewals) == 4:
             raise ConnectionError("the worker is gone")
-        beat(self, **fields)
+        renew(self, **fields)
 
-    with monkeypatch.context() as patch, lease.at_work(shapes) as work:
-        patch.setattr(lease.Work, "beat", dies)
+    with monkeypatch.context() as patch, schedule.claim(shapes) as recomputation:
+        patch.setattr(Recomputation, "renew", dies)
         with pytest.raises(ConnectionError):
-            prevalence.update(work=work)
+            prevalence.update(recomputation)
     rare.refresh_from_db()
     half = Question.objects.filter(concept=rare, prior__lt=0.49).count()
     assert 0 < half < Question.objects.filter(concept=rare).count()
-    with lease.at_work(shapes) as work:
-        prevalence.update(work=work)
-        assert work.row().prevalence_shift is None
+    with schedule.claim(shapes) as recomputation:
+        prevalence.update(recomputation)
+        assert Recomputation.objects.get().prevalence_shift is None
     rare.refresh_from_db()
     priors = Question.objects.filter(concept=rare).values_list("prior", flat=True)
     assert list(priors) == pytest.approx([rare.prevalence] * len(priors))

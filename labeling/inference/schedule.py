@@ -1,0 +1,81 @@
+"""Which projects are due for a recomputation, and the claim to recompute one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from labeling.models import Answer, LeaseLost, Project, Recomputation
+
+State = Recomputation.State
+
+
+@contextmanager
+def claim(project: Project) -> Iterator[Recomputation | None]:
+    """Lease the project's recomputation; yield None while another process holds it.
+
+    It is released on leaving. After an exception the row says why, and the project is due again;
+    after LeaseLost the row belongs to the new holder and is left alone.
+    """
+    recomputation = _acquire(project)
+    if recomputation is None:
+        yield None
+        return
+    try:
+        yield recomputation
+    except LeaseLost:
+        raise
+    except BaseException as error:
+        if not connection.needs_rollback:
+            reason = f"{type(error).__name__}: {error}"
+            recomputation.release(state=State.FAILED, error=reason, requested=True)
+        raise
+    recomputation.release(state=State.IDLE, error="", finished_at=timezone.now())
+
+
+def request_all() -> None:
+    """Have all projects recomputed soon, for a reason other than a new answer."""
+    Recomputation.objects.update(requested=True)
+
+
+def due() -> list[Project]:
+    """Return the projects with new answers, with a request, or whose recomputation died."""
+    called = Recomputation.objects.filter(requested=True) | Recomputation.objects.expired()
+    called_for = set(called.values_list("project", flat=True))
+    return [
+        project
+        for project in Project.objects.all()
+        if project.pk in called_for or _has_new_answers(project)
+    ]
+
+
+def newest_answer() -> tuple[int, bool]:
+    """Return the newest answer's id, and whether every answer up to it is visible.
+
+    An id is drawn before its row is committed: while any transaction writes, a row with a smaller
+    id may still appear.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce((SELECT max(id) FROM labeling_answer), 0),"
+            " NOT EXISTS (SELECT pg_snapshot_xip(pg_current_snapshot()))"
+        )
+        newest, complete = cursor.fetchone()
+    return int(newest), bool(complete)
+
+
+def _has_new_answers(project: Project) -> bool:
+    later = Answer.objects.filter(question__project=project, pk__gt=project.aggregated_to)
+    return later.exists()
+
+
+def _acquire(project: Project) -> Recomputation | None:
+    Recomputation.objects.get_or_create(project=project)
+    recomputation: Recomputation | None = Recomputation.objects.acquire(
+        project.pk, state=State.RUNNING, requested=False, started_at=Now()
+    )
+    if recomputation is not None:
+        recomputation.project = project
+    return recomputation
