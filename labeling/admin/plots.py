@@ -57,11 +57,11 @@ class Series:
 
 
 def reliability(calibration: Mapping[str, Any], *, label: str) -> SafeString:
-    """How sure labels were said to be (a line a bin), and how often they were right (a dot).
+    """Confidence of labels (a line a bin), and how often they were right (a dot).
 
     `calibration` is one of `labeling.quality`. Dots carry their 95 % interval, and each bin its n.
     """
-    bins = {each["at_least"]: (each["below"], each["share"]) for each in calibration["bins"]}
+    bins = {each["at_least"]: (each["below"], each["reliability"]) for each in calibration["bins"]}
     lowest = min(share["low"] for _, share in bins.values())
     least = 0.5 if lowest >= 0.5 else 0.25 if lowest >= 0.25 else 0.0
     frame = Frame(least, 1.0, HEIGHT)
@@ -72,7 +72,7 @@ def reliability(calibration: Mapping[str, Any], *, label: str) -> SafeString:
     ]
     return format_html(
         '<svg class="tessera-plot reliability" viewBox="0 0 404 230" role="img" aria-label="{}">'
-        '{}{}<text class="axis" x="{}" y="{}" text-anchor="middle">said to be so sure, in %</text>'
+        '{}{}<text class="axis" x="{}" y="{}" text-anchor="middle">confidence, in %</text>'
         "</svg>",
         label,
         frame.grid(tick for tick in ticks if tick >= least),
@@ -116,17 +116,19 @@ def _column(
     )
     if share is None:
         return names
-    said, right, low, high = (f"{100 * share[key]:.0f}" for key in ("said", "right", "low", "high"))
-    told = f"{share['n']:,} said to be {said} % sure: {right} % right ({low} to {high})"
+    confidence, accuracy, low, high = (
+        f"{100 * share[key]:.0f}" for key in ("confidence", "accuracy", "low", "high")
+    )
+    title = f"{share['n']:,} labels, {confidence} % sure: {accuracy} % right ({low} to {high})"
     return format_html(
         '<g><title>{}</title><rect class="hit" x="{}" y="{}" width="{}" height="{}"/>'
-        '<line class="said" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+        '<line class="confidence" x1="{}" x2="{}" y1="{}" y2="{}"/>'
         '<line class="range" x1="{}" x2="{}" y1="{}" y2="{}"/>'
         '<circle cx="{}" cy="{}" r="4.5"/></g>{}',
-        *(told, f"{left:.1f}", TOP, f"{COLUMN:.1f}", HEIGHT),
-        *(f"{left + 5:.1f}", f"{left + COLUMN - 5:.1f}", *2 * (frame.y(share["said"]),)),
+        *(title, f"{left:.1f}", TOP, f"{COLUMN:.1f}", HEIGHT),
+        *(f"{left + 5:.1f}", f"{left + COLUMN - 5:.1f}", *2 * (frame.y(share["confidence"]),)),
         *(middle, middle, frame.y(share["low"]), frame.y(share["high"])),
-        *(middle, frame.y(share["right"]), names),
+        *(middle, frame.y(share["accuracy"]), names),
     )
 
 

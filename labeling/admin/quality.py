@@ -35,29 +35,31 @@ def _diagram(name: str, calibration: Mapping[str, Any] | None) -> dict[str, Any]
     if calibration is None:
         return {"name": name}
     whole = calibration["whole"]
-    said, right = _percent(whole["said"]), _percent(whole["right"])
+    confidence, accuracy = _percent(whole["confidence"]), _percent(whole["accuracy"])
     return {
         "name": name,
-        "whole": _shares(whole),
+        "whole": _percentages(whole),
         "ece": 100 * calibration["ece"],
         "chance": 100 * calibration["chance"],
         "brier": calibration["brier"],
         "bins": [
             {"at_least": 100 * each["at_least"], "below": 100 * each["below"]}
-            | _shares(each["share"])
+            | _percentages(each["reliability"])
             for each in calibration["bins"]
         ],
         "plot": plots.reliability(
             calibration,
-            label=f"Of {whole['n']:,} labels, said to be {said} sure, {right} were right",
+            label=f"Of {whole['n']:,} labels, {confidence} sure on average, {accuracy} were right",
         ),
     }
 
 
-def _shares(share: Mapping[str, Any]) -> dict[str, Any]:
+def _percentages(reliability: Mapping[str, Any]) -> dict[str, Any]:
     """In percent; an estimate that chance carried beyond 0 or 1 is shown at the end."""
-    ends = {name: 100 * min(max(share[name], 0.0), 1.0) for name in ("right", "low", "high")}
-    return {"n": share["n"], "said": 100 * share["said"], **ends}
+    ends = {
+        name: 100 * min(max(reliability[name], 0.0), 1.0) for name in ("accuracy", "low", "high")
+    }
+    return {"n": reliability["n"], "confidence": 100 * reliability["confidence"], **ends}
 
 
 def _alphas(points: Sequence[Point]) -> str:

@@ -1,11 +1,11 @@
-"""How often labels said to be so sure are right: by known truths, or by answers drawn at random.
+"""Calibration of labels, against known truths or against answers of people who err.
 
-A label is the likelier of yes and no, its confidence c = max(p, 1 - p). Where truth is not known,
-one more answer tells of it as far as its annotator can be trusted. With J = sensitivity +
+A label is the likelier of yes and no, its confidence c = max(p, 1 - p). Where the truth is not
+known, one more answer estimates it as well as its annotator can be trusted. With J = sensitivity +
 specificity - 1, and r = 1 where the answer agrees with the label, (r - c0) / J is an unbiased
 estimate of whether the label is right; c0 is the chance of agreeing with it where it is wrong
 (W. J. Rogan and B. Gladen, "Estimating prevalence from the results of a screening test", American
-Journal of Epidemiology 107, 1978). Each answer weighs J², by which answers of chance weigh nothing.
+Journal of Epidemiology 107, 1978). Each answer weighs J², so that random answers weigh nothing.
 """
 
 from collections.abc import Sequence
@@ -18,107 +18,112 @@ import numpy.typing as npt
 from labeling.aggregation.answers import Floats, Ints
 
 EDGES = 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0  # of the bins of confidence
-Z = 1.959964  # of a 95 % interval
-LEAST = 1e-3  # what an answer must tell, J², in all of a bin together
+Z = 1.959964  # standard deviations to each end of a 95 % interval
+MIN_POWER = 1e-3  # sum of J² below which the answers of a bin say nothing
 
 
 @dataclass(frozen=True)
 class AnnotatorAccuracies:
-    """W annotators, and on how many answers what is known of them rests."""
+    """Sensitivity and specificity of W annotators, and the answers on which they rest."""
 
-    sensitivity: Floats  # (W,) chance of "yes" where the truth is yes, 0 … 1
+    sensitivity: Floats  # (W,) chance of "yes" where the truth is yes, in [0, 1]
     specificity: Floats  # (W,) chance of "no" where the truth is no
-    positives: Floats  # (W,) answers on which the sensitivity rests; inf: it is known
+    positives: Floats  # (W,) answers on which the sensitivity rests; inf: it is known exactly
     negatives: Floats  # (W,) those on which the specificity rests
 
 
 @dataclass(frozen=True)
-class Share:
-    """How sure labels were said to be, and how often they were right, with a 95 % interval."""
+class Reliability:
+    """Mean confidence and accuracy of n labels, with a 95 % interval of the accuracy."""
 
     n: int
-    said: float  # mean confidence, .5 … 1
-    right: float  # by answers it is an estimate that chance may carry beyond 0 and 1
+    confidence: float  # .5 … 1
+    accuracy: float  # estimated by answers, it may by chance lie beyond 0 or 1
     low: float  # 0 … 1
     high: float
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Labels that were said to be from `at_least` to below `below` sure (1 is in the last)."""
+    """Labels of a confidence from `at_least` to below `below` (1 is in the last bin)."""
 
     at_least: float
     below: float
-    share: Share
+    reliability: Reliability
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of n labels: all of them, and by how sure they were said to be; bins without any left out."""
+    """The reliability of n labels: of all, and by confidence in bins, without the empty ones."""
 
-    whole: Share
+    whole: Reliability
     bins: tuple[Bin, ...]
-    ece: float  # mean of |said - right| over bins, by their n: the expected calibration error
-    chance: float  # what it would be on average by chance alone, if all was right as often as said
+    ece: float  # expected calibration error: mean |confidence - accuracy| over bins, by their n
+    chance: float  # what the error would be on average if accuracy were confidence in each bin
     brier: float  # mean of (p - truth)²
 
 
 def by_truth(
     probability: npt.ArrayLike, truth: npt.ArrayLike, *, edges: Sequence[float] = EDGES
 ) -> Calibration | None:
-    """Calibration of n probabilities of yes (0 … 1) against n truths; None where n is 0."""
-    known = AnnotatorAccuracies(np.ones(1), np.ones(1), np.full(1, np.inf), np.full(1, np.inf))
-    nobody = np.zeros(np.shape(truth), np.intp)
-    return by_answers(probability, truth, nobody, known, edges=edges)
+    """Return the calibration of n probabilities of yes against n known truths; None for n = 0."""
+    oracle = AnnotatorAccuracies(np.ones(1), np.ones(1), np.full(1, np.inf), np.full(1, np.inf))
+    annotator = np.zeros(np.shape(truth), np.intp)
+    return by_answers(probability, truth, annotator, oracle, edges=edges)
 
 
 def by_answers(
     probability: npt.ArrayLike,
     answer: npt.ArrayLike,
     annotator: npt.ArrayLike,
-    coins: AnnotatorAccuracies,
+    accuracies: AnnotatorAccuracies,
     *,
     question: npt.ArrayLike | None = None,
     edges: Sequence[float] = EDGES,
 ) -> Calibration | None:
-    """The same against one answer each, by the annotators (n,), places in `coins`.
+    """Return the calibration of n probabilities of yes against one answer each.
 
-    The probabilities must be what was believed without the answer, of questions that were not
-    chosen for what was believed, or for who would be asked; `question` (n,) says which of them are
-    about one question, all different without it. Intervals hold chance and what is not known of the
-    annotators. None without answers, or where all are by annotators who answer as chance would.
+    probability: (n,) of yes before the answer was given, of questions that were chosen neither for
+        their probability nor for their annotator.
+    answer: (n,) yes or no.
+    annotator: (n,) index into `accuracies`.
+    question: (n,) equal where answers are about the same question; all different without it.
+
+    Intervals hold sampling error and the uncertainty of the accuracies. Returns None without
+    answers, or where all annotators answer at random. Raises ValueError for columns of different
+    length and for probabilities beyond [0, 1].
     """
-    said = _Said.of(probability, answer, annotator, coins, question)
-    if not said.n or said.power.sum() < LEAST:
+    answers = _Answers.of(probability, answer, annotator, accuracies, question)
+    if not answers.n or answers.power.sum() < MIN_POWER:
         return None
-    place = np.searchsorted(np.asarray(edges)[1:-1], said.confidence, side="right")
+    place = np.searchsorted(np.asarray(edges)[1:-1], answers.confidence, side="right")
     bins, gaps, noise = [], [], []
     for number, (at_least, below) in enumerate(pairwise(edges)):
-        part = said.only(place == number)
-        if part.n and part.power.sum() >= LEAST:
-            share, deviation = part.share(coins)
-            bins.append(Bin(at_least, below, share))
-            gaps.append(abs(share.said - share.right))
+        part = answers.only(place == number)
+        if part.n and part.power.sum() >= MIN_POWER:
+            reliability, deviation = part.reliability(accuracies)
+            bins.append(Bin(at_least, below, reliability))
+            gaps.append(abs(reliability.confidence - reliability.accuracy))
             noise.append(deviation)
-    sizes = np.array([each.share.n for each in bins])
+    sizes = np.array([each.reliability.n for each in bins])
     return Calibration(
-        whole=said.share(coins)[0],
+        whole=answers.reliability(accuracies)[0],
         bins=tuple(bins),
         ece=float(sizes @ gaps / sizes.sum()),
         chance=float(np.sqrt(2 / np.pi) * sizes @ noise / sizes.sum()),
-        brier=said.brier(),
+        brier=answers.brier(),
     )
 
 
 @dataclass(frozen=True)
-class _Said:
-    """n answers: what they say of their labels."""
+class _Answers:
+    """n answers, each a test of one label."""
 
     probability: Floats  # (n,) of yes
     confidence: Floats  # (n,) of the label
     label: npt.NDArray[np.bool_]  # (n,)
     agrees: Floats  # (n,) 1 where the answer agrees with the label
-    base: Floats  # (n,) c0, the chance of that where the label is wrong
+    base: Floats  # (n,) c0, the chance of agreeing where the label is wrong
     youden: Floats  # (n,) J
     annotator: Ints  # (n,)
     question: Ints  # (n,)
@@ -129,20 +134,21 @@ class _Said:
         probability: npt.ArrayLike,
         answer: npt.ArrayLike,
         annotator: npt.ArrayLike,
-        coins: AnnotatorAccuracies,
+        accuracies: AnnotatorAccuracies,
         question: npt.ArrayLike | None,
-    ) -> "_Said":
-        believed, who = np.asarray(probability, np.float64), np.asarray(annotator, np.intp)
-        label, yes = believed >= 0.5, np.asarray(answer, bool)
-        asked = np.arange(len(believed)) if question is None else np.asarray(question)
-        if not len(believed) == len(yes) == len(who) == len(asked):
+    ) -> "_Answers":
+        yes_probability = np.asarray(probability, np.float64)
+        label, yes = yes_probability >= 0.5, np.asarray(answer, bool)
+        who = np.asarray(annotator, np.intp)
+        asked = np.arange(len(label)) if question is None else np.asarray(question)
+        if not len(label) == len(yes) == len(who) == len(asked):
             raise ValueError("probabilities, answers, annotators and questions must be as many")
-        if not ((believed >= 0) & (believed <= 1)).all():
+        if not ((yes_probability >= 0) & (yes_probability <= 1)).all():
             raise ValueError("a probability lies between 0 and 1")
-        sensitivity, specificity = coins.sensitivity[who], coins.specificity[who]
+        sensitivity, specificity = accuracies.sensitivity[who], accuracies.specificity[who]
         return cls(
-            probability=believed,
-            confidence=np.maximum(believed, 1 - believed),
+            probability=yes_probability,
+            confidence=np.maximum(yes_probability, 1 - yes_probability),
             label=label,
             agrees=(yes == label).astype(np.float64),
             base=np.where(label, 1 - specificity, 1 - sensitivity),
@@ -151,8 +157,8 @@ class _Said:
             question=np.unique(asked, return_inverse=True)[1].astype(np.intp),
         )
 
-    def only(self, chosen: npt.NDArray[np.bool_]) -> "_Said":
-        return _Said(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+    def only(self, chosen: npt.NDArray[np.bool_]) -> "_Answers":
+        return _Answers(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
     @property
     def n(self) -> int:
@@ -160,27 +166,28 @@ class _Said:
 
     @property
     def power(self) -> Floats:
-        """(n,) what each answer tells: J², the weight of its estimate."""
+        """(n,) the weight J² of each answer."""
         return self.youden**2
 
-    def share(self, coins: AnnotatorAccuracies) -> tuple[Share, float]:
-        """What the answers say together; and the deviation of it, were `said` the truth."""
+    def reliability(self, accuracies: AnnotatorAccuracies) -> tuple[Reliability, float]:
+        """Return the reliability, and the standard error if accuracy were confidence."""
         total = self.power.sum()
-        right = float(self.youden @ (self.agrees - self.base) / total)
-        said = float(self.power @ self.confidence / total)
-        variance = self._chance() / total**2 + self._doubt(coins) / total**2
-        low, high = _interval(right, variance)
-        if_true = np.array([1, said, said**2]) @ variance
-        return Share(self.n, said, right, low, high), float(np.sqrt(max(if_true, 0.0)))
+        accuracy = float(self.youden @ (self.agrees - self.base) / total)
+        confidence = float(self.power @ self.confidence / total)
+        variance = (self._sampling_variance() + self._annotator_variance(accuracies)) / total**2
+        low, high = _interval(accuracy, variance)
+        calibrated = np.array([1, confidence, confidence**2]) @ variance
+        error = float(np.sqrt(max(calibrated, 0.0)))
+        return Reliability(self.n, confidence, accuracy, low, high), error
 
-    def _chance(self) -> Floats:
-        """The variance of Σ J (r - c0) as a polynomial of the share that is right, (3,).
+    def _sampling_variance(self) -> Floats:
+        """Return the variance of Σ J (r - c0) as a polynomial (3,) in the accuracy.
 
-        An answer agrees by a chance of c0 + J · share; answers to one question share its truth.
+        An answer agrees with the chance c0 + J · accuracy; answers to a question share its truth.
         """
         j, base = self.youden, self.base
-        together = np.bincount(self.question, self.power)
-        shared = (together**2).sum() - (j**4).sum()
+        by_question = np.bincount(self.question, self.power)
+        shared = (by_question**2).sum() - (j**4).sum()
         return np.array(
             [
                 (j**2 * base * (1 - base)).sum(),
@@ -189,38 +196,41 @@ class _Said:
             ]
         )
 
-    def _doubt(self, coins: AnnotatorAccuracies) -> Floats:
-        """The same of what is not known of the annotators: Beta variances, by the delta method."""
-        size = len(coins.sensitivity)
+    def _annotator_variance(self, accuracies: AnnotatorAccuracies) -> Floats:
+        """Return the same (3,) of the accuracies: Beta variances, by the delta method."""
+        size = len(accuracies.sensitivity)
         yes = np.bincount(self.annotator, self.youden * self.label, size)
         no = np.bincount(self.annotator, self.youden * ~self.label, size)
         both = yes + no
-        doubt = np.zeros(3)
-        for coin, rests_on, slope in (
-            (coins.sensitivity, coins.positives, no),
-            (coins.specificity, coins.negatives, yes),
+        polynomial = np.zeros(3)
+        for rate, rests_on, slope in (
+            (accuracies.sensitivity, accuracies.positives, no),
+            (accuracies.specificity, accuracies.negatives, yes),
         ):
-            variance = coin * (1 - coin) / (rests_on + 1)
-            doubt += np.array(
+            variance = rate * (1 - rate) / (rests_on + 1)
+            polynomial += np.array(
                 [variance @ slope**2, -2 * variance @ (slope * both), variance @ both**2]
             )
-        return doubt
+        return polynomial
 
     def brier(self) -> float:
-        """Mean of (p - truth)² = p² + truth · (1 - 2p), with truth as the answers tell it."""
+        """Return the mean of (p - truth)² = p² + truth · (1 - 2p), with truth as estimated."""
         p, label = self.probability, self.label
-        power_right = self.youden * (self.agrees - self.base)  # J² times the estimate
-        power_yes = np.where(label, power_right, self.power - power_right)
-        return float((self.power * p**2 + power_yes * (1 - 2 * p)).sum() / self.power.sum())
+        right = self.youden * (self.agrees - self.base)  # J² times the estimate that it is right
+        yes = np.where(label, right, self.power - right)  # J² times the estimate of the truth
+        return float((self.power * p**2 + yes * (1 - 2 * p)).sum() / self.power.sum())
 
 
-def _interval(right: float, variance: Floats) -> tuple[float, float]:
-    """The shares s in [0, 1] with (right - s)² ≤ Z² · variance(s): Wilson's, for any coins."""
+def _interval(accuracy: float, variance: Floats) -> tuple[float, float]:
+    """Return the ends of all s in [0, 1] with (accuracy - s)² ≤ Z² · variance(s).
+
+    For known truths it is E. B. Wilson's score interval (1927).
+    """
     constant, linear, square = Z**2 * variance
-    a, b, c = 1 - square, -2 * right - linear, right**2 - constant
-    inside = b * b - 4 * a * c
-    if a <= 0 or inside < 0:
+    a, b, c = 1 - square, -2 * accuracy - linear, accuracy**2 - constant
+    discriminant = b * b - 4 * a * c
+    if a <= 0 or discriminant < 0:
         return 0.0, 1.0
-    ends = (-b + np.array([-1.0, 1.0]) * np.sqrt(inside)) / (2 * a)
+    ends = (-b + np.array([-1.0, 1.0]) * np.sqrt(discriminant)) / (2 * a)
     low, high = ends.clip(0, 1).tolist()
     return low, high

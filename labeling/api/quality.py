@@ -44,10 +44,10 @@ class ConceptFiguresOut(FiguresOut):
     name = serializers.CharField()
 
 
-class ShareOut(serializers.Serializer[Any]):
+class ReliabilityOut(serializers.Serializer[Any]):
     n = serializers.IntegerField()
-    said = serializers.FloatField(help_text="How sure labels were said to be on average.")
-    right = serializers.FloatField(
+    confidence = serializers.FloatField(help_text="Mean confidence of the labels.")
+    accuracy = serializers.FloatField(
         help_text="Share of right labels; an estimate may by chance lie beyond 0 or 1."
     )
     low = serializers.FloatField(help_text="Of its 95 % interval.")
@@ -57,11 +57,11 @@ class ShareOut(serializers.Serializer[Any]):
 class BinOut(serializers.Serializer[Any]):
     at_least = serializers.FloatField()
     below = serializers.FloatField(help_text="1 is in the last bin.")
-    share = ShareOut()
+    reliability = ReliabilityOut()
 
 
 class CalibrationOut(serializers.Serializer[Any]):
-    whole = ShareOut()
+    whole = ReliabilityOut()
     bins = BinOut(many=True)
     ece = serializers.FloatField(help_text="Expected calibration error.")
     chance = serializers.FloatField(help_text="What it would be by chance alone.")

@@ -55,8 +55,8 @@ def test_gold_is_judged_by_what_would_be_believed_without_it(shapes, asked, alic
         project=shapes,
         leave_one_out={q.pk: 0.9 if q.verdict else 0.3 for q in gold} | {987654: 0.5},
     )
-    assert found.whole.n == len(gold) and found.whole.right == 1
-    assert [round(each.share.said, 2) for each in found.bins] == [0.7, 0.9]
+    assert found.whole.n == len(gold) and found.whole.accuracy == 1
+    assert [round(each.reliability.confidence, 2) for each in found.bins] == [0.7, 0.9]
     assert quality.by_gold(project=shapes, leave_one_out={}) is None
 
 
@@ -79,7 +79,7 @@ def test_what_was_believed_before_an_answer_is_tested_by_it(shapes, asked, alice
     assert (first.probability_before, second.probability_before) == (0.3, pytest.approx(believed))
     found = quality.by_random(project=shapes)
     assert found.whole.n == 2
-    assert {(each.at_least, each.share.n) for each in found.bins} >= {(0.7, 1)}
+    assert {(each.at_least, each.reliability.n) for each in found.bins} >= {(0.7, 1)}
 
 
 def test_only_questions_drawn_at_random_are_a_fair_sample(shapes, asked, alice):
@@ -126,8 +126,8 @@ def test_answers_of_people_who_err_tell_how_often_labels_are_right(shapes, asked
         ]
         Answer.objects.bulk_create(rows)
     share = quality.by_random(project=shapes).whole
-    assert (share.n, share.said) == (20 * len(so), pytest.approx(0.9))
-    assert share.right == pytest.approx(sum(so.values()) / len(so), abs=0.02)
+    assert (share.n, share.confidence) == (20 * len(so), pytest.approx(0.9))
+    assert share.accuracy == pytest.approx(sum(so.values()) / len(so), abs=0.02)
     assert share.low < 0.7 < share.high
 
 
@@ -183,6 +183,6 @@ def test_a_recomputation_takes_a_row(shapes, asked, alice, bob):
     row = quality.latest(project=shapes)
     assert row.alpha == 1
     gold = Question.objects.filter(pk__in=asked, state="gold").count()
-    assert (row.gold["whole"]["n"], row.gold["whole"]["right"]) == (gold, 1)
-    assert 0.5 < row.gold["whole"]["said"] < 1  # as if the gold were unknown
+    assert (row.gold["whole"]["n"], row.gold["whole"]["accuracy"]) == (gold, 1)
+    assert 0.5 < row.gold["whole"]["confidence"] < 1  # as if the gold were unknown
     assert row.random["whole"]["n"] >= 2 * (len(asked) - gold)

@@ -49,7 +49,7 @@ def test_it_draws_how_often_labels_are_right_by_gold_and_by_the_random_slice(
     page = ada_client.get(address(shapes))
     gold, drawn = page.context["diagrams"]
     assert (gold["name"], drawn["name"]) == ("gold", "random")
-    assert gold["whole"]["n"] == measured.gold["whole"]["n"] and gold["whole"]["right"] == 100
+    assert gold["whole"]["n"] == measured.gold["whole"]["n"] and gold["whole"]["accuracy"] == 100
     assert drawn["whole"]["n"] == measured.random["whole"]["n"]
     text = page.content.decode()
     assert text.count('class="tessera-plot reliability"') == 2

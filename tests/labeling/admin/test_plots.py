@@ -28,12 +28,12 @@ def reliability(probability: list[float], truth: list[bool]) -> str:
 
 def test_each_bin_has_a_line_for_what_was_said_and_a_dot_for_what_was_right() -> None:
     svg = reliability([0.85] * 20 + [0.97] * 20, [True] * 17 + [False] * 3 + [True] * 20)
-    lines, dots = found(svg, "line", "said"), found(svg, "circle")
+    lines, dots = found(svg, "line", "confidence"), found(svg, "circle")
     assert len(lines) == len(dots) == 2
-    assert lines[0].get("y1") == dots[0].get("cy")  # 85 % said, 85 % right
-    assert float(lines[1].get("y1", 0)) > float(dots[1].get("cy", 0))  # more right than said
+    assert lines[0].get("y1") == dots[0].get("cy")  # 85 % sure, 85 % right
+    assert float(lines[1].get("y1", 0)) > float(dots[1].get("cy", 0))  # more right than sure
     titles = [title.text for title in found(svg, "title")]
-    assert titles[0] == "20 said to be 85 % sure: 85 % right (64 to 95)"
+    assert titles[0] == "20 labels, 85 % sure: 85 % right (64 to 95)"
 
 
 def test_every_bin_is_named_and_tells_its_n() -> None:

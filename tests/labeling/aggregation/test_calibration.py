@@ -46,11 +46,11 @@ def test_a_bin_says_how_often_its_labels_were_right() -> None:
     found = by_truth([0.85, 0.15, 0.85, 0.85, 0.62], [True, False, True, False, False])
     assert found is not None
     sixty, eighty = found.bins
-    assert (sixty.at_least, sixty.below, sixty.share.n) == (0.6, 0.7, 1)
-    assert (sixty.share.said, sixty.share.right) == (0.62, 0)
-    assert (eighty.share.n, eighty.share.said) == (4, pytest.approx(0.85))
-    assert eighty.share.right == 0.75
-    assert (found.whole.n, found.whole.right) == (5, pytest.approx(0.6))
+    assert (sixty.at_least, sixty.below, sixty.reliability.n) == (0.6, 0.7, 1)
+    assert (sixty.reliability.confidence, sixty.reliability.accuracy) == (0.62, 0)
+    assert (eighty.reliability.n, eighty.reliability.confidence) == (4, pytest.approx(0.85))
+    assert eighty.reliability.accuracy == 0.75
+    assert (found.whole.n, found.whole.accuracy) == (5, pytest.approx(0.6))
     assert found.ece == pytest.approx((1 * 0.62 + 4 * 0.10) / 5)
     assert found.brier == pytest.approx((3 * 0.15**2 + 0.85**2 + 0.62**2) / 5)
 
@@ -63,7 +63,7 @@ def test_its_interval_is_wilsons_where_the_truth_is_known() -> None:
     assert found.whole.high == pytest.approx(0.9433, abs=1e-4)
     certain = by_truth(np.full(10, 1.0), [True] * 10)
     assert certain is not None
-    assert (certain.whole.right, certain.whole.high) == (1, 1)
+    assert (certain.whole.accuracy, certain.whole.high) == (1, 1)
     assert certain.whole.low == pytest.approx(0.7225, abs=1e-4)
 
 
@@ -73,7 +73,7 @@ def test_answers_are_corrected_for_what_their_annotator_gets_wrong() -> None:
     )
     found = by_answers(np.full(100, 0.7), [True] * 69 + [False] * 31, np.zeros(100, int), coins)
     assert found is not None
-    assert found.whole.right == pytest.approx((0.69 - (1 - 0.8)) / (0.9 + 0.8 - 1))  # .7
+    assert found.whole.accuracy == pytest.approx((0.69 - (1 - 0.8)) / (0.9 + 0.8 - 1))  # .7
 
 
 @pytest.mark.parametrize("overconfident", [0.5, 1.0, 2.5])
@@ -84,7 +84,7 @@ def test_it_is_unbiased_however_wrong_the_beliefs_are(overconfident: float) -> N
         found = by_answers(w.probability, w.answer, w.annotator, w.coins)
         told = by_truth(w.probability, w.truth)
         assert found is not None and told is not None
-        errors.append(found.whole.right - np.mean((w.probability >= 0.5) == w.truth))
+        errors.append(found.whole.accuracy - np.mean((w.probability >= 0.5) == w.truth))
         brier.append(found.brier - told.brier)
     for wrong in (errors, brier):
         assert abs(np.mean(wrong)) < 3.5 * np.std(wrong) / np.sqrt(len(wrong))
@@ -97,8 +97,8 @@ def test_it_is_unbiased_in_each_bin() -> None:
     assert found is not None and told is not None
     assert found.ece > 0.07
     for ours, theirs in zip(found.bins, told.bins, strict=True):
-        assert ours.share.right == pytest.approx(theirs.share.right, abs=0.02)
-        assert ours.share.low < theirs.share.right < ours.share.high
+        assert ours.reliability.accuracy == pytest.approx(theirs.reliability.accuracy, abs=0.02)
+        assert ours.reliability.low < theirs.reliability.accuracy < ours.reliability.high
     assert found.ece == pytest.approx(told.ece, abs=0.01)
 
 
@@ -138,7 +138,7 @@ def test_several_answers_to_one_question_tell_less_than_as_many_to_different_one
     alone = by_answers(*columns)
     shared = by_answers(*columns, question=np.repeat(np.arange(100), 4))
     assert alone is not None and shared is not None
-    assert shared.whole.right == alone.whole.right
+    assert shared.whole.accuracy == alone.whole.accuracy
     assert 1.5 < (shared.whole.high - shared.whole.low) / (alone.whole.high - alone.whole.low) < 2
 
 
@@ -148,7 +148,7 @@ def test_whoever_clicks_at_random_tells_nothing() -> None:
     honest = by_answers(w.probability[~chance], w.answer[~chance], w.annotator[~chance], w.coins)
     everybody = by_answers(w.probability, w.answer, w.annotator, w.coins)
     assert honest is not None and everybody is not None
-    assert everybody.whole.right == pytest.approx(honest.whole.right)
+    assert everybody.whole.accuracy == pytest.approx(honest.whole.accuracy)
     assert everybody.whole.high == pytest.approx(honest.whole.high)
     only = by_answers(w.probability[chance], w.answer[chance], w.annotator[chance], w.coins)
     assert only is None
@@ -163,7 +163,7 @@ def test_an_annotator_worse_than_chance_tells_as_much_the_other_way_round() -> N
     answer = np.where(rng.random(3000) < 0.1, truth, ~truth)
     found = by_answers(np.full(3000, 0.8), answer, np.zeros(3000, int), liar)
     assert found is not None
-    assert found.whole.right == pytest.approx(truth.mean(), abs=0.03)
+    assert found.whole.accuracy == pytest.approx(truth.mean(), abs=0.03)
 
 
 def test_chance_says_what_error_is_to_be_expected_of_good_beliefs() -> None:
@@ -192,12 +192,12 @@ def test_it_finds_how_right_a_crowd_is_by_what_the_crowd_shows_of_its_annotators
             whole.confusion[:, 1, 1], whole.confusion[:, 0, 0], np.full(12, 100), np.full(12, 300)
         )
         sharpened = before.posterior[:, 1] ** 2
-        sharpened /= sharpened + (1 - before.posterior[:, 1]) ** 2  # said far too surely
+        sharpened /= sharpened + (1 - before.posterior[:, 1]) ** 2  # far too sure
         found = by_answers(sharpened, label[last], worker[last], coins)
         told = by_truth(sharpened, truth)
         assert found is not None and told is not None
-        assert found.whole.low < told.whole.right < found.whole.high
-        errors.append(found.whole.right - told.whole.right)
+        assert found.whole.low < told.whole.accuracy < found.whole.high
+        errors.append(found.whole.accuracy - told.whole.accuracy)
     assert abs(np.mean(errors)) < 0.015
 
 
