@@ -34,7 +34,10 @@ def test_the_newest_comes_first_with_project_concepts_and_calibration(ada_client
     assert (newest["answers"], newest["compared"]) == (20, 10)
     assert [row["name"] for row in newest["concepts"]] == ["circle", "square"]
     for calibration in (newest["gold"], newest["random"]):
-        assert sum(each["reliability"]["n"] for each in calibration["bins"]) == calibration["whole"]["n"]
+        assert (
+            sum(each["reliability"]["n"] for each in calibration["bins"])
+            == calibration["whole"]["n"]
+        )
         assert set(calibration) == {"whole", "bins", "ece", "chance", "brier"}
     assert (oldest["gold"], oldest["random"], oldest["concepts"]) == (None, None, [])
 
