@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEMO_WITHOUT_PICTURES = """
 import sys
 from django.core import management
-from labeling.management.commands import demo
+from config.management.commands import demo
 sys.path.insert(0, ".")
 import manage
 call = management.call_command

@@ -12,7 +12,7 @@ DUEL = """
 import json
 from pathlib import Path
 from tests.training.engine.loop.test_loop import CONFIG, Line
-from training import distributed
+from training.engine.loop import distributed
 from training.engine.loop.loop import Loop
 
 distributed.join()

@@ -129,7 +129,7 @@ def test_the_generator_descends_where_the_discriminator_stays_as_it_is(
     snapshot: Snapshot, cache: Path
 ) -> None:
     training = prepare(snapshot, cache)
-    training.engine.generation.sample(8).backward()  # type: ignore[no-untyped-call]
+    training.generate(8).backward()  # type: ignore[no-untyped-call]
     moved = [p.grad is not None for p in training.network.generator.parameters()]
     assert all(moved)
     assert all(p.grad is None for p in training.network.discriminator.parameters())
