@@ -168,7 +168,7 @@ CLIP_PRETRAINED = os.environ.get("CLIP_PRETRAINED", "")
 TRAINING_THREADS = _number("TRAINING_THREADS", 0)  # of a run's process; 0: as many as cores
 RETRAIN_MINIMUM = _number("RETRAIN_MINIMUM", 50, least=1)  # labels, before anything is retrained
 RETRAIN_PRESET = os.environ.get("RETRAIN_PRESET", "cpu")
-DRAW_QUEUE = _number("DRAW_QUEUE", 20, least=1)  # wishes for pictures that may wait at once
+GENERATION_QUEUE_LIMIT = _number("GENERATION_QUEUE_LIMIT", 20, least=1)  # unfinished requests
 
 # Safe by default
 LOGIN_URL = "login"
@@ -241,8 +241,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # A worker takes from both unless it is told to (-Q). One that draws alone keeps its models warm,
 # and nobody who waits for pictures waits for anything else.
-CELERY_TASK_QUEUES = {name: {"exchange": name, "routing_key": name} for name in ("celery", "draw")}
-CELERY_TASK_ROUTES = {"training.tasks.draw": {"queue": "draw"}}
+CELERY_TASK_QUEUES = {
+    name: {"exchange": name, "routing_key": name} for name in ("celery", "generate")
+}
+CELERY_TASK_ROUTES = {"training.tasks.generate": {"queue": "generate"}}
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "recompute-beliefs": {"task": "labeling.tasks.aggregate_due", "schedule": 60.0},
     "freeze-what-waits": {"task": "labeling.tasks.freeze_due", "schedule": 300.0},

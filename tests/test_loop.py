@@ -131,8 +131,8 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path):
 
     # a model passes the gate, and says what it thinks of the open questions
     clip = train(snapshot, "clip")
-    assert wait_for_feedback(clip)["opinions"]
-    assert clip.current and clip.verdict["promoted"] and clip.promotions.get().by_gate
+    assert wait_for_feedback(clip)["predictions"]
+    assert clip.current and clip.verdict["promoted"] and clip.promotions.get().automatic
     assert asked.filter(model_probability__isnull=False).exclude(prior_shift=0).exists()
 
     # what it sees in all tiles stays, and is learned from with what people say

@@ -1,1 +1,1 @@
-"""Snapshots in, models and their opinions out."""
+"""Train models on snapshots, generate samples, and give both back to the labelling loop."""

@@ -1,6 +1,16 @@
+"""The Django app."""
+
 from django.apps import AppConfig
 
 
 class TrainingConfig(AppConfig):
+    """Snapshot → run → model → samples, and their feedback."""
+
     name = "training"
     verbose_name = "Training"
+
+    def ready(self) -> None:
+        """Refuse to start with settings that would fail a scheduled run later."""
+        from training import retraining  # models can be imported by now
+
+        retraining.check_settings()

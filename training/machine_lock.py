@@ -1,4 +1,4 @@
-"""One run at a time a machine: a lock that the kernel lets go of when its holder dies."""
+"""A lock on this machine, which the kernel releases when the process that holds it dies."""
 
 import fcntl
 import socket
@@ -9,8 +9,8 @@ from django.conf import settings
 
 
 @contextmanager
-def alone(purpose: str = "run") -> Iterator[bool]:
-    """Whether this process is the only one on its machine that does this, while it lasts."""
+def acquire(purpose: str = "run") -> Iterator[bool]:
+    """Hold the machine's lock for a purpose; yield False where another process holds it."""
     folder = settings.RUN_ROOT
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f".{purpose}-{socket.gethostname()}.lock").open("a") as file:

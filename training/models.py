@@ -1,19 +1,25 @@
-"""A training job, what it produced, and the pictures that it drew."""
+"""Training runs, the models that they produce, and the samples that the models generate."""
 
 import uuid
+from datetime import timedelta
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from labeling.models import Image, Project, Snapshot
+from labeling.models import Leased, Project, Question, Snapshot
+
+SEED_LIMIT = 2**31  # seeds are below it
 
 
-class Run(models.Model):
+class Run(Leased):
     """A training job: a folder that a child process fills, and its state here.
 
-    The worker that holds the lease copies the folder's progress into the row; a row whose
-    lease has passed is taken up again by the next sweep.
+    The worker that holds the lease copies the folder's progress into the row. A sweep queues a
+    run again once its lease has expired.
     """
+
+    lease_duration = timedelta(minutes=1)
 
     class State(models.TextChoices):
         QUEUED = "queued"
@@ -35,15 +41,15 @@ class Run(models.Model):
         null=True,
         blank=True,
         related_name="runs",
-        help_text="What it learns from; empty: the worker freezes one when the run starts.",
+        help_text="What it trains on; empty: the worker freezes one when the run starts.",
     )
     include_generated = models.BooleanField(
-        default=False, help_text="Whether a snapshot frozen for it holds generated pictures too."
+        default=False, help_text="Whether a snapshot frozen for it holds generated images too."
     )
     recipe = models.CharField(max_length=40)
     preset = models.CharField(max_length=40)
     options = models.JSONField(
-        default=dict, blank=True, help_text="What replaces values of the preset, by name."
+        default=dict, blank=True, help_text="Values that replace those of the preset, by name."
     )
     clip = models.ForeignKey(
         "training.Model",
@@ -51,7 +57,7 @@ class Run(models.Model):
         null=True,
         blank=True,
         related_name="+",
-        help_text="The project's CLIP that reads its texts; empty: a frozen sentence encoder.",
+        help_text="The project's CLIP that encodes its texts; empty: a frozen sentence encoder.",
     )
     seed = models.PositiveIntegerField(default=0)
     state = models.CharField(max_length=9, choices=State.choices, default=State.QUEUED)
@@ -60,10 +66,10 @@ class Run(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
     folder = models.CharField(max_length=400, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="Starts of its process.")
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="How often its process was started."
+    )
     cancel_requested = models.BooleanField(default=False)
-    lease_until = models.DateTimeField(null=True, blank=True)
-    lease_token = models.CharField(max_length=32, blank=True)
     stage = models.CharField(max_length=20, blank=True)
     step = models.PositiveIntegerField(default=0)
     steps = models.PositiveIntegerField(default=0)
@@ -85,7 +91,11 @@ class Run(models.Model):
 
 
 class Model(models.Model):
-    """What a run produced: a candidate, until the gate or a person makes it the current one."""
+    """What a run produced: a candidate, until it is promoted to the current model of its recipe.
+
+    `verdict` is what `python -m training compare` wrote, with `against` (the id of the model that
+    it was compared with, or null) and `answers` (how many answers about samples it counted).
+    """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="models")
     run = models.OneToOneField(Run, models.CASCADE, related_name="model")
@@ -93,11 +103,19 @@ class Model(models.Model):
     folder = models.CharField(max_length=400)
     current = models.BooleanField(default=False)
     verdict = models.JSONField(
-        null=True, blank=True, help_text="What the gate's judges say; empty until they have."
+        null=True,
+        blank=True,
+        help_text="How it compares with the current model; empty until compared.",
     )
     reviewed_at = models.DateTimeField(null=True, blank=True)
     feedback = models.JSONField(
         null=True, blank=True, help_text="What it gave back to the loop; empty until it has."
+    )
+    suggestions = ArrayField(
+        models.CharField(max_length=100),
+        default=list,
+        blank=True,
+        help_text="Prompts to offer: what the project knew best when the model was trained.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -116,17 +134,19 @@ class Model(models.Model):
 
 
 class Promotion(models.Model):
-    """A model became the current one of its recipe; rows are only ever added."""
+    """That a model became the current one of its recipe; rows are only ever added."""
 
     model = models.ForeignKey(Model, models.CASCADE, related_name="promotions")
     replaced = models.ForeignKey(
         Model, models.SET_NULL, null=True, blank=True, related_name="replacements"
     )
-    by_gate = models.BooleanField(default=False)
-    by = models.ForeignKey(
+    automatic = models.BooleanField(
+        default=False, help_text="Decided by the comparison, and not by a person."
+    )
+    promoted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    why = models.TextField(blank=True)
+    reason = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -136,51 +156,58 @@ class Promotion(models.Model):
         return f"{self.model} became current"
 
 
-class Generation(models.Model):
-    """A wish for pictures: what is to be drawn, waiting for a worker."""
+class Generation(Leased):
+    """A request for samples of a model, and its state; the worker that executes it holds the lease.
+
+    Requests come from people in the studio and over the API, and from `training.feedback`.
+    """
+
+    lease_duration = timedelta(seconds=30)
 
     class State(models.TextChoices):
         QUEUED = "queued"
-        DRAWING = "drawing"
-        DONE = "done"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
         FAILED = "failed"
         CANCELLED = "cancelled"
 
     class Kind(models.TextChoices):
-        PICTURES = "pictures", "pictures of one prompt"
-        STRIP = "strip", "a strip from one prompt and seed to others"
-        COMPLETION = "completion", "the lower half of a given picture"
+        SAMPLES = "samples", "samples of one prompt"
+        INTERPOLATION = "interpolation", "a strip from one prompt and seed to others"
+        INPAINTING = "inpainting", "the lower half of a source image"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     model = models.ForeignKey(Model, models.CASCADE, related_name="generations")
-    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PICTURES)
-    prompt = models.CharField(max_length=500, blank=True, help_text="Empty: the unguided guess.")
+    kind = models.CharField(max_length=13, choices=Kind.choices, default=Kind.SAMPLES)
+    prompt = models.CharField(max_length=500, blank=True, help_text="Empty: unconditional.")
     second_prompt = models.CharField(
-        max_length=500, blank=True, help_text="What a strip ends with; empty: the unguided guess."
+        max_length=500, blank=True, help_text="At an interpolation's end; empty: unconditional."
     )
-    count = models.PositiveSmallIntegerField(default=4)
-    seed = models.PositiveIntegerField(default=0)
+    count = models.PositiveSmallIntegerField(default=4, help_text="Number of samples.")
+    seed = models.PositiveIntegerField(default=0, help_text="Of the first; the others count on.")
     second_seed = models.PositiveIntegerField(
-        null=True, blank=True, help_text="What a strip ends with."
+        null=True, blank=True, help_text="At an interpolation's end."
     )
     guidance = models.FloatField(null=True, blank=True, help_text="Empty: the model's own.")
-    given = models.FileField(
-        upload_to="given", blank=True, max_length=200, help_text="The picture to be completed."
+    source_image = models.FileField(
+        upload_to="source-images",
+        blank=True,
+        max_length=200,
+        help_text="Whose lower half is inpainted.",
     )
     state = models.CharField(max_length=9, choices=State.choices, default=State.QUEUED)
-    progress = models.FloatField(default=0.0, help_text="The share that is drawn.")
+    progress = models.FloatField(default=0.0, help_text="Share that is done, 0 to 1.")
     cancel_requested = models.BooleanField(default=False)
-    error = models.TextField(blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.TextField(blank=True, help_text="Why it failed.")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Workers that began it.")
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
     visitor = models.CharField(
-        max_length=32, blank=True, editable=False, help_text="Whose session it came from."
+        max_length=32, blank=True, editable=False, help_text="Key of the session it came from."
     )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -192,22 +219,35 @@ class Generation(models.Model):
 
     def __str__(self) -> str:
         prompt = self.prompt or "no prompt"
-        return f"{prompt} → {self.second_prompt or 'no prompt'}" if self.is_strip else prompt
+        if not self.is_interpolation:
+            return prompt
+        return f"{prompt} → {self.second_prompt or 'no prompt'}"
 
     @property
-    def is_strip(self) -> bool:
-        return self.kind == self.Kind.STRIP
+    def is_interpolation(self) -> bool:
+        return self.kind == self.Kind.INTERPOLATION
 
 
 class Sample(models.Model):
-    """A picture that a model drew."""
+    """An image that a model generated; people may be asked whether it shows its prompt.
+
+    `question` is the way from a generated image of the project to the model that made it:
+    question → sample → generation → model.
+    """
 
     generation = models.ForeignKey(Generation, models.CASCADE, related_name="samples")
     file = models.ImageField(upload_to="samples", max_length=200)
     seed = models.PositiveIntegerField(null=True, help_text="Empty: between two seeds.")
-    nearest = models.JSONField(default=list, help_text="Nearest training pictures, with distance.")
-    image = models.ForeignKey(
-        Image, models.SET_NULL, null=True, blank=True, help_text="Set once people are asked."
+    nearest = models.JSONField(
+        default=list, help_text="Nearest training images: [{file_name, distance}], nearest first."
+    )
+    question = models.ForeignKey(
+        Question,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="samples",
+        help_text="Whether it shows its prompt; empty until people are asked.",
     )
 
     class Meta:

@@ -1,10 +1,11 @@
-"""`python -m training …` as a child process: bound to this one, quiet, with a log of its own."""
+"""`python -m training …` as a child process: it dies with this one, runs nicely, and has a log."""
 
 import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -12,22 +13,23 @@ from django.conf import settings
 from labeling import processes
 
 MODULE = "training"
-PATIENCE = 20.0  # seconds to write a checkpoint before it is killed
+STOP_TIMEOUT = 20.0  # seconds to write a checkpoint before the child is killed
 NICE = 10
 LOG_LINES = 40
 LOG_BYTES = 64 * 1024
 
 
 class ChildError(RuntimeError):
-    """The child process failed; the sentence is its own last word."""
+    """The child process failed; the message is the last line of its log."""
 
 
 def start(
-    arguments: list[str], *, log: Path, talks: bool = False, nice: int = NICE
+    arguments: list[str], *, log: Path, pipes: bool = False, nice: int = NICE
 ) -> subprocess.Popen[bytes]:
     """Start `python -m training ARGUMENTS`; it dies with this process, whatever happens.
 
-    One that `talks` has pipes for input and output, and only its errors go to the log.
+    Its output and errors go to the log. With `pipes`, only its errors do, and its standard input
+    and output are pipes.
     """
     command = processes.bound([sys.executable, "-m", MODULE, *arguments])
     with log.open("ab") as file:
@@ -35,61 +37,76 @@ def start(
             command,
             cwd=settings.BASE_DIR,
             env=_environment(),
-            stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if talks else file,
+            stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if pipes else file,
             stderr=file,
-            start_new_session=True,  # a Ctrl-C is its parent's to handle
+            start_new_session=True,  # so that Ctrl-C reaches its parent alone
         )
     with suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, process.pid, nice)
     return process
 
 
+@contextmanager
+def running(arguments: list[str], *, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a child process, and stop it at the end of the block if it still runs."""
+    process = start(arguments, log=log)
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
 def stop(process: subprocess.Popen[bytes]) -> int:
-    """Ask it to write a checkpoint and end; kill it if it does not. Returns its exit status."""
+    """Have the child write a checkpoint and end, or kill it; return its exit status."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
-            return process.wait(PATIENCE)
+            return process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
     return process.wait()
 
 
-def call(arguments: list[str], *, log: Path, seconds: float) -> None:
-    """Run to the end. Raises ChildError with its last line, or after `seconds`."""
+def call(arguments: list[str], *, log: Path, time_limit: float) -> None:
+    """Run a child process to its end.
+
+    Raises ChildError where it fails, or takes longer than `time_limit` seconds.
+    """
     process = start(arguments, log=log)
     try:
-        status = process.wait(seconds)
+        status = process.wait(time_limit)
     except subprocess.TimeoutExpired:
-        raise ChildError(f"It took longer than {seconds:.0f} seconds and was stopped.") from None
+        message = f"It took longer than {time_limit:.0f} seconds and was stopped."
+        raise ChildError(message) from None
     finally:
         process.kill()
         process.wait()
     if status:
-        raise ChildError(last_words(log, status))
+        raise ChildError(reason(log, status))
 
 
-def last_words(log: Path, status: int) -> str:
-    """Why a child ended: its last line, or the signal that ended it."""
+def reason(log: Path, status: int) -> str:
+    """Return why a child ended: the signal that ended it, or the last line of its log."""
     if status < 0:
         name = signal.Signals(-status).name
         hint = ": is there enough memory?" if name == "SIGKILL" else "."
         return f"Its process was ended by {name}{hint}"
-    said = tail(log, lines=1).removeprefix("error: ")
-    return said or f"Its process ended with status {status} and said nothing."
+    last_line = tail(log, lines=1).removeprefix("error: ")
+    return last_line or f"Its process ended with status {status} and said nothing."
 
 
 def tail(log: Path, *, lines: int = LOG_LINES) -> str:
-    """The end of a log as plain text; empty where there is none."""
+    """Return the last lines of a log as plain text; empty where there is no log."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - LOG_BYTES))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    shown = [line.rpartition("\r")[2].rstrip() for line in text.replace("\r\n", "\n").split("\n")]
-    return "\n".join([line.replace("\0", "") for line in shown if line][-lines:])
+    # A progress bar rewrites its line after each carriage return: keep what was visible last.
+    visible = [line.rpartition("\r")[2].rstrip() for line in text.replace("\r\n", "\n").split("\n")]
+    return "\n".join([line.replace("\0", "") for line in visible if line][-lines:])
 
 
 def _environment() -> dict[str, str]:

@@ -1,23 +1,48 @@
-"""When a project retrains by itself: enough new labels, and nothing under way."""
+"""When a project retrains by itself: enough new labels, and no run under way."""
 
 from collections.abc import Iterator
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 
 from labeling.models import Project, Question
-from training import runs
+from training import run_requests, runs
 from training.models import Run
+from training.run_requests import RunRequest
+
+RECIPES = ("clip", "diffusion")  # in the order in which they train
+
+
+def check_settings() -> None:
+    """Raise ImproperlyConfigured where a recipe that retrains has no preset `RETRAIN_PRESET`."""
+    for recipe in RECIPES:
+        try:
+            run_requests.check_preset(recipe, settings.RETRAIN_PRESET)
+        except runs.RunError as error:
+            raise ImproperlyConfigured(f"RETRAIN_PRESET is wrong. {error}") from None
+
+
+def requests(project: Project) -> Iterator[RunRequest]:
+    """Yield the runs to request of a project that is due."""
+    for recipe in RECIPES:
+        yield {
+            "project": project,
+            "recipe": recipe,
+            "preset": settings.RETRAIN_PRESET,
+            "trigger": Run.Trigger.SCHEDULE,
+        }
 
 
 def due() -> Iterator[Project]:
-    """Active projects that have learnt enough since their newest run began."""
+    """Yield the active projects with enough labels that their newest run has not seen."""
     for project in Project.objects.filter(active=True, retrain_after__gt=0):
         if not runs.busy(project=project) and is_due(project):
             yield project
 
 
 def is_due(project: Project) -> bool:
+    """Return whether there are enough labels, and enough new ones."""
     return (
         labels(project).count() >= settings.RETRAIN_MINIMUM
         and new_labels(project).count() >= project.retrain_after
@@ -25,16 +50,16 @@ def is_due(project: Project) -> bool:
 
 
 def labels(project: Project) -> QuerySet[Question]:
-    """Questions that people's answers, or a reviewer, have settled."""
+    """Return the questions that people's answers, or a reviewer, have settled."""
     return Question.objects.filter(project=project, settled_at__isnull=False)
 
 
 def new_labels(project: Project) -> QuerySet[Question]:
-    """Those that the newest run has not seen."""
+    """Return those that the newest run has not seen."""
     newest = Run.objects.filter(project=project).select_related("snapshot").first()
     if newest is None:
         return labels(project)
-    seen = newest.created_at
+    seen_until = newest.created_at
     if newest.snapshot and newest.trigger != Run.Trigger.SCHEDULE:  # which freezes its own
-        seen = newest.snapshot.created_at
-    return labels(project).filter(settled_at__gt=seen)
+        seen_until = newest.snapshot.created_at
+    return labels(project).filter(settled_at__gt=seen_until)

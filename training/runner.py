@@ -1,79 +1,95 @@
-"""One claimed run, from its folder to its model: the child process is started and attended."""
+"""Execute one leased run: from its snapshot, by a child process, to its model."""
 
 import errno
 import json
 import logging
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 
 from labeling import snapshots
-from labeling.models import Snapshot
+from labeling.models import LeaseLost, Snapshot
 from training import processes, runs
 from training.engine import progress
 from training.models import Model, Run
 
-ATTEMPTS = 3
-INTERVAL = 1.0  # seconds between two looks at the child
+ATTEMPTS = 3  # starts of the child process before its crashes fail the run
+REFUSED = 1  # exit status of a child that says why it cannot go on: another start would not help
+POLL_INTERVAL = 1.0  # seconds between two looks at the child
 FREEZE_LEASE = timedelta(minutes=10)
+
+OnProgress = Callable[[Run], None]
 
 logger = logging.getLogger(__name__)
 
 
-class _LostError(Exception):
-    """The lease has passed to someone else."""
-
-
 class _CancelledError(Exception):
-    """A person wants the run to end."""
+    """A person has cancelled the run."""
 
 
-def execute(run: Run, *, tell: Callable[[Run], None] = lambda run: None) -> Model | None:
-    """Train until the run has ended; `tell` hears of its progress. The model, if there is one.
+def execute(run: Run, *, on_progress: OnProgress = lambda run: None) -> Model | None:
+    """Train until the run has ended; return its model, if there is one.
 
-    When this process is told to stop, the child writes a checkpoint and the run is queued again.
+    1. Find the snapshot to train on, or freeze one.
+    2. Write the run folder's config.json. Checkpoints of an earlier attempt stay beside it.
+    3. Start `python -m training fit FOLDER` as a child process.
+    4. Copy its progress into the row, which renews the lease, until it ends.
+    5. Start it again where it crashed: it resumes from its last checkpoint.
+    6. Store the model as a candidate for promotion.
+
+    Whatever ends this early also stops the child, which writes a checkpoint: a step that fails and
+    a cancelled run are recorded (`_recording_the_end`), a lost lease is somebody else's run by now.
     """
     try:
-        folder = _prepare(run)
-        return _attend(run, folder, tell)
-    except _LostError:
+        with _recording_the_end(run):
+            snapshot = run.snapshot or _freeze(run)
+            folder = _prepare(run, snapshot)
+            for _ in range(ATTEMPTS):
+                run.renew(attempts=run.attempts + 1)
+                with processes.running(["fit", str(folder)], log=folder / "log.txt") as child:
+                    status = _follow(run, child, folder, on_progress)
+                if status == 0:
+                    return _succeed(run, folder)
+                reason = processes.reason(folder / "log.txt", status)
+                if status == REFUSED:
+                    raise runs.RunError(_with_log(reason, folder))
+                logger.warning("Run %s, attempt %s: %s", run.pk, run.attempts, reason)
+            raise runs.RunError(_with_log(f"It crashed {ATTEMPTS} times. {reason}", folder))
+    except LeaseLost:
         logger.warning("Run %s was lost to another worker.", run.pk)
+    return None
+
+
+@contextmanager
+def _recording_the_end(run: Run) -> Iterator[None]:
+    """End the run as cancelled or failed, or queue it again where this process has to stop.
+
+    Raises LeaseLost, and what is nobody's fault but this program's.
+    """
+    try:
+        yield
+    except LeaseLost:
+        raise
     except _CancelledError:
         runs.finish(run=run, state=Run.State.CANCELLED)
     except (runs.RunError, OSError) as error:
         runs.finish(run=run, state=Run.State.FAILED, error=_sentence(error))
-    except BaseException as error:
-        if isinstance(error, Exception):
+    except Exception as error:
+        with suppress(LeaseLost):
             runs.finish(run=run, state=Run.State.FAILED, error=_sentence(error))
-        else:
+        raise
+    except BaseException:  # SystemExit, KeyboardInterrupt: this process is told to stop
+        with suppress(LeaseLost):
             runs.release(run=run)
         raise
-    return None
-
-
-def _prepare(run: Run) -> Path:
-    """The run folder with its config.json; what is there of an earlier attempt stays."""
-    snapshot = run.snapshot or _freeze(run)
-    if not Path(snapshot.folder, "manifest.json").is_file():
-        raise runs.RunError(
-            f"The folder of snapshot {snapshot.pk} ({snapshot.folder}) has gone: "
-            "freeze another snapshot and train on that."
-        )
-    folder = Path(settings.RUN_ROOT) / str(run.pk)
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / ".config.json"
-    draft.write_text(json.dumps(runs.config(run, snapshot=snapshot), indent=1))
-    draft.rename(folder / "config.json")
-    _renew(run, snapshot=snapshot, folder=str(folder))
-    return folder
 
 
 def _freeze(run: Run) -> Snapshot:
-    """A snapshot made since the run was asked for, else a new one."""
+    """Return a snapshot that was frozen since the run was requested, else a new one."""
     frozen = Snapshot.objects.filter(
         project=run.project,
         state=Snapshot.State.READY,
@@ -82,8 +98,7 @@ def _freeze(run: Run) -> Snapshot:
     ).first()
     if frozen:
         return frozen
-    if not runs.renew(run=run, lease=FREEZE_LEASE, stage="freeze"):
-        raise _LostError
+    run.renew(duration=FREEZE_LEASE, stage="freeze")
     snapshot = snapshots.freeze(
         project=run.project,
         include_generated=run.include_generated,
@@ -94,55 +109,44 @@ def _freeze(run: Run) -> Snapshot:
     return snapshot
 
 
-def _attend(run: Run, folder: Path, tell: Callable[[Run], None]) -> Model | None:
-    """Start the child, and again from its checkpoint where it crashed; end the run."""
-    log = folder / "log.txt"
-    for attempt in range(1, ATTEMPTS + 1):
-        _renew(run, attempts=run.attempts + 1)
-        process = processes.start(["fit", str(folder)], log=log)
-        try:
-            status = _watch(run, process, folder, tell)
-        finally:
-            processes.stop(process)
-        if status == 0:
-            return _succeed(run, folder)
-        why = processes.last_words(log, status)
-        if status == 1:
-            raise runs.RunError(_with_log(why, log))
-        logger.warning("Run %s, attempt %s: %s", run.pk, attempt, why)
-    raise runs.RunError(_with_log(f"It crashed {ATTEMPTS} times. {why}", log))
+def _prepare(run: Run, snapshot: Snapshot) -> Path:
+    """Write config.json into the run's folder and return the folder."""
+    if not Path(snapshot.folder, "manifest.json").is_file():
+        raise runs.RunError(
+            f"The folder of snapshot {snapshot.pk} ({snapshot.folder}) has gone: "
+            "freeze another snapshot and train on that."
+        )
+    folder = Path(settings.RUN_ROOT) / str(run.pk)
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / ".config.json"
+    draft.write_text(json.dumps(runs.config(run, snapshot=snapshot), indent=1))
+    draft.rename(folder / "config.json")
+    run.renew(snapshot=snapshot, folder=str(folder))
+    return folder
 
 
-def _watch(
-    run: Run, process: subprocess.Popen[bytes], folder: Path, tell: Callable[[Run], None]
-) -> int:
-    """Copy progress into the row until the child ends. Returns its exit status."""
+def _follow(run: Run, child: subprocess.Popen[bytes], folder: Path, on_progress: OnProgress) -> int:
+    """Renew the lease with the child's progress until it ends; return its exit status."""
     while True:
-        try:
-            status: int | None = process.wait(INTERVAL)
-        except subprocess.TimeoutExpired:
-            status = None
-        _renew(run, **progress.latest(folder))
-        tell(run)
+        status: int | None = None
+        with suppress(subprocess.TimeoutExpired):
+            status = child.wait(POLL_INTERVAL)
+        run.renew(**progress.latest(folder))
+        on_progress(run)
         if status is not None:
             return status
         if Run.objects.filter(pk=run.pk, cancel_requested=True).exists():
             raise _CancelledError
 
 
-def _succeed(run: Run, folder: Path) -> Model | None:
+def _succeed(run: Run, folder: Path) -> Model:
     if not (folder / "model" / "config.json").is_file():
         raise runs.RunError("Its process ended without a word and without a model: resume it.")
     return runs.succeed(run=run, folder=str(folder / "model"), metrics=progress.metrics(folder))
 
 
-def _renew(run: Run, **fields: Any) -> None:
-    if not runs.renew(run=run, **fields):
-        raise _LostError
-
-
-def _with_log(sentence: str, log: Path) -> str:
-    return f"{sentence}\n\nThe end of its log:\n{processes.tail(log)}"
+def _with_log(sentence: str, folder: Path) -> str:
+    return f"{sentence}\n\nThe end of its log:\n{processes.tail(folder / 'log.txt')}"
 
 
 def _sentence(error: Exception) -> str:

@@ -1,4 +1,8 @@
-"""Talks to `python -m training serve`: one such process for each that draws, kept warm."""
+"""Client of `python -m training serve`: a child process that keeps models loaded.
+
+Requests and replies are lines of JSON over its standard input and output; their fields are those
+of `training.engine.generation.server`. Each process that generates has one such child.
+"""
 
 import atexit
 import json
@@ -16,20 +20,20 @@ from typing import Any
 
 from training import processes
 
-LOOK = 0.25  # seconds between two looks at whether anybody still waits
-GRACE = 1.5  # seconds to stop a drawing before its process is killed
-ENDING = 2.0  # seconds to end by itself
-LINE_BYTES = 4 * 2**20  # of a reply, at most
+POLL_INTERVAL = 0.25  # seconds between two calls of `on_progress` while no reply comes
+CANCEL_TIMEOUT = 1.5  # seconds to heed a cancel before the child is killed
+EXIT_TIMEOUT = 2.0  # seconds to exit after its output was closed
+REPLY_BYTES_MAX = 4 * 2**20
 
-Tell = Callable[[float], bool]  # hears the share that is drawn; whether it is still wanted
+OnProgress = Callable[[float], bool]  # gets the share that is done; returns whether to go on
 
 
 class CancelledError(Exception):
-    """Nobody wants the pictures any more."""
+    """`on_progress` returned False: nobody wants the samples any more."""
 
 
-class Server:
-    """A child process that draws. It is started when it is needed, and again when it has died."""
+class SamplerProcess:
+    """The child process; it is started when first needed, and again after it has died."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -37,17 +41,20 @@ class Server:
         self._unread = b""
         self._count = 0
 
-    def draw(self, wish: dict[str, Any], *, tell: Tell, seconds: float) -> list[dict[str, Any]]:
-        """What has been drawn. Raises ChildError with a sentence, or CancelledError.
+    def generate(
+        self, request: dict[str, Any], *, on_progress: OnProgress, time_limit: float
+    ) -> list[dict[str, Any]]:
+        """Have one request executed and return a record for each image that was written.
 
-        A refusal and a cancel leave the process as it is; after anything else it is ended.
+        Raises ChildError with a sentence, or CancelledError. The child goes on after it has
+        refused a request or heeded a cancel; after any other failure it is killed.
         """
         self._count += 1
-        name = str(self._count)
+        request_id = str(self._count)
         try:
             self._start()
-            self._write({"id": name, **wish})
-            reply = self._follow(name, tell, time.monotonic() + seconds)
+            self._send({"id": request_id, **request})
+            reply = self._final_reply(request_id, on_progress, time.monotonic() + time_limit)
         except BaseException:
             self.close()
             raise
@@ -58,7 +65,7 @@ class Server:
         return list(reply["pictures"])
 
     def close(self) -> None:
-        """End it, whatever it does."""
+        """Kill the child, if there is one."""
         process, self._process, self._unread = self._process, None, b""
         if process is None:
             return
@@ -74,94 +81,98 @@ class Server:
         if self._process and self._process.poll() is None:
             return
         self.close()
-        self._folder = Path(tempfile.mkdtemp(prefix="tessera-serve-"))
-        self._process = processes.start(["serve"], log=self._folder / "log.txt", talks=True, nice=0)
+        self._folder = Path(tempfile.mkdtemp(prefix="tessera-sampler-"))
+        log = self._folder / "log.txt"
+        self._process = processes.start(["serve"], log=log, pipes=True, nice=0)
 
-    def _follow(self, name: str, tell: Tell, deadline: float) -> dict[str, Any]:
-        """Read replies until the one that ends the wish, and return it."""
-        share, kill_at = 0.0, None
+    def _final_reply(
+        self, request_id: str, on_progress: OnProgress, deadline: float
+    ) -> dict[str, Any]:
+        """Read replies until the request has ended; send a cancel once nobody wants it."""
+        progress, kill_at = 0.0, None
         for reply in self._replies():
-            if reply.get("id") == name:
+            if reply.get("id") == request_id:
                 if reply.keys() & {"error", "pictures", "cancelled"}:
                     return reply
-                share = float(reply.get("share", share))
+                progress = float(reply.get("share", progress))
             now = time.monotonic()
             if now > deadline:
                 raise processes.ChildError("It took too long and was stopped: ask for less.")
             if kill_at is not None:
                 if now > kill_at:
                     raise CancelledError
-            elif not tell(share):
-                self._write({"cancel": name})
-                kill_at = now + GRACE
-        raise processes.ChildError(self._last_words())
+            elif not on_progress(progress):
+                self._send({"cancel": request_id})
+                kill_at = now + CANCEL_TIMEOUT
+        raise processes.ChildError(self._exit_reason())
 
     def _replies(self) -> Iterator[dict[str, Any]]:
-        """Each line that comes, and an empty reply where none came for a moment."""
+        """Yield each reply, and an empty one whenever none has come for `POLL_INTERVAL`."""
         assert self._process and self._process.stdout
         pipe = self._process.stdout.fileno()
         while True:
-            line, found, rest = self._unread.partition(b"\n")
-            if found:
+            line, newline, rest = self._unread.partition(b"\n")
+            if newline:
                 self._unread = rest
-                yield _read(line)
-            elif not select.select([pipe], [], [], LOOK)[0]:
+                yield _parse(line)
+            elif not select.select([pipe], [], [], POLL_INTERVAL)[0]:
                 yield {}
-            elif not (came := os.read(pipe, 2**16)) or len(self._unread) > LINE_BYTES:
+            elif not (data := os.read(pipe, 2**16)) or len(self._unread) > REPLY_BYTES_MAX:
                 return
             else:
-                self._unread += came
+                self._unread += data
 
-    def _write(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any]) -> None:
         assert self._process and self._process.stdin
         try:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
         except OSError:
-            raise processes.ChildError(self._last_words()) from None
+            raise processes.ChildError(self._exit_reason()) from None
 
-    def _last_words(self) -> str:
-        """Why it has ended."""
+    def _exit_reason(self) -> str:
         assert self._process
         try:
-            status = self._process.wait(ENDING)
+            status = self._process.wait(EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             return "Its process closed its output: draw it again."
-        words = processes.last_words(self._folder / "log.txt", status)
-        return words if status else "Its process has ended: draw it again."
+        reason = processes.reason(self._folder / "log.txt", status)
+        return reason if status else "Its process has ended: draw it again."
 
 
-_mine: tuple[int, Server] | None = None
+_sampler: tuple[int, SamplerProcess] | None = None  # with the process that it belongs to
 _one_at_a_time = threading.Lock()
 
 
-def draw(wish: dict[str, Any], *, tell: Tell, seconds: float) -> list[dict[str, Any]]:
-    """Have it drawn by this process's own server. Raises ChildError, CancelledError."""
+def generate(
+    request: dict[str, Any], *, on_progress: OnProgress, time_limit: float
+) -> list[dict[str, Any]]:
+    """Have a request executed by this process's own child: `SamplerProcess.generate`."""
     with _one_at_a_time:
-        return _server().draw(wish, tell=tell, seconds=seconds)
+        return _own_sampler().generate(request, on_progress=on_progress, time_limit=time_limit)
 
 
 def close() -> None:
-    """End this process's server, if it has one."""
-    global _mine
+    """Kill this process's child, if it has one."""
+    global _sampler
     with _one_at_a_time:
-        if _mine and _mine[0] == os.getpid():
-            _mine[1].close()
-        _mine = None
+        if _sampler and _sampler[0] == os.getpid():
+            _sampler[1].close()
+        _sampler = None
 
 
 atexit.register(close)
 
 
-def _server() -> Server:
-    """After a fork, a server of one's own: two must not share its pipes."""
-    global _mine
-    if _mine is None or _mine[0] != os.getpid():
-        _mine = os.getpid(), Server()
-    return _mine[1]
+def _own_sampler() -> SamplerProcess:
+    """Return this process's child; after a fork a new one, since two must not share its pipes."""
+    global _sampler
+    if _sampler is None or _sampler[0] != os.getpid():
+        _sampler = os.getpid(), SamplerProcess()
+    return _sampler[1]
 
 
-def _read(line: bytes) -> dict[str, Any]:
+def _parse(line: bytes) -> dict[str, Any]:
     try:
         return dict(json.loads(line))
     except (ValueError, TypeError):

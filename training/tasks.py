@@ -1,109 +1,139 @@
-"""What workers do for training, and when: the broker only wakes them, the rows say what is due."""
+"""Celery tasks of training, and the functions that enqueue them.
+
+The rows say what is due; a task only wakes a worker sooner than the next sweep would.
+"""
 
 import logging
-from typing import Any, Unpack
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Unpack
 
 from celery import shared_task
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
 from labeling.enqueue import enqueue_on_commit
-from training import feedback, generations, machine_lock, promotion, retraining, runner, runs
+from training import (
+    feedback,
+    generation_requests,
+    generations,
+    machine_lock,
+    promotion,
+    retraining,
+    run_requests,
+    runner,
+    runs,
+)
+from training.generation_requests import GenerationRequest
 from training.models import Generation, Model, Run
+from training.run_requests import RunRequest
 
-WOKEN_AT_ONCE = 4
+RUNS_ENQUEUED = 4  # of those that are queued: more workers than that are rarely idle
 
 logger = logging.getLogger(__name__)
 
 
-def start(**wish: Unpack[runs.Wish]) -> Run:
+def start_run(**request: Unpack[RunRequest]) -> Run:
     """Queue a run and wake a worker. Raises runs.RunError."""
-    run = runs.create(**wish)
+    run = run_requests.create(**request)
     enqueue_on_commit(train, run.pk)
     return run
 
 
-def resume(*, run: Run) -> None:
+def resume_run(*, run: Run) -> None:
     """Queue an ended run again and wake a worker. Raises runs.RunError."""
     runs.resume(run=run)
     enqueue_on_commit(train, run.pk)
 
 
+def start_generation(**request: Unpack[GenerationRequest]) -> Generation:
+    """Queue a request for samples and wake a worker. Raises generation_requests.GenerationError."""
+    generation = generation_requests.create(**request)
+    enqueue_on_commit(generate, str(generation.pk))
+    return generation
+
+
 def promote(*, model: Model, by: AbstractBaseUser) -> None:
-    """Make any model the current one of its recipe; a worker does what is due of it."""
+    """Make a model the current one of its recipe; a worker does what follows from that.
+
+    Raises promotion.PromotionError.
+    """
     promotion.promote(model, by=by)
     enqueue_on_commit(follow_up, model.pk)
 
 
-def follow(model: Model) -> None:
-    """What is due of a model, here and now: the gate's word, and what it gives back to the loop."""
+def follow_up_now(model: Model) -> None:
+    """Review a model and give its feedback to the loop, as far as each is due."""
     if promotion.is_due(model):
         promotion.review(model)
     if feedback.is_due(model):
         feedback.give(model)
 
 
-def start_drawing(**wish: Any) -> Generation:
-    """Queue a wish for pictures and wake a worker. Raises drawing.DrawingError."""
-    generation = generations.request(**wish)
-    enqueue_on_commit(draw, str(generation.pk))
-    return generation
-
-
 @shared_task
 def train(run_id: int) -> None:
-    """Carry out one run, if it is still queued and this machine is idle."""
-    with machine_lock.alone() as alone:
-        if not alone or runs.older_is_queued(run_id=run_id):
+    """Execute a run, unless it is no longer queued, not the oldest, or this machine is busy."""
+    with machine_lock.acquire() as acquired:
+        if not acquired or runs.older_is_queued(run_id=run_id):
             return
-        run = runs.claim(run_id=run_id)
+        run = runs.acquire(run_id=run_id)
         model = runner.execute(run) if run else None
         if model:
-            follow(model)
-    wake_queued()
+            follow_up_now(model)
+    enqueue_queued_runs()
 
 
 @shared_task
 def follow_up(model_id: int) -> None:
-    """What a worker that died after a run left undone, and what is due once more."""
-    with machine_lock.alone() as alone:
-        model = Model.objects.filter(pk=model_id).first() if alone else None
+    """Do for a model what a lost worker left undone, or what has become due again."""
+    with machine_lock.acquire() as acquired:
+        model = Model.objects.filter(pk=model_id).first() if acquired else None
         if model:
-            follow(model)
+            follow_up_now(model)
 
 
 @shared_task
-def draw(generation_id: str) -> None:
-    generations.draw(generation_id=generation_id)
+def generate(generation_id: str) -> None:
+    """Execute a request for samples, unless another worker has it."""
+    generations.execute(generation_id=generation_id)
 
 
 @shared_task
 def sweep() -> None:
-    """Take up again what died, and what no worker was woken for."""
-    runs.sweep()
-    wake_queued()
-    for generation_id in generations.sweep():
-        enqueue_on_commit(draw, str(generation_id))
-    for model_id in sorted({model.pk for model in [*promotion.due(), *feedback.due()]}):
-        enqueue_on_commit(follow_up, model_id)
+    """Enqueue what lost its worker, and what no worker was woken for."""
+    with _isolated("Sweeping up runs"):
+        runs.sweep()
+        enqueue_queued_runs()
+    with _isolated("Sweeping up generations"):
+        for generation_id in generations.sweep():
+            enqueue_on_commit(generate, str(generation_id))
+    with _isolated("Sweeping up models"):
+        for model_id in sorted({model.pk for model in [*promotion.due(), *feedback.due()]}):
+            enqueue_on_commit(follow_up, model_id)
 
 
 @shared_task
 def retrain_due() -> None:
-    """Freeze and train where enough new labels have come in."""
-    with machine_lock.alone("retraining") as alone:
-        if alone:
-            for project in retraining.due():
-                for recipe in ("clip", "diffusion"):
-                    start(
-                        project=project,
-                        recipe=recipe,
-                        preset=settings.RETRAIN_PRESET,
-                        trigger=Run.Trigger.SCHEDULE,
-                    )
+    """Start the runs of every project in which enough new labels have come in."""
+    with machine_lock.acquire("retraining") as acquired:
+        if not acquired:
+            return
+        for project in retraining.due():
+            with _isolated(f"Retraining {project}"):
+                for request in retraining.requests(project):
+                    start_run(**request)
 
 
-def wake_queued() -> None:
+def enqueue_queued_runs() -> None:
+    """Wake workers for the oldest queued runs."""
     queued = Run.objects.filter(state=Run.State.QUEUED).order_by("pk")
-    for run_id in queued.values_list("pk", flat=True)[:WOKEN_AT_ONCE]:
+    for run_id in queued.values_list("pk", flat=True)[:RUNS_ENQUEUED]:
         enqueue_on_commit(train, run_id)
+
+
+@contextmanager
+def _isolated(step: str) -> Iterator[None]:
+    """Log the failure of one step of a periodic task, so that the steps after it go on."""
+    try:
+        yield
+    except Exception:
+        logger.exception("%s failed.", step)

@@ -1,4 +1,4 @@
-"""The studio: the page that draws from a prompt, and from none."""
+"""The studio: the page on which anyone has a model generate samples."""
 
 from typing import Any
 
@@ -7,66 +7,53 @@ from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.cache import never_cache
 
-from training import feedback, generation_limits
+from training import generation_requests, generators
 from training.models import Model
 
-OFFERED = 40  # models to choose from
+MODELS_MAX = 40  # to choose from
 
 
 @never_cache
 def studio(request: HttpRequest) -> HttpResponse:
-    """What to draw, with which model; the pictures come by the API."""
-    models = list(generation_limits.models()[:OFFERED])
+    """Show the form; the samples come by the API."""
+    models = list(generators.all_models()[:MODELS_MAX])
     chosen = _chosen(request, models)
     if chosen and chosen not in models:
         models.append(chosen)
     context = {
-        "models": _told(models),
+        "models": [_for_page(model) for model in models],
         "model": chosen,
         "project": chosen.project if chosen else None,
         "may_ask": request.user.is_staff and request.user.has_perm("labeling.add_question"),
-        "limits": generation_limits,
+        "limits": generation_requests,
     }
     return render(request, "studio.html", context)
 
 
 def _chosen(request: HttpRequest, models: list[Model]) -> Model | None:
-    """`?model=3`, be it current or not, or `?project=demo`; else the first."""
+    """Return the model of `?model=3`, current or not, that of `?project=demo`, or the first."""
     number = request.GET.get("model", "")
-    plain = number.isascii() and number.isdigit() and len(number) < 19
-    if plain and (found := generation_limits.models().filter(pk=int(number)).first()):
-        return found
+    is_id = number.isascii() and number.isdigit() and len(number) < 19
+    if is_id and (model := generators.all_models().filter(pk=int(number)).first()):
+        return model
     slug = request.GET.get("project")
     return next((m for m in models if m.project.slug == slug), models[0] if models else None)
 
 
-def _told(models: list[Model]) -> list[dict[str, Any]]:
-    """What the page knows of each model."""
-    projects = {model.project_id: model.project for model in models}
-    suggestions = {
-        pk: [concept.phrase for concept in feedback.best_known(project)]
-        for pk, project in projects.items()
-    }
-    return [
-        {
-            "id": model.pk,
-            "name": f"{model.recipe} no. {model.pk}",
-            "current": model.current,
-            "project": model.project.name,
-            "learnt_from": _learnt_from(model),
-            "suggestions": suggestions[model.project_id],
-            "completes": model.recipe in generation_limits.COMPLETING,
-            "examples": len(generation_limits.examples(model))
-            if model.recipe in generation_limits.COMPLETING
-            else 0,
-        }
-        for model in models
-    ]
-
-
-def _learnt_from(model: Model) -> int | None:
+def _for_page(model: Model) -> dict[str, Any]:
+    """Return what the page's script knows of a model."""
+    inpaints = generators.inpaints(model.recipe)
     snapshot = model.run.snapshot
-    return snapshot.counts.get("train") if snapshot else None
+    return {
+        "id": model.pk,
+        "name": f"{model.recipe} no. {model.pk}",
+        "current": model.current,
+        "project": model.project.name,
+        "training_images": snapshot.counts.get("train") if snapshot else None,
+        "suggestions": model.suggestions,
+        "inpaints": inpaints,
+        "examples": len(generators.examples(model)) if inpaints else 0,
+    }
 
 
 urlpatterns = [path("draw/", studio, name="draw")]

@@ -94,8 +94,8 @@ def measure(folder: Path, times: int) -> None:
     model = _make_model(folder, about["recipe"])
     django.db.connection.close()
     size = about["network"].get("size", "–")
-    kinds: list[dict[str, Any]] = [{"kind": "pictures", "count": 4}]
-    kinds.append({"kind": "strip", "count": 8, "second_prompt": "a cat", "second_seed": 99})
+    kinds: list[dict[str, Any]] = [{"kind": "samples", "count": 4}]
+    kinds.append({"kind": "interpolation", "count": 8, "second_prompt": "a cat", "second_seed": 99})
     for kind in kinds:
         with ExitStack() as stack:
             port = stack.enter_context(_web())
@@ -137,7 +137,7 @@ def _web() -> Any:
 def _drawer() -> Iterator[None]:
     """A worker that draws, as the demo runs it; ready once it says so."""
     command = [sys.executable, "-m", "celery", "-A", "config.celery", "worker", "-l", "INFO"]
-    command += ["--without-gossip", "--without-mingle", "-Q", "draw", "-P", "solo"]
+    command += ["--without-gossip", "--without-mingle", "-Q", "generate", "-P", "solo"]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         try:
@@ -177,19 +177,19 @@ def _spin() -> None:
 
 
 def _seconds(port: int, model: int, number: int, kind: dict[str, Any]) -> float:
-    """From the wish to the last picture's bytes."""
+    """From the request to the last picture's bytes."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    wish = {"model": model, "prompt": PROMPTS[number % len(PROMPTS)], "seed": number, **kind}
+    request = {"model": model, "prompt": PROMPTS[number % len(PROMPTS)], "seed": number, **kind}
     start = time.perf_counter()
-    drawing = _call(connection, "POST", "/api/v1/generations/", wish)
-    while drawing["state"] in ("queued", "drawing"):
+    drawing = _call(connection, "POST", "/api/v1/generations/", request)
+    while drawing["state"] in ("queued", "running"):
         if time.perf_counter() - start > PATIENCE:
             sys.exit(f"Nothing was drawn in {PATIENCE:.0f} seconds.")
         time.sleep(LOOK)
         drawing = _call(connection, "GET", f"/api/v1/generations/{drawing['id']}/")
-    if drawing["state"] != "done":
+    if drawing["state"] != "succeeded":
         sys.exit(f"It was not drawn: {drawing['error']}")
-    for picture in drawing["pictures"]:
+    for picture in drawing["samples"]:
         connection.request("GET", picture["url"])
         connection.getresponse().read()
     took = time.perf_counter() - start

@@ -85,7 +85,7 @@ def behave(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     from training import processes, runner
 
     monkeypatch.setattr(processes, "MODULE", "tests.training.child")
-    monkeypatch.setattr(runner, "INTERVAL", 0.05)
+    monkeypatch.setattr(runner, "POLL_INTERVAL", 0.05)
     return lambda behaviour: monkeypatch.setenv("BEHAVIOUR", behaviour)
 
 
@@ -113,7 +113,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     from training import processes, sampler_client
 
-    cache.clear()  # nobody has wished for anything yet
+    cache.clear()  # nobody has requested anything yet
     monkeypatch.setattr(processes, "MODULE", "tests.training.child")
     yield
     sampler_client.close()

@@ -1,4 +1,4 @@
-"""A model whose pictures a stand-in draws, and wishes for its pictures."""
+"""A model whose samples a stand-in generates, and requests for them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def make_model(snapshot: Snapshot, folder: Path, *, recipe: str, current: bool =
     )
 
 
-def wish(client: Client, **fields: object) -> dict[str, object]:
+def request(client: Client, **fields: object) -> dict[str, object]:
     response = client.post(ADDRESS, fields, content_type="application/json")
     return {"status": response.status_code} | response.json()

@@ -70,7 +70,7 @@ def test_freeze_and_train_queues_both_recipes(staff: Client, bare_snapshot: Snap
         ADD,
         {
             "source": f"project:{project.pk}",
-            "what": "clip,diffusion/smoke",
+            "recipe_and_preset": "clip,diffusion/smoke",
             "seed": 1,
             "include_generated": "on",
             "options": "steps=50",
@@ -89,7 +89,7 @@ def test_every_preset_of_every_recipe_can_be_chosen(
 ) -> None:
     source = {"source": f"snapshot:{bare_snapshot.pk}", "seed": 0}
     for preset in PRESETS[recipe]:
-        staff.post(ADD, source | {"what": f"{recipe}/{preset}"})
+        staff.post(ADD, source | {"recipe_and_preset": f"{recipe}/{preset}"})
     chosen = Run.objects.order_by("pk").values_list("recipe", "preset")
     assert list(chosen) == [(recipe, preset) for preset in PRESETS[recipe]]
 
@@ -103,16 +103,20 @@ def test_options_and_the_projects_own_clip_are_asked_for(
         project=project, run=learnt, recipe="clip", folder="/runs/1/model", current=True
     )
     assert f"{clip}, the current one of Shapes" in staff.get(ADD).content.decode()
-    wish = {"source": f"snapshot:{bare_snapshot.pk}", "seed": 0, "clip": clip.pk}
+    fields = {"source": f"snapshot:{bare_snapshot.pk}", "seed": 0, "clip": clip.pk}
     options = 'steps = 5000\n\nprompts=["a red apple"]\nsampler=euler'
-    address = staff.post(ADD, wish | {"what": "diffusion/cpu", "options": options})["Location"]
+    address = staff.post(ADD, fields | {"recipe_and_preset": "diffusion/cpu", "options": options})[
+        "Location"
+    ]
     run = Run.objects.latest("pk")
     assert run.options == {"steps": 5000, "prompts": ["a red apple"], "sampler": "euler"}
     config = runs.config(run, snapshot=bare_snapshot)
     assert config["init"] == "/runs/1/model" and config["options"] == run.options
     page = staff.get(address).content.decode()
     assert "steps = 5000" in page and str(clip) in page
-    said = staff.post(ADD, wish | {"what": "lora/smoke"}, follow=True).content.decode()
+    said = staff.post(
+        ADD, fields | {"recipe_and_preset": "lora/smoke"}, follow=True
+    ).content.decode()
     assert "The recipe lora reads texts by itself" in said and Run.objects.count() == 2
 
 
@@ -132,13 +136,13 @@ def test_a_snapshot_is_chosen_by_the_address(staff: Client, bare_snapshot: Snaps
     "fields",
     [
         {},
-        {"source": "project:999", "what": "clip/cpu", "seed": 0},
-        {"source": "rocket:1", "what": "clip/cpu", "seed": 0},
-        {"what": "alchemy/cpu", "seed": 0},
-        {"what": "clip/huge", "seed": 0},
-        {"what": "clip/cpu", "seed": 10**30},
-        {"what": "clip/cpu", "seed": 0, "options": "steps"},
-        {"what": "diffusion/cpu", "seed": 0, "clip": "999"},
+        {"source": "project:999", "recipe_and_preset": "clip/cpu", "seed": 0},
+        {"source": "rocket:1", "recipe_and_preset": "clip/cpu", "seed": 0},
+        {"recipe_and_preset": "alchemy/cpu", "seed": 0},
+        {"recipe_and_preset": "clip/huge", "seed": 0},
+        {"recipe_and_preset": "clip/cpu", "seed": 10**30},
+        {"recipe_and_preset": "clip/cpu", "seed": 0, "options": "steps"},
+        {"recipe_and_preset": "diffusion/cpu", "seed": 0, "clip": "999"},
     ],
 )
 def test_a_wrong_form_starts_nothing(
@@ -176,7 +180,7 @@ def test_a_failed_run_says_why_and_offers_to_resume(staff: Client, run: Run) -> 
 
 @pytest.fixture
 def judged(run: Run, trainer: User) -> Model:
-    """The run's model, which the gate left a candidate, beside a current one."""
+    """The run's model, which stayed a candidate, beside a current one."""
     metrics = {"r_precision@judge": 0.9, "near_copies": 0.25, "nearest_train_apart": 1.5}
     beside = {"low": 0.85, "high": 0.95, "chance": 0.125, "real": 0.975}
     metrics |= {f"r_precision@judge_{name}": value for name, value in beside.items()}
@@ -191,7 +195,7 @@ def judged(run: Run, trainer: User) -> Model:
     first = Model.objects.create(
         project=run.project, run=old, recipe="diffusion", current=True, folder=str(folder)
     )
-    Promotion.objects.create(model=first, by_gate=True, why="It is better than chance.")
+    Promotion.objects.create(model=first, automatic=True, reason="It is better than chance.")
     judge = {"name": "r_precision@judge", "new": 0.9, "current": 0.7, "difference": 0.2}
     judge |= {"low": -0.31, "high": 0.71, "margin": 0.05, "says": "cannot tell"}
     verdict = {"promoted": False, "why": "It cannot be <told>.", "judges": [judge]}
@@ -200,8 +204,8 @@ def judged(run: Run, trainer: User) -> Model:
         run=run,
         recipe="diffusion",
         folder=run.folder,
-        feedback={"pictures": 4},
-        verdict=verdict | {"against": first.pk, "answers": 21},
+        feedback={"samples": 4},
+        verdict=verdict | {"baseline": first.pk, "answers": 21},
         reviewed_at=timezone.now(),
     )
 
@@ -217,15 +221,13 @@ def test_a_finished_run_is_compared_with_the_current_model(
         "0.125",
         "0.975",
         "near copies",
-        "4 pictures",
+        "4 samples",
     ):
         assert words in page
     assert "r_precision@judge_low" not in page and "chance by judge" not in page
 
 
-def test_the_gates_verdict_is_shown_with_its_reasons(
-    staff: Client, run: Run, judged: Model
-) -> None:
+def test_the_verdict_is_shown_with_its_reasons(staff: Client, run: Run, judged: Model) -> None:
     address = reverse("admin:training_model_change", args=[judged.pk])
     for page in (staff.get(page_of(run)).content.decode(), staff.get(address).content.decode()):
         for words in (
@@ -235,7 +237,7 @@ def test_the_gates_verdict_is_shown_with_its_reasons(
             "cannot tell",
             'class="verdict-bar"',
             "21 answers",
-            "by the gate",
+            "by comparison",
         ):
             assert words in page
     assert "candidate, not promoted" in staff.get("/admin/training/model/").content.decode()
@@ -254,7 +256,7 @@ def test_one_click_promotes_and_another_rolls_back(
     staff.post(reverse("admin:training_model_promote", args=[first.pk]))
     assert Model.objects.get(current=True) == first
     newest = Promotion.objects.first()
-    assert newest and newest.by == trainer and newest.replaced == judged
+    assert newest and newest.promoted_by == trainer and newest.replaced == judged
     (Path(judged.folder) / "config.json").unlink()
     assert "has gone" in staff.post(promote, follow=True).content.decode()
 

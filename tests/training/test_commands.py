@@ -33,7 +33,7 @@ def generate(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_a_clip_run_shows_its_progress_and_its_opinions_move_the_open_questions(
+def test_a_clip_run_shows_its_progress_and_its_predictions_move_the_open_questions(
     snapshot: Snapshot,
 ) -> None:
     said = train("latest", "--recipe", "clip", "--preset", "smoke", "--wait")
@@ -41,7 +41,7 @@ def test_a_clip_run_shows_its_progress_and_its_opinions_move_the_open_questions(
     assert run.state == Run.State.SUCCEEDED and run.trigger == Run.Trigger.COMMAND
     assert "step" in said and f"Run {run.pk} succeeded: {run.folder}/model" in said
     asked = Question.objects.filter(state=Question.State.OPEN)
-    assert f"{asked.count()} opinions" in said and "It is the current model now" in said
+    assert f"{asked.count()} predictions" in said and "It is the current model now" in said
     assert not asked.filter(model_probability=None).exists()
 
 
@@ -108,7 +108,9 @@ def test_train_says_what_is_wrong(db: None, arguments: list[str], said: str) -> 
         (["--recipe", "gan", "--clip", "77"], "has no clip model '77'"),
     ],
 )
-def test_a_wrong_wish_is_refused(bare_snapshot: Snapshot, arguments: list[str], said: str) -> None:
+def test_a_wrong_request_is_refused(
+    bare_snapshot: Snapshot, arguments: list[str], said: str
+) -> None:
     with pytest.raises(CommandError, match=said):
         train("latest", *arguments)
     assert not Run.objects.exists()

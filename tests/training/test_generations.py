@@ -13,9 +13,9 @@ from django.utils import timezone
 from PIL import Image as Pillow
 
 from labeling.models import Image, Question
-from tests.training.studio import ADDRESS, wish
-from training import generations, tasks
-from training.api.generations import WishThrottle
+from tests.training.studio import ADDRESS, request
+from training import generation_requests, generations, tasks
+from training.api.generations import GenerationThrottle
 from training.models import Generation, Model
 
 if TYPE_CHECKING:
@@ -36,23 +36,23 @@ def picture_size(client: Client, address: str) -> tuple[int, int]:
 
 
 def test_a_visitor_wishes_and_a_worker_draws(client: Client, model: Model) -> None:
-    asked = wish(client, project="shapes", prompt=" a red circle ", count=2, seed=7, guidance=3)
-    assert (asked["status"], asked["state"], asked["pictures"]) == (201, "queued", [])
-    tasks.draw(str(asked["id"]))
+    asked = request(client, project="shapes", prompt=" a red circle ", count=2, seed=7, guidance=3)
+    assert (asked["status"], asked["state"], asked["samples"]) == (201, "queued", [])
+    tasks.generate(str(asked["id"]))
     drawn = client.get(f"{ADDRESS}{asked['id']}/").json()
-    assert drawn["state"] == "done" and drawn["prompt"] == "a red circle"
-    assert [picture["seed"] for picture in drawn["pictures"]] == [7, 8]
-    for picture in drawn["pictures"]:
+    assert drawn["state"] == "succeeded" and drawn["prompt"] == "a red circle"
+    assert [picture["seed"] for picture in drawn["samples"]] == [7, 8]
+    for picture in drawn["samples"]:
         assert picture_size(client, picture["url"]) == (64, 64)
         assert picture_size(client, picture["nearest_url"]) == (32, 32)
-    assert client.get(f"{ADDRESS}{asked['id']}/pictures/3/").status_code == 404
-    assert client.get(f"{ADDRESS}{asked['id']}/pictures/1/nearest/2/").status_code == 404
+    assert client.get(f"{ADDRESS}{asked['id']}/samples/3/").status_code == 404
+    assert client.get(f"{ADDRESS}{asked['id']}/samples/1/nearest/2/").status_code == 404
 
 
 def test_no_prompt_is_the_models_own_guess(client: Client, model: Model) -> None:
-    asked = wish(client)
-    tasks.draw(str(asked["id"]))
-    assert Generation.objects.get().state == State.DONE
+    asked = request(client)
+    tasks.generate(str(asked["id"]))
+    assert Generation.objects.get().state == State.SUCCEEDED
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,12 @@ def test_no_prompt_is_the_models_own_guess(client: Client, model: Model) -> None
         ({"guidance": 1e9}, "guidance"),
         ({"guidance": "much"}, "guidance"),
         ({"kind": "film"}, "film"),
-        ({"kind": "strip"}, "nothing would change"),
-        ({"kind": "strip", "second_seed": 1, "count": 1}, "at least two"),
-        ({"kind": "strip", "second_prompt": "a\0b"}, "second_prompt"),
-        ({"kind": "strip", "second_prompt": "x" * 501}, "second_prompt"),
-        ({"kind": "strip", "second_seed": -1}, "second_seed"),
-        ({"kind": "completion", "example": 1}, "completes no pictures"),
+        ({"kind": "interpolation"}, "nothing would change"),
+        ({"kind": "interpolation", "second_seed": 1, "count": 1}, "at least two"),
+        ({"kind": "interpolation", "second_prompt": "a\0b"}, "second_prompt"),
+        ({"kind": "interpolation", "second_prompt": "x" * 501}, "second_prompt"),
+        ({"kind": "interpolation", "second_seed": -1}, "second_seed"),
+        ({"kind": "inpainting", "example": 1}, "completes no pictures"),
         ({"prompt": "x" * 501}, "prompt"),
         ({"prompt": ["a"]}, "prompt"),
         ({"prompt": "two\nlines"}, "one line"),
@@ -86,7 +86,7 @@ def test_no_prompt_is_the_models_own_guess(client: Client, model: Model) -> None
 def test_a_wrong_wish_is_refused(
     client: Client, model: Model, fields: dict[str, object], said: str
 ) -> None:
-    answer = wish(client, **fields)
+    answer = request(client, **fields)
     assert answer["status"] == 400 and answer["code"] == "invalid"
     assert said in str(answer["detail"])
     assert not Generation.objects.exists()
@@ -99,53 +99,53 @@ def test_noise_is_refused(client: Client, model: Model) -> None:
 
 
 def test_the_queue_has_an_end(client: Client, model: Model, settings: SettingsWrapper) -> None:
-    settings.DRAW_QUEUE = 2
-    assert [wish(client)["status"] for _ in range(3)] == [201, 201, 429]
-    assert wish(client)["code"] == "throttled"
+    settings.GENERATION_QUEUE_LIMIT = 2
+    assert [request(client)["status"] for _ in range(3)] == [201, 201, 429]
+    assert request(client)["code"] == "throttled"
 
 
 def test_one_address_may_not_wish_without_end(
     client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(WishThrottle, "rate", "2/minute")
-    answers = [wish(client) for _ in range(3)]
+    monkeypatch.setattr(GenerationThrottle, "rate", "2/minute")
+    answers = [request(client) for _ in range(3)]
     assert [answer["status"] for answer in answers] == [201, 201, 429]
     assert answers[2]["code"] == "throttled"
 
 
 def test_a_failed_drawing_says_why(client: Client, model: Model) -> None:
-    asked = wish(client, prompt="explode")
-    tasks.draw(str(asked["id"]))
+    asked = request(client, prompt="explode")
+    tasks.generate(str(asked["id"]))
     shown = client.get(f"{ADDRESS}{asked['id']}/").json()
     assert shown["state"] == "failed" and shown["error"] == "That is too dangerous."
 
 
 def test_a_vanished_model_says_what_to_do(model: Model) -> None:
     Path(model.folder, "config.json").unlink()
-    generation = generations.request(model=model, prompt="x")
-    tasks.draw(str(generation.pk))
+    generation = generation_requests.create(model=model, prompt="x")
+    tasks.generate(str(generation.pk))
     generation.refresh_from_db()
     assert generation.state == State.FAILED and "train another model" in generation.error
 
 
 def test_a_drawing_is_drawn_once_and_again_when_its_worker_was_lost(model: Model) -> None:
-    generation = generations.request(model=model, prompt="x")
+    generation = generation_requests.create(model=model, prompt="x")
     lost = timezone.now() - timedelta(seconds=1)
-    Generation.objects.update(state=State.DRAWING, lease_until=lost, attempts=1)
-    assert generations.draw(generation_id=generation.pk) is None
+    Generation.objects.update(state=State.RUNNING, lease_until=lost, attempts=1)
+    assert generations.execute(generation_id=generation.pk) is None
     assert generations.sweep() == [generation.pk]
-    assert generations.draw(generation_id=generation.pk)
+    assert generations.execute(generation_id=generation.pk)
     assert generation.samples.count() == 4
-    Generation.objects.update(state=State.DRAWING, lease_until=lost, attempts=3)
+    Generation.objects.update(state=State.RUNNING, lease_until=lost, attempts=3)
     assert generations.sweep() == []
     generation.refresh_from_db()
     assert generation.state == State.FAILED
 
 
 def test_a_drawing_that_was_cancelled_while_its_worker_was_lost_is_not_drawn(model: Model) -> None:
-    generations.request(model=model, prompt="x")
+    generation_requests.create(model=model, prompt="x")
     lost = timezone.now() - timedelta(seconds=1)
-    Generation.objects.update(state=State.DRAWING, lease_until=lost, cancel_requested=True)
+    Generation.objects.update(state=State.RUNNING, lease_until=lost, cancel_requested=True)
     assert generations.sweep() == []
     assert Generation.objects.get().state == State.CANCELLED
 
@@ -154,18 +154,18 @@ def test_a_drawing_that_was_cancelled_while_its_worker_was_lost_is_not_drawn(mod
 def test_staff_ask_people_about_a_drawing(
     client: Client, model: Model, trainer: User, prompt: str, kind: str
 ) -> None:
-    asked = wish(client, prompt=prompt, count=2)
+    asked = request(client, prompt=prompt, count=2)
     address = f"{ADDRESS}{asked['id']}/ask/"
     assert client.post(address).status_code == 403
     client.force_login(trainer)
     assert client.post(address).status_code == 409  # nothing is drawn yet
-    tasks.draw(str(asked["id"]))
+    tasks.generate(str(asked["id"]))
     assert client.post(address).json() == {"questions": 2}
     assert client.post(address).json() == {"questions": 0}
     drawn = Image.objects.filter(generated=True)
     assert {image.prompt for image in drawn} == {prompt}
     assert {q.kind for q in Question.objects.filter(tile__image__in=drawn)} == {kind}
-    assert all(p["asked"] for p in client.get(f"{ADDRESS}{asked['id']}/").json()["pictures"])
+    assert all(p["asked"] for p in client.get(f"{ADDRESS}{asked['id']}/").json()["samples"])
 
 
 def test_the_page_says_what_to_do_where_there_is_no_model(client: Client, trainer: User) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 
-from labeling import images, questions
-from labeling.images import tiles
-from labeling.models import Concept, Question, Snapshot
+from labeling.models import Question, Snapshot
 from tests.training.conftest import COLOURS, draw
-from training import feedback, promotion, tasks
-from training.models import Model, Promotion, Run
+from training import comparison, feedback, promotion, sample_questions, tasks
+from training.models import Generation, Model, Promotion, Run, Sample
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -51,7 +51,7 @@ def make(
 
 @pytest.fixture
 def verdict(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    return lambda said: monkeypatch.setenv("VERDICT", said)
+    return lambda says: monkeypatch.setenv("VERDICT", says)
 
 
 def reviewed(model: Model) -> Model:
@@ -61,20 +61,17 @@ def reviewed(model: Model) -> Model:
 
 
 def answered(model: Model, probability: float, count: int = 24) -> None:
-    """People have spoken of the model's pictures of circles."""
-    concept = Concept.objects.get(name="circle")
+    """People have answered whether the model's samples show circles."""
+    generation = Generation.objects.create(
+        model=model, prompt="a circle", count=count, state=Generation.State.SUCCEEDED
+    )
+    shape = ("circle", "square")[model.pk % 2]
     for number in range(count):
-        shape = ("circle", "square")[model.pk % 2]
         data = draw(COLOURS[number % 4], shape, number + 40 * (model.pk // 2))
-        image, _ = images.add(
-            project=model.project,
-            data=data,
-            source=f"{model}: {number}",
-            generated=True,
-            prompt="a circle",
-        )
-        questions.ask_concepts(tiles=[tiles.whole(image)], concepts=[concept])
-    Question.objects.filter(tile__image__source__startswith=f"{model}: ").update(
+        file = default_storage.save(f"samples/{number}.png", ContentFile(data))
+        Sample.objects.create(generation=generation, file=file, seed=number)
+    sample_questions.ask(generation=generation)
+    Question.objects.filter(samples__generation=generation).update(
         answers_count=1, probability=probability
     )
 
@@ -90,9 +87,9 @@ def current() -> Model:
 
 def test_a_first_model_that_is_better_than_chance_becomes_the_current_one(make: Make) -> None:
     model = reviewed(make())
-    assert model.current and verdict_on(model)["against"] is None
+    assert model.current and verdict_on(model)["baseline"] is None
     (row,) = Promotion.objects.all()
-    assert row.by_gate and row.model == model and row.why == "It is better."
+    assert row.automatic and row.model == model and row.reason == "It is better."
 
 
 def test_a_worse_model_stays_a_candidate_and_says_why(
@@ -102,7 +99,9 @@ def test_a_worse_model_stays_a_candidate_and_says_why(
     verdict("worse")
     second = reviewed(make())
     assert current() == first and not second.current
-    assert verdict_on(second)["why"] == "It is worse." and verdict_on(second)["against"] == first.pk
+    assert (
+        verdict_on(second)["why"] == "It is worse." and verdict_on(second)["baseline"] == first.pk
+    )
     assert promotion.is_due(second) is False
 
 
@@ -128,12 +127,12 @@ def test_a_model_whose_folder_has_gone_is_replaced(make: Make) -> None:
     first = reviewed(make())
     Path(first.folder, "config.json").unlink()
     second = reviewed(make())
-    assert current() == second and verdict_on(second)["against"] is None
-    with pytest.raises(promotion.GateError, match="has gone"):
+    assert current() == second and verdict_on(second)["baseline"] is None
+    with pytest.raises(promotion.PromotionError, match="has gone"):
         promotion.promote(first)
 
 
-def test_a_person_overrules_the_gate_in_both_directions(
+def test_a_person_overrules_the_comparison_in_both_directions(
     make: Make, verdict: Callable[[str], None], trainer: User
 ) -> None:
     first = reviewed(make())
@@ -143,12 +142,12 @@ def test_a_person_overrules_the_gate_in_both_directions(
     assert current() == second
     promotion.promote(first, by=trainer)
     assert current() == first
-    assert [p.by for p in Promotion.objects.all()] == [trainer, trainer, None]
-    with pytest.raises(promotion.GateError, match="current one already"):
+    assert [p.promoted_by for p in Promotion.objects.all()] == [trainer, trainer, None]
+    with pytest.raises(promotion.PromotionError, match="current one already"):
         promotion.promote(first, by=trainer)
 
 
-def test_what_a_person_put_aside_the_gate_does_not_promote_again(make: Make, trainer: User) -> None:
+def test_what_a_person_put_aside_is_not_promoted_again_by_itself(make: Make, trainer: User) -> None:
     first, second = reviewed(make()), reviewed(make())
     promotion.promote(first, by=trainer)
     answered(first, 0.2)
@@ -164,10 +163,10 @@ def test_a_model_that_people_find_worse_loses_to_the_one_before(make: Make) -> N
     answered(first, 0.9)
     answered(second, 0.3)
     assert list(promotion.due()) == [second]
-    tasks.follow(second)
+    tasks.follow_up_now(second)
     assert current() == first
     rolled_back = Promotion.objects.first()
-    assert rolled_back and rolled_back.by_gate and "worse" in rolled_back.why
+    assert rolled_back and rolled_back.automatic and "worse" in rolled_back.reason
     assert list(promotion.due()) == []
 
 
@@ -188,22 +187,22 @@ def test_what_a_person_made_current_stays_although_people_find_it_worse(
 
 def test_a_few_answers_are_no_news(make: Make) -> None:
     reviewed(make())
-    answered(reviewed(make()), 0.3, count=promotion.NEWS - 1)
+    answered(reviewed(make()), 0.3, count=promotion.NEW_ANSWERS - 1)
     assert list(promotion.due()) == []
 
 
-def test_people_judge_without_the_models_opinion(make: Make) -> None:
+def test_people_judge_without_the_models_prediction(make: Make) -> None:
     model = make()
     answered(model, 0.5, count=1)
     Question.objects.update(prior_shift=3.0, probability=0.95)
-    (belief,) = promotion.beliefs(model)
-    assert belief == pytest.approx(0.486, abs=0.001)
+    (posterior,) = comparison.people_posteriors(model)
+    assert posterior == pytest.approx(0.486, abs=0.001)
 
 
 def test_the_word_that_comes_second_changes_nothing(make: Make) -> None:
     slow = make()
     reviewed(Model.objects.get(pk=slow.pk))
-    promotion.promote(make(), instead=slow)
+    promotion.promote(make(), baseline=slow)
     promotion.review(slow)  # it has not heard of the other worker's verdict
     slow.refresh_from_db()
     assert not slow.current and Promotion.objects.count() == 2
@@ -213,16 +212,16 @@ def test_a_verdict_against_a_model_that_was_replaced_meanwhile_is_dropped(
     make: Make, trainer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, other, model = reviewed(make()), make(), make()
-    compare = promotion._compare
+    compare = comparison.compare
 
-    def meanwhile(model: Model, rival: Model | None) -> dict[str, object]:
-        if rival == first:
+    def meanwhile(model: Model, baseline: Model | None) -> dict[str, object]:
+        if baseline == first:
             promotion.promote(other, by=trainer)
-        return compare(model, rival)
+        return compare(model, baseline)
 
-    monkeypatch.setattr(promotion, "_compare", meanwhile)
+    monkeypatch.setattr(comparison, "compare", meanwhile)
     assert reviewed(model).verdict is None and current() == other
-    assert reviewed(model).current and verdict_on(model)["against"] == other.pk
+    assert reviewed(model).current and verdict_on(model)["baseline"] == other.pk
 
 
 @pytest.fixture
@@ -234,7 +233,7 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     yield heard
 
 
-def test_a_worker_lost_before_the_gate_or_the_loop_is_made_up_for(
+def test_what_a_worker_lost_before_the_review_or_the_feedback_left_undone_is_done(
     make: Make, woken: list[int], verdict: Callable[[str], None]
 ) -> None:
     model = make()
@@ -245,20 +244,20 @@ def test_a_worker_lost_before_the_gate_or_the_loop_is_made_up_for(
     assert woken == [model.pk] * 2
     tasks.follow_up(model.pk)
     model.refresh_from_db()
-    assert model.feedback == {"pictures": 0}
+    assert model.feedback == {"samples": 0}
     tasks.sweep()
     assert woken == [model.pk] * 2
 
 
-def test_only_the_current_clip_gives_opinions_and_all_that_draw_give_pictures(
+def test_only_the_current_clip_predicts_and_all_that_generate_give_samples(
     make: Make, verdict: Callable[[str], None], trainer: User
 ) -> None:
     first = reviewed(make("clip"))
-    Model.objects.update(feedback={"opinions": 3})
+    Model.objects.update(feedback={"predictions": 3})
     verdict("worse")
     second, candidate = reviewed(make("clip")), reviewed(make("gan"))
     assert set(feedback.due()) == {candidate}
     promotion.promote(second, by=trainer)
     assert set(feedback.due()) == {candidate, second}
-    promotion.promote(first, by=trainer)  # whose opinions have been replaced meanwhile
+    promotion.promote(first, by=trainer)  # whose predictions have been replaced meanwhile
     assert set(feedback.due()) == {candidate, first}

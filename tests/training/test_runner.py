@@ -1,4 +1,4 @@
-"""What may go wrong between a run's start and its model, with a process that goes wrong."""
+"""What may go wrong between a run's start and its model, with a child that goes wrong."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from labeling.models import Image, Project, Snapshot
-from training import machine_lock, processes, runner, runs, tasks
+from training import machine_lock, processes, run_requests, runner, runs, tasks
 from training.models import Run
 
 State = Run.State
@@ -26,20 +26,20 @@ def snapshot(bare_snapshot: Snapshot) -> Snapshot:
     return bare_snapshot
 
 
-def queue(snapshot: Snapshot, recipe: str = "diffusion", **wish: Any) -> Run:
-    return runs.create(
-        snapshot=snapshot, recipe=recipe, preset="smoke", trigger=Run.Trigger.COMMAND, **wish
+def queue(snapshot: Snapshot, recipe: str = "diffusion", **fields: Any) -> Run:
+    return run_requests.create(
+        snapshot=snapshot, recipe=recipe, preset="smoke", trigger=Run.Trigger.COMMAND, **fields
     )
 
 
-def claimed(run: Run) -> Run:
-    held = runs.claim(run_id=run.pk)
-    assert held
-    return held
+def leased(run: Run) -> Run:
+    leased = runs.acquire(run_id=run.pk)
+    assert leased
+    return leased
 
 
-def carried_out(run: Run) -> Run:
-    runner.execute(claimed(run))
+def executed(run: Run) -> Run:
+    runner.execute(leased(run))
     run.refresh_from_db()
     return run
 
@@ -61,7 +61,7 @@ def test_a_run_that_refuses_fails_at_once_with_its_sentence_and_log(
     snapshot: Snapshot, behave: Callable[[str], None]
 ) -> None:
     behave("refuse")
-    run = carried_out(queue(snapshot))
+    run = executed(queue(snapshot))
     assert run.state == State.FAILED and starts(run) == 1
     sentence, _, log = run.error.partition("\n\n")
     assert sentence == "The snapshot holds no pictures: import some."
@@ -70,14 +70,14 @@ def test_a_run_that_refuses_fails_at_once_with_its_sentence_and_log(
 
 def test_a_crash_is_tried_three_times(snapshot: Snapshot, behave: Callable[[str], None]) -> None:
     behave("crash")
-    run = carried_out(queue(snapshot))
+    run = executed(queue(snapshot))
     assert run.state == State.FAILED and starts(run) == run.attempts == 3
     assert "crashed 3 times" in run.error and "SIGSEGV" in run.error
 
 
 def test_one_crash_costs_nothing(snapshot: Snapshot, behave: Callable[[str], None]) -> None:
     behave("crash once")
-    run = carried_out(queue(snapshot))
+    run = executed(queue(snapshot))
     assert run.state == State.SUCCEEDED and run.attempts == 2
     assert run.metrics == {"r_precision@judge": 0.5, "chance": 0.1, "x": None}
 
@@ -86,14 +86,14 @@ def test_an_end_without_a_model_is_no_success(
     snapshot: Snapshot, behave: Callable[[str], None]
 ) -> None:
     behave("forget the model")
-    run = carried_out(queue(snapshot))
+    run = executed(queue(snapshot))
     assert run.state == State.FAILED and "without a model" in run.error
 
 
 def test_a_vanished_snapshot_is_named(snapshot: Snapshot, behave: Callable[[str], None]) -> None:
     behave("succeed")
     Path(snapshot.folder, "manifest.json").unlink()
-    run = carried_out(queue(snapshot))
+    run = executed(queue(snapshot))
     assert run.state == State.FAILED
     assert f"snapshot {snapshot.pk}" in run.error and "freeze another" in run.error
 
@@ -106,8 +106,8 @@ def test_a_running_run_is_cancelled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     behave(behaviour)
-    monkeypatch.setattr(processes, "PATIENCE", 0.3)
-    run = claimed(queue(snapshot))
+    monkeypatch.setattr(processes, "STOP_TIMEOUT", 0.3)
+    run = leased(queue(snapshot))
     heard: list[int] = []
 
     def cancel_at_the_third_word(run: Run) -> None:
@@ -116,7 +116,7 @@ def test_a_running_run_is_cancelled(
         if len(heard) == 3:
             runs.cancel(run=run)
 
-    runner.execute(run, tell=cancel_at_the_third_word)
+    runner.execute(run, on_progress=cancel_at_the_third_word)
     run.refresh_from_db()
     assert run.state == State.CANCELLED and run.step > 0 and run.loss and run.finished_at
     assert not left_over()
@@ -131,7 +131,7 @@ def test_a_cancelled_run_can_be_resumed(snapshot: Snapshot, behave: Callable[[st
     with pytest.raises(runs.RunError, match="ended already"):
         runs.cancel(run=run)
     runs.resume(run=run)
-    assert carried_out(run).state == State.SUCCEEDED
+    assert executed(run).state == State.SUCCEEDED
     with pytest.raises(runs.RunError, match="neither failed"):
         runs.resume(run=run)
 
@@ -146,7 +146,7 @@ def test_a_worker_told_to_stop_puts_its_run_back(
 
     run = queue(snapshot)
     with pytest.raises(SystemExit):
-        runner.execute(claimed(run), tell=stop)
+        runner.execute(leased(run), on_progress=stop)
     run.refresh_from_db()
     assert run.state == State.QUEUED
     assert not left_over()
@@ -154,14 +154,14 @@ def test_a_worker_told_to_stop_puts_its_run_back(
 
 def test_only_one_worker_gets_a_run(snapshot: Snapshot) -> None:
     run = queue(snapshot)
-    assert runs.claim(run_id=run.pk) and runs.claim(run_id=run.pk) is None
+    assert runs.acquire(run_id=run.pk) and runs.acquire(run_id=run.pk) is None
 
 
 def test_one_run_at_a_time_on_a_machine(snapshot: Snapshot, behave: Callable[[str], None]) -> None:
     behave("succeed")
     run = queue(snapshot)
-    with machine_lock.alone() as alone:
-        assert alone
+    with machine_lock.acquire() as acquired:
+        assert acquired
         tasks.train(run.pk)
     run.refresh_from_db()
     assert run.state == State.QUEUED
@@ -181,21 +181,21 @@ def test_a_lost_run_is_queued_again_and_its_old_worker_hears_of_it(
     snapshot: Snapshot, behave: Callable[[str], None]
 ) -> None:
     behave("learn for ever")
-    run = claimed(queue(snapshot))
+    run = leased(queue(snapshot))
 
     def lose_it(run: Run) -> None:
         past = timezone.now() - timedelta(seconds=1)
         Run.objects.filter(pk=run.pk).update(lease_until=past)
         assert runs.sweep() == [run.pk]
 
-    assert runner.execute(run, tell=lose_it) is None
+    assert runner.execute(run, on_progress=lose_it) is None
     run.refresh_from_db()
     assert run.state == State.QUEUED and run.lease_token == ""
     assert not left_over()
 
 
 def test_a_lost_run_that_was_to_be_cancelled_is(snapshot: Snapshot) -> None:
-    run = claimed(queue(snapshot))
+    run = leased(queue(snapshot))
     runs.cancel(run=run)
     Run.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert runs.sweep() == []
@@ -204,9 +204,9 @@ def test_a_lost_run_that_was_to_be_cancelled_is(snapshot: Snapshot) -> None:
 
 
 def test_a_run_that_loses_every_worker_fails(snapshot: Snapshot) -> None:
-    run = claimed(queue(snapshot))
+    run = leased(queue(snapshot))
     past = timezone.now() - timedelta(seconds=1)
-    Run.objects.update(lease_until=past, attempts=runs.LOST_LIMIT)
+    Run.objects.update(lease_until=past, attempts=runs.ATTEMPTS_MAX)
     assert runs.sweep() == []
     run.refresh_from_db()
     assert run.state == State.FAILED and "lost 10 times" in run.error
@@ -220,7 +220,7 @@ def test_two_workers_at_once_get_a_run_once(
 
     def work() -> None:
         start.wait()
-        won.append(runs.claim(run_id=run.pk))
+        won.append(runs.acquire(run_id=run.pk))
         connection.close()
 
     workers = [Thread(target=work) for _ in range(4)]
@@ -236,14 +236,14 @@ def test_a_full_disk_is_said(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "config.json")
 
     monkeypatch.setattr(runs, "config", full)
-    run = carried_out(queue(snapshot))
+    run = executed(queue(snapshot))
     assert run.state == State.FAILED and "The disk is full" in run.error and "resume" in run.error
 
 
 def test_a_snapshot_that_goes_while_its_run_learns_is_named(project: Project) -> None:
     """With the real process, which has read the pictures that it learns from by then."""
     slow = {"steps": 1200, "checkpoint_steps": 600, "grid_steps": 0}  # enough to be seen at it
-    run = runs.create(
+    run = run_requests.create(
         project=project, recipe="diffusion", preset="smoke", trigger="api", options=slow
     )
 
@@ -251,7 +251,7 @@ def test_a_snapshot_that_goes_while_its_run_learns_is_named(project: Project) ->
         if run.stage == "train" and run.snapshot:
             shutil.rmtree(run.snapshot.folder, ignore_errors=True)
 
-    runner.execute(claimed(run), tell=lose_the_snapshot)
+    runner.execute(leased(run), on_progress=lose_the_snapshot)
     run.refresh_from_db()
     assert run.state == State.FAILED and run.snapshot
     assert run.snapshot.folder in run.error.partition("\n\n")[0]
@@ -262,10 +262,10 @@ def test_a_run_on_a_project_freezes_a_snapshot_that_the_next_run_shares(
 ) -> None:
     behave("succeed")
     asked = [
-        runs.create(project=project, recipe=recipe, preset="smoke", trigger=Run.Trigger.API)
+        run_requests.create(project=project, recipe=recipe, preset="smoke", trigger=Run.Trigger.API)
         for recipe in ("clip", "diffusion")
     ]
-    first, second = map(carried_out, asked)
+    first, second = map(executed, asked)
     assert first.snapshot and first.snapshot == second.snapshot
     assert first.snapshot.counts["images"] == 32
 
@@ -273,8 +273,8 @@ def test_a_run_on_a_project_freezes_a_snapshot_that_the_next_run_shares(
 def test_nothing_to_freeze_is_said(db: None, behave: Callable[[str], None]) -> None:
     behave("succeed")
     empty = Project.objects.create(slug="empty", name="Empty")
-    run = runs.create(project=empty, recipe="clip", preset="smoke", trigger=Run.Trigger.API)
-    assert carried_out(run).state == State.FAILED
+    run = run_requests.create(project=empty, recipe="clip", preset="smoke", trigger=Run.Trigger.API)
+    assert executed(run).state == State.FAILED
     assert "no pictures" in run.error and not Image.objects.exists()
 
 
@@ -292,8 +292,10 @@ def test_nothing_to_freeze_is_said(db: None, behave: Callable[[str], None]) -> N
         ({"snapshot": None}, "Name a snapshot or a project"),
     ],
 )
-def test_a_wrong_wish_is_refused(snapshot: Snapshot, wrong: dict[str, object], said: str) -> None:
-    wish = {"snapshot": snapshot, "recipe": "clip", "preset": "cpu", "trigger": "api"} | wrong
+def test_a_wrong_request_is_refused(
+    snapshot: Snapshot, wrong: dict[str, object], said: str
+) -> None:
+    request = {"snapshot": snapshot, "recipe": "clip", "preset": "cpu", "trigger": "api"} | wrong
     with pytest.raises(runs.RunError, match=said):
-        runs.create(**wish)  # type: ignore[arg-type]
+        run_requests.create(**request)  # type: ignore[arg-type]
     assert not Run.objects.exists()

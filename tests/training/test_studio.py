@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.training.studio import make_model
-from training import generations, sampler_client, tasks
+from training import generation_requests, generations, sampler_client, tasks
 from training.models import Generation, Model
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def studio(live_server: LiveServer, model: Model, page: Page) -> Page:
 
 def draw_last() -> Generation:
     generation = Generation.objects.latest("created_at")
-    generations.draw(generation_id=generation.pk)
+    generations.execute(generation_id=generation.pk)
     generation.refresh_from_db()
     return generation
 
@@ -77,7 +77,7 @@ def test_a_shared_address_fills_the_form_and_draws_nothing(
     live_server: LiveServer, model: Model, page: Page
 ) -> None:
     page.goto(
-        f"{live_server.url}/draw/?kind=strip&prompt=a+frog&second_prompt=a+cat&seed=3&count=x"
+        f"{live_server.url}/draw/?kind=interpolation&prompt=a+frog&second_prompt=a+cat&seed=3&count=x"
     )
     expect(page.get_by_label("At its one end")).to_have_value("a frog")
     expect(page.get_by_label("… and at its other end")).to_have_value("a cat")
@@ -103,7 +103,7 @@ def test_the_lower_half_of_a_given_picture_is_drawn(
     page.get_by_role("radio", name="Picture 1 of the project").press("Space")
     page.get_by_role("button", name="Draw", exact=True).click()
     expect(page.get_by_role("status")).to_have_text("Waiting for a worker …")
-    assert draw_last().kind == "completion"
+    assert draw_last().kind == "inpainting"
     expect(page.get_by_role("heading", name="Completed")).to_be_visible()
     expect(page.get_by_alt_text("The picture whose upper half was given")).to_be_visible()
 
@@ -111,18 +111,18 @@ def test_the_lower_half_of_a_given_picture_is_drawn(
 def test_one_of_ones_own_pictures_is_completed(
     live_server: LiveServer, completing: Model, page: Page, tmp_path: Path
 ) -> None:
-    page.goto(f"{live_server.url}/draw/?model={completing.pk}&kind=completion")
+    page.goto(f"{live_server.url}/draw/?model={completing.pk}&kind=inpainting")
     picture = next((tmp_path / "snapshot" / "train").iterdir())
     page.get_by_label("Your picture").set_input_files(picture)
     page.get_by_role("button", name="Draw", exact=True).click()
     expect(page.get_by_role("status")).to_have_text("Waiting for a worker …")
-    assert draw_last().state == "done"
+    assert draw_last().state == "succeeded"
 
 
 def test_it_says_how_far_it_is_and_a_drawing_is_cancelled(studio: Page) -> None:
     ask_for(studio, "a frog")
     expect(studio.get_by_role("status")).to_have_text("Waiting for a worker …")
-    Generation.objects.update(state="drawing", progress=0.5)
+    Generation.objects.update(state="running", progress=0.5)
     expect(studio.get_by_role("status")).to_have_text("Drawing …")
     expect(studio.get_by_role("progressbar", name="Drawing")).to_have_js_property("value", 0.5)
     Generation.objects.update(state="queued")
@@ -141,14 +141,14 @@ def test_it_says_why_nothing_was_drawn(studio: Page) -> None:
 
 
 def test_it_says_that_the_queue_is_full(studio: Page, settings: SettingsWrapper) -> None:
-    settings.DRAW_QUEUE = 1
-    generations.request(model=Model.objects.get(), prompt="x")
+    settings.GENERATION_QUEUE_LIMIT = 1
+    generation_requests.create(model=Model.objects.get(), prompt="x")
     ask_for(studio, "a frog")
     expect(studio.get_by_role("status")).to_contain_text("The queue is full, with 1 waiting")
 
 
 def test_it_says_how_many_are_before(studio: Page) -> None:
-    generations.request(model=Model.objects.get(), prompt="x")
+    generation_requests.create(model=Model.objects.get(), prompt="x")
     ask_for(studio, "a frog")
     expect(studio.get_by_role("status")).to_have_text("One drawing is before yours …")
 

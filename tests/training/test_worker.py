@@ -11,10 +11,10 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from labeling.models import Question, Snapshot
+from labeling.models import Snapshot
 from tests.worker import Worker
 from training import tasks
-from training.models import Generation, Model, Run
+from training.models import Generation, Model, Run, Sample
 
 PATIENCE = 90.0
 State = Run.State
@@ -29,7 +29,7 @@ def wait_for(run: Run, reached: Callable[[Run], object]) -> None:
 
 
 def start(snapshot: Snapshot, recipe: str, **options: int) -> Run:
-    return tasks.start(
+    return tasks.start_run(
         snapshot=snapshot,
         recipe=recipe,
         preset="smoke",
@@ -103,20 +103,20 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     model.refresh_from_db()
     assert model.verdict and model.verdict["judges"], model.verdict
     assert model.feedback and "error" not in model.feedback, model.feedback
-    drawn = snapshot.project.images.filter(generated=True)
-    assert set(drawn.values_list("prompt", flat=True)) >= {"a circle"}
+    asked = Sample.objects.filter(generation__model=model, question__isnull=False)
+    assert "a circle" in asked.values_list("generation__prompt", flat=True)
     assert model.feedback == {
-        "pictures": drawn.count(),
-        "questions": Question.objects.filter(tile__image__in=drawn).count(),
+        "samples": asked.count(),
+        "questions": asked.values("question").distinct().count(),
     }
 
-    drawing = tasks.start_drawing(model=model, prompt="a red circle", count=2, seed=3)
+    generation = tasks.start_generation(model=model, prompt="a red circle", count=2, seed=3)
     deadline = time.monotonic() + PATIENCE
-    while drawing.state not in (Generation.State.DONE, Generation.State.FAILED):
+    while generation.state not in (Generation.State.SUCCEEDED, Generation.State.FAILED):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-        drawing.refresh_from_db()
-    assert drawing.state == Generation.State.DONE, drawing.error
-    assert [sample.seed for sample in drawing.samples.all()] == [3, 4]
-    nearest = [sample.nearest[0]["file_name"] for sample in drawing.samples.all()]
+        generation.refresh_from_db()
+    assert generation.state == Generation.State.SUCCEEDED, generation.error
+    assert [sample.seed for sample in generation.samples.all()] == [3, 4]
+    nearest = [sample.nearest[0]["file_name"] for sample in generation.samples.all()]
     assert all(Path(snapshot.folder, "train", name).is_file() for name in nearest)

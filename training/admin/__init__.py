@@ -1,4 +1,4 @@
-"""Trainers' pages inside Django's admin."""
+"""Pages of Django's admin for those who train models."""
 
 from training.admin import models, runs
 

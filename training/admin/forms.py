@@ -1,4 +1,4 @@
-"""What a trainer is asked before a run begins."""
+"""The form that starts runs."""
 
 from typing import Any
 
@@ -7,22 +7,25 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
 from labeling.models import Project, Snapshot
-from training import runs
+from training import run_requests, runs
 from training.engine.presets import PRESETS, RECIPES
-from training.models import Model, Run
+from training.models import SEED_LIMIT, Model, Run
+from training.run_requests import RunRequest
 
-RECENT = 50
-BOTH = "clip,diffusion"
+SNAPSHOTS_MAX = 50  # to choose from
+WHOLE_LOOP = "clip,diffusion"  # the two recipes that the loop needs
 
 
 class TrainForm(forms.Form):
+    """What to train on, by which recipe and preset, and with which options."""
+
     source = forms.ChoiceField(label="Learn from")
     include_generated = forms.BooleanField(
         required=False,
         label="With pictures that models drew",
         help_text="Only where a snapshot is frozen now.",
     )
-    what = forms.ChoiceField(label="Recipe, preset", initial=f"{BOTH}/cpu")
+    recipe_and_preset = forms.ChoiceField(label="Recipe, preset", initial=f"{WHOLE_LOOP}/cpu")
     clip = forms.ChoiceField(
         label="Texts read by",
         required=False,
@@ -37,64 +40,67 @@ class TrainForm(forms.Form):
         "the second takes them.",
     )
     seed = forms.IntegerField(
-        min_value=0, max_value=runs.SEED_LIMIT - 1, initial=0, help_text="The same seed repeats."
+        min_value=0, max_value=SEED_LIMIT - 1, initial=0, help_text="The same seed repeats."
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._choose("source", [("Freeze a snapshot now", _projects()), _frozen()])
-        self._choose("what", _presets())
-        self._choose("clip", [("", _usual_reader()), *_clips()])
+        self._set_choices("source", [("Freeze a snapshot now", _projects()), _frozen()])
+        self._set_choices("recipe_and_preset", _presets())
+        self._set_choices("clip", [("", _default_encoder()), *_clips()])
 
-    def _choose(self, name: str, choices: Any) -> None:
+    def _set_choices(self, name: str, choices: Any) -> None:
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
         field.choices = choices
 
-    def clean_source(self) -> runs.Wish:
-        """The project or the snapshot, as the argument that `jobs.start` calls it by."""
+    def clean_source(self) -> RunRequest:
+        """Return the chosen project or snapshot, by its name in a request."""
         kind, _, number = self.cleaned_data["source"].partition(":")
         if kind == "project":
             return {"project": Project.objects.get(pk=number)}
         return {"snapshot": Snapshot.objects.select_related("project").get(pk=number)}
 
     def clean_clip(self) -> Model | None:
+        """Return the chosen text encoder; None for the default one."""
         number = self.cleaned_data["clip"]
         return Model.objects.get(pk=number) if number else None
 
     def clean_options(self) -> dict[str, Any]:
+        """Parse `name=value`, one a line."""
         lines = self.cleaned_data["options"].splitlines()
         try:
-            return dict(runs.read_option(line) for line in lines if line.strip())
+            return dict(run_requests.parse_option(line) for line in lines if line.strip())
         except runs.RunError as error:
             raise forms.ValidationError(str(error)) from None
 
-    def wishes(self, by: AbstractBaseUser | None) -> list[runs.Wish]:
-        """What `jobs.start` is to be asked for, in this order."""
-        asked = self.cleaned_data
-        source: runs.Wish = asked["source"]
-        recipes, _, preset = asked["what"].partition("/")
-        wishes: list[runs.Wish] = [
+    def requests(self, by: AbstractBaseUser | None) -> list[RunRequest]:
+        """Return the runs to start, in order: one a recipe. The last one gets the options."""
+        data = self.cleaned_data
+        source: RunRequest = data["source"]
+        recipes, _, preset = data["recipe_and_preset"].partition("/")
+        requests: list[RunRequest] = [
             {
                 **source,
                 "recipe": recipe,
                 "preset": preset,
-                "seed": asked["seed"],
-                "include_generated": asked["include_generated"],
+                "seed": data["seed"],
+                "include_generated": data["include_generated"],
                 "trigger": Run.Trigger.ADMIN,
                 "requested_by": by,
             }
             for recipe in recipes.split(",")
         ]
-        wishes[-1] |= {"options": asked["options"], "clip": asked["clip"]}
-        return wishes
+        requests[-1] |= {"options": data["options"], "clip": data["clip"]}
+        return requests
 
 
 def _presets() -> list[tuple[str, list[tuple[str, str]]]]:
-    """A group a recipe, and one for the two that the loop needs, with the presets of both."""
+    """Return a group of choices for each recipe, and one for the whole loop."""
     shared = [name for name in PRESETS["clip"] if name in PRESETS["diffusion"]]
     both = [
-        (f"{BOTH}/{name}", f"both, {name}: {PRESETS['diffusion'][name].about}") for name in shared
+        (f"{WHOLE_LOOP}/{name}", f"both, {name}: {PRESETS['diffusion'][name].about}")
+        for name in shared
     ]
     groups = [("clip, then diffusion: the whole loop", both)]
     for recipe, about in RECIPES.items():
@@ -106,7 +112,7 @@ def _presets() -> list[tuple[str, list[tuple[str, str]]]]:
     return groups
 
 
-def _usual_reader() -> str:
+def _default_encoder() -> str:
     return settings.CLIP_MODEL or "the sentence encoder"
 
 
@@ -129,6 +135,6 @@ def _frozen() -> tuple[str, list[tuple[str, str]]]:
             f"snapshot:{s.pk}",
             f"{s}: {s.counts.get('images', '?')} pictures, {s.created_at:%d %b %H:%M}",
         )
-        for s in ready[:RECENT]
+        for s in ready[:SNAPSHOTS_MAX]
     ]
     return "Frozen before", snapshots

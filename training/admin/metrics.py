@@ -1,11 +1,11 @@
-"""The figures of a run as rows: each with its interval, and what chance and real pictures reach."""
+"""The metrics of a run as rows of a table, with intervals, chance and real images."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from training.engine.report.page import BESIDE, NOT_MERIT, WORDS
 
-REAL = {
+REAL_SUFFIXES = {  # of metrics of real images, with what is said of them
     "real": "",
     "real_training": " (those learned from)",
     "floor": "",
@@ -13,9 +13,9 @@ REAL = {
 }
 
 
-def rows(metrics: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[dict[str, str]]:
-    """A row a figure of merit, beside that of the other model."""
-    numbers, others = _numbers(metrics), _numbers(theirs)
+def rows(metrics: Mapping[str, Any], other: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return a row for each metric of merit, beside that of another model."""
+    numbers, others = _numbers(metrics), _numbers(other)
     return [
         {
             "name": words(name),
@@ -32,15 +32,16 @@ def rows(metrics: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[dict[str
 
 
 def words(name: str) -> str:
-    """A figure's name with the judge that it is by."""
+    """Return a metric's name in words, with its judge."""
     if name == "people":
-        return "what people say of its pictures"
+        return "people's answers about its pictures"
     what, _, judge = (name, "", "") if name in WORDS else name.partition("@")
-    said = WORDS.get(what, what.replace("_", " "))
-    return f"{said} by {judge}" if judge else said
+    name_in_words = WORDS.get(what, what.replace("_", " "))
+    return f"{name_in_words} by {judge}" if judge else name_in_words
 
 
 def number(value: float | None) -> str:
+    """Return a number to three digits; a dash for none."""
     if value is None:
         return "–"
     return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
@@ -60,5 +61,8 @@ def _interval(name: str, numbers: Mapping[str, float]) -> str:
 
 
 def _real(name: str, numbers: Mapping[str, float]) -> str:
-    known = {end: numbers.get(f"{name}_{end}") for end in REAL}
-    return ", ".join(f"{number(v)}{REAL[end]}" for end, v in known.items() if v is not None) or "–"
+    known = {end: numbers.get(f"{name}_{end}") for end in REAL_SUFFIXES}
+    return (
+        ", ".join(f"{number(v)}{REAL_SUFFIXES[end]}" for end, v in known.items() if v is not None)
+        or "–"
+    )

@@ -1,4 +1,4 @@
-"""Models and drawings in the admin."""
+"""Models and generations in the admin."""
 
 from typing import Any
 
@@ -13,20 +13,20 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from labeling.admin.base import RecordAdmin
-from training import promotion, runs, tasks
+from training import generators, promotion, tasks
 from training.admin import promotions
 from training.models import Generation, Model
 
 
 @admin.register(Model)
 class ModelAdmin(RecordAdmin[Model]):
-    """What the gate says of a model; a person may make any of them the current one."""
+    """A model with the verdict on it; a person may make any model the current one."""
 
-    list_display = ["__str__", "project", "place_and_why", "gave_back", "made"]
+    list_display = ["__str__", "project", "standing_and_reason", "feedback_given", "created"]
     list_filter = ["recipe", "current", "project"]
     list_select_related = ["project", "run"]
-    fields = ["project", "recipe", "place", "its_run", "gave_back", "folder", "created_at"]
-    readonly_fields = ["place", "its_run", "gave_back"]
+    fields = ["project", "recipe", "standing", "run_link", "feedback_given", "folder", "created_at"]
+    readonly_fields = ["standing", "run_link", "feedback_given"]
 
     class Media:
         css = {"all": ["staff/run.css"]}
@@ -46,11 +46,12 @@ class ModelAdmin(RecordAdmin[Model]):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         model = self.get_object(request, object_id)
-        verdict = promotions.shown(model, request.user) if model else None
+        """Show the verdict below the model's fields."""
+        verdict = promotions.verdict(model, request.user) if model else None
         return super().change_view(request, object_id, form_url, {"verdict": verdict})
 
     def promote(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """One click: roll back to it, or overrule the gate."""
+        """Make a model the current one: roll back to it, or overrule its comparison."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not isinstance(request.user, User) or not request.user.has_perm("training.change_model"):
@@ -58,47 +59,54 @@ class ModelAdmin(RecordAdmin[Model]):
         model = get_object_or_404(Model.objects.select_related("project"), pk=pk)
         try:
             tasks.promote(model=model, by=request.user)
-        except promotion.GateError as error:
+        except promotion.PromotionError as error:
             self.message_user(request, str(error), messages.WARNING)
         else:
             self.message_user(request, f"The current one is {model} now.", messages.SUCCESS)
         return redirect("admin:training_run_change", model.run_id)
 
-    @admin.display(description="place", ordering="current")
-    def place(self, model: Model) -> str:
+    @admin.display(description="standing", ordering="current")
+    def standing(self, model: Model) -> str:
+        """Whether it is current, was so, or is a candidate."""
         return promotions.standing(model)
 
-    @admin.display(description="place", ordering="current")
-    def place_and_why(self, model: Model) -> SafeString:
-        why = (model.verdict or {}).get("why", "")
-        return format_html("<strong>{}</strong><br>{}", promotions.standing(model), why)
+    @admin.display(description="standing", ordering="current")
+    def standing_and_reason(self, model: Model) -> SafeString:
+        """Its standing with the verdict's sentence."""
+        reason = (model.verdict or {}).get("why", "")
+        return format_html("<strong>{}</strong><br>{}", promotions.standing(model), reason)
 
-    @admin.display(description="made", ordering="created_at")
-    def made(self, model: Model) -> str:
+    @admin.display(description="created", ordering="created_at")
+    def created(self, model: Model) -> str:
+        """When its run ended, to the minute."""
         return f"{model.created_at:%d %b %H:%M}"
 
     @admin.display(description="run")
-    def its_run(self, model: Model) -> SafeString:
+    def run_link(self, model: Model) -> SafeString:
+        """A link to the run that produced it."""
         address = reverse("admin:training_run_change", args=[model.run_id])
         return format_html('<a href="{}">{}</a>', address, model.run)
 
     @admin.display(description="back to the loop")
-    def gave_back(self, model: Model) -> str:
+    def feedback_given(self, model: Model) -> str:
+        """How many predictions, samples and questions it gave back."""
         if model.feedback is None:
-            opines = model.current or runs.draws(model.recipe)
-            return "not yet" if opines else "nothing: it is not the current one"
+            is_due = model.current or generators.generates(model.recipe)
+            return "not yet" if is_due else "nothing: it is not the current one"
         return ", ".join(f"{value} {name}" for name, value in model.feedback.items())
 
 
 @admin.register(Generation)
 class GenerationAdmin(RecordAdmin[Generation]):
-    list_display = ["__str__", "pictures", "model", "state", "requested_by", "created_at"]
+    """Requests for samples, with their samples."""
+
+    list_display = ["__str__", "sample_images", "model", "state", "requested_by", "created_at"]
     list_filter = ["state", "model__project"]
     list_select_related = ["model", "requested_by"]
     search_fields = ["prompt"]
     list_per_page = 25
-    fields = ["prompt", "pictures", "model", "state", "error", "count", "seed", "guidance"]
-    readonly_fields = ["pictures"]
+    fields = ["prompt", "sample_images", "model", "state", "error", "count", "seed", "guidance"]
+    readonly_fields = ["sample_images"]
 
     class Media:
         css = {"all": ["staff/run.css"]}
@@ -106,13 +114,14 @@ class GenerationAdmin(RecordAdmin[Generation]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Generation]:
         return super().get_queryset(request).prefetch_related("samples")
 
-    @admin.display(description="pictures")
-    def pictures(self, generation: Generation) -> SafeString:
+    @admin.display(description="samples")
+    def sample_images(self, generation: Generation) -> SafeString:
+        """The samples side by side."""
         images = format_html_join(
             "",
             '<img src="{}" alt="" width="64" height="64" loading="lazy">',
             (
-                (reverse("generation_picture", args=[generation.pk, number]),)
+                (reverse("generation_sample", args=[generation.pk, number]),)
                 for number in range(1, len(generation.samples.all()) + 1)
             ),
         )

@@ -1,4 +1,4 @@
-"""What the gate says of a model, as its pages show it: a sentence, judges with bars, history."""
+"""The verdict on a model as its pages show it: a sentence, judges with bars, history."""
 
 from typing import Any
 
@@ -10,31 +10,31 @@ from training import promotion
 from training.admin import metrics
 from training.models import Model, Promotion
 
-REMEMBERED = 10
-WIDTH, HEIGHT, EDGE = 160, 18, 6
+HISTORY_MAX = 10  # promotions of the recipe
+WIDTH, HEIGHT, EDGE = 160, 18, 6  # of a bar, in CSS pixels
 
 
-def shown(model: Model, viewer: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
-    """The context of `admin/training/verdict.html`."""
-    verdict = model.verdict or {}
-    against = Model.objects.filter(pk=verdict.get("against") or 0).first()
-    may = viewer.has_perm("training.change_model")  # type: ignore[union-attr]
+def verdict(model: Model, viewer: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
+    """Return the context of `admin/training/verdict.html`."""
+    stored = model.verdict or {}
+    baseline = Model.objects.filter(pk=stored.get("baseline") or 0).first()
+    may_promote = viewer.has_perm("training.change_model")  # type: ignore[union-attr]
     return {
         "model": model,
         "standing": standing(model),
-        "why": verdict.get("why", ""),
-        "against": against,
-        "judges": [_judge(judge) for judge in verdict.get("judges", [])],
-        "answers": verdict.get("answers", 0),
+        "reason": stored.get("why", ""),
+        "baseline": baseline,
+        "judges": [_judge(judge) for judge in stored.get("judges", [])],
+        "answers": stored.get("answers", 0),
         "history": _history(model),
-        "previous": promotion.rival_of(model) if model.current and may else None,
+        "previous": promotion.baseline_of(model) if model.current and may_promote else None,
         "was_current": model.promotions.exists(),
-        "may_promote": may,
+        "may_promote": may_promote,
     }
 
 
 def standing(model: Model) -> str:
-    """The model's place in a few words."""
+    """Return in a few words whether a model is current, was so, or is a candidate."""
     if model.current:
         return "current"
     if model.reviewed_at is None:
@@ -42,18 +42,19 @@ def standing(model: Model) -> str:
     return "was current" if model.promotions.exists() else "candidate, not promoted"
 
 
-def who(row: Promotion) -> str:
-    if row.by_gate:
-        return "the gate"
-    return str(row.by) if row.by else "somebody who has left"
+def decided_by(promotion: Promotion) -> str:
+    """Return who made the model current: a person, or the comparison."""
+    if promotion.automatic:
+        return "comparison"
+    return str(promotion.promoted_by) if promotion.promoted_by else "somebody who has left"
 
 
 def _history(model: Model) -> list[dict[str, Any]]:
-    """Who became the current one of the recipe, when, and by whom: the newest first."""
+    """Return the last promotions of the recipe, the newest first."""
     siblings = Promotion.objects.filter(model__project=model.project_id, model__recipe=model.recipe)
     return [
-        {"promotion": row, "who": who(row)}
-        for row in siblings.select_related("model", "by")[:REMEMBERED]
+        {"promotion": row, "decided_by": decided_by(row)}
+        for row in siblings.select_related("model", "promoted_by")[:HISTORY_MAX]
     ]
 
 
@@ -72,7 +73,7 @@ def _judge(judge: dict[str, Any]) -> dict[str, Any]:
 
 
 def _bar(judge: dict[str, Any]) -> SafeString | str:
-    """The interval of the difference about 0, right of which is better; shaded: still no worse."""
+    """Draw the interval of the difference about 0; right is better, the shaded part no worse."""
     values = [judge.get(name) for name in ("difference", "low", "high", "margin")]
     if any(value is None for value in values):
         return ""

@@ -1,4 +1,4 @@
-"""What is shown of a run: sentences, figures and pictures, for its page and its poll."""
+"""What the page of a run shows: sentences, numbers and sample grids."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from training.engine import progress
 from training.models import Model, Run
 
 LOG_LINES = 30
-DOUBT = 0.05
+DOUBT = 0.05  # a belief this near to 0 or 1 is certain
 STAGES = {
     "": "starting",
     "freeze": "freezing a snapshot",
@@ -25,13 +25,13 @@ STAGES = {
 
 
 def live(run: Run) -> dict[str, Any]:
-    """What changes while a run goes on."""
+    """Return what changes while a run goes on."""
     folder = Path(run.folder) if run.folder else None
     return {
         "state": run.state,
         "ended": run.state in runs.ENDED,
-        "page": version(run),
-        "over": over(run),
+        "version": version(run),
+        "finished": finished(run),
         "headline": headline(run),
         "details": details(run),
         "fraction": fraction(run),
@@ -42,19 +42,19 @@ def live(run: Run) -> dict[str, Any]:
 
 
 def version(run: Run) -> str:
-    """Changes where the page has to be made anew, and not only what `live` tells."""
+    """Return a string that changes where the page has to be reloaded."""
     reviewed = run.model.reviewed_at if hasattr(run, "model") else None
     return f"{run.state in runs.ENDED} {run.snapshot_id} {reviewed}"
 
 
-def over(run: Run) -> bool:
-    """Whether nothing is to be waited for any more, the judges of its model included."""
-    judged = not hasattr(run, "model") or run.model.reviewed_at is not None
-    return run.state in runs.ENDED and judged
+def finished(run: Run) -> bool:
+    """Return whether nothing will change by itself any more, the verdict on its model included."""
+    reviewed = not hasattr(run, "model") or run.model.reviewed_at is not None
+    return run.state in runs.ENDED and reviewed
 
 
 def headline(run: Run) -> str:
-    """The run's state as a sentence."""
+    """Return the run's state as a sentence."""
     if run.state == Run.State.QUEUED:
         return f"Queued: {_ahead(run)}"
     if run.state == Run.State.RUNNING:
@@ -69,7 +69,7 @@ def headline(run: Run) -> str:
 
 
 def details(run: Run) -> str:
-    """Steps, speed and time left, as far as they are known."""
+    """Return steps, speed and time left, as far as they are known."""
     words = []
     if run.steps:
         words.append(f"step {run.step:,} of {run.steps:,}")
@@ -85,25 +85,28 @@ def details(run: Run) -> str:
 
 
 def fraction(run: Run) -> float | None:
+    """Return the share of the steps that are done; None before it is known."""
     if run.state == Run.State.SUCCEEDED:
         return 1.0
     return min(1.0, run.step / run.steps) if run.steps else None
 
 
 def duration(run: Run) -> str:
+    """Return how long the run took, or has taken so far; empty before it started."""
     if not run.started_at:
         return ""
     return seconds(((run.finished_at or timezone.now()) - run.started_at).total_seconds())
 
 
 def seconds(value: float) -> str:
+    """Return seconds in the unit that suits them."""
     if value < 90:
         return f"{value:.0f} s"
     return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
 
 
 def sample_urls(run: Run) -> list[dict[str, Any]]:
-    """The sample grids, newest first."""
+    """Return step and address of each sample grid, newest first."""
     names = progress.samples(Path(run.folder)) if run.folder else []
     return [
         {
@@ -116,27 +119,27 @@ def sample_urls(run: Run) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=64)
 def certainty(folder: str) -> str:
-    """How much of what a snapshot believes of its pictures' concepts is certain."""
-    beliefs = [
+    """Return which share of a snapshot's concept probabilities is certain, as a sentence."""
+    probabilities = [
         probability
         for split in ("train", "test")
         for row in snapshots.read_rows(Path(folder), split)
         for probability in row["concepts"].values()
     ]
-    certain = sum(not DOUBT < probability < 1 - DOUBT for probability in beliefs)
-    if not beliefs:
+    certain = sum(not DOUBT < probability < 1 - DOUBT for probability in probabilities)
+    if not probabilities:
         return "no concepts"
-    share = f"{certain / len(beliefs):.0%} of {len(beliefs):,} beliefs about concepts"
+    share = f"{certain / len(probabilities):.0%} of {len(probabilities):,} beliefs about concepts"
     return f"{share} are surer than 95%"
 
 
-def wanted(run: Run) -> str:
-    """What was asked for in place of the preset's values."""
+def options(run: Run) -> str:
+    """Return the options that replace values of the preset."""
     return ", ".join(f"{name} = {value}" for name, value in run.options.items())
 
 
 def compared(run: Run) -> Model | None:
-    """The model that the run's own is shown beside: the current one, else the one before."""
+    """Return the model to show the run's own beside: the current one, else the one before."""
     others = Model.objects.filter(project=run.project, recipe=run.recipe).exclude(run=run)
     return others.filter(current=True).first() or others.filter(run__lt=run.pk).first()
 

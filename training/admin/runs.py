@@ -1,6 +1,7 @@
 """Runs in the admin: start, watch, cancel, resume, compare."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from labeling.admin.base import QuickAdmin
-from training import runs, tasks
+from training import generators, runs, tasks
 from training.admin import metrics, promotions, report
 from training.admin.forms import TrainForm
 from training.engine import progress
@@ -34,9 +35,17 @@ SANDBOX = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'
 
 @admin.register(Run)
 class RunAdmin(QuickAdmin[Run]):
-    """Rows are made by `jobs.start` and changed by workers: here they are watched and told."""
+    """Runs to start, watch, cancel and resume; workers write their rows."""
 
-    list_display = ["__str__", "project", "preset", "how_far", "loss_now", "began", "took"]
+    list_display = [
+        "__str__",
+        "project",
+        "preset",
+        "state_and_progress",
+        "loss_now",
+        "requested",
+        "duration",
+    ]
     list_filter = ["state", "recipe", "project", "trigger"]
     list_select_related = ["project"]
     search_fields = ["project__name", "recipe", "error"]
@@ -69,7 +78,8 @@ class RunAdmin(QuickAdmin[Run]):
             shutil.rmtree(folder, ignore_errors=True)
 
     @admin.display(description="state")
-    def how_far(self, run: Run) -> SafeString:
+    def state_and_progress(self, run: Run) -> SafeString:
+        """The state, with a bar while it runs."""
         fraction = report.fraction(run)
         bar = (
             format_html('<progress class="run-bar" max="1" value="{}"></progress>', fraction)
@@ -82,20 +92,23 @@ class RunAdmin(QuickAdmin[Run]):
 
     @admin.display(description="loss", ordering="loss")
     def loss_now(self, run: Run) -> str:
+        """The last loss."""
         return "–" if run.loss is None else f"{run.loss:.3f}"
 
-    @admin.display(description="asked for", ordering="created_at")
-    def began(self, run: Run) -> str:
+    @admin.display(description="requested", ordering="created_at")
+    def requested(self, run: Run) -> str:
+        """When it was requested, to the minute."""
         return f"{run.created_at:%d %b %H:%M}"
 
-    @admin.display(description="took")
-    def took(self, run: Run) -> str:
+    @admin.display(description="duration")
+    def duration(self, run: Run) -> str:
+        """How long it took, or has taken so far."""
         return report.duration(run) or "–"
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """The page that freezes and trains."""
+        """Show the form that starts runs; start them."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = TrainForm(request.POST or None, initial=_initial(request))
@@ -112,9 +125,9 @@ class RunAdmin(QuickAdmin[Run]):
     def _start(self, request: HttpRequest, form: TrainForm) -> HttpResponse:
         started = []
         by = request.user if request.user.is_authenticated else None
-        for wish in form.wishes(by):
+        for run_request in form.requests(by):
             try:
-                run = tasks.start(**wish)
+                run = tasks.start_run(**run_request)
             except runs.RunError as error:
                 self.message_user(request, str(error), messages.ERROR)
                 break
@@ -132,7 +145,7 @@ class RunAdmin(QuickAdmin[Run]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The run's own page."""
+        """Show the run's page."""
         run = self.get_object(request, object_id)
         if run is None:
             self.message_user(request, "There is no such run.", messages.WARNING)
@@ -142,32 +155,34 @@ class RunAdmin(QuickAdmin[Run]):
             **self.admin_site.each_context(request),
             "title": f"Run: {run}",
             "opts": self.opts,
-            **_shown(run, request),
+            **_page_context(run, request),
             "may_train": self.has_add_permission(request),
             "has_delete_permission": self.has_delete_permission(request, run),
         }
         return TemplateResponse(request, "admin/training/run/page.html", context)
 
     def live(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What the page asks for every other second."""
+        """Return as JSON what changes while the run goes on."""
         return JsonResponse(
             report.live(self._run(request, pk)), headers={"Cache-Control": "no-store"}
         )
 
     def sample(self, request: HttpRequest, pk: int, name: str) -> FileResponse:
+        """Return a sample grid of the run's folder."""
         run = self._run(request, pk)
         if not (run.folder and progress.SAMPLE.fullmatch(name)):
             raise Http404("There is no such picture.")
         return _file(Path(run.folder) / "samples" / name, "image/png")
 
     def log(self, request: HttpRequest, pk: int) -> FileResponse:
+        """Return the whole log."""
         run = self._run(request, pk)
         if not run.folder:
             raise Http404("There is no log yet.")
         return _file(Path(run.folder) / "log.txt", "text/plain; charset=utf-8")
 
     def report(self, request: HttpRequest, pk: int) -> FileResponse:
-        """The run's own page; it may do nothing here, whoever wrote into the run's folder."""
+        """Return the run's report, sandboxed: anyone may have written into the run's folder."""
         run = self._run(request, pk)
         if not run.folder:
             raise Http404("There is no report yet.")
@@ -176,23 +191,28 @@ class RunAdmin(QuickAdmin[Run]):
         return response
 
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._told(request, pk, runs.cancel, "It stops.")
+        """Cancel a run."""
+        return self._change_state(request, pk, runs.cancel, "It stops.")
 
     def resume(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._told(request, pk, tasks.resume, "It is queued and goes on where it stopped.")
+        """Queue an ended run again."""
+        message = "It is queued and goes on where it stopped."
+        return self._change_state(request, pk, tasks.resume_run, message)
 
-    def _told(self, request: HttpRequest, pk: int, tell: Any, said: str) -> HttpResponse:
+    def _change_state(
+        self, request: HttpRequest, pk: int, change: Callable[..., None], message: str
+    ) -> HttpResponse:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not self.has_add_permission(request):
             raise PermissionDenied
         run = self._run(request, pk)
         try:
-            tell(run=run)
+            change(run=run)
         except runs.RunError as error:
             self.message_user(request, str(error), messages.WARNING)
         else:
-            self.message_user(request, said, messages.SUCCESS)
+            self.message_user(request, message, messages.SUCCESS)
         return redirect("admin:training_run_change", run.pk)
 
     def _run(self, request: HttpRequest, pk: int) -> Run:
@@ -205,32 +225,32 @@ class RunAdmin(QuickAdmin[Run]):
             raise PermissionDenied
 
 
-def _shown(run: Run, request: HttpRequest) -> dict[str, Any]:
-    """What the page says of the run, of its model, and of the one that it is held against."""
+def _page_context(run: Run, request: HttpRequest) -> dict[str, Any]:
+    """Return what the page shows of the run, of its model, and of another beside it."""
     model, other = getattr(run, "model", None), report.compared(run)
     folder = Path(run.folder)
     prompts = progress.prompts(folder) if run.folder else []
-    theirs = progress.prompts(Path(other.run.folder)) if other and other.run.folder else []
+    other_prompts = progress.prompts(Path(other.run.folder)) if other and other.run.folder else []
     return {
         "run": run,
         "live": report.live(run),
-        "draws": runs.draws(run.recipe),
-        "wanted": report.wanted(run),
+        "generates": generators.generates(run.recipe),
+        "options": report.options(run),
         "certainty": report.certainty(run.snapshot.folder) if run.snapshot else "",
         "model": model,
-        "verdict": promotions.shown(model, request.user) if model else None,
+        "verdict": promotions.verdict(model, request.user) if model else None,
         "has_report": bool(run.folder) and (folder / REPORT).is_file(),
         "other": other,
         "other_samples": report.sample_urls(other.run)[:1] if other else [],
         "metrics": metrics.rows(run.metrics, other.run.metrics if other else {}),
         "prompts": prompts,
-        "other_prompts": theirs if theirs != prompts else [],
+        "other_prompts": other_prompts if other_prompts != prompts else [],
         "error": run.error.partition("\n\n")[0],
     }
 
 
 def _initial(request: HttpRequest) -> dict[str, str]:
-    """`?project=1` or `?snapshot=3` chooses what to learn from."""
+    """Choose what to train on by `?project=1` or `?snapshot=3`."""
     for kind in ("snapshot", "project"):
         if number := request.GET.get(kind):
             return {"source": f"{kind}:{number}"}

@@ -1,1 +1,1 @@
-"""Runs, models and drawings over HTTP."""
+"""Runs, models and generations over HTTP."""

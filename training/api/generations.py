@@ -1,4 +1,4 @@
-"""Drawings over HTTP: anyone may wish for pictures, a worker draws them."""
+"""Generations over HTTP: anyone may request samples, a worker generates them."""
 
 import secrets
 from collections.abc import Mapping
@@ -17,21 +17,22 @@ from rest_framework.views import APIView
 
 from labeling.api.parsers import BoundedJSONParser
 from labeling.api.serializers import ErrorOut
-from training import generation_limits, generations, tasks
+from training import generation_requests, sample_questions, tasks
 from training.api.errors import BusyError, ConflictError, InvalidError
-from training.api.generation_requests import PictureParser, WishSerializer
+from training.api.generation_requests import GenerationRequestSerializer, SourceImageParser
+from training.generation_requests import UNFINISHED, GenerationError, QueueFullError
 from training.models import Generation, Sample
 
-SESSION_KEY = "studio"  # of what a visitor's drawings are known by
-HISTORY = 12  # drawings
+SESSION_KEY = "studio"  # under which a session keeps its visitor's key
+HISTORY_MAX = 12  # generations
 
 State = Generation.State
 
 
-class WishThrottle(UserRateThrottle):
-    """A drawing costs seconds of a processor: some a minute for each user or address."""
+class GenerationThrottle(UserRateThrottle):
+    """Each user or address may request some a minute: a request costs seconds of a processor."""
 
-    scope = "draw"
+    scope = "generate"
     rate = "30/minute"
 
 
@@ -40,9 +41,9 @@ class MayAsk(BasePermission):
         return request.user.is_active and request.user.has_perm("labeling.add_question")
 
 
-class PictureSerializer(serializers.ModelSerializer[Sample]):
+class SampleSerializer(serializers.ModelSerializer[Sample]):
     url = serializers.SerializerMethodField()
-    nearest_url = serializers.SerializerMethodField(help_text="The most alike training picture.")
+    nearest_url = serializers.SerializerMethodField(help_text="The nearest training image.")
     nearest_distance = serializers.SerializerMethodField()
     asked = serializers.SerializerMethodField(help_text="Whether people are asked about it.")
 
@@ -51,7 +52,7 @@ class PictureSerializer(serializers.ModelSerializer[Sample]):
         fields = ["seed", "url", "nearest_url", "nearest_distance", "asked"]
 
     def get_url(self, sample: Sample) -> str:
-        return reverse("generation_picture", args=[sample.generation_id, self._number(sample)])
+        return reverse("generation_sample", args=[sample.generation_id, self._number(sample)])
 
     def get_nearest_url(self, sample: Sample) -> str | None:
         if not sample.nearest:
@@ -62,16 +63,18 @@ class PictureSerializer(serializers.ModelSerializer[Sample]):
         return sample.nearest[0].get("distance") if sample.nearest else None
 
     def get_asked(self, sample: Sample) -> bool:
-        return sample.image_id is not None
+        return sample.question_id is not None
 
     def _number(self, sample: Sample) -> int:
         return list(sample.generation.samples.all()).index(sample) + 1
 
 
 class GenerationSerializer(serializers.ModelSerializer[Generation]):
-    pictures = PictureSerializer(source="samples", many=True, read_only=True)
-    ahead = serializers.SerializerMethodField(help_text="How many wishes are drawn before it.")
-    given_url = serializers.SerializerMethodField(help_text="The picture to be completed.")
+    samples = SampleSerializer(many=True, read_only=True)
+    ahead = serializers.SerializerMethodField(
+        help_text="How many unfinished requests are before it."
+    )
+    source_image_url = serializers.SerializerMethodField(help_text="The image to inpaint.")
     may_cancel = serializers.SerializerMethodField(help_text="Whether you may cancel it, now.")
 
     class Meta:
@@ -86,67 +89,69 @@ class GenerationSerializer(serializers.ModelSerializer[Generation]):
             "seed",
             "second_seed",
             "guidance",
-            "given_url",
+            "source_image_url",
             "state",
             "progress",
             "error",
             "ahead",
             "may_cancel",
-            "pictures",
+            "samples",
             "created_at",
         ]
 
     def get_ahead(self, generation: Generation) -> int:
         if generation.state != State.QUEUED:
             return 0
-        waiting = Generation.objects.filter(state__in=[State.QUEUED, State.DRAWING])
-        return waiting.filter(created_at__lt=generation.created_at).count()
+        unfinished = Generation.objects.filter(state__in=UNFINISHED)
+        return unfinished.filter(created_at__lt=generation.created_at).count()
 
-    def get_given_url(self, generation: Generation) -> str | None:
-        return reverse("generation_given", args=[generation.pk]) if generation.given else None
+    def get_source_image_url(self, generation: Generation) -> str | None:
+        if not generation.source_image:
+            return None
+        return reverse("generation_source_image", args=[generation.pk])
 
     def get_may_cancel(self, generation: Generation) -> bool:
-        waits = generation.state in (State.QUEUED, State.DRAWING)
-        return waits and not generation.cancel_requested and _is_own(self.context, generation)
+        unfinished = generation.state in UNFINISHED
+        return unfinished and not generation.cancel_requested and _is_own(self.context, generation)
 
 
 class Generations(APIView):
     permission_classes = [AllowAny]
-    parser_classes = [BoundedJSONParser, PictureParser]
+    parser_classes = [BoundedJSONParser, SourceImageParser]
 
     def get_throttles(self) -> list[BaseThrottle]:
-        return [WishThrottle()] if self.request.method == "POST" else []
+        return [GenerationThrottle()] if self.request.method == "POST" else []
 
     @extend_schema(responses={200: GenerationSerializer(many=True)})
     def get(self, request: Request) -> Response:
-        """Your own last drawings, the newest first."""
-        own = _own(request).prefetch_related("samples__generation__samples")[:HISTORY]
+        """Your own last generations, the newest first."""
+        own = _own(request).prefetch_related("samples__generation__samples")[:HISTORY_MAX]
         return Response(GenerationSerializer(own, many=True, context={"request": request}).data)
 
     @extend_schema(
-        request=WishSerializer,
+        request=GenerationRequestSerializer,
         responses={201: GenerationSerializer, (400, 413, 429): ErrorOut},
     )
     def post(self, request: Request) -> Response:
-        """Wish for pictures; look at the drawing until its state is done."""
-        wish = WishSerializer(data=request.data)
-        wish.is_valid(raise_exception=True)
+        """Request samples; look at the generation until its state is succeeded."""
+        serializer = GenerationRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         user = request.user if request.user.is_authenticated else None
-        visitor = "" if user else _welcome(request)
+        visitor = "" if user else _visitor_key(request)
         try:
-            generation = tasks.start_drawing(
-                requested_by=user, visitor=visitor, **wish.validated_data
+            generation = tasks.start_generation(
+                requested_by=user, visitor=visitor, **serializer.validated_data
             )
-        except generation_limits.QueueFullError as error:
+        except QueueFullError as error:
             raise BusyError(str(error)) from None
-        except generation_limits.DrawingError as error:
+        except GenerationError as error:
             raise InvalidError(str(error)) from None
-        said = GenerationSerializer(generation, context={"request": request})
-        return Response(said.data, status=status.HTTP_201_CREATED)
+        response = GenerationSerializer(generation, context={"request": request})
+        return Response(response.data, status=status.HTTP_201_CREATED)
 
 
 class GenerationDetail(generics.RetrieveAPIView[Generation]):
-    """A drawing's state, and its pictures once they are there."""
+    """A generation's state, and its samples once they are there."""
 
     permission_classes = [AllowAny]
     queryset = Generation.objects.prefetch_related("samples__generation__samples")
@@ -160,13 +165,13 @@ class Cancel(generics.GenericAPIView[Generation]):
 
     @extend_schema(request=None, responses={200: GenerationSerializer, (403, 404, 409): ErrorOut})
     def post(self, request: Request, pk: object) -> Response:
-        """Cancel a drawing of your own; staff may cancel anybody's."""
+        """Cancel a generation of your own; staff may cancel anybody's."""
         generation = self.get_object()
         if not _is_own({"request": request}, generation):
-            raise PermissionDenied("This drawing is somebody else's.")
+            raise PermissionDenied("This generation is somebody else's.")
         try:
-            generations.cancel(generation=generation)
-        except generation_limits.DrawingError as error:
+            generation_requests.cancel(generation=generation)
+        except GenerationError as error:
             raise ConflictError(str(error)) from None
         return Response(self.get_serializer(self.get_object()).data)
 
@@ -183,16 +188,16 @@ class Ask(generics.GenericAPIView[Generation]):
         },
     )
     def post(self, request: Request, pk: object) -> Response:
-        """Ask people whether the pictures show what they were drawn from."""
+        """Ask people whether the samples show what they were generated from."""
         try:
-            asked = generations.ask_about(generation=self.get_object())
+            new_questions = sample_questions.ask(generation=self.get_object())
         except ValueError as error:
             raise ConflictError(str(error)) from None
-        return Response({"questions": asked})
+        return Response({"questions": new_questions})
 
 
 def _own(request: Request) -> QuerySet[Generation]:
-    """The drawings of a user, or of a visitor's session."""
+    """Return the generations of a user, or of a visitor's session."""
     if request.user.is_authenticated:
         return Generation.objects.filter(requested_by=request.user.pk)
     visitor = request._request.session.get(SESSION_KEY)
@@ -206,8 +211,8 @@ def _is_own(context: Mapping[str, Any], generation: Generation) -> bool:
     return _own(request).filter(pk=generation.pk).exists()
 
 
-def _welcome(request: Request) -> str:
-    """What a visitor's drawings are known by, from now on."""
+def _visitor_key(request: Request) -> str:
+    """Return the key of a visitor's session; give it one if it has none."""
     session = request._request.session
     if SESSION_KEY not in session:
         session[SESSION_KEY] = secrets.token_hex(16)

@@ -63,10 +63,10 @@ class Promote(generics.GenericAPIView[Model]):
 
     @extend_schema(request=None, responses={200: ModelSerializer, (403, 404, 409): ErrorOut})
     def post(self, request: Request, pk: int) -> Response:
-        """Make a model the current one of its recipe: roll back, or overrule the gate."""
+        """Make a model the current one of its recipe: roll back, or overrule its comparison."""
         assert isinstance(request.user, User)  # which the permission asks for
         try:
             tasks.promote(model=self.get_object(), by=request.user)
-        except promotion.GateError as error:
+        except promotion.PromotionError as error:
             raise ConflictError(str(error)) from None
         return Response(ModelSerializer(self.get_object()).data)

@@ -18,7 +18,7 @@ from labeling.models import Project, Snapshot
 from training import runs, tasks
 from training.api.errors import ConflictError, InvalidError
 from training.engine import progress
-from training.models import Model, Run
+from training.models import SEED_LIMIT, Model, Run
 
 
 class MayTrain(BasePermission):
@@ -73,7 +73,7 @@ class RunDetailSerializer(RunSerializer):
 
 
 class StartSerializer(serializers.Serializer[Any]):
-    """What to learn from (a snapshot, or a project, of which one is frozen), and how."""
+    """What to train on (a snapshot, or a project, of which one is frozen), and how."""
 
     snapshot = serializers.PrimaryKeyRelatedField(
         queryset=Snapshot.objects.select_related("project"), required=False
@@ -89,9 +89,9 @@ class StartSerializer(serializers.Serializer[Any]):
         queryset=Model.objects.filter(recipe="clip"),
         required=False,
         allow_null=True,
-        help_text="The clip model that reads its texts; none: a frozen sentence encoder.",
+        help_text="The clip model that encodes its texts; none: a frozen sentence encoder.",
     )
-    seed = serializers.IntegerField(min_value=0, max_value=runs.SEED_LIMIT - 1, default=0)
+    seed = serializers.IntegerField(min_value=0, max_value=SEED_LIMIT - 1, default=0)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("snapshot" in attrs) == ("project" in attrs):
@@ -119,12 +119,12 @@ class RunList(generics.ListAPIView[Run]):
 
     @extend_schema(request=StartSerializer, responses={201: RunSerializer, (400, 403): ErrorOut})
     def post(self, request: Request) -> Response:
-        """Queue a run; a worker carries it out."""
-        asked = StartSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        """Queue a run; a worker executes it."""
+        start = StartSerializer(data=request.data)
+        start.is_valid(raise_exception=True)
         try:
-            run = tasks.start(
-                trigger=Run.Trigger.API, requested_by=user(request), **asked.validated_data
+            run = tasks.start_run(
+                trigger=Run.Trigger.API, requested_by=user(request), **start.validated_data
             )
         except runs.RunError as error:
             raise InvalidError(str(error)) from None
@@ -138,37 +138,41 @@ class RunDetail(generics.RetrieveAPIView[Run]):
     serializer_class = RunDetailSerializer
 
 
-class Told(generics.GenericAPIView[Run]):
-    """What a run can be told."""
+class StateChange(generics.GenericAPIView[Run]):
+    """Change a run's state."""
 
     permission_classes = [IsAdminUser, MayTrain]
     queryset = Run.objects.select_related("project")
     serializer_class = RunSerializer
 
-    def tell(self, what: Callable[..., None]) -> Response:
+    def apply(self, change: Callable[..., None]) -> Response:
+        """Change the state and return the run; 409 where its state does not allow it."""
         try:
-            what(run=self.get_object())
+            change(run=self.get_object())
         except runs.RunError as error:
             raise ConflictError(str(error)) from None
         return Response(RunSerializer(self.get_object()).data)
 
 
-_TOLD = extend_schema(request=None, responses={200: RunSerializer, (403, 404, 409): ErrorOut})
+_STATE_CHANGE = extend_schema(
+    request=None, responses={200: RunSerializer, (403, 404, 409): ErrorOut}
+)
 
 
-class Cancel(Told):
-    @_TOLD
+class Cancel(StateChange):
+    @_STATE_CHANGE
     def post(self, request: Request, pk: int) -> Response:
         """End a run: at once while it is queued, else after its next checkpoint."""
-        return self.tell(runs.cancel)
+        return self.apply(runs.cancel)
 
 
-class Resume(Told):
-    @_TOLD
+class Resume(StateChange):
+    @_STATE_CHANGE
     def post(self, request: Request, pk: int) -> Response:
         """Queue a failed or cancelled run again; it goes on from its last checkpoint."""
-        return self.tell(tasks.resume)
+        return self.apply(tasks.resume_run)
 
 
 def user(request: Request) -> User | None:
+    """Return who sends a request; None for an anonymous visitor."""
     return request.user if isinstance(request.user, User) else None

@@ -1,8 +1,8 @@
-"""Runs, models and drawings over HTTP: below /api/v1/."""
+"""Runs, models and generations over HTTP: below /api/v1/."""
 
 from django.urls import path
 
-from training.api import generations, models, pictures, runs
+from training.api import files, generations, models, runs
 
 urlpatterns = [
     path("runs/", runs.RunList.as_view(), name="runs"),
@@ -12,20 +12,24 @@ urlpatterns = [
     path("models/", models.ModelList.as_view(), name="models"),
     path("models/<int:pk>/", models.ModelDetail.as_view(), name="model"),
     path("models/<int:pk>/promote/", models.Promote.as_view(), name="model_promote"),
-    path("models/<int:pk>/examples/<int:number>/", pictures.example, name="model_example"),
+    path("models/<int:pk>/examples/<int:number>/", files.example, name="model_example"),
     path("generations/", generations.Generations.as_view(), name="generations"),
     path("generations/<uuid:pk>/", generations.GenerationDetail.as_view(), name="generation"),
     path("generations/<uuid:pk>/cancel/", generations.Cancel.as_view(), name="generation_cancel"),
-    path("generations/<uuid:pk>/given/", pictures.given, name="generation_given"),
+    path(
+        "generations/<uuid:pk>/source-image/",
+        files.source_image,
+        name="generation_source_image",
+    ),
     path("generations/<uuid:pk>/ask/", generations.Ask.as_view(), name="generation_ask"),
     path(
-        "generations/<uuid:pk>/pictures/<int:number>/",
-        pictures.drawn,
-        name="generation_picture",
+        "generations/<uuid:pk>/samples/<int:number>/",
+        files.sample,
+        name="generation_sample",
     ),
     path(
-        "generations/<uuid:pk>/pictures/<int:number>/nearest/<int:rank>/",
-        pictures.nearest,
+        "generations/<uuid:pk>/samples/<int:number>/nearest/<int:rank>/",
+        files.nearest,
         name="generation_nearest",
     ),
 ]

@@ -147,7 +147,7 @@ def _start(supervisor: Supervisor, listener: socket.socket, data_dir: Path) -> N
     web += ["--graceful-timeout", "3", "--no-control-socket"]
     worker = ["-m", "celery", "-A", "config.celery", "worker", "-l", "INFO"]
     worker += ["--without-gossip", "--without-mingle"]
-    sampler = [*worker, "-Q", "draw", "-P", "solo", "-n", "sampler@%h"]
+    sampler = [*worker, "-Q", "generate", "-P", "solo", "-n", "sampler@%h"]
     worker += ["-B", "-s", str(data_dir / "beat-schedule"), "-Q", "celery"]
     worker += ["-c", str(TASKS_AT_ONCE), "-n", "worker@%h"]
     supervisor.start(Service("web", [sys.executable, *web], fds=(listener.fileno(),)))

@@ -51,8 +51,8 @@ async function follow() {
     const live = await look();
     part("lost").hidden = true;
     show(live);
-    if (live.page !== page.dataset.page) location.reload();
-    if (live.over) return;
+    if (live.version !== page.dataset.version) location.reload();
+    if (live.finished) return;
   } catch {
     part("lost").hidden = false;
   }

@@ -1,6 +1,6 @@
 /** Settings and the page's address: one can be made from the other. Knows no DOM. */
 
-const KINDS = ["pictures", "strip", "completion"];
+const KINDS = ["samples", "interpolation", "inpainting"];
 const WHOLE = { model: Infinity, count: 16, seed: 2 ** 31 - 1, second_seed: 2 ** 31 - 1 };
 const PROMPT_LIMIT = 500;
 
@@ -27,7 +27,7 @@ export function write(settings) {
   for (const name of ["model", "kind", "prompt", "second_prompt", "count", "seed", "second_seed", "guidance"]) {
     const value = settings[name];
     if (value === null || value === undefined || value === "") continue;
-    if (name === "kind" && value === "pictures") continue;
+    if (name === "kind" && value === "samples") continue;
     said.set(name, value);
   }
   return `?${said}`;

@@ -36,7 +36,7 @@ export class Client {
     for (const [name, value] of Object.entries(wish)) {
       if (value !== null && value !== undefined) form.append(name, value);
     }
-    form.append("picture", picture, "picture");
+    form.append("source_image", picture, "picture");
     return this.#post(ADDRESS, form);
   }
 

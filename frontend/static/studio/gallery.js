@@ -20,9 +20,9 @@ export class Gallery {
   /** Show a drawing that is done. */
   show(drawing) {
     const name = title(drawing);
-    this.#list.classList.toggle("strip", drawing.kind === "strip");
-    const items = drawing.pictures.map((one, at) => this.#item(one, `${name}, picture ${at + 1}`));
-    if (drawing.given_url) items.unshift(this.#given(drawing.given_url));
+    this.#list.classList.toggle("strip", drawing.kind === "interpolation");
+    const items = drawing.samples.map((one, at) => this.#item(one, `${name}, picture ${at + 1}`));
+    if (drawing.source_image_url) items.unshift(this.#given(drawing.source_image_url));
     this.#list.replaceChildren(...items);
     this.#fitAll();
   }

@@ -9,7 +9,7 @@ export function offer(place, { model, examples, drawing }) {
     const url = `/api/v1/models/${model}/examples/${number}/`;
     offered.push(choice(`example ${number}`, url, `Picture ${number} of the project`));
   }
-  for (const [at, { url }] of (drawing?.pictures ?? []).slice(0, 4).entries()) {
+  for (const [at, { url }] of (drawing?.samples ?? []).slice(0, 4).entries()) {
     offered.push(choice(`drawing ${drawing.id} ${at + 1}`, url, `Drawn picture ${at + 1}`));
   }
   const chosen = place.querySelector("input:checked")?.value;
@@ -24,7 +24,7 @@ export async function chosen(form) {
   const [kind, ...parts] = (form.elements.given.value || "").split(" ");
   if (kind === "example") return { fields: { example: Number(parts[0]) }, picture: null };
   if (kind === "drawing") {
-    return { fields: { drawing: parts[0], number: Number(parts[1]) }, picture: null };
+    return { fields: { generation: parts[0], number: Number(parts[1]) }, picture: null };
   }
   const file = form.elements.picture.files[0];
   return file ? { fields: {}, picture: await reduced(file) } : null;

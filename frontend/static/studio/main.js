@@ -7,7 +7,7 @@ import { chosen, offer } from "./given.js";
 import { Past } from "./past.js";
 import { about, asked, ended, made, title, waiting } from "./words.js";
 
-const EVERY = { queued: 800, drawing: 400 }; // ms between two looks at a drawing
+const EVERY = { queued: 800, running: 400 }; // ms between two looks at a drawing
 const OFFLINE = 3000; // ms
 const STRIP = 8; // pictures, where nobody has said how many
 const PICTURES = 4;
@@ -29,7 +29,7 @@ const number = (field) => (field.value === "" ? null : field.valueAsNumber);
 
 function settings() {
   const kind = fields.kind.value;
-  const strip = kind === "strip";
+  const strip = kind === "interpolation";
   return {
     model: model().id,
     kind,
@@ -44,7 +44,7 @@ function settings() {
 
 function fill(values) {
   if (models.some((one) => one.id === values.model)) fields.model.value = values.model;
-  if (values.kind && !(values.kind === "completion" && !model().completes)) {
+  if (values.kind && !(values.kind === "inpainting" && !model().inpaints)) {
     fields.kind.value = values.kind;
   }
   for (const name of ["prompt", "second_prompt", "count", "seed", "second_seed", "guidance"]) {
@@ -55,10 +55,10 @@ function fill(values) {
 }
 
 function setModel() {
-  const { completes, suggestions } = model();
+  const { inpaints, suggestions } = model();
   part("about").textContent = about(model());
-  part("completes").hidden = !completes;
-  if (!completes && fields.kind.value === "completion") fields.kind.value = "pictures";
+  part("inpaints").hidden = !inpaints;
+  if (!inpaints && fields.kind.value === "inpainting") fields.kind.value = "samples";
   part("suggestions").hidden = !suggestions.length;
   part("suggestions").replaceChildren(...suggestions.map(suggestion));
   setKind();
@@ -69,11 +69,11 @@ function setKind() {
   for (const element of page.querySelectorAll("[data-for]")) {
     element.hidden = element.dataset.for !== kind;
   }
-  const strip = kind === "strip";
+  const strip = kind === "interpolation";
   fields.count.min = strip ? 2 : 1;
   if (!counted) fields.count.value = strip ? STRIP : PICTURES;
   part("label").textContent = strip ? "At its one end" : "Prompt";
-  if (kind === "completion") {
+  if (kind === "inpainting") {
     const { id, examples } = model();
     offer(part("examples"), { model: id, examples, drawing: shown });
   }
@@ -84,9 +84,9 @@ function suggestion(phrase) {
   const button = document.createElement("button");
   Object.assign(button, { type: "button", className: "button", textContent: phrase });
   button.addEventListener("click", () => {
-    const second = fields.kind.value === "strip" && fields.prompt.value.trim();
+    const second = fields.kind.value === "interpolation" && fields.prompt.value.trim();
     fields[second ? "second_prompt" : "prompt"].value = phrase;
-    if (fields.kind.value === "pictures") draw();
+    if (fields.kind.value === "samples") draw();
   });
   item.append(button);
   return item;
@@ -99,7 +99,7 @@ async function draw() {
   part("drawn").scrollIntoView({ block: "nearest" });
   try {
     let given = { fields: {}, picture: null };
-    if (wish.kind === "completion") given = await chosen(form);
+    if (wish.kind === "inpainting") given = await chosen(form);
     if (!given) return say("Choose a picture first.", { trouble: true });
     const drawing = await client.wish({ ...wish, ...given.fields }, given.picture);
     history.pushState(null, "", `${write(wish)}#${drawing.id}`);
@@ -120,7 +120,7 @@ async function follow(drawing) {
   followed = drawing.id;
   while (followed === drawing.id) {
     past.keep(drawing);
-    if (drawing.state === "done") return show(drawing);
+    if (drawing.state === "succeeded") return show(drawing);
     if (!(drawing.state in EVERY)) return say(ended(drawing), { trouble: true });
     say(waiting(drawing), { busy: true, drawing });
     drawing = await lookAgain(drawing);
@@ -158,7 +158,7 @@ function say(words, { busy = false, trouble = false, drawing = null } = {}) {
   status.classList.toggle("note", trouble);
   const progress = part("progress");
   progress.hidden = !busy;
-  if (drawing?.state === "drawing" && drawing.progress > 0) progress.value = drawing.progress;
+  if (drawing?.state === "running" && drawing.progress > 0) progress.value = drawing.progress;
   else progress.removeAttribute("value");
   part("cancel").hidden = !drawing?.may_cancel;
   part("drawn").toggleAttribute("aria-busy", busy);
@@ -169,15 +169,15 @@ function show(drawing) {
   say("");
   part("title").textContent = title(drawing);
   part("made").textContent = made(drawing, models.find((one) => one.id === drawing.model)?.name);
-  part("strip-note").hidden = drawing.kind !== "strip";
+  part("strip-note").hidden = drawing.kind !== "interpolation";
   part("result").hidden = false;
   gallery.show(drawing);
   if (part("drawn").getBoundingClientRect().top > innerHeight / 2) part("drawn").scrollIntoView();
-  if (fields.kind.value === "completion") setKind();
+  if (fields.kind.value === "inpainting") setKind();
   const ask = part("ask");
   if (!ask) return;
   ask.hidden = !drawing.prompt && !drawing.second_prompt;
-  setAsked(ask, drawing.pictures.some((one) => one.asked));
+  setAsked(ask, drawing.samples.some((one) => one.asked));
 }
 
 function setAsked(button, done) {
@@ -221,7 +221,7 @@ function setModels() {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (fields.kind.value === "pictures" && !fields.prompt.value.trim()) fields.prompt.focus();
+  if (fields.kind.value === "samples" && !fields.prompt.value.trim()) fields.prompt.focus();
   else draw();
 });
 
@@ -248,9 +248,9 @@ part("cancel").addEventListener("click", async () => {
 });
 
 part("others").addEventListener("click", () => {
-  const step = shown.kind === "strip" ? 1 : shown.count;
+  const step = shown.kind === "interpolation" ? 1 : shown.count;
   fill({ ...shown, seed: (shown.seed + step) % 2 ** 31 });
-  if (shown.kind === "strip" && shown.second_seed !== null) {
+  if (shown.kind === "interpolation" && shown.second_seed !== null) {
     fields.second_seed.value = (shown.second_seed + step) % 2 ** 31;
   }
   draw();

@@ -44,7 +44,7 @@ export class Past {
     const button = document.createElement("button");
     button.type = "button";
     button.addEventListener("click", () => this.#open(drawing));
-    const first = drawing.pictures.at(drawing.kind === "strip" ? -1 : 0);
+    const first = drawing.samples.at(drawing.kind === "interpolation" ? -1 : 0);
     if (first) {
       const image = document.createElement("img");
       image.src = first.url;
@@ -56,7 +56,7 @@ export class Past {
     const name = document.createElement("span");
     name.textContent = title(drawing);
     button.append(name);
-    if (drawing.state !== "done") button.title = told(drawing);
+    if (drawing.state !== "succeeded") button.title = told(drawing);
     item.append(button);
     return item;
   }
@@ -65,10 +65,10 @@ export class Past {
 function blank(state) {
   const mark = document.createElement("span");
   mark.className = "blank";
-  mark.textContent = { queued: "…", drawing: "…", cancelled: "cancelled" }[state] ?? "failed";
+  mark.textContent = { queued: "…", running: "…", cancelled: "cancelled" }[state] ?? "failed";
   return mark;
 }
 
 function told(drawing) {
-  return ["queued", "drawing"].includes(drawing.state) ? waiting(drawing) : ended(drawing);
+  return ["queued", "running"].includes(drawing.state) ? waiting(drawing) : ended(drawing);
 }

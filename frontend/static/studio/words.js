@@ -2,13 +2,13 @@
 
 export function title({ kind, prompt, second_prompt: last }) {
   const first = prompt ? `“${prompt}”` : "Its own guess";
-  if (kind === "completion") return prompt ? `${first}, completed` : "Completed";
-  if (kind !== "strip" || last === prompt) return first;
+  if (kind === "inpainting") return prompt ? `${first}, completed` : "Completed";
+  if (kind !== "interpolation" || last === prompt) return first;
   return `${first} to ${last ? `“${last}”` : "its own guess"}`;
 }
 
 export function waiting({ state, ahead }) {
-  if (state === "drawing") return "Drawing …";
+  if (state === "running") return "Drawing …";
   if (ahead === 0) return "Waiting for a worker …";
   return ahead === 1 ? "One drawing is before yours …" : `${ahead} drawings are before yours …`;
 }
@@ -25,7 +25,7 @@ export function made({ seed, second_seed: last, guidance }, model) {
   return parts.join(", ");
 }
 
-export function about({ learnt_from: count, project, current }) {
+export function about({ training_images: count, project, current }) {
   const pictures = count ? `${count.toLocaleString("en")} pictures` : "few pictures";
   const standing = current ? "" : "It is not the current model of its recipe. ";
   return (

@@ -5,7 +5,7 @@ import { drawingOf, read, write } from "../../../frontend/static/studio/address.
 
 const SETTINGS = {
   model: 3,
-  kind: "strip",
+  kind: "interpolation",
   prompt: "a frog & a “cat”",
   second_prompt: "ein Löwe",
   count: 8,
@@ -19,7 +19,7 @@ test("what is written is read again", () => {
 });
 
 test("what is not said is not written", () => {
-  const written = write({ kind: "pictures", prompt: "", second_prompt: null, guidance: null, seed: 2 });
+  const written = write({ kind: "samples", prompt: "", second_prompt: null, guidance: null, seed: 2 });
   assert.equal(written, "?seed=2");
 });
 

@@ -8,20 +8,22 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from training import generation_limits, generations, processes, runs
+from training import generation_requests, generators, processes, run_requests, sampling
+from training.generation_requests import GenerationError, Kind
 from training.models import Model
 
 
 class Command(BaseCommand):
+    """Generate samples in a folder, without a worker."""
+
     help = "Draw pictures from prompts, or from none: the model's own guess."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the command line."""
         parser.add_argument("model", help="its number, its folder, or current")
         parser.add_argument("prompts", nargs="*", metavar="prompt")
         parser.add_argument("--project", help="whose current model, where there are several")
-        parser.add_argument(
-            "--recipe", choices=generation_limits.RECIPES, help="which current model"
-        )
+        parser.add_argument("--recipe", choices=generators.RECIPES, help="which current model")
         parser.add_argument("--count", type=int, default=4, help="of each prompt, or of a strip")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--guidance", type=float, help="default: the model's own")
@@ -38,38 +40,41 @@ class Command(BaseCommand):
         parser.add_argument("--out", type=Path, required=True, help="an empty or new folder")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Check everything first, then generate."""
         prompts = options["prompts"] or [""]
         out: Path = options["out"].absolute()
         try:
             _check(prompts, options)
             folder = find_model(options["model"], options["project"], options["recipe"])
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise generation_limits.DrawingError(f"{out} is not empty: name a new folder.")
-            drawn = _draw(folder, prompts, out, options)
+                raise GenerationError(f"{out} is not empty: name a new folder.")
+            count = _generate(folder, prompts, out, options)
         except (ValueError, OSError, processes.ChildError) as error:
             raise CommandError(str(error)) from None
-        self.stdout.write(f"{drawn} pictures in {out}")
+        self.stdout.write(f"{count} pictures in {out}")
 
 
 def _check(prompts: list[str], options: dict[str, Any]) -> None:
-    """Raises DrawingError before anything is loaded."""
+    """Raise GenerationError before anything is loaded."""
     count, seed, last = (options[name] for name in ("count", "seed", "second_seed"))
     for prompt in prompts:
-        generation_limits.check(prompt=prompt, count=count, seed=seed, guidance=options["guidance"])
+        generation_requests.check(
+            prompt=prompt, count=count, seed=seed, guidance=options["guidance"]
+        )
     if options["between"]:
         if len(prompts) > 2:
-            raise generation_limits.DrawingError(
-                "A strip goes from one prompt to another: name two."
-            )
+            raise GenerationError("A strip goes from one prompt to another: name two.")
         seeds = (seed, seed if last is None else last)
-        generation_limits.check_strip(ends=(prompts[0], prompts[-1]), seeds=seeds, count=count)
+        generation_requests.check_interpolation(
+            prompts=(prompts[0], prompts[-1]), seeds=seeds, count=count
+        )
 
 
-def _draw(folder: str, prompts: list[str], out: Path, options: dict[str, Any]) -> int:
-    """Draw beside `out` and move it there once it is whole."""
+def _generate(folder: str, prompts: list[str], out: Path, options: dict[str, Any]) -> int:
+    """Generate beside `out`, move it there once it is whole, and return the number of samples."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:
-        drawn = generations.sample(
+        images = sampling.sample(
             folder=folder,
             prompts=prompts,
             out=Path(name) / "out",
@@ -77,29 +82,32 @@ def _draw(folder: str, prompts: list[str], out: Path, options: dict[str, Any]) -
             count=options["count"],
             seed=options["seed"],
             guidance=options["guidance"],
-            more=_more(options),
+            options=_sampling_options(options),
         )
         if out.exists():
             out.rmdir()
         shutil.move(Path(name) / "out", out)
-    return len(drawn)
+    return len(images)
 
 
-def _more(options: dict[str, Any]) -> list[str]:
-    """The other options, as `python -m training sample` reads them."""
-    more = ["--between"] if options["between"] else []
+def _sampling_options(options: dict[str, Any]) -> list[str]:
+    """Return the other options as `python -m training sample` reads them."""
+    arguments = ["--between"] if options["between"] else []
     if options["second_seed"] is not None:
-        more += ["--second-seed", str(options["second_seed"])]
+        arguments += ["--second-seed", str(options["second_seed"])]
     if options["complete"] is not None:
-        more += ["--complete", str(options["complete"].absolute())]
+        arguments += ["--complete", str(options["complete"].absolute())]
     for line in options["option"]:
-        runs.read_option(line)
-        more += ["--option", line]
-    return more
+        run_requests.parse_option(line)
+        arguments += ["--option", line]
+    return arguments
 
 
 def find_model(name: str, project: str | None, recipe: str | None = None) -> str:
-    """The folder of a model. Raises DrawingError with what to do."""
+    """Return the folder of a model by its number, its folder, or `current`.
+
+    Raises GenerationError.
+    """
     path = Path(name)
     if (path / "config.json").is_file():
         return str(path.resolve())
@@ -108,27 +116,23 @@ def find_model(name: str, project: str | None, recipe: str | None = None) -> str
     number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
     model = Model.objects.filter(pk=number).first()
     if model is None:
-        raise generation_limits.DrawingError(
-            f"There is no model {name!r}, neither as a number nor as a folder."
-        )
-    generation_limits.check_model(model, generation_limits.Kind.PICTURES)
+        raise GenerationError(f"There is no model {name!r}, neither as a number nor as a folder.")
+    generation_requests.check_model(model, Kind.SAMPLES)
     return model.folder
 
 
 def _current(project: str | None, recipe: str | None) -> Model:
-    """The current model of a project; where it has several, the first recipe's."""
-    models = generation_limits.models().filter(current=True)
+    """Return the current model of a project; where it has several, the first recipe's."""
+    models = generators.all_models().filter(current=True)
     if recipe is not None:
         models = models.filter(recipe=recipe)
     if project is not None:
         models = models.filter(project__slug=project)
-    found = list(models)
-    if len({model.project_id for model in found}) > 1:
-        raise generation_limits.DrawingError(
-            "There are several projects: say whose with --project."
-        )
-    if not found:
-        raise generation_limits.DrawingError(
+    candidates = list(models)
+    if len({model.project_id for model in candidates}) > 1:
+        raise GenerationError("There are several projects: say whose with --project.")
+    if not candidates:
+        raise GenerationError(
             "There is no model that draws yet: train one, for example with the recipe diffusion."
         )
-    return found[0]
+    return candidates[0]

@@ -9,17 +9,20 @@ from django.core.management.base import BaseCommand, CommandError
 
 from labeling import snapshots
 from labeling.models import Project, Snapshot
-from training import machine_lock, runner, runs, tasks
+from training import machine_lock, run_requests, runner, runs, tasks
 from training.engine.presets import RECIPES
 from training.models import Model, Run
 
-LOOK = 1.0  # seconds between two looks at a run that a worker carries out
+POLL_INTERVAL = 1.0  # seconds between two looks at a run that a worker executes
 
 
 class Command(BaseCommand):
+    """Queue a run; with `--wait`, execute or follow it until it has ended."""
+
     help = "Train on a snapshot, in a worker, or here and now with --wait."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the command line."""
         parser.add_argument("snapshot", help="its number, its folder, or latest")
         parser.add_argument("--project", help="whose latest snapshot, where there are several")
         parser.add_argument("--recipe", required=True, help=" or ".join(RECIPES))
@@ -40,14 +43,15 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        start = runs.create if options["wait"] else tasks.start
+        """Queue the run, and wait for its end if asked to."""
+        start = run_requests.create if options["wait"] else tasks.start_run
         try:
             snapshot = find_snapshot(options["snapshot"], options["project"])
             run = start(
                 snapshot=snapshot,
                 recipe=options["recipe"],
                 preset=options["preset"],
-                options=dict(map(runs.read_option, options["option"])),
+                options=dict(map(run_requests.parse_option, options["option"])),
                 clip=find_clip(options["clip"], snapshot.project) if options["clip"] else None,
                 seed=options["seed"],
                 trigger=Run.Trigger.COMMAND,
@@ -63,20 +67,20 @@ class Command(BaseCommand):
             self._cancel(run)
 
     def _wait(self, run: Run) -> None:
-        """Carry it out here, or follow it where a worker was quicker."""
+        """Execute the run here, or follow it where a worker was quicker."""
         while (state := Run.objects.get(pk=run.pk).state) not in runs.ENDED:
-            with machine_lock.alone() as alone:
-                claimed = runs.claim(run_id=run.pk) if alone else None
-                if claimed:
-                    model = runner.execute(claimed, tell=self._tell)
+            with machine_lock.acquire() as acquired:
+                leased = runs.acquire(run_id=run.pk) if acquired else None
+                if leased:
+                    model = runner.execute(leased, on_progress=self._show_progress)
                     if model:
-                        self._follow(model)
+                        self._follow_up(model)
                     continue
             if state == Run.State.RUNNING:
-                self._tell(Run.objects.get(pk=run.pk))
+                self._show_progress(Run.objects.get(pk=run.pk))
             else:
-                self._say("waiting: this machine has another run under way")
-            time.sleep(LOOK)
+                self._show("waiting: this machine has another run under way")
+            time.sleep(POLL_INTERVAL)
         run.refresh_from_db()
         if run.state != Run.State.SUCCEEDED:
             raise CommandError(f"Run {run.pk} {run.state}. {run.error}".strip())
@@ -85,9 +89,9 @@ class Command(BaseCommand):
             if isinstance(value, int | float):
                 self.stdout.write(f"  {name} {value:.4g}")
 
-    def _follow(self, model: Model) -> None:
-        self._say("its judges look at it")
-        tasks.follow(model)
+    def _follow_up(self, model: Model) -> None:
+        self._show("comparing it with the current model")
+        tasks.follow_up_now(model)
         model.refresh_from_db()
         standing = "It is the current model now" if model.current else "It stays a candidate"
         self.stdout.write(f"{standing}: {(model.verdict or {}).get('why', '')}")
@@ -99,29 +103,29 @@ class Command(BaseCommand):
             runs.cancel(run=run)
         raise CommandError(f"Run {run.pk} was cancelled; what it learnt is in {run.folder}.")
 
-    def _tell(self, run: Run) -> None:
-        words = [run.stage or "starting"]
+    def _show_progress(self, run: Run) -> None:
+        parts = [run.stage or "starting"]
         if run.steps:
-            words.append(f"step {run.step} of {run.steps}")
+            parts.append(f"step {run.step} of {run.steps}")
         if run.loss is not None:
-            words.append(f"loss {run.loss:.4f}")
+            parts.append(f"loss {run.loss:.4f}")
         if run.images_per_second:
-            words.append(f"{run.images_per_second:.0f} images/s")
+            parts.append(f"{run.images_per_second:.0f} images/s")
         if run.seconds_left is not None:
-            words.append(f"{run.seconds_left:.0f} s left")
-        self._say(", ".join(words))
+            parts.append(f"{run.seconds_left:.0f} s left")
+        self._show(", ".join(parts))
 
-    _said = ""
+    _shown = ""
 
-    def _say(self, line: str) -> None:
-        if line != self._said:
-            self._said = line
+    def _show(self, line: str) -> None:
+        if line != self._shown:
+            self._shown = line
             self.stdout.write(line)
             self.stdout.flush()
 
 
 def find_snapshot(name: str, project: str | None) -> Snapshot:
-    """By number, folder, or `latest`. Raises ValueError with what to do."""
+    """Return a snapshot by its number, its folder, or `latest`. Raises ValueError."""
     ready = Snapshot.objects.filter(state=Snapshot.State.READY).select_related("project")
     if project is not None:
         if not Project.objects.filter(slug=project).exists():
@@ -140,16 +144,16 @@ def find_snapshot(name: str, project: str | None) -> Snapshot:
 
 
 def find_clip(name: str, project: Project) -> Model:
-    """By number, or `current`. Raises ValueError with what to do."""
+    """Return a CLIP by its number, or `current`. Raises ValueError."""
     clips = Model.objects.filter(project=project, recipe="clip")
     if name == "current":
-        found = clips.filter(current=True).first()
+        clip = clips.filter(current=True).first()
     else:
         number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
-        found = clips.filter(pk=number).first()
-    if found is None:
+        clip = clips.filter(pk=number).first()
+    if clip is None:
         raise runs.RunError(f"{project} has no clip model {name!r}: train one, or leave --clip.")
-    return found
+    return clip
 
 
 def _by_number(number: int) -> Snapshot:
@@ -160,7 +164,7 @@ def _by_number(number: int) -> Snapshot:
 
 
 def _by_folder(path: Path) -> Snapshot:
-    """The row of a snapshot folder; a folder frozen elsewhere gets one."""
+    """Return the row of a snapshot folder; a folder frozen elsewhere gets one."""
     folder = path.resolve()
     manifest = snapshots.read_manifest(folder)
     known = Snapshot.objects.filter(folder=str(folder), state=Snapshot.State.READY).first()

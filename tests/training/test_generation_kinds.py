@@ -13,8 +13,8 @@ from django.db import connection
 from django.test import Client
 from PIL import Image as Pillow
 
-from tests.training.studio import ADDRESS, make_model, wish
-from training import generation_limits, generations, sampler_client, tasks
+from tests.training.studio import ADDRESS, make_model, request
+from training import generation_requests, generations, generators, sampler_client, tasks
 from training.models import Generation, Model
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ pytestmark = pytest.mark.usefixtures("stand_in")
 
 
 def drawn(client: Client, **fields: object) -> dict[str, object]:
-    asked = wish(client, **fields)
+    asked = request(client, **fields)
     assert asked["status"] == 201, asked
-    tasks.draw(str(asked["id"]))
+    tasks.generate(str(asked["id"]))
     found: dict[str, object] = client.get(f"{ADDRESS}{asked['id']}/").json()
     return found
 
@@ -43,74 +43,82 @@ def picture(size: tuple[int, int] = (32, 32)) -> bytes:
 
 def upload(client: Client, model: Model, data: bytes) -> dict[str, object]:
     file = SimpleUploadedFile("../../picture.png", data)
-    fields = {"kind": "completion", "model": model.pk, "picture": file, "count": "2"}
+    fields = {"kind": "inpainting", "model": model.pk, "source_image": file, "count": "2"}
     response = client.post(ADDRESS, fields)
     return {"status": response.status_code} | response.json()
 
 
 def test_a_strip_goes_from_one_prompt_to_another(client: Client, model: Model) -> None:
     strip = drawn(
-        client, kind="strip", prompt="a frog", second_prompt="a cat", count=5, seed=1, second_seed=9
+        client,
+        kind="interpolation",
+        prompt="a frog",
+        second_prompt="a cat",
+        count=5,
+        seed=1,
+        second_seed=9,
     )
-    assert strip["state"] == "done", strip["error"]
-    assert len(strip["pictures"]) == 5  # type: ignore[arg-type]
+    assert strip["state"] == "succeeded", strip["error"]
+    assert len(strip["samples"]) == 5  # type: ignore[arg-type]
     assert str(Generation.objects.get()) == "a frog → a cat"
 
 
 def test_a_strip_needs_only_another_seed(client: Client, model: Model) -> None:
-    strip = drawn(client, kind="strip", prompt="a frog", second_seed=9)
+    strip = drawn(client, kind="interpolation", prompt="a frog", second_seed=9)
     assert (strip["second_prompt"], strip["second_seed"]) == ("a frog", 9)
 
 
 def test_people_are_asked_about_the_ends_of_a_strip(
     client: Client, model: Model, trainer: User
 ) -> None:
-    strip = drawn(client, kind="strip", prompt="a frog", second_prompt="", count=5)
+    strip = drawn(client, kind="interpolation", prompt="a frog", second_prompt="", count=5)
     client.force_login(trainer)
     assert client.post(f"{ADDRESS}{strip['id']}/ask/").json() == {"questions": 1}
     shown = client.get(f"{ADDRESS}{strip['id']}/").json()
-    assert [one["asked"] for one in shown["pictures"]] == [True] + 4 * [False]
+    assert [one["asked"] for one in shown["samples"]] == [True] + 4 * [False]
 
 
 def test_a_picture_of_the_project_is_completed(client: Client, completing: Model) -> None:
-    done = drawn(client, kind="completion", model=completing.pk, example=1, count=2)
-    assert done["state"] == "done", done["error"]
-    given = client.get(str(done["given_url"]))
+    done = drawn(client, kind="inpainting", model=completing.pk, example=1, count=2)
+    assert done["state"] == "succeeded", done["error"]
+    given = client.get(str(done["source_image_url"]))
     assert Pillow.open(io.BytesIO(b"".join(given))).size == (32, 32)
 
 
 def test_a_drawn_picture_is_completed(client: Client, completing: Model) -> None:
     first = drawn(client, model=completing.pk)
-    fields = {"kind": "completion", "model": completing.pk, "drawing": first["id"]}
-    assert drawn(client, **fields, number=4)["state"] == "done"
-    assert wish(client, **fields, number=5)["status"] == 400
+    fields = {"kind": "inpainting", "model": completing.pk, "generation": first["id"]}
+    assert drawn(client, **fields, number=4)["state"] == "succeeded"
+    assert request(client, **fields, number=5)["status"] == 400
     stranger = "00000000-0000-0000-0000-000000000000"
-    assert wish(client, **fields | {"drawing": stranger})["status"] == 400
-    assert wish(client, **fields | {"drawing": "../../etc"})["status"] == 400
+    assert request(client, **fields | {"generation": stranger})["status"] == 400
+    assert request(client, **fields | {"generation": "../../etc"})["status"] == 400
 
 
 def test_an_uploaded_picture_is_completed(client: Client, completing: Model) -> None:
     asked = upload(client, completing, picture())
     assert asked["status"] == 201, asked
-    tasks.draw(str(asked["id"]))
+    tasks.generate(str(asked["id"]))
     generation = Generation.objects.get()
-    assert generation.state == State.DONE, generation.error
-    assert generation.given.name == f"given/{generation.pk}.webp"
+    assert generation.state == State.SUCCEEDED, generation.error
+    assert generation.source_image.name == f"source-images/{generation.pk}.webp"
 
 
 def test_an_upload_that_is_no_picture_is_refused(client: Client, completing: Model) -> None:
     for data in (b"", b"GIF89a", b"<svg/>" * 99, picture()[:60], picture((5000, 4000))):
         refused = upload(client, completing, data)
         assert refused["status"] == 400, data[:9]
-    huge = upload(client, completing, b"\x89PNG" + bytes(generations.GIVEN_BYTES + 2**20))
+    huge = upload(
+        client, completing, b"\x89PNG" + bytes(generation_requests.SOURCE_IMAGE_BYTES + 2**20)
+    )
     assert huge["status"] == 413
     assert not Generation.objects.exists()
 
 
 def test_a_completion_without_a_picture_is_refused(client: Client, completing: Model) -> None:
-    refused = wish(client, kind="completion", model=completing.pk)
+    refused = request(client, kind="inpainting", model=completing.pk)
     assert refused["status"] == 400 and "Give a picture" in str(refused["detail"])
-    assert wish(client, kind="completion", model=completing.pk, example=99)["status"] == 400
+    assert request(client, kind="inpainting", model=completing.pk, example=99)["status"] == 400
 
 
 def test_examples_are_few_and_their_numbers_cannot_be_forged(
@@ -126,9 +134,9 @@ def test_a_clip_model_draws_nothing(client: Client, model: Model, tmp_path: Path
     snapshot = model.run.snapshot
     assert snapshot
     clip = make_model(snapshot, tmp_path, recipe="clip")
-    assert wish(client, model=clip.pk)["status"] == 400
-    with pytest.raises(generation_limits.DrawingError, match="draws no pictures"):
-        generations.request(model=clip)
+    assert request(client, model=clip.pk)["status"] == 400
+    with pytest.raises(generation_requests.GenerationError, match="draws no pictures"):
+        generation_requests.create(model=clip)
 
 
 def test_a_model_that_is_not_current_draws_too(
@@ -137,19 +145,19 @@ def test_a_model_that_is_not_current_draws_too(
     snapshot = model.run.snapshot
     assert snapshot
     old = make_model(snapshot, tmp_path, recipe="gan", current=False)
-    assert drawn(client, model=old.pk)["state"] == "done"
-    assert [one.pk for one in generation_limits.models()] == [model.pk, old.pk]
+    assert drawn(client, model=old.pk)["state"] == "succeeded"
+    assert [one.pk for one in generators.all_models()] == [model.pk, old.pk]
 
 
 def test_a_waiting_drawing_is_cancelled_by_whom_it_belongs_to(client: Client, model: Model) -> None:
-    asked = wish(client, prompt="x")
+    asked = request(client, prompt="x")
     assert asked["may_cancel"] is True
     mallory = Client()
     assert mallory.get(f"{ADDRESS}{asked['id']}/").json()["may_cancel"] is False
     assert mallory.post(f"{ADDRESS}{asked['id']}/cancel/").status_code == 403
     assert client.post(f"{ADDRESS}{asked['id']}/cancel/").json()["state"] == "cancelled"
     assert client.post(f"{ADDRESS}{asked['id']}/cancel/").status_code == 409
-    assert generations.draw(generation_id=str(asked["id"])) is None
+    assert generations.execute(generation_id=str(asked["id"])) is None
 
 
 def test_staff_and_a_user_from_elsewhere_cancel(
@@ -157,7 +165,7 @@ def test_staff_and_a_user_from_elsewhere_cancel(
 ) -> None:
     alice = django_user_model.objects.create_user("alice")
     client.force_login(alice)
-    first, second = (wish(client)["id"] for _ in range(2))
+    first, second = (request(client)["id"] for _ in range(2))
     elsewhere, boss = Client(), Client()
     elsewhere.force_login(alice)
     boss.force_login(trainer)
@@ -167,38 +175,38 @@ def test_staff_and_a_user_from_elsewhere_cancel(
 
 def cancel_soon(generation: Generation) -> None:
     this = Generation.objects.filter(pk=generation.pk)
-    while not this.filter(state=State.DRAWING).exists():
+    while not this.filter(state=State.RUNNING).exists():
         time.sleep(0.02)
-    generations.cancel(generation=generation)
+    generation_requests.cancel(generation=generation)
     connection.close()
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("prompt", ["slow", "deaf"])
 def test_what_is_being_drawn_stops_soon_after_it_is_cancelled(model: Model, prompt: str) -> None:
-    generation = generations.request(model=model, prompt=prompt)
+    generation = generation_requests.create(model=model, prompt=prompt)
     person = threading.Thread(target=cancel_soon, args=(generation,))
     person.start()
-    generations.draw(generation_id=generation.pk)
+    generations.execute(generation_id=generation.pk)
     person.join()
     generation.refresh_from_db()
     assert generation.state == State.CANCELLED and generation.error == ""
-    after = generations.request(model=model, prompt="x")
-    assert generations.draw(generation_id=after.pk)
+    after = generation_requests.create(model=model, prompt="x")
+    assert generations.execute(generation_id=after.pk)
     after.refresh_from_db()
-    assert after.state == State.DONE
+    assert after.state == State.SUCCEEDED
 
 
 def test_a_wish_that_kills_its_process_fails_alone(client: Client, model: Model) -> None:
     dead = drawn(client, prompt="die")
     assert (dead["state"], dead["error"]) == ("failed", "I cannot go on.")
-    assert drawn(client, prompt="x")["state"] == "done"
+    assert drawn(client, prompt="x")["state"] == "succeeded"
 
 
 def test_a_wish_that_takes_too_long_is_stopped(
     client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generations, "SECONDS", 0.5)
+    monkeypatch.setattr(generations, "TIME_LIMIT", 0.5)
     late = drawn(client, prompt="deaf")
     assert late["state"] == "failed" and "too long" in str(late["error"])
 
@@ -209,21 +217,21 @@ def test_one_process_draws_again_and_again(model: Model, tmp_path: Path) -> None
         out = tmp_path / str(number)
         out.mkdir()
         asked = {"model": str(tmp_path), "out": str(out), "prompts": ["x"], "seeds": [0]}
-        sampler_client.draw(asked, tell=lambda share: True, seconds=60)
+        sampler_client.generate(asked, on_progress=lambda share: True, time_limit=60)
         with Pillow.open(out / "00.png") as drawn:
             shades.add(drawn.getpixel((0, 0)))
     assert len(shades) == 1  # which tell the process
 
 
 def test_one_person_may_not_fill_the_queue(client: Client, model: Model) -> None:
-    answers = [wish(client) for _ in range(generations.OWN_LIMIT + 1)]
-    assert [one["status"] for one in answers] == [201] * generations.OWN_LIMIT + [429]
+    answers = [request(client) for _ in range(generation_requests.REQUESTER_LIMIT + 1)]
+    assert [one["status"] for one in answers] == [201] * generation_requests.REQUESTER_LIMIT + [429]
     assert "your drawings" in str(answers[-1]["detail"])
-    assert wish(Client())["status"] == 201
+    assert request(Client())["status"] == 201
 
 
 def test_a_visitor_finds_their_last_drawings_again(client: Client, model: Model) -> None:
     assert client.get(ADDRESS).json() == []
-    first, second = wish(client, prompt="one")["id"], wish(client, prompt="two")["id"]
-    wish(Client(), prompt="somebody else's")
+    first, second = request(client, prompt="one")["id"], request(client, prompt="two")["id"]
+    request(Client(), prompt="somebody else's")
     assert [one["id"] for one in client.get(ADDRESS).json()] == [second, first]

@@ -1,0 +1,179 @@
+"""Requests for samples of a model: their limits, the queue that they wait in, and cancellation."""
+
+import math
+from typing import TypedDict, Unpack
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from labeling.images import decoding
+from training import generators
+from training.models import SEED_LIMIT, Generation, Model
+
+COUNT_LIMIT = 16  # samples of one request
+PROMPT_LIMIT = 500  # characters
+GUIDANCE_LIMIT = 20.0
+REQUESTER_LIMIT = 4  # unfinished requests of one person
+SOURCE_IMAGE_BYTES = 8 * 2**20
+SOURCE_IMAGE_PIXELS = 16_000_000
+
+Kind = Generation.Kind
+State = Generation.State
+UNFINISHED = (State.QUEUED, State.RUNNING)
+
+
+class GenerationError(ValueError):
+    """A request that cannot be granted; the message says why and what to do."""
+
+
+class QueueFullError(GenerationError):
+    """Too many requests wait already."""
+
+
+class GenerationRequest(TypedDict, total=False):
+    """What to generate; everything but the model has a default.
+
+    An interpolation's second prompt and seed are its first where they are None. `source_image`
+    holds the bytes of the file whose lower half is inpainted. `visitor` is the key of an
+    anonymous person's session.
+    """
+
+    model: Model
+    kind: str
+    prompt: str
+    second_prompt: str | None
+    count: int
+    seed: int
+    second_seed: int | None
+    guidance: float | None
+    source_image: bytes | None
+    requested_by: AbstractBaseUser | None
+    visitor: str
+
+
+def create(**request: Unpack[GenerationRequest]) -> Generation:
+    """Check a request and put it in the queue. Raises GenerationError."""
+    generation = _unsaved(request)
+    check(
+        prompt=generation.prompt,
+        count=generation.count,
+        seed=generation.seed,
+        guidance=generation.guidance,
+    )
+    check_model(generation.model, generation.kind)
+    if generation.is_interpolation:
+        _set_second_end(generation, request)
+    _check_queue(generation)
+    if generation.kind == Kind.INPAINTING:
+        generation.source_image = _store_source_image(generation.pk, request.get("source_image"))
+    generation.save()
+    return generation
+
+
+def cancel(*, generation: Generation) -> None:
+    """Cancel a queued request at once, a running one within moments. Raises GenerationError."""
+    row = Generation.objects.filter(pk=generation.pk)
+    if row.filter(state=State.QUEUED).update(state=State.CANCELLED, finished_at=timezone.now()):
+        return
+    if not row.filter(state=State.RUNNING).update(cancel_requested=True):
+        generation.refresh_from_db()
+        raise GenerationError(f"This generation is {generation.state}: there is nothing to cancel.")
+
+
+def check(*, prompt: str, count: int, seed: int, guidance: float | None) -> None:
+    """Raise GenerationError where a value is out of its range."""
+    _check_prompt(prompt)
+    _check_seed(seed)
+    if not 1 <= count <= COUNT_LIMIT:
+        raise GenerationError(
+            f"From 1 to {COUNT_LIMIT} pictures can be drawn at once, not {count}."
+        )
+    if guidance is not None and not (math.isfinite(guidance) and 0 <= guidance <= GUIDANCE_LIMIT):
+        raise GenerationError(f"Guidance must be from 0 to {GUIDANCE_LIMIT:.0f}, not {guidance}.")
+
+
+def check_interpolation(*, prompts: tuple[str, str], seeds: tuple[int, int], count: int) -> None:
+    """Raise GenerationError where an interpolation's two ends are wrong or the same."""
+    _check_prompt(prompts[1])
+    _check_seed(seeds[1])
+    if count < 2:
+        raise GenerationError("A strip has at least two pictures.")
+    if prompts[0] == prompts[1] and seeds[0] == seeds[1]:
+        raise GenerationError("A strip needs two prompts or two seeds: nothing would change.")
+
+
+def check_model(model: Model, kind: str) -> None:
+    """Raise GenerationError where a model cannot generate samples of this kind."""
+    if not generators.generates(model.recipe):
+        raise GenerationError(f"Model {model.pk} draws no pictures: its recipe is {model.recipe}.")
+    if kind == Kind.INPAINTING and not generators.inpaints(model.recipe):
+        recipes = " or ".join(generators.INPAINTING_RECIPES)
+        raise GenerationError(
+            f"Model {model.pk} completes no pictures: take one of the recipe {recipes}."
+        )
+
+
+def _unsaved(request: GenerationRequest) -> Generation:
+    person = request.get("requested_by")
+    return Generation(
+        model=request["model"],
+        kind=request.get("kind", Kind.SAMPLES),
+        prompt=request.get("prompt", "").strip(),
+        count=request.get("count", 4),
+        seed=request.get("seed", 0),
+        guidance=request.get("guidance"),
+        requested_by_id=person.pk if person else None,
+        visitor=request.get("visitor", ""),
+    )
+
+
+def _set_second_end(generation: Generation, request: GenerationRequest) -> None:
+    prompt, seed = request.get("second_prompt"), request.get("second_seed")
+    generation.second_prompt = generation.prompt if prompt is None else prompt.strip()
+    generation.second_seed = generation.seed if seed is None else seed
+    check_interpolation(
+        prompts=(generation.prompt, generation.second_prompt),
+        seeds=(generation.seed, generation.second_seed),
+        count=generation.count,
+    )
+
+
+def _check_prompt(prompt: str) -> None:
+    if len(prompt) > PROMPT_LIMIT or not prompt.isprintable():
+        raise GenerationError(f"A prompt is one line of at most {PROMPT_LIMIT} characters.")
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < SEED_LIMIT:
+        raise GenerationError(f"The seed must be from 0 to {SEED_LIMIT - 1}, not {seed}.")
+
+
+def _check_queue(generation: Generation) -> None:
+    """Raise QueueFullError where the queue, or this person's share of it, is used up."""
+    unfinished = Generation.objects.filter(state__in=UNFINISHED)
+    if (total := unfinished.count()) >= settings.GENERATION_QUEUE_LIMIT:
+        raise QueueFullError(f"The queue is full, with {total} waiting: try again in a minute.")
+    if not (generation.requested_by_id or generation.visitor):
+        return
+    own = unfinished.filter(requested_by=generation.requested_by_id, visitor=generation.visitor)
+    if own.count() >= REQUESTER_LIMIT:
+        raise QueueFullError(
+            f"{REQUESTER_LIMIT} of your drawings are waiting already: wait for them, or cancel one."
+        )
+
+
+def _store_source_image(pk: UUID, data: bytes | None) -> str:
+    """Check an uploaded image, strip it of all but its pixels, and return its stored name."""
+    if data is None:
+        raise GenerationError("Give a picture whose lower half shall be drawn.")
+    try:
+        picture = decoding.prepare(
+            data, bytes_max=SOURCE_IMAGE_BYTES, pixels_max=SOURCE_IMAGE_PIXELS
+        )
+    except decoding.ImageRejected as error:
+        raise GenerationError(f"This picture cannot be taken: {error}.") from None
+    return default_storage.save(f"source-images/{pk}.{picture.suffix}", ContentFile(picture.data))

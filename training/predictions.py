@@ -1,0 +1,151 @@
+"""What the current CLIP predicts of a project's open questions, and the features that it sees."""
+
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db.models import Q
+
+from labeling import snapshots
+from labeling.batches import batched
+from labeling.inference import features, model_prior
+from labeling.models import Image, Project, Question, Recomputation, Snapshot, Tile
+from training import processes
+from training.models import Model
+
+TIME_LIMIT = 3600.0  # seconds
+BATCH = 2000  # rows that are held at once
+
+
+def update(model: Model) -> dict[str, Any]:
+    """Store a CLIP's predictions of open questions, and its features; return how many.
+
+    Both move what is asked next. The features let probes be fitted whenever people have said more:
+    `model_prior.refresh`.
+    """
+    work = Path(settings.CACHE_ROOT) / "training"
+    work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="predictions-", dir=work) as name:
+        folder = Path(name)
+        if not _write_lines(folder / "subjects.jsonl", _subjects(model)):
+            return {"predictions": 0}
+        _write_lines(folder / "questions.jsonl", _open_questions(model.project))
+        _predict(model, folder)
+        with (folder / "predictions.jsonl").open(encoding="utf-8") as file:
+            by_question = {int(line["id"]): float(line["p"]) for line in map(json.loads, file)}
+        count = model_prior.store(by_question)
+        features.replace(project=model.project, path=folder / "features.safetensors")
+    Recomputation.objects.update_or_create(project=model.project, defaults={"requested": True})
+    return {"predictions": count}
+
+
+def _predict(model: Model, folder: Path) -> None:
+    """Have a child process read the questions and subjects, and write what it predicts."""
+    arguments = ["opinions", model.folder]
+    arguments += [str(folder / "questions.jsonl"), str(folder / "predictions.jsonl")]
+    arguments += ["--subjects", str(folder / "subjects.jsonl")]
+    arguments += ["--features", str(folder / "features.safetensors")]
+    log = Path(model.run.folder) / "predictions.txt"
+    processes.call(arguments, log=log, time_limit=TIME_LIMIT)
+
+
+def _open_questions(project: Project) -> Iterator[dict[str, Any]]:
+    """Yield a line for each open question."""
+    questions = (
+        Question.objects.filter(project=project, state=Question.State.OPEN)
+        .select_related("tile__image", "concept")
+        .order_by("tile__image_id", "tile_id", "id")
+    )
+    files = _LocalFiles()
+    for question in questions.iterator(chunk_size=BATCH):
+        yield {
+            "id": question.pk,
+            **files.place(question.tile),
+            "text": question.wording,
+            "kind": question.kind,
+        }
+
+
+def _subjects(model: Model) -> Iterator[dict[str, Any]]:
+    """Yield a line for each tile of the project, then one for each concept.
+
+    `learned` holds the ids of a tile's questions whose answers the model was trained on: what it
+    predicts of them is no evidence of its own.
+    """
+    trained_on = _training_files(model.run.snapshot)
+    tiles = Tile.objects.filter(image__project=model.project).select_related("image")
+    files = _LocalFiles()
+    stream = tiles.order_by("image_id", "pk").iterator(chunk_size=BATCH)
+    for batch in batched(stream, BATCH):
+        answered = _answered_questions(batch)
+        for tile in batch:
+            trained = trained_on is None or snapshots.file_name(tile.image) in trained_on
+            learned = answered[tile.pk] if trained else []
+            yield {"tile": tile.pk, **files.place(tile), "learned": learned}
+    for concept in model.project.concepts.all():
+        yield {"concept": concept.pk, "text": concept.phrase}
+
+
+class _LocalFiles:
+    """Files of tiles in the order of their images: each image is fetched once."""
+
+    def __init__(self) -> None:
+        self._image_id, self._path = 0, ""
+
+    def place(self, tile: Tile) -> dict[str, Any]:
+        """Return the image's local path, and the tile's box in its pixels."""
+        if tile.image_id != self._image_id:
+            self._image_id, self._path = tile.image_id, _local_path(tile.image)
+        return {"image": self._path, "box": [tile.left, tile.top, tile.width, tile.height]}
+
+
+def _write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> int:
+    """Write JSON lines; return how many."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(json.dumps(line) + "\n")
+            count += 1
+    return count
+
+
+def _training_files(snapshot: Snapshot | None) -> set[str] | None:
+    """Return the names of the snapshot's training images; None where its folder has gone."""
+    folder = Path(snapshot.folder) if snapshot else None
+    if folder is None or not (folder / "manifest.json").is_file():
+        return None
+    return {row["file_name"] for row in snapshots.read_rows(folder, "train")}
+
+
+def _answered_questions(tiles: Sequence[Tile]) -> dict[int, list[int]]:
+    """Return by tile the ids of the concept questions whose truth anybody has spoken about."""
+    answered = Question.objects.filter(
+        Q(answers_count__gt=0) | Q(verdict__isnull=False),
+        tile__in=tiles,
+        kind=Question.Kind.CONCEPT,
+    )
+    by_tile: dict[int, list[int]] = defaultdict(list)
+    for tile, question in answered.values_list("tile_id", "pk"):
+        by_tile[tile].append(question)
+    return by_tile
+
+
+def _local_path(image: Image) -> str:
+    """Return where the image's file lies on this machine; fetch it if its storage is elsewhere."""
+    name = str(image.file.name)
+    try:
+        return str(Path(default_storage.path(name)).resolve())
+    except NotImplementedError:
+        path = Path(settings.CACHE_ROOT) / "images" / Path(name).name
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with default_storage.open(name) as file:
+            draft = path.with_suffix(".part")
+            draft.write_bytes(file.read())
+        draft.rename(path)
+    return str(path)

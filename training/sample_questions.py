@@ -1,0 +1,80 @@
+"""Ask people whether samples show what they were generated from.
+
+Their answers judge the model (`training.promotion`) and label new images for the next one.
+"""
+
+from collections.abc import Iterator
+
+from django.db.models import Q
+
+from labeling import images, questions
+from labeling.images import tiles
+from labeling.models import Concept, Project, Question, Tile
+from training.generation_requests import GenerationError
+from training.models import Generation, Model, Sample
+
+CAPTION_PRIOR = 0.5  # probability that a sample shows its prompt, before anyone was asked
+
+
+def ask(*, generation: Generation) -> int:
+    """Ask about a finished request's samples; return how many questions are new.
+
+    Raises GenerationError where there are no samples, or none that has a prompt.
+    """
+    if generation.state != Generation.State.SUCCEEDED:
+        raise GenerationError(
+            f"This generation is {generation.state}: there is nothing to ask about yet."
+        )
+    with_prompts = list(_with_prompts(generation))
+    if not with_prompts:
+        raise GenerationError("These were drawn from no prompt: there is nothing to ask.")
+    return sum(_ask(sample, prompt, generation.model) for sample, prompt in with_prompts)
+
+
+def _with_prompts(generation: Generation) -> Iterator[tuple[Sample, str]]:
+    """Yield each sample with the prompt that it should show.
+
+    Between two different prompts nobody knows what it should show: only the ends count.
+    """
+    samples = list(generation.samples.all())
+    first, last = generation.prompt, generation.second_prompt
+    if generation.is_interpolation and first != last:
+        pairs = [(samples[0], first), (samples[-1], last)] if samples else []
+    else:
+        pairs = [(sample, first) for sample in samples]
+    yield from ((sample, prompt) for sample, prompt in pairs if prompt)
+
+
+def _ask(sample: Sample, prompt: str, model: Model) -> int:
+    """Make a sample an image of the project and ask about it; return 1 if the question is new."""
+    with sample.file.open("rb") as file:
+        image, _ = images.add(
+            project=model.project,
+            data=file.read(),
+            source=f"{model}: {prompt}"[:300],
+            generated=True,
+            prompt=prompt,
+        )
+    tile = tiles.whole(image)
+    concept = _concept(model.project, prompt)
+    new = _ask_concept(tile, concept) if concept else _ask_caption(tile, prompt)
+    asked = {"concept": concept} if concept else {"kind": Question.Kind.CAPTION, "text": prompt}
+    sample.question = Question.objects.get(tile=tile, **asked)
+    sample.save(update_fields=["question"])
+    return new
+
+
+def _concept(project: Project, prompt: str) -> Concept | None:
+    """Return the concept that a prompt names, however a person has typed it."""
+    named = Q(name__iexact=prompt) | Q(phrase__iexact=prompt)
+    return Concept.objects.filter(named, project=project).first()
+
+
+def _ask_concept(tile: Tile, concept: Concept) -> int:
+    return questions.ask_concepts(tiles=[tile], concepts=[concept])
+
+
+def _ask_caption(tile: Tile, caption: str) -> int:
+    return questions.ask_captions(
+        captions=[(tile, caption)], source=Question.Source.MODEL, prior=CAPTION_PRIOR
+    )
