@@ -23,7 +23,7 @@ from training.engine.data.snapshot import read_snapshot
 from training.engine.device import device
 from training.engine.encoders import lsa
 from training.engine.encoders.clip_models import SmallClip
-from training.engine.evaluation import metrics
+from training.engine.evaluation import intervals, metrics
 from training.engine.evaluation.judges import FeatureModel, linear
 from training.engine.loop.loop import Loop
 from training.engine.recipes.base import Source
@@ -105,10 +105,10 @@ def show(name: str, judge: FeatureModel, rows: tuple[Row, ...], seconds: float) 
     images, known = judge.rows(told), judge.texts(texts)
     cells = []
     for others in (99, 9):
-        value, low, high = metrics.mean(metrics.hits(images, known, own, others=others))
+        value, low, high = intervals.mean(metrics.r_precision(images, known, own, others=others))
         cells.append(f"{value:.2f} [{low:.2f}, {high:.2f}]")
     print(f"| {name} | {cells[0]} | {cells[1]} | {seconds:.0f} |", flush=True)
-    return float(metrics.hits(images, known, own).mean())
+    return float(metrics.r_precision(images, known, own).mean())
 
 
 if __name__ == "__main__":

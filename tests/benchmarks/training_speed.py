@@ -34,8 +34,7 @@ from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.device import device
 from training.engine.encoders.conditions import asked
-from training.engine.evaluation import judges as feature_models
-from training.engine.evaluation import metrics, prompt_sets
+from training.engine.evaluation import intervals, judges, metrics, prompt_sets
 from training.engine.evaluation.judges import FeatureModel
 from training.engine.evaluation.prompt_sets import PromptSet
 from training.engine.loop.loop import Loop
@@ -110,7 +109,7 @@ def seconds_of(work: Callable[[], object], times: int) -> float:
 
 
 def learning(source: Source, seconds: float) -> None:
-    judge = feature_models.choose(source.snapshot, 300, source.cache)
+    judge = judges.choose(source.snapshot, 300, source.cache)
     prompt_set = prompt_sets.fixed(fixed_prompts(source.snapshot), range(SEEDS))
     chance = metrics.chance(len(prompt_set.texts))
     print(
@@ -133,7 +132,7 @@ def learned(
     rate = loop.step * training.config.batch / loop.elapsed
     read = seconds_of(lambda: training.draw_batch(training.config.batch), 20)
     model = training.model(loop.ema.network).adjusted({"sampler": "euler"})
-    right = metrics.mean(prompt_set.hits(judge.pictures(prompt_set.draw(model)), judge))
+    right = intervals.mean(prompt_set.r_precision(judge.pictures(prompt_set.draw(model)), judge))
     return (
         f"| {contestant.name} | {contestant.parameters / 1e6:.1f}M | {training.config.batch} | "
         f"{rate:,.0f} | "

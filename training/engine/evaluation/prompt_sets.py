@@ -1,4 +1,4 @@
-"""What models that draw are asked for: the same prompts and seeds for each of them."""
+"""Prompts and seeds for models that are to be held against each other: the same for each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from torch import Tensor
 from training.engine.data.pictures import Pixels
 from training.engine.data.prompts import coloured, held_out, shows, text_of, unseen_pairs
 from training.engine.data.rows import Row, Snapshot
-from training.engine.evaluation import metrics
+from training.engine.evaluation import intervals, metrics
 from training.engine.evaluation.calibration import informed
+from training.engine.evaluation.intervals import Values
 from training.engine.evaluation.judges import FeatureModel
-from training.engine.evaluation.metrics import Values
 from training.engine.recipes.base import ImageGenerator
 
-HELD_OUT = 20  # prompts for each picture of a fixed prompt: 120 in all at the usual six
-CONCEPTS = 12  # asked for at most
-FEW = 5  # pictures that show a concept, and that do not, which a classifier needs
-BATCH = 64  # pictures drawn at once
+HELD_OUT = 20  # held-out prompts for each picture of a fixed prompt: 120 at the usual six
+CONCEPTS = 12  # the most that are asked for
+FEWEST = 5  # pictures that show a concept, and that do not, which a classifier needs
+BATCH = 64  # pictures sampled at once
 
 
 @dataclass(frozen=True)
 class PromptSet:
-    """Prompts, each drawn from the same ``seeds``, and the texts that theirs is to stand out of."""
+    """Prompts, each with the same seeds, and the texts that theirs is to stand out of."""
 
     name: str  # ends the names of its figures
     prompts: tuple[str, ...]  # of more than one, none is empty
@@ -33,88 +33,86 @@ class PromptSet:
 
     @property
     def texts(self) -> list[str]:
-        """The distinct prompts."""
+        """Return the distinct prompts."""
         return list(dict.fromkeys(self.prompts))
 
     def draw(self, generator: ImageGenerator) -> Pixels:
-        """uint8 (prompts · seeds, s, s, 3), the seeds of a prompt side by side."""
-        asked = [(prompt, seed) for prompt in self.prompts for seed in self.seeds]
-        if not asked:
-            return np.zeros((0, generator.size, generator.size, 3), np.uint8)
-        parts = []
-        for start in range(0, len(asked), BATCH):
-            prompts, seeds = zip(*asked[start : start + BATCH], strict=True)
+        """Sample uint8 pictures (prompts · seeds, s, s, 3), the seeds of a prompt side by side."""
+        pairs = [(prompt, seed) for prompt in self.prompts for seed in self.seeds]
+        parts = [np.zeros((0, generator.size, generator.size, 3), np.uint8)]
+        for start in range(0, len(pairs), BATCH):
+            prompts, seeds = zip(*pairs[start : start + BATCH], strict=True)
             parts.append(generator.draw(prompts, seeds))
-        pictures: Pixels = np.concatenate(parts)
-        return pictures
+        return np.concatenate(parts)
 
     @property
     def telling(self) -> bool:
-        """Whether there are two texts or more to tell apart."""
+        """Return whether there are two texts or more to tell apart."""
         return len(self.texts) > 1
 
     @property
     def number(self) -> Tensor:
-        """The number of the prompt of each picture (prompts · seeds,)."""
+        """Return the number of each picture's prompt (prompts · seeds,)."""
         return torch.arange(len(self.prompts)).repeat_interleave(len(self.seeds))
 
     @property
     def own(self) -> Tensor:
-        """The number of the text of each picture (prompts · seeds,)."""
+        """Return the number of each picture's text (prompts · seeds,)."""
         number = {text: index for index, text in enumerate(self.texts)}
-        asked = torch.tensor([number[prompt] for prompt in self.prompts])
-        return asked.repeat_interleave(len(self.seeds))
+        of_prompts = torch.tensor([number[prompt] for prompt in self.prompts])
+        return of_prompts.repeat_interleave(len(self.seeds))
 
-    def hits(self, images: Tensor, judge: FeatureModel) -> Values:
-        """R-precision (prompts,) of pictures' features (prompts · seeds, E)."""
-        found = metrics.hits(images, judge.texts(self.texts), self.own)
-        return metrics.by_prompt(found, self.number)
+    def r_precision(self, images: Tensor, judge: FeatureModel) -> Values:
+        """Return R-precision (prompts,), from 0 to 1, of features (prompts · seeds, E)."""
+        hits = metrics.r_precision(images, judge.texts(self.texts), self.own)
+        return intervals.mean_by_prompt(hits, self.number)
 
     def cosines(self, images: Tensor, judge: FeatureModel, shift: int = 0) -> Values:
-        """Cosines (prompts,) of pictures with their own text, or the one ``shift`` texts on."""
+        """Return cosines (prompts,) with a picture's own text, or with the one ``shift`` on."""
         other = (self.own + shift) % len(self.texts)
-        found = metrics.cosines(images, judge.texts(self.texts), other)
-        return metrics.by_prompt(found, self.number)
+        cosines = metrics.cosines(images, judge.texts(self.texts), other)
+        return intervals.mean_by_prompt(cosines, self.number)
 
 
 def fixed(prompts: Sequence[str], seeds: Sequence[int]) -> PromptSet:
-    """The prompts that a run is watched by."""
+    """Return the prompts that a run is watched by."""
     return PromptSet("", tuple(prompts), tuple(seeds))
 
 
 def of_held_out(snapshot: Snapshot, seed: int, samples: int) -> PromptSet:
-    """What held-out pictures are said to show, a picture each."""
+    """Return the texts of held-out pictures, to be sampled once each."""
     rows = held_out(snapshot, HELD_OUT * samples)
     return PromptSet("_held_out", tuple(map(text_of, rows)), (seed,), rows)
 
 
 def of_unseen_pairs(snapshot: Snapshot, prompts: Sequence[str], seeds: Sequence[int]) -> PromptSet:
-    """Things in colours that no training picture shows them in."""
+    """Return things in colours that no training picture shows them in."""
     pairs = unseen_pairs(snapshot, prompts)
     return PromptSet("_unseen_pairs", tuple(coloured(*pair) for pair in pairs), tuple(seeds))
 
 
 def of_concepts(snapshot: Snapshot, seeds: Sequence[int]) -> PromptSet:
-    """The commonest concepts that a classifier can learn, and be tested by held-out pictures."""
+    """Return the commonest concepts that a classifier can learn, and be tested on when held out."""
     names = snapshot.concepts
     train, test = informed(snapshot.train, names), informed(snapshot.test, names)
     yes, no = (train > 0.5).sum(0), (train < 0.5).sum(0)
-    enough = (yes >= FEW) & (no >= FEW) & ((test > 0.5).sum(0) > 0) & ((test < 0.5).sum(0) > 0)
-    order = sorted(np.flatnonzero(enough.numpy()), key=lambda index: -int(yes[index]))
+    testable = ((test > 0.5).sum(0) > 0) & ((test < 0.5).sum(0) > 0)
+    usable = (yes >= FEWEST) & (no >= FEWEST) & testable
+    order = sorted(np.flatnonzero(usable.numpy()), key=lambda index: -int(yes[index]))
     return PromptSet("_concepts", tuple(names[index] for index in order[:CONCEPTS]), tuple(seeds))
 
 
 def spread(rows: Sequence[Row], count: int) -> Sequence[Row]:
-    """About ``count`` of the rows, evenly spread."""
+    """Return at most ``count`` of the rows, evenly spread."""
     return rows[:: max(1, len(rows) // count)][:count]
 
 
-def shown(snapshot: Snapshot, prompts: Sequence[str]) -> tuple[list[Row], Tensor]:
-    """Training pictures of the prompts, and the number of each one's prompt."""
-    found = [
+def matching_rows(snapshot: Snapshot, prompts: Sequence[str]) -> tuple[list[Row], Tensor]:
+    """Return training pictures that show a prompt, and the number of each one's prompt."""
+    pairs = [
         (row, index)
         for row in snapshot.train
         for index, prompt in enumerate(prompts)
         if shows(row, prompt)
     ]
-    return [row for row, _ in found], torch.tensor([index for _, index in found]).long()
+    return [row for row, _ in pairs], torch.tensor([index for _, index in pairs]).long()

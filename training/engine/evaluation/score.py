@@ -1,41 +1,28 @@
-"""How real the pictures of a folder look to a model, and how well they fit what they should show.
+"""Score how real pictures look to a model's discriminator, and how well they fit prompts.
 
-Only a model with a discriminator can say: one of the recipe `gan`.
+Only models of the recipe `gan` have a discriminator.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import numpy as np
-from torch import Tensor
 
 from training.engine.data.folders import SUFFIXES
-from training.engine.data.pictures import Pixels, load_all
+from training.engine.data.pictures import load_all
+from training.engine.evaluation.own_scores import Discriminator
 from training.engine.files import TrainingError
 from training.engine.generation.sample import read_prompts
 from training.engine.recipes import load_generator
 
 
-@runtime_checkable
-class Critic(Protocol):
-    """A model that scores pictures."""
-
-    @property
-    def size(self) -> int: ...
-
-    def score(self, pictures: Pixels, prompts: Sequence[str]) -> Tensor:
-        """Higher is better (n,), for uint8 pictures (n, size, size, 3) and a prompt each."""
-
-
 def score(folder: Path, pictures: Path, prompts: Path | None = None) -> list[tuple[str, float]]:
-    """Each picture's name and score, best first.
+    """Return each picture's name and score, best first.
 
     ``prompts`` holds one line for all of them, or a line each in the order of their names; without
-    it they are judged for being real alone. Raises ``TrainingError`` where something is missing.
+    it pictures are judged for being real alone. Raise ``TrainingError`` where something is missing.
     """
-    critic = load_generator(folder)
-    if not isinstance(critic, Critic):
+    discriminator = load_generator(folder)
+    if not isinstance(discriminator, Discriminator):
         raise TrainingError(f"{folder} holds no model that scores: give one of the recipe gan.")
     paths = sorted(path for path in pictures.iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:
@@ -48,7 +35,7 @@ def score(folder: Path, pictures: Path, prompts: Path | None = None) -> list[tup
             f"{prompts} has {len(lines)} lines for {len(paths)} pictures: "
             "write one for all, or one for each in the order of their names."
         )
-    pixels = np.concatenate(list(load_all([(path, [None]) for path in paths], critic.size)))
-    scores = critic.score(pixels, lines).tolist()
+    pixels = np.concatenate(list(load_all([(path, [None]) for path in paths], discriminator.size)))
+    scores = discriminator.score(pixels, lines).tolist()
     named = zip((path.name for path in paths), scores, strict=True)
     return sorted(named, key=lambda pair: -pair[1])

@@ -14,7 +14,7 @@ from training.engine import progress
 from training.engine.data.pictures import Pixels, load, png
 from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
-from training.engine.evaluation.generators import NEAR_COPY
+from training.engine.evaluation.near_copies import NEAR_COPY
 from training.engine.files import TrainingError, read_json, write_bytes
 from training.engine.latents.neighbours import Neighbours
 from training.engine.report import page

@@ -13,7 +13,7 @@ from training.__main__ import main
 from training.engine.data.packing import pack
 from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
-from training.engine.evaluation import compare as comparing
+from training.engine.evaluation import compare_generators
 from training.engine.evaluation.compare import compare
 from training.engine.files import TrainingError
 
@@ -34,7 +34,7 @@ def gate(gallery: Snapshot, cache: Path, tmp_path: Path, monkeypatch: pytest.Mon
     def decide(new: Painter, current: Painter | None = None, **options: Any) -> Verdict:
         painters = {tmp_path / "new": new, tmp_path / "current": current}
         folders = [write_model(f, gallery, cache) for f, painter in painters.items() if painter]
-        monkeypatch.setattr(comparing, "load_generator", lambda folder: painters[folder])
+        monkeypatch.setattr(compare_generators, "load_generator", lambda folder: painters[folder])
         return compare(folders[0], [*folders, None][1], gallery, cache=cache, **options)
 
     return decide

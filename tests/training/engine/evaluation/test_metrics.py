@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from training.engine.evaluation import metrics
+from training.engine.evaluation import intervals, metrics
 
 
 def features(seed: int, count: int, width: int = 8, shift: float = 0.0) -> Tensor:
@@ -99,21 +99,23 @@ def test_hits_are_those_of_a_plain_search() -> None:
         all(image @ texts[i] >= image @ text for text in texts)
         for image, i in zip(images, own, strict=True)
     ]
-    assert metrics.hits(images, texts, own).tolist() == plain
+    assert metrics.r_precision(images, texts, own).tolist() == plain
 
 
 def test_texts_that_a_judge_knows_are_found_and_shuffled_ones_as_often_as_by_chance() -> None:
     texts = features(1, 400, width=64)
     own = torch.arange(400)
-    assert metrics.hits(texts, texts, own).mean() == 1
-    assert metrics.hits(texts, texts, own.roll(1), others=399).mean() == 0
-    unrelated = metrics.mean(metrics.hits(features(2, 400, width=64), texts, own, others=9))
+    assert metrics.r_precision(texts, texts, own).mean() == 1
+    assert metrics.r_precision(texts, texts, own.roll(1), others=399).mean() == 0
+    unrelated = intervals.mean(
+        metrics.r_precision(features(2, 400, width=64), texts, own, others=9)
+    )
     assert unrelated.low < metrics.chance(400, 9) < unrelated.high
 
 
 def test_features_that_say_nothing_reach_exactly_chance() -> None:
     images, texts = torch.zeros(50, 8), features(1, 200)
-    found = metrics.hits(images, texts, torch.arange(50))
+    found = metrics.r_precision(images, texts, torch.arange(50))
     assert found.mean() == pytest.approx(metrics.chance(200))
     assert metrics.chance(200) == 1 / 100
     assert metrics.chance(4) == 1 / 4
@@ -128,13 +130,13 @@ def test_cosines_are_those_of_a_picture_and_its_own_text() -> None:
 
 def test_pictures_of_one_prompt_count_as_one_witness() -> None:
     values = np.array([1.0, 0.0, 1.0, 1.0])
-    grouped = metrics.by_prompt(values, torch.tensor([3, 3, 7, 7]))
+    grouped = intervals.mean_by_prompt(values, torch.tensor([3, 3, 7, 7]))
     assert grouped.tolist() == [0.5, 1.0]
 
 
 def test_the_interval_of_a_mean_is_as_wide_as_theory_says() -> None:
     values = np.random.default_rng(0).normal(2, 3, 400)
-    figure = metrics.mean(values)
+    figure = intervals.mean(values)
     assert figure.value == pytest.approx(values.mean())
     assert figure.high - figure.low == pytest.approx(2 * 1.645 * values.std() / 20, rel=0.15)
 
@@ -142,7 +144,7 @@ def test_the_interval_of_a_mean_is_as_wide_as_theory_says() -> None:
 def test_means_that_are_not_paired_are_told_apart_where_they_differ() -> None:
     random = np.random.default_rng(0)
     first, second = random.random(40), random.random(30) * 0.4
-    figure = metrics.difference(first, second)
+    figure = intervals.difference(first, second)
     assert figure.value == pytest.approx(first.mean() - second.mean())
     assert 0 < figure.low < figure.value < figure.high
 
@@ -151,8 +153,8 @@ def test_a_classifier_sees_what_it_was_taught_and_nothing_where_labels_are_noise
     images = features(1, 300)
     known = (images[:, 1] > 0.1).float()
     noise = torch.from_numpy(np.random.default_rng(0).integers(0, 2, 300)).float()
-    weights = metrics.classifier(images[:200], torch.stack([known, noise], 1)[:200])
-    right = metrics.says_yes(images[200:], weights) == torch.stack([known, noise], 1)[200:].bool()
+    weights = metrics.fit_classifier(images[:200], torch.stack([known, noise], 1)[:200])
+    right = metrics.classify(images[200:], weights) == torch.stack([known, noise], 1)[200:].bool()
     assert right[:, 0].float().mean() > 0.9
     assert right[:, 1].float().mean() == pytest.approx(0.5, abs=0.15)
 
@@ -162,8 +164,8 @@ def test_a_classifier_ignores_what_nobody_knows() -> None:
     truth = (images[:, 1] > 0.1).float()[:, None]
     partial = truth.clone()
     partial[50:] = torch.nan
-    known = metrics.classifier(images[:50], truth[:50])
-    assert torch.allclose(metrics.classifier(images, partial), known, atol=1e-5)
+    known = metrics.fit_classifier(images[:50], truth[:50])
+    assert torch.allclose(metrics.fit_classifier(images, partial), known, atol=1e-5)
 
 
 def test_several_pictures_of_a_prompt_narrow_what_is_known_of_two_models() -> None:

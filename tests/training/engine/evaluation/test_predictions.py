@@ -201,14 +201,16 @@ def test_a_wrong_question_is_refused_and_nothing_written(
     assert not out.exists()
 
 
-def test_evaluate_writes_the_opinions_of_a_snapshot(
+def test_evaluate_writes_the_predictions_of_a_snapshot(
     contrasted: Path, snapshot_folder: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = contrasted / "model"
     assert main(["evaluate", str(model), str(snapshot_folder), "--cache", str(cache)]) == 0
     assert "recall@10" in json.loads(capsys.readouterr().out)
-    opinions = [json.loads(line) for line in (model / "opinions.jsonl").read_text().splitlines()]
-    assert len(opinions) == 100 * 4
+    predictions = [
+        json.loads(line) for line in (model / "predictions.jsonl").read_text().splitlines()
+    ]
+    assert len(predictions) == 100 * 4
 
 
 def test_a_diffusion_model_has_no_opinions(
