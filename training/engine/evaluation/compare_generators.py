@@ -1,5 +1,6 @@
 """Hold a new model that draws against the current one, on the same prompts and seeds."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -108,7 +109,17 @@ class GeneratorComparison:
         new, current = metrics.kid(real, of_new).value, metrics.kid(real, of_current).value
         value, low, high = metrics.kid_difference(real, of_new, of_current)
         training = self.judge.rows(prompt_sets.spread(self.training, len(real)))
-        floor = metrics.kid(real, training)
-        margin = max(DISTANCE_MARGIN * abs(current), floor.high - floor.value)
+        margin = distance_margin(current, metrics.kid(real, training))
         difference = Figure(-value, -high, -low)
         return Judgement(f"kid@{self.judge.name}", new, current, difference, margin)
+
+
+def distance_margin(current: float, floor: Figure) -> float:
+    """Return how much farther from real pictures a model may be and be called no worse.
+
+    That is a tenth of the current model's distance, or what two lots of real pictures differ by
+    chance if that is more, and known: ``floor`` is the distance of training pictures.
+    """
+    by_chance = floor.high - floor.value
+    share = DISTANCE_MARGIN * abs(current)
+    return max(share, by_chance) if math.isfinite(by_chance) else share

@@ -14,6 +14,7 @@ from torch import Tensor
 
 RESAMPLES = 1000
 BLOCKS = 10  # of rows, one of which the jackknife leaves out at a time
+FEWEST_BLOCKS = 3  # of which the jackknife can say how far its estimates scatter
 QUANTILE = 1.6449  # of the normal distribution at 95 %
 
 Values = NDArray[np.float64]
@@ -78,15 +79,17 @@ def mean_by_prompt(values: Values, prompts: Tensor) -> Values:
 def jackknife(statistic: Callable[[Selection], float], first: int, second: int) -> Figure:
     """Return a statistic of two sets of rows with the interval of a delete-a-block jackknife.
 
-    Where the second set is ``copies`` times as large, its row i · copies + j is left out together
-    with row i of the first.
+    The rows of either set are dealt out to 10 blocks, or to as many as the smaller set has rows,
+    and each block is left out once (Shao and Tu 1995, section 2.3). Where the second set is
+    ``copies`` times as large, its row i · copies + j is left out together with row i of the first.
+    Of fewer than three rows no interval is known: its ends are infinite.
     """
     copies = max(1, second // first)
     whole = statistic((torch.arange(first), torch.arange(second)))
-    count = min(BLOCKS, first // 2, second // 2)
-    if count < 2:
+    count = min(BLOCKS, first, second)
+    if count < FEWEST_BLOCKS:
         return Figure(whole, -np.inf, np.inf)
-    blocks = torch.arange(first) % BLOCKS, torch.arange(second) // copies % BLOCKS
+    blocks = torch.arange(first) % count, torch.arange(second) // copies % count
     left_out = np.array(
         [
             statistic(((blocks[0] != b).nonzero()[:, 0], (blocks[1] != b).nonzero()[:, 0]))

@@ -1,6 +1,7 @@
 """Which model may take the place of the current one."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.evaluation import compare_generators
 from training.engine.evaluation.compare import compare
+from training.engine.evaluation.compare_generators import distance_margin
+from training.engine.evaluation.intervals import Figure
 from training.engine.files import TrainingError
 
 JUDGE = "lsa-linear"
@@ -81,6 +84,12 @@ def test_a_model_that_copies_is_not_promoted_however_well_it_fits(
     copies = next(judge for judge in verdict["judges"] if judge["name"] == "near_copies")
     assert copies["new"] > copies["current"]
     assert copies["difference"] < 0
+
+
+def test_a_floor_that_is_not_known_leaves_no_room_to_be_worse() -> None:
+    """Of one or two training pictures nobody knows how far two lots of them are apart."""
+    assert distance_margin(0.5, Figure(0.1, 0.0, 0.3)) == pytest.approx(0.2)
+    assert distance_margin(0.5, Figure(0.1, -math.inf, math.inf)) == pytest.approx(0.05)
 
 
 def test_without_a_current_model_one_that_beats_chance_is_promoted(gate: Gate) -> None:
