@@ -1,4 +1,8 @@
-"""Answers of yes and no added up, without those whose annotators had turned bad."""
+"""Batch truth inference for yes-or-no questions, without the answers of drifted annotators.
+
+Two passes of `dawid_skene.aggregate`: the first tells how probably each answer is right, `drift`
+finds change points in these, and the second leaves out what comes after them.
+"""
 
 from dataclasses import dataclass
 
@@ -7,23 +11,24 @@ import numpy.typing as npt
 
 from labeling.aggregation import drift, online_tempering
 from labeling.aggregation.dawid_skene import Aggregate, aggregate
-from labeling.aggregation.online import ANSWER_CORRELATION, Tempering
+from labeling.aggregation.online import ANSWER_CORRELATION, EDGE, Tempering
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.intp]
+Verdicts = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
 class BinaryAggregate:
-    """Of Q questions, W annotators and N answers."""
+    """What is inferred of Q questions and W annotators from N answers."""
 
     probability: Floats  # (Q,) of "yes"; the prior where there is no answer
     leave_one_out: Floats  # (Q,) the same as if a question's own gold were unknown
-    sensitivity: Floats  # (W,) of their answers that are not suspect; NaN where there are none
+    sensitivity: Floats  # (W,) over the answers that are not suspect; NaN without any
     specificity: Floats  # (W,)
-    suspect: Bools  # (N,) answers that weigh nothing: from a turn on
-    turned: dict[int, int]  # annotator who was found to have turned → the first such answer
+    suspect: Bools  # (N,) answers that count for nothing
+    change_points: dict[int, int]  # annotator newly found to drift → the first suspect answer
 
 
 def infer(
@@ -32,20 +37,24 @@ def infer(
     value: Bools,
     *,
     prior: Floats,
-    verdict: npt.NDArray[np.int8],
+    verdict: Verdicts,
     gold: Bools,
     suspect: Bools,
     annotators: int,
 ) -> BinaryAggregate:
     """Infer the truth of Q questions from N answers, in order of time.
 
-    question: (N,) below Q. annotator: (N,) below `annotators`. value: (N,) yes or no.
-    prior: (Q,) probabilities of "yes". verdict: (Q,) 1 yes, 0 no, -1 unknown. gold: (Q,) whether
-        it was known before anybody answered; other verdicts may be there because of the answers.
-    suspect: (N,) answers that are known to be suspect; of their annotators nobody turns again.
+    question: (N,) below Q.
+    annotator: (N,) below `annotators`.
+    value: (N,) yes or no.
+    prior: (Q,) probabilities of "yes".
+    verdict: (Q,) 1 yes, 0 no, -1 unknown.
+    gold: (Q,) whether the verdict was there before any answer; others may be there because of the
+        answers, and calibrate nothing.
+    suspect: (N,) answers that are known to be suspect; their annotators are not tested again.
 
-    To leave suspect answers out costs what an honest liar tells, who can be read the other way
-    round; but whoever lies about some questions only would be believed about the others.
+    Suspect answers are left out, although a consistent liar could be read the other way round:
+    whoever lied about some questions only would be believed about the others.
     """
 
     def inferred(kept: Bools) -> Aggregate | None:
@@ -54,37 +63,38 @@ def infer(
 
     kept = ~suspect
     result = inferred(kept)
-    turned = {}
+    change_points = {}
     if result is not None:
         right = np.full(len(question), 0.5)
         right[kept] = _right(question[kept], annotator[kept], value[kept], verdict, result)
-        turned = _turned(annotator, right, suspect, annotators)
-    if turned:
+        change_points = _change_points(annotator, right, suspect, annotators)
+    if change_points:
         first = np.full(annotators, len(question))
-        first[list(turned)] = list(turned.values())
+        first[list(change_points)] = list(change_points.values())
         kept &= np.arange(len(question)) < first[annotator]
         result = inferred(kept)
     probability, leave_one_out = prior.copy(), prior.copy()
-    coins = np.full((annotators, 2), np.nan)
+    accuracies = np.full((annotators, 2), np.nan)  # specificity, sensitivity
     if result is not None:
         probability[result.tasks] = result.posterior[:, 1]
         leave_one_out[result.tasks] = result.leave_one_out[:, 1]
-        coins[result.workers] = np.diagonal(result.confusion, axis1=1, axis2=2)
-    probability = np.where(verdict >= 0, verdict, probability)
-    return BinaryAggregate(probability, leave_one_out, coins[:, 1], coins[:, 0], ~kept, turned)
+        accuracies[result.workers] = np.diagonal(result.confusion, axis1=1, axis2=2)
+    return BinaryAggregate(
+        probability=np.where(verdict >= 0, verdict, probability),
+        leave_one_out=leave_one_out,
+        sensitivity=accuracies[:, 1],
+        specificity=accuracies[:, 0],
+        suspect=~kept,
+        change_points=change_points,
+    )
 
 
 def _aggregate(
-    question: Index,
-    worker: Index,
-    value: Bools,
-    prior: Floats,
-    verdict: npt.NDArray[np.int8],
-    gold: Bools,
+    question: Index, worker: Index, value: Bools, prior: Floats, verdict: Verdicts, gold: Bools
 ) -> Aggregate:
-    """The batch method's result of all answers."""
+    """Return the result of the batch method for the answered questions."""
     places = np.unique(question)
-    chances = prior[places].clip(1e-6, 1 - 1e-6)
+    yes = prior[places].clip(EDGE, 1 - EDGE)
 
     def known(which: Bools) -> dict[int, int]:
         rows = places[(verdict[places] >= 0) & which[places]]
@@ -97,37 +107,35 @@ def _aggregate(
         classes=[0, 1],
         gold=known(gold),
         decided=known(~gold),
-        prior=np.stack([1 - chances, chances], 1),
+        prior=np.stack([1 - yes, yes], 1),
     )
 
 
-def _turned(annotator: Index, right: Floats, suspect: Bools, annotators: int) -> dict[int, int]:
-    """Annotators whose answers turned bad, and the first bad one, by place."""
+def _change_points(
+    annotator: Index, right: Floats, suspect: Bools, annotators: int
+) -> dict[int, int]:
+    """Return the annotators whose answers turned bad, and the index of the first bad one."""
     ever = np.bincount(annotator, suspect, annotators) > 0
-    (looked,) = np.nonzero(~ever[annotator])
-    found = drift.change_points(annotator[looked], right[looked], workers=annotators)
-    (places,) = np.nonzero(found >= 0)
-    order = looked[np.argsort(annotator[looked], kind="stable")]
-    starts = np.searchsorted(annotator[order], places)
-    first = order[starts + found[places]]
-    return dict(zip(places.tolist(), first.tolist(), strict=True))
+    (tested,) = np.nonzero(~ever[annotator])
+    points = drift.change_points(annotator[tested], right[tested], workers=annotators)
+    (drifted,) = np.nonzero(points >= 0)
+    order = tested[np.argsort(annotator[tested], kind="stable")]
+    starts = np.searchsorted(annotator[order], drifted)
+    first = order[starts + points[drifted]]
+    return dict(zip(drifted.tolist(), first.tolist(), strict=True))
 
 
 def _right(
-    question: Index,
-    worker: Index,
-    value: Bools,
-    verdict: npt.NDArray[np.int8],
-    result: Aggregate,
+    question: Index, worker: Index, value: Bools, verdict: Verdicts, result: Aggregate
 ) -> Floats:
-    """(N,) the probability that each answer was right, by what the others said."""
-    yes = result.posterior[np.searchsorted(result.tasks, question), 1].clip(1e-6, 1 - 1e-6)
-    coins = result.confusion[np.searchsorted(result.workers, worker)]
-    own = online_tempering.evidence(coins[:, 1, 1], coins[:, 0, 0], value)
+    """Return (N,) the probability that each answer is right, by what the others say."""
+    yes = result.posterior[np.searchsorted(result.tasks, question), 1].clip(EDGE, 1 - EDGE)
+    confusion = result.confusion[np.searchsorted(result.workers, worker)]
+    own = online_tempering.evidence(confusion[:, 1, 1], confusion[:, 0, 0], value)
     count = np.bincount(question)[question]
     share = Tempering().strength / (1 + ANSWER_CORRELATION * (count - 1))
     others = 1 / (1 + np.exp(share * own - np.log(yes / (1 - yes))))
     right: Floats = np.where(value, others, 1 - others)
-    right[count == 1] = 0.5  # nobody else said anything
+    right[count == 1] = 0.5  # nobody else answered
     known = verdict[question]
     return np.where(known >= 0, (known == 1) == value, right)

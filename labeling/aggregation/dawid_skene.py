@@ -1,4 +1,9 @@
-"""What the answers add up to: Dawid-Skene that knows ambiguous tasks, shared errors and gold."""
+"""Batch truth inference: Dawid and Skene's model with ambiguous tasks, shared errors and gold.
+
+A. P. Dawid and A. M. Skene (1979) by EM (`em`), under a hierarchical prior on confusion matrices
+(`confusion`), with split truths (`states`), a tempered posterior (`design_effect`) and calibration
+by gold (`gold`). docs/truth-inference.md says why each.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,33 +15,32 @@ import numpy.typing as npt
 from labeling.aggregation.answers import Answers, Floats, Ints, encode, gold_rows, prior_rows
 from labeling.aggregation.design_effect import error_correlation, tempered
 from labeling.aggregation.em import Crowd, Known
-from labeling.aggregation.gold import UNFITTED, Fit, blind, fit
+from labeling.aggregation.gold import IDENTITY, GoldCalibration, fit, leave_one_out
 
 Bools = npt.NDArray[np.bool_]
 
 LARGEST = 2 * 10**8  # cells of all confusion matrices: 1.6 GB
-TIE = 1e-9
+TIE = 1e-9  # difference of probabilities below which classes are tied
 
 
 @dataclass(frozen=True)
 class Aggregate:
-    """T tasks, K classes and W workers, each sorted by id."""
+    """What is inferred of T tasks, K classes and W workers, each sorted by id."""
 
     tasks: npt.NDArray[Any]  # (T,) ids
     classes: npt.NDArray[Any]  # (K,) ids
     posterior: Floats  # (T, K) probabilities, rows sum to one
-    leave_one_out: Floats  # (T, K) the same as if the task's own gold were unknown
+    leave_one_out: Floats  # (T, K) the posterior as if the task's own gold were unknown
     label: npt.NDArray[Any]  # (T,) the most probable class, by id
     confidence: Floats  # (T,) its probability
     ambiguity: Floats  # (T,) probability that the truth is split between two classes
     workers: npt.NDArray[Any]  # (W,) ids
     answers: Ints  # (W,) how many answers each worker gave
-    confusion: (
-        Floats  # (W, K, K) probability of answering [.., .., l] where the truth is [.., k, ..]
-    )
+    # (W, K, K) probability of answering [.., .., l] where the truth is [.., k, ..]
+    confusion: Floats
     reliability: Floats  # (W,) probability of a right answer, over all tasks
-    error_correlation: float  # correlation of errors within a task, 0 … 1
-    model_weight: float  # the factor learned for the log-odds of `model_probabilities`; 0 without
+    error_correlation: float  # of annotators within a task, 0 … 1
+    model_weight: float  # factor learned for the model's log-odds, 0 … 1; 0 without a model
 
 
 def aggregate(
@@ -53,26 +57,26 @@ def aggregate(
 ) -> Aggregate:
     """Infer the true class of each task from answers, given as three columns of N ids.
 
-    gold: task id → class id, for tasks that were picked without regard to their answers; they are
-        clamped, and teach how far the others may be believed. Those without answers are left out.
-    decided: the same for tasks that were picked because of their answers, such as those on which
-        people disagreed; they are clamped, and say nothing about how right crowds usually are.
+    gold: task id → class id, for tasks that were chosen without regard to their answers. They are
+        clamped, and calibrate the posterior of the others. Tasks without answers are left out.
+    decided: task id → class id, for tasks that were chosen because of their answers, such as those
+        on which people disagreed. They are clamped, but calibrate nothing.
     prior: class probabilities by task, instead of the learned class prior: either (T, K) with
         rows in the order of the sorted task ids, or task id → K numbers for some of the tasks.
     model_probabilities: a model's class probabilities in the same form as the prior, for tasks
         that the model was not fitted to. Its log-odds, less those of its mean over tasks, count as
         far as they agree with people's answers: from not at all to fully.
     classes: all classes, where the answers may not show each of them; needed with a prior.
-    iterations: few by intent, since some data get worse when run to convergence.
+    iterations: of EM; few on purpose, since some data get worse when run to convergence.
 
     Of several answers of a worker to a task the last one counts; otherwise order does not matter.
     Nor do names, but for a tie in the posterior: then the class with more answers over all tasks
-    wins, and after that the first by id. Raises ValueError on columns, gold, priors or opinions
-    that do not fit together.
+    wins, and after that the first by id. Raises ValueError where columns, gold, prior or model
+    probabilities do not fit together.
     """
     truths = {**(decided or {}), **(gold or {})}
-    there = set(np.asarray(task).tolist()) if truths else set()
-    truths = {key: value for key, value in truths.items() if key in there}
+    answered = set(np.asarray(task).tolist()) if truths else set()
+    truths = {key: value for key, value in truths.items() if key in answered}
     answers = encode(task, worker, label, classes=classes, also=list(truths.values()))
     workers, k = len(answers.workers), len(answers.classes)
     if workers * k * k > LARGEST:
@@ -88,41 +92,41 @@ def aggregate(
             None if prior is None else prior_rows(prior, answers),
             None
             if model_probabilities is None
-            else prior_rows(model_probabilities, answers, name="opinion"),
+            else prior_rows(model_probabilities, answers, name="model's probability"),
         ),
     )
     for _ in range(iterations):
         crowd.iterate()
-    teaching = {key: value for key, value in (gold or {}).items() if key in there}
+    teaching = {key: value for key, value in (gold or {}).items() if key in answered}
     return _result(answers, crowd, _classes_of(teaching, answers) >= 0)
 
 
 def _result(answers: Answers, crowd: Crowd, teaching: Bools) -> Aggregate:
-    """teaching: (T,) the tasks whose known truth tells how right the crowd usually is."""
+    """Return the results of a fitted crowd. teaching: (T,) the tasks whose gold calibrates."""
     k = crowd.shape[1]
     correlation = error_correlation(crowd, answers)
-    unseen, fitted = _learn_from_gold(crowd, correlation, teaching)
+    held_out, calibration = _calibrate(crowd, correlation, teaching)
     posterior, ambiguity = np.empty_like(crowd.votes), np.empty(len(crowd.votes))
     log_table = crowd.log_table()
     for block in crowd.blocks:
         likelihood = crowd.log_likelihood(block, log_table)
-        belief, ambiguity[block.tasks] = tempered(crowd, block, likelihood, correlation)
-        posterior[block.tasks] = fitted.apply(belief)
-    hidden = posterior
+        classes, ambiguity[block.tasks] = tempered(crowd, block, likelihood, correlation)
+        posterior[block.tasks] = calibration.apply(classes)
+    without_gold = posterior
     gold = crowd.known.gold
-    (certain,) = np.nonzero(gold >= 0)
-    if len(certain):
-        hidden = posterior.copy()
-        hidden[certain] = unseen
-        posterior[certain] = np.eye(k)[gold[certain]]
-        ambiguity[certain] = 0
+    (known,) = np.nonzero(gold >= 0)
+    if len(known):
+        without_gold = posterior.copy()
+        without_gold[known] = held_out
+        posterior[known] = np.eye(k)[gold[known]]
+        ambiguity[known] = 0
     best = _best(posterior, crowd.votes.sum(0))
     confusion = crowd.table[:, :k]
     return Aggregate(
         tasks=answers.tasks,
         classes=answers.classes,
         posterior=posterior,
-        leave_one_out=hidden,
+        leave_one_out=without_gold,
         label=answers.classes[best],
         confidence=posterior[np.arange(len(best)), best],
         ambiguity=ambiguity,
@@ -136,28 +140,29 @@ def _result(answers: Answers, crowd: Crowd, teaching: Bools) -> Aggregate:
 
 
 def _classes_of(truths: Mapping[Any, Any], answers: Answers) -> npt.NDArray[np.intp]:
-    """(T,) the class of each task whose truth is known, -1 for the others."""
+    """Return (T,) the class of each task in `truths` as an index, -1 for the others."""
     if not truths:
         return np.full(len(answers.tasks), -1)
     rows = gold_rows(truths, answers)
     return np.where(np.isnan(rows[:, 0]), -1, rows.argmax(1))
 
 
-def _learn_from_gold(crowd: Crowd, correlation: float, teaching: Bools) -> tuple[Floats, Fit]:
-    """(G, K) posteriors of tasks of known truth, in their order, as if it were unknown; the fit."""
+def _calibrate(crowd: Crowd, correlation: float, teaching: Bools) -> tuple[Floats, GoldCalibration]:
+    """Return leave-one-out posteriors (G, K) of the tasks with gold, and the calibration."""
     gold = crowd.known.gold
     votes = crowd.votes.sum(0)
     if (gold < 0).all():
-        return np.zeros((0, len(votes))), UNFITTED
-    unseen = np.zeros_like(crowd.votes)
+        return np.zeros((0, len(votes))), IDENTITY
+    held_out = np.zeros_like(crowd.votes)
     for block in crowd.blocks:
-        tasks, found = blind(crowd, block, correlation)
-        unseen[tasks] = found
-    fitted = fit(unseen[teaching], gold[teaching], votes)
-    return fitted.apply(unseen[gold >= 0]), fitted
+        tasks, posteriors = leave_one_out(crowd, block, correlation)
+        held_out[tasks] = posteriors
+    calibration = fit(held_out[teaching], gold[teaching], votes)
+    return calibration.apply(held_out[gold >= 0]), calibration
 
 
 def _best(posterior: Floats, popularity: Floats) -> Ints:
+    """Return (T,) the most probable class; of tied ones the most popular, then the first."""
     ties = posterior >= posterior.max(1, keepdims=True) - TIE
     best: Ints = np.where(ties, popularity, -1.0).argmax(1)
     return best

@@ -1,7 +1,8 @@
-"""Expectation and maximisation in one pass over blocks of tasks, so that memory stays flat.
+"""Expectation maximisation of Dawid and Skene's model in one pass over blocks of tasks.
 
 A. P. Dawid and A. M. Skene, "Maximum likelihood estimation of observer error-rates using the EM
-algorithm", Applied Statistics 28 (1979).
+algorithm", Applied Statistics 28 (1979). Blocks keep memory flat. T tasks, W annotators, K classes
+and S states (classes and splits, `states`); a block has n tasks, to which s states are open.
 """
 
 from dataclasses import dataclass
@@ -15,102 +16,96 @@ from labeling.aggregation.model_weight import DEFAULT_WEIGHT, MAX_WEIGHT, PRIOR_
 from labeling.aggregation.states import Block, blocks, states
 
 VOTE_SHARE = 0.5  # weight of the plain votes beside the learned class prior, which alone can drift
-PEOPLE_FIRST = 4  # iterations before a model is heard, lest it says whom to believe
-BLANK = 0.25  # of a vote, cast as the prior says, where everything starts
-MEANING = 1.0  # pseudo-tasks that hold a split state to the truth that its name says
-EDGE = 1e-6  # a model's opinion is kept so far from 0 and 1
+PEOPLE_FIRST = 4  # iterations without the model, lest it decides which people are believed
+PRIOR_VOTES = 0.25  # votes cast as the prior says, in the first guess of each task's truth
+SPLIT_WEIGHT = 1.0  # pseudo-tasks that hold a split state's truth to its nominal one
+EDGE = 1e-6  # distance that a model's probabilities keep from 0
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known besides the answers."""
+    """What is known of T tasks besides their answers."""
 
     gold: npt.NDArray[np.intp]  # (T,) the class, or -1
-    prior: Floats | None  # (T, K), NaN where nothing is said of the task
-    model_probabilities: Floats | None  # (T, K), NaN where the model says nothing
+    prior: Floats | None  # (T, K), NaN where there is none
+    model_probabilities: Floats | None  # (T, K), NaN where there are none
 
 
 class Crowd:
-    """The model: `table` says what annotators answer, `weight` how frequent each state is."""
+    """Answers and the parameters that explain them: answer tables and frequencies of the states."""
 
     def __init__(self, answers: Answers, votes: Floats, known: Known) -> None:
         self.votes, self.known = votes, known
-        self.sizes = votes.sum(1)  # (T,) answers a task
+        self.sizes = votes.sum(1)  # (T,) answers per task
         self.states = states(votes, len(answers.workers))
         self.blocks = blocks(answers, votes, self.states)
-        self.shape = len(answers.workers), votes.shape[1]
+        self.shape = len(answers.workers), votes.shape[1]  # W, K
         self.hierarchy = Hierarchy()
-        self.given = _by_annotator(answers)  # (W, K) how often each answered what
-        self.truth = self.states.truth.copy()  # (S, K): what gold taught of the splits included
-        self.model_weight = 0.0  # the factor of the model's log-odds
-        self.rounds = 0
-        self.taught = np.zeros_like(self.truth)  # gold tasks by state and class
-        self.model_log_ratio = _against_base_rate(known.model_probabilities)
-        self.mass = np.zeros(0)  # (W, S) answers, expected and pseudo, behind each row of the table
-        counts, share = self._votes_as_beliefs()
-        self.weight = self._weights(share)
-        self.table = self._tables(counts)
+        self.given = _labels_by_annotator(answers)  # (W, K)
+        self.truth = self.states.truth.copy()  # (S, K); gold teaches what splits mean
+        self.model_weight = 0.0  # factor of the model's log-odds
+        self.model_log_ratio = _log_ratio(known.model_probabilities)  # (T, K)
+        self.iterations = 0
+        self.gold_counts = np.zeros_like(self.truth)  # expected gold tasks by state and class
+        self.row_weight = np.zeros(0)  # (W, S) answers and pseudo-answers behind each table row
+        counts, share = self._initial_counts()
+        self.weight = self._state_weights(share)  # (S,) prior of the states
+        self.table = self._tables(counts)  # (W, S, K) probability of each answer in each state
 
     def iterate(self) -> None:
-        """The truth as the tables see it; then the tables anew as the truth has it."""
+        """Take one EM iteration: states of the tasks by the tables, then tables by the states."""
         counts = self._no_counts()
         share = np.zeros(len(self.states))
-        taught = np.zeros_like(self.truth)
-        slope = curve = 0.0
+        gold_counts = np.zeros_like(self.truth)
+        gradient = curvature = 0.0
         log_table = self.log_table()
         for block in self.blocks:
-            likelihood = self.log_likelihood(block, log_table)
-            belief = self.belief(block, likelihood)
-            self._count(counts, block, belief)
-            share[block.columns] += belief.sum(0)
-            self._teach(taught, block, belief)
+            posterior = self.posterior(block, self.log_likelihood(block, log_table))
+            self._add_answers(counts, block, posterior)
+            share[block.columns] += posterior.sum(0)
+            self._add_gold(gold_counts, block, posterior)
             if self.model_log_ratio is not None:
-                steep, bent = self._trust_step(block, belief)
-                slope, curve = slope + steep, curve + bent
-        self.weight, self.taught = self._weights(share), taught
-        k = self.shape[1]
-        split = MEANING * self.states.truth[k:] + taught[k:]
-        self.truth[k:] = split / split.sum(1, keepdims=True)
-        self.rounds += 1
-        if self.model_log_ratio is not None and self.rounds >= PEOPLE_FIRST:
-            slope += 2 * PRIOR_PRECISION * (DEFAULT_WEIGHT - self.model_weight)
-            self.model_weight = float(
-                np.clip(self.model_weight + slope / (curve + 2 * PRIOR_PRECISION), 0, MAX_WEIGHT)
-            )
+                slope, bend = self._model_gradient(block, posterior)
+                gradient, curvature = gradient + slope, curvature + bend
+        self.weight, self.gold_counts = self._state_weights(share), gold_counts
+        self.truth[self.shape[1] :] = self._split_truth()
+        self.iterations += 1
+        if self.model_log_ratio is not None and self.iterations >= PEOPLE_FIRST:
+            self._update_model_weight(gradient, curvature)
         self.table = self._tables(counts)
 
     def log_table(self) -> Floats:
-        """(W · K, S): what each answer says of each state."""
+        """Return (W · K, S) the log-probability of each possible answer in each state."""
         workers, k = self.shape
-        kind = self.blocks[0].said.dtype
+        kind = self.blocks[0].answers.dtype
         flat = np.log(self.table).transpose(0, 2, 1).reshape(workers * k, -1)
         return flat.astype(kind, copy=False)
 
     def log_likelihood(self, block: Block, log_table: Floats) -> Floats:
-        """(n, s) of all answers to each task of the block."""
+        """Return (n, s) the log-likelihood of all answers to each task of the block."""
         full = len(block.columns) == log_table.shape[1]
-        likelihood: Floats = block.said @ (log_table if full else log_table[:, block.columns])
+        likelihood: Floats = block.answers @ (log_table if full else log_table[:, block.columns])
         return likelihood
 
     def log_prior(self, block: Block) -> Floats:
-        """(n, s) or (1, s), not normalised."""
+        """Return (n, s) or (1, s) the log-prior of the states, not normalised."""
         columns, tasks = block.columns, block.tasks
-        prior: Floats = np.log(self.weight[columns])[None]
-        given = None if self.known.prior is None else self.known.prior[tasks]
-        if given is not None:
+        log_prior: Floats = np.log(self.weight[columns])[None]
+        prior = None if self.known.prior is None else self.known.prior[tasks]
+        if prior is not None:
             share = self.weight @ self.states.truth  # (K,)
-            ratio = np.where(np.isnan(given), 1, given / share)
+            ratio = np.where(np.isnan(prior), 1, prior / share)
             with np.errstate(divide="ignore"):
-                prior = prior + np.log(ratio @ self.states.truth[columns].T)
+                log_prior = log_prior + np.log(ratio @ self.states.truth[columns].T)
         if self.model_log_ratio is not None and self.model_weight:
             ratio = np.exp(self.model_weight * self.model_log_ratio[tasks])
-            prior = prior + np.log(ratio @ self.states.truth[columns].T)
-        if block.shut is not None:
-            prior = np.where(block.shut, -np.inf, prior)
-        return prior.astype(block.said.dtype, copy=False)
+            log_prior = log_prior + np.log(ratio @ self.states.truth[columns].T)
+        if block.closed is not None:
+            log_prior = np.where(block.closed, -np.inf, log_prior)
+        return log_prior.astype(block.answers.dtype, copy=False)
 
-    def belief(self, block: Block, likelihood: Floats) -> Floats:
-        """(n, s) probabilities of the states, gold counted in."""
+    def posterior(self, block: Block, likelihood: Floats) -> Floats:
+        """Return (n, s) the posterior of the states, given log-likelihoods (n, s) and gold."""
         scores = self.log_prior(block) + likelihood
         gold = self.known.gold[block.tasks]
         (rows,) = np.nonzero(gold >= 0)
@@ -118,48 +113,56 @@ class Crowd:
             scores = np.broadcast_to(scores, likelihood.shape).copy()
             with np.errstate(divide="ignore"):
                 scores[rows] += np.log(self.truth[block.columns][:, gold[rows]].T)
-            # where a prior of zero contradicts gold, gold is right
-            lost = rows[np.isneginf(scores[rows]).all(1)]
-            scores[lost, gold[lost]] = 0
+            # Gold is right where a prior of zero contradicts it.
+            impossible = rows[np.isneginf(scores[rows]).all(1)]
+            scores[impossible, gold[impossible]] = 0
         return softmax(scores)
 
     def _no_counts(self) -> Floats:
-        """(S, W · K)"""
+        """Return zeros (S, W · K)."""
         workers, k = self.shape
         return np.zeros((len(self.states), workers * k))
 
-    def _count(self, counts: Floats, block: Block, belief: Floats) -> None:
-        said = block.said.T @ belief.astype(block.said.dtype, copy=False)  # (W · K, s)
-        counts[block.columns] += said.T
+    def _add_answers(self, counts: Floats, block: Block, posterior: Floats) -> None:
+        """Add the block's expected answers to counts (S, W · K)."""
+        expected = block.answers.T @ posterior.astype(block.answers.dtype, copy=False)  # (W · K, s)
+        counts[block.columns] += expected.T
+
+    def _add_gold(self, counts: Floats, block: Block, posterior: Floats) -> None:
+        """Add the block's expected gold tasks to counts (S, K) by state and class."""
+        gold = self.known.gold[block.tasks]
+        for each in np.unique(gold[gold >= 0]):
+            counts[block.columns, each] += posterior[gold == each].sum(0)
 
     def _tables(self, counts: Floats) -> Floats:
+        """Return the answer tables (W, S, K) for expected answers (S, W · K)."""
         workers, k = self.shape
         by_annotator = counts.reshape(-1, workers, k).transpose(1, 0, 2)  # (W, S, K)
         by_annotator = np.ascontiguousarray(by_annotator)
         table = self.hierarchy.tables(by_annotator, self.states)
-        self.mass = by_annotator.sum(2)
-        self.mass[:, :k] += self.hierarchy.row
-        self.mass[:, k:] += self.hierarchy.split
+        self.row_weight = by_annotator.sum(2)
+        self.row_weight[:, :k] += self.hierarchy.row
+        self.row_weight[:, k:] += self.hierarchy.split
         return table
 
-    def _votes_as_beliefs(self) -> tuple[Floats, Floats]:
-        """The first counts and shares of the states: each task's truth is its show of hands."""
+    def _initial_counts(self) -> tuple[Floats, Floats]:
+        """Return the first counts (S, W · K) and shares (S,): each task's truth is its votes."""
         counts, share, k = self._no_counts(), np.zeros(len(self.states)), self.shape[1]
         for block in self.blocks:
             prior = None if self.known.prior is None else self.known.prior[block.tasks]
             start = 1 / k if prior is None else np.where(np.isnan(prior), 1 / k, prior)
-            belief = np.zeros((len(block.tasks), len(block.columns)))
-            belief[:, :k] = show_of_hands(self.votes[block.tasks] / BLANK, start)
+            posterior = np.zeros((len(block.tasks), len(block.columns)))
+            posterior[:, :k] = smoothed_votes(self.votes[block.tasks] / PRIOR_VOTES, start)
             gold = self.known.gold[block.tasks]
             (rows,) = np.nonzero(gold >= 0)
-            belief[rows] = 0
-            belief[rows, gold[rows]] = 1
-            self._count(counts, block, belief)
-            share[block.columns] += belief.sum(0)
+            posterior[rows] = 0
+            posterior[rows, gold[rows]] = 1
+            self._add_answers(counts, block, posterior)
+            share[block.columns] += posterior.sum(0)
         return counts, share
 
-    def _weights(self, share: Floats) -> Floats:
-        """Expected tasks a state, one more each, and half the votes for the classes: as shares."""
+    def _state_weights(self, share: Floats) -> Floats:
+        """Return shares (S,) of expected tasks, plus one per state and half the votes per class."""
         k = self.shape[1]
         votes = self.votes.sum(0) / self.sizes.sum()
         share = share + 1
@@ -167,50 +170,63 @@ class Crowd:
         weights: Floats = share / share.sum()
         return weights
 
-    def _teach(self, taught: Floats, block: Block, belief: Floats) -> None:
-        gold = self.known.gold[block.tasks]
-        for each in np.unique(gold[gold >= 0]):
-            taught[block.columns, each] += belief[gold == each].sum(0)
+    def _split_truth(self) -> Floats:
+        """Return the truth (S - K, K) of the split states as gold has it."""
+        k = self.shape[1]
+        counts = SPLIT_WEIGHT * self.states.truth[k:] + self.gold_counts[k:]
+        truth: Floats = counts / counts.sum(1, keepdims=True)
+        return truth
 
-    def _trust_step(self, block: Block, belief: Floats) -> tuple[float, float]:
-        """Slope and curvature of how likely the model's opinions make what is believed."""
+    def _model_gradient(self, block: Block, posterior: Floats) -> tuple[float, float]:
+        """Return the gradient and curvature, in the model weight, of the block's log-likelihood.
+
+        The likelihood is that of the block's posterior as soft labels under the prior which the
+        model gives: softmax(log base rate + weight · log ratio).
+        """
         assert self.model_log_ratio is not None
-        opinion = self.model_log_ratio[block.tasks]  # (n, K)
-        classes = belief @ self.truth[block.columns]  # (n, K)
+        log_ratio = self.model_log_ratio[block.tasks]  # (n, K)
+        classes = posterior @ self.truth[block.columns]  # (n, K)
         share = self.weight @ self.states.truth  # (K,)
-        given = None if self.known.prior is None else self.known.prior[block.tasks]
-        base = share if given is None else np.where(np.isnan(given), share, given)
-        told = softmax(np.log(base.clip(EDGE)) + self.model_weight * opinion)
-        mean = (told * opinion).sum(1)
-        slope = ((classes - told) * opinion).sum()
-        curve = (told * opinion**2).sum() - (mean**2).sum()
-        return float(slope), float(curve)
+        prior = None if self.known.prior is None else self.known.prior[block.tasks]
+        base = share if prior is None else np.where(np.isnan(prior), share, prior)
+        predicted = softmax(np.log(base.clip(EDGE)) + self.model_weight * log_ratio)
+        mean = (predicted * log_ratio).sum(1)
+        gradient = ((classes - predicted) * log_ratio).sum()
+        curvature = (predicted * log_ratio**2).sum() - (mean**2).sum()
+        return float(gradient), float(curvature)
+
+    def _update_model_weight(self, gradient: float, curvature: float) -> None:
+        """Take a Newton step in the model weight, under its normal prior."""
+        gradient += 2 * PRIOR_PRECISION * (DEFAULT_WEIGHT - self.model_weight)
+        weight = self.model_weight + gradient / (curvature + 2 * PRIOR_PRECISION)
+        self.model_weight = float(np.clip(weight, 0, MAX_WEIGHT))
 
 
 def softmax(scores: Floats) -> Floats:
-    """Rows of exp(scores), each divided by its sum."""
+    """Return rows of exp(scores), each divided by its sum."""
     powers: Floats = scores - scores.max(1, keepdims=True)
     np.exp(powers, out=powers)
     powers /= (powers @ np.ones(powers.shape[1], powers.dtype))[:, None]  # quicker than a sum
     return powers
 
 
-def show_of_hands(votes: Floats, prior: Floats | float) -> Floats:
-    """Shares of the votes, with one more vote that is cast as the prior says."""
+def smoothed_votes(votes: Floats, prior: Floats | float) -> Floats:
+    """Return shares of votes (n, K), with one more vote that is cast as the prior says."""
     shares: Floats = (votes + prior) / (votes.sum(1, keepdims=True) + 1)
     return shares
 
 
-def _by_annotator(answers: Answers) -> Floats:
+def _labels_by_annotator(answers: Answers) -> Floats:
+    """Return (W, K) how often each annotator gave each label."""
     shape = len(answers.workers), len(answers.classes)
     cells = answers.worker.astype(np.int64) * shape[1] + answers.label
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
 
 
-def _against_base_rate(model_probabilities: Floats | None) -> Floats | None:
-    """log p - log of its mean over tasks; 0 where the model says nothing."""
+def _log_ratio(model_probabilities: Floats | None) -> Floats | None:
+    """Return log p - log of its mean over tasks (T, K), 0 where the model gives none."""
     if model_probabilities is None or np.isnan(model_probabilities).all():
         return None
-    sure = model_probabilities.clip(EDGE, 1)
-    against: Floats = np.log(sure) - np.log(np.nanmean(sure, 0))
-    return np.where(np.isnan(against), 0.0, against)
+    clipped = model_probabilities.clip(EDGE, 1)
+    ratio: Floats = np.log(clipped) - np.log(np.nanmean(clipped, 0))
+    return np.where(np.isnan(ratio), 0.0, ratio)

@@ -1,7 +1,9 @@
-"""What gold tells about the others: the posterior fitted to known truths, and gold unseen.
+"""Calibration of the posterior by gold: temperature scaling, and a rate of misled crowds.
 
-A handful of gold answers fits two things: how much sharper or flatter the posterior should be, and
-how often what the crowd sees is not what is true, whatever it sees.
+Gold tells two things that no agreement between annotators can: how much sharper or flatter the
+posterior should be (C. Guo et al., "On calibration of modern neural networks", ICML 2017), and how
+often the truth has nothing to do with what the crowd sees. Both are fitted to the posteriors of
+gold tasks from which their own gold is left out.
 """
 
 from collections.abc import Iterator
@@ -13,114 +15,123 @@ from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from labeling.aggregation.answers import Floats
 from labeling.aggregation.design_effect import tempered
-from labeling.aggregation.em import MEANING, Crowd, softmax
+from labeling.aggregation.em import SPLIT_WEIGHT, Crowd, softmax
 from labeling.aggregation.states import Block
 
-TEMPERATURES = np.exp(np.linspace(np.log(0.15), np.log(2.5), 15))
-SPREAD = 0.2  # of the prior of the temperature's logarithm, around 0
-RATE, RATE_WEIGHT = 0.02, 100.0  # the prior of how often crowds mislead, worth so many tasks
-STEPS = 50
-CELLS = 4 * 10**6  # answers times states held at a time
+Ints = npt.NDArray[np.intp]
+
+TEMPERATURES = np.exp(np.linspace(np.log(0.15), np.log(2.5), 15))  # exponents of the posterior
+SPREAD = 0.2  # standard deviation of the prior of the temperature's logarithm, around 0
+RATE, RATE_WEIGHT = 0.02, 100.0  # prior of the misled rate, and its weight in tasks
+CLASS_WEIGHT = 0.5  # of the prior of what is true where the crowd is misled, in tasks
+STEPS = 50  # of EM in the misled rate
+NEGLIGIBLE = 1e-4  # weight below which a temperature is left out
+CELLS = 4 * 10**6  # answers times states processed together
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A mixture over temperatures: weight, temperature, rate and (K,) what is then true."""
+class GoldCalibration:
+    """A mixture over temperatures: weight, temperature, misled rate and (K,) what is then true."""
 
     parts: list[tuple[float, float, float, Floats]]
 
     def apply(self, posterior: Floats) -> Floats:
-        """The posterior (n, K) as gold would have it."""
+        """Return the posterior (n, K), calibrated."""
         logs = np.log(posterior.clip(1e-12))
-        fitted = np.zeros_like(posterior)
-        for weight, temperature, rate, instead in self.parts:
-            fitted += weight * ((1 - rate) * softmax(temperature * logs) + rate * instead)
-        return fitted
+        calibrated = np.zeros_like(posterior)
+        for weight, temperature, rate, classes in self.parts:
+            calibrated += weight * ((1 - rate) * softmax(temperature * logs) + rate * classes)
+        return calibrated
 
 
-UNFITTED = Fit([(1.0, 1.0, 0.0, np.zeros(1))])
+IDENTITY = GoldCalibration([(1.0, 1.0, 0.0, np.zeros(1))])
 
 
-def fit(blind: Floats, gold: npt.NDArray[np.intp], votes: Floats) -> Fit:
-    """Learn from blind posteriors (G, K) of gold tasks and their classes (G,).
+def fit(leave_one_out: Floats, gold: Ints, votes: Floats) -> GoldCalibration:
+    """Return the calibration for leave-one-out posteriors (G, K) of tasks with gold (G,).
 
-    votes: (K,) of the crowd as a whole. The rate and its classes by EM for each temperature,
-    temperatures averaged by how likely they make the gold.
+    votes: (K,) of all tasks. For each temperature the misled rate is found by EM; temperatures are
+    averaged in proportion to the posterior probability of each.
     """
-    if not len(gold) or blind.shape[1] == 1:
-        return UNFITTED
+    if not len(gold) or leave_one_out.shape[1] == 1:
+        return IDENTITY
     usual = (votes / votes.sum() + 1 / len(votes)) / 2
     rows = np.arange(len(gold))
-    logs = np.log(blind.clip(1e-12))
+    logs = np.log(leave_one_out.clip(1e-12))
     scores, parts = [], []
     for temperature in TEMPERATURES.tolist():
         seen = softmax(temperature * logs)[rows, gold]
-        rate, instead = _misled(seen, gold, usual)
-        likely = np.log((1 - rate) * seen + rate * instead[gold]).sum()
-        likely -= (np.log(temperature) / SPREAD) ** 2 / 2
-        likely += RATE_WEIGHT * (RATE * np.log(rate) + (1 - RATE) * np.log(1 - rate))
-        likely += 0.5 * (usual * np.log(instead)).sum()
-        scores.append(likely)
-        parts.append((temperature, rate, instead))
+        rate, classes = _fit_misled(seen, gold, usual)
+        score = np.log((1 - rate) * seen + rate * classes[gold]).sum()
+        score -= (np.log(temperature) / SPREAD) ** 2 / 2
+        score += RATE_WEIGHT * (RATE * np.log(rate) + (1 - RATE) * np.log(1 - rate))
+        score += CLASS_WEIGHT * (usual * np.log(classes)).sum()
+        scores.append(score)
+        parts.append((temperature, rate, classes))
     weights = softmax(np.array([scores]))[0]
-    weights = np.where(weights > 1e-4, weights, 0)
+    weights = np.where(weights > NEGLIGIBLE, weights, 0)
     weights /= weights.sum()
-    return Fit([(w, *part) for w, part in zip(weights.tolist(), parts, strict=True) if w])
+    return GoldCalibration(
+        [(w, *part) for w, part in zip(weights.tolist(), parts, strict=True) if w]
+    )
 
 
-def _misled(seen: Floats, gold: npt.NDArray[np.intp], usual: Floats) -> tuple[float, Floats]:
-    """How often the truth has nothing to do with what is seen, and what it is then."""
-    rate, instead = RATE, usual
+def _fit_misled(seen: Floats, gold: Ints, usual: Floats) -> tuple[float, Floats]:
+    """Return how often the crowd is misled, and (K,) what is true then.
+
+    seen: (G,) the posterior of the true class. usual: (K,) the prior of what is true then.
+    """
+    rate, classes = RATE, usual
     for _ in range(STEPS):
-        other = rate * instead[gold]
-        blame = other / ((1 - rate) * seen + other)
+        misled = rate * classes[gold]
+        blame = misled / ((1 - rate) * seen + misled)
         rate = float((blame.sum() + RATE * RATE_WEIGHT) / (len(gold) + RATE_WEIGHT))
-        counts = np.bincount(gold, blame, len(usual)) + 0.5 * usual
-        instead = counts / counts.sum()
-    return rate, instead
+        counts = np.bincount(gold, blame, len(usual)) + CLASS_WEIGHT * usual
+        classes = counts / counts.sum()
+    return rate, classes
 
 
-def blind(crowd: Crowd, block: Block, correlation: float) -> tuple[npt.NDArray[np.intp], Floats]:
-    """The block's gold tasks (G,), and their posteriors (G, K) as if their gold were unknown.
+def leave_one_out(crowd: Crowd, block: Block, correlation: float) -> tuple[Ints, Floats]:
+    """Return the block's gold tasks (G,), and their posteriors (G, K) as if gold were unknown.
 
     Each task's own share in its annotators' tables, and in what split states mean, is taken out.
     """
     (rows,) = np.nonzero(crowd.known.gold[block.tasks] >= 0)
     log_table = crowd.log_table()
-    found = [np.zeros((0, crowd.shape[1]))]
+    posteriors = [np.zeros((0, crowd.shape[1]))]
     for part in _parts(block, rows):
         k = crowd.shape[1]
         gold = crowd.known.gold[part.tasks]
-        belief = crowd.belief(part, crowd.log_likelihood(part, log_table))  # (n, s)
-        taught = np.repeat(crowd.taught[part.columns][None], len(gold), 0)  # (n, s, K)
-        taught[np.arange(len(gold)), :, gold] -= belief
-        truth = MEANING * crowd.states.truth[part.columns] + taught.clip(0)
+        posterior = crowd.posterior(part, crowd.log_likelihood(part, log_table))  # (n, s)
+        counts = np.repeat(crowd.gold_counts[part.columns][None], len(gold), 0)  # (n, s, K)
+        counts[np.arange(len(gold)), :, gold] -= posterior
+        truth = SPLIT_WEIGHT * crowd.states.truth[part.columns] + counts.clip(0)
         truth /= truth.sum(2, keepdims=True)
         truth[:, :k] = np.eye(k)
-        likelihood = _without_own(crowd, part, belief)
-        found.append(tempered(crowd, part, likelihood, correlation, truth)[0])
-    return block.tasks[rows], np.concatenate(found)
+        likelihood = _likelihood_without_own(crowd, part, posterior)
+        posteriors.append(tempered(crowd, part, likelihood, correlation, truth)[0])
+    return block.tasks[rows], np.concatenate(posteriors)
 
 
-def _parts(block: Block, rows: npt.NDArray[np.intp]) -> Iterator[Block]:
-    """Those rows of the block, a few at a time: an answer takes a row of states."""
+def _parts(block: Block, rows: Ints) -> Iterator[Block]:
+    """Yield those rows of the block, a few at a time: each answer takes a row of states."""
     if not len(rows):
         return
-    answers = len(rows) * block.said[rows].nnz / len(rows)
-    for some in np.array_split(rows, 1 + int(answers * len(block.columns) // CELLS)):
-        shut = None if block.shut is None else block.shut[some]
-        yield Block(block.tasks[some], block.said[some], block.columns, shut)
+    answers = block.answers[rows].nnz
+    for some in np.array_split(rows, 1 + answers * len(block.columns) // CELLS):
+        closed = None if block.closed is None else block.closed[some]
+        yield Block(block.tasks[some], block.answers[some], block.columns, closed)
 
 
-def _without_own(crowd: Crowd, block: Block, belief: Floats) -> Floats:
-    """(n, s) log-likelihoods by tables from which each task's own answers are taken out."""
-    worker, label = np.divmod(block.said.indices, crowd.shape[1])  # of each answer
-    row = np.repeat(np.arange(len(block.tasks)), np.diff(block.said.indptr))
-    own = belief[row]
-    mass = crowd.mass[worker][:, block.columns]
-    hits = crowd.table[worker, :, label][:, block.columns] * mass - own
-    chances = np.log((hits / (mass - own)).clip(1e-9))
+def _likelihood_without_own(crowd: Crowd, block: Block, posterior: Floats) -> Floats:
+    """Return (n, s) log-likelihoods by tables from which each task's own answers are taken out."""
+    worker, label = np.divmod(block.answers.indices, crowd.shape[1])  # of each answer
+    row = np.repeat(np.arange(len(block.tasks)), np.diff(block.answers.indptr))
+    own = posterior[row]
+    total = crowd.row_weight[worker][:, block.columns]
+    hits = crowd.table[worker, :, label][:, block.columns] * total - own
+    chances = np.log((hits / (total - own)).clip(1e-9))
     places = row, np.arange(len(row))
-    sums = csr_array((np.ones(len(row)), places), shape=(len(belief), len(row)))
+    sums = csr_array((np.ones(len(row)), places), shape=(len(posterior), len(row)))
     likelihood: Floats = sums @ chances
     return likelihood

@@ -1,6 +1,6 @@
-"""What one more answer to a question is worth, and when no further one is.
+"""The value of asking on: what one more answer tells, and what more answers can settle.
 
-Annotators are held as in `online`: sensitivity is the chance of "yes" where the truth is yes,
+Annotators are those of `online`: sensitivity is the chance of "yes" where the truth is yes,
 specificity that of "no" where it is no.
 """
 
@@ -14,47 +14,46 @@ from scipy.special import entr  # type: ignore[import-untyped]
 
 from labeling.aggregation.online import log_odds, probability, tempered_posterior
 
-TYPICAL_ACCURACY = 0.93  # how often those are right who are taken to answer next
+TYPICAL_ACCURACY = 0.93  # of the annotators who are assumed to answer next
 STEP = log_odds(TYPICAL_ACCURACY)  # what such an answer adds to the log-odds
-GRAIN = 5  # steps of one unit of log-odds, to which beliefs are rounded where prospects are kept
+GRAIN = 5  # steps per unit of log-odds, to which beliefs are rounded for the cache
 
 
 def information_gain(
     sensitivity: ArrayLike, specificity: ArrayLike, probability: ArrayLike
 ) -> NDArray[np.float64]:
-    """Bits by which an answer by such an annotator is expected to lessen a question's entropy.
+    """Return the bits by which an answer is expected to reduce the entropy of a question.
 
-    All three in [0, 1]; arrays broadcast. It is the mutual information of answer and truth (D. V.
-    Lindley, "On a measure of the information provided by an experiment", 1956): 0 for a coin and
-    on a certain question, at most 1.
+    All three arguments are in [0, 1]; arrays broadcast. It is the mutual information of answer and
+    truth (D. V. Lindley, "On a measure of the information provided by an experiment", 1956): at
+    most 1, and 0 for random answers and for certain questions.
     """
     sensitivity, specificity = np.asarray(sensitivity, float), np.asarray(specificity, float)
     belief = np.asarray(probability, float)
     yes = belief * sensitivity + (1 - belief) * (1 - specificity)
-    told = _bits(yes) - belief * _bits(sensitivity) - (1 - belief) * _bits(specificity)
-    return np.asarray(np.maximum(told, 0.0))
+    given_truth = belief * _entropy(sensitivity) + (1 - belief) * _entropy(specificity)
+    return np.asarray(np.maximum(_entropy(yes) - given_truth, 0.0))
 
 
 class Lookahead(NamedTuple):
-    """What asking on would lead to, until the question settles, can settle no more, or is full."""
+    """The outcome of asking until a question settles, can settle no more, or is at its cap."""
 
     settled: float  # the chance that it settles, and rightly
-    answers: float  # how many answers that is expected to take
+    answers: float  # the expected number of answers
 
     @property
-    def worth(self) -> float:
-        """Right labels an answer."""
+    def labels_per_answer(self) -> float:
         return self.settled / self.answers if self.answers else 0.0
 
 
 def lookahead(
     belief: float, *, prior: float, yes: int, no: int, left: int, settle_at: float
 ) -> Lookahead:
-    """What at most `left` more answers by careful annotators are expected to bring a question.
+    """Return what at most `left` more answers by typical annotators lead to.
 
-    `belief` is its probability now, after `yes` and `no` answers, `prior` that before any; it
-    settles at `settle_at`, either way. Answers move it as in `online.tempered_posterior`: the
-    more evenly people were split, the less another answer counts.
+    `belief` is the probability now, after `yes` and `no` answers, `prior` that before any. The
+    question settles at a probability of `settle_at`, either way. Answers move the probability as
+    in `online.tempered_posterior`: the more evenly people were split, the less another one counts.
     """
     start = round(log_odds(prior) * 2) / 2
     offset = (log_odds(belief) - _odds(start, yes, no)) * GRAIN
@@ -64,28 +63,32 @@ def lookahead(
 def relative_value(
     belief: float, *, prior: float, yes: int, no: int, left: int, settle_at: float
 ) -> float:
-    """The worth of an answer to this question, in that of one to a new and wholly open question.
+    """Return the labels per answer to this question, relative to a new and wholly open question.
 
-    As many answers may be given to the new question as to this one in all. No more certainty is
-    asked for than a quarter of them bring, should they agree: more is out of reach of most.
+    The new question has the same cap on answers. No more certainty is asked for than a quarter of
+    those answers bring if they agree: more is out of reach of most questions.
     """
     total = yes + no + left
     settle_at = min(settle_at, probability(_odds(0.0, max(1, total // 4), 0)))
     new = lookahead(0.5, prior=0.5, yes=0, no=0, left=total, settle_at=settle_at)
     here = lookahead(belief, prior=prior, yes=yes, no=no, left=left, settle_at=settle_at)
-    return here.worth / new.worth
+    return here.labels_per_answer / new.labels_per_answer
 
 
 @lru_cache(maxsize=200_000)
 def _lookahead(
     start: float, offset: float, yes: int, no: int, left: int, settle_at: float, steps: int = 0
 ) -> Lookahead:
-    """`lookahead`, where log-odds are `offset` beside those that such answers would have led to."""
+    """Return the lookahead by recursion over both answers.
+
+    `start` is the prior in log-odds; `offset` is the belief, less what typical answers would have
+    led to; `steps` is 0 for the question as it stands, which may be open although it looks certain.
+    """
     belief = probability(_odds(start, yes, no) + offset)
     if steps and max(belief, 1 - belief) >= settle_at:
         return Lookahead(max(belief, 1 - belief), 0.0)
-    ends = (_odds(start, yes + left, no), _odds(start, yes, no + left))
-    if left == 0 or max(ends[0] + offset, -ends[1] - offset) < log_odds(settle_at):
+    extremes = (_odds(start, yes + left, no), _odds(start, yes, no + left))
+    if left == 0 or max(extremes[0] + offset, -extremes[1] - offset) < log_odds(settle_at):
         return Lookahead(0.0, 0.0)
     says_yes = belief * TYPICAL_ACCURACY + (1 - belief) * (1 - TYPICAL_ACCURACY)
     after_yes = _lookahead(start, offset, yes + 1, no, left - 1, settle_at, 1)
@@ -98,9 +101,10 @@ def _lookahead(
 
 @lru_cache(maxsize=20_000)
 def _odds(start: float, yes: int, no: int) -> float:
-    """Log-odds after so many answers by careful annotators."""
+    """Return the log-odds after so many typical answers, from a prior in log-odds."""
     return log_odds(tempered_posterior(probability(start), [STEP] * yes + [-STEP] * no))
 
 
-def _bits(share: NDArray[np.float64]) -> Any:
+def _entropy(share: NDArray[np.float64]) -> Any:
+    """Return the entropy in bits of yes or no at that share of yes."""
     return (entr(share) + entr(1 - share)) / math.log(2)

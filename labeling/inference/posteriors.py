@@ -54,7 +54,7 @@ def _find(asked: Asked, given: Given, recomputation: Recomputation) -> Found:
         np.bincount(given.question, given.value, len(asked.id)).astype(np.int64),
         {
             int(given.annotators[who]): int(given.id[first])
-            for who, first in inferred.turned.items()
+            for who, first in inferred.change_points.items()
         },
     )
     _tune(asked, given, found, recomputation)

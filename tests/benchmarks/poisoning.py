@@ -225,8 +225,8 @@ class Live:
             share = drift.GUESSING + float(rights.sum()) / (len(rights) + drift.PRIOR_ANSWERS)
             if each.suspect and share >= drift.REINSTATED:
                 each.first, each.drift_score = None, 0.0
-            if who in inferred.turned and each.first is None:
-                each.first, each.drift_score = inferred.turned[who], drift.THRESHOLD
+            if who in inferred.change_points and each.first is None:
+                each.first, each.drift_score = inferred.change_points[who], drift.THRESHOLD
             self._find(each)
         return inferred
 

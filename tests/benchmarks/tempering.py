@@ -18,7 +18,7 @@ from labeling.aggregation import design_effect
 from labeling.aggregation.answers import encode
 from labeling.aggregation.em import Crowd, Known
 
-NAMES = "SHARED", "DESIGN", "DEPENDENCE"
+NAMES = "SHARED", "DESIGN", "VOTE_MIX"
 OURS = tuple(getattr(design_effect, name) for name in NAMES)
 GRID = list(product((0.0, 0.1, 0.25, 0.5, 1.0), (2.0, 4.0, 8.0, 12.0), (0.0, 0.05, 0.1, 0.2)))
 ITERATIONS = 10  # as many as `aggregate` takes

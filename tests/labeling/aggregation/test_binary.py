@@ -49,9 +49,9 @@ def infer(crowd: Crowd, **known: np.ndarray) -> binary.BinaryAggregate:
 def test_it_finds_who_turned_and_leaves_out_the_rest(crowd: Crowd) -> None:
     found = infer(crowd)
     theirs = np.flatnonzero(crowd.annotator == SLEEPER)
-    assert list(found.turned) == [SLEEPER]
-    assert np.searchsorted(theirs, found.turned[SLEEPER]) == pytest.approx(TURN, abs=12)
-    assert found.suspect.sum() == (theirs >= found.turned[SLEEPER]).sum()
+    assert list(found.change_points) == [SLEEPER]
+    assert np.searchsorted(theirs, found.change_points[SLEEPER]) == pytest.approx(TURN, abs=12)
+    assert found.suspect.sum() == (theirs >= found.change_points[SLEEPER]).sum()
     assert found.sensitivity[SLEEPER] > 0.8 and found.specificity[SLEEPER] > 0.8
     assert ((found.probability > 0.5) == crowd.truth).mean() > 0.97
 
@@ -59,7 +59,7 @@ def test_it_finds_who_turned_and_leaves_out_the_rest(crowd: Crowd) -> None:
 def test_whoever_is_known_to_be_suspect_is_not_found_again(crowd: Crowd) -> None:
     first = infer(crowd)
     again = infer(crowd, suspect=first.suspect)
-    assert again.turned == {}
+    assert again.change_points == {}
     assert again.probability == pytest.approx(first.probability)
 
 
