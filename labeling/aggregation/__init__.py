@@ -1,4 +1,4 @@
-"""Truth inference and agreement: arrays in, beliefs out. Knows neither Django nor the database."""
+"""Truth inference and agreement with NumPy and SciPy: arrays in, probabilities out."""
 
 from labeling.aggregation.agreement import Agreement, agreement, agreement_of_votes
 from labeling.aggregation.dawid_skene import Aggregate, aggregate

@@ -1,4 +1,7 @@
-"""python -m labeling.aggregation ANSWERS.csv OUT.csv [--gold GOLD.csv] [--workers WORKERS.csv]"""
+"""Infer labels from a CSV of answers.
+
+python -m labeling.aggregation ANSWERS.csv OUT.csv [--gold GOLD.csv] [--workers WORKERS.csv]
+"""
 
 import argparse
 import sys
@@ -15,25 +18,26 @@ from labeling.aggregation.answers import Floats
 from labeling.aggregation.dawid_skene import Aggregate, aggregate
 from labeling.aggregation.tables import Codes, Column, Table, TableError, read, shown, write_all
 
-DIGITS = 9  # of each number that is written
+DIGITS = 9  # significant digits of the probabilities that are written
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return 0, or 2 where a table cannot be used."""
     args = _parser().parse_args(argv)
     try:
         outputs = [path for path in (args.out, args.workers) if path]
         inputs = [path for path in (args.answers, args.gold) if path]
         _check_outputs(outputs, inputs)
         task, worker, label = read(args.answers, ("task", "worker", "label")).columns.values()
-        agreed = _summary(task, worker, label) if args.agreement else ""
+        summary = _summary(task, worker, label) if args.agreement else ""
         gold: dict[int, int] = {}
         if args.gold:
             gold, label = _read_gold(args.gold, task, label)
         result = _aggregated(args.answers, (task, worker, label), gold)
         tables = (_labels(result, task.ids, label.ids), _reliabilities(result, worker.ids))
         write_all(zip(outputs, tables, strict=False))
-        if agreed:
-            print(agreed)
+        if summary:
+            print(summary)
     except TableError as error:
         print(error, file=sys.stderr)
         return 2
@@ -70,19 +74,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check_outputs(outputs: list[Path], inputs: list[Path]) -> None:
-    taken = {path.resolve() for path in inputs}
+    """Raise TableError where an output cannot be written or would overwrite another file."""
+    used = {path.resolve() for path in inputs}
     for path in outputs:
         if not path.parent.is_dir():
             raise TableError(f"{path} cannot be written: the folder {path.parent} does not exist.")
         if path.exists() and not path.is_file():
             raise TableError(f"{path} cannot be written: it is not a file.")
-        if path.resolve() in taken:
+        if path.resolve() in used:
             raise TableError(f"{path} is named twice: name another file for the output.")
-        taken.add(path.resolve())
+        used.add(path.resolve())
 
 
 def _read_gold(path: Path, task: Column, label: Column) -> tuple[dict[int, int], Column]:
-    """Class by task, as places among the ids, and the labels with the gold's classes among them."""
+    """Return gold (task → class, as codes), and the labels coded with the gold's classes too."""
     table = read(path, ("task", "label"))
     gold_task, gold_label = table.columns.values()
     _check_consistent(table)
@@ -100,6 +105,7 @@ def _read_gold(path: Path, task: Column, label: Column) -> tuple[dict[int, int],
 
 
 def _check_consistent(table: Table) -> None:
+    """Raise TableError where gold gives two classes for one task."""
     task, label = table.columns.values()
     _, first = np.unique(task.codes, return_index=True)
     wrong = label.codes != label.codes[first[task.codes]]
@@ -114,7 +120,10 @@ def _check_consistent(table: Table) -> None:
 
 
 def _check_known(table: Table, place: Codes) -> None:
-    """`place` of each row's task among those with answers; -1 where it has none."""
+    """Report tasks without answers; raise TableError where no task has any.
+
+    place: of each row's task among those with answers, -1 where it has none.
+    """
     unknown = place < 0
     if not unknown.any():
         return
@@ -148,7 +157,7 @@ def _aggregated(
 
 
 def _labels(result: Aggregate, tasks: Any, classes: Any) -> Any:
-    """pa.Table of what is believed of each task. Ids: pa.StringArray."""
+    """Return the labels as pa.Table. tasks, classes: ids as pa.StringArray."""
     posterior = _rounded(result.posterior)
     columns = {"task": tasks, "label": classes.take(pa.array(result.label))}
     numbers = [_rounded(result.confidence), *posterior.T]
@@ -157,30 +166,31 @@ def _labels(result: Aggregate, tasks: Any, classes: Any) -> Any:
 
 
 def _reliabilities(result: Aggregate, workers: Any) -> Any:
-    """pa.Table of what is believed of each worker."""
+    """Return the workers' reliabilities as pa.Table. workers: ids as pa.StringArray."""
     columns = [workers, pa.array(result.answers), pa.array(_rounded(result.reliability))]
     return pa.table(columns, ["worker", "answers", "reliability"])
 
 
 def _rounded(numbers: Floats) -> Floats:
-    """Probabilities to DIGITS digits that count, down to 1e-12; smaller ones as they are."""
+    """Round probabilities to DIGITS significant digits; those below 1e-12 stay as they are."""
     size = np.floor(np.log10(np.maximum(numbers, 1e-300)))
     scale = 10.0 ** np.minimum(DIGITS - 1 - size, 22)
     return np.where(size > -13, np.round(numbers * scale) / scale, numbers)
 
 
 def _summary(task: Column, worker: Column, label: Column) -> str:
-    agreed = agreement(task.codes, worker.codes, label.codes)
+    """Return the sizes of the data and how far workers agree, in one sentence."""
+    measured = agreement(task.codes, worker.codes, label.codes)
     counts = (
         f"{len(task.ids):,} tasks, {len(task.codes):,} answers, {len(worker.ids):,} workers, "
         f"{len(label.ids):,} classes"
     )
-    if agreed.alpha is None:
+    if measured.alpha is None:
         return f"{counts}; nothing to tell agreement by."
-    low, high = agreed.low or np.nan, agreed.high or np.nan
+    low, high = (np.nan if end is None else end for end in (measured.low, measured.high))
     return (
-        f"{counts}; Krippendorff's alpha {agreed.alpha:.3f} ({low:.3f} to {high:.3f}, 95 %) over "
-        f"{agreed.tasks:,} tasks with two answers or more."
+        f"{counts}; Krippendorff's alpha {measured.alpha:.3f} ({low:.3f} to {high:.3f}, 95 %) over "
+        f"{measured.tasks:,} tasks with two answers or more."
     )
 
 

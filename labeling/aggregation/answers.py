@@ -1,4 +1,7 @@
-"""Answers as three columns of any ids, and what is known beforehand, turned into arrays."""
+"""Encode answers, given as three columns of ids, and known truths and priors as arrays.
+
+T tasks, W workers, K classes and N answers.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +31,7 @@ class Answers:
     label: Index  # (N,) index into classes
 
     def votes(self) -> Floats:
-        """How many answers of each class each task has: (T, K). Raises ValueError if too large."""
+        """Return (T, K) the number of answers by task and class. Raises ValueError if too large."""
         tasks, k = len(self.tasks), len(self.classes)
         if tasks * k > LARGEST:
             raise ValueError(
@@ -47,12 +50,12 @@ def encode(
     classes: Sequence[Any] | None = None,
     also: Sequence[Any] = (),
 ) -> Answers:
-    """Index three columns of equal length. A worker's last answer to a task is the one that counts.
+    """Index three columns of N ids. Of several answers of a worker to a task the last one counts.
 
     Ids are of any kind that can be sorted: text, numbers, dates, truth values; one kind a column.
-    `classes` names the classes beforehand; without it they are those answered and those in `also`.
-    Takes time linear in the answers for text and for integers without wide gaps. Raises ValueError
-    if the columns do not fit together or hold something that cannot be an id.
+    `classes` names the classes; without it they are those answered and those in `also`. Takes time
+    linear in N for text and for integers without wide gaps. Raises ValueError where the columns do
+    not fit together or hold something that cannot be an id.
     """
     columns = [column(task, "task"), column(worker, "worker"), column(label, "label")]
     if len({len(each) for each in columns}) != 1:
@@ -76,14 +79,14 @@ def encode(
 
 
 def gold_rows(gold: Mapping[Any, Any], answers: Answers) -> Floats:
-    """One-hot rows (T, K) for the tasks in `gold`, task id → class id; NaN for the others.
+    """Return one-hot rows (T, K) for the tasks in `gold`, task id → class id; else NaN.
 
     Tasks without answers are left out. Raises ValueError for a class that is not among the classes.
     """
     rows = np.full((len(answers.tasks), len(answers.classes)), np.nan)
     places = {name: i for i, name in enumerate(answers.classes.tolist())}
-    found = {task: row for row, task in enumerate(answers.tasks.tolist()) if task in gold}
-    for task, row in found.items():
+    known = {task: row for row, task in enumerate(answers.tasks.tolist()) if task in gold}
+    for task, row in known.items():
         if gold[task] not in places:
             raise ValueError(
                 f"the gold class {gold[task]!s} of task {task!s} is not among the classes"
@@ -99,10 +102,11 @@ def prior_rows(
     *,
     name: str = "prior",
 ) -> Floats:
-    """Rows (T, K) that sum to one, or NaN where the prior does not speak of the task.
+    """Return rows (T, K) that sum to one, or are NaN where there is no prior for the task.
 
-    A mapping may speak of tasks without answers, which are left out. Raises ValueError for rows
-    that are no probabilities: other than K numbers, some NaN but not all, negative, infinite, zero.
+    Tasks of a mapping that have no answers are left out. `name` stands in error messages. Raises
+    ValueError for rows that are no probabilities: other than K numbers, some NaN but not all,
+    negative, infinite, all zero.
     """
     shape = len(answers.tasks), len(answers.classes)
     if prior is None:
@@ -118,10 +122,10 @@ def prior_rows(
         raise ValueError(f"the {name} must hold nothing but numbers, one a class") from None
     if rows.shape != shape:
         raise ValueError(f"the {name} is {rows.shape}, but tasks × classes are {shape}")
-    silent = np.isnan(rows)
+    missing = np.isnan(rows)
     with np.errstate(over="ignore"):
         total = rows.sum(1, keepdims=True)
-    bad = (silent.any(1) & ~silent.all(1)) | (rows < 0).any(1) | np.isinf(total[:, 0])
+    bad = (missing.any(1) & ~missing.all(1)) | (rows < 0).any(1) | np.isinf(total[:, 0])
     bad |= total[:, 0] == 0
     if bad.any():
         raise ValueError(
@@ -133,9 +137,9 @@ def prior_rows(
 
 
 def _last_rows(task: Index, worker: Index, tasks: int, workers: int) -> Index | None:
-    """The rows that count, by task and then worker; None where they are so already.
+    """Return the rows that count, sorted by task and worker; None where all are, and sorted.
 
-    Two stable counting sorts, so that the last of several rows of a pair stays the last.
+    Two stable counting sorts keep the last of several rows of a pair last.
     """
     same = task[1:] == task[:-1]
     if ((task[1:] > task[:-1]) | (same & (worker[1:] > worker[:-1]))).all():
@@ -148,7 +152,7 @@ def _last_rows(task: Index, worker: Index, tasks: int, workers: int) -> Index | 
 
 
 def _counting_sort(keys: Index, size: int) -> Index:
-    """The stable order of keys below `size`, in linear time: a sparse matrix, transposed."""
+    """Return the stable order of keys below `size`, in linear time: a sparse matrix, transposed."""
     count = len(keys)
     ones, starts = np.ones(count, np.int8), np.arange(count + 1, dtype=np.int32)
     order: Index = csr_array((ones, keys, starts), shape=(count, size)).tocsc().indices
@@ -156,7 +160,7 @@ def _counting_sort(keys: Index, size: int) -> Index:
 
 
 def _joined(labels: Column, more: Sequence[Any]) -> tuple[Column, Index]:
-    """All classes, and the place of each label among them."""
+    """Return all classes, and the place of each label among them."""
     extra, _ = index(column(list(more), "gold classes"), "gold classes")
     _check_same_kind(labels, extra, "gold classes")
     ids, places = index(column(labels.tolist() + extra.tolist(), "label"), "label")
@@ -164,6 +168,7 @@ def _joined(labels: Column, more: Sequence[Any]) -> tuple[Column, Index]:
 
 
 def _among(labels: Column, classes: Sequence[Any]) -> tuple[Column, Index]:
+    """Return the given classes, sorted, and the place of each label among them."""
     ids, _ = index(column(classes, "classes"), "classes")
     if not len(ids):
         raise ValueError("there must be at least one class")

@@ -1,4 +1,4 @@
-"""Columns of any ids, turned into integers. Only the distinct ids are ever sorted."""
+"""Index columns of ids of any kind by integers. Only the distinct ids are ever sorted."""
 
 from collections import defaultdict
 from typing import Any
@@ -9,15 +9,15 @@ import numpy.typing as npt
 Column = npt.NDArray[Any]
 Index = npt.NDArray[np.int32]
 
-NUMBERS = "biufMm"  # kinds of arrays whose NumPy order is all that is needed
-SPREAD = 4  # integers are looked up in a table as long as it has at most so many places an entry
-LONGEST = 1000  # characters of an id in an array of fixed width; where one is longer: objects
+NUMBERS = "biufMm"  # kinds of NumPy arrays that NumPy can sort
+SPREAD = 4  # places per entry up to which integers are looked up in a table
+LONGEST = 1000  # characters of an id in an array of fixed width; longer ones are kept as objects
 
 
 def column(values: npt.ArrayLike, name: str) -> Column:
-    """A flat array of the ids as they are: "1" beside 1 stays text beside a number.
+    """Return the ids as a flat array, as they are: "1" beside 1 stays text beside a number.
 
-    Raises ValueError where they do not form one column.
+    `name` stands in error messages. Raises ValueError where they do not form one column.
     """
     kinds = set(map(type, values)) if isinstance(values, list | tuple) else set()
     try:
@@ -34,9 +34,9 @@ def column(values: npt.ArrayLike, name: str) -> Column:
 
 
 def index(ids: Column, name: str) -> tuple[Column, Index]:
-    """The distinct ids (sorted), and the place of each entry among them.
+    """Return the distinct ids, sorted, and the place of each entry among them.
 
-    Raises ValueError where an entry is None, NaN or otherwise nothing, or where two have no order.
+    Raises ValueError where an entry is None or NaN, or where two have no order.
     """
     if ids.dtype.kind not in NUMBERS:
         return _index_objects(ids.tolist(), name)
@@ -51,7 +51,7 @@ def index(ids: Column, name: str) -> tuple[Column, Index]:
 
 
 def _index_dense(ids: Column, low: int, high: int) -> tuple[Column, Index]:
-    """By a table with a place for each number from low to high, in time linear in the entries."""
+    """Index integers by a table with a place for each number from low to high, in linear time."""
     offsets = ids.astype(np.int64) - low if low else ids
     if offsets.dtype.kind == "b":
         offsets = offsets.view(np.uint8)
@@ -63,6 +63,7 @@ def _index_dense(ids: Column, low: int, high: int) -> tuple[Column, Index]:
 
 
 def _index_objects(ids: list[Any], name: str) -> tuple[Column, Index]:
+    """Index any ids by a dictionary of the distinct ones."""
     seen: dict[Any, int] = defaultdict(lambda: len(seen))
     try:
         places = np.fromiter(map(seen.__getitem__, ids), np.int32, len(ids))
@@ -77,7 +78,7 @@ def _index_objects(ids: list[Any], name: str) -> tuple[Column, Index]:
 
 
 def _array(distinct: list[Any]) -> Column:
-    """Text as text where nothing is lost, else the objects themselves."""
+    """Return an array of text where nothing is lost by that, else of objects."""
     if all(isinstance(each, str) and len(each) <= LONGEST for each in distinct):
         text = np.array(distinct, str)
         if text.tolist() == distinct:  # an array of text drops zero characters at the end

@@ -1,8 +1,9 @@
-"""A model as one more annotator: a probe on features, never asked about what it was fitted on.
+"""A linear probe on features as one more annotator: its probabilities, cross-validated.
 
-Ridge logistic regression on soft targets, several folds at once: each task's opinion is that of
-the fold's model which did not see the task. Folds are drawn by what is in a row of features, so
-that neither the order nor the names of tasks matter, and equal pictures share a fold.
+Ridge logistic regression on soft targets, all folds at once (G. Alain and Y. Bengio,
+"Understanding intermediate layers using linear classifier probes", 2016). The probabilities of a
+task are those of the fold's model that was not fitted to it. Folds are drawn by the bits of a row
+of features, so that neither order nor names of tasks matter, and equal pictures share a fold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,18 +20,13 @@ from labeling.aggregation.dawid_skene import Aggregate, aggregate
 Singles = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
-RIDGES = (
-    10.0,
-    1.0,
-    0.3,
-    0.1,
-    0.03,
-)  # tried in turn, a feature: prior precision of a weight is RIDGE · D
-SMOOTHING = 3.0  # pseudo-tasks in the class frequencies that a probe starts from
-CURVATURE = 0.1  # about p(1 - p): only sets the optimiser's steps, not its result
-STEPS = 40
-TOLERANCE = 1e-3  # nats a task
-ROWS = 20_000  # hashed, or predicted, at a time
+# Prior precisions of a weight, per feature, tried in turn.
+RIDGES = 10.0, 1.0, 0.3, 0.1, 0.03
+SMOOTHING = 3.0  # pseudo-tasks in the class frequencies that are a probe's constant
+CURVATURE = 0.1  # about p (1 - p); scales the optimiser's steps, not its result
+STEPS = 40  # of L-BFGS
+TOLERANCE = 1e-3  # nats per task
+ROWS = 20_000  # hashed or predicted together
 
 
 def cross_val_predict(
@@ -41,25 +37,26 @@ def cross_val_predict(
     weight: npt.ArrayLike | None = None,
     seed: int = 0,
 ) -> Floats:
-    """Out-of-fold class probabilities (T, K) by a linear probe on features (T, D).
+    """Return out-of-fold class probabilities (T, K) by a linear probe on features (T, D).
 
     belief: (T, K) class probabilities to learn from. Rows that hold NaN are not learned from, and
         get the mean of the folds' models.
     weight: (T,) how much each belief counts, from 0 on.
-    A row of features that is not finite gets NaN: no opinion; so does everything where nothing is
-    known. The ridge is the one of a few with the best out-of-fold likelihood. Raises ValueError on
+
+    The ridge is the one of `RIDGES` with the best out-of-fold likelihood. Rows of features that
+    are not finite get NaN, and so does everything where no belief is known. Raises ValueError on
     shapes that do not fit together, and on beliefs or weights that are none.
     """
     rows, targets, weights = _checked(features, belief, weight)
-    found = np.full(targets.shape, np.nan)
+    predicted = np.full(targets.shape, np.nan)
     usable = np.isfinite(rows).all(1)
     known = usable & np.isfinite(targets).all(1) & (weights > 0)
     if not known.any():
-        return found
+        return predicted
     probe = Probe(rows[known], targets[known], weights[known], folds=folds, seed=seed)
-    found[known] = probe.out_of_fold
-    found[usable & ~known] = probe.predict_proba(rows[usable & ~known])
-    return found
+    predicted[known] = probe.out_of_fold
+    predicted[usable & ~known] = probe.predict_proba(rows[usable & ~known])
+    return predicted
 
 
 def aggregate_with_features(
@@ -75,26 +72,27 @@ def aggregate_with_features(
     folds: int = 5,
     seed: int = 0,
 ) -> Aggregate:
-    """`aggregate`, with a probe on features as one more annotator, in turns.
+    """Return `aggregate` with a probe on features as one more annotator, in alternation.
 
-    In each round the probe learns from what is believed, and gives its out-of-fold opinion of each
-    task, which then counts as far as it agrees with what people settled (`Aggregate.trust`).
+    In each round the probe learns from the posterior, and its out-of-fold probabilities count as
+    far as they agree with people's answers (`Aggregate.model_weight`).
 
     features: (T, D), one row for each of `tasks` (all sorted task ids by default); a row may hold
-        NaN where there are none. Rows of tasks that nobody answered are left out. The other
-        arguments and errors are those of `aggregate`.
+        NaN where there are none. Rows of tasks without answers are left out.
+
+    The other arguments and errors are those of `aggregate`.
     """
     result = aggregate(task, worker, label, gold=gold, classes=classes)
     rows = _rows_of(result.tasks, np.asarray(features, np.float32), tasks)
     known: dict[str, Any] = {"gold": gold, "classes": result.classes}
     for _ in range(rounds if len(result.classes) > 1 else 0):
-        said = cross_val_predict(rows, result.posterior, folds=folds, seed=seed)
-        result = aggregate(task, worker, label, model_probabilities=said, **known)
+        predicted = cross_val_predict(rows, result.posterior, folds=folds, seed=seed)
+        result = aggregate(task, worker, label, model_probabilities=predicted, **known)
     return result
 
 
 def _rows_of(ids: npt.NDArray[Any], rows: Singles, tasks: npt.ArrayLike | None) -> Singles:
-    """The rows of features in the order of `ids`."""
+    """Return the rows of features in the order of `ids`."""
     if tasks is None:
         if len(rows) != len(ids):
             raise ValueError(f"there are {len(ids)} tasks, but {len(rows)} rows of features")
@@ -105,17 +103,19 @@ def _rows_of(ids: npt.NDArray[Any], rows: Singles, tasks: npt.ArrayLike | None) 
     places = [named.get(name, -1) for name in ids.tolist()]
     if -1 in places:
         raise ValueError(f"task {ids[places.index(-1)]!s} has no row of features")
-    found: Singles = rows[places]
-    return found
+    ordered: Singles = rows[places]
+    return ordered
 
 
 class Probe:
-    """F ridge regressions at once, each on all rows but those of its fold.
+    """F ridge logistic regressions, each fitted to all rows but those of its fold.
 
-    rows: (n, D) features, all finite. targets: (n, K) rows that sum to one. weights: (n,) above 0.
-    hints: so many of the last columns may weigh as much as all others together: what is known
-        beforehand, as a zero-shot score is.
-    out_of_fold: (n, K) what those models say that did not see the row.
+    rows: (n, D) features, all finite.
+    targets: (n, K) class probabilities that sum to one.
+    weights: (n,) above 0.
+    hints: the number of last columns that may weigh as much as all others together, as a zero-shot
+        score may.
+    out_of_fold: (n, K) probabilities of each row by the model that was not fitted to it.
     """
 
     def __init__(
@@ -131,33 +131,33 @@ class Probe:
         if folds < 2:
             raise ValueError(f"a probe needs two folds or more, not {folds}")
         self._basis = _Basis.of(rows, hints)
-        self._rows = self._basis.turned(rows)
-        self._own = _folds(rows, folds, seed)
+        self._rows = self._basis.transform(rows)
+        self._fold = _folds(rows, folds, seed)
         self._shape = folds, rows.shape[1] + 1, targets.shape[1]  # F, D + 1, K
         self._targets = targets.astype(np.float32)
         self._weights = weights.astype(np.float32)
-        self._seen = self._weights[:, None] * (self._own[:, None] != np.arange(folds))  # (n, F)
+        self._mask = self._weights[:, None] * (self._fold[:, None] != np.arange(folds))  # (n, F)
         share = (self._weights @ self._targets + SMOOTHING) / (weights.sum() + SMOOTHING)
-        mass = self._seen.T @ self._targets + SMOOTHING * share  # (F, K)
+        mass = self._mask.T @ self._targets + SMOOTHING * share  # (F, K)
         self._offset = np.log(mass / mass.sum(1, keepdims=True))  # (F, K)
         self._power = np.square(self._rows).sum(0)  # (D,)
-        self._best = self._fitted()
-        self.out_of_fold = self._opinions(self._best)
-        del self._rows, self._seen
+        self._best = self._select_ridge()
+        self.out_of_fold = self._predict_out_of_fold(self._best)
+        del self._rows, self._mask
 
     def predict_proba(self, rows: npt.ArrayLike) -> Floats:
-        """(m, K): the mean of the folds' models, for rows (m, D) that none of them saw."""
+        """Return the mean of the folds' probabilities (m, K) for rows (m, D) not fitted to."""
         features = np.asarray(rows, np.float32)
-        found = np.empty((len(features), self._shape[2]))
+        mean = np.empty((len(features), self._shape[2]))
         for start in range(0, len(features), ROWS):
-            turned = self._basis.turned(features[start : start + ROWS])
-            found[start : start + ROWS] = _softmax(self._scores(self._best, turned)).mean(1)
-        return found
+            rotated = self._basis.transform(features[start : start + ROWS])
+            mean[start : start + ROWS] = _softmax(self._scores(self._best, rotated)).mean(1)
+        return mean
 
     def linear_weights(self) -> Floats:
-        """(D + 1, K): the mean of the folds' models as weights on a plain row, and a constant.
+        """Return (D + 1, K) the mean weights of the folds on a plain row, and the constant.
 
-        Scores, whose softmax is nearly `mean`, for where only sums of products can be done.
+        The softmax of their scores is nearly `predict_proba`, for where a model must be linear.
         """
         basis = self._basis
         weights = self._best.mean(0)  # (D + 1, K)
@@ -165,26 +165,26 @@ class Probe:
         constant = self._offset.mean(0) + weights[-1] - basis.mean @ plain
         return np.concatenate([plain, constant[None]])
 
-    def _fitted(self) -> Floats:
-        """The weights (F, D + 1, K) of the ridge with the best out-of-fold likelihood."""
+    def _select_ridge(self) -> Floats:
+        """Return the weights (F, D + 1, K) of the ridge with the best out-of-fold likelihood."""
         best = weights = np.zeros(self._shape)
         least = np.inf
         for ridge in RIDGES:
             weights = self._fit(ridge * self._rows.shape[1], weights)
-            loss = self._surprise(weights)
+            loss = self._log_loss(weights)
             if loss > least:
                 break
             best, least = weights, loss
         return best
 
-    def _opinions(self, weights: Floats) -> Floats:
-        """(n, K) out of fold."""
+    def _predict_out_of_fold(self, weights: Floats) -> Floats:
+        """Return (n, K) each row's probabilities by the model of its own fold."""
         scores = self._scores(weights, self._rows)
-        own = np.take_along_axis(scores, self._own[:, None, None], 1)[:, 0]
+        own = np.take_along_axis(scores, self._fold[:, None, None], 1)[:, 0]
         return _softmax(own).astype(np.float64)
 
     def _scores(self, weights: Floats, rows: Singles) -> Singles:
-        """(n, F, K)"""
+        """Return the logits (n, F, K) of transformed rows (n, D)."""
         folds, size, k = self._shape
         single = weights.astype(np.float32)
         flat = single[:, :-1].transpose(1, 0, 2).reshape(size - 1, folds * k)
@@ -192,52 +192,54 @@ class Probe:
         scores += self._offset + single[:, -1]
         return scores
 
-    def _surprise(self, weights: Floats) -> float:
-        """Mean negative log-likelihood of the beliefs, out of fold."""
-        chances = self._opinions(weights).clip(min=1e-12)
+    def _log_loss(self, weights: Floats) -> float:
+        """Return the mean cross-entropy of the targets, out of fold, in nats."""
+        chances = self._predict_out_of_fold(weights).clip(min=1e-12)
         losses = -(self._targets * np.log(chances)).sum(1)
         return float(np.average(losses, weights=self._weights))
 
     def _fit(self, ridge: float, start: Floats) -> Floats:
-        """L-BFGS in coordinates in which the curvature is about the same in all directions."""
+        """Fit by L-BFGS, in coordinates in which all directions curve about alike."""
         total = float(self._weights.sum())
-        slope = np.append(CURVATURE * self._power + ridge, CURVATURE * total + 1)
-        unit = np.sqrt(slope)[:, None]  # (D + 1, 1)
-        pull = np.append(np.full(len(self._power), ridge), 1.0)[:, None]
+        curvature = np.append(CURVATURE * self._power + ridge, CURVATURE * total + 1)
+        unit = np.sqrt(curvature)[:, None]  # (D + 1, 1)
+        penalty = np.append(np.full(len(self._power), ridge), 1.0)[:, None]
 
         def loss(flat: Floats) -> tuple[float, Floats]:
             weights = flat.reshape(self._shape) / unit
-            value, slope = self._loss(weights)
-            value += 0.5 * float((pull * weights**2).sum())
-            return value / total, ((slope + pull * weights) / unit).ravel() / total
+            value, gradient = self._loss(weights)
+            value += 0.5 * float((penalty * weights**2).sum())
+            return value / total, ((gradient + penalty * weights) / unit).ravel() / total
 
         options = {"maxiter": STEPS, "ftol": TOLERANCE / 10, "gtol": 1e-7}
-        done = minimize(loss, (start * unit).ravel(), jac=True, method="L-BFGS-B", options=options)
-        fitted: Floats = done.x.reshape(self._shape) / unit
+        result = minimize(
+            loss, (start * unit).ravel(), jac=True, method="L-BFGS-B", options=options
+        )
+        fitted: Floats = result.x.reshape(self._shape) / unit
         return fitted
 
     def _loss(self, weights: Floats) -> tuple[float, Floats]:
-        """Cross-entropy of the beliefs over all folds, and its slope in the weights."""
+        """Return the cross-entropy of the targets over all folds, and its gradient."""
         folds, size, k = self._shape
         scores = self._scores(weights, self._rows)
         scores -= scores.max(2, keepdims=True)
         powers = np.exp(scores)
         norms = powers.sum(2, keepdims=True)
-        surprise = np.log(norms[..., 0]) - np.einsum("nfk,nk->nf", scores, self._targets)
-        value = float(np.einsum("nf,nf->", self._seen, surprise, dtype=np.float64))
-        error = (powers / norms - self._targets[:, None]) * self._seen[..., None]  # (n, F, K)
-        slope = np.empty(self._shape)
+        losses = np.log(norms[..., 0]) - np.einsum("nfk,nk->nf", scores, self._targets)
+        value = float(np.einsum("nf,nf->", self._mask, losses, dtype=np.float64))
+        error = (powers / norms - self._targets[:, None]) * self._mask[..., None]  # (n, F, K)
+        gradient = np.empty(self._shape)
         flat = self._rows.T @ error.reshape(-1, folds * k)  # (D, F·K)
-        slope[:, :-1] = flat.reshape(size - 1, folds, k).transpose(1, 0, 2)
-        slope[:, -1] = error.sum(0, dtype=np.float64)
-        return value, slope
+        gradient[:, :-1] = flat.reshape(size - 1, folds, k).transpose(1, 0, 2)
+        gradient[:, -1] = error.sum(0, dtype=np.float64)
+        return value, gradient
 
 
 @dataclass(frozen=True)
 class _Basis:
-    """Features brought halfway to equal spread, turned so that coordinates are uncorrelated.
+    """An affine map of features: halfway to equal spread, then onto their principal axes.
 
-    Their own scales tell something, as in principal components, but units must not decide.
+    Scales are informative, but units must not decide; uncorrelated coordinates fit faster.
     """
 
     mean: Singles  # (D,)
@@ -249,16 +251,17 @@ class _Basis:
         mean = rows.mean(0, dtype=np.float64)
         square = np.einsum("nd,nd->d", rows, rows, dtype=np.float64) / len(rows)
         spread = np.sqrt(np.maximum(square - mean**2, 0))
-        moves = spread > 1e-4 * np.sqrt(square)
-        usual = np.sqrt(np.mean(np.square(spread[: len(spread) - hints])) + 1e-30)
-        worth = np.sqrt(spread * usual)  # what is divided by
-        worth[len(spread) - hints :] = spread[len(spread) - hints :] / np.sqrt(len(spread))
-        scale = np.divide(1, worth, where=moves, out=np.zeros_like(worth)).astype(np.float32)
-        plain = (rows - mean.astype(np.float32)) * scale
-        _, axes = np.linalg.eigh((plain.T @ plain).astype(np.float64))
+        varies = spread > 1e-4 * np.sqrt(square)
+        plain = len(spread) - hints  # columns that are no hints
+        usual = np.sqrt(np.mean(np.square(spread[:plain])) + 1e-30)
+        divisor = np.sqrt(spread * usual)
+        divisor[plain:] = spread[plain:] / np.sqrt(len(spread))
+        scale = np.divide(1, divisor, where=varies, out=np.zeros_like(divisor)).astype(np.float32)
+        scaled = (rows - mean.astype(np.float32)) * scale
+        _, axes = np.linalg.eigh((scaled.T @ scaled).astype(np.float64))
         return cls(mean.astype(np.float32), scale, axes.astype(np.float32))
 
-    def turned(self, rows: Singles) -> Singles:
+    def transform(self, rows: Singles) -> Singles:
         standard: Singles = (rows - self.mean) * self.scale
         return standard @ self.axes
 
@@ -279,7 +282,7 @@ def _checked(
 
 
 def _folds(rows: Singles, folds: int, seed: int) -> Ints:
-    """(T,) a number below `folds` from the bits of each row."""
+    """Return (T,) a number below `folds` from the bits of each row."""
     keys = np.random.default_rng(seed).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | 1
     bits = np.ascontiguousarray(rows).view(np.uint32)
     sums = np.empty(len(rows), np.uint64)

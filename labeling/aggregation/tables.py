@@ -1,7 +1,7 @@
-"""CSV tables in and out, with errors that name file, line and column.
+"""Read and write CSV tables, with errors that name file, line and column.
 
-pyarrow reads what is in order. Whatever it refuses, and whatever it might take for something else,
-is read again with care: either that reader names the fault, or it has the columns.
+pyarrow reads sound files. Whatever it refuses or might misread is read again by Python's csv
+module, which either names the fault or returns the columns.
 """
 
 import codecs
@@ -25,7 +25,7 @@ from pyarrow import csv as arrow_csv
 Codes = npt.NDArray[np.int32]
 Cells = list[str]
 
-BLOCK = 1 << 24  # bytes looked at at a time
+BLOCK = 1 << 24  # bytes scanned together
 LONGEST = csv.field_size_limit()  # characters of a cell
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 FAULTS = {
@@ -37,7 +37,7 @@ FAULTS = {
 
 
 class TableError(ValueError):
-    """What is wrong with a table, in one sentence for the one who wrote it."""
+    """A table cannot be used; the message says what to mend, in one sentence."""
 
 
 @dataclass(frozen=True)
@@ -50,24 +50,26 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
+    """The columns of a file that were asked for."""
+
     path: Path
     columns: dict[str, Column]  # by name
     data: bytes = field(repr=False)
 
     def lines(self, rows: Sequence[int]) -> list[int]:
-        """The lines on which rows begin, by their numbers from 0. Slow: for messages."""
-        found = {}
+        """Return the lines on which rows (numbered from 0) begin. Slow; meant for messages."""
+        starts = {}
         for number, (line, _) in enumerate(_rows(self.path, self.data), -1):
             if number in rows:
-                found[number] = line
-        return [found[row] for row in rows]
+                starts[number] = line
+        return [starts[row] for row in rows]
 
 
 def read(path: Path, names: Sequence[str], *, optional: Sequence[str] = ()) -> Table:
-    """The named columns of a CSV file with a header, in UTF-8 (or UTF-16 with its mark).
+    """Read the named columns of a CSV file with a header, in UTF-8 (or UTF-16 with its mark).
 
-    Those that are optional may be missing from the header, but not hold empty cells. More columns
-    are allowed, space around cells is dropped, empty lines are skipped. Raises TableError.
+    Optional columns may be missing from the header, but not hold empty cells. Other columns are
+    ignored, space around cells is dropped, empty lines are skipped. Raises TableError.
     """
     data = _bytes(path)
     zero = data.find(b"\0")
@@ -85,13 +87,13 @@ def read(path: Path, names: Sequence[str], *, optional: Sequence[str] = ()) -> T
 
 
 def shown(text: str, width: int = 60) -> str:
-    """Text as it may stand within a sentence: on one line and not long."""
+    """Return text as it may stand within a sentence: on one line, and shortened."""
     plain = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
     return plain if len(plain) <= width else f"{plain[:width]}…"
 
 
 def _bytes(path: Path) -> bytes:
-    """What the file holds, as UTF-8 if it says what it is."""
+    """Return the bytes of the file, recoded to UTF-8 where it is marked as UTF-16."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -107,7 +109,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _fast(data: bytes, names: Sequence[str]) -> tuple[Column, ...] | None:
-    """The columns as pyarrow reads them; None where the careful reader must have a look."""
+    """Return the columns as pyarrow reads them; None where the careful reader must decide."""
     if not _well_quoted(data):
         return None
     text = pa.dictionary(pa.int32(), pa.string())
@@ -135,7 +137,7 @@ def _sound(ids: Any) -> bool:
 
 
 def _well_quoted(data: bytes) -> bool:
-    """Whether quotes come in pairs around whole cells, a quote within a cell being doubled."""
+    """Return whether quotes come in pairs around whole cells, and doubled within them."""
     opens = 0
     for start in range(0, len(data), BLOCK):
         block = np.frombuffer(data[max(start - 1, 0) : start + BLOCK + 1], np.uint8)
@@ -151,7 +153,7 @@ def _well_quoted(data: bytes) -> bool:
 
 
 def _column(names: Any, codes: Codes) -> Column:
-    """Cells as places among their names (pa.StringArray), without the space around them."""
+    """Return cells, given by codes into names (pa.StringArray), without the space around them."""
     names = compute.utf8_trim_whitespace(names)
     distinct = names.unique()
     ids = distinct.take(compute.array_sort_indices(distinct))
@@ -161,7 +163,7 @@ def _column(names: Any, codes: Codes) -> Column:
 def _careful(
     path: Path, data: bytes, names: Sequence[str], places: Sequence[int]
 ) -> tuple[Column, ...]:
-    """The columns as Python's csv reads them. Raises TableError with the first fault."""
+    """Return the columns as Python's csv reads them. Raises TableError with the first fault."""
     rows = _rows(path, data)
     _, header = next(rows)
     codes = [array("i") for _ in names]
@@ -191,7 +193,7 @@ def _careful(
 
 
 def _numbering() -> dict[str, int]:
-    """Gives each new key the next number."""
+    """Return a dictionary that gives each new key the next number."""
     numbers: dict[str, int] = defaultdict(lambda: len(numbers))
     return numbers
 
@@ -205,7 +207,7 @@ def _encodable(cell: str) -> bool:
 
 
 def _rows(path: Path, data: bytes) -> Iterator[tuple[int, Cells]]:
-    """(line, cells) of each row that is not empty; a row's line is where it begins."""
+    """Yield (line, cells) of each row that is not empty; a row's line is where it begins."""
     text = io.TextIOWrapper(io.BytesIO(data), "utf-8", "surrogateescape", newline="")
     reader = csv.reader(text, strict=True)
     line = 1
@@ -220,22 +222,23 @@ def _rows(path: Path, data: bytes) -> Iterator[tuple[int, Cells]]:
 
 
 def _places(path: Path, line: int, header: Cells, names: Sequence[str]) -> list[int]:
+    """Return the places of the named columns in the header. Raises TableError."""
     header = [cell.strip() for cell in header]
     for name in names:
         if header.count(name) == 1:
             continue
         problem = "appears twice" if name in header else "is missing"
-        found = shown(", ".join(header), 200)
+        present = shown(", ".join(header), 200)
         hint = ""
         for separator, word in SEPARATORS.items():
             if any(name in map(str.strip, cell.split(separator)) for cell in header):
                 hint = f"; cells are separated by {word}, but must be by commas"
-        raise TableError(f"{path}, line {line}: column {name} {problem} (found: {found}){hint}.")
+        raise TableError(f"{path}, line {line}: column {name} {problem} (found: {present}){hint}.")
     return [header.index(name) for name in names]
 
 
 def write_all(tables: Iterable[tuple[Path, Any]]) -> None:
-    """Write every table (pa.Table) whole, or none: each beside its place, then all moved there.
+    """Write all tables (pa.Table) or none: each to a draft beside its path, then moved there.
 
     Raises TableError.
     """
@@ -257,7 +260,7 @@ def write_all(tables: Iterable[tuple[Path, Any]]) -> None:
 
 
 def _write(file: BinaryIO, table: Any) -> None:
-    """With quotes around text only where a text of the table needs them."""
+    """Write one table, with quotes around text only where a text of the table needs them."""
     header = io.StringIO()
     csv.writer(header, lineterminator="\n").writerow(table.column_names)
     file.write(header.getvalue().encode())

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from labeling.aggregation import Agreement
 from labeling.aggregation.__main__ import main
 
 ROOT = Path(__file__).parents[3]
@@ -303,4 +304,14 @@ def process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=60,
         check=False,
+    )
+
+
+def test_an_end_of_the_interval_at_zero_is_a_number(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = Agreement(0.2, 0.0, 0.5, 0.7, 3, 9, {"cat": 0.5, "dog": 0.5})
+    monkeypatch.setattr("labeling.aggregation.__main__.agreement", lambda *columns: measured)
+    assert (
+        "alpha 0.200 (0.000 to 0.500" in run(folder, "answers.csv", "o.csv", "--agreement").stdout
     )
