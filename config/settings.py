@@ -206,6 +206,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
     "PAGE_SIZE": 50,
     "EXCEPTION_HANDLER": "labeling.api.errors.handle",
+    "DEFAULT_METADATA_CLASS": "labeling.api.metadata.ViewMetadata",
     "NUM_PROXIES": _number("PROXIES", 0),  # in front of us, whose word on addresses counts
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }

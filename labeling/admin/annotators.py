@@ -22,7 +22,8 @@ from labeling import annotators, answers, review
 from labeling.admin import histories, stats, svg
 from labeling.admin.base import RecordAdmin
 from labeling.annotators import Record
-from labeling.models import Annotator, Project
+from labeling.models import Annotator, Answer, Project
+from labeling.permissions import may_view
 
 
 class Suspects(admin.SimpleListFilter):
@@ -194,7 +195,7 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
         annotator = self.get_object(request, object_id)
         if annotator is not None and self.has_view_permission(request, annotator):
             context["record"] = record_of(annotator)
-            if request.user.has_perm("labeling.view_answer"):
+            if may_view(request.user, Answer):
                 context |= histories.of(annotator)
         return super().change_view(request, object_id, form_url, context)
 

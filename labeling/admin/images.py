@@ -13,7 +13,8 @@ from django.utils.safestring import SafeString
 
 from labeling.admin.base import RecordAdmin, thumbnail
 from labeling.images import tiles
-from labeling.models import Image, Tile
+from labeling.models import Image, Question, Tile
+from labeling.permissions import may_view
 
 LARGE = 640  # pixels of the longer side, where one picture is looked at
 SMALL = 160  # and in lists
@@ -101,9 +102,7 @@ class TileAdmin(RecordAdmin[Tile]):
 
     def send_picture(self, request: HttpRequest, pk: int, longest: int = SMALL) -> HttpResponse:
         """A tile's pixels, for those who may look at pictures or at questions about them."""
-        if not request.user.has_perm("labeling.view_question") and not self.has_view_permission(
-            request
-        ):
+        if not may_view(request.user, Question) and not may_view(request.user, Tile):
             raise PermissionDenied
         tile = get_object_or_404(Tile.objects.select_related("image"), pk=pk)
         response = HttpResponse(tiles.picture(tile, longest=longest), content_type="image/webp")

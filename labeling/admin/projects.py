@@ -15,7 +15,8 @@ from django.views.decorators.http import require_GET
 
 from labeling.admin import quality, review_queue, stats, svg
 from labeling.admin.base import ModelAdmin, QuickAdmin
-from labeling.models import Concept, Project
+from labeling.models import Annotator, Concept, Project, Question
+from labeling.permissions import may_view
 
 
 @admin.register(Project)
@@ -86,14 +87,12 @@ class ProjectAdmin(ModelAdmin[Project]):
         """How far people agree, how often labels are right, and how both came about."""
         project = self._reviewed(request, pk)
         context = self._context(request, project, f"Agreement on {project}") | quality.of(project)
-        context["may_see_annotators"] = request.user.has_perm("labeling.view_annotator")
+        context["may_see_annotators"] = may_view(request.user, Annotator)
         context["may_block"] = request.user.has_perm("labeling.change_annotator")
         return TemplateResponse(request, "admin/labeling/project/agreement.html", context)
 
     def _reviewed(self, request: HttpRequest, pk: int) -> Project:
-        if not self.has_view_permission(request) or not request.user.has_perm(
-            "labeling.view_question"
-        ):
+        if not may_view(request.user, Project, Question):
             raise PermissionDenied
         return get_object_or_404(Project, pk=pk)
 

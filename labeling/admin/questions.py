@@ -19,6 +19,7 @@ from labeling import annotators, review
 from labeling.admin import review_queue, svg
 from labeling.admin.base import RecordAdmin, thumbnail
 from labeling.models import Answer, Question, Tile
+from labeling.permissions import may_view
 
 CAPTION = Question.Kind.CAPTION
 
@@ -110,7 +111,7 @@ class QuestionAdmin(RecordAdmin[Question]):
             "question": question,
             "belief": svg.belief_scale(question),
             "whole": _whole(question.tile),
-            "answers": _answers(question) if _may_see_answers(request) else None,
+            "answers": _answers(question) if may_view(request.user, Answer) else None,
             "query": filters.query,
             "next": _first(review_queue.after(filters.questions(), here, 1)),
             "previous": _first(review_queue.before(filters.questions(), here, 1)),
@@ -156,10 +157,6 @@ def _decide(request: HttpRequest, question: Question) -> None:
     messages.success(
         request, format_html('<a href="{}">{}</a> is {}.', back, question.wording, said)
     )
-
-
-def _may_see_answers(request: HttpRequest) -> bool:
-    return request.user.has_perm("labeling.view_answer")
 
 
 def _answers(question: Question) -> list[dict[str, Any]]:

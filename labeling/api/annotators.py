@@ -1,4 +1,4 @@
-"""Those who answer: how reliable they are, what they mistake, and whether they count. For staff."""
+"""Annotators over HTTP, for staff: reliability, confusion, and whether their answers count."""
 
 from typing import Any, cast
 
@@ -14,38 +14,40 @@ from rest_framework.views import APIView
 from labeling import annotators, review
 from labeling.annotators import Record
 from labeling.api.pagination import ById
-from labeling.api.permissions import may
-from labeling.api.serializers import ErrorOut
+from labeling.api.permissions import staff_may
+from labeling.api.schema import errors
 from labeling.models import Annotator
 
-CHANGE_ANNOTATOR = may("labeling.change_annotator")
+MAY_VIEW = staff_may(read=(Annotator,))
+MAY_CHANGE = staff_may(read=(Annotator,), write="labeling.change_annotator")
 
 
 class ConfusionOut(serializers.Serializer[Any]):
-    """Answers by what is so and what was said, and the shares that are right."""
+    """Answers by truth and by what was answered, and the shares that are right."""
 
-    yes_yes = serializers.FloatField(help_text="It is so, and they said yes.")
-    yes_no = serializers.FloatField(help_text="It is so, and they said no.")
+    yes_yes = serializers.FloatField(help_text="The truth is yes, the answer yes.")
+    yes_no = serializers.FloatField(help_text="The truth is yes, the answer no.")
     no_no = serializers.FloatField()
     no_yes = serializers.FloatField()
     sensitivity = serializers.FloatField(
-        allow_null=True, help_text="Share of yes where it is so; null without such."
+        allow_null=True, help_text="Share of yes where the truth is yes; null where it never is."
     )
     specificity = serializers.FloatField(
-        allow_null=True, help_text="Share of no where it is not so; null without such."
+        allow_null=True, help_text="Share of no where the truth is no; null where it never is."
     )
 
 
 class RecordOut(serializers.Serializer[Any]):
-    """What the newest answers show, up to a thousand of them."""
+    """What an annotator's newest answers show, up to a thousand of them."""
 
     answers = serializers.IntegerField()
-    timed = serializers.IntegerField(help_text="Those whose seconds are known.")
+    timed = serializers.IntegerField(help_text="Answers whose seconds are known.")
     seconds = serializers.FloatField(
-        allow_null=True, help_text="Median for a tile; a challenge's are shared among its tiles."
+        allow_null=True,
+        help_text="Median for a tile: the time for a challenge is shared among its tiles.",
     )
-    confusion = ConfusionOut(help_text="By what is believed now: expected counts.")
-    gold = ConfusionOut(help_text="By known truth alone: counts.")
+    confusion = ConfusionOut(help_text="Expected counts under the current posteriors.")
+    gold = ConfusionOut(help_text="Counts on gold questions alone.")
 
 
 class IntervalOut(serializers.Serializer[Any]):
@@ -84,47 +86,52 @@ class AnnotatorOut(serializers.ModelSerializer[Annotator]):
 
     @extend_schema_field(RecordOut)
     def get_record(self, annotator: Annotator) -> dict[str, Any]:
-        known: dict[int, Record] = self.context.get("records") or annotators.records([annotator])
-        return dict(RecordOut(known[annotator.pk]).data)
+        records: dict[int, Record] = self.context.get("records") or annotators.records([annotator])
+        return dict(RecordOut(records[annotator.pk]).data)
 
 
 class BlockedOut(serializers.Serializer[Any]):
     annotator = AnnotatorOut()
     changed = serializers.IntegerField(
-        help_text="Labels that are others now; of many answers, by the newest."
+        help_text="Labels that changed at once, by the newest answers; the others follow."
     )
 
 
-class AnnotatorsWanted(serializers.Serializer[Any]):
+class AnnotatorFilters(serializers.Serializer[Any]):
     suspect = serializers.BooleanField(
         required=False,
         allow_null=True,
         default=None,
-        help_text="True: only whom a reviewer should look at, as their answers turned bad or "
-        "their interval of reliability lies below .6; they are not blocked yet.",
+        help_text="True: only annotators that a reviewer should look at, because their answers "
+        "turned bad or their interval of reliability lies below 0.6, and who are not blocked.",
     )
 
 
 @extend_schema_view(
-    get=extend_schema(operation_id="annotators_list", parameters=[AnnotatorsWanted])
+    get=extend_schema(
+        operation_id="annotators_list",
+        parameters=[AnnotatorFilters],
+        responses={200: AnnotatorOut(many=True), **errors(400, 401, 403, 404)},
+    )
 )
-class Annotators(generics.ListAPIView[Annotator]):
-    """Those who answer, and how reliable they are."""
+class AnnotatorList(generics.ListAPIView[Annotator]):
+    """Annotators and how reliable they are."""
 
+    permission_classes = [MAY_VIEW]
     serializer_class = AnnotatorOut
     pagination_class = ById
     records: dict[int, Record] | None = None
 
     def get_queryset(self) -> QuerySet[Annotator]:
-        found = Annotator.objects.select_related("user")
-        wanted = AnnotatorsWanted(data=self.request.query_params)
-        wanted.is_valid(raise_exception=True)
-        if wanted.validated_data["suspect"]:
-            found = found.filter(pk__in=[one.pk for one in annotators.suspects()])
-        return found
+        queryset = Annotator.objects.select_related("user")
+        filters = AnnotatorFilters(data=self.request.query_params)
+        filters.is_valid(raise_exception=True)
+        if filters.validated_data["suspect"]:
+            queryset = queryset.filter(pk__in=[suspect.pk for suspect in annotators.suspects()])
+        return queryset
 
     def paginate_queryset(self, queryset: Any) -> list[Any] | None:
-        """Looks up the records of a page's annotators at once."""
+        """Look up the records of a page's annotators at once."""
         page = super().paginate_queryset(queryset)
         self.records = annotators.records(page or [])
         return page
@@ -133,39 +140,45 @@ class Annotators(generics.ListAPIView[Annotator]):
         return {**super().get_serializer_context(), "records": self.records}
 
 
-@extend_schema_view(get=extend_schema(operation_id="annotators_one"))
-class OneAnnotator(generics.RetrieveAPIView[Annotator]):
-    """One of them."""
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="annotators_detail",
+        responses={200: AnnotatorOut, **errors(401, 403, 404)},
+    )
+)
+class AnnotatorDetail(generics.RetrieveAPIView[Annotator]):
+    """One annotator."""
 
+    permission_classes = [MAY_VIEW]
     queryset = Annotator.objects.select_related("user")
     serializer_class = AnnotatorOut
 
 
-class Block(APIView):
-    permission_classes = [CHANGE_ANNOTATOR]
+class BlockAnnotator(APIView):
+    permission_classes = [MAY_CHANGE]
 
     @extend_schema(
         operation_id="annotators_block",
         request=None,
-        responses={200: BlockedOut, (403, 404): ErrorOut},
+        responses={200: BlockedOut, **errors(401, 403, 404)},
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Let their answers weigh nothing."""
+        """Let an annotator's answers count no longer."""
         annotator = get_object_or_404(Annotator, pk=pk)
         changed = review.block(annotator=annotator, by=cast(User, request.user))
         return Response(BlockedOut({"annotator": annotator, "changed": changed}).data)
 
 
-class Unblock(APIView):
-    permission_classes = [CHANGE_ANNOTATOR]
+class UnblockAnnotator(APIView):
+    permission_classes = [MAY_CHANGE]
 
     @extend_schema(
         operation_id="annotators_unblock",
         request=None,
-        responses={200: BlockedOut, (403, 404): ErrorOut},
+        responses={200: BlockedOut, **errors(401, 403, 404)},
     )
     def post(self, request: Request, pk: int) -> Response:
-        """Let their answers count again."""
+        """Let an annotator's answers count again."""
         annotator = get_object_or_404(Annotator, pk=pk)
         changed = review.unblock(annotator=annotator, by=cast(User, request.user))
         return Response(BlockedOut({"annotator": annotator, "changed": changed}).data)

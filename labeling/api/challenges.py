@@ -1,4 +1,4 @@
-"""Ask for a challenge, see its tiles, answer it."""
+"""Challenges over HTTP, for anybody: issue one, show its tiles, answer or skip it."""
 
 import hashlib
 from datetime import timedelta
@@ -22,8 +22,16 @@ from rest_framework.views import APIView
 from labeling import challenges
 from labeling.answers import Outcome
 from labeling.api import throttles, visitors
-from labeling.api.errors import Gone
-from labeling.api.serializers import AnswerIn, AskIn, ChallengeOut, ErrorOut, OutcomeOut, SkippedOut
+from labeling.api.errors import NotFound
+from labeling.api.negotiation import PictureNegotiation
+from labeling.api.schema import errors
+from labeling.api.serializers import (
+    AnswerIn,
+    ChallengeIn,
+    ChallengeOut,
+    OutcomeOut,
+    SkippedOut,
+)
 from labeling.images import tiles
 from labeling.models import Annotator, Challenge, Project, Tile
 
@@ -32,27 +40,27 @@ PICTURE_SECONDS = 3600  # for which a browser may keep a tile
 TOKEN_SECONDS = 20  # for which it is remembered what a challenge shows
 
 
-class _ForVisitors(APIView):
+class _VisitorView(APIView):
     authentication_classes = [TokenAuthentication, visitors.VisitorAuthentication]
     permission_classes = [AllowAny]
     throttle_classes = [throttles.Address]
 
 
-class Ask(_ForVisitors):
+class IssueChallenge(_VisitorView):
     throttle_classes = [throttles.Address, throttles.Newcomers, throttles.Asks]
 
     @extend_schema(
-        operation_id="challenges_ask",
-        request=AskIn,
+        operation_id="challenges_issue",
+        request=ChallengeIn,
         responses={
             201: ChallengeOut,
             204: OpenApiResponse(description="Nothing is left to ask."),
-            (400, 403, 404, 429): ErrorOut,
+            **errors(400, 401, 403, 404, 413, 415, 429),
         },
     )
     def post(self, request: Request) -> Response:
-        """A new challenge."""
-        asked = _valid(AskIn(data=request.data))
+        """Issue a challenge."""
+        asked = _valid(ChallengeIn(data=request.data))
         project = get_object_or_404(Project, slug=asked["project"])
         annotator = visitors.welcome(request)
         challenge = challenges.issue(annotator=annotator, project=project, kind=asked["kind"])
@@ -64,38 +72,42 @@ class Ask(_ForVisitors):
         return response
 
 
-class Picture(_ForVisitors):
+class TilePicture(_VisitorView):
     throttle_classes = []
+    content_negotiation_class = PictureNegotiation
 
     @extend_schema(
         operation_id="challenges_tile",
-        responses={(200, "image/webp"): OpenApiTypes.BINARY, (403, 404, 410): ErrorOut},
+        responses={
+            (200, "image/webp"): OpenApiTypes.BINARY,
+            **errors(401, 403, 404, 410),
+        },
     )
     def get(self, request: Request, token: str, number: int) -> HttpResponse:
-        """The picture of a tile, for those before whom it was put."""
+        """Send the picture of a tile, to the annotator whose challenge shows it."""
         shown = _tiles(request, token)
         if not 1 <= number <= len(shown):
-            raise Gone
+            raise NotFound
         tile = get_object_or_404(Tile.objects.select_related("image"), pk=shown[number - 1])
         try:
             picture = tiles.picture(tile)
         except FileNotFoundError:
-            raise Gone("The picture is gone.") from None
+            raise NotFound("The picture is gone.") from None
         response = HttpResponse(picture, content_type="image/webp")
         response["Cache-Control"] = f"private, max-age={PICTURE_SECONDS}, immutable"
         return response
 
 
-class Answer(_ForVisitors):
+class AnswerChallenge(_VisitorView):
     throttle_classes = [throttles.Address, throttles.Answers]
 
     @extend_schema(
         operation_id="challenges_answer",
         request=AnswerIn,
-        responses={200: OutcomeOut, (400, 403, 409, 410, 429): ErrorOut},
+        responses={200: OutcomeOut, **errors(400, 401, 403, 409, 410, 413, 415, 429)},
     )
     def post(self, request: Request, token: str) -> Response:
-        """What one person says to it, once."""
+        """Answer a challenge, once."""
         challenge = challenges.find(token, visitors.known(request))
         said = _valid(AnswerIn(data=request.data))
         outcome = challenges.answer(challenge=challenge, **said)
@@ -111,16 +123,16 @@ class Answer(_ForVisitors):
         )
 
 
-class Skip(_ForVisitors):
+class SkipChallenge(_VisitorView):
     throttle_classes = [throttles.Address, throttles.Answers]
 
     @extend_schema(
         operation_id="challenges_skip",
         request=None,
-        responses={200: SkippedOut, (403, 409, 410, 429): ErrorOut},
+        responses={200: SkippedOut, **errors(401, 403, 409, 410, 429)},
     )
     def post(self, request: Request, token: str) -> Response:
-        """Put it aside; its questions go to others."""
+        """Skip a challenge: its questions go to others."""
         challenge = challenges.find(token, visitors.known(request))
         challenges.skip(challenge=challenge)
         return Response({"progress": _progress(challenge.annotator)})
@@ -183,6 +195,6 @@ def _progress(annotator: Annotator) -> dict[str, int]:
     return {"answers": annotator.answers_count + written, "labels": annotator.labels_count}
 
 
-def _valid(serializer: AskIn | AnswerIn) -> dict[str, Any]:
+def _valid(serializer: ChallengeIn | AnswerIn) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)

@@ -1,67 +1,114 @@
-"""Every error leaves as {"code", "detail"}, with a sentence that says what to do."""
+"""Answer every error below /api/ with {"code", "detail"}: a word and a sentence."""
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404
-from rest_framework import exceptions, status
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.views import defaults
+from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from labeling import challenges
 
+PREFIX = "/api/"
 
-class Gone(exceptions.APIException):
-    status_code = status.HTTP_404_NOT_FOUND
-    default_code = "unknown"
+
+class NotFound(exceptions.NotFound):
     default_detail = "There is nothing here by that name."
 
 
 class TooLarge(exceptions.APIException):
-    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_code = "invalid"
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     default_detail = "The request is too large: send less at once."
 
 
 _CHALLENGE_ERRORS: dict[type[Exception], tuple[int, str]] = {
-    challenges.Invalid: (status.HTTP_400_BAD_REQUEST, "invalid"),
-    challenges.Forged: (status.HTTP_403_FORBIDDEN, "forged"),
-    challenges.Foreign: (status.HTTP_403_FORBIDDEN, "foreign"),
-    challenges.AlreadyAnswered: (status.HTTP_409_CONFLICT, "answered"),
-    challenges.Expired: (status.HTTP_410_GONE, "expired"),
+    challenges.Invalid: (HTTPStatus.BAD_REQUEST, "invalid"),
+    challenges.Forged: (HTTPStatus.FORBIDDEN, "forged"),
+    challenges.Foreign: (HTTPStatus.FORBIDDEN, "foreign"),
+    challenges.AlreadyAnswered: (HTTPStatus.CONFLICT, "answered"),
+    challenges.Expired: (HTTPStatus.GONE, "expired"),
 }
-_CODES = {
-    status.HTTP_400_BAD_REQUEST: "invalid",
-    status.HTTP_401_UNAUTHORIZED: "unauthenticated",
-    status.HTTP_403_FORBIDDEN: "forbidden",
-    status.HTTP_404_NOT_FOUND: "unknown",
-    status.HTTP_405_METHOD_NOT_ALLOWED: "method",
-    status.HTTP_406_NOT_ACCEPTABLE: "media",
-    status.HTTP_409_CONFLICT: "conflict",
-    status.HTTP_413_REQUEST_ENTITY_TOO_LARGE: "invalid",
-    status.HTTP_415_UNSUPPORTED_MEDIA_TYPE: "media",
-    status.HTTP_429_TOO_MANY_REQUESTS: "throttled",
+_CODES: dict[int, str] = {
+    HTTPStatus.BAD_REQUEST: "invalid",
+    HTTPStatus.UNAUTHORIZED: "not_authenticated",
+    HTTPStatus.FORBIDDEN: "permission_denied",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.NOT_ACCEPTABLE: "not_acceptable",
+    HTTPStatus.CONFLICT: "conflict",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+    HTTPStatus.TOO_MANY_REQUESTS: "throttled",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "error",
+}
+_DETAILS: dict[int, str] = {
+    HTTPStatus.BAD_REQUEST: "The request could not be read.",
+    HTTPStatus.FORBIDDEN: "You may not do this.",
+    HTTPStatus.NOT_FOUND: NotFound.default_detail,
+    HTTPStatus.INTERNAL_SERVER_ERROR: "The server failed, and has noted it. Try again later.",
 }
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
-    """REST framework's EXCEPTION_HANDLER; what it does not know stays a server error."""
-    if kind := _CHALLENGE_ERRORS.get(type(error)):
-        code, word = kind
-        return Response({"code": word, "detail": str(error)}, status=code)
+    """Put an error into words, as REST framework's EXCEPTION_HANDLER.
+
+    Return None for an error that is not known: Django then logs it and calls `server_error`.
+    """
+    if known := _CHALLENGE_ERRORS.get(type(error)):
+        status, code = known
+        return Response({"code": code, "detail": str(error)}, status=status)
     if isinstance(error, RequestDataTooBig):
         error = TooLarge()
     response = exception_handler(error, context)
     if response is None:
         return None
-    detail = Gone.default_detail if isinstance(error, Http404) else _sentence(response.data)
+    detail = NotFound.default_detail if isinstance(error, Http404) else _sentence(response.data)
     response.data = {"code": _CODES.get(response.status_code, "invalid"), "detail": detail}
     return response
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer where Django itself refuses a request."""
+    if _is_api(request):
+        return _json(HTTPStatus.BAD_REQUEST)
+    return defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer where a view outside REST framework refuses a request."""
+    if _is_api(request):
+        return _json(HTTPStatus.FORBIDDEN)
+    return defaults.permission_denied(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """Answer where no address matches."""
+    if _is_api(request):
+        return _json(HTTPStatus.NOT_FOUND)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Answer where a view failed."""
+    if _is_api(request):
+        return _json(HTTPStatus.INTERNAL_SERVER_ERROR)
+    return defaults.server_error(request)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith(PREFIX)
+
+
+def _json(status: int) -> JsonResponse:
+    return JsonResponse({"code": _CODES[status], "detail": _DETAILS[status]}, status=status)
+
+
 def _sentence(data: Any) -> str:
-    """The first of what may be nested: "selected: A valid integer is required."."""
+    """Return the first sentence of nested ones: "selected: A valid integer is required."."""
     if isinstance(data, Mapping):
         if "detail" in data:
             return _sentence(data["detail"])

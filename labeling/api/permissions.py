@@ -1,19 +1,28 @@
-"""Staff may look; who changes something needs Django's permission to change it."""
+"""Ask of the API's callers what the admin asks of its users."""
 
 from typing import Any
 
-from rest_framework.permissions import BasePermission
+from django.db.models import Model
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from labeling.permissions import is_staff, may_view
 
-def may(permission: str) -> type[BasePermission]:
-    """Staff, and for anything but reading also that permission."""
 
-    class May(BasePermission):
+def staff_may(*, read: tuple[type[Model], ...], write: str = "") -> type[BasePermission]:
+    """Return a permission class for staff.
+
+    Safe methods need Django's permission to view (or change) rows of every model in `read`; all
+    others need `write`, such as "labeling.change_question", and are refused where it is empty.
+    A method that the view does not have is let through to be answered as such.
+    """
+
+    class StaffPermission(BasePermission):
         def has_permission(self, request: Request, view: Any) -> bool:
-            if not (request.user.is_active and request.user.is_staff):
+            if not is_staff(request.user):
                 return False
-            reading = request.method in {"GET", "HEAD", "OPTIONS"}
-            return reading or bool(request.user.has_perm(permission))
+            if request.method in SAFE_METHODS or request.method not in view.allowed_methods:
+                return may_view(request.user, *read)
+            return bool(write) and request.user.has_perm(write)
 
-    return May
+    return StaffPermission

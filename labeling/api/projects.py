@@ -1,4 +1,4 @@
-"""What projects there are, and how far they are: for anybody."""
+"""Projects over HTTP, for anybody: what they are, and how far they are."""
 
 from dataclasses import asdict
 from typing import Any
@@ -10,6 +10,7 @@ from rest_framework.permissions import AllowAny
 
 from labeling import progress
 from labeling.api.pagination import ById
+from labeling.api.schema import errors
 from labeling.models import Project
 
 SECONDS = 10  # for which the counts of a project are remembered
@@ -36,9 +37,13 @@ class ProjectOut(serializers.ModelSerializer[Project]):
         return dict(ProjectProgress(_summary(project)).data)
 
 
-@extend_schema_view(get=extend_schema(operation_id="projects_list"))
-class Projects(generics.ListAPIView[Project]):
-    """The projects that one can take part in."""
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="projects_list", responses={200: ProjectOut(many=True), **errors(404)}
+    )
+)
+class ProjectList(generics.ListAPIView[Project]):
+    """The projects that anybody can take part in."""
 
     authentication_classes = []
     permission_classes = [AllowAny]
@@ -47,9 +52,11 @@ class Projects(generics.ListAPIView[Project]):
     pagination_class = ById
 
 
-@extend_schema_view(get=extend_schema(operation_id="projects_one"))
-class OneProject(generics.RetrieveAPIView[Project]):
-    """One of them."""
+@extend_schema_view(
+    get=extend_schema(operation_id="projects_detail", responses={200: ProjectOut, **errors(404)})
+)
+class ProjectDetail(generics.RetrieveAPIView[Project]):
+    """One project."""
 
     authentication_classes = []
     permission_classes = [AllowAny]

@@ -1,4 +1,4 @@
-"""How far people agree, how often labels are right, and the history of both: for staff."""
+"""Quality over HTTP, for staff: agreement, calibration, and the history of both."""
 
 from typing import Any
 
@@ -13,10 +13,12 @@ from rest_framework.views import APIView
 
 from labeling import agreement
 from labeling.api.pagination import NewestFirst
-from labeling.api.serializers import ErrorOut
-from labeling.models import Project, QualityReport
+from labeling.api.permissions import staff_may
+from labeling.api.schema import errors
+from labeling.models import Project, QualityReport, Question
 
 AGREEMENT_SECONDS = 30  # for which agreement is remembered
+MAY_REVIEW = staff_may(read=(Project, Question))
 
 
 class FiguresOut(serializers.Serializer[Any]):
@@ -95,11 +97,14 @@ class QualityReportOut(serializers.ModelSerializer[QualityReport]):
 
 
 class Agreement(APIView):
+    permission_classes = [MAY_REVIEW]
+
     @extend_schema(
-        operation_id="agreement", responses={200: AgreementOut(many=True), (403, 404): ErrorOut}
+        operation_id="agreement",
+        responses={200: AgreementOut(many=True), **errors(401, 403, 404)},
     )
     def get(self, request: Request, slug: str) -> Response:
-        """How far people agree now, by concept."""
+        """Current agreement by concept."""
         project = get_object_or_404(Project, slug=slug)
         rows = cache.get_or_set(
             f"agreement:{project.pk}", lambda: _agreement(project), AGREEMENT_SECONDS
@@ -107,13 +112,19 @@ class Agreement(APIView):
         return Response(rows)
 
 
-@extend_schema_view(get=extend_schema(operation_id="quality_reports_list"))
-class QualityReports(generics.ListAPIView[QualityReport]):
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="quality_reports_list",
+        responses={200: QualityReportOut(many=True), **errors(401, 403, 404)},
+    )
+)
+class QualityReportList(generics.ListAPIView[QualityReport]):
     """Agreement in the project and on each concept, and how often labels are right.
 
     The newest first; older ones are at least an hour apart.
     """
 
+    permission_classes = [MAY_REVIEW]
     serializer_class = QualityReportOut
     pagination_class = NewestFirst
 

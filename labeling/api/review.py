@@ -1,4 +1,4 @@
-"""What is believed, and the reviewer's word: for staff."""
+"""Questions over HTTP, for staff: their posteriors, and a reviewer's decisions."""
 
 from typing import Any, cast
 
@@ -14,11 +14,12 @@ from rest_framework.views import APIView
 from labeling import review
 from labeling.api.fields import YesOrNo
 from labeling.api.pagination import ById
-from labeling.api.permissions import may
-from labeling.api.serializers import ErrorOut
+from labeling.api.permissions import staff_may
+from labeling.api.schema import errors
 from labeling.models import Project, Question
 
-CHANGE_QUESTION = may("labeling.change_question")
+MAY_VIEW = staff_may(read=(Question,))
+MAY_CHANGE = staff_may(read=(Question,), write="labeling.change_question")
 
 
 class QuestionOut(serializers.ModelSerializer[Question]):
@@ -49,61 +50,81 @@ class QuestionOut(serializers.ModelSerializer[Question]):
         read_only_fields = fields
 
 
-class QuestionsWanted(serializers.Serializer[Any]):
+class QuestionFilters(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=Question.State.choices, required=False)
     kind = serializers.ChoiceField(choices=Question.Kind.choices, required=False)
     concept = serializers.CharField(max_length=80, required=False, help_text="Its name.")
 
 
-class DecideIn(serializers.Serializer[Any]):
+class DecisionIn(serializers.Serializer[Any]):
     value = YesOrNo()
 
 
-@extend_schema_view(get=extend_schema(operation_id="questions_list", parameters=[QuestionsWanted]))
-class Questions(generics.ListAPIView[Question]):
-    """A project's questions and what is believed of them."""
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="questions_list",
+        parameters=[QuestionFilters],
+        responses={200: QuestionOut(many=True), **errors(400, 401, 403, 404)},
+    )
+)
+class QuestionList(generics.ListAPIView[Question]):
+    """A project's questions and their posteriors."""
 
+    permission_classes = [MAY_VIEW]
     serializer_class = QuestionOut
     pagination_class = ById
 
     def get_queryset(self) -> QuerySet[Question]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        wanted = QuestionsWanted(data=self.request.query_params)
-        wanted.is_valid(raise_exception=True)
-        filters = dict(wanted.validated_data)
+        asked = QuestionFilters(data=self.request.query_params)
+        asked.is_valid(raise_exception=True)
+        filters = dict(asked.validated_data)
         if "concept" in filters:
             filters["concept"] = get_object_or_404(project.concepts, name=filters["concept"])
         return project.questions.filter(**filters).select_related("concept", "tile")
 
 
-class OneQuestion(generics.RetrieveAPIView[Question]):
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="questions_detail", responses={200: QuestionOut, **errors(401, 403, 404)}
+    )
+)
+class QuestionDetail(generics.RetrieveAPIView[Question]):
     """One question."""
 
+    permission_classes = [MAY_VIEW]
     queryset = Question.objects.select_related("concept", "tile")
     serializer_class = QuestionOut
 
 
-class Decide(APIView):
-    permission_classes = [CHANGE_QUESTION]
+class DecideQuestion(APIView):
+    permission_classes = [MAY_CHANGE]
 
-    @extend_schema(request=DecideIn, responses={200: QuestionOut, (400, 403, 404): ErrorOut})
+    @extend_schema(
+        operation_id="questions_decide",
+        request=DecisionIn,
+        responses={200: QuestionOut, **errors(400, 401, 403, 404, 413, 415)},
+    )
     def post(self, request: Request, pk: int) -> Response:
-        """Say what is true; it overrides all answers."""
+        """Decide a question: the decision overrides all answers."""
         question = get_object_or_404(Question, pk=pk)
-        said = DecideIn(data=request.data)
-        said.is_valid(raise_exception=True)
-        value = said.validated_data["value"]
+        decision = DecisionIn(data=request.data)
+        decision.is_valid(raise_exception=True)
+        value = decision.validated_data["value"]
         decided = review.decide(question=question, value=value, by=cast(User, request.user))
         return Response(QuestionOut(decided).data)
 
 
-class Reopen(APIView):
-    permission_classes = [CHANGE_QUESTION]
+class ReopenQuestion(APIView):
+    permission_classes = [MAY_CHANGE]
 
-    @extend_schema(request=None, responses={200: QuestionOut, (403, 404): ErrorOut})
+    @extend_schema(
+        operation_id="questions_reopen",
+        request=None,
+        responses={200: QuestionOut, **errors(401, 403, 404)},
+    )
     def post(self, request: Request, pk: int) -> Response:
         """Withdraw any decision and ask more people."""
         question = get_object_or_404(Question, pk=pk)
-        return Response(
-            QuestionOut(review.reopen(question=question, by=cast(User, request.user))).data
-        )
+        reopened = review.reopen(question=question, by=cast(User, request.user))
+        return Response(QuestionOut(reopened).data)

@@ -1,4 +1,4 @@
-"""What the API takes and gives, as the schema tells it."""
+"""Requests and answers around a challenge."""
 
 from typing import Any
 
@@ -8,12 +8,7 @@ from labeling.api.fields import Number, Seconds, YesOrNo
 from labeling.models import Challenge
 
 
-class ErrorOut(serializers.Serializer[Any]):
-    code = serializers.CharField()
-    detail = serializers.CharField()
-
-
-class AskIn(serializers.Serializer[Any]):
+class ChallengeIn(serializers.Serializer[Any]):
     project = serializers.SlugField(max_length=60)
     kind = serializers.ChoiceField(
         choices=Challenge.Kind.choices, allow_null=True, required=False, default=None

@@ -1,4 +1,4 @@
-"""Freeze what is believed: for staff."""
+"""Snapshots over HTTP, for staff."""
 
 from typing import Any, cast
 
@@ -13,11 +13,12 @@ from rest_framework.response import Response
 from labeling import snapshots, tasks
 from labeling.api.fields import YesOrNo
 from labeling.api.pagination import NewestFirst
-from labeling.api.permissions import may
-from labeling.api.serializers import ErrorOut
+from labeling.api.permissions import staff_may
+from labeling.api.schema import errors
 from labeling.models import Project, Snapshot
 
-ADD_SNAPSHOT = may("labeling.add_snapshot")
+MAY_ADD = staff_may(read=(Snapshot,), write="labeling.add_snapshot")
+MAY_VIEW = staff_may(read=(Snapshot,))
 
 
 class SnapshotOut(serializers.ModelSerializer[Snapshot]):
@@ -38,17 +39,22 @@ class SnapshotOut(serializers.ModelSerializer[Snapshot]):
         read_only_fields = fields
 
 
-class FreezeIn(serializers.Serializer[Any]):
+class SnapshotIn(serializers.Serializer[Any]):
     include_generated = YesOrNo(default=False)
 
 
-@extend_schema_view(get=extend_schema(operation_id="snapshots_list"))
-class Snapshots(generics.ListAPIView[Snapshot]):
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="snapshots_list",
+        responses={200: SnapshotOut(many=True), **errors(401, 403, 404)},
+    )
+)
+class SnapshotList(generics.ListAPIView[Snapshot]):
     """A project's snapshots, the newest first."""
 
     serializer_class = SnapshotOut
     pagination_class = NewestFirst
-    permission_classes = [ADD_SNAPSHOT]
+    permission_classes = [MAY_ADD]
 
     def get_queryset(self) -> QuerySet[Snapshot]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
@@ -56,13 +62,13 @@ class Snapshots(generics.ListAPIView[Snapshot]):
 
     @extend_schema(
         operation_id="snapshots_freeze",
-        request=FreezeIn,
-        responses={202: SnapshotOut, (400, 403, 404): ErrorOut},
+        request=SnapshotIn,
+        responses={202: SnapshotOut, **errors(400, 401, 403, 404, 413, 415)},
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Begin one; a worker writes it, and its state becomes "ready" or "failed"."""
+        """Begin a snapshot: a worker writes it, and its state becomes "ready" or "failed"."""
         project = get_object_or_404(Project, slug=slug)
-        asked = FreezeIn(data=request.data)
+        asked = SnapshotIn(data=request.data)
         asked.is_valid(raise_exception=True)
         snapshot = snapshots.begin(
             project=project, requested_by=cast(User, request.user), **asked.validated_data
@@ -71,8 +77,14 @@ class Snapshots(generics.ListAPIView[Snapshot]):
         return Response(SnapshotOut(snapshot).data, status=status.HTTP_202_ACCEPTED)
 
 
-class OneSnapshot(generics.RetrieveAPIView[Snapshot]):
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="snapshots_detail", responses={200: SnapshotOut, **errors(401, 403, 404)}
+    )
+)
+class SnapshotDetail(generics.RetrieveAPIView[Snapshot]):
     """One snapshot."""
 
+    permission_classes = [MAY_VIEW]
     queryset = Snapshot.objects.select_related("project")
     serializer_class = SnapshotOut

@@ -1,23 +1,24 @@
-"""What the admin's first page says of the projects."""
+"""Template tags of the admin's pages."""
 
 from django import template
 from django.contrib.auth.models import AbstractUser
 from django.db.models import QuerySet
 
-from labeling.models import Project
+from labeling.models import Project, Question
+from labeling.permissions import may_view
 
 register = template.Library()
 
 
 @register.simple_tag
 def projects_to_review(user: AbstractUser) -> QuerySet[Project]:
-    """The projects that the user may review."""
-    if user.has_perms(["labeling.view_project", "labeling.view_question"]):
+    """Return the projects that the user may review, twenty at most."""
+    if may_view(user, Project, Question):
         return Project.objects.all()[:20]
     return Project.objects.none()
 
 
 @register.filter
 def percent(share: float | None, digits: int = 0) -> str:
-    """A share as people read it; a dash where there is none."""
+    """Format a share from 0 to 1 in percent, and None as a dash."""
     return "–" if share is None else f"{100 * share:.{digits}f} %"

@@ -120,7 +120,7 @@ def test_a_model_is_made_the_current_one(
 @pytest.mark.parametrize("address", [f"{RUNS}4711/", f"{RUNS}{10**30}/", "/api/v1/models/4711/"])
 def test_what_is_not_there_is_unknown(staff: Client, address: str) -> None:
     response = staff.get(address)
-    assert response.status_code == 404 and response.json()["code"] == "unknown"
+    assert response.status_code == 404 and response.json()["code"] == "not_found"
 
 
 def test_others_than_staff_see_and_start_nothing(
@@ -132,15 +132,6 @@ def test_others_than_staff_see_and_start_nothing(
         assert client.get(RUNS).status_code == client.get(f"{RUNS}{run.pk}/").status_code == 403
         assert post(client, RUNS, project="shapes", recipe="clip")[0] == 403
         assert post(client, f"{RUNS}{run.pk}/cancel/")[0] == 403
-
-
-def test_staff_without_the_permission_only_look(
-    client: Client, run: Run, django_user_model: type[User]
-) -> None:
-    client.force_login(django_user_model.objects.create_user("bob", is_staff=True))
-    assert client.get(RUNS).status_code == 200
-    assert post(client, RUNS, project="shapes", recipe="clip")[0] == 403
-    assert post(client, f"{RUNS}{run.pk}/cancel/")[0] == 403
 
 
 @pytest.mark.parametrize("address", [RUNS, "/api/v1/models/"])

@@ -5,18 +5,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import extend_schema, extend_schema_view, inline_serializer
 from rest_framework import generics, serializers, status
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.permissions import AllowAny, BasePermission, IsAdminUser
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, UserRateThrottle
 from rest_framework.views import APIView
 
 from labeling.api.parsers import BoundedJSONParser
-from labeling.api.serializers import ErrorOut
+from labeling.api.permissions import staff_may
+from labeling.api.schema import errors
+from labeling.models import Question
+from labeling.permissions import is_staff
 from training import generation_requests, sample_questions, tasks
 from training.api.errors import BusyError, ConflictError, InvalidError
 from training.api.generation_requests import GenerationRequestSerializer, SourceImageParser
@@ -27,6 +31,7 @@ SESSION_KEY = "studio"  # under which a session keeps its visitor's key
 HISTORY_MAX = 12  # generations
 
 State = Generation.State
+MAY_ASK = staff_may(read=(Question,), write="labeling.add_question")
 
 
 class GenerationThrottle(UserRateThrottle):
@@ -34,11 +39,6 @@ class GenerationThrottle(UserRateThrottle):
 
     scope = "generate"
     rate = "30/minute"
-
-
-class MayAsk(BasePermission):
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return request.user.is_active and request.user.has_perm("labeling.add_question")
 
 
 class SampleSerializer(serializers.ModelSerializer[Sample]):
@@ -122,7 +122,7 @@ class Generations(APIView):
     def get_throttles(self) -> list[BaseThrottle]:
         return [GenerationThrottle()] if self.request.method == "POST" else []
 
-    @extend_schema(responses={200: GenerationSerializer(many=True)})
+    @extend_schema(responses={200: GenerationSerializer(many=True), **errors(401)})
     def get(self, request: Request) -> Response:
         """Your own last generations, the newest first."""
         own = _own(request).prefetch_related("samples__generation__samples")[:HISTORY_MAX]
@@ -130,7 +130,7 @@ class Generations(APIView):
 
     @extend_schema(
         request=GenerationRequestSerializer,
-        responses={201: GenerationSerializer, (400, 413, 429): ErrorOut},
+        responses={201: GenerationSerializer, **errors(400, 401, 403, 413, 415, 429)},
     )
     def post(self, request: Request) -> Response:
         """Request samples; look at the generation until its state is succeeded."""
@@ -150,6 +150,7 @@ class Generations(APIView):
         return Response(response.data, status=status.HTTP_201_CREATED)
 
 
+@extend_schema_view(get=extend_schema(responses={200: GenerationSerializer, **errors(401, 404)}))
 class GenerationDetail(generics.RetrieveAPIView[Generation]):
     """A generation's state, and its samples once they are there."""
 
@@ -163,7 +164,9 @@ class Cancel(generics.GenericAPIView[Generation]):
     queryset = Generation.objects.all()
     serializer_class = GenerationSerializer
 
-    @extend_schema(request=None, responses={200: GenerationSerializer, (403, 404, 409): ErrorOut})
+    @extend_schema(
+        request=None, responses={200: GenerationSerializer, **errors(401, 403, 404, 409)}
+    )
     def post(self, request: Request, pk: object) -> Response:
         """Cancel a generation of your own; staff may cancel anybody's."""
         generation = self.get_object()
@@ -176,21 +179,21 @@ class Cancel(generics.GenericAPIView[Generation]):
         return Response(self.get_serializer(self.get_object()).data)
 
 
-class Ask(generics.GenericAPIView[Generation]):
-    permission_classes = [IsAdminUser, MayAsk]
-    queryset = Generation.objects.select_related("model__project")
+class Ask(APIView):
+    permission_classes = [MAY_ASK]
 
     @extend_schema(
         request=None,
         responses={
             200: inline_serializer("Asked", {"questions": serializers.IntegerField()}),
-            (403, 404, 409): ErrorOut,
+            **errors(401, 403, 404, 409),
         },
     )
     def post(self, request: Request, pk: object) -> Response:
         """Ask people whether the samples show what they were generated from."""
+        generation = get_object_or_404(Generation.objects.select_related("model__project"), pk=pk)
         try:
-            new_questions = sample_questions.ask(generation=self.get_object())
+            new_questions = sample_questions.ask(generation=generation)
         except ValueError as error:
             raise ConflictError(str(error)) from None
         return Response({"questions": new_questions})
@@ -206,7 +209,7 @@ def _own(request: Request) -> QuerySet[Generation]:
 
 def _is_own(context: Mapping[str, Any], generation: Generation) -> bool:
     request: Request = context["request"]
-    if request.user.is_active and request.user.is_staff:
+    if is_staff(request.user) and request.user.has_perm("training.change_generation"):
         return True
     return _own(request).filter(pk=generation.pk).exists()
 

@@ -1,26 +1,20 @@
 """What runs have produced, and which model of a recipe is the current one, for staff."""
 
-from typing import Any
-
 from django.contrib.auth.models import User
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics, serializers
-from rest_framework.permissions import BasePermission, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.pagination import NewestFirst
-from labeling.api.serializers import ErrorOut
+from labeling.api.permissions import staff_may
+from labeling.api.schema import errors
 from training import promotion, tasks
 from training.api.errors import ConflictError
 from training.models import Model
 
-
-class MayPromote(BasePermission):
-    """Who decides which model is the current one needs the permission to change models."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return request.user.is_active and request.user.has_perm("training.change_model")
+MAY_VIEW = staff_may(read=(Model,))
+MAY_CHANGE = staff_may(read=(Model,), write="training.change_model")
 
 
 class ModelSerializer(serializers.ModelSerializer[Model]):
@@ -43,25 +37,33 @@ class ModelSerializer(serializers.ModelSerializer[Model]):
         ]
 
 
+@extend_schema_view(
+    get=extend_schema(responses={200: ModelSerializer(many=True), **errors(401, 403, 404)})
+)
 class ModelList(generics.ListAPIView[Model]):
-    """The newest model first."""
+    """Models, the newest first."""
 
+    permission_classes = [MAY_VIEW]
     queryset = Model.objects.select_related("project", "run")
     serializer_class = ModelSerializer
     pagination_class = NewestFirst
 
 
+@extend_schema_view(get=extend_schema(responses={200: ModelSerializer, **errors(401, 403, 404)}))
 class ModelDetail(generics.RetrieveAPIView[Model]):
+    """One model."""
+
+    permission_classes = [MAY_VIEW]
     queryset = Model.objects.select_related("project", "run")
     serializer_class = ModelSerializer
 
 
 class Promote(generics.GenericAPIView[Model]):
-    permission_classes = [IsAdminUser, MayPromote]
+    permission_classes = [MAY_CHANGE]
     queryset = Model.objects.select_related("project", "run")
     serializer_class = ModelSerializer
 
-    @extend_schema(request=None, responses={200: ModelSerializer, (403, 404, 409): ErrorOut})
+    @extend_schema(request=None, responses={200: ModelSerializer, **errors(401, 403, 404, 409)})
     def post(self, request: Request, pk: int) -> Response:
         """Make a model the current one of its recipe: roll back, or overrule its comparison."""
         assert isinstance(request.user, User)  # which the permission asks for

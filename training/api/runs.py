@@ -6,28 +6,22 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import generics, serializers, status
-from rest_framework.permissions import BasePermission, IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.pagination import NewestFirst
-from labeling.api.serializers import ErrorOut
+from labeling.api.permissions import staff_may
+from labeling.api.schema import errors
 from labeling.models import Project, Snapshot
 from training import runs, tasks
 from training.api.errors import ConflictError, InvalidError
 from training.engine import progress
 from training.models import SEED_LIMIT, Model, Run
 
-
-class MayTrain(BasePermission):
-    """Staff may look; who starts or stops a run needs the permission to add runs."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return request.method in ("GET", "HEAD", "OPTIONS") or (
-            request.user.is_active and request.user.has_perm("training.add_run")
-        )
+MAY_VIEW = staff_may(read=(Run,))
+MAY_TRAIN = staff_may(read=(Run,), write="training.add_run")
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
@@ -100,9 +94,9 @@ class StartSerializer(serializers.Serializer[Any]):
 
 
 class RunList(generics.ListAPIView[Run]):
-    """The newest run first."""
+    """Runs, the newest first."""
 
-    permission_classes = [IsAdminUser, MayTrain]
+    permission_classes = [MAY_TRAIN]
     pagination_class = NewestFirst
     serializer_class = RunSerializer
 
@@ -113,11 +107,17 @@ class RunList(generics.ListAPIView[Run]):
                 queryset = queryset.filter(**{field: value})
         return queryset
 
-    @extend_schema(parameters=[OpenApiParameter("project"), OpenApiParameter("state")])
+    @extend_schema(
+        parameters=[OpenApiParameter("project"), OpenApiParameter("state")],
+        responses={200: RunSerializer(many=True), **errors(401, 403, 404)},
+    )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
-    @extend_schema(request=StartSerializer, responses={201: RunSerializer, (400, 403): ErrorOut})
+    @extend_schema(
+        request=StartSerializer,
+        responses={201: RunSerializer, **errors(400, 401, 403, 413, 415)},
+    )
     def post(self, request: Request) -> Response:
         """Queue a run; a worker executes it."""
         start = StartSerializer(data=request.data)
@@ -131,9 +131,13 @@ class RunList(generics.ListAPIView[Run]):
         return Response(RunSerializer(run).data, status=status.HTTP_201_CREATED)
 
 
+@extend_schema_view(
+    get=extend_schema(responses={200: RunDetailSerializer, **errors(401, 403, 404)})
+)
 class RunDetail(generics.RetrieveAPIView[Run]):
     """One run: its state, progress, loss curve and metrics."""
 
+    permission_classes = [MAY_VIEW]
     queryset = Run.objects.select_related("project")
     serializer_class = RunDetailSerializer
 
@@ -141,7 +145,7 @@ class RunDetail(generics.RetrieveAPIView[Run]):
 class StateChange(generics.GenericAPIView[Run]):
     """Change a run's state."""
 
-    permission_classes = [IsAdminUser, MayTrain]
+    permission_classes = [MAY_TRAIN]
     queryset = Run.objects.select_related("project")
     serializer_class = RunSerializer
 
@@ -155,7 +159,7 @@ class StateChange(generics.GenericAPIView[Run]):
 
 
 _STATE_CHANGE = extend_schema(
-    request=None, responses={200: RunSerializer, (403, 404, 409): ErrorOut}
+    request=None, responses={200: RunSerializer, **errors(401, 403, 404, 409)}
 )
 
 

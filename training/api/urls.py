@@ -12,24 +12,26 @@ urlpatterns = [
     path("models/", models.ModelList.as_view(), name="models"),
     path("models/<int:pk>/", models.ModelDetail.as_view(), name="model"),
     path("models/<int:pk>/promote/", models.Promote.as_view(), name="model_promote"),
-    path("models/<int:pk>/examples/<int:number>/", files.example, name="model_example"),
+    path(
+        "models/<int:pk>/examples/<int:number>/", files.ExampleImage.as_view(), name="model_example"
+    ),
     path("generations/", generations.Generations.as_view(), name="generations"),
     path("generations/<uuid:pk>/", generations.GenerationDetail.as_view(), name="generation"),
     path("generations/<uuid:pk>/cancel/", generations.Cancel.as_view(), name="generation_cancel"),
     path(
         "generations/<uuid:pk>/source-image/",
-        files.source_image,
+        files.SourceImage.as_view(),
         name="generation_source_image",
     ),
     path("generations/<uuid:pk>/ask/", generations.Ask.as_view(), name="generation_ask"),
     path(
         "generations/<uuid:pk>/samples/<int:number>/",
-        files.sample,
+        files.SampleImage.as_view(),
         name="generation_sample",
     ),
     path(
         "generations/<uuid:pk>/samples/<int:number>/nearest/<int:rank>/",
-        files.nearest,
+        files.NearestImage.as_view(),
         name="generation_nearest",
     ),
 ]

@@ -71,7 +71,7 @@ def test_a_filter_that_makes_no_sense_is_refused(ada_client, alice):
 def test_an_unknown_annotator_is_unknown(ada_client):
     for pk in ("0", "9" * 40):
         response = ada_client.get(f"{API}{pk}/")
-        assert response.status_code == 404 and response.json()["code"] == "unknown"
+        assert response.status_code == 404 and response.json()["code"] == "not_found"
 
 
 def test_they_are_for_staff(client, alice):

@@ -88,15 +88,15 @@ def test_it_refuses_to_make_sense_of_a_request(anonymous, shapes):
 
 def test_it_says_that_a_project_is_unknown(anonymous, shapes):
     response = anonymous.post(URL, {"project": "nowhere"}, content_type="application/json")
-    refused(response, 404, "unknown")
+    refused(response, 404, "not_found")
     assert not Annotator.objects.exists()
 
 
 @pytest.mark.parametrize(
     ("content_type", "status", "code"),
     [
-        ("text/plain", 415, "media"),
-        ("multipart/form-data; boundary=x", 415, "media"),
+        ("text/plain", 415, "unsupported_media_type"),
+        ("multipart/form-data; boundary=x", 415, "unsupported_media_type"),
     ],
 )
 def test_it_takes_json_only(anonymous, shapes, content_type, status, code):
@@ -106,12 +106,12 @@ def test_it_takes_json_only(anonymous, shapes, content_type, status, code):
 
 def test_it_refuses_more_than_it_will_read(anonymous, shapes, settings):
     body = json.dumps({"project": "shapes", "more": "x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE})
-    refused(anonymous.post(URL, body, content_type="application/json"), 413, "invalid")
+    refused(anonymous.post(URL, body, content_type="application/json"), 413, "too_large")
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
 def test_it_says_that_a_method_is_not_for_this(anonymous, shapes, method):
-    refused(getattr(anonymous, method)(URL), 405, "method")
+    refused(getattr(anonymous, method)(URL), 405, "method_not_allowed")
 
 
 NO_ANSWERS = [
@@ -244,7 +244,7 @@ def test_it_says_that_a_challenge_is_gone(anonymous, shown):
 
 @pytest.mark.parametrize("number", ["0", "10", "999999999999999999999999"])
 def test_it_has_no_other_tiles(anonymous, shown, number):
-    refused(anonymous.get(f"{URL}{shown['token']}/tiles/{number}/"), 404, "unknown")
+    refused(anonymous.get(f"{URL}{shown['token']}/tiles/{number}/"), 404, "not_found")
 
 
 @pytest.mark.parametrize("cookie", ["", "alice", "alice:forged", "\x7f" * 40, "x" * 3000])
@@ -268,7 +268,7 @@ def test_an_answered_challenge_stays_answered_after_it_expires(anonymous, shown)
 def test_a_visitor_needs_the_csrf_token(shapes):
     strict = Client(enforce_csrf_checks=True)
     response = strict.post(URL, {"project": "shapes"}, content_type="application/json")
-    refused(response, 403, "forbidden")
+    refused(response, 403, "permission_denied")
     assert not Annotator.objects.exists()
     token = "a" * 32
     strict.cookies["csrftoken"] = token

@@ -56,4 +56,4 @@ def test_they_are_for_staff(client, shapes):
 
 def test_an_unknown_project_is_unknown(ada_client, shapes):
     response = ada_client.get("/api/v1/projects/nowhere/quality-reports/")
-    assert response.status_code == 404 and response.json()["code"] == "unknown"
+    assert response.status_code == 404 and response.json()["code"] == "not_found"

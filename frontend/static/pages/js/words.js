@@ -65,7 +65,7 @@ export function trouble({ code, message, wait }, number) {
     ],
     broken: ["The server has trouble", `Try again in a moment. Nothing that you answered is lost.${kept}`],
     reload: ["This page is out of date", "You may have signed in or out elsewhere. Reload it to go on."],
-    unknown: ["This project is not there", "It may have been renamed or closed. The first page lists all."],
+    not_found: ["This project is not there", "It may have been renamed or closed. The first page lists all."],
   }[code];
   return said ?? ["That did not work", `${message} Try again, or go back to the first page.`];
 }

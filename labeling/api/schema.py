@@ -1,0 +1,33 @@
+"""Describe operations for the OpenAPI document."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
+
+
+class ErrorOut(serializers.Serializer[Any]):
+    code = serializers.CharField(help_text="A word for programs.")
+    detail = serializers.CharField(help_text="A sentence for people.")
+
+
+_DESCRIPTIONS = {
+    400: "The request is not valid.",
+    401: "The token is not valid.",
+    403: "Not permitted.",
+    404: "Not found.",
+    409: "It conflicts with what is there already.",
+    410: "It has expired.",
+    413: "The request is too large.",
+    415: "The request is not of a type that is read here.",
+    429: "Too many requests.",
+}
+
+
+def errors(*statuses: int) -> dict[int, OpenApiResponse]:
+    """Return the responses of an operation that fails with these statuses, to be merged in:
+    `responses={200: QuestionOut, **errors(403, 404)}`.
+    """
+    return {
+        status: OpenApiResponse(ErrorOut, description=_DESCRIPTIONS[status]) for status in statuses
+    }

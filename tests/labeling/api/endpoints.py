@@ -1,0 +1,59 @@
+"""Every endpoint of the API: what may be done there, and with which permission."""
+
+from typing import NamedTuple
+
+API = "/api/v1/"
+PUBLIC = ""  # needs no permission
+
+
+class Endpoint(NamedTuple):
+    """A path below /api/v1/, with one of the names in braces where it has an id."""
+
+    path: str
+    get: str | None = None  # the permissions that it needs, separated by spaces; None: not allowed
+    post: str | None = None
+
+
+ENDPOINTS = [
+    Endpoint("challenges/", post=PUBLIC),
+    Endpoint("challenges/{token}/tiles/1/", get=PUBLIC),
+    Endpoint("challenges/{token}/answer/", post=PUBLIC),
+    Endpoint("challenges/{token}/skip/", post=PUBLIC),
+    Endpoint("projects/", get=PUBLIC),
+    Endpoint("projects/{slug}/", get=PUBLIC),
+    Endpoint("projects/{slug}/questions/", get="labeling.view_question"),
+    Endpoint("projects/{slug}/agreement/", get="labeling.view_project labeling.view_question"),
+    Endpoint(
+        "projects/{slug}/quality-reports/", get="labeling.view_project labeling.view_question"
+    ),
+    Endpoint(
+        "projects/{slug}/snapshots/", get="labeling.view_snapshot", post="labeling.add_snapshot"
+    ),
+    Endpoint("snapshots/{snapshot}/", get="labeling.view_snapshot"),
+    Endpoint("questions/{question}/", get="labeling.view_question"),
+    Endpoint("questions/{question}/decide/", post="labeling.change_question"),
+    Endpoint("questions/{question}/reopen/", post="labeling.change_question"),
+    Endpoint("annotators/", get="labeling.view_annotator"),
+    Endpoint("annotators/{annotator}/", get="labeling.view_annotator"),
+    Endpoint("annotators/{annotator}/block/", post="labeling.change_annotator"),
+    Endpoint("annotators/{annotator}/unblock/", post="labeling.change_annotator"),
+    Endpoint("runs/", get="training.view_run", post="training.add_run"),
+    Endpoint("runs/{run}/", get="training.view_run"),
+    Endpoint("runs/{run}/cancel/", post="training.add_run"),
+    Endpoint("runs/{run}/resume/", post="training.add_run"),
+    Endpoint("models/", get="training.view_model"),
+    Endpoint("models/{model}/", get="training.view_model"),
+    Endpoint("models/{model}/promote/", post="training.change_model"),
+    Endpoint("models/{model}/examples/1/", get=PUBLIC),
+    Endpoint("generations/", get=PUBLIC, post=PUBLIC),
+    Endpoint("generations/{generation}/", get=PUBLIC),
+    Endpoint("generations/{generation}/cancel/", post=PUBLIC),
+    Endpoint("generations/{generation}/source-image/", get=PUBLIC),
+    Endpoint("generations/{generation}/ask/", post="labeling.add_question"),
+    Endpoint("generations/{generation}/samples/1/", get=PUBLIC),
+    Endpoint("generations/{generation}/samples/1/nearest/1/", get=PUBLIC),
+]
+READABLE = [e for e in ENDPOINTS if e.get is not None]
+WRITABLE = [e for e in ENDPOINTS if e.post is not None]
+STAFF_READABLE = [e for e in READABLE if e.get]
+STAFF_WRITABLE = [e for e in WRITABLE if e.post]

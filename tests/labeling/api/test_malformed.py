@@ -1,0 +1,170 @@
+"""Below /api/ every answer is JSON, whatever is sent, and nothing is ever a server error."""
+
+import re
+
+import pytest
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+
+from tests.labeling.api.endpoints import API, ENDPOINTS, READABLE, WRITABLE
+
+pytestmark = pytest.mark.django_db
+MALFORMED_IDS = ["0", "-1", "nonsense", "9" * 40, "%00", "%F0%9F%92%A9", "a%20b", "x" * 3000]
+BROKEN_BODIES = [b"{", b"\xff\xfe", b"[]", b"7", b"null", b"[" * 10_000]
+PROBLEM = {"code", "detail"}
+
+
+@pytest.fixture
+def anonymous() -> Client:
+    return Client(raise_request_exception=False)
+
+
+@pytest.fixture
+def ada_client(ada) -> Client:
+    client = Client(raise_request_exception=False)
+    client.force_login(ada)
+    return client
+
+
+@pytest.fixture
+def documented() -> dict[str, set[str]]:
+    """The statuses of each operation that the OpenAPI document names, by method and path."""
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    return {
+        f"{method} {re.sub(r'{[^}]*}', '[^/]*', path)}": set(operation["responses"])
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def check(response, what: object) -> None:
+    """It is JSON or a picture, and an error is a word and a sentence."""
+    assert response.status_code < 500, (what, response.content)
+    if response.status_code == 204:
+        return
+    kind = response["Content-Type"]
+    assert kind == "application/json" or (response.status_code == 200 and "image/" in kind), what
+    if response.status_code >= 400:
+        body = response.json()
+        assert set(body) == PROBLEM and all(body.values()), what
+        assert "<" not in body["detail"], what
+
+
+def check_documented(response, method: str, path: str, documented) -> None:
+    statuses = [
+        statuses
+        for name, statuses in documented.items()
+        if re.fullmatch(name, f"{method} {path.partition('?')[0]}")
+    ]
+    assert any(str(response.status_code) in known for known in statuses), (
+        f"{method} {path} answers {response.status_code}, which the document does not name"
+    )
+
+
+def test_options_are_answered(ids, ada_client, anonymous):
+    for client in (ada_client, anonymous):
+        for endpoint in ENDPOINTS:
+            response = client.options(API + endpoint.path.format(**ids))
+            check(response, endpoint)
+            assert response.status_code in (200, 403), endpoint
+
+
+def test_other_methods_are_refused(ids, ada_client):
+    for endpoint in ENDPOINTS:
+        refused = {"put", "patch", "delete", "trace"}
+        refused |= {name for name in ("get", "post") if getattr(endpoint, name) is None}
+        for method in refused:
+            response = getattr(ada_client, method)(API + endpoint.path.format(**ids))
+            check(response, (method, endpoint))
+            assert response.status_code == 405, (method, endpoint)
+
+
+def test_malformed_ids_are_not_found(ids, ada_client, documented):
+    for endpoint in ENDPOINTS:
+        method = "get" if endpoint.get is not None else "post"
+        for name in re.findall("{(.*?)}", endpoint.path):
+            for malformed in MALFORMED_IDS:
+                path = API + endpoint.path.format(**{**ids, name: malformed})
+                response = getattr(ada_client, method)(path)
+                check(response, path)
+                assert response.status_code == (403 if name == "token" else 404), path
+                if name == "token":
+                    check_documented(response, method, path, documented)
+
+
+def test_malformed_numbers_of_pictures_are_not_found(ids, ada_client):
+    for endpoint in READABLE:
+        if not re.search("/1/", endpoint.path):
+            continue
+        for malformed in ("0", "-1", "x", "9" * 40):
+            path = re.sub("/1/", f"/{malformed}/", endpoint.path)
+            response = ada_client.get(API + path.format(**ids))
+            check(response, path)
+            assert response.status_code in (403, 404), path
+
+
+def test_broken_bodies_are_refused_or_not_read(ids, ada_client, documented):
+    for endpoint in WRITABLE:
+        path = API + endpoint.path.format(**ids)
+        for body in BROKEN_BODIES:
+            response = ada_client.post(path, body, content_type="application/json")
+            check(response, (path, body))
+            check_documented(response, "post", path, documented)
+        for kind in ("text/html", "multipart/form-data", "x" * 300, ""):
+            response = ada_client.generic("POST", path, b"<form>", kind)
+            check(response, (path, kind))
+            check_documented(response, "post", path, documented)
+
+
+def test_strange_queries_are_refused_or_ignored(ids, ada_client, documented):
+    for endpoint in READABLE:
+        for query in ("cursor=%00", "cursor=x", "format=html", "state=%00", "project=%ED%A0%80"):
+            path = f"{API}{endpoint.path.format(**ids)}?{query}"
+            response = ada_client.get(path)
+            check(response, path)
+
+
+def test_a_picture_comes_however_it_is_asked_for(ids, anonymous):
+    path = f"{API}challenges/{ids['token']}/tiles/1/"
+    response = anonymous.get(path, headers={"accept": "image/webp"})
+    check(response, path)
+    assert response.status_code == 403 and response.json()["code"] == "foreign"
+
+
+def test_a_wrong_token_is_named(ids, anonymous, documented):
+    headers = {"authorization": "Token wrong"}
+    for endpoint in ENDPOINTS:
+        method = "get" if endpoint.get is not None else "post"
+        path = API + endpoint.path.format(**ids)
+        response = getattr(anonymous, method)(path, headers=headers)
+        check(response, endpoint)
+        if response.status_code == 401:
+            assert response.json()["code"] == "not_authenticated"
+            check_documented(response, method, path, documented)
+
+
+@pytest.mark.parametrize("path", ["/api/", "/api/v1/", "/api/v2/runs/", "/api/v1/nothing/%00/"])
+def test_unknown_paths_are_not_found(anonymous, path):
+    for method in ("get", "post", "delete", "options"):
+        response = getattr(anonymous, method)(path)
+        check(response, path)
+        assert response.status_code == 404 and response.json()["code"] == "not_found"
+
+
+def test_what_the_server_refuses_by_itself_is_json(anonymous):
+    response = anonymous.get(f"{API}projects/", headers={"host": "evil.example"})
+    check(response, "host")
+    assert response.status_code == 400 and response.json()["code"] == "invalid"
+
+
+def test_a_failure_of_the_server_is_json_below_api_and_a_page_elsewhere(
+    anonymous, monkeypatch, shapes
+):
+    def fail(**_):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("labeling.review.summary", fail)
+    response = anonymous.get(f"{API}projects/")
+    assert response.status_code == 500 and response.json()["code"] == "error"
+    assert "boom" not in response.json()["detail"]
+    assert anonymous.get("/")["Content-Type"].startswith("text/html")

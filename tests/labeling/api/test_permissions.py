@@ -1,0 +1,128 @@
+"""Staff need the same permissions by API as in the admin."""
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+from labeling.api import urls as labeling_urls
+from tests.labeling.api.endpoints import (
+    API,
+    ENDPOINTS,
+    STAFF_READABLE,
+    STAFF_WRITABLE,
+)
+from training.api import urls as training_urls
+
+pytestmark = pytest.mark.django_db
+REFUSED = 403
+SAME_DOORS = [
+    ("labeling_annotator_changelist", "annotators/"),
+    ("labeling_question_changelist", "projects/{slug}/questions/"),
+    ("labeling_snapshot_changelist", "snapshots/{snapshot}/"),
+    ("training_run_changelist", "runs/"),
+    ("training_model_changelist", "models/"),
+]
+
+
+@pytest.fixture
+def every_permission(ada) -> set[str]:
+    apps = ("labeling.", "training.")
+    return {name for name in ada.get_all_permissions() if name.startswith(apps)}
+
+
+def staff(*permissions: str) -> Client:
+    """A member of the staff who has these permissions and no others."""
+    user = User.objects.create_user(f"clerk {User.objects.count()}", is_staff=True)
+    for name in permissions:
+        app, codename = name.split(".")
+        user.user_permissions.add(
+            Permission.objects.get(content_type__app_label=app, codename=codename)
+        )
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def get(client: Client, path: str, ids) -> int:
+    return client.get(API + path.format(**ids)).status_code
+
+
+def post(client: Client, path: str, ids) -> int:
+    body = {"value": True}
+    address = API + path.format(**ids)
+    return client.post(address, body, content_type="application/json").status_code
+
+
+def test_every_endpoint_is_in_the_table():
+    patterns = [*labeling_urls.urlpatterns, *training_urls.urlpatterns]
+    assert all(isinstance(pattern, URLPattern) for pattern in patterns)
+    resolved = [
+        next(p for p in patterns if p.resolve(_sample(endpoint.path))) for endpoint in ENDPOINTS
+    ]
+    assert resolved == patterns
+
+
+def _sample(path: str) -> str:
+    ids = dict.fromkeys(("snapshot", "question", "annotator", "run", "model"), "7")
+    return path.format(
+        slug="a", token="a.b", generation="0" * 8 + 3 * "-0000" + "-" + "0" * 12, **ids
+    )
+
+
+def test_whoever_may_view_is_shown(ids):
+    for endpoint in STAFF_READABLE:
+        assert get(staff(*endpoint.get.split()), endpoint.path, ids) == 200, endpoint
+        may_change = [name.replace("view", "change") for name in endpoint.get.split()]
+        assert get(staff(*may_change), endpoint.path, ids) == 200, endpoint
+
+
+def test_staff_who_may_not_view_are_shown_nothing(ids, every_permission):
+    for endpoint in STAFF_READABLE:
+        assert get(staff(), endpoint.path, ids) == REFUSED, endpoint
+        for name in endpoint.get.split():
+            denied = {name, name.replace("view", "change")}
+            assert get(staff(*(every_permission - denied)), endpoint.path, ids) == REFUSED, endpoint
+
+
+def test_staff_who_may_not_change_change_nothing(ids, every_permission):
+    for endpoint in STAFF_WRITABLE:
+        clerk = staff(*(every_permission - {endpoint.post}))
+        assert post(clerk, endpoint.path, ids) == REFUSED, endpoint
+
+
+def test_whoever_may_change_is_let_in(ids):
+    for endpoint in STAFF_WRITABLE:
+        assert post(staff(endpoint.post), endpoint.path, ids) != REFUSED, endpoint
+
+
+def test_a_superuser_may_do_everything(ids, ada_client):
+    for endpoint in STAFF_READABLE:
+        assert get(ada_client, endpoint.path, ids) == 200, endpoint
+    for endpoint in STAFF_WRITABLE:
+        assert post(ada_client, endpoint.path, ids) != REFUSED, endpoint
+
+
+def test_nobody_else_comes_in_not_even_with_permissions(ids, client, ada):
+    User.objects.filter(pk=ada.pk).update(is_staff=False)
+    client.force_login(ada)
+    for endpoint in [*STAFF_READABLE, *STAFF_WRITABLE]:
+        do = post if endpoint.post else get
+        assert do(Client(), endpoint.path, ids) == REFUSED, endpoint
+        assert do(client, endpoint.path, ids) == REFUSED, endpoint
+
+
+def test_staff_cancel_the_drawings_of_others_with_a_permission_only(ids):
+    path = "generations/{generation}/cancel/"
+    assert post(staff("training.view_generation"), path, ids) == REFUSED
+    assert post(staff("training.change_generation"), path, ids) == 200
+
+
+def test_the_admin_and_the_api_open_to_the_same_staff(ids, shapes, every_permission):
+    changes = {name for name in every_permission if name.split(".")[1].startswith("change_")}
+    for name in sorted(every_permission - changes):
+        clerk = staff(name)
+        for page, path in SAME_DOORS:
+            address = reverse(f"admin:{page}")
+            admin = clerk.get(address).status_code == 200
+            assert admin == (get(clerk, path, ids) == 200), (name, page)
