@@ -1,7 +1,7 @@
-"""What the admin's lists have in common: quick at any size, and records stay as they are."""
+"""What the admin's pages have in common: quick lists, and forms that save only what changed."""
 
 import json
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.contrib import admin
 from django.core.paginator import Paginator
@@ -13,10 +13,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin as ModelAdmin
+    from django.contrib.admin import ModelAdmin as DjangoModelAdmin
 else:
 
-    class ModelAdmin(admin.ModelAdmin):
+    class DjangoModelAdmin(admin.ModelAdmin):
         """Django's, which may be written with its model: `ModelAdmin[Question]`."""
 
         def __class_getitem__(cls, model: type[Model]) -> type[admin.ModelAdmin]:
@@ -29,7 +29,7 @@ COUNTED = 10_000  # rows that are counted one by one; beyond them PostgreSQL's e
 
 
 class QuickPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts exactly as far as `COUNTED`; beyond it, takes what the query planner expects."""
+    """Count exactly as far as `COUNTED`; beyond it, take what the query planner expects."""
 
     @cached_property
     def count(self) -> int:
@@ -45,6 +45,21 @@ class QuickPaginator(Paginator):  # type: ignore[type-arg]
         return self.count > COUNTED
 
 
+class ModelAdmin(DjangoModelAdmin[M]):
+    """Django's, but a form saves only the columns that it changed.
+
+    Workers write other columns of the same rows at any time: Django's own would put back what
+    they were when the form was read.
+    """
+
+    def save_model(self, request: HttpRequest, obj: M, form: Any, change: bool) -> None:
+        if not change:
+            obj.save()
+            return
+        columns = {field.name for field in obj._meta.concrete_fields}
+        obj.save(update_fields=columns.intersection(form.changed_data))
+
+
 class QuickAdmin(ModelAdmin[M]):
     """A list that takes the same time at a hundred rows and at a hundred thousand."""
 
@@ -55,7 +70,7 @@ class QuickAdmin(ModelAdmin[M]):
 
 
 class RecordAdmin(QuickAdmin[M]):
-    """What the loop wrote: looked at here, but never added, edited or deleted."""
+    """A model whose rows the loop writes: they are shown here, never added, edited or deleted."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -68,7 +83,7 @@ class RecordAdmin(QuickAdmin[M]):
 
 
 def thumbnail(tile_id: int | None) -> SafeString | str:
-    """A small picture of a tile, fetched when it comes into view."""
+    """Return a small picture of a tile, which browsers fetch when it comes into view."""
     if tile_id is None:
         return "–"
     return format_html(
