@@ -163,7 +163,7 @@ def test_a_failure_of_the_server_is_json_below_api_and_a_page_elsewhere(
     def fail(**_):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("labeling.review.summary", fail)
+    monkeypatch.setattr("labeling.progress.measure", fail)
     response = anonymous.get(f"{API}projects/")
     assert response.status_code == 500 and response.json()["code"] == "error"
     assert "boom" not in response.json()["detail"]
