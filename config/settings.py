@@ -248,7 +248,7 @@ CELERY_TASK_QUEUES = {
 CELERY_TASK_ROUTES = {"training.tasks.generate": {"queue": "generate"}}
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "recompute-beliefs": {"task": "labeling.tasks.aggregate_due", "schedule": 60.0},
-    "freeze-what-waits": {"task": "labeling.tasks.freeze_due", "schedule": 300.0},
+    "freeze-what-waits": {"task": "labeling.tasks.freeze_due", "schedule": 60.0},
     "forget-challenges": {"task": "labeling.tasks.forget_challenges", "schedule": 3600.0},
     "restart-what-died": {"task": "training.tasks.sweep", "schedule": 20.0},
     "retrain": {"task": "training.tasks.retrain_due", "schedule": 60.0},

@@ -1,4 +1,4 @@
-"""What may be asked."""
+"""Ask questions: create those that do not exist yet, with their priors."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,6 +7,7 @@ from itertools import product
 from labeling import bulk_insert, question_state
 from labeling.batches import batched
 from labeling.models import Annotator, Concept, Question, Tile
+from labeling.models.projects import movable
 
 BATCH = 2_000
 
@@ -18,36 +19,37 @@ def ask_concepts(
     gold: Mapping[tuple[int, int], bool] | None = None,
     priors: Mapping[tuple[int, int], float] | None = None,
 ) -> int:
-    """Ask of each tile whether it shows each concept; those asked already stay as they are.
+    """Ask of each tile whether it shows each concept; existing questions stay as they are.
 
-    gold: (tile id, concept id) → the truth where it is known. priors: the same → how far an
-    import's word is believed, where it said anything; else it is the concept's prevalence.
-    Gives how many were new.
+    gold: (tile id, concept id) → the truth where it is known. priors: the same → the probability
+    by an import; where it is silent, the prior is the concept's prevalence. Return the number of
+    new questions.
     """
-    asked = list(concepts)
-    known, said = gold or {}, priors or {}
-    total = 0
+    asked, gold, priors = list(concepts), gold or {}, priors or {}
+    created = 0
     for batch in batched(tiles, max(1, BATCH // max(1, len(asked)))):
-        drawn = _generated(batch)
-        there = set(
+        generated = _generated(batch)
+        existing = set(
             Question.objects.filter(
                 kind=Question.Kind.CONCEPT, tile__in=batch, concept__in=asked
             ).values_list("tile_id", "concept_id")
         )
-        total += bulk_insert.insert(
+        new = [
+            (tile, concept, (tile.pk, concept.pk))
+            for tile, concept in product(batch, asked)
+            if (tile.pk, concept.pk) not in existing
+        ]
+        created += bulk_insert.insert(
             [
-                _about_concept(
-                    tile,
-                    concept,
-                    said.get((tile.pk, concept.pk), concept.prevalence),
-                    known.get((tile.pk, concept.pk)),
-                    tile.pk in drawn,
+                _prepared(
+                    _about_concept(tile, concept, generated=tile.pk in generated),
+                    prior=movable(priors[key]) if key in priors else concept.prevalence,
+                    gold=gold.get(key),
                 )
-                for tile, concept in product(batch, asked)
-                if (tile.pk, concept.pk) not in there
+                for tile, concept, key in new
             ]
         )
-    return total
+    return created
 
 
 def ask_captions(
@@ -58,24 +60,24 @@ def ask_captions(
     author: Annotator | None = None,
     gold: bool | None = None,
 ) -> int:
-    """Ask of each tile whether the caption describes it; those asked already stay as they are.
+    """Ask of each tile whether the caption describes it; existing questions stay as they are.
 
-    source: a `Question.Source`. prior: how far such captions are believed before anyone was asked.
-    gold: the truth of all of them, where it is known. Gives how many were new.
+    source: a `Question.Source`. prior: the probability of such captions before anyone was asked.
+    gold: the truth of all of them, where it is known. Return the number of new questions.
     """
-    total = 0
+    created = 0
     for batch in batched(captions, BATCH):
         tiles = [tile.pk for tile, _ in batch]
         projects = dict(Tile.objects.filter(pk__in=tiles).values_list("pk", "image__project_id"))
-        there = set(
+        existing = set(
             Question.objects.filter(kind=Question.Kind.CAPTION, tile__in=tiles).values_list(
                 "tile_id", "text"
             )
         )
-        new = {(tile.pk, text): tile for tile, text in batch if (tile.pk, text) not in there}
-        total += bulk_insert.insert(
+        new = {(tile.pk, text): tile for tile, text in batch if (tile.pk, text) not in existing}
+        created += bulk_insert.insert(
             [
-                _believed(
+                _prepared(
                     Question(
                         project_id=projects[tile.pk],
                         tile=tile,
@@ -85,30 +87,28 @@ def ask_captions(
                         source=source,
                         author=author,
                     ),
-                    prior,
-                    gold,
+                    prior=movable(prior),
+                    gold=gold,
                 )
                 for (_, text), tile in new.items()
             ]
         )
-    return total
+    return created
 
 
-def _about_concept(
-    tile: Tile, concept: Concept, prior: float, gold: bool | None, drawn: bool
-) -> Question:
-    question = Question(
+def _about_concept(tile: Tile, concept: Concept, *, generated: bool) -> Question:
+    return Question(
         project_id=concept.project_id,
         tile=tile,
         grid=tile.grid,
         kind=Question.Kind.CONCEPT,
         concept=concept,
-        source=Question.Source.MODEL if drawn else Question.Source.IMPORT,
+        source=Question.Source.MODEL if generated else Question.Source.IMPORT,
     )
-    return _believed(question, prior, gold)
 
 
-def _believed(question: Question, prior: float, gold: bool | None) -> Question:
+def _prepared(question: Question, *, prior: float, gold: bool | None) -> Question:
+    """Set what follows from the prior and the gold truth."""
     question.prior = question.probability = prior
     question.random_key = random.random()
     if gold is not None:
@@ -119,7 +119,6 @@ def _believed(question: Question, prior: float, gold: bool | None) -> Question:
 
 
 def _generated(tiles: Sequence[Tile]) -> set[int]:
-    """Those of the tiles that a model drew."""
-    pks = [tile.pk for tile in tiles]
-    drawn = Tile.objects.filter(pk__in=pks, image__generated=True)
-    return set(drawn.values_list("pk", flat=True))
+    """Return the ids of the tiles of generated images."""
+    ids = [tile.pk for tile in tiles]
+    return set(Tile.objects.filter(pk__in=ids, image__generated=True).values_list("pk", flat=True))

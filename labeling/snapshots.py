@@ -1,21 +1,14 @@
-"""Labels → an immutable, hashed folder: what is exported and what is trained on.
+"""Labels → an immutable, hashed folder, which is exported and trained on.
 
-The folder is a Hugging Face imagefolder: `train/` and `test/`, each with pictures and a
-`metadata.jsonl`, beside a `manifest.json` with every file's SHA-256. An image shows what its
-surest tile shows; a caption is kept where it is believed; doubt is written down, not cut off. What
-was seen in parts of it alone is named in `in_part`, and is no keyword: it is not what the picture
-is of.
+A snapshot is a row, begun by whoever asks for it, and a folder, written by whoever holds the row's
+lease. Each attempt writes to a draft folder of its own; only the holder of the lease publishes.
+`labeling.snapshot_rows` says what is written, `labeling.snapshot_folder` in which format.
 """
 
-import contextlib
-import hashlib
-import json
-import os
 import shutil
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import chain, islice
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +16,18 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from labeling.models import Concept, Image, Project, Question, Snapshot
+from labeling import lease, snapshot_folder, snapshot_rows
+from labeling.models import Image, LeaseLost, Project, Snapshot
+from labeling.snapshot_folder import SPLITS, Rows, SnapshotError
 
-FORMAT = 1
-TEST_SHARE = 0.05
-BATCH = 500
+ATTEMPTS = 3  # after which a snapshot whose workers died is given up
+REPORT_EVERY = 2.0  # seconds between two renewals of the lease
 
-
-class SnapshotError(ValueError):
-    """A snapshot cannot be frozen or read; the sentence says why."""
-
-
-@dataclass
-class _Known:
-    """What is believed of one image."""
-
-    concepts: dict[str, float] = field(default_factory=dict)
-    whole: set[str] = field(default_factory=set)  # concepts that were asked of all of it
-    heard: set[str] = field(default_factory=set)  # those of which people said something
-    captions: list[dict[str, Any]] = field(default_factory=list)
-    answers: int = 0
+OnProgress = Callable[[float], None]  # called with the share that is written, 0 to 1
+State = Snapshot.State
 
 
 def begin(
@@ -53,7 +36,7 @@ def begin(
     include_generated: bool = False,
     requested_by: AbstractBaseUser | None = None,
 ) -> Snapshot:
-    """A snapshot that is still to be written, by `fill`."""
+    """Create a snapshot that is still to be written, by `fill`."""
     return Snapshot.objects.create(
         project=project,
         include_generated=include_generated,
@@ -62,23 +45,17 @@ def begin(
 
 
 def fill(snapshot: Snapshot) -> Snapshot:
-    """Write what is believed now into the snapshot's folder; a finished one is left as it is.
+    """Write the current labels into the snapshot's folder; return its row as it is then.
 
-    Never raises for what is wrong with the data: the row's `state` is then "failed", with the
-    reason in `error`, and no folder is left.
+    A snapshot that is finished, or that somebody else is writing, is left as it is. What is wrong
+    with the data is not raised: the state is then "failed", with the reason in `error`, and no
+    folder is left. Raises LeaseLost where somebody else took over.
     """
-    if snapshot.state != Snapshot.State.FREEZING:
+    held = _acquire(snapshot)
+    if held is None:
+        snapshot.refresh_from_db()
         return snapshot
-    draft = Path(settings.SNAPSHOT_ROOT) / f".draft-{snapshot.pk}"
-    try:
-        manifest = _write(draft, snapshot.project, snapshot.include_generated)
-    except Exception as error:
-        shutil.rmtree(draft, ignore_errors=True)
-        _finish(snapshot, state=Snapshot.State.FAILED, error=str(error) or type(error).__name__)
-        if isinstance(error, SnapshotError | OSError):
-            return snapshot
-        raise
-    return _publish(snapshot, draft, manifest)
+    return _fill(held, lambda share: None)
 
 
 def freeze(
@@ -86,258 +63,184 @@ def freeze(
     project: Project,
     include_generated: bool = False,
     requested_by: AbstractBaseUser | None = None,
+    on_progress: OnProgress = lambda share: None,
 ) -> Snapshot:
-    """`begin` and `fill` in one: the same beliefs give the same hash and the same folder."""
-    return fill(
-        begin(project=project, include_generated=include_generated, requested_by=requested_by)
+    """Begin a snapshot and fill it here and now; the same labels give the same hash and folder.
+
+    `on_progress` is called every few seconds; what it raises ends the snapshot. Raises LeaseLost.
+    """
+    with transaction.atomic():  # nobody else can take the row before it is leased
+        snapshot = begin(
+            project=project, include_generated=include_generated, requested_by=requested_by
+        )
+        held = _acquire(snapshot)
+    assert held is not None
+    return _fill(held, on_progress)
+
+
+def waiting() -> QuerySet[Snapshot]:
+    """Return the snapshots that are begun and that nobody is writing, the oldest first."""
+    return Snapshot.objects.filter(state=State.FREEZING).free().order_by("pk")
+
+
+def give_up_lost() -> int:
+    """Fail the snapshots whose workers died too often; return how many."""
+    return (
+        Snapshot.objects.filter(state=State.FREEZING, attempts__gte=ATTEMPTS)
+        .expired()
+        .revoke(
+            state=State.FAILED,
+            error=f"Its worker was lost {ATTEMPTS} times. Is there enough memory? Freeze another.",
+        )
     )
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a snapshot folder. Raises SnapshotError where there is none."""
+def _acquire(snapshot: Snapshot) -> Snapshot | None:
+    begun = Snapshot.objects.filter(state=State.FREEZING)
+    return begun.acquire(snapshot.pk, progress=0.0, attempts=F("attempts") + 1)
+
+
+def _fill(held: Snapshot, on_progress: OnProgress) -> Snapshot:
+    """Write and publish a snapshot whose lease is held, or fail it."""
+    draft = Path(settings.SNAPSHOT_ROOT) / f".draft-{held.pk}-{held.lease_token}"
     try:
-        manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
-        if manifest["format"] != FORMAT:
-            raise SnapshotError(f"{folder} has format {manifest['format']}, not {FORMAT}.")
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, SnapshotError):
+        _remove_earlier_drafts(held)
+        _write(held, draft, _reporter(held, on_progress))
+    except LeaseLost:
+        raise
+    except Exception as error:
+        if not connection.needs_rollback:
+            held.release(state=State.FAILED, error=str(error) or type(error).__name__)
+        if not isinstance(error, SnapshotError | OSError):
             raise
-        raise SnapshotError(f"{folder} is not a snapshot: no readable manifest.json.") from error
-    return manifest
+    except BaseException:  # this process is told to stop: another may go on at once
+        with suppress(LeaseLost):
+            held.release(attempts=held.attempts - 1)
+        raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return held
 
 
-def read_rows(folder: Path, split: str) -> Iterator[dict[str, Any]]:
-    """The rows of one split, in the order of their file names."""
-    path = folder / split / "metadata.jsonl"
-    if path.exists():
-        with path.open(encoding="utf-8") as lines:
-            yield from map(json.loads, lines)
+def _remove_earlier_drafts(held: Snapshot) -> None:
+    """Remove what killed attempts left."""
+    for path in Path(settings.SNAPSHOT_ROOT).glob(f".draft-{held.pk}-*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
-def file_name(image: Image) -> str:
-    """What an image's picture is called in every snapshot."""
-    return f"{image.sha256[:16]}{Path(str(image.file.name)).suffix}"
+def _reporter(held: Snapshot, on_progress: OnProgress) -> OnProgress:
+    """Return a function that renews the lease with the progress, every few seconds at most."""
+    last = time.monotonic()
+
+    def report(share: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= REPORT_EVERY:
+            last = time.monotonic()
+            held.renew(progress=share)
+            on_progress(share)
+
+    return report
 
 
-def verify(folder: Path) -> dict[str, Any]:
-    """Read every file again. Raises SnapshotError naming the first that is not as frozen."""
-    manifest = read_manifest(folder)
-    for name, digest in manifest["files"].items():
-        path = folder / name
-        if not path.is_file():
-            raise SnapshotError(f"{folder} lacks {name}: freeze a new snapshot.")
-        if _digest(path.read_bytes()) != digest:
-            raise SnapshotError(f"{path} was changed after freezing: freeze a new snapshot.")
-    return manifest
+def _write(held: Snapshot, draft: Path, report: OnProgress) -> None:
+    """Write the labels as they are now and publish them; images only where no snapshot has them."""
+    with lease.kept(held), _one_moment():
+        rows, images = snapshot_rows.build(
+            project=held.project, include_generated=held.include_generated
+        )
+        concepts = sorted(held.project.concepts.values_list("name", flat=True))
+    if not images:
+        raise SnapshotError(f"Project “{held.project}” has no pictures yet: import some first.")
+    manifest = _manifest(held, rows, concepts, snapshot_folder.write_metadata(draft, rows), images)
+    folder = _earlier_folder(held, manifest["sha256"], report)
+    if folder is None:
+        _copy_images(draft, rows, images, report)
+        snapshot_folder.write_manifest(draft, manifest)
+    _publish(held, manifest, draft=draft, folder=folder)
 
 
-def _publish(snapshot: Snapshot, draft: Path, manifest: dict[str, Any]) -> Snapshot:
-    same = Snapshot.objects.filter(
-        project=snapshot.project, sha256=manifest["sha256"], state=Snapshot.State.READY
-    ).first()
-    if same and Path(same.folder, "manifest.json").is_file():
-        shutil.rmtree(draft)
-        folder = Path(same.folder)
-    else:
-        folder = draft.with_name(f"{snapshot.project.slug}-{snapshot.pk}-{manifest['sha256'][:8]}")
-        draft.rename(folder)
-    _finish(
-        snapshot,
-        state=Snapshot.State.READY,
-        sha256=manifest["sha256"],
-        folder=str(folder),
-        counts=manifest["counts"],
-    )
-    return snapshot
-
-
-def _finish(snapshot: Snapshot, **fields: Any) -> None:
-    for name, value in fields.items():
-        setattr(snapshot, name, value)
-    snapshot.save(update_fields=list(fields))
-
-
-def _write(folder: Path, project: Project, include_generated: bool) -> dict[str, Any]:
-    shutil.rmtree(folder, ignore_errors=True)
-    with _one_moment():
-        rows, files = _copy_pictures(folder, project, include_generated)
-        concepts = sorted(Concept.objects.filter(project=project).values_list("name", flat=True))
-    if not rows["train"] and not rows["test"]:
-        raise SnapshotError(f"Project “{project}” has no pictures yet: import some first.")
-    for split, its_rows in rows.items():
-        if its_rows:
-            path = folder / split / "metadata.jsonl"
-            path.write_text("".join(_line(row) for row in its_rows), encoding="utf-8")
-            files[f"{split}/metadata.jsonl"] = _digest(path.read_bytes())
-    manifest = {
-        "format": FORMAT,
-        "project": project.slug,
+def _manifest(
+    held: Snapshot,
+    rows: Rows,
+    concepts: list[str],
+    files: dict[str, str],
+    images: Mapping[str, Image],
+) -> dict[str, Any]:
+    for split in SPLITS:
+        for row in rows[split]:
+            files[f"{split}/{row['file_name']}"] = images[row["file_name"]].sha256
+    return {
+        "project": held.project.slug,
         "created": timezone.now().isoformat(timespec="seconds"),
-        "sha256": _digest("".join(f"{files[name]}  {name}\n" for name in sorted(files)).encode()),
-        "options": {"include_generated": include_generated},
-        "counts": _counts(rows),
+        "sha256": snapshot_folder.digest_of_files(files),
+        "options": {"include_generated": held.include_generated},
+        "counts": snapshot_rows.counts(rows),
         "concepts": concepts,
         "files": dict(sorted(files.items())),
     }
-    path = folder / "manifest.json"
-    path.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    with path.open() as file:
-        os.fsync(file.fileno())
-    return manifest
 
 
-def _copy_pictures(
-    folder: Path, project: Project, include_generated: bool
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
-    """Copy each picture to its split. Returns the rows of each split and the files' hashes."""
-    images = Image.objects.filter(project=project).select_related("near_duplicate_of", "project")
-    if not include_generated:
-        images = images.filter(generated=False)
-    prevalence = dict(Concept.objects.filter(project=project).values_list("name", "prevalence"))
-    rows: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
-    pictures: dict[str, Image] = {}
-    stream = images.order_by("id").iterator(chunk_size=BATCH)
-    while batch := list(islice(stream, BATCH)):
-        known = _known(batch)
-        for image in batch:
-            name = file_name(image)
-            rows[_split(image)].append(_row(name, image, known[image.pk], prevalence))
-            pictures[name] = image
-    if not _alike(rows):  # `datasets` refuses splits whose columns are not filled alike
-        rows = {"train": rows["train"] + rows["test"], "test": []}
-    files: dict[str, str] = {}
-    for split, its_rows in rows.items():
-        its_rows.sort(key=lambda row: str(row["file_name"]))
-        for row in its_rows:
-            files[f"{split}/{row['file_name']}"] = _copy(
-                pictures[row["file_name"]], folder / split / row["file_name"]
-            )
-    return rows, files
+def _earlier_folder(held: Snapshot, sha256: str, report: OnProgress) -> Path | None:
+    """Return the folder of a snapshot with the same content, if it is still as it was frozen."""
+    earlier = Snapshot.objects.filter(project=held.project, sha256=sha256, state=State.READY)
+    for folder in {Path(snapshot.folder) for snapshot in earlier}:
+        with suppress(SnapshotError):
+            snapshot_folder.verify(folder, on_progress=report)
+            return folder
+    return None
 
 
-def _known(images: Iterable[Image]) -> dict[int, _Known]:
-    known: dict[int, _Known] = defaultdict(_Known)
-    questions = (
-        Question.objects.filter(tile__image__in=images)
-        .order_by("-probability", "id")
-        .values_list(
-            "tile__image_id",
-            "kind",
-            "concept__name",
-            "text",
-            "source",
-            "probability",
-            "answers_count",
-            "verdict",
-            "grid",
-        )
-    )
-    for image_id, kind, concept, text, source, probability, answers, verdict, grid in questions:
-        image = known[image_id]
-        image.answers += answers
-        if kind == Question.Kind.CONCEPT:  # the surest tile comes first
-            image.concepts.setdefault(concept, round(probability, 4))
-            if grid == 1:
-                image.whole.add(concept)
-            if answers or verdict is not None:
-                image.heard.add(concept)
-        elif probability >= 0.5 and grid == 1:
-            image.captions.append(
-                {"text": text, "confidence": round(probability, 4), "source": source}
-            )
-    return known
+def _copy_images(draft: Path, rows: Rows, images: Mapping[str, Image], report: OnProgress) -> None:
+    paths = [(split, row["file_name"]) for split in SPLITS for row in rows[split]]
+    for number, (split, name) in enumerate(paths, start=1):
+        (draft / split / name).write_bytes(_content(images[name]))
+        report(number / len(paths))
 
 
-def _row(name: str, image: Image, known: _Known, prevalence: dict[str, float]) -> dict[str, Any]:
-    imported = set(image.keywords) - known.heard  # an import's word holds until people speak
-    concepts = {
-        concept: round(image.project.import_confidence, 4)
-        if concept in imported
-        else known.concepts.get(concept, round(rarity, 4))
-        for concept, rarity in sorted(prevalence.items())
-    }
-    shown = [concept for concept, p in concepts.items() if p >= 0.5]
-    in_part = [c for c in shown if c not in known.whole | imported]
-    tags = dict.fromkeys(
-        chain(
-            (keyword for keyword in image.keywords if concepts.get(keyword, 1.0) >= 0.5),
-            (concept for concept in shown if concept not in in_part),
-        )
-    )
-    return {
-        "file_name": name,
-        "text": known.captions[0]["text"] if known.captions else "",
-        "tags": list(tags),
-        "concepts": concepts,
-        "in_part": ", ".join(in_part),
-        "captions": known.captions,
-        "n_answers": known.answers,
-        "license": image.license,
-        "source": image.source,
-        "generated": image.generated,
-        "width": image.width,
-        "height": image.height,
-    }
-
-
-def _split(image: Image) -> str:
-    """By content alone, so that it never changes; near-duplicates stay together."""
-    original = image.near_duplicate_of or image
-    return "test" if int(original.sha256[:8], 16) / 2**32 < TEST_SHARE else "train"
-
-
-def _alike(rows: dict[str, list[dict[str, Any]]]) -> bool:
-    def filled(split: str) -> list[bool]:
-        return [any(row[column] for row in rows[split]) for column in ("tags", "captions")]
-
-    return not rows["test"] or (bool(rows["train"]) and filled("train") == filled("test"))
-
-
-def _copy(image: Image, path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _content(image: Image) -> bytes:
+    """Return the bytes of an image's file. Raises SnapshotError unless they are as imported."""
     try:
         with default_storage.open(str(image.file.name), "rb") as file:
-            data = file.read()
+            data: bytes = file.read()
     except OSError as error:
         raise SnapshotError(
             f"The file of image {image.pk} ({image.source}) cannot be read: "
             "restore it, or delete the image."
         ) from error
-    if _digest(data) != image.sha256:
+    if snapshot_folder.digest(data) != image.sha256:
         raise SnapshotError(
             f"The file of image {image.pk} ({image.source}) is not what was imported: "
             "restore it, or delete the image."
         )
-    path.write_bytes(data)
-    return image.sha256
+    return data
 
 
-def _counts(rows: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
-    every = rows["train"] + rows["test"]
-    return {
-        "train": len(rows["train"]),
-        "test": len(rows["test"]),
-        "images": len(every),
-        "captions": sum(len(row["captions"]) for row in every),
-        "answers": sum(row["n_answers"] for row in every),
-        "generated": sum(row["generated"] for row in every),
-    }
+def _publish(
+    held: Snapshot, manifest: Mapping[str, Any], *, draft: Path, folder: Path | None
+) -> None:
+    """Move the draft to its place, unless an earlier folder is shared, and finish the row."""
+    sha256 = manifest["sha256"]
+    with transaction.atomic():
+        held.renew()  # this locks the row: whoever lost the lease moves nothing
+        if folder is None:
+            folder = draft.with_name(f"{held.project.slug}-{held.pk}-{sha256[:8]}")
+            shutil.rmtree(folder, ignore_errors=True)  # moved by an attempt killed in this place
+            draft.rename(folder)
+        held.release(
+            state=State.READY,
+            progress=1.0,
+            sha256=sha256,
+            folder=str(folder),
+            counts=manifest["counts"],
+        )
 
 
-@contextlib.contextmanager
+@contextmanager
 def _one_moment() -> Iterator[None]:
-    """Everything read inside is of one moment, whatever people answer meanwhile."""
+    """Read everything inside as of one moment, whatever people answer meanwhile."""
     outermost = not connection.in_atomic_block
     with transaction.atomic():
         if outermost:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield
-
-
-def _line(row: dict[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -12,7 +12,6 @@ from labeling.inference import recompute, schedule
 from labeling.models import Challenge, Project, Snapshot
 
 logger = logging.getLogger(__name__)
-FORGOTTEN = timedelta(minutes=10)  # after which nobody is taken to be freezing a snapshot
 KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept once it expired
 
 
@@ -39,7 +38,7 @@ def aggregate(project_id: int) -> None:
 
 @shared_task
 def freeze(snapshot_id: int) -> None:
-    """Write the folder of a snapshot that was begun."""
+    """Write the folder of a snapshot that was begun, unless somebody is writing it."""
     snapshot = Snapshot.objects.filter(pk=snapshot_id).first()
     if snapshot is not None:
         snapshots.fill(snapshot)
@@ -47,10 +46,16 @@ def freeze(snapshot_id: int) -> None:
 
 @shared_task
 def freeze_due() -> None:
-    """Freeze the snapshots that were begun, and then forgotten."""
-    old = timezone.now() - FORGOTTEN
-    for snapshot in Snapshot.objects.filter(state=Snapshot.State.FREEZING, created_at__lt=old):
-        snapshots.fill(snapshot)
+    """Freeze the snapshots that no worker was woken for, and those whose worker died.
+
+    One that fails keeps no other waiting.
+    """
+    snapshots.give_up_lost()
+    for snapshot in snapshots.waiting():
+        try:
+            snapshots.fill(snapshot)
+        except Exception:
+            logger.exception("%s could not be frozen.", snapshot)
 
 
 @shared_task

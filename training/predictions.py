@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db.models import Q
 
-from labeling import snapshots
+from labeling import snapshot_folder, snapshot_rows
 from labeling.batches import batched
 from labeling.inference import features, model_prior
 from labeling.models import Image, Project, Question, Recomputation, Snapshot, Tile
@@ -84,7 +84,7 @@ def _subjects(model: Model) -> Iterator[dict[str, Any]]:
     for batch in batched(stream, BATCH):
         answered = _answered_questions(batch)
         for tile in batch:
-            trained = trained_on is None or snapshots.file_name(tile.image) in trained_on
+            trained = trained_on is None or snapshot_rows.file_name(tile.image) in trained_on
             learned = answered[tile.pk] if trained else []
             yield {"tile": tile.pk, **files.place(tile), "learned": learned}
     for concept in model.project.concepts.all():
@@ -119,7 +119,7 @@ def _training_files(snapshot: Snapshot | None) -> set[str] | None:
     folder = Path(snapshot.folder) if snapshot else None
     if folder is None or not (folder / "manifest.json").is_file():
         return None
-    return {row["file_name"] for row in snapshots.read_rows(folder, "train")}
+    return {row["file_name"] for row in snapshot_folder.read_rows(folder, "train")}
 
 
 def _answered_questions(tiles: Sequence[Tile]) -> dict[int, list[int]]:

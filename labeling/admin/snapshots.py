@@ -14,14 +14,23 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from labeling import exports, snapshots, tasks
+from labeling import exports, tasks
 from labeling.admin.base import ModelAdmin
 from labeling.models import Snapshot
+from labeling.snapshot_folder import SnapshotError
 
 
 @admin.register(Snapshot)
 class SnapshotAdmin(ModelAdmin[Snapshot]):
-    list_display = ["__str__", "project", "state", "pictures", "captions", "created_at", "download"]
+    list_display = [
+        "__str__",
+        "project",
+        "status",
+        "pictures",
+        "captions",
+        "created_at",
+        "download",
+    ]
     list_filter = ["state", "project"]
     list_select_related = ["project"]
     search_fields = ["sha256"]
@@ -29,7 +38,8 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
     add_fields = ["project", "include_generated"]
     readonly_fields = [
         "project",
-        "state",
+        "status",
+        "heartbeat_at",
         "error",
         "include_generated",
         "sha256",
@@ -102,7 +112,7 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         out = Path(holder.name) / f"{snapshot.project.slug}-{snapshot.pk}-{format}"
         try:
             exports.export(folder=Path(snapshot.folder), format=format, out=out)
-        except (exports.ExportError, snapshots.SnapshotError, OSError) as error:
+        except (exports.ExportError, SnapshotError, OSError) as error:
             holder.cleanup()
             messages.error(request, format_html("Not exported: {}", str(error)))
             return redirect("admin:labeling_snapshot_change", pk)

@@ -23,6 +23,9 @@ MAY_VIEW = staff_may(read=(Snapshot,))
 
 class SnapshotOut(serializers.ModelSerializer[Snapshot]):
     project = serializers.SlugRelatedField[Any]("slug", read_only=True)
+    status = serializers.CharField(
+        read_only=True, help_text="The state in words, with how far it is, or that it waits."
+    )
 
     class Meta:
         model = Snapshot
@@ -30,6 +33,9 @@ class SnapshotOut(serializers.ModelSerializer[Snapshot]):
             "id",
             "project",
             "state",
+            "status",
+            "progress",
+            "heartbeat_at",
             "sha256",
             "include_generated",
             "counts",

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from labeling import snapshots
+from labeling import snapshot_folder
 from labeling.exports import imagefolder, kohya
+from labeling.snapshot_folder import SPLITS
 
 
 class ExportError(ValueError):
@@ -41,13 +42,13 @@ def export(*, folder: Path, format: str, out: Path) -> Counts:
     """Export the snapshot in `folder` to the new or empty folder `out`, whole or not at all.
 
     Raises ExportError for an unknown format, a folder in use or a count that is off, and
-    `snapshots.SnapshotError` for a snapshot that is not as it was frozen.
+    `SnapshotError` for a snapshot that is not as it was frozen.
     """
     if format not in FORMATS:
         raise ExportError(f"There is no format “{format}”: choose {' or '.join(sorted(FORMATS))}.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ExportError(f"{out} is in use: name a folder that is new or empty.")
-    snapshots.verify(folder)
+    snapshot_folder.verify(folder)
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(f".{out.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
@@ -64,7 +65,7 @@ def export(*, folder: Path, format: str, out: Path) -> Counts:
 
 
 def _checked(folder: Path, found: Counts) -> Counts:
-    rows = [row for split in ("train", "test") for row in snapshots.read_rows(folder, split)]
+    rows = [row for split in SPLITS for row in snapshot_folder.read_rows(folder, split)]
     wanted = Counts(len(rows), sum(bool(kohya.caption(row)) for row in rows))
     if found != wanted:
         raise ExportError(

@@ -4,12 +4,12 @@ A snapshot is one already; the copy gets a data card. `datasets` drops a picture
 silence, so pictures and rows are matched one to one when they are counted.
 """
 
-import json
 import shutil
 from pathlib import Path
 
-from labeling import snapshots
+from labeling import snapshot_folder
 from labeling.exports import kohya
+from labeling.snapshot_folder import SPLITS
 
 CARD = """\
 ---
@@ -32,8 +32,8 @@ confidence and source), `n_answers`, `license`, `source`, `generated`, `width`, 
 
 
 def write(snapshot: Path, out: Path) -> None:
-    manifest = snapshots.read_manifest(snapshot)
-    splits = [split for split in ("train", "test") if (snapshot / split).is_dir()]
+    manifest = snapshot_folder.read_manifest(snapshot)
+    splits = [split for split in SPLITS if (snapshot / split).is_dir()]
     for split in splits:
         shutil.copytree(snapshot / split, out / split)
     shutil.copy2(snapshot / "manifest.json", out)
@@ -50,9 +50,9 @@ def write(snapshot: Path, out: Path) -> None:
 
 def count(out: Path) -> tuple[int, int]:
     pictures = captions = 0
-    for metadata in out.glob("*/metadata.jsonl"):
-        rows = [json.loads(line) for line in metadata.read_text(encoding="utf-8").splitlines()]
-        files = {path.name for path in metadata.parent.iterdir()} - {metadata.name}
+    for split in (split for split in SPLITS if (out / split).is_dir()):
+        rows = list(snapshot_folder.read_rows(out, split))
+        files = {path.name for path in (out / split).iterdir()}
         pictures += len(files & {row["file_name"] for row in rows})
         captions += sum(bool(kohya.caption(row)) for row in rows)
     return pictures, captions

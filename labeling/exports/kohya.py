@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from labeling import snapshots
+from labeling import snapshot_folder
+from labeling.snapshot_folder import SPLITS
 
 DATASET = """\
 # Run the trainer from this folder, with --dataset_config=dataset.toml
@@ -37,8 +38,8 @@ def caption(row: dict[str, Any]) -> str:
 
 def write(snapshot: Path, out: Path) -> None:
     longest = 0
-    for split in ("train", "test"):
-        for row in snapshots.read_rows(snapshot, split):
+    for split in SPLITS:
+        for row in snapshot_folder.read_rows(snapshot, split):
             source = snapshot / split / row["file_name"]
             target = out / split / row["file_name"]
             target.parent.mkdir(exist_ok=True)

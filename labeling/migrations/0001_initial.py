@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
                 ('answers_cap', models.PositiveSmallIntegerField(default=9, help_text='A question still uncertain after this many answers is ambiguous.')),
                 ('answer_cost', models.FloatField(default=0.25, help_text='What an answer must bring: a question is given up as ambiguous once an answer to it is expected to settle fewer than this many labels for each that it would settle on a new question. At 0.25, three yes and three no of nine are given up; at 0, nothing is before the last answer allowed.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
                 ('random_share', models.FloatField(default=0.1, help_text='Share of questions drawn at random, so that accuracy can be estimated.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
-                ('import_confidence', models.FloatField(default=0.9, help_text='How far imported captions and keywords are believed before anyone was asked.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
+                ('import_confidence', models.FloatField(default=0.9, help_text='How far imported captions and keywords are believed before anyone was asked.', validators=[django.core.validators.MinValueValidator(0.010000000000000009), django.core.validators.MaxValueValidator(0.99)])),
                 ('retrain_after', models.PositiveIntegerField(default=500, help_text='Retrain by itself after this many new labels; 0 is never.')),
                 ('aggregated_to', models.BigIntegerField(default=0, editable=False, help_text='The newest answer when all were last recomputed.')),
                 ('features', models.FileField(blank=True, editable=False, help_text='What the current CLIP sees in its tiles: `labeling.inference.features`.', max_length=200, upload_to='features')),
@@ -242,7 +242,9 @@ class Migration(migrations.Migration):
                 ('folder', models.CharField(blank=True, max_length=400)),
                 ('include_generated', models.BooleanField(default=False)),
                 ('counts', models.JSONField(blank=True, default=dict)),
-                ('error', models.TextField(blank=True)),
+                ('progress', models.FloatField(default=0.0, help_text='Share of it that is written, 0 to 1.')),
+                ('attempts', models.PositiveSmallIntegerField(default=0, help_text='Workers that began it.')),
+                ('error', models.TextField(blank=True, help_text='Why it failed.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='labeling.project')),
                 ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
@@ -324,6 +326,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='answer',
             constraint=models.UniqueConstraint(fields=('question', 'annotator'), name='answer_once_a_question'),
+        ),
+        migrations.AddIndex(
+            model_name='snapshot',
+            index=models.Index(condition=models.Q(('state', 'freezing')), fields=['lease_until'], name='snapshot_being_frozen'),
         ),
         migrations.AddConstraint(
             model_name='tile',

@@ -1,9 +1,28 @@
 """A data set in the making, and the things that may be seen in its pictures."""
 
+import unicodedata
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+CERTAINTY = 0.99  # of an import at most: what is more certain, no answers could change
+
 _share = [MinValueValidator(0.0), MaxValueValidator(1.0)]
+_prior = [MinValueValidator(1 - CERTAINTY), MaxValueValidator(CERTAINTY)]
+
+
+def name_key(name: str) -> str:
+    """Return what names are compared by: the name without case, spacing or Unicode variants.
+
+    It is NFKC with full case folding (Unicode 15, section 3.13.3) and single spaces.
+    """
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return " ".join(unicodedata.normalize("NFKC", folded).split())
+
+
+def movable(prior: float) -> float:
+    """Return the prior within `CERTAINTY`, either way, so that people's answers can move it."""
+    return min(max(prior, 1 - CERTAINTY), CERTAINTY)
 
 
 class Project(models.Model):
@@ -42,7 +61,7 @@ class Project(models.Model):
     )
     import_confidence = models.FloatField(
         default=0.9,
-        validators=_share,
+        validators=_prior,
         help_text="How far imported captions and keywords are believed before anyone was asked.",
     )
     retrain_after = models.PositiveIntegerField(
@@ -97,3 +116,8 @@ class Concept(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def key(self) -> str:
+        """What its name is compared by."""
+        return name_key(self.name)

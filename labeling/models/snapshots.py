@@ -25,7 +25,9 @@ class Snapshot(Leased):
     folder = models.CharField(max_length=400, blank=True)
     include_generated = models.BooleanField(default=False)
     counts = models.JSONField(default=dict, blank=True)
-    error = models.TextField(blank=True)
+    progress = models.FloatField(default=0.0, help_text="Share of it that is written, 0 to 1.")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Workers that began it.")
+    error = models.TextField(blank=True, help_text="Why it failed.")
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -33,6 +35,22 @@ class Snapshot(Leased):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["lease_until"],
+                condition=models.Q(state="freezing"),
+                name="snapshot_being_frozen",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.project} no. {self.pk} ({self.sha256[:8] or self.state})"
+
+    @property
+    def status(self) -> str:
+        """Its state in words, with how far it is while it is frozen."""
+        if self.state != self.State.FREEZING:
+            return self.get_state_display().lower()
+        if self.is_leased:
+            return f"freezing, {self.progress:.0%} written"
+        return "waiting for a worker"

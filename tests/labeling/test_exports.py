@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from labeling import exports, snapshots
+from labeling import exports
 from labeling.exports import kohya
+from labeling.snapshot_folder import SnapshotError
 
 ROW = {
     "tags": ["red", "fruit"],
@@ -101,7 +102,7 @@ def test_a_folder_in_use_is_left_alone(snapshot, tmp_path):
 
 def test_a_damaged_snapshot_is_not_exported(snapshot, tmp_path):
     (snapshot / "train/a.webp").unlink()
-    with pytest.raises(snapshots.SnapshotError, match=r"lacks train/a\.webp"):
+    with pytest.raises(SnapshotError, match=r"lacks train/a\.webp"):
         exports.export(folder=snapshot, format="kohya", out=tmp_path / "out")
 
 

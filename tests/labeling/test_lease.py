@@ -3,9 +3,11 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from labeling import lease
 from labeling.models import LeaseLost, Project, Snapshot
 
 pytestmark = pytest.mark.django_db
@@ -96,3 +98,25 @@ def test_a_sweep_revokes_expired_leases(row):
     with pytest.raises(LeaseLost):
         held.renew()
     assert not Snapshot.objects.expired().exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_is_kept_during_a_long_transaction(monkeypatch):
+    project = Project.objects.create(slug="garden", name="Garden")
+    row = Snapshot.objects.create(project=project)
+    monkeypatch.setattr(Snapshot, "lease_duration", timedelta(milliseconds=60))
+    held = Snapshot.objects.acquire(row.pk)
+    heartbeats = set()
+    with lease.kept(held), transaction.atomic():
+        while len(heartbeats) < 3:  # they come from a connection of its own
+            heartbeats.add(Snapshot.objects.get(pk=row.pk).heartbeat_at)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lease_that_is_lost_during_a_long_transaction_is_missed_after_it():
+    project = Project.objects.create(slug="garden", name="Garden")
+    row = Snapshot.objects.create(project=project)
+    held = Snapshot.objects.acquire(row.pk)
+    with pytest.raises(LeaseLost), lease.kept(held):
+        let_expire(row)
+        assert Snapshot.objects.acquire(row.pk) is not None

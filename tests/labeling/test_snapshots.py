@@ -1,169 +1,209 @@
-"""Labels → an immutable folder."""
+"""A snapshot is written once, by whoever holds its lease, and published whole or not at all."""
 
-import hashlib
-import io
-import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
-from PIL import Image as Picture
+from django.utils import timezone
 
-from labeling import images, questions, snapshots
-from labeling.images import tiles
-from labeling.models import Concept, Image, Project, Question, Snapshot
+from labeling import snapshot_folder, snapshots, tasks
+from labeling.models import LeaseLost, Question, Snapshot
+from tests.labeling.garden import add, caption
 
 pytestmark = pytest.mark.django_db
+State = Snapshot.State
 
 
 @pytest.fixture(autouse=True)
-def own_folders(settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path / "media"
-    settings.SNAPSHOT_ROOT = tmp_path / "snapshots"
-    settings.CACHE_ROOT = tmp_path / "cache"
+def report_every_image(monkeypatch):
+    monkeypatch.setattr(snapshots, "REPORT_EVERY", 0.0)
 
 
 @pytest.fixture
-def project():
-    return Project.objects.create(slug="garden", name="Garden")
+def project(garden):
+    for number in range(1, 5):
+        add(garden, number)
+    return garden
 
 
-def add(project: Project, number: int, **more) -> Image:
-    """A picture unlike any other: its number in stripes."""
-    picture = Picture.new("RGB", (32, 32), (number * 37 % 256, number * 91 % 256, 40))
-    for bit in range(8):
-        if number >> bit & 1:
-            picture.paste((255, 255, 255), (bit * 4, 0, bit * 4 + 3, 32))
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return images.add(project=project, data=file.getvalue(), source=f"{number}.png", **more)[0]
+def let_expire(snapshot: Snapshot) -> None:
+    past = timezone.now() - timedelta(seconds=1)
+    Snapshot.objects.filter(pk=snapshot.pk).update(lease_until=past)
 
 
-def caption(image: Image, text: str, probability: float) -> None:
-    questions.ask_captions(
-        captions=[(tiles.whole(image), text)], source=Question.Source.IMPORT, prior=probability
-    )
+def folders(settings) -> list[str]:
+    return sorted(path.name for path in Path(settings.SNAPSHOT_ROOT).iterdir())
 
 
-def rows(snapshot: Snapshot) -> dict[str, dict]:
-    folder = Path(snapshot.folder)
-    every = [row for split in ("train", "test") for row in snapshots.read_rows(folder, split)]
-    return {row["source"]: row for row in every}
+def meanwhile(monkeypatch, action) -> None:
+    """Do something once, when the first image is about to be copied."""
+    content, todo = snapshots._content, [action]
+
+    def copied(image):
+        if todo:
+            todo.pop()()
+        return content(image)
+
+    monkeypatch.setattr(snapshots, "_content", copied)
 
 
-def test_it_writes_what_is_believed_of_each_picture(project):
-    image = add(project, 1, keywords=["red", "tree"], license="MIT")
-    tree, bird = (
-        Concept.objects.create(project=project, name=name, phrase=f"a {name}", prevalence=0.1)
-        for name in ("tree", "bird")
-    )
-    questions.ask_concepts(tiles=[tiles.whole(image)], concepts=[tree, bird])
-    Question.objects.filter(concept=bird).update(probability=0.97, answers_count=3)
-    Question.objects.filter(concept=tree).update(probability=0.1, answers_count=1)
-    caption(image, "a bird in a tree", 0.9)
-    caption(image, "a spoon", 0.2)
-
-    row = rows(snapshots.freeze(project=project))["1.png"]
-
-    assert row["text"] == "a bird in a tree"
-    assert [c["text"] for c in row["captions"]] == ["a bird in a tree"]
-    assert row["concepts"] == {"bird": 0.97, "tree": 0.1}
-    assert row["tags"] == ["red", "bird"], "the crowd doubts the imported “tree”"
-    assert row["n_answers"] == 4
-    assert (row["license"], row["width"], row["generated"]) == ("MIT", 32, False)
-
-
-def test_an_imports_keyword_is_believed_until_people_speak(project):
-    image = add(project, 1, keywords=["tree"])
-    tree = Concept.objects.create(project=project, name="tree", phrase="a tree", prevalence=0.1)
-    questions.ask_concepts(tiles=[tiles.whole(image)], concepts=[tree])
-    row = rows(snapshots.freeze(project=project))["1.png"]
-    assert (row["concepts"], row["tags"]) == ({"tree": 0.9}, ["tree"])
-
-
-def test_a_picture_shows_what_its_surest_tile_shows(project):
-    image = add(project, 1)
-    cat = Concept.objects.create(project=project, name="cat", phrase="a cat")
-    questions.ask_concepts(tiles=tiles.cut(image, grid=4), concepts=[cat])
-    question = Question.objects.filter(tile__position=6).get()
-    Question.objects.filter(pk=question.pk).update(probability=0.99)
-    row = rows(snapshots.freeze(project=project))["1.png"]
-    assert row["concepts"] == {"cat": 0.99}
-    assert (row["in_part"], row["tags"]) == ("cat", []), "it is not a picture of a cat"
-
-
-def test_the_same_beliefs_give_the_same_hash_and_new_ones_another(project):
-    image = add(project, 1)
-    caption(image, "a stripe", 0.9)
-    first = snapshots.freeze(project=project)
-    second = snapshots.freeze(project=project)
+def test_the_same_labels_give_the_same_hash_and_new_ones_another(garden):
+    caption(add(garden, 1), "a stripe", 0.9)
+    first = snapshots.freeze(project=garden)
+    second = snapshots.freeze(project=garden)
     Question.objects.update(probability=0.6)
-    third = snapshots.freeze(project=project)
+    third = snapshots.freeze(project=garden)
     assert first.sha256 == second.sha256 != third.sha256
     assert first.folder == second.folder != third.folder
 
 
-def test_the_manifest_names_every_file_with_its_hash(project):
-    for number in range(5):
-        add(project, number)
-    folder = Path(snapshots.freeze(project=project).folder)
-    files = snapshots.read_manifest(folder)["files"]
-    found = {str(p.relative_to(folder)): p for p in folder.rglob("*") if p.is_file()}
-    assert set(files) == set(found) - {"manifest.json"}
-    for name, digest in files.items():
-        assert hashlib.sha256(found[name].read_bytes()).hexdigest() == digest
+def test_a_second_worker_leaves_it_to_the_first(project, settings, monkeypatch):
+    snapshot = snapshots.begin(project=project)
+    states = []
+    meanwhile(monkeypatch, lambda: states.append(snapshots.fill(snapshot).state))
+    frozen = snapshots.fill(snapshot)
+    assert states == [State.FREEZING]
+    assert (frozen.state, frozen.attempts) == (State.READY, 1)
+    assert folders(settings) == [Path(frozen.folder).name]
 
 
-def test_generated_pictures_stay_out_unless_asked_for(project):
-    add(project, 1)
-    add(project, 2, generated=True, prompt="a bird")
-    assert set(rows(snapshots.freeze(project=project))) == {"1.png"}
-    both = rows(snapshots.freeze(project=project, include_generated=True))
-    assert both["2.png"]["generated"] is True
+def test_a_worker_that_was_taken_over_writes_nothing_more(project, settings, monkeypatch):
+    snapshot = snapshots.begin(project=project)
+
+    def take_over() -> None:
+        let_expire(snapshot)
+        assert snapshots.fill(snapshot).state == State.READY
+
+    meanwhile(monkeypatch, take_over)
+    with pytest.raises(LeaseLost):
+        snapshots.fill(snapshot)
+    snapshot.refresh_from_db()
+    assert (snapshot.state, snapshot.error) == (State.READY, "")
+    assert folders(settings) == [Path(snapshot.folder).name]
+    snapshot_folder.verify(Path(snapshot.folder))
 
 
-def test_near_duplicates_never_straddle_the_splits(project):
-    original, twin = add(project, 1), add(project, 2)
-    Image.objects.filter(pk=twin.pk).update(near_duplicate_of=original)
-    twin.refresh_from_db()
-    assert snapshots._split(twin) == snapshots._split(original)
+def test_a_slow_worker_keeps_its_lease_while_it_copies(project, monkeypatch):
+    """However long it takes in all: every image renews what a minute would end."""
+    snapshot = snapshots.begin(project=project)
+    leased = []
+
+    def nearly_expire(share: float) -> None:
+        leased.append(Snapshot.objects.get(pk=snapshot.pk).is_leased)
+        let_expire(snapshot)
+
+    held = snapshots._acquire(snapshot)
+    snapshots._fill(held, nearly_expire)
+    snapshot.refresh_from_db()
+    assert leased == [True] * 4
+    assert snapshot.state == State.READY
+
+
+def test_the_row_says_how_far_it_is(project):
+    shares = []
+    frozen = snapshots.freeze(project=project, on_progress=shares.append)
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+    assert (frozen.progress, frozen.status) == (1.0, "ready")
+
+
+def test_a_dead_workers_snapshot_is_taken_up_after_its_lease(project, settings):
+    snapshot = snapshots.begin(project=project)
+    dead = snapshots._acquire(snapshot)
+    draft = Path(settings.SNAPSHOT_ROOT) / f".draft-{dead.pk}-{dead.lease_token}"
+    (draft / "train").mkdir(parents=True)
+    tasks.freeze_due()
+    assert Snapshot.objects.get().state == State.FREEZING, "it may be alive"
+    let_expire(snapshot)
+    tasks.freeze_due()
+    snapshot.refresh_from_db()
+    assert (snapshot.state, snapshot.attempts) == (State.READY, 2)
+    assert folders(settings) == [Path(snapshot.folder).name]
+
+
+def test_a_snapshot_that_kills_its_workers_is_given_up(project):
+    snapshot = snapshots.begin(project=project)
+    for _ in range(snapshots.ATTEMPTS):
+        assert snapshots._acquire(snapshot) is not None
+        let_expire(snapshot)
+    tasks.freeze_due()
+    snapshot.refresh_from_db()
+    assert snapshot.state == State.FAILED and "was lost 3 times" in snapshot.error
+
+
+def test_a_worker_that_is_told_to_stop_leaves_it_to_the_next(project, settings, monkeypatch):
+    def stop() -> None:
+        raise SystemExit
+
+    snapshot = snapshots.begin(project=project)
+    meanwhile(monkeypatch, stop)
+    with pytest.raises(SystemExit):
+        snapshots.fill(snapshot)
+    snapshot.refresh_from_db()
+    assert (snapshot.status, snapshot.attempts) == ("waiting for a worker", 0)
+    assert folders(settings) == []
+    assert snapshots.fill(snapshot).state == State.READY
+
+
+def test_what_a_worker_killed_while_publishing_left_is_replaced(project, monkeypatch):
+    frozen = snapshots.freeze(project=project)
+    (Path(frozen.folder) / "manifest.json").write_text("{}")
+    Snapshot.objects.update(state=State.FREEZING, folder="", sha256="")
+    again = snapshots.fill(frozen)
+    assert (again.state, again.folder) == (State.READY, frozen.folder)
+    snapshot_folder.verify(Path(again.folder))
+
+
+def test_a_damaged_folder_is_not_shared_with_a_new_snapshot(project):
+    first = snapshots.freeze(project=project)
+    next(Path(first.folder).glob("*/*.webp")).unlink()
+    second = snapshots.freeze(project=project)
+    assert second.sha256 == first.sha256 and second.folder != first.folder
+    snapshot_folder.verify(Path(second.folder))
 
 
 @pytest.mark.parametrize("damage", ["lost", "changed"])
-def test_a_picture_gone_bad_fails_the_snapshot_and_leaves_nothing(project, settings, damage):
-    image = add(project, 1)
+def test_an_image_gone_bad_fails_the_snapshot_and_leaves_nothing(garden, settings, damage):
+    image = add(garden, 1)
     path = Path(default_storage.path(image.file.name))
     path.unlink() if damage == "lost" else path.write_bytes(b"something else")
-    snapshot = snapshots.freeze(project=project)
-    assert snapshot.state == Snapshot.State.FAILED
+    snapshot = snapshots.freeze(project=garden)
+    assert snapshot.state == State.FAILED
     assert "1.png" in snapshot.error and "restore it" in snapshot.error
-    assert not any(Path(settings.SNAPSHOT_ROOT).iterdir())
+    assert folders(settings) == []
 
 
-def test_an_empty_project_has_no_snapshot(project):
-    snapshot = snapshots.freeze(project=project)
-    assert snapshot.state == Snapshot.State.FAILED
+def test_an_empty_project_has_no_snapshot(garden):
+    snapshot = snapshots.freeze(project=garden)
+    assert snapshot.state == State.FAILED
     assert "import some first" in snapshot.error
 
 
-def test_a_changed_file_is_found_before_it_is_used(project):
-    add(project, 1)
-    folder = Path(snapshots.freeze(project=project).folder)
-    snapshots.verify(folder)
-    metadata = next(folder.glob("*/metadata.jsonl"))
-    row = json.loads(metadata.read_text())
-    metadata.write_text(json.dumps(row | {"text": "a lie"}) + "\n")
-    with pytest.raises(snapshots.SnapshotError, match=r"changed after freezing"):
-        snapshots.verify(folder)
+def test_one_that_fails_keeps_no_other_waiting(project, monkeypatch, caplog):
+    broken, whole = snapshots.begin(project=project), snapshots.begin(project=project)
+    write = snapshots._write
+
+    def fail_once(held, *arguments):
+        if held.pk == broken.pk:
+            raise MemoryError("too much")
+        write(held, *arguments)
+
+    monkeypatch.setattr(snapshots, "_write", fail_once)
+    tasks.freeze_due()
+    broken.refresh_from_db()
+    whole.refresh_from_db()
+    assert (broken.state, broken.error) == (State.FAILED, "too much")
+    assert whole.state == State.READY
+    assert "could not be frozen" in caplog.text
 
 
-def test_the_command_says_what_it_froze(project, capsys):
-    add(project, 1)
+def test_the_command_says_what_it_froze(garden, capsys):
+    add(garden, 1)
     call_command("snapshot", project="garden")
     assert "1 pictures" in capsys.readouterr().out
 
 
-def test_the_command_names_the_projects_that_there_are(project):
+def test_the_command_names_the_projects_that_there_are(garden):
     with pytest.raises(CommandError, match=r"no project “gardn” .*garden"):
         call_command("snapshot", project="gardn")

@@ -98,27 +98,24 @@ def test_a_project_that_is_gone_is_left_alone():
     tasks.freeze(10**12)
 
 
-def test_a_snapshot_that_was_forgotten_is_frozen(shapes, monkeypatch):
-    filled = []
-    monkeypatch.setattr(tasks.snapshots, "fill", filled.append)
-    old, new = snapshots.begin(project=shapes), snapshots.begin(project=shapes)
-    Snapshot.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(hours=1))
+def test_a_snapshot_is_frozen_by_the_sweep_where_no_worker_was_woken(shapes, settings, tmp_path):
+    settings.SNAPSHOT_ROOT = tmp_path
+    snapshots.begin(project=shapes)
     tasks.freeze_due()
-    assert filled == [old]
-    tasks.freeze(new.pk)
-    assert filled == [old, new]
+    assert Snapshot.objects.get().state == Snapshot.State.READY
 
 
 def test_a_snapshot_waits_while_the_broker_is_away(
-    shapes, monkeypatch, django_capture_on_commit_callbacks
+    shapes, monkeypatch, caplog, django_capture_on_commit_callbacks
 ):
-    def away(pk: int) -> None:
-        raise OperationalError
+    def away(arguments: tuple[int], **options: object) -> None:
+        raise OperationalError("the broker is away")
 
-    monkeypatch.setattr(tasks.freeze, "delay", away)
+    monkeypatch.setattr(tasks.freeze, "apply_async", away)
     with django_capture_on_commit_callbacks(execute=True):
         tasks.freeze_later(snapshots.begin(project=shapes))
-    assert Snapshot.objects.get().state == Snapshot.State.FREEZING
+    assert "No worker was woken for labeling.tasks.freeze" in caplog.text
+    assert Snapshot.objects.get().status == "waiting for a worker"
 
 
 def test_the_command_says_what_it_found(shapes, alice, capsys):

@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling import snapshots
+from labeling import snapshot_folder
 from training import processes, runs
 from training.engine import progress
 from training.models import Model, Run
@@ -123,7 +123,7 @@ def certainty(folder: str) -> str:
     probabilities = [
         probability
         for split in ("train", "test")
-        for row in snapshots.read_rows(Path(folder), split)
+        for row in snapshot_folder.read_rows(Path(folder), split)
         for probability in row["concepts"].values()
     ]
     certain = sum(not DOUBT < probability < 1 - DOUBT for probability in probabilities)

@@ -4,8 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import exports, snapshots
+from labeling import exports
 from labeling.models import Snapshot
+from labeling.snapshot_folder import SnapshotError
 
 
 class Command(BaseCommand):
@@ -19,7 +20,7 @@ class Command(BaseCommand):
     def handle(self, *, snapshot: str, format: str, out: Path, **options: Any) -> None:
         try:
             counts = exports.export(folder=_folder(snapshot), format=format, out=out)
-        except (exports.ExportError, snapshots.SnapshotError) as error:
+        except (exports.ExportError, SnapshotError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{out} cannot be written: {error.strerror}.") from error

@@ -8,24 +8,23 @@ import pytest
 from django.urls import reverse
 
 from labeling import snapshots, tasks
-from labeling.models import Project, Snapshot
-from tests.labeling.test_snapshots import add, own_folders  # noqa: F401
+from labeling.models import Snapshot
+from tests.labeling.garden import add
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def project():
-    project = Project.objects.create(slug="garden", name="Garden")
-    add(project, 1, keywords=["tree"])
-    add(project, 2)
-    return project
+def project(garden):
+    add(garden, 1, keywords=["tree"])
+    add(garden, 2)
+    return garden
 
 
 def test_an_admin_freezes_one_and_a_worker_writes_it(
     admin_client, project, monkeypatch, django_capture_on_commit_callbacks
 ):
-    monkeypatch.setattr(tasks.freeze, "delay", tasks.freeze)
+    monkeypatch.setattr(tasks.freeze, "apply_async", lambda args, **options: tasks.freeze(*args))
     with django_capture_on_commit_callbacks(execute=True):
         response = admin_client.post(
             reverse("admin:labeling_snapshot_add"), {"project": project.pk}, follow=True
@@ -56,6 +55,16 @@ def test_a_damaged_snapshot_is_not_sent(admin_client, project):
     next(Path(snapshot.folder).glob("*/*.webp")).unlink()
     url = reverse("admin:labeling_snapshot_export", args=[snapshot.pk, "kohya"])
     assert "Not exported" in admin_client.get(url, follow=True).text
+
+
+def test_the_list_says_how_far_a_snapshot_is_and_whether_anybody_writes_it(admin_client, project):
+    waiting = snapshots.begin(project=project)
+    begun = snapshots.begin(project=project)
+    Snapshot.objects.filter(pk=begun.pk).acquire(begun.pk, progress=0.4)
+    page = admin_client.get(reverse("admin:labeling_snapshot_changelist"))
+    assert "freezing, 40% written" in page.text and "waiting for a worker" in page.text
+    page = admin_client.get(reverse("admin:labeling_snapshot_change", args=[waiting.pk]))
+    assert "waiting for a worker" in page.text
 
 
 def test_an_unknown_format_or_snapshot_is_not_found(admin_client, project):

@@ -61,7 +61,7 @@ def _row(folder: Path, value: dict[str, Any]) -> Row:
     name = value["file_name"]
     if not isinstance(name, str) or Path(name).name != name:
         raise ValueError(name)
-    in_part = set(str(value.get("in_part", "")).split(", "))
+    in_part = set(value.get("in_part", []))
     prompt = str(value.get("source", "")).partition(": ")[2] if value.get("generated") else ""
     return Row(
         path=folder / name,

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import snapshots
+from labeling import snapshot_folder
 from labeling.models import Project, Snapshot
 from training import machine_lock, run_requests, runner, runs, tasks
 from training.engine.presets import RECIPES
@@ -166,7 +166,7 @@ def _by_number(number: int) -> Snapshot:
 def _by_folder(path: Path) -> Snapshot:
     """Return the row of a snapshot folder; a folder frozen elsewhere gets one."""
     folder = path.resolve()
-    manifest = snapshots.read_manifest(folder)
+    manifest = snapshot_folder.read_manifest(folder)
     known = Snapshot.objects.filter(folder=str(folder), state=Snapshot.State.READY).first()
     if known:
         return known

@@ -30,7 +30,7 @@ def test_a_snapshot_is_read(snapshot: Snapshot) -> None:
 
 def test_what_only_a_part_shows_is_not_believed_of_the_whole(copy: Path) -> None:
     path = copy / "train" / "metadata.jsonl"
-    row = json.loads(path.read_text().splitlines()[0]) | {"in_part": "red, cat"}
+    row = json.loads(path.read_text().splitlines()[0]) | {"in_part": ["red", "cat"]}
     path.write_text(json.dumps(row) + "\n")
     assert "red" in row["concepts"]
     assert "red" not in read_snapshot(copy).train[0].concepts
