@@ -91,15 +91,15 @@ def _run(options: argparse.Namespace) -> None:
             from training.engine.report.report import write_report
 
             print(write_report(options.run))
-        case "opinions":
-            from training.engine.evaluation.predictions import answer
+        case "predict":
+            from training.engine.evaluation.predictions import predict
             from training.engine.files import TrainingError
 
             if bool(options.subjects) != bool(options.features):
                 raise TrainingError("Name both a file of subjects and one for their features.")
             files = options.questions, options.out, options.subjects, options.features
-            number = answer(options.model, *files)
-            print(f"{number} opinions in {options.out}")
+            number = predict(options.model, *files)
+            print(f"{number} predictions in {options.out}")
 
 
 def _wish(options: argparse.Namespace) -> "GenerationRequest":
@@ -179,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("model", type=Path)
     score.add_argument("pictures", type=Path, help="a folder")
     score.add_argument("--prompts", type=Path, help="a line for all pictures, or one for each")
-    evaluate = commands.add_parser("evaluate", help="measure a model; a clip model also opines")
+    evaluate = commands.add_parser("evaluate", help="measure a model; a clip model also predicts")
     evaluate.add_argument("model", type=Path)
     evaluate.add_argument("snapshot", type=Path)
     _judging(evaluate)
@@ -192,12 +192,12 @@ def _parser() -> argparse.ArgumentParser:
     _judging(compare)
     report = commands.add_parser("report", help="a run as one HTML page")
     report.add_argument("run", type=Path)
-    opinions = commands.add_parser("opinions", help="a clip model's probability for each question")
-    opinions.add_argument("model", type=Path)
-    opinions.add_argument("questions", type=Path)
-    opinions.add_argument("out", type=Path)
-    opinions.add_argument("--subjects", type=Path, help="tiles and concepts to embed")
-    opinions.add_argument("--features", type=Path, help="where their embeddings go")
+    predict = commands.add_parser("predict", help="a clip model's probability for each question")
+    predict.add_argument("model", type=Path)
+    predict.add_argument("questions", type=Path)
+    predict.add_argument("out", type=Path)
+    predict.add_argument("--subjects", type=Path, help="tiles and concepts to embed")
+    predict.add_argument("--features", type=Path, help="where their embeddings go")
     return parser
 
 

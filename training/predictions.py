@@ -46,7 +46,7 @@ def update(model: Model) -> dict[str, Any]:
 
 def _predict(model: Model, folder: Path) -> None:
     """Have a child process read the questions and subjects, and write what it predicts."""
-    arguments = ["opinions", model.folder]
+    arguments = ["predict", model.folder]
     arguments += [str(folder / "questions.jsonl"), str(folder / "predictions.jsonl")]
     arguments += ["--subjects", str(folder / "subjects.jsonl")]
     arguments += ["--features", str(folder / "features.safetensors")]

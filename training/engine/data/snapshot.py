@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from training.engine.data import folders
+from training.engine.data.json_lines import numbered_lines
 from training.engine.data.rows import Row, Snapshot
 from training.engine.files import TrainingError, read_json
 
@@ -46,8 +47,7 @@ def _read_split(folder: Path) -> tuple[Row, ...]:
     if not path.is_file():
         return ()
     rows = []
-    content = path.read_bytes().rstrip(b"\n")  # captions may hold other ends of lines
-    for number, line in enumerate(content.split(b"\n") if content else (), 1):
+    for number, line in numbered_lines(path):
         try:
             rows.append(_row(folder, json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

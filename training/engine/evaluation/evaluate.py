@@ -23,7 +23,8 @@ from training.engine.evaluation.calibration import Calibration
 from training.engine.evaluation.clips import evaluate_clip
 from training.engine.evaluation.generators import evaluate_generator
 from training.engine.evaluation.model_config import read_model_config
-from training.engine.evaluation.predictions import Question, embed_tiles, probabilities
+from training.engine.evaluation.predictions import embed_tiles, probabilities
+from training.engine.evaluation.questions import Question
 from training.engine.files import write_bytes, write_json
 
 
@@ -56,15 +57,15 @@ def record(folder: Path, snapshot_folder: Path, cache: Path, judge: Spec | None 
 def _predictions(folder: Path, snapshot: Snapshot) -> str:
     """Return a line of JSON for each picture and concept: file name, concept, probability."""
     questions = [
-        Question(f"{row.path.name} {name}", row.path, None, name, "concept")
+        Question(f"{row.path.name} {name}", (row.path, None), name, "concept")
         for row in (*snapshot.train, *snapshot.test)
         for name in row.concepts
     ]
     clip = load_clip(folder)
-    places, embeddings = embed_tiles(clip, [(q.image, q.box) for q in questions])
-    predicted = probabilities(clip, Calibration.load(folder), questions, places, embeddings)
+    embeddings = embed_tiles(clip, [question.tile for question in questions])
+    predicted = probabilities(clip, Calibration.load(folder), questions, embeddings)
     lines = [
-        json.dumps({"file_name": q.image.name, "concept": q.text, "p": round(p, 5)}) + "\n"
+        json.dumps({"file_name": q.tile[0].name, "concept": q.text, "p": round(p, 5)}) + "\n"
         for q, p in zip(questions, predicted, strict=True)
     ]
     return "".join(lines)

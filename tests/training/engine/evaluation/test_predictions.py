@@ -1,4 +1,4 @@
-"""Opinions of a clip model: calibrated, about tiles, once a tile."""
+"""Predictions of a clip model: calibrated, about tiles, each embedded once."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from training.engine.data.rows import Row, Snapshot
 from training.engine.encoders.clip import Clip
 from training.engine.evaluation import calibration, predictions
 from training.engine.evaluation.calibration import Calibration, bare, informed, platt
-from training.engine.evaluation.predictions import Question
+from training.engine.evaluation.questions import Question, read_questions, read_subjects
 
 
 def colour_embedding(pixels: np.ndarray[Any, Any]) -> torch.Tensor:
@@ -33,8 +33,8 @@ def word_embedding(texts: list[str]) -> torch.Tensor:
 
 
 def probabilities(clip: Clip, calibration: Calibration, asked: list[Question]) -> list[float]:
-    places, rows = predictions.embed_tiles(clip, [(q.image, q.box) for q in asked])
-    return predictions.probabilities(clip, calibration, asked, places, rows)
+    embeddings = predictions.embed_tiles(clip, [question.tile for question in asked])
+    return predictions.probabilities(clip, calibration, asked, embeddings)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def calibrated(eye: Clip, snapshot: Snapshot, tmp_path: Path) -> Calibration:
 
 def ask(snapshot: Snapshot, text: str, kind: str) -> list[Question]:
     rows = snapshot.test
-    return [Question(i, row.path, None, text, kind) for i, row in enumerate(rows)]
+    return [Question(i, (row.path, None), text, kind) for i, row in enumerate(rows)]
 
 
 @pytest.mark.parametrize("text", ["red", "a red"])
@@ -94,7 +94,7 @@ def test_a_tile_is_embedded_once_and_its_picture_decoded_once(
     path = snapshot.test[0].path
     boxes = [(0, 0, 16, 16), (16, 0, 16, 16)]
     asked = [
-        Question(n, path, box, text, "concept")
+        Question(n, (path, box), text, "concept")
         for n, (box, text) in enumerate((b, t) for t in ("red", "blue", "x") for b in boxes)
     ]
     assert len(probabilities(watched, calibrated, asked)) == 6
@@ -134,7 +134,7 @@ def test_the_command_answers_every_question(contrasted: Path, tmp_path: Path) ->
     questions = tmp_path / "q.jsonl"
     questions.write_text("".join(json.dumps(q) + "\n" for q in asked))
     out = tmp_path / "o.jsonl"
-    assert main(["opinions", str(contrasted / "model"), str(questions), str(out)]) == 0
+    assert main(["predict", str(contrasted / "model"), str(questions), str(out)]) == 0
     answers = [json.loads(line) for line in out.read_text().splitlines()]
     assert [a["id"] for a in answers] == [7, 9]
     assert all(0 < a["p"] < 1 for a in answers)
@@ -155,7 +155,7 @@ def test_the_command_embeds_tiles_and_concepts(contrasted: Path, tmp_path: Path)
     (tmp_path / "q.jsonl").write_text(json.dumps({**asked, "text": "red", "kind": "concept"}))
     arguments = [str(contrasted / "model"), str(tmp_path / "q.jsonl"), str(tmp_path / "o.jsonl")]
     more = ["--subjects", str(subjects), "--features", str(seen)]
-    assert main(["opinions", *arguments, *more]) == 0
+    assert main(["predict", *arguments, *more]) == 0
     parts = load_file(seen)
     assert parts["tiles"].tolist() == [5, 12] and parts["learned"].tolist() == [3, 4]
     assert parts["concepts"].tolist() == [2]
@@ -172,11 +172,22 @@ def test_a_subject_that_is_none_is_refused(
     (tmp_path / "s.jsonl").write_text(line)
     arguments = [str(contrasted / "model"), str(tmp_path / "q.jsonl"), str(tmp_path / "o.jsonl")]
     more = ["--subjects", str(tmp_path / "s.jsonl"), "--features", str(tmp_path / "f")]
-    assert main(["opinions", *arguments, *more]) == 1
+    assert main(["predict", *arguments, *more]) == 1
     assert "is not a tile or a concept" in capsys.readouterr().err
-    assert main(["opinions", *arguments, *more[:2]]) == 1
+    assert main(["predict", *arguments, *more[:2]]) == 1
     assert "Name both" in capsys.readouterr().err
     assert not (tmp_path / "f").exists() and not (tmp_path / "o.jsonl").exists()
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85"])
+def test_a_text_may_hold_what_ends_lines_elsewhere(tmp_path: Path, end: str) -> None:
+    text, path = f"a{end}b", tmp_path / "lines.jsonl"
+    question = {"id": 1, "image": "x.png", "box": None, "text": text, "kind": "caption"}
+    lines = [json.dumps(value, ensure_ascii=False) + "\n" for value in (question, question)]
+    path.write_text("".join(lines), encoding="utf-8")
+    assert [question.text for question in read_questions(path)] == [text, text]
+    path.write_text(json.dumps({"concept": 3, "text": text}, ensure_ascii=False), "utf-8")
+    assert read_subjects(path).concepts == {3: text}
 
 
 @pytest.mark.parametrize(
@@ -196,7 +207,7 @@ def test_a_wrong_question_is_refused_and_nothing_written(
 ) -> None:
     questions, out = tmp_path / "q.jsonl", tmp_path / "o.jsonl"
     questions.write_text(line + "\n")
-    assert main(["opinions", str(contrasted / "model"), str(questions), str(out)]) == 1
+    assert main(["predict", str(contrasted / "model"), str(questions), str(out)]) == 1
     assert capsys.readouterr().err.startswith("error: ")
     assert not out.exists()
 
@@ -213,10 +224,10 @@ def test_evaluate_writes_the_predictions_of_a_snapshot(
     assert len(predictions) == 100 * 4
 
 
-def test_a_diffusion_model_has_no_opinions(
+def test_a_diffusion_model_predicts_nothing(
     drawn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "q.jsonl").write_text("")
     arguments = [str(drawn / "model"), str(tmp_path / "q.jsonl"), str(tmp_path / "o.jsonl")]
-    assert main(["opinions", *arguments]) == 1
+    assert main(["predict", *arguments]) == 1
     assert "not the model folder of a clip run" in capsys.readouterr().err
