@@ -1,4 +1,4 @@
-"""``python -m training``: what a run needs, from a command line; no Django, no database."""
+"""``python -m training``: the engine's command line, without Django or a database."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
@@ -19,8 +19,8 @@ STOPPED = 143
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one subcommand; the exit status."""
-    signal.signal(signal.SIGTERM, _stopped)
+    """Run one subcommand and return the exit status."""
+    signal.signal(signal.SIGTERM, _exit_on_sigterm)
     # Read when torch is imported. Threads that spin while they wait make a run ten times slower
     # on a machine where others are at work too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _stopped(number: int, frame: FrameType | None) -> None:
+def _exit_on_sigterm(number: int, frame: FrameType | None) -> None:
     raise SystemExit(STOPPED)
 
 
@@ -51,9 +51,10 @@ def _run(options: argparse.Namespace) -> None:
 
             fit(options.run)
         case "sample":
-            from training.engine.generation.sample import sample
+            from training.engine.generation.sample import write_samples
 
-            number = sample(options.model, _wish(options), options.out, count=options.count or 1)
+            request, count = _request(options), options.count or 1
+            number = write_samples(options.model, request, options.out, count=count)
             print(f"{number} pictures in {options.out}")
         case "serve":
             from training.engine.generation.server import main as serve
@@ -102,31 +103,51 @@ def _run(options: argparse.Namespace) -> None:
             print(f"{number} predictions in {options.out}")
 
 
-def _wish(options: argparse.Namespace) -> "GenerationRequest":
-    """What `sample` is asked for; raises ``TrainingError`` where it contradicts itself."""
+def _request(options: argparse.Namespace) -> "GenerationRequest":
+    """Return what ``sample`` is asked for; raise ``TrainingError`` where it contradicts itself."""
     from training.engine.files import TrainingError
-    from training.engine.generation.sample import STRIP, GenerationRequest, ends, read_prompts
+    from training.engine.generation.sample import GenerationRequest, read_prompts
 
-    prompts, seed = read_prompts(options.prompts), options.seed
-    shared = {"guidance": options.guidance, "steps": options.steps, "options": options.option}
-    if options.between:
-        if options.complete:
-            raise TrainingError("Either draw a strip, or complete a picture.")
-        if options.count == 1:
-            raise TrainingError("A strip has at least two pictures: give --count 2 or more.")
-        last = seed if options.second_seed is None else options.second_seed
-        both, seeds = ends(prompts, (seed, last))
-        return GenerationRequest(prompts=both, seeds=seeds, strip=options.count or STRIP, **shared)
+    prompts = read_prompts(options.prompts)
+    if options.interpolate:
+        return _interpolation(options, prompts)
     if options.second_seed is not None:
-        raise TrainingError("A second seed is for a strip: add --between.")
+        raise TrainingError("A second seed is for a strip: add --interpolate.")
     count = options.count or 1
-    asked = tuple(prompt for prompt in prompts for _ in range(count))
-    seeds = tuple(seed + i % count for i in range(len(asked)))
-    return GenerationRequest(prompts=asked, seeds=seeds, given=options.complete, **shared)
+    repeated = tuple(prompt for prompt in prompts for _ in range(count))
+    return GenerationRequest(
+        prompts=repeated,
+        seeds=tuple(options.seed + i % count for i in range(len(repeated))),
+        guidance=options.guidance,
+        steps=options.steps,
+        options=options.option,
+        image=options.inpaint,
+    )
+
+
+def _interpolation(options: argparse.Namespace, prompts: list[str]) -> "GenerationRequest":
+    """Return a request for frames from the first prompt and seed to the second."""
+    from training.engine.files import TrainingError
+    from training.engine.generation.sample import FRAMES, GenerationRequest, interpolation_ends
+
+    if options.inpaint:
+        raise TrainingError("Either draw a strip, or complete a picture.")
+    if options.count == 1:
+        raise TrainingError("A strip has at least two pictures: give --count 2 or more.")
+    second_seed = options.seed if options.second_seed is None else options.second_seed
+    ends, seeds = interpolation_ends(prompts, (options.seed, second_seed))
+    return GenerationRequest(
+        prompts=ends,
+        seeds=seeds,
+        guidance=options.guidance,
+        steps=options.steps,
+        options=options.option,
+        frames=options.count or FRAMES,
+    )
 
 
 def _cache(options: argparse.Namespace) -> AbstractContextManager[Path]:
-    """Where embeddings are kept; a folder for this once where none is named."""
+    """Open the folder of cached embeddings, or a temporary one where none is named."""
     if options.cache:
         return nullcontext(options.cache)
     return _temporary()
@@ -139,14 +160,14 @@ def _temporary() -> Iterator[Path]:
 
 
 def _judge(options: argparse.Namespace) -> dict[str, str | None] | None:
-    """The open_clip model that judges what it did not condition."""
+    """Return the spec of the open_clip model that judges what it did not condition, or None."""
     if not options.clip_model:
         return None
     return {"model": options.clip_model, "pretrained": options.clip_pretrained}
 
 
-def _judging(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cache", type=Path, help="where embeddings are kept")
+def _add_judge_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cache", type=Path, help="folder of cached embeddings")
     parser.add_argument("--clip-model", help="an open_clip model that judges")
     parser.add_argument("--clip-pretrained", help="its weights: a tag or a file")
 
@@ -160,21 +181,23 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("model", type=Path)
     sample.add_argument("--prompts", type=Path, required=True, help="a prompt a line")
     sample.add_argument("--out", type=Path, required=True)
-    sample.add_argument("--count", type=_from(1), help="pictures a prompt (1), or of a strip (8)")
-    sample.add_argument("--seed", type=_from(0), default=0)
+    sample.add_argument("--count", type=_integer(1), help="pictures a prompt (1) or of a strip (8)")
+    sample.add_argument("--seed", type=_integer(0), default=0)
     sample.add_argument("--guidance", type=_guidance, help="default: the model's own")
-    sample.add_argument("--steps", type=_from(1), help="default: the model's own")
+    sample.add_argument("--steps", type=_integer(1), help="default: the model's own")
     sample.add_argument(
         "--option", action=_Options, default={}, help="name=value of the model's sampling, again"
     )
     sample.add_argument(
-        "--between", action="store_true", help="a strip from the first prompt to the second"
+        "--interpolate", action="store_true", help="a strip from the first prompt to the second"
     )
-    sample.add_argument("--second-seed", type=_from(0), help="a strip's last; default: the first")
     sample.add_argument(
-        "--complete", type=Path, metavar="PICTURE", help="draw its lower half (autoregressive)"
+        "--second-seed", type=_integer(0), help="a strip's last; default: the first"
     )
-    commands.add_parser("serve", help="draw what lines of JSON ask for, until they end")
+    sample.add_argument(
+        "--inpaint", type=Path, metavar="PICTURE", help="draw its lower half (autoregressive)"
+    )
+    commands.add_parser("serve", help="execute generation requests that come in as lines of JSON")
     score = commands.add_parser("score", help="how real pictures look to a gan's discriminator")
     score.add_argument("model", type=Path)
     score.add_argument("pictures", type=Path, help="a folder")
@@ -182,14 +205,14 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser("evaluate", help="measure a model; a clip model also predicts")
     evaluate.add_argument("model", type=Path)
     evaluate.add_argument("snapshot", type=Path)
-    _judging(evaluate)
+    _add_judge_options(evaluate)
     compare = commands.add_parser("compare", help="whether a model may replace the current one")
     compare.add_argument("new", type=Path)
     compare.add_argument("current", type=Path, help="- where there is none")
     compare.add_argument("snapshot", type=Path)
     compare.add_argument("--out", type=Path, required=True, help="the verdict, as JSON")
     compare.add_argument("--answers", type=Path, help="what people said of both models' pictures")
-    _judging(compare)
+    _add_judge_options(compare)
     report = commands.add_parser("report", help="a run as one HTML page")
     report.add_argument("run", type=Path)
     predict = commands.add_parser("predict", help="a clip model's probability for each question")
@@ -201,21 +224,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-class _from:  # noqa: N801
-    """A whole number from ``least`` to what a seed may be."""
+def _integer(minimum: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers from ``minimum`` to 2³¹ − 1."""
 
-    def __init__(self, least: int) -> None:
-        self.least = least
-
-    def __call__(self, text: str) -> int:
+    def parse(text: str) -> int:
         number = int(text)
-        if not self.least <= number < 2**31:
-            raise argparse.ArgumentTypeError(f"must be from {self.least} to {2**31 - 1}")
+        if not minimum <= number < 2**31:
+            raise argparse.ArgumentTypeError(f"must be from {minimum} to {2**31 - 1}")
         return number
+
+    return parse
 
 
 class _Options(argparse.Action):
-    """``--option name=value``, repeated; a value is JSON, else a text."""
+    """Collect repeated ``--option name=value``; a value is JSON, else a text."""
 
     def __call__(
         self,

@@ -90,12 +90,12 @@ def _message(generation: Generation, out: Path) -> dict[str, Any]:
     if generation.is_interpolation:
         message["prompts"] = [generation.prompt, generation.second_prompt]
         message["seeds"] = [generation.seed, generation.second_seed]
-        message["strip"] = count
+        message["frames"] = count
     if generation.source_image:
         local = out / "source-image"
         with generation.source_image.open("rb") as file:
             local.write_bytes(file.read())
-        message["given"] = str(local)
+        message["image"] = str(local)
     return message
 
 

@@ -94,7 +94,7 @@ class SamplerProcess:
             if reply.get("id") == request_id:
                 if reply.keys() & {"error", "pictures", "cancelled"}:
                     return reply
-                progress = float(reply.get("share", progress))
+                progress = float(reply.get("progress", progress))
             now = time.monotonic()
             if now > deadline:
                 raise processes.ChildError("It took too long and was stopped: ask for less.")

@@ -149,7 +149,7 @@ class Flow:
         loss: Tensor = (each * self.told.weight[rows]).mean()
         return loss
 
-    def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
+    def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
         return None
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None: ...

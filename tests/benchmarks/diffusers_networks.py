@@ -41,10 +41,10 @@ class UNet(nn.Module):
         )
 
     def forward(
-        self, x: Tensor, t: Tensor, told: Condition, mirrored: Tensor | None = None
+        self, x: Tensor, t: Tensor, condition: Condition, mirrored: Tensor | None = None
     ) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
-        out: Tensor = self.net(x, t * STEPS, _text(told)[:, None]).sample
+        out: Tensor = self.net(x, t * STEPS, _text(condition)[:, None]).sample
         return out
 
 
@@ -82,22 +82,22 @@ class Transformer(nn.Module):
             block.norm1.emb.class_embedder = Label(text, width)
 
     def forward(
-        self, x: Tensor, t: Tensor, told: Condition, mirrored: Tensor | None = None
+        self, x: Tensor, t: Tensor, condition: Condition, mirrored: Tensor | None = None
     ) -> Tensor:
-        out: Tensor = self.net(x, timestep=t * STEPS, class_labels=_text(told)).sample
+        out: Tensor = self.net(x, timestep=t * STEPS, class_labels=_text(condition)).sample
         return out
 
 
-def _text(told: Condition) -> Tensor:
-    return told.text * told.belief[:, None] * told.text.shape[1] ** 0.5
+def _text(condition: Condition) -> Tensor:
+    return condition.text * condition.belief[:, None] * condition.text.shape[1] ** 0.5
 
 
 @torch.no_grad()
-def pipeline(network: nn.Module, noise: Tensor, told: Condition, steps: int) -> Tensor:
+def pipeline(network: nn.Module, noise: Tensor, condition: Condition, steps: int) -> Tensor:
     """Pictures by diffusers' Heun scheduler with guidance, as its pipelines do it."""
     scheduler = diffusers().FlowMatchHeunDiscreteScheduler()
     scheduler.set_timesteps(steps, device=noise.device)
-    pairs = zip(told, told.unconditional(), strict=True)
+    pairs = zip(condition, condition.unconditional(), strict=True)
     twice = Condition(*(torch.cat(pair) for pair in pairs))
     x = noise
     for sigma in scheduler.timesteps:

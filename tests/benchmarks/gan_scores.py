@@ -29,7 +29,7 @@ def shares(model: Model, rows: list[Row]) -> dict[str, tuple[float, float]]:
     prompts, blank = [text_of(row) for row in rows], [""] * len(rows)
     flat = pictures.reshape(len(rows), -1)
     noise = np.random.default_rng(0).permuted(flat, axis=0).reshape(pictures.shape)
-    drawn = model.draw(prompts, range(len(rows)))
+    drawn = model.sample(prompts, range(len(rows)))
     own = model.score(pictures, prompts)
     fits = torch.stack([model.score(pictures, [prompt] * len(rows)) for prompt in prompts])
     found = fits.argsort(1, descending=True).argsort(1).diagonal()  # places from 0

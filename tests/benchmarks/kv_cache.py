@@ -1,9 +1,9 @@
-"""How fast a transformer draws with and without remembered keys and values (KV cache).
+"""How fast a transformer samples with and without its KV cache.
 
     python tests/benchmarks/kv_cache.py [--threads 2]
 
-Untrained networks of the presets' shapes: what is drawn means nothing, how long it takes does.
-Both ways draw the same tokens. Prints a Markdown table.
+Untrained networks of the presets' shapes: what they sample means nothing, how long it takes does.
+Both ways sample the same tokens. Prints a Markdown table.
 """
 
 import argparse
@@ -16,15 +16,15 @@ from torch import Tensor
 
 from training.engine.device import device
 from training.engine.encoders.conditions import Condition
+from training.engine.encoders.text import WIDTH
 from training.engine.recipes import configure
 from training.engine.recipes.autoregressive import (
     AutoregressiveConfig,
     build_network,
     fresh_noise,
 )
-from training.engine.sampling.next_token import draw_tokens
+from training.engine.sampling.next_token import sample_tokens
 
-TEXT = 384  # the sentence encoder's width
 CASES: tuple[tuple[str, dict[str, str], int], ...] = (  # preset, options, pictures at a time
     ("cpu", {}, 1),
     ("cpu", {}, 4),
@@ -33,9 +33,9 @@ CASES: tuple[tuple[str, dict[str, str], int], ...] = (  # preset, options, pictu
 )
 
 
-def seconds(draw: Callable[[], Tensor]) -> tuple[float, Tensor]:
+def seconds(sample: Callable[[], Tensor]) -> tuple[float, Tensor]:
     start = time.perf_counter()
-    tokens = draw().cpu()
+    tokens = sample().cpu()
     return time.perf_counter() - start, tokens
 
 
@@ -43,21 +43,21 @@ def seconds(draw: Callable[[], Tensor]) -> tuple[float, Tensor]:
 def measure(config: AutoregressiveConfig, batch: int) -> tuple[float, float, float]:
     """Seconds with the cache and without, and the share of tokens that are the same."""
     torch.manual_seed(0)
-    network = build_network(config, config.codes, TEXT, 0).to(device()).eval()
+    network = build_network(config, config.codes, WIDTH, 0).to(device()).eval()
     condition = Condition(
-        torch.nn.functional.normalize(torch.randn(batch, TEXT), dim=1).to(device()),
+        torch.nn.functional.normalize(torch.randn(batch, WIDTH), dim=1).to(device()),
         torch.ones(batch, device=device()),
         torch.zeros(batch, 0, device=device()),
     )
     noise = torch.special.ndtr(fresh_noise(range(batch), config))
 
-    def draw() -> Tensor:
-        return draw_tokens(network, condition, noise, config)
+    def sample() -> Tensor:
+        return sample_tokens(network, condition, noise, config)
 
-    draw()
-    with_cache, first = min((seconds(draw) for _ in range(3)), key=lambda found: found[0])
-    network.memory = lambda batch: None  # type: ignore[method-assign, assignment, return-value]
-    without, second = seconds(draw)
+    sample()
+    with_cache, first = min((seconds(sample) for _ in range(3)), key=lambda timed: timed[0])
+    network.new_cache = lambda batch: None  # type: ignore[method-assign, assignment, return-value]
+    without, second = seconds(sample)
     return with_cache, without, float((first == second).float().mean())
 
 
@@ -71,7 +71,7 @@ def main() -> None:
         config = configure("autoregressive", preset, options)
         assert isinstance(config, AutoregressiveConfig)
         config = replace(config, guidance=2.0)
-        length = (config.size // config.grain) ** 2 * config.depths
+        length = (config.size // config.grain) ** 2 * config.tokens_per_patch
         cached, plain, same = measure(config, batch)
         print(
             f"| {preset} | {length} {config.tokens} | {batch} | {cached:.2f} | {plain:.2f} "

@@ -34,10 +34,12 @@ from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.device import device
 from training.engine.encoders.conditions import asked
+from training.engine.encoders.text import WIDTH
 from training.engine.evaluation import intervals, judges, metrics, prompt_sets
 from training.engine.evaluation.judges import FeatureModel
 from training.engine.evaluation.prompt_sets import PromptSet
 from training.engine.loop.loop import Loop
+from training.engine.networks.dit import HEAD_WIDTH
 from training.engine.recipes import configure
 from training.engine.recipes.base import Phase, Source
 from training.engine.recipes.diffusion import DiffusionConfig, DiffusionTraining, build_network
@@ -45,7 +47,7 @@ from training.engine.sampling.samplers import noise
 
 BATCH, STEPS = 64, 20  # of sampling
 GPU = ("gpu-s", "gpu-m", "gpu-l")
-ONCE = {"told", "rest", "mix", "modulation"}  # parts of a network that see no patches
+ONCE = {"condition_embedder", "time_proj", "cond_proj", "modulation"}  # run once a picture
 SEEDS = 3  # pictures a prompt that are judged
 
 
@@ -77,7 +79,15 @@ def contestants(source: Source) -> list[Contestant]:
     config = preset("cpu")
     own = DiffusionTraining(config, source)
     pixels = replace(
-        config, network="dit", size=SIZE, patch=2, width=64, depth=1, hues=0.0, batch=32, warmup=20
+        config,
+        network="dit",
+        size=SIZE,
+        patch=2,
+        width=64,
+        depth=1,
+        hue_prob=0.0,
+        batch=32,
+        warmup=20,
     )
     text = own.encoder.width
     torch.manual_seed(0)
@@ -131,7 +141,7 @@ def learned(
         loop.advance()
     rate = loop.step * training.config.batch / loop.elapsed
     read = seconds_of(lambda: training.draw_batch(training.config.batch), 20)
-    model = training.model(loop.ema.network).adjusted({"sampler": "euler"})
+    model = training.model(loop.ema.network).with_options({"sampler": "euler"})
     right = intervals.mean(prompt_set.r_precision(judge.pictures(prompt_set.draw(model)), judge))
     return (
         f"| {contestant.name} | {contestant.parameters / 1e6:.1f}M | {training.config.batch} | "
@@ -154,13 +164,13 @@ def sampling(source: Source) -> None:
 
 def draw(name: str, training: DiffusionTraining) -> None:
     """By the recipe's sampler and, on pixels, by diffusers' scheduler."""
-    steps = STEPS if training.engine.config.network == "mlp" else 2
-    model = training.model(training.network).adjusted({"sampler": "heun"})
+    steps = STEPS if training.config.network == "mlp" else 2
+    model = training.model(training.network).with_options({"sampler": "heun"})
     prompts = ["a cat"] * BATCH
-    model.draw(prompts, range(BATCH), steps=1)
-    taken = seconds_of(lambda: model.draw(prompts, range(BATCH), steps=steps), 1)
+    model.sample(prompts, range(BATCH), steps=1)
+    taken = seconds_of(lambda: model.sample(prompts, range(BATCH), steps=steps), 1)
     print(_row(name, "own", taken, steps, BATCH), flush=True)
-    if training.engine.config.network == "dit":
+    if training.config.network == "dit":
         taken = seconds_by_diffusers(training, training.network, BATCH, steps)
         print(_row(name, "diffusers", taken, steps, BATCH), flush=True)
 
@@ -223,10 +233,10 @@ def draw_preset(name: str, source: Source, batch: int, steps: int) -> None:
     config = preset(name)
     training = DiffusionTraining(config, source)
     model, prompts = training.model(training.network), ["a cat"] * batch
-    model.draw(prompts, range(batch), steps=1)
-    taken = seconds_of(lambda: model.draw(prompts, range(batch), steps=steps), 1)
+    model.sample(prompts, range(batch), steps=1)
+    taken = seconds_of(lambda: model.sample(prompts, range(batch), steps=steps), 1)
     print(_row(name, "own", taken, steps, batch), flush=True)
-    text, heads = training.encoder.width, config.width // 64
+    text, heads = training.encoder.width, config.width // HEAD_WIDTH
     like = Transformer(text, config.width, config.depth, heads, config.patch, config.size)
     taken = seconds_by_diffusers(training, like.to(device()).eval(), batch, steps)
     print(_row(f"diffusers' DiT like {name}", "diffusers", taken, steps, batch), flush=True)
@@ -245,7 +255,7 @@ def flops(config: DiffusionConfig) -> float:
     """Of training on one picture: a look and, twice as long, its gradient."""
     tokens = (config.size // config.patch) ** 2
     with torch.device("meta"):
-        network = build_network(config, 0, 384, 0)
+        network = build_network(config, 0, WIDTH, 0)
     per_token = sum(
         module.weight.numel()
         for name, module in network.named_modules()

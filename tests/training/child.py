@@ -100,15 +100,15 @@ def serve() -> int:
                 continue
             case "deaf":
                 time.sleep(60)
-        reply(wish, share=0.5)
+        reply(wish, progress=0.5)
         reply(
-            wish, pictures=[draw(wish, n) for n in range(wish.get("strip") or len(wish["seeds"]))]
+            wish, pictures=[draw(wish, n) for n in range(wish.get("frames") or len(wish["seeds"]))]
         )
     return 0
 
 
 def wait_for_cancel(wish: dict[str, Any]) -> None:
-    reply(wish, share=0.25)
+    reply(wish, progress=0.25)
     assert json.loads(sys.stdin.readline()) == {"cancel": wish["id"]}
     reply(wish, cancelled=True)
 

@@ -69,7 +69,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "grid_steps": 30,
             },
         ),
-        "cpu": Preset("minutes, on two processor cores", {"steps": 2800, "hues": 0.2}),
+        "cpu": Preset("minutes, on two processor cores", {"steps": 2800, "hue_prob": 0.2}),
         "gpu-s": Preset(
             "ten minutes, on a GPU: 32 pixels",
             {**PIXELS, "steps": 14_000, "size": 32, "patch": 2, "width": 384},
@@ -197,7 +197,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "warmup": 2,
                 "size": 64,
                 "rank": 4,
-                "ways": 4,
+                "caption_variants": 4,
                 "sampling_steps": 4,
                 "samples": 1,
                 "judge_steps": 0,

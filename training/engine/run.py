@@ -220,7 +220,7 @@ def _due(loop: Loop, every: int) -> bool:
 
 
 def _draw(folder: Path, loop: Loop, prompts: tuple[str, ...]) -> None:
-    picture = loop.training.grid(loop.ema.network, prompts)
+    picture = loop.training.sample_grid(loop.ema.network, prompts)
     if picture is not None:
         write_bytes(folder / "samples" / f"{loop.step:06}.png", picture)
 

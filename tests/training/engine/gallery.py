@@ -15,7 +15,7 @@ from training.engine.data.pictures import Pixels, png
 from training.engine.data.rows import Snapshot
 from training.engine.files import TrainingError, write_json
 from training.engine.latents.neighbours import Neighbours
-from training.engine.recipes.base import OnProgress
+from training.engine.sampling.progress import OnProgress
 
 COLOURS = ("red", "yellow", "green", "blue", "purple", "brown")
 SHAPES = ("square", "disc", "cross")
@@ -69,7 +69,7 @@ class Painter:
     size: int = SIDE
     guidance: float = 1.0
 
-    def draw(
+    def sample(
         self,
         prompts: Sequence[str],
         seeds: Sequence[int],
@@ -77,7 +77,7 @@ class Painter:
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Pixels:
         return np.stack([self._one(p, s) for p, s in zip(prompts, seeds, strict=True)])
 
@@ -92,10 +92,10 @@ class Painter:
         shape = next((s for s in SHAPES if s in words), SHAPES[random.integers(len(SHAPES))])
         return paint(colour, shape, int(random.integers(2**31)))
 
-    def between(self, *arguments: Any, **options: Any) -> Pixels:
+    def interpolate(self, *arguments: Any, **options: Any) -> Pixels:
         raise NotImplementedError
 
-    def adjusted(self, options: dict[str, Any]) -> Self:
+    def with_options(self, options: dict[str, Any]) -> Self:
         raise TrainingError("There is nothing to adjust.")
 
 

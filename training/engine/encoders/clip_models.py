@@ -32,7 +32,7 @@ from training.engine.encoders.text import (
     sentence_folder,
     word_encoder,
 )
-from training.engine.encoders.towers import Adapter, Towers, Whole
+from training.engine.encoders.towers import Adapter, OpenClipTowers, Towers
 from training.engine.files import TrainingError, read_json
 
 CONTEXT = 24  # tokens of the small CLIP's own text tower
@@ -143,7 +143,7 @@ class TunedClip:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.towers = load_towers(spec["model"], spec["pretrained"])
-        self.network = Whole(self.towers.model)
+        self.network = OpenClipTowers(self.towers.model)
         visual = self.towers.model.visual
         self.mean, self.std = (
             torch.tensor(values).view(1, 3, 1, 1)

@@ -8,7 +8,10 @@ from torch.nn.functional import normalize
 
 
 class Towers(nn.Module):
-    """Unit embeddings (B, E) of pictures and of texts. A frozen tower is left out: identity."""
+    """Embed pictures and texts as unit rows (B, E); also return the logit scale.
+
+    A frozen tower is left out: its inputs are embeddings already, and it is the identity.
+    """
 
     def __init__(self, image: nn.Module, text: nn.Module, scale: float = 1 / 0.07) -> None:
         super().__init__()
@@ -22,20 +25,20 @@ class Towers(nn.Module):
 
 
 class Adapter(nn.Module):
-    """A linear correction of frozen embeddings (n, E), none at first (after arXiv 2110.04544)."""
+    """Correct frozen embeddings (n, E) linearly, at first by nothing (after arXiv 2110.04544)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.change = nn.Linear(width, width)
-        nn.init.zeros_(self.change.weight)
-        nn.init.zeros_(self.change.bias)
+        self.proj = nn.Linear(width, width)
+        nn.init.zeros_(self.proj.weight)
+        nn.init.zeros_(self.proj.bias)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        return embeddings + self.change(embeddings)  # type: ignore[no-any-return]
+        return embeddings + self.proj(embeddings)  # type: ignore[no-any-return]
 
 
-class Whole(nn.Module):
-    """A model of open_clip's as it is: pictures and tokens to unit embeddings and their scale."""
+class OpenClipTowers(nn.Module):
+    """Wrap a whole open_clip model: pictures and tokens to unit rows (B, E) and their scale."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

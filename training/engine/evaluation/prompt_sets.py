@@ -42,7 +42,7 @@ class PromptSet:
         parts = [np.zeros((0, generator.size, generator.size, 3), np.uint8)]
         for start in range(0, len(pairs), BATCH):
             prompts, seeds = zip(*pairs[start : start + BATCH], strict=True)
-            parts.append(generator.draw(prompts, seeds))
+            parts.append(generator.sample(prompts, seeds))
         return np.concatenate(parts)
 
     @property

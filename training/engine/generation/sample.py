@@ -1,4 +1,4 @@
-"""Pictures from a finished model, each with the training pictures that it is nearest to."""
+"""Sample pictures from a finished model and name the training pictures nearest to each."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,89 +12,98 @@ from training.engine.data.pictures import Pixels, load, png, tiled
 from training.engine.files import TrainingError, write_bytes
 from training.engine.latents.neighbours import Neighbours
 from training.engine.recipes import load_generator
-from training.engine.recipes.base import ImageGenerator, OnProgress
+from training.engine.recipes.base import ImageGenerator
+from training.engine.sampling.progress import OnProgress
 
 NEAREST = 3  # training pictures named with each sample
-PART = 64  # pictures drawn together
-STRIP = 8  # pictures, where nobody says how many
+BATCH = 64  # pictures sampled together
+FRAMES = 8  # of an interpolation, where nobody says how many
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationRequest:
-    """What to draw: a picture for each prompt and its seed, unless it says otherwise.
+    """What to sample: one picture per prompt and seed, unless one of the last two fields is set.
 
-    ``strip`` > 0 wants so many pictures from the first of two prompts and seeds to the second.
-    ``given`` is a picture: its lower half is drawn anew for each prompt and seed.
+    ``frames`` > 0 asks for that many pictures that interpolate from the first to the second of
+    two prompts and seeds. ``image`` is a picture whose lower half is inpainted, once per prompt
+    and seed.
     """
 
     prompts: tuple[str, ...]
     seeds: tuple[int, ...]
-    guidance: float | None = None  # the model's own
-    steps: int | None = None
+    guidance: float | None = None  # None: the model's own
+    steps: int | None = None  # None: the model's own
     options: dict[str, Any] = field(default_factory=dict)
-    strip: int = 0
-    given: Path | None = None
+    frames: int = 0
+    image: Path | None = None
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """A model that draws, and the training pictures that it may have copied."""
+    """A model that generates images, and the training pictures that it may have copied."""
 
     generator: ImageGenerator
     neighbours: Neighbours
 
     @classmethod
     def load(cls, folder: Path) -> "Sampler":
+        """Load a model folder; raise ``TrainingError`` where it holds no such model."""
         return cls(load_generator(folder), Neighbours.load(folder))
 
-    def draw(self, wish: GenerationRequest, tell: OnProgress | None = None) -> Pixels:
-        """uint8 (n, s, s, 3); raises ``TrainingError`` where the model cannot do it."""
-        generator = self.generator.adjusted(wish.options) if wish.options else self.generator
-        if wish.strip:
-            return _strip(generator, wish, tell)
-        given = None if wish.given is None else _given(generator, wish.given)
-        parts, total = [], len(wish.prompts)
-        for start in range(0, total, PART):
-            asked = slice(start, start + PART)
-            heard = _part(tell, start / total, min(PART, total - start) / total)
-            parts.append(_draw(generator, wish, asked, given, heard))
-        return np.concatenate(parts)
+    def sample(self, request: GenerationRequest, on_progress: OnProgress | None = None) -> Pixels:
+        """Return uint8 (n, s, s, 3); raise ``TrainingError`` where the model cannot do it."""
+        generator = self.generator
+        if request.options:
+            generator = generator.with_options(request.options)
+        if request.frames:
+            return _interpolate(generator, request, on_progress)
+        image = None if request.image is None else _load_image(generator, request.image)
+        batches, total = [], len(request.prompts)
+        for start in range(0, total, BATCH):
+            batch = slice(start, start + BATCH)
+            scaled = _scaled(on_progress, start / total, min(BATCH, total - start) / total)
+            batches.append(_sample_batch(generator, request, batch, image, scaled))
+        return np.concatenate(batches)
 
-    def records(self, wish: GenerationRequest, pictures: Pixels) -> list[dict[str, Any]]:
-        """What is known of each picture: prompt, seed, guidance, nearest training pictures."""
+    def records(self, request: GenerationRequest, pictures: Pixels) -> list[dict[str, Any]]:
+        """Return prompt, seed, guidance and nearest training pictures of each sample."""
         distances, indices = self.neighbours.nearest(pictures, NEAREST)
-        guidance = self.generator.guidance if wish.guidance is None else wish.guidance
-        found = []
-        for i, (prompt, seed) in enumerate(_asked(wish)):
-            near = zip(indices[i].tolist(), distances[i].tolist(), strict=True)
+        guidance = self.generator.guidance if request.guidance is None else request.guidance
+        records = []
+        for i, (prompt, seed) in enumerate(_prompts_and_seeds(request)):
+            pairs = zip(indices[i].tolist(), distances[i].tolist(), strict=True)
             nearest = [
-                {"file_name": self.neighbours.names[n], "distance": round(d, 4)} for n, d in near
+                {"file_name": self.neighbours.names[n], "distance": round(d, 4)} for n, d in pairs
             ]
-            found.append({"prompt": prompt, "seed": seed, "guidance": guidance, "nearest": nearest})
-        return found
+            record = {"prompt": prompt, "seed": seed, "guidance": guidance, "nearest": nearest}
+            records.append(record)
+        return records
 
 
-def sample(folder: Path, wish: GenerationRequest, out: Path, *, count: int = 1) -> int:
-    """Carry out a wish in which each prompt stands ``count`` times; the number of pictures.
+def write_samples(folder: Path, request: GenerationRequest, out: Path, *, count: int = 1) -> int:
+    """Execute a request that repeats each prompt ``count`` times; return how many files it wrote.
 
-    Writes ``0000-00.png`` (prompt, picture), ``samples.jsonl``, and a strip also as one picture.
+    Writes ``0000-00.png`` (prompt, picture) and ``samples.jsonl``, and for an interpolation also
+    ``strip.png``, all of its frames side by side.
     """
-    artist = Sampler.load(folder)
-    pictures = artist.draw(wish)
+    sampler = Sampler.load(folder)
+    pictures = sampler.sample(request)
     lines = []
-    for i, record in enumerate(artist.records(wish, pictures)):
-        prompt, number = (0, i) if wish.strip else divmod(i, count)
+    for i, record in enumerate(sampler.records(request, pictures)):
+        prompt, number = (0, i) if request.frames else divmod(i, count)
         name = f"{prompt:04}-{number:02}.png"
         write_bytes(out / name, png(pictures[i]))
         lines.append(json.dumps({"file": name, **record}) + "\n")
-    if wish.strip:
+    if request.frames:
         write_bytes(out / "strip.png", png(tiled(pictures, len(pictures))))
     write_bytes(out / "samples.jsonl", "".join(lines).encode())
     return len(lines)
 
 
-def ends(prompts: Sequence[str], seeds: tuple[int, int]) -> tuple[tuple[str, ...], tuple[int, int]]:
-    """The two prompts and seeds of a strip; one prompt stands for both."""
+def interpolation_ends(
+    prompts: Sequence[str], seeds: tuple[int, int]
+) -> tuple[tuple[str, ...], tuple[int, int]]:
+    """Return the two prompts and seeds to interpolate between; one prompt stands for both."""
     if len(prompts) > 2:
         raise TrainingError(f"A strip goes from one prompt to another, not over {len(prompts)}.")
     if len(prompts) == 1 and seeds[0] == seeds[1]:
@@ -103,7 +112,7 @@ def ends(prompts: Sequence[str], seeds: tuple[int, int]) -> tuple[tuple[str, ...
 
 
 def read_prompts(path: Path) -> list[str]:
-    """A prompt a line; an empty line is "no prompt"."""
+    """Read one prompt per line; an empty line is "no prompt"."""
     try:
         prompts = [line.strip() for line in path.read_text("utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -113,57 +122,65 @@ def read_prompts(path: Path) -> list[str]:
     return prompts
 
 
-def _strip(generator: ImageGenerator, wish: GenerationRequest, tell: OnProgress | None) -> Pixels:
-    if len(wish.prompts) != 2 or len(wish.seeds) != 2 or wish.strip < 2:
-        raise TrainingError("A strip has two ends: give two prompts and two seeds.")
-    first, last = wish.prompts
-    return generator.between(
-        (first, last),
-        (wish.seeds[0], wish.seeds[1]),
-        wish.strip,
-        guidance=wish.guidance,
-        steps=wish.steps,
-        tell=tell,
-    )
-
-
-def _draw(
-    generator: ImageGenerator,
-    wish: GenerationRequest,
-    asked: slice,
-    given: Pixels | None,
-    tell: OnProgress | None,
+def _interpolate(
+    generator: ImageGenerator, request: GenerationRequest, on_progress: OnProgress | None
 ) -> Pixels:
-    prompts, seeds = wish.prompts[asked], wish.seeds[asked]
-    if given is None:
-        return generator.draw(prompts, seeds, guidance=wish.guidance, steps=wish.steps, tell=tell)
-    pictures = np.repeat(given, len(prompts), axis=0)
-    drawn: Pixels = generator.complete(  # type: ignore[attr-defined]  # asked for in _given
-        pictures, prompts, seeds, guidance=wish.guidance, tell=tell
+    if len(request.prompts) != 2 or len(request.seeds) != 2 or request.frames < 2:
+        raise TrainingError("A strip has two ends: give two prompts and two seeds.")
+    first, last = request.prompts
+    return generator.interpolate(
+        (first, last),
+        (request.seeds[0], request.seeds[1]),
+        request.frames,
+        guidance=request.guidance,
+        steps=request.steps,
+        on_progress=on_progress,
     )
-    return drawn
 
 
-def _given(generator: ImageGenerator, path: Path) -> Pixels:
-    """The picture to be completed, as the model sees pictures: (1, s, s, 3)."""
-    if not hasattr(generator, "complete"):
+def _sample_batch(
+    generator: ImageGenerator,
+    request: GenerationRequest,
+    batch: slice,
+    image: Pixels | None,
+    on_progress: OnProgress | None,
+) -> Pixels:
+    prompts, seeds, guidance = request.prompts[batch], request.seeds[batch], request.guidance
+    if image is None:
+        return generator.sample(
+            prompts, seeds, guidance=guidance, steps=request.steps, on_progress=on_progress
+        )
+    images = np.repeat(image, len(prompts), axis=0)
+    inpainted: Pixels = generator.inpaint(  # type: ignore[attr-defined]  # see _load_image
+        images, prompts, seeds, guidance=guidance, on_progress=on_progress
+    )
+    return inpainted
+
+
+def _load_image(generator: ImageGenerator, path: Path) -> Pixels:
+    """Load the picture to inpaint at the model's size, (1, s, s, 3)."""
+    if not hasattr(generator, "inpaint"):
         raise TrainingError("This model completes no pictures: take one of autoregressive.")
     return load(path, [None], generator.size)
 
 
-def _asked(wish: GenerationRequest) -> Iterator[tuple[str | None, int | None]]:
-    """Prompt and seed of each picture; None where a strip is between two of them."""
-    if not wish.strip:
-        yield from zip(wish.prompts, wish.seeds, strict=True)
+def _prompts_and_seeds(
+    request: GenerationRequest,
+) -> Iterator[tuple[str | None, int | None]]:
+    """Yield each picture's prompt and seed; None for frames between two different ones."""
+    if not request.frames:
+        yield from zip(request.prompts, request.seeds, strict=True)
         return
-    prompt = wish.prompts[0] if wish.prompts[0] == wish.prompts[1] else None
-    seed = wish.seeds[0] if wish.seeds[0] == wish.seeds[1] else None
-    yield wish.prompts[0], wish.seeds[0]
-    for _ in range(wish.strip - 2):
+    prompt = request.prompts[0] if request.prompts[0] == request.prompts[1] else None
+    seed = request.seeds[0] if request.seeds[0] == request.seeds[1] else None
+    yield request.prompts[0], request.seeds[0]
+    for _ in range(request.frames - 2):
         yield prompt, seed
-    yield wish.prompts[1], wish.seeds[1]
+    yield request.prompts[1], request.seeds[1]
 
 
-def _part(tell: OnProgress | None, done: float, share: float) -> OnProgress | None:
-    """What a part of the pictures tells, as a share of all of them."""
-    return None if tell is None else lambda part: tell(done + share * part)
+def _scaled(on_progress: OnProgress | None, start: float, share: float) -> OnProgress | None:
+    """Map a batch's progress to its part of the whole."""
+    if on_progress is None:
+        return None
+    return lambda progress: on_progress(start + share * progress)

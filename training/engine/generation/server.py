@@ -1,12 +1,13 @@
-"""Draws for another process: a wish a line comes in, a line for progress and for pictures goes out.
+"""Generate images for another process: requests come in and replies go out as lines of JSON.
 
 In:  ``{"id", "model", "out", "prompts", "seeds", …}`` (the fields of ``GenerationRequest``), or
      ``{"cancel": id}``, at any time.
-Out: ``{"id", "share"}`` now and then; at the end ``{"id", "pictures": [{"file", …}]}``,
-     ``{"id", "error": "a sentence"}`` or ``{"id", "cancelled": true}``.
+Out: ``{"id", "progress"}`` now and then, from 0 to 1; at the end
+     ``{"id", "pictures": [{"file", …}]}``, ``{"id", "error": "a sentence"}`` or
+     ``{"id", "cancelled": true}``.
 
-The models asked for last stay loaded. It ends when its input does, or when nobody has asked for
-anything in a while.
+The models used last stay loaded. The server ends with its input, or when no request has come for
+``IDLE`` seconds.
 """
 
 import json
@@ -24,10 +25,10 @@ from training.engine.data.pictures import png
 from training.engine.files import TrainingError, in_words, is_memory, write_bytes
 from training.engine.generation.sample import GenerationRequest, Sampler
 
-KEPT = 3  # models, loaded at once …
-MEMORY = 3 * 2**30  # … unless this process has grown so large
-IDLE = 900.0  # seconds without a wish, after which its memory is better used
-EVERY = 0.1  # seconds between two lines of progress, at least
+MAX_MODELS = 3  # loaded at once …
+MAX_MEMORY = 3 * 2**30  # … and fewer once this process holds so many bytes
+IDLE = 900.0  # seconds without a request, after which its memory is better used
+PROGRESS_INTERVAL = 0.1  # seconds between two lines of progress, at least
 
 
 class CancelledError(Exception):
@@ -35,23 +36,24 @@ class CancelledError(Exception):
 
 
 class Inbox:
-    """What comes in, read by a thread: a cancel is heard while pictures are drawn."""
+    """Read messages in a thread, so that a cancellation arrives while a request is executed."""
 
     def __init__(self, lines: IO[str]) -> None:
-        self._wishes: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+        self._requests: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
         self._cancelled: set[str] = set()
         self._closed = threading.Event()
         threading.Thread(target=self._read, args=(lines,), daemon=True).start()
 
-    def next(self, seconds: float) -> dict[str, Any] | None:
-        """The next wish; None where none came in time, or none will."""
+    def next(self, timeout: float) -> dict[str, Any] | None:
+        """Return the next request; None after ``timeout`` seconds or at the end of the input."""
         try:
-            return self._wishes.get(timeout=seconds)
+            return self._requests.get(timeout=timeout)
         except Empty:
             return None
 
-    def unwanted(self, name: str) -> bool:
-        return name in self._cancelled or self._closed.is_set()
+    def is_cancelled(self, request_id: str) -> bool:
+        """Return whether the request was cancelled or its client has gone."""
+        return request_id in self._cancelled or self._closed.is_set()
 
     def _read(self, lines: IO[str]) -> None:
         for line in lines:
@@ -62,100 +64,100 @@ class Inbox:
             if "cancel" in message:
                 self._cancelled.add(str(message["cancel"]))
             else:
-                self._wishes.put(message)
+                self._requests.put(message)
         self._closed.set()
-        self._wishes.put(None)
+        self._requests.put(None)
 
 
 class ModelCache:
-    """The models that are loaded, the one used last at the end."""
+    """Keep the models used last in memory, least recently used first."""
 
     def __init__(self) -> None:
-        self._artists: OrderedDict[tuple[str, int], Sampler] = OrderedDict()
+        self._samplers: OrderedDict[tuple[str, int], Sampler] = OrderedDict()
 
-    def take(self, folder: Path) -> Sampler:
-        """The model of a folder, loaded anew where its file has changed."""
-        key = (str(folder), _written(folder / "config.json"))
-        if key not in self._artists:
-            while len(self._artists) >= KEPT or (self._artists and _memory() > MEMORY):
-                self._artists.popitem(last=False)
-            self._artists[key] = Sampler.load(folder)
-        self._artists.move_to_end(key)
-        return self._artists[key]
+    def get(self, folder: Path) -> Sampler:
+        """Return a folder's model, loading it where it is new or its file has changed."""
+        key = (str(folder), _modified(folder / "config.json"))
+        if key not in self._samplers:
+            while len(self._samplers) >= MAX_MODELS or (self._samplers and _memory() > MAX_MEMORY):
+                self._samplers.popitem(last=False)
+            self._samplers[key] = Sampler.load(folder)
+        self._samplers.move_to_end(key)
+        return self._samplers[key]
 
     def clear(self) -> None:
-        self._artists.clear()
+        self._samplers.clear()
 
 
 class SamplerServer:
-    """Carries out one wish after the other."""
+    """Execute one request after the other."""
 
     def __init__(self, inbox: Inbox, replies: IO[str]) -> None:
         self._inbox = inbox
         self._replies = replies
-        self._shelf = ModelCache()
+        self._models = ModelCache()
 
     def execute(self, message: dict[str, Any]) -> None:
-        """Draw what is asked for; whatever goes wrong becomes a sentence."""
-        name = str(message.get("id", ""))
+        """Execute a request and reply; whatever goes wrong becomes a sentence."""
+        request_id = str(message.get("id", ""))
         try:
-            wish, folder, out = _wish(message)
-            self._reply(name, share=0.0)
-            self._reply(name, pictures=self._draw(name, wish, folder, out))
+            request, folder, out = _parse(message)
+            self._reply(request_id, progress=0.0)
+            self._reply(request_id, pictures=self._sample(request_id, request, folder, out))
         except CancelledError:
-            self._reply(name, cancelled=True)
+            self._reply(request_id, cancelled=True)
         except BrokenPipeError:
             raise  # nobody listens
         except (TrainingError, OSError) as error:
-            self._reply(name, error=in_words(error))
+            self._reply(request_id, error=in_words(error))
         except Exception as error:
             traceback.print_exc()
-            self._reply(name, error=self._trouble(error))
+            self._reply(request_id, error=self._describe(error))
 
-    def _draw(
-        self, name: str, wish: GenerationRequest, folder: Path, out: Path
+    def _sample(
+        self, request_id: str, request: GenerationRequest, folder: Path, out: Path
     ) -> list[dict[str, Any]]:
-        told = 0.0
+        replied_at = 0.0
 
-        def tell(share: float) -> None:
-            nonlocal told
-            if self._inbox.unwanted(name):
+        def on_progress(share: float) -> None:
+            nonlocal replied_at
+            if self._inbox.is_cancelled(request_id):
                 raise CancelledError
-            if time.monotonic() - told >= EVERY:
-                told = time.monotonic()
-                self._reply(name, share=round(share, 3))
+            if time.monotonic() - replied_at >= PROGRESS_INTERVAL:
+                replied_at = time.monotonic()
+                self._reply(request_id, progress=round(share, 3))
 
-        artist = self._shelf.take(folder)
-        tell(0.0)
-        pictures = artist.draw(wish, tell)
-        records = artist.records(wish, pictures)
+        sampler = self._models.get(folder)
+        on_progress(0.0)
+        pictures = sampler.sample(request, on_progress)
+        records = sampler.records(request, pictures)
         for number, (pixels, record) in enumerate(zip(pictures, records, strict=True)):
             record["file"] = f"{number:02}.png"
             write_bytes(out / record["file"], png(pixels))
         return records
 
-    def _trouble(self, error: Exception) -> str:
-        """What nobody foresaw; where memory ran out, the next wish finds more of it."""
+    def _describe(self, error: Exception) -> str:
+        """Describe an unforeseen error; free the models where memory ran out."""
         if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and is_memory(error)):
-            self._shelf.clear()
+            self._models.clear()
             return "There is not enough memory for this: ask for fewer pictures."
         return f"Something went wrong while drawing ({type(error).__name__})."
 
-    def _reply(self, name: str, **said: Any) -> None:
-        self._replies.write(json.dumps({"id": name, **said}) + "\n")
+    def _reply(self, request_id: str, **fields: Any) -> None:
+        self._replies.write(json.dumps({"id": request_id, **fields}) + "\n")
         self._replies.flush()
 
 
 def serve(lines: IO[str], replies: IO[str], *, idle: float = IDLE) -> None:
-    """Carry out wishes until none come any more."""
+    """Execute requests until the input ends or none has come for ``idle`` seconds."""
     inbox = Inbox(lines)
-    studio = SamplerServer(inbox, replies)
+    server = SamplerServer(inbox, replies)
     while (message := inbox.next(idle)) is not None:
-        studio.execute(message)
+        server.execute(message)
 
 
 def main() -> None:
-    """Serve on the standard streams; what anybody prints goes to standard error."""
+    """Serve on the standard streams; redirect whatever else is printed to standard error."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
@@ -164,27 +166,27 @@ def main() -> None:
         return  # nobody listens any more
 
 
-def _wish(message: dict[str, Any]) -> tuple[GenerationRequest, Path, Path]:
-    """The wish, the model's folder, and where its pictures go."""
+def _parse(message: dict[str, Any]) -> tuple[GenerationRequest, Path, Path]:
+    """Return the request, its model's folder and the folder for its pictures."""
     try:
-        guidance, steps, given = (message.get(name) for name in ("guidance", "steps", "given"))
-        wish = GenerationRequest(
+        guidance, steps, image = (message.get(name) for name in ("guidance", "steps", "image"))
+        request = GenerationRequest(
             prompts=tuple(map(str, message["prompts"])),
             seeds=tuple(map(int, message["seeds"])),
             guidance=None if guidance is None else float(guidance),
             steps=None if steps is None else int(steps),
             options=dict(message.get("options") or {}),
-            strip=int(message.get("strip", 0)),
-            given=Path(given) if given else None,
+            frames=int(message.get("frames", 0)),
+            image=Path(image) if image else None,
         )
-        if not wish.prompts or len(wish.prompts) != len(wish.seeds):
-            raise ValueError(len(wish.seeds))
-        return wish, Path(message["model"]), Path(message["out"])
+        if not request.prompts or len(request.prompts) != len(request.seeds):
+            raise ValueError(len(request.seeds))
+        return request, Path(message["model"]), Path(message["out"])
     except (KeyError, TypeError, ValueError):
-        raise TrainingError("This line is no wish that can be carried out.") from None
+        raise TrainingError("This line is no request for pictures.") from None
 
 
-def _written(path: Path) -> int:
+def _modified(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -192,7 +194,7 @@ def _written(path: Path) -> int:
 
 
 def _memory() -> int:
-    """Bytes that this process holds; 0 where the system does not say."""
+    """Return the bytes that this process holds; 0 where the system does not say."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError):

@@ -33,16 +33,16 @@ class Codebook(nn.Module):
     """
 
     codes: Tensor
-    mend: Tensor
-    shift: Tensor
+    seam_weight: Tensor
+    seam_bias: Tensor
 
     def __init__(self, patch: int, levels: int, count: int) -> None:
         super().__init__()
         self.patch = patch
         values = 3 * patch * patch  # D
         self.register_buffer("codes", torch.zeros(levels, count, values))
-        self.register_buffer("mend", torch.zeros(values, values, 3, 3))
-        self.register_buffer("shift", torch.zeros(values))
+        self.register_buffer("seam_weight", torch.zeros(values, values, 3, 3))
+        self.register_buffer("seam_bias", torch.zeros(values))
 
     @property
     def levels(self) -> int:
@@ -72,7 +72,7 @@ class Codebook(nn.Module):
     def decode(self, tokens: Tensor) -> Tensor:
         """Pictures (n, 3, s, s) of tokens (n, T, L)."""
         patches = self.patches(tokens)
-        mended = patches + conv2d(_bordered(patches), self.mend, self.shift)
+        mended = patches + conv2d(_bordered(patches), self.seam_weight, self.seam_bias)
         return pixel_shuffle(mended, self.patch).clamp(-1, 1)
 
 
@@ -110,7 +110,7 @@ def fit(pixels: Pixels, patch: int, levels: int, count: int, seed: int = 0) -> C
     for codes, level_codes in zip(codebook.codes, found, strict=True):
         codes[: len(level_codes)] = level_codes
         codes[len(level_codes) :] = level_codes[-1]  # never the nearest: the first of equals is
-    _mend(codebook, parts)
+    _fit_seams(codebook, parts)
     return codebook
 
 
@@ -134,9 +134,9 @@ def kmeans(points: Tensor, count: int, seed: int) -> Tensor:
     return codes[codes.mean(1).argsort(stable=True)]
 
 
-def _mend(codebook: Codebook, parts: list[Tensor]) -> None:
+def _fit_seams(codebook: Codebook, parts: list[Tensor]) -> None:
     """Ridge regression of what is left over on a patch's sum of codes and its neighbours'."""
-    values = len(codebook.shift)
+    values = len(codebook.seam_bias)
     normal = RIDGE * torch.eye(9 * values + 1)
     aims = torch.zeros(9 * values + 1, values)
     for part in parts:
@@ -147,8 +147,8 @@ def _mend(codebook: Codebook, parts: list[Tensor]) -> None:
         left = pixel_unshuffle(part, codebook.patch) - patches
         aims += known.T @ left.flatten(2).transpose(1, 2).flatten(0, 1)
     solved = torch.linalg.solve(normal, aims)
-    codebook.mend.copy_(solved[:-1].T.view(values, values, 3, 3))
-    codebook.shift.copy_(solved[-1])
+    codebook.seam_weight.copy_(solved[:-1].T.view(values, values, 3, 3))
+    codebook.seam_bias.copy_(solved[-1])
 
 
 def _bordered(patches: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ class Loop:
             torch.optim.AdamW(
                 parameters,
                 lr=config.learning_rate,
-                betas=(config.momentum, 0.99),
+                betas=(config.beta1, 0.99),
                 weight_decay=config.weight_decay,
                 fused=True,
             )

@@ -1,4 +1,4 @@
-"""How a network is told: text, the belief that it deserves, and ratings."""
+"""Embed a condition: text, the belief in it, and ratings."""
 
 import torch
 from torch import Tensor, nn
@@ -7,26 +7,26 @@ from training.engine.encoders.conditions import Condition
 
 
 class ConditionEmbedder(nn.Module):
-    """A condition to (B, width).
+    """Embed a condition as (B, width).
 
     The text enters as null + belief · (text − null), belief itself is a further input
-    (arXiv 2405.20324), and ratings, each with whether it is known (arXiv 2510.25897). At belief 0
-    nothing of text and ratings is left, so that it is the unconditional model.
+    (arXiv 2405.20324), and so are ratings, each with whether it is known (arXiv 2510.25897). At
+    belief 0 nothing of text and ratings is left: that is the unconditional model.
     """
 
     def __init__(self, text: int, width: int, ratings: int = 0) -> None:
         super().__init__()
         self.null = nn.Parameter(torch.zeros(text))
-        self.text = nn.Linear(text, width)
-        self.rest = nn.Linear(1 + 2 * ratings, width)
+        self.text_proj = nn.Linear(text, width)
+        self.belief_proj = nn.Linear(1 + 2 * ratings, width)
 
     def forward(self, condition: Condition) -> Tensor:
-        text, belief, ratings = condition
-        trust = belief[:, None]
-        told = self.null + trust * (text - self.null)  # (B, E)
-        known = ratings.isfinite() & (trust > 0)  # (B, R)
+        text, belief, ratings = condition  # (B, E), (B,), (B, R)
+        belief = belief[:, None]  # (B, 1)
+        blended = self.null + belief * (text - self.null)  # (B, E)
+        scaled = blended * text.shape[1] ** 0.5  # unit rows to unit variance
+        known = ratings.isfinite() & (belief > 0)  # (B, R)
         rated = torch.where(known, ratings, 0.0)
-        rest = torch.cat([trust, known.to(text.dtype), rated], dim=1)
-        scaled = told * text.shape[1] ** 0.5  # unit rows to unit variance
-        out: Tensor = self.text(scaled) + self.rest(rest)
+        inputs = torch.cat([belief, known.to(text.dtype), rated], dim=1)  # (B, 1 + 2R)
+        out: Tensor = self.text_proj(scaled) + self.belief_proj(inputs)  # (B, width)
         return out

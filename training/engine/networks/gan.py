@@ -1,7 +1,7 @@
 """Generators and discriminators without normalisation (R3GAN, arXiv 2501.05441, section 4).
 
 Two pairs: residual MLPs on principal components for processors, residual convolutional networks
-on pixels for GPUs. All residual branches start at nothing (fix-up, arXiv 1901.09321), so that
+on pixels for GPUs. All residual branches start at zero (Fixup, arXiv 1901.09321), so that
 networks of any depth start out stable.
 """
 
@@ -16,7 +16,7 @@ SLOPE = 0.2  # of leaky ReLUs, below 0
 
 
 class GAN(nn.Module):
-    """A generator, noise (B, Z) to samples (B, …), and a discriminator, samples to (B,)."""
+    """A generator, noise (B, Z) to samples (B, …), and a discriminator, samples to scores (B,)."""
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
         super().__init__()
@@ -24,31 +24,32 @@ class GAN(nn.Module):
         self.discriminator = discriminator
 
 
-class Asked(nn.Module):
-    """Noise (B, Z) and a condition to (B, width): what a generator starts with."""
+class GeneratorInput(nn.Module):
+    """Embed noise (B, Z) and a condition as (B, width), what a generator starts from."""
 
     def __init__(self, noise: int, width: int, text: int, ratings: int) -> None:
         super().__init__()
-        self.noise = nn.Linear(noise, width)
-        self.told = ConditionEmbedder(text, width, ratings)
+        self.noise_proj = nn.Linear(noise, width)
+        self.condition_embedder = ConditionEmbedder(text, width, ratings)
 
     def forward(self, noise: Tensor, condition: Condition, guidance: float = 1.0) -> Tensor:
-        told = self.told(condition)
-        if guidance != 1:  # away from what is asked for when nothing is told
-            told = torch.lerp(self.told(condition.unconditional()), told, guidance)
-        out: Tensor = self.noise(noise) + told
+        c = self.condition_embedder(condition)  # (B, C)
+        if guidance != 1:  # extrapolate from the unconditional embedding
+            null = self.condition_embedder(condition.unconditional())
+            c = torch.lerp(null, c, guidance)
+        out: Tensor = self.noise_proj(noise) + c
         return out
 
 
-class Judged(nn.Module):
-    """Features (B, width) and a condition to scores (B,): a projection (arXiv 1802.05637)."""
+class ProjectionHead(nn.Module):
+    """Score (B,) features (B, width) by their product with the condition (arXiv 1802.05637)."""
 
     def __init__(self, width: int, text: int, ratings: int) -> None:
         super().__init__()
-        self.told = ConditionEmbedder(text, width, ratings)
+        self.condition_embedder = ConditionEmbedder(text, width, ratings)
 
     def forward(self, features: Tensor, condition: Condition) -> Tensor:
-        projected = features * self.told(condition)
+        projected = features * self.condition_embedder(condition)
         exact = torch.promote_types(projected.dtype, torch.float32)
         out: Tensor = projected.sum(1, dtype=exact) / features.shape[1] ** 0.5
         return out
@@ -58,22 +59,22 @@ class Judged(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + outer(inner(x)), leaky; the branch starts at nothing."""
+    """x + fc2(fc1(x)) with leaky ReLUs; the branch starts at zero."""
 
     def __init__(self, width: int, expansion: int) -> None:
         super().__init__()
-        self.inner = nn.Linear(width, expansion * width)
-        self.outer = nn.Linear(expansion * width, width)
-        nn.init.kaiming_normal_(self.inner.weight, SLOPE)
-        nn.init.zeros_(self.outer.weight)
+        self.fc1 = nn.Linear(width, expansion * width)
+        self.fc2 = nn.Linear(expansion * width, width)
+        nn.init.kaiming_normal_(self.fc1.weight, SLOPE)
+        nn.init.zeros_(self.fc2.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = x + self.outer(leaky_relu(self.inner(leaky_relu(x, SLOPE)), SLOPE))
+        out: Tensor = x + self.fc2(leaky_relu(self.fc1(leaky_relu(x, SLOPE)), SLOPE))
         return out
 
 
 class ComponentGenerator(nn.Module):
-    """Noise (B, Z) and a condition to latents (B, K)."""
+    """Generate latents (B, K) from noise (B, Z) and a condition."""
 
     def __init__(
         self,
@@ -87,31 +88,31 @@ class ComponentGenerator(nn.Module):
         expansion: int,
     ) -> None:
         super().__init__()
-        self.asked = Asked(noise, width, text, ratings)
+        self.input = GeneratorInput(noise, width, text, ratings)
         self.blocks = nn.Sequential(*(Residual(width, expansion) for _ in range(depth)))
-        self.leave = nn.Linear(width, components)
+        self.out_proj = nn.Linear(width, components)
 
     def forward(self, noise: Tensor, condition: Condition, guidance: float = 1.0) -> Tensor:
-        hidden = self.blocks(self.asked(noise, condition, guidance))
-        out: Tensor = self.leave(leaky_relu(hidden, SLOPE))
+        hidden = self.blocks(self.input(noise, condition, guidance))
+        out: Tensor = self.out_proj(leaky_relu(hidden, SLOPE))
         return out
 
 
 class ComponentDiscriminator(nn.Module):
-    """Latents (B, K) and a condition to scores (B,)."""
+    """Score (B,) latents (B, K) given a condition."""
 
     def __init__(
         self, *, components: int, text: int, ratings: int, width: int, depth: int, expansion: int
     ) -> None:
         super().__init__()
-        self.enter = nn.Linear(components, width)
-        self.told = ConditionEmbedder(text, width, ratings)
+        self.in_proj = nn.Linear(components, width)
+        self.condition_embedder = ConditionEmbedder(text, width, ratings)
         self.blocks = nn.Sequential(*(Residual(width, expansion) for _ in range(depth)))
-        self.judged = Judged(width, text, ratings)
+        self.head = ProjectionHead(width, text, ratings)
 
     def forward(self, latents: Tensor, condition: Condition) -> Tensor:
-        hidden = self.blocks(self.enter(latents) + self.told(condition))
-        out: Tensor = self.judged(leaky_relu(hidden, SLOPE), condition)
+        hidden = self.blocks(self.in_proj(latents) + self.condition_embedder(condition))
+        out: Tensor = self.head(leaky_relu(hidden, SLOPE), condition)
         return out
 
 
@@ -119,36 +120,36 @@ class ComponentDiscriminator(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """R3GAN's block: 1×1 up, grouped 3×3, 1×1 down, leaky between; starts at nothing."""
+    """R3GAN's block: 1×1 up, grouped 3×3, 1×1 down, leaky ReLUs; the branch starts at zero."""
 
     def __init__(self, width: int, expansion: int, group: int, blocks: int) -> None:
         super().__init__()
         inner = expansion * width
-        self.enter = nn.Conv2d(width, inner, 1)
-        self.middle = nn.Conv2d(inner, inner, 3, padding=1, groups=max(1, inner // group))
-        self.leave = nn.Conv2d(inner, width, 1, bias=False)
-        for layer in (self.enter, self.middle):
+        self.conv1 = nn.Conv2d(width, inner, 1)
+        self.conv2 = nn.Conv2d(inner, inner, 3, padding=1, groups=max(1, inner // group))
+        self.conv3 = nn.Conv2d(inner, width, 1, bias=False)
+        for layer in (self.conv1, self.conv2):
             nn.init.kaiming_normal_(layer.weight, SLOPE)
             layer.weight.data.mul_(blocks**-0.25)  # L^(−1/(2m − 2)) of m = 3 layers
-        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.conv3.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = leaky_relu(self.enter(x), SLOPE)
-        out: Tensor = x + self.leave(leaky_relu(self.middle(hidden), SLOPE))
+        hidden = leaky_relu(self.conv1(x), SLOPE)
+        out: Tensor = x + self.conv3(leaky_relu(self.conv2(hidden), SLOPE))
         return out
 
 
 class Resample(nn.Module):
-    """Bilinear, by a factor of 2 up or down, then to another width."""
+    """Resize bilinearly by a factor of 2 or 1/2, then change the width."""
 
     def __init__(self, width: int, to: int, factor: float) -> None:
         super().__init__()
         self.factor = factor
-        self.mix = nn.Conv2d(width, to, 1, bias=False) if width != to else nn.Identity()
+        self.proj = nn.Conv2d(width, to, 1, bias=False) if width != to else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, h, w)
         size = int(x.shape[2] * self.factor)
-        out: Tensor = self.mix(interpolate(x, (size, size), mode="bilinear"))
+        out: Tensor = self.proj(interpolate(x, (size, size), mode="bilinear"))
         return out
 
 
@@ -156,13 +157,13 @@ BASE = 4  # pixels that a generator starts from and a discriminator ends with
 
 
 def widths(width: int, size: int) -> list[int]:
-    """Channels from 4×4 pixels to ``size``: halved at every doubling past 8×8, at least 32."""
+    """Return the channels from 4×4 pixels to ``size``: halved with each doubling past 8×8, ≥ 32."""
     stages = (size // BASE).bit_length()
     return [max(32, width // 2 ** max(0, stage - 1)) for stage in range(stages)]
 
 
 class PixelGenerator(nn.Module):
-    """Noise (B, Z) and a condition to pictures (B, 3, s, s)."""
+    """Generate pictures (B, 3, s, s) from noise (B, Z) and a condition."""
 
     def __init__(
         self,
@@ -178,8 +179,8 @@ class PixelGenerator(nn.Module):
     ) -> None:
         super().__init__()
         channels = widths(width, size)
-        self.asked = Asked(noise, width, text, ratings)
-        self.base = nn.Parameter(torch.randn(1, width, BASE, BASE))
+        self.input = GeneratorInput(noise, width, text, ratings)
+        self.constant = nn.Parameter(torch.randn(1, width, BASE, BASE))
         layers: list[nn.Module] = []
         for stage, now in enumerate(channels):
             if stage:
@@ -187,16 +188,16 @@ class PixelGenerator(nn.Module):
             blocks = len(channels) * depth
             layers += [Bottleneck(now, expansion, group, blocks) for _ in range(depth)]
         self.blocks = nn.Sequential(*layers)
-        self.leave = nn.Conv2d(channels[-1], 3, 1, bias=False)
+        self.to_rgb = nn.Conv2d(channels[-1], 3, 1, bias=False)
 
     def forward(self, noise: Tensor, condition: Condition, guidance: float = 1.0) -> Tensor:
-        start = self.asked(noise, condition, guidance)[:, :, None, None] * self.base
-        out: Tensor = self.leave(self.blocks(start))
+        start = self.input(noise, condition, guidance)[:, :, None, None] * self.constant
+        out: Tensor = self.to_rgb(self.blocks(start))
         return out
 
 
 class PixelDiscriminator(nn.Module):
-    """Pictures (B, 3, s, s) and a condition to scores (B,)."""
+    """Score (B,) pictures (B, 3, s, s) given a condition."""
 
     def __init__(
         self,
@@ -211,7 +212,7 @@ class PixelDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         channels = widths(width, size)[::-1]
-        self.enter = nn.Conv2d(3, channels[0], 1, bias=False)
+        self.from_rgb = nn.Conv2d(3, channels[0], 1, bias=False)
         layers: list[nn.Module] = []
         for stage, now in enumerate(channels):
             if stage:
@@ -219,11 +220,11 @@ class PixelDiscriminator(nn.Module):
             blocks = len(channels) * depth
             layers += [Bottleneck(now, expansion, group, blocks) for _ in range(depth)]
         self.blocks = nn.Sequential(*layers)
-        self.base = nn.Conv2d(width, width, BASE, groups=width, bias=False)
-        self.mix = nn.Linear(width, width, bias=False)
-        self.judged = Judged(width, text, ratings)
+        self.dwconv = nn.Conv2d(width, width, BASE, groups=width, bias=False)
+        self.proj = nn.Linear(width, width, bias=False)
+        self.head = ProjectionHead(width, text, ratings)
 
     def forward(self, pictures: Tensor, condition: Condition) -> Tensor:
-        features = self.base(self.blocks(self.enter(pictures)))[:, :, 0, 0]
-        out: Tensor = self.judged(self.mix(features), condition)
+        features = self.dwconv(self.blocks(self.from_rgb(pictures)))[:, :, 0, 0]
+        out: Tensor = self.head(self.proj(features), condition)
         return out

@@ -9,6 +9,8 @@ from torch.nn.functional import silu
 from training.engine.encoders.conditions import Condition
 from training.engine.networks.condition import ConditionEmbedder
 
+FREQUENCIES = 16
+
 
 class Block(nn.Module):
     def __init__(self, width: int, expansion: int, dropout: float) -> None:
@@ -16,22 +18,23 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.modulation = nn.Linear(width, 3 * width)
-        self.inner = nn.Linear(width, expansion * width)
-        self.outer = nn.Linear(expansion * width, width)
+        self.fc1 = nn.Linear(width, expansion * width)
+        self.fc2 = nn.Linear(expansion * width, width)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        shift, scale, gate = self.modulation(condition).chunk(3, dim=-1)  # (B, width) each
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:  # (B, C), (B, C)
+        shift, scale, gate = self.modulation(c).chunk(3, dim=-1)  # (B, C) each
         hidden = self.norm(x) * (1 + scale) + shift
-        out: Tensor = x + gate * self.outer(self.dropout(silu(self.inner(hidden))))
+        out: Tensor = x + gate * self.fc2(self.dropout(silu(self.fc1(hidden))))
         return out
 
 
 class ConditionalMLP(nn.Module):
-    """Noisy latents (B, K), time (B,) and a condition to clean latents (B, K).
+    """Predict clean latents (B, K) from noisy ones (B, K), times (B,) and a condition.
 
-    It is told which pictures were mirrored, so that samples are not (arXiv 2206.00364).
+    ``mirrored`` (B,) says which pictures were mirrored, so that samples are not
+    (arXiv 2206.00364).
     """
 
     def __init__(
@@ -45,33 +48,30 @@ class ConditionalMLP(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.enter = nn.Linear(components, width)
-        self.told = ConditionEmbedder(text, width, ratings)
-        self.rest = nn.Linear(2 * FREQUENCIES + 1, width)
-        self.mix = nn.Linear(width, width)
+        self.in_proj = nn.Linear(components, width)
+        self.condition_embedder = ConditionEmbedder(text, width, ratings)
+        self.time_proj = nn.Linear(2 * FREQUENCIES + 1, width)
+        self.cond_proj = nn.Linear(width, width)
         self.blocks = nn.ModuleList(Block(width, expansion, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.leave = nn.Linear(width, components)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        self.out_proj = nn.Linear(width, components)
+        nn.init.zeros_(self.out_proj.weight)
+        nn.init.zeros_(self.out_proj.bias)
 
     def forward(
-        self, x: Tensor, t: Tensor, told: Condition, mirrored: Tensor | None = None
+        self, x: Tensor, t: Tensor, condition: Condition, mirrored: Tensor | None = None
     ) -> Tensor:
-        turned = torch.zeros_like(t) if mirrored is None else mirrored
-        rest = self.rest(torch.cat([waves(t), turned[:, None]], dim=1))
-        condition = silu(self.mix(silu(self.told(told) + rest)))
-        hidden = self.enter(x)
+        mirrored = torch.zeros_like(t) if mirrored is None else mirrored
+        time = self.time_proj(torch.cat([fourier_features(t), mirrored[:, None]], dim=1))
+        c = silu(self.cond_proj(silu(self.condition_embedder(condition) + time)))  # (B, C)
+        hidden = self.in_proj(x)  # (B, C)
         for block in self.blocks:
-            hidden = block(hidden, condition)
-        out: Tensor = self.leave(self.norm(hidden))
+            hidden = block(hidden, c)
+        out: Tensor = self.out_proj(self.norm(hidden))  # (B, K)
         return out
 
 
-FREQUENCIES = 16
-
-
-def waves(t: Tensor) -> Tensor:
-    """Times (B,) in [0, 1] as sines and cosines (B, 2·FREQUENCIES)."""
+def fourier_features(t: Tensor) -> Tensor:
+    """Return sines and cosines (B, 2·FREQUENCIES) of times (B,) in [0, 1]."""
     angles = t[:, None] * math.pi * 2 ** torch.linspace(0, 6, FREQUENCIES, device=t.device)
     return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.engine.data.caption_mixtures import Mixture
-from training.engine.data.pictures import Pixels, uint8
+from training.engine.data.pictures import Pixels
 from training.engine.device import device
 from training.engine.encoders.libraries import open_clip
 from training.engine.files import TrainingError
@@ -160,7 +160,7 @@ def _identity(module: Any) -> str:
 # Texts and pictures as the U-Net sees them, made once
 
 
-def part_size() -> int:
+def batch_size() -> int:
     """How many texts or pictures pass at a time: alone they do not depend on their neighbours."""
     return 4 if device().type == "cuda" else 1
 
@@ -170,8 +170,8 @@ def encode_texts(base: Base, texts: Sequence[str]) -> Tensor:
     """Hidden states (n, L, W) of the text tower; what is longer than L tokens is cut."""
     length = base.tokenizer.model_max_length
     parts = []
-    for start in range(0, len(texts), part_size()):
-        part = list(texts[start : start + part_size()])
+    for start in range(0, len(texts), batch_size()):
+        part = list(texts[start : start + batch_size()])
         tokens = base.tokenizer(
             part, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
         )
@@ -221,8 +221,8 @@ def _kept(path: Path, shape: tuple[int, ...], make: Callable[[int, int], Tensor]
             kept = open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
             with temporary.open("r+b") as file:  # a map on a full disk would kill the process
                 os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
-            for start in range(0, len(kept), part_size()):
-                end = min(start + part_size(), len(kept))
+            for start in range(0, len(kept), batch_size()):
+                end = min(start + batch_size(), len(kept))
                 kept[start:end] = make(start, end).cpu().numpy()
             kept.flush()
             temporary.rename(path)
@@ -232,46 +232,3 @@ def _kept(path: Path, shape: tuple[int, ...], make: Callable[[int, int], Tensor]
     if values.shape != shape or values.dtype != np.float16:
         raise TrainingError(f"{path} does not fit this run: delete it and start again.")
     return values
-
-
-# Sampling
-
-
-@torch.no_grad()
-def sample(
-    base: Base,
-    hidden: Tensor,
-    null: Tensor,
-    noise: Tensor,
-    *,
-    sampler: str,
-    guidance: float,
-    steps: int,
-    bf16: bool = False,
-    tell: Callable[[float], None] | None = None,
-) -> Pixels:
-    """Pictures uint8 (n, s, s, 3) from noise (n, C, h, w), told ``hidden`` (n, L, W).
-
-    ``null`` (1, L, W) is what the unconditional model is told (arXiv 2207.12598).
-    """
-    parts = []
-    for start in range(0, len(noise), part_size()):
-        part = slice(start, start + part_size())
-        scheduler = base.scheduler(sampler)
-        scheduler.set_timesteps(steps, device=device())
-        x = noise[part].to(device()) * scheduler.init_noise_sigma
-        told = hidden[part].to(device())
-        unconditional = null.to(device()).expand_as(told)
-        for index, t in enumerate(scheduler.timesteps):
-            if tell:
-                tell((start + len(x) * index / len(scheduler.timesteps)) / len(noise))
-            seen = scheduler.scale_model_input(torch.cat([x, x]), t)
-            with torch.autocast(device().type, torch.bfloat16, enabled=bf16):
-                both = base.unet(
-                    seen, t, encoder_hidden_states=torch.cat([unconditional, told])
-                ).sample
-            unguided, guided = both.float().chunk(2)
-            predicted = unguided + guidance * (guided - unguided)
-            x = scheduler.step(predicted, t, x).prev_sample
-        parts.append(uint8(base.vae.decode(x / base.vae.config.scaling_factor).sample))
-    return np.concatenate(parts)

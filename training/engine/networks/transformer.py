@@ -1,8 +1,8 @@
-"""A causal transformer over a picture's tokens (image GPT: Chen et al. 2020), told by a condition.
+"""A causal transformer over a picture's tokens (image GPT: Chen et al. 2020), with a condition.
 
-Pre-norm; the condition speaks to every row and column, and modulates every block (adaLN,
-arXiv 2212.09748). A patch of several levels is one position: small heads name its levels one
-after the other, each told of those before it (arXiv 2203.01941).
+Pre-norm; the condition moves every row and column embedding and modulates every block (adaLN,
+arXiv 2212.09748). A patch of several levels is one position: small heads predict its levels one
+after the other, each from those before it (arXiv 2203.01941).
 """
 
 import torch
@@ -14,20 +14,20 @@ from training.engine.networks.condition import ConditionEmbedder
 
 
 class KVCache:
-    """Keys and values of the positions read so far (KV cache)."""
+    """Keys and values (depth, B, nh, T, hs) of the first ``length`` positions."""
 
-    def __init__(self, like: Tensor, depth: int, heads: int, batch: int, length: int) -> None:
+    def __init__(self, like: Tensor, depth: int, heads: int, batch: int, capacity: int) -> None:
         size = like.shape[-1] // heads
-        self.keys = like.new_zeros(depth, batch, heads, length, size)
+        self.keys = like.new_zeros(depth, batch, heads, capacity, size)
         self.values = torch.zeros_like(self.keys)
-        self.seen = 0
+        self.length = 0
 
-    def extended(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Take in (B, nh, t, hs) of a layer; all that it has read, (B, nh, seen + t, hs)."""
-        until = self.seen + key.shape[2]
-        self.keys[layer, :, :, self.seen : until] = key
-        self.values[layer, :, :, self.seen : until] = value
-        return self.keys[layer, :, :, :until], self.values[layer, :, :, :until]
+    def update(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Append (B, nh, t, hs) to a layer and return all of it, (B, nh, length + t, hs)."""
+        end = self.length + key.shape[2]
+        self.keys[layer, :, :, self.length : end] = key
+        self.values[layer, :, :, self.length : end] = value
+        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
 
 
 class Block(nn.Module):
@@ -35,47 +35,47 @@ class Block(nn.Module):
         super().__init__()
         self.layer, self.heads = layer, heads
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
-        self.attend = nn.Linear(width, 3 * width)
-        self.merge = nn.Linear(width, width)
-        self.inner = nn.Linear(width, 4 * width)
-        self.outer = nn.Linear(4 * width, width)
+        self.in_proj = nn.Linear(width, 3 * width)
+        self.out_proj = nn.Linear(width, width)
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
         self.modulation = nn.Linear(width, 4 * width)
         self.dropout = nn.Dropout(dropout)
-        for nothing in (
+        for zero in (
             self.modulation.weight,
             self.modulation.bias,
-            self.merge.weight,
-            self.outer.weight,
+            self.out_proj.weight,
+            self.fc2.weight,
         ):
-            nn.init.zeros_(nothing)  # a block begins as the identity
+            nn.init.zeros_(zero)  # a block begins as the identity
 
-    def forward(self, x: Tensor, told: Tensor, memory: KVCache | None) -> Tensor:
-        """x (B, t, C), told (B, 1, C)."""
-        shift, scale, shift_inner, scale_inner = self.modulation(told).chunk(4, dim=-1)
-        x = x + self._attended(self.norm(x) * (1 + scale) + shift, memory)
-        hidden = self.norm(x) * (1 + scale_inner) + shift_inner
-        out: Tensor = x + self.dropout(self.outer(gelu(self.inner(hidden))))
+    def forward(self, x: Tensor, c: Tensor, cache: KVCache | None) -> Tensor:
+        """x (B, t, C), c (B, 1, C)."""
+        shift1, scale1, shift2, scale2 = self.modulation(c).chunk(4, dim=-1)  # (B, 1, C) each
+        x = x + self._attention(self.norm(x) * (1 + scale1) + shift1, cache)
+        hidden = self.norm(x) * (1 + scale2) + shift2
+        out: Tensor = x + self.dropout(self.fc2(gelu(self.fc1(hidden))))
         return out
 
-    def _attended(self, x: Tensor, memory: KVCache | None) -> Tensor:
-        split = self.attend(x).unflatten(-1, (3, self.heads, -1))  # (B, t, 3, nh, hs)
+    def _attention(self, x: Tensor, cache: KVCache | None) -> Tensor:
+        split = self.in_proj(x).unflatten(-1, (3, self.heads, -1))  # (B, t, 3, nh, hs)
         query, key, value = split.permute(2, 0, 3, 1, 4)  # (B, nh, t, hs) each
-        if memory is not None:
-            key, value = memory.extended(self.layer, key, value)
-        causal = query.shape[2] == key.shape[2]  # else one position, which may see all
-        mixed = scaled_dot_product_attention(query, key, value, is_causal=causal)
-        merged = self.merge(mixed.transpose(1, 2).flatten(2))  # (B, t, C)
+        if cache is not None:
+            key, value = cache.update(self.layer, key, value)
+        causal = query.shape[2] == key.shape[2]  # else one position, which may attend to all
+        attended = scaled_dot_product_attention(query, key, value, is_causal=causal)
+        merged = self.out_proj(attended.transpose(1, 2).flatten(2))  # (B, t, C)
         out: Tensor = self.dropout(merged)
         return out
 
 
 class Transformer(nn.Module):
-    """Tokens (B, T, L) of square pictures, T = side², to logits (B, T, L, K) of each.
+    """Predict tokens (B, T, L) of square pictures, T = side²: logits (B, T, L, K).
 
-    A position is told the token before it and the one above it; nothing of itself or later ones.
-    ``forget`` is how often, in training, a token is withheld from those after it; from some
-    pictures many, from others few. So they heed the condition more, and drawn tokens that are a
-    little off lead them less astray.
+    The input of a position is the token before it and the one above it; it never sees its own
+    token or later ones. ``token_dropout`` is the mean probability, in training, that a token is
+    hidden from later positions; its rate differs from picture to picture. So the network relies
+    more on the condition, and errors in sampled tokens lead it less astray.
     """
 
     def __init__(
@@ -90,78 +90,81 @@ class Transformer(nn.Module):
         depth: int,
         heads: int,
         dropout: float,
-        forget: float,
+        token_dropout: float,
     ) -> None:
         super().__init__()
         self.codes, self.levels, self.side, self.heads = codes, levels, side, heads
-        self.forget = forget
-        self.told = ConditionEmbedder(text, width, ratings)
-        self.mix = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
-        self.before = nn.Embedding(levels * codes + 1, width)  # the last: no token
-        self.above = nn.Embedding(levels * codes + 1, width)
-        self.within = nn.Embedding(levels * codes, width)
-        self.row = nn.Linear(width, side * width)
-        self.column = nn.Linear(width, side * width)
+        self.token_dropout = token_dropout
+        self.condition_embedder = ConditionEmbedder(text, width, ratings)
+        self.cond_mlp = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self.previous_embed = nn.Embedding(levels * codes + 1, width)  # the last: no token
+        self.above_embed = nn.Embedding(levels * codes + 1, width)
+        self.level_embed = nn.Embedding(levels * codes, width)
+        self.row_proj = nn.Linear(width, side * width)
+        self.column_proj = nn.Linear(width, side * width)
         self.blocks = nn.ModuleList(Block(i, width, heads, dropout) for i in range(depth))
-        self.leave = nn.ModuleList(
+        self.out_mlps = nn.ModuleList(
             nn.Sequential(
                 nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, codes)
             )
             for _ in range(levels)
         )
-        for embedding in (self.before, self.above, self.within):
+        for embedding in (self.previous_embed, self.above_embed, self.level_embed):
             nn.init.normal_(embedding.weight, std=0.1)
-        for axis in (self.row, self.column):
+        for axis in (self.row_proj, self.column_proj):
             nn.init.normal_(axis.bias, std=0.1)
 
     def forward(self, tokens: Tensor, condition: Condition) -> Tensor:
-        hidden = self.read(tokens[:, :-1], self.tell(condition))
+        hidden = self.hidden_states(tokens[:, :-1], self.embed_condition(condition))  # (B, T, C)
         return torch.stack([self.logits(hidden, tokens, i) for i in range(self.levels)], dim=2)
 
-    def tell(self, condition: Condition) -> Tensor:
-        """What the blocks are told (B, C)."""
-        out: Tensor = self.mix(self.told(condition))
+    def embed_condition(self, condition: Condition) -> Tensor:
+        """Return the condition's embedding (B, C)."""
+        out: Tensor = self.cond_mlp(self.condition_embedder(condition))
         return out
 
-    def memory(self, batch: int) -> KVCache:
-        """An empty one for ``batch`` pictures."""
-        return KVCache(self.before.weight, len(self.blocks), self.heads, batch, self.side**2)
+    def new_cache(self, batch: int) -> KVCache:
+        """Return an empty cache for ``batch`` pictures."""
+        weight = self.previous_embed.weight
+        return KVCache(weight, len(self.blocks), self.heads, batch, self.side**2)
 
-    def read(self, tokens: Tensor, told: Tensor, memory: KVCache | None = None) -> Tensor:
-        """States (B, t + 1, C) of the known tokens (B, t, L) and the next, told (B, C).
+    def hidden_states(self, tokens: Tensor, c: Tensor, cache: KVCache | None = None) -> Tensor:
+        """Return states (B, t + 1, C) of the tokens (B, t, L) and the next, given c (B, C).
 
-        With a memory, the states of those positions alone that it has not read.
+        With a cache, return the states of those positions only that it does not hold yet.
         """
-        since = memory.seen if memory is not None else 0
-        x = self._enter(tokens, told, since)
+        start = cache.length if cache is not None else 0
+        x = self._embed(tokens, c, start)
         for block in self.blocks:
-            x = block(x, told[:, None], memory)
-        if memory is not None:
-            memory.seen += x.shape[1]
+            x = block(x, c[:, None], cache)
+        if cache is not None:
+            cache.length += x.shape[1]
         return x
 
     def logits(self, hidden: Tensor, tokens: Tensor, level: int) -> Tensor:
-        """Logits (B, t, K) of a level from states (B, t, C) and the levels below in (B, t, L)."""
+        """Return a level's logits (B, t, K) from states (B, t, C) and lower levels (B, t, L)."""
         for below in range(level):
-            hidden = hidden + self.within(tokens[..., below] + below * self.codes)
-        out: Tensor = self.leave[level](hidden)
+            hidden = hidden + self.level_embed(tokens[..., below] + below * self.codes)
+        out: Tensor = self.out_mlps[level](hidden)
         return out
 
-    def _enter(self, tokens: Tensor, told: Tensor, since: int) -> Tensor:
-        """Inputs (B, t + 1 − since, C) of the positions from ``since`` on."""
+    def _embed(self, tokens: Tensor, c: Tensor, start: int) -> Tensor:
+        """Return inputs (B, t + 1 − start, C) of the positions from ``start`` on."""
         batch, known, _ = tokens.shape
         offsets = torch.arange(self.levels, device=tokens.device) * self.codes
-        nothing = self.levels * self.codes
-        entered = tokens + offsets
-        if self.training and self.forget:
-            often = 2 * self.forget * torch.rand(batch, 1, 1, device=tokens.device)
-            gone = torch.rand(batch, known, 1, device=tokens.device) < often
-            entered = entered.masked_fill(gone, nothing)
-        border = tokens.new_full((batch, self.side, self.levels), nothing)
-        padded = torch.cat([border, entered], dim=1)  # (B, side + t, L)
-        at = torch.arange(since, known + 1, device=tokens.device)
-        x: Tensor = self.before(padded[:, at + self.side - 1]).sum(2)
-        x = x + self.above(padded[:, at]).sum(2)
-        row, column = (axis(told).view(batch, self.side, -1) for axis in (self.row, self.column))
-        x = x + row[:, at // self.side] + column[:, at % self.side]
+        no_token = self.levels * self.codes
+        ids = tokens + offsets  # (B, t, L)
+        if self.training and self.token_dropout:
+            rate = 2 * self.token_dropout * torch.rand(batch, 1, 1, device=tokens.device)
+            hidden = torch.rand(batch, known, 1, device=tokens.device) < rate
+            ids = ids.masked_fill(hidden, no_token)
+        border = tokens.new_full((batch, self.side, self.levels), no_token)
+        padded = torch.cat([border, ids], dim=1)  # (B, side + t, L)
+        at = torch.arange(start, known + 1, device=tokens.device)  # positions
+        x: Tensor = self.previous_embed(padded[:, at + self.side - 1]).sum(2)  # (B, …, C)
+        x = x + self.above_embed(padded[:, at]).sum(2)
+        rows, columns = (
+            axis(c).view(batch, self.side, -1) for axis in (self.row_proj, self.column_proj)
+        )
+        x = x + rows[:, at // self.side] + columns[:, at % self.side]
         return x

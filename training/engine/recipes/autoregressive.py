@@ -1,7 +1,7 @@
-"""Pictures token by token, each drawn from what a transformer expects after those before it.
+"""Autoregressive image generation: a transformer predicts each token from those before it.
 
-After image GPT (Chen et al. 2020), with patches for tokens, or with a palette's pixels;
-conditioned on text and on belief in it (arXiv 2405.20324).
+After image GPT (Chen et al. 2020), with patches or a palette's pixels as tokens; conditioned on
+text and on belief in it (arXiv 2405.20324).
 """
 
 import math
@@ -23,10 +23,11 @@ from training.engine.encoders.specs import default_spec, load_text_encoder
 from training.engine.files import TrainingError, under
 from training.engine.latents.codebook import Codebook, fitted
 from training.engine.networks.transformer import Transformer
-from training.engine.recipes.base import Config, OnProgress, Phase, Source, changed, grid_of
+from training.engine.recipes.base import Config, Phase, Source, changed, sample_grid
 from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
 from training.engine.sampling import samplers
-from training.engine.sampling.next_token import draw_tokens
+from training.engine.sampling.next_token import sample_tokens
+from training.engine.sampling.progress import OnProgress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,22 +41,22 @@ class AutoregressiveConfig(Config):
 
     batch: int = 32
     size: int = 32  # pixels
-    tokens: str = "patches"  # or the pixels of a palette
-    patch: int = 4  # pixels that a patch is wide and high
-    codes: int = 512  # in the codebook, a level
-    levels: int = 2  # tokens of a patch, each finer than the one before
+    tokens: str = "patches"  # or palette: pixels
+    patch: int = 4  # pixels wide and high
+    codes: int = 512  # per level of the codebook
+    levels: int = 2  # tokens per patch, from coarse to fine
     width: int = 128
     depth: int = 4
     heads: int = 4
     dropout: float = 0.0
-    forget: float = 0.3  # how often a token is withheld from those after it, on average
-    drop: float = 0.1  # how often the text is withheld
-    flips: float = 0.3  # how often a picture is mirrored
-    jitter: float = 0.5  # how far texts, of length 1, are moved at most: others put it otherwise
+    token_dropout: float = 0.3  # mean probability that a token is hidden from later ones
+    cond_drop_prob: float = 0.1  # that a text is dropped, for classifier-free guidance
+    flip_prob: float = 0.3  # that a picture is mirrored
+    jitter: float = 0.5  # noise on texts, of length 1, at most: people phrase things differently
     guidance: float = 2.0
-    temperature: float = 1.0  # 0: always the likeliest token
-    top_k: int = 0  # draw among so many of the likeliest tokens; 0: among all
-    top_p: float = 0.9  # draw among the likeliest that have this share together
+    temperature: float = 1.0  # 0: greedy
+    top_k: int = 0  # most probable tokens to sample from; 0: all
+    top_p: float = 0.9  # mass of the most probable tokens to sample from
 
     def __post_init__(self) -> None:
         if self.size % (2 * self.grain):
@@ -71,8 +72,8 @@ class AutoregressiveConfig(Config):
         return self.patch if self.tokens == "patches" else 1
 
     @property
-    def depths(self) -> int:
-        """Tokens of a patch; a palette's pixel has one."""
+    def tokens_per_patch(self) -> int:
+        """How many tokens a patch has; a pixel of a palette has one."""
         return self.levels if self.tokens == "patches" else 1
 
 
@@ -85,7 +86,7 @@ class AutoregressiveTraining:
         name = digest(rows)
         self.encoder = load_text_encoder(source.encoder or default_spec())
         pixels = pack(rows, config.size, source.cache, name)
-        shape = {"patch": config.grain, "levels": config.depths, "count": config.codes}
+        shape = {"patch": config.grain, "levels": config.tokens_per_patch, "count": config.codes}
         self.codebook = fitted(pixels, source.cache, name, **shape).to(device())
         self.pictures = PackedPictures(pixels, device())
         self.conditions = Conditions(rows, source.snapshot.concepts, self.encoder, source.cache)
@@ -96,41 +97,43 @@ class AutoregressiveTraining:
         self.phases = (Phase("tokens", self.network, self.loss),)
 
     def loss(self, count: int) -> Tensor:
-        """Nats per token of a fresh batch."""
+        """Return the nats per token of a new batch."""
         tokens, condition = self.draw_batch(count)
         return nats(self.network(tokens, condition), tokens).mean()
 
     def draw_batch(self, count: int) -> tuple[Tensor, Condition]:
-        """Tokens (B, T, L), and what is told of them."""
+        """Return tokens (B, T, L) and the condition of each picture."""
         rows = torch.randint(len(self.pictures), (count,))
         pictures = self.pictures.batch(rows)  # (B, 3, s, s)
-        mirrored = torch.rand(count, 1, 1, 1, device=device()) < self.config.flips
+        mirrored = torch.rand(count, 1, 1, 1, device=device()) < self.config.flip_prob
         pictures = torch.where(mirrored, pictures.flip(3), pictures)
-        with torch.autocast(device().type, enabled=False):  # near codes differ by little
+        with torch.autocast(device().type, enabled=False):  # close codes need full precision
             tokens = self.codebook.encode(pictures)
-        condition = self.conditions.draw(rows, drop=self.config.drop, jitter=self.config.jitter)
+        condition = self.conditions.draw(
+            rows, drop=self.config.cond_drop_prob, jitter=self.config.jitter
+        )
         return tokens, condition
 
-    def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
-        return grid_of(self.model(network), prompts, self.config.samples)
+    def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
+        return sample_grid(self.model(network), prompts, self.config.samples)
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
         self.model(network).save(folder, about)
 
     def model(self, network: nn.Module) -> "Model":
-        """The model that the run would end with if ``network`` were its last."""
+        """Return the model that ``network`` makes with the rest of the training."""
         assert isinstance(network, Transformer)
-        listener = PromptEncoder(
+        prompt_encoder = PromptEncoder(
             self.encoder, self.conditions.certain, len(self.conditions.ratings)
         )
-        return Model(self.config, network, self.codebook, listener)
+        return Model(self.config, network, self.codebook, prompt_encoder)
 
 
 def build_network(config: AutoregressiveConfig, codes: int, text: int, ratings: int) -> Transformer:
     return Transformer(
         codes=codes,
-        levels=config.depths,
+        levels=config.tokens_per_patch,
         side=config.size // config.grain,
         text=text,
         ratings=ratings,
@@ -138,29 +141,31 @@ def build_network(config: AutoregressiveConfig, codes: int, text: int, ratings: 
         depth=config.depth,
         heads=config.heads,
         dropout=config.dropout,
-        forget=config.forget,
+        token_dropout=config.token_dropout,
     )
 
 
 def nats(logits: Tensor, tokens: Tensor) -> Tensor:
-    """−log p of each picture's tokens (B, T, L), their mean (B,)."""
-    lost = cross_entropy(logits.float().permute(0, 3, 1, 2), tokens, reduction="none")
-    return lost.flatten(1).mean(1)
+    """Return the mean −log p (B,) of each picture's tokens (B, T, L), by logits (B, T, L, K)."""
+    losses = cross_entropy(logits.float().permute(0, 3, 1, 2), tokens, reduction="none")
+    return losses.flatten(1).mean(1)
 
 
 def fresh_noise(seeds: Sequence[int], config: AutoregressiveConfig) -> Tensor:
-    """Normal (n, T, L), each picture's own."""
-    return samplers.noise(seeds, ((config.size // config.grain) ** 2, config.depths), device())()
+    """Return normal noise (n, T, L), each picture's by its own seed."""
+    return samplers.noise(
+        seeds, ((config.size // config.grain) ** 2, config.tokens_per_patch), device()
+    )()
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that draws: a trained network with all that stands around it."""
+    """A finished model: the network and what it needs to generate images."""
 
     config: AutoregressiveConfig
     network: Transformer
     codebook: Codebook
-    listener: PromptEncoder
+    prompt_encoder: PromptEncoder
 
     @property
     def size(self) -> int:
@@ -172,10 +177,10 @@ class Model:
 
     @property
     def chance(self) -> float:
-        """The nats per token of guessing."""
+        """The nats per token of uniform guessing."""
         return math.log(self.codebook.count)
 
-    def draw(
+    def sample(
         self,
         prompts: Sequence[str],
         seeds: Sequence[int],
@@ -183,16 +188,17 @@ class Model:
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Pixels:
-        """uint8 (n, s, s, 3), one a prompt and seed; no prompt is the unconditional model.
+        """Return uint8 (n, s, s, 3), one picture per prompt and seed; "" is no prompt.
 
-        ``steps`` changes nothing: there is one a patch.
+        ``steps`` is ignored: there is one per patch.
         """
         noise = fresh_noise(seeds, self.config)
-        return self._pictures(self.listener.asked(prompts, belief), noise, guidance, tell)
+        condition = self.prompt_encoder.encode(prompts, belief)
+        return self._sample(condition, noise, guidance, on_progress)
 
-    def between(
+    def interpolate(
         self,
         prompts: tuple[str, str],
         seeds: tuple[int, int],
@@ -200,14 +206,14 @@ class Model:
         *,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Pixels:
-        """uint8 (count, s, s, 3): conditions on a line, noise on the arc between the two."""
-        condition, share = self.listener.between(prompts, count)
+        """Return uint8 (count, s, s, 3): conditions interpolated linearly, noise spherically."""
+        condition, weights = self.prompt_encoder.interpolate(prompts, count)
         first, last = fresh_noise(seeds, self.config)
-        return self._pictures(condition, samplers.arc(first, last, share), guidance, tell)
+        return self._sample(condition, samplers.slerp(first, last, weights), guidance, on_progress)
 
-    def complete(
+    def inpaint(
         self,
         pictures: Pixels,
         prompts: Sequence[str],
@@ -215,32 +221,33 @@ class Model:
         *,
         belief: float | None = None,
         guidance: float | None = None,
-        tell: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Pixels:
-        """The given pictures (n, s, s, 3) with lower halves drawn anew, one a prompt and seed."""
+        """Return pictures (n, s, s, 3) with new lower halves, one per prompt and seed."""
         tokens = self._encode(pictures)
-        given = tokens[:, : tokens.shape[1] // 2]
+        prefix = tokens[:, : tokens.shape[1] // 2]
         noise = fresh_noise(seeds, self.config)
-        drawn = self._pictures(self.listener.asked(prompts, belief), noise, guidance, tell, given)
-        drawn[:, : self.size // 2] = pictures[:, : self.size // 2]
-        return drawn
+        condition = self.prompt_encoder.encode(prompts, belief)
+        inpainted = self._sample(condition, noise, guidance, on_progress, prefix)
+        inpainted[:, : self.size // 2] = pictures[:, : self.size // 2]
+        return inpainted
 
-    def adjusted(self, options: dict[str, Any]) -> Self:
-        """With other sampling options; raises ``TrainingError`` where one is off."""
+    def with_options(self, options: dict[str, Any]) -> Self:
+        """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
         return replace(self, config=changed(self.config, options, sampling=True))
 
     @torch.no_grad()
     def nats_per_token(
         self, pixels: Pixels, prompts: Sequence[str], belief: float | None = None
     ) -> Tensor:
-        """How much the model is surprised by pictures (n, s, s, 3) so described: (n,), in nats."""
+        """Return the nats per token (n,) of pictures (n, s, s, 3) given their prompts."""
         network = self.network.to(device()).eval()
-        found = []
+        parts = []
         for start in range(0, len(pixels), 64):
             tokens = self._encode(pixels[start : start + 64])
-            condition = self.listener.asked(prompts[start : start + 64], belief)
-            found.append(nats(network(tokens, condition), tokens).cpu())
-        return torch.cat(found) if found else torch.zeros(0)
+            condition = self.prompt_encoder.encode(prompts[start : start + 64], belief)
+            parts.append(nats(network(tokens, condition), tokens).cpu())
+        return torch.cat(parts) if parts else torch.zeros(0)
 
     def _encode(self, pixels: Pixels) -> Tensor:
         if pixels.shape[1:] != (self.size, self.size, 3):
@@ -249,31 +256,33 @@ class Model:
         return codebook.encode(PackedPictures(pixels, device()).batch(torch.arange(len(pixels))))
 
     @torch.no_grad()
-    def _pictures(
+    def _sample(
         self,
         condition: Condition,
         noise: Tensor,
         guidance: float | None,
-        tell: OnProgress | None,
-        given: Tensor | None = None,
+        on_progress: OnProgress | None,
+        prefix: Tensor | None = None,
     ) -> Pixels:
         network, codebook = self.network.to(device()).eval(), self.codebook.to(device())
         guidance = self.guidance if guidance is None else guidance
         config = replace(self.config, guidance=guidance)
         uniform = torch.special.ndtr(noise)
-        tokens = draw_tokens(network, condition, uniform, config, given=given, tell=tell)
+        tokens = sample_tokens(
+            network, condition, uniform, config, prefix=prefix, on_progress=on_progress
+        )
         return uint8(codebook.decode(tokens))
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"codebook.{k}": v for k, v in self.codebook.state_dict().items()}
-        write_model(folder, about, self.config, self.listener, tensors)
+        write_model(folder, about, self.config, self.prompt_encoder, tensors)
 
 
 def load(folder: Path) -> Model:
-    """The model of a model folder; raises ``TrainingError`` where it holds none."""
-    config, listener = read_model(folder, AutoregressiveConfig)
+    """Load a model folder; raise ``TrainingError`` where it holds no such model."""
+    config, prompt_encoder = read_model(folder, AutoregressiveConfig)
 
     def build(stored: dict[str, Tensor]) -> Model:
         tensors = {name: tensor.float() for name, tensor in stored.items()}
@@ -281,10 +290,10 @@ def load(folder: Path) -> Model:
             raise ValueError(config.depth)
         with torch.device("meta"):
             codebook = Codebook(config.grain, *tensors["codebook.codes"].shape[:2])
-            width, ratings = listener.encoder.width, listener.ratings
+            width, ratings = prompt_encoder.encoder.width, prompt_encoder.ratings
             network = build_network(config, codebook.count, width, ratings)
         codebook.load_state_dict(under("codebook.", tensors), assign=True)
         network.load_state_dict(under("network.", tensors), assign=True)
-        return Model(config, network.requires_grad_(False), codebook, listener)
+        return Model(config, network.requires_grad_(False), codebook, prompt_encoder)
 
     return read_weights(folder, build)

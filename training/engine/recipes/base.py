@@ -1,4 +1,4 @@
-"""What every recipe is made of: a config, a training, and a model that draws."""
+"""The protocols of a recipe: its config, its training, and the model that comes of it."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,25 +12,24 @@ from training.engine.data.pictures import Pixels, png, tiled
 from training.engine.data.rows import Snapshot
 from training.engine.encoders.text import Spec
 from training.engine.files import TrainingError
-
-OnProgress = Callable[[float], None]  # hears the share that is done; may raise to stop
+from training.engine.sampling.progress import OnProgress
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What the loop needs of any recipe's config, and what its options may be."""
+    """The options that the loop needs of any recipe, and the ranges of all options."""
 
     CHOICES: ClassVar[dict[str, tuple[str, ...]]] = {"precision": ("auto", "float32", "bf16")}
     FROM_ZERO: ClassVar[tuple[str, ...]] = ("judge_steps", "grid_steps", "warmup")
     SIGNED: ClassVar[tuple[str, ...]] = ()
-    SAMPLING: ClassVar[tuple[str, ...]] = ()  # what a finished model may be asked to do otherwise
+    SAMPLING: ClassVar[tuple[str, ...]] = ()  # options that a finished model accepts
 
     steps: int
     batch: int = 128
     learning_rate: float = 2e-3
     warmup: int = 100
     weight_decay: float = 0.01
-    momentum: float = 0.9  # AdamW's first beta
+    beta1: float = 0.9  # of AdamW
     prompts: tuple[str, ...] = ()  # none: chosen from the snapshot
     samples: int = 6  # a prompt, in grids and in the evaluation
     judge_steps: int = 300
@@ -44,9 +43,9 @@ C = TypeVar("C", bound=Config)
 
 
 def changed(config: C, options: dict[str, Any], *, sampling: bool = False) -> C:
-    """With some fields replaced; raises ``TrainingError`` where a name or value is off.
+    """Return the config with some options replaced; with ``sampling``, only those of sampling.
 
-    A finished model takes ``sampling`` options alone.
+    Raises ``TrainingError`` where a name or value is wrong.
     """
     known = {field.name: getattr(config, field.name) for field in fields(config)}
     if sampling:
@@ -55,12 +54,12 @@ def changed(config: C, options: dict[str, Any], *, sampling: bool = False) -> C:
     for name, value in options.items():
         if name not in known:
             raise TrainingError(f"There is no option {name!r} here, only {', '.join(known)}.")
-        values[name] = _fitted(config, name, value, known[name])
+        values[name] = _checked(config, name, value, known[name])
     return replace(config, **values)
 
 
-def _fitted(config: Config, name: str, value: Any, example: Any) -> Any:
-    """``value`` as the example's type: whole numbers may stand for others, lists for tuples."""
+def _checked(config: Config, name: str, value: Any, example: Any) -> Any:
+    """Return ``value`` with the example's type; integers may stand for floats, lists for tuples."""
     if name in config.CHOICES:
         wanted = "one of " + ", ".join(config.CHOICES[name])
         if value in config.CHOICES[name]:
@@ -92,10 +91,10 @@ def _fitted(config: Config, name: str, value: Any, example: Any) -> Any:
 
 @dataclass(frozen=True)
 class Source:
-    """What a run learns from and starts with.
+    """What a training starts from: the data, the seed and pretrained models.
 
-    ``init`` is the model folder of a clip run: a recipe that draws takes its texts' embeddings
-    from it, another clip run its weights to start from.
+    ``init`` is the model folder of an earlier clip run, whose weights another clip run continues
+    from.
     """
 
     snapshot: Snapshot
@@ -106,10 +105,10 @@ class Source:
 
 
 class Phase(NamedTuple):
-    """A part of a step: the trainable parameters of ``module`` descend along ``loss``.
+    """A part of a training step: it minimises ``loss`` over the parameters of ``module``.
 
-    ``loss(count)`` is the mean loss (a scalar) of a fresh batch of ``count`` pictures. Its
-    randomness comes from torch's global generator alone.
+    ``loss(count)`` returns the mean loss (a scalar) of a new random batch of ``count`` pictures.
+    Its randomness comes from torch's global generator alone.
     """
 
     name: str
@@ -118,35 +117,35 @@ class Phase(NamedTuple):
 
 
 class Training(Protocol):
-    """A recipe in training on one snapshot; made from a config and a source."""
+    """A recipe in training on one snapshot, constructed from a config and a source."""
 
     @property
     def network(self) -> nn.Module:
-        """All that is checkpointed and averaged; the phases' modules are parts of it."""
+        """The network that is checkpointed and averaged; the phases' modules are parts of it."""
 
     @property
     def phases(self) -> Sequence[Phase]:
-        """What a step consists of, in order."""
+        """The parts of a step, in order."""
 
-    def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
-        """A PNG with a row a prompt by the averaged ``network``, or None."""
+    def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
+        """Return a PNG with one row per prompt, sampled from ``network``; None of a CLIP."""
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
         """Write ``model.safetensors``, ``config.json`` and what else the model needs."""
 
 
 class ImageGenerator(Protocol):
-    """A finished model that draws. The empty prompt is no prompt."""
+    """A finished model that generates images. The empty prompt is the unconditional model."""
 
     @property
     def size(self) -> int:
-        """The side of its pictures in pixels."""
+        """The side of its square pictures in pixels."""
 
     @property
     def guidance(self) -> float:
-        """Its own, where none is asked for."""
+        """The default guidance weight."""
 
-    def draw(
+    def sample(
         self,
         prompts: Sequence[str],
         seeds: Sequence[int],
@@ -154,14 +153,14 @@ class ImageGenerator(Protocol):
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Pixels:
-        """uint8 (n, size, size, 3): each depends on its own prompt, seed and settings alone.
+        """Return uint8 (n, size, size, 3), one picture per prompt and seed, independent of others.
 
-        ``belief`` 0 equals no prompt.
+        ``belief`` in [0, 1] is how far prompts are trusted; 0 equals no prompt.
         """
 
-    def between(
+    def interpolate(
         self,
         prompts: tuple[str, str],
         seeds: tuple[int, int],
@@ -169,16 +168,16 @@ class ImageGenerator(Protocol):
         *,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Pixels:
-        """uint8 (count, size, size, 3) from one to the other; the ends equal ``draw``'s."""
+        """Return uint8 (count, size, size, 3) between two prompts and seeds, both ends included."""
 
-    def adjusted(self, options: dict[str, Any]) -> Self:
-        """With other sampling options; raises ``TrainingError`` where one is off."""
+    def with_options(self, options: dict[str, Any]) -> Self:
+        """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
 
 
-def grid_of(generator: ImageGenerator, prompts: Sequence[str], columns: int) -> bytes:
-    """A PNG with a row a prompt, from the same noise each time."""
-    wanted = [prompt for prompt in prompts for _ in range(columns)]
-    pictures = generator.draw(wanted, list(range(columns)) * len(prompts))
+def sample_grid(generator: ImageGenerator, prompts: Sequence[str], columns: int) -> bytes:
+    """Return a PNG with one row per prompt and the seeds 0 to ``columns`` − 1."""
+    repeated = [prompt for prompt in prompts for _ in range(columns)]
+    pictures = generator.sample(repeated, list(range(columns)) * len(prompts))
     return png(tiled(pictures, columns))

@@ -79,7 +79,7 @@ class ClipTraining:
         loss: Tensor = self.criterion(*self.network(images, self.texts[self.slots[at, slot]]))
         return loss
 
-    def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
+    def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
         """Return None: a CLIP draws nothing."""
         return None
 

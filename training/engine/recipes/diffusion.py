@@ -1,4 +1,4 @@
-"""Rectified flow on pictures' principal components or pixels, conditioned on text and belief.
+"""Rectified flow on principal components or pixels, conditioned on text and belief.
 
 x_t = t·x₀ + (1 − t)·ε; the network predicts x₀, the loss is on the velocity v = x₀ − ε
 (arXiv 2209.03003; logit-normal t: arXiv 2403.03206; belief as a condition: arXiv 2405.20324).
@@ -32,9 +32,10 @@ from training.engine.latents.spaces import (
 )
 from training.engine.networks.dit import DiT
 from training.engine.networks.mlp import ConditionalMLP
-from training.engine.recipes.base import Config, OnProgress, Phase, Source, changed, grid_of
+from training.engine.recipes.base import Config, Phase, Source, changed, sample_grid
 from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
-from training.engine.sampling.samplers import SAMPLERS, Noise, Predict, arc, guided, noise
+from training.engine.sampling.progress import OnProgress
+from training.engine.sampling.samplers import SAMPLERS, Noise, Predict, guided, noise, slerp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +58,10 @@ class DiffusionConfig(Config):
     depth: int = 4
     expansion: int = 3  # of an mlp
     dropout: float = 0.0  # of an mlp
-    drop: float = 0.1  # how often the text is withheld
-    flips: float = 0.3  # how often a picture is mirrored
-    hues: float = 0.0  # how often a picture is shown in another colour, and named by it
-    jitter: float = 0.5  # how far texts, of length 1, are moved at most: others put it otherwise
+    cond_drop_prob: float = 0.1  # that a text is dropped, for classifier-free guidance
+    flip_prob: float = 0.3  # that a picture is mirrored
+    hue_prob: float = 0.0  # that a picture is recoloured, and its new colour named
+    jitter: float = 0.5  # noise on texts, of length 1, at most: people phrase things differently
     time_mean: float = -0.3  # of the logit of t
     time_clamp: float = 0.25  # the least 1 − t in the loss
     guidance: float = 2.0
@@ -86,13 +87,15 @@ class DiffusionTraining:
         rows = list(source.snapshot.train)
         self.encoder = load_text_encoder(source.encoder or default_spec())
         pixels = pack(rows, config.size, source.cache, digest(rows))
-        others, turned = recoloured(rows, pixels, source.seed) if config.hues else ([], pixels[:0])
-        told = [*(named(rows, pixels) if config.hues else rows), *others]
-        self.conditions = Conditions(
-            told, source.snapshot.concepts, self.encoder, source.cache, altered=len(others)
+        new_rows, new_pixels = (
+            recoloured(rows, pixels, source.seed) if config.hue_prob else ([], pixels[:0])
         )
-        self.rows, self.others = len(rows), len(others)
-        self.space, self.stock = self._stocked(pixels, turned, source.seed)
+        described = [*(named(rows, pixels) if config.hue_prob else rows), *new_rows]
+        self.conditions = Conditions(
+            described, source.snapshot.concepts, self.encoder, source.cache, altered=len(new_rows)
+        )
+        self.rows, self.recoloured = len(rows), len(new_rows)
+        self.space, self.dataset = self._latent_dataset(pixels, new_pixels, source.seed)
         torch.manual_seed(source.seed)
         network = build_network(
             config, self.space.shape[0], self.encoder.width, len(self.conditions.ratings)
@@ -100,64 +103,66 @@ class DiffusionTraining:
         self.network = network.to(device())
         self.phases = (Phase("flow", self.network, self.loss),)
 
-    def _stocked(
-        self, pixels: Pixels, turned: Pixels, seed: int
+    def _latent_dataset(
+        self, pixels: Pixels, recoloured: Pixels, seed: int
     ) -> tuple[LatentSpace, LatentDataset]:
         if self.config.network == "dit":
-            whole = np.concatenate([pixels, turned]) if len(turned) else pixels
+            whole = np.concatenate([pixels, recoloured]) if len(recoloured) else pixels
             return PixelSpace(self.config.size), PixelDataset(whole)
-        of = _told(self.conditions.told[: self.rows])
-        pca = fit(pixels, self.config.components, seed, of=of, besides=turned)
-        return LinearSpace(pca), LinearDataset(pca, pixels, turned)
+        of = _described(self.conditions.told[: self.rows])
+        pca = fit(pixels, self.config.components, seed, of=of, besides=recoloured)
+        return LinearSpace(pca), LinearDataset(pca, pixels, recoloured)
 
     def loss(self, count: int) -> Tensor:
-        """The squared error of the velocity on a fresh batch, weighted by part of a latent."""
+        """Return the weighted squared error of the velocity on a new batch."""
         x0, mirrored, condition = self.draw_batch(count)
         t = torch.sigmoid(torch.randn(count, device=x0.device) + self.config.time_mean)
         at = t.view(-1, *[1] * (x0.dim() - 1))
         noisy = at * x0 + (1 - at) * torch.randn_like(x0)
         predicted = self.network(noisy, t, condition, mirrored)
         error = (predicted - x0) / (1 - at).clamp(min=self.config.time_clamp)
-        loss: Tensor = (self.stock.weight * error.square()).mean()
+        loss: Tensor = (self.dataset.weight * error.square()).mean()
         return loss
 
     def draw_batch(self, count: int) -> tuple[Tensor, Tensor, Condition]:
-        """Latents (B, …), whether mirrored (B,), and what is told of them."""
+        """Return latents (B, …), whether they are mirrored (B,), and their conditions."""
         at = device()
         rows = torch.randint(self.rows, (count,), device=at)
-        if self.others:
-            other = self.rows + torch.randint(self.others, (count,), device=at)
-            rows = torch.where(torch.rand(count, device=at) < self.config.hues, other, rows)
-        mirrored = (torch.rand(count, device=at) < self.config.flips).float()
-        condition = self.conditions.draw(rows, drop=self.config.drop, jitter=self.config.jitter)
-        return self.stock.batch(rows, mirrored), mirrored, condition
+        if self.recoloured:
+            other = self.rows + torch.randint(self.recoloured, (count,), device=at)
+            rows = torch.where(torch.rand(count, device=at) < self.config.hue_prob, other, rows)
+        mirrored = (torch.rand(count, device=at) < self.config.flip_prob).float()
+        condition = self.conditions.draw(
+            rows, drop=self.config.cond_drop_prob, jitter=self.config.jitter
+        )
+        return self.dataset.batch(rows, mirrored), mirrored, condition
 
-    def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
-        return grid_of(self.model(network), prompts, self.config.samples)
+    def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
+        return sample_grid(self.model(network), prompts, self.config.samples)
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
         self.model(network).save(folder, about)
 
     def model(self, network: nn.Module) -> "Model":
-        """The model that the run would end with if ``network`` were its last."""
-        listener = PromptEncoder(
+        """Return the model that ``network`` makes with the rest of the training."""
+        prompt_encoder = PromptEncoder(
             self.encoder, self.conditions.certain, len(self.conditions.ratings)
         )
-        return Model(self.config, network, self.space, listener)
+        return Model(self.config, network, self.space, prompt_encoder)
 
 
-def _told(told: Tensor) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """The pictures of which something is said, where they are most; else all of them.
+def _described(mask: Tensor) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the indices of described pictures where these are the majority, else all.
 
-    The others still teach what pictures look like, but nobody can ask for them.
+    The others still teach what pictures look like, but no prompt asks for them.
     """
-    found = np.flatnonzero(told.numpy())
-    return found if 2 * len(found) >= len(told) else np.arange(len(told))
+    described = np.flatnonzero(mask.numpy())
+    return described if 2 * len(described) >= len(mask) else np.arange(len(mask))
 
 
 def build_network(config: DiffusionConfig, components: int, text: int, ratings: int) -> nn.Module:
-    """``text`` and ``ratings`` are the widths of a condition."""
+    """Build the network; ``text`` and ``ratings`` are the widths of a condition."""
     if config.network == "dit":
         return DiT(config.size, config.patch, text, config.width, config.depth, ratings)
     return ConditionalMLP(
@@ -167,12 +172,12 @@ def build_network(config: DiffusionConfig, components: int, text: int, ratings: 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that draws: a trained network with all that stands around it."""
+    """A finished model: the network and what it needs to generate images."""
 
     config: DiffusionConfig
     network: nn.Module
     space: LatentSpace
-    listener: PromptEncoder
+    prompt_encoder: PromptEncoder
 
     @property
     def size(self) -> int:
@@ -182,7 +187,7 @@ class Model:
     def guidance(self) -> float:
         return self.config.guidance
 
-    def draw(
+    def sample(
         self,
         prompts: Sequence[str],
         seeds: Sequence[int],
@@ -190,14 +195,14 @@ class Model:
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Pixels:
-        """uint8 (n, s, s, 3), one a prompt and seed; no prompt is the unconditional model."""
+        """Return uint8 (n, s, s, 3), one picture per prompt and seed; "" is no prompt."""
         fresh = noise(seeds, self.space.shape, device())
-        condition = self.listener.asked(prompts, belief)
-        return self._pictures(condition, fresh, guidance, steps, tell)
+        condition = self.prompt_encoder.encode(prompts, belief)
+        return self._sample(condition, fresh, guidance, steps, on_progress)
 
-    def between(
+    def interpolate(
         self,
         prompts: tuple[str, str],
         seeds: tuple[int, int],
@@ -205,36 +210,39 @@ class Model:
         *,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Pixels:
-        """uint8 (count, s, s, 3): conditions on a line, noise on the arc between the two."""
-        condition, share = self.listener.between(prompts, count)
-        both = noise(seeds, self.space.shape, device())
+        """Return uint8 (count, s, s, 3): conditions interpolated linearly, noise spherically."""
+        condition, weights = self.prompt_encoder.interpolate(prompts, count)
+        ends = noise(seeds, self.space.shape, device())
 
         def fresh() -> Tensor:
-            first, last = both()
-            return arc(first, last, share)
+            first, last = ends()
+            return slerp(first, last, weights)
 
-        return self._pictures(condition, fresh, guidance, steps, tell)
+        return self._sample(condition, fresh, guidance, steps, on_progress)
 
-    def adjusted(self, options: dict[str, Any]) -> Self:
+    def with_options(self, options: dict[str, Any]) -> Self:
+        """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
         return replace(self, config=changed(self.config, options, sampling=True))
 
     @torch.no_grad()
-    def _pictures(
+    def _sample(
         self,
         condition: Condition,
         fresh: Noise,
         guidance: float | None,
         steps: int | None,
-        tell: OnProgress | None,
+        on_progress: OnProgress | None,
     ) -> Pixels:
         network = self.network.to(device()).eval()
-        half = device().type == "cuda" and self.config.precision != "float32"
+        bf16 = device().type == "cuda" and self.config.precision != "float32"
         predict = guided(network, condition, self.guidance if guidance is None else guidance)
         sampler = SAMPLERS[self.config.sampler]
-        with torch.autocast(device().type, torch.bfloat16, enabled=half):
-            latents = sampler(_telling(predict, tell), fresh, steps or self.config.sampling_steps)
+        with torch.autocast(device().type, torch.bfloat16, enabled=bf16):
+            latents = sampler(
+                _reporting(predict, on_progress), fresh, steps or self.config.sampling_steps
+            )
         return self.space.pictures(latents)
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
@@ -244,36 +252,36 @@ class Model:
         if isinstance(self.space, LinearSpace):
             tensors |= {f"pca.{k}": v for k, v in self.space.pca.state_dict().items()}
             sizes["components"] = self.space.pca.components
-        write_model(folder, about, self.config, self.listener, tensors, **sizes)
+        write_model(folder, about, self.config, self.prompt_encoder, tensors, **sizes)
 
 
 def load(folder: Path) -> Model:
-    """The model of a model folder; raises ``TrainingError`` where it holds none."""
-    config, listener = read_model(folder, DiffusionConfig)
+    """Load a model folder; raise ``TrainingError`` where it holds no such model."""
+    config, prompt_encoder = read_model(folder, DiffusionConfig)
 
     def build(tensors: dict[str, Tensor]) -> Model:
         if config.depth > len(tensors):
             raise ValueError(config.depth)
         with torch.device("meta"):
-            width, ratings = listener.encoder.width, listener.ratings
+            width, ratings = prompt_encoder.encoder.width, prompt_encoder.ratings
             network = build_network(config, config.components, width, ratings)
             pca = PCA(config.size, config.components)
         network.load_state_dict(under("network.", tensors), assign=True)
         network.requires_grad_(False)
         if config.network == "dit":
-            return Model(config, network, PixelSpace(config.size), listener)
+            return Model(config, network, PixelSpace(config.size), prompt_encoder)
         pca.load_state_dict(under("pca.", tensors), assign=True)
-        return Model(config, network, LinearSpace(pca), listener)
+        return Model(config, network, LinearSpace(pca), prompt_encoder)
 
     return read_weights(folder, build)
 
 
-def _telling(predict: Predict, tell: OnProgress | None) -> Predict:
-    """The same, and ``tell`` hears how far it is at every step."""
+def _reporting(predict: Predict, on_progress: OnProgress | None) -> Predict:
+    """Wrap ``predict`` so that it reports progress at every step."""
 
-    def told(x: Tensor, t: Tensor) -> Tensor:
-        if tell:
-            tell(float(t[0]))
+    def reporting(x: Tensor, t: Tensor) -> Tensor:
+        if on_progress:
+            on_progress(float(t[0]))
         return predict(x, t)
 
-    return told
+    return reporting

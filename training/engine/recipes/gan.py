@@ -1,8 +1,7 @@
 """R3GAN (arXiv 2501.05441): a relativistic loss with zero-centred gradient penalties.
 
-The discriminator D learns that a real picture is more real than a generated one with the same
-condition c, the generator G to turn that round; both networks are told c, and belief 0 is the
-unconditional model of both.
+The discriminator D learns to score a real picture above a generated one with the same condition c,
+the generator G to reverse that. Both networks see c; belief 0 is the unconditional model of both.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,9 +38,10 @@ from training.engine.networks.gan import (
     PixelGenerator,
     widths,
 )
-from training.engine.recipes.base import Config, OnProgress, Phase, Source, changed, grid_of
+from training.engine.recipes.base import Config, Phase, Source, changed, sample_grid
 from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
-from training.engine.sampling.samplers import arc, noise
+from training.engine.sampling.progress import OnProgress
+from training.engine.sampling.samplers import noise, slerp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +56,9 @@ class GANConfig(Config):
     batch: int = 128
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
-    momentum: float = 0.0
+    beta1: float = 0.0
     compile: bool = False  # torch.compile knows no gradient of a gradient
-    space: str = "components"  # what is drawn: a picture's principal components, or its pixels
+    space: str = "components"  # what is generated: principal components, or pixels
     size: int = 64  # pixels
     components: int = 384
     noise: int = 32
@@ -67,21 +67,21 @@ class GANConfig(Config):
     expansion: int = 2
     group: int = 16  # channels of a grouped convolution
     penalty: float = 1.0  # γ
-    contrast: float = 1.0  # weight of telling it from real pictures of others, and from noise
-    drop: float = 0.1  # how often the text is withheld
-    flips: float = 0.3  # how often the discriminator sees a picture mirrored, real or not
-    jitter: float = 0.5  # how far texts, of length 1, are moved at most: others put it otherwise
-    guidance: float = 1.0  # how far the generator is told what is asked for; 1: as in training
-    truncation: float = 1.0  # of the noise: nearer 0 are likelier pictures, and fewer
+    contrast: float = 1.0  # weight of real pictures of other conditions, and of noise
+    cond_drop_prob: float = 0.1  # that a text is dropped, for classifier-free guidance
+    flip_prob: float = 0.3  # that D sees a picture mirrored, real or not
+    jitter: float = 0.5  # noise on texts, of length 1, at most: people phrase things differently
+    guidance: float = 1.0  # of the condition: 0 is no prompt, 1 as in training
+    truncation: float = 1.0  # of the noise; nearer 0: more probable and less diverse
 
     def __post_init__(self) -> None:
         if self.compile:
             raise TrainingError(
                 "The option compile must be false: no gradient of a gradient survives it."
             )
-        if self.flips > 0.5:
+        if self.flip_prob > 0.5:
             raise TrainingError(
-                "The option flips must be at most 0.5: else pictures come mirrored."
+                "The option flip_prob must be at most 0.5: else pictures come mirrored."
             )
         if self.space == "components":
             return
@@ -106,47 +106,48 @@ def discriminator_loss(
     penalty: float,
     contrast: float,
 ) -> Tensor:
-    """E[f(D(G(z)) − D(x)) + γ/2 (R1 + R2)], f(t) = log(1 + eᵗ) (equations 2, 4 and 5).
+    """Return E[f(D(G(z)) − D(x)) + γ/2 (R1 + R2)], f(t) = log(1 + eᵗ) (equations 2, 4 and 5).
 
     ``contrast`` adds f(D(x') − D(x)): with a probability of 3/4 · belief x' is the real picture of
-    another condition, for what does not fit should not look real (arXiv 1605.05396), else noise.
+    another condition, since a mismatch should score low (arXiv 1605.05396), else noise.
     """
     real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
-    above, below = discriminator(real, condition), discriminator(fake, condition)
-    r1, r2 = squared_slope(above, real), squared_slope(below, fake)
-    loss = softplus(below - above) + penalty / 2 * (r1 + r2)
+    real_score, fake_score = discriminator(real, condition), discriminator(fake, condition)
+    r1, r2 = gradient_penalty(real_score, real), gradient_penalty(fake_score, fake)
+    loss = softplus(fake_score - real_score) + penalty / 2 * (r1 + r2)
     if contrast:
         real = real.detach()
         noisy = torch.rand_like(condition.belief) >= 0.75 * condition.belief
         noisy = noisy.view(-1, *[1] * (real.ndim - 1))
-        other = discriminator(torch.where(noisy, shuffled(real), real.roll(1, 0)), condition)
-        loss = loss + contrast * softplus(other - above)
+        negatives = torch.where(noisy, shuffled(real), real.roll(1, 0))
+        negative_score = discriminator(negatives, condition)
+        loss = loss + contrast * softplus(negative_score - real_score)
     return loss.mean()
 
 
 def shuffled(samples: Tensor) -> Tensor:
-    """Noise (B, …) that has the samples' values: each from any of them."""
+    """Return noise (B, …) whose every value is that of a random sample at the same place."""
     return samples.gather(0, torch.randint_like(samples, len(samples), dtype=torch.long))
 
 
 def generator_loss(
     discriminator: nn.Module, real: Tensor, fake: Tensor, condition: Condition
 ) -> Tensor:
-    """E[f(D(x) − D(G(z)))]: the same comparison, the other way round."""
+    """Return E[f(D(x) − D(G(z)))], the same comparison reversed."""
     with frozen(discriminator):
-        above, below = discriminator(real, condition), discriminator(fake, condition)
-    return softplus(above - below).mean()
+        real_score, fake_score = discriminator(real, condition), discriminator(fake, condition)
+    return softplus(real_score - fake_score).mean()
 
 
-def squared_slope(scores: Tensor, samples: Tensor) -> Tensor:
-    """‖∇ₓ D(x)‖² of each sample (B,); differentiable, so that D can be made flatter."""
-    (slope,) = torch.autograd.grad(scores.sum(), samples, create_graph=True)
-    return slope.square().flatten(1).sum(1)
+def gradient_penalty(scores: Tensor, samples: Tensor) -> Tensor:
+    """Return ‖∇ₓ D(x)‖² of each sample (B,), differentiable."""
+    (gradient,) = torch.autograd.grad(scores.sum(), samples, create_graph=True)
+    return gradient.square().flatten(1).sum(1)
 
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """No gradients of its parameters are asked for."""
+    """Exclude the module's parameters from gradients."""
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)
@@ -170,7 +171,7 @@ class GANTraining:
         self.encoder = load_text_encoder(source.encoder or default_spec())
         pixels = pack(rows, config.size, source.cache, digest(rows))
         self.conditions = Conditions(rows, source.snapshot.concepts, self.encoder, source.cache)
-        self.space, self.stock = _stocked(config, pixels, source.seed)
+        self.space, self.dataset = _latent_dataset(config, pixels, source.seed)
         torch.manual_seed(source.seed)
         ratings = len(self.conditions.ratings)
         self.network = build_network(config, self.space.shape[0], self.encoder.width, ratings)
@@ -181,7 +182,7 @@ class GANTraining:
         )
 
     def discriminate(self, count: int) -> Tensor:
-        """The discriminator's loss on a fresh batch."""
+        """Return the discriminator's loss on a new batch."""
         with torch.no_grad():
             real, fake, condition = self.draw_batch(count)
         return discriminator_loss(
@@ -194,41 +195,44 @@ class GANTraining:
         )
 
     def generate(self, count: int) -> Tensor:
-        """The generator's loss on a fresh batch."""
+        """Return the generator's loss on a new batch."""
         real, fake, condition = self.draw_batch(count)
         return generator_loss(self.network.discriminator, real, fake, condition)
 
     def draw_batch(self, count: int) -> tuple[Tensor, Tensor, Condition]:
-        """Real and generated samples (B, …) of the same conditions, as D sees them.
+        """Return real and generated samples (B, …) of the same conditions, as D sees them.
 
-        Mirroring both, and less often than not, teaches G nothing wrong (arXiv 2006.06676).
+        Mirroring both with a probability of at most 1/2 does not leak into G (arXiv 2006.06676).
         """
         config, at = self.config, device()
         rows = torch.randint(self.rows, (count,), device=at)
-        condition = self.conditions.draw(rows, drop=config.drop, jitter=config.jitter)
-        turned, also = torch.rand(2, count, device=at) < config.flips
-        real = self.stock.batch(rows, turned.float())
+        condition = self.conditions.draw(rows, drop=config.cond_drop_prob, jitter=config.jitter)
+        mirrored, mirrored_fake = torch.rand(2, count, device=at) < config.flip_prob
+        real = self.dataset.batch(rows, mirrored.float())
         fake = self.network.generator(torch.randn(count, config.noise, device=at), condition)
-        also = also.view(-1, *[1] * (fake.ndim - 1))
-        return real, torch.where(also, self.space.mirrored(fake), fake), condition
+        mirrored_fake = mirrored_fake.view(-1, *[1] * (fake.ndim - 1))
+        fake = torch.where(mirrored_fake, self.space.mirrored(fake), fake)
+        return real, fake, condition
 
-    def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
-        return grid_of(self.model(network), prompts, self.config.samples)
+    def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
+        return sample_grid(self.model(network), prompts, self.config.samples)
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
         self.model(network).save(folder, about)
 
     def model(self, network: nn.Module) -> "Model":
-        """The model that the run would end with if ``network`` were its last."""
+        """Return the model that ``network`` makes with the rest of the training."""
         assert isinstance(network, GAN)
-        listener = PromptEncoder(
+        prompt_encoder = PromptEncoder(
             self.encoder, self.conditions.certain, len(self.conditions.ratings)
         )
-        return Model(self.config, network, self.space, listener)
+        return Model(self.config, network, self.space, prompt_encoder)
 
 
-def _stocked(config: GANConfig, pixels: Pixels, seed: int) -> tuple[LatentSpace, LatentDataset]:
+def _latent_dataset(
+    config: GANConfig, pixels: Pixels, seed: int
+) -> tuple[LatentSpace, LatentDataset]:
     if config.space == "pixels":
         return PixelSpace(config.size), PixelDataset(pixels)
     pca = fit(pixels, config.components, seed)
@@ -247,12 +251,12 @@ def build_network(config: GANConfig, components: int, text: int, ratings: int) -
 
 @dataclass(frozen=True)
 class Model:
-    """A model that draws, and scores what others drew."""
+    """A finished model: its generator samples pictures, its discriminator scores any."""
 
     config: GANConfig
     network: GAN
     space: LatentSpace
-    listener: PromptEncoder
+    prompt_encoder: PromptEncoder
 
     @property
     def size(self) -> int:
@@ -262,7 +266,7 @@ class Model:
     def guidance(self) -> float:
         return self.config.guidance
 
-    def draw(
+    def sample(
         self,
         prompts: Sequence[str],
         seeds: Sequence[int],
@@ -270,18 +274,18 @@ class Model:
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Pixels:
-        """uint8 (n, s, s, 3), one a prompt and seed; no prompt is the unconditional model.
+        """Return uint8 (n, s, s, 3), one picture per prompt and seed; "" is no prompt.
 
-        ``guidance`` moves what the generator is told: 0 is no prompt, 1 as in training, more is
-        beyond. ``steps`` changes nothing: there is one.
+        ``guidance`` scales the condition: 0 is no prompt, 1 as in training, more extrapolates.
+        ``steps`` is ignored: there is one.
         """
-        return self._pictures(
-            self.listener.asked(prompts, belief), self._noise(seeds), guidance, tell
+        return self._sample(
+            self.prompt_encoder.encode(prompts, belief), self._noise(seeds), guidance, on_progress
         )
 
-    def between(
+    def interpolate(
         self,
         prompts: tuple[str, str],
         seeds: tuple[int, int],
@@ -289,44 +293,48 @@ class Model:
         *,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Pixels:
-        """uint8 (count, s, s, 3): conditions on a line, noise on the arc between the two."""
-        condition, share = self.listener.between(prompts, count)
+        """Return uint8 (count, s, s, 3): conditions interpolated linearly, noise spherically."""
+        condition, weights = self.prompt_encoder.interpolate(prompts, count)
         first, last = self._noise(seeds)
-        return self._pictures(condition, arc(first, last, share), guidance, tell)
+        return self._sample(condition, slerp(first, last, weights), guidance, on_progress)
 
     @torch.no_grad()
     def score(self, pictures: Pixels, prompts: Sequence[str]) -> Tensor:
-        """How real pictures (n, s, s, 3) look and how well they fit: (n,), higher is better.
+        """Return how real pictures (n, s, s, 3) look and how well they fit (n,); higher is better.
 
-        Scores of one model and one prompt can be compared, no others; the scale is its own.
+        The scale is arbitrary: compare only scores of one model for one prompt.
         """
         if pictures.shape[1:] != (self.size, self.size, 3):
             raise TrainingError(f"The pictures must be {self.size} pixels wide and high.")
         discriminator = self.network.discriminator.to(device()).eval()
-        found = []
+        parts = []
         for start in range(0, len(pictures), 64):
             samples = self.space.latents(pictures[start : start + 64])
-            condition = self.listener.asked(prompts[start : start + 64], None)
-            found.append(discriminator(samples, condition).cpu())
-        return torch.cat(found) if found else torch.zeros(0)
+            condition = self.prompt_encoder.encode(prompts[start : start + 64], None)
+            parts.append(discriminator(samples, condition).cpu())
+        return torch.cat(parts) if parts else torch.zeros(0)
 
-    def adjusted(self, options: dict[str, Any]) -> Self:
-        """With other sampling options; raises ``TrainingError`` where one is off."""
+    def with_options(self, options: dict[str, Any]) -> Self:
+        """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
         return replace(self, config=changed(self.config, options, sampling=True))
 
     def _noise(self, seeds: Sequence[int]) -> Tensor:
         return noise(seeds, (self.config.noise,), device())()
 
     @torch.no_grad()
-    def _pictures(
-        self, condition: Condition, noise: Tensor, guidance: float | None, tell: OnProgress | None
+    def _sample(
+        self,
+        condition: Condition,
+        noise: Tensor,
+        guidance: float | None,
+        on_progress: OnProgress | None,
     ) -> Pixels:
         generator = self.network.generator.to(device()).eval()
         guidance = self.guidance if guidance is None else guidance
-        if tell:
-            tell(0.0)
+        if on_progress:
+            on_progress(0.0)
         return self.space.pictures(generator(self.config.truncation * noise, condition, guidance))
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
@@ -336,20 +344,20 @@ class Model:
         if isinstance(self.space, LinearSpace):
             tensors |= {f"pca.{k}": v for k, v in self.space.pca.state_dict().items()}
             (components,) = self.space.shape
-        write_model(folder, about, self.config, self.listener, tensors, components=components)
+        write_model(folder, about, self.config, self.prompt_encoder, tensors, components=components)
 
 
 def load(folder: Path) -> Model:
-    """The model of a model folder; raises ``TrainingError`` where it holds none."""
-    config, listener = read_model(folder, GANConfig)
+    """Load a model folder; raise ``TrainingError`` where it holds no such model."""
+    config, prompt_encoder = read_model(folder, GANConfig)
 
     def build(tensors: dict[str, Tensor]) -> Model:
         space = _space(config, under("pca.", tensors))
         with torch.device("meta"):
-            width, ratings = listener.encoder.width, listener.ratings
+            width, ratings = prompt_encoder.encoder.width, prompt_encoder.ratings
             gan = build_network(config, config.components, width, ratings)
         gan.load_state_dict(under("network.", tensors), assign=True)
-        return Model(config, gan.requires_grad_(False), space, listener)
+        return Model(config, gan.requires_grad_(False), space, prompt_encoder)
 
     return read_weights(folder, build)
 

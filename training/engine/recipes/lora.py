@@ -1,8 +1,8 @@
-"""A LoRA of Stable Diffusion's U-Net (arXiv 2106.09685): thousands of weights beside millions.
+"""A LoRA of Stable Diffusion's U-Net (arXiv 2106.09685).
 
 The text enters as null + belief · (text − null), where null is the empty prompt's hidden states,
 so that belief 0 is the base's own unconditional model. Errors are weighted by the noise level
-(min-SNR, arXiv 2303.09556). Latents and hidden states are made once, before training.
+(min-SNR, arXiv 2303.09556). Latents and hidden states are computed once, before training.
 """
 
 import json
@@ -26,8 +26,10 @@ from training.engine.device import device
 from training.engine.files import TrainingError, read_json, write_json
 from training.engine.networks import kohya, stable_diffusion
 from training.engine.networks.stable_diffusion import Base, cached_hidden, cached_latents, load_base
-from training.engine.recipes.base import Config, OnProgress, Phase, Source, changed
-from training.engine.sampling.samplers import arc
+from training.engine.recipes.base import Config, Phase, Source, changed
+from training.engine.sampling.progress import OnProgress
+from training.engine.sampling.samplers import slerp
+from training.engine.sampling.stable_diffusion import sample
 
 FILE = "lora.safetensors"
 
@@ -39,23 +41,23 @@ class LoraConfig(Config):
         "layers": tuple(kohya.LAYERS),
         "sampler": tuple(stable_diffusion.SAMPLERS),
     }
-    FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "keep")
+    FROM_ZERO: ClassVar[tuple[str, ...]] = (*Config.FROM_ZERO, "keep_keywords")
     SAMPLING: ClassVar[tuple[str, ...]] = ("guidance", "sampling_steps", "sampler")
 
     batch: int = 4
     learning_rate: float = 1e-4
     warmup: int = 50
     samples: int = 4
-    compile: bool = False  # it takes longer than so few steps save
-    base: str = "stable-diffusion-v1-5/stable-diffusion-v1-5"  # or a folder of diffusers' layout
-    size: int = 512  # pixels; of each picture the square in the middle
+    compile: bool = False  # compiling costs more than so few steps save
+    base: str = "stable-diffusion-v1-5/stable-diffusion-v1-5"  # or a folder in diffusers' layout
+    size: int = 512  # pixels, of the square in the middle of a picture
     rank: int = 16
     layers: str = "transformer"  # attention, transformer, or all: convolutions too
-    drop: float = 0.1  # how often the text is withheld
-    keep: int = 1  # keywords at the front that stay there
-    keyword_drop: float = 0.1  # how often each other keyword is left out
-    ways: int = 16  # in how many ways a picture's texts are put, at most
-    snr: float = 5.0  # γ of min-SNR; 0: every noise level weighs as the base was trained
+    cond_drop_prob: float = 0.1  # that a text is dropped, for classifier-free guidance
+    keep_keywords: int = 1  # at the front, neither shuffled nor dropped
+    keyword_dropout: float = 0.1  # probability that each other keyword is left out
+    caption_variants: int = 16  # texts per picture, at most
+    min_snr_gamma: float = 5.0  # 0: weigh noise levels as the base was trained
     guidance: float = 7.5
     sampling_steps: int = 25
     sampler: str = "dpm"
@@ -67,35 +69,35 @@ class LoraTraining:
     def __init__(self, config: LoraConfig, source: Source) -> None:
         self.config = config
         torch.manual_seed(source.seed)  # of the layers' first weights
-        self.base = load_base(_placed(config.base), config.rank, config.layers)
+        self.base = load_base(_absolute(config.base), config.rank, config.layers)
         self.base.latent_side(config.size)
         self.network = self.base.network
         self.phases = (Phase("lora", self.network, self.loss),)
-        self.rows = _seen(config, source)
+        self.rows = _training_rows(config, source)
         name = digest(self.rows)
         pixels = pack(self.rows, config.size, source.cache, name)
         self.latents = cached_latents(self.base, pixels, name, source.cache)
-        sayings = caption_mixtures.put(
+        captions = caption_mixtures.put(
             self.rows,
             source.snapshot.concepts,
-            min(config.ways, math.ceil(config.steps * config.batch / len(self.rows))),
-            keep=config.keep,
-            drop=config.keyword_drop,
+            min(config.caption_variants, math.ceil(config.steps * config.batch / len(self.rows))),
+            keep=config.keep_keywords,
+            drop=config.keyword_dropout,
             seed=source.seed,
         )
-        self.hidden = cached_hidden(self.base, sayings.mixtures, source.cache)
-        self.certain = sayings.certain
-        self.index = torch.from_numpy(sayings.index)
-        self.belief = torch.from_numpy(sayings.belief)
+        self.hidden = cached_hidden(self.base, captions.mixtures, source.cache)
+        self.certain = captions.certain
+        self.index = torch.from_numpy(captions.index)
+        self.belief = torch.from_numpy(captions.belief)
         self.null = _tensor(self.hidden[:1])
         scheduler = self.base.scheduler("ddim")
-        self.kind = str(scheduler.config.prediction_type)
+        self.prediction = str(scheduler.config.prediction_type)
         self.alphas = scheduler.alphas_cumprod.to(device())  # (T,) ᾱ
         if config.compile and device().type == "cuda":
             self.base.unet.compile()
 
     def loss(self, count: int) -> Tensor:
-        """The squared error of what the base predicts (its noise, or v) on a fresh batch."""
+        """Return the weighted squared error of the base's prediction target on a new batch."""
         x0, hidden = self.draw_batch(count)
         t = torch.randint(len(self.alphas), (count,), device=x0.device)
         alpha = self.alphas[t].view(-1, 1, 1, 1)
@@ -107,40 +109,40 @@ class LoraTraining:
             "v_prediction": alpha.sqrt() * noise - (1 - alpha).sqrt() * x0,
             "sample": x0,
         }
-        error = (predicted.float() - targets[self.kind]).square().mean((1, 2, 3))  # (B,)
+        error = (predicted.float() - targets[self.prediction]).square().mean((1, 2, 3))  # (B,)
         loss: Tensor = (self._weight(self.alphas[t]) * error).mean()
         return loss
 
     def draw_batch(self, count: int) -> tuple[Tensor, Tensor]:
-        """Latents (B, C, h, w), and the hidden states (B, L, W) that they are told."""
+        """Return latents (B, C, h, w) and their texts' hidden states (B, L, W)."""
         rows = torch.randint(len(self.latents), (count,))
-        way = torch.randint(self.index.shape[1], (count,))
-        kept = torch.rand(count) >= self.config.drop
-        text = _tensor(self.hidden[self.index[rows, way].numpy()])
-        belief = (self.belief[rows, way] * kept).to(device())
+        variant = torch.randint(self.index.shape[1], (count,))
+        kept = torch.rand(count) >= self.config.cond_drop_prob
+        text = _tensor(self.hidden[self.index[rows, variant].numpy()])
+        belief = (self.belief[rows, variant] * kept).to(device())
         return _tensor(self.latents[rows.numpy()]), blended(self.null, text, belief)
 
     def _weight(self, alpha: Tensor) -> Tensor:
-        """min(SNR, γ) in the loss on x₀, brought to what is predicted; SNR = ᾱ/(1 − ᾱ)."""
-        if self.config.snr == 0:
+        """Return the weight of errors in the target: min(SNR, γ) of x₀, SNR = ᾱ/(1 − ᾱ)."""
+        if self.config.min_snr_gamma == 0:
             return torch.ones_like(alpha)
         snr = alpha / (1 - alpha)
-        capped = snr.clamp(max=self.config.snr)
+        capped = snr.clamp(max=self.config.min_snr_gamma)
         return {"epsilon": capped / snr, "v_prediction": capped / (snr + 1), "sample": capped}[
-            self.kind
+            self.prediction
         ]
 
-    def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
-        """A row a prompt, from the same noise each time."""
+    def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
+        """Return a PNG with one row per prompt, sampled with the averaged ``network``'s weights."""
         columns = self.config.samples
-        wanted = [prompt for prompt in prompts for _ in range(columns)]
-        own = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        repeated = [prompt for prompt in prompts for _ in range(columns)]
+        trained = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         self.network.load_state_dict(network.state_dict())
         try:
             model = Model(self.config, self.base, self.certain)
-            pictures = model.draw(wanted, list(range(columns)) * len(prompts))
+            pictures = model.sample(repeated, list(range(columns)) * len(prompts))
         finally:
-            self.network.load_state_dict(own)
+            self.network.load_state_dict(trained)
         return png(tiled(pictures, columns))
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
@@ -168,29 +170,29 @@ class LoraTraining:
             "max_train_steps": str(config.steps),
             "seed": str(about.get("seed", "")),
             "num_train_images": str(len(self.rows)),
-            "min_snr_gamma": str(config.snr),
-            "caption_dropout_rate": str(config.drop),
-            "caption_tag_dropout_rate": str(config.keyword_drop),
-            "keep_tokens": str(config.keep),
+            "min_snr_gamma": str(config.min_snr_gamma),
+            "caption_dropout_rate": str(config.cond_drop_prob),
+            "caption_tag_dropout_rate": str(config.keyword_dropout),
+            "keep_tokens": str(config.keep_keywords),
             "shuffle_caption": "True",
             "tag_frequency": json.dumps({"pictures": dict(tags.most_common(200))}),
         }
 
 
-def _placed(name: str) -> str:
-    """A folder by its whole path, so that the model is found from anywhere."""
+def _absolute(name: str) -> str:
+    """Return a folder's absolute path, so that the base is found from anywhere; else the id."""
     return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
-def _seen(config: LoraConfig, source: Source) -> Sequence[Row]:
-    """The pictures: of very many, no more than the steps will meet."""
+def _training_rows(config: LoraConfig, source: Source) -> Sequence[Row]:
+    """Return the training pictures: of very many, a sample no larger than the steps use."""
     rows = source.snapshot.train
-    met = config.steps * config.batch
-    return rows if len(rows) <= met else random.Random(source.seed).sample(rows, met)
+    limit = config.steps * config.batch
+    return rows if len(rows) <= limit else random.Random(source.seed).sample(rows, limit)
 
 
 def blended(null: Tensor, text: Tensor, belief: Tensor) -> Tensor:
-    """null + c · (text − null), (B, L, W), for beliefs c (B,)."""
+    """Return null + c · (text − null), (B, L, W), for beliefs c (B,)."""
     return null + belief[:, None, None] * (text - null)
 
 
@@ -198,7 +200,7 @@ def _tensor(values: np.ndarray[Any, np.dtype[np.float16]]) -> Tensor:
     return torch.from_numpy(np.array(values)).to(device()).float()
 
 
-# Drawing
+# Sampling
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ class Model:
 
     config: LoraConfig
     base: Base
-    certain: float  # the belief to ask for: that of the surest texts in training
+    certain: float  # the belief to sample at: that of the most certain training texts
 
     @property
     def size(self) -> int:
@@ -217,7 +219,7 @@ class Model:
     def guidance(self) -> float:
         return self.config.guidance
 
-    def draw(
+    def sample(
         self,
         prompts: Sequence[str],
         seeds: Sequence[int],
@@ -225,14 +227,14 @@ class Model:
         belief: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Pixels:
-        """uint8 (n, s, s, 3), one a prompt and seed; no prompt is the unconditional model."""
-        hidden = self._told(prompts, self.certain if belief is None else belief)
+        """Return uint8 (n, s, s, 3), one picture per prompt and seed; "" is no prompt."""
+        hidden = self._hidden(prompts, self.certain if belief is None else belief)
         noise = torch.stack([self._noise(seed) for seed in seeds])
-        return self._pictures(hidden, noise, guidance, steps, tell)
+        return self._sample(hidden, noise, guidance, steps, on_progress)
 
-    def between(
+    def interpolate(
         self,
         prompts: tuple[str, str],
         seeds: tuple[int, int],
@@ -240,41 +242,42 @@ class Model:
         *,
         guidance: float | None = None,
         steps: int | None = None,
-        tell: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Pixels:
-        """uint8 (count, s, s, 3): hidden states on a line, noise on the arc between the two."""
-        first, last = self._told(prompts, self.certain)
-        shares = torch.linspace(0, 1, count)
-        hidden = torch.lerp(first, last, shares.to(first.device)[:, None, None])
-        noise = arc(self._noise(seeds[0]), self._noise(seeds[1]), shares)
-        return self._pictures(hidden, noise, guidance, steps, tell)
+        """Return uint8 (count, s, s, 3): hidden states interpolated linearly, noise spherically."""
+        first, last = self._hidden(prompts, self.certain)
+        weights = torch.linspace(0, 1, count)
+        hidden = torch.lerp(first, last, weights.to(first.device)[:, None, None])
+        noise = slerp(self._noise(seeds[0]), self._noise(seeds[1]), weights)
+        return self._sample(hidden, noise, guidance, steps, on_progress)
 
-    def adjusted(self, options: dict[str, Any]) -> Self:
+    def with_options(self, options: dict[str, Any]) -> Self:
+        """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
         return replace(self, config=changed(self.config, options, sampling=True))
 
-    def _told(self, prompts: Sequence[str], belief: float) -> Tensor:
-        asked = [prompt.strip() for prompt in prompts]
-        unique = {text: i for i, text in enumerate(dict.fromkeys(("", *asked)))}
-        hidden = stable_diffusion.encode_texts(self.base, list(unique))
-        texts = hidden[[unique[text] for text in asked]]
-        return blended(hidden[:1], texts, torch.full((len(asked),), belief, device=device()))
+    def _hidden(self, prompts: Sequence[str], belief: float) -> Tensor:
+        texts = [prompt.strip() for prompt in prompts]
+        indices = {text: i for i, text in enumerate(dict.fromkeys(("", *texts)))}
+        hidden = stable_diffusion.encode_texts(self.base, list(indices))
+        rows = hidden[[indices[text] for text in texts]]
+        return blended(hidden[:1], rows, torch.full((len(texts),), belief, device=device()))
 
     def _noise(self, seed: int) -> Tensor:
-        """Each picture has a generator of its own, so that it does not depend on others."""
+        """Return noise (C, h, w) that depends on the seed alone."""
         side = self.base.latent_side(self.config.size)
         generator = torch.Generator().manual_seed(seed)
         return torch.randn((self.base.channels, side, side), generator=generator)
 
-    def _pictures(
+    def _sample(
         self,
         hidden: Tensor,
         noise: Tensor,
         guidance: float | None,
         steps: int | None,
-        tell: OnProgress | None,
+        on_progress: OnProgress | None,
     ) -> Pixels:
         precision, at = self.config.precision, device().type
-        return stable_diffusion.sample(
+        return sample(
             self.base,
             hidden,
             stable_diffusion.encode_texts(self.base, [""]),
@@ -283,12 +286,12 @@ class Model:
             guidance=self.guidance if guidance is None else guidance,
             steps=steps or self.config.sampling_steps,
             bf16=precision == "bf16" or (precision == "auto" and at == "cuda"),
-            tell=tell,
+            on_progress=on_progress,
         )
 
 
 def load(folder: Path) -> Model:
-    """The model of a model folder; raises ``TrainingError`` where it or its base is missing."""
+    """Load a model folder; raise ``TrainingError`` where it or its base is missing."""
     about = read_json(folder / "config.json")
     try:
         network = dict(about["network"])

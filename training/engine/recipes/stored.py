@@ -1,4 +1,4 @@
-"""What three recipes share: how prompts reach a network, and how its model folder is kept."""
+"""Shared by three recipes: encode prompts, and write and read model folders."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -25,54 +25,55 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PromptEncoder:
-    """How a finished network is asked: in training's own terms."""
+    """Encode prompts as the conditions that a network was trained with."""
 
     encoder: TextEncoder
-    certain: float  # the belief to ask for: that of the surest texts in training
-    ratings: int  # how many there are, asked for at their best
+    certain: float  # the belief to sample at: that of the most certain training texts
+    ratings: int  # how many there are; sampled at their best
 
-    def asked(self, prompts: Sequence[str], belief: float | None = None) -> Condition:
-        """A row a prompt (n, …); each different prompt is embedded once."""
-        places = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
-        trust = self.certain if belief is None else belief
-        each = asked(self.encoder, list(places), trust, self.ratings)
-        rows = [places[prompt] for prompt in prompts]
-        return Condition(*(part[rows] for part in each))
+    def encode(self, prompts: Sequence[str], belief: float | None = None) -> Condition:
+        """Return one condition per prompt (n, …); each distinct prompt is embedded once."""
+        indices = {prompt: index for index, prompt in enumerate(dict.fromkeys(prompts))}
+        belief = self.certain if belief is None else belief
+        distinct = asked(self.encoder, list(indices), belief, self.ratings)
+        rows = [indices[prompt] for prompt in prompts]
+        return Condition(*(part[rows] for part in distinct))
 
-    def between(self, prompts: tuple[str, str], count: int) -> tuple[Condition, Tensor]:
-        """Conditions (count, …) on the line between two prompts, and the shares (count,)."""
-        ends = self.asked(prompts)
-        share = torch.linspace(0, 1, count, device=device())
+    def interpolate(self, prompts: tuple[str, str], count: int) -> tuple[Condition, Tensor]:
+        """Return conditions (count, …) on the line between two prompts, and weights (count,)."""
+        ends = self.encode(prompts)
+        weights = torch.linspace(0, 1, count, device=device())
         condition = Condition(
-            ends.text[:1].lerp(ends.text[1:], share[:, None]),
-            ends.belief[:1].lerp(ends.belief[1:], share),
+            ends.text[:1].lerp(ends.text[1:], weights[:, None]),
+            ends.belief[:1].lerp(ends.belief[1:], weights),
             ends.ratings[:1].expand(count, -1),
         )
-        return condition, share
+        return condition, weights
 
 
 def write_model(
     folder: Path,
     about: Mapping[str, Any],
     config: Config,
-    listener: PromptEncoder,
+    prompt_encoder: PromptEncoder,
     tensors: Mapping[str, Tensor],
     **sizes: int,
 ) -> None:
-    """Write the model folder; ``sizes`` are what the network came to be, where not as asked."""
+    """Write the model folder; ``sizes`` replace options that the data limited."""
     write_tensors(folder / WEIGHTS, tensors)
-    heard = {
-        "text": listener.encoder.width,
-        "certain": listener.certain,
-        "ratings": listener.ratings,
+    encoder = prompt_encoder.encoder
+    condition = {
+        "text": encoder.width,
+        "certain": prompt_encoder.certain,
+        "ratings": prompt_encoder.ratings,
     }
-    clip = {**listener.encoder.spec, "identity": listener.encoder.identity}
-    network = {**asdict(config), **sizes, **heard}
+    clip = {**encoder.spec, "identity": encoder.identity}
+    network = {**asdict(config), **sizes, **condition}
     write_json(folder / "config.json", {**about, "network": network, "clip": clip})
 
 
 def read_model(folder: Path, kind: type[C]) -> tuple[C, PromptEncoder]:
-    """The config and the listener of a model folder; raises ``TrainingError`` where it has none."""
+    """Return a model folder's config and prompt encoder; raise ``TrainingError`` without one."""
     about = read_json(folder / "config.json")
     try:
         network = dict(about["network"])
@@ -92,7 +93,7 @@ def read_model(folder: Path, kind: type[C]) -> tuple[C, PromptEncoder]:
 
 
 def read_weights(folder: Path, build: Callable[[dict[str, Tensor]], T]) -> T:
-    """What ``build`` makes of the folder's tensors.
+    """Return what ``build`` makes of the folder's tensors.
 
     ``build`` lays networks out on the device ``meta`` and assigns the tensors to them, so that a
     config edited by hand reserves no memory that the file does not hold.

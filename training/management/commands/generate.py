@@ -28,11 +28,11 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--guidance", type=float, help="default: the model's own")
         parser.add_argument(
-            "--between", action="store_true", help="a strip from the first prompt to the second"
+            "--interpolate", action="store_true", help="a strip from the first prompt to the second"
         )
         parser.add_argument("--second-seed", type=int, help="a strip's last; default: the first")
         parser.add_argument(
-            "--complete", type=Path, metavar="PICTURE", help="draw its lower half (autoregressive)"
+            "--inpaint", type=Path, metavar="PICTURE", help="draw its lower half (autoregressive)"
         )
         parser.add_argument(
             "--option", action="append", default=[], help="name=value of the model's sampling"
@@ -61,7 +61,7 @@ def _check(prompts: list[str], options: dict[str, Any]) -> None:
         generation_requests.check(
             prompt=prompt, count=count, seed=seed, guidance=options["guidance"]
         )
-    if options["between"]:
+    if options["interpolate"]:
         if len(prompts) > 2:
             raise GenerationError("A strip goes from one prompt to another: name two.")
         seeds = (seed, seed if last is None else last)
@@ -92,11 +92,11 @@ def _generate(folder: str, prompts: list[str], out: Path, options: dict[str, Any
 
 def _sampling_options(options: dict[str, Any]) -> list[str]:
     """Return the other options as `python -m training sample` reads them."""
-    arguments = ["--between"] if options["between"] else []
+    arguments = ["--interpolate"] if options["interpolate"] else []
     if options["second_seed"] is not None:
         arguments += ["--second-seed", str(options["second_seed"])]
-    if options["complete"] is not None:
-        arguments += ["--complete", str(options["complete"].absolute())]
+    if options["inpaint"] is not None:
+        arguments += ["--inpaint", str(options["inpaint"].absolute())]
     for line in options["option"]:
         run_requests.parse_option(line)
         arguments += ["--option", line]

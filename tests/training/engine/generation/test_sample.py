@@ -86,7 +86,7 @@ def test_a_strip_ends_in_what_is_drawn_alone(drawn: Path, tmp_path: Path) -> Non
     prompts = tmp_path / "ends.txt"
     prompts.write_text("a red square\na blue square\n")
     model, strip = str(drawn / "model"), tmp_path / "strip"
-    ends = ["--prompts", str(prompts), "--out", str(strip), "--between", "--count", "5"]
+    ends = ["--prompts", str(prompts), "--out", str(strip), "--interpolate", "--count", "5"]
     assert main(["sample", model, *ends, "--seed", "3", "--second-seed", "4"]) == 0
     lines = [json.loads(line) for line in (strip / "samples.jsonl").read_text().splitlines()]
     assert [line["seed"] for line in lines] == [3, None, None, None, 4]
@@ -103,11 +103,11 @@ def test_a_strip_ends_in_what_is_drawn_alone(drawn: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--between"], "two prompts or two seeds"),
-        (["--between", "--count", "1"], "at least two"),
-        (["--between", "--complete", "x.png"], "Either"),
-        (["--second-seed", "1"], "--between"),
-        (["--complete", "x.png"], "completes no pictures"),
+        (["--interpolate"], "two prompts or two seeds"),
+        (["--interpolate", "--count", "1"], "at least two"),
+        (["--interpolate", "--inpaint", "x.png"], "Either"),
+        (["--second-seed", "1"], "--interpolate"),
+        (["--inpaint", "x.png"], "completes no pictures"),
         (["--option", "temperature=0.8"], "no option 'temperature'"),
         (["--option", "sampler=dice"], "sampler must be one of"),
     ],

@@ -35,7 +35,7 @@ class Line:
         error: Tensor = (self.network(x) - 3 * x).square().mean()
         return error * float("nan") if self.spoil(len(self.counts)) else error
 
-    def grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
+    def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
         return None
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None: ...

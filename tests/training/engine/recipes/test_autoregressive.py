@@ -26,7 +26,7 @@ from training.engine.recipes.autoregressive import (
     Model,
 )
 from training.engine.recipes.base import Source
-from training.engine.sampling.next_token import choose, draw_tokens
+from training.engine.sampling.next_token import choose, sample_tokens
 
 WORDS = {"kind": "words"}
 
@@ -91,7 +91,7 @@ def test_a_codebook_is_made_once_and_always_the_same(
     first = fitted(pixels, tmp_path, "squares", **shape)
     assert torch.equal(first.codes, fit(pixels, 4, 2, 8).codes)
     again = fitted(np.zeros_like(pixels), tmp_path, "squares", **shape)
-    assert torch.equal(first.mend, again.mend)
+    assert torch.equal(first.seam_weight, again.seam_weight)
     (file,) = tmp_path.iterdir()
     file.write_bytes(b"not a codebook")
     with pytest.raises(TrainingError, match="delete it"):
@@ -107,8 +107,8 @@ def test_a_second_level_and_mended_seams_come_nearer_to_the_picture() -> None:
         return float((codebook.decode(codebook.encode(pictures)) - pictures).square().mean())
 
     one, two, bare = (fit(smooth, 4, levels, 8) for levels in (1, 2, 2))
-    bare.mend.zero_()
-    bare.shift.zero_()
+    bare.seam_weight.zero_()
+    bare.seam_bias.zero_()
     assert error(two) < error(bare) < error(one) + 1
     assert error(two) < error(one)
 
@@ -134,7 +134,7 @@ def network() -> Transformer:
         depth=2,
         heads=2,
         dropout=0.0,
-        forget=0.5,
+        token_dropout=0.5,
     )
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
@@ -147,7 +147,7 @@ def condition() -> Condition:
     return Condition(torch.randn(3, 5), torch.tensor([1.0, 0.5, 0.0]), torch.zeros(3, 0))
 
 
-def test_no_token_is_foretold_from_itself_or_later_ones(
+def test_no_token_is_predicted_from_itself_or_later_ones(
     network: Transformer, condition: Condition
 ) -> None:
     tokens = torch.randint(7, (3, 16, 2))
@@ -161,19 +161,21 @@ def test_no_token_is_foretold_from_itself_or_later_ones(
         assert (flat[same : same + 2] > 0).any() or same == 31
 
 
-def test_reading_with_a_memory_equals_reading_all_anew(
+def test_hidden_states_with_a_cache_equal_those_without(
     network: Transformer, condition: Condition
 ) -> None:
     tokens = torch.randint(7, (3, 16, 2))
-    told = network.tell(condition)
-    whole = network.read(tokens[:, :-1], told)
-    memory = network.memory(3)
-    parts = [network.read(tokens[:, :6], told, memory)]  # a given beginning in one go
-    parts += [network.read(tokens[:, :i], told, memory) for i in range(7, 16)]
+    c = network.embed_condition(condition)
+    whole = network.hidden_states(tokens[:, :-1], c)
+    cache = network.new_cache(3)
+    parts = [network.hidden_states(tokens[:, :6], c, cache)]  # a prefix in one go
+    parts += [network.hidden_states(tokens[:, :i], c, cache) for i in range(7, 16)]
     assert torch.allclose(torch.cat(parts, dim=1), whole, atol=1e-5)
 
 
-def test_belief_nought_forgets_the_text(network: Transformer, condition: Condition) -> None:
+def test_belief_nought_leaves_nothing_of_the_text(
+    network: Transformer, condition: Condition
+) -> None:
     tokens = torch.randint(7, (3, 16, 2))
     other = condition._replace(text=torch.randn(3, 5))
     assert torch.equal(network(tokens, condition)[2], network(tokens, other)[2])
@@ -215,9 +217,9 @@ def test_guidance_moves_away_from_what_no_text_would_give(
 ) -> None:
     noise = torch.rand(3, 16, 2, generator=torch.Generator().manual_seed(0))
     drawn = {
-        g: draw_tokens(network, condition, noise, configured(guidance=g)) for g in (0.0, 1.0, 3.0)
+        g: sample_tokens(network, condition, noise, configured(guidance=g)) for g in (0.0, 1.0, 3.0)
     }
-    unconditional = draw_tokens(network, condition.unconditional(), noise, configured())
+    unconditional = sample_tokens(network, condition.unconditional(), noise, configured())
     assert torch.equal(drawn[0.0], unconditional)
     assert not torch.equal(drawn[1.0][0], drawn[3.0][0])
     assert torch.equal(drawn[3.0][2], unconditional[2])  # of which nothing is believed
@@ -228,35 +230,35 @@ def test_guidance_moves_away_from_what_no_text_would_give(
 
 @pytest.mark.parametrize(("colour", "channel"), [("red", 0), ("blue", 2)])
 def test_it_draws_the_colour_that_it_is_asked_for(model: Model, colour: str, channel: int) -> None:
-    pictures = model.draw([f"a {colour} square"] * 8, list(range(8)))
+    pictures = model.sample([f"a {colour} square"] * 8, list(range(8)))
     assert pictures.shape == (8, model.size, model.size, 3)
     ink = 255 - pictures.reshape(-1, 3).mean(0)  # what is missing from white
     assert np.argmin(ink) == channel
 
 
-def test_completing_keeps_the_upper_half_and_goes_on_from_it(
+def test_inpainting_keeps_the_upper_half_and_goes_on_from_it(
     model: Model, snapshot: Snapshot, cache: Path
 ) -> None:
     half = model.size // 2
     squares = pack(snapshot.train, model.size, cache, digest(snapshot.train))[:60]
-    drawn = model.complete(squares, [""] * len(squares), list(range(len(squares))))
+    drawn = model.inpaint(squares, [""] * len(squares), list(range(len(squares))))
     assert np.array_equal(drawn[:, :half], squares[:, :half])
-    assert np.array_equal(model.complete(squares[:1], [""], [0])[0], drawn[0])
+    assert np.array_equal(model.inpaint(squares[:1], [""], [0])[0], drawn[0])
     ink, wanted = (255 - pictures[:, half:].mean((1, 2)) for pictures in (drawn, squares))
     assert np.corrcoef(np.ravel(ink), np.ravel(wanted))[0, 1] > 0.3
 
 
-def test_completing_wants_pictures_of_the_models_size(model: Model) -> None:
+def test_inpainting_wants_pictures_of_the_models_size(model: Model) -> None:
     with pytest.raises(TrainingError, match=f"{model.size} pixels"):
-        model.complete(np.zeros((1, 12, 12, 3), np.uint8), [""], [0])
+        model.inpaint(np.zeros((1, 12, 12, 3), np.uint8), [""], [0])
 
 
 def test_a_strip_begins_and_ends_with_what_its_ends_draw(model: Model) -> None:
     prompts, seeds = ("a red square", "a blue square"), (3, 4)
-    strip = model.between(prompts, seeds, 4)
+    strip = model.interpolate(prompts, seeds, 4)
     assert strip.shape == (4, model.size, model.size, 3)
-    assert np.array_equal(strip[[0, -1]], model.draw(prompts, seeds))
-    same = model.between((prompts[0],) * 2, (3, 3), 3)
+    assert np.array_equal(strip[[0, -1]], model.sample(prompts, seeds))
+    same = model.interpolate((prompts[0],) * 2, (3, 3), 3)
     assert (same == same[:1]).all()
 
 
@@ -275,11 +277,11 @@ def test_right_words_surprise_it_less_than_wrong_ones(
 
 
 def test_sampling_options_are_checked(model: Model) -> None:
-    greedy = model.adjusted({"top_k": 1})
-    assert np.array_equal(greedy.draw([""], [1]), greedy.draw([""], [2]))
+    greedy = model.with_options({"top_k": 1})
+    assert np.array_equal(greedy.sample([""], [1]), greedy.sample([""], [2]))
     for options in ({"top_p": 1.5}, {"top_k": -1}, {"temperature": "hot"}, {"width": 3}):
         with pytest.raises(TrainingError):
-            model.adjusted(options)
+            model.with_options(options)
 
 
 @pytest.mark.parametrize("options", [{"size": 20}, {"heads": 3}, {"dropout": 1.0}, {"tokens": "x"}])
@@ -311,9 +313,12 @@ def test_a_changed_or_foreign_model_folder_is_refused(folder: Path, tmp_path: Pa
         (changed / "config.json").write_text(json.dumps(values))
         with pytest.raises(TrainingError, match=str(changed)):
             load_generator(changed)
-    for name, tensor in (("codebook.codes", torch.zeros(3)), ("codebook.shift", torch.zeros(1))):
+    for name, tensor in (
+        ("codebook.codes", torch.zeros(3)),
+        ("codebook.seam_bias", torch.zeros(1)),
+    ):
         changed = shutil.copytree(folder, tmp_path / name)
-        save_file({**tensors, name: tensor}, changed / "model.safetensors")
+        save_file({**tensors, f"codebook.{name}": tensor}, changed / "model.safetensors")
         with pytest.raises(TrainingError):
             load_generator(changed)
     (changed / "model.safetensors").write_bytes(b"\xff" * 64)

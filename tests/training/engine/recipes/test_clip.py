@@ -101,8 +101,8 @@ def test_a_given_open_clip_model_conditions_the_diffusion(
     folder = make_run(clip_model=tiny[0], clip_pretrained=tiny[1])
     assert main(["fit", str(folder)]) == 0
     model = diffusion.load(folder / "model")
-    assert model.listener.encoder.width == 24
-    assert model.draw(["a red square"], [0]).shape == (1, 16, 16, 3)
+    assert model.prompt_encoder.encoder.width == 24
+    assert model.sample(["a red square"], [0]).shape == (1, 16, 16, 3)
 
 
 def test_a_given_open_clip_model_takes_the_small_ones_place(

@@ -56,14 +56,14 @@ def painter(tmp_path_factory: pytest.TempPathFactory, snapshot_folder: Path, cac
 
 @pytest.mark.parametrize(("colour", "channel"), [("red", 0), ("blue", 2)])
 def test_it_draws_the_colour_that_it_is_asked_for(model: Model, colour: str, channel: int) -> None:
-    pictures = model.draw([f"a {colour} square"] * 8, list(range(8)))
+    pictures = model.sample([f"a {colour} square"] * 8, list(range(8)))
     ink = 255 - pictures.reshape(-1, 3).mean(0)  # what is missing from white
     assert np.argmin(ink) == channel
 
 
 def test_guidance_one_is_the_conditional_model(model: Model) -> None:
     x, t = torch.randn(2, *model.space.shape), torch.full((2,), 0.5)
-    told = asked(model.listener.encoder, ["a", "b"], 1.0)
+    told = asked(model.prompt_encoder.encoder, ["a", "b"], 1.0)
     with torch.no_grad():
         plain = guided(model.network, told, 1.0)(x, t)
         assert torch.equal(plain, model.network(x, t, told))
@@ -100,23 +100,23 @@ def test_a_snapshot_without_any_text_trains_the_unconditional_model(
 
 @pytest.mark.parametrize(("colour", "channel"), [("red", 0), ("blue", 2)])
 def test_a_transformer_on_pixels_learns_colours(painter: Model, colour: str, channel: int) -> None:
-    pictures = painter.draw([f"a {colour} square"] * 8, list(range(8)))
+    pictures = painter.sample([f"a {colour} square"] * 8, list(range(8)))
     ink = 255 - pictures.reshape(-1, 3).mean(0)
     assert np.argmin(ink) == channel
 
 
 def test_a_transformer_repeats_itself_and_forgets_at_belief_nought(painter: Model) -> None:
-    told, again = (painter.draw(["a red square"], [5]) for _ in range(2))
+    told, again = (painter.sample(["a red square"], [5]) for _ in range(2))
     assert (told == again).all()
-    unconditional = painter.draw(["a red square"], [5], belief=0.0)
-    assert (unconditional == painter.draw([""], [5])).all()
+    unconditional = painter.sample(["a red square"], [5], belief=0.0)
+    assert (unconditional == painter.sample([""], [5])).all()
     assert (unconditional != told).any()
 
 
 def test_a_strip_on_pixels_begins_and_ends_with_its_pictures(painter: Model) -> None:
-    strip = painter.between(("a red square", "a blue square"), (3, 4), 3).astype(int)
-    assert np.abs(strip[0] - painter.draw(["a red square"], [3])[0]).max() <= 2
-    assert np.abs(strip[-1] - painter.draw(["a blue square"], [4])[0]).max() <= 2
+    strip = painter.interpolate(("a red square", "a blue square"), (3, 4), 3).astype(int)
+    assert np.abs(strip[0] - painter.sample(["a red square"], [3])[0]).max() <= 2
+    assert np.abs(strip[-1] - painter.sample(["a blue square"], [4])[0]).max() <= 2
 
 
 def test_a_resumed_transformer_equals_an_uninterrupted_one(
@@ -200,8 +200,8 @@ def test_turning_hues_leaves_white_white_and_comes_round() -> None:
 
 
 def test_it_trains_on_other_hues_too(snapshot: Snapshot, cache: Path) -> None:
-    config = configure("diffusion", "smoke", {"hues": 0.5})
+    config = configure("diffusion", "smoke", {"hue_prob": 0.5})
     assert isinstance(config, DiffusionConfig)
     training = DiffusionTraining(config, Source(snapshot, cache, 0, {"kind": "words"}))
-    assert training.others
+    assert training.recoloured
     assert torch.isfinite(training.loss(16))

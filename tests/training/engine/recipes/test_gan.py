@@ -24,7 +24,7 @@ from training.engine.recipes.gan import (
     discriminator_loss,
     frozen,
     generator_loss,
-    squared_slope,
+    gradient_penalty,
 )
 
 WORDS = {"kind": "words"}
@@ -76,7 +76,7 @@ def told(count: int, belief: float = 1.0) -> Condition:
 
 def test_the_penalty_is_the_squared_slope_at_each_sample() -> None:
     network, x = Curved(), torch.randn(5, 3, requires_grad=True)
-    penalty = squared_slope(network(x, told(5)), x)
+    penalty = gradient_penalty(network(x, told(5)), x)
     expected = (2 * network.a * x).square().sum(1)
     assert torch.allclose(penalty, expected)
     (gradient,) = torch.autograd.grad(penalty.sum(), network.a)
@@ -91,8 +91,8 @@ def test_the_penalties_slope_of_a_real_network_agrees_with_finite_differences(
     real, _, condition = (part for part in training.draw_batch(4))
     real = real.double().requires_grad_()
     condition = Condition(*(part.double() for part in condition))
-    torch.nn.init.normal_(network.blocks[0].outer.weight, std=0.1)
-    exact = squared_slope(network(real, condition), real)
+    torch.nn.init.normal_(network.blocks[0].fc2.weight, std=0.1)
+    exact = gradient_penalty(network(real, condition), real)
     step, measured = 1e-5, torch.zeros(4, dtype=torch.double)
     with torch.no_grad():
         for k in range(real.shape[1]):
@@ -146,19 +146,19 @@ def test_the_discriminator_learns_nothing_into_the_generator(
 
 def test_it_draws_the_colour_that_it_is_asked_for(model: Model) -> None:
     for colour, channel in (("red", 0), ("blue", 2)):
-        pictures = model.draw([f"a {colour} square"] * 8, list(range(8)))
+        pictures = model.sample([f"a {colour} square"] * 8, list(range(8)))
         ink = 255 - pictures.reshape(8, -1, 3).mean(1)  # what is missing from white
         assert (ink.argmin(1) == channel).sum() >= 7, colour
 
 
 def test_it_learns_a_few_pictures_by_heart(snapshot: Snapshot, cache: Path) -> None:
     few = Snapshot(snapshot.folder, snapshot.concepts, snapshot.train[-2:], (), "few")
-    training = prepare(few, cache, steps=300, flips=0.0)
+    training = prepare(few, cache, steps=300, flip_prob=0.0)
     loop = Loop(training, training.config, seed=1)
     while not loop.finished:
         loop.advance()
     prompts = [row.captions[0][0] for row in few.train]
-    drawn = training.model(loop.ema.network).draw(prompts, [0, 1])
+    drawn = training.model(loop.ema.network).sample(prompts, [0, 1])
     known = np.concatenate([load(row.path, [None], 16) for row in few.train])
     away = np.abs(drawn.astype(float) - known).mean((1, 2, 3))
     apart = np.abs(known[0].astype(float) - known[1]).mean()
@@ -215,17 +215,17 @@ def test_belief_nought_is_the_unconditional_model_in_both_networks(
 
 def test_guidance_nought_is_no_prompt_and_one_is_as_in_training(model: Model) -> None:
     prompts, seeds = ["a red square", "a blue square"], [1, 2]
-    assert (model.draw(prompts, seeds, guidance=0) == model.draw(["", ""], seeds)).all()
-    plain = model.draw(prompts, seeds, guidance=1).astype(int)
-    assert np.abs(plain - model.draw(prompts, seeds, guidance=1.001)).max() <= 2
-    assert (plain != model.draw(prompts, seeds, guidance=2)).any()
+    assert (model.sample(prompts, seeds, guidance=0) == model.sample(["", ""], seeds)).all()
+    plain = model.sample(prompts, seeds, guidance=1).astype(int)
+    assert np.abs(plain - model.sample(prompts, seeds, guidance=1.001)).max() <= 2
+    assert (plain != model.sample(prompts, seeds, guidance=2)).any()
 
 
 def test_truncated_noise_varies_less(model: Model) -> None:
     def spread(generator: Model) -> float:
-        return float(generator.draw(["a red square"] * 8, range(8)).std(0).mean())
+        return float(generator.sample(["a red square"] * 8, range(8)).std(0).mean())
 
-    calm = model.adjusted({"truncation": 0.3})
+    calm = model.with_options({"truncation": 0.3})
     assert spread(calm) < 0.6 * spread(model)
 
 
@@ -283,7 +283,7 @@ def test_a_part_of_a_batch_has_a_loss_too(snapshot: Snapshot, cache: Path) -> No
     ("options", "name"),
     [
         ({"compile": True}, "compile"),
-        ({"flips": 0.8}, "flips"),
+        ({"flip_prob": 0.8}, "flip_prob"),
         ({"space": "pixels", "size": 24}, "size"),
         ({"space": "pixels", "width": 8}, "width"),
         ({"space": "pixels", "width": 100}, "width"),

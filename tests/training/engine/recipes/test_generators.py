@@ -51,44 +51,44 @@ def near(first: np.ndarray, second: np.ndarray) -> bool:
 
 
 def test_it_draws_squares_of_its_own_size(generator: ImageGenerator) -> None:
-    pictures = generator.draw(["a red square", ""], [0, 1])
+    pictures = generator.sample(["a red square", ""], [0, 1])
     assert pictures.shape == (2, generator.size, generator.size, 3)
     assert pictures.dtype == np.uint8
 
 
 def test_one_seed_is_one_picture(generator: ImageGenerator) -> None:
-    first = generator.draw(["a red square"], [7])
-    assert (first == generator.draw(["a red square"], [7])).all()
-    assert far(first, generator.draw(["a red square"], [8]))
+    first = generator.sample(["a red square"], [7])
+    assert (first == generator.sample(["a red square"], [7])).all()
+    assert far(first, generator.sample(["a red square"], [8]))
 
 
 def test_a_prompt_makes_a_difference(generator: ImageGenerator) -> None:
-    assert far(generator.draw(["a red square"], [7]), generator.draw(["a blue square"], [7]))
+    assert far(generator.sample(["a red square"], [7]), generator.sample(["a blue square"], [7]))
 
 
 def test_belief_nought_is_the_unconditional_model(generator: ImageGenerator) -> None:
-    told = generator.draw(["a red square"], [1], belief=0.0)
-    assert (told == generator.draw([""], [1])).all()
-    assert far(told, generator.draw(["a red square"], [1]))
+    told = generator.sample(["a red square"], [1], belief=0.0)
+    assert (told == generator.sample([""], [1])).all()
+    assert far(told, generator.sample(["a red square"], [1]))
 
 
 def test_a_picture_does_not_depend_on_what_is_drawn_beside_it(generator: ImageGenerator) -> None:
-    alone = generator.draw(["a red square"], [7])
-    among = generator.draw(["a blue square", "a red square", ""], [1, 7, 2])
+    alone = generator.sample(["a red square"], [7])
+    among = generator.sample(["a blue square", "a red square", ""], [1, 7, 2])
     assert near(alone[0], among[1])
 
 
 def test_a_strip_goes_from_one_picture_to_the_other(generator: ImageGenerator) -> None:
-    strip = generator.between(("a red square", "a blue square"), (3, 4), 5)
+    strip = generator.interpolate(("a red square", "a blue square"), (3, 4), 5)
     assert strip.shape == (5, generator.size, generator.size, 3)
-    assert near(strip[0], generator.draw(["a red square"], [3])[0])
-    assert near(strip[-1], generator.draw(["a blue square"], [4])[0])
+    assert near(strip[0], generator.sample(["a red square"], [3])[0])
+    assert near(strip[-1], generator.sample(["a blue square"], [4])[0])
     assert not (strip[0] == strip[2]).all()
 
 
 def test_it_tells_how_far_it_is_and_stops_when_told_to(generator: ImageGenerator) -> None:
     heard: list[float] = []
-    generator.draw(["a red square"], [0], tell=heard.append)
+    generator.sample(["a red square"], [0], on_progress=heard.append)
     assert heard
     assert heard == sorted(heard)
     assert all(0 <= share <= 1 for share in heard)
@@ -97,7 +97,7 @@ def test_it_tells_how_far_it_is_and_stops_when_told_to(generator: ImageGenerator
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        generator.draw(["a red square"], [0], tell=enough)
+        generator.sample(["a red square"], [0], on_progress=enough)
 
 
 @pytest.mark.parametrize("options", [{"nonsense": 1}, {"steps": 3}, {"guidance": "much"}])
@@ -105,11 +105,11 @@ def test_it_refuses_options_that_it_does_not_have(
     generator: ImageGenerator, options: dict[str, int]
 ) -> None:
     with pytest.raises(TrainingError):
-        generator.adjusted(options)
+        generator.with_options(options)
 
 
 def test_it_takes_another_guidance_as_its_own(generator: ImageGenerator) -> None:
-    assert generator.adjusted({"guidance": 3}).guidance == 3
+    assert generator.with_options({"guidance": 3}).guidance == 3
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "foreign", "config"])

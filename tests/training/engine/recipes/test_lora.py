@@ -36,7 +36,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def configured(base: Path | str, **options: Any) -> LoraConfig:
-    config = configure("lora", "smoke", {"base": str(base), "size": 32, "snr": 0.0, **options})
+    config = configure(
+        "lora", "smoke", {"base": str(base), "size": 32, "min_snr_gamma": 0.0, **options}
+    )
     assert isinstance(config, LoraConfig)
     return config
 
@@ -152,7 +154,7 @@ def test_what_is_predicted_follows_the_base(
     other = Path(shutil.copytree(base, tmp_path / "base"))
     path = other / "scheduler" / "scheduler_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"prediction_type": prediction}))
-    training = LoraTraining(configured(other, snr=5.0), source)
+    training = LoraTraining(configured(other, min_snr_gamma=5.0), source)
     scheduler = diffusers().DDPMScheduler.from_pretrained(other, subfolder="scheduler")
 
     torch.manual_seed(1)
@@ -179,7 +181,7 @@ def test_it_trains_and_draws_in_half_precision(base: Path, source: Source) -> No
     assert losses[0] == pytest.approx(losses[1], rel=0.05) and losses[0] != losses[1]
     assert {tensor.dtype for tensor in training.network.parameters()} == {torch.float32}
     half = Model(config, training.base, 1.0)
-    assert half.draw(["a"], [1], steps=1).shape == (1, 32, 32, 3)
+    assert half.sample(["a"], [1], steps=1).shape == (1, 32, 32, 3)
 
 
 # The layout, and diffusers
@@ -230,7 +232,7 @@ def test_diffusers_draws_the_same_pictures_with_it(
 
     without = drawn()
     diffuser.load_lora_weights(learnt, weight_name=FILE)
-    own = model.adjusted({"sampler": sampler}).draw(
+    own = model.with_options({"sampler": sampler}).sample(
         ["a red square"], [7], belief=1.0, guidance=3.0, steps=3
     )
     assert np.abs(own.astype(int) - drawn()).max() <= 1  # rounding alone
@@ -277,19 +279,21 @@ def test_another_alpha_scales_the_weights(copy: Path, model: Model) -> None:
 
 
 def test_one_seed_is_one_picture_in_any_company(model: Model) -> None:
-    alone = model.draw(["a red square"], [1], steps=2)
-    together = model.draw(["x", "a red square", ""], [3, 1, 1], steps=2)
+    alone = model.sample(["a red square"], [1], steps=2)
+    together = model.sample(["x", "a red square", ""], [3, 1, 1], steps=2)
     assert alone.shape == (1, 32, 32, 3)
     assert np.array_equal(alone[0], together[1])
     assert not np.array_equal(together[1], together[2])
-    assert not np.array_equal(alone, model.draw(["a red square"], [2], steps=2))
+    assert not np.array_equal(alone, model.sample(["a red square"], [2], steps=2))
 
 
 def test_belief_0_is_the_unconditional_model(model: Model) -> None:
-    told = model.draw(["a red square"], [1], belief=0.0, steps=2, guidance=4.0)
-    unconditional = model.draw([" "], [1], steps=2, guidance=1.0)
+    told = model.sample(["a red square"], [1], belief=0.0, steps=2, guidance=4.0)
+    unconditional = model.sample([" "], [1], steps=2, guidance=1.0)
     assert np.array_equal(told, unconditional)
-    assert np.array_equal(unconditional, model.draw(["a blue square"], [1], steps=2, guidance=0.0))
+    assert np.array_equal(
+        unconditional, model.sample(["a blue square"], [1], steps=2, guidance=0.0)
+    )
 
 
 def test_prompts_may_be_long_and_of_any_script(model: Model) -> None:
@@ -297,37 +301,37 @@ def test_prompts_may_be_long_and_of_any_script(model: Model) -> None:
     hidden = encode_texts(model.base, prompts)
     assert hidden.shape == (5, 77, 32)
     assert len(hidden.flatten(1).unique(dim=0)) == 5
-    assert model.draw(prompts[-1:], [1], steps=1).shape == (1, 32, 32, 3)
+    assert model.sample(prompts[-1:], [1], steps=1).shape == (1, 32, 32, 3)
 
 
 def test_a_strip_begins_and_ends_with_the_pictures_themselves(model: Model) -> None:
     prompts, seeds = ("a red square", "a blue square"), (1, 2)
-    strip = model.between(prompts, seeds, 3, steps=2)
-    assert np.array_equal(strip[[0, 2]], model.draw(prompts, seeds, steps=2))
+    strip = model.interpolate(prompts, seeds, 3, steps=2)
+    assert np.array_equal(strip[[0, 2]], model.sample(prompts, seeds, steps=2))
     assert not np.array_equal(strip[1], strip[0])
 
 
 def test_it_tells_how_far_it_is_and_stops_when_told_to(model: Model) -> None:
     shares: list[float] = []
-    model.draw(["a", "b"], [1, 2], steps=2, tell=shares.append)
+    model.sample(["a", "b"], [1, 2], steps=2, on_progress=shares.append)
     assert shares == sorted(shares) and shares[0] == 0 and 0.5 < shares[-1] < 1
 
     def stop(share: float) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        model.draw(["a"], [1], tell=stop)
+        model.sample(["a"], [1], on_progress=stop)
 
 
 def test_the_grid_is_of_the_averaged_weights(base: Path, source: Source) -> None:
     config = configured(base, steps=4, learning_rate=0.03, sampling_steps=2)
     training = LoraTraining(config, source)
     loop = Loop(training, config, seed=0)
-    first = training.grid(loop.ema.network, ("a red square",))
+    first = training.sample_grid(loop.ema.network, ("a red square",))
     for _ in range(3):
         loop.advance()
     own = {name: tensor.clone() for name, tensor in training.network.state_dict().items()}
-    assert training.grid(loop.ema.network, ("a red square",)) != first
+    assert training.sample_grid(loop.ema.network, ("a red square",)) != first
     assert all(own[k].equal(v) for k, v in training.network.state_dict().items())
 
 
@@ -346,7 +350,7 @@ def test_a_run_on_a_plain_folder_ends_with_a_model(
     run = write_run(tmp_path / "run", tmp_path / "mine", cache, recipe="lora", options=options)
     assert main(["fit", str(run)]) == 0
     assert (run / "model" / FILE).exists()
-    assert load_generator(run / "model").draw(["square"], [1]).shape == (1, 32, 32, 3)
+    assert load_generator(run / "model").sample(["square"], [1]).shape == (1, 32, 32, 3)
 
 
 def test_one_picture_of_which_nothing_is_said_is_enough(

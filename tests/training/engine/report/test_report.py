@@ -53,7 +53,7 @@ def run(tmp_path: Path, cache: Path) -> Path:
     (folder / "prompts.json").write_text(json.dumps(prompts))
     (folder / "samples").mkdir()
     for step in (10, 20):
-        drawn = Painter().draw(["a red square"] * 12, list(range(12)))
+        drawn = Painter().sample(["a red square"] * 12, list(range(12)))
         (folder / "samples" / f"{step:06}.png").write_bytes(png(tiled(drawn, 4)))
     figures = {f"kid@{HOSTILE}": 0.2, "near_copies": 0.5, "near_copies_low": 0.1}
     figures |= {"near_copies_high": 0.7, "near_copies_real": 0.1, "training_seconds": 3.5}
