@@ -106,9 +106,12 @@ def sweep() -> None:
     with _isolated("Sweeping up generations"):
         for generation_id in generations.sweep():
             enqueue_on_commit(generate, str(generation_id))
-    with _isolated("Sweeping up models"):
-        for model_id in sorted({model.pk for model in [*promotion.due(), *feedback.due()]}):
-            enqueue_on_commit(follow_up, model_id)
+    due: set[int] = set()
+    for models_due in (promotion.due, feedback.due):
+        with _isolated("Sweeping up models"):
+            due |= {model.pk for model in models_due()}
+    for model_id in sorted(due):
+        enqueue_on_commit(follow_up, model_id)
 
 
 @shared_task

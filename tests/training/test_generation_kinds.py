@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import threading
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from PIL import Image as Pillow
 
 from tests.training.studio import ADDRESS, make_model, request
@@ -197,13 +199,38 @@ def test_what_is_being_drawn_stops_soon_after_it_is_cancelled(model: Model, prom
     assert after.state == State.SUCCEEDED
 
 
-def test_a_wish_that_kills_its_process_fails_alone(client: Client, model: Model) -> None:
+def lose_soon(generation: Generation) -> None:
+    """Another worker takes the generation over while it runs."""
+    row = Generation.objects.filter(pk=generation.pk)
+    while not row.filter(state=State.RUNNING, progress__gte=0).exists():
+        time.sleep(0.02)
+    row.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert generations.sweep() == [generation.pk]
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("prompt", ["slow", "deaf"])
+def test_a_worker_that_lost_its_lease_stops_its_child_and_writes_nothing(
+    model: Model, prompt: str
+) -> None:
+    generation = generation_requests.create(model=model, prompt=prompt)
+    heir = threading.Thread(target=lose_soon, args=(generation,))
+    heir.start()
+    generations.execute(generation_id=generation.pk)
+    heir.join()
+    generation.refresh_from_db()
+    assert generation.state == State.QUEUED and generation.error == ""
+    assert not generation.samples.exists()
+
+
+def test_a_request_that_kills_its_process_fails_alone(client: Client, model: Model) -> None:
     dead = drawn(client, prompt="die")
     assert (dead["state"], dead["error"]) == ("failed", "I cannot go on.")
     assert drawn(client, prompt="x")["state"] == "succeeded"
 
 
-def test_a_wish_that_takes_too_long_is_stopped(
+def test_a_request_that_takes_too_long_is_stopped(
     client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generations, "TIME_LIMIT", 0.5)

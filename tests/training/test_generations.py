@@ -166,15 +166,3 @@ def test_staff_ask_people_about_a_drawing(
     assert {image.prompt for image in drawn} == {prompt}
     assert {q.kind for q in Question.objects.filter(tile__image__in=drawn)} == {kind}
     assert all(p["asked"] for p in client.get(f"{ADDRESS}{asked['id']}/").json()["samples"])
-
-
-def test_the_page_says_what_to_do_where_there_is_no_model(client: Client, trainer: User) -> None:
-    page = client.get("/draw/").content.decode()
-    assert "Nothing can be drawn yet" in page and "Train a model" not in page
-    client.force_login(trainer)
-    assert "Train a model" in client.get("/draw/").content.decode()
-
-
-@pytest.mark.parametrize("query", ["?model=4711", "?model=x", "?model=" + "9" * 99, "?project=%00"])
-def test_a_wrong_choice_of_model_falls_back(client: Client, model: Model, query: str) -> None:
-    assert "What shall it draw?" in client.get(f"/draw/{query}").content.decode()

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from labeling import images, questions
@@ -14,8 +16,11 @@ from labeling.models import Concept, Project, Question, Snapshot
 from tests.training.conftest import draw
 from training import retraining, tasks
 from training.models import Run
+from training.run_requests import RunRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_django.fixtures import SettingsWrapper
 
 
@@ -98,3 +103,30 @@ def test_a_scheduled_run_has_seen_what_was_settled_before_it_was_asked_for(
     )
     Snapshot.objects.update(created_at=timezone.now() - timedelta(days=1))
     assert due() == []
+
+
+@pytest.mark.parametrize(("preset", "recipe"), [("gpu-s", "clip"), ("tune", "diffusion")])
+def test_a_preset_that_one_of_the_recipes_lacks_is_refused_at_the_start(
+    settings: SettingsWrapper, preset: str, recipe: str
+) -> None:
+    """And not by every attempt to retrain, each minute."""
+    settings.RETRAIN_PRESET = preset
+    with pytest.raises(ImproperlyConfigured, match=f"RETRAIN_PRESET.*{recipe} has no preset"):
+        apps.get_app_config("training").ready()
+
+
+def test_a_project_that_cannot_retrain_keeps_no_other_waiting(
+    busy_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Project.objects.create(slug="broken", name="Broken")
+    monkeypatch.setattr(retraining, "due", lambda: iter([broken, busy_project]))
+    requests = retraining.requests
+
+    def fail(project: Project) -> Iterator[RunRequest]:
+        if project == broken:
+            raise RuntimeError("its rows are broken")
+        return requests(project)
+
+    monkeypatch.setattr(retraining, "requests", fail)
+    tasks.retrain_due()
+    assert {run.project for run in Run.objects.all()} == {busy_project}
