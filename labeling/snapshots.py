@@ -55,7 +55,7 @@ def fill(snapshot: Snapshot) -> Snapshot:
     if held is None:
         snapshot.refresh_from_db()
         return snapshot
-    return _fill(held, lambda share: None)
+    return _fill(held)
 
 
 def freeze(
@@ -63,11 +63,10 @@ def freeze(
     project: Project,
     include_generated: bool = False,
     requested_by: AbstractBaseUser | None = None,
-    on_progress: OnProgress = lambda share: None,
 ) -> Snapshot:
     """Begin a snapshot and fill it here and now; the same labels give the same hash and folder.
 
-    `on_progress` is called every few seconds; what it raises ends the snapshot. Raises LeaseLost.
+    Raises LeaseLost where somebody else took over.
     """
     with transaction.atomic():  # nobody else can take the row before it is leased
         snapshot = begin(
@@ -75,7 +74,7 @@ def freeze(
         )
         held = _acquire(snapshot)
     assert held is not None
-    return _fill(held, on_progress)
+    return _fill(held)
 
 
 def waiting() -> QuerySet[Snapshot]:
@@ -100,12 +99,12 @@ def _acquire(snapshot: Snapshot) -> Snapshot | None:
     return begun.acquire(snapshot.pk, progress=0.0, attempts=F("attempts") + 1)
 
 
-def _fill(held: Snapshot, on_progress: OnProgress) -> Snapshot:
+def _fill(held: Snapshot) -> Snapshot:
     """Write and publish a snapshot whose lease is held, or fail it."""
     draft = Path(settings.SNAPSHOT_ROOT) / f".draft-{held.pk}-{held.lease_token}"
     try:
         _remove_earlier_drafts(held)
-        _write(held, draft, _reporter(held, on_progress))
+        _write(held, draft, _reporter(held))
     except LeaseLost:
         raise
     except Exception as error:
@@ -128,7 +127,7 @@ def _remove_earlier_drafts(held: Snapshot) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _reporter(held: Snapshot, on_progress: OnProgress) -> OnProgress:
+def _reporter(held: Snapshot) -> OnProgress:
     """Return a function that renews the lease with the progress, every few seconds at most."""
     last = time.monotonic()
 
@@ -137,7 +136,6 @@ def _reporter(held: Snapshot, on_progress: OnProgress) -> OnProgress:
         if time.monotonic() - last >= REPORT_EVERY:
             last = time.monotonic()
             held.renew(progress=share)
-            on_progress(share)
 
     return report
 

@@ -6,12 +6,11 @@ import logging
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 
-from labeling import snapshots
+from labeling import lease, snapshots
 from labeling.models import LeaseLost, Snapshot
 from training import processes, runs
 from training.engine import progress
@@ -20,7 +19,6 @@ from training.models import Model, Run
 ATTEMPTS = 3  # starts of the child process before its crashes fail the run
 REFUSED = 1  # exit status of a child that says why it cannot go on: another start would not help
 POLL_INTERVAL = 1.0  # seconds between two looks at the child
-FREEZE_LEASE = timedelta(minutes=10)
 
 OnProgress = Callable[[Run], None]
 
@@ -98,12 +96,13 @@ def _freeze(run: Run) -> Snapshot:
     ).first()
     if frozen:
         return frozen
-    run.renew(duration=FREEZE_LEASE, stage="freeze")
-    snapshot = snapshots.freeze(
-        project=run.project,
-        include_generated=run.include_generated,
-        requested_by=run.requested_by,
-    )
+    run.renew(stage="freeze")
+    with lease.kept(run):
+        snapshot = snapshots.freeze(
+            project=run.project,
+            include_generated=run.include_generated,
+            requested_by=run.requested_by,
+        )
     if snapshot.state != Snapshot.State.READY:
         raise runs.RunError(f"No snapshot could be frozen: {snapshot.error}")
     return snapshot

@@ -85,27 +85,20 @@ def test_a_worker_that_was_taken_over_writes_nothing_more(project, settings, mon
     snapshot_folder.verify(Path(snapshot.folder))
 
 
-def test_a_slow_worker_keeps_its_lease_while_it_copies(project, monkeypatch):
+def test_a_slow_worker_keeps_its_lease_and_says_how_far_it_is(project, monkeypatch):
     """However long it takes in all: every image renews what a minute would end."""
     snapshot = snapshots.begin(project=project)
-    leased = []
+    content, statuses = snapshots._content, []
 
-    def nearly_expire(share: float) -> None:
-        leased.append(Snapshot.objects.get(pk=snapshot.pk).is_leased)
+    def slowly(image):
+        statuses.append(Snapshot.objects.get(pk=snapshot.pk).status)
         let_expire(snapshot)
+        return content(image)
 
-    held = snapshots._acquire(snapshot)
-    snapshots._fill(held, nearly_expire)
-    snapshot.refresh_from_db()
-    assert leased == [True] * 4
-    assert snapshot.state == State.READY
-
-
-def test_the_row_says_how_far_it_is(project):
-    shares = []
-    frozen = snapshots.freeze(project=project, on_progress=shares.append)
-    assert shares == [0.25, 0.5, 0.75, 1.0]
-    assert (frozen.progress, frozen.status) == (1.0, "ready")
+    monkeypatch.setattr(snapshots, "_content", slowly)
+    frozen = snapshots.fill(snapshot)
+    assert statuses == [f"freezing, {share}% written" for share in (0, 25, 50, 75)]
+    assert (frozen.state, frozen.progress, frozen.status) == (State.READY, 1.0, "ready")
 
 
 def test_a_dead_workers_snapshot_is_taken_up_after_its_lease(project, settings):

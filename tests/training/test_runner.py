@@ -14,6 +14,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from labeling import snapshots
 from labeling.models import Image, Project, Snapshot
 from training import machine_lock, processes, run_requests, runner, runs, tasks
 from training.models import Run
@@ -268,6 +269,24 @@ def test_a_run_on_a_project_freezes_a_snapshot_that_the_next_run_shares(
     first, second = map(executed, asked)
     assert first.snapshot and first.snapshot == second.snapshot
     assert first.snapshot.counts["images"] == 32
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_keeps_its_lease_however_long_it_freezes(
+    snapshot: Snapshot, behave: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def freeze(**options: Any) -> Snapshot:
+        heartbeats = set()
+        while len(heartbeats) < 3:
+            heartbeats.add(Run.objects.get(pk=run.pk).heartbeat_at)
+        return snapshot
+
+    monkeypatch.setattr(Run, "lease_duration", timedelta(milliseconds=300))
+    monkeypatch.setattr(snapshots, "freeze", freeze)
+    run = run_requests.create(
+        project=snapshot.project, recipe="diffusion", preset="smoke", trigger=Run.Trigger.COMMAND
+    )
+    assert executed(run).snapshot == snapshot
 
 
 def test_nothing_to_freeze_is_said(db: None, behave: Callable[[str], None]) -> None:
