@@ -135,6 +135,7 @@ def row_of(image: Image, labels: Labels, concepts: Sequence[Concept]) -> Row:
         "license": image.license,
         "source": image.source,
         "generated": image.generated,
+        "prompt": image.prompt,
         "width": image.width,
         "height": image.height,
     }

@@ -27,7 +27,8 @@ as the Tessera snapshot `{sha256}`.
 
 Columns: `text` (the most probable caption), `tags`, `concepts` (the probability that the picture
 shows each concept), `in_part` (those seen in parts of it alone), `captions` (each with its
-confidence and source), `n_answers`, `license`, `source`, `generated`, `width`, `height`.
+confidence and source), `n_answers`, `license`, `source`, `generated`, `prompt`
+(what a model generated it from), `width`, `height`.
 """
 
 

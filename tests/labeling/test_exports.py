@@ -18,6 +18,7 @@ ROW = {
     "license": "MIT",
     "source": "x",
     "generated": False,
+    "prompt": "",
     "width": 20,
     "height": 20,
 }

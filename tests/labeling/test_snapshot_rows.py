@@ -78,6 +78,7 @@ def test_generated_images_stay_out_unless_asked_for(garden):
     assert set(rows(snapshots.freeze(project=garden))) == {"1.png"}
     both = rows(snapshots.freeze(project=garden, include_generated=True))
     assert both["2.png"]["generated"] is True
+    assert (both["1.png"]["prompt"], both["2.png"]["prompt"]) == ("", "a bird")
 
 
 def test_near_duplicates_never_straddle_the_splits(garden):

@@ -56,6 +56,7 @@ def _row(folder: Path, content: bytes, colour: str, number: int) -> dict[str, An
         "captions": [{"text": caption, "confidence": 0.9, "source": "import"}] if told else [],
         "n_answers": 3,
         "generated": False,
+        "prompt": "",
         "width": 32,
         "height": 32,
     }

@@ -73,14 +73,17 @@ def gather(rows: Sequence[Row], concepts: Sequence[str]) -> Beliefs:
 
 
 def _captions(row: Row) -> Sequence[tuple[str, float]]:
-    return row.captions if row.right is None else [(row.prompt, TAG_CONFIDENCE)]
+    return row.captions if row.shows_prompt is None else [(row.prompt, TAG_CONFIDENCE)]
 
 
 def _ratings(rows: Sequence[Row]) -> dict[str, NDArray[np.float32]]:
     """``right``: where people judged drawn pictures, how right; a picture that is real is."""
-    if all(row.right is None for row in rows):
+    if all(row.shows_prompt is None for row in rows):
         return {}
-    right = [row.right if row.right is not None else np.nan if row.prompt else 1.0 for row in rows]
+    right = [
+        row.shows_prompt if row.shows_prompt is not None else np.nan if row.prompt else 1.0
+        for row in rows
+    ]
     return {"right": np.array(right, np.float32)}
 
 

@@ -8,24 +8,26 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Row:
-    """One picture and what is believed of all of it; what parts of it show is left out."""
+    """One picture and what is known of all of it; what only parts of it show is left out."""
 
     path: Path
-    captions: tuple[tuple[str, float], ...]
+    captions: tuple[tuple[str, float], ...]  # each with the probability that it is true
     tags: tuple[str, ...]
-    concepts: dict[str, float]
+    concepts: dict[str, float]  # the probability that the picture shows each
     content: str = ""  # a hash of the picture, where its file is not named by one
-    prompt: str = ""  # what a model drew it from
-    right: float | None = None  # how far people believe that it shows what it was drawn from
+    prompt: str = ""  # what a model generated it from
+    shows_prompt: float | None = None  # the probability of it, where people answered
 
     @property
     def key(self) -> str:
-        """What stands for the picture's content in caches."""
+        """Return what stands for the picture's content in caches."""
         return self.content or self.path.name
 
 
 @dataclass(frozen=True)
 class Snapshot:
+    """The rows of a frozen folder; ``digest`` is a hash of their metadata."""
+
     folder: Path
     concepts: tuple[str, ...]
     train: tuple[Row, ...]
@@ -34,6 +36,6 @@ class Snapshot:
 
 
 def digest(rows: Sequence[Row]) -> str:
-    """A name for the rows' pictures; a snapshot's file names are hashes of their content."""
-    names = "\n".join(row.key for row in rows)
-    return hashlib.sha256(names.encode()).hexdigest()[:16]
+    """Return a hash of the rows' pictures, by which caches know them."""
+    keys = "\n".join(row.key for row in rows)
+    return hashlib.sha256(keys.encode()).hexdigest()[:16]

@@ -1,8 +1,10 @@
-"""A snapshot folder, or a plain folder of pictures, read with suspicion."""
+"""Read a snapshot folder, or a plain folder of pictures, and trust nothing in it."""
 
 import hashlib
 import json
 import re
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,18 @@ from training.engine.data.json_lines import numbered_lines
 from training.engine.data.rows import Row, Snapshot
 from training.engine.files import TrainingError, read_json
 
-DOUBTED = 0.25  # belief in a caption that a snapshot left out, since it is below a half
+COLUMNS = ("file_name", "captions", "tags", "concepts")  # that each row must have
+UNLIKELY = 0.25  # probability of a caption that a snapshot left out, since it is below a half
+
+
+class RowError(ValueError):
+    """A line of metadata that is not a row; the message says what is wrong with it."""
 
 
 def read_snapshot(folder: Path) -> Snapshot:
     """Read a snapshot, or a plain folder of pictures and ``.txt`` files of the same names.
 
-    Raises ``TrainingError`` where it is neither, or holds nothing.
+    Raise ``TrainingError`` where it is neither, or holds no training pictures, or a row is broken.
     """
     if not (folder / "manifest.json").exists() and folders.holds_pictures(folder):
         return folders.read_folder(folder)
@@ -30,7 +37,7 @@ def read_snapshot(folder: Path) -> Snapshot:
     splits = {split: _read_split(folder / split) for split in ("train", "test")}
     if not splits["train"]:
         raise TrainingError(f"The snapshot {folder} has no training pictures: import some first.")
-    lines = b"".join(
+    metadata = b"".join(
         path.read_bytes() for path in sorted(folder.glob("*/metadata.jsonl")) if path.is_file()
     )
     return Snapshot(
@@ -38,7 +45,7 @@ def read_snapshot(folder: Path) -> Snapshot:
         concepts=tuple(str(name) for name in concepts),
         train=splits["train"],
         test=splits["test"],
-        digest=hashlib.sha256(lines).hexdigest(),
+        digest=hashlib.sha256(metadata).hexdigest(),
     )
 
 
@@ -49,51 +56,81 @@ def _read_split(folder: Path) -> tuple[Row, ...]:
     rows = []
     for number, line in numbered_lines(path):
         try:
-            rows.append(_row(folder, json.loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            rows.append(_row(folder, _object(line)))
+        except RowError as error:
             raise TrainingError(
-                f"Line {number} of {path} is not a row of a snapshot: make the snapshot again."
+                f"Line {number} of {path} is not a row of a snapshot, since {error}: "
+                "make the snapshot again."
             ) from None
     return tuple(rows)
 
 
-def _row(folder: Path, value: dict[str, Any]) -> Row:
+def _object(line: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        raise RowError("it is not JSON") from None
+    if not isinstance(value, dict):
+        raise RowError("it is no object")
+    for column in COLUMNS:
+        if column not in value:
+            raise RowError(f"it has no {column}")
+    return value
+
+
+def _row(folder: Path, value: Mapping[str, Any]) -> Row:
     name = value["file_name"]
-    if not isinstance(name, str) or Path(name).name != name:
-        raise ValueError(name)
-    in_part = set(value.get("in_part", []))
-    prompt = str(value.get("source", "")).partition(": ")[2] if value.get("generated") else ""
+    if not isinstance(name, str) or not name or Path(name).name != name:
+        raise RowError("file_name is not the name of a file")
+    captions, concepts = _captions(value["captions"]), _concepts(value["concepts"])
+    tags, in_part = _texts(value["tags"], "tags"), _texts(value.get("in_part", []), "in_part")
+    prompt = str(value.get("prompt", "")) if value.get("generated") else ""
     return Row(
         path=folder / name,
-        captions=tuple(
-            (str(caption["text"]), _probability(caption["confidence"]))
-            for caption in value.get("captions", [])
-            if caption["text"].strip()
-        ),
-        tags=tuple(str(tag) for tag in value.get("tags", []) if str(tag).strip()),
-        concepts={
-            str(name): _probability(p)
-            for name, p in dict(value.get("concepts", {})).items()
-            if name not in in_part
-        },
+        captions=captions,
+        tags=tags,
+        concepts={name: p for name, p in concepts.items() if name not in in_part},
         prompt=prompt,
-        right=_right(value, prompt),
+        shows_prompt=_shows(prompt, captions, concepts) if value.get("n_answers") else None,
     )
 
 
-def _right(value: dict[str, Any], prompt: str) -> float | None:
-    """None where no model drew the picture, or nobody said anything of it."""
-    if not prompt or not value.get("n_answers"):
-        return None
-    for caption in value.get("captions", []):
-        if caption["text"].startswith(prompt):  # which a snapshot may have cut short
-            return _probability(caption["confidence"])
-    thing = re.sub(r"^(an?|the) ", "", prompt.lower())
-    concepts = dict(value.get("concepts", {})).items()
-    return next((_probability(p) for name, p in concepts if name.lower() == thing), DOUBTED)
+def _captions(value: Any) -> tuple[tuple[str, float], ...]:
+    try:
+        pairs = [(caption["text"], _probability(caption["confidence"])) for caption in value]
+    except (TypeError, KeyError):
+        raise RowError("captions is not a list of objects with text and confidence") from None
+    texts = _texts([text for text, _ in pairs], "the text of captions", empty=True)
+    return tuple((text, p) for text, (_, p) in zip(texts, pairs, strict=True) if text.strip())
 
 
-def _probability(value: float) -> float:
-    if not 0.0 <= float(value) <= 1.0:
-        raise ValueError(value)
+def _concepts(value: Any) -> dict[str, float]:
+    if not isinstance(value, dict):
+        raise RowError("concepts is not an object of probabilities")
+    return {name: _probability(p) for name, p in value.items()}
+
+
+def _texts(value: Any, column: str, *, empty: bool = False) -> tuple[str, ...]:
+    """Return a list of texts; leave out the empty ones, unless ``empty``."""
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise RowError(f"{column} is not a list of texts")
+    return tuple(text for text in value if empty or text.strip())
+
+
+def _probability(value: Any) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0.0 <= value <= 1.0:
+        raise RowError(f"{value!r} is not a probability")
     return float(value)
+
+
+def _shows(
+    prompt: str, captions: tuple[tuple[str, float], ...], concepts: Mapping[str, float]
+) -> float | None:
+    """Return the probability that a generated picture shows its prompt; None without a prompt."""
+    if not prompt:
+        return None
+    of_captions = (p for text, p in captions if text == prompt)
+    thing = re.sub(r"^(an?|the) ", "", prompt.lower())
+    of_concepts = (p for name, p in concepts.items() if name.lower() == thing)
+    return next(chain(of_captions, of_concepts), UNLIKELY)

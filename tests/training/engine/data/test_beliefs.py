@@ -65,7 +65,7 @@ def test_unjudged_concepts_say_nothing() -> None:
 
 
 def test_drawn_pictures_are_rated_by_what_people_said() -> None:
-    drawn = Row(Path("y.png"), (), (), {}, prompt="a cat", right=0.3)
+    drawn = Row(Path("y.png"), (), (), {}, prompt="a cat", shows_prompt=0.3)
     unasked = Row(Path("z.png"), (("a dog", 0.9),), (), {}, prompt="a dog")
     beliefs = gather([row((("a cat", 0.9),)), drawn, unasked], [])
     right = beliefs.ratings["right"]

@@ -70,6 +70,41 @@ def test_a_broken_row_is_named_by_its_line(copy: Path, line: str) -> None:
         read_snapshot(copy)
 
 
+@pytest.mark.parametrize("column", ["file_name", "captions", "tags", "concepts"])
+def test_a_renamed_column_is_refused_by_its_name(copy: Path, column: str) -> None:
+    path = copy / "train" / "metadata.jsonl"
+    first, second = (json.loads(line) for line in path.read_text().splitlines()[:2])
+    second[f"{column}_then"] = second.pop(column)
+    path.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n")
+    with pytest.raises(TrainingError, match=rf"Line 2 of .*metadata\.jsonl.* has no {column}:"):
+        read_snapshot(copy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"tags": "red"}, "tags is not a list of texts"),  # not three tags of one letter
+        ({"tags": [7]}, "tags is not a list of texts"),
+        ({"in_part": "red"}, "in_part is not a list of texts"),
+        ({"concepts": ["red"]}, "concepts is not an object"),
+        ({"concepts": {"red": True}}, "True is not a probability"),
+        ({"concepts": {"red": "0.9"}}, "'0.9' is not a probability"),
+        ({"captions": "red"}, "captions is not a list of objects"),
+        ({"captions": [{"text": "red"}]}, "captions is not a list of objects"),
+        ({"captions": [{"text": None, "confidence": 1}]}, "the text of captions is not"),
+        ({"file_name": ""}, "file_name is not the name of a file"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_with_what_is_wrong(
+    copy: Path, changes: dict[str, object], fault: str
+) -> None:
+    path = copy / "train" / "metadata.jsonl"
+    row = json.loads(path.read_text().splitlines()[0])
+    path.write_text(json.dumps(row | changes) + "\n")
+    with pytest.raises(TrainingError, match=rf"Line 1 of .*metadata\.jsonl.* {fault}"):
+        read_snapshot(copy)
+
+
 def test_a_missing_picture_is_named_and_nothing_is_packed(copy: Path, tmp_path: Path) -> None:
     snapshot = read_snapshot(copy)
     snapshot.train[3].path.unlink()

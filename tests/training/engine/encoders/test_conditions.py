@@ -100,22 +100,22 @@ def test_samples_are_asked_for_at_their_best_and_nothing_of_it_is_left_at_belief
 
 
 @pytest.mark.parametrize(
-    ("changes", "right"),
+    ("changes", "shows_prompt"),
     [
         ({"captions": [{"text": "a red square", "confidence": 0.8, "source": "model"}]}, 0.8),
         ({"captions": []}, 0.25),  # believed less than a half, so that the snapshot left it out
-        ({"source": "gan model no. 1: a red", "captions": []}, 0.97),
+        ({"prompt": "a red", "captions": []}, 0.97),
         ({"n_answers": 0}, None),
         ({"generated": False}, None),
     ],
 )
 def test_a_snapshot_says_what_people_made_of_a_drawn_picture(
-    tmp_path: Path, snapshot: Snapshot, changes: dict[str, object], right: float | None
+    tmp_path: Path, snapshot: Snapshot, changes: dict[str, object], shows_prompt: float | None
 ) -> None:
     line = (snapshot.folder / "train" / "metadata.jsonl").read_text().splitlines()[0]
-    value = json.loads(line) | {"generated": True, "source": "gan model no. 1: a red square"}
+    value = json.loads(line) | {"generated": True, "prompt": "a red square"}
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "metadata.jsonl").write_text(json.dumps(value | changes) + "\n")
     (tmp_path / "manifest.json").write_text(json.dumps({"format": 1, "concepts": []}))
     (row,) = read_snapshot(tmp_path).train
-    assert row.right == right
+    assert row.shows_prompt == shows_prompt
