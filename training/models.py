@@ -93,7 +93,7 @@ class Run(Leased):
 class Model(models.Model):
     """What a run produced: a candidate, until it is promoted to the current model of its recipe.
 
-    `verdict` is what `python -m training compare` wrote, with `against` (the id of the model that
+    `verdict` is what `python -m training compare` wrote, with `baseline` (the id of the model that
     it was compared with, or null) and `answers` (how many answers about samples it counted).
     """
 
@@ -134,7 +134,7 @@ class Model(models.Model):
 
 
 class Promotion(models.Model):
-    """That a model became the current one of its recipe; rows are only ever added."""
+    """A promotion of a model to the current one of its recipe; rows are only ever added."""
 
     model = models.ForeignKey(Model, models.CASCADE, related_name="promotions")
     replaced = models.ForeignKey(
@@ -184,7 +184,7 @@ class Generation(Leased):
         max_length=500, blank=True, help_text="At an interpolation's end; empty: unconditional."
     )
     count = models.PositiveSmallIntegerField(default=4, help_text="Number of samples.")
-    seed = models.PositiveIntegerField(default=0, help_text="Of the first; the others count on.")
+    seed = models.PositiveIntegerField(default=0, help_text="Of the first sample; each further one adds 1.")
     second_seed = models.PositiveIntegerField(
         null=True, blank=True, help_text="At an interpolation's end."
     )
@@ -199,7 +199,7 @@ class Generation(Leased):
     progress = models.FloatField(default=0.0, help_text="Share that is done, 0 to 1.")
     cancel_requested = models.BooleanField(default=False)
     error = models.TextField(blank=True, help_text="Why it failed.")
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="Workers that began it.")
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="How many workers began it.")
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )

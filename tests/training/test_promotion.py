@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection
 
 from labeling.models import Question, Snapshot
 from tests.training.conftest import COLOURS, draw
@@ -189,6 +190,15 @@ def test_a_few_answers_are_no_news(make: Make) -> None:
     reviewed(make())
     answered(reviewed(make()), 0.3, count=promotion.NEW_ANSWERS - 1)
     assert list(promotion.due()) == []
+
+
+def test_the_sweep_finds_a_models_answers_by_indexes_alone(make: Make) -> None:
+    """However many questions, tiles and images the project has."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # tables are small here
+    plan = comparison.answered_questions(make()).explain()
+    assert "Index Scan using labeling_question_pkey" in plan
+    assert "Seq Scan on" not in plan
 
 
 def test_people_judge_without_the_models_prediction(make: Make) -> None:

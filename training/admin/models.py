@@ -67,29 +67,29 @@ class ModelAdmin(RecordAdmin[Model]):
 
     @admin.display(description="standing", ordering="current")
     def standing(self, model: Model) -> str:
-        """Whether it is current, was so, or is a candidate."""
+        """Say whether it is current, was so, or is a candidate."""
         return promotions.standing(model)
 
     @admin.display(description="standing", ordering="current")
     def standing_and_reason(self, model: Model) -> SafeString:
-        """Its standing with the verdict's sentence."""
+        """Say so, with the verdict's sentence."""
         reason = (model.verdict or {}).get("why", "")
         return format_html("<strong>{}</strong><br>{}", promotions.standing(model), reason)
 
     @admin.display(description="created", ordering="created_at")
     def created(self, model: Model) -> str:
-        """When its run ended, to the minute."""
+        """Show when its run ended, to the minute."""
         return f"{model.created_at:%d %b %H:%M}"
 
     @admin.display(description="run")
     def run_link(self, model: Model) -> SafeString:
-        """A link to the run that produced it."""
+        """Link to the run that produced it."""
         address = reverse("admin:training_run_change", args=[model.run_id])
         return format_html('<a href="{}">{}</a>', address, model.run)
 
     @admin.display(description="back to the loop")
     def feedback_given(self, model: Model) -> str:
-        """How many predictions, samples and questions it gave back."""
+        """Show how many predictions, samples and questions it gave back."""
         if model.feedback is None:
             is_due = model.current or generators.generates(model.recipe)
             return "not yet" if is_due else "nothing: it is not the current one"
@@ -116,7 +116,7 @@ class GenerationAdmin(RecordAdmin[Generation]):
 
     @admin.display(description="samples")
     def sample_images(self, generation: Generation) -> SafeString:
-        """The samples side by side."""
+        """Show the samples side by side."""
         images = format_html_join(
             "",
             '<img src="{}" alt="" width="64" height="64" loading="lazy">',

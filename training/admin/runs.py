@@ -71,7 +71,7 @@ class RunAdmin(QuickAdmin[Run]):
         return ended and super().has_delete_permission(request, obj)
 
     def delete_model(self, request: HttpRequest, obj: Run) -> None:
-        """The run's folder, and the model in it, go with its row."""
+        """Delete the run's folder, and the model in it, with its row."""
         super().delete_model(request, obj)
         folder = Path(obj.folder)
         if obj.folder and Path(settings.RUN_ROOT) in folder.parents:
@@ -79,7 +79,7 @@ class RunAdmin(QuickAdmin[Run]):
 
     @admin.display(description="state")
     def state_and_progress(self, run: Run) -> SafeString:
-        """The state, with a bar while it runs."""
+        """Show the state, with a bar while it runs."""
         fraction = report.fraction(run)
         bar = (
             format_html('<progress class="run-bar" max="1" value="{}"></progress>', fraction)
@@ -92,17 +92,17 @@ class RunAdmin(QuickAdmin[Run]):
 
     @admin.display(description="loss", ordering="loss")
     def loss_now(self, run: Run) -> str:
-        """The last loss."""
+        """Show the last loss."""
         return "–" if run.loss is None else f"{run.loss:.3f}"
 
     @admin.display(description="requested", ordering="created_at")
     def requested(self, run: Run) -> str:
-        """When it was requested, to the minute."""
+        """Show when it was requested, to the minute."""
         return f"{run.created_at:%d %b %H:%M}"
 
     @admin.display(description="duration")
     def duration(self, run: Run) -> str:
-        """How long it took, or has taken so far."""
+        """Show how long it took, or has taken so far."""
         return report.duration(run) or "–"
 
     def add_view(

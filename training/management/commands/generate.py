@@ -1,4 +1,4 @@
-"""`generate MODEL PROMPT… --count N --seed S --guidance W --out DIR`"""
+"""Generate samples: `generate MODEL PROMPT… --count N --seed S --guidance W --out DIR`."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""`train SNAPSHOT --recipe R --preset P [--option name=value …] [--clip MODEL] [--wait]`"""
+"""Train: `train SNAPSHOT --recipe R --preset P [--option name=value …] [--clip MODEL] [--wait]`."""
 
 import time
 from argparse import ArgumentParser
