@@ -184,7 +184,9 @@ class Generation(Leased):
         max_length=500, blank=True, help_text="At an interpolation's end; empty: unconditional."
     )
     count = models.PositiveSmallIntegerField(default=4, help_text="Number of samples.")
-    seed = models.PositiveIntegerField(default=0, help_text="Of the first sample; each further one adds 1.")
+    seed = models.PositiveIntegerField(
+        default=0, help_text="Of the first sample; each further one adds 1."
+    )
     second_seed = models.PositiveIntegerField(
         null=True, blank=True, help_text="At an interpolation's end."
     )
