@@ -1,4 +1,4 @@
-"""Questions → a signed challenge → what was said, once."""
+"""Issue challenges made of questions, check their tokens, and record their answers once."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -11,21 +11,22 @@ from django.utils import timezone
 from labeling import answers, captions, questions
 from labeling.answers import Outcome
 from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
-from labeling.selection import concepts, reservations, selector
-from labeling.selection.selector import Kind, Pick
+from labeling.selection import concepts, reservations
+from labeling.selection.picks import Kind, Pick, Selection
+from labeling.selection.selector import Selector
 
-MIX = {"grid": 0.6, "split": 0.15, "verify": 0.2, "write": 0.05}
+MIX = {"grid": 0.6, "split": 0.15, "verify": 0.2, "write": 0.05}  # share of each kind
 COLUMNS = {"grid": 3, "split": 4, "verify": 1, "write": 1}
-PENDING_MOST = 10  # challenges that one annotator may hold; the oldest lapse
-WRITTEN_PRIOR = 0.6  # how far what people write is believed before others judged it
+MAX_PENDING = 10  # challenges of one annotator; the oldest expire
+CAPTION_PRIOR = 0.6  # probability of a written caption before anybody judged it
 LONGEST_TOKEN = 100
-TRIES = 5  # to find something that nobody takes meanwhile
+ATTEMPTS = 5  # to find a selection that nobody reserves first
 
 SHOWN = Challenge.SHOWN
 
 
 class ChallengeError(ValueError):
-    """Says what happened and what to do."""
+    """A challenge cannot be answered; the message says what happened and what to do."""
 
 
 class Forged(ChallengeError):
@@ -33,52 +34,53 @@ class Forged(ChallengeError):
 
 
 class Foreign(ChallengeError):
-    """The challenge was put before somebody else."""
+    """The challenge belongs to another annotator."""
 
 
 class Expired(ChallengeError):
-    """The challenge is over."""
+    """The challenge has expired or is gone."""
 
 
 class AlreadyAnswered(ChallengeError):
-    """The challenge was answered before."""
+    """The challenge was answered or skipped before."""
 
 
 class Invalid(ChallengeError):
-    """What was said does not answer what was asked."""
+    """The answer does not fit the challenge."""
 
 
 def issue(*, annotator: Annotator, project: Project, kind: str | None = None) -> Challenge | None:
-    """A new challenge, of that kind or of any; None when nothing is left to ask.
+    """Issue a new challenge, of that kind or of any; None where nothing is left to ask.
 
-    Its open questions are in hand from then on: until it is answered or skipped, or for
-    `holds.RESERVATION_TIME`, they are put before no more others than they still need.
+    Its open questions are reserved: until it is answered or skipped, or for `RESERVATION_TIME`,
+    they are asked of no more others than they still need.
     """
     if not project.active:
         return None
-    with transaction.atomic():  # one at a time for each annotator, so that nothing is asked twice
-        fresh = Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
-        asking = selector.Selector(annotator=fresh, project=project)
-        if asking.pending >= PENDING_MOST:
-            _let_lapse(fresh)
+    with transaction.atomic():
+        # One challenge at a time for each annotator, so that nothing is asked twice.
+        locked = Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+        selector = Selector(annotator=locked, project=project)
+        if selector.pending >= MAX_PENDING:
+            _expire_oldest(locked)
         now = timezone.now()
         until = now + reservations.RESERVATION_TIME
-        for selection in _offers(asking, kind):
+        for selection in _selections(selector, kind):
             picks = selection.picks
-            if not fresh.blocked:  # whose answers weigh nothing: nobody has to wait for them
-                picks = _take(selection, project=project, until=until, now=now)
+            if not locked.blocked:  # a blocked annotator's answers count for nothing
+                picks = _reserve(selection, project=project, until=until, now=now)
             if picks:
-                return _store(selection, picks, annotator, project, until=until, now=now)
+                return _create(selection, picks, annotator, project, until=until, now=now)
     return None
 
 
 def token(challenge: Challenge) -> str:
-    """What the browser is given instead of an id."""
+    """Return the signed token that a browser is given instead of an id."""
     return _signer().sign(challenge.pk.hex)
 
 
 def find(token: str, annotator: Annotator | None) -> Challenge:
-    """The challenge of a token. Raises Forged, Foreign or Expired; an answered one is found."""
+    """Return the challenge of a token, answered or not. Raises Forged, Foreign or Expired."""
     if len(token) > LONGEST_TOKEN:
         raise Forged("This is not a challenge of this site: ask for a new one.")
     try:
@@ -103,44 +105,46 @@ def answer(
     text: str | None = None,
     seconds: float | None = None,
 ) -> Outcome:
-    """Record what was said. Raises Invalid, AlreadyAnswered or Expired; then nothing changed.
+    """Record the answer to a challenge.
 
-    grid, split: `selected` holds the numbers of the tiles from 1; verify: `yes`; write: `text`.
+    `selected` are the numbers of the selected tiles from 1 (grid, split), `yes` the verdict
+    (verify), `text` the caption (write), `seconds` the time from shown to answered. Raises
+    Invalid, AlreadyAnswered or Expired, and then changes nothing.
     """
     if challenge.answered_at is not None:
         raise AlreadyAnswered("This challenge was answered before: nothing was changed.")
     if challenge.kind == Kind.WRITE:
-        caption = _caption(text)
+        caption = _parse_caption(text)
         with transaction.atomic():
             _claim(challenge, seconds=seconds)
-            return _write(challenge, caption, seconds)
-    values, asked = _values(challenge, selected, yes), challenge.questions
-    why = zip(asked, challenge.reasons, strict=True)
-    reasons = {pk: reason for pk, reason in why if reason != SHOWN}
+            return _record_caption(challenge, caption, seconds)
+    values = dict(zip(challenge.questions, _parse_values(challenge, selected, yes), strict=True))
+    reasons = dict(zip(challenge.questions, challenge.reasons, strict=True))
+    reasons = {question: reason for question, reason in reasons.items() if reason != SHOWN}
     with transaction.atomic():
         _claim(challenge, seconds=seconds)
         outcome = answers.record(
             annotator=challenge.annotator,
-            values={pk: value for pk, value in zip(asked, values, strict=True) if pk in reasons},
+            values={question: values[question] for question in reasons},
             reasons=reasons,
             challenge=challenge,
             seconds=seconds,
         )
-        reservations.release(asked, until=challenge.reserved_until)
+        reservations.release(challenge.reservations())
         if outcome.passed is not None:
             Challenge.objects.filter(pk=challenge.pk).update(passed=outcome.passed)
     return outcome
 
 
 def skip(*, challenge: Challenge) -> None:
-    """Put it aside unanswered; its questions go to others. Raises AlreadyAnswered or Expired."""
+    """Skip a challenge; its questions go to others. Raises AlreadyAnswered or Expired."""
     with transaction.atomic():
         _claim(challenge, skipped=True)
-        reservations.release(challenge.questions, until=challenge.reserved_until)
+        reservations.release(challenge.reservations())
 
 
 def wording(challenge: Challenge) -> tuple[str, str, str]:
-    """(before, subject, after): the sentence that asks, around the words that it is about."""
+    """Return the sentence that asks as (before, subject, after)."""
     if challenge.kind == Kind.WRITE:
         return "Write what you see in this picture", "", ""
     if challenge.kind == Kind.VERIFY:
@@ -153,45 +157,49 @@ def wording(challenge: Challenge) -> tuple[str, str, str]:
 
 
 def generated(challenge: Challenge) -> bool:
-    """Whether a model drew the one picture that it shows; told once it is answered."""
-    alone = challenge.tiles if len(challenge.tiles) == 1 else []
-    return Tile.objects.filter(pk__in=alone).filter(image__generated=True).exists()
+    """Return whether it shows one picture that a model generated; for after it is answered."""
+    single = challenge.tiles if len(challenge.tiles) == 1 else []
+    return Tile.objects.filter(pk__in=single, image__generated=True).exists()
 
 
 def _signer() -> Signer:
     return Signer(sep=".", salt="labeling.challenges")
 
 
-def _offers(asking: selector.Selector, kind: str | None) -> Iterator[selector.Selection]:
-    """What may be asked, for as long as there is something that others take before it is stored."""
-    for _ in range(TRIES):
-        offered = False
-        for each in [kind] if kind else concepts.shuffled(MIX):
-            for selection in asking.offers(each):
-                offered = True
+def _selections(selector: Selector, kind: str | None) -> Iterator[Selection]:
+    """Yield selections of that kind or of all, again while others reserve them first."""
+    for _ in range(ATTEMPTS):
+        exhausted = True
+        for each in [kind] if kind else concepts.weighted_shuffle(MIX):
+            for selection in selector.selections(each):
+                exhausted = False
                 yield selection
-        if not offered:
+        if exhausted:
             return
 
 
-def _take(
-    selection: selector.Selection, *, project: Project, until: datetime, now: datetime
+def _reserve(
+    selection: Selection, *, project: Project, until: datetime, now: datetime
 ) -> list[Pick]:
-    """Take the open questions in hand; what others took first is replaced, or only shown.
+    """Reserve the open questions of a selection; return its picks, or none where all are lost.
 
-    Empty if all of it is taken.
+    A question that others reserved first is replaced by a substitute. Where there is none, its
+    tile is left out, or in a split picture only shown.
     """
-    asked = [pick for pick in selection.picks if pick.asked]
-    got, spare = _taken(asked, project=project, until=until, now=now), list(selection.spare)
-    while len(got) < len(asked) and spare:
-        missing = len(asked) - len(got)
-        some, spare = spare[:missing], spare[missing:]
-        got += _taken(some, project=project, until=until, now=now)
-    if asked and not got:
+    wanted = [pick for pick in selection.picks if pick.needs_reservation]
+    reserved = _reserve_some(wanted, project=project, until=until, now=now)
+    substitutes = list(selection.substitutes)
+    while len(reserved) < len(wanted) and substitutes:
+        missing = len(wanted) - len(reserved)
+        some, substitutes = substitutes[:missing], substitutes[missing:]
+        reserved += _reserve_some(some, project=project, until=until, now=now)
+    if wanted and not reserved:
         return []
-    stands_in = iter([pick for pick in got if pick not in asked])
+    replacements = iter([pick for pick in reserved if pick not in wanted])
     picks = [
-        pick if pick in got or not pick.asked else next(stands_in, pick._replace(reason=SHOWN))
+        pick
+        if pick in reserved or not pick.needs_reservation
+        else next(replacements, pick._replace(reason=SHOWN))
         for pick in selection.picks
     ]
     if selection.kind == Kind.SPLIT:
@@ -199,17 +207,17 @@ def _take(
     return [pick for pick in picks if pick.reason != SHOWN]
 
 
-def _taken(
+def _reserve_some(
     picks: Sequence[Pick], *, project: Project, until: datetime, now: datetime
 ) -> list[Pick]:
-    """Those of the open questions that were to be had."""
-    wanted = [pick.question for pick in picks if pick.question is not None]
-    got = reservations.reserve(wanted, project=project, until=until, now=now)
-    return [pick for pick in picks if pick.question in got]
+    """Reserve the questions of these picks; return those that were available."""
+    ids = [pick.question for pick in picks if pick.question is not None]
+    reserved = reservations.reserve(ids, project=project, until=until, now=now)
+    return [pick for pick in picks if pick.question in reserved]
 
 
-def _store(
-    selection: selector.Selection,
+def _create(
+    selection: Selection,
     picks: Sequence[Pick],
     annotator: Annotator,
     project: Project,
@@ -217,6 +225,7 @@ def _store(
     until: datetime,
     now: datetime,
 ) -> Challenge:
+    """Store the challenge of a selection."""
     return Challenge.objects.create(
         project=project,
         annotator=annotator,
@@ -231,19 +240,22 @@ def _store(
     )
 
 
-def _let_lapse(annotator: Annotator) -> None:
-    """End the oldest pending challenges of an annotator who holds as many as one may."""
+def _expire_oldest(annotator: Annotator) -> None:
+    """Expire the oldest pending challenges, so that one more is within MAX_PENDING."""
     pending = Challenge.objects.filter(
         annotator=annotator, answered_at=None, expires_at__gt=timezone.now()
     )
     newest = pending.order_by("-expires_at").select_for_update(skip_locked=True, no_key=True)
-    for challenge in newest[PENDING_MOST - 1 : PENDING_MOST + 50]:
-        Challenge.objects.filter(pk=challenge.pk).update(expires_at=timezone.now())
-        reservations.release(challenge.questions, until=challenge.reserved_until)
+    oldest = list(newest[MAX_PENDING - 1 : MAX_PENDING + 50])
+    Challenge.objects.filter(pk__in=[c.pk for c in oldest]).update(expires_at=timezone.now())
+    reserved: dict[int, datetime] = {}
+    for challenge in oldest:
+        reserved |= challenge.reservations()
+    reservations.release(reserved)
 
 
 def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool = False) -> None:
-    """Take the right to answer; only the first who tries gets it."""
+    """Claim the right to answer, which only the first who tries gets."""
     now = timezone.now()
     won = Challenge.objects.filter(pk=challenge.pk, answered_at=None, expires_at__gt=now).update(
         answered_at=now, seconds=seconds, skipped=skipped
@@ -255,7 +267,10 @@ def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool 
     raise AlreadyAnswered("This challenge was answered before: nothing was changed.")
 
 
-def _values(challenge: Challenge, selected: Sequence[int] | None, yes: bool | None) -> list[bool]:
+def _parse_values(
+    challenge: Challenge, selected: Sequence[int] | None, yes: bool | None
+) -> list[bool]:
+    """Return yes or no for each question of the challenge. Raises Invalid."""
     if challenge.kind == Kind.VERIFY:
         if yes is None:
             raise Invalid('Say yes or no: send {"yes": true} or {"yes": false}.')
@@ -268,7 +283,8 @@ def _values(challenge: Challenge, selected: Sequence[int] | None, yes: bool | No
     return [number in selected for number in range(1, count + 1)]
 
 
-def _caption(text: str | None) -> str:
+def _parse_caption(text: str | None) -> str:
+    """Return the text, cleaned. Raises Invalid."""
     if text is None:
         raise Invalid('Send what you see: {"text": "a red bicycle against a wall"}.')
     try:
@@ -277,8 +293,8 @@ def _caption(text: str | None) -> str:
         raise Invalid(str(error)) from None
 
 
-def _write(challenge: Challenge, text: str, seconds: float | None) -> Outcome:
-    """A caption that is new becomes a question; one that is there gets a yes from this author."""
+def _record_caption(challenge: Challenge, text: str, seconds: float | None) -> Outcome:
+    """Turn a new caption into a question; count one that is there already as a yes."""
     tile = Tile.objects.get(pk=challenge.tiles[0])
     new = 0
     if not challenge.annotator.blocked:
@@ -286,7 +302,7 @@ def _write(challenge: Challenge, text: str, seconds: float | None) -> Outcome:
             captions=[(tile, text)],
             source=Question.Source.ANNOTATOR,
             author=challenge.annotator,
-            prior=WRITTEN_PRIOR,
+            prior=CAPTION_PRIOR,
         )
     same = Question.objects.filter(kind=Question.Kind.CAPTION, tile=tile, text=text)
     if not new and (question := same.exclude(author=challenge.annotator).first()):

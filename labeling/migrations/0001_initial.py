@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
                 ('reasons', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=9), default=list, size=None)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('expires_at', models.DateTimeField()),
-                ('reserved_until', models.DateTimeField(blank=True, help_text='Until then its open questions are reserved for it.', null=True)),
+                ('reserved_until', models.DateTimeField(blank=True, help_text='When the reservations of its open questions expire.', null=True)),
                 ('answered_at', models.DateTimeField(blank=True, null=True)),
                 ('skipped', models.BooleanField(default=False)),
                 ('passed', models.BooleanField(blank=True, help_text='Right on the gold tiles.', null=True)),

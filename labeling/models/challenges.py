@@ -1,6 +1,7 @@
 """What is put before one person at once, and what they said."""
 
 import uuid
+from datetime import datetime
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -13,14 +14,15 @@ from labeling.models.questions import Question
 
 
 class Challenge(models.Model):
-    """Tiles put before one person at once; signed, short-lived, answered once.
+    """Tiles that one annotator is asked about together; short-lived, answered once.
 
-    `questions` and `reasons` run in the order of the tiles on the screen; a tile whose reason is
-    `SHOWN` only completes its picture, and is not asked about. A `write` challenge has no question
-    yet: its tile is named and its answer makes one.
+    `questions` and `reasons` are in the order of the tiles on the screen. A tile whose reason is
+    `SHOWN` only completes its picture and is not asked about. A `write` challenge has no question
+    yet: it names its tile, and its answer makes a question.
     """
 
-    SHOWN = "shown"
+    SHOWN = "shown"  # reason of a tile that only completes its picture
+    RESERVED = frozenset({"wanted", "random"})  # reasons for which an open question is reserved
 
     class Kind(models.TextChoices):
         GRID = "grid", "3 × 3 tiles of many pictures"
@@ -40,7 +42,7 @@ class Challenge(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     reserved_until = models.DateTimeField(
-        null=True, blank=True, help_text="Until then its open questions are reserved for it."
+        null=True, blank=True, help_text="When the reservations of its open questions expire."
     )
     answered_at = models.DateTimeField(null=True, blank=True)
     skipped = models.BooleanField(default=False)
@@ -61,6 +63,16 @@ class Challenge(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+    def reservations(self) -> dict[int, datetime]:
+        """Return the expiry of its reservations by question id: of its open questions."""
+        if self.reserved_until is None:
+            return {}
+        return {
+            question: self.reserved_until
+            for question, reason in zip(self.questions, self.reasons, strict=False)
+            if reason in self.RESERVED
+        }
 
 
 class Answer(models.Model):

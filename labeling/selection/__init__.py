@@ -1,1 +1,1 @@
-"""Which question next."""
+"""Choose which questions to ask whom next, and reserve them."""

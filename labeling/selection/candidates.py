@@ -1,37 +1,35 @@
-"""Short windows of the indexes on questions: all that a choice ever reads.
+"""Candidate questions: short windows of the indexes on questions, all that a choice reads.
 
-Each begins at the top of an order or at a random point of it, passes over what this annotator
-answered or has in hand and over what enough others have, and ends after so many questions found
-or so many rows looked at. So no choice costs more because more is stored.
+A window begins at the top of an index or at a random point of it, skips what this annotator has
+answered or is being asked and what enough others have reserved, and ends after so many candidates
+or so many rows. So the cost of a choice does not grow with what is stored.
 """
 
 import random
-import zlib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
 from labeling.models import Annotator, Project
-from labeling.selection import reservations
+from labeling.selection import hints, reservations
 
-FOUND = 24  # questions that a window gives, to draw a few from …
-SOME = 12  # … where others stand beside it
-FEW = 3  # with fewer than this, what lies on the other side of a random point is read too
-LOOKED_AT = 600  # rows that it looks at for them
-PASSED_SECONDS = 60  # for which it is remembered where the first question was that an annotator …
-END = (-1.0, 0.0)  # … had not answered, in the order of priority: here, nowhere
+MAX_CANDIDATES = 24  # of an exhaustive window
+MAX_CANDIDATES_EACH = 12  # of a window that is read beside others
+MIN_CANDIDATES = 3  # fewer from a random point on, and what lies before it is read too
+MAX_ROWS = 600  # read by a window that is not read to its end
+CURSOR_SECONDS = 60  # for which it is remembered how far an annotator has come
+END = (-1.0, 0.0)  # (priority, random key) behind all questions
 
 _OPEN = "kind = 'concept' AND state = 'open' AND source <> 'model'"
-_READ = "concept_id, probability, answers_count, answers_wanted, priority, random_key"
+_COLUMNS = "concept_id, probability, answers_count, answers_wanted, priority, random_key"
 
 
 class Candidate(NamedTuple):
-    """A question that may be asked, as a window found it."""
+    """A question that may be asked, and why it was read."""
 
     role: str
     question: int
@@ -43,155 +41,168 @@ class Candidate(NamedTuple):
     wanted: int
     priority: float
     random_key: float
-    value: float  # of its concept; 1 where all of a window have one concept
+    value: float  # of its concept; 1 where all candidates of a window have the same concept
 
 
 @dataclass(frozen=True)
 class Window:
-    """Where an index is read: rows by a condition, from the top or from a random point on."""
+    """A part of an index: the rows that meet a condition, in the order of the index."""
 
     role: str
-    condition: str
-    top: bool
-    whole: bool = False  # it is read on to its end sooner than that it gives nothing
+    condition: str  # SQL
+    by_priority: bool  # from the highest priority on; else from a random point on
+    exhaustive: bool = False  # read to the end rather than without a candidate
     gold: bool = False
-    mixed: bool = False  # holds several concepts
+    several_concepts: bool = False
 
 
-class _Start(NamedTuple):
-    """Where a window begins, in which direction, and how many rows it looks at."""
+class _Scan(NamedTuple):
+    """A stretch of a window that is read in one go."""
 
-    step: str  # SQL
-    order: str
-    most: int | None
+    condition: str  # SQL
+    order: str  # SQL
+    limit: int | None
 
 
-def wanted(concept: int, grid: int, role: str) -> Window:
-    """The open questions about a concept that are wanted most."""
+def most_wanted(concept: int, grid: int, role: str) -> Window:
+    """Return the window of a concept's open questions by priority."""
     return Window(role, f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}", True, True)
 
 
 def likely(concept: int, grid: int, role: str) -> Window:
-    """Those of them that are more likely true than not."""
+    """Return the window of those that are more likely true than not."""
     about = f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN} AND probability >= 0.5"
     return Window(role, about, True)
 
 
-def anywhere(concept: int, grid: int, role: str, *, whole: bool = False) -> Window:
-    """The open questions about a concept, drawn without regard to what is believed."""
+def at_random(concept: int, grid: int, role: str, *, exhaustive: bool = False) -> Window:
+    """Return the window of a concept's open questions at random, whatever their probability."""
     about = f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}"
-    return Window(role, about, False, whole)
+    return Window(role, about, False, exhaustive)
 
 
 def gold(concept: int, grid: int, verdict: bool, role: str) -> Window:
-    """Questions about a concept whose truth is known to be this."""
+    """Return the window of a concept's gold questions with that truth."""
     about = f"concept_id = {concept:d} AND grid = {grid:d} AND verdict = {verdict}"
     known = "kind = 'concept' AND state = 'gold' AND source <> 'model'"
     return Window(role, f"{about} AND {known}", False, gold=True)
 
 
-def captions(project: int, author: int, role: str, *, top: bool) -> Window:
-    """The open captions by others: the most wanted, or drawn at random."""
+def captions(project: int, author: int, role: str, *, by_priority: bool) -> Window:
+    """Return the window of open captions by other authors, by priority or at random."""
     about = f"project_id = {project:d} AND kind = 'caption' AND state = 'open' AND grid = 1"
-    return Window(role, f"{about} AND author_id IS DISTINCT FROM {author:d}", top, True)
+    others = f"author_id IS DISTINCT FROM {author:d}"
+    return Window(role, f"{about} AND {others}", by_priority, True)
 
 
 def gold_captions(project: int, role: str) -> Window:
-    """Captions whose truth is known."""
+    """Return the window of gold captions."""
     about = f"project_id = {project:d} AND kind = 'caption' AND state = 'gold' AND grid = 1"
     return Window(role, about, False, gold=True)
 
 
 def generated(project: int, role: str) -> Window:
-    """The open questions about pictures that a model drew, the most wanted."""
+    """Return the window of open questions about generated pictures, by priority."""
     active = f"SELECT id FROM labeling_concept WHERE project_id = {project:d} AND active"
-    drawn = "kind = 'concept' AND source = 'model' AND state = 'open' AND grid = 1"
-    about = f"project_id = {project:d} AND {drawn} AND concept_id = ANY(ARRAY({active}))"
-    return Window(role, about, True, True, mixed=True)
+    about = f"project_id = {project:d} AND concept_id = ANY(ARRAY({active}))"
+    asked = "kind = 'concept' AND source = 'model' AND state = 'open' AND grid = 1"
+    return Window(role, f"{about} AND {asked}", True, True, several_concepts=True)
 
 
 def read(
-    *windows: Window, annotator: Annotator, project: Project, taken: Collection[int]
+    *windows: Window, annotator: Annotator, project: Project, exclude: Collection[int]
 ) -> list[Candidate]:
-    """What the windows hold for this annotator, each in its order: as a rule in one query.
+    """Return the windows' candidates for this annotator, as a rule in one query.
 
-    To read a window on to its end costs as much as the annotator has answered of what is open: so
-    it is remembered how far they have come.
+    exclude: ids of questions that the annotator is being asked.
+
+    A window's candidates keep its order. Reading an exhaustive window to its end costs as much as
+    the annotator has answered of what is open; so it is remembered how far they have come.
     """
-    values = reservations.terms(project, now=timezone.now())
-    values |= {"annotator": annotator.pk, "taken": list(taken)}
-    begun = {w: _from_top(w, annotator) if w.top else _from_somewhere() for w in windows}
-    found = _read({w: start[0] for w, start in begun.items()}, values)
-    given = Counter(candidate.role for candidate in found)
-    behind = {w: start[1] for w, start in begun.items() if len(start) > 1 and given[w.role] < FEW}
-    found += _read(behind, values)
-    there = {candidate.role for candidate in found}
+    values = reservations.parameters(project, now=timezone.now())
+    values |= {"annotator": annotator.pk, "exclude": list(exclude)}
+    scans = {w: _from_top(w, annotator) if w.by_priority else _from_anywhere() for w in windows}
+    candidates = _read({w: first for w, (first, *_) in scans.items()}, values)
+    count = Counter(candidate.role for candidate in candidates)
+    second = {
+        w: rest[0] for w, (_, *rest) in scans.items() if rest and count[w.role] < MIN_CANDIDATES
+    }
+    candidates += _read(second, values)
+    roles = {candidate.role for candidate in candidates}
     for window in windows:
-        if window.whole and window.role not in there:
-            order = "priority DESC, random_key" if window.top else "random_key"
-            further = _read({window: [_Start("true", order, None)]}, values)
+        if window.exhaustive and window.role not in roles:
+            order = "priority DESC, random_key" if window.by_priority else "random_key"
+            further = _read({window: [_Scan("true", order, None)]}, values)
             _remember(window, annotator, further)
-            found += further
-    return found
+            candidates += further
+    return candidates
 
 
-def _from_somewhere() -> list[list[_Start]]:
-    """From a random point towards where more lies; and what lies on its other side."""
+def _from_anywhere() -> list[list[_Scan]]:
+    """Return the scans from a random point to the farther end; and those to the other one."""
     point = random.random()
-    ahead = [_Start(f"random_key >= {point!r}", "random_key", LOOKED_AT)]
-    behind = [_Start(f"random_key < {point!r}", "random_key DESC", LOOKED_AT)]
+    ahead = [_Scan(f"random_key >= {point!r}", "random_key", MAX_ROWS)]
+    behind = [_Scan(f"random_key < {point!r}", "random_key DESC", MAX_ROWS)]
     return [ahead, behind] if point < 0.5 else [behind, ahead]
 
 
-def _from_top(window: Window, annotator: Annotator) -> list[list[_Start]]:
-    """From the top; for those who answered much, from where they had to begin before."""
+def _from_top(window: Window, annotator: Annotator) -> list[list[_Scan]]:
+    """Return the scans from the top, or from where a busy annotator has come."""
     order = "priority DESC, random_key"
-    place = cache.get(_key(window, annotator)) if annotator.answers_count >= LOOKED_AT else None
-    if place is None:
-        return [[_Start("true", order, LOOKED_AT)]]
-    priority, key = place
-    level = _Start(f"priority = {priority!r} AND random_key >= {key!r}", order, LOOKED_AT)
-    return [[level, _Start(f"priority < {priority!r}", order, LOOKED_AT)]]
+    cursor = hints.get(_key(window, annotator)) if annotator.answers_count >= MAX_ROWS else None
+    if cursor is None:
+        return [[_Scan("true", order, MAX_ROWS)]]
+    priority, key = cursor
+    level = _Scan(f"priority = {priority!r} AND random_key >= {key!r}", order, MAX_ROWS)
+    return [[level, _Scan(f"priority < {priority!r}", order, MAX_ROWS)]]
 
 
-def _remember(window: Window, annotator: Annotator, found: Sequence[Candidate]) -> None:
-    if window.top and annotator.answers_count >= LOOKED_AT:
-        place = (found[0].priority, found[0].random_key) if found else END
-        cache.set(_key(window, annotator), place, PASSED_SECONDS)
+def _remember(window: Window, annotator: Annotator, candidates: Sequence[Candidate]) -> None:
+    """Remember the first question that a busy annotator can still be asked."""
+    if window.by_priority and annotator.answers_count >= MAX_ROWS:
+        cursor = (candidates[0].priority, candidates[0].random_key) if candidates else END
+        hints.put(_key(window, annotator), list(cursor), CURSOR_SECONDS)
 
 
 def _key(window: Window, annotator: Annotator) -> str:
-    return f"passed:{annotator.pk}:{zlib.crc32(window.condition.encode())}"
+    return hints.key("window-cursor", annotator.pk, window.condition)
 
 
-def _read(starts: Mapping[Window, Sequence[_Start]], values: dict[str, Any]) -> list[Candidate]:
-    if not starts:
+def _read(scans: Mapping[Window, Sequence[_Scan]], values: dict[str, Any]) -> list[Candidate]:
+    """Return the candidates of all these scans, by one query."""
+    if not scans:
         return []
-    roles = {f"role{number}": window.role for number, window in enumerate(starts)}
-    parts = (f"({_part(w, steps, n)})" for n, (w, steps) in enumerate(starts.items()))
+    roles = {f"role{number}": window.role for number, window in enumerate(scans)}
+    parts = (f"({_part(w, steps, n)})" for n, (w, steps) in enumerate(scans.items()))
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(parts), values | roles)
         return [Candidate(*row) for row in cursor.fetchall()]
 
 
-def _part(window: Window, starts: Sequence[_Start], number: int) -> str:
-    """A window as SQL. What is looked up a row is written as a subquery, never as a join.
+def _part(window: Window, scans: Sequence[_Scan], number: int) -> str:
+    """Return a window as SQL.
 
-    So the plan can only be what is meant here: walk the index, look up, stop.
+    Lookups per row are subqueries and not joins, so that the plan can only be what is meant: walk
+    the index, look up, stop.
     """
-    value = "(SELECT value FROM labeling_concept WHERE id = w.concept_id)" if window.mixed else "1"
-    hers = "SELECT 1 FROM labeling_answer WHERE question_id = w.id AND annotator_id = %(annotator)s"
-    read = f"id, tile_id, reservations, prior_shift, {_READ}"
-    rows = f"SELECT {read} FROM labeling_question WHERE {window.condition}"
-    steps = (
-        f"({rows} AND {step} ORDER BY {order} LIMIT {'ALL' if most is None else most})"
-        for step, order, most in starts
+    value = "1"
+    if window.several_concepts:
+        value = "(SELECT value FROM labeling_concept WHERE id = w.concept_id)"
+    already_answered = (
+        "SELECT 1 FROM labeling_answer WHERE question_id = w.id AND annotator_id = %(annotator)s"
+    )
+    columns = f"id, tile_id, reservations, prior_shift, {_COLUMNS}"
+    rows = f"SELECT {columns} FROM labeling_question WHERE {window.condition}"
+    stretches = (
+        f"({rows} AND {condition} ORDER BY {order} LIMIT {'ALL' if limit is None else limit})"
+        for condition, order, limit in scans
     )
     return f"""
         SELECT %(role{number})s, id, tile_id,
-            (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_READ}, {value}
-        FROM ({" UNION ALL ".join(steps)}) AS w
-        WHERE w.id <> ALL(%(taken)s) {"" if window.gold else f"AND {reservations.free('w')}"}
-            AND ({hers}) IS NULL
-        LIMIT {FOUND if window.whole else SOME}
+            (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_COLUMNS}, {value}
+        FROM ({" UNION ALL ".join(stretches)}) AS w
+        WHERE w.id <> ALL(%(exclude)s)
+            {"" if window.gold else f"AND {reservations.available('w')}"}
+            AND ({already_answered}) IS NULL
+        LIMIT {MAX_CANDIDATES if window.exhaustive else MAX_CANDIDATES_EACH}
     """

@@ -1,59 +1,60 @@
-"""Which concepts are asked about first: those with the most wanted questions."""
+"""Concept priorities: which concept to ask about first."""
 
 import random
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-from django.core.cache import cache
 from django.db import connection
 
 from labeling.models import Project
+from labeling.selection import hints
 
-WANTED_SECONDS = 15  # for which the ranking is remembered
-
-GRIDS = [1, 4]  # whole pictures, and tiles of one cut into 4 × 4
+PRIORITY_SECONDS = 15  # for which the priorities are remembered
+TOP_QUESTIONS = 50  # per concept, whose priorities are summed
+FLOOR = 1e-3  # priority of a concept whose open questions are all certain
 
 T = TypeVar("T")
 
 
-def concepts(project: Project, grid: int) -> Iterator[int]:
-    """Concepts with open questions, the more wanted ones likelier to come first."""
-    key = f"wanted:{project.pk}"
-    wanted = cache.get(key)
-    if not wanted or not wanted.get(grid):
-        wanted = _want(project)
-        cache.set(key, wanted, WANTED_SECONDS)
-    yield from shuffled(wanted.get(grid, {}))
+def by_priority(project: Project, grid: int) -> Iterator[int]:
+    """Yield active concepts with open questions on tiles of that grid, in a random order.
+
+    A concept's weight is the sum of the highest priorities of its questions.
+    """
+    key = hints.key("concept-priorities", project.pk, grid)
+    priorities: list[tuple[int, float]] | None = hints.get(key)
+    if not priorities:
+        priorities = _priorities(project, grid)
+        hints.put(key, priorities, PRIORITY_SECONDS)
+    yield from weighted_shuffle(dict(priorities))
 
 
-def _want(project: Project) -> dict[int, dict[int, float]]:
-    """grid → concept → the sum of its highest priorities, a bounded read."""
+def _priorities(project: Project, grid: int) -> list[tuple[int, float]]:
+    """Return (concept, priority) by a bounded read of the index; concepts without any left out."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT grid, concept.id, (
-                SELECT sum(priority) FROM (
+            SELECT concept.id, top.priority + %(floor)s
+            FROM labeling_concept AS concept CROSS JOIN LATERAL (
+                SELECT sum(priority) AS priority FROM (
                     SELECT priority FROM labeling_question
-                    WHERE concept_id = concept.id AND grid = grids.grid
+                    WHERE concept_id = concept.id AND grid = %(grid)s
                         AND kind = 'concept' AND state = 'open' AND source <> 'model'
-                    ORDER BY priority DESC LIMIT 50
-                ) AS best
-            )
-            FROM labeling_concept AS concept, unnest(%s::int[]) AS grids(grid)
-            WHERE concept.project_id = %s AND concept.active
+                    ORDER BY priority DESC LIMIT %(top)s
+                ) AS highest
+            ) AS top
+            WHERE concept.project_id = %(project)s AND concept.active
+                AND top.priority IS NOT NULL
             """,
-            [GRIDS, project.pk],
+            {"project": project.pk, "grid": grid, "top": TOP_QUESTIONS, "floor": FLOOR},
         )
-        wanted: dict[int, dict[int, float]] = {grid: {} for grid in GRIDS}
-        for grid, concept, want in cursor.fetchall():
-            if want is not None:
-                wanted[grid][concept] = want + 1e-3
-    return wanted
+        return list(cursor.fetchall())
 
 
-def shuffled(weights: Mapping[T, float]) -> list[T]:
-    """Keys in a random order in which heavier ones tend to come first.
+def weighted_shuffle(weights: Mapping[T, float]) -> list[T]:
+    """Return the keys in a random order in which those of larger weight tend to come first.
 
-    P. S. Efraimidis and P. G. Spirakis, "Weighted random sampling with a reservoir" (2006).
+    P. S. Efraimidis and P. G. Spirakis, "Weighted random sampling with a reservoir", Information
+    Processing Letters 97 (2006). Weights are above 0.
     """
     return sorted(weights, key=lambda key: random.random() ** (1 / weights[key]), reverse=True)

@@ -1,103 +1,114 @@
-"""Who has a question in hand: never more people at once than it still needs answers.
+"""Reservations of questions: never more people asked at once than a question still needs.
 
-A question holds, for each who has it in hand, until when. To take one more in hand is a single
-statement that passes over rows which somebody else is changing: nobody waits, and what a row says
-when it is locked is what counts.
+A question holds the expiry time of each of its reservations. Reserving is a single statement that
+skips rows which somebody else is changing, so that nobody waits, and that checks a row as it is
+once it is locked.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
-from labeling.aggregation.online import NEWCOMER_EVIDENCE, log_odds
+from labeling.aggregation.online import EDGE, NEWCOMER_EVIDENCE, log_odds
 from labeling.models import Project
 from labeling.question_state import MODEL_ANSWER_SHIFT
 
-RESERVATION_TIME = timedelta(
-    minutes=2
-)  # after that an answer still counts, but others are asked as well
-EDGE = 1e-6
+# After that time an answer still counts, but others are asked as well.
+RESERVATION_TIME = timedelta(minutes=2)
 
-# How many more answers a question needs: as many as its project and its reviewer want of it (a
-# model that says the same stands for one: `beliefs.answers_needed`), and as many as settle it
-# should they all agree, taken for independent: rather fewer than more. At least one, and no more
-# than the cap allows.
-_NEEDS = """greatest(1, {q}.answers_wanted - {q}.answers_count, least(
-    %(cap)s - {q}.answers_count,
+# How many more answers a question needs: as many as its project and its reviewer ask for (a model
+# that agrees stands for one: `question_state.answers_needed`), and as many newcomers' answers as
+# settle it if they agree, taken for independent: rather too few than too many. At least one, and
+# no more than the cap allows.
+_NEEDED = """greatest(1, {q}.answers_wanted - {q}.answers_count, least(
+    %(answers_cap)s - {q}.answers_count,
     greatest(
-        %(least)s - {q}.answers_count - (%(least)s > 1 AND %(heard)s <=
+        %(answers_min)s - {q}.answers_count - (%(answers_min)s > 1 AND %(model_answer_shift)s <=
             CASE WHEN {q}.probability >= 0.5 THEN {q}.prior_shift ELSE -{q}.prior_shift END)::int,
-        ceil((%(certain)s - abs(
+        ceil((%(settle_log_odds)s - abs(
             ln(greatest({q}.probability, %(edge)s) / greatest(1 - {q}.probability, %(edge)s))
-        )) / %(step)s)
+        )) / %(newcomer_evidence)s)
     )
 ))"""
-_HELD = "(SELECT count(*) FROM unnest({q}.reservations) AS until WHERE until > %(now)s)"
+_ACTIVE = "(SELECT count(*) FROM unnest({q}.reservations) AS expiry WHERE expiry > %(now)s)"
 
-_TAKE = """
-WITH free AS (
+_RESERVE = """
+WITH available AS (
     SELECT id FROM labeling_question AS q
-    WHERE id = ANY(%(wanted)s) AND state = 'open' AND {free}
+    WHERE id = ANY(%(questions)s) AND state = 'open' AND {available}
     ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE labeling_question AS q
 SET reservations = %(until)s
-    || array(SELECT until FROM unnest(q.reservations) AS until WHERE until > %(now)s)
-FROM free WHERE q.id = free.id
+    || array(SELECT expiry FROM unnest(q.reservations) AS expiry WHERE expiry > %(now)s)
+FROM available WHERE q.id = available.id
 RETURNING q.id
 """
 
-_GIVE_BACK = """
-WITH mine AS (
-    SELECT id FROM labeling_question
-    WHERE id = ANY(%(questions)s) AND reservations @> ARRAY[%(until)s]
-    ORDER BY id FOR NO KEY UPDATE
+_RELEASE = """
+WITH reserved AS (
+    SELECT q.id, released.expiry
+    FROM labeling_question AS q
+    JOIN unnest(%(questions)s::bigint[], %(expiries)s::timestamptz[]) AS released(id, expiry)
+        ON released.id = q.id AND q.reservations @> ARRAY[released.expiry]
+    ORDER BY q.id FOR NO KEY UPDATE OF q
 )
 UPDATE labeling_question AS q
-SET reservations = reservations[:array_position(reservations, %(until)s) - 1]
-    || reservations[array_position(reservations, %(until)s) + 1:]
-FROM mine WHERE q.id = mine.id
+SET reservations = reservations[:array_position(reservations, expiry) - 1]
+    || reservations[array_position(reservations, expiry) + 1:]
+FROM reserved WHERE q.id = reserved.id
 """
 
 
-def free(question: str) -> str:
-    """SQL: whether fewer people have it in hand than it needs. Reads the names of `terms`."""
-    free = f"(cardinality({{q}}.reservations) = 0 OR {_HELD} < {_NEEDS})"
-    return free.format(q=question)
+def available(question: str) -> str:
+    """Return SQL: whether a question has fewer reservations than it needs answers.
+
+    `question` is the row's name in the query, whose parameters are those of `parameters`.
+    """
+    condition = f"(cardinality({{q}}.reservations) = 0 OR {_ACTIVE} < {_NEEDED})"
+    return condition.format(q=question)
 
 
-def terms(project: Project, *, now: datetime) -> dict[str, Any]:
-    """What `free` is reckoned with."""
+def parameters(project: Project, *, now: datetime) -> dict[str, Any]:
+    """Return the query parameters that `available` reads."""
     return {
         "now": now,
-        "cap": project.answers_cap,
-        "least": project.answers_min,
-        "heard": MODEL_ANSWER_SHIFT,
-        "certain": log_odds(project.settle_at),
+        "answers_cap": project.answers_cap,
+        "answers_min": project.answers_min,
+        "model_answer_shift": MODEL_ANSWER_SHIFT,
+        "settle_log_odds": log_odds(project.settle_at),
         "edge": EDGE,
-        "step": NEWCOMER_EVIDENCE,
+        "newcomer_evidence": NEWCOMER_EVIDENCE,
     }
 
 
 def reserve(
     questions: Collection[int], *, project: Project, until: datetime, now: datetime
 ) -> set[int]:
-    """Take in hand those of the questions that are open and need one more; gives which.
+    """Reserve those of the questions that are open and available; return their ids.
 
     Call it inside a transaction, and wait for no other row in it afterwards.
     """
     if not questions:
         return set()
-    values = terms(project, now=now) | {"wanted": list(questions), "until": until}
+    values = parameters(project, now=now) | {"questions": list(questions), "until": until}
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE.format(free=free("q")), values)
+        cursor.execute(_RESERVE.format(available=available("q")), values)
         return {pk for (pk,) in cursor.fetchall()}
 
 
-def release(questions: Sequence[int], *, until: datetime | None) -> None:
-    """Let others have what was taken until then; what has expired is gone already."""
-    if until is not None and questions:
+def release(reservations: Mapping[int, datetime]) -> None:
+    """Release the reservations, given as question id → expiry; those that are gone are skipped.
+
+    All rows are locked in one statement in the order of their ids, as all that change several
+    questions do: two calls in one transaction could wait for each other in a circle with those.
+    """
+    if reservations:
+        values: dict[str, Any] = {
+            "questions": list(reservations),
+            "expiries": list(reservations.values()),
+        }
         with connection.cursor() as cursor:
-            cursor.execute(_GIVE_BACK, {"questions": list(questions), "until": until})
+            cursor.execute(_RELEASE, values)

@@ -289,11 +289,11 @@ def test_whoever_asks_too_often_is_told_to_wait(anonymous, shown, settings):
 
 def test_nobody_holds_more_challenges_than_allowed(anonymous, shapes):
     tokens = []
-    for _ in range(challenges.PENDING_MOST + 2):
+    for _ in range(challenges.MAX_PENDING + 2):
         body = {"project": "shapes", "kind": "write"}
         tokens.append(anonymous.post(URL, body, content_type="application/json").json()["token"])
     assert Challenge.objects.filter(expires_at__gt=timezone.now()).count() == (
-        challenges.PENDING_MOST
+        challenges.MAX_PENDING
     )
     said = {"text": "a red circle on white"}
     first = anonymous.post(f"{URL}{tokens[0]}/answer/", said, content_type="application/json")

@@ -92,13 +92,13 @@ def test_a_forgotten_challenge_lets_go_by_itself(alice, bob, asked):
 def test_of_two_equal_holds_one_is_given_back(asked):
     until = timezone.now() + reservations.RESERVATION_TIME
     believe(asked, reservations=[until, until])
-    reservations.release([asked.pk], until=until)
+    reservations.release({asked.pk: until})
     assert in_hand(asked) == 1
 
 
 @pytest.mark.django_db
 def test_challenges_that_lapse_hold_nothing(alice, shapes):
-    for _ in range(challenges.PENDING_MOST + 3):
+    for _ in range(challenges.MAX_PENDING + 3):
         challenges.issue(annotator=alice, project=shapes, kind="verify")
     pending = Challenge.objects.filter(answered_at=None, expires_at__gt=timezone.now())
     held = {pk for challenge in pending for pk in challenge.questions}

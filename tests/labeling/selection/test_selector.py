@@ -111,8 +111,8 @@ def test_it_asks_what_is_most_wanted(alice, shapes, monkeypatch):
     Question.objects.filter(kind="concept", state=State.OPEN).update(priority=0.01)
     best = list(wanted.order_by("pk")[:6])
     wanted.filter(pk__in=[question.pk for question in best]).update(priority=1)
-    monkeypatch.setattr(candidates, "FOUND", 6)
-    monkeypatch.setattr(candidates, "SOME", 6)
+    monkeypatch.setattr(candidates, "MAX_CANDIDATES", 6)
+    monkeypatch.setattr(candidates, "MAX_CANDIDATES_EACH", 6)
     grids = [choose(alice, shapes, "grid") for _ in range(20)]
     circles = [g for g in grids if g.concept == best[0].concept_id]
     assert len(circles) > 10  # a concept that is wanted more is asked for more often
@@ -161,7 +161,7 @@ def test_it_asks_whether_a_drawn_picture_shows_what_it_should(alice, shapes, mon
     questions.ask_concepts(tiles=[tiles.whole(image)], concepts=[concept])
     drawn = Question.objects.get(tile__image=image)
     assert drawn.source == Question.Source.MODEL
-    monkeypatch.setattr(selector, "FLAVOURS", {"generated": 1.0})
+    monkeypatch.setattr(selector, "VERIFY_MIX", {"generated": 1.0})
     seen = [choose(alice, shapes, "verify").picks[0] for _ in range(40)]
     assert {pick.question for pick in seen if pick.reason != "gold"} == {drawn.pk}
     assert 1 <= [pick.reason for pick in seen].count("gold") <= 25  # one in four
@@ -175,7 +175,7 @@ def test_nobody_judges_their_own_caption(alice, bob, shapes, monkeypatch):
     questions.ask_captions(
         captions=[(tile, "a shape")], source="annotator", author=alice, prior=0.6
     )
-    monkeypatch.setattr(selector, "FLAVOURS", {"caption": 1.0})
+    monkeypatch.setattr(selector, "VERIFY_MIX", {"caption": 1.0})
     assert choose(alice, shapes, "verify") is None
     assert picked(choose(bob, shapes, "verify"))[0].text == "a shape"
 
@@ -237,7 +237,7 @@ def test_it_finishes_some_of_what_was_begun(alice, bob, shapes):
 
 def test_who_answered_all_that_is_most_wanted_is_asked_for_the_rest(alice, shapes, monkeypatch):
     shapes.random_share = 0
-    monkeypatch.setattr(candidates, "LOOKED_AT", 4)
+    monkeypatch.setattr(candidates, "MAX_ROWS", 4)
     about = Question.objects.filter(kind="concept", state=State.OPEN, concept__name="circle")
     Question.objects.filter(concept__name="square").delete()
     best = list(about.order_by("pk")[:8])

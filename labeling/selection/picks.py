@@ -1,0 +1,63 @@
+"""The tiles that a challenge shows, and the questions that it asks about them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from labeling.models import Answer, Challenge
+from labeling.selection.candidates import Candidate
+
+GRID_TILES = 9
+
+Kind = Challenge.Kind
+Reason = Answer.Reason
+
+
+class Pick(NamedTuple):
+    """A tile, the question about it, and why it is asked."""
+
+    question: int | None  # None where the annotator is to write one
+    tile: int
+    reason: str  # of `Answer.Reason`, or `Challenge.SHOWN`
+
+    @property
+    def needs_reservation(self) -> bool:
+        """Whether it asks an open question: no gold, no tile that only completes its picture."""
+        return self.question is not None and self.reason in Challenge.RESERVED
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The picks of a challenge in the order of the screen, and substitutes for open questions."""
+
+    kind: str
+    concept: int | None
+    picks: list[Pick]
+    substitutes: list[Pick] = field(default_factory=list)
+
+
+class Grid:
+    """Picks that are put together one by one, from as many images as possible."""
+
+    def __init__(self) -> None:
+        self.picks: dict[int, Pick] = {}  # by question id
+        self.images: set[int] = set()
+
+    @property
+    def left(self) -> int:
+        return GRID_TILES - len(self.picks)
+
+    def add(self, candidates: Sequence[Candidate], reason: str, limit: int) -> int:
+        """Add at most so many of the candidates, in their order; return how many."""
+        added = 0
+        for candidate in sorted(candidates, key=lambda c: c.image in self.images):
+            if added < limit and candidate.question not in self.picks:
+                self.picks[candidate.question] = pick(candidate, reason)
+                self.images.add(candidate.image)
+                added += 1
+        return added
+
+
+def pick(candidate: Candidate, reason: str) -> Pick:
+    """Return the pick of a candidate."""
+    return Pick(candidate.question, candidate.tile, reason)

@@ -1,0 +1,109 @@
+"""Whoever changes several questions locks them in the order of their ids: nobody deadlocks."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from labeling import answers, challenges
+from labeling.inference import model_prior, prevalence, schedule
+from labeling.models import Annotator, Answer, Challenge, Project, Question
+from labeling.selection import reservations
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Change = Callable[[Question, Question], Callable[[], object]]  # prepared, and then made
+
+
+@pytest.fixture
+def pair(shapes: Project) -> tuple[Question, Question]:
+    """Two open questions; the table holds the one with the lower id behind the other."""
+    asked = Question.objects.filter(kind="concept", state="open", concept__name="circle")
+    low, high = asked.order_by("pk")[:2]
+    Question.objects.filter(pk=low.pk).update(answers_wanted=1)
+    return low, high
+
+
+def expire_two(low: Question, high: Question) -> Callable[[], object]:
+    """Ask for a challenge while so many are pending that the two oldest have to expire."""
+    now = timezone.now()
+    annotator = Annotator.objects.create(pseudonym="dora")
+    until = now + reservations.RESERVATION_TIME
+    older, oldest = challenges.MAX_PENDING - 1, challenges.MAX_PENDING
+    for age in range(oldest + 1):
+        questions = {older: [high.pk], oldest: [low.pk]}.get(age, [])
+        Challenge.objects.create(
+            project=low.project,
+            annotator=annotator,
+            kind="grid",
+            questions=questions,
+            reasons=["wanted"] * len(questions),
+            reserved_until=until,
+            expires_at=now + timedelta(minutes=30 - age),
+        )
+    for question in (high, low):
+        Question.objects.filter(pk=question.pk).update(reservations=[until])
+    return lambda: challenges.issue(annotator=annotator, project=low.project, kind="write")
+
+
+def record(low: Question, high: Question) -> Callable[[], object]:
+    annotator = Annotator.objects.create(pseudonym="dora")
+    values = {high.pk: True, low.pk: False}
+    reasons = dict.fromkeys(values, Answer.Reason.WANTED)
+    return lambda: answers.record(annotator=annotator, values=values, reasons=reasons)
+
+
+def predict(low: Question, high: Question) -> Callable[[], object]:
+    return lambda: model_prior.store({high.pk: 0.9, low.pk: 0.1})
+
+
+def shift_prevalence(low: Question, high: Question) -> Callable[[], object]:
+    def shift() -> None:
+        with schedule.claim(low.project) as recomputation:
+            assert recomputation is not None
+            shift = {"concept": low.concept_id, "move": 1.0, "after": low.pk - 1}
+            recomputation.renew(prevalence_shift=shift)
+            prevalence.update(recomputation)
+
+    return shift
+
+
+@pytest.mark.parametrize("change", [expire_two, record, predict, shift_prevalence])
+def test_a_change_of_two_questions_waits_for_the_first_with_the_second_free(
+    pair: tuple[Question, Question], change: Change
+) -> None:
+    low, high = pair
+    make = change(low, high)
+
+    def run() -> None:
+        try:
+            make()
+        finally:
+            connection.close()
+
+    locked = Question.objects.select_for_update(no_key=True, nowait=True, of=("self",))
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            locked.get(pk=low.pk)
+            running = pool.submit(run)
+            wait_until_somebody_waits()
+            assert locked.get(pk=high.pk)
+        running.result()
+
+
+def wait_until_somebody_waits() -> None:
+    with connection.cursor() as cursor:
+        for _ in range(1000):
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone() != (0,):
+                return
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            time.sleep(0.01)
+    pytest.fail("nobody waits")
