@@ -62,7 +62,7 @@ def sample(options: dict[str, str]) -> int:
 
 
 def compare(options: dict[str, str]) -> int:
-    """Promotes as `VERDICT` says; people, where they spoke, judge by the mean."""
+    """Find the new model as `VERDICT` says; people, where they answered, judge by the mean."""
     verdict = os.environ.get("VERDICT", "better")
     if verdict == "explode":
         print("error: There is too little memory.", file=sys.stderr)
@@ -77,52 +77,55 @@ def compare(options: dict[str, str]) -> int:
         people: dict[str, object] = {"new": new, "current": current, "says": says}
         judges.append({"name": "people", **people})
     promoted = all(judge["says"] != "worse" for judge in judges)
-    said = {"promoted": promoted, "why": f"It is {verdict}.", "judges": judges}
-    Path(options["--out"]).write_text(json.dumps(said))
+    verdict_file = {"promoted": promoted, "why": f"It is {verdict}.", "judges": judges}
+    Path(options["--out"]).write_text(json.dumps(verdict_file))
     return 0
 
 
 def serve() -> int:
-    """Draws at once, unless a prompt wants something else to happen."""
+    """Generate at once, unless a prompt asks for something else to happen."""
     for line in sys.stdin:
-        wish = json.loads(line)
-        if "cancel" in wish:
+        request = json.loads(line)
+        if "cancel" in request:
             continue
-        match wish["prompts"][0]:
+        match request["prompts"][0]:
             case "explode":
-                reply(wish, error="That is too dangerous.")
+                reply(request, error="That is too dangerous.")
                 continue
             case "die":
                 print("I cannot go on.", file=sys.stderr, flush=True)
                 os._exit(1)
             case "slow":
-                wait_for_cancel(wish)
+                wait_for_cancel(request)
                 continue
             case "deaf":
                 time.sleep(60)
-        reply(wish, progress=0.5)
+        reply(request, progress=0.5)
         reply(
-            wish, pictures=[draw(wish, n) for n in range(wish.get("frames") or len(wish["seeds"]))]
+            request,
+            pictures=[
+                generate(request, n) for n in range(request.get("frames") or len(request["seeds"]))
+            ],
         )
     return 0
 
 
-def wait_for_cancel(wish: dict[str, Any]) -> None:
-    reply(wish, progress=0.25)
-    assert json.loads(sys.stdin.readline()) == {"cancel": wish["id"]}
-    reply(wish, cancelled=True)
+def wait_for_cancel(request: dict[str, Any]) -> None:
+    reply(request, progress=0.25)
+    assert json.loads(sys.stdin.readline()) == {"cancel": request["id"]}
+    reply(request, cancelled=True)
 
 
-def draw(wish: dict[str, Any], number: int) -> dict[str, Any]:
-    name, seed = f"{number:02}.png", wish["seeds"][min(number, len(wish["seeds"]) - 1)]
+def generate(request: dict[str, Any], number: int) -> dict[str, Any]:
+    name, seed = f"{number:02}.png", request["seeds"][min(number, len(request["seeds"]) - 1)]
     picture = Image.new("RGB", (64, 64), (40 * number % 255, seed % 255, os.getpid() % 255))
-    picture.save(Path(wish["out"], name))
+    picture.save(Path(request["out"], name))
     nearest = [{"file_name": "seen.png", "distance": 0.5}]
     return {"file": name, "prompt": "", "seed": seed, "nearest": nearest}
 
 
-def reply(wish: dict[str, Any], **said: object) -> None:
-    print(json.dumps({"id": wish["id"], **said}), flush=True)
+def reply(request: dict[str, Any], **fields: object) -> None:
+    print(json.dumps({"id": request["id"], **fields}), flush=True)
 
 
 def learn(folder: Path) -> None:

@@ -81,7 +81,7 @@ def bare_snapshot(db: None, tmp_path: Path) -> Snapshot:
 
 @pytest.fixture
 def behave(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Let a stand-in take the place of `python -m training`, and do as it is told."""
+    """Replace `python -m training` by a stand-in, and return how to set its behaviour."""
     from training import processes, runner
 
     monkeypatch.setattr(processes, "MODULE", "tests.training.child")
@@ -91,7 +91,7 @@ def behave(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
 @pytest.fixture
 def model(bare_snapshot: Snapshot, tmp_path: Path) -> Model:
-    """One whose pictures a stand-in draws."""
+    """A current model whose samples a stand-in generates."""
     from tests.training.studio import make_model
 
     return make_model(bare_snapshot, tmp_path, recipe="diffusion")
@@ -99,7 +99,7 @@ def model(bare_snapshot: Snapshot, tmp_path: Path) -> Model:
 
 @pytest.fixture
 def completing(model: Model, tmp_path: Path) -> Model:
-    """Another, which completes pictures."""
+    """Another one, which inpaints."""
     from tests.training.studio import make_model
 
     assert model.run.snapshot
@@ -108,7 +108,7 @@ def completing(model: Model, tmp_path: Path) -> Model:
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Draws in the place of `python -m training`."""
+    """Replace `python -m training` by a stand-in that generates."""
     from django.core.cache import cache
 
     from training import processes, sampler_client

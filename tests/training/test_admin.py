@@ -114,10 +114,10 @@ def test_options_and_the_projects_own_clip_are_asked_for(
     assert config["init"] == "/runs/1/model" and config["options"] == run.options
     page = staff.get(address).content.decode()
     assert "steps = 5000" in page and str(clip) in page
-    said = staff.post(
+    page = staff.post(
         ADD, fields | {"recipe_and_preset": "lora/smoke"}, follow=True
     ).content.decode()
-    assert "The recipe lora reads texts by itself" in said and Run.objects.count() == 2
+    assert "The recipe lora reads texts by itself" in page and Run.objects.count() == 2
 
 
 def test_projects_and_snapshots_lead_to_training(staff: Client, bare_snapshot: Snapshot) -> None:
@@ -198,7 +198,7 @@ def judged(run: Run, trainer: User) -> Model:
     Promotion.objects.create(model=first, automatic=True, reason="It is better than chance.")
     judge = {"name": "r_precision@judge", "new": 0.9, "current": 0.7, "difference": 0.2}
     judge |= {"low": -0.31, "high": 0.71, "margin": 0.05, "says": "cannot tell"}
-    verdict = {"promoted": False, "why": "It cannot be <told>.", "judges": [judge]}
+    verdict = {"promoted": False, "why": "It cannot be <judged>.", "judges": [judge]}
     return Model.objects.create(
         project=run.project,
         run=run,
@@ -232,7 +232,7 @@ def test_the_verdict_is_shown_with_its_reasons(staff: Client, run: Run, judged: 
     for page in (staff.get(page_of(run)).content.decode(), staff.get(address).content.decode()):
         for words in (
             "candidate, not promoted",
-            "It cannot be &lt;told&gt;.",
+            "It cannot be &lt;judged&gt;.",
             "-0.31 to 0.71",
             "cannot tell",
             'class="verdict-bar"',
@@ -250,9 +250,9 @@ def test_one_click_promotes_and_another_rolls_back(
     promote = reverse("admin:training_model_promote", args=[judged.pk])
     assert promote in staff.get(page_of(run)).content.decode()
     assert staff.get(promote).status_code == 405
-    said = staff.post(promote, follow=True).content.decode()
-    assert f"The current one is {judged} now" in said and "by trainer" in said
-    assert f"Roll back to {first}" in said
+    page = staff.post(promote, follow=True).content.decode()
+    assert f"The current one is {judged} now" in page and "by trainer" in page
+    assert f"Roll back to {first}" in page
     staff.post(reverse("admin:training_model_promote", args=[first.pk]))
     assert Model.objects.get(current=True) == first
     newest = Promotion.objects.first()
@@ -282,8 +282,8 @@ def test_a_run_is_cancelled_and_resumed_by_post_alone(staff: Client, run: Run) -
     staff.post(page_of(run, "resume"))
     run.refresh_from_db()
     assert run.state == State.QUEUED
-    said = staff.post(page_of(run, "resume"), follow=True).content.decode()
-    assert "neither failed" in said
+    page = staff.post(page_of(run, "resume"), follow=True).content.decode()
+    assert "neither failed" in page
 
 
 def test_a_deleted_run_takes_its_folder_along(

@@ -40,20 +40,20 @@ def post(client: Client, address: str, **fields: Any) -> tuple[int, Any]:
 def test_a_run_is_started_on_a_snapshot_or_a_project(
     staff: Client, bare_snapshot: Snapshot, trainer: User
 ) -> None:
-    status, said = post(staff, RUNS, snapshot=bare_snapshot.pk, recipe="clip", seed=3)
+    status, body = post(staff, RUNS, snapshot=bare_snapshot.pk, recipe="clip", seed=3)
     assert status == 201
-    run = Run.objects.get(pk=said["id"])
+    run = Run.objects.get(pk=body["id"])
     assert (run.snapshot, run.preset, run.seed) == (bare_snapshot, "cpu", 3)
     assert (run.trigger, run.requested_by) == ("api", trainer)
-    status, said = post(
+    status, body = post(
         staff, RUNS, project="shapes", recipe="gan", preset="smoke", options={"steps": 9}
     )
-    assert said["options"] == {"steps": 9} and said["clip"] is None
-    assert status == 201 and said["snapshot"] is None and said["project"] == "shapes"
+    assert body["options"] == {"steps": 9} and body["clip"] is None
+    assert status == 201 and body["snapshot"] is None and body["project"] == "shapes"
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({}, "recipe"),
         ({"recipe": "clip"}, "Name a snapshot or a project"),
@@ -71,10 +71,10 @@ def test_a_run_is_started_on_a_snapshot_or_a_project(
     ],
 )
 def test_a_wrong_run_is_refused(
-    staff: Client, bare_snapshot: Snapshot, fields: dict[str, Any], said: str
+    staff: Client, bare_snapshot: Snapshot, fields: dict[str, Any], message: str
 ) -> None:
     status, answer = post(staff, RUNS, **fields)
-    assert status == 400 and answer["code"] == "invalid" and said in answer["detail"]
+    assert status == 400 and answer["code"] == "invalid" and message in answer["detail"]
     assert not Run.objects.exists()
 
 
@@ -83,8 +83,8 @@ def test_a_run_is_followed_cancelled_and_resumed(staff: Client, run: Run, tmp_pa
     (tmp_path / "progress.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     Run.objects.update(folder=str(tmp_path), step=4)
     address = f"{RUNS}{run.pk}/"
-    said = staff.get(address).json()
-    assert said["step"] == 4 and [step for step, _ in said["curve"]] == [1, 2, 3, 4]
+    body = staff.get(address).json()
+    assert body["step"] == 4 and [step for step, _ in body["curve"]] == [1, 2, 3, 4]
     assert post(staff, f"{address}cancel/")[1]["state"] == "cancelled"
     assert post(staff, f"{address}cancel/")[0] == 409
     assert post(staff, f"{address}resume/")[1]["state"] == "queued"
@@ -109,10 +109,10 @@ def test_a_model_is_made_the_current_one(
         project=run.project, run=run, recipe="clip", folder=str(tmp_path), feedback={}
     )
     address = f"/api/v1/models/{model.pk}/promote/"
-    status, said = post(staff, address)
-    assert status == 200 and said["current"] and said["feedback"] is None
-    status, said = post(staff, address)
-    assert status == 409 and "current one already" in said["detail"]
+    status, body = post(staff, address)
+    assert status == 200 and body["current"] and body["feedback"] is None
+    status, body = post(staff, address)
+    assert status == 409 and "current one already" in body["detail"]
     staff.force_login(django_user_model.objects.create_user("bob", is_staff=True))
     assert post(staff, address)[0] == 403
 

@@ -36,18 +36,18 @@ def generate(*arguments: str) -> str:
 def test_a_clip_run_shows_its_progress_and_its_predictions_move_the_open_questions(
     snapshot: Snapshot,
 ) -> None:
-    said = train("latest", "--recipe", "clip", "--preset", "smoke", "--wait")
+    output = train("latest", "--recipe", "clip", "--preset", "smoke", "--wait")
     run = Run.objects.get()
     assert run.state == Run.State.SUCCEEDED and run.trigger == Run.Trigger.COMMAND
-    assert "step" in said and f"Run {run.pk} succeeded: {run.folder}/model" in said
+    assert "step" in output and f"Run {run.pk} succeeded: {run.folder}/model" in output
     asked = Question.objects.filter(state=Question.State.OPEN)
-    assert f"{asked.count()} predictions" in said and "It is the current model now" in said
+    assert f"{asked.count()} predictions" in output and "It is the current model now" in output
     assert not asked.filter(model_probability=None).exists()
 
 
 def test_without_wait_the_run_is_left_to_a_worker(snapshot: Snapshot) -> None:
-    said = train(str(snapshot.pk), "--recipe", "diffusion", "--preset", "smoke")
-    assert Run.objects.get().state == Run.State.QUEUED and "a worker takes it up" in said
+    output = train(str(snapshot.pk), "--recipe", "diffusion", "--preset", "smoke")
+    assert Run.objects.get().state == Run.State.QUEUED and "a worker takes it up" in output
 
 
 def test_options_are_passed_on_and_the_runs_own_process_checks_them(snapshot: Snapshot) -> None:
@@ -80,7 +80,7 @@ def test_a_snapshot_of_an_unknown_project_is_refused(snapshot: Snapshot, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["latest", "--recipe", "clip"], "There is no snapshot yet"),
         (["latest", "--recipe", "clip", "--project", "moon"], "There is no project 'moon'"),
@@ -91,14 +91,14 @@ def test_a_snapshot_of_an_unknown_project_is_refused(snapshot: Snapshot, tmp_pat
         (["latest", "--recipe", "clip", "--seed", "many"], "--seed: invalid int"),
     ],
 )
-def test_train_says_what_is_wrong(db: None, arguments: list[str], said: str) -> None:
-    with pytest.raises(CommandError, match=said):
+def test_train_says_what_is_wrong(db: None, arguments: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
         train(*arguments)
     assert not Run.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--recipe", "alchemy"], "no recipe 'alchemy': use clip"),
         (["--recipe", "gan", "--preset", "huge"], "no preset 'huge'"),
@@ -109,9 +109,9 @@ def test_train_says_what_is_wrong(db: None, arguments: list[str], said: str) -> 
     ],
 )
 def test_a_wrong_request_is_refused(
-    bare_snapshot: Snapshot, arguments: list[str], said: str
+    bare_snapshot: Snapshot, arguments: list[str], message: str
 ) -> None:
-    with pytest.raises(CommandError, match=said):
+    with pytest.raises(CommandError, match=message):
         train("latest", *arguments)
     assert not Run.objects.exists()
 
@@ -175,7 +175,7 @@ def clip_model(snapshot: Snapshot) -> Model:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["current", "an apple"], "no model that draws yet"),
         (["12", "an apple"], "There is no model '12'"),
@@ -189,9 +189,9 @@ def clip_model(snapshot: Snapshot) -> Model:
     ],
 )
 def test_generate_says_what_is_wrong(
-    db: None, tmp_path: Path, arguments: list[str], said: str
+    db: None, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    with pytest.raises(CommandError, match=said):
+    with pytest.raises(CommandError, match=message):
         generate(*arguments, "--out", str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 

@@ -1,4 +1,4 @@
-"""Strips, completions, cancelled drawings, and processes that die while they draw."""
+"""Interpolations, inpainting, cancelled generations, and child processes that die."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def upload(client: Client, model: Model, data: bytes) -> dict[str, object]:
     return {"status": response.status_code} | response.json()
 
 
-def test_a_strip_goes_from_one_prompt_to_another(client: Client, model: Model) -> None:
-    strip = drawn(
+def test_an_interpolation_goes_from_one_prompt_to_another(client: Client, model: Model) -> None:
+    interpolation = drawn(
         client,
         kind="interpolation",
         prompt="a frog",
@@ -60,23 +60,23 @@ def test_a_strip_goes_from_one_prompt_to_another(client: Client, model: Model) -
         seed=1,
         second_seed=9,
     )
-    assert strip["state"] == "succeeded", strip["error"]
-    assert len(strip["samples"]) == 5  # type: ignore[arg-type]
+    assert interpolation["state"] == "succeeded", interpolation["error"]
+    assert len(interpolation["samples"]) == 5  # type: ignore[arg-type]
     assert str(Generation.objects.get()) == "a frog → a cat"
 
 
-def test_a_strip_needs_only_another_seed(client: Client, model: Model) -> None:
-    strip = drawn(client, kind="interpolation", prompt="a frog", second_seed=9)
-    assert (strip["second_prompt"], strip["second_seed"]) == ("a frog", 9)
+def test_an_interpolation_needs_only_another_seed(client: Client, model: Model) -> None:
+    interpolation = drawn(client, kind="interpolation", prompt="a frog", second_seed=9)
+    assert (interpolation["second_prompt"], interpolation["second_seed"]) == ("a frog", 9)
 
 
-def test_people_are_asked_about_the_ends_of_a_strip(
+def test_people_are_asked_about_the_ends_of_an_interpolation(
     client: Client, model: Model, trainer: User
 ) -> None:
-    strip = drawn(client, kind="interpolation", prompt="a frog", second_prompt="", count=5)
+    interpolation = drawn(client, kind="interpolation", prompt="a frog", second_prompt="", count=5)
     client.force_login(trainer)
-    assert client.post(f"{ADDRESS}{strip['id']}/ask/").json() == {"questions": 1}
-    shown = client.get(f"{ADDRESS}{strip['id']}/").json()
+    assert client.post(f"{ADDRESS}{interpolation['id']}/ask/").json() == {"questions": 1}
+    shown = client.get(f"{ADDRESS}{interpolation['id']}/").json()
     assert [one["asked"] for one in shown["samples"]] == [True] + 4 * [False]
 
 
@@ -117,7 +117,7 @@ def test_an_upload_that_is_no_picture_is_refused(client: Client, completing: Mod
     assert not Generation.objects.exists()
 
 
-def test_a_completion_without_a_picture_is_refused(client: Client, completing: Model) -> None:
+def test_inpainting_without_a_picture_is_refused(client: Client, completing: Model) -> None:
     refused = request(client, kind="inpainting", model=completing.pk)
     assert refused["status"] == 400 and "Give a picture" in str(refused["detail"])
     assert request(client, kind="inpainting", model=completing.pk, example=99)["status"] == 400
@@ -132,7 +132,7 @@ def test_examples_are_few_and_their_numbers_cannot_be_forged(
         assert client.get(f"{address}{number}/").status_code == 404
 
 
-def test_a_clip_model_draws_nothing(client: Client, model: Model, tmp_path: Path) -> None:
+def test_a_clip_model_generates_nothing(client: Client, model: Model, tmp_path: Path) -> None:
     snapshot = model.run.snapshot
     assert snapshot
     clip = make_model(snapshot, tmp_path, recipe="clip")
@@ -141,7 +141,7 @@ def test_a_clip_model_draws_nothing(client: Client, model: Model, tmp_path: Path
         generation_requests.create(model=clip)
 
 
-def test_a_model_that_is_not_current_draws_too(
+def test_a_model_that_is_not_current_generates_too(
     client: Client, model: Model, tmp_path: Path
 ) -> None:
     snapshot = model.run.snapshot
@@ -151,7 +151,9 @@ def test_a_model_that_is_not_current_draws_too(
     assert [one.pk for one in generators.all_models()] == [model.pk, old.pk]
 
 
-def test_a_waiting_drawing_is_cancelled_by_whom_it_belongs_to(client: Client, model: Model) -> None:
+def test_a_queued_generation_is_cancelled_by_whom_it_belongs_to(
+    client: Client, model: Model
+) -> None:
     asked = request(client, prompt="x")
     assert asked["may_cancel"] is True
     mallory = Client()
@@ -185,7 +187,7 @@ def cancel_soon(generation: Generation) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("prompt", ["slow", "deaf"])
-def test_what_is_being_drawn_stops_soon_after_it_is_cancelled(model: Model, prompt: str) -> None:
+def test_a_running_generation_stops_soon_after_it_is_cancelled(model: Model, prompt: str) -> None:
     generation = generation_requests.create(model=model, prompt=prompt)
     person = threading.Thread(target=cancel_soon, args=(generation,))
     person.start()
@@ -238,7 +240,7 @@ def test_a_request_that_takes_too_long_is_stopped(
     assert late["state"] == "failed" and "too long" in str(late["error"])
 
 
-def test_one_process_draws_again_and_again(model: Model, tmp_path: Path) -> None:
+def test_one_process_executes_request_after_request(model: Model, tmp_path: Path) -> None:
     shades = set()
     for number in range(3):
         out = tmp_path / str(number)
@@ -257,7 +259,7 @@ def test_one_person_may_not_fill_the_queue(client: Client, model: Model) -> None
     assert request(Client())["status"] == 201
 
 
-def test_a_visitor_finds_their_last_drawings_again(client: Client, model: Model) -> None:
+def test_a_visitor_finds_their_last_generations_again(client: Client, model: Model) -> None:
     assert client.get(ADDRESS).json() == []
     first, second = request(client, prompt="one")["id"], request(client, prompt="two")["id"]
     request(Client(), prompt="somebody else's")

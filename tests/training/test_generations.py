@@ -1,4 +1,4 @@
-"""Wishes for pictures: drawn, shown, refused, put before people."""
+"""Requests for samples: executed, shown, refused, put before people."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def picture_size(client: Client, address: str) -> tuple[int, int]:
     return size
 
 
-def test_a_visitor_wishes_and_a_worker_draws(client: Client, model: Model) -> None:
+def test_a_visitor_requests_samples_and_a_worker_generates_them(
+    client: Client, model: Model
+) -> None:
     asked = request(client, project="shapes", prompt=" a red circle ", count=2, seed=7, guidance=3)
     assert (asked["status"], asked["state"], asked["samples"]) == (201, "queued", [])
     tasks.generate(str(asked["id"]))
@@ -56,7 +58,7 @@ def test_no_prompt_is_the_models_own_guess(client: Client, model: Model) -> None
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"count": 0}, "count"),
         ({"count": 17}, "count"),
@@ -83,12 +85,12 @@ def test_no_prompt_is_the_models_own_guess(client: Client, model: Model) -> None
         ({"project": "a b"}, "project"),
     ],
 )
-def test_a_wrong_wish_is_refused(
-    client: Client, model: Model, fields: dict[str, object], said: str
+def test_a_wrong_request_is_refused(
+    client: Client, model: Model, fields: dict[str, object], message: str
 ) -> None:
     answer = request(client, **fields)
     assert answer["status"] == 400 and answer["code"] == "invalid"
-    assert said in str(answer["detail"])
+    assert message in str(answer["detail"])
     assert not Generation.objects.exists()
 
 
@@ -104,7 +106,7 @@ def test_the_queue_has_an_end(client: Client, model: Model, settings: SettingsWr
     assert request(client)["code"] == "throttled"
 
 
-def test_one_address_may_not_wish_without_end(
+def test_one_address_may_not_request_without_end(
     client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(GenerationThrottle, "rate", "2/minute")
@@ -113,7 +115,7 @@ def test_one_address_may_not_wish_without_end(
     assert answers[2]["code"] == "throttled"
 
 
-def test_a_failed_drawing_says_why(client: Client, model: Model) -> None:
+def test_a_failed_generation_says_why(client: Client, model: Model) -> None:
     asked = request(client, prompt="explode")
     tasks.generate(str(asked["id"]))
     shown = client.get(f"{ADDRESS}{asked['id']}/").json()
@@ -128,7 +130,7 @@ def test_a_vanished_model_says_what_to_do(model: Model) -> None:
     assert generation.state == State.FAILED and "train another model" in generation.error
 
 
-def test_a_drawing_is_drawn_once_and_again_when_its_worker_was_lost(model: Model) -> None:
+def test_a_generation_is_executed_once_and_again_when_its_worker_was_lost(model: Model) -> None:
     generation = generation_requests.create(model=model, prompt="x")
     lost = timezone.now() - timedelta(seconds=1)
     Generation.objects.update(state=State.RUNNING, lease_until=lost, attempts=1)
@@ -142,7 +144,9 @@ def test_a_drawing_is_drawn_once_and_again_when_its_worker_was_lost(model: Model
     assert generation.state == State.FAILED
 
 
-def test_a_drawing_that_was_cancelled_while_its_worker_was_lost_is_not_drawn(model: Model) -> None:
+def test_a_generation_that_was_cancelled_while_its_worker_was_lost_is_not_executed(
+    model: Model,
+) -> None:
     generation_requests.create(model=model, prompt="x")
     lost = timezone.now() - timedelta(seconds=1)
     Generation.objects.update(state=State.RUNNING, lease_until=lost, cancel_requested=True)
@@ -151,7 +155,7 @@ def test_a_drawing_that_was_cancelled_while_its_worker_was_lost_is_not_drawn(mod
 
 
 @pytest.mark.parametrize(("prompt", "kind"), [("A Circle", "concept"), ("a moon", "caption")])
-def test_staff_ask_people_about_a_drawing(
+def test_staff_ask_people_about_samples(
     client: Client, model: Model, trainer: User, prompt: str, kind: str
 ) -> None:
     asked = request(client, prompt=prompt, count=2)

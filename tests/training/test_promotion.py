@@ -181,12 +181,12 @@ def test_what_a_person_made_current_stays_although_people_find_it_worse(
     answered(first, 0.9)
     answered(second, 0.3)
     second.refresh_from_db()
-    said = verdict_on(reviewed(second))["judges"][-1]
-    assert said["name"] == "people" and said["says"] == "worse"
+    people = verdict_on(reviewed(second))["judges"][-1]
+    assert people["name"] == "people" and people["says"] == "worse"
     assert current() == second
 
 
-def test_a_few_answers_are_no_news(make: Make) -> None:
+def test_a_few_new_answers_call_for_no_review(make: Make) -> None:
     reviewed(make())
     answered(reviewed(make()), 0.3, count=promotion.NEW_ANSWERS - 1)
     assert list(promotion.due()) == []
@@ -209,11 +209,11 @@ def test_people_judge_without_the_models_prediction(make: Make) -> None:
     assert posterior == pytest.approx(0.486, abs=0.001)
 
 
-def test_the_word_that_comes_second_changes_nothing(make: Make) -> None:
+def test_the_verdict_that_comes_second_changes_nothing(make: Make) -> None:
     slow = make()
     reviewed(Model.objects.get(pk=slow.pk))
     promotion.promote(make(), baseline=slow)
-    promotion.review(slow)  # it has not heard of the other worker's verdict
+    promotion.review(slow)  # its row was read before the other worker's verdict
     slow.refresh_from_db()
     assert not slow.current and Promotion.objects.count() == 2
 
@@ -236,11 +236,11 @@ def test_a_verdict_against_a_model_that_was_replaced_meanwhile_is_dropped(
 
 @pytest.fixture
 def woken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    heard: list[int] = []
+    enqueued: list[int] = []
     monkeypatch.setattr(
-        tasks, "enqueue_on_commit", lambda task, *arguments: heard.extend(arguments)
+        tasks, "enqueue_on_commit", lambda task, *arguments: enqueued.extend(arguments)
     )
-    yield heard
+    yield enqueued
 
 
 def test_what_a_worker_lost_before_the_review_or_the_feedback_left_undone_is_done(

@@ -109,15 +109,15 @@ def test_a_running_run_is_cancelled(
     behave(behaviour)
     monkeypatch.setattr(processes, "STOP_TIMEOUT", 0.3)
     run = leased(queue(snapshot))
-    heard: list[int] = []
+    steps: list[int] = []
 
-    def cancel_at_the_third_word(run: Run) -> None:
-        if run.step and run.step not in heard:
-            heard.append(run.step)
-        if len(heard) == 3:
+    def cancel_at_the_third_step(run: Run) -> None:
+        if run.step and run.step not in steps:
+            steps.append(run.step)
+        if len(steps) == 3:
             runs.cancel(run=run)
 
-    runner.execute(run, on_progress=cancel_at_the_third_word)
+    runner.execute(run, on_progress=cancel_at_the_third_step)
     run.refresh_from_db()
     assert run.state == State.CANCELLED and run.step > 0 and run.loss and run.finished_at
     assert not left_over()
@@ -232,7 +232,7 @@ def test_two_workers_at_once_get_a_run_once(
     assert len(won) == 4 and sum(held is not None for held in won) == 1
 
 
-def test_a_full_disk_is_said(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_named(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*arguments: object, **named: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "config.json")
 
@@ -262,11 +262,11 @@ def test_a_run_on_a_project_freezes_a_snapshot_that_the_next_run_shares(
     project: Project, behave: Callable[[str], None]
 ) -> None:
     behave("succeed")
-    asked = [
+    requested = [
         run_requests.create(project=project, recipe=recipe, preset="smoke", trigger=Run.Trigger.API)
         for recipe in ("clip", "diffusion")
     ]
-    first, second = map(executed, asked)
+    first, second = map(executed, requested)
     assert first.snapshot and first.snapshot == second.snapshot
     assert first.snapshot.counts["images"] == 32
 
@@ -289,7 +289,7 @@ def test_a_run_keeps_its_lease_however_long_it_freezes(
     assert executed(run).snapshot == snapshot
 
 
-def test_nothing_to_freeze_is_said(db: None, behave: Callable[[str], None]) -> None:
+def test_an_empty_project_is_named(db: None, behave: Callable[[str], None]) -> None:
     behave("succeed")
     empty = Project.objects.create(slug="empty", name="Empty")
     run = run_requests.create(project=empty, recipe="clip", preset="smoke", trigger=Run.Trigger.API)
@@ -298,7 +298,7 @@ def test_nothing_to_freeze_is_said(db: None, behave: Callable[[str], None]) -> N
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"recipe": "alchemy"}, "no recipe 'alchemy': use clip, diffusion,"),
         ({"options": {"__class__": 1}}, "'__class__' is no name of an option"),
@@ -312,9 +312,9 @@ def test_nothing_to_freeze_is_said(db: None, behave: Callable[[str], None]) -> N
     ],
 )
 def test_a_wrong_request_is_refused(
-    snapshot: Snapshot, wrong: dict[str, object], said: str
+    snapshot: Snapshot, wrong: dict[str, object], message: str
 ) -> None:
     request = {"snapshot": snapshot, "recipe": "clip", "preset": "cpu", "trigger": "api"} | wrong
-    with pytest.raises(runs.RunError, match=said):
+    with pytest.raises(runs.RunError, match=message):
         run_requests.create(**request)  # type: ignore[arg-type]
     assert not Run.objects.exists()

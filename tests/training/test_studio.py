@@ -136,8 +136,8 @@ def test_it_says_why_nothing_was_drawn(studio: Page) -> None:
     ask_for(studio, "explode")
     expect(studio.get_by_role("status")).to_have_text("Waiting for a worker …")
     draw_last()
-    said = "It was not drawn. That is too dangerous."
-    expect(studio.get_by_role("status")).to_have_text(said)
+    message = "It was not drawn. That is too dangerous."
+    expect(studio.get_by_role("status")).to_have_text(message)
 
 
 def test_it_says_that_the_queue_is_full(studio: Page, settings: SettingsWrapper) -> None:

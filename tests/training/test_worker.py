@@ -44,7 +44,7 @@ def checkpoints(run: Run) -> list[int]:
 
 
 def trained(run: Run) -> list[int]:
-    """The steps that a run has told of while it learnt, in this order."""
+    """Return the training steps in the run's progress.jsonl, in their order."""
     lines = map(json.loads, (Path(run.folder) / "progress.jsonl").read_text().splitlines())
     return [line["step"] for line in lines if line["stage"] == "train"]
 
@@ -85,7 +85,7 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     kill_worker(first)
     time.sleep(0.3)
     assert not fitting(run)
-    saved, told = checkpoints(run)[-1], len(trained(run))
+    saved, before = checkpoints(run)[-1], len(trained(run))
     assert 10 <= saved < 400
     run.refresh_from_db()
     assert run.state == State.RUNNING and run.step < run.steps  # nobody knows yet
@@ -96,7 +96,7 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     start_worker()
     wait_for(run, lambda run: run.state == State.SUCCEEDED)
     assert run.attempts == 2 and run.step == run.steps == 400
-    assert min(trained(run)[told:]) >= saved  # it went on from there
+    assert min(trained(run)[before:]) >= saved  # it went on from there
 
     model = Model.objects.get(run=run)
     wait_for(run, lambda run: Model.objects.filter(run=run, feedback__isnull=False))
