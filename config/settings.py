@@ -9,11 +9,12 @@ import os
 import secrets
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from config import servers
+from config import cache, servers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = servers.data_dir()
@@ -38,6 +39,19 @@ def _number(name: str, default: int, *, least: int = 0) -> int:
 
 def _words(name: str, default: str) -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def _cache(url: str, broker_url: str) -> dict[str, Any]:
+    """`CACHE_URL`, else the broker where it is a Redis or Valkey, else the process's own memory."""
+    if url and urlsplit(url).scheme not in cache.SCHEMES:
+        raise ImproperlyConfigured("CACHE_URL must begin with redis://, rediss:// or unix://.")
+    if location := url or cache.url_of_broker(broker_url):
+        backend = f"{cache.SharedCache.__module__}.{cache.SharedCache.__qualname__}"
+        return {"BACKEND": backend, "LOCATION": location, "KEY_PREFIX": "tessera-cache"}
+    return {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
 
 
 def _secret_key() -> str:
@@ -141,12 +155,6 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},
-    }
-}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -228,6 +236,9 @@ SPECTACULAR_SETTINGS = {
 
 # The broker only wakes people up: everything it carries can be found again in the database.
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or servers.broker_url(DATA_DIR)
+# What throttles count and pages remember, for all processes together. Without a Redis (the broker
+# is RabbitMQ, and CACHE_URL is not set) each process counts for itself: limits then hold a process.
+CACHES = {"default": _cache(os.environ.get("CACHE_URL", ""), CELERY_BROKER_URL)}
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,
     "unacked_restore_interval": 10,

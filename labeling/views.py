@@ -3,7 +3,6 @@
 from django.contrib.auth import login
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.templatetags.static import static
@@ -11,20 +10,19 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView, TemplateView
 
-from labeling import progress
+from labeling import project_stats
 from labeling.models import Challenge, Project
-
-SUMMARY_SECONDS = 30  # for which the figures of the first page are kept
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """What the answers are for, and the way to the first challenge."""
-    shown = [(project, _summary(project)) for project in Project.objects.filter(active=True)]
-    return render(request, "home.html", {"shown": shown})
+    """Say what the answers are for, and lead to the first challenge."""
+    projects = Project.objects.filter(active=True)
+    progress = [(project, project_stats.progress(project)) for project in projects]
+    return render(request, "home.html", {"projects": progress})
 
 
 def take_part(request: HttpRequest) -> HttpResponse:
-    """The only project's challenges, or the choice between several."""
+    """Go to the only project's challenges, or to the choice between several."""
     projects = Project.objects.filter(active=True)[:2]
     if len(projects) == 1:
         return redirect("take_part", project=projects[0].slug)
@@ -33,11 +31,11 @@ def take_part(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 def challenge(request: HttpRequest, project: str) -> HttpResponse:
-    """The screen that asks; `?kind=` keeps to one kind of challenge."""
-    asked = request.GET.get("kind", "")
+    """Show the challenge screen; `?kind=` keeps to one kind of challenge."""
+    kind = request.GET.get("kind", "")
     context = {
         "project": get_object_or_404(Project, slug=project),
-        "kind": asked if asked in Challenge.Kind.values else "",
+        "kind": kind if kind in Challenge.Kind.values else "",
     }
     return render(request, "take_part.html", context)
 
@@ -49,16 +47,6 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         login(request, form.save())
         return redirect("home")
     return render(request, "sign_up.html", {"form": form})
-
-
-def _summary(project: Project) -> progress.Progress:
-    """Counted now and then: it takes a while where there are many questions."""
-    key = f"pages-summary-{project.pk}"
-    kept: progress.Progress | None = cache.get(key)
-    summary = kept or progress.measure(project=project)
-    if not kept:
-        cache.set(key, summary, SUMMARY_SECONDS)
-    return summary
 
 
 class Favicon(RedirectView):

@@ -18,11 +18,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from labeling import annotators, answers, review
-from labeling.admin import histories, stats, svg
+from labeling import annotators, answers, project_stats, review
+from labeling.admin import histories, svg
 from labeling.admin.base import RecordAdmin
 from labeling.annotators import Record
-from labeling.models import Annotator, Answer, Project
+from labeling.models import Annotator, Answer
 from labeling.permissions import may_view
 
 
@@ -226,8 +226,7 @@ def set_blocked(request: HttpRequest, annotator: Annotator, *, blocked: bool) ->
     """Block or unblock, and say what came of it."""
     act = review.block if blocked else review.unblock
     changed = act(annotator=annotator, by=cast(User, request.user))
-    for project in Project.objects.all():
-        stats.forget(project)
+    project_stats.forget_all()
     what = f"{changed:,} label{pluralize(changed)}" if changed else "no label"
     done = f"{'Blocked' if blocked else 'Unblocked'} {annotator}: {what} changed"
     busy = annotator.answers_count > review.AT_ONCE

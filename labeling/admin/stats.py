@@ -1,70 +1,58 @@
-"""How far a project is, and how far its annotators agree: reckoned once in a while, then kept."""
+"""A project's progress and agreement as its pages draw them."""
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
-from django.core.cache import cache
-from django.utils import timezone
-
-from labeling import agreement as agreements
-from labeling import progress as project_progress
+from labeling import project_stats
 from labeling.admin import svg
 from labeling.models import Project, Question
 
-SUMMARY_SECONDS = 5
-AGREEMENT_SECONDS = 300
 LEAST_ALPHA = -0.5  # where the drawn scale begins; below it people contradict each other
-PARTS = [Question.State.GOLD, Question.State.SETTLED, Question.State.AMBIGUOUS, Question.State.OPEN]
+STATES = [
+    Question.State.GOLD,
+    Question.State.SETTLED,
+    Question.State.AMBIGUOUS,
+    Question.State.OPEN,
+]
 
 
 def progress(project: Project) -> dict[str, Any]:
-    """The parts of the bar with their counts, and who took part."""
-    return _kept(f"progress-{project.pk}", lambda: _progress(project), SUMMARY_SECONDS)
-
-
-def agreement(project: Project) -> dict[str, Any]:
-    """Agreement in the project and on each concept, the lowest first; when it was reckoned."""
-    return _kept(f"agreement-{project.pk}", lambda: _agreement(project), AGREEMENT_SECONDS)
-
-
-def forget(project: Project) -> None:
-    """Reckon a project's figures anew when they are next looked at."""
-    cache.delete_many([f"progress-{project.pk}", f"agreement-{project.pk}"])
-
-
-def _progress(project: Project) -> dict[str, Any]:
-    summary = project_progress.measure(project=project)
-    counts = [(str(state), int(getattr(summary, state))) for state in PARTS]
-    total = sum(count for _, count in counts)
+    """Return the parts of the bar with their counts, and the totals beside it."""
+    totals = project_stats.progress(project)
+    counts = [(str(state), totals[state]) for state in STATES]
+    questions = totals["questions"]
     return {
-        "bar": svg.shares(counts),
-        "parts": [(name, count, 100 * count / total if total else 0.0) for name, count in counts],
-        "questions": total,
-        "answers": summary.answers,
-        "annotators": summary.annotators,
+        "bar": svg.stacked_bar(counts),
+        "parts": [(name, n, 100 * n / questions if questions else 0.0) for name, n in counts],
+        **{name: totals[name] for name in ("questions", "answers", "annotators")},
     }
 
 
-def _agreement(project: Project) -> dict[str, Any]:
-    found = agreements.measure(project=project)
-    concepts = sorted(found.concepts, key=lambda row: 2.0 if row.alpha is None else row.alpha)
+def agreement(project: Project) -> dict[str, Any]:
+    """Return rows for the project and its concepts, the lowest alpha first, and their time."""
+    measured = project_stats.agreement(project)
+    concepts = sorted(
+        measured["concepts"], key=lambda row: 2.0 if row["alpha"] is None else row["alpha"]
+    )
     rows = [_row(row) for row in concepts]
-    return {"rows": rows, "tables": [[_row(found.whole)], rows], "at": timezone.now()}
+    return {
+        "rows": rows,
+        "tables": [[_row(measured["whole"])], rows],
+        "measured_at": datetime.fromisoformat(measured["measured_at"]),
+    }
 
 
-def _row(row: agreements.ConceptAgreement) -> dict[str, Any]:
-    cells: dict[str, Any] = {"figures": row, "alpha": "–", "range": "", "drawing": ""}
-    if row.alpha is not None:
-        low, high = (row.alpha if end is None else end for end in (row.low, row.high))
-        cells["alpha"] = f"{row.alpha:.2f}"
+def _row(stats: Mapping[str, Any]) -> dict[str, Any]:
+    cells: dict[str, Any] = {"stats": stats, "alpha": "–", "range": "", "interval": ""}
+    alpha = stats["alpha"]
+    if alpha is not None:
+        low, high = (alpha if stats[end] is None else stats[end] for end in ("low", "high"))
+        cells["alpha"] = f"{alpha:.2f}"
         cells["range"] = f"{low:.2f} to {high:.2f}"
-        cells["drawing"] = svg.interval(
-            row.alpha, low, high, least=LEAST_ALPHA, label=f"alpha {row.alpha:.2f}"
+        cells["interval"] = svg.interval(
+            alpha, low, high, least=LEAST_ALPHA, label=f"alpha {alpha:.2f}"
         )
-    cells["percent"] = None if row.percent is None else 100 * row.percent
-    cells["prevalence"] = None if row.prevalence is None else 100 * row.prevalence
+    for name in ("percent", "prevalence"):
+        cells[name] = None if stats[name] is None else 100 * stats[name]
     return cells
-
-
-def _kept(key: str, reckon: Callable[[], dict[str, Any]], seconds: int) -> dict[str, Any]:
-    return cast(dict[str, Any], cache.get_or_set(key, reckon, seconds))

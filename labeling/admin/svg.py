@@ -50,7 +50,7 @@ def belief_scale(question: Question) -> SafeString:
     )
 
 
-def shares(parts: Iterable[tuple[str, int]]) -> SafeString:
+def stacked_bar(parts: Iterable[tuple[str, int]]) -> SafeString:
     """One bar made of named parts."""
     counts = list(parts)
     total = sum(count for _, count in counts) or 1

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import annotators, review
+from labeling import annotators, project_stats, review
 from labeling.annotators import Record
 from labeling.api.pagination import ById
 from labeling.api.permissions import staff_may
@@ -166,6 +166,7 @@ class BlockAnnotator(APIView):
         """Let an annotator's answers count no longer."""
         annotator = get_object_or_404(Annotator, pk=pk)
         changed = review.block(annotator=annotator, by=cast(User, request.user))
+        project_stats.forget_all()
         return Response(BlockedOut({"annotator": annotator, "changed": changed}).data)
 
 
@@ -181,4 +182,5 @@ class UnblockAnnotator(APIView):
         """Let an annotator's answers count again."""
         annotator = get_object_or_404(Annotator, pk=pk)
         changed = review.unblock(annotator=annotator, by=cast(User, request.user))
+        project_stats.forget_all()
         return Response(BlockedOut({"annotator": annotator, "changed": changed}).data)

@@ -1,19 +1,15 @@
 """Projects over HTTP, for anybody: what they are, and how far they are."""
 
-from dataclasses import asdict
 from typing import Any
 
-from django.core.cache import cache
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.permissions import AllowAny
 
-from labeling import progress
+from labeling import project_stats
 from labeling.api.pagination import ById
 from labeling.api.schema import errors
 from labeling.models import Project
-
-SECONDS = 10  # for which the counts of a project are remembered
 
 
 class ProjectProgress(serializers.Serializer[Any]):
@@ -34,7 +30,7 @@ class ProjectOut(serializers.ModelSerializer[Project]):
 
     @extend_schema_field(ProjectProgress)
     def get_progress(self, project: Project) -> dict[str, Any]:
-        return dict(ProjectProgress(_summary(project)).data)
+        return dict(ProjectProgress(project_stats.progress(project)).data)
 
 
 @extend_schema_view(
@@ -63,12 +59,3 @@ class ProjectDetail(generics.RetrieveAPIView[Project]):
     queryset = Project.objects.filter(active=True)
     serializer_class = ProjectOut
     lookup_field = "slug"
-
-
-def _summary(project: Project) -> dict[str, int]:
-    key = f"summary:{project.pk}"
-    found: dict[str, int] | None = cache.get(key)
-    if found is None:
-        found = asdict(progress.measure(project=project))
-        cache.set(key, found, SECONDS)
-    return found

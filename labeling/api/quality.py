@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.cache import cache
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -11,13 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import agreement
+from labeling import project_stats
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import staff_may
 from labeling.api.schema import errors
 from labeling.models import Project, QualityReport, Question
 
-AGREEMENT_SECONDS = 30  # for which agreement is remembered
 MAY_REVIEW = staff_may(read=(Project, Question))
 
 
@@ -106,10 +104,8 @@ class Agreement(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Current agreement by concept."""
         project = get_object_or_404(Project, slug=slug)
-        rows = cache.get_or_set(
-            f"agreement:{project.pk}", lambda: _agreement(project), AGREEMENT_SECONDS
-        )
-        return Response(rows)
+        rows = project_stats.agreement(project)["concepts"]
+        return Response(AgreementOut(rows, many=True).data)
 
 
 @extend_schema_view(
@@ -130,8 +126,3 @@ class QualityReportList(generics.ListAPIView[QualityReport]):
 
     def get_queryset(self) -> QuerySet[QualityReport]:
         return get_object_or_404(Project, slug=self.kwargs["slug"]).quality_reports.all()
-
-
-def _agreement(project: Project) -> list[dict[str, Any]]:
-    rows = agreement.measure(project=project).concepts
-    return [dict(row) for row in AgreementOut(rows, many=True).data]

@@ -136,7 +136,7 @@ def test_a_snapshot_is_begun_and_left_to_a_worker(
     ada_client, shapes, monkeypatch, django_capture_on_commit_callbacks
 ):
     woken = []
-    monkeypatch.setattr(tasks.freeze, "delay", woken.append)
+    monkeypatch.setattr(tasks.freeze, "apply_async", lambda pks, **_: woken.extend(pks))
     with django_capture_on_commit_callbacks(execute=True):
         response = post(ada_client, "projects/shapes/snapshots/", {"include_generated": True})
     assert response.status_code == 202 and response.json()["state"] == "freezing"

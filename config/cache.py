@@ -1,0 +1,141 @@
+"""One cache for all web and worker processes, on the Redis or Valkey that is there."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, ClassVar, cast
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS = 2.0  # for which a server that failed is not asked again
+TIMEOUT_SECONDS = 1.0  # after which a server that does not answer has failed
+SCHEMES = {"redis", "rediss", "unix"}
+
+
+def url_of_broker(broker_url: str) -> str:
+    """Return the URL under which redis-py reaches Celery's broker; empty if it is no Redis."""
+    parts = urlsplit(broker_url)
+    if parts.scheme == "redis+socket":
+        database = parse_qs(parts.query).get("virtual_host", ["0"])[0].strip("/")
+        return f"unix://{parts.path}?{urlencode({'db': database})}"
+    return broker_url if parts.scheme in SCHEMES else ""
+
+
+class JSONSerializer:
+    """Keep values as JSON, so that nobody who can write to the server can run code here.
+
+    What comes back has lists for tuples and strings for the keys of mappings.
+    """
+
+    def dumps(self, value: Any) -> bytes:
+        return json.dumps(value).encode()
+
+    def loads(self, data: bytes) -> Any:
+        return json.loads(data)
+
+
+class _Client(RedisCacheClient):
+    """Share connections among the threads of a process, each of which has a cache of its own."""
+
+    _shared_pools: ClassVar[dict[tuple[str, ...], dict[int, Any]]] = {}
+
+    def __init__(self, servers: list[str], **options: Any) -> None:
+        super().__init__(servers, **options)
+        self._pools = self._shared_pools.setdefault(tuple(servers), {})
+
+    def delete_matching(self, pattern: str) -> None:
+        client = self.get_client(None, write=True)
+        if keys := list(client.scan_iter(match=pattern, count=1000)):
+            client.delete(*keys)
+
+
+class _Outage:
+    """Whether the server is away, as far as this process knows."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._retry_at: float | None = None
+
+    def skips(self) -> bool:
+        """Return whether it failed so recently that asking again is not worth the wait."""
+        return self._retry_at is not None and time.monotonic() < self._retry_at
+
+    def begin(self, error: Exception) -> None:
+        with self._lock:
+            if self._retry_at is None:
+                logger.warning("The cache is away, answers go on without it: %s", error)
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+
+    def end(self) -> None:
+        if self._retry_at is None:
+            return
+        with self._lock:
+            self._retry_at = None
+        logger.warning("The cache is back.")
+
+
+_outage = _Outage()
+
+
+def _or_empty(name: str) -> Callable[..., Any]:
+    """Return a method of `RedisCache` that behaves as an empty cache while the server is away."""
+    ask = getattr(RedisCache, name)
+
+    def method(self: "SharedCache", *args: Any, **kwargs: Any) -> Any:
+        if not _outage.skips():
+            try:
+                value = ask(self, *args, **kwargs)
+            except (RedisError, OSError) as error:
+                _outage.begin(error)
+            else:
+                _outage.end()
+                return value
+        return getattr(self._empty, name)(*args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+class SharedCache(RedisCache):
+    """Django's Redis cache, but answers go on while its server is away.
+
+    It is then as if the cache were empty: figures are computed again, and every limit that is
+    counted in the cache (REST framework's throttles, attempts to sign in or up) lets everybody
+    through until the server is back. The first failure is logged, and the return.
+
+    Keys have a prefix, so the server may be the one that carries Celery's messages; `clear`
+    deletes the keys with that prefix alone.
+    """
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._class = _Client
+        self._empty: BaseCache = DummyCache(server, params)
+        timeouts = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
+        options = params.get("OPTIONS", {})
+        self._options = {"serializer": JSONSerializer, **timeouts, **options}
+
+    add = _or_empty("add")
+    get = _or_empty("get")
+    set = _or_empty("set")
+    touch = _or_empty("touch")
+    delete = _or_empty("delete")
+    has_key = _or_empty("has_key")
+    incr = _or_empty("incr")
+    get_many = _or_empty("get_many")
+    set_many = _or_empty("set_many")
+    delete_many = _or_empty("delete_many")
+
+    def clear(self) -> None:
+        try:
+            cast(_Client, self._cache).delete_matching(self.make_key("*"))
+        except (RedisError, OSError) as error:
+            _outage.begin(error)

@@ -1,0 +1,145 @@
+"""One cache for all processes, whose absence stops nobody."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.cache import cache
+from django.test import Client
+
+from config import cache as shared
+from config.cache import SharedCache, url_of_broker
+
+LOCATION = django_settings.CACHES["default"]["LOCATION"]
+
+
+@pytest.fixture
+def away(monkeypatch) -> Iterator[SharedCache]:
+    """A cache whose server is not there."""
+    monkeypatch.setattr(shared, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(shared, "_outage", shared._Outage())
+    return SharedCache("unix:///nowhere/valkey", {"KEY_PREFIX": "test"})
+
+
+def elsewhere(code: str) -> str:
+    """What another process, with the same settings, prints."""
+    setup = "import django; django.setup(); from django.core.cache import cache; "
+    done = subprocess.run(
+        [sys.executable, "-c", setup + code], capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_another_process_sees_what_is_kept_and_forgotten():
+    cache.set("colour", {"name": "red", "shares": [0.5, None]})
+    assert json.loads(elsewhere("import json; print(json.dumps(cache.get('colour')))")) == {
+        "name": "red",
+        "shares": [0.5, None],
+    }
+    elsewhere("cache.delete('colour')")
+    assert cache.get("colour") is None
+
+
+def test_processes_count_together():
+    cache.add("attempts", 0)
+    cache.incr("attempts")
+    assert elsewhere("print(cache.incr('attempts'))") == "2"
+    assert cache.get("attempts") == 2
+
+
+def test_nothing_but_json_is_kept():
+    with pytest.raises(TypeError):
+        cache.set("object", object())
+    client = cache._cache.get_client()
+    client.set(cache.make_key("pickled"), b"\x80\x04K\x01.")
+    with pytest.raises(ValueError):
+        cache.get("pickled")
+
+
+def test_clearing_leaves_everything_else_on_the_server():
+    client = cache._cache.get_client()
+    client.set("celery", "a message")
+    cache.set("colour", "red")
+    cache.clear()
+    assert cache.get("colour") is None
+    assert client.get("celery") == b"a message"
+    client.delete("celery")
+
+
+def test_a_cache_that_is_away_behaves_as_an_empty_one(away):
+    away.set("colour", "red")
+    away.set_many({"colour": "red"})
+    assert away.get("colour", "none") == "none"
+    assert away.get_many(["colour"]) == {}
+    assert away.add("colour", "red") is True
+    assert away.get_or_set("colour", lambda: "blue") == "blue"
+    assert not away.has_key("colour") and not away.touch("colour") and not away.delete("colour")
+    away.delete_many(["colour"])
+    away.clear()
+    with pytest.raises(ValueError):
+        away.incr("colour")
+
+
+def test_an_outage_is_logged_once_and_so_is_its_end(away, caplog):
+    for _ in range(3):
+        away.get("colour")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    SharedCache(LOCATION, {}).get("colour")
+    SharedCache(LOCATION, {}).get("colour")
+    assert [record.message for record in caplog.records][1:] == ["The cache is back."]
+
+
+def test_a_server_that_failed_is_not_asked_again_at_once(away, monkeypatch):
+    monkeypatch.setattr(shared, "RETRY_SECONDS", 600.0)
+    away.get("colour")
+    monkeypatch.setattr(SharedCache, "_cache", property(lambda self: pytest.fail("asked again")))
+    assert away.get("colour") is None
+
+
+@pytest.mark.django_db
+def test_people_answer_on_while_the_cache_is_away(away, monkeypatch, shapes):
+    for method in ("get", "set", "add", "incr", "delete_many"):
+        monkeypatch.setattr(cache, method, getattr(away, method))
+    client = Client()
+    assert client.get("/").status_code == 200
+    body = {"project": "shapes", "kind": "grid"}
+    challenge = client.post("/api/v1/challenges/", body, content_type="application/json").json()
+    assert client.get(challenge["tiles"][0]["url"]).status_code == 200
+    address = f"/api/v1/challenges/{challenge['token']}/answer/"
+    assert (
+        client.post(address, {"selected": []}, content_type="application/json").status_code == 200
+    )
+
+
+@pytest.mark.parametrize(
+    ("broker", "expected"),
+    [
+        ("redis+socket:///run/valkey", "unix:///run/valkey?db=0"),
+        ("redis+socket:///run/valkey?virtual_host=3", "unix:///run/valkey?db=3"),
+        ("redis://:secret@host:6379/1", "redis://:secret@host:6379/1"),
+        ("rediss://host/0", "rediss://host/0"),
+        ("amqp://guest@host//", ""),
+        ("sentinel://host:26379", ""),
+    ],
+)
+def test_the_broker_is_the_cache_where_it_is_a_redis(broker, expected):
+    assert url_of_broker(broker) == expected
+
+
+def test_without_a_redis_each_process_remembers_by_itself():
+    from config.settings import _cache
+
+    assert _cache("", "amqp://host//")["BACKEND"].endswith("LocMemCache")
+    assert _cache("redis://cache/2", "amqp://host//")["LOCATION"] == "redis://cache/2"
+
+
+def test_a_cache_url_that_is_none_is_named():
+    from django.core.exceptions import ImproperlyConfigured
+
+    from config.settings import _cache
+
+    with pytest.raises(ImproperlyConfigured, match="CACHE_URL"):
+        _cache("memcached://host", "")
