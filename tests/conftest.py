@@ -24,7 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
         os.environ.pop("DJANGO_SETTINGS_MODULE", None)  # the workers would read them too soon
         return
-    for name in ("DATABASE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "DEBUG", "HTTPS"):
+    for name in ("DATABASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "DEBUG", "HTTPS"):
         os.environ.pop(name, None)
     data_dir = tempfile.mkdtemp(prefix="tessera-tests-")
     _until_the_end.callback(shutil.rmtree, data_dir, ignore_errors=True)

@@ -37,8 +37,8 @@ def test_it_tells_how_far_people_agree_in_the_project_and_on_each_concept(
 ) -> None:
     page = ada_client.get(address(shapes))
     whole, concepts = page.context["agreement"]["tables"]
-    assert [row["figures"].answers for row in whole] == [48]
-    assert sum(row["figures"].answers for row in concepts) == 48
+    assert [row["stats"]["answers"] for row in whole] == [48]
+    assert sum(row["stats"]["answers"] for row in concepts) == 48
     text = page.content.decode()
     assert "All concepts" in text and whole[0]["range"] in text
 

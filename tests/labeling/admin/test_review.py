@@ -67,9 +67,9 @@ def test_it_tells_how_far_people_agree_on_each_concept(
     ada_client: Client, shapes: Project, disputed: Question
 ) -> None:
     rows = ada_client.get(review(shapes)).context["agreement"]["rows"]
-    figures = {row["figures"].concept: row for row in rows}
-    assert figures[disputed.concept]["figures"].answers == 2
-    assert figures[disputed.concept]["percent"] == 0
+    by_concept = {row["stats"]["concept"]["id"]: row for row in rows}
+    assert by_concept[disputed.concept_id]["stats"]["answers"] == 2
+    assert by_concept[disputed.concept_id]["percent"] == 0
     assert len(rows) == 2
 
 
