@@ -15,6 +15,16 @@ def dumps(values: Iterable[Any]) -> bytes:
     return "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values).encode()
 
 
+def write(path: Path, values: Iterable[Any]) -> int:
+    """Write the values to a file, one at a time; return how many."""
+    count = 0
+    with path.open("wb") as file:
+        for value in values:
+            file.write(dumps([value]))
+            count += 1
+    return count
+
+
 def read(path: Path) -> Iterator[Any]:
     """Yield the values of a file, one line at a time. Raises OSError and ValueError."""
     with path.open("rb") as file:

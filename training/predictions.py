@@ -1,9 +1,8 @@
 """What the current CLIP predicts of a project's open questions, and the features that it sees."""
 
-import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db.models import Q
 
-from labeling import snapshot_folder, snapshot_rows
+from labeling import json_lines, snapshot_folder, snapshot_rows
 from labeling.batches import batched
 from labeling.inference import features, model_prior
 from labeling.models import Image, Project, Question, Recomputation, Snapshot, Tile
@@ -32,12 +31,12 @@ def update(model: Model) -> dict[str, Any]:
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="predictions-", dir=work) as name:
         folder = Path(name)
-        if not _write_lines(folder / "subjects.jsonl", _subjects(model)):
+        if not json_lines.write(folder / "subjects.jsonl", _subjects(model)):
             return {"predictions": 0}
-        _write_lines(folder / "questions.jsonl", _open_questions(model.project))
+        json_lines.write(folder / "questions.jsonl", _open_questions(model.project))
         _predict(model, folder)
-        with (folder / "predictions.jsonl").open(encoding="utf-8") as file:
-            by_question = {int(line["id"]): float(line["p"]) for line in map(json.loads, file)}
+        records = json_lines.read(folder / "predictions.jsonl")
+        by_question = {int(record["id"]): float(record["p"]) for record in records}
         count = model_prior.store(by_question)
         features.replace(project=model.project, path=folder / "features.safetensors")
     Recomputation.objects.update_or_create(project=model.project, defaults={"requested": True})
@@ -102,16 +101,6 @@ class _LocalFiles:
         if tile.image_id != self._image_id:
             self._image_id, self._path = tile.image_id, _local_path(tile.image)
         return {"image": self._path, "box": [tile.left, tile.top, tile.width, tile.height]}
-
-
-def _write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> int:
-    """Write JSON lines; return how many."""
-    count = 0
-    with path.open("w", encoding="utf-8") as file:
-        for line in lines:
-            file.write(json.dumps(line) + "\n")
-            count += 1
-    return count
 
 
 def _training_files(snapshot: Snapshot | None) -> set[str] | None:

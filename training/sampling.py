@@ -1,12 +1,12 @@
 """Generate samples of a model in a child process of its own: `python -m training sample`."""
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from labeling import json_lines
 from training import processes
 from training.generation_requests import GenerationError
 
@@ -62,5 +62,5 @@ def sample(
         processes.call(arguments, log=log, time_limit=TIME_LIMIT)
     finally:
         prompts_file.unlink()
-    lines = (out / "samples.jsonl").read_text("utf-8").splitlines()
-    return [GeneratedImage.from_record(out, json.loads(line)) for line in lines]
+    records = json_lines.read(out / "samples.jsonl")
+    return [GeneratedImage.from_record(out, record) for record in records]

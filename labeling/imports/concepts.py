@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from labeling.images.decoding import ImageRejected
 from labeling.imports import sidecars
 from labeling.imports.members import Unreadable
+from labeling.imports.texts import LINE_BREAK
 from labeling.models import Concept, Project
 
 FOLDERS_MAX = 100
@@ -36,7 +37,7 @@ def read(path: Path) -> dict[str, str]:
     except ImageRejected as error:
         raise Unreadable(f"{path} is no list of concepts: {error}.") from error
     phrases: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(LINE_BREAK.split(text), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
             name, phrase = _line(line, f"{path}, line {number}")
             phrases[name] = phrase

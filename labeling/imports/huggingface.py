@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from labeling import json_lines
 from labeling.images.decoding import ImageRejected
 from labeling.imports import sidecars
 from labeling.imports.texts import Words, of_row
@@ -14,9 +15,7 @@ NAME = "metadata.jsonl"
 def words(path: str, data: bytes) -> Iterator[tuple[str, Words]]:
     """The path of each picture named, and what is said of it. Raises `ImageRejected`."""
     folder = PurePosixPath(path).parent
-    for number, line in enumerate(sidecars.decode(data).splitlines(), start=1):
-        if not line.strip():
-            continue
+    for number, line in json_lines.numbered(sidecars.decode(data)):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:

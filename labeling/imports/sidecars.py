@@ -8,7 +8,7 @@ metadata, and a `.cls` with a class.
 import json
 
 from labeling.images.decoding import ImageRejected
-from labeling.imports.texts import Words, of_row
+from labeling.imports.texts import LINE_BREAK, Words, of_row
 
 TEXTS = {".txt", ".caption"}
 SUFFIXES = {*TEXTS, ".json", ".cls"}
@@ -52,7 +52,7 @@ def parse(data: bytes) -> object:
 def of_text(text: str) -> Words:
     """Keywords if it is one line of short parts with commas between them, else captions."""
     words = Words()
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in LINE_BREAK.split(text) if line.strip()]
     parts = [part.strip() for part in lines[0].split(",")] if len(lines) == 1 else []
     if parts and _keywords(parts):
         for part in parts:

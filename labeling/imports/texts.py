@@ -1,11 +1,13 @@
 """What an import says of a picture: captions, keywords, licence; each within its limits."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 CAPTION_LENGTH = 500
 KEYWORD_LENGTH = 80
+LINE_BREAK = re.compile(r"\r\n|\n|\r")  # Unicode has others, which texts may hold
 
 
 @dataclass

@@ -68,7 +68,7 @@ class TrainForm(forms.Form):
 
     def clean_options(self) -> dict[str, Any]:
         """Parse `name=value`, one a line."""
-        lines = self.cleaned_data["options"].splitlines()
+        lines = self.cleaned_data["options"].split("\n")
         try:
             return dict(run_requests.parse_option(line) for line in lines if line.strip())
         except runs.RunError as error:

@@ -112,14 +112,14 @@ def interpolation_ends(
 
 
 def read_prompts(path: Path) -> list[str]:
-    """Read one prompt per line; an empty line is "no prompt"."""
+    """Read one prompt per line, ended by a line feed; an empty line is "no prompt"."""
     try:
-        prompts = [line.strip() for line in path.read_text("utf-8").splitlines()]
+        text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TrainingError(f"The prompts {path} cannot be read: {error}.") from None
-    if not prompts:
+    if not text:
         raise TrainingError(f"{path} holds no line: write a prompt a line, or an empty line.")
-    return prompts
+    return [line.strip() for line in text.removesuffix("\n").split("\n")]
 
 
 def _interpolate(
