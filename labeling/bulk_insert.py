@@ -1,4 +1,4 @@
-"""Many rows at once, by PostgreSQL's COPY: several times quicker than `bulk_create`."""
+"""Insert many rows by PostgreSQL's COPY, several times quicker than `bulk_create`."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ from django.db import connection, models, transaction
 
 
 def insert(rows: Sequence[models.Model]) -> int:
-    """Insert rows of one model, passing over those that a constraint forbids; gives how many.
+    """Insert rows of one model, except those that violate a constraint; return how many.
 
-    The rows do not learn their ids.
+    The objects' primary keys are not set.
     """
     if not rows:
         return 0
@@ -17,14 +17,14 @@ def insert(rows: Sequence[models.Model]) -> int:
     table = connection.ops.quote_name(options.db_table)
     names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"CREATE TEMPORARY TABLE arriving (LIKE {table}) ON COMMIT DROP")
-        cursor.execute("ALTER TABLE arriving DROP COLUMN id")
-        with cursor.copy(f"COPY arriving ({names}) FROM STDIN") as copy:
+        cursor.execute(f"CREATE TEMPORARY TABLE incoming (LIKE {table}) ON COMMIT DROP")
+        cursor.execute("ALTER TABLE incoming DROP COLUMN id")
+        with cursor.copy(f"COPY incoming ({names}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row([field.pre_save(row, add=True) for field in fields])
         cursor.execute(
-            f"INSERT INTO {table} ({names}) SELECT {names} FROM arriving ON CONFLICT DO NOTHING"
+            f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming ON CONFLICT DO NOTHING"
         )
         inserted: int = cursor.rowcount
-        cursor.execute("DROP TABLE arriving")
+        cursor.execute("DROP TABLE incoming")
     return inserted

@@ -1,4 +1,4 @@
-"""What somebody wrote, made fit to be asked of others."""
+"""Clean the captions that people write, before others are asked about them."""
 
 import re
 import unicodedata
@@ -10,30 +10,30 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 
-_TURNS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+_BIDIRECTIONAL = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
-class Unfit(ValueError):
-    """Says what is wrong with a text and what to do."""
+class CaptionRejected(ValueError):
+    """The text cannot be a caption; the message says what is wrong and what to do."""
 
 
 def clean(text: str) -> str:
-    """The text in NFC with single spaces. Raises Unfit where it cannot be a caption."""
+    """Return the text in NFC with single spaces. Raises CaptionRejected."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if any(map(_unprintable, text)):
-        raise Unfit("The text holds control characters: write plain words.")
+        raise CaptionRejected("The text holds control characters: write plain words.")
     if not SHORTEST <= len(text) <= LONGEST:
-        raise Unfit(f"Write {SHORTEST} to {LONGEST} characters, not {len(text)}.")
+        raise CaptionRejected(f"Write {SHORTEST} to {LONGEST} characters, not {len(text)}.")
     if not any(character.isalpha() for character in text):
-        raise Unfit("Write what you see in words.")
+        raise CaptionRejected("Write what you see in words.")
     if _ADDRESS.search(text):
-        raise Unfit("The text holds a web or mail address: describe the picture only.")
+        raise CaptionRejected("The text holds a web or mail address: describe the picture only.")
     if _MARKUP.search(text):
-        raise Unfit("The text holds markup: write plain words.")
+        raise CaptionRejected("The text holds markup: write plain words.")
     return text
 
 
 def _unprintable(character: str) -> bool:
-    """Controls, lone surrogates, and what turns the direction of the text that follows."""
+    """Whether it is a control, a lone surrogate, or turns the direction of the text after it."""
     control = unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn"}
-    return control or unicodedata.bidirectional(character) in _TURNS
+    return control or unicodedata.bidirectional(character) in _BIDIRECTIONAL

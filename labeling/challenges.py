@@ -289,7 +289,7 @@ def _parse_caption(text: str | None) -> str:
         raise Invalid('Send what you see: {"text": "a red bicycle against a wall"}.')
     try:
         return captions.clean(text)
-    except captions.Unfit as error:
+    except captions.CaptionRejected as error:
         raise Invalid(str(error)) from None
 
 

@@ -1,7 +1,7 @@
-"""A snapshot → a folder that other tools load; one file a format.
+"""Export a snapshot to a folder that other tools load; one file a format.
 
-A format's `write` fills a new folder from a snapshot's and returns nothing; what it wrote is
-counted from the disk, against the snapshot's manifest, before the export is said to be done.
+A format's `write` fills a new folder from a snapshot's. What it wrote is then counted on the disk
+and compared with the snapshot, before the export is moved to its place.
 """
 
 import shutil
@@ -15,21 +15,21 @@ from labeling.snapshot_folder import SPLITS
 
 
 class ExportError(ValueError):
-    """An export cannot be made; the sentence says why and what to do."""
+    """An export cannot be made; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What an export holds: pictures, and pictures with a caption."""
+    """What an export holds: images, and how many of them have a caption."""
 
-    pictures: int
-    captions: int
+    images: int
+    captioned: int
 
 
 @dataclass(frozen=True)
 class Format:
     write: Callable[[Path, Path], None]  # snapshot folder, new folder
-    count: Callable[[Path], tuple[int, int]]  # pictures and captions found in the new folder
+    count: Callable[[Path], tuple[int, int]]  # images, and captioned ones, in the new folder
 
 
 FORMATS = {
@@ -41,8 +41,8 @@ FORMATS = {
 def export(*, folder: Path, format: str, out: Path) -> Counts:
     """Export the snapshot in `folder` to the new or empty folder `out`, whole or not at all.
 
-    Raises ExportError for an unknown format, a folder in use or a count that is off, and
-    `SnapshotError` for a snapshot that is not as it was frozen.
+    Return what was written. Raises ExportError for an unknown format, a folder in use or a count
+    that is off, and `SnapshotError` for a snapshot that is not as it was frozen.
     """
     if format not in FORMATS:
         raise ExportError(f"There is no format “{format}”: choose {' or '.join(sorted(FORMATS))}.")
@@ -64,12 +64,13 @@ def export(*, folder: Path, format: str, out: Path) -> Counts:
     return counts
 
 
-def _checked(folder: Path, found: Counts) -> Counts:
+def _checked(folder: Path, written: Counts) -> Counts:
+    """Compare what was written with the snapshot. Raises ExportError where they differ."""
     rows = [row for split in SPLITS for row in snapshot_folder.read_rows(folder, split)]
-    wanted = Counts(len(rows), sum(bool(kohya.caption(row)) for row in rows))
-    if found != wanted:
+    expected = Counts(len(rows), sum(bool(kohya.caption(row)) for row in rows))
+    if written != expected:
         raise ExportError(
-            f"The export holds {found.pictures} pictures and {found.captions} captions, "
-            f"not {wanted.pictures} and {wanted.captions}: nothing was kept; try again."
+            f"The export holds {written.images} pictures and {written.captioned} captions, "
+            f"not {expected.images} and {expected.captioned}: nothing was kept; try again."
         )
-    return found
+    return written

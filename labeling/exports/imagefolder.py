@@ -1,7 +1,7 @@
 """Hugging Face imagefolder: `load_dataset("imagefolder", data_dir=OUT)`.
 
-A snapshot is one already; the copy gets a data card. `datasets` drops a picture without a row in
-silence, so pictures and rows are matched one to one when they are counted.
+A snapshot is one already; the copy gets a data card. `datasets` silently drops an image without a
+row, so images and rows are matched one to one when they are counted.
 """
 
 import shutil
@@ -33,6 +33,7 @@ confidence and source), `n_answers`, `license`, `source`, `generated`, `prompt`
 
 
 def write(snapshot: Path, out: Path) -> None:
+    """Copy the snapshot's splits and manifest, and write a data card."""
     manifest = snapshot_folder.read_manifest(snapshot)
     splits = [split for split in SPLITS if (snapshot / split).is_dir()]
     for split in splits:
@@ -50,10 +51,11 @@ def write(snapshot: Path, out: Path) -> None:
 
 
 def count(out: Path) -> tuple[int, int]:
-    pictures = captions = 0
+    """Return how many images have both a file and a row, and how many of the rows a caption."""
+    images = captioned = 0
     for split in (split for split in SPLITS if (out / split).is_dir()):
         rows = list(snapshot_folder.read_rows(out, split))
         files = {path.name for path in (out / split).iterdir()}
-        pictures += len(files & {row["file_name"] for row in rows})
-        captions += sum(bool(kohya.caption(row)) for row in rows)
-    return pictures, captions
+        images += len(files & {row["file_name"] for row in rows})
+        captioned += sum(bool(kohya.caption(row)) for row in rows)
+    return images, captioned

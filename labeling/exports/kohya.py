@@ -31,12 +31,13 @@ batch_size = 1
 
 
 def caption(row: dict[str, Any]) -> str:
-    """The picture's side-car text; empty where nothing is known of it."""
+    """Return the text for an image's sidecar; empty where nothing is known of it."""
     parts = ([row["text"]] if row["text"] else []) + row["tags"]
     return ", ".join(dict.fromkeys(" ".join(part.replace(",", " ").split()) for part in parts))
 
 
 def write(snapshot: Path, out: Path) -> None:
+    """Copy each image with its sidecar, and write the trainer's `dataset.toml`."""
     longest = 0
     for split in SPLITS:
         for row in snapshot_folder.read_rows(snapshot, split):
@@ -51,6 +52,7 @@ def write(snapshot: Path, out: Path) -> None:
 
 
 def count(out: Path) -> tuple[int, int]:
+    """Return how many images have a sidecar, and how many sidecars a text."""
     texts = list(out.glob("*/*.txt"))
-    pictures = [p for p in out.glob("*/*") if p.suffix != ".txt" and p.with_suffix(".txt").exists()]
-    return len(pictures), sum(bool(path.read_text(encoding="utf-8")) for path in texts)
+    images = [p for p in out.glob("*/*") if p.suffix != ".txt" and p.with_suffix(".txt").exists()]
+    return len(images), sum(bool(path.read_text(encoding="utf-8")) for path in texts)

@@ -1,6 +1,6 @@
 """Bytes → image: decode, strip, hash, find near-duplicates, cut tiles."""
 
 from labeling.images.decoding import ImageRejected
-from labeling.images.store import NewImage, StoredImage, add, add_many, preparer, there
+from labeling.images.store import NewImage, StoredImage, add, add_many, find_stored, preparer
 
-__all__ = ["ImageRejected", "NewImage", "StoredImage", "add", "add_many", "preparer", "there"]
+__all__ = ["ImageRejected", "NewImage", "StoredImage", "add", "add_many", "find_stored", "preparer"]

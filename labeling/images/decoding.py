@@ -1,6 +1,6 @@
-"""Bytes → picture: checked, decoded, stripped of everything but its pixels, encoded anew.
+"""Decode pictures, strip them of everything but their pixels, and encode them again.
 
-Knows neither the database nor the settings, so that it can run in processes of its own.
+This module knows neither the database nor the settings, so that it can run in other processes.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 class ImageRejected(ValueError):
-    """The bytes are no picture that can be taken in; the message says why."""
+    """The bytes are no picture that can be imported; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +66,15 @@ def prepare(data: bytes, *, bytes_max: int, pixels_max: int) -> Picture:
 
 
 def too_large(bytes_max: int) -> str:
-    """The reason that a file over the limit is refused with."""
+    """Return the reason for rejecting a file over the limit."""
     return f"larger than {bytes_max / 2**20:,.4g} MB"
 
 
 def read(file: IO[bytes], *, bytes_max: int) -> bytes:
-    """The whole of a file of at most so many bytes, whatever its size is said to be."""
+    """Read a whole file of at most `bytes_max`, whatever its declared size.
+
+    Raises `ImageRejected`.
+    """
     data = file.read(bytes_max + 1)
     if len(data) > bytes_max:
         raise ImageRejected(too_large(bytes_max))
@@ -79,7 +82,11 @@ def read(file: IO[bytes], *, bytes_max: int) -> bytes:
 
 
 def difference_hash(image: Image.Image) -> int:
-    """64-bit difference hash, signed: is each of 8 × 8 grey cells brighter than its right one?"""
+    """Return the 64-bit difference hash, signed.
+
+    Each bit says whether one of 8 × 8 grey cells is brighter than its neighbour on the right
+    (N. Krawetz, "Kind of like that", 2013).
+    """
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
     bits = np.packbits(grey[:, :-1] > grey[:, 1:])
     return int.from_bytes(bits.tobytes(), "big", signed=True)
@@ -106,7 +113,7 @@ def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool]:
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
-    """Colours as a browser shows them, since the profile is stripped with the rest."""
+    """Convert to the colours that a browser shows, since the profile is stripped with the rest."""
     profile = image.info.get("icc_profile")
     if not profile or image.mode not in {"RGB", "RGBA"}:
         return image
@@ -124,7 +131,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """RGB, with whatever is transparent put on white, and nothing beside the pixels."""
+    """Convert to RGB: what is transparent on white, and nothing beside the pixels."""
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, dtype=np.float64)
         scale = 255 / 65535 if values.max(initial=0) > 255 else 1.0
@@ -140,7 +147,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _encode(image: Image.Image, *, lossless: bool) -> tuple[bytes, str]:
-    """Lossless WebP, or for photographs JPEG at 95, sixteen times quicker than WebP at 92."""
+    """Encode as lossless WebP, or photographs as JPEG at 95: 16 times quicker than WebP at 92."""
     file = io.BytesIO()
     if lossless and max(image.size) <= WEBP_SIDE:
         image.save(file, "WEBP", lossless=True, method=0, quality=30)

@@ -1,7 +1,7 @@
-"""Bytes → image: check, strip, hash, near-duplicates, provenance."""
+"""Store images: their files by content, their rows, whole tiles, near-duplicates and source."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +14,7 @@ from labeling.images import decoding, duplicates
 from labeling.images.decoding import Picture
 from labeling.models import Image, Project, Tile
 
-KEYWORDS_MAX = 100  # of one picture; more is no description
+KEYWORDS_MAX = 100  # of one image; more is no description
 KEYWORD_LENGTH = 80
 SOURCE_LENGTH = 300
 LICENSE_LENGTH = 200
@@ -52,12 +52,14 @@ def add(
     generated: bool = False,
     prompt: str = "",
 ) -> tuple[Image, bool]:
-    """Store one picture with its whole tile; False if the project has it.
+    """Store one image with its whole tile; return it, and whether it is new to the project.
 
     Raises `ImageRejected`.
     """
-    if known := there(project=project, source_sha256s=[hashlib.sha256(data).hexdigest()]):
-        return next(iter(known.values())).image, False
+    source_sha256 = hashlib.sha256(data).hexdigest()
+    existing = find_stored(project=project, source_sha256s=[source_sha256])
+    if existing:
+        return existing[source_sha256].image, False
     new_image = NewImage(
         picture=preparer()(data),
         source=source,
@@ -66,14 +68,14 @@ def add(
         generated=generated,
         prompt=prompt,
     )
-    (taken,) = add_many(
+    (stored,) = add_many(
         project=project, new_images=[new_image], duplicate_index=duplicates.DuplicateIndex(project)
     )
-    return taken.image, taken.new
+    return stored.image, stored.new
 
 
 def preparer() -> Callable[[bytes], Picture]:
-    """`pictures.prepare` under the settings' limits; a worker process can be sent it."""
+    """Return `decoding.prepare` under the settings' limits, as worker processes can be sent it."""
     return partial(
         decoding.prepare,
         bytes_max=settings.IMAGE_MAX_BYTES,
@@ -81,8 +83,8 @@ def preparer() -> Callable[[bytes], Picture]:
     )
 
 
-def there(*, project: Project, source_sha256s: Iterable[str]) -> dict[str, StoredImage]:
-    """Those that the project has already, by the hash of the file as it came."""
+def find_stored(*, project: Project, source_sha256s: Iterable[str]) -> dict[str, StoredImage]:
+    """Return the project's images by the hash of the file as it came, of those asked for."""
     tiles = Tile.objects.filter(
         grid=1, image__project=project, image__source_sha256__in=list(source_sha256s)
     ).select_related("image")
@@ -92,42 +94,52 @@ def there(*, project: Project, source_sha256s: Iterable[str]) -> dict[str, Store
 def add_many(
     *, project: Project, new_images: Sequence[NewImage], duplicate_index: duplicates.DuplicateIndex
 ) -> list[StoredImage]:
-    """Take pictures in, in the order given; those that the project has stay as they are.
+    """Store images and return them in the same order; those that the project has stay as they are.
 
-    The files are written before the rows: whatever is interrupted leaves files that nobody
-    refers to and that the next attempt finds, never rows without files.
+    The files are written before the rows: an interruption leaves files that no row refers to and
+    that the next attempt finds, never rows without files.
     """
-    names = {a.picture.sha256: _store(a.picture) for a in new_images}
+    names = {new.picture.sha256: _write(new.picture) for new in new_images}
     with transaction.atomic():
-        known = _by_sha256(project, names)
-        fresh = {a.picture.sha256: a for a in new_images if a.picture.sha256 not in known}
-        Image.objects.bulk_create(
-            [_row(project, new_image, names[sha256]) for sha256, new_image in fresh.items()],
-            ignore_conflicts=True,
-        )
-        added = _by_sha256(project, fresh)
-        Tile.objects.bulk_create(
-            [Tile(image=image, width=image.width, height=image.height) for image in added.values()],
-            ignore_conflicts=True,
-        )
-        _flag(added, fresh, duplicate_index)
-        tiles = {
-            tile.image_id: tile
-            for tile in Tile.objects.filter(grid=1, image__in=[*known.values(), *added.values()])
+        existing = _by_sha256(project, names)
+        missing = {
+            new.picture.sha256: new for new in new_images if new.picture.sha256 not in existing
         }
-    unseen = set(added)
-    taken = []
-    for new_image in new_images:
-        sha256 = new_image.picture.sha256
-        image = known.get(sha256) or added[sha256]
-        taken.append(StoredImage(image, tiles[image.pk], sha256 in unseen))
-        unseen.discard(sha256)
-    return taken
+        created = _create(project, missing, names, duplicate_index)
+        stored = {**existing, **created}
+        tiles = {
+            tile.image_id: tile for tile in Tile.objects.filter(grid=1, image__in=stored.values())
+        }
+    first = dict.fromkeys(created, True)  # a repetition within the batch is not new
+    return [
+        StoredImage(stored[sha256], tiles[stored[sha256].pk], first.pop(sha256, False))
+        for sha256 in (new.picture.sha256 for new in new_images)
+    ]
+
+
+def _create(
+    project: Project,
+    new_images: Mapping[str, NewImage],
+    names: Mapping[str, str],
+    duplicate_index: duplicates.DuplicateIndex,
+) -> dict[str, Image]:
+    """Create images, all by SHA-256, with their whole tiles, and mark the near-duplicates."""
+    Image.objects.bulk_create(
+        [_row(project, new_image, names[sha256]) for sha256, new_image in new_images.items()],
+        ignore_conflicts=True,
+    )
+    created = _by_sha256(project, new_images)
+    Tile.objects.bulk_create(
+        [Tile(image=image, width=image.width, height=image.height) for image in created.values()],
+        ignore_conflicts=True,
+    )
+    _mark_duplicates(created, new_images, duplicate_index)
+    return created
 
 
 def _by_sha256(project: Project, sha256s: Iterable[str]) -> dict[str, Image]:
-    rows = Image.objects.filter(project=project, sha256__in=list(sha256s))
-    return {image.sha256: image for image in rows}
+    images = Image.objects.filter(project=project, sha256__in=list(sha256s))
+    return {image.sha256: image for image in images}
 
 
 def _row(project: Project, new_image: NewImage, name: str) -> Image:
@@ -148,19 +160,20 @@ def _row(project: Project, new_image: NewImage, name: str) -> Image:
     )
 
 
-def _keywords(words: Iterable[str]) -> list[str]:
-    """Each once, in order, as short as keywords are."""
-    plain = (word.replace("\0", "").strip()[:KEYWORD_LENGTH] for word in words)
-    return list(dict.fromkeys(word for word in plain if word))[:KEYWORDS_MAX]
+def _keywords(keywords: Iterable[str]) -> list[str]:
+    """Return each keyword once, in order, within the limits."""
+    plain = (keyword.replace("\0", "").strip()[:KEYWORD_LENGTH] for keyword in keywords)
+    return list(dict.fromkeys(keyword for keyword in plain if keyword))[:KEYWORDS_MAX]
 
 
 def _cut(text: str, length: int) -> str:
+    """Return a text that the database takes, without its beginning where it is too long."""
     text = text.replace("\0", "").encode("utf-8", "replace").decode()
     return text if len(text) <= length else "…" + text[1 - length :]
 
 
-def _store(picture: Picture) -> str:
-    """Write the file under its hash. One that was cut off by a crash is written again."""
+def _write(picture: Picture) -> str:
+    """Write the file under its hash; return its name. One that a crash cut off is replaced."""
     name = f"images/{picture.sha256[:2]}/{picture.sha256}.{picture.suffix}"
     if default_storage.exists(name):
         if default_storage.size(name) == len(picture.data):
@@ -169,19 +182,19 @@ def _store(picture: Picture) -> str:
     return default_storage.save(name, ContentFile(picture.data))
 
 
-def _flag(
-    added: dict[str, Image],
-    new_images: dict[str, NewImage],
+def _mark_duplicates(
+    images: Mapping[str, Image],
+    new_images: Mapping[str, NewImage],
     duplicate_index: duplicates.DuplicateIndex,
 ) -> None:
-    """Point near-duplicates at the picture that they repeat."""
+    """Point near-duplicates at the image that they repeat."""
     repeats = []
     for sha256, new_image in new_images.items():
-        image, picture = added[sha256], new_image.picture
-        found = duplicate_index.original(picture.perceptual_hash, picture.data)
-        if found is None:
+        image, picture = images[sha256], new_image.picture
+        original = duplicate_index.original(picture.perceptual_hash, picture.data)
+        if original is None:
             duplicate_index.add(image.pk, picture.perceptual_hash, picture.data)
         else:
-            image.near_duplicate_of_id = found
+            image.near_duplicate_of_id = original
             repeats.append(image)
     Image.objects.bulk_update(repeats, ["near_duplicate_of"])

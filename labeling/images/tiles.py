@@ -1,4 +1,4 @@
-"""Image → tiles, and tiles → the pictures that people see."""
+"""Cut images into tiles, and render tiles as people see them."""
 
 import io
 import os
@@ -16,7 +16,7 @@ QUALITY = 90
 
 
 def whole(image: Image) -> Tile:
-    """The tile that is the whole of the image."""
+    """Return the tile that is the whole of the image; create it if it is missing."""
     tile, _ = Tile.objects.get_or_create(
         image=image, grid=1, position=0, defaults={"width": image.width, "height": image.height}
     )
@@ -24,7 +24,7 @@ def whole(image: Image) -> Tile:
 
 
 def cut(image: Image, grid: int = 4) -> list[Tile]:
-    """Cut an image into grid × grid tiles, row by row; those that are there stay."""
+    """Cut an image into grid × grid tiles, row by row; existing ones stay. Raises ValueError."""
     if not 1 <= grid <= min(image.width, image.height):
         raise ValueError(
             f"A picture of {image.width} × {image.height} pixels cannot be cut into "
@@ -52,7 +52,7 @@ def cut(image: Image, grid: int = 4) -> list[Tile]:
 
 
 def picture(tile: Tile, *, longest: int = LONGEST) -> bytes:
-    """The tile as WebP, nothing but pixels, no side longer than `longest`; rendered once."""
+    """Return the tile as WebP, no side longer than `longest` pixels; render it once."""
     image = tile.image
     if tile.grid == 1 and max(image.width, image.height) <= longest and _webp(image):
         return _stored(image)
@@ -79,7 +79,7 @@ def _stored(image: Image) -> bytes:
 
 
 def _cached(tile: Tile, longest: int) -> Path:
-    """By content and rectangle, so that no picture can ever stand for another."""
+    """Return its path, named by content and rectangle, so that it always holds the same."""
     sha256 = tile.image.sha256
     box = f"{tile.left}-{tile.top}-{tile.width}-{tile.height}"
     return Path(settings.CACHE_ROOT) / "tiles" / sha256[:2] / f"{sha256}-{box}-{longest}.webp"

@@ -1,7 +1,7 @@
-"""What a crowd said elsewhere: a CSV with the columns task, worker and label.
+"""Import what a crowd answered elsewhere: a CSV with the columns task, worker and label.
 
-A task is a picture: the path that it was imported from, its file name, or its SHA-256. With a
-column `concept`, the label is yes or no; without, the label names the concept that the picture
+A task is an image: the path that it was imported from, its file name, or its SHA-256. With a
+column `concept`, the label is yes or no; without, the label names the concept that the image
 shows, and is a yes to it and a no to the file's other labels.
 """
 
@@ -15,25 +15,26 @@ from django.db import transaction
 from labeling import answers, questions
 from labeling.aggregation import tables
 from labeling.models import Annotator, Answer, Concept, Project, Question, Tile
+from labeling.models.projects import name_key
 
 COLUMNS = ("task", "worker", "label")
-WORDS = {
+YES_OR_NO = {
     **dict.fromkeys(("yes", "y", "true", "1"), True),
     **dict.fromkeys(("no", "n", "false", "0"), False),
 }
 PREFIX = "imported:"
-LONGEST_WORKER = 60
+WORKER_LENGTH = 60
 
-Said = dict[tuple[int, int], bool]  # (image id, concept id) → yes or no
+Votes = dict[tuple[int, int], bool]  # (image id, concept id) → yes or no
 
 
-class Malformed(ValueError):
-    """The file cannot be read as answers; names the line and the column."""
+class AnswersError(ValueError):
+    """The file cannot be read as answers; the message names the line and the column."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """How many answers were new, of how many, by how many people, about how many pictures."""
+    """How many answers were new, of how many, by how many people, about how many images."""
 
     new: int
     answers: int
@@ -51,121 +52,128 @@ class Row:
 
 
 def load(*, path: Path, project: Project) -> Imported:
-    """Import all answers, or none. Raises Malformed."""
+    """Import all answers, or none. Raises AnswersError."""
     try:
         table = tables.read(path, COLUMNS, optional=("concept",))
     except tables.TableError as error:
-        raise Malformed(str(error)) from None
+        raise AnswersError(str(error)) from None
     rows = _rows(table)
-    said = _said(table, rows, _images(table, rows, project), _concepts(table, rows, project))
+    images = _images(table, rows, project)
+    votes = _votes(table, rows, images, _concepts(table, rows, project))
     with transaction.atomic():
-        new = _record(said)
+        new = _record(votes)
     return Imported(
         new=new,
-        answers=sum(map(len, said.values())),
-        workers=len(said),
-        images=len({image for theirs in said.values() for image, _ in theirs}),
+        answers=sum(map(len, votes.values())),
+        workers=len(votes),
+        images=len({image for by_worker in votes.values() for image, _ in by_worker}),
     )
 
 
 def _rows(table: tables.Table) -> list[Row]:
+    """Return the table's rows. Raises AnswersError where a cell cannot be stored."""
     cells = {}
     for name, column in table.columns.items():
-        ids = column.ids.to_pylist()
-        for place, value in enumerate(ids):
+        values = column.ids.to_pylist()
+        for code, value in enumerate(values):
             problem = ""
             if any(unicodedata.category(character) == "Cc" for character in value):
                 problem = "the cell holds control characters"
-            elif name == "worker" and len(value) > LONGEST_WORKER:
-                problem = f"the name is longer than {LONGEST_WORKER} characters"
+            elif name == "worker" and len(value) > WORKER_LENGTH:
+                problem = f"the name is longer than {WORKER_LENGTH} characters"
             if problem:
-                raise _malformed(table, int((column.codes == place).argmax()), name, problem)
-        cells[name] = [ids[place] for place in column.codes.tolist()]
+                raise _error(table, int((column.codes == code).argmax()), name, problem)
+        cells[name] = [values[code] for code in column.codes.tolist()]
     return [Row(number, *row) for number, row in enumerate(zip(*cells.values(), strict=True))]
 
 
-def _malformed(table: tables.Table, number: int, column: str, problem: str) -> Malformed:
+def _error(table: tables.Table, number: int, column: str, problem: str) -> AnswersError:
     (line,) = table.lines([number])
-    return Malformed(f"{table.path}, line {line}, column {column}: {problem}.")
+    return AnswersError(f"{table.path}, line {line}, column {column}: {problem}.")
 
 
 def _images(table: tables.Table, rows: list[Row], project: Project) -> dict[str, int]:
-    """Image id by task: by path first, then by hash, then by a file name that is unique."""
+    """Return the image id of each task: by path, else by hash, else by a unique file name."""
+    by_path_or_hash: dict[str, int] = {}
+    by_name: dict[str, set[int]] = defaultdict(set)
     images = project.images.values_list("pk", "source", "sha256", "source_sha256")
-    found: dict[str, int] = {}
-    names: dict[str, set[int]] = defaultdict(set)
     for pk, source, sha256, source_sha256 in images.iterator():
-        found |= {sha256: pk, source_sha256: pk, source: pk}
-        names[PurePosixPath(source).name].add(pk)
-    tasks: dict[str, int] = {}
+        by_path_or_hash |= {sha256: pk, source_sha256: pk, source: pk}
+        by_name[PurePosixPath(source).name].add(pk)
+    by_task: dict[str, int] = {}
     for row in rows:
-        same = names.get(row.task, set())
-        if row.task in found:
-            tasks[row.task] = found[row.task]
-        elif len(same) == 1:
-            tasks[row.task] = next(iter(same))
+        same_name = by_name.get(row.task, set())
+        if row.task in by_path_or_hash:
+            by_task[row.task] = by_path_or_hash[row.task]
+        elif len(same_name) == 1:
+            by_task[row.task] = next(iter(same_name))
         else:
-            why = f"fits {len(same)} pictures: give its path" if same else "is no picture"
-            problem = f"{tables.shown(row.task)!r} {why} of {project.slug}"
-            raise _malformed(table, row.number, "task", problem)
-    return tasks
+            count = len(same_name)
+            reason = f"fits {count} pictures: give its path" if count else "is no picture"
+            problem = f"{tables.shown(row.task)!r} {reason} of {project.slug}"
+            raise _error(table, row.number, "task", problem)
+    return by_task
 
 
 def _concepts(table: tables.Table, rows: list[Row], project: Project) -> dict[str, int]:
-    known: dict[str, int] = dict(project.concepts.values_list("name", "pk"))
+    """Return the concept id of each name in the file, however it is spelled."""
+    by_key = {name_key(name): pk for name, pk in project.concepts.values_list("name", "pk")}
+    by_name: dict[str, int] = {}
     for row in rows:
         column = "concept" if row.concept else "label"
         name = row.concept or row.label
-        if name not in known:
+        if name_key(name) not in by_key:
             problem = f"{tables.shown(name)!r} is no concept of {project.slug}"
-            raise _malformed(table, row.number, column, problem)
-        if row.concept and row.label.lower() not in WORDS:
+            raise _error(table, row.number, column, problem)
+        if row.concept and row.label.lower() not in YES_OR_NO:
             problem = f"{tables.shown(row.label)!r} is neither yes nor no"
-            raise _malformed(table, row.number, "label", problem)
-    return known
+            raise _error(table, row.number, "label", problem)
+        by_name[name] = by_key[name_key(name)]
+    return by_name
 
 
-def _said(
+def _votes(
     table: tables.Table, rows: list[Row], images: dict[str, int], concepts: dict[str, int]
-) -> dict[str, Said]:
-    """What each worker said."""
-    said: dict[str, Said] = defaultdict(dict)
-    names = {concepts[row.label] for row in rows if not row.concept}
+) -> dict[str, Votes]:
+    """Return the votes of each worker."""
+    votes: dict[str, Votes] = defaultdict(dict)
+    labels = {concepts[row.label] for row in rows if not row.concept}
     for row in rows:
-        theirs, image = said[row.worker], images[row.task]
+        by_worker, image = votes[row.worker], images[row.task]
         if row.concept:
-            key, value = (image, concepts[row.concept]), WORDS[row.label.lower()]
-            if theirs.setdefault(key, value) != value:
+            key, vote = (image, concepts[row.concept]), YES_OR_NO[row.label.lower()]
+            if by_worker.setdefault(key, vote) != vote:
                 problem = f"{row.worker} said the opposite before"
-                raise _malformed(table, row.number, "label", problem)
+                raise _error(table, row.number, "label", problem)
         else:
-            for concept in names:
-                theirs.setdefault((image, concept), False)
-            theirs[image, concepts[row.label]] = True
-    return said
+            for concept in labels:
+                by_worker.setdefault((image, concept), False)
+            by_worker[image, concepts[row.label]] = True
+    return votes
 
 
-def _record(said: dict[str, Said]) -> int:
-    asked = _ask({key for theirs in said.values() for key in theirs})
+def _record(votes: dict[str, Votes]) -> int:
+    """Record the answers of all workers; return how many are new."""
+    question_ids = _ask({key for by_worker in votes.values() for key in by_worker})
     new = 0
-    for worker, theirs in sorted(said.items()):
+    for worker, by_worker in sorted(votes.items()):
         annotator, _ = Annotator.objects.get_or_create(pseudonym=PREFIX + worker)
-        values = {asked[key]: value for key, value in theirs.items()}
+        values = {question_ids[key]: vote for key, vote in by_worker.items()}
         reasons = dict.fromkeys(values, Answer.Reason.IMPORTED)
         new += answers.record(annotator=annotator, values=values, reasons=reasons).recorded
     return new
 
 
 def _ask(keys: set[tuple[int, int]]) -> dict[tuple[int, int], int]:
-    """Question id by (image, concept), asked where nobody asked before."""
+    """Return the question id of each (image, concept); ask where nobody asked before."""
     images: dict[int, set[int]] = defaultdict(set)
-    for image, number in keys:
-        images[number].add(image)
-    asked = {}
+    for image, concept_id in keys:
+        images[concept_id].add(image)
+    question_ids = {}
     for concept in Concept.objects.filter(pk__in=images):
         wholes = list(Tile.objects.filter(image__in=images[concept.pk], grid=1))
         questions.ask_concepts(tiles=wholes, concepts=[concept])
         rows = Question.objects.filter(concept=concept, tile__in=wholes, kind="concept")
         for pk, image in rows.values_list("pk", "tile__image_id"):
-            asked[image, concept.pk] = pk
-    return asked
+            question_ids[image, concept.pk] = pk
+    return question_ids

@@ -6,9 +6,10 @@ from pathlib import Path, PurePosixPath
 
 from labeling.images.decoding import ImageRejected
 from labeling.imports import sidecars
-from labeling.imports.members import Unreadable
-from labeling.imports.texts import LINE_BREAK
+from labeling.imports.members import SourceError
+from labeling.imports.metadata import LINE_BREAK
 from labeling.models import Concept, Project
+from labeling.models.projects import name_key
 
 FOLDERS_MAX = 100
 FILE_MAX = 1_000
@@ -24,46 +25,51 @@ REPEATS = re.compile(r"^\d+_(?=\D)")  # "10_cat": how often kohya's trainer show
 
 
 def read(path: Path) -> dict[str, str]:
-    """Name → phrase, from a file with a concept a line: `bicycle`, or `bicycle: a bicycle`.
+    """Read a concepts file: a concept a line, `bicycle` or `bicycle: a bicycle`.
 
-    Empty lines and those that begin with # are passed over. Raises `Unreadable`.
+    Return phrases by name. Empty lines and those that begin with # are passed over. Raises
+    `SourceError`.
     """
     try:
         if path.stat().st_size > SIZE_MAX:
-            raise Unreadable(f"{path} is too large for a list of concepts.")
+            raise SourceError(f"{path} is too large for a list of concepts.")
         text = sidecars.decode(path.read_bytes())
     except OSError as error:
-        raise Unreadable(f"{path} cannot be read: {error.strerror}.") from error
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
     except ImageRejected as error:
-        raise Unreadable(f"{path} is no list of concepts: {error}.") from error
+        raise SourceError(f"{path} is no list of concepts: {error}.") from error
     phrases: dict[str, str] = {}
     for number, line in enumerate(LINE_BREAK.split(text), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
-            name, phrase = _line(line, f"{path}, line {number}")
+            name, phrase = _parse(line, f"{path}, line {number}")
             phrases[name] = phrase
     if not phrases:
-        raise Unreadable(f"{path} names no concept: write one a line.")
+        raise SourceError(f"{path} names no concept: write one a line.")
     if len(phrases) > FILE_MAX:
-        raise Unreadable(f"{path} names {len(phrases):,} concepts; {FILE_MAX:,} are the limit.")
+        raise SourceError(f"{path} names {len(phrases):,} concepts; {FILE_MAX:,} are the limit.")
     return phrases
 
 
-def _line(line: str, where: str) -> tuple[str, str]:
+def _parse(line: str, where: str) -> tuple[str, str]:
     name, _, phrase = (part.strip() for part in line.partition(":"))
     if not name or not line.strip().isprintable():
-        raise Unreadable(f"{where} names no concept: write `bicycle` or `bicycle: a bicycle`.")
+        raise SourceError(f"{where} names no concept: write `bicycle` or `bicycle: a bicycle`.")
     phrase = phrase or with_article(name)
     if len(name) > NAME_LENGTH or len(phrase) > PHRASE_LENGTH:
-        raise Unreadable(f"{where} is longer than {NAME_LENGTH} characters.")
+        raise SourceError(f"{where} is longer than {NAME_LENGTH} characters.")
     return name, phrase
 
 
 def with_article(name: str) -> str:
+    """Return the name with its English article: "an apple"."""
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
-def of_folder(folder: str, *, source: str = "") -> str | None:
-    """The concept that a folder's name is; None for `train`, `0001` or the archive's own name."""
+def name_of_folder(folder: str, *, source: str = "") -> str | None:
+    """Return the concept that a folder's path names.
+
+    None for a name that only sorts, like `train` or `0001`, and for `source`, the archive's own.
+    """
     name = PurePosixPath(folder).name
     plain = " ".join(REPEATS.sub("", name).replace("_", " ").split())
     if not plain or NO_CONCEPT.fullmatch(plain) or name == source or not plain.isprintable():
@@ -71,10 +77,12 @@ def of_folder(folder: str, *, source: str = "") -> str | None:
     return plain if len(plain) <= NAME_LENGTH else None
 
 
-def ensure(project: Project, shares: Mapping[str, float], phrases: Mapping[str, str]) -> None:
-    """Make the concepts that the project has not: phrases by name, shares of pictures by name."""
-    there = {name.casefold() for name in project.concepts.values_list("name", flat=True)}
-    new = {name.casefold(): name for name in [*phrases, *shares] if name.casefold() not in there}
+def create_missing(
+    project: Project, shares: Mapping[str, float], phrases: Mapping[str, str]
+) -> None:
+    """Create the named concepts that the project lacks; a prevalence is its share of the images."""
+    existing = {concept.key for concept in project.concepts.all()}
+    missing = {name_key(name): name for name in [*phrases, *shares]}
     Concept.objects.bulk_create(
         [
             Concept(
@@ -83,17 +91,14 @@ def ensure(project: Project, shares: Mapping[str, float], phrases: Mapping[str, 
                 phrase=phrases.get(name) or with_article(name),
                 prevalence=min(max(shares.get(name, 0.1), 0.01), 0.99),
             )
-            for name in new.values()
+            for key, name in missing.items()
+            if key not in existing
         ],
         ignore_conflicts=True,
     )
 
 
-def named(project: Project, names: Iterable[str]) -> dict[str, Concept]:
-    """Those of the project's concepts that are among the names, by their name in lower case."""
-    wanted = {name.casefold() for name in names}
-    return {
-        concept.name.casefold(): concept
-        for concept in project.concepts.all()
-        if concept.name.casefold() in wanted
-    }
+def by_key(project: Project, names: Iterable[str]) -> dict[str, Concept]:
+    """Return the project's concepts of these names, by their keys."""
+    keys = {name_key(name) for name in names}
+    return {concept.key: concept for concept in project.concepts.all() if concept.key in keys}

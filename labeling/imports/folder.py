@@ -7,48 +7,51 @@ from functools import partial
 from pathlib import Path
 
 from labeling.images.decoding import ImageRejected, read
-from labeling.imports.members import Member, Refusal, Unreadable, clutter, objection
+from labeling.imports.members import Member, Rejection, SourceError, is_ignored, path_problem
 
 
-def members(folder: Path) -> Iterator[Member | Refusal]:
-    """In the order of their names. Links are not followed. Raises `Unreadable`."""
+def members(folder: Path) -> Iterator[Member | Rejection]:
+    """Yield the members in the order of their names, without following links.
+
+    Raises `SourceError`.
+    """
     try:
         with os.scandir(folder):
             pass
     except OSError as error:
-        raise Unreadable(f"{folder} cannot be opened: {error.strerror}.") from error
+        raise SourceError(f"{folder} cannot be opened: {error.strerror}.") from error
     yield from _below(folder, folder)
 
 
-def _below(root: Path, folder: Path) -> Iterator[Member | Refusal]:
+def _below(root: Path, folder: Path) -> Iterator[Member | Rejection]:
     try:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
-        yield Refusal(_name(root, folder), f"cannot be opened: {error.strerror}")
+        yield Rejection(_name(root, folder), f"cannot be opened: {error.strerror}")
         return
     for entry in entries:
         path = Path(entry.path)
         name = _name(root, path)
-        if clutter(name):
+        if is_ignored(name):
             continue
         if entry.is_symlink():
-            yield Refusal(name, "a link")
+            yield Rejection(name, "a link")
         elif entry.is_dir():
             yield from _below(root, path)
         else:
             yield _file(name, path)
 
 
-def _file(name: str, path: Path) -> Member | Refusal:
+def _file(name: str, path: Path) -> Member | Rejection:
     try:
         status = path.stat()
     except OSError as error:
-        return Refusal(name, f"cannot be read: {error.strerror}")
+        return Rejection(name, f"cannot be read: {error.strerror}")
     if not stat.S_ISREG(status.st_mode):
-        return Refusal(name, "not a regular file")
-    if reason := objection(name, inside="folder"):
-        return Refusal(name, reason)
+        return Rejection(name, "not a regular file")
+    if reason := path_problem(name, inside="folder"):
+        return Rejection(name, reason)
     return Member(name, status.st_size, partial(_read, path))
 
 

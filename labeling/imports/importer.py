@@ -1,9 +1,9 @@
-"""Members → images, batch by batch; whatever is killed half-way goes on where it stopped."""
+"""Members → images, batch by batch; an import that was killed goes on where it stopped."""
 
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -16,13 +16,14 @@ from labeling.images import NewImage, StoredImage
 from labeling.images.decoding import ImageRejected, Picture
 from labeling.images.duplicates import DuplicateIndex
 from labeling.imports import concepts
-from labeling.imports.catalogue import Catalogue
-from labeling.imports.members import Member, Refusal, Unreadable, oversize
+from labeling.imports.members import Member, Rejection, SourceError, size_problem
+from labeling.imports.metadata import Metadata
 from labeling.imports.source import Members
-from labeling.imports.texts import Words
+from labeling.imports.source_index import SourceIndex
 from labeling.models import Concept, Project, Question
+from labeling.models.projects import name_key
 
-BATCH = 200  # pictures in one transaction …
+BATCH = 200  # images in one transaction …
 BATCH_BYTES = 64 * 2**20  # … and bytes of them at most, as they came
 THREADS = min(4, os.cpu_count() or 1)
 
@@ -31,90 +32,92 @@ Batch = list[tuple[Member, bytes]]
 
 @dataclass
 class Report:
-    """What became of the members; `refused` holds the paths for each reason."""
+    """What became of the members; `rejected` holds the paths for each reason."""
 
     imported: int = 0
-    there: int = 0
+    existing: int = 0
     near_duplicates: int = 0
-    refused: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    rejected: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def refuse(self, path: str, reason: str) -> None:
-        self.refused[reason].append(path)
+    def reject(self, path: str, reason: str) -> None:
+        """Note that a member was not imported, and why."""
+        self.rejected[reason].append(path)
 
     @property
-    def refusals(self) -> int:
-        return sum(len(paths) for paths in self.refused.values())
+    def rejections(self) -> int:
+        return sum(len(paths) for paths in self.rejected.values())
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of every picture: the concepts of the folders and of a concepts file."""
+    """What is asked of every image: the concepts of the folders and of a concepts file."""
 
-    folders: dict[str, Concept]  # folder's path → the concept that its name is
-    asked: dict[str, Concept]  # by name in lower case
+    by_folder: dict[str, Concept]  # folder's path → the concept that it names
+    by_key: dict[str, Concept]  # of all names
 
 
 def plan(
-    *, project: Project, catalogue: Catalogue, phrases: dict[str, str], source: str = ""
+    *, project: Project, index: SourceIndex, phrases: dict[str, str], source: str = ""
 ) -> Plan:
-    """Make the concepts that the source names. Raises `Unreadable`.
+    """Create the concepts that the source names. Raises `SourceError`.
 
     Without a concepts file each folder's name is a concept; with one only the names in it.
     """
-    spelling = {name.casefold(): name for name in phrases}
+    spelling = {name_key(name): name for name in phrases}
     names: dict[str, str] = {}
-    for folder in catalogue.folders:
-        name = concepts.of_folder(folder, source=source)
-        if name and (not phrases or name.casefold() in spelling):
-            names[folder] = spelling.setdefault(name.casefold(), name)
-    found = set(names.values())
-    if not phrases and len(found) > concepts.FOLDERS_MAX:
-        raise Unreadable(
-            f"Its folders name {len(found):,} concepts, too many to ask about all: "
+    for folder in index.folders:
+        name = concepts.name_of_folder(folder, source=source)
+        if name and (not phrases or name_key(name) in spelling):
+            names[folder] = spelling.setdefault(name_key(name), name)
+    count = len(set(names.values()))
+    if not phrases and count > concepts.FOLDERS_MAX:
+        raise SourceError(
+            f"Its folders name {count:,} concepts, too many to ask about all: "
             "choose some of them in a file and name it with --concepts."
         )
     shares: dict[str, float] = defaultdict(float)
     for folder, name in names.items():
-        shares[name] += catalogue.folders[folder] / catalogue.pictures
-    concepts.ensure(project, shares, phrases)
-    asked = concepts.named(project, [*shares, *phrases])
-    return Plan({folder: asked[name.casefold()] for folder, name in names.items()}, asked)
+        shares[name] += index.folders[folder] / index.images
+    concepts.create_missing(project, shares, phrases)
+    by_key = concepts.by_key(project, [*shares, *phrases])
+    return Plan({folder: by_key[name_key(name)] for folder, name in names.items()}, by_key)
 
 
 def run(
     *,
     project: Project,
     members: Members,
-    catalogue: Catalogue,
+    index: SourceIndex,
     plan: Plan,
     progress: Callable[[Iterable[Member], str, int], Iterable[Member]],
 ) -> Report:
-    """Take all pictures in. What the project has already is left as it is."""
+    """Import all images. What the project has already is left as it is."""
     report = Report()
-    for refusal in catalogue.refusals:
-        report.refuse(refusal.path, refusal.reason)
-    duplicate_index = DuplicateIndex(project)
-    pictures = (
+    for rejection in index.rejections:
+        report.reject(rejection.path, rejection.reason)
+    candidates = (
         member
         for member in members()
-        if not isinstance(member, Refusal) and member.path not in catalogue.texts
+        if not isinstance(member, Rejection) and member.path not in index.metadata_paths
     )
     with ThreadPoolExecutor(THREADS) as pool:
-        for batch in _batches(progress(pictures, "pictures", catalogue.pictures), report):
-            _take(project, batch, catalogue, plan, duplicate_index, report, pool)
+        batch_importer = _BatchImporter(project, index, plan, report, pool)
+        for batch in _batches(progress(candidates, "pictures", index.images), report):
+            batch_importer.import_batch(batch)
     return report
 
 
 def _batches(members: Iterable[Member], report: Report) -> Iterator[Batch]:
+    """Read the members; yield them in batches that are limited in number and in bytes."""
     batch: Batch = []
     size = 0
     for member in members:
         try:
-            if reason := oversize(member.size, settings.IMAGE_MAX_BYTES):
+            if reason := size_problem(member.size, settings.IMAGE_MAX_BYTES):
                 raise ImageRejected(reason)
             data = member.read(settings.IMAGE_MAX_BYTES)
         except ImageRejected as error:
-            report.refuse(member.path, str(error))
+            report.reject(member.path, str(error))
             continue
         batch.append((member, data))
         size += len(data)
@@ -125,92 +128,108 @@ def _batches(members: Iterable[Member], report: Report) -> Iterator[Batch]:
         yield batch
 
 
-def _take(
-    project: Project,
-    batch: Batch,
-    catalogue: Catalogue,
-    plan: Plan,
-    duplicate_index: DuplicateIndex,
-    report: Report,
-    pool: ThreadPoolExecutor,
-) -> None:
-    """One batch: what is there is known by its hash, before anything is decoded."""
-    hashes = [hashlib.sha256(data).hexdigest() for _, data in batch]
-    known = images.there(project=project, source_sha256s=hashes)
-    new = [item for item, sha256 in zip(batch, hashes, strict=True) if sha256 not in known]
-    prepared = list(pool.map(_preparing(images.preparer()), new))
-    said = {member.path: catalogue.words(member.path) for member, _ in batch}
-    new_images: list[NewImage] = []
-    for (member, _), picture in zip(new, prepared, strict=True):
-        if isinstance(picture, ImageRejected):
-            report.refuse(member.path, str(picture))
-            continue
-        words = said[member.path]
-        new_images.append(
-            NewImage(
-                picture=picture,
-                source=member.path,
-                license=words.license,
-                keywords=words.keywords,
+class _BatchImporter:
+    """Import batches of one source, each with its questions in one transaction."""
+
+    def __init__(
+        self,
+        project: Project,
+        index: SourceIndex,
+        plan: Plan,
+        report: Report,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self.project = project
+        self.index = index
+        self.plan = plan
+        self.report = report
+        self.pool = pool
+        self.prepare = images.preparer()
+        self.duplicate_index = DuplicateIndex(project)
+
+    def import_batch(self, batch: Batch) -> None:
+        """Import a batch. What exists is known by its hash, before anything is decoded."""
+        hashes = [hashlib.sha256(data).hexdigest() for _, data in batch]
+        existing = images.find_stored(project=self.project, source_sha256s=hashes)
+        metadata = {member.path: self.index.metadata(member.path) for member, _ in batch}
+        new = [item for item, sha256 in zip(batch, hashes, strict=True) if sha256 not in existing]
+        new_images = list(self._new_images(new, metadata))
+        with transaction.atomic():
+            added = images.add_many(
+                project=self.project,
+                new_images=new_images,
+                duplicate_index=self.duplicate_index,
             )
-        )
-    with transaction.atomic():
-        taken = images.add_many(
-            project=project, new_images=new_images, duplicate_index=duplicate_index
-        )
-        came = [(new_image.source, one) for new_image, one in zip(new_images, taken, strict=True)]
-        came += [
-            (member.path, known[sha256])
-            for (member, _), sha256 in zip(batch, hashes, strict=True)
-            if sha256 in known
-        ]
-        _ask(project, came, said, plan)
-    _count(report, came, said)
+            stored = [
+                (new_image.source, image)
+                for new_image, image in zip(new_images, added, strict=True)
+            ]
+            stored += [
+                (member.path, existing[sha256])
+                for (member, _), sha256 in zip(batch, hashes, strict=True)
+                if sha256 in existing
+            ]
+            _ask(self.project, stored, metadata, self.plan)
+        _count(self.report, stored, metadata)
 
+    def _new_images(self, batch: Batch, metadata: Mapping[str, Metadata]) -> Iterator[NewImage]:
+        """Decode a batch in threads; yield what can be stored and report the rest."""
+        for (member, _), picture in zip(batch, self.pool.map(self._prepare, batch), strict=True):
+            if isinstance(picture, ImageRejected):
+                self.report.reject(member.path, str(picture))
+            else:
+                yield NewImage(
+                    picture=picture,
+                    source=member.path,
+                    license=metadata[member.path].license,
+                    keywords=metadata[member.path].keywords,
+                )
 
-def _preparing(
-    prepare: Callable[[bytes], Picture],
-) -> Callable[[tuple[Member, bytes]], Picture | ImageRejected]:
-    def one(item: tuple[Member, bytes]) -> Picture | ImageRejected:
+    def _prepare(self, item: tuple[Member, bytes]) -> Picture | ImageRejected:
         try:
-            return prepare(item[1])
+            return self.prepare(item[1])
         except ImageRejected as error:
             return error
 
-    return one
-
 
 def _ask(
-    project: Project, came: Sequence[tuple[str, StoredImage]], said: dict[str, Words], plan: Plan
+    project: Project,
+    stored: Sequence[tuple[str, StoredImage]],
+    metadata: Mapping[str, Metadata],
+    plan: Plan,
 ) -> None:
-    """Captions as they are; concepts, each believed as far as the import speaks of it."""
-    believed = project.import_confidence
-    folders = {concept.pk for concept in plan.folders.values()}
+    """Ask about captions and concepts, with what the source says of them as priors."""
+    confidence = project.import_confidence
+    of_folders = {concept.pk for concept in plan.by_folder.values()}
     priors: dict[tuple[int, int], float] = {}
-    for path, one in came:
-        own = plan.folders.get(PurePosixPath(path).parent.as_posix())
-        if own:  # the picture lies in this folder, and so in none of the others
-            priors.update({(one.tile.pk, concept): 1 - believed for concept in folders})
-            priors[one.tile.pk, own.pk] = believed
-        for keyword in said[path].keywords:
-            if concept := plan.asked.get(keyword.casefold()):
-                priors[one.tile.pk, concept.pk] = believed
+    for path, image in stored:
+        of_own_folder = plan.by_folder.get(PurePosixPath(path).parent.as_posix())
+        if of_own_folder:  # the image lies in this folder, and so in none of the others
+            priors.update({(image.tile.pk, concept): 1 - confidence for concept in of_folders})
+            priors[image.tile.pk, of_own_folder.pk] = confidence
+        for keyword in metadata[path].keywords:
+            if concept := plan.by_key.get(name_key(keyword)):
+                priors[image.tile.pk, concept.pk] = confidence
     questions.ask_concepts(
-        tiles={one.tile.pk: one.tile for _, one in came}.values(),
-        concepts=plan.asked.values(),
+        tiles={image.tile.pk: image.tile for _, image in stored}.values(),
+        concepts=plan.by_key.values(),
         priors=priors,
     )
     questions.ask_captions(
-        captions=[(one.tile, caption) for path, one in came for caption in said[path].captions],
+        captions=[
+            (image.tile, caption) for path, image in stored for caption in metadata[path].captions
+        ],
         source=Question.Source.IMPORT,
-        prior=believed,
+        prior=confidence,
     )
 
 
-def _count(report: Report, came: Sequence[tuple[str, StoredImage]], said: dict[str, Words]) -> None:
-    for path, one in came:
-        report.imported += one.new
-        report.there += not one.new
-        report.near_duplicates += one.new and one.image.near_duplicate_of_id is not None
-        for problem in said[path].problems:
-            report.refuse(path, problem)
+def _count(
+    report: Report, stored: Sequence[tuple[str, StoredImage]], metadata: Mapping[str, Metadata]
+) -> None:
+    for path, image in stored:
+        report.imported += image.new
+        report.existing += not image.new
+        report.near_duplicates += image.new and image.image.near_duplicate_of_id is not None
+        for problem in metadata[path].problems:
+            report.reject(path, problem)

@@ -1,4 +1,4 @@
-"""What a source of pictures is made of: members that can be read, and refusals with a reason."""
+"""The members of a source: files that can be read, and rejections with a reason."""
 
 import re
 from collections.abc import Callable
@@ -10,17 +10,17 @@ from labeling.images.decoding import too_large
 ARCHIVES = {
     ".zip", ".tar", ".tgz", ".tbz", ".txz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".cbz",
 }  # fmt: skip
-CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}
+OF_FILE_MANAGERS = {"thumbs.db", "desktop.ini", "__macosx"}
 DRIVE = re.compile(r"[A-Za-z]:")
 
 
-class Unreadable(ValueError):
-    """The source as a whole cannot be read; the message says what to do."""
+class SourceError(ValueError):
+    """The source as a whole cannot be imported; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A file of the source. `read(limit)` gives its bytes or raises `pictures.ImageRejected`."""
+    """A file of the source. `read(limit)` returns its bytes or raises `ImageRejected`."""
 
     path: str
     size: int
@@ -28,22 +28,24 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Rejection:
+    """A member that is not imported, and why."""
+
     path: str
     reason: str
 
 
-def clutter(path: str) -> bool:
-    """Hidden files and what file managers leave behind: passed over without a word."""
+def is_ignored(path: str) -> bool:
+    """Whether it is hidden, or left by a file manager: such files are passed over in silence."""
     parts = path.replace("\\", "/").split("/")
     return any(
-        part.lower() in CLUTTER or (part.startswith(".") and part not in {".", ".."})
+        part.lower() in OF_FILE_MANAGERS or (part.startswith(".") and part not in {".", ".."})
         for part in parts
     )
 
 
-def objection(path: str, *, inside: str = "archive") -> str | None:
-    """Why a member may not be taken in for its path, if so."""
+def path_problem(path: str, *, inside: str = "archive") -> str | None:
+    """Return why a member must not be imported because of its path, or None."""
     plain = path.replace("\\", "/")
     if plain.startswith("/") or DRIVE.match(plain) or ".." in plain.split("/"):
         return f"its path leaves the {inside}"
@@ -52,6 +54,6 @@ def objection(path: str, *, inside: str = "archive") -> str | None:
     return None
 
 
-def oversize(size: int, limit: int) -> str | None:
-    """Why a file of this size may not be read, if so."""
+def size_problem(size: int, limit: int) -> str | None:
+    """Return why a file of this size, in bytes, must not be read, or None."""
     return too_large(limit) if size > limit else None

@@ -1,4 +1,4 @@
-"""A text beside its picture, of the same name: `bicycle.jpg`, `bicycle.txt`.
+"""A text beside its image, of the same name: `bicycle.jpg`, `bicycle.txt`.
 
 A `.txt` or `.caption` holds a caption a line, or on a single line keywords with commas between
 them. A WebDataset has besides them a `.json` with the same fields as a row of Hugging Face's
@@ -8,7 +8,7 @@ metadata, and a `.cls` with a class.
 import json
 
 from labeling.images.decoding import ImageRejected
-from labeling.imports.texts import LINE_BREAK, Words, of_row
+from labeling.imports.metadata import LINE_BREAK, Metadata, from_row
 
 TEXTS = {".txt", ".caption"}
 SUFFIXES = {*TEXTS, ".json", ".cls"}
@@ -16,20 +16,20 @@ SIZE_MAX = 64 * 1024  # bytes
 ARTICLES = {"a", "an", "the"}
 
 
-def read(data: bytes, suffix: str) -> Words:
-    """What a sidecar says. Raises `ImageRejected`."""
+def read(data: bytes, suffix: str) -> Metadata:
+    """Return what a sidecar says. Raises `ImageRejected`."""
     if suffix in TEXTS:
-        return of_text(decode(data))
+        return from_text(decode(data))
     if suffix == ".cls":
-        return of_class(decode(data))
+        return from_class(decode(data))
     row = parse(data)
     if not isinstance(row, dict):
         raise ImageRejected("no JSON object")
-    return of_row(row)
+    return from_row(row)
 
 
 def decode(data: bytes) -> str:
-    """UTF-8, with or without its mark. Raises `ImageRejected`."""
+    """Decode UTF-8, with or without a byte order mark. Raises `ImageRejected`."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -40,7 +40,7 @@ def decode(data: bytes) -> str:
 
 
 def parse(data: bytes) -> object:
-    """JSON. Raises `ImageRejected`."""
+    """Parse JSON. Raises `ImageRejected`."""
     try:
         return json.loads(decode(data))
     except (ValueError, RecursionError) as error:
@@ -49,34 +49,34 @@ def parse(data: bytes) -> object:
         raise ImageRejected("not JSON") from error
 
 
-def of_text(text: str) -> Words:
-    """Keywords if it is one line of short parts with commas between them, else captions."""
-    words = Words()
+def from_text(text: str) -> Metadata:
+    """Read keywords from one line of short parts with commas between them, else captions."""
+    metadata = Metadata()
     lines = [line.strip() for line in LINE_BREAK.split(text) if line.strip()]
     parts = [part.strip() for part in lines[0].split(",")] if len(lines) == 1 else []
-    if parts and _keywords(parts):
+    if parts and _are_keywords(parts):
         for part in parts:
-            words.keyword(part)
+            metadata.add_keyword(part)
     else:
         for line in lines:
-            words.caption(line)
-    return words
+            metadata.add_caption(line)
+    return metadata
 
 
-def of_class(text: str) -> Words:
-    """The name of a class; a mere number says nothing without its list."""
-    words = Words()
+def from_class(text: str) -> Metadata:
+    """Read the name of a class; a mere number says nothing without its list."""
+    metadata = Metadata()
     if not text.strip().isdigit():
-        words.keyword(text)
-    return words
+        metadata.add_keyword(text)
+    return metadata
 
 
-def _keywords(parts: list[str]) -> bool:
-    """ "red, bicycle, old wall" is a list; "a bicycle, seen from behind" is a sentence."""
+def _are_keywords(parts: list[str]) -> bool:
+    """Tell keywords, "red, bicycle, old wall", from a sentence, "a bicycle, seen from behind"."""
     counts = [len(part.split()) for part in parts]
-    begins_as_sentence = parts[0].lower().split()[:1] and parts[0].lower().split()[0] in ARTICLES
+    first_word = parts[0].lower().split()[:1]
     return (
-        not begins_as_sentence
+        not (first_word and first_word[0] in ARTICLES)
         and not parts[-1].endswith(".")
         and max(counts) <= (3 if len(parts) > 2 else 2 if len(parts) == 2 else 1)
     )

@@ -1,4 +1,4 @@
-"""Where pictures come from: a folder, a zip or a tar, told apart by what they are."""
+"""Open a source of images: a folder, a zip or a tar, told apart by what they are."""
 
 import tarfile
 import zipfile
@@ -7,22 +7,22 @@ from functools import partial
 from pathlib import Path
 
 from labeling.imports import folder, tars, zips
-from labeling.imports.members import Member, Refusal, Unreadable
+from labeling.imports.members import Member, Rejection, SourceError
 
-Members = Callable[[], Iterator[Member | Refusal]]
+Members = Callable[[], Iterator[Member | Rejection]]
 
 
 def find(path: Path) -> Members:
-    """A function that goes through the members, as often as it is called. Raises `Unreadable`."""
+    """Return a function that goes through the members anew at each call. Raises `SourceError`."""
     try:
         if path.is_dir():
             return partial(folder.members, path)
         if not path.exists():
-            raise Unreadable(f"There is no {path}: name a folder, a zip or a tar with pictures.")
+            raise SourceError(f"There is no {path}: name a folder, a zip or a tar with pictures.")
         if path.is_file() and zipfile.is_zipfile(path):
             return partial(zips.members, path)
         if path.is_file() and tarfile.is_tarfile(path):
             return partial(tars.members, path)
     except OSError as error:
-        raise Unreadable(f"{path} cannot be opened: {error.strerror}.") from error
-    raise Unreadable(f"{path} is neither a folder nor a zip nor a tar.")
+        raise SourceError(f"{path} cannot be opened: {error.strerror}.") from error
+    raise SourceError(f"{path} is neither a folder nor a zip nor a tar.")

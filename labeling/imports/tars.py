@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from labeling.images.decoding import ImageRejected, read
-from labeling.imports.members import Member, Refusal, Unreadable, clutter, objection
+from labeling.imports.members import Member, Rejection, SourceError, is_ignored, path_problem
 
 DAMAGED = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
 # A compressed tar can only be stepped through: beyond a member of this size the rest is not worth
@@ -16,34 +16,36 @@ DAMAGED = (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, Valu
 STEP_MAX = 8 * 2**30
 
 
-def members(path: Path) -> Iterator[Member | Refusal]:
-    """In the archive's order; each is read before the next is asked for. Raises `Unreadable`."""
+def members(path: Path) -> Iterator[Member | Rejection]:
+    """Yield the members in the archive's order; read each before the next. Raises `SourceError`."""
     try:
         archive = tarfile.open(path, "r:*")  # noqa: SIM115 (closed below)
     except DAMAGED as error:
-        raise Unreadable(f"{path} is cut off or damaged: pack it again.") from error
+        raise SourceError(f"{path} is cut off or damaged: pack it again.") from error
     with archive:
         try:
             while info := archive.next():
                 archive.members = []  # type: ignore[attr-defined]  # or a million members would be kept in memory
                 yield from _member(archive, info)
                 if info.size > STEP_MAX:
-                    yield Refusal(info.name, "so large that what follows it was not read")
+                    yield Rejection(info.name, "so large that what follows it was not read")
                     return
         except DAMAGED:
-            yield Refusal(path.name, "the archive is cut off or damaged: what follows was not read")
+            yield Rejection(
+                path.name, "the archive is cut off or damaged: what follows was not read"
+            )
 
 
-def _member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[Member | Refusal]:
-    if info.isdir() or clutter(info.name.removeprefix("./")):
+def _member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[Member | Rejection]:
+    if info.isdir() or is_ignored(info.name.removeprefix("./")):
         return
     name = info.name.removeprefix("./")
     if info.issym() or info.islnk():
-        yield Refusal(name, "a link")
+        yield Rejection(name, "a link")
     elif not info.isreg():
-        yield Refusal(name, "not a regular file")
-    elif reason := objection(name):
-        yield Refusal(name, reason)
+        yield Rejection(name, "not a regular file")
+    elif reason := path_problem(name):
+        yield Rejection(name, reason)
     else:
         yield Member(name, info.size, partial(_read, archive, info))
 

@@ -8,29 +8,29 @@ from functools import partial
 from pathlib import Path
 
 from labeling.images.decoding import ImageRejected, read
-from labeling.imports.members import Member, Refusal, Unreadable, clutter, objection
+from labeling.imports.members import Member, Rejection, SourceError, is_ignored, path_problem
 
 ENCRYPTED = 0x1  # of a member's flag bits
 
 
-def members(path: Path) -> Iterator[Member | Refusal]:
-    """In the archive's order. Raises `Unreadable`."""
+def members(path: Path) -> Iterator[Member | Rejection]:
+    """Yield the members in the archive's order. Raises `SourceError`."""
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise Unreadable(f"{path} is cut off or damaged: pack it again.") from error
+        raise SourceError(f"{path} is cut off or damaged: pack it again.") from error
     with archive:
         for info in archive.infolist():
-            if info.is_dir() or clutter(info.filename):
+            if info.is_dir() or is_ignored(info.filename):
                 continue
-            reason = _objection(info)
+            reason = _problem(info)
             if reason:
-                yield Refusal(info.filename, reason)
+                yield Rejection(info.filename, reason)
             else:
                 yield Member(info.filename, info.file_size, partial(_read, archive, info))
 
 
-def _objection(info: zipfile.ZipInfo) -> str | None:
+def _problem(info: zipfile.ZipInfo) -> str | None:
     mode = info.external_attr >> 16
     if stat.S_ISLNK(mode):
         return "a link"
@@ -38,7 +38,7 @@ def _objection(info: zipfile.ZipInfo) -> str | None:
         return "not a regular file"
     if info.flag_bits & ENCRYPTED:
         return "encrypted"
-    return objection(info.filename)
+    return path_problem(info.filename)
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:

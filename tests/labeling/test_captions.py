@@ -47,5 +47,5 @@ def test_it_tidies_what_is_fit(text, clean):
     ],
 )
 def test_it_refuses_what_is_not(text):
-    with pytest.raises(captions.Unfit, match=r"^[A-Z].*\.$"):
+    with pytest.raises(captions.CaptionRejected, match=r"^[A-Z].*\.$"):
         captions.clean(text)

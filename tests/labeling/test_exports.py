@@ -73,7 +73,7 @@ def test_datasets_loads_the_imagefolder(snapshot, tmp_path, monkeypatch):
 
 def test_kohya_gets_a_text_beside_each_picture(snapshot, tmp_path):
     counts = exports.export(folder=snapshot, format="kohya", out=tmp_path / "out")
-    assert counts == exports.Counts(pictures=4, captions=3)
+    assert counts == exports.Counts(images=4, captioned=3)
     texts = {p.stem: p.read_text(encoding="utf-8") for p in (tmp_path / "out").glob("*/*.txt")}
     assert texts["a"] == "an apple red, red, fruit", "a comma would split the caption"
     assert texts["b"] == ""

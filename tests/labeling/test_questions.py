@@ -1,9 +1,10 @@
 """What may be asked."""
 
 import pytest
+from django.core.exceptions import ValidationError
 
-from labeling import questions
-from labeling.models import Concept, Question, Tile
+from labeling import answers, questions
+from labeling.models import Annotator, Concept, Question, Tile
 
 pytestmark = pytest.mark.django_db
 Source = Question.Source
@@ -34,6 +35,29 @@ def test_a_caption_is_asked_once_a_tile(shapes):
     assert questions.ask_captions(captions=captions, source=Source.IMPORT, prior=0.9) == 0
     question = Question.objects.get(text="a spot")
     assert question.probability == 0.9 and question.project == shapes
+
+
+@pytest.mark.parametrize(("certain", "vote"), [(1.0, False), (0.0, True)])
+def test_a_crowd_can_move_an_import_that_was_believed_with_certainty(shapes, certain, vote):
+    tile = Tile.objects.first()
+    caption, concept = "a certain spot", Concept.objects.create(project=shapes, name="spot")
+    questions.ask_captions(captions=[(tile, caption)], source=Source.IMPORT, prior=certain)
+    questions.ask_concepts(
+        tiles=[tile], concepts=[concept], priors={(tile.pk, concept.pk): certain}
+    )
+    for asked in (Question.objects.get(text=caption), Question.objects.get(concept=concept)):
+        for number in range(9):
+            worker, _ = Annotator.objects.get_or_create(pseudonym=f"worker {number}")
+            answers.record(annotator=worker, values={asked.pk: vote}, reasons={asked.pk: "wanted"})
+        asked.refresh_from_db()
+        assert asked.label == vote
+
+
+@pytest.mark.parametrize("certain", [0.0, 1.0])
+def test_a_project_cannot_believe_its_imports_with_certainty(shapes, certain):
+    shapes.import_confidence = certain
+    with pytest.raises(ValidationError, match="import_confidence"):
+        shapes.full_clean()
 
 
 def test_nothing_to_ask_is_fine(shapes):

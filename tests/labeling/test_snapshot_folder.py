@@ -62,7 +62,7 @@ def test_ends_of_lines_within_a_text_end_no_row(garden, tmp_path, separator):
     counts = exports.export(
         folder=Path(snapshot.folder), format="imagefolder", out=tmp_path / "out"
     )
-    assert counts.pictures == 1
+    assert counts.images == 1
 
 
 @pytest.mark.parametrize("described", ["train", "test", "neither", "both"])

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{out} cannot be written: {error.strerror}.") from error
         self.stdout.write(
-            f"{counts.pictures} pictures, {counts.captions} with a caption, checked: {out}"
+            f"{counts.images} pictures, {counts.captioned} with a caption, checked: {out}"
         )
 
 

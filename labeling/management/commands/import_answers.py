@@ -26,7 +26,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no project {project!r}.")
         try:
             imported = answers.load(path=file, project=row)
-        except answers.Malformed as error:
+        except answers.AnswersError as error:
             raise CommandError(str(error)) from None
         changed = recompute.run(project=row)
         self.stdout.write(

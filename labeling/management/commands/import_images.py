@@ -8,13 +8,13 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 
-from labeling.imports import catalogue, concepts, importer, source
+from labeling.imports import concepts, importer, source, source_index
 from labeling.imports.importer import Report
-from labeling.imports.members import Unreadable
+from labeling.imports.members import SourceError
 from labeling.management.progress import bar
 from labeling.models import Project
 
-NAMED = 20  # refused files are named up to here, for each reason
+NAMED = 20  # files rejected for one reason are named up to here
 
 
 class Command(BaseCommand):
@@ -37,42 +37,40 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         try:
             report = self._import(options["source"], options["project"], options["concepts"])
-        except Unreadable as error:
+        except SourceError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"The pictures cannot be stored: {error}.") from error
         except KeyboardInterrupt:
             raise CommandError("Stopped. Import the same source again to go on.") from None
-        for line in told(report):
+        for line in summary(report):
             self.stdout.write(line)
 
     def _import(self, path: Path, slug: str, file: Path | None) -> Report:
         slug = _checked(slug)
         members = source.find(path)
         phrases = concepts.read(file) if file else {}
-        found = catalogue.gather(members)
-        if not found.pictures:
-            reasons = "; ".join(sorted({refusal.reason for refusal in found.refusals}))
-            raise Unreadable(f"{path} holds no pictures{f' ({reasons})' if reasons else ''}.")
-        project, made = Project.objects.get_or_create(slug=slug, defaults={"name": slug})
-        if made:
+        index = source_index.build(members)
+        if not index.images:
+            reasons = "; ".join(sorted({rejection.reason for rejection in index.rejections}))
+            raise SourceError(f"{path} holds no pictures{f' ({reasons})' if reasons else ''}.")
+        project, created = Project.objects.get_or_create(slug=slug, defaults={"name": slug})
+        if created:
             self.stdout.write(f"Made the project {slug}.")
         plan = importer.plan(
-            project=project, catalogue=found, phrases=phrases, source=path.name.partition(".")[0]
+            project=project, index=index, phrases=phrases, source=path.name.partition(".")[0]
         )
-        return importer.run(
-            project=project, members=members, catalogue=found, plan=plan, progress=bar
-        )
+        return importer.run(project=project, members=members, index=index, plan=plan, progress=bar)
 
 
-def told(report: Report) -> Iterator[str]:
-    """The closing count, and each reason with the names of what was refused."""
+def summary(report: Report) -> Iterator[str]:
+    """Yield the closing count, and each reason with the names of what was rejected for it."""
     counts = (
-        f"imported {report.imported:,}, already there {report.there:,}, "
-        f"near-duplicates {report.near_duplicates:,}, refused {report.refusals:,}"
+        f"imported {report.imported:,}, already there {report.existing:,}, "
+        f"near-duplicates {report.near_duplicates:,}, refused {report.rejections:,}"
     )
-    yield f"{counts}{':' if report.refused else '.'}"
-    for reason, paths in sorted(report.refused.items(), key=lambda item: -len(item[1])):
+    yield f"{counts}{':' if report.rejected else '.'}"
+    for reason, paths in sorted(report.rejected.items(), key=lambda item: -len(item[1])):
         names = ", ".join(_printable(path) for path in paths[:NAMED])
         more = f" and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
         yield f"  {reason}: {names}{more}"
@@ -84,11 +82,11 @@ def _checked(slug: str) -> str:
     except ValidationError:
         slug = ""
     if not 1 <= len(slug) <= 60:
-        raise Unreadable("--project is a short name of letters, digits, - and _.")
+        raise SourceError("--project is a short name of letters, digits, - and _.")
     return slug
 
 
 def _printable(path: str) -> str:
-    """A name from an archive may hold anything, and goes to a terminal."""
+    """Return a name that is fit for a terminal: one from an archive may hold anything."""
     plain = path.encode("utf-8", "replace").decode()
     return "".join(letter if letter.isprintable() else "�" for letter in plain)

@@ -153,6 +153,13 @@ def test_it_says_that_a_file_or_a_project_is_not_there(shapes, tmp_path, write):
         call_command("import_answers", write("task,worker,label\n"), project="nowhere")
 
 
+def test_a_concept_is_known_however_it_is_spelled(shapes, write):
+    call_command(
+        "import_answers", write(f"task,worker,label\n{RED},ann, CIRCLE \n"), project="shapes"
+    )
+    assert Answer.objects.get(question__concept__name="circle").value is True
+
+
 def test_a_name_that_fits_two_pictures_is_refused(shapes, write):
     for folder, source in (("one", "red circle 00.png"), ("two", "blue circle 04.png")):
         Image.objects.filter(source=source).update(source=f"{folder}/a.png")

@@ -278,6 +278,30 @@ def test_hugging_faces_metadata_is_recognised(box):
     assert "named in metadata.jsonl, but not there: train/gone.png" in told
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\x1e", "\f"])
+def test_ends_of_lines_within_a_text_end_no_row_and_no_caption(box, separator):
+    caption = f"a red wall{separator}and a door"
+    row = {"file_name": "a.png", "text": caption, "license": f"free{separator}of charge"}
+    write(box, "a.png", png(1))
+    write(box, "metadata.jsonl", json.dumps(row, ensure_ascii=False))
+    fill(box, **{"b.png": png(2), "b.txt": f"a blue wall{separator}and a window\na second line"})
+    assert "refused 0." in take(box)
+    assert captions() == {
+        ("a.png", "a red wall and a door"),
+        ("b.png", "a blue wall and a window"),
+        ("b.png", "a second line"),
+    }
+
+
+def test_names_that_differ_in_spelling_alone_are_one_concept(box, tmp_path):
+    file = tmp_path / "concepts.txt"
+    file.write_text("Stra\u00dfe\n")
+    fill(box, **{"STRASSE/a.png": png(1), "other/b.png": png(2), "other/b.txt": "stra\u00dfe"})
+    take(box, concepts=file)
+    assert Concept.objects.get().name == "Stra\u00dfe"
+    assert prior("Stra\u00dfe", "STRASSE/a.png") == prior("Stra\u00dfe", "other/b.png") == 0.9
+
+
 def test_cocos_captions_are_recognised(box):
     document = {
         "licenses": [{"id": 4, "name": "CC BY"}],

@@ -1,4 +1,4 @@
-"""What an import says of a picture: captions, keywords, licence; each within its limits."""
+"""What a source says of an image: captions, keywords and license, each within its limits."""
 
 import re
 from collections.abc import Iterable
@@ -7,31 +7,34 @@ from typing import Any
 
 CAPTION_LENGTH = 500
 KEYWORD_LENGTH = 80
-LINE_BREAK = re.compile(r"\r\n|\n|\r")  # Unicode has others, which texts may hold
+LINE_BREAK = re.compile(r"\r\n|\n|\r")  # Unicode has others, which a text may hold
 
 
 @dataclass
-class Words:
-    """What is said of one picture; `problems` are the reasons for what was left out."""
+class Metadata:
+    """What is said of one image; `problems` are the reasons for what was left out."""
 
     captions: list[str] = field(default_factory=list)
     keywords: list[str] = field(default_factory=list)
     license: str = ""
     problems: list[str] = field(default_factory=list)
 
-    def caption(self, text: Any) -> None:
+    def add_caption(self, text: Any) -> None:
+        """Add a caption, unless it is there already, or note why it cannot be taken."""
         self._add(self.captions, text, "caption", CAPTION_LENGTH)
 
-    def keyword(self, text: Any) -> None:
+    def add_keyword(self, text: Any) -> None:
+        """Add a keyword, unless it is there already, or note why it cannot be taken."""
         self._add(self.keywords, text, "keyword", KEYWORD_LENGTH)
 
-    def merge(self, other: "Words") -> None:
+    def merge(self, other: "Metadata") -> None:
+        """Add what another part of the source says of the same image."""
         self.captions += [text for text in other.captions if text not in self.captions]
         self.keywords += [text for text in other.keywords if text not in self.keywords]
         self.license = self.license or other.license
         self.problems += other.problems
 
-    def _add(self, there: list[str], text: Any, kind: str, longest: int) -> None:
+    def _add(self, texts: list[str], text: Any, kind: str, longest: int) -> None:
         if not isinstance(text, str):
             self.problems.append(f"its {kind} is not a text")
             return
@@ -40,30 +43,30 @@ class Words:
             self.problems.append(f"its {kind} holds characters that cannot be shown")
         elif len(plain) > longest:
             self.problems.append(f"its {kind} is longer than {longest} characters")
-        elif plain and plain not in there:
-            there.append(plain)
+        elif plain and plain not in texts:
+            texts.append(plain)
 
 
-def of_row(row: dict[str, Any]) -> Words:
-    """From a row as Hugging Face, img2dataset and others write it.
+def from_row(row: dict[str, Any]) -> Metadata:
+    """Return the metadata of a row as Hugging Face, img2dataset and others write it.
 
     text, caption, captions: texts, or {"text": …}; tags, keywords: texts, or one with commas.
     """
-    words = Words()
+    metadata = Metadata()
     for key in ("text", "caption", "captions"):
-        for caption in _each(row.get(key)):
-            words.caption(caption.get("text") if isinstance(caption, dict) else caption)
+        for caption in _values(row.get(key)):
+            metadata.add_caption(caption.get("text") if isinstance(caption, dict) else caption)
     for key in ("tags", "keywords"):
-        for keyword in _each(row.get(key)):
+        for keyword in _values(row.get(key)):
             parts = keyword.split(",") if isinstance(keyword, str) else [keyword]
             for part in parts:
-                words.keyword(part)
+                metadata.add_keyword(part)
     if isinstance(row.get("license"), str):
-        words.license = row["license"]
-    return words
+        metadata.license = row["license"]
+    return metadata
 
 
-def _each(value: Any) -> Iterable[Any]:
+def _values(value: Any) -> Iterable[Any]:
     if value is None:
         return ()
     return value if isinstance(value, list) else (value,)
