@@ -47,6 +47,7 @@ from tests.benchmarks.headline_tables import (
     print_labels,
     print_samples,
 )
+from training.engine.data.conditioning import CHANCE, SUREST, normalized_above
 from training.engine.data.pictures import Pixels, png, tiled
 from training.engine.encoders.conditions import Condition
 from training.engine.encoders.specs import default_spec, load_text_encoder
@@ -64,7 +65,7 @@ SAMPLES = 200  # a class
 FEW = 4000  # photographs, beside samples
 SHOWN = 8  # of them in pictures
 EULER = 20
-ARMS = ("majority", "weighted", "dropped", "belief", "probe majority", "probe")
+ARMS = ("majority", "weighted", "dropped", "confidence", "probe majority", "probe")
 CROWDS = {
     "1": Crowd(1, None),
     "3": Crowd(3, None),
@@ -81,9 +82,9 @@ class Told:
     """What the network is told of each picture, and how much each counts."""
 
     text: Tensor  # (n, E)
-    belief: Tensor  # (n,)
+    confidence: Tensor  # (n,)
     weight: Tensor  # (n,) mean 1
-    asked: float  # the belief that samples are asked for at
+    asked: float  # the confidence that samples are asked for at
 
 
 def certain(classes: npt.NDArray[np.intp], names: Tensor) -> Told:
@@ -100,10 +101,10 @@ def arm(name: str, votes: Floats, crowd: Floats, model: Floats, names: Tensor) -
         case "majority":
             return certain(votes.argmax(1), names)
         case "weighted":
-            return Told(told.text, told.belief, confidence / confidence.mean(), 1.0)
+            return Told(told.text, told.confidence, confidence / confidence.mean(), 1.0)
         case "dropped":
             return Told(told.text, (confidence >= SURE).float(), told.weight, 1.0)
-        case "belief":
+        case "confidence":
             return expected(crowd, names)
         case "probe majority":
             return certain(model.argmax(1), names)
@@ -112,13 +113,12 @@ def arm(name: str, votes: Floats, crowd: Floats, model: Floats, names: Tensor) -
 
 
 def expected(probability: Floats, names: Tensor) -> Told:
-    """Σ q(y)·e(y) with q above the base rate, and the total (`engine.data.beliefs`)."""
-    base = np.minimum(probability.mean(0), 0.5)
-    above = np.clip((probability - base) / (1 - base), 0, 1)
-    weights = torch.from_numpy(above / np.maximum(above.sum(1, keepdims=True), 1)).float()
-    belief = weights.sum(1)
-    text = weights @ names / belief[:, None].clamp(min=1e-9)
-    return Told(text, belief, torch.ones(len(belief)), float(belief.quantile(0.9)))
+    """Return Σ q(y)·e(y) with q above the base rate, as the product has it, and the total."""
+    base = np.minimum(probability.mean(0), CHANCE)
+    weights = torch.from_numpy(normalized_above(probability, base)).float()
+    confidence = weights.sum(1)
+    text = weights @ names / confidence[:, None].clamp(min=1e-9)
+    return Told(text, confidence, torch.ones(len(confidence)), float(confidence.quantile(SUREST)))
 
 
 class Flow:
@@ -139,7 +139,7 @@ class Flow:
         x0 = self.latents[mirrored, rows].float()
         kept = torch.rand(count) >= DROP
         condition = Condition(
-            self.told.text[rows], self.told.belief[rows] * kept, torch.zeros(count, 0)
+            self.told.text[rows], self.told.confidence[rows] * kept, torch.zeros(count, 0)
         )
         t = torch.sigmoid(torch.randn(count) + TIME_MEAN)[:, None]
         noisy = t * x0 + (1 - t) * torch.randn_like(x0)
@@ -233,8 +233,8 @@ class Bench:
         if name == CLEAN:
             return told
         seen = cross_val_predict(features(self.pixels, self.out), np.eye(len(NAMES))[self.truth])
-        belief = torch.from_numpy(seen[np.arange(len(seen)), self.truth]).float()
-        return Told(told.text, belief, told.weight, float(belief.quantile(0.9)))
+        confidence = torch.from_numpy(seen[np.arange(len(seen)), self.truth]).float()
+        return Told(told.text, confidence, told.weight, float(confidence.quantile(SUREST)))
 
     def shown(self, name: str, crowd: Crowd | None) -> Pixels:
         """Some samples of the first seed at the highest guidance, (10, SHOWN, 32, 32, 3)."""

@@ -89,7 +89,7 @@ class Transformer(nn.Module):
 
 
 def _text(condition: Condition) -> Tensor:
-    return condition.text * condition.belief[:, None] * condition.text.shape[1] ** 0.5
+    return condition.text * condition.confidence[:, None] * condition.text.shape[1] ** 0.5
 
 
 @torch.no_grad()

@@ -33,7 +33,7 @@ from training.engine.data.prompts import fixed_prompts
 from training.engine.data.rows import Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.device import device
-from training.engine.encoders.conditions import asked
+from training.engine.encoders.conditions import prompt_condition
 from training.engine.encoders.text import WIDTH
 from training.engine.evaluation import intervals, judges, metrics, prompt_sets
 from training.engine.evaluation.judges import FeatureModel
@@ -178,7 +178,7 @@ def draw(name: str, training: DiffusionTraining) -> None:
 def seconds_by_diffusers(
     training: DiffusionTraining, network: nn.Module, batch: int, steps: int
 ) -> float:
-    condition = asked(training.encoder, ["a cat"] * batch, 1.0)
+    condition = prompt_condition(training.encoder, ["a cat"] * batch, 1.0)
     fresh = noise(range(batch), training.space.shape, device())()
     with torch.autocast(device().type, torch.bfloat16, enabled=device().type == "cuda"):
         pipeline(network, fresh, condition, 1)

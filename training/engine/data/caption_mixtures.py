@@ -1,7 +1,7 @@
-"""What is said of a picture, put as one text anew each time it is seen.
+"""Vary what is said of a picture: a caption, its keywords in some order, or its labels together.
 
-Keywords are shuffled and some are left out, as trainers of LoRA do, so that none depends on its
-neighbours; the first stay where they are, since they name what the LoRA is about.
+Keywords are shuffled and some are left out, as is usual in training a LoRA, so that none depends
+on its neighbours; the first stay where they are, since they name what the LoRA is about.
 """
 
 import random
@@ -11,104 +11,112 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.engine.data.beliefs import (
+from training.engine.data.conditioning import (
     CAPTION_SHARE,
-    CHANCE,
     LABEL_SHARE,
-    TAG_CONFIDENCE,
+    TAG_PROBABILITY,
     TAG_SHARE,
     above_chance,
-    gather,
+    gather_texts,
+    surest,
 )
 from training.engine.data.rows import Row
 
 Mixture = tuple[tuple[str, float], ...]  # texts and their weights: one text, or expected labels
+Keyword = tuple[str, float]  # with the confidence in it
 NOTHING: Mixture = (("", 1.0),)
 
 
 @dataclass(frozen=True)
 class CaptionMixtures:
-    """m ways to put what is said of each of n pictures, and the belief that each deserves."""
+    """For each of n pictures m variants of what is said of it, and the confidence in each."""
 
     mixtures: list[Mixture]
     index: NDArray[np.int64]  # (n, m) into mixtures
-    belief: NDArray[np.float32]  # (n, m) in [0, 1]
+    confidence: NDArray[np.float32]  # (n, m) in [0, 1]
 
     @property
-    def certain(self) -> float:
-        """The belief to ask samples for: what the surest have."""
-        known = self.belief[self.belief > 0]
-        return float(np.quantile(known, 0.9)) if known.size else 1.0
+    def sampling_confidence(self) -> float:
+        """Return the confidence to ask samples for: that of the surest texts."""
+        return surest(self.confidence[self.confidence > 0])
 
 
-def put(
-    rows: Sequence[Row], concepts: Sequence[str], ways: int, *, keep: int, drop: float, seed: int
+def sample_mixtures(
+    rows: Sequence[Row],
+    concepts: Sequence[str],
+    variants: int,
+    *,
+    keep: int,
+    dropout: float,
+    seed: int,
 ) -> CaptionMixtures:
-    """Draw ``ways`` (m) for each row: a caption, its keywords, or its labels together.
+    """Sample ``variants`` for each row: a caption, its keywords, or its labels together.
 
-    The first ``keep`` keywords stay in place; each other is left out with probability ``drop``.
+    The first ``keep`` keywords stay in place; each other is left out with probability ``dropout``.
+    What a row gets depends on the row and the seed alone.
     """
-    gathered = gather(rows, concepts)
+    texts = gather_texts(rows, concepts)
     known: dict[Mixture, int] = {NOTHING: 0}
-    index = np.zeros((len(rows), ways), np.int64)
-    belief = np.zeros((len(rows), ways), np.float32)
-    for number, (row, weights) in enumerate(zip(rows, gathered.labels, strict=True)):
+    index = np.zeros((len(rows), variants), np.int64)
+    confidence = np.zeros((len(rows), variants), np.float32)
+    for number, (row, weights) in enumerate(zip(rows, texts.labels, strict=True)):
         chance = random.Random(f"{seed} {row.key}")
-        labels = _labels(gathered.concepts, weights)
-        for way in range(ways):
-            mixture, trust = _one(row, labels, float(weights.sum()), chance, keep, drop)
-            index[number, way] = known.setdefault(mixture, len(known))
-            belief[number, way] = trust
-    return CaptionMixtures(list(known), index, belief)
+        labels = _normalized(texts.concepts, weights), float(weights.sum())
+        for variant in range(variants):
+            mixture, sureness = _sample(row, labels, chance, keep, dropout)
+            index[number, variant] = known.setdefault(mixture, len(known))
+            confidence[number, variant] = sureness
+    return CaptionMixtures(list(known), index, confidence)
 
 
-def _one(
-    row: Row, labels: Mixture, trust: float, chance: random.Random, keep: int, drop: float
-) -> tuple[Mixture, float]:
-    keywords, spelt_out = _trusted(row)
-    captions = [] if spelt_out else row.captions
-    kinds = [
-        ("caption", CAPTION_SHARE * bool(captions)),
-        ("keywords", TAG_SHARE * bool(keywords)),
-        ("labels", LABEL_SHARE * bool(labels)),
-    ]
-    shares = [share for _, share in kinds]
-    if not any(shares):
-        return NOTHING, 0.0
-    (kind,) = chance.choices([kind for kind, _ in kinds], shares)
-    if kind == "labels":
-        return labels, trust
-    if kind == "caption":
-        text, probability = chance.choice(captions)
-        return ((text, 1.0),), above_chance(probability, CHANCE)
-    chosen = arranged(keywords, chance, keep, drop)
-    text = ", ".join(keyword for keyword, _ in chosen)
-    return ((text, 1.0),), sum(trust for _, trust in chosen) / max(1, len(chosen))
-
-
-def arranged(
-    keywords: Sequence[tuple[str, float]], chance: random.Random, keep: int, drop: float
-) -> list[tuple[str, float]]:
-    """The first ``keep`` as they are, then the others shuffled, but for those left out."""
-    rest = [keyword for keyword in keywords[keep:] if chance.random() >= drop]
+def shuffled(
+    keywords: Sequence[Keyword], chance: random.Random, keep: int, dropout: float
+) -> list[Keyword]:
+    """Return the first ``keep`` keywords as they are, then the others, shuffled and thinned."""
+    rest = [keyword for keyword in keywords[keep:] if chance.random() >= dropout]
     chance.shuffle(rest)
     return [*keywords[:keep], *rest]
 
 
-def _trusted(row: Row) -> tuple[list[tuple[str, float]], bool]:
-    """The keywords believed, with how far, and whether a caption is nothing but their list.
+def _sample(
+    row: Row, labels: tuple[Mixture, float], chance: random.Random, keep: int, dropout: float
+) -> tuple[Mixture, float]:
+    """Return one variant of what is said of a row, and the confidence in it."""
+    keywords, spelt_out = _keywords(row)
+    captions = [] if spelt_out else row.captions
+    shares = {
+        "caption": CAPTION_SHARE * bool(captions),
+        "keywords": TAG_SHARE * bool(keywords),
+        "labels": LABEL_SHARE * bool(labels[0]),
+    }
+    if not any(shares.values()):
+        return NOTHING, 0.0
+    (kind,) = chance.choices(list(shares), list(shares.values()))
+    if kind == "labels":
+        return labels
+    if kind == "caption":
+        text, probability = chance.choice(captions)
+        return ((text, 1.0),), above_chance(probability)
+    chosen = shuffled(keywords, chance, keep, dropout)
+    text = ", ".join(keyword for keyword, _ in chosen)
+    mean = sum(confidence for _, confidence in chosen) / max(1, len(chosen))
+    return ((text, 1.0),), mean
 
-    Then they are trusted as that caption is.
+
+def _keywords(row: Row) -> tuple[list[Keyword], bool]:
+    """Return the keywords that are likely true, and whether a caption merely lists them.
+
+    Where one does, keywords that nobody judged are as likely as that caption.
     """
     caption = dict(row.captions).get(", ".join(row.tags))
-    unjudged = TAG_CONFIDENCE if caption is None else caption
-    trusted = [(tag, above_chance(row.concepts.get(tag, unjudged), CHANCE)) for tag in row.tags]
-    believed = [(tag, trust) for tag, trust in trusted if trust > 0]
-    return believed, caption is not None and bool(believed)
+    unjudged = TAG_PROBABILITY if caption is None else caption
+    every = [(tag, above_chance(row.concepts.get(tag, unjudged))) for tag in row.tags]
+    likely = [(tag, confidence) for tag, confidence in every if confidence > 0]
+    return likely, caption is not None and bool(likely)
 
 
-def _labels(concepts: Sequence[str], weights: NDArray[np.float32]) -> Mixture:
-    """Σ q(y)·y, q brought to one."""
+def _normalized(concepts: Sequence[str], weights: NDArray[np.float32]) -> Mixture:
+    """Return the concepts with weights above 0, scaled to sum to one."""
     total = float(weights.sum())
     return tuple(
         (concept, round(float(weight) / total, 6))

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from labeling.aggregation.probe import Probe
-from training.engine.data.beliefs import TAG_CONFIDENCE
+from training.engine.data.conditioning import TAG_PROBABILITY
 from training.engine.data.packing import pack
 from training.engine.data.rows import Row, Snapshot, digest
 from training.engine.encoders.clip import Clip
@@ -110,7 +110,7 @@ def informed(rows: Sequence[Row], names: Sequence[str]) -> Tensor:
     for index, row in enumerate(rows):
         tags = set(row.tags)
         for column, name in enumerate(names):
-            default = TAG_CONFIDENCE if name in tags else torch.nan
+            default = TAG_PROBABILITY if name in tags else torch.nan
             known[index, column] = row.concepts.get(name, default)
     low = (known.nanmean(0) / 2).clamp(max=0.2)
     return torch.where((known >= 0.8) | (known <= low), known, torch.nan)

@@ -1,4 +1,4 @@
-"""Embed a condition: text, the belief in it, and ratings."""
+"""Embed a condition: text, the confidence in it, and ratings."""
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +9,9 @@ from training.engine.encoders.conditions import Condition
 class ConditionEmbedder(nn.Module):
     """Embed a condition as (B, width).
 
-    The text enters as null + belief · (text − null), belief itself is a further input
+    The text enters as null + confidence · (text − null), confidence itself is a further input
     (arXiv 2405.20324), and so are ratings, each with whether it is known (arXiv 2510.25897). At
-    belief 0 nothing of text and ratings is left: that is the unconditional model.
+    confidence 0 nothing of text and ratings is left: that is the unconditional model.
     """
 
     def __init__(self, text: int, width: int, ratings: int = 0) -> None:
@@ -21,12 +21,12 @@ class ConditionEmbedder(nn.Module):
         self.belief_proj = nn.Linear(1 + 2 * ratings, width)
 
     def forward(self, condition: Condition) -> Tensor:
-        text, belief, ratings = condition  # (B, E), (B,), (B, R)
-        belief = belief[:, None]  # (B, 1)
-        blended = self.null + belief * (text - self.null)  # (B, E)
+        text, confidence, ratings = condition  # (B, E), (B,), (B, R)
+        confidence = confidence[:, None]  # (B, 1)
+        blended = self.null + confidence * (text - self.null)  # (B, E)
         scaled = blended * text.shape[1] ** 0.5  # unit rows to unit variance
-        known = ratings.isfinite() & (belief > 0)  # (B, R)
+        known = ratings.isfinite() & (confidence > 0)  # (B, R)
         rated = torch.where(known, ratings, 0.0)
-        inputs = torch.cat([belief, known.to(text.dtype), rated], dim=1)  # (B, 1 + 2R)
+        inputs = torch.cat([confidence, known.to(text.dtype), rated], dim=1)  # (B, 1 + 2R)
         out: Tensor = self.text_proj(scaled) + self.belief_proj(inputs)  # (B, width)
         return out

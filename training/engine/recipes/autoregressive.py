@@ -1,7 +1,7 @@
 """Autoregressive image generation: a transformer predicts each token from those before it.
 
 After image GPT (Chen et al. 2020), with patches or a palette's pixels as tokens; conditioned on
-text and on belief in it (arXiv 2405.20324).
+text and on confidence in it (arXiv 2405.20324).
 """
 
 import math
@@ -78,7 +78,7 @@ class AutoregressiveConfig(Config):
 
 
 class AutoregressiveTraining:
-    """A network in training, with the codebook, pictures, texts and beliefs of one snapshot."""
+    """A network in training, with the codebook, pictures, texts and confidences of one snapshot."""
 
     def __init__(self, config: AutoregressiveConfig, source: Source) -> None:
         self.config = config
@@ -109,8 +109,8 @@ class AutoregressiveTraining:
         pictures = torch.where(mirrored, pictures.flip(3), pictures)
         with torch.autocast(device().type, enabled=False):  # close codes need full precision
             tokens = self.codebook.encode(pictures)
-        condition = self.conditions.draw(
-            rows, drop=self.config.cond_drop_prob, jitter=self.config.jitter
+        condition = self.conditions.sample(
+            rows, cond_drop_prob=self.config.cond_drop_prob, jitter=self.config.jitter
         )
         return tokens, condition
 
@@ -125,7 +125,7 @@ class AutoregressiveTraining:
         """Return the model that ``network`` makes with the rest of the training."""
         assert isinstance(network, Transformer)
         prompt_encoder = PromptEncoder(
-            self.encoder, self.conditions.certain, len(self.conditions.ratings)
+            self.encoder, self.conditions.sampling_confidence, len(self.conditions.ratings)
         )
         return Model(self.config, network, self.codebook, prompt_encoder)
 
@@ -185,7 +185,7 @@ class Model:
         prompts: Sequence[str],
         seeds: Sequence[int],
         *,
-        belief: float | None = None,
+        confidence: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
         on_progress: OnProgress | None = None,
@@ -195,7 +195,7 @@ class Model:
         ``steps`` is ignored: there is one per patch.
         """
         noise = fresh_noise(seeds, self.config)
-        condition = self.prompt_encoder.encode(prompts, belief)
+        condition = self.prompt_encoder.encode(prompts, confidence)
         return self._sample(condition, noise, guidance, on_progress)
 
     def interpolate(
@@ -219,7 +219,7 @@ class Model:
         prompts: Sequence[str],
         seeds: Sequence[int],
         *,
-        belief: float | None = None,
+        confidence: float | None = None,
         guidance: float | None = None,
         on_progress: OnProgress | None = None,
     ) -> Pixels:
@@ -227,7 +227,7 @@ class Model:
         tokens = self._encode(pictures)
         prefix = tokens[:, : tokens.shape[1] // 2]
         noise = fresh_noise(seeds, self.config)
-        condition = self.prompt_encoder.encode(prompts, belief)
+        condition = self.prompt_encoder.encode(prompts, confidence)
         inpainted = self._sample(condition, noise, guidance, on_progress, prefix)
         inpainted[:, : self.size // 2] = pictures[:, : self.size // 2]
         return inpainted
@@ -238,14 +238,14 @@ class Model:
 
     @torch.no_grad()
     def nats_per_token(
-        self, pixels: Pixels, prompts: Sequence[str], belief: float | None = None
+        self, pixels: Pixels, prompts: Sequence[str], confidence: float | None = None
     ) -> Tensor:
         """Return the nats per token (n,) of pictures (n, s, s, 3) given their prompts."""
         network = self.network.to(device()).eval()
         parts = []
         for start in range(0, len(pixels), 64):
             tokens = self._encode(pixels[start : start + 64])
-            condition = self.prompt_encoder.encode(prompts[start : start + 64], belief)
+            condition = self.prompt_encoder.encode(prompts[start : start + 64], confidence)
             parts.append(nats(network(tokens, condition), tokens).cpu())
         return torch.cat(parts) if parts else torch.zeros(0)
 

@@ -150,14 +150,14 @@ class ImageGenerator(Protocol):
         prompts: Sequence[str],
         seeds: Sequence[int],
         *,
-        belief: float | None = None,
+        confidence: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
         on_progress: OnProgress | None = None,
     ) -> Pixels:
         """Return uint8 (n, size, size, 3), one picture per prompt and seed, independent of others.
 
-        ``belief`` in [0, 1] is how far prompts are trusted; 0 equals no prompt.
+        ``confidence`` in [0, 1] is how far prompts are trusted; 0 equals no prompt.
         """
 
     def interpolate(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample
 
-from training.engine.data.beliefs import gather
+from training.engine.data.conditioning import gather_texts
 from training.engine.device import device
 from training.engine.encoders.clip_models import (
     AdaptedClip,
@@ -54,11 +54,11 @@ class ClipTraining:
         self.rows = [row for row in source.snapshot.train if row.captions or row.tags]
         if len(self.rows) < 2:
             raise TrainingError("A clip run needs two or more pictures with captions or keywords.")
-        beliefs = gather(self.rows, ())
-        own = beliefs.slots < len(beliefs.texts)  # expected labels are no texts
-        odds = beliefs.share * (beliefs.belief + 1e-6) * own
+        texts = gather_texts(self.rows, ())
+        own = texts.slots < len(texts.texts)  # expected labels are no texts
+        odds = texts.weights * (texts.confidence + 1e-6) * own
         self.odds = torch.from_numpy(odds).to(device())
-        self.slots = torch.from_numpy(beliefs.slots).to(device())
+        self.slots = torch.from_numpy(texts.slots).to(device())
         torch.manual_seed(source.seed)
         self.model = model or _model(config, source.encoder)
         self.network = self.model.network.to(device())
@@ -66,11 +66,11 @@ class ClipTraining:
             load_weights(source.init, self.network)
         self.phases = (Phase("contrast", self.network, self.loss),)
         self.images = self.model.images(self.rows, source.cache)
-        self.texts = self.model.texts(beliefs.texts, source.cache).to(device())
+        self.texts = self.model.texts(texts.texts, source.cache).to(device())
         self.criterion = open_clip().ClipLoss()
 
     def loss(self, count: int) -> Tensor:
-        """Return open_clip's loss of a fresh batch: each picture with one text believed of it."""
+        """Return open_clip's loss of a fresh batch: each picture with one of its likely texts."""
         rows = torch.randperm(len(self.rows))[:count]
         at = rows.to(device())
         slot = torch.multinomial(self.odds[at], 1)[:, 0]

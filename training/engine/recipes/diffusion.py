@@ -1,7 +1,7 @@
-"""Rectified flow on principal components or pixels, conditioned on text and belief.
+"""Rectified flow on principal components or pixels, conditioned on text and confidence.
 
 x_t = t·x₀ + (1 − t)·ε; the network predicts x₀, the loss is on the velocity v = x₀ − ε
-(arXiv 2209.03003; logit-normal t: arXiv 2403.03206; belief as a condition: arXiv 2405.20324).
+(arXiv 2209.03003; logit-normal t: arXiv 2403.03206; confidence as a condition: arXiv 2405.20324).
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.engine.data.hues import named, recoloured
 from training.engine.data.packing import pack
 from training.engine.data.pictures import Pixels
+from training.engine.data.recolouring import caption_colours, recolour
 from training.engine.data.rows import digest
 from training.engine.device import device
 from training.engine.encoders.conditions import Condition, Conditions
@@ -80,7 +80,7 @@ class DiffusionConfig(Config):
 
 
 class DiffusionTraining:
-    """A network in training, with the latents, texts and beliefs of one snapshot."""
+    """A network in training, with the latents, texts and confidences of one snapshot."""
 
     def __init__(self, config: DiffusionConfig, source: Source) -> None:
         self.config = config
@@ -88,9 +88,9 @@ class DiffusionTraining:
         self.encoder = load_text_encoder(source.encoder or default_spec())
         pixels = pack(rows, config.size, source.cache, digest(rows))
         new_rows, new_pixels = (
-            recoloured(rows, pixels, source.seed) if config.hue_prob else ([], pixels[:0])
+            recolour(rows, pixels, source.seed) if config.hue_prob else ([], pixels[:0])
         )
-        described = [*(named(rows, pixels) if config.hue_prob else rows), *new_rows]
+        described = [*(caption_colours(rows, pixels) if config.hue_prob else rows), *new_rows]
         self.conditions = Conditions(
             described, source.snapshot.concepts, self.encoder, source.cache, altered=len(new_rows)
         )
@@ -109,7 +109,7 @@ class DiffusionTraining:
         if self.config.network == "dit":
             whole = np.concatenate([pixels, recoloured]) if len(recoloured) else pixels
             return PixelSpace(self.config.size), PixelDataset(whole)
-        of = _described(self.conditions.told[: self.rows])
+        of = _described(self.conditions.has_text[: self.rows])
         pca = fit(pixels, self.config.components, seed, of=of, besides=recoloured)
         return LinearSpace(pca), LinearDataset(pca, pixels, recoloured)
 
@@ -132,8 +132,8 @@ class DiffusionTraining:
             other = self.rows + torch.randint(self.recoloured, (count,), device=at)
             rows = torch.where(torch.rand(count, device=at) < self.config.hue_prob, other, rows)
         mirrored = (torch.rand(count, device=at) < self.config.flip_prob).float()
-        condition = self.conditions.draw(
-            rows, drop=self.config.cond_drop_prob, jitter=self.config.jitter
+        condition = self.conditions.sample(
+            rows, cond_drop_prob=self.config.cond_drop_prob, jitter=self.config.jitter
         )
         return self.dataset.batch(rows, mirrored), mirrored, condition
 
@@ -147,7 +147,7 @@ class DiffusionTraining:
     def model(self, network: nn.Module) -> "Model":
         """Return the model that ``network`` makes with the rest of the training."""
         prompt_encoder = PromptEncoder(
-            self.encoder, self.conditions.certain, len(self.conditions.ratings)
+            self.encoder, self.conditions.sampling_confidence, len(self.conditions.ratings)
         )
         return Model(self.config, network, self.space, prompt_encoder)
 
@@ -192,14 +192,14 @@ class Model:
         prompts: Sequence[str],
         seeds: Sequence[int],
         *,
-        belief: float | None = None,
+        confidence: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
         on_progress: OnProgress | None = None,
     ) -> Pixels:
         """Return uint8 (n, s, s, 3), one picture per prompt and seed; "" is no prompt."""
         fresh = noise(seeds, self.space.shape, device())
-        condition = self.prompt_encoder.encode(prompts, belief)
+        condition = self.prompt_encoder.encode(prompts, confidence)
         return self._sample(condition, fresh, guidance, steps, on_progress)
 
     def interpolate(

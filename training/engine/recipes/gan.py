@@ -1,7 +1,7 @@
 """R3GAN (arXiv 2501.05441): a relativistic loss with zero-centred gradient penalties.
 
 The discriminator D learns to score a real picture above a generated one with the same condition c,
-the generator G to reverse that. Both networks see c; belief 0 is the unconditional model of both.
+the generator G to reverse that. Both networks see c; at confidence 0 both are unconditional.
 """
 
 from collections.abc import Iterator, Sequence
@@ -108,8 +108,8 @@ def discriminator_loss(
 ) -> Tensor:
     """Return E[f(D(G(z)) − D(x)) + γ/2 (R1 + R2)], f(t) = log(1 + eᵗ) (equations 2, 4 and 5).
 
-    ``contrast`` adds f(D(x') − D(x)): with a probability of 3/4 · belief x' is the real picture of
-    another condition, since a mismatch should score low (arXiv 1605.05396), else noise.
+    ``contrast`` adds f(D(x') − D(x)). With a probability of 3/4 · confidence x' is the real
+    picture of another condition, since a mismatch should score low (arXiv 1605.05396), else noise.
     """
     real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
     real_score, fake_score = discriminator(real, condition), discriminator(fake, condition)
@@ -117,7 +117,7 @@ def discriminator_loss(
     loss = softplus(fake_score - real_score) + penalty / 2 * (r1 + r2)
     if contrast:
         real = real.detach()
-        noisy = torch.rand_like(condition.belief) >= 0.75 * condition.belief
+        noisy = torch.rand_like(condition.confidence) >= 0.75 * condition.confidence
         noisy = noisy.view(-1, *[1] * (real.ndim - 1))
         negatives = torch.where(noisy, shuffled(real), real.roll(1, 0))
         negative_score = discriminator(negatives, condition)
@@ -162,7 +162,7 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 
 class GANTraining:
-    """Two networks in training, with the pictures, texts and beliefs of one snapshot."""
+    """Two networks in training, with the pictures, texts and confidences of one snapshot."""
 
     def __init__(self, config: GANConfig, source: Source) -> None:
         self.config = config
@@ -206,7 +206,9 @@ class GANTraining:
         """
         config, at = self.config, device()
         rows = torch.randint(self.rows, (count,), device=at)
-        condition = self.conditions.draw(rows, drop=config.cond_drop_prob, jitter=config.jitter)
+        condition = self.conditions.sample(
+            rows, cond_drop_prob=config.cond_drop_prob, jitter=config.jitter
+        )
         mirrored, mirrored_fake = torch.rand(2, count, device=at) < config.flip_prob
         real = self.dataset.batch(rows, mirrored.float())
         fake = self.network.generator(torch.randn(count, config.noise, device=at), condition)
@@ -225,7 +227,7 @@ class GANTraining:
         """Return the model that ``network`` makes with the rest of the training."""
         assert isinstance(network, GAN)
         prompt_encoder = PromptEncoder(
-            self.encoder, self.conditions.certain, len(self.conditions.ratings)
+            self.encoder, self.conditions.sampling_confidence, len(self.conditions.ratings)
         )
         return Model(self.config, network, self.space, prompt_encoder)
 
@@ -271,7 +273,7 @@ class Model:
         prompts: Sequence[str],
         seeds: Sequence[int],
         *,
-        belief: float | None = None,
+        confidence: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
         on_progress: OnProgress | None = None,
@@ -282,7 +284,10 @@ class Model:
         ``steps`` is ignored: there is one.
         """
         return self._sample(
-            self.prompt_encoder.encode(prompts, belief), self._noise(seeds), guidance, on_progress
+            self.prompt_encoder.encode(prompts, confidence),
+            self._noise(seeds),
+            guidance,
+            on_progress,
         )
 
     def interpolate(

@@ -1,8 +1,8 @@
 """A LoRA of Stable Diffusion's U-Net (arXiv 2106.09685).
 
-The text enters as null + belief · (text − null), where null is the empty prompt's hidden states,
-so that belief 0 is the base's own unconditional model. Errors are weighted by the noise level
-(min-SNR, arXiv 2303.09556). Latents and hidden states are computed once, before training.
+The text enters as null + confidence · (text − null), where null is the empty prompt's hidden
+states, so that confidence 0 is the base's own unconditional model. Errors are weighted by the noise
+level (min-SNR, arXiv 2303.09556). Latents and hidden states are computed once, before training.
 """
 
 import json
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.engine.data import caption_mixtures
+from training.engine.data.caption_mixtures import sample_mixtures
 from training.engine.data.packing import pack
 from training.engine.data.pictures import Pixels, png, tiled
 from training.engine.data.rows import Row, digest
@@ -77,18 +77,18 @@ class LoraTraining:
         name = digest(self.rows)
         pixels = pack(self.rows, config.size, source.cache, name)
         self.latents = cached_latents(self.base, pixels, name, source.cache)
-        captions = caption_mixtures.put(
+        captions = sample_mixtures(
             self.rows,
             source.snapshot.concepts,
             min(config.caption_variants, math.ceil(config.steps * config.batch / len(self.rows))),
             keep=config.keep_keywords,
-            drop=config.keyword_dropout,
+            dropout=config.keyword_dropout,
             seed=source.seed,
         )
         self.hidden = cached_hidden(self.base, captions.mixtures, source.cache)
-        self.certain = captions.certain
+        self.sampling_confidence = captions.sampling_confidence
         self.index = torch.from_numpy(captions.index)
-        self.belief = torch.from_numpy(captions.belief)
+        self.confidence = torch.from_numpy(captions.confidence)
         self.null = _tensor(self.hidden[:1])
         scheduler = self.base.scheduler("ddim")
         self.prediction = str(scheduler.config.prediction_type)
@@ -119,8 +119,8 @@ class LoraTraining:
         variant = torch.randint(self.index.shape[1], (count,))
         kept = torch.rand(count) >= self.config.cond_drop_prob
         text = _tensor(self.hidden[self.index[rows, variant].numpy()])
-        belief = (self.belief[rows, variant] * kept).to(device())
-        return _tensor(self.latents[rows.numpy()]), blended(self.null, text, belief)
+        confidence = (self.confidence[rows, variant] * kept).to(device())
+        return _tensor(self.latents[rows.numpy()]), blended(self.null, text, confidence)
 
     def _weight(self, alpha: Tensor) -> Tensor:
         """Return the weight of errors in the target: min(SNR, γ) of x₀, SNR = ᾱ/(1 − ᾱ)."""
@@ -139,7 +139,7 @@ class LoraTraining:
         trained = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         self.network.load_state_dict(network.state_dict())
         try:
-            model = Model(self.config, self.base, self.certain)
+            model = Model(self.config, self.base, self.sampling_confidence)
             pictures = model.sample(repeated, list(range(columns)) * len(prompts))
         finally:
             self.network.load_state_dict(trained)
@@ -148,7 +148,11 @@ class LoraTraining:
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
         """Write ``lora.safetensors`` in kohya's layout, and ``config.json``."""
         kohya.write(folder / FILE, network, self._metadata(about))
-        settings = {**asdict(self.config), "base": self.base.name, "certain": self.certain}
+        settings = {
+            **asdict(self.config),
+            "base": self.base.name,
+            "sampling_confidence": self.sampling_confidence,
+        }
         tower = {"kind": "stable-diffusion", "identity": self.base.text_identity}
         write_json(folder / "config.json", {**about, "network": settings, "clip": tower})
 
@@ -191,9 +195,9 @@ def _training_rows(config: LoraConfig, source: Source) -> Sequence[Row]:
     return rows if len(rows) <= limit else random.Random(source.seed).sample(rows, limit)
 
 
-def blended(null: Tensor, text: Tensor, belief: Tensor) -> Tensor:
-    """Return null + c · (text − null), (B, L, W), for beliefs c (B,)."""
-    return null + belief[:, None, None] * (text - null)
+def blended(null: Tensor, text: Tensor, confidence: Tensor) -> Tensor:
+    """Return null + c · (text − null), (B, L, W), for confidences c (B,)."""
+    return null + confidence[:, None, None] * (text - null)
 
 
 def _tensor(values: np.ndarray[Any, np.dtype[np.float16]]) -> Tensor:
@@ -209,7 +213,7 @@ class Model:
 
     config: LoraConfig
     base: Base
-    certain: float  # the belief to sample at: that of the most certain training texts
+    sampling_confidence: float  # the confidence to sample at: that of the surest training texts
 
     @property
     def size(self) -> int:
@@ -224,13 +228,15 @@ class Model:
         prompts: Sequence[str],
         seeds: Sequence[int],
         *,
-        belief: float | None = None,
+        confidence: float | None = None,
         guidance: float | None = None,
         steps: int | None = None,
         on_progress: OnProgress | None = None,
     ) -> Pixels:
         """Return uint8 (n, s, s, 3), one picture per prompt and seed; "" is no prompt."""
-        hidden = self._hidden(prompts, self.certain if belief is None else belief)
+        hidden = self._hidden(
+            prompts, self.sampling_confidence if confidence is None else confidence
+        )
         noise = torch.stack([self._noise(seed) for seed in seeds])
         return self._sample(hidden, noise, guidance, steps, on_progress)
 
@@ -245,7 +251,7 @@ class Model:
         on_progress: OnProgress | None = None,
     ) -> Pixels:
         """Return uint8 (count, s, s, 3): hidden states interpolated linearly, noise spherically."""
-        first, last = self._hidden(prompts, self.certain)
+        first, last = self._hidden(prompts, self.sampling_confidence)
         weights = torch.linspace(0, 1, count)
         hidden = torch.lerp(first, last, weights.to(first.device)[:, None, None])
         noise = slerp(self._noise(seeds[0]), self._noise(seeds[1]), weights)
@@ -255,12 +261,12 @@ class Model:
         """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
         return replace(self, config=changed(self.config, options, sampling=True))
 
-    def _hidden(self, prompts: Sequence[str], belief: float) -> Tensor:
+    def _hidden(self, prompts: Sequence[str], confidence: float) -> Tensor:
         texts = [prompt.strip() for prompt in prompts]
         indices = {text: i for i, text in enumerate(dict.fromkeys(("", *texts)))}
         hidden = stable_diffusion.encode_texts(self.base, list(indices))
         rows = hidden[[indices[text] for text in texts]]
-        return blended(hidden[:1], rows, torch.full((len(texts),), belief, device=device()))
+        return blended(hidden[:1], rows, torch.full((len(texts),), confidence, device=device()))
 
     def _noise(self, seed: int) -> Tensor:
         """Return noise (C, h, w) that depends on the seed alone."""
@@ -295,7 +301,8 @@ def load(folder: Path) -> Model:
     about = read_json(folder / "config.json")
     try:
         network = dict(about["network"])
-        certain, identity = float(network["certain"]), str(about["clip"]["identity"])
+        sampling_confidence = float(network["sampling_confidence"])
+        identity = str(about["clip"]["identity"])
         options = {field.name: network[field.name] for field in fields(LoraConfig)}
         config = changed(LoraConfig(steps=1), options)
     except (KeyError, TypeError, ValueError, AttributeError, TrainingError):
@@ -305,4 +312,4 @@ def load(folder: Path) -> Model:
         raise TrainingError(f"{folder} was trained on another base than {config.base} now is.")
     base.latent_side(config.size)
     base.network.load_state_dict(kohya.read(folder / FILE, base.network))
-    return Model(config, base, certain)
+    return Model(config, base, sampling_confidence)

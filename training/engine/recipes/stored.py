@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from training.engine.device import device
-from training.engine.encoders.conditions import Condition, asked
+from training.engine.encoders.conditions import Condition, prompt_condition
 from training.engine.encoders.specs import load_text_encoder
 from training.engine.encoders.text import TextEncoder
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
@@ -28,14 +28,14 @@ class PromptEncoder:
     """Encode prompts as the conditions that a network was trained with."""
 
     encoder: TextEncoder
-    certain: float  # the belief to sample at: that of the most certain training texts
+    sampling_confidence: float  # the confidence to sample at: that of the surest training texts
     ratings: int  # how many there are; sampled at their best
 
-    def encode(self, prompts: Sequence[str], belief: float | None = None) -> Condition:
+    def encode(self, prompts: Sequence[str], confidence: float | None = None) -> Condition:
         """Return one condition per prompt (n, …); each distinct prompt is embedded once."""
         indices = {prompt: index for index, prompt in enumerate(dict.fromkeys(prompts))}
-        belief = self.certain if belief is None else belief
-        distinct = asked(self.encoder, list(indices), belief, self.ratings)
+        confidence = self.sampling_confidence if confidence is None else confidence
+        distinct = prompt_condition(self.encoder, list(indices), confidence, self.ratings)
         rows = [indices[prompt] for prompt in prompts]
         return Condition(*(part[rows] for part in distinct))
 
@@ -45,7 +45,7 @@ class PromptEncoder:
         weights = torch.linspace(0, 1, count, device=device())
         condition = Condition(
             ends.text[:1].lerp(ends.text[1:], weights[:, None]),
-            ends.belief[:1].lerp(ends.belief[1:], weights),
+            ends.confidence[:1].lerp(ends.confidence[1:], weights),
             ends.ratings[:1].expand(count, -1),
         )
         return condition, weights
@@ -64,7 +64,7 @@ def write_model(
     encoder = prompt_encoder.encoder
     condition = {
         "text": encoder.width,
-        "certain": prompt_encoder.certain,
+        "sampling_confidence": prompt_encoder.sampling_confidence,
         "ratings": prompt_encoder.ratings,
     }
     clip = {**encoder.spec, "identity": encoder.identity}
@@ -78,7 +78,8 @@ def read_model(folder: Path, kind: type[C]) -> tuple[C, PromptEncoder]:
     try:
         network = dict(about["network"])
         known = {field.name: network[field.name] for field in fields(kind)}
-        certain, ratings = float(network["certain"]), int(network["ratings"])
+        sampling_confidence = float(network["sampling_confidence"])
+        ratings = int(network["ratings"])
         spec = {k: v for k, v in about["clip"].items() if k != "identity"}
         identity, width = about["clip"]["identity"], int(network["text"])
         config = changed(kind(steps=1), known)
@@ -89,7 +90,7 @@ def read_model(folder: Path, kind: type[C]) -> tuple[C, PromptEncoder]:
     encoder = load_text_encoder(spec)
     if encoder.identity != identity or encoder.width != width:
         raise TrainingError(f"{folder} was trained with the texts of {identity}, now changed.")
-    return config, PromptEncoder(encoder, certain, ratings)
+    return config, PromptEncoder(encoder, sampling_confidence, ratings)
 
 
 def read_weights(folder: Path, build: Callable[[dict[str, Tensor]], T]) -> T:

@@ -34,15 +34,15 @@ def sample_tokens(
 ) -> Tensor:
     """Return tokens (B, T, L) for noise (B, T, L), uniform in [0, 1], continuing ``prefix``.
 
-    Classifier-free guidance acts on the logits (arXiv 2207.12598); belief 0 is the unconditional
-    model.
+    Classifier-free guidance acts on the logits (arXiv 2207.12598); at confidence 0
+    the model is unconditional.
     """
     batch, length, levels = noise.shape
     tokens = noise.new_zeros((batch, length, levels), dtype=torch.long)
     start = 0 if prefix is None else prefix.shape[1]
     if prefix is not None:
         tokens[:, :start] = prefix
-    guided = options.guidance != 1 and bool(condition.belief.any())
+    guided = options.guidance != 1 and bool(condition.confidence.any())
     c = network.embed_condition(condition)  # (B, C)
     if guided:
         c = torch.cat([c, network.embed_condition(condition.unconditional())])  # (2B, C)

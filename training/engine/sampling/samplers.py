@@ -20,12 +20,12 @@ ANCESTRAL = 0.5  # the share of the noise's deviation that the ancestral sampler
 
 
 def guided(network: Network, condition: Condition, guidance: float) -> Predict:
-    """Apply classifier-free guidance (arXiv 2207.12598); belief 0 is the unconditional model."""
+    """Apply classifier-free guidance (arXiv 2207.12598); confidence 0 is unconditional."""
     pairs = zip(condition, condition.unconditional(), strict=True)
     both = Condition(*(torch.cat(pair) for pair in pairs))
 
     def predict(x: Tensor, t: Tensor) -> Tensor:
-        if guidance == 1 or not condition.belief.any():
+        if guidance == 1 or not condition.confidence.any():
             return network(x, t, condition)
         conditional, unconditional = network(torch.cat([x, x]), torch.cat([t, t]), both).chunk(2)
         return torch.lerp(unconditional, conditional, guidance)

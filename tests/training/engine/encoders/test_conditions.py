@@ -14,7 +14,7 @@ from training.engine.data.pictures import Pixels
 from training.engine.data.rows import Row, Snapshot
 from training.engine.data.snapshot import read_snapshot
 from training.engine.encoders.clip import Clip
-from training.engine.encoders.conditions import Conditions, asked
+from training.engine.encoders.conditions import Conditions, prompt_condition
 from training.engine.encoders.text import TextEncoder
 from training.engine.networks.condition import ConditionEmbedder
 
@@ -65,9 +65,9 @@ def test_a_picture_without_text_stands_for_its_own(
     rows: list[Row], encoder: TextEncoder, tmp_path: Path
 ) -> None:
     conditions = Conditions(rows, [], encoder, tmp_path)
-    assert conditions.told.all()
-    told = conditions.draw(torch.full((64,), 2), drop=0)
-    assert told.belief.tolist() == pytest.approx([conditions.certain] * 64)
+    assert conditions.has_text.all()
+    told = conditions.sample(torch.full((64,), 2), cond_drop_prob=0)
+    assert told.confidence.tolist() == pytest.approx([conditions.sampling_confidence] * 64)
     green = told.text[:, 1]
     assert 0.7 < float(green.mean()) < 1  # it is near, but there is noise
     assert torch.allclose(told.text.norm(dim=1), torch.ones(64))
@@ -84,7 +84,7 @@ def test_an_altered_picture_is_not_judged_by_its_file(
 def test_ratings_are_withheld_now_and_then(
     rows: list[Row], encoder: TextEncoder, tmp_path: Path
 ) -> None:
-    told = Conditions(rows, [], encoder, tmp_path).draw(torch.zeros(500, dtype=torch.int64))
+    told = Conditions(rows, [], encoder, tmp_path).sample(torch.zeros(500, dtype=torch.int64))
     assert 0.2 < float(told.ratings.isnan().float().mean()) < 0.4
 
 
@@ -92,7 +92,7 @@ def test_samples_are_asked_for_at_their_best_and_nothing_of_it_is_left_at_belief
     encoder: TextEncoder,
 ) -> None:
     told = ConditionEmbedder(3, 8, ratings=2)
-    best = asked(encoder, ["red", ""], 0.8, 2)
+    best = prompt_condition(encoder, ["red", ""], 0.8, 2)
     assert (best.ratings == 1).all()
     rated, plain = told(best), told(best._replace(ratings=torch.full((2, 2), torch.nan)))
     assert not torch.equal(rated[0], plain[0])

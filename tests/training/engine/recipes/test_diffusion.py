@@ -1,4 +1,4 @@
-"""The diffusion recipe: belief, guidance, samplers, seeds."""
+"""The diffusion recipe: confidence, guidance, samplers, seeds."""
 
 from pathlib import Path
 
@@ -8,12 +8,12 @@ import torch
 
 from tests.training.engine.runs import write_run
 from training.__main__ import main
-from training.engine.data import hues
 from training.engine.data.colours import PROTOTYPES, shares
 from training.engine.data.packing import pack
 from training.engine.data.prompts import named_colour
+from training.engine.data.recolouring import recolour, shift_hues
 from training.engine.data.rows import Snapshot, digest
-from training.engine.encoders.conditions import Condition, asked
+from training.engine.encoders.conditions import Condition, prompt_condition
 from training.engine.files import TrainingError
 from training.engine.loop.loop import Loop
 from training.engine.networks.dit import DiT
@@ -63,11 +63,11 @@ def test_it_draws_the_colour_that_it_is_asked_for(model: Model, colour: str, cha
 
 def test_guidance_one_is_the_conditional_model(model: Model) -> None:
     x, t = torch.randn(2, *model.space.shape), torch.full((2,), 0.5)
-    told = asked(model.prompt_encoder.encoder, ["a", "b"], 1.0)
+    condition = prompt_condition(model.prompt_encoder.encoder, ["a", "b"], 1.0)
     with torch.no_grad():
-        plain = guided(model.network, told, 1.0)(x, t)
-        assert torch.equal(plain, model.network(x, t, told))
-        assert torch.allclose(guided(model.network, told, 1.0001)(x, t), plain, atol=1e-2)
+        plain = guided(model.network, condition, 1.0)(x, t)
+        assert torch.equal(plain, model.network(x, t, condition))
+        assert torch.allclose(guided(model.network, condition, 1.0001)(x, t), plain, atol=1e-2)
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -91,7 +91,7 @@ def test_a_snapshot_without_any_text_trains_the_unconditional_model(
     assert isinstance(config, DiffusionConfig)
     training = DiffusionTraining(config, Source(mute, cache, 0, {"kind": "words"}))
     *_, condition = training.draw_batch(8)
-    assert not condition.belief.any()
+    assert not condition.confidence.any()
     assert torch.isfinite(training.loss(8))
 
 
@@ -108,7 +108,7 @@ def test_a_transformer_on_pixels_learns_colours(painter: Model, colour: str, cha
 def test_a_transformer_repeats_itself_and_forgets_at_belief_nought(painter: Model) -> None:
     told, again = (painter.sample(["a red square"], [5]) for _ in range(2))
     assert (told == again).all()
-    unconditional = painter.sample(["a red square"], [5], belief=0.0)
+    unconditional = painter.sample(["a red square"], [5], confidence=0.0)
     assert (unconditional == painter.sample([""], [5])).all()
     assert (unconditional != told).any()
 
@@ -181,7 +181,7 @@ def test_options_that_do_not_fit_are_refused(options: dict[str, object], reason:
 def test_pictures_in_other_hues_are_named_by_them(snapshot: Snapshot, cache: Path) -> None:
     rows = [row for row in snapshot.train if row.captions and "black" not in row.captions[0][0]]
     pixels = pack(rows, 32, cache, digest(rows))
-    others, pictures = hues.recoloured(rows, pixels, seed=0)
+    others, pictures = recolour(rows, pixels, seed=0)
     assert len(others) == len(pictures) > len(rows)
     assert all(row.captions[0][0].endswith(" a square") for row in others)
     assert not any(row.tags or row.concepts for row in others)
@@ -193,10 +193,10 @@ def test_pictures_in_other_hues_are_named_by_them(snapshot: Snapshot, cache: Pat
 def test_turning_hues_leaves_white_white_and_comes_round() -> None:
     pixels = np.full((1, 4, 4, 3), 255, np.uint8)
     pixels[0, 0, 0] = (255, 0, 0)
-    turned = hues.turned(pixels, np.array([85]))
+    turned = shift_hues(pixels, np.array([85]))
     assert turned[0, 0, 0].argmax() == 1
     assert (turned[0, 1:] == 255).all()
-    assert (hues.turned(pixels, np.array([256])) == pixels).all()
+    assert (shift_hues(pixels, np.array([256])) == pixels).all()
 
 
 def test_it_trains_on_other_hues_too(snapshot: Snapshot, cache: Path) -> None:

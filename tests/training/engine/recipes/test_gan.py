@@ -1,4 +1,4 @@
-"""The gan recipe: its loss, both networks, belief, and what the discriminator is good for."""
+"""The gan recipe: its loss, both networks, confidence, and what the discriminator is good for."""
 
 from pathlib import Path
 
@@ -70,8 +70,8 @@ class Curved(torch.nn.Module):
         return (self.a * samples.square()).sum(1)
 
 
-def told(count: int, belief: float = 1.0) -> Condition:
-    return Condition(torch.zeros(count, 4), torch.full((count,), belief), torch.zeros(count, 0))
+def told(count: int, confidence: float = 1.0) -> Condition:
+    return Condition(torch.zeros(count, 4), torch.full((count,), confidence), torch.zeros(count, 0))
 
 
 def test_the_penalty_is_the_squared_slope_at_each_sample() -> None:
@@ -117,10 +117,10 @@ def test_other_real_pictures_count_as_far_as_the_text_is_believed() -> None:
     far = torch.tensor([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]])  # alike to the score, but not mixed
     network, seen = Curved(), []
     network.register_forward_pre_hook(lambda module, given: seen.append(given[0].detach()))
-    for belief in (0.0, 1.0):
+    for confidence in (0.0, 1.0):
         for seed in range(40):
             torch.manual_seed(seed)
-            discriminator_loss(network, far, far, told(2, belief), penalty=1.0, contrast=1.0)
+            discriminator_loss(network, far, far, told(2, confidence), penalty=1.0, contrast=1.0)
     swapped = [bool((other == far.roll(1, 0)).all(1).any()) for other in seen[2::3]]
     assert sum(swapped[:40]) < 20 < sum(swapped[40:])
 
@@ -209,7 +209,7 @@ def test_belief_nought_is_the_unconditional_model_in_both_networks(
     drawn = [network.generator(noise, each) for each in nothing]
     assert torch.equal(*drawn)
     assert torch.equal(*(network.discriminator(drawn[0], each) for each in nothing))
-    trusted = nothing[0]._replace(belief=torch.ones(3))
+    trusted = nothing[0]._replace(confidence=torch.ones(3))
     assert not torch.allclose(drawn[0], network.generator(noise, trusted))
 
 

@@ -1,4 +1,4 @@
-"""What holds for every model that draws: seeds, belief, guidance, strips, options, loading."""
+"""What holds for every model that draws: seeds, confidence, guidance, strips, options, loading."""
 
 import json
 import shutil
@@ -67,7 +67,7 @@ def test_a_prompt_makes_a_difference(generator: ImageGenerator) -> None:
 
 
 def test_belief_nought_is_the_unconditional_model(generator: ImageGenerator) -> None:
-    told = generator.sample(["a red square"], [1], belief=0.0)
+    told = generator.sample(["a red square"], [1], confidence=0.0)
     assert (told == generator.sample([""], [1])).all()
     assert far(told, generator.sample(["a red square"], [1]))
 

@@ -233,7 +233,7 @@ def test_diffusers_draws_the_same_pictures_with_it(
     without = drawn()
     diffuser.load_lora_weights(learnt, weight_name=FILE)
     own = model.with_options({"sampler": sampler}).sample(
-        ["a red square"], [7], belief=1.0, guidance=3.0, steps=3
+        ["a red square"], [7], confidence=1.0, guidance=3.0, steps=3
     )
     assert np.abs(own.astype(int) - drawn()).max() <= 1  # rounding alone
     assert np.abs(own.astype(int) - without).max() > 20
@@ -288,7 +288,7 @@ def test_one_seed_is_one_picture_in_any_company(model: Model) -> None:
 
 
 def test_belief_0_is_the_unconditional_model(model: Model) -> None:
-    told = model.sample(["a red square"], [1], belief=0.0, steps=2, guidance=4.0)
+    told = model.sample(["a red square"], [1], confidence=0.0, steps=2, guidance=4.0)
     unconditional = model.sample([" "], [1], steps=2, guidance=1.0)
     assert np.array_equal(told, unconditional)
     assert np.array_equal(
@@ -457,7 +457,8 @@ def test_a_file_that_is_no_lora_for_the_base_is_refused(
 
 
 @pytest.mark.parametrize(
-    "change", [{"rank": 0}, {"layers": "none"}, {"size": "big"}, {"certain": None}, {"base": ""}]
+    "change",
+    [{"rank": 0}, {"layers": "none"}, {"size": "big"}, {"sampling_confidence": None}, {"base": ""}],
 )
 def test_a_config_edited_by_hand_is_refused(copy: Path, change: dict[str, Any]) -> None:
     about = json.loads((copy / "config.json").read_text())
