@@ -5,17 +5,19 @@ answered or is being asked and what enough others have reserved, and ends after 
 or so many rows. So the cost of a choice does not grow with what is stored.
 """
 
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
 from labeling.models import Annotator, Project
-from labeling.selection import hints, reservations
+from labeling.selection import reservations
 
 MAX_CANDIDATES = 24  # of an exhaustive window
 MAX_CANDIDATES_EACH = 12  # of a window that is read beside others
@@ -149,7 +151,7 @@ def _from_anywhere() -> list[list[_Scan]]:
 def _from_top(window: Window, annotator: Annotator) -> list[list[_Scan]]:
     """Return the scans from the top, or from where a busy annotator has come."""
     order = "priority DESC, random_key"
-    cursor = hints.get(_key(window, annotator)) if annotator.answers_count >= MAX_ROWS else None
+    cursor = cache.get(_key(window, annotator)) if annotator.answers_count >= MAX_ROWS else None
     if cursor is None:
         return [[_Scan("true", order, MAX_ROWS)]]
     priority, key = cursor
@@ -161,11 +163,13 @@ def _remember(window: Window, annotator: Annotator, candidates: Sequence[Candida
     """Remember the first question that a busy annotator can still be asked."""
     if window.by_priority and annotator.answers_count >= MAX_ROWS:
         cursor = (candidates[0].priority, candidates[0].random_key) if candidates else END
-        hints.put(_key(window, annotator), list(cursor), CURSOR_SECONDS)
+        cache.set(_key(window, annotator), list(cursor), CURSOR_SECONDS)
 
 
 def _key(window: Window, annotator: Annotator) -> str:
-    return hints.key("window-cursor", annotator.pk, window.condition)
+    """Return the cache key of an annotator's cursor in a window."""
+    condition = hashlib.sha256(window.condition.encode()).hexdigest()
+    return f"window-cursor:{annotator.pk}:{condition}"
 
 
 def _read(scans: Mapping[Window, Sequence[_Scan]], values: dict[str, Any]) -> list[Candidate]:

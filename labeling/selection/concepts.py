@@ -4,10 +4,10 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
+from django.core.cache import cache
 from django.db import connection
 
 from labeling.models import Project
-from labeling.selection import hints
 
 PRIORITY_SECONDS = 15  # for which the priorities are remembered
 TOP_QUESTIONS = 50  # per concept, whose priorities are summed
@@ -21,11 +21,11 @@ def by_priority(project: Project, grid: int) -> Iterator[int]:
 
     A concept's weight is the sum of the highest priorities of its questions.
     """
-    key = hints.key("concept-priorities", project.pk, grid)
-    priorities: list[tuple[int, float]] | None = hints.get(key)
+    key = f"concept-priorities:{project.pk}:{grid}"
+    priorities: list[tuple[int, float]] | None = cache.get(key)
     if not priorities:
         priorities = _priorities(project, grid)
-        hints.put(key, priorities, PRIORITY_SECONDS)
+        cache.set(key, priorities, PRIORITY_SECONDS)
     yield from weighted_shuffle(dict(priorities))
 
 
