@@ -4,6 +4,7 @@ import pytest
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 
+from config import cache as shared
 from config.cache import SharedCache
 from labeling import answers
 from labeling.models import Answer, Question
@@ -25,8 +26,9 @@ CACHES = {
 
 
 @pytest.fixture(params=["shared", *CACHES])
-def cache(request, settings) -> None:
+def cache(request, settings, monkeypatch) -> None:
     """The cache that all processes share, or another one."""
+    monkeypatch.setattr(shared, "_outage", shared._Outage())
     if request.param in CACHES:
         settings.CACHES = {"default": CACHES[request.param]}
 
