@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.cache import never_cache
 
-from training import generation_requests, generators
+from training import generation_requests, generators, lookup
 from training.models import Model
 
 MODELS_MAX = 40  # to choose from
@@ -32,9 +32,8 @@ def studio(request: HttpRequest) -> HttpResponse:
 
 def _chosen(request: HttpRequest, models: list[Model]) -> Model | None:
     """Return the model of `?model=3`, current or not, that of `?project=demo`, or the first."""
-    number = request.GET.get("model", "")
-    is_id = number.isascii() and number.isdigit() and len(number) < 19
-    if is_id and (model := generators.all_models().filter(pk=int(number)).first()):
+    number = lookup.parse_id(request.GET.get("model", ""))
+    if model := generators.all_models().filter(pk=number).first():
         return model
     slug = request.GET.get("project")
     return next((m for m in models if m.project.slug == slug), models[0] if models else None)

@@ -8,9 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from training import generation_requests, generators, processes, run_requests, sampling
-from training.generation_requests import GenerationError, Kind
-from training.models import Model
+from training import generation_requests, generators, lookup, processes, run_requests, sampling
+from training.generation_requests import GenerationError
 
 
 class Command(BaseCommand):
@@ -45,7 +44,9 @@ class Command(BaseCommand):
         out: Path = options["out"].absolute()
         try:
             _check(prompts, options)
-            folder = find_model(options["model"], options["project"], options["recipe"])
+            folder = lookup.find_generator_folder(
+                options["model"], options["project"], options["recipe"]
+            )
             if out.exists() and (not out.is_dir() or any(out.iterdir())):
                 raise GenerationError(f"{out} is not empty: name a new folder.")
             count = _generate(folder, prompts, out, options)
@@ -101,38 +102,3 @@ def _sampling_options(options: dict[str, Any]) -> list[str]:
         run_requests.parse_option(line)
         arguments += ["--option", line]
     return arguments
-
-
-def find_model(name: str, project: str | None, recipe: str | None = None) -> str:
-    """Return the folder of a model by its number, its folder, or `current`.
-
-    Raises GenerationError.
-    """
-    path = Path(name)
-    if (path / "config.json").is_file():
-        return str(path.resolve())
-    if name == "current":
-        return _current(project, recipe).folder
-    number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
-    model = Model.objects.filter(pk=number).first()
-    if model is None:
-        raise GenerationError(f"There is no model {name!r}, neither as a number nor as a folder.")
-    generation_requests.check_model(model, Kind.SAMPLES)
-    return model.folder
-
-
-def _current(project: str | None, recipe: str | None) -> Model:
-    """Return the current model of a project; where it has several, the first recipe's."""
-    models = generators.all_models().filter(current=True)
-    if recipe is not None:
-        models = models.filter(recipe=recipe)
-    if project is not None:
-        models = models.filter(project__slug=project)
-    candidates = list(models)
-    if len({model.project_id for model in candidates}) > 1:
-        raise GenerationError("There are several projects: say whose with --project.")
-    if not candidates:
-        raise GenerationError(
-            "There is no model that draws yet: train one, for example with the recipe diffusion."
-        )
-    return candidates[0]

@@ -2,14 +2,11 @@
 
 import time
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import snapshot_folder
-from labeling.models import Project, Snapshot
-from training import machine_lock, run_requests, runner, runs, tasks
+from training import lookup, machine_lock, run_requests, runner, runs, tasks
 from training.engine.presets import RECIPES
 from training.models import Model, Run
 
@@ -35,7 +32,7 @@ class Command(BaseCommand):
             help="in place of the preset's: steps=5000, or base=/models/sd15 for lora",
         )
         parser.add_argument(
-            "--clip", help="the clip model that reads its texts: its number, or current"
+            "--clip", help="the clip model that encodes its texts: its number, or current"
         )
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument(
@@ -45,14 +42,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Queue the run, and wait for its end if asked to."""
         start = run_requests.create if options["wait"] else tasks.start_run
+        clip = options["clip"]
         try:
-            snapshot = find_snapshot(options["snapshot"], options["project"])
+            snapshot = lookup.find_snapshot(options["snapshot"], options["project"])
             run = start(
                 snapshot=snapshot,
                 recipe=options["recipe"],
                 preset=options["preset"],
                 options=dict(map(run_requests.parse_option, options["option"])),
-                clip=find_clip(options["clip"], snapshot.project) if options["clip"] else None,
+                clip=lookup.find_clip(clip, snapshot.project) if clip else None,
                 seed=options["seed"],
                 trigger=Run.Trigger.COMMAND,
             )
@@ -122,64 +120,3 @@ class Command(BaseCommand):
             self._shown = line
             self.stdout.write(line)
             self.stdout.flush()
-
-
-def find_snapshot(name: str, project: str | None) -> Snapshot:
-    """Return a snapshot by its number, its folder, or `latest`. Raises ValueError."""
-    ready = Snapshot.objects.filter(state=Snapshot.State.READY).select_related("project")
-    if project is not None:
-        if not Project.objects.filter(slug=project).exists():
-            raise runs.RunError(f"There is no project {project!r}.")
-        ready = ready.filter(project__slug=project)
-    if name == "latest":
-        newest = ready.order_by("-created_at").first()
-        if newest is None:
-            raise runs.RunError("There is no snapshot yet: run `snapshot --project P` first.")
-        if project is None and ready.values("project").distinct().count() > 1:
-            raise runs.RunError("There are several projects: say whose with --project.")
-        return newest
-    if name.isascii() and name.isdigit() and len(name) < 19:
-        return _by_number(int(name))
-    return _by_folder(Path(name))
-
-
-def find_clip(name: str, project: Project) -> Model:
-    """Return a CLIP by its number, or `current`. Raises ValueError."""
-    clips = Model.objects.filter(project=project, recipe="clip")
-    if name == "current":
-        clip = clips.filter(current=True).first()
-    else:
-        number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
-        clip = clips.filter(pk=number).first()
-    if clip is None:
-        raise runs.RunError(f"{project} has no clip model {name!r}: train one, or leave --clip.")
-    return clip
-
-
-def _by_number(number: int) -> Snapshot:
-    snapshot = Snapshot.objects.filter(pk=number).first()
-    if snapshot is None:
-        raise runs.RunError(f"There is no snapshot {number}.")
-    return snapshot
-
-
-def _by_folder(path: Path) -> Snapshot:
-    """Return the row of a snapshot folder; a folder frozen elsewhere gets one."""
-    folder = path.resolve()
-    manifest = snapshot_folder.read_manifest(folder)
-    known = Snapshot.objects.filter(folder=str(folder), state=Snapshot.State.READY).first()
-    if known:
-        return known
-    project = Project.objects.filter(slug=manifest.get("project")).first()
-    if project is None:
-        raise runs.RunError(
-            f"{folder} belongs to the project {manifest.get('project')!r}, which is not here: "
-            "make that project, or train without a database by `python -m training fit`."
-        )
-    return Snapshot.objects.create(
-        project=project,
-        folder=str(folder),
-        sha256=str(manifest.get("sha256", ""))[:64],
-        counts=manifest.get("counts", {}),
-        state=Snapshot.State.READY,
-    )

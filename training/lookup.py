@@ -1,0 +1,110 @@
+"""Find snapshots and models by what a person types: a number, a folder, `latest`, `current`."""
+
+from pathlib import Path
+
+from labeling import snapshot_folder
+from labeling.models import Project, Snapshot
+from training import generation_requests, generators
+from training.generation_requests import GenerationError, Kind
+from training.models import Model
+from training.runs import RunError
+
+ID_DIGITS_MAX = 18  # what fits into a 64-bit primary key
+
+
+def parse_id(text: str) -> int:
+    """Return a primary key; 0, which no row has, where the text is none."""
+    is_id = text.isascii() and text.isdigit() and len(text) <= ID_DIGITS_MAX
+    return int(text) if is_id else 0
+
+
+def find_snapshot(name: str, project: str | None) -> Snapshot:
+    """Return a snapshot by its number, its folder, or `latest`. Raises ValueError."""
+    if project is not None and not Project.objects.filter(slug=project).exists():
+        raise RunError(f"There is no project {project!r}.")
+    if name == "latest":
+        return _latest_snapshot(project)
+    number = parse_id(name)
+    if not number:
+        return _snapshot_in(Path(name).resolve())
+    snapshot = Snapshot.objects.filter(pk=number).first()
+    if snapshot is None:
+        raise RunError(f"There is no snapshot {number}.")
+    return snapshot
+
+
+def find_clip(name: str, project: Project) -> Model:
+    """Return a project's CLIP by its number, or `current`. Raises RunError."""
+    clips = Model.objects.filter(project=project, recipe="clip")
+    chosen = clips.filter(current=True) if name == "current" else clips.filter(pk=parse_id(name))
+    clip = chosen.first()
+    if clip is None:
+        raise RunError(f"{project} has no clip model {name!r}: train one, or leave --clip.")
+    return clip
+
+
+def find_generator_folder(name: str, project: str | None, recipe: str | None = None) -> str:
+    """Return the folder of a model that generates images by its number, its folder, or `current`.
+
+    A folder needs no row. Raises GenerationError.
+    """
+    path = Path(name)
+    if (path / "config.json").is_file():
+        return str(path.resolve())
+    if name == "current":
+        return _current_generator(project, recipe).folder
+    model = Model.objects.filter(pk=parse_id(name)).first()
+    if model is None:
+        raise GenerationError(f"There is no model {name!r}, neither as a number nor as a folder.")
+    generation_requests.check_model(model, Kind.SAMPLES)
+    return model.folder
+
+
+def _latest_snapshot(project: str | None) -> Snapshot:
+    ready = Snapshot.objects.filter(state=Snapshot.State.READY).select_related("project")
+    if project is not None:
+        ready = ready.filter(project__slug=project)
+    latest = ready.order_by("-created_at").first()
+    if latest is None:
+        raise RunError("There is no snapshot yet: run `snapshot --project P` first.")
+    if project is None and ready.values("project").distinct().count() > 1:
+        raise RunError("There are several projects: say whose with --project.")
+    return latest
+
+
+def _snapshot_in(folder: Path) -> Snapshot:
+    """Return the row of a snapshot folder; a folder frozen elsewhere gets one."""
+    manifest = snapshot_folder.read_manifest(folder)
+    known = Snapshot.objects.filter(folder=str(folder), state=Snapshot.State.READY).first()
+    if known:
+        return known
+    project = Project.objects.filter(slug=manifest.get("project")).first()
+    if project is None:
+        raise RunError(
+            f"{folder} belongs to the project {manifest.get('project')!r}, which is not here: "
+            "make that project, or train without a database by `python -m training fit`."
+        )
+    return Snapshot.objects.create(
+        project=project,
+        folder=str(folder),
+        sha256=str(manifest.get("sha256", ""))[:64],
+        counts=manifest.get("counts", {}),
+        state=Snapshot.State.READY,
+    )
+
+
+def _current_generator(project: str | None, recipe: str | None) -> Model:
+    """Return the current model of a project; where it has several, the first recipe's."""
+    current = generators.all_models().filter(current=True)
+    if recipe is not None:
+        current = current.filter(recipe=recipe)
+    if project is not None:
+        current = current.filter(project__slug=project)
+    models = list(current)
+    if len({model.project_id for model in models}) > 1:
+        raise GenerationError("There are several projects: say whose with --project.")
+    if not models:
+        raise GenerationError(
+            "There is no model that draws yet: train one, for example with the recipe diffusion."
+        )
+    return models[0]
