@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
-from labeling import answers
 from labeling.aggregation import online
 from labeling.models import Annotator, Answer, Project
 
@@ -78,7 +77,7 @@ NOTHING = Record(0, 0, None, Confusion(0, 0, 0, 0), Confusion(0, 0, 0, 0))
 
 def reliability(annotator: Annotator) -> tuple[float, float, float]:
     """(mean, low, high) of the chance that an answer is right; 90 % interval."""
-    return online.reliability(answers.counts_of(annotator))
+    return online.reliability(annotator.confusion_counts)
 
 
 def records(annotators: Iterable[Annotator]) -> dict[int, Record]:

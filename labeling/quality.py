@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import F, Q
 from django.utils import timezone
 
 from labeling import agreement
@@ -84,16 +83,16 @@ def by_gold(*, project: Project, leave_one_out: Mapping[int, float]) -> Calibrat
 
 def by_random(*, project: Project) -> Calibration | None:
     """How often what was believed is right, by the newest answers to questions drawn at random."""
-    trusted = Q(annotator__suspect_from=None) | Q(pk__lt=F("annotator__suspect_from"))
-    trusted |= Q(pk__gte=F("annotator__suspect_to"))
-    drawn = Answer.objects.filter(
-        trusted,
-        reason=Answer.Reason.RANDOM,
-        question__project=project,
-        annotator__blocked=False,
-        probability_before__gt=0,
-        probability_before__lt=1,
-    ).order_by("-pk")
+    drawn = (
+        Answer.objects.trusted()
+        .filter(
+            reason=Answer.Reason.RANDOM,
+            question__project=project,
+            probability_before__gt=0,
+            probability_before__lt=1,
+        )
+        .order_by("-pk")
+    )
     rows = list(
         drawn.values_list("probability_before", "value", "annotator_id", "question_id")[:NEWEST]
     )

@@ -141,6 +141,17 @@ def draw(*, shape: str, colour: str, corner: int, side: int = SIDE) -> bytes:
     return file.getvalue()
 
 
+def distrust(annotator: "Annotator", *, start: int = 1) -> None:
+    """Make an annotator suspect: their answers from the id `start` on weigh nothing."""
+    from django.utils import timezone
+
+    from labeling.aggregation import drift
+
+    annotator.start_suspect_spell(start=start, now=timezone.now())
+    annotator.drift_score = drift.THRESHOLD
+    annotator.save()
+
+
 def truth(question: int) -> bool:
     """What is true of a question about the shapes."""
     from labeling.models import Question

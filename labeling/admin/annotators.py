@@ -18,7 +18,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from labeling import annotators, answers, project_stats, review
+from labeling import annotators, project_stats, review
 from labeling.admin import histories, svg
 from labeling.admin.base import RecordAdmin
 from labeling.annotators import Record
@@ -123,7 +123,7 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
 
     @admin.display(description="says what is so")
     def found(self, annotator: Annotator) -> str:
-        counts = answers.counts_of(annotator)
+        counts = annotator.confusion_counts
         return (
             f"yes, where it is yes: {counts.sensitivity:.2f}; "
             f"no, where it is no: {counts.specificity:.2f}"

@@ -51,7 +51,8 @@ def infer(
     verdict: (Q,) 1 yes, 0 no, -1 unknown.
     gold: (Q,) whether the verdict was there before any answer; others may be there because of the
         answers, and calibrate nothing.
-    suspect: (N,) answers that are known to be suspect; their annotators are not tested again.
+    suspect: (N,) answers that are known to be suspect; an annotator's later answers,
+        if any, are tested for another change point.
 
     Suspect answers are left out, although a consistent liar could be read the other way round:
     whoever lied about some questions only would be believed about the others.
@@ -114,15 +115,17 @@ def _aggregate(
 def _change_points(
     annotator: Index, right: Floats, suspect: Bools, annotators: int
 ) -> dict[int, int]:
-    """Return the annotators whose answers turned bad, and the index of the first bad one."""
-    ever = np.bincount(annotator, suspect, annotators) > 0
-    (tested,) = np.nonzero(~ever[annotator])
-    points = drift.change_points(annotator[tested], right[tested], workers=annotators)
-    (drifted,) = np.nonzero(points >= 0)
-    order = tested[np.argsort(annotator[tested], kind="stable")]
-    starts = np.searchsorted(annotator[order], drifted)
-    first = order[starts + points[drifted]]
-    return dict(zip(drifted.tolist(), first.tolist(), strict=True))
+    """Return by annotator the first bad answer after the last one known to be suspect."""
+    newest_suspect = np.full(annotators, -1)
+    known = np.flatnonzero(suspect)
+    np.maximum.at(newest_suspect, annotator[known], known)
+    searched = np.flatnonzero(np.arange(len(annotator)) > newest_suspect[annotator])
+    index = drift.change_points(annotator[searched], right[searched], workers=annotators)
+    changed = np.flatnonzero(index >= 0)
+    order = searched[np.argsort(annotator[searched], kind="stable")]
+    starts = np.searchsorted(annotator[order], changed)
+    first = order[starts + index[changed]]
+    return dict(zip(changed.tolist(), first.tolist(), strict=True))
 
 
 def _right(

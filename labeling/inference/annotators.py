@@ -1,33 +1,34 @@
-"""What all answers show about those who gave them, written a few annotators at a time."""
+"""Update what is known of annotators by all their answers, a hundred annotators at a time."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 
 import numpy as np
 from django.db import connection, transaction
 from django.utils import timezone
 
-from labeling import answers
+from labeling import bulk_update
 from labeling.aggregation import drift, online
-from labeling.inference.arrays import Asked, Floats, Found, Given
+from labeling.aggregation.binary import BinaryAggregate
+from labeling.batches import batched
+from labeling.inference.arrays import AnswerArrays, Floats, QuestionArrays
 from labeling.models import Annotator, Answer, Project, Recomputation
 
-_COLUMNS = {
-    "true_positives": "float8",
-    "false_negatives": "float8",
-    "true_negatives": "float8",
-    "false_positives": "float8",
-    "reliability": "float8",
-    "answers_count": "int",
-    "gold_count": "int",
-    "gold_right": "int",
-    "drift_score": "float8",
-    "suspect_since": "timestamptz",
-    "suspect_from": "bigint",
-    "suspect_to": "bigint",
-}
+BATCH = 100  # annotators locked at once
 
-# What annotators did in other projects: answers, known ones, right ones, expected counts.
+_COLUMNS = (
+    "true_positives",
+    "false_negatives",
+    "true_negatives",
+    "false_positives",
+    "reliability",
+    "answers_count",
+    "gold_count",
+    "gold_right",
+    "drift_score",
+    "suspect_since",
+)
+
+# By annotator, in other projects: answers, those of known truth, right ones, expected counts.
 _ELSEWHERE = """
 SELECT annotator_id, count(*), count(verdict), count(*) FILTER (WHERE verdict = value),
     coalesce(sum(p) FILTER (WHERE value), 0), coalesce(sum(p) FILTER (WHERE NOT value), 0),
@@ -36,116 +37,160 @@ FROM (
     SELECT annotator_id, value, verdict, probability AS p
     FROM labeling_answer AS answer JOIN labeling_question AS question ON question.id = question_id
     WHERE project_id <> %s AND answer.id <= %s AND annotator_id = ANY(%s)
-) AS said
+) AS answer
 GROUP BY annotator_id
 """
 
-Figures = dict[int, list[float]]  # by annotator: answers, gold, right, tp, fn, tn, fp, suspect
+# By annotator id: answers, gold answers, right ones, tp, fn, tn, fp, accuracy while suspect.
+Tallies = dict[int, list[float]]
 
 
 def update_accuracies(
-    asked: Asked, given: Given, found: Found, *, newest: int, recomputation: Recomputation
+    questions: QuestionArrays,
+    answers: AnswerArrays,
+    aggregate: BinaryAggregate,
+    *,
+    newest: int,
+    recomputation: Recomputation,
 ) -> None:
-    """Set what is known of each annotator; what they answered since `newest` comes on top."""
-    figures = _figures(asked, given, found)
-    several = Project.objects.exclude(pk=recomputation.project.pk).exists()
-    for start in range(0, len(given.annotators), answers.BATCH):
-        batch = given.annotators[start : start + answers.BATCH].tolist()
-        theirs = dict(zip(batch, figures[start : start + answers.BATCH].tolist(), strict=True))
-        if several:
-            _add_elsewhere(theirs, recomputation.project, newest)
-        _write(theirs, found.turned, newest)
+    """Update each annotator; answers with an id above `newest` are added to what is inferred."""
+    tallies = dict(
+        zip(
+            answers.annotators.tolist(),
+            _tallies(questions, answers, aggregate).tolist(),
+            strict=True,
+        )
+    )
+    change_points = {
+        int(answers.annotators[annotator]): int(answers.id[answer])
+        for annotator, answer in aggregate.change_points.items()
+    }
+    several_projects = Project.objects.exclude(pk=recomputation.project.pk).exists()
+    for ids in batched(tallies, BATCH):
+        batch = {pk: tallies[pk] for pk in ids}
+        if several_projects:
+            _add_other_projects(batch, recomputation.project, newest)
+        _write(batch, change_points, newest)
         recomputation.renew()
 
 
-def _figures(asked: Asked, given: Given, found: Found) -> Floats:
-    """(W, 8) answers, gold, right, tp, fn, tn, fp: such counts that the coins are those found.
+def _tallies(
+    questions: QuestionArrays, answers: AnswerArrays, aggregate: BinaryAggregate
+) -> Floats:
+    """Return (W, 8) the tallies of each annotator.
 
-    Last, how often those of their answers were right that were suspect: by what others say, since
-    these answers took no part in what was found.
+    The expected counts are such that, with the prior, they give the inferred sensitivity and
+    specificity.
     """
-    size = len(given.annotators)
+    size = len(answers.annotators)
 
     def total(weights: Floats) -> Floats:
-        sums: Floats = np.bincount(given.annotator, weights, size).astype(np.float64)
+        sums: Floats = np.bincount(answers.annotator, weights, size).astype(np.float64)
         return sums
 
-    verdict = asked.verdict[given.question]
-    inferred = found.inferred
-    yes = inferred.probability[given.question]
+    verdict = questions.verdict[answers.question]
+    yes = aggregate.probability[answers.question]
     counts = []
-    for coin, chance in ((inferred.sensitivity, yes), (inferred.specificity, 1 - yes)):
-        shown = total(np.where(inferred.suspect, 0.0, chance))
-        hits = coin * (shown + online.PRIOR_RIGHT + online.PRIOR_WRONG) - online.PRIOR_RIGHT
+    for rate, truth in ((aggregate.sensitivity, yes), (aggregate.specificity, 1 - yes)):
+        shown = total(np.where(aggregate.suspect, 0.0, truth))
+        hits = rate * (shown + online.PRIOR_RIGHT + online.PRIOR_WRONG) - online.PRIOR_RIGHT
         hits = np.nan_to_num(hits).clip(0, shown)
         counts += [hits, shown - hits]
-    tallies = [
-        total(np.ones(len(given.id))),
-        total((verdict >= 0).astype(np.float64)),
-        total((verdict == given.value).astype(np.float64)),
-    ]
-    right = np.where(given.value, yes, 1 - yes)
-    guesses = total(np.where(inferred.suspect, right - drift.GUESSING, 0.0))
-    guesses = drift.GUESSING + guesses / (
-        total(inferred.suspect.astype(np.float64)) + drift.PRIOR_ANSWERS
+    right = np.where(answers.value, yes, 1 - yes)
+    return np.stack(
+        [
+            total(np.ones(len(answers.id))),
+            total((verdict >= 0).astype(np.float64)),
+            total((verdict == answers.value).astype(np.float64)),
+            *counts,
+            _suspect_accuracy(answers, aggregate, right),
+        ],
+        1,
     )
-    return np.stack([*tallies, *counts, guesses], 1)
 
 
-def _add_elsewhere(figures: Figures, project: Project, newest: int) -> None:
+def _suspect_accuracy(answers: AnswerArrays, aggregate: BinaryAggregate, right: Floats) -> Floats:
+    """Return (W,) the accuracy of each annotator's newest answers, as far as they are suspect.
+
+    Only the spell that goes on is judged, not earlier ones; by what others say, since these
+    answers took no part in the inference. Where there are few, it is near that of guessing.
+    """
+    size = len(answers.annotators)
+    newest_trusted = np.full(size, -1)
+    trusted = np.flatnonzero(~aggregate.suspect)
+    np.maximum.at(newest_trusted, answers.annotator[trusted], trusted)
+    current = np.arange(len(answers.id)) > newest_trusted[answers.annotator]
+    excess = np.bincount(answers.annotator, np.where(current, right - drift.GUESSING, 0.0), size)
+    count = np.bincount(answers.annotator, current, size)
+    accuracy: Floats = drift.GUESSING + excess / (count + drift.PRIOR_ANSWERS)
+    return accuracy
+
+
+def _add_other_projects(tallies: Tallies, project: Project, newest: int) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_ELSEWHERE, [project.pk, newest, list(figures)])
-        for annotator, *more in cursor:
-            *sums, guesses = figures[annotator]
-            figures[annotator] = [*(a + b for a, b in zip(sums, more, strict=True)), guesses]
+        cursor.execute(_ELSEWHERE, [project.pk, newest, list(tallies)])
+        for annotator, *elsewhere in cursor:
+            *sums, suspect_accuracy = tallies[annotator]
+            added = [a + b for a, b in zip(sums, elsewhere, strict=True)]
+            tallies[annotator] = [*added, suspect_accuracy]
 
 
-def _write(figures: Figures, turned: dict[int, int], newest: int) -> None:
+def _write(tallies: Tallies, change_points: dict[int, int], newest: int) -> None:
+    """Write a batch of annotators. change_points: first bad answer by annotator, by their ids."""
     with transaction.atomic():
-        held = list(
-            Annotator.objects.filter(pk__in=figures).order_by("pk").select_for_update(no_key=True)
-        )
-        late: dict[int, list[tuple[bool, bool | None, float]]] = defaultdict(list)
-        since = Answer.objects.filter(annotator__in=figures, pk__gt=newest).order_by("pk")
-        columns = "annotator", "value", "question__verdict", "question__probability"
-        for pk, value, verdict, probability in since.values_list(*columns):
-            late[pk].append((value, verdict, probability))
-        for annotator in held:
-            count, gold, right, *counts, guesses = figures[annotator.pk]
-            answers.set_counts(annotator, online.forget(online.ConfusionCounts(*counts)))
-            annotator.answers_count, annotator.gold_count = int(count), int(gold)
-            annotator.gold_right = int(right)
-            for value, verdict, probability in late[annotator.pk]:
-                _add(annotator, value, verdict, probability)
-            if annotator.pk in turned and annotator.suspect_from is None:
-                annotator.drift_score, annotator.suspect_since = drift.THRESHOLD, timezone.now()
-                annotator.suspect_from, annotator.suspect_to = turned[annotator.pk], None
-            if annotator.suspect and guesses >= drift.REINSTATED:
-                annotator.drift_score, annotator.suspect_since = 0.0, None
-                annotator.suspect_from = annotator.suspect_to = None
-            elif annotator.suspect:
-                annotator.reliability = guesses
-        _save(held)
+        annotators = Annotator.objects.filter(pk__in=tallies).order_by("pk")
+        locked = list(annotators.select_for_update(no_key=True))
+        later = _answers_since(newest, list(tallies))
+        for annotator in locked:
+            *sums, suspect_accuracy = tallies[annotator.pk]
+            _set_tallies(annotator, sums)
+            for value, verdict, probability in later[annotator.pk]:
+                _add_answer(annotator, value, verdict, probability)
+            _set_suspect(annotator, change_points.get(annotator.pk), suspect_accuracy)
+        bulk_update.update(locked, _COLUMNS)
 
 
-def _add(annotator: Annotator, value: bool, verdict: bool | None, probability: float) -> None:
-    """An answer that came while all was recomputed."""
+def _answers_since(
+    newest: int, annotators: list[int]
+) -> dict[int, list[tuple[bool, bool | None, float]]]:
+    """Return (value, verdict, probability) of the later answers by annotator id, in order."""
+    later: dict[int, list[tuple[bool, bool | None, float]]] = defaultdict(list)
+    rows = Answer.objects.filter(annotator__in=annotators, pk__gt=newest).order_by("pk")
+    columns = "annotator", "value", "question__verdict", "question__probability"
+    for annotator, value, verdict, probability in rows.values_list(*columns):
+        later[annotator].append((value, verdict, probability))
+    return later
+
+
+def _set_tallies(annotator: Annotator, sums: list[float]) -> None:
+    answers, gold, right, *counts = sums
+    annotator.confusion_counts = online.forget(online.ConfusionCounts(*counts))
+    annotator.answers_count, annotator.gold_count = int(answers), int(gold)
+    annotator.gold_right = int(right)
+
+
+def _add_answer(
+    annotator: Annotator, value: bool, verdict: bool | None, probability: float
+) -> None:
     annotator.answers_count += 1
     annotator.gold_count += verdict is not None
     annotator.gold_right += verdict == value
     if not annotator.suspect:
-        counts = online.update_counts(answers.counts_of(annotator), value, probability)
-        answers.set_counts(annotator, counts)
+        counts = annotator.confusion_counts
+        annotator.confusion_counts = online.update_counts(counts, value, probability)
 
 
-def _save(annotators: Sequence[Annotator]) -> None:
-    arrays = ", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())
-    assignments = ", ".join(f"{name} = new.{name}" for name in _COLUMNS)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE labeling_annotator a SET {assignments} "
-            f"FROM unnest(%s::bigint[], {arrays}) AS new(id, {', '.join(_COLUMNS)}) "
-            "WHERE a.id = new.id",
-            [[a.pk for a in annotators]]
-            + [[getattr(a, name) for a in annotators] for name in _COLUMNS],
-        )
+def _set_suspect(annotator: Annotator, change_point: int | None, accuracy: float) -> None:
+    """Suspect an annotator from the change point on; clear one whose suspicion was wrong.
+
+    accuracy: that of their answers since the current spell began.
+    """
+    now = timezone.now()
+    if change_point is not None and not annotator.suspect:
+        annotator.start_suspect_spell(start=change_point, now=now)
+        annotator.drift_score = drift.THRESHOLD
+    if annotator.suspect and accuracy >= drift.REINSTATED:
+        annotator.clear_suspect_spell()
+        annotator.drift_score = 0.0
+    elif annotator.suspect:
+        annotator.reliability = accuracy

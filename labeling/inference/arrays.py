@@ -1,4 +1,4 @@
-"""All answers of a project, and what they are about, as arrays: no object an answer."""
+"""A project's answers and their questions as arrays, by PostgreSQL's binary COPY."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from django.db import connection
 
-from labeling.aggregation.binary import BinaryAggregate
 from labeling.models import Project
+from labeling.models.answers import COUNTED
 
 Ids = npt.NDArray[np.int64]
 Index = npt.NDArray[np.intp]
@@ -17,19 +17,23 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 HEADER, TRAILER = 19, 2  # bytes of PostgreSQL's binary COPY around its rows
-CHUNK = 50_000  # rows that are turned into an array at once
-KINDS = {"int8": ">i8", "float8": ">f8", "int2": ">i2", "bool": "u1"}
+CHUNK = 50_000  # rows converted at a time
+TYPES = {  # of PostgreSQL, and how COPY writes them
+    "int8": ">i8",
+    "float8": ">f8",
+    "int2": ">i2",
+    "bool": "u1",
+}
 
-_ANSWERS = """
+_ANSWERS = f"""
 SELECT answer.id, question_id, annotator_id, value
 FROM labeling_answer AS answer
 JOIN labeling_question AS question ON question.id = question_id
-JOIN labeling_annotator AS who ON who.id = annotator_id
-WHERE question.project_id = {project} AND answer.id <= {newest} AND NOT who.blocked
+JOIN labeling_annotator AS annotator ON annotator.id = annotator_id
+WHERE question.project_id = {{project}} AND answer.id <= {{newest}} AND {COUNTED}
 """
 _QUESTIONS = """
-SELECT id, prior, coalesce(model_probability, 'NaN'), probability,
-    answers_count::bigint, yes_count::bigint,
+SELECT id, prior, probability, answers_count::bigint, yes_count::bigint,
     CASE verdict WHEN true THEN 1::int2 WHEN false THEN 0::int2 ELSE -1::int2 END, state = 'gold'
 FROM labeling_question AS question
 WHERE project_id = {project} AND (
@@ -40,82 +44,76 @@ WHERE project_id = {project} AND (
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Q questions that were ever answered, by id, as they are stored."""
+class QuestionArrays:
+    """Q questions that were ever answered, sorted by id, as they are stored."""
 
-    id: Ids
-    prior: Floats
-    model_probability: Floats  # NaN: none
-    probability: Floats
-    count: Ids
-    yes: Ids
-    verdict: npt.NDArray[np.int8]  # -1: none
-    gold: Bools  # whether it was asked as gold, rather than decided after it was answered
+    id: Ids  # (Q,)
+    prior: Floats  # (Q,) probability of yes before any answer
+    probability: Floats  # (Q,) posterior probability of yes
+    answers_count: Ids  # (Q,)
+    yes_count: Ids  # (Q,)
+    verdict: npt.NDArray[np.int8]  # (Q,) 1 yes, 0 no, -1 unknown
+    gold: Bools  # (Q,) known before anybody answered, rather than decided by a reviewer
 
 
 @dataclass(frozen=True)
-class Given:
-    """N answers in the order of their ids, and the W annotators who gave them, but for blocked."""
+class AnswerArrays:
+    """N counted answers, sorted by id, and the W annotators who gave them."""
 
-    id: Ids
-    question: Index  # (N,) place among the questions asked
-    annotator: Index  # (N,) place among the annotators
-    value: Bools
+    id: Ids  # (N,)
+    question: Index  # (N,) index into the questions
+    annotator: Index  # (N,) index into the annotators
+    value: Bools  # (N,)
     annotators: Ids  # (W,) ids
 
 
-@dataclass(frozen=True)
-class Found:
-    """What the answers add up to, by place in `Asked` and `Given`."""
+def read(project: Project, *, newest: int) -> tuple[QuestionArrays, AnswerArrays]:
+    """Read a project's answers up to the id `newest`, and all questions that have any.
 
-    inferred: BinaryAggregate
-    count: Ids  # (Q,) answers
-    yes: Ids  # (Q,)
-    turned: dict[int, int]  # annotator's id → the id of the first answer that weighs nothing
-
-
-def read(project: Project, *, newest: int) -> tuple[Asked, Given]:
-    """What was said up to the answer `newest`. Answers before questions: none is without."""
+    Answers are read before questions, so that every answer has its question.
+    """
     answers = columns(
         _ANSWERS.format(project=project.pk, newest=newest), "int8", "int8", "int8", "bool"
     )
-    questions = columns(
+    rows = columns(
         _QUESTIONS.format(project=project.pk),
-        *("int8", "float8", "float8", "float8", "int8", "int8", "int2", "bool"),
+        *("int8", "float8", "float8", "int8", "int8", "int2", "bool"),
     )
-    order = np.argsort(questions[0])
-    asked = Asked(*(column[order] for column in questions))
-    return asked, _given(asked.id, answers)
+    order = np.argsort(rows[0])
+    questions = QuestionArrays(*(column[order] for column in rows))
+    return questions, _answers(questions.id, answers)
 
 
-def _given(asked: Ids, columns: list[npt.NDArray[Any]]) -> Given:
+def _answers(question_ids: Ids, columns: list[npt.NDArray[Any]]) -> AnswerArrays:
     order = np.argsort(columns[0])
-    ids, questions, people, values = (column[order] for column in columns)
-    place = np.searchsorted(asked, questions)
-    if len(asked):
-        there = asked[place.clip(max=len(asked) - 1)] == questions  # others are deleted meanwhile
-        ids, place, people, values = (column[there] for column in (ids, place, people, values))
-    annotators, annotator = np.unique(people, return_inverse=True)
-    return Given(ids, place, annotator.astype(np.intp), values, annotators)
+    ids, questions, annotators, values = (column[order] for column in columns)
+    index = np.searchsorted(question_ids, questions)
+    if len(question_ids):
+        present = question_ids[index.clip(max=len(question_ids) - 1)] == questions
+        ids, index, annotators, values = (  # the others were deleted meanwhile
+            column[present] for column in (ids, index, annotators, values)
+        )
+    distinct, annotator = np.unique(annotators, return_inverse=True)
+    return AnswerArrays(ids, index, annotator.astype(np.intp), values, distinct)
 
 
-def columns(query: str, *kinds: str) -> list[npt.NDArray[Any]]:
-    """The columns of a query without NULLs, in the machine's own byte order."""
+def columns(query: str, *types: str) -> list[npt.NDArray[Any]]:
+    """Return the columns of a query without NULLs, by their types; see `TYPES`."""
     fields = [("fields", ">i2")]
-    for number, kind in enumerate(kinds):
-        fields += [(f"length{number}", ">i4"), (f"column{number}", KINDS[kind])]
+    for number, type_ in enumerate(types):
+        fields += [(f"length{number}", ">i4"), (f"column{number}", TYPES[type_])]
     row = np.dtype(fields)
     parts = [
-        [block[f"column{n}"].astype(row[f"column{n}"].newbyteorder("=")) for n in range(len(kinds))]
+        [block[f"column{n}"].astype(row[f"column{n}"].newbyteorder("=")) for n in range(len(types))]
         for block in (np.frombuffer(data, row) for data in _rows(query, row.itemsize))
     ]
-    empty = [np.zeros(0, row[f"column{n}"].newbyteorder("=")) for n in range(len(kinds))]
+    empty = [np.zeros(0, row[f"column{n}"].newbyteorder("=")) for n in range(len(types))]
     whole = [np.concatenate(column) for column in zip(empty, *parts, strict=True)]
-    return [c.astype(bool) if kind == "bool" else c for c, kind in zip(whole, kinds, strict=True)]
+    return [c.astype(bool) if type_ == "bool" else c for c, type_ in zip(whole, types, strict=True)]
 
 
 def _rows(query: str, size: int) -> Iterator[bytes]:
-    """The bytes of whole rows, many at a time."""
+    """Yield the bytes of whole rows, about CHUNK rows at a time."""
     kept = bytearray()
     skip = HEADER
     with (

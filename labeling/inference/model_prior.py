@@ -34,6 +34,7 @@ from labeling.inference import features
 from labeling.inference.arrays import Floats, Ids, columns
 from labeling.inference.features import Features, Index, Singles
 from labeling.models import Concept, Project, Question, Recomputation
+from labeling.models.answers import TRUSTED
 
 BATCH = 500  # questions that are held at once
 LARGEST = 3.0  # log-odds: before trust, an opinion counts at most as one answer may
@@ -62,16 +63,14 @@ SELECT question_id, count(*), sum(
 FROM labeling_answer AS answer
 JOIN labeling_question AS question ON question.id = question_id
 JOIN (
-    SELECT id, blocked, suspect_from, suspect_to,
+    SELECT id, blocked,
         (true_positives + {PRIOR_RIGHT})
             / (true_positives + false_negatives + {PRIOR_RIGHT + PRIOR_WRONG}) AS yes,
         (true_negatives + {PRIOR_RIGHT})
             / (true_negatives + false_positives + {PRIOR_RIGHT + PRIOR_WRONG}) AS no
     FROM labeling_annotator
-) AS who ON who.id = annotator_id
-WHERE kind = 'concept' AND concept_id = {{concept}} AND NOT blocked AND (
-    suspect_from IS NULL OR answer.id < suspect_from OR answer.id >= suspect_to
-)
+) AS annotator ON annotator.id = annotator_id
+WHERE kind = 'concept' AND concept_id = {{concept}} AND {TRUSTED}
 GROUP BY question_id
 """
 
@@ -87,7 +86,7 @@ def store(opinions: Mapping[int, float]) -> int:
     stored = 0
     for ids in batched(sorted(opinions), BATCH):
         with transaction.atomic():
-            questions = question_state.locked(ids)
+            questions = question_state.lock(ids)
             for question in questions:
                 opinion = opinions[question.pk]
                 hear(question, opinion, shift(opinion, question.concept))
@@ -269,7 +268,7 @@ def _write(asked: _Asked, opinion: Floats, told: Floats, recomputation: Recomput
     where = dict(zip(asked.id[places].tolist(), places.tolist(), strict=True))
     for ids in batched(sorted(where), BATCH):
         with transaction.atomic():
-            questions = question_state.locked(ids)
+            questions = question_state.lock(ids)
             for question in questions:
                 at = where[question.pk]
                 hear(question, float(opinion[at]), float(told[at]))

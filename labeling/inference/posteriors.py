@@ -1,151 +1,169 @@
-"""What all answers of a project add up to: read as arrays, inferred at once, written in batches.
+"""Recompute all posteriors of a project: read arrays, infer, write in batches.
 
-Nobody waits longer than a batch: questions and annotators are held a few hundred at a time. What
-was answered or decided since the reading is believed anew by its answers, with what was learned.
+Questions and annotators are locked a hundred at a time, so nobody waits longer than a batch. A
+question that was answered or decided since it was read is recomputed from its stored answers.
 """
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from django.db import transaction
 
-from labeling import answers, question_state
+from labeling import question_state
 from labeling.aggregation import binary, online_tempering
+from labeling.aggregation.binary import BinaryAggregate
+from labeling.batches import batched
 from labeling.inference import annotators
-from labeling.inference.arrays import Asked, Bools, Found, Given, Ids, read
-from labeling.models import Annotator, Project, Question, Recomputation
+from labeling.inference import questions as stored_questions
+from labeling.inference.arrays import AnswerArrays, Bools, Ids, QuestionArrays, read
+from labeling.models import Project, Question, Recomputation, SuspectSpell
 
 NOTICEABLE = 1e-3  # smaller changes of a probability are not written
-TUNED_BY = 5_000  # questions by which the temper is tuned
+FITTED_BY = 5_000  # questions by which the tempering is fitted
+
+
+@dataclass(frozen=True)
+class _Posteriors:
+    """What the Q questions' answers add up to."""
+
+    aggregate: BinaryAggregate
+    answers_count: Ids  # (Q,)
+    yes_count: Ids  # (Q,)
 
 
 def update(recomputation: Recomputation, *, newest: int) -> tuple[int, dict[int, float]]:
-    """Set all that is believed, by all answers up to `newest`.
+    """Update posteriors and accuracies by all answers up to the id `newest`.
 
-    Gives how many beliefs changed, and by gold question its probability as if it were not known.
+    Return how many questions changed, and by gold question the posterior as if it were unknown.
     """
-    asked, given = read(recomputation.project, newest=newest)
+    questions, answers = read(recomputation.project, newest=newest)
     recomputation.renew()
-    if not len(asked.id):
+    if not len(questions.id):
         return 0, {}
-    found = _find(asked, given, recomputation)
-    recomputation.renew()
-    changed = _write(asked, found, recomputation)
-    annotators.update_accuracies(asked, given, found, newest=newest, recomputation=recomputation)
-    gold = asked.gold & (found.count > 0)
-    leave_one_out = found.inferred.leave_one_out[gold].tolist()
-    return changed, dict(zip(asked.id[gold].tolist(), leave_one_out, strict=True))
-
-
-def _find(asked: Asked, given: Given, recomputation: Recomputation) -> Found:
-    inferred = binary.infer(
-        given.question,
-        given.annotator,
-        given.value,
-        prior=asked.prior,
-        verdict=asked.verdict,
-        gold=asked.gold,
-        suspect=_suspect(given),
-        annotators=len(given.annotators),
+    posteriors = _infer(questions, answers)
+    _fit_tempering(questions, answers, posteriors, recomputation)
+    changed = _write(questions, posteriors, recomputation)
+    annotators.update_accuracies(
+        questions, answers, posteriors.aggregate, newest=newest, recomputation=recomputation
     )
-    found = Found(
-        inferred,
-        np.bincount(given.question, minlength=len(asked.id)),
-        np.bincount(given.question, given.value, len(asked.id)).astype(np.int64),
-        {
-            int(given.annotators[who]): int(given.id[first])
-            for who, first in inferred.change_points.items()
-        },
+    gold = questions.gold & (posteriors.answers_count > 0)
+    leave_one_out = posteriors.aggregate.leave_one_out[gold].tolist()
+    return changed, dict(zip(questions.id[gold].tolist(), leave_one_out, strict=True))
+
+
+def _infer(questions: QuestionArrays, answers: AnswerArrays) -> _Posteriors:
+    aggregate = binary.infer(
+        answers.question,
+        answers.annotator,
+        answers.value,
+        prior=questions.prior,
+        verdict=questions.verdict,
+        gold=questions.gold,
+        suspect=_in_suspect_spells(answers),
+        annotators=len(answers.annotators),
     )
-    _tune(asked, given, found, recomputation)
-    return found
-
-
-def _suspect(given: Given) -> Bools:
-    """(N,) whether each answer was given while its annotator was suspect."""
-    windows = Annotator.objects.filter(suspect_from__isnull=False).values_list(
-        "pk", "suspect_from", "suspect_to"
+    size = len(questions.id)
+    return _Posteriors(
+        aggregate,
+        answers_count=np.bincount(answers.question, minlength=size),
+        yes_count=np.bincount(answers.question, answers.value, size).astype(np.int64),
     )
-    first = np.full(len(given.annotators), np.iinfo(np.int64).max)
-    last = first.copy()
-    known = {pk: (start, end) for pk, start, end in windows}
-    for place, pk in enumerate(given.annotators.tolist() if known else []):
-        if pk in known:
-            first[place] = known[pk][0]
-            last[place] = known[pk][1] or last[place]
-    inside: Bools = given.id >= first[given.annotator]
-    return inside & (given.id < last[given.annotator])
 
 
-def _tune(asked: Asked, given: Given, found: Found, recomputation: Recomputation) -> None:
-    """Have answers tempered, as they come, in such a way that they arrive where these arrived."""
-    open_ones = np.flatnonzero((asked.verdict < 0) & (found.count > 0))
-    drawn = np.random.default_rng(0).permutation(open_ones)[:TUNED_BY]
-    place = np.full(len(asked.id), -1)
-    place[drawn] = np.arange(len(drawn))
-    inferred = found.inferred
-    used = (place[given.question] >= 0) & ~inferred.suspect
-    people = given.annotator[used]
+def _in_suspect_spells(answers: AnswerArrays) -> Bools:
+    """Return (N,) whether each answer lies in a suspect spell of its annotator."""
+    inside = np.zeros(len(answers.id), bool)
+    spells = SuspectSpell.objects.filter(annotator__in=answers.annotators.tolist())
+    order = np.argsort(answers.annotator, kind="stable")  # by annotator, then by id
+    ends = np.searchsorted(answers.annotator[order], np.arange(len(answers.annotators) + 1))
+    for annotator, start, stop in spells.values_list("annotator", "start", "stop"):
+        index = np.searchsorted(answers.annotators, annotator)
+        own = order[ends[index] : ends[index + 1]]
+        first = np.searchsorted(answers.id[own], start)
+        last = np.searchsorted(answers.id[own], stop) if stop is not None else len(own)
+        inside[own[first:last]] = True
+    return inside
+
+
+def _fit_tempering(
+    questions: QuestionArrays,
+    answers: AnswerArrays,
+    posteriors: _Posteriors,
+    recomputation: Recomputation,
+) -> None:
+    """Fit how answers are tempered one by one, so that they arrive at these posteriors."""
+    aggregate = posteriors.aggregate
+    undecided = np.flatnonzero((questions.verdict < 0) & (posteriors.answers_count > 0))
+    sample = np.random.default_rng(0).permutation(undecided)[:FITTED_BY]
+    place = np.full(len(questions.id), -1)
+    place[sample] = np.arange(len(sample))
+    used = (place[answers.question] >= 0) & ~aggregate.suspect
+    annotator = answers.annotator[used]
     ratios = online_tempering.evidence(
-        inferred.sensitivity[people], inferred.specificity[people], given.value[used]
+        aggregate.sensitivity[annotator], aggregate.specificity[annotator], answers.value[used]
     )
-    temper = online_tempering.fit_tempering(
-        place[given.question[used]], ratios, asked.prior[drawn], inferred.probability[drawn]
+    tempering = online_tempering.fit_tempering(
+        place[answers.question[used]],
+        ratios,
+        questions.prior[sample],
+        aggregate.probability[sample],
     )
-    recomputation.renew(strength=temper.strength, ambiguity=temper.ambiguity)
+    recomputation.renew(strength=tempering.strength, ambiguity=tempering.ambiguity)
 
 
-def _write(asked: Asked, found: Found, recomputation: Recomputation) -> int:
-    """Write what changed, a batch at a time, and what would be judged otherwise."""
-    rules = _rules(recomputation.project)
-    differs = np.abs(found.inferred.probability - asked.probability) > NOTICEABLE
-    differs |= (found.count != asked.count) | (found.yes != asked.yes)
+def _write(questions: QuestionArrays, posteriors: _Posteriors, recomputation: Recomputation) -> int:
+    """Write the questions that changed, or whose state other rules may change; return how many."""
+    rules = _settling_rules(recomputation.project)
+    differs = np.abs(posteriors.aggregate.probability - questions.probability) > NOTICEABLE
+    differs |= posteriors.answers_count != questions.answers_count
+    differs |= posteriors.yes_count != questions.yes_count
     if recomputation.settling_rules != rules:
         differs[:] = True
     changed = 0
-    for batch in _batches(np.flatnonzero(differs)):
-        changed += _write_batch(batch, asked, found)
+    for batch in batched(np.flatnonzero(differs).tolist(), question_state.BATCH):
+        changed += _write_batch(batch, questions, posteriors)
         recomputation.renew()
     recomputation.renew(settling_rules=rules)
     return changed
 
 
-def _write_batch(places: Ids, asked: Asked, found: Found) -> int:
-    place = dict(zip(asked.id[places].tolist(), places.tolist(), strict=True))
+def _write_batch(places: list[int], arrays: QuestionArrays, posteriors: _Posteriors) -> int:
+    """Write the questions at these places of the arrays; return how many of them changed."""
+    place = dict(zip(arrays.id[places].tolist(), places, strict=True))
     with transaction.atomic():
-        questions = question_state.locked(list(place))
-        counts = answers.counted(list(place))
-        before = [_held(question) for question in questions]
-        read_then = found.count, found.yes, asked.verdict
-        late = []
+        questions = question_state.lock(place)
+        counts = stored_questions.count_answers(list(place))
+        before = [_written(question) for question in questions]
+        changed_since = []
         for question in questions:
             at = place[question.pk]
-            count, yes = counts.get(question.pk, (0, 0))
+            answers, yes = counts.get(question.pk, (0, 0))
             verdict = -1 if question.verdict is None else int(question.verdict)
-            if [count, yes, verdict] != [int(c[at]) for c in read_then]:
-                late.append(question)
+            when_read = (
+                int(posteriors.answers_count[at]),
+                int(posteriors.yes_count[at]),
+                int(arrays.verdict[at]),
+            )
+            if (answers, yes, verdict) != when_read:
+                changed_since.append(question)
                 continue
-            question.probability = float(found.inferred.probability[at])
-            question.answers_count, question.yes_count = count, yes
+            question.probability = float(posteriors.aggregate.probability[at])
+            question.answers_count, question.yes_count = answers, yes
             question_state.update_state(question)
-        answers.recount(late)
-        changed = [q for q, was in zip(questions, before, strict=True) if _held(q) != was]
+        stored_questions.recompute_locked(changed_since)
+        changed = [q for q, was in zip(questions, before, strict=True) if _written(q) != was]
         question_state.save(changed)
     return len(changed)
 
 
-def _held(question: Question) -> tuple[object, ...]:
-    belief = round(question.probability, 4), round(question.priority, 4)
-    return *belief, question.state, question.answers_count, question.yes_count
+def _written(question: Question) -> tuple[object, ...]:
+    """Return what makes a question worth writing where it changes."""
+    rounded = round(question.probability, 4), round(question.priority, 4)
+    return *rounded, question.state, question.answers_count, question.yes_count
 
 
-def _rules(project: Project) -> list[object]:
-    """By what questions are judged, besides their answers."""
+def _settling_rules(project: Project) -> list[object]:
+    """Return by what states and priorities are set, besides the answers, as JSON."""
     fields = "settle_at", "answers_min", "answers_cap", "answer_cost"
     values = project.concepts.order_by("pk").values_list("pk", "value")
     return [[getattr(project, name) for name in fields], [list(pair) for pair in values]]
-
-
-def _batches(places: Ids) -> Iterator[Ids]:
-    for start in range(0, len(places), answers.BATCH):
-        yield places[start : start + answers.BATCH]

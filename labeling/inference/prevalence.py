@@ -88,7 +88,7 @@ def _go_on(recomputation: Recomputation) -> None:
         "batch": BATCH,
         "value": concept.value if concept else 1.0,
         "least": recomputation.project.answers_min,
-        "finished": question_state.FINISHED,
+        "finished": question_state.FINISH_SHARE,
     }
     while moving and concept is not None:
         with transaction.atomic(), connection.cursor() as cursor:

@@ -75,10 +75,8 @@ class Migration(migrations.Migration):
                 ('labels_count', models.PositiveIntegerField(default=0, help_text='Labels that became certain with one of their answers.')),
                 ('gold_count', models.PositiveIntegerField(default=0)),
                 ('gold_right', models.PositiveIntegerField(default=0)),
-                ('drift_score', models.FloatField(default=0.0, help_text='Evidence that answers turned bad; 0 is none, 8 makes suspect.')),
+                ('drift_score', models.FloatField(default=0.0, help_text='Evidence that their answers turned bad; from 8 on they are suspect.')),
                 ('suspect_since', models.DateTimeField(blank=True, help_text='When their answers were found to have turned bad.', null=True)),
-                ('suspect_from', models.BigIntegerField(blank=True, editable=False, null=True)),
-                ('suspect_to', models.BigIntegerField(blank=True, editable=False, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('seen_at', models.DateTimeField(blank=True, null=True)),
                 ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='annotator', to=settings.AUTH_USER_MODEL)),
@@ -254,6 +252,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='SuspectSpell',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('start', models.BigIntegerField(help_text='The id of its first answer.')),
+                ('stop', models.BigIntegerField(blank=True, help_text='The id from which on answers count again.', null=True)),
+                ('started_at', models.DateTimeField(help_text='When it was found.')),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('annotator', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='suspect_spells', to='labeling.annotator')),
+            ],
+            options={
+                'ordering': ['start'],
+            },
+        ),
+        migrations.CreateModel(
             name='Tile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -330,6 +342,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='snapshot',
             index=models.Index(condition=models.Q(('state', 'freezing')), fields=['lease_until'], name='snapshot_being_frozen'),
+        ),
+        migrations.AddConstraint(
+            model_name='suspectspell',
+            constraint=models.UniqueConstraint(fields=('annotator', 'start'), name='suspect_spell_start'),
+        ),
+        migrations.AddConstraint(
+            model_name='suspectspell',
+            constraint=models.UniqueConstraint(condition=models.Q(('stop', None)), fields=('annotator',), name='one_suspect_spell_goes_on'),
         ),
         migrations.AddConstraint(
             model_name='tile',

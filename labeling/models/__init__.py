@@ -1,7 +1,8 @@
 """What is stored: one file a noun, in the order of the loop."""
 
-from labeling.models.annotators import Annotator
-from labeling.models.challenges import Answer, Challenge
+from labeling.models.annotators import Annotator, SuspectSpell
+from labeling.models.answers import Answer
+from labeling.models.challenges import Challenge
 from labeling.models.images import Image, Tile
 from labeling.models.lease import Leased, LeaseLost
 from labeling.models.projects import Concept, Project
@@ -23,5 +24,6 @@ __all__ = [
     "Question",
     "Recomputation",
     "Snapshot",
+    "SuspectSpell",
     "Tile",
 ]

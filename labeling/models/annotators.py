@@ -1,10 +1,13 @@
-"""Those who answer, and how far they are believed."""
+"""Those who answer, and how accurate they are."""
 
 import secrets
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+
+from labeling.aggregation.online import ConfusionCounts
 
 
 def new_pseudonym() -> str:
@@ -14,11 +17,9 @@ def new_pseudonym() -> str:
 class Annotator(models.Model):
     """A signed-in user, or the pseudonym of a visitor.
 
-    The four expected counts (true and false positives and negatives, beyond the prior) are
-    what the annotator's answers showed; `labeling.aggregation.online` reads them.
-
-    Whose answers turned bad is suspect: those from answer `suspect_from` on (to before
-    `suspect_to`, where they proved themselves again on gold) weigh nothing.
+    The four expected counts (true and false positives and negatives, without the prior) are what
+    the answers showed about the annotator; see `labeling.aggregation.online`. While an annotator is
+    suspect, because their answers turned bad, the counts stay as they were.
     """
 
     user = models.OneToOneField(
@@ -38,13 +39,11 @@ class Annotator(models.Model):
     gold_count = models.PositiveIntegerField(default=0)
     gold_right = models.PositiveIntegerField(default=0)
     drift_score = models.FloatField(
-        default=0.0, help_text="Evidence that answers turned bad; 0 is none, 8 makes suspect."
+        default=0.0, help_text="Evidence that their answers turned bad; from 8 on they are suspect."
     )
     suspect_since = models.DateTimeField(
         null=True, blank=True, help_text="When their answers were found to have turned bad."
     )
-    suspect_from = models.BigIntegerField(null=True, blank=True, editable=False)
-    suspect_to = models.BigIntegerField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     seen_at = models.DateTimeField(null=True, blank=True)
 
@@ -64,5 +63,66 @@ class Annotator(models.Model):
 
     @property
     def suspect(self) -> bool:
-        """Whether their answers turned bad, and they have not proved themselves again."""
+        """Whether their answers turned bad, and they have not been reinstated since."""
         return self.suspect_since is not None
+
+    @property
+    def confusion_counts(self) -> ConfusionCounts:
+        """The four expected counts; to set them sets the reliability that they imply, too."""
+        return ConfusionCounts(
+            self.true_positives, self.false_negatives, self.true_negatives, self.false_positives
+        )
+
+    @confusion_counts.setter
+    def confusion_counts(self, counts: ConfusionCounts) -> None:
+        self.true_positives, self.false_negatives = counts.tp, counts.fn
+        self.true_negatives, self.false_positives = counts.tn, counts.fp
+        self.reliability = (counts.sensitivity + counts.specificity) / 2
+
+    def start_suspect_spell(self, *, start: int, now: datetime) -> None:
+        """Distrust the answers from id `start` on. The annotator is still to be saved."""
+        self.suspect_since = now
+        self.suspect_spells.update_or_create(
+            start=start, defaults={"stop": None, "started_at": now, "ended_at": None}
+        )
+
+    def end_suspect_spell(self, *, stop: int, now: datetime) -> None:
+        """Trust the answers from id `stop` on again. The annotator is still to be saved."""
+        self.suspect_since = None
+        self.suspect_spells.filter(stop=None).update(stop=stop, ended_at=now)
+        self.suspect_spells.filter(start__gte=F("stop")).delete()
+
+    def clear_suspect_spell(self) -> None:
+        """Forget the spell that goes on: it was suspected wrongly. The annotator is to be saved."""
+        self.suspect_since = None
+        self.suspect_spells.filter(stop=None).delete()
+
+
+class SuspectSpell(models.Model):
+    """A time in which an annotator's answers were bad: they are stored and weigh nothing.
+
+    It holds the answers with start <= id < stop. An annotator may have several; one that goes on
+    has no stop.
+    """
+
+    annotator = models.ForeignKey(
+        Annotator, models.CASCADE, related_name="suspect_spells", db_index=False
+    )
+    start = models.BigIntegerField(help_text="The id of its first answer.")
+    stop = models.BigIntegerField(
+        null=True, blank=True, help_text="The id from which on answers count again."
+    )
+    started_at = models.DateTimeField(help_text="When it was found.")
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["start"]
+        constraints = [
+            models.UniqueConstraint(fields=["annotator", "start"], name="suspect_spell_start"),
+            models.UniqueConstraint(
+                fields=["annotator"], condition=Q(stop=None), name="one_suspect_spell_goes_on"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator}: answers {self.start} to {self.stop or 'now'}"

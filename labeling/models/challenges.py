@@ -1,4 +1,4 @@
-"""What is put before one person at once, and what they said."""
+"""What is put before one person at once."""
 
 import uuid
 from datetime import datetime
@@ -10,7 +10,6 @@ from django.db.models import Q
 from labeling.models.annotators import Annotator
 from labeling.models.images import Tile
 from labeling.models.projects import Concept, Project
-from labeling.models.questions import Question
 
 
 class Challenge(models.Model):
@@ -73,39 +72,3 @@ class Challenge(models.Model):
             for question, reason in zip(self.questions, self.reasons, strict=False)
             if reason in self.RESERVED
         }
-
-
-class Answer(models.Model):
-    """One person's word on one question; never edited, never lost."""
-
-    class Reason(models.TextChoices):
-        GOLD = "gold"
-        RANDOM = "random"
-        WANTED = "wanted"
-        IMPORTED = "imported"
-
-    question = models.ForeignKey(Question, models.CASCADE, related_name="answers", db_index=False)
-    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="answers", db_index=False)
-    challenge = models.ForeignKey(
-        Challenge, models.SET_NULL, null=True, blank=True, related_name="answers"
-    )
-    value = models.BooleanField(help_text="True: the text is true of the tile.")
-    reason = models.CharField(max_length=9, choices=Reason.choices)
-    seconds = models.FloatField(null=True, blank=True)
-    probability_before = models.FloatField(
-        null=True, blank=True, help_text="The probability of yes just before it."
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["id"]
-        constraints = [
-            models.UniqueConstraint(fields=["question", "annotator"], name="answer_once_a_question")
-        ]
-        indexes = [
-            models.Index(fields=["annotator", "-created_at"], name="answer_by_annotator"),
-            models.Index(fields=["-id"], condition=Q(reason="random"), name="answer_at_random"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.annotator}: {'yes' if self.value else 'no'}"

@@ -184,11 +184,11 @@ class Selector:
     def _scored(self, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float]]:
         """Yield each with the bits that this annotator's answer is expected to bring × its value.
 
-        An unfinished question (`question_state.unfinished`) counts as if nothing were known of it,
+        An unfinished question (`question_state.is_unfinished`) counts as if nothing were known of it,
         and a little more, so that jitter does not put it off.
         """
         unfinished = [
-            question_state.unfinished(
+            question_state.is_unfinished(
                 answers=c.answers,
                 least=self.project.answers_min,
                 wanted=c.wanted,

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from labeling import annotators, answers
 from labeling.models import Annotator, Answer, Challenge, Question
+from tests.cast import distrust
 
 pytestmark = pytest.mark.django_db
 
@@ -107,12 +108,12 @@ def test_whose_interval_lies_below_is_suspect(alice, bob, mallory):
 
 
 def test_whose_answers_turned_bad_is_suspect_however_good_they_were(alice):
-    Annotator.objects.filter(pk=alice.pk).update(suspect_since=timezone.now(), suspect_from=1)
+    distrust(alice)
     assert annotators.suspects() == [alice]
 
 
 def test_only_who_answered_in_a_project_is_suspect_there(shapes, asked, mallory):
-    Annotator.objects.filter(pk=mallory.pk).update(suspect_since=timezone.now(), suspect_from=1)
+    distrust(mallory)
     assert annotators.suspects(project=shapes) == []
     Answer.objects.create(question=asked[0], annotator=mallory, value=True, reason="wanted")
     assert annotators.suspects(project=shapes) == [mallory]

@@ -2,8 +2,11 @@
 
 import pytest
 
-from labeling import answers, question_state, review
+from labeling import answers, evidence, question_state, review
+from labeling.aggregation import drift
+from labeling.inference import questions
 from labeling.models import Annotator, Answer, Question
+from tests.cast import truth
 
 pytestmark = pytest.mark.django_db
 State = Question.State
@@ -181,8 +184,9 @@ def wrong_on_gold(shapes, annotator) -> None:
 
 def test_whoever_turns_bad_is_suspect_and_weighs_nothing(shapes, alice, question):
     wrong_on_gold(shapes, alice)
-    assert alice.suspect and alice.suspect_to is None
-    assert alice.suspect_from == alice.answers.order_by("pk").first().pk
+    (spell,) = alice.suspect_spells.all()
+    assert alice.suspect and spell.stop is None
+    assert spell.start == alice.answers.order_by("pk").first().pk
     before = question.probability
     say(alice, question, True)
     assert question.probability == before and question.answers_count == 1
@@ -198,9 +202,49 @@ def test_the_suspect_prove_themselves_again_on_gold(shapes, alice, question):
         annotator=alice, values=dict.fromkeys(more, True), reasons=dict.fromkeys(more, "gold")
     )
     alice.refresh_from_db()
-    assert not alice.suspect and alice.suspect_from < alice.suspect_to
+    (spell,) = alice.suspect_spells.all()
+    assert not alice.suspect and spell.start < spell.stop
     say(alice, question, True)
     assert question.probability > 0.6
+
+
+def answer_gold(annotator, pool: list[Question], *, right: bool, until_suspect: bool) -> None:
+    """Answer gold questions, one after the other, until the annotator is suspect or is not."""
+    annotator.refresh_from_db()
+    while annotator.suspect is not until_suspect:
+        question = pool.pop()
+        say(annotator, question, question.verdict is right)
+
+
+def test_whoever_turns_bad_twice_is_forgiven_neither_time(shapes, alice):
+    for question in Question.objects.filter(kind="concept"):
+        Question.objects.filter(pk=question.pk).update(
+            state=State.GOLD, verdict=truth(question.pk), probability=truth(question.pk)
+        )
+    pool = list(Question.objects.filter(kind="concept"))
+    answer_gold(alice, pool, right=False, until_suspect=True)
+    answer_gold(alice, pool, right=True, until_suspect=False)
+    answer_gold(alice, pool, right=False, until_suspect=True)
+    first, second = alice.suspect_spells.all()
+    assert first.start < first.stop < second.start and second.stop is None
+    bad = set(alice.answers.filter(pk__gte=first.start, pk__lt=first.stop))
+    assert bad and not bad & set(Answer.objects.trusted())
+    assert all(first.stop <= answer.pk < second.start for answer in Answer.objects.trusted()[9:])
+
+
+def test_a_suspect_annotator_is_taken_to_guess(shapes, alice, bob, mallory):
+    """As soon as they are suspect, though their counts stay as they were."""
+    asked = Question.objects.filter(kind="concept", state=State.OPEN)
+    for question in asked:
+        for annotator in (bob, mallory):
+            say(annotator, question, True)
+    alice.refresh_from_db()
+    for question in asked:
+        if not alice.suspect:
+            counts = alice.confusion_counts
+            say(alice, question, False)
+    assert alice.suspect and alice.reliability == drift.GUESSING
+    assert alice.confusion_counts == counts
 
 
 def known(annotator, question: int) -> bool:
@@ -220,8 +264,8 @@ def test_what_it_reads_does_not_grow_with_what_is_stored(
     values = {question.pk: True, gold.pk: True}
     with django_assert_num_queries(10):
         answers.record(annotator=alice, values=values, reasons=dict.fromkeys(values, "wanted"))
-    heard = answers.said_of(Question.objects.filter(pk__in=values))
-    assert {pk: len(said) for pk, said in heard.items()} == {question.pk: answers.HEARD_MOST}
+    heard = evidence.by_question(Question.objects.filter(pk__in=values))
+    assert {pk: len(said) for pk, said in heard.items()} == {question.pk: evidence.MAX_ANSWERS}
 
 
 def test_reconsidering_gives_what_was_believed_before(alice, bob, shapes):
@@ -229,7 +273,7 @@ def test_reconsidering_gives_what_was_believed_before(alice, bob, shapes):
     for question in asked:
         say(alice, question, True)
         say(bob, question, False)
-    changed = answers.reconsider(questions=[question.pk for question in asked])
+    changed = questions.recompute([question.pk for question in asked])
     assert changed == 0
     for question in asked:
         before = question.probability

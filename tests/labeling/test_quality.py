@@ -9,7 +9,7 @@ from django.utils import timezone
 from labeling import answers, quality, review
 from labeling.inference import recompute
 from labeling.models import Annotator, Answer, QualityReport, Question
-from tests.cast import truth
+from tests.cast import distrust, truth
 
 pytestmark = pytest.mark.django_db
 
@@ -95,9 +95,7 @@ def test_whom_nobody_trusts_tests_nothing(shapes, asked, alice, mallory, ada):
     say(mallory, {open_ones[1].pk: True, open_ones[2].pk: True})
     assert quality.by_random(project=shapes).whole.n == 3
     first = Answer.objects.filter(annotator=mallory).order_by("pk")[1]
-    Annotator.objects.filter(pk=mallory.pk).update(
-        suspect_since=timezone.now(), suspect_from=first.pk
-    )
+    distrust(mallory, start=first.pk)
     assert quality.by_random(project=shapes).whole.n == 2
     review.block(annotator=mallory, by=ada)
     assert quality.by_random(project=shapes).whole.n == 1

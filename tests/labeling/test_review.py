@@ -4,13 +4,13 @@ import random
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.utils import timezone
 
 from labeling import answers, progress, questions, review, tasks
 from labeling.aggregation import binary
 from labeling.inference import prevalence, recompute, schedule
+from labeling.inference import questions as stored_questions
 from labeling.models import Annotator, Answer, Concept, Question, Tile
-from tests.cast import truth
+from tests.cast import distrust, truth
 
 pytestmark = pytest.mark.django_db
 State = Question.State
@@ -199,9 +199,34 @@ def test_blocking_somebody_busy_changes_the_newest_at_once_and_the_rest_soon(
     assert schedule.due() == []
 
 
+def test_blocking_is_finished_later_if_it_dies_in_the_middle(
+    shapes, opinions, mallory, ada, monkeypatch
+):
+    recompute.run(project=shapes)
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(stored_questions, "recompute", die)
+        review.block(annotator=mallory, by=ada)
+    assert schedule.due() == [shapes]
+    tasks.aggregate_due()
+    asked = Question.objects.filter(kind="concept")
+    assert asked.filter(answers_count=2).count() == len(opinions)
+
+
+def test_nobody_is_blocked_without_what_follows_from_it(shapes, mallory, ada, monkeypatch):
+    monkeypatch.setattr(schedule, "request_all", die)
+    with pytest.raises(ConnectionError):
+        review.block(annotator=mallory, by=ada)
+    mallory.refresh_from_db()
+    assert not mallory.blocked
+
+
+def die(*_arguments: object) -> None:
+    raise ConnectionError("the server is gone")
+
+
 def test_whoever_is_unblocked_is_trusted_again(shapes, mallory, ada):
     (question,) = Question.objects.filter(kind="concept", state=State.OPEN)[:1]
-    Annotator.objects.filter(pk=mallory.pk).update(suspect_since=timezone.now(), suspect_from=1)
+    distrust(mallory)
     say(mallory, {question.pk: True})
     question.refresh_from_db()
     assert question.probability == question.prior

@@ -9,7 +9,7 @@ from labeling.models import Project
 
 
 class Command(BaseCommand):
-    help = "Recompute all that is believed in a project from all its answers."
+    help = "Recompute the labels of a project, and its annotators' accuracy, from all its answers."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--project", required=True, help="its short name, as in addresses")
@@ -21,9 +21,9 @@ class Command(BaseCommand):
         changed = recompute.run(project=row)
         if changed is None:
             raise CommandError(f"{row} is being recomputed already: wait until that is done.")
-        now = progress.measure(project=row)
+        totals = progress.measure(project=row)
         self.stdout.write(
-            f"{now.answers:,} answers by {now.annotators:,} annotators: {changed:,} beliefs "
-            f"changed; {now.settled:,} labels are settled, {now.ambiguous:,} ambiguous, "
-            f"{now.open:,} open."
+            f"{totals.answers:,} answers by {totals.annotators:,} annotators: {changed:,} "
+            f"questions changed; {totals.settled:,} labels are settled, {totals.ambiguous:,} "
+            f"ambiguous, {totals.open:,} open."
         )

@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from labeling import answers, quality
 from labeling.aggregation.calibration import by_truth
 from labeling.models import Annotator, Project, QualityReport, Question
-from tests.cast import truth
+from tests.cast import distrust, truth
 
 
 def address(project: Project) -> str:
@@ -83,7 +83,7 @@ def test_it_draws_the_history_once_there_is_one(
 def test_whom_to_look_at_can_be_blocked_from_here(
     ada_client: Client, shapes: Project, measured: QualityReport, bob: Annotator
 ) -> None:
-    Annotator.objects.filter(pk=bob.pk).update(suspect_since=timezone.now(), suspect_from=1)
+    distrust(bob)
     page = ada_client.get(address(shapes))
     assert [row["annotator"] for row in page.context["suspects"]] == [bob]
     block = f"/admin/labeling/annotator/{bob.pk}/block/"

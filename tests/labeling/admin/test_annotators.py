@@ -9,7 +9,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from labeling import answers, review
+from labeling.inference import questions
 from labeling.models import Annotator, Answer, Project, Question
+from tests.cast import distrust
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ def swayed(shapes: Project, alice: Annotator, bob: Annotator) -> Question:
     question = Question.objects.filter(project=shapes, state="open", kind="concept")[0]
     answers.record(annotator=alice, values={question.pk: True}, reasons={question.pk: "wanted"})
     Question.objects.filter(pk=question.pk).update(prior=0.2)
-    answers.reconsider(questions=[question.pk])
+    questions.recompute([question.pk])
     question.refresh_from_db()
     assert question.label
     return question
@@ -133,7 +135,7 @@ def test_the_list_can_be_sorted(ada_client: Client, alice: Annotator, bob: Annot
 def test_whom_to_look_at_is_flagged_and_can_be_filtered(
     ada_client: Client, alice: Annotator, mallory: Annotator
 ) -> None:
-    Annotator.objects.filter(pk=mallory.pk).update(suspect_since=timezone.now(), suspect_from=1)
+    distrust(mallory)
     page = ada_client.get("/admin/labeling/annotator/?suspect=yes")
     assert [one.pk for one in page.context["cl"].result_list] == [mallory.pk]
     assert b"tessera-wrong" in page.content

@@ -1,4 +1,4 @@
-"""Yes and no added up; answers from a turn on weigh nothing."""
+"""Yes and no added up; answers from a change point on weigh nothing."""
 
 from dataclasses import dataclass
 
@@ -61,6 +61,16 @@ def test_whoever_is_known_to_be_suspect_is_not_found_again(crowd: Crowd) -> None
     again = infer(crowd, suspect=first.suspect)
     assert again.change_points == {}
     assert again.probability == pytest.approx(first.probability)
+
+
+def test_whoever_was_bad_once_is_found_when_they_turn_again(crowd: Crowd) -> None:
+    theirs = np.flatnonzero(crowd.annotator == SLEEPER)
+    crowd.value[theirs[:30]] ^= True
+    once = np.isin(np.arange(len(crowd.question)), theirs[:30])
+    found = infer(crowd, suspect=once)
+    assert list(found.change_points) == [SLEEPER]
+    assert np.searchsorted(theirs, found.change_points[SLEEPER]) == pytest.approx(TURN, abs=12)
+    assert found.suspect[theirs[:30]].all() and not found.suspect[theirs[30 : TURN - 12]].any()
 
 
 def test_a_question_that_only_the_suspect_answered_keeps_its_prior(crowd: Crowd) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 from django.contrib.auth.models import User
-from django.utils import timezone
 
 from labeling import annotators, answers
 from labeling.models import Annotator, Question
+from tests.cast import distrust
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1/annotators/"
@@ -58,7 +58,7 @@ def test_a_page_looks_records_up_at_once(
 
 def test_whom_to_look_at_can_be_listed(ada_client, alice, bob, mallory):
     assert ada_client.get(f"{API}?suspect=true").json()["results"] == []
-    Annotator.objects.filter(pk=bob.pk).update(suspect_since=timezone.now(), suspect_from=1)
+    distrust(bob)
     (row,) = ada_client.get(f"{API}?suspect=true").json()["results"]
     assert row["name"] == "bob" and row["suspect_since"] is not None
     assert len(ada_client.get(f"{API}?suspect=false").json()["results"]) == 3

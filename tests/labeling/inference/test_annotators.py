@@ -3,7 +3,7 @@
 import pytest
 
 from labeling import answers
-from labeling.inference import annotators as rating
+from labeling.inference import annotators as inferred_annotators
 from labeling.inference import recompute, schedule
 from labeling.inference.arrays import read
 from labeling.models import Annotator, Question
@@ -29,31 +29,33 @@ def test_the_counts_are_such_that_the_coins_are_those_found(
         say(annotator, truths)
     say(Annotator.objects.create(pseudonym="carol"), dict.fromkeys(truths, True))
     seen = []
-    update = rating.update_accuracies
+    update = inferred_annotators.update_accuracies
 
-    def looked_at(asked, given, found, **how):
-        seen.append((given.annotators, found.inferred))
-        update(asked, given, found, **how)
+    def watched(questions, answers, aggregate, **options):
+        seen.append((answers.annotators, aggregate))
+        update(questions, answers, aggregate, **options)
 
-    monkeypatch.setattr(rating, "update_accuracies", looked_at)
+    monkeypatch.setattr(inferred_annotators, "update_accuracies", watched)
     recompute.run(project=shapes)
-    ((annotators, inferred),) = seen
+    ((annotators, aggregate),) = seen
     for annotator in Annotator.objects.filter(pk__in=[alice.pk, bob.pk]):
         place = annotators.tolist().index(annotator.pk)
-        counts = answers.counts_of(annotator)
-        assert counts.sensitivity == pytest.approx(inferred.sensitivity[place], abs=0.06)
-        assert counts.specificity == pytest.approx(inferred.specificity[place], abs=0.06)
+        counts = annotator.confusion_counts
+        assert counts.sensitivity == pytest.approx(aggregate.sensitivity[place], abs=0.06)
+        assert counts.specificity == pytest.approx(aggregate.specificity[place], abs=0.06)
         assert annotator.reliability == pytest.approx((counts.sensitivity + counts.specificity) / 2)
 
 
 def test_few_annotators_are_held_at_a_time(shapes, truths, monkeypatch):
     for number in range(7):
         say(Annotator.objects.create(pseudonym=f"person {number}"), truths)
-    monkeypatch.setattr(answers, "BATCH", 3)
+    monkeypatch.setattr(inferred_annotators, "BATCH", 3)
     sizes = []
-    write = rating._write
+    write = inferred_annotators._write
     monkeypatch.setattr(
-        rating, "_write", lambda figures, *rest: (sizes.append(len(figures)), write(figures, *rest))
+        inferred_annotators,
+        "_write",
+        lambda tallies, *rest: (sizes.append(len(tallies)), write(tallies, *rest)),
     )
     recompute.run(project=shapes)
     assert sizes == [3, 3, 1]
@@ -64,10 +66,10 @@ def test_what_came_since_is_put_on_top(shapes, truths, alice):
     say(alice, {first: truths[first]})
     newest, _ = schedule.newest_answer()
     say(alice, {pk: truths[pk] for pk in rest})
-    asked, given = read(shapes, newest=newest)
-    assert len(given.id) == 1 and first in asked.id
-    figures = {alice.pk: [1.0, 0.0, 0.0, 0.5, 0.0, 0.5, 0.0, 0.5]}
-    rating._write(figures, {}, newest)
+    questions, stored = read(shapes, newest=newest)
+    assert len(stored.id) == 1 and first in questions.id
+    tallies = {alice.pk: [1.0, 0.0, 0.0, 0.5, 0.0, 0.5, 0.0, 0.5]}
+    inferred_annotators._write(tallies, {}, newest)
     alice.refresh_from_db()
     assert alice.answers_count == len(truths)
     assert alice.true_positives + alice.true_negatives > 10

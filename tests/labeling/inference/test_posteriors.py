@@ -1,18 +1,18 @@
 """All is worked out anew while people go on answering."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection
 from django.db.models import Count, F
 from django.utils import timezone
 
-from labeling import answers, question_state, review, tasks
+from labeling import answers, evidence, question_state, review, tasks
 from labeling.aggregation import binary, drift
 from labeling.inference import posteriors, recompute, schedule
 from labeling.models import Annotator, Answer, Project, Question, Recomputation
-from tests.cast import truth
+from tests.cast import distrust, truth
+from tests.concurrency import meanwhile
 
 pytestmark = pytest.mark.django_db(transaction=True)
 State = Question.State
@@ -30,21 +30,6 @@ def say(annotator: Annotator, values: dict[int, bool]) -> None:
 
 def somebody(name: str) -> Annotator:
     return Annotator.objects.create(pseudonym=name)
-
-
-def meanwhile(work: Callable[[], object]) -> None:
-    """Do something by a connection of its own, which must not wait for ours."""
-
-    def alone() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '5s'")
-        try:
-            work()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(alone).result()
 
 
 def while_it_thinks(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> None:
@@ -99,16 +84,16 @@ def test_what_is_decided_meanwhile_stays_decided(shapes, truths, alice, ada, mon
 
 def test_it_holds_a_batch_of_questions_at_most(shapes, truths, alice, monkeypatch):
     say(alice, truths)
-    locked, held = question_state.locked, []
+    lock, sizes = question_state.lock, []
 
     def counted(ids):
-        held.append(len(list(ids)))
-        return locked(ids)
+        sizes.append(len(list(ids)))
+        return lock(ids)
 
-    monkeypatch.setattr(question_state, "locked", counted)
-    monkeypatch.setattr(answers, "BATCH", 7)
+    monkeypatch.setattr(question_state, "lock", counted)
+    monkeypatch.setattr(question_state, "BATCH", 7)
     recompute.run(project=shapes)
-    assert sum(held) >= len(truths) - 12 and max(held) <= 7
+    assert sum(sizes) >= len(truths) - 12 and max(sizes) <= 7
 
 
 def test_an_answer_that_is_stored_late_is_not_missed(shapes, truths, alice, bob):
@@ -149,21 +134,62 @@ def test_whoever_turned_bad_is_found_and_weighs_nothing_from_then_on(
     mallory.refresh_from_db()
     first = Answer.objects.filter(annotator=mallory)[turn].pk
     assert mallory.suspect and mallory.drift_score == drift.THRESHOLD and mallory.reliability < 0.6
-    assert mallory.suspect_from == pytest.approx(first, abs=3)
-    said = answers.said_of(Question.objects.filter(pk__in=truths, verdict=None))
-    assert {len(heard) for heard in said.values()} == {4, 5}
+    (spell,) = mallory.suspect_spells.all()
+    assert spell.start == pytest.approx(first, abs=3) and spell.stop is None
+    votes = evidence.by_question(Question.objects.filter(pk__in=truths, verdict=None))
+    assert {len(ratios) for ratios in votes.values()} == {4, 5}
     since = mallory.suspect_since
     recompute.run(project=shapes)
     mallory.refresh_from_db()
     assert mallory.suspect_since == since
 
 
+def bad_and_reinstated(annotator: Annotator, values: dict[int, bool]) -> tuple[int, int]:
+    """Let the first four answers be a spell that is over; return its start and stop."""
+    stored = [
+        Answer.objects.create(question_id=pk, annotator=annotator, value=value, reason="imported")
+        for pk, value in values.items()
+    ]
+    spell = stored[0].pk, stored[4].pk
+    distrust(annotator, start=spell[0])
+    annotator.end_suspect_spell(stop=spell[1], now=timezone.now())
+    annotator.save()
+    return spell
+
+
+def test_whoever_turns_bad_again_is_found_and_the_first_spell_is_kept(
+    shapes, truths, alice, bob, mallory
+):
+    for annotator in (alice, bob, somebody("carol"), somebody("dave")):
+        say(annotator, truths)
+    wrong = {pk: value ^ (not 4 <= n < 28) for n, (pk, value) in enumerate(truths.items())}
+    spell = bad_and_reinstated(mallory, wrong)
+    recompute.run(project=shapes)
+    mallory.refresh_from_db()
+    first, second = mallory.suspect_spells.values_list("start", "stop")
+    turn = Answer.objects.filter(annotator=mallory)[28].pk
+    assert mallory.suspect and first == spell
+    assert second == (pytest.approx(turn, abs=3), None)
+    trusted = Answer.objects.trusted().filter(annotator=mallory)
+    assert all(spell[1] <= answer.pk < second[0] for answer in trusted)
+
+
+def test_whoever_is_suspect_again_and_right_is_pardoned_for_that_alone(shapes, truths, alice, bob):
+    for annotator in (bob, somebody("carol"), somebody("dave")):
+        say(annotator, truths)
+    mistaken = {pk: value ^ (n < 4) for n, (pk, value) in enumerate(truths.items())}
+    spell = bad_and_reinstated(alice, mistaken)
+    distrust(alice, start=spell[1])
+    recompute.run(project=shapes)
+    alice.refresh_from_db()
+    assert not alice.suspect
+    assert list(alice.suspect_spells.values_list("start", "stop")) == [spell]
+
+
 def test_whoever_is_suspect_and_right_all_along_is_pardoned(shapes, truths, alice, bob):
     for annotator in (bob, somebody("carol"), somebody("dave")):
         say(annotator, truths)
-    Annotator.objects.filter(pk=alice.pk).update(
-        suspect_since=timezone.now(), suspect_from=1, drift_score=drift.THRESHOLD
-    )
+    distrust(alice)
     open_ones = Question.objects.filter(pk__in=truths).exclude(state=State.GOLD)
     values = {pk: truths[pk] for pk in open_ones.values_list("pk", flat=True)}
     say(alice, values)
@@ -171,9 +197,9 @@ def test_whoever_is_suspect_and_right_all_along_is_pardoned(shapes, truths, alic
     assert alice.suspect, "by gold alone, as answers come"
     recompute.run(project=shapes)
     alice.refresh_from_db()
-    assert not alice.suspect and alice.suspect_from is None and alice.reliability > 0.8
-    said = answers.said_of(Question.objects.filter(pk__in=values))
-    assert {len(heard) for heard in said.values()} == {4}
+    assert not alice.suspect and not alice.suspect_spells.exists() and alice.reliability > 0.8
+    votes = evidence.by_question(Question.objects.filter(pk__in=values))
+    assert {len(ratios) for ratios in votes.values()} == {4}
 
 
 def test_reviewers_changing_the_rules_has_all_judged_anew(shapes, truths, alice, bob):
@@ -215,4 +241,4 @@ def test_what_somebody_did_in_another_project_counts_too(shapes, truths, alice):
 
 
 def test_the_rules_are_those_by_which_questions_are_judged(shapes):
-    assert posteriors._rules(shapes)[0] == [0.95, 2, 9, shapes.answer_cost]
+    assert posteriors._settling_rules(shapes)[0] == [0.95, 2, 9, shapes.answer_cost]

@@ -1,0 +1,57 @@
+"""What stored answers say about questions, as log-likelihood ratios of yes against no."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from django.db import connection
+
+from labeling.aggregation import online
+from labeling.models import Annotator, Question, Recomputation
+from labeling.models.answers import TRUSTED
+
+MAX_ANSWERS = 100  # to a question that are read; a recomputation reads all of them
+
+_VOTES = f"""
+SELECT question.id, vote.* FROM unnest(%(questions)s::bigint[]) AS question(id)
+CROSS JOIN LATERAL (
+    SELECT value, true_positives, false_negatives, true_negatives, false_positives
+    FROM labeling_answer AS answer
+    JOIN labeling_annotator AS annotator ON annotator.id = answer.annotator_id
+    WHERE answer.question_id = question.id AND annotator.id <> %(excluded)s AND {TRUSTED}
+    ORDER BY answer.annotator_id DESC LIMIT %(most)s
+) AS vote
+"""
+
+
+def by_question(
+    questions: Iterable[Question], *, excluding: Annotator | None = None
+) -> Mapping[int, list[float]]:
+    """Return the evidence of each trusted answer by question id, but for one annotator's.
+
+    There is none for a question whose truth is known and that was answered often: nothing more
+    can be learned from it. The cost is bounded by the number of questions.
+    """
+    evidence: dict[int, list[float]] = defaultdict(list)
+    ids = [question.pk for question in questions if _is_open_to_evidence(question)]
+    if ids:
+        excluded = excluding.pk if excluding is not None else 0
+        with connection.cursor() as cursor:
+            cursor.execute(_VOTES, {"questions": ids, "excluded": excluded, "most": MAX_ANSWERS})
+            for question, value, *counts in cursor:
+                ratio = online.evidence(online.ConfusionCounts(*counts), value)
+                evidence[question].append(ratio)
+    return evidence
+
+
+def temperings(questions: Iterable[Question]) -> Mapping[int, online.Tempering]:
+    """Return by project id what its last recomputation fitted; the default where none has."""
+    fitted: dict[int, online.Tempering] = defaultdict(online.Tempering)
+    projects = {question.project_id for question in questions}
+    rows = Recomputation.objects.filter(project__in=projects)
+    for project, *tempering in rows.values_list("project", "strength", "ambiguity"):
+        fitted[project] = online.Tempering(*tempering)
+    return fitted
+
+
+def _is_open_to_evidence(question: Question) -> bool:
+    return question.verdict is None or question.answers_count <= question.project.answers_cap
