@@ -10,10 +10,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from django.db import transaction
-
 from labeling import answers, questions
 from labeling.aggregation import tables
+from labeling.answers import Outcome
+from labeling.batches import batched
 from labeling.models import Annotator, Answer, Concept, Project, Question, Tile
 from labeling.models.projects import name_key
 
@@ -24,6 +24,7 @@ YES_OR_NO = {
 }
 PREFIX = "imported:"
 WORKER_LENGTH = 60
+BATCH = 1_000  # answers in a transaction
 
 Votes = dict[tuple[int, int], bool]  # (image id, concept id) → yes or no
 
@@ -34,10 +35,12 @@ class AnswersError(ValueError):
 
 @dataclass(frozen=True)
 class Imported:
-    """How many answers were new, of how many, by how many people, about how many images."""
+    """What became of the answers in a file: answers = new + known + gone."""
 
-    new: int
     answers: int
+    new: int
+    known: int  # recorded before: a worker answers a question once
+    gone: int  # about questions that were deleted during the import
     workers: int
     images: int
 
@@ -52,7 +55,11 @@ class Row:
 
 
 def load(*, path: Path, project: Project) -> Imported:
-    """Import all answers, or none. Raises AnswersError."""
+    """Import a file's answers. Raises AnswersError before anything is stored.
+
+    Answers are committed worker by worker, BATCH at a time, so that people who answer do not wait
+    for the whole file. An import that was interrupted is finished by running it again.
+    """
     try:
         table = tables.read(path, COLUMNS, optional=("concept",))
     except tables.TableError as error:
@@ -60,11 +67,15 @@ def load(*, path: Path, project: Project) -> Imported:
     rows = _rows(table)
     images = _images(table, rows, project)
     votes = _votes(table, rows, images, _concepts(table, rows, project))
-    with transaction.atomic():
-        new = _record(votes)
+    outcomes = _record(votes)
+    total = sum(map(len, votes.values()))
+    new = sum(outcome.recorded for outcome in outcomes)
+    known = sum(outcome.already_recorded for outcome in outcomes)
     return Imported(
+        answers=total,
         new=new,
-        answers=sum(map(len, votes.values())),
+        known=known,
+        gone=total - new - known,
         workers=len(votes),
         images=len({image for by_worker in votes.values() for image, _ in by_worker}),
     )
@@ -152,16 +163,22 @@ def _votes(
     return votes
 
 
-def _record(votes: dict[str, Votes]) -> int:
-    """Record the answers of all workers; return how many are new."""
+def _record(votes: dict[str, Votes]) -> list[Outcome]:
+    """Record the answers of all workers, each batch in a transaction of its own."""
     question_ids = _ask({key for by_worker in votes.values() for key in by_worker})
-    new = 0
+    outcomes = []
     for worker, by_worker in sorted(votes.items()):
         annotator, _ = Annotator.objects.get_or_create(pseudonym=PREFIX + worker)
-        values = {question_ids[key]: vote for key, vote in by_worker.items()}
-        reasons = dict.fromkeys(values, Answer.Reason.IMPORTED)
-        new += answers.record(annotator=annotator, values=values, reasons=reasons).recorded
-    return new
+        values = {question_ids[key]: by_worker[key] for key in by_worker if key in question_ids}
+        for batch in batched(sorted(values), BATCH):
+            outcomes.append(
+                answers.record(
+                    annotator=annotator,
+                    values={question: values[question] for question in batch},
+                    reasons=dict.fromkeys(batch, Answer.Reason.IMPORTED),
+                )
+            )
+    return outcomes
 
 
 def _ask(keys: set[tuple[int, int]]) -> dict[tuple[int, int], int]:

@@ -184,8 +184,8 @@ class Selector:
     def _scored(self, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float]]:
         """Yield each with the bits that this annotator's answer is expected to bring × its value.
 
-        An unfinished question (`question_state.is_unfinished`) counts as if nothing were known of it,
-        and a little more, so that jitter does not put it off.
+        An unfinished question (`question_state.is_unfinished`) counts as if nothing were known of
+        it, and a little more, so that jitter does not put it off.
         """
         unfinished = [
             question_state.is_unfinished(

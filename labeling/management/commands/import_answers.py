@@ -11,9 +11,10 @@ from labeling.models import Project
 
 class Command(BaseCommand):
     help = (
-        "Import what a crowd said elsewhere: a CSV with the columns task (path, file name or "
-        "SHA-256 of a picture), worker and label (a concept's name; or yes or no, with a column "
-        "concept). All of it, or nothing."
+        "Import a crowd's answers: a CSV with the columns task (path, file name or SHA-256 of a "
+        "picture), worker and label (a concept's name; or yes or no, with a column concept). The "
+        "file is checked before anything is stored; an import that was interrupted is finished "
+        "by running it again."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -29,7 +30,9 @@ class Command(BaseCommand):
         except answers.AnswersError as error:
             raise CommandError(str(error)) from None
         changed = recompute.run(project=row)
+        labels = "labels follow soon" if changed is None else f"{changed:,} questions changed"
         self.stdout.write(
             f"{imported.new:,} new of {imported.answers:,} answers by {imported.workers:,} people "
-            f"about {imported.images:,} pictures; {changed:,} beliefs changed."
+            f"about {imported.images:,} images ({imported.known:,} known already, "
+            f"{imported.gone:,} about questions that are gone); {labels}."
         )

@@ -1,10 +1,15 @@
 """What a crowd said elsewhere."""
 
+from pathlib import Path
+
 import pytest
 from django.core.management import CommandError, call_command
 
+from labeling import answers
+from labeling.imports.answers import load as load_answers
 from labeling.models import Annotator, Answer, Image, Question
 from tests.cast import COLOURS
+from tests.concurrency import meanwhile
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +98,69 @@ def test_the_crowd_settles_labels(shapes, write, capsys):
     asked = Question.objects.filter(concept__name="circle", answers_count=4)
     assert asked.count() == 6
     assert {question.state for question in asked} == {"settled", "gold"}
+
+
+TWO_PEOPLE = "task,worker,label,concept\nRED,ann,yes,circle\nRED,ben,yes,square\n"
+
+
+def test_an_import_that_was_interrupted_is_finished_by_running_it_again(
+    shapes, write, capsys, monkeypatch
+):
+    path = write(TWO_PEOPLE.replace("RED", RED))
+    record = answers.record
+
+    def dies(*, annotator, **columns):
+        if annotator.pseudonym == "imported:ben":
+            raise ConnectionError("the server is gone")
+        return record(annotator=annotator, **columns)
+
+    with monkeypatch.context() as patch, pytest.raises(ConnectionError):
+        patch.setattr(answers, "record", dies)
+        call_command("import_answers", path, project="shapes")
+    assert Answer.objects.count() == 1
+    said_now = load(path, capsys)
+    assert "1 new of 2 answers by 2 people about 1 pictures (1 known already" in said_now
+    assert Answer.objects.count() == 2
+
+
+def test_every_answer_is_accounted_for(shapes, write, monkeypatch):
+    path = write(TWO_PEOPLE.replace("RED", RED))
+    record = answers.record
+
+    def after_a_deletion(*, annotator, **columns):
+        Question.objects.filter(concept__name="square").delete()
+        return record(annotator=annotator, **columns)
+
+    monkeypatch.setattr(answers, "record", after_a_deletion)
+    imported = load_answers(path=Path(path), project=shapes)
+    counts = imported.answers, imported.new, imported.known, imported.gone
+    assert counts == (2, 1, 0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_somebody_who_answers_meanwhile_does_not_wait_for_the_whole_import(
+    shapes, write, alice, monkeypatch
+):
+    """One transaction over all workers would hold their questions in no order: a deadlock."""
+    path = write(TWO_PEOPLE.replace("RED", RED))
+    asked = Question.objects.filter(kind="concept", tile__image__source=RED)
+    values = dict.fromkeys(asked.values_list("pk", flat=True), True)
+    record, imported = answers.record, []
+
+    def interrupted(*, annotator, **columns):
+        if imported:
+            meanwhile(
+                lambda: record(
+                    annotator=alice, values=values, reasons=dict.fromkeys(values, "wanted")
+                )
+            )
+        imported.append(annotator)
+        return record(annotator=annotator, **columns)
+
+    monkeypatch.setattr(answers, "record", interrupted)
+    load_answers(path=Path(path), project=shapes)
+    assert len(imported) == 2
+    assert set(asked.values_list("answers_count", flat=True)) == {2}
 
 
 HEADER = "task,worker,label\n"
