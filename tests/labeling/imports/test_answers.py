@@ -42,7 +42,7 @@ def test_a_label_is_a_yes_to_it_and_a_no_to_the_others(shapes, write, capsys):
         "red square 12.png,ann,square,2\n"
         "red circle 00.png,ben,square,3\n"
     )
-    assert "6 new of 6 answers by 2 people about 2 pictures" in load(path, capsys)
+    assert "6 new of 6 answers by 2 people about 2 images" in load(path, capsys)
     assert said("ann") == {
         ("red circle 00.png", "circle"): True,
         ("red circle 00.png", "square"): False,
@@ -119,7 +119,7 @@ def test_an_import_that_was_interrupted_is_finished_by_running_it_again(
         call_command("import_answers", path, project="shapes")
     assert Answer.objects.count() == 1
     said_now = load(path, capsys)
-    assert "1 new of 2 answers by 2 people about 1 pictures (1 known already" in said_now
+    assert "1 new of 2 answers by 2 people about 1 images (1 known already" in said_now
     assert Answer.objects.count() == 2
 
 
