@@ -23,7 +23,7 @@ class Command(BaseCommand):
         started = time.monotonic()
         try:
             project = load.load(slug=SLUG, progress=bar)
-        except emoji.Missing as error:
+        except emoji.EmojiMissing as error:
             raise CommandError(str(error)) from error
         seconds = time.monotonic() - started
         self.stdout.write(f"The demo project is made: {_told(project)}, in {seconds:.0f} seconds.")
