@@ -5,8 +5,6 @@ Their answers judge the model (`training.promotion`) and label new images for th
 
 from collections.abc import Iterator
 
-from django.db.models import Q
-
 from labeling import images, questions
 from labeling.images import tiles
 from labeling.models import Concept, Project, Question, Tile
@@ -66,8 +64,7 @@ def _ask(sample: Sample, prompt: str, model: Model) -> int:
 
 def _concept(project: Project, prompt: str) -> Concept | None:
     """Return the concept that a prompt names, however a person has typed it."""
-    named = Q(name__iexact=prompt) | Q(phrase__iexact=prompt)
-    return Concept.objects.filter(named, project=project).first()
+    return next((each for each in project.concepts.all() if each.is_named_by(prompt)), None)
 
 
 def _ask_concept(tile: Tile, concept: Concept) -> int:

@@ -121,3 +121,7 @@ class Concept(models.Model):
     def key(self) -> str:
         """What its name is compared by."""
         return name_key(self.name)
+
+    def is_named_by(self, text: str) -> bool:
+        """Whether a text is its name or its phrase, however it is spelled."""
+        return name_key(text) in {self.key, name_key(self.phrase)}
