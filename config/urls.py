@@ -1,7 +1,6 @@
 """Composition root: every address."""
 
 from django.contrib import admin
-from django.contrib.auth import views as auth
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
@@ -9,9 +8,8 @@ from labeling.api import errors
 
 urlpatterns = [
     path("", include("labeling.views")),
+    path("", include("labeling.accounts.views")),
     path("", include("training.views")),
-    path("sign-in/", auth.LoginView.as_view(template_name="sign_in.html"), name="login"),
-    path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/v1/", include("labeling.api.urls")),

@@ -1,8 +1,5 @@
 """The pages that people take part on; what happens on them goes through the API."""
 
-from django.contrib.auth import login
-from django.contrib.auth.forms import UserCreationForm
-from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.templatetags.static import static
@@ -40,15 +37,6 @@ def challenge(request: HttpRequest, project: str) -> HttpResponse:
     return render(request, "take_part.html", context)
 
 
-def sign_up(request: HttpRequest) -> HttpResponse:
-    """A name and a password, nothing else."""
-    form: UserCreationForm[User] = UserCreationForm(request.POST or None)
-    if form.is_valid():
-        login(request, form.save())
-        return redirect("home")
-    return render(request, "sign_up.html", {"form": form})
-
-
 class Favicon(RedirectView):
     def get_redirect_url(self, *args: object, **kwargs: object) -> str:
         return static("pages/img/favicon.svg")
@@ -58,7 +46,6 @@ urlpatterns = [
     path("", home, name="home"),
     path("take-part/", take_part, name="take_part"),
     path("take-part/<slug:project>/", challenge, name="take_part"),
-    path("sign-up/", sign_up, name="sign_up"),
     path("favicon.ico", Favicon.as_view()),
     path(
         "robots.txt",

@@ -2,8 +2,10 @@
 
 from django.contrib import admin
 
+from labeling.accounts.forms import AdminSignInForm
 from labeling.admin import annotators, answers, images, projects, questions, snapshots
 
 __all__ = ["annotators", "answers", "images", "projects", "questions", "snapshots"]
 
+admin.site.login_form = AdminSignInForm
 admin.site.site_header = admin.site.site_title = "Tessera"

@@ -1,36 +1,46 @@
-"""How often one may ask and answer."""
+"""How often anybody may call the API."""
 
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
+from labeling.addresses import client_address
 from labeling.api import visitors
 
 CROWD = 20  # annotators who may share an address: a class, an office
 
 
-class _PerMinute(SimpleRateThrottle):
+class ByAddress(SimpleRateThrottle):
+    """Tell callers apart by their address, where they are not signed in."""
+
+    def get_ident(self, request: Request) -> str:
+        return client_address(request._request)
+
+
+class _PerMinute(ByAddress):
+    """So many times `CHALLENGE_RATE` a minute."""
+
     times = 1
 
     def get_rate(self) -> str:
         return f"{settings.CHALLENGE_RATE * self.times}/min"
 
     def get_cache_key(self, request: Request, view: APIView) -> str | None:
-        return f"throttle:{self.scope}:{self.whom(request)}"
+        return f"throttle:{self.scope}:{self.caller(request)}"
 
-    def whom(self, request: Request) -> str | None:
+    def caller(self, request: Request) -> str:
         return self.get_ident(request)
 
 
 class _Annotator(_PerMinute):
-    def whom(self, request: Request) -> str | None:
+    def caller(self, request: Request) -> str:
         annotator = visitors.known(request)
         return str(annotator.pk) if annotator else self.get_ident(request)
 
 
 class Asks(_Annotator):
-    """Challenges asked for by one annotator: more than answers, since some are preloaded."""
+    """Challenges asked for by one annotator: more than answers, since some are prefetched."""
 
     scope = "asks"
     times = 3

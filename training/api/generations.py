@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 from labeling.api.parsers import BoundedJSONParser
 from labeling.api.permissions import staff_may
 from labeling.api.schema import errors
+from labeling.api.throttles import ByAddress
 from labeling.models import Question
 from labeling.permissions import is_staff
 from training import generation_requests, sample_questions, tasks
@@ -34,7 +35,7 @@ State = Generation.State
 MAY_ASK = staff_may(read=(Question,), write="labeling.add_question")
 
 
-class GenerationThrottle(UserRateThrottle):
+class GenerationThrottle(ByAddress, UserRateThrottle):
     """Each user or address may request some a minute: a request costs seconds of a processor."""
 
     scope = "generate"

@@ -1,0 +1,77 @@
+"""The forms of the doors: sign in, sign in to the admin, sign up."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+
+from labeling.accounts import limits, names
+from labeling.addresses import client_address
+
+if TYPE_CHECKING:
+    _UserCreationForm = UserCreationForm[User]
+else:
+    _UserCreationForm = UserCreationForm
+
+TOO_MANY = "too_many_attempts"  # the code of that error
+
+
+class SignInForm(AuthenticationForm):
+    """Django's, with limits on how often one may try."""
+
+    def clean(self) -> dict[str, Any]:
+        name = self.cleaned_data.get("username")
+        if name is None or not self.cleaned_data.get("password"):
+            return super().clean()
+        address = client_address(self.request) if self.request else ""
+        attempt = limits.SignIn(account=name, address=address)
+        try:
+            attempt.count()
+        except limits.TooManyAttempts as error:
+            raise too_many("sign in", error) from None
+        cleaned = super().clean()  # raises where name and password do not match
+        attempt.succeed()
+        return cleaned
+
+
+class AdminSignInForm(SignInForm, AdminAuthenticationForm):
+    """The same for the admin's own door."""
+
+
+class SignUpForm(_UserCreationForm):
+    """A name that is like nobody else's, and a password that is not like the name."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_username(self) -> str:
+        name = super().clean_username() or ""  # empty where another user has it
+        if name:
+            names.validate(name)
+        return name
+
+    def full_clean(self) -> None:
+        """Count the attempt before anything is looked up, such as whether a name is taken."""
+        if self.is_bound:
+            try:
+                limits.count_sign_up(client_address(self.request))
+            except limits.TooManyAttempts as error:
+                self.cleaned_data = {}
+                self._errors = forms.utils.ErrorDict()
+                self.add_error(None, too_many("make an account", error))
+                return
+        super().full_clean()
+
+
+def too_many(what: str, error: limits.TooManyAttempts) -> forms.ValidationError:
+    """Return the sentence that asks to wait."""
+    minutes = math.ceil(error.seconds / 60)
+    wait = "a minute" if minutes == 1 else f"{minutes} minutes"
+    return forms.ValidationError(
+        f"There were too many attempts to {what}. Wait {wait}, then try again.", code=TOO_MANY
+    )

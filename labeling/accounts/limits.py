@@ -1,0 +1,103 @@
+"""How often anybody may try to sign in or up, counted in the cache for all processes.
+
+An attempt to sign in is counted three times, and taken back if it succeeds:
+
+- by account and address: nobody guesses many passwords of one account;
+- by address: nobody tries one password on many accounts;
+- by account, over all addresses from which it was not signed in to before: many addresses
+  together guess no more. The owner, at an address that is known, is not locked out by them.
+
+A refusal is the same whether the account exists or not, and whether the password was right.
+Windows are fixed, so a lock ends by itself after `WINDOW` at most. While the cache is away nothing
+is counted and everybody is let through.
+"""
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass
+
+from django.core.cache import cache
+from django.utils import timezone
+
+WINDOW = 600  # seconds
+PER_ACCOUNT_AND_ADDRESS = 10  # failures in a window
+PER_ADDRESS = 60  # of a class or an office
+PER_ACCOUNT = 30  # from addresses that are not known
+SIGN_UPS_PER_ADDRESS = 40
+KNOWN_SECONDS = 90 * 24 * 3600  # for which an address counts as known after a success
+
+
+class TooManyAttempts(Exception):
+    """Nothing was tried: wait for `seconds` first."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """One attempt to sign in to an account from an address."""
+
+    account: str
+    address: str
+
+    def count(self) -> None:
+        """Count the attempt before the password is looked at; raises TooManyAttempts."""
+        for key, most in self._limits():
+            _count(key, most)
+
+    def succeed(self) -> None:
+        """Take the attempt back, and know the address from now on."""
+        for key, _ in self._limits():
+            _uncount(key)
+        cache.set(self._known_key, True, KNOWN_SECONDS)
+
+    def _limits(self) -> list[tuple[str, int]]:
+        account = _digest(self.account)
+        limits = [
+            (f"sign-in:{account}:{_digest(self.address)}", PER_ACCOUNT_AND_ADDRESS),
+            (f"sign-in:address:{_digest(self.address)}", PER_ADDRESS),
+        ]
+        if not cache.get(self._known_key):
+            limits.append((f"sign-in:account:{account}", PER_ACCOUNT))
+        return limits
+
+    @property
+    def _known_key(self) -> str:
+        return f"sign-in:known:{_digest(self.account)}:{_digest(self.address)}"
+
+
+def count_sign_up(address: str) -> None:
+    """Count an attempt to sign up; raises TooManyAttempts."""
+    _count(f"sign-up:{_digest(address)}", SIGN_UPS_PER_ADDRESS)
+
+
+def _count(key: str, most: int) -> None:
+    now = _now()
+    window = f"{key}:{int(now // WINDOW)}"
+    cache.add(window, 0, WINDOW)
+    try:
+        count = cache.incr(window)
+    except ValueError:  # the cache is away
+        return
+    if count > most:
+        raise TooManyAttempts(int(WINDOW - now % WINDOW) + 1)
+
+
+def _uncount(key: str) -> None:
+    window = f"{key}:{int(_now() // WINDOW)}"
+    try:
+        cache.decr(window)
+    except ValueError:  # a new window began, or the cache is away
+        return
+
+
+def _now() -> float:
+    return timezone.now().timestamp()
+
+
+def _digest(text: str) -> str:
+    """Return a short key for any text, equal for names that differ in case or width only."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return hashlib.sha256(folded.encode(errors="replace")).hexdigest()[:32]
