@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from training.engine.data.packing import pack
-from training.engine.data.prompts import fixed_prompts, shows
+from training.engine.data.prompts import fits_prompt, fixed_prompts
 from training.engine.data.rows import Row, Snapshot
 from training.engine.encoders import lsa
 from training.engine.encoders.embeddings import cached
@@ -114,8 +114,8 @@ def test_prompts_are_those_that_the_snapshot_can_answer() -> None:
 
 
 def test_a_picture_shows_a_prompt_whose_words_are_said_of_it() -> None:
-    assert shows(row("red apple"), "a red apple")
-    assert not shows(row("green apple"), "a red apple")
+    assert fits_prompt(row("red apple"), "a red apple")
+    assert not fits_prompt(row("green apple"), "a red apple")
 
 
 def test_words_said_of_the_same_pictures_lie_close() -> None:

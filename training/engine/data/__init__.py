@@ -1,1 +1,1 @@
-"""What is learned from: a snapshot's rows, their pictures, and what is said of them."""
+"""What is learned from: a snapshot's rows, their pictures, and their texts."""

@@ -1,7 +1,7 @@
-"""A plain folder of pictures, each with its keywords in a ``.txt`` file of the same name.
+"""Read a plain folder of pictures, each with its keywords in a ``.txt`` file of the same name.
 
-``cat.jpg`` is described by ``cat.txt``: keywords with commas between them, as trainers of LoRA
-expect them, or a sentence. A picture without one takes part unnamed.
+``cat.jpg`` is described by ``cat.txt``: keywords with commas between them, as is usual for
+training a LoRA, or a sentence. A picture without one takes part without text.
 """
 
 import hashlib
@@ -14,42 +14,17 @@ from training.engine.files import TrainingError
 
 SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
 HELD_OUT_FROM = 200  # pictures; of fewer all are needed for training
-HELD_OUT = 0.1  # the share of the others that only judges see
+HELD_OUT = 0.1  # the share of pictures that only judges see
+SEPARATORS = re.compile(r"[,،、，\n\r]")  # commas of any script, and line breaks
 
 
 def holds_pictures(folder: Path) -> bool:
-    """Whether pictures lie in the folder itself."""
-    return bool(_pictures(folder))
+    """Return whether pictures lie in the folder itself."""
+    return bool(picture_paths(folder))
 
 
-def read_folder(folder: Path) -> Snapshot:
-    """The folder as a snapshot; raises ``TrainingError`` where it holds no pictures.
-
-    A picture counts once, however many copies of it there are; which are held out for judges
-    depends on their content alone.
-    """
-    paths = _pictures(folder)
-    if not paths:
-        raise TrainingError(
-            f"{folder} holds no pictures: put them there directly, not in folders of their own."
-        )
-    known: dict[str, Row] = {}
-    for path in paths:
-        row = _row(path)
-        if row.content not in known or not known[row.content].captions:
-            known[row.content] = row
-    rows = [known[content] for content in sorted(known)]
-    large = len(rows) >= HELD_OUT_FROM
-    return Snapshot(
-        folder=folder,
-        concepts=(),
-        train=tuple(row for row in rows if not (large and _held_out(row))),
-        test=tuple(row for row in rows if large and _held_out(row)),
-        digest=_digest(rows),
-    )
-
-
-def _pictures(folder: Path) -> list[Path]:
+def picture_paths(folder: Path) -> list[Path]:
+    """Return the pictures in a folder by name, but for hidden ones; none where it is unreadable."""
     try:
         return sorted(
             path
@@ -58,6 +33,33 @@ def _pictures(folder: Path) -> list[Path]:
         )
     except OSError:
         return []
+
+
+def read_folder(folder: Path) -> Snapshot:
+    """Read the folder as a snapshot; raise ``TrainingError`` where it holds no pictures.
+
+    A picture counts once, however many copies of it there are; which are held out for judges
+    depends on their content alone.
+    """
+    paths = picture_paths(folder)
+    if not paths:
+        raise TrainingError(
+            f"{folder} holds no pictures: put them there directly, not in folders of their own."
+        )
+    by_content: dict[str, Row] = {}
+    for path in paths:
+        row = _row(path)
+        if row.content not in by_content or not by_content[row.content].captions:
+            by_content[row.content] = row
+    rows = [by_content[content] for content in sorted(by_content)]
+    large = len(rows) >= HELD_OUT_FROM
+    return Snapshot(
+        folder=folder,
+        concepts=(),
+        train=tuple(row for row in rows if not (large and _held_out(row))),
+        test=tuple(row for row in rows if large and _held_out(row)),
+        digest=_digest(rows),
+    )
 
 
 def _row(path: Path) -> Row:
@@ -89,8 +91,8 @@ def _text(path: Path) -> str:
 
 
 def _keywords(text: str) -> Sequence[str]:
-    """What stands between commas, of any script, and line breaks; runs of spaces are one."""
-    parts = (" ".join(part.split()) for part in re.split(r"[,،、，\n\r]", text))
+    """Return what stands between separators, without empty parts; runs of spaces become one."""
+    parts = (" ".join(part.split()) for part in SEPARATORS.split(text))
     return [part for part in parts if part]
 
 
@@ -99,6 +101,6 @@ def _held_out(row: Row) -> bool:
 
 
 def _digest(rows: Sequence[Row]) -> str:
-    """Of pictures and texts, whatever their names."""
-    told = "\n".join(f"{row.content} {row.captions}" for row in rows)
-    return hashlib.sha256(told.encode()).hexdigest()
+    """Return a hash of pictures and texts, whatever the files' names."""
+    lines = "\n".join(f"{row.content} {row.captions}" for row in rows)
+    return hashlib.sha256(lines.encode()).hexdigest()

@@ -17,9 +17,10 @@ RESIDENT = 0.25  # of a GPU's free memory that pictures may take
 
 
 def pack(rows: Sequence[Row], size: int, cache: Path, name: str) -> Pixels:
-    """The rows' pictures as (n, size, size, 3), memory-mapped from ``cache`` and made once.
+    """Return the rows' pictures as uint8 (n, size, size, 3), memory-mapped from ``cache``.
 
-    ``name`` identifies the rows' content; the same name and size give the same file.
+    ``name`` identifies the rows' content: of each name and size one file is made, once. Raise
+    ``TrainingError`` where a picture cannot be read, or the file is of other rows.
     """
     path = cache / f"images-{size}-{name}.npy"
     if not path.exists():
@@ -44,7 +45,7 @@ def pack(rows: Sequence[Row], size: int, cache: Path, name: str) -> Pixels:
 
 
 class PackedPictures:
-    """Packed pictures, read a batch at a time: from the GPU's memory where they fit there."""
+    """Packed pictures, read batch by batch: from the GPU's memory where they fit there."""
 
     def __init__(self, pixels: Pixels, device: torch.device) -> None:
         self.pixels = pixels
@@ -57,7 +58,7 @@ class PackedPictures:
         return len(self.pixels)
 
     def batch(self, rows: Tensor) -> Tensor:
-        """Float pictures (B, 3, s, s) in [-1, 1] of the rows (B,)."""
+        """Return the pictures of the rows (B,) as floats (B, 3, s, s) in [-1, 1]."""
         if self._resident is None:
             chosen = torch.from_numpy(self.pixels[rows.cpu().numpy()])
             if self.device.type == "cuda":

@@ -22,7 +22,7 @@ Box = tuple[int, int, int, int]
 
 
 def load_all(sources: Sequence[tuple[Path, Sequence[Box | None]]], size: int) -> Iterator[Pixels]:
-    """Each picture's boxes as (boxes, size, size, 3), in order, decoded ahead by threads."""
+    """Yield each picture's boxes as (boxes, size, size, 3), in order, decoded ahead by threads."""
     waiting = iter(sources)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         ahead = deque(pool.submit(load, *source, size) for source in islice(waiting, 64))
@@ -32,7 +32,11 @@ def load_all(sources: Sequence[tuple[Path, Sequence[Box | None]]], size: int) ->
 
 
 def load(path: Path, boxes: Sequence[Box | None], size: int) -> Pixels:
-    """The (left, top, width, height) boxes of a picture, or all of it, scaled to squares."""
+    """Return boxes of a picture as uint8 (boxes, size, size, 3); None is all of it.
+
+    A box is (left, top, width, height) in pixels. What is not square is cropped to its middle.
+    Raise ``TrainingError`` with the path where the picture is missing or broken.
+    """
     try:
         with Image.open(path) as image:
             picture = _on_white(ImageOps.exif_transpose(image))
@@ -48,7 +52,7 @@ def load(path: Path, boxes: Sequence[Box | None], size: int) -> Pixels:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """Any mode as RGB: what is transparent becomes white, 16 bits become 8."""
+    """Convert any mode to RGB: what is transparent becomes white, 16 bits become 8."""
     if image.mode.startswith("I;16"):
         wide = np.asarray(image).astype(np.uint16)
         return Image.fromarray((wide >> 8).astype(np.uint8)).convert("RGB")
@@ -69,13 +73,13 @@ def _square(picture: Image.Image, box: Box | None, size: int) -> Pixels:
 
 
 def uint8(pictures: Tensor) -> Pixels:
-    """Pictures (n, 3, s, s) in [-1, 1] as uint8 (n, s, s, 3)."""
+    """Convert pictures (n, 3, s, s) in [-1, 1] to uint8 (n, s, s, 3)."""
     values = (pictures.float().clamp(-1, 1) + 1).mul(127.5).round().to(torch.uint8)
     return values.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def resized(pixels: Pixels, size: int) -> Pixels:
-    """The pictures (n, s, s, 3) scaled to ``size``, a part at a time."""
+    """Scale uint8 pictures (n, s, s, 3) to ``size``, a part at a time."""
     if pixels.shape[1] == size:
         return pixels
     parts = [np.zeros((0, size, size, 3), np.uint8)]
@@ -87,14 +91,14 @@ def resized(pixels: Pixels, size: int) -> Pixels:
 
 
 def png(pixels: Pixels) -> bytes:
-    """A picture (height, width, 3) as PNG."""
+    """Encode a picture (height, width, 3) as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def tiled(pixels: Pixels, columns: int) -> Pixels:
-    """Pictures (n, s, s, 3) as one, filled row by row."""
+    """Tile pictures (n, s, s, 3) as one, row by row; leave out what fills no row."""
     count, size = len(pixels), pixels.shape[1]
     rows = count // columns
     grid = pixels[: rows * columns].reshape(rows, columns, size, size, 3)

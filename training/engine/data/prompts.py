@@ -1,4 +1,4 @@
-"""The fixed prompts that a run is watched and judged by."""
+"""Choose the prompts by which a run is watched and a model is judged."""
 
 import re
 from collections.abc import Sequence
@@ -19,73 +19,67 @@ FAVOURITES = (
     "a fish",
 )
 COUNT = 10
-SURE = 0.8
+LIKELY = 0.8  # the probability from which a concept stands for a picture without captions
+ARTICLES = ("a", "an", "the")
 
 
 def fixed_prompts(snapshot: Snapshot) -> tuple[str, ...]:
-    """Ten prompts that the snapshot can answer: favourites, then its concepts, then captions."""
+    """Return ten prompts that the snapshot knows: favourites, then its concepts, then captions."""
     known = {word for row in snapshot.train for word in row_words(row)}
-    wanted = [prompt for prompt in FAVOURITES if noun(prompt) in known]
-    if len(wanted) < COUNT:
-        seen = [
+    prompts = [prompt for prompt in FAVOURITES if noun(prompt) in known]
+    if len(prompts) < COUNT:
+        shown = [
             c for c in snapshot.concepts if any(r.concepts.get(c, 0) >= 0.5 for r in snapshot.train)
         ]
         captions = [text for row in snapshot.train for text, _ in row.captions[:1]]
-        wanted += [f"{_article(concept)} {concept}" for concept in seen] + captions
-    return tuple(dict.fromkeys(wanted))[:COUNT]
+        prompts += [f"{_article(concept)} {concept}" for concept in shown] + captions
+    return tuple(dict.fromkeys(prompts))[:COUNT]
 
 
 def noun(prompt: str) -> str:
-    """The last word: what the prompt is a picture of."""
-    words = re.findall(r"\w+", prompt.lower())
+    """Return the last word: what the prompt is a picture of."""
+    words = _words(prompt)
     return words[-1] if words else ""
 
 
 def row_words(row: Row) -> set[str]:
-    """Whole keywords, and words of captions, that are said of a picture."""
-    captions = " ".join(text for text, _ in row.captions).lower()
-    return {tag.lower() for tag in row.tags} | set(re.findall(r"\w+", captions))
+    """Return the whole keywords, and the words of captions, of a picture."""
+    captions = " ".join(text for text, _ in row.captions)
+    return {tag.lower() for tag in row.tags} | set(_words(captions))
 
 
-def shows(row: Row, prompt: str) -> bool:
-    """Whether every content word of the prompt is said of the picture."""
-    words = [word for word in re.findall(r"\w+", prompt.lower()) if word not in ("a", "an", "the")]
-    return bool(words) and set(words) <= row_words(row)
-
-
-def _article(word: str) -> str:
-    return "an" if word[:1].lower() in "aeiou" else "a"
-
-
-# What no judge was chosen by
+def fits_prompt(row: Row, prompt: str) -> bool:
+    """Return whether a picture's texts have every word of the prompt, articles aside."""
+    words = set(_words(prompt)) - set(ARTICLES)
+    return bool(words) and words <= row_words(row)
 
 
 def text_of(row: Row) -> str:
-    """What a picture is asked for by: its first caption, its surest concept, or nothing."""
+    """Return what a picture is asked for by: its first caption, its likeliest concept, or ""."""
     if row.captions:
         return row.captions[0][0]
     concept = max(row.concepts, key=lambda name: row.concepts[name], default="")
-    return concept if row.concepts.get(concept, 0) >= SURE else ""
+    return concept if row.concepts.get(concept, 0) >= LIKELY else ""
 
 
 def held_out(snapshot: Snapshot, count: int) -> tuple[Row, ...]:
-    """At most ``count`` held-out pictures, evenly spread.
+    """Return at most ``count`` held-out pictures, evenly spread.
 
     Those with texts, where there are any; and of them those with texts that training never saw,
     where there are ten or more.
     """
     known = {text_of(row).lower() for row in snapshot.train}
-    told = [row for row in snapshot.test if text_of(row)] or list(snapshot.test)
-    fresh = [row for row in told if text_of(row) and text_of(row).lower() not in known]
-    rows = fresh if len(fresh) >= COUNT else told
+    with_text = [row for row in snapshot.test if text_of(row)]
+    unseen = [row for row in with_text if text_of(row).lower() not in known]
+    rows = unseen if len(unseen) >= COUNT else with_text or list(snapshot.test)
     count = min(count, len(rows))
     return tuple(rows[index * len(rows) // count] for index in range(count))
 
 
 def unseen_pairs(snapshot: Snapshot, prompts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """(colour, object) pairs that no training picture is said to be, both known apart.
+    """Return (colour, thing) pairs that no training picture is said to be, both known apart.
 
-    The objects are those of the fixed prompts; each is given the next colour in turn.
+    The things are those of the fixed prompts; each is given the next colour in turn.
     """
     words = [row_words(row) for row in snapshot.train]
     known = set[str]().union(*words)
@@ -96,18 +90,27 @@ def unseen_pairs(snapshot: Snapshot, prompts: Sequence[str]) -> tuple[tuple[str,
             continue
         start = len(pairs) % max(1, len(colours))
         for colour in colours[start:] + colours[:start]:
-            if not any({colour, thing} <= said for said in words):
+            if not any({colour, thing} <= of_row for of_row in words):
                 pairs.append((colour, thing))
                 break
     return tuple(pairs)
 
 
 def coloured(colour: str, thing: str) -> str:
+    """Return the prompt for a thing in a colour."""
     return f"{_article(colour)} {colour} {thing}"
 
 
 def named_colour(row: Row) -> str | None:
-    """The one colour that a picture's captions name, or None."""
-    said = set(re.findall(r"\w+", " ".join(text for text, _ in row.captions).lower()))
-    found = [colour for colour in PROTOTYPES if colour in said]
-    return found[0] if len(found) == 1 else None
+    """Return the one colour that a picture's captions name, or None."""
+    words = set(_words(" ".join(text for text, _ in row.captions)))
+    colours = [colour for colour in PROTOTYPES if colour in words]
+    return colours[0] if len(colours) == 1 else None
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
+
+
+def _article(word: str) -> str:
+    return "an" if word[:1].lower() in "aeiou" else "a"

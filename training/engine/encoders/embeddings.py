@@ -1,4 +1,4 @@
-"""Embeddings kept by (model, content), so that a text or a picture is encoded once."""
+"""Keep embeddings by (model, content), so that a text or a picture is encoded once."""
 
 import errno
 import hashlib
@@ -17,6 +17,9 @@ from training.engine.encoders.clip import Clip
 from training.engine.encoders.text import TextEncoder
 from training.engine.files import TrainingError
 
+LOOKUPS = 500  # keys of one query
+BATCH = 4096  # texts or pictures that are encoded, and kept, at once
+
 
 def cached(
     cache: Path,
@@ -24,12 +27,16 @@ def cached(
     keys: Sequence[str],
     encode: Callable[[list[int]], Tensor],
 ) -> Tensor:
-    """Rows for ``keys``: those known are read, ``encode(missing indices)`` makes the others."""
+    """Return a row (n, E) for each of ``keys``: those known are read, the others encoded and kept.
+
+    ``encode`` takes indices of missing keys and returns their rows. Raise ``TrainingError`` where
+    the cache is broken, ``OSError`` where the disk is full.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     hashes = [hashlib.sha256(f"{identity}\0{key}".encode()).digest() for key in keys]
     try:
         with closing(sqlite3.connect(cache / "embeddings.sqlite", timeout=60)) as store:
-            return _through(store, hashes, encode)
+            return _read_or_encode(store, hashes, encode)
     except sqlite3.Error as error:
         if "full" in str(error):
             raise OSError(errno.ENOSPC, "no space left", str(cache)) from None
@@ -38,31 +45,31 @@ def cached(
         ) from None
 
 
-def _through(
+def _read_or_encode(
     store: sqlite3.Connection, hashes: list[bytes], encode: Callable[[list[int]], Tensor]
 ) -> Tensor:
     store.execute("CREATE TABLE IF NOT EXISTS embedding (hash BLOB PRIMARY KEY, value BLOB)")
     known: dict[bytes, bytes] = {}
-    for start in range(0, len(hashes), 500):
-        part = hashes[start : start + 500]
-        marks = ",".join("?" * len(part))
+    for start in range(0, len(hashes), LOOKUPS):
+        part = hashes[start : start + LOOKUPS]
+        placeholders = ",".join("?" * len(part))
         known.update(
-            store.execute(f"SELECT hash, value FROM embedding WHERE hash IN ({marks})", part)
+            store.execute(f"SELECT hash, value FROM embedding WHERE hash IN ({placeholders})", part)
         )
     missing = [index for index, key in enumerate(hashes) if key not in known]
-    for start in range(0, len(missing), 4096):
-        part_missing = missing[start : start + 4096]
-        made = encode(part_missing).numpy().astype(np.float32)
-        fresh = {hashes[i]: row.tobytes() for i, row in zip(part_missing, made, strict=True)}
+    for start in range(0, len(missing), BATCH):
+        part_missing = missing[start : start + BATCH]
+        encoded = encode(part_missing).numpy().astype(np.float32)
+        new = {hashes[i]: row.tobytes() for i, row in zip(part_missing, encoded, strict=True)}
         with store:
-            store.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", fresh.items())
-        known.update(fresh)
+            store.executemany("INSERT OR REPLACE INTO embedding VALUES (?, ?)", new.items())
+        known.update(new)
     rows = [np.frombuffer(known[key], np.float32) for key in hashes]
     return torch.from_numpy(np.stack(rows)) if rows else torch.zeros(0, 0)
 
 
 def embed_texts(texts: Sequence[str], encoder: TextEncoder, cache: Path) -> Tensor:
-    """Unit rows (n, E), encoded once for all runs that share the cache."""
+    """Return unit rows (n, E) of texts, encoded once for all runs that share the cache."""
     encode = encoder.encode
     if not texts:
         return torch.zeros(0, encoder.width)
@@ -70,7 +77,7 @@ def embed_texts(texts: Sequence[str], encoder: TextEncoder, cache: Path) -> Tens
 
 
 def embed_pictures(rows: Sequence[Row], clip: Clip, cache: Path) -> Tensor:
-    """Unit rows (n, E) of the rows' pictures, seen once for all runs that share the cache."""
+    """Return unit rows (n, E) of pictures, encoded once for all runs that share the cache."""
     if not rows:
         return torch.zeros(0, clip.width)
     pixels = pack(rows, clip.size, cache, digest(rows))

@@ -1,7 +1,7 @@
-"""Texts by latent semantic analysis (Deerwester et al. 1990) of a snapshot's own words.
+"""Encode texts by latent semantic analysis (Deerwester et al. 1990) of a snapshot's own words.
 
-Words that are said of the same pictures lie close, so that a picture of an apple is worth
-something for "fruit". It knows nothing but the snapshot, and shares nothing with any text tower.
+Words that describe the same pictures lie close, so that a picture of an apple is worth something
+for "fruit". It knows nothing but the snapshot, and shares nothing with any text tower.
 """
 
 import re
@@ -16,17 +16,20 @@ from training.engine.data.rows import Row
 from training.engine.encoders.text import WIDTH, TextEncoder
 
 WORDS = 6000  # the commonest
-RANK = 384  # as many as told held-out pictures apart best (192: less well)
+RANK = 384  # which tells held-out pictures apart better than 192
 ROWS = 8000  # pictures, evenly spread, that it is fitted to
 
 
 def fit(rows: Sequence[Row], identity: str) -> TextEncoder:
-    """An encoder of texts as weighted sums of word vectors, unit rows (n, WIDTH)."""
+    """Return an encoder of texts as weighted sums of word vectors: unit rows (n, WIDTH).
+
+    A text without any known word is a row of zeros. ``identity`` names the rows.
+    """
     part = rows[:: max(1, -(-len(rows) // ROWS))]
-    documents = [Counter(_words(_said(row))) for row in part]
-    spread = Counter(word for document in documents for word in document)
-    vocabulary = {word: index for index, (word, _) in enumerate(spread.most_common(WORDS))}
-    rarity = torch.tensor([len(part) / spread[word] for word in vocabulary]).log1p()
+    documents = [Counter(_words(_text(row))) for row in part]
+    frequency = Counter(word for document in documents for word in document)
+    vocabulary = {word: index for index, (word, _) in enumerate(frequency.most_common(WORDS))}
+    rarity = torch.tensor([len(part) / frequency[word] for word in vocabulary]).log1p()
     matrix = torch.zeros(len(part), max(1, len(vocabulary)))
     for row, document in zip(matrix, documents, strict=True):
         _count(row, document, vocabulary)
@@ -55,7 +58,7 @@ def _count(row: Tensor, document: Counter[str], vocabulary: dict[str, int]) -> N
             row[vocabulary[word]] = times
 
 
-def _said(row: Row) -> str:
+def _text(row: Row) -> str:
     return " ".join([*(text for text, _ in row.captions), *row.tags])
 
 

@@ -1,1 +1,1 @@
-"""What a model is worth, by judges that are named."""
+"""What models are worth, by judges that are named."""

@@ -1,8 +1,8 @@
-"""A CLIP's similarities turned into probabilities that mean what they say.
+"""Turn a CLIP's similarities into calibrated probabilities (Platt 1999).
 
 Texts are compared by *fit*: similarity less the text's mean over reference pictures, in units of
 its deviation there. A concept with judged pictures gets a logistic probe on the embedding besides.
-Both are put to scale on held-out pictures where there are enough, else out of fold.
+Both are scaled on held-out pictures where there are enough, else on out-of-fold predictions.
 """
 
 import re
@@ -24,8 +24,8 @@ from training.engine.data.rows import Row, Snapshot, digest
 from training.engine.encoders.clip import Clip
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
 
-REFERENCES = 512  # pictures that say how well a text usually fits
-FEW = 3  # informed pictures on each side that a probe needs
+REFERENCES = 512  # pictures that show how well a text usually fits
+FEWEST = 3  # judged pictures on each side that a probe needs
 ENOUGH = 20  # positive held-out pairs that a scale needs
 UNKNOWN = (1.0, -2.0)  # the scale of a concept's fit where no concept was ever judged
 
@@ -43,12 +43,15 @@ class Calibration:
     scales: Tensor
 
     def fit(self, images: Tensor, text: Tensor) -> Tensor:
-        """How much better than usual the text (E,) suits the pictures (n, E): (n,)."""
+        """Return how many deviations better than usual a text (E,) suits pictures (n, E): (n,)."""
         usual = self.references @ text
         return (images @ text - usual.mean()) / usual.std().clamp(min=1e-4)
 
     def probability(self, images: Tensor, name: str, text: Tensor, kind: str) -> Tensor:
-        """(n,) for pictures (n, E) and one text (E,), ``concept`` or ``caption``."""
+        """Return the probability (n,) that one text is true of pictures (n, E).
+
+        ``text`` (E,) is the embedding of ``name``; ``kind`` is ``concept`` or ``caption``.
+        """
         fit = self.fit(images, text)
         if kind == "caption":
             x, scale = fit, self.scales[2]
@@ -60,12 +63,14 @@ class Calibration:
         return torch.sigmoid(scale[0] * x + scale[1])
 
     def save(self, folder: Path) -> None:
+        """Write the calibration into a model folder."""
         parts = {"references": self.references, "probes": self.probes, "scales": self.scales}
         write_tensors(folder / "calibration.safetensors", parts)
         write_json(folder / "calibration.json", {"concepts": self.concepts})
 
     @classmethod
     def load(cls, folder: Path) -> "Calibration":
+        """Read what `save` wrote; raise ``TrainingError`` where it is missing or broken."""
         concepts = read_json(folder / "calibration.json")["concepts"]
         try:
             return cls(concepts=concepts, **load_file(folder / "calibration.safetensors"))
@@ -74,12 +79,12 @@ class Calibration:
 
 
 def bare(text: str) -> str:
-    """A concept's name without its article: "a bicycle" asks for the concept "bicycle"."""
+    """Return a concept's name without its article: "bicycle" of "a bicycle"."""
     return re.sub(r"^(a|an|the)\s+", "", text.strip().lower())
 
 
 def calibrate(clip: Clip, snapshot: Snapshot, cache: Path) -> Calibration:
-    """Learn from the beliefs of a snapshot."""
+    """Fit probes and scales to the probabilities in a snapshot."""
     train, test = (_embed(rows, clip, cache) for rows in (snapshot.train, snapshot.test))
     rows = torch.linspace(0, len(train) - 1, min(REFERENCES, len(train))).long()
     plain = Calibration(train[rows], [], torch.zeros(0, clip.width + 2), torch.ones(3, 2))
@@ -87,7 +92,7 @@ def calibrate(clip: Clip, snapshot: Snapshot, cache: Path) -> Calibration:
     texts = clip.encode_texts(names) if names else torch.zeros(0, clip.width)
     fits = _fits(plain, train, texts)
     truth = informed(snapshot.train, names)
-    probed = ((truth > 0.5).sum(0) >= FEW) & ((truth < 0.5).sum(0) >= FEW)
+    probed = ((truth > 0.5).sum(0) >= FEWEST) & ((truth < 0.5).sum(0) >= FEWEST)
     chosen = [i for i, enough in enumerate(probed.tolist()) if enough]
     probes, logits = _probes(train, fits[:, chosen], truth[:, chosen])
     held_out, test_fits = informed(snapshot.test, names), _fits(plain, test, texts)
@@ -102,9 +107,10 @@ def calibrate(clip: Clip, snapshot: Snapshot, cache: Path) -> Calibration:
 
 
 def informed(rows: Sequence[Row], names: Sequence[str]) -> Tensor:
-    """Beliefs (n, C) that somebody's word stands behind, NaN elsewhere.
+    """Return the probabilities (n, C) that rest on somebody's answers, NaN elsewhere.
 
-    Yes from .8; no from half a concept's mean belief down, below what an unasked picture gets.
+    A snapshot does not say which do. From .8 upwards it takes a yes; below half of a concept's mean
+    probability, and .2, a no, since a picture that nobody was asked about gets about the mean.
     """
     known = torch.full((len(rows), len(names)), torch.nan)
     for index, row in enumerate(rows):
@@ -132,30 +138,36 @@ def _features(images: Tensor, fit: Tensor) -> Tensor:
 
 
 def _apply(images: Tensor, fits: Tensor, probes: Tensor) -> Tensor:
-    """Logits (n, C) of the probes (C, E + 2)."""
+    """Return logits (n, C) of the probes (C, E + 2)."""
     return images @ probes[:, :-2].T + fits * probes[:, -2] + probes[:, -1]
 
 
 def _probes(images: Tensor, fits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """(C, E + 2) probes, and (n, C) what they say out of fold, each of the rows that it learned."""
+    """Return probes (C, E + 2), and their out-of-fold logits (n, C), 0 where nothing is known."""
     probes = torch.zeros(truth.shape[1], images.shape[1] + 2)
     logits = torch.zeros_like(truth)
     for column in range(truth.shape[1]):
         known = truth[:, column].isfinite()
-        belief = truth[known, column].double()
+        probability = truth[known, column].double()
         rows = torch.cat([images[known], fits[known, column, None]], 1).numpy()
         probe = Probe(
-            rows, torch.stack([1 - belief, belief], 1).numpy(), np.ones(len(rows)), hints=1
+            rows,
+            torch.stack([1 - probability, probability], 1).numpy(),
+            np.ones(len(rows)),
+            hints=1,
         )
         weights = torch.from_numpy(probe.linear_weights())  # (E + 2, 2)
         probes[column] = (weights[:, 1] - weights[:, 0]).float()
-        chances = torch.from_numpy(probe.out_of_fold[:, 1])
-        logits[known, column] = chances.logit(1e-6).float()
+        out_of_fold = torch.from_numpy(probe.out_of_fold[:, 1])
+        logits[known, column] = out_of_fold.logit(1e-6).float()
     return probes, logits
 
 
 def platt(x: Tensor, truth: Tensor, default: tuple[float, float] = (1.0, 0.0)) -> list[float]:
-    """The (a, b) that make σ(a·x + b) fit the truth where it is known, drawn to the default."""
+    """Return the (a, b) of σ(a·x + b) that fit the truth best, with a pull to the default.
+
+    ``x`` and ``truth`` are of one shape; NaN in ``truth`` is unknown; a is 0 or more.
+    """
     if not truth.isfinite().any():
         return list(default)
     start = torch.tensor(default)
@@ -171,7 +183,7 @@ def platt(x: Tensor, truth: Tensor, default: tuple[float, float] = (1.0, 0.0)) -
 def _caption_scale(
     plain: Calibration, clip: Clip, snapshot: Snapshot, train: Tensor, test: Tensor
 ) -> list[float]:
-    """Own captions against another picture's: as many true as false, as people are asked."""
+    """Fit a scale to pictures' own captions, and as many of another picture's."""
     rows, images = snapshot.test, test
     if sum(bool(row.captions) for row in rows) < ENOUGH:
         rows, images = snapshot.train[:1000], train[:1000]

@@ -1,7 +1,7 @@
-"""The CLIPs that judge what models draw: none of them has conditioned the model that they judge.
+"""The CLIPs that judge generated pictures: none has conditioned the model that it judges.
 
 - an open_clip model, where one is configured and the judged model was not conditioned on it;
-- ``lsa-clip``: resnet10t, trained on the snapshot to meet word vectors from the snapshot's words;
+- ``lsa-clip``: resnet10t, trained on the snapshot to match word vectors of the snapshot's words;
 - ``lsa-linear``: ridge regression from 16 × 16 thumbnails to the same vectors, in milliseconds, for
   runs whose option ``judge_steps`` is 0.
 """
@@ -35,7 +35,7 @@ from training.engine.recipes.clip import ClipConfig, ClipTraining
 
 SIZE = 32  # pixels that lsa-clip sees
 THUMBNAIL = 16  # pixels that lsa-linear sees
-RIDGE = 1e-3  # a picture
+RIDGE = 1e-3  # the penalty per picture
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,17 @@ class FeatureModel:
     cache: Path
 
     def pictures(self, pixels: Pixels) -> Tensor:
-        """Unit rows (n, E) of uint8 pictures (n, s, s, 3) of any size."""
+        """Return unit rows (n, E) of uint8 pictures (n, s, s, 3) of any size."""
         if not len(pixels):
             return torch.zeros(0, self.clip.width)
         return self.clip.encode_images(resized(pixels, self.clip.size))
 
     def rows(self, rows: Sequence[Row]) -> Tensor:
-        """Unit rows (n, E) of a snapshot's pictures, encoded once."""
+        """Return unit rows (n, E) of a snapshot's pictures, encoded once."""
         return embed_pictures(rows, self.clip, self.cache)
 
     def texts(self, texts: Sequence[str]) -> Tensor:
-        """Unit rows (n, E)."""
+        """Return unit rows (n, E) of texts."""
         return self.clip.encode_texts(list(texts))
 
 
@@ -69,21 +69,22 @@ def choose(
     spec: Spec | None = None,
     conditioners: Sequence[dict[str, Any]] = (),
 ) -> FeatureModel:
-    """The judge of models with these ``conditioners`` (``clip`` in their ``config.json``).
+    """Return a judge of models with these ``conditioners`` (``clip`` in their ``config.json``).
 
-    ``spec`` names an open_clip model; ``steps`` those that an own judge is trained for.
+    ``spec`` names an open_clip model, which judges if it conditioned none of them. Otherwise a
+    judge is trained on the snapshot for so many ``steps``, or is linear where they are 0.
     """
     if spec:
-        found = load_open_clip(spec["model"], spec["pretrained"])
-        if not any(found.identity in _weights(conditioner) for conditioner in conditioners):
-            return FeatureModel(found.identity, found, cache)
+        clip = load_open_clip(spec["model"], spec["pretrained"])
+        if not any(clip.identity in _weights(conditioner) for conditioner in conditioners):
+            return FeatureModel(clip.identity, clip, cache)
     if steps and sum(bool(text_of(row)) for row in snapshot.train) >= 2:
         return FeatureModel("lsa-clip", train_judge(snapshot, steps, cache), cache)
     return FeatureModel("lsa-linear", linear(snapshot, cache), cache)
 
 
 def _weights(conditioner: dict[str, Any]) -> set[str]:
-    """The identities of the text towers that a model was conditioned on."""
+    """Return the identities of the text towers that a model was conditioned on."""
     names = {str(conditioner.get("identity"))}
     if conditioner.get("kind") == "folder":
         try:
@@ -95,7 +96,7 @@ def _weights(conditioner: dict[str, Any]) -> set[str]:
 
 
 def train_judge(snapshot: Snapshot, steps: int, cache: Path) -> Clip:
-    """``lsa-clip``, trained on the snapshot once and kept in ``cache``."""
+    """Return ``lsa-clip``, trained on the snapshot once and kept in ``cache``."""
     config = ClipConfig(steps=steps, size=SIZE, text="words", compile=False)
     about = f"lsa-clip {lsa.RANK} {snapshot.digest} {config}"
     name = hashlib.sha256(about.encode()).hexdigest()[:16]
@@ -113,14 +114,14 @@ def train_judge(snapshot: Snapshot, steps: int, cache: Path) -> Clip:
 
 
 def linear(snapshot: Snapshot, cache: Path) -> Clip:
-    """``lsa-linear``: the mean text embedding that pictures like this one have."""
+    """Return ``lsa-linear``: ridge regression of text embeddings on thumbnails."""
     encoder = lsa.fit(snapshot.train, snapshot.digest)
-    told = [row for row in snapshot.train if row.captions or row.tags] or list(snapshot.train)
-    pixels = pack(told, THUMBNAIL, cache, digest(told))
+    rows = [row for row in snapshot.train if row.captions or row.tags] or list(snapshot.train)
+    pixels = pack(rows, THUMBNAIL, cache, digest(rows))
     x = _thumbnails(pixels).double()
-    wanted = encoder.encode([" ".join([text_of(row), *row.tags]) for row in told]).double()
-    penalty = RIDGE * len(told) * torch.eye(x.shape[1], dtype=torch.double)
-    weights = torch.linalg.solve(x.T @ x + penalty, x.T @ wanted).float()
+    targets = encoder.encode([" ".join([text_of(row), *row.tags]) for row in rows]).double()
+    penalty = RIDGE * len(rows) * torch.eye(x.shape[1], dtype=torch.double)
+    weights = torch.linalg.solve(x.T @ x + penalty, x.T @ targets).float()
     return Clip(
         identity=f"lsa-linear-{lsa.RANK}-{snapshot.digest[:16]}",
         size=THUMBNAIL,
@@ -131,6 +132,6 @@ def linear(snapshot: Snapshot, cache: Path) -> Clip:
 
 
 def _thumbnails(pixels: Pixels) -> Tensor:
-    """Values from -1 to 1 (n, 768), and a constant."""
+    """Return thumbnails (n, 769) of uint8 (n, 16, 16, 3), from -1 to 1, and a constant."""
     values = torch.from_numpy(np.asarray(pixels).reshape(len(pixels), -1) / 127.5 - 1).float()
     return torch.cat([values, torch.ones(len(values), 1)], 1)

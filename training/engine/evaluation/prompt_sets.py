@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from training.engine.data.pictures import Pixels
-from training.engine.data.prompts import coloured, held_out, shows, text_of, unseen_pairs
+from training.engine.data.prompts import coloured, fits_prompt, held_out, text_of, unseen_pairs
 from training.engine.data.rows import Row, Snapshot
 from training.engine.evaluation import intervals, metrics
 from training.engine.evaluation.calibration import informed
@@ -113,6 +113,6 @@ def matching_rows(snapshot: Snapshot, prompts: Sequence[str]) -> tuple[list[Row]
         (row, index)
         for row in snapshot.train
         for index, prompt in enumerate(prompts)
-        if shows(row, prompt)
+        if fits_prompt(row, prompt)
     ]
     return [row for row, _ in pairs], torch.tensor([index for _, index in pairs]).long()

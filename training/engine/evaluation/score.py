@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.engine.data.folders import SUFFIXES
+from training.engine.data.folders import picture_paths
 from training.engine.data.pictures import load_all
 from training.engine.evaluation.own_scores import Discriminator
 from training.engine.files import TrainingError
@@ -24,7 +24,7 @@ def score(folder: Path, pictures: Path, prompts: Path | None = None) -> list[tup
     discriminator = load_generator(folder)
     if not isinstance(discriminator, Discriminator):
         raise TrainingError(f"{folder} holds no model that scores: give one of the recipe gan.")
-    paths = sorted(path for path in pictures.iterdir() if path.suffix.lower() in SUFFIXES)
+    paths = picture_paths(pictures)
     if not paths:
         raise TrainingError(f"{pictures} holds no pictures.")
     lines = read_prompts(prompts) if prompts else [""]

@@ -1,4 +1,4 @@
-"""The parts of a report as HTML: every text is escaped, every picture is in the page itself."""
+"""The parts of a report as HTML: every text is escaped, every picture is embedded."""
 
 import base64
 import json
@@ -16,14 +16,14 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 class Strip(NamedTuple):
-    """A prompt, and a PNG of its pictures at each step."""
+    """A prompt, and a PNG of its samples at each step."""
 
     prompt: str
     pictures: dict[int, bytes]
 
 
-class Like(NamedTuple):
-    """A picture, the training pictures that are nearest (name, PNG), and how far the first is."""
+class Comparison(NamedTuple):
+    """A sample, the nearest training pictures (name, PNG), and how far the first of them is."""
 
     prompt: str
     picture: bytes
@@ -32,7 +32,7 @@ class Like(NamedTuple):
 
 
 def whole(title: str, parts: Sequence[str]) -> str:
-    """The page; it may load nothing, whatever a caption says."""
+    """Return the page, which may load nothing, whatever a caption says."""
     style = Path(__file__).with_name("report.css").read_text("utf-8")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -45,11 +45,12 @@ def whole(title: str, parts: Sequence[str]) -> str:
 
 
 def _text(value: object) -> str:
-    """Escaped; what UTF-8 cannot say is replaced."""
+    """Escape a value; replace what UTF-8 cannot encode."""
     return escape(str(value).encode("utf-8", "replace").decode(), quote=True)
 
 
 def heading(about: Mapping[str, Any], facts: Mapping[str, str]) -> str:
+    """Return the title and a list of facts."""
     named = f"{about.get('recipe', '')}, {about.get('preset', '')}"
     return f"<h1>{_text(named)}</h1>\n{_list(facts)}"
 
@@ -60,6 +61,7 @@ def _list(facts: Mapping[str, Any]) -> str:
 
 
 def config(title: str, values: object) -> str:
+    """Return a config as a list of names and values."""
     if not isinstance(values, dict) or not values:
         return ""
     shown = {
@@ -73,14 +75,15 @@ def config(title: str, values: object) -> str:
 
 
 def curves(plots: Mapping[str, Points]) -> str:
-    drawn = [_plot(title, points) for title, points in plots.items() if len(points) > 1]
-    if not drawn:
+    """Return plots of figures over steps, by title; those of one point are left out."""
+    figures = [_plot(title, points) for title, points in plots.items() if len(points) > 1]
+    if not figures:
         return ""
-    return f'<h2>How it went</h2>\n<div class="plots">{"".join(drawn)}</div>'
+    return f'<h2>How it went</h2>\n<div class="plots">{"".join(figures)}</div>'
 
 
 def _plot(title: str, points: Points) -> str:
-    """A curve over steps, with round numbers along its axes."""
+    """Return a curve over steps as SVG, with round numbers along its axes."""
     low, high = min(v for _, v in points), max(v for _, v in points)
     ticks = round_numbers(low, high)
     first, last = points[0][0], points[-1][0]
@@ -107,7 +110,7 @@ def _plot(title: str, points: Points) -> str:
 
 
 def round_numbers(low: float, high: float, count: int = 4) -> list[float]:
-    """About ``count`` round numbers from at most ``low`` to at least ``high``."""
+    """Return about ``count`` round numbers from at most ``low`` to at least ``high``."""
     span = (high - low) or abs(high) or 1.0
     rough = span / count
     size = 10.0 ** math.floor(math.log10(rough))
@@ -120,7 +123,7 @@ def round_numbers(low: float, high: float, count: int = 4) -> list[float]:
 
 
 def metrics(values: Mapping[str, Any]) -> str:
-    """A row a figure, with its interval and what chance and real pictures reach."""
+    """Return a table of figures, with intervals and what chance and real pictures reach."""
     numbers = {k: float(v) for k, v in values.items() if type(v) in (int, float)}
     names = [name for name in numbers if not _beside(name, numbers) and name not in NOT_MERIT]
     if not names:
@@ -197,9 +200,9 @@ def _number(value: float | None) -> str:
 
 
 def _bar(value: float, beside: Mapping[str, float | None]) -> str:
-    """The figure on a line from 0 to 1, where all of it lies there."""
-    drawn = {**beside, "value": value}
-    known = [v for key, v in drawn.items() if v is not None and key != "apart"]
+    """Draw a figure on a line from 0 to 1 as SVG; nothing if it lies outside."""
+    marks = {**beside, "value": value}
+    known = [v for key, v in marks.items() if v is not None and key != "apart"]
     if not all(0 <= v <= 1 for v in known):
         return ""
     parts = ['<path class="grid" d="M4 9H116"/>']
@@ -220,16 +223,17 @@ def _bar(value: float, beside: Mapping[str, float | None]) -> str:
 # Pictures
 
 
-def strips(found: Sequence[Strip]) -> str:
-    if not found:
+def strips(prompts: Sequence[Strip]) -> str:
+    """Return a table of the fixed prompts' samples, a column a step."""
+    if not prompts:
         return ""
-    steps = list(found[0].pictures)
+    steps = list(prompts[0].pictures)
     head = "".join(f'<th scope="col">step {step:,}</th>' for step in steps)
     rows = "".join(
         f'<tr><th scope="row">{_text(strip.prompt) or "no prompt"}</th>'
         + "".join(f"<td>{_image(strip.pictures[step], strip.prompt)}</td>" for step in steps)
         + "</tr>"
-        for strip in found
+        for strip in prompts
     )
     return (
         "<h2>The same prompts and seeds over time</h2>\n"
@@ -238,26 +242,29 @@ def strips(found: Sequence[Strip]) -> str:
     )
 
 
-def likes(found: Sequence[Like], apart: float, near: float) -> str:
-    """Pictures beside the training pictures that are most like them, so that copying is seen.
+def nearest_training_pictures(
+    comparisons: Sequence[Comparison], spacing: float, near: float
+) -> str:
+    """Return samples beside the training pictures that are nearest, so that copies are seen.
 
-    ``apart``: the distance between neighbouring training pictures; below ``near`` is a copy.
+    ``spacing`` is the distance between neighbouring training pictures; below ``near`` is a near
+    copy.
     """
-    if not found:
+    if not comparisons:
         return ""
     figures = [
-        f"<figure><div>{_image(like.picture, like.prompt)}"
-        + "".join(_image(picture, name) for name, picture in like.nearest if picture)
-        + f"</div><figcaption>{_text(like.prompt) or 'no prompt'}: {like.distance:.3f}"
-        + (", a near copy" if like.distance < near else "")
+        f"<figure><div>{_image(comparison.picture, comparison.prompt)}"
+        + "".join(_image(picture, name) for name, picture in comparison.nearest if picture)
+        + f"</div><figcaption>{_text(comparison.prompt) or 'no prompt'}: {comparison.distance:.3f}"
+        + (", a near copy" if comparison.distance < near else "")
         + "</figcaption></figure>"
-        for like in found
+        for comparison in comparisons
     ]
     return (
-        "<h2>Beside the nearest training pictures</h2>\n<p>First what the model drew, then the "
-        "training pictures that are nearest to it, mirrored or not. The number is how far the "
+        "<h2>Beside the nearest training pictures</h2>\n<p>First what the model generated, then "
+        "the training pictures that are nearest to it, mirrored or not. The number is how far the "
         "first of them is: the root mean square difference of pixels, which run from 0 to 1. "
-        f"Neighbouring training pictures are {apart:.3f} apart; below {near:.3f} counts as a "
+        f"Neighbouring training pictures are {spacing:.3f} apart; below {near:.3f} counts as a "
         f'near copy.</p>\n<div class="likes">{"".join(figures)}</div>'
     )
 

@@ -1,4 +1,4 @@
-"""``report.html`` of a run folder: one page that needs nothing else, and trusts no text in it."""
+"""Write ``report.html`` of a run folder: one page that needs nothing else, and trusts no text."""
 
 import platform
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ from training.engine.evaluation.near_copies import NEAR_COPY
 from training.engine.files import TrainingError, read_json, write_bytes
 from training.engine.latents.neighbours import Neighbours
 from training.engine.report import page
-from training.engine.report.page import Like, Strip
+from training.engine.report.page import Comparison, Strip
 
 STEPS = 6  # sample grids that are shown, at most
-COLUMNS = 3  # pictures of a prompt in each
-LIKES = 12  # pictures beside their nearest training pictures
+COLUMNS = 3  # samples of a prompt in each
+COMPARISONS = 12  # samples beside their nearest training pictures
 NEAREST = 3
-SIDE = 72  # pixels of these
+THUMBNAIL = 72  # pixels
 
 
 def machine() -> str:
-    """The machine in words: its processor and cores, and its GPU."""
+    """Return the machine in words: its processor, threads, and GPU."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -43,35 +43,35 @@ def machine() -> str:
 def write_report(folder: Path) -> Path:
     """Write ``report.html`` of the run, whole or not at all; what is missing is left out.
 
-    Raises ``TrainingError`` where ``folder`` is no run folder.
+    Raise ``TrainingError`` where ``folder`` is no run folder.
     """
-    asked = read_json(folder / "config.json")
-    if not isinstance(asked, dict) or "recipe" not in asked:
+    run_config = read_json(folder / "config.json")
+    if not isinstance(run_config, dict) or "recipe" not in run_config:
         raise TrainingError(f"{folder} is not a run folder.")
-    about = _object(folder / "model" / "config.json")
-    snapshot = _snapshot(asked)
+    model_config = _object(folder / "model" / "config.json")
+    snapshot = _snapshot(run_config)
     grids = _grids(folder)
     parts = [
-        page.heading(about or asked, _facts(folder, about, snapshot)),
+        page.heading(model_config or run_config, _facts(folder, model_config, snapshot)),
         page.curves(
             {
                 "Loss": progress.curve(folder),
-                "Pictures a second": _steady(progress.curve(folder, "images_per_second")),
+                "Pictures a second": _smoothed(progress.curve(folder, "images_per_second")),
             }
         ),
         page.metrics(progress.metrics(folder)),
         page.strips(_strips(grids, folder)),
-        _likes(grids, folder, snapshot),
-        page.config("What was asked for", asked),
-        page.config("The model", about.get("network")),
+        _nearest(grids, folder, snapshot),
+        page.config("What was asked for", run_config),
+        page.config("The model", model_config.get("network")),
     ]
     path = folder / "report.html"
-    write_bytes(path, page.whole(f"{asked['recipe']} {folder.name}", parts).encode())
+    write_bytes(path, page.whole(f"{run_config['recipe']} {folder.name}", parts).encode())
     return path
 
 
-def _steady(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
-    """The medians of seven neighbours: lines written in quick succession time next to nothing."""
+def _smoothed(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Return medians of seven neighbours: lines in quick succession measure next to nothing."""
     values = [value for _, value in points]
     return [
         (step, float(np.median(values[max(0, index - 3) : index + 4])))
@@ -84,16 +84,16 @@ def _object(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _snapshot(asked: dict[str, Any]) -> Snapshot | None:
+def _snapshot(run_config: dict[str, Any]) -> Snapshot | None:
     try:
-        return read_snapshot(Path(str(asked.get("snapshot"))))
+        return read_snapshot(Path(str(run_config.get("snapshot"))))
     except (TrainingError, OSError):
         return None
 
 
-def _facts(folder: Path, about: dict[str, Any], snapshot: Snapshot | None) -> dict[str, str]:
-    """What the run was made of, for the top of the page."""
-    facts = {"Prompts told by": _text(about.get("clip"))}
+def _facts(folder: Path, config: dict[str, Any], snapshot: Snapshot | None) -> dict[str, str]:
+    """Return what the run was made of, for the top of the page."""
+    facts = {"Prompts encoded by": _text(config.get("clip"))}
     if snapshot:
         rows = [*snapshot.train, *snapshot.test]
         captioned = sum(bool(row.captions) for row in rows)
@@ -101,12 +101,12 @@ def _facts(folder: Path, about: dict[str, Any], snapshot: Snapshot | None) -> di
             f"{len(snapshot.train):,} pictures to learn from, {len(snapshot.test):,} held out; "
             f"{captioned:,} with captions, {len(snapshot.concepts):,} concepts"
         )
-    facts["Snapshot's hash"] = str(about.get("snapshot") or (snapshot.digest if snapshot else ""))
-    facts["Steps"] = f"{about.get('steps', '')}"
+    facts["Snapshot's hash"] = str(config.get("snapshot") or (snapshot.digest if snapshot else ""))
+    facts["Steps"] = f"{config.get('steps', '')}"
     facts["Seconds of training"] = f"{progress.metrics(folder).get('training_seconds', '')}"
-    facts["Seed"] = f"{about.get('seed', '')}"
-    facts["Code"] = str(about.get("code", ""))
-    facts["Machine"] = str(about.get("machine", ""))
+    facts["Seed"] = f"{config.get('seed', '')}"
+    facts["Code"] = str(config.get("code", ""))
+    facts["Machine"] = str(config.get("machine", ""))
     return {name: value for name, value in facts.items() if value}
 
 
@@ -118,14 +118,14 @@ def _text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class _Grid:
-    """A sample grid cut up: (prompts, columns, s, s, 3)."""
+    """A sample grid, cut into pictures (prompts, columns, s, s, 3)."""
 
     step: int
     pictures: Pixels
 
 
 def _grids(folder: Path) -> list[_Grid]:
-    """At most ``STEPS``, evenly spread; those that are no grids of the prompts are left out."""
+    """Return at most ``STEPS`` grids, evenly spread; leave out files that are no such grid."""
     names, rows = progress.samples(folder), len(progress.prompts(folder))
     last = len(names) - 1
     chosen = sorted({round(i * last / (STEPS - 1)) for i in range(STEPS)}) if names else []
@@ -144,7 +144,7 @@ def _grids(folder: Path) -> list[_Grid]:
 
 
 def _strips(grids: Sequence[_Grid], folder: Path) -> list[Strip]:
-    """Of each prompt, some of its pictures at each step, side by side."""
+    """Return some of each prompt's samples at each step, side by side."""
     return [
         Strip(prompt, {grid.step: _beside(grid.pictures[row, :COLUMNS]) for grid in grids})
         for row, prompt in enumerate(progress.prompts(folder))
@@ -156,8 +156,8 @@ def _beside(pictures: Pixels) -> bytes:
     return png(np.concatenate(list(pictures), 1))
 
 
-def _likes(grids: Sequence[_Grid], folder: Path, snapshot: Snapshot | None) -> str:
-    """The last pictures of the prompts in turn, each with its nearest training pictures."""
+def _nearest(grids: Sequence[_Grid], folder: Path, snapshot: Snapshot | None) -> str:
+    """Return the last samples of the prompts in turn, each with its nearest training pictures."""
     if not grids or not snapshot:
         return ""
     try:
@@ -166,22 +166,22 @@ def _likes(grids: Sequence[_Grid], folder: Path, snapshot: Snapshot | None) -> s
         return ""
     prompts, last = progress.prompts(folder), grids[-1].pictures
     places = [(row, column) for column in range(last.shape[1]) for row in range(len(prompts))]
-    places = places[:LIKES]
+    places = places[:COMPARISONS]
     pictures: Pixels = np.stack([last[place] for place in places])
-    away, indices = neighbours.nearest(pictures, NEAREST)
+    distances, indices = neighbours.nearest(pictures, NEAREST)
     paths = {name: row.path for row in snapshot.train for name in (row.path.name, row.key)}
-    found = []
-    for (row, _), picture, far, near in zip(places, pictures, away, indices, strict=True):
+    comparisons = []
+    for (row, _), picture, distance, near in zip(places, pictures, distances, indices, strict=True):
         names = [neighbours.names[index] for index in near.tolist()]
         shown = [(name, _thumbnail(paths[name])) for name in names if name in paths]
-        found.append(Like(prompts[row], png(picture), shown, float(far[0])))
-    apart = neighbours.apart()
-    return page.likes(found, apart, NEAR_COPY * apart)
+        comparisons.append(Comparison(prompts[row], png(picture), shown, float(distance[0])))
+    spacing = neighbours.apart()
+    return page.nearest_training_pictures(comparisons, spacing, NEAR_COPY * spacing)
 
 
 def _thumbnail(path: Path) -> bytes:
-    """A training picture as PNG, or nothing where it has gone."""
+    """Return a training picture as PNG, or nothing where it has gone."""
     try:
-        return png(load(path, [None], SIDE)[0])
+        return png(load(path, [None], THUMBNAIL)[0])
     except TrainingError:
         return b""
