@@ -98,7 +98,7 @@ def train(snapshot: Snapshot, recipe: str) -> Model:
 
 
 def wait_for_feedback(model: Model) -> dict[str, object]:
-    """The worker lets the gate judge the model first."""
+    """The worker compares the model with the current one first."""
     deadline = time.monotonic() + TRAINING_SECONDS
     while not model.feedback and time.monotonic() < deadline:
         time.sleep(0.3)
@@ -129,7 +129,7 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path):
     snapshot = Snapshot.objects.get()
     assert (snapshot.state, snapshot.counts["images"]) == (Snapshot.State.READY, 32)
 
-    # a model passes the gate, and says what it thinks of the open questions
+    # a model is promoted, and predicts the answers to open questions
     clip = train(snapshot, "clip")
     assert wait_for_feedback(clip)["predictions"]
     assert clip.current and clip.verdict["promoted"] and clip.promotions.get().automatic

@@ -67,11 +67,9 @@ def _execute(generation: Generation) -> None:
     except LeaseLost:
         raise
     except Exception:
-        _end(
-            generation,
-            State.FAILED,
-            error="Something went wrong while drawing: see the worker's log.",
-        )
+        message = "Something went wrong while drawing: see the worker's log."
+        with suppress(LeaseLost):
+            _end(generation, State.FAILED, error=message)
         raise
 
 

@@ -11,7 +11,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
 
-from labeling.models import Question, Snapshot
+from labeling import questions
+from labeling.models import Concept, Question, Snapshot, Tile
 from tests.training.conftest import COLOURS, draw
 from training import comparison, feedback, promotion, sample_questions, tasks
 from training.models import Generation, Model, Promotion, Run, Sample
@@ -199,6 +200,33 @@ def test_the_sweep_finds_a_models_answers_by_indexes_alone(make: Make) -> None:
     plan = comparison.answered_questions(make()).explain()
     assert "Index Scan using labeling_question_pkey" in plan
     assert "Seq Scan on" not in plan
+
+
+def test_only_answers_about_its_own_samples_prompts_count_for_a_model(make: Make) -> None:
+    model, other = make(), make()
+    answered(model, 0.9, count=3)
+    answered(other, 0.1, count=5)
+    elsewhere = Concept.objects.create(
+        project=model.project, name="square", phrase="a square", prevalence=0.5
+    )
+    questions.ask_concepts(tiles=Tile.objects.all(), concepts=[elsewhere])
+    Question.objects.filter(concept=elsewhere).update(answers_count=7)
+    assert comparison.answers_count(model) == 3
+    assert comparison.answers_count(model, other) == 8
+    assert comparison.people_posteriors(model) == pytest.approx([0.9] * 3)
+
+
+def test_a_picture_that_two_models_generate_counts_for_both(make: Make) -> None:
+    first, second = make(), make()
+    answered(first, 0.9, count=3)
+    for sample in Sample.objects.all():
+        sample.pk, sample.question = None, None
+        sample.generation = Generation.objects.create(
+            model=second, prompt="a circle", state=Generation.State.SUCCEEDED
+        )
+        sample.save()
+        assert sample_questions.ask(generation=sample.generation) == 0
+    assert comparison.answers_count(second) == comparison.answers_count(first) == 3
 
 
 def test_people_judge_without_the_models_prediction(make: Make) -> None:

@@ -7,13 +7,13 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
 from labeling.models import Project, Snapshot
-from training import run_requests, runs
+from training import retraining, run_requests, runs
 from training.engine.presets import PRESETS, RECIPES
 from training.models import SEED_LIMIT, Model, Run
 from training.run_requests import RunRequest
 
 SNAPSHOTS_MAX = 50  # to choose from
-WHOLE_LOOP = "clip,diffusion"  # the two recipes that the loop needs
+WHOLE_LOOP = ",".join(retraining.RECIPES)
 
 
 class TrainForm(forms.Form):

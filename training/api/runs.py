@@ -66,7 +66,7 @@ class RunDetailSerializer(RunSerializer):
         return [list(point) for point in progress.curve(Path(run.folder))] if run.folder else []
 
 
-class StartSerializer(serializers.Serializer[Any]):
+class RunRequestSerializer(serializers.Serializer[Any]):
     """What to train on (a snapshot, or a project, of which one is frozen), and how."""
 
     snapshot = serializers.PrimaryKeyRelatedField(
@@ -115,16 +115,16 @@ class RunList(generics.ListAPIView[Run]):
         return super().get(request, *args, **kwargs)
 
     @extend_schema(
-        request=StartSerializer,
+        request=RunRequestSerializer,
         responses={201: RunSerializer, **errors(400, 401, 403, 413, 415)},
     )
     def post(self, request: Request) -> Response:
         """Queue a run; a worker executes it."""
-        start = StartSerializer(data=request.data)
-        start.is_valid(raise_exception=True)
+        serializer = RunRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         try:
             run = tasks.start_run(
-                trigger=Run.Trigger.API, requested_by=user(request), **start.validated_data
+                trigger=Run.Trigger.API, requested_by=user(request), **serializer.validated_data
             )
         except runs.RunError as error:
             raise InvalidError(str(error)) from None
