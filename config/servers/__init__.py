@@ -1,9 +1,9 @@
 """PostgreSQL and Valkey as child processes, where no server is configured.
 
-One *keeper* process a data folder starts both and holds them for as long as anybody is joined to
-it. Joining is an open connection to the keeper's control socket, so the kernel itself takes leave
-for whoever is killed, and the last to leave closes the servers. Should the keeper be killed, its
-servers die with it; the next one finds their files and recovers.
+A daemon for each data folder starts both, restarts them when they die, and stops them when its last
+client has left. A client is a process with an open connection to the daemon's control socket, which
+the kernel closes for whoever is killed. If the daemon is killed, its servers die with it, and the
+next daemon recovers from their files.
 """
 
 from config.servers.client import ensure, running
@@ -13,6 +13,7 @@ from config.servers.paths import (
     data_dir,
     database,
     database_url,
+    make_data_dir,
     socket_dir,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "database",
     "database_url",
     "ensure",
+    "make_data_dir",
     "running",
     "socket_dir",
 ]

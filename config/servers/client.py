@@ -1,11 +1,11 @@
-"""Joining the embedded servers, for as long as they are needed, and starting them if need be."""
+"""Use the embedded servers for as long as they are needed, starting them if need be."""
 
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from config.servers.paths import (
     ROOT,
     EmbeddedError,
     control_socket,
+    log_path,
     make_data_dir,
-    make_private,
+    make_socket_dir,
     open_log,
     socket_dir,
 )
@@ -22,124 +23,157 @@ from config.servers.paths import (
 PATIENCE = 120.0  # seconds for servers to start, recover or stop
 CONFIGURED_BY = {"postgresql": "DATABASE_URL", "valkey": "CELERY_BROKER_URL"}
 
-_keepers: list[subprocess.Popen[bytes]] = []  # started here; reaped once they have gone
+_daemons: list[subprocess.Popen[bytes]] = []  # started here; reaped once they have ended
 
 
 def unconfigured() -> set[str]:
-    """The servers that the environment does not name, which are therefore embedded."""
+    """Return the servers that the environment does not name, which are therefore embedded."""
     return {name for name, variable in CONFIGURED_BY.items() if not os.environ.get(variable)}
 
 
 def running(data_dir: Path) -> bool:
     """Whether the embedded servers of this data folder answer."""
-    joined = _join(data_dir)
-    if joined is None:
+    connection = _connect(data_dir)
+    if connection is None:
         return False
-    joined[0].close()
+    connection[0].close()
     return True
 
 
-@contextmanager
-def ensure(data_dir: Path) -> Iterator[Callable[[], bool]]:
-    """Join the servers of this data folder, or start them, for as long as this lasts.
+class Client:
+    """A process's use of the embedded servers, which run while any client is connected."""
 
-    Gives a function that tells whether they still run. Raises `EmbeddedError`.
-    """
-    needed = unconfigured()
-    if not needed:
-        yield lambda: True
-        return
-    link, kept = _join_or_start(data_dir)
-    try:
-        if missing := needed - kept:
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._connection: socket.socket | None = None
+
+    def connect(self) -> None:
+        """Connect to the daemon, starting it unless it runs. Raises `EmbeddedError`."""
+        needed = unconfigured()
+        if not needed:
+            return
+        self.close()
+        self._connection, names = _connect_or_start(self._data_dir)
+        if missing := needed - names:
+            self.close()
             raise EmbeddedError(
-                f"The servers running on {data_dir} lack {' and '.join(sorted(missing))}: stop the "
-                "copy that started them, or set DATABASE_URL and CELERY_BROKER_URL as it does."
+                f"The servers running on {self._data_dir} lack {' and '.join(sorted(missing))}: "
+                "stop the copy that started them, or set DATABASE_URL and CELERY_BROKER_URL as it "
+                "does."
             )
-        yield lambda: not _hung_up(link)
-    finally:
-        _leave(link)
+
+    def is_connected(self) -> bool:
+        """Whether the daemon still runs; always true of servers that the environment names."""
+        return self._connection is None or not _is_closed(self._connection)
+
+    def close(self) -> None:
+        """Close the connection; the last client waits until the servers have stopped."""
+        if self._connection is not None:
+            _leave(self._connection)
+            self._connection = None
 
 
-def _join(data_dir: Path) -> tuple[socket.socket, set[str]] | None:
-    """A link to the keeper, and the names of what it keeps; None where there is no keeper."""
-    folder = socket_dir(data_dir)
-    if not os.path.lexists(folder):
-        return None
-    make_private(folder)
-    link = socket.socket(socket.AF_UNIX)
+@contextmanager
+def ensure(data_dir: Path) -> Iterator[Client]:
+    """Use the servers of this data folder while this lasts; start them unless they run.
+
+    Raises `EmbeddedError`.
+    """
+    client = Client(data_dir)
+    client.connect()
     try:
-        link.connect(str(control_socket(data_dir)))
-    except OSError:
-        link.close()
+        yield client
+    finally:
+        client.close()
+
+
+def _connect(data_dir: Path) -> tuple[socket.socket, set[str]] | None:
+    """Return a connection to the daemon and the names of its servers; None without a daemon."""
+    if not os.path.lexists(socket_dir(data_dir)):
         return None
-    return _greeted(link)
+    make_socket_dir(data_dir)  # or refuse what somebody else put there
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(control_socket(data_dir)))
+    except OSError:
+        connection.close()
+        return None
+    return _read_greeting(connection)
 
 
-def _greeted(link: socket.socket) -> tuple[socket.socket, set[str]] | None:
-    """Read the keeper's line: `ready NAMES` or `error SENTENCE`; None if it is going away."""
-    link.settimeout(PATIENCE)
+def _read_greeting(connection: socket.socket) -> tuple[socket.socket, set[str]] | None:
+    """Read `ready NAMES`, or raise `error SENTENCE`; return None if the daemon is going away."""
+    connection.settimeout(PATIENCE)
     line = b""
     with suppress(OSError):
-        while not line.endswith(b"\n") and (more := link.recv(4096)):
-            line += more
+        while not line.endswith(b"\n") and (part := connection.recv(4096)):
+            line += part
     word, _, rest = line.decode().strip().partition(" ")
     if word == "ready":
-        link.settimeout(None)
-        return link, set(rest.split())
-    link.close()
+        connection.settimeout(None)
+        return connection, set(rest.split())
+    connection.close()
     if word == "error":
         raise EmbeddedError(rest)
     return None
 
 
-def _join_or_start(data_dir: Path) -> tuple[socket.socket, set[str]]:
+def _connect_or_start(data_dir: Path) -> tuple[socket.socket, set[str]]:
+    make_data_dir(data_dir)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        joined = _join(data_dir) or _start_keeper(data_dir)
-        if joined:
-            return joined
+        connection = _connect(data_dir) or _start_daemon(data_dir)
+        if connection:
+            return connection
     raise EmbeddedError(f"The embedded servers do not stay up: see {data_dir}/logs.")
 
 
-def _start_keeper(data_dir: Path) -> tuple[socket.socket, set[str]] | None:
-    """Start a keeper with this process as its first user; None if another one was quicker."""
-    make_data_dir(data_dir)
-    link, keepers_end = socket.socketpair()
-    with keepers_end, open_log(data_dir, "keeper") as log:
-        fd = keepers_end.fileno()
-        keeper = subprocess.Popen(
-            [sys.executable, "-m", "config.servers.daemon", str(data_dir), str(fd)],
+def _start_daemon(data_dir: Path) -> tuple[socket.socket, set[str]] | None:
+    """Start a daemon with this process as its first client; None if another one was quicker."""
+    ours, theirs = socket.socketpair()
+    with theirs, open_log(data_dir, "daemon") as log:
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "config.servers.daemon", str(data_dir), str(theirs.fileno())],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=[fd],
-            start_new_session=True,  # Ctrl-C is for its users; it goes when they have gone
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,  # Ctrl-C is for its clients; it ends when they have left
         )
-    _keepers.append(keeper)
-    joined = _greeted(link)
-    if not joined and keeper.wait(PATIENCE):
-        raise EmbeddedError(f"The embedded servers cannot start: see {data_dir}/logs/keeper.log.")
-    return joined
+    _daemons.append(daemon)
+    connection = _read_greeting(ours)
+    if connection is None and not _ended_well(daemon):
+        raise EmbeddedError(
+            f"The embedded servers cannot start: see {log_path(data_dir, 'daemon')}."
+        )
+    return connection
 
 
-def _leave(link: socket.socket) -> None:
-    """Take leave; whoever leaves last waits until the servers have stopped."""
-    with link, suppress(OSError):
-        link.settimeout(PATIENCE)
-        link.shutdown(socket.SHUT_WR)
-        while link.recv(4096):
-            pass
-    for keeper in list(_keepers):
-        with suppress(subprocess.TimeoutExpired):
-            keeper.wait(timeout=0.5)
-            _keepers.remove(keeper)
-
-
-def _hung_up(link: socket.socket) -> bool:
+def _ended_well(daemon: subprocess.Popen[bytes]) -> bool:
+    """Whether a daemon that greeted nobody ends by itself, since another one runs."""
     try:
-        return link.recv(1, socket.MSG_DONTWAIT) == b""
+        return daemon.wait(PATIENCE) == 0
+    except subprocess.TimeoutExpired:
+        daemon.kill()  # its servers die with it
+        return False
+
+
+def _leave(connection: socket.socket) -> None:
+    with connection, suppress(OSError):
+        connection.settimeout(PATIENCE)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass
+    for daemon in list(_daemons):
+        with suppress(subprocess.TimeoutExpired):
+            daemon.wait(timeout=0.5)
+            _daemons.remove(daemon)
+
+
+def _is_closed(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1, socket.MSG_DONTWAIT) == b""
     except BlockingIOError:
         return False
     except OSError:

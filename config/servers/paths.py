@@ -11,20 +11,21 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATABASE = USER = "tessera"
 PORT = 5432  # no TCP: it only names PostgreSQL's socket
+CONTENTS = {"lock", "logs", "media", "postgresql", "runs", "secret-key", "snapshots", "static"}
 LOG_LIMIT = 5_000_000  # bytes, after which a log starts afresh and the old one is kept beside it
 
 
 class EmbeddedError(Exception):
-    """The embedded servers cannot be had; the message says what to do."""
+    """The embedded servers cannot run; the message says what to do."""
 
 
 def data_dir() -> Path:
-    """`DATA_DIR`, by default the checkout's `.data`."""
+    """Return `DATA_DIR`, by default the checkout's `.data`."""
     return Path(os.environ.get("DATA_DIR") or ROOT / ".data").expanduser().resolve()
 
 
 def socket_dir(data_dir: Path) -> Path:
-    """Where the sockets of a data folder lie: short, for a socket's path may have 107 bytes."""
+    """Return the folder of the sockets: short, for a socket's path may have 107 bytes."""
     digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()
     return Path("/tmp") / f"tessera-{os.geteuid()}-{digest[:16]}"
 
@@ -38,7 +39,7 @@ def valkey_socket(data_dir: Path) -> Path:
 
 
 def database(data_dir: Path) -> dict[str, Any]:
-    """The embedded database, as Django's settings want it."""
+    """Return the embedded database, as Django's settings want it."""
     return {
         "ENGINE": "django.db.backends.postgresql",
         "HOST": str(socket_dir(data_dir)),
@@ -49,7 +50,7 @@ def database(data_dir: Path) -> dict[str, Any]:
 
 
 def database_url(data_dir: Path, *, name: str = DATABASE) -> str:
-    """The same as a URL, for any database of that server."""
+    """Return the URL of any database of the embedded server."""
     host = quote(str(socket_dir(data_dir)), safe="")
     return f"postgresql://{USER}@{host}:{PORT}/{name}"
 
@@ -59,33 +60,63 @@ def broker_url(data_dir: Path) -> str:
 
 
 def make_data_dir(data_dir: Path) -> None:
-    """Make the data folder, or say in a sentence why it cannot be used."""
+    """Make the data folder and make it private, or say in a sentence why it cannot be used.
+
+    A folder whose set-group-ID bit is set (`chmod g+s`) is shared with its group on purpose and
+    keeps its mode; its databases, logs and secret key stay private.
+    """
     try:
-        (data_dir / "logs").mkdir(parents=True, exist_ok=True)
-        owner = data_dir.stat().st_uid
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_ownership(data_dir)
+        if not is_shared(data_dir):
+            data_dir.chmod(0o700)
+        (data_dir / "logs").mkdir(exist_ok=True)
     except OSError as error:
         raise EmbeddedError(
             f"The data folder {data_dir} cannot be used ({error.strerror}): "
             "set DATA_DIR to a folder that can be written."
         ) from error
+
+
+def _check_ownership(data_dir: Path) -> None:
+    """Raise `EmbeddedError` for a folder of another user, or one with somebody else's files."""
+    owner = data_dir.stat().st_uid
     if owner != os.geteuid():
         raise EmbeddedError(
             f"The data folder {data_dir} belongs to another user (id {owner}): "
             "work as that user, or set DATA_DIR to another folder."
         )
+    names = {path.name for path in data_dir.iterdir() if not path.name.startswith(".")}
+    if names - {"lost+found"} and not names & CONTENTS:
+        raise EmbeddedError(
+            f"The data folder {data_dir} holds other files: "
+            "set DATA_DIR to a new folder, or to one that Tessera made."
+        )
 
 
-def make_private(folder: Path) -> None:
-    """Make a folder that is nobody else's, or refuse one that somebody else put there."""
+def is_shared(data_dir: Path) -> bool:
+    """Whether the data folder is shared with its group on purpose."""
+    return bool(data_dir.stat().st_mode & stat.S_ISGID)
+
+
+def private_umask(data_dir: Path) -> None:
+    """Let this process and its children make files for this user alone, unless they are shared."""
+    if not is_shared(data_dir):
+        os.umask(0o077)
+
+
+def make_socket_dir(data_dir: Path) -> None:
+    """Make the sockets' folder. Raises `EmbeddedError` if somebody else put something there."""
+    folder = socket_dir(data_dir)
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise EmbeddedError(
             f"{folder} is needed for sockets but is not a folder of this user: "
             "have it removed, or set DATA_DIR to another folder."
         )
-    if stat.S_IMODE(found.st_mode) != 0o700:
+    if stat.S_IMODE(status.st_mode) != 0o700:
         folder.chmod(0o700)
 
 
@@ -101,15 +132,15 @@ def log_path(data_dir: Path, name: str) -> Path:
 
 
 def open_log(data_dir: Path, name: str) -> IO[bytes]:
-    """A process's log, to be appended to."""
+    """Open a process's log for appending; it is for this user alone."""
     path = log_path(data_dir, name)
     if path.exists() and path.stat().st_size > LOG_LIMIT:
         path.replace(path.with_suffix(".log.1"))
-    return path.open("ab")
+    return open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def log_end(data_dir: Path, name: str, *, lines: int) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log."""
     try:
         with log_path(data_dir, name).open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - 20_000))

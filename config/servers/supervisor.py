@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from config.servers.paths import ROOT, log_end, log_path, open_log
+from config.servers.restarts import Restarts
 from labeling.processes import bound
 
-RESTARTS = 3
-PERIOD = 60.0  # seconds in which a service may die that often
 GRACE = 4.0  # seconds to finish what a service is doing, and again to drop it
 
 
@@ -29,7 +28,7 @@ class Service:
     command: list[str]
     fds: tuple[int, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
-    starts: list[float] = field(default_factory=list)
+    restarts: Restarts = field(default_factory=Restarts)
     process: subprocess.Popen[bytes] | None = None
 
 
@@ -42,9 +41,9 @@ class Supervisor:
         self.services: list[Service] = []
 
     def start(self, service: Service) -> None:
+        """Start a service, which is watched from now on."""
         if service not in self.services:
             self.services.append(service)
-        service.starts.append(time.monotonic())
         with open_log(self.data_dir, service.name) as log:
             service.process = subprocess.Popen(
                 bound(service.command),
@@ -64,8 +63,7 @@ class Supervisor:
                 continue
             end = log_end(self.data_dir, service.name, lines=15)
             report = f"The {service.name} process died. The end of its log:\n{end}"
-            lately = [start for start in service.starts if start > time.monotonic() - PERIOD]
-            if len(lately) > RESTARTS:
+            if not service.restarts.allow_another():
                 path = log_path(self.data_dir, service.name)
                 raise SupervisorError(f"{report}\nIt keeps dying, so everything stops: see {path}.")
             self.say(f"{report}\nIt is started again.")
@@ -75,10 +73,10 @@ class Supervisor:
     def stop(self) -> None:
         """Ask all to end, then insist, then kill."""
         running = [service.process for service in self.services if service.process]
-        for ask in (signal.SIGTERM, signal.SIGQUIT):
+        for request in (signal.SIGTERM, signal.SIGQUIT):
             for process in running:
                 if process.poll() is None:
-                    process.send_signal(ask)
+                    process.send_signal(request)
             _wait(running, GRACE)
         for process in running:
             _kill_group(process)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from config.servers import pair
+from config.servers import server
 from config.servers.supervisor import Service, Supervisor, SupervisorError
 
 SLEEP = "import time; time.sleep(60)"
@@ -38,7 +38,7 @@ def _process(service: Service) -> subprocess.Popen[bytes]:
 
 def _wait_for_processes(folder: Path, count: int) -> None:
     deadline = time.monotonic() + 60
-    while len(pair.working_in(folder)) != count:
+    while len(server.working_in(folder)) != count:
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
