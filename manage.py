@@ -3,28 +3,21 @@
 
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
-
-from config import servers
-
-SERVERLESS = {"help", "version", "check", "makemigrations", "test", "demo"}
-
-
-def _servers(arguments: list[str]) -> AbstractContextManager[object]:
-    command, options = arguments[:1], set(arguments[1:])
-    if not command or command[0].startswith("-") or command[0] in SERVERLESS:
-        return nullcontext()
-    return nullcontext() if options & {"-h", "--help"} else servers.ensure(servers.data_dir())
+from contextlib import ExitStack
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from django.core.management import execute_from_command_line
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import CommandError
+
+    from config import servers
+    from config.management.utility import Utility
 
     try:
-        with _servers(sys.argv[1:]):
-            execute_from_command_line(sys.argv)
-    except servers.EmbeddedError as error:
+        with ExitStack() as stack:
+            Utility(sys.argv, stack).execute()
+    except (CommandError, ImproperlyConfigured, servers.EmbeddedError) as error:
         sys.exit(f"Error: {error}")
 
 

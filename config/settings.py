@@ -55,12 +55,12 @@ def _cache(url: str, broker_url: str) -> dict[str, Any]:
 
 
 def _secret_key() -> str:
-    """`SECRET_KEY`, else one drawn once and kept in the data folder, readable by its owner."""
+    """Return `SECRET_KEY`, else one drawn once and kept in the data folder for its owner alone."""
     if key := os.environ.get("SECRET_KEY"):
         return key
     path = DATA_DIR / "secret-key"
     try:
-        DATA_DIR.mkdir(parents=True, exist_ok=True)
+        servers.make_data_dir(DATA_DIR)
         draft = path.with_name(f"secret-key.{os.getpid()}.{secrets.token_hex(4)}")
         with open(draft, "x", opener=lambda p, f: os.open(p, f, 0o600)) as file:
             file.write(secrets.token_urlsafe(50))
@@ -71,6 +71,8 @@ def _secret_key() -> str:
         finally:
             draft.unlink()
         return path.read_text()
+    except servers.EmbeddedError as error:
+        raise ImproperlyConfigured(str(error)) from error
     except OSError as error:
         raise ImproperlyConfigured(
             f"Cannot keep a secret key in {path} ({error.strerror}): "
@@ -132,6 +134,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     if os.environ.get("DATABASE_URL")
     else servers.database(DATA_DIR)
 }
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a database that was restarted is used again
 if _flag("DATABASE_POOL", False):  # the web process: many threads, few connections
     DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
         "min_size": 2,

@@ -1,0 +1,47 @@
+"""Set the database up before a command needs it."""
+
+import os
+
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+MIGRATIONS_LOCK = 0x7E55E7A  # PostgreSQL's advisory lock, held while migrations are applied
+
+
+def connect() -> None:
+    """Connect to the database. Raises CommandError if it cannot be reached."""
+    try:
+        connection.ensure_connection()
+    except OperationalError as error:
+        raise CommandError(f"The database cannot be reached: {str(error).strip()}") from error
+
+
+def set_up() -> None:
+    """Apply missing migrations to the embedded database.
+
+    Raises CommandError if they are missing in a database of one's own.
+    """
+    if _is_up_to_date():
+        return
+    if os.environ.get("DATABASE_URL"):
+        raise CommandError(
+            "The database of DATABASE_URL is not up to date: run `python manage.py migrate` first."
+        )
+    migrate()
+
+
+def migrate() -> None:
+    """Apply all migrations, one process at a time."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATIONS_LOCK])
+        try:
+            call_command("migrate", verbosity=0, interactive=False)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATIONS_LOCK])
+
+
+def _is_up_to_date() -> bool:
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())

@@ -1,0 +1,57 @@
+"""Django's command line, with the embedded servers running and the database set up."""
+
+from contextlib import ExitStack
+
+from django.core.management import ManagementUtility
+from django.core.management.base import BaseCommand
+
+from config import servers
+from config.management import database
+
+WITHOUT_SERVERS = {
+    "check",
+    "collectstatic",
+    "compilemessages",
+    "demo",  # which starts them itself
+    "diffsettings",
+    "findstatic",
+    "help",
+    "makemessages",
+    "makemigrations",
+    "spectacular",
+    "startapp",
+    "startproject",
+    "test",
+    "version",
+}
+WITHOUT_TABLES = {
+    "dbshell",
+    "inspectdb",
+    "migrate",
+    "optimizemigration",
+    "showmigrations",
+    "sqlmigrate",
+    "squashmigrations",
+}
+
+
+class Utility(ManagementUtility):
+    """Prepare what a command needs once it is known; the stack ends it after the command."""
+
+    def __init__(self, argv: list[str], stack: ExitStack) -> None:
+        super().__init__(argv)
+        self._stack = stack
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        command = super().fetch_command(subcommand)
+        if not self._needs_servers():
+            return command
+        self._stack.enter_context(servers.ensure(servers.data_dir()))
+        database.connect()
+        if subcommand not in WITHOUT_TABLES:
+            database.set_up()
+        return command
+
+    def _needs_servers(self) -> bool:
+        command, *options = self.argv[1:]
+        return command not in WITHOUT_SERVERS and not {"-h", "--help"} & set(options)

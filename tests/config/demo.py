@@ -1,0 +1,95 @@
+"""A demo in a process of its own, and what is left of it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO_WITHOUT_PICTURES = """
+import sys
+from django.core import management
+from config.management.commands import demo
+sys.path.insert(0, ".")
+import manage
+call = management.call_command
+demo.call_command = lambda name, **options: name == "load_demo" or call(name, **options)
+sys.argv = ["manage.py", "demo"]
+manage.main()
+"""
+
+
+class Demo:
+    """A demo, as make would start it."""
+
+    def __init__(self, data_dir: Path, port: int | str) -> None:
+        self.data_dir = data_dir
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", DEMO_WITHOUT_PICTURES],
+            cwd=ROOT,
+            env={**os.environ, "PORT": str(port), "DATA_DIR": str(data_dir)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def wait_until_ready(self) -> str:
+        """Return the address that it announces."""
+        assert self.process.stdout
+        patience = threading.Timer(90, self.process.kill)
+        patience.start()
+        for line in self.process.stdout:
+            if ready := re.fullmatch(r"Tessera is ready at (http://127\.0\.0\.1:\d+/)\n", line):
+                patience.cancel()
+                return ready[1]
+        raise AssertionError(f"It ended with {self.process.wait()}.")
+
+    def stop(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        self.process.communicate(timeout=60)
+        return self.process.returncode
+
+    def sentence(self) -> str:
+        """Return what it says when it cannot run."""
+        output, _ = self.process.communicate(timeout=60)
+        assert self.process.returncode == 1
+        assert "Traceback" not in output
+        return output
+
+
+def status(url: str) -> int:
+    """Return the status of a page, which may take long to come."""
+    try:
+        with urllib.request.urlopen(url, timeout=60) as page:
+            return int(page.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def processes_of(data_dir: Path) -> list[str]:
+    """Return the command lines of all living processes that have to do with the data folder."""
+    commands = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes()
+            mentions = command + (process / "environ").read_bytes()
+            mentions += os.fsencode((process / "cwd").readlink())
+        except OSError:
+            continue
+        if os.fsencode(data_dir) in mentions:
+            commands.append(command.replace(b"\0", b" ").decode())
+    return commands
+
+
+def wait_until_nothing_is_left(data_dir: Path) -> None:
+    deadline = time.monotonic() + 60
+    while left := processes_of(data_dir):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)

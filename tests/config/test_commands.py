@@ -1,0 +1,100 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from config import servers
+from tests.config.demo import ROOT, processes_of
+
+COUNT = "from labeling.models import Project; print(Project.objects.count())"
+
+
+def _start(data_dir: Path, *words: str, **environment: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env={**os.environ, "DATA_DIR": str(data_dir), **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _run(data_dir: Path, *words: str, **environment: str) -> tuple[int, str, str]:
+    process = _start(data_dir, *words, **environment)
+    output, errors = process.communicate()
+    return process.returncode, output, errors
+
+
+def _database_without_tables() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP DATABASE IF EXISTS without_tables")
+        cursor.execute("CREATE DATABASE without_tables")
+    return servers.database_url(servers.data_dir(), name="without_tables")
+
+
+def test_the_first_command_sets_the_database_up(tmp_path: Path) -> None:
+    code, output, errors = _run(tmp_path, "shell", "-v", "0", "-c", COUNT)
+    assert (code, output.strip()) == (0, "0"), errors
+    assert processes_of(tmp_path) == []
+
+
+def test_first_commands_at_once_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+    with servers.ensure(tmp_path):
+        commands = [_start(tmp_path, "shell", "-v", "0", "-c", COUNT) for _ in range(2)]
+        for command in commands:
+            output, errors = command.communicate()
+            assert output.strip() == "0", errors
+
+
+def test_a_first_command_that_fails_says_so_in_a_sentence(tmp_path: Path) -> None:
+    words = ("import_images", str(tmp_path / "nothing"), "--project", "birds")
+    code, _, errors = _run(tmp_path / "data", *words)
+    assert code != 0
+    assert "Traceback" not in errors
+
+
+@pytest.mark.django_db(transaction=True)
+def test_with_a_database_of_ones_own_a_command_names_the_one_to_run_first(tmp_path: Path) -> None:
+    url = _database_without_tables()
+    code, _, errors = _run(tmp_path, "shell", "-c", COUNT, DATABASE_URL=url)
+    assert code == 1
+    assert errors.startswith("Error: ")
+    assert "run `python manage.py migrate` first" in errors
+    assert "Traceback" not in errors
+    code, output, errors = _run(tmp_path, "showmigrations", "--plan", DATABASE_URL=url)
+    assert (code, "[ ]  labeling.0001_initial" in output) == (0, True), errors
+
+
+def test_a_database_that_cannot_be_reached_gives_a_sentence(tmp_path: Path) -> None:
+    url = f"postgresql:///tessera?host={tmp_path}"
+    code, _, errors = _run(tmp_path / "data", "migrate", DATABASE_URL=url)
+    assert code == 1
+    assert errors.startswith("Error: The database cannot be reached")
+
+
+def test_a_setting_that_cannot_be_read_gives_a_sentence(tmp_path: Path) -> None:
+    code, _, errors = _run(tmp_path, "migrate", HTTPS="perhaps")
+    assert (code, errors) == (1, "Error: HTTPS must be 1 or 0, not 'perhaps'.\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["help"],
+        ["migrate", "--help"],
+        ["check"],
+        ["makemigrations", "--check"],
+        ["collectstatic", "--no-input", "-v", "0"],
+        ["import_imagse"],
+    ],
+    ids=lambda words: " ".join(words),
+)
+def test_what_needs_no_database_starts_none(words: list[str], tmp_path: Path) -> None:
+    _, _, errors = _run(tmp_path, *words)
+    assert "Traceback" not in errors
+    assert not (tmp_path / "postgresql").exists()
