@@ -29,6 +29,7 @@ bench: environment
 	$(PYTHON) tests/benchmarks/clone_to_ready.py
 	$(PYTHON) tests/benchmarks/import_speed.py "$(PICTURES)"
 	$(PYTHON) tests/benchmarks/challenges_over_http.py
+	$(PYTHON) tests/benchmarks/web_speed.py
 	$(PYTHON) tests/benchmarks/admin_lists.py
 	$(if $(SNAPSHOT),,@echo "Not measured for want of SNAPSHOT=folder:")
 	$(if $(SNAPSHOT),,@echo) $(PYTHON) tests/benchmarks/training_speed.py "$(SNAPSHOT)"

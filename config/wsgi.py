@@ -1,4 +1,4 @@
-"""The web process: threads that share a pool of connections."""
+"""The WSGI application, for any server; its threads share a pool of database connections."""
 
 import os
 

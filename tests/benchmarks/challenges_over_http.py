@@ -16,7 +16,6 @@ import random
 import re
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -114,25 +113,21 @@ def make_tiles(total: int) -> None:
 
 
 @contextmanager
-def server() -> Iterator[tuple[int, int]]:
-    """gunicorn as the demo runs it: its port and its process id."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}"]
-    command += ["--workers", "2", "--threads", "8", "--log-level", "warning", "--keep-alive", "30"]
-    environment = os.environ | {"DATABASE_POOL": "1"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
-    try:
-        for _ in range(300):
-            time.sleep(0.1)
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-        yield port, process.pid
-    finally:
-        process.terminate()
-        process.wait(30)
+def server() -> Iterator[tuple[int, set[int]]]:
+    """The web processes as the demo runs them: their port and their process ids."""
+    from config import services
+    from config.servers.supervisor import Supervisor
+
+    supervisor = Supervisor(data_dir=Path(os.environ["DATA_DIR"]), say=print)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        try:
+            for service in services.web(listener):
+                service.environment["DATABASE_POOL"] = "1"
+                supervisor.start(service)
+            processes = [service.process for service in supervisor.services]
+            yield listener.getsockname()[1], {process.pid for process in processes if process}
+        finally:
+            supervisor.stop()
 
 
 class Annotator:
@@ -183,7 +178,9 @@ class Annotator:
         return took
 
 
-def measure(wanted: argparse.Namespace, port: int, web: int, tiles: int, pictures: bool) -> str:
+def measure(
+    wanted: argparse.Namespace, port: int, web: set[int], tiles: int, pictures: bool
+) -> str:
     """A line of the table."""
     annotators = [Annotator(port) for _ in range(wanted.annotators)]
     project = f"bench-{tiles}"
@@ -207,8 +204,8 @@ def measure(wanted: argparse.Namespace, port: int, web: int, tiles: int, picture
     )
 
 
-def _cpu_seconds(web: int) -> float:
-    """Of the web server and of the database, with all their processes."""
+def _cpu_seconds(web: set[int]) -> float:
+    """Of the web processes and of the database, with all their processes."""
     parents, ticks, database = {}, {}, set()
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -221,7 +218,7 @@ def _cpu_seconds(web: int) -> float:
         ticks[pid] += int(fields[13]) + int(fields[14])  # of children that ended
         if b"postgres" in command and os.environ["DATA_DIR"].encode() in command:
             database.add(pid)
-    roots = {web, *database}
+    roots = web | database
 
     def ours(pid: int) -> bool:
         for _ in count():

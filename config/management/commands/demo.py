@@ -3,17 +3,13 @@
 import fcntl
 import os
 import secrets
-import signal
 import socket
-import sys
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -22,16 +18,14 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from config import servers
-from config.servers.paths import in_use, make_data_dir
-from config.servers.supervisor import Service, Supervisor, SupervisorError
+from config import servers, services
+from config.management import database, interrupts
+from config.servers.client import Client
+from config.servers.paths import in_use, make_data_dir, private_umask
+from config.servers.restarts import Restarts
+from config.servers.supervisor import Supervisor, SupervisorError
 
 PATIENCE = 60.0  # seconds for the first page
-WEB_WORKERS, WEB_THREADS, TASKS_AT_ONCE = 2, 8, 2
-
-
-class _Stop(BaseException):
-    """Somebody asked for the end."""
 
 
 class Command(BaseCommand):
@@ -39,41 +33,45 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        data_dir: Path = settings.DATA_DIR
         host, port = _address()
-        _stop_on_signals()
+        interrupts.raise_on_signals()
         try:
             with (
                 _listening(host, port) as listener,
-                _alone(data_dir),
-                servers.ensure(data_dir) as up,
+                _only_demo(settings.DATA_DIR),
+                servers.ensure(settings.DATA_DIR) as client,
             ):
-                password = self._prepare(data_dir)
-                supervisor = Supervisor(data_dir=data_dir, say=self._say)
-                try:
-                    _start(supervisor, listener, data_dir)
-                    _wait_for_page(supervisor, host, port)
-                    self._ready(host, port, data_dir, password)
-                    _watch(supervisor, up)
-                finally:
-                    _ignore_signals()
-                    self._say("Stopping.")
-                    supervisor.stop()
-        except _Stop:
+                self._run(host, port, listener, client)
+        except interrupts.Interrupted:
             pass
         except (servers.EmbeddedError, SupervisorError) as error:
             raise CommandError(str(error)) from error
 
+    def _run(self, host: str, port: int, listener: socket.socket, client: Client) -> None:
+        """Run the services until a signal comes, or one of them keeps dying."""
+        data_dir: Path = settings.DATA_DIR
+        password = self._prepare(data_dir)
+        supervisor = Supervisor(data_dir=data_dir, say=self._say)
+        try:
+            for service in (*services.web(listener), services.worker(data_dir), services.sampler()):
+                supervisor.start(service)
+            _wait_for_page(supervisor, _url(host, port))
+            self._ready(_url(host, port), data_dir, password)
+            self._watch(supervisor, client)
+        finally:
+            interrupts.ignore_signals()
+            self._say("Stopping.")
+            supervisor.stop()
+
     def _prepare(self, data_dir: Path) -> str | None:
-        """Bring the database up to date and fill it; gives the admin's password if it is new."""
-        call_command("migrate", verbosity=0, interactive=False)
+        """Set the database up and fill it; return the admin's password if it is new."""
+        database.migrate()
         call_command("load_demo")
         password = _make_admin(data_dir / "admin-password")
         connection.close()
         return password
 
-    def _ready(self, host: str, port: int, data_dir: Path, password: str | None) -> None:
-        url = _url(host, port)
+    def _ready(self, url: str, data_dir: Path, password: str | None) -> None:
         self._say(f"Tessera is ready at {url}")
         self._say(f"  Take part at {url}, review, train and draw at {url}admin/ as 'admin'.")
         if password:
@@ -82,6 +80,18 @@ class Command(BaseCommand):
             f"  It is kept in {data_dir / 'admin-password'}, the logs in {data_dir / 'logs'}."
         )
         self._say("  Ctrl-C stops everything; the data stays.")
+
+    def _watch(self, supervisor: Supervisor, client: Client) -> None:
+        """Restart services that died, and the servers' daemon if it was killed."""
+        restarts = Restarts()
+        while True:
+            if not client.is_connected():
+                if not restarts.allow_another():
+                    raise SupervisorError("PostgreSQL and Valkey keep dying: see their logs.")
+                self._say("PostgreSQL and Valkey died. They are started again.")
+                client.connect()
+            supervisor.check()
+            time.sleep(0.5)
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)
@@ -96,18 +106,20 @@ def _address() -> tuple[str, int]:
 
 
 def _url(host: str, port: int) -> str:
-    return f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}/"
+    """Return an address at which this machine reaches the host's port."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 @contextmanager
 def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    """The web process's socket, taken here so that a taken port is known before anything else."""
+    """Open the web processes' socket, here so that a taken port is known before anything else."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
-            listener.listen(128)
+            listener.listen(1024)
         except OSError as error:
             raise CommandError(
                 f"Port {port} of {host} cannot be used ({error.strerror}): "
@@ -117,9 +129,10 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _alone(data_dir: Path) -> Iterator[None]:
+def _only_demo(data_dir: Path) -> Iterator[None]:
     """Hold the data folder against a second demo; commands may still use its servers."""
     make_data_dir(data_dir)
+    private_umask(data_dir)
     with (data_dir / "demo.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -129,7 +142,7 @@ def _alone(data_dir: Path) -> Iterator[None]:
 
 
 def _make_admin(path: Path) -> str | None:
-    """Make the user `admin` once; the password is kept beside the data, for its owner alone."""
+    """Make the user `admin` once; keep the password beside the data, for its owner alone."""
     users = get_user_model().objects
     if users.filter(username="admin").exists():
         return None
@@ -141,72 +154,18 @@ def _make_admin(path: Path) -> str | None:
     return password
 
 
-def _start(supervisor: Supervisor, listener: socket.socket, data_dir: Path) -> None:
-    web = ["-m", "gunicorn", "config.wsgi", "--bind", f"fd://{listener.fileno()}"]
-    web += ["--workers", str(WEB_WORKERS), "--threads", str(WEB_THREADS)]
-    web += ["--graceful-timeout", "3", "--no-control-socket"]
-    worker = ["-m", "celery", "-A", "config.celery", "worker", "-l", "INFO"]
-    worker += ["--without-gossip", "--without-mingle"]
-    sampler = [*worker, "-Q", "generate", "-P", "solo", "-n", "sampler@%h"]
-    worker += ["-B", "-s", str(data_dir / "beat-schedule"), "-Q", "celery"]
-    worker += ["-c", str(TASKS_AT_ONCE), "-n", "worker@%h"]
-    supervisor.start(Service("web", [sys.executable, *web], fds=(listener.fileno(),)))
-    supervisor.start(Service("worker", [sys.executable, *worker]))
-    supervisor.start(Service("sampler", [sys.executable, *sampler]))
-
-
-def _wait_for_page(supervisor: Supervisor, host: str, port: int) -> None:
+def _wait_for_page(supervisor: Supervisor, url: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         supervisor.check()
         try:
-            urllib.request.urlopen(_url(host, port), timeout=10).close()
+            urllib.request.urlopen(url, timeout=10).close()
             return
         except urllib.error.HTTPError as error:
             raise SupervisorError(
-                f"The first page fails ({error}): see the log of 'web'."
+                f"The first page fails ({error}): see the logs of the web processes."
             ) from error
         except OSError:
             if time.monotonic() > deadline:
-                raise SupervisorError("The web process does not answer: see its log.") from None
+                raise SupervisorError("The web processes do not answer: see their logs.") from None
         time.sleep(0.2)
-
-
-def _watch(supervisor: Supervisor, up: Callable[[], bool]) -> None:
-    while True:
-        if not up():
-            raise SupervisorError("PostgreSQL or Valkey died: see their logs, and start again.")
-        supervisor.check()
-        time.sleep(0.5)
-
-
-def _stop_on_signals() -> None:
-    def stop(number: int, frame: FrameType | None) -> None:
-        _ignore_signals()
-        raise _Stop
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
-    threading.Thread(target=_stop_with_make, daemon=True).start()
-
-
-def _stop_with_make() -> None:
-    """Make holds a SIGINT back until its recipe has ended, which therefore has to look for it."""
-    while not _make_was_interrupted():
-        time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _make_was_interrupted() -> bool:
-    try:
-        lines = Path(f"/proc/{os.getppid()}/status").read_text().splitlines()
-    except OSError:
-        return False
-    parent = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-    held_back = int(parent["SigBlk"], 16) >> (signal.SIGINT - 1) & 1
-    return parent["Name"] == "make" and bool(held_back)
-
-
-def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,100 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config import servers
+from config.servers.paths import log_path
+from tests.config.demo import ROOT, Demo, processes_of, status, wait_until_nothing_is_left
+from tests.config.servers.embedded import daemon_pid, eventually, main_pid, pids
+
+
+@pytest.fixture
+def demos(tmp_path: Path) -> Iterator[list[Demo]]:
+    demos: list[Demo] = []
+    yield demos
+    for demo in demos:
+        demo.stop(signal.SIGTERM)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def test_the_demo_recovers_from_being_killed_and_stops_when_told_to(
+    demos: list[Demo], port: int, tmp_path: Path
+) -> None:
+    demos.append(Demo(tmp_path, port))
+    demos[0].wait_until_ready()
+    demos[0].process.kill()
+    wait_until_nothing_is_left(tmp_path)
+
+    demos.append(Demo(tmp_path, port))
+    url = demos[1].wait_until_ready()
+    assert url == f"http://127.0.0.1:{port}/"
+    assert status(f"{url}admin/login/") == 200
+    assert (tmp_path / "admin-password").stat().st_mode & 0o777 == 0o600
+    assert demos[1].stop(signal.SIGINT) == 0
+    assert processes_of(tmp_path) == []
+
+
+def test_the_site_outlives_its_broker_its_database_and_their_daemon(
+    demos: list[Demo], port: int, tmp_path: Path
+) -> None:
+    demos.append(Demo(tmp_path, port))
+    url = demos[0].wait_until_ready()
+    for name in ("valkey", "postgresql"):
+        killed = main_pid(tmp_path, name)
+        os.kill(killed, signal.SIGKILL)
+        assert status(url) == 200
+        eventually(lambda name=name, killed=killed: set(pids(tmp_path, name)) - {killed})
+        assert status(url) == 200
+    os.kill(daemon_pid(tmp_path), signal.SIGKILL)
+    eventually(lambda: servers.running(tmp_path))
+    assert status(url) == 200
+    _wait_until_the_worker_does_a_task(tmp_path)
+
+
+def _wait_until_the_worker_does_a_task(data_dir: Path) -> None:
+    """Send a task and wait until the worker's log says that it was done."""
+    command = [sys.executable, "-m", "celery", "-A", "config.celery", "call"]
+    sent = subprocess.run(
+        [*command, "labeling.tasks.aggregate_due"],
+        cwd=ROOT,
+        env={**os.environ, "DATA_DIR": str(data_dir)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    done = f"aggregate_due[{sent.stdout.strip()}] succeeded"
+    eventually(lambda: done in log_path(data_dir, "worker").read_text())
+
+
+def test_copies_side_by_side_work_or_say_in_a_sentence_why_not(
+    demos: list[Demo], port: int, tmp_path: Path
+) -> None:
+    demos.append(Demo(tmp_path / "one", port))
+    demos[0].wait_until_ready()
+    sentence = Demo(tmp_path / "two", port).sentence()
+    assert "Port" in sentence
+    assert "PORT=8001" in sentence
+    assert not (tmp_path / "two" / "postgresql").exists()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        free = other.getsockname()[1]
+    assert "is in use by another running copy" in Demo(tmp_path / "one", free).sentence()
+    demos.append(Demo(tmp_path / "two", free))
+    demos[1].wait_until_ready()
+
+
+@pytest.mark.parametrize("port", ["none", "0", "70000", "-1", "٣"])
+def test_a_port_that_is_none_gives_a_sentence(port: str, tmp_path: Path) -> None:
+    assert "PORT must be a number from 1 to 65535" in Demo(tmp_path, port).sentence()
