@@ -23,14 +23,14 @@ def web(listener: socket.socket) -> list[Service]:
 
 
 def worker(data_dir: Path) -> Service:
-    """Return the worker that runs all tasks but generation, with the scheduler of periodic tasks."""
+    """Return the worker of all tasks but generation, with the scheduler of periodic ones."""
     schedule = ["-B", "-s", str(data_dir / "beat-schedule")]
     options = ["-Q", "celery", "-c", str(TASKS_AT_ONCE), "-n", "worker@%h"]
     return _python("worker", *_WORKER, *schedule, *options)
 
 
 def sampler() -> Service:
-    """Return the worker that generates pictures, one request at a time, and keeps its models loaded."""
+    """Return the worker that generates pictures, one request at a time with its models loaded."""
     return _python("sampler", *_WORKER, "-Q", "generate", "-P", "solo", "-n", "sampler@%h")
 
 
