@@ -1,7 +1,7 @@
-"""How far people agree, on each concept and in the project as a whole.
+"""Inter-annotator agreement, by concept and in a project as a whole.
 
-Alpha, percent agreement and prevalence rest on how many said yes and no to each question, which
-the questions hold: the answers themselves need not be read, and blocked annotators are left out.
+Alpha, percent agreement and prevalence need only the counts of yes and no that questions hold: no
+answer is read. Blocked annotators are left out of these counts.
 """
 
 from collections import Counter
@@ -15,19 +15,19 @@ from labeling.aggregation import Agreement, agreement_of_votes
 from labeling.models import Concept, Project, Question
 
 State = Question.State
-Tally = npt.NDArray[np.int64]  # rows (answers, yes, questions with so many of both)
+Tallies = npt.NDArray[np.int64]  # (n, 3) rows: answers, yes, questions with so many of both
 
 
 @dataclass(frozen=True)
 class ConceptAgreement:
-    """How far people agree on one concept, or on all; blocked annotators are left out."""
+    """Agreement on one concept, or on all of them; blocked annotators are left out."""
 
     concept: Concept | None  # None: all of the project's
     questions: int  # asked so far, gold among them
     compared: int  # those with two answers or more, on which alpha and percent rest
     answers: int
-    alpha: float | None  # Krippendorff's, with its 95 % interval; None where it is not defined
-    low: float | None
+    alpha: float | None  # Krippendorff's; None where it is not defined
+    low: float | None  # of its 95 % interval; None where there are too few questions for one
     high: float | None
     percent: float | None  # agreeing pairs of answers, 0 … 1
     prevalence: float | None  # share of yes in all answers
@@ -38,14 +38,14 @@ class ConceptAgreement:
 
 @dataclass(frozen=True)
 class ProjectAgreement:
-    """All concepts together, and each by itself, by name."""
+    """Agreement on all concepts together, and on each by itself, in the order of their names."""
 
     whole: ConceptAgreement
     concepts: list[ConceptAgreement]
 
 
 def measure(*, project: Project) -> ProjectAgreement:
-    """How far people agree now on the project's concepts. Takes time linear in its questions."""
+    """Measure the agreement on a project's concepts, in time linear in its questions."""
     asked = Question.objects.filter(project=project, kind=Question.Kind.CONCEPT).order_by()
     states = Counter[tuple[int | None, str]]()
     for pk, state, count in asked.values_list("concept_id", "state").annotate(Count("pk")):
@@ -67,23 +67,23 @@ def measure(*, project: Project) -> ProjectAgreement:
 
 
 def _measured(
-    concept: Concept | None, tally: Tally, states: Counter[tuple[int | None, str]]
+    concept: Concept | None, tallies: Tallies, states: Counter[tuple[int | None, str]]
 ) -> ConceptAgreement:
-    answers, yes, times = tally.T
-    found: Agreement | None = None
-    if len(tally):
-        found = agreement_of_votes(np.stack([answers - yes, yes], 1), times)
+    answers, yes, times = tallies.T
+    agreement: Agreement | None = None
+    if len(tallies):
+        agreement = agreement_of_votes(np.stack([answers - yes, yes], 1), times)
     pk = concept.pk if concept else None
     return ConceptAgreement(
         concept=concept,
         questions=int(times.sum()),
-        compared=found.tasks if found else 0,
+        compared=agreement.tasks if agreement else 0,
         answers=int(answers @ times),
-        alpha=found.alpha if found else None,
-        low=found.low if found else None,
-        high=found.high if found else None,
-        percent=found.percent if found else None,
-        prevalence=found.prevalence[1] if found else None,
+        alpha=agreement.alpha if agreement else None,
+        low=agreement.low if agreement else None,
+        high=agreement.high if agreement else None,
+        percent=agreement.percent if agreement else None,
+        prevalence=agreement.prevalence[1] if agreement else None,
         settled=states[pk, State.SETTLED],
         open=states[pk, State.OPEN],
         ambiguous=states[pk, State.AMBIGUOUS],

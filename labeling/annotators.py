@@ -1,4 +1,4 @@
-"""What is known of those who answer: how reliable they are, what they mistake, their pace."""
+"""What is known of annotators: reliability, confusions and pace; and whom to look at."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from django.db.models import Exists, OuterRef, Q
 from labeling.aggregation import online
 from labeling.models import Annotator, Answer, Project
 
-RECENT = 1_000  # an annotator's newest answers, on which a record rests
-SUSPECT = 0.6  # whose whole interval of reliability lies below, a reviewer should look at
-LOOKED_AT = 1_000  # of those with the lowest reliability
+RECENT = 1_000  # newest answers in a record
+SUSPECT = 0.6  # reliability: a reviewer should look at those whose interval lies below it
+CHECKED = 1_000  # annotators with the lowest reliability
 
-# By annotator: answers, timed ones, median seconds, (truth, said) expected and by gold.
+# By annotator: answers, timed ones, median seconds, confusions by posterior and by gold.
 _RECORDS = """
-SELECT who.id, figures.* FROM unnest(%s::bigint[]) AS who(id) CROSS JOIN LATERAL (
+SELECT annotator.id, record.* FROM unnest(%s::bigint[]) AS annotator(id) CROSS JOIN LATERAL (
     SELECT count(*), count(seconds), percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds),
         coalesce(sum(p) FILTER (WHERE value), 0), coalesce(sum(p) FILTER (WHERE NOT value), 0),
         coalesce(sum(1 - p) FILTER (WHERE NOT value), 0),
@@ -30,19 +30,19 @@ SELECT who.id, figures.* FROM unnest(%s::bigint[]) AS who(id) CROSS JOIN LATERAL
         FROM labeling_answer AS answer
         JOIN labeling_question AS question ON question.id = question_id
         LEFT JOIN labeling_challenge AS challenge ON challenge.id = challenge_id
-        WHERE answer.annotator_id = who.id
+        WHERE answer.annotator_id = annotator.id
         ORDER BY answer.created_at DESC LIMIT %s
-    ) AS said
-) AS figures
+    ) AS answer
+) AS record
 """
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Answers by what is so and what was said; expected counts where truth is only believed."""
+    """Counts of answers by truth and answer; expected ones where the truth is a posterior."""
 
-    yes_yes: float  # it is so, and they said yes
-    yes_no: float  # it is so, and they said no
+    yes_yes: float  # the truth is yes, and so is the answer
+    yes_no: float  # the truth is yes, the answer no
     no_no: float
     no_yes: float
 
@@ -52,23 +52,23 @@ class Confusion:
 
     @property
     def sensitivity(self) -> float | None:
-        """Share of yes where it is so."""
+        """Share of yes where the truth is yes; None without such answers."""
         return _share(self.yes_yes, self.yes_no)
 
     @property
     def specificity(self) -> float | None:
-        """Share of no where it is not so."""
+        """Share of no where the truth is no; None without such answers."""
         return _share(self.no_no, self.no_yes)
 
 
 @dataclass(frozen=True)
 class Record:
-    """What an annotator's newest answers show, up to a thousand of them."""
+    """An annotator's newest answers, up to RECENT of them."""
 
     answers: int
-    timed: int  # those of which it is known how long they took
+    timed: int  # of them, those with known seconds
     seconds: float | None  # median for a tile: a challenge's seconds are shared among its tiles
-    confusion: Confusion  # by what is believed now, gold included
+    confusion: Confusion  # by the present posterior, gold included
     gold: Confusion  # by known truth alone
 
 
@@ -76,40 +76,40 @@ NOTHING = Record(0, 0, None, Confusion(0, 0, 0, 0), Confusion(0, 0, 0, 0))
 
 
 def reliability(annotator: Annotator) -> tuple[float, float, float]:
-    """(mean, low, high) of the chance that an answer is right; 90 % interval."""
+    """Return (mean, low, high) of the probability of a right answer, with a 90 % interval."""
     return online.reliability(annotator.confusion_counts)
 
 
 def records(annotators: Iterable[Annotator]) -> dict[int, Record]:
-    """By id. One query, which reads no more than the newest answers of each."""
+    """Return the record of each by id, from their newest answers, by one query."""
     ids = [annotator.pk for annotator in annotators]
     with connection.cursor() as cursor:
         cursor.execute(_RECORDS, [ids, RECENT])
-        found = {
-            pk: Record(given, timed, seconds, Confusion(*counts[:4]), Confusion(*counts[4:]))
-            for pk, given, timed, seconds, *counts in cursor
+        by_id = {
+            pk: Record(answers, timed, seconds, Confusion(*counts[:4]), Confusion(*counts[4:]))
+            for pk, answers, timed, seconds, *counts in cursor
         }
-    return {pk: found.get(pk, NOTHING) for pk in ids}
+    return {pk: by_id.get(pk, NOTHING) for pk in ids}
 
 
 def suspects(*, project: Project | None = None) -> list[Annotator]:
-    """Whom a reviewer should look at, the least reliable first; of one project or of all.
+    """Return whom a reviewer should look at, in one project or in all, the least reliable first.
 
-    Those whose answers turned bad, and those whose interval of reliability lies below .6; whoever
-    is blocked was looked at.
+    Those are suspect, or their interval of reliability lies below SUSPECT, and nobody has blocked
+    them yet.
     """
     candidates = Annotator.objects.filter(
         Q(reliability__lt=SUSPECT) | Q(suspect_since__isnull=False), blocked=False
     )
     if project is not None:
-        theirs = Answer.objects.filter(annotator=OuterRef("pk"), question__project=project)
-        candidates = candidates.filter(Exists(theirs))
-    worst = candidates.select_related("user").order_by("reliability", "pk")[:LOOKED_AT]
-    return [one for one in worst if suspected(one)]
+        answered_here = Answer.objects.filter(annotator=OuterRef("pk"), question__project=project)
+        candidates = candidates.filter(Exists(answered_here))
+    worst = candidates.select_related("user").order_by("reliability", "pk")[:CHECKED]
+    return [annotator for annotator in worst if suspected(annotator)]
 
 
 def suspected(annotator: Annotator) -> bool:
-    """Whether a reviewer should look at them."""
+    """Whether a reviewer should look at this annotator."""
     if annotator.blocked:
         return False
     return annotator.suspect or reliability(annotator)[2] < SUSPECT

@@ -1,9 +1,9 @@
-"""How good the labels are: agreement and calibration, measured now and then, and kept.
+"""How good the labels are: agreement and calibration, measured by each recomputation, and kept.
 
-Calibration by gold takes what would be believed of a question if its gold were unknown. That by
-the random slice takes questions that were drawn without regard to what is believed of them, and
-what was believed just before each such answer: nothing of the answer is in what it tests, nor in
-whether it was asked for. Settled questions are not drawn any more, so it speaks of open ones.
+Calibration by gold tests leave-one-out posteriors, each as if the question's own gold were unknown.
+Calibration by the random slice tests the probability just before each answer to a question that was
+drawn at random, so that the answer is neither part of what it tests nor asked for because of it.
+Settled questions are not drawn any more: it speaks of open ones.
 """
 
 import json
@@ -21,16 +21,16 @@ from labeling.aggregation import online
 from labeling.aggregation.calibration import AnnotatorAccuracies, Calibration, by_answers, by_truth
 from labeling.models import Annotator, Answer, Project, QualityReport, Question
 
-NEWEST = 20_000  # answers of the random slice that are looked at
-APART = timedelta(hours=1)  # of rows that are kept, but for the newest
-POINTS = 200  # of a history
+NEWEST = 20_000  # answers of the random slice that are tested
+APART = timedelta(hours=1)  # between reports that are kept, but for the newest
+POINTS = 200  # of a history, at most
 
 _FIGURES = "answers", "compared", "alpha", "low", "high", "percent", "prevalence"
 
 
 @dataclass(frozen=True)
 class Point:
-    """What the history tells of one time."""
+    """One report in the history."""
 
     at: datetime
     compared: int
@@ -43,19 +43,18 @@ class Point:
     random_error: float | None
 
 
-def take(*, project: Project, leave_one_out: Mapping[int, float]) -> QualityReport | None:
-    """Measure the project and keep the row; None if all is as it was the last time.
+def measure(*, project: Project, leave_one_out: Mapping[int, float]) -> QualityReport | None:
+    """Measure a project and keep the report; return None if nothing changed since the last one.
 
-    `leave_one_out` holds for gold questions, by id, the probability of yes as if their gold were
-    unknown.
-    Of the rows before, those are kept that are an hour apart.
+    leave_one_out: by gold question id, the posterior of yes as if its gold were unknown.
+    Earlier reports are thinned out to one an hour.
     """
-    found = agreement.measure(project=project)
-    row: dict[str, Any] = {name: getattr(found.whole, name) for name in _FIGURES}
+    measured = agreement.measure(project=project)
+    row: dict[str, Any] = {name: getattr(measured.whole, name) for name in _FIGURES}
     row["concepts"] = [
         {"concept": each.concept.pk, "name": each.concept.name}
         | {name: getattr(each, name) for name in _FIGURES}
-        for each in found.concepts
+        for each in measured.concepts
         if each.concept
     ]
     row["gold"] = _as_json(by_gold(project=project, leave_one_out=leave_one_out))
@@ -70,7 +69,7 @@ def take(*, project: Project, leave_one_out: Mapping[int, float]) -> QualityRepo
 
 
 def by_gold(*, project: Project, leave_one_out: Mapping[int, float]) -> Calibration | None:
-    """How often leave-one-out posteriors are right, by the project's gold."""
+    """Return the calibration of leave-one-out posteriors by gold; None without answered gold."""
     gold = Question.objects.filter(project=project, state=Question.State.GOLD).order_by("pk")
     known = [
         (leave_one_out[pk], verdict)
@@ -82,7 +81,7 @@ def by_gold(*, project: Project, leave_one_out: Mapping[int, float]) -> Calibrat
 
 
 def by_random(*, project: Project) -> Calibration | None:
-    """How often what was believed is right, by the newest answers to questions drawn at random."""
+    """Return the calibration of probabilities by the newest trusted answers of the random slice."""
     drawn = (
         Answer.objects.trusted()
         .filter(
@@ -98,18 +97,19 @@ def by_random(*, project: Project) -> Calibration | None:
     )
     if not rows:
         return None
-    believed, value, annotator, question = zip(*rows, strict=True)
-    annotators, place = np.unique(annotator, return_inverse=True)
-    return by_answers(believed, value, place, _coins(annotators.tolist()), question=question)
+    probability, value, annotator, question = zip(*rows, strict=True)
+    annotators, index = np.unique(annotator, return_inverse=True)
+    accuracies = _accuracies(annotators.tolist())
+    return by_answers(probability, value, index, accuracies, question=question)
 
 
 def latest(*, project: Project) -> QualityReport | None:
-    """The newest row."""
+    """Return the newest report."""
     return QualityReport.objects.filter(project=project).first()
 
 
 def history(*, project: Project) -> list[Point]:
-    """From the oldest to the newest row, at most some two hundred of them."""
+    """Return reports from the oldest to the newest, at most POINTS spread evenly over them."""
     rows = QualityReport.objects.filter(project=project).order_by("measured_at")
     points = [
         Point(*values)
@@ -122,26 +122,24 @@ def history(*, project: Project) -> list[Point]:
     return [points[place] for place in kept]
 
 
-def _coins(annotators: list[int]) -> AnnotatorAccuracies:
-    """What is believed of the annotators, in the order of their ids."""
+def _accuracies(annotators: list[int]) -> AnnotatorAccuracies:
+    """Return what is known of annotators, in the order of their ids."""
     counts = [
-        online.ConfusionCounts(*four)
-        for four in Annotator.objects.filter(pk__in=annotators)
-        .order_by("pk")
-        .values_list("true_positives", "false_negatives", "true_negatives", "false_positives")
+        annotator.confusion_counts
+        for annotator in Annotator.objects.filter(pk__in=annotators).order_by("pk")
     ]
-    beforehand = online.PRIOR_RIGHT + online.PRIOR_WRONG
+    prior = online.PRIOR_RIGHT + online.PRIOR_WRONG
     return AnnotatorAccuracies(
         sensitivity=np.array([each.sensitivity for each in counts]),
         specificity=np.array([each.specificity for each in counts]),
-        positives=np.array([each.tp + each.fn + beforehand for each in counts]),
-        negatives=np.array([each.tn + each.fp + beforehand for each in counts]),
+        positives=np.array([each.tp + each.fn + prior for each in counts]),
+        negatives=np.array([each.tn + each.fp + prior for each in counts]),
     )
 
 
 def _as_json(calibration: Calibration | None) -> dict[str, Any] | None:
-    """As it will be read back."""
+    """Return the calibration as it will be read back from a JSON column."""
     if calibration is None:
         return None
-    read: dict[str, Any] = json.loads(json.dumps(asdict(calibration)))
-    return read
+    stored: dict[str, Any] = json.loads(json.dumps(asdict(calibration)))
+    return stored

@@ -47,8 +47,10 @@ def _row(stats: Mapping[str, Any]) -> dict[str, Any]:
     cells: dict[str, Any] = {"stats": stats, "alpha": "–", "range": "", "interval": ""}
     alpha = stats["alpha"]
     if alpha is not None:
-        low, high = (alpha if stats[end] is None else stats[end] for end in ("low", "high"))
         cells["alpha"] = f"{alpha:.2f}"
+        cells["range"] = "too few for an interval"
+    if alpha is not None and stats["low"] is not None:
+        low, high = stats["low"], stats["high"]
         cells["range"] = f"{low:.2f} to {high:.2f}"
         cells["interval"] = svg.interval(
             alpha, low, high, least=LEAST_ALPHA, label=f"alpha {alpha:.2f}"

@@ -187,9 +187,11 @@ def _summary(task: Column, worker: Column, label: Column) -> str:
     )
     if measured.alpha is None:
         return f"{counts}; nothing to tell agreement by."
-    low, high = (np.nan if end is None else end for end in (measured.low, measured.high))
+    interval = "too few for an interval"
+    if measured.low is not None:
+        interval = f"{measured.low:.3f} to {measured.high:.3f}, 95 %"
     return (
-        f"{counts}; Krippendorff's alpha {measured.alpha:.3f} ({low:.3f} to {high:.3f}, 95 %) over "
+        f"{counts}; Krippendorff's alpha {measured.alpha:.3f} ({interval}) over "
         f"{measured.tasks:,} tasks with two answers or more."
     )
 

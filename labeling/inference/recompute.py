@@ -19,7 +19,7 @@ def run(*, project: Project) -> int | None:
         model_prior.refresh(recomputation)
         changed, leave_one_out = posteriors.update(recomputation, newest=newest)
         recomputation.renew(changed=changed)
-        quality.take(project=project, leave_one_out=leave_one_out)
+        quality.measure(project=project, leave_one_out=leave_one_out)
         if complete:
             Project.objects.filter(pk=project.pk).update(aggregated_to=newest)
     return changed

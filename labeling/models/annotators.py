@@ -11,6 +11,7 @@ from labeling.aggregation.online import ConfusionCounts
 
 
 def new_pseudonym() -> str:
+    """Return a random name for a visitor."""
     return secrets.token_hex(8)
 
 

@@ -20,7 +20,7 @@ def say(annotator: Annotator, values: dict[int, bool], reason: str = "random") -
 
 def take(project) -> QualityReport | None:
     gold = Question.objects.filter(project=project, state="gold", answers_count__gt=0)
-    return quality.take(
+    return quality.measure(
         project=project, leave_one_out=dict.fromkeys(gold.values_list("pk", flat=True), 0.8)
     )
 

@@ -27,7 +27,7 @@ def measured(shapes: Project, alice: Annotator, bob: Annotator) -> QualityReport
         answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "random"))
     gold = Question.objects.filter(state="gold", answers_count__gt=0)
     leave_one_out = {question.pk: 0.9 if question.verdict else 0.2 for question in gold}
-    row = quality.take(project=shapes, leave_one_out=leave_one_out)
+    row = quality.measure(project=shapes, leave_one_out=leave_one_out)
     assert row is not None
     return row
 

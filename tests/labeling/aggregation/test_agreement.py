@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from labeling.aggregation import Agreement, agreement, agreement_of_votes
-from labeling.aggregation.agreement import Level
+from labeling.aggregation.agreement import INTERVAL_TASKS, Level
 
 LEVELS: tuple[Level, ...] = ("nominal", "ordinal")
 GRADES = ["poor", "fair", "good", "great", "superb"]  # not as the alphabet has them
@@ -76,12 +76,21 @@ def test_random_answers_agree_by_chance() -> None:
 
 
 def test_the_interval_holds_alpha_and_repeats_with_its_seed() -> None:
-    first, again = agreement_of(FOUR_OBSERVERS, seed=3), agreement_of(FOUR_OBSERVERS, seed=3)
+    twice = "\n".join(f"{row} {row}" for row in FOUR_OBSERVERS.strip().splitlines())
+    first, again = agreement_of(twice, seed=3), agreement_of(twice, seed=3)
     assert first == again
     assert first.alpha is not None
     assert first.low is not None
     assert first.high is not None
     assert first.low < first.alpha < first.high
+
+
+@pytest.mark.parametrize("tasks", [2, 5, INTERVAL_TASKS - 1, INTERVAL_TASKS])
+def test_few_tasks_have_an_alpha_and_no_interval(tasks: int) -> None:
+    """Drawn anew they look too much alike: of five tasks, half of the intervals miss alpha."""
+    result = agreement_of_votes([[2, 0], [1, 1]], [tasks - 1, 1])
+    assert result.tasks == tasks and result.alpha is not None
+    assert (result.low is not None) is (result.high is not None) is (tasks >= INTERVAL_TASKS)
 
 
 def test_the_interval_is_that_of_resampled_tasks() -> None:

@@ -220,6 +220,7 @@ def test_agreement_is_a_line_of_its_own(folder: Path) -> None:
     assert result.stdout.startswith(
         "2 tasks, 5 answers, 3 workers, 2 classes; Krippendorff's alpha"
     )
+    assert "(too few for an interval) over 2 tasks" in result.stdout
     (folder / "answers.csv").write_text("task,worker,label\n1,a,x\n", encoding="utf-8")
     assert (
         "nothing to tell agreement by" in run(folder, "answers.csv", "o.csv", "--agreement").stdout

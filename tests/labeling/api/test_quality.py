@@ -20,7 +20,7 @@ def measured(shapes, alice, bob) -> QualityReport:
         values = {question.pk: True for question in asked}
         answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "random"))
     gold = Question.objects.filter(state="gold", answers_count__gt=0)
-    row = quality.take(project=shapes, leave_one_out={question.pk: 0.9 for question in gold})
+    row = quality.measure(project=shapes, leave_one_out={question.pk: 0.9 for question in gold})
     assert row is not None
     return row
 
