@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 
 from labeling.admin.base import RecordAdmin
 from training import generators, promotion, tasks
-from training.admin import promotions
+from training.admin import verdicts
 from training.models import Generation, Model
 
 
@@ -47,7 +47,7 @@ class ModelAdmin(RecordAdmin[Model]):
     ) -> HttpResponse:
         model = self.get_object(request, object_id)
         """Show the verdict below the model's fields."""
-        verdict = promotions.verdict(model, request.user) if model else None
+        verdict = verdicts.context(model, request.user) if model else None
         return super().change_view(request, object_id, form_url, {"verdict": verdict})
 
     def promote(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -68,13 +68,13 @@ class ModelAdmin(RecordAdmin[Model]):
     @admin.display(description="standing", ordering="current")
     def standing(self, model: Model) -> str:
         """Say whether it is current, was so, or is a candidate."""
-        return promotions.standing(model)
+        return verdicts.standing(model)
 
     @admin.display(description="standing", ordering="current")
     def standing_and_reason(self, model: Model) -> SafeString:
         """Say so, with the verdict's sentence."""
         reason = (model.verdict or {}).get("why", "")
-        return format_html("<strong>{}</strong><br>{}", promotions.standing(model), reason)
+        return format_html("<strong>{}</strong><br>{}", verdicts.standing(model), reason)
 
     @admin.display(description="created", ordering="created_at")
     def created(self, model: Model) -> str:

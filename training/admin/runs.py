@@ -24,7 +24,7 @@ from django.utils.safestring import SafeString
 
 from labeling.admin.base import QuickAdmin
 from training import generators, runs, tasks
-from training.admin import metrics, promotions, report
+from training.admin import metrics, run_page, verdicts
 from training.admin.forms import TrainForm
 from training.engine import progress
 from training.models import Run
@@ -80,7 +80,7 @@ class RunAdmin(QuickAdmin[Run]):
     @admin.display(description="state")
     def state_and_progress(self, run: Run) -> SafeString:
         """Show the state, with a bar while it runs."""
-        fraction = report.fraction(run)
+        fraction = run_page.fraction(run)
         bar = (
             format_html('<progress class="run-bar" max="1" value="{}"></progress>', fraction)
             if run.state == Run.State.RUNNING and fraction is not None
@@ -103,7 +103,7 @@ class RunAdmin(QuickAdmin[Run]):
     @admin.display(description="duration")
     def duration(self, run: Run) -> str:
         """Show how long it took, or has taken so far."""
-        return report.duration(run) or "–"
+        return run_page.duration(run) or "–"
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -164,7 +164,7 @@ class RunAdmin(QuickAdmin[Run]):
     def live(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Return as JSON what changes while the run goes on."""
         return JsonResponse(
-            report.live(self._run(request, pk)), headers={"Cache-Control": "no-store"}
+            run_page.live(self._run(request, pk)), headers={"Cache-Control": "no-store"}
         )
 
     def sample(self, request: HttpRequest, pk: int, name: str) -> FileResponse:
@@ -227,21 +227,21 @@ class RunAdmin(QuickAdmin[Run]):
 
 def _page_context(run: Run, request: HttpRequest) -> dict[str, Any]:
     """Return what the page shows of the run, of its model, and of another beside it."""
-    model, other = getattr(run, "model", None), report.compared(run)
+    model, other = getattr(run, "model", None), run_page.compared(run)
     folder = Path(run.folder)
     prompts = progress.prompts(folder) if run.folder else []
     other_prompts = progress.prompts(Path(other.run.folder)) if other and other.run.folder else []
     return {
         "run": run,
-        "live": report.live(run),
+        "live": run_page.live(run),
         "generates": generators.generates(run.recipe),
-        "options": report.options(run),
-        "certainty": report.certainty(run.snapshot.folder) if run.snapshot else "",
+        "options": run_page.options(run),
+        "certainty": run_page.certainty(run.snapshot.folder) if run.snapshot else "",
         "model": model,
-        "verdict": promotions.verdict(model, request.user) if model else None,
+        "verdict": verdicts.context(model, request.user) if model else None,
         "has_report": bool(run.folder) and (folder / REPORT).is_file(),
         "other": other,
-        "other_samples": report.sample_urls(other.run)[:1] if other else [],
+        "other_samples": run_page.sample_urls(other.run)[:1] if other else [],
         "metrics": metrics.rows(run.metrics, other.run.metrics if other else {}),
         "prompts": prompts,
         "other_prompts": other_prompts if other_prompts != prompts else [],

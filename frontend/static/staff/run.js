@@ -52,7 +52,7 @@ async function follow() {
     part("lost").hidden = true;
     show(live);
     if (live.version !== page.dataset.version) location.reload();
-    if (live.finished) return;
+    if (live.final) return;
   } catch {
     part("lost").hidden = false;
   }

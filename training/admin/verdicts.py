@@ -14,7 +14,7 @@ HISTORY_MAX = 10  # promotions of the recipe
 WIDTH, HEIGHT, EDGE = 160, 18, 6  # of a bar, in CSS pixels
 
 
-def verdict(model: Model, viewer: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
+def context(model: Model, viewer: AbstractBaseUser | AnonymousUser) -> dict[str, Any]:
     """Return the context of `admin/training/verdict.html`."""
     stored = model.verdict or {}
     baseline = Model.objects.filter(pk=stored.get("baseline") or 0).first()

@@ -13,7 +13,7 @@ from training.engine import progress
 from training.models import Model, Run
 
 LOG_LINES = 30
-DOUBT = 0.05  # a belief this near to 0 or 1 is certain
+CERTAIN = 0.05  # distance to 0 or 1 up to which a probability is certain
 STAGES = {
     "": "starting",
     "freeze": "freezing a snapshot",
@@ -31,7 +31,7 @@ def live(run: Run) -> dict[str, Any]:
         "state": run.state,
         "ended": run.state in runs.ENDED,
         "version": version(run),
-        "finished": finished(run),
+        "final": final(run),
         "headline": headline(run),
         "details": details(run),
         "fraction": fraction(run),
@@ -47,7 +47,7 @@ def version(run: Run) -> str:
     return f"{run.state in runs.ENDED} {run.snapshot_id} {reviewed}"
 
 
-def finished(run: Run) -> bool:
+def final(run: Run) -> bool:
     """Return whether nothing will change by itself any more, the verdict on its model included."""
     reviewed = not hasattr(run, "model") or run.model.reviewed_at is not None
     return run.state in runs.ENDED and reviewed
@@ -126,7 +126,7 @@ def certainty(folder: str) -> str:
         for row in snapshot_folder.read_rows(Path(folder), split)
         for probability in row["concepts"].values()
     ]
-    certain = sum(not DOUBT < probability < 1 - DOUBT for probability in probabilities)
+    certain = sum(not CERTAIN < probability < 1 - CERTAIN for probability in probabilities)
     if not probabilities:
         return "no concepts"
     share = f"{certain / len(probabilities):.0%} of {len(probabilities):,} beliefs about concepts"
