@@ -1,4 +1,4 @@
-"""What a CLIP sees in a project's tiles: one file of embeddings, read a block at a time."""
+"""A project's features: a CLIP's embeddings of tiles and concepts in one file, read in blocks."""
 
 import logging
 import secrets
@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from django.conf import settings
 from django.core.files.storage import default_storage
+from django.db import transaction
 from safetensors import SafetensorError, safe_open
 
 from labeling.models import Concept, Project
 
-BLOCK = 20_000  # rows that are read at once
-KINDS = {
+BLOCK = 20_000  # rows that are read together
+# The tensors of a features file: type and number of dimensions.
+TENSORS = {
     "tiles": ("I64", 1),
     "images": ("F16", 2),
     "concepts": ("I64", 1),
@@ -34,21 +36,22 @@ Singles = npt.NDArray[np.float32]
 class Features:
     """Embeddings of T tiles and of the concepts' phrases, E numbers each."""
 
-    path: Path
+    name: str  # in the project's storage
+    path: Path  # on this machine
     width: int  # E
-    tiles: Ids  # (T,) ids, rising
+    tiles: Ids  # (T,) ids, ascending
     texts: dict[int, Singles]  # by concept: (E,)
     learned: Ids  # questions whose answers the model may have been trained on
 
     def places(self, tiles: Ids) -> Index:
-        """Where each tile's row is, -1 where there is none."""
+        """Return the row of each tile (n,), -1 where there is none."""
         if not len(self.tiles):
             return np.full(len(tiles), -1)
         place = np.searchsorted(self.tiles, tiles).clip(max=len(self.tiles) - 1)
         return np.where(self.tiles[place] == tiles, place, -1)
 
     def blocks(self, places: Index) -> Iterator[tuple[Index, Singles]]:
-        """The rows at `places` that are numbers, in parts: (which of the places, their rows)."""
+        """Yield the finite rows at `places` (n,) in blocks: (index into places, rows (m, E))."""
         order = np.argsort(places, kind="stable")
         ordered = places[order]
         with safe_open(self.path, framework="np") as file:
@@ -63,40 +66,42 @@ class Features:
 
 
 def of(project: Project) -> Features | None:
-    """The project's features; None where there are none, or they cannot be used (it is logged)."""
+    """Return the project's features; None where there are none, or they are unusable (logged)."""
     name = str(project.features.name or "")
     if not name:
         return None
     try:
-        return _read(_local(name), set(project.concepts.values_list("pk", flat=True)))
+        concepts = set(project.concepts.values_list("pk", flat=True))
+        return _read(name, _local_path(name), concepts)
     except (OSError, SafetensorError, ValueError, OverflowError) as error:
         logger.warning("The features %s of %s cannot be used: %s", name, project, error)
         return None
 
 
 def replace(*, project: Project, path: Path) -> None:
-    """Keep the file as the project's features, and have the model judged anew by what is known.
+    """Store the file as the project's features, and have all its concepts fitted again.
 
-    Raises ValueError where it is none.
+    Raises ValueError where it holds no features.
     """
     try:
-        _read(path, set())
+        _read("", path, set())
     except SafetensorError as error:
         raise ValueError(f"{path} holds no features: {error}") from None
     old = str(project.features.name or "")
     with path.open("rb") as file:
-        # a name of its own, so that nobody who keeps a copy takes the old for the new
+        # A new name each time, so that nobody takes a copy of the old file for the new one.
         name = f"features/{project.pk}-{secrets.token_hex(8)}.safetensors"
         name = default_storage.save(name, file)
-    Project.objects.filter(pk=project.pk).update(features=name)
+    with transaction.atomic():
+        Project.objects.filter(pk=project.pk).update(features=name)
+        Concept.objects.filter(project=project).update(known_when_fitted=0)
     project.features.name = name
-    Concept.objects.filter(project=project).update(known_when_fitted=0)
     if old:
         default_storage.delete(old)
 
 
-def _local(name: str) -> Path:
-    """Where the file lies on this machine, fetched if the storage is elsewhere."""
+def _local_path(name: str) -> Path:
+    """Return the path of the file on this machine; fetch it where the storage is elsewhere."""
     try:
         return Path(default_storage.path(name))
     except NotImplementedError:
@@ -105,7 +110,7 @@ def _local(name: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         for old in path.parent.glob(f"{path.name.partition('-')[0]}-*"):
             old.unlink(missing_ok=True)
-        draft = path.with_suffix(".part")
+        draft = path.with_name(f".{secrets.token_hex(8)}.part")  # others may fetch it as well
         with default_storage.open(name) as file, draft.open("wb") as out:
             for chunk in file.chunks():
                 out.write(chunk)
@@ -113,12 +118,15 @@ def _local(name: str) -> Path:
     return path
 
 
-def _read(path: Path, concepts: set[int]) -> Features:
-    """Check everything but the embeddings themselves, which are as large as the project."""
+def _read(name: str, path: Path, concepts: set[int]) -> Features:
+    """Read and check everything but the tiles' embeddings, which are as large as the project.
+
+    Raises OSError, SafetensorError or ValueError.
+    """
     if not path.is_file():
         raise ValueError("the file is missing")
     with safe_open(path, framework="np") as file:
-        shapes = {name: _shape(file, name) for name in KINDS}
+        shapes = {tensor: _shape(file, tensor) for tensor in TENSORS}
         if (
             shapes["images"][0] != shapes["tiles"][0]
             or not shapes["images"][1]
@@ -134,15 +142,16 @@ def _read(path: Path, concepts: set[int]) -> Features:
             for pk, row in zip(file.get_tensor("concepts"), file.get_tensor("texts"), strict=True)
             if pk in concepts and np.isfinite(row).all()
         }
-    return Features(path, shapes["images"][1], tiles, texts, np.unique(learned))
+    return Features(name, path, shapes["images"][1], tiles, texts, np.unique(learned))
 
 
 def _shape(file: Any, name: str) -> list[int]:
+    """Return the shape of a tensor. Raises ValueError where it is missing or of another type."""
     if name not in file.keys():  # noqa: SIM118  (it is no mapping)
         raise ValueError(f"it holds no {name}")
-    part = file.get_slice(name)
-    kind, dimensions = KINDS[name]
-    shape = list(part.get_shape())
-    if part.get_dtype() != kind or len(shape) != dimensions:
-        raise ValueError(f"its {name} are {part.get_dtype()} {shape}")
+    tensor = file.get_slice(name)
+    dtype, dimensions = TENSORS[name]
+    shape = list(tensor.get_shape())
+    if tensor.get_dtype() != dtype or len(shape) != dimensions:
+        raise ValueError(f"its {name} are {tensor.get_dtype()} {shape}")
     return shape

@@ -1,70 +1,78 @@
-"""How frequent each concept is, which is what is believed before anybody answered."""
+"""Learn how frequent each concept is: the prior of its questions before anything else is known."""
+
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Sum
 
 from labeling import question_state
-from labeling.aggregation.online import log_odds
+from labeling.aggregation.online import EDGE, log_odds
 from labeling.models import Answer, Concept, Project, Question, Recomputation
 
-LEAST = 30  # questions without which nothing is said about a concept
-NOTICEABLE = 0.2  # of log-odds: about a fifth more or fewer
-EDGE = 1e-6
-BATCH = 2_000  # questions that are held at once
+MIN_QUESTIONS = 30  # with fewer, the prevalence stays
+NOTICEABLE = 0.2  # log-odds: about a fifth more or fewer
+BATCH = 2_000  # questions that are locked together
 
+# Shifts the log-odds of a batch of questions, by id after the last one. The priority is that of
+# `question_state.priority`.
 _SHIFT = """
-WITH moved AS (
-    SELECT id, 1 / (1 + exp(-(%(move)s + ln(prior / (1 - prior))))) AS prior,
-        1 / (1 + exp(-(%(move)s + ln(probability / (1 - probability))))) AS p
+WITH shifted AS (
+    SELECT id, 1 / (1 + exp(-(%(shift)s + ln(prior / (1 - prior))))) AS prior,
+        1 / (1 + exp(-(%(shift)s + ln(probability / (1 - probability))))) AS p
     FROM (
         SELECT id, least(greatest(prior, %(edge)s), 1 - %(edge)s) AS prior,
             least(greatest(probability, %(edge)s), 1 - %(edge)s) AS probability
         FROM labeling_question
         WHERE concept_id = %(concept)s AND verdict IS NULL AND id > %(after)s
         ORDER BY id LIMIT %(batch)s FOR NO KEY UPDATE
-    ) AS held
+    ) AS locked
 ), written AS (
     UPDATE labeling_question AS q
-    SET prior = moved.prior, probability = moved.p,
+    SET prior = shifted.prior, probability = shifted.p,
         priority = CASE
-            WHEN q.state <> 'open' OR q.answers_count < q.answers_wanted
-                OR (q.answers_count BETWEEN 1 AND %(least)s - 1 AND q.random_key < %(finished)s)
-            THEN q.priority
+            WHEN q.state <> 'open' OR q.answers_count < q.answers_wanted OR (
+                q.answers_count BETWEEN 1 AND %(answers_min)s - 1
+                AND q.random_key < %(finish_share)s
+            ) THEN q.priority
             ELSE -%(value)s * (p * ln(p) + (1 - p) * ln(1 - p)) / ln(2)
         END
-    FROM moved WHERE q.id = moved.id
+    FROM shifted WHERE q.id = shifted.id
 )
-SELECT max(id) FROM moved
+SELECT max(id) FROM shifted
 """
 
 
 def update(recomputation: Recomputation) -> int:
-    """Learn each concept's prevalence; where it moved, move all its questions' log-odds with it.
+    """Learn each concept's prevalence; where it changed, shift its questions' log-odds by as much.
 
-    It is learned from questions that were not chosen for what was believed of them. A move is
-    made a batch at a time and goes on where it was left, should it be cut short. Gives how many
-    concepts moved.
+    1. Finish the shift that an earlier recomputation was cut short in.
+    2. Estimate prevalences by questions that were chosen without regard to their probability.
+    3. For each that changed noticeably: store it, with the shift that is due to its questions.
+    4. Shift the questions, a batch at a time, and note after each how far it came.
+
+    Return how many prevalences changed.
     """
     if recomputation.prevalence_shift:
-        _go_on(recomputation)
-    moved = 0
+        _shift_questions(recomputation)
+    changed = 0
     concepts = {concept.pk: concept for concept in recomputation.project.concepts.all()}
-    for pk, count, total in _unchosen(recomputation.project):
-        share = (total + 1) / (count + 2)
-        move = log_odds(share) - log_odds(concepts[pk].prevalence)
-        if count >= LEAST and abs(move) > NOTICEABLE:
+    for pk, questions, yes in _unbiased_sums(recomputation.project):
+        prevalence = (yes + 1) / (questions + 2)
+        shift = log_odds(prevalence) - log_odds(concepts[pk].prevalence)
+        if questions >= MIN_QUESTIONS and abs(shift) > NOTICEABLE:
             with transaction.atomic():
-                Concept.objects.filter(pk=pk).update(prevalence=share)
-                recomputation.renew(prevalence_shift={"concept": pk, "move": move, "after": 0})
-            _go_on(recomputation)
-            moved += 1
-    return moved
+                Concept.objects.filter(pk=pk).update(prevalence=prevalence)
+                due = {"concept": pk, "shift": shift, "after": 0}
+                recomputation.renew(prevalence_shift=due)
+            _shift_questions(recomputation)
+            changed += 1
+    return changed
 
 
-def _unchosen(project: Project) -> list[tuple[int, int, float]]:
-    """(concept, questions, sum of beliefs) of the real tiles that were drawn at random.
+def _unbiased_sums(project: Project) -> list[tuple[int, int, float]]:
+    """Return (concept, questions, sum of probabilities) of real tiles that were drawn at random.
 
-    Gold is left out: whoever chose it may have wanted to have some of everything.
+    Gold is left out: whoever chose it may have wanted some of everything.
     """
     drawn = Answer.objects.filter(
         question=OuterRef("pk"), reason__in=[Answer.Reason.RANDOM, Answer.Reason.IMPORTED]
@@ -79,21 +87,21 @@ def _unchosen(project: Project) -> list[tuple[int, int, float]]:
     )
 
 
-def _go_on(recomputation: Recomputation) -> None:
-    """Finish the move that is under way."""
-    moving = recomputation.prevalence_shift
-    concept = Concept.objects.filter(pk=moving["concept"]).first() if moving else None
+def _shift_questions(recomputation: Recomputation) -> None:
+    """Finish the shift that is under way; one of a concept that is gone is dropped."""
+    shift: dict[str, Any] | None = recomputation.prevalence_shift
+    concept = Concept.objects.filter(pk=shift["concept"]).first() if shift else None
     fixed = {
         "edge": EDGE,
         "batch": BATCH,
         "value": concept.value if concept else 1.0,
-        "least": recomputation.project.answers_min,
-        "finished": question_state.FINISH_SHARE,
+        "answers_min": recomputation.project.answers_min,
+        "finish_share": question_state.FINISH_SHARE,
     }
-    while moving and concept is not None:
+    while shift and concept is not None:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_SHIFT, moving | fixed)
+            cursor.execute(_SHIFT, shift | fixed)
             (last,) = cursor.fetchone()
-            moving = moving | {"after": last} if last is not None else None
-            recomputation.renew(prevalence_shift=moving)
+            shift = shift | {"after": last} if last is not None else None
+            recomputation.renew(prevalence_shift=shift)
     recomputation.renew(prevalence_shift=None)

@@ -100,11 +100,11 @@ def test_a_concept_that_turns_out_rare_moves_what_nobody_answered(shapes, alice)
     questions.ask_concepts(tiles=tiles, concepts=[rare])
     first, *rest = Question.objects.filter(concept=rare).order_by("pk")
     say(alice, {question.pk: False for question in rest}, Answer.Reason.RANDOM)
-    prevalence.LEAST, before = 10, prevalence.LEAST
+    prevalence.MIN_QUESTIONS, before = 10, prevalence.MIN_QUESTIONS
     try:
         recompute.run(project=shapes)
     finally:
-        prevalence.LEAST = before
+        prevalence.MIN_QUESTIONS = before
     rare.refresh_from_db()
     first.refresh_from_db()
     assert rare.prevalence < 0.3

@@ -1,4 +1,4 @@
-"""What a model thinks of questions, and how far it is trusted."""
+"""A model moves the priors of questions, as far as people's answers bear it out."""
 
 import random
 from pathlib import Path
@@ -52,8 +52,8 @@ def crowd(size: int, right: float) -> list[tuple[Annotator, random.Random, float
 def ask(
     project: Project, people, *, first: int = 0, last: int = 160, only_open: bool = False
 ) -> int:
-    """Everybody answers, one after the other; gives how many answers it took."""
-    given = 0
+    """Let everybody answer, one after the other; return how many answers it took."""
+    count = 0
     asked = list(Question.objects.filter(project=project).select_related("tile__image"))[first:last]
     for annotator, dice, right in people:
         values = {q.pk: is_duck(q) == (dice.random() < right) for q in asked}
@@ -61,12 +61,12 @@ def ask(
             open_ones = Question.objects.filter(state="open", pk__in=values)
             values = {pk: values[pk] for pk in open_ones.values_list("pk", flat=True)}
         answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "wanted"))
-        given += len(values)
-    return given
+        count += len(values)
+    return count
 
 
 def see(project: Project, path: Path, *, tells: float, **changes) -> None:
-    """Features of all tiles; the first number tells of ducks, by so many standard deviations."""
+    """Store features of all tiles, the first of which separates ducks by `tells` deviations."""
     dice = np.random.default_rng(0)
     tiles = list(Tile.objects.order_by("pk").select_related("image"))
     rows = dice.standard_normal((len(tiles), WIDTH))
@@ -107,7 +107,7 @@ def test_a_good_model_is_trusted_and_knows_what_nobody_was_asked(field, tmp_path
 
 
 def until_settled(project: Project, path: Path, *, tells: float | None) -> float:
-    """Answers a question takes to settle once sixty others are known; None is no model at all."""
+    """Return the answers a question takes to settle once sixty others are known."""
     people = crowd(9, 0.85)
     ask(project, people, last=60)
     recompute.run(project=project)
@@ -129,8 +129,8 @@ def test_a_good_model_saves_answers(field, tmp_path):
 
 def test_a_bad_model_is_ignored(field, tmp_path):
     assert until_settled(field, tmp_path / "seen", tells=0.0) > 3.5
-    moves = [abs(told) for told in Question.objects.values_list("prior_shift", flat=True)]
-    assert np.mean(moves) < 0.3 and Concept.objects.get().model_weight < 0.5
+    shifts = np.array(Question.objects.values_list("prior_shift", flat=True))
+    assert np.abs(shifts).mean() < 0.3 and Concept.objects.get().model_weight < 0.5
 
 
 def test_what_a_model_was_trained_on_does_not_speak_for_it(field, tmp_path):
@@ -142,31 +142,31 @@ def test_what_a_model_was_trained_on_does_not_speak_for_it(field, tmp_path):
     assert Concept.objects.get().model_weight == pytest.approx(0.5, abs=1e-3)
 
 
-def test_with_few_answers_the_model_keeps_the_opinion_that_it_has(field, tmp_path):
+def test_with_few_answers_the_stored_predictions_stay(field, tmp_path):
     ask(field, crowd(2, 0.9), last=6)
     first = Question.objects.order_by("pk").first()
     model_prior.store({first.pk: 0.8})
     see(field, tmp_path / "seen", tells=3.0)
     recompute.run(project=field)
-    held = Question.objects.exclude(model_probability=None).values_list("pk", "model_probability")
-    assert list(held) == [(first.pk, 0.8)]
+    predicted = Question.objects.exclude(model_probability=None).values_list("pk", "model_probability")
+    assert list(predicted) == [(first.pk, 0.8)]
 
 
-def test_recomputing_again_hears_the_model_no_louder(field, tmp_path):
+def test_recomputing_again_gives_the_model_no_more_weight(field, tmp_path):
     ask(field, crowd(3, 0.9), last=60)
     see(field, tmp_path / "seen", tells=3.0)
-    found = []
+    rounds = []
     for _ in range(4):
         Concept.objects.update(known_when_fitted=0)
         recompute.run(project=field)
-        told = Question.objects.order_by("pk").values_list("prior_shift", flat=True)
-        found.append(np.array(told))
-    assert 2 < np.abs(found[0]).mean() < 3
-    assert np.abs(found[3] - found[2]).mean() < 0.02
-    assert np.abs(found[3]).mean() < np.abs(found[1]).mean() + 0.05
+        shifts = Question.objects.order_by("pk").values_list("prior_shift", flat=True)
+        rounds.append(np.array(shifts))
+    assert 2 < np.abs(rounds[0]).mean() < 3
+    assert np.abs(rounds[3] - rounds[2]).mean() < 0.02
+    assert np.abs(rounds[3]).mean() < np.abs(rounds[1]).mean() + 0.05
 
 
-def test_it_learns_anew_once_a_fifth_more_is_known(field, tmp_path):
+def test_it_is_fitted_again_once_a_fifth_more_is_known(field, tmp_path):
     people = crowd(3, 0.9)
     ask(field, people, last=60)
     see(field, tmp_path / "seen", tells=3.0)
@@ -177,7 +177,7 @@ def test_it_learns_anew_once_a_fifth_more_is_known(field, tmp_path):
         assert Concept.objects.get().known_when_fitted == known
 
 
-def test_a_picture_without_features_has_no_opinion(field, tmp_path):
+def test_a_picture_without_features_is_not_predicted(field, tmp_path):
     ask(field, crowd(3, 0.9), last=60)
     tiles = np.array(Tile.objects.order_by("pk").values_list("pk", flat=True))[:100]
     dice = np.random.default_rng(0).standard_normal((100, WIDTH)).astype(np.float16)
@@ -189,7 +189,7 @@ def test_a_picture_without_features_has_no_opinion(field, tmp_path):
     ) == {0.0}
 
 
-def test_features_that_are_no_numbers_give_no_opinion(field, tmp_path):
+def test_features_that_are_no_numbers_predict_nothing(field, tmp_path):
     ask(field, crowd(3, 0.9), last=60)
     rows = np.random.default_rng(0).standard_normal((160, WIDTH)).astype(np.float16)
     rows[3] = np.nan
@@ -273,7 +273,27 @@ def test_new_features_take_the_place_of_the_old(field, tmp_path):
     assert field.features.name != old and not default_storage.exists(old)
 
 
-def test_an_opinion_moves_what_is_believed_and_wanted(shapes):
+def test_features_that_come_while_the_old_ones_are_fitted_are_fitted_next(
+    field, tmp_path, monkeypatch
+):
+    ask(field, crowd(3, 0.9), last=60)
+    see(field, tmp_path / "seen", tells=3.0)
+    fit = model_prior.fit_model_weight
+
+    def fit_slowly(*columns):
+        see(field, tmp_path / "newer", tells=0.0)
+        return fit(*columns)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model_prior, "fit_model_weight", fit_slowly)
+        recompute.run(project=field)
+    assert Concept.objects.get().known_when_fitted == 0
+    recompute.run(project=field)
+    assert Concept.objects.get().known_when_fitted == 60
+    assert Concept.objects.get().model_weight < 0.5
+
+
+def test_a_prediction_moves_probability_and_priority(shapes):
     question = Question.objects.filter(kind="concept", state="open").first()
     assert model_prior.store({question.pk: 0.9}) == 1
     question.refresh_from_db()
@@ -282,34 +302,34 @@ def test_an_opinion_moves_what_is_believed_and_wanted(shapes):
     assert 0 < question.priority < 1
 
 
-def test_an_opinion_never_settles_a_question_alone(shapes):
+def test_a_prediction_never_settles_a_question_alone(shapes):
     question = Question.objects.filter(kind="concept", state="open").first()
     model_prior.store({question.pk: 1.0})
     question.refresh_from_db()
     assert question.state == "open" and question.probability < shapes.settle_at
 
 
-def test_a_new_opinion_takes_the_place_of_the_old(shapes):
+def test_a_new_prediction_takes_the_place_of_the_old(shapes):
     question = Question.objects.filter(kind="concept", state="open").first()
-    for opinion in (0.99, 0.01, 0.5):
-        model_prior.store({question.pk: opinion})
+    for predicted in (0.99, 0.01, 0.5):
+        model_prior.store({question.pk: predicted})
     question.refresh_from_db()
     assert question.model_probability == 0.5 and question.probability == pytest.approx(0.5)
 
 
-def test_an_opinion_leaves_known_truths_alone(shapes):
+def test_a_prediction_leaves_known_truths_alone(shapes):
     gold = Question.objects.filter(state="gold", verdict=False).first()
     model_prior.store({gold.pk: 0.99})
     gold.refresh_from_db()
     assert gold.model_probability == 0.99 and gold.probability == 0 and gold.state == "gold"
 
 
-def test_opinions_of_questions_that_are_gone_are_left_out(shapes):
+def test_predictions_of_questions_that_are_gone_are_left_out(shapes):
     assert model_prior.store({10**12: 0.3}) == 0
 
 
-@pytest.mark.parametrize("opinion", [-0.1, 1.1, float("nan"), float("inf")])
-def test_it_refuses_an_opinion_that_is_no_probability(shapes, opinion):
+@pytest.mark.parametrize("predicted", [-0.1, 1.1, float("nan"), float("inf")])
+def test_it_refuses_a_prediction_that_is_no_probability(shapes, predicted):
     question = Question.objects.filter(state="open").first()
     with pytest.raises(ValueError, match="between 0 and 1"):
-        model_prior.store({question.pk: opinion})
+        model_prior.store({question.pk: predicted})

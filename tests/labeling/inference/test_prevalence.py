@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def rare(shapes, alice, monkeypatch) -> Concept:
     """Half of its questions were drawn at random, and are not so."""
-    monkeypatch.setattr(prevalence, "LEAST", 5)
+    monkeypatch.setattr(prevalence, "MIN_QUESTIONS", 5)
     monkeypatch.setattr(prevalence, "BATCH", 5)
     rare = Concept.objects.create(project=shapes, name="cat", phrase="a cat", prevalence=0.5)
     questions.ask_concepts(tiles=list(Tile.objects.all()), concepts=[rare])

@@ -65,7 +65,7 @@ def shift_prevalence(low: Question, high: Question) -> Callable[[], object]:
     def shift() -> None:
         with schedule.claim(low.project) as recomputation:
             assert recomputation is not None
-            shift = {"concept": low.concept_id, "move": 1.0, "after": low.pk - 1}
+            shift = {"concept": low.concept_id, "shift": 1.0, "after": low.pk - 1}
             recomputation.renew(prevalence_shift=shift)
             prevalence.update(recomputation)
 

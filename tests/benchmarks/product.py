@@ -1,0 +1,31 @@
+"""The product's own constants, for benchmarks that follow its rules without its database."""
+
+import os
+import sys
+from pathlib import Path
+
+import django
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+
+from labeling import question_state
+from labeling.inference import model_prior, posteriors, prevalence, probes
+from labeling.models import Project
+from labeling.selection import candidates, concepts, picks, selector
+
+__all__ = [
+    "PROJECT",
+    "candidates",
+    "concepts",
+    "model_prior",
+    "picks",
+    "posteriors",
+    "prevalence",
+    "probes",
+    "question_state",
+    "selector",
+]
+
+PROJECT = Project()  # with the defaults of a new project, in no database
