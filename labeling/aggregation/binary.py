@@ -11,7 +11,13 @@ import numpy.typing as npt
 
 from labeling.aggregation import drift, online_tempering
 from labeling.aggregation.dawid_skene import Aggregate, aggregate
-from labeling.aggregation.online import ANSWER_CORRELATION, EDGE, Tempering
+from labeling.aggregation.online import (
+    ANSWER_CORRELATION,
+    EDGE,
+    PRIOR_RIGHT,
+    PRIOR_WRONG,
+    Tempering,
+)
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -51,8 +57,8 @@ def infer(
     verdict: (Q,) 1 yes, 0 no, -1 unknown.
     gold: (Q,) whether the verdict was there before any answer; others may be there because of the
         answers, and calibrate nothing.
-    suspect: (N,) answers that are known to be suspect; an annotator's later answers,
-        if any, are tested for another change point.
+    suspect: (N,) answers that are known to be suspect; later answers of an annotator, if any, are
+        tested for another change point.
 
     Suspect answers are left out, although a consistent liar could be read the other way round:
     whoever lied about some questions only would be believed about the others.
@@ -88,6 +94,22 @@ def infer(
         suspect=~kept,
         change_points=change_points,
     )
+
+
+def confusion_counts(aggregate: BinaryAggregate, question: Index, annotator: Index) -> Floats:
+    """Return (W, 4) expected counts of each annotator, as columns of `online.ConfusionCounts`.
+
+    question, annotator: (N,) of the answers inferred from. With the prior of `online` the counts
+    give the inferred sensitivity and specificity, as nearly as the answers allow.
+    """
+    yes = aggregate.probability[question]
+    counts = []
+    for rate, truth in ((aggregate.sensitivity, yes), (aggregate.specificity, 1 - yes)):
+        total = np.bincount(annotator, np.where(aggregate.suspect, 0.0, truth), len(rate))
+        hits = rate * (total + PRIOR_RIGHT + PRIOR_WRONG) - PRIOR_RIGHT
+        hits = np.nan_to_num(hits).clip(0, total)
+        counts += [hits, total - hits]
+    return np.stack(counts, 1)
 
 
 def _aggregate(

@@ -20,6 +20,7 @@ from labeling.aggregation.gold import IDENTITY, GoldCalibration, fit, leave_one_
 Bools = npt.NDArray[np.bool_]
 
 LARGEST = 2 * 10**8  # cells of all confusion matrices: 1.6 GB
+ITERATIONS = 10  # of EM
 TIE = 1e-9  # difference of probabilities below which classes are tied
 
 
@@ -53,7 +54,7 @@ def aggregate(
     prior: npt.ArrayLike | Mapping[Any, Sequence[float]] | None = None,
     model_probabilities: npt.ArrayLike | Mapping[Any, Sequence[float]] | None = None,
     classes: Sequence[Any] | None = None,
-    iterations: int = 10,
+    iterations: int = ITERATIONS,
 ) -> Aggregate:
     """Infer the true class of each task from answers, given as three columns of N ids.
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from labeling import bulk_update
 from labeling.aggregation import drift, online
-from labeling.aggregation.binary import BinaryAggregate
+from labeling.aggregation.binary import BinaryAggregate, confusion_counts
 from labeling.batches import batched
 from labeling.inference.arrays import AnswerArrays, Floats, QuestionArrays
 from labeling.models import Annotator, Answer, Project, Recomputation
@@ -77,11 +77,7 @@ def update_accuracies(
 def _tallies(
     questions: QuestionArrays, answers: AnswerArrays, aggregate: BinaryAggregate
 ) -> Floats:
-    """Return (W, 8) the tallies of each annotator.
-
-    The expected counts are such that, with the prior, they give the inferred sensitivity and
-    specificity.
-    """
+    """Return (W, 8) the tallies of each annotator."""
     size = len(answers.annotators)
 
     def total(weights: Floats) -> Floats:
@@ -90,19 +86,14 @@ def _tallies(
 
     verdict = questions.verdict[answers.question]
     yes = aggregate.probability[answers.question]
-    counts = []
-    for rate, truth in ((aggregate.sensitivity, yes), (aggregate.specificity, 1 - yes)):
-        shown = total(np.where(aggregate.suspect, 0.0, truth))
-        hits = rate * (shown + online.PRIOR_RIGHT + online.PRIOR_WRONG) - online.PRIOR_RIGHT
-        hits = np.nan_to_num(hits).clip(0, shown)
-        counts += [hits, shown - hits]
+    counts = confusion_counts(aggregate, answers.question, answers.annotator)
     right = np.where(answers.value, yes, 1 - yes)
     return np.stack(
         [
             total(np.ones(len(answers.id))),
             total((verdict >= 0).astype(np.float64)),
             total((verdict == answers.value).astype(np.float64)),
-            *counts,
+            *counts.T,
             _suspect_accuracy(answers, aggregate, right),
         ],
         1,

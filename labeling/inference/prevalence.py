@@ -57,9 +57,9 @@ def update(recomputation: Recomputation) -> int:
     changed = 0
     concepts = {concept.pk: concept for concept in recomputation.project.concepts.all()}
     for pk, questions, yes in _unbiased_sums(recomputation.project):
-        prevalence = (yes + 1) / (questions + 2)
+        prevalence = estimate(concepts[pk].prevalence, questions, yes)
         shift = log_odds(prevalence) - log_odds(concepts[pk].prevalence)
-        if questions >= MIN_QUESTIONS and abs(shift) > NOTICEABLE:
+        if shift:
             with transaction.atomic():
                 Concept.objects.filter(pk=pk).update(prevalence=prevalence)
                 due = {"concept": pk, "shift": shift, "after": 0}
@@ -67,6 +67,16 @@ def update(recomputation: Recomputation) -> int:
             _shift_questions(recomputation)
             changed += 1
     return changed
+
+
+def estimate(current: float, questions: int, yes: float) -> float:
+    """Return the prevalence by so many questions and their sum of probabilities of yes.
+
+    It is the present one where they are too few, or the change would not be noticeable.
+    """
+    prevalence = (yes + 1) / (questions + 2)
+    noticeable = abs(log_odds(prevalence) - log_odds(current)) > NOTICEABLE
+    return prevalence if questions >= MIN_QUESTIONS and noticeable else current
 
 
 def _unbiased_sums(project: Project) -> list[tuple[int, int, float]]:

@@ -45,9 +45,9 @@ def main() -> int:
     args = _arguments()
     results: dict[str, Methods] = {}
     questions: dict[str, int] = {}
-    for name, supply, opinions in _worlds(args.folder, args.photographs):
+    for name, supply, models in _worlds(args.folder, args.photographs):
         seeds = args.seeds if isinstance(supply(0), supplies.Recorded) else 1
-        runs = [_measure(supply, opinions, seed) for seed in range(seeds)]
+        runs = [_measure(supply, models, seed) for seed in range(seeds)]
         results[name] = {method: _mean([run[method] for run in runs]) for method in runs[0]}
         questions[name] = supply(0).concepts
         _print(name, results[name], questions[name])
@@ -69,8 +69,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-Opinions = dict[str, Floats | None]
-World = tuple[str, Callable[[int], Supply], Opinions]
+Models = dict[str, Floats | None]  # their probabilities by name
+World = tuple[str, Callable[[int], Supply], Models]
 
 
 def _worlds(folder: Path, photographs: int) -> list[World]:
@@ -78,11 +78,11 @@ def _worlds(folder: Path, photographs: int) -> list[World]:
     worlds: list[World] = []
     if (folder / "cifar10").is_dir():
         counts, truth, model = _cifar(folder / "cifar10", photographs)
-        opinions = {
+        models = {
             "without a model": None,
             "with a model": model.reshape(-1).clip(SURE, 1 - SURE),
         }
-        worlds.append(("CIFAR-10H", lambda seed: _counted(counts, truth, seed), opinions))
+        worlds.append(("CIFAR-10H", lambda seed: _counted(counts, truth, seed), models))
     for path in crowds.folders(folder / "crowd"):
         crowd = crowds.read(path)
         if len(crowd.task) >= MANY * (crowd.task.max() + 1):
@@ -109,7 +109,7 @@ def _cifar(folder: Path, photographs: int) -> tuple[crowds.Ints, crowds.Ints, Fl
     return humans[drawn, 1:11], humans[drawn, 11], model[drawn, :10]
 
 
-def _measure(supply: Callable[[int], Supply], opinions: Opinions, seed: int) -> Methods:
+def _measure(supply: Callable[[int], Supply], models: Models, seed: int) -> Methods:
     first = supply(seed)
     count = first.items * first.concepts
     share = 0.5 if first.concepts == 1 else 1 / first.concepts
@@ -119,10 +119,10 @@ def _measure(supply: Callable[[int], Supply], opinions: Opinions, seed: int) -> 
         "random order, this product": simulation.ours,
     }
     curves = simulation.random_order(first, share, count // 4, infer)
-    for name, opinion in opinions.items():
+    for name, model in models.items():
         for other, rules in RULES.items():
             draw = np.random.default_rng(1000 + seed)
-            product = Product(supply(seed), np.full(count, share), opinion, rules, draw)
+            product = Product(supply(seed), np.full(count, share), model, rules, draw)
             curves[f"this selector {name}{other}"] = simulation.selected(product, count // 8)
     return curves
 

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from product import prevalence
 
 from labeling.aggregation import aggregate, binary, drift, online
 
@@ -131,9 +132,9 @@ def _once(asked: Index, draw: Generator) -> Index:
 @dataclass
 class Person:
     counts: online.ConfusionCounts = NEWCOMER
-    doubt: float = 0.0
-    first: int | None = None  # of the answers that are suspect …
-    last: int | None = None  # … and the first that is not any more
+    drift_score: float = 0.0
+    first: int | None = None  # suspect answer
+    last: int | None = None  # the first answer that is not suspect any more
     answers: int = 0
     found: int | None = None  # how many answers it took
 
@@ -160,21 +161,19 @@ class Live:
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.people = [Person() for _ in range(PEOPLE)]
-        self.said: list[list[tuple[int, int]]] = [[] for _ in stream.truth]  # (answer, person)
-        self.prior = np.full(
-            len(stream.truth), 0.5
-        )  # moved as `labeling.inference.prevalence` does
+        self.votes: list[list[tuple[int, int]]] = [[] for _ in stream.truth]  # (answer, person)
+        self.prevalence = 0.5
 
     def run(self) -> Floats:
         """Probabilities of "yes" when all is said and recomputed."""
         size = len(self.stream.question)
         for start, end in pairwise(np.linspace(0, size, ROUNDS + 1).astype(int).tolist()):
             for at in range(start, end):
-                self.hear(at)
+                self.record(at)
             inferred = self.recompute(end)
         return inferred.probability
 
-    def hear(self, at: int) -> None:
+    def record(self, at: int) -> None:
         stream = self.stream
         question, person = int(stream.question[at]), self.people[stream.person[at]]
         value, verdict = bool(stream.value[at]), int(stream.verdict[question])
@@ -186,15 +185,15 @@ class Live:
         elif not person.suspect:
             others = [
                 online.evidence(self.people[who].counts, bool(stream.value[other]))
-                for other, who in self.said[question]
+                for other, who in self.votes[question]
                 if self.people[who].weighs(other)
             ]
             if others:
-                yes = online.tempered_posterior(self.prior[question], others)
+                yes = online.tempered_posterior(self.prevalence, others)
                 person.watch(yes if value else 1 - yes, at)
-            belief = online.untempered_posterior(self.prior[question], others)
+            belief = online.untempered_posterior(self.prevalence, others)
             person.counts = online.update_counts(person.counts, value, belief)
-        self.said[question].append((at, int(stream.person[at])))
+        self.votes[question].append((at, int(stream.person[at])))
         self._find(person)
 
     def recompute(self, end: int) -> binary.BinaryAggregate:
@@ -206,20 +205,21 @@ class Live:
             stream.question[:end],
             person,
             stream.value[:end],
-            prior=self.prior,
+            prior=np.full(len(stream.truth), self.prevalence),
             verdict=stream.verdict,
             gold=stream.verdict >= 0,
             suspect=(at >= first[person]) & (at < last[person]),
             annotators=size,
         )
         asked = np.unique(stream.question[:end])
-        share = inferred.probability[asked[stream.verdict[asked] < 0]].mean()
-        self.prior = np.full(len(stream.truth), share)
+        drawn = inferred.probability[asked[stream.verdict[asked] < 0]]
+        self.prevalence = prevalence.estimate(self.prevalence, len(drawn), float(drawn.sum()))
         yes = inferred.probability[stream.question[:end]]
+        counts = binary.confusion_counts(inferred, stream.question[:end], person)
         for who, each in enumerate(self.people):
             theirs = (person == who) & ~inferred.suspect
             if theirs.any():
-                each.counts = _counts(inferred, who, float(yes[theirs].sum()), int(theirs.sum()))
+                each.counts = online.forget(online.ConfusionCounts(*counts[who].tolist()))
             guessed = (person == who) & inferred.suspect
             rights = np.where(stream.value[:end], yes, 1 - yes)[guessed] - drift.GUESSING
             share = drift.GUESSING + float(rights.sum()) / (len(rights) + drift.PRIOR_ANSWERS)
@@ -236,21 +236,6 @@ class Live:
         _, _, high = online.reliability(person.counts)
         if person.suspect or high <= FOUND:
             person.found = person.answers
-
-
-def _counts(
-    inferred: binary.BinaryAggregate, who: int, yes: float, answers: int
-) -> online.ConfusionCounts:
-    """Such counts that the coins are those found, as `labeling.inference.annotators` sets them."""
-    counts = []
-    coins = inferred.sensitivity[who], inferred.specificity[who]
-    for coin, shown in zip(coins, (yes, answers - yes), strict=True):
-        hits = min(
-            max(coin * (shown + online.PRIOR_RIGHT + online.PRIOR_WRONG) - online.PRIOR_RIGHT, 0.0),
-            shown,
-        )
-        counts += [float(hits), float(shown - hits)]
-    return online.forget(online.ConfusionCounts(*counts))
 
 
 def majority(stream: Stream) -> Bools:

@@ -10,10 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
-from labeling import question_state
-from labeling.inference import model_prior, posteriors, prevalence, probes
-from labeling.models import Project
-from labeling.selection import candidates, concepts, picks, selector
+from labeling import question_state  # noqa: E402
+from labeling.inference import model_prior, posteriors, prevalence, probes  # noqa: E402
+from labeling.models import Project  # noqa: E402
+from labeling.selection import candidates, concepts, picks, selector  # noqa: E402
 
 __all__ = [
     "PROJECT",

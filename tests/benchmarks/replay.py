@@ -56,21 +56,21 @@ class Live:
     """What is believed while answers come, by the rules of `labeling.answers`."""
 
     def __init__(self, stream: Stream) -> None:
-        self.stream, self.prior, self.temper = stream, stream.prior, online.Tempering()
+        self.stream, self.prior, self.tempering = stream, stream.prior, online.Tempering()
         self.counts = [online.ConfusionCounts()] * stream.annotators
-        self.said: list[list[tuple[int, bool]]] = [[] for _ in range(stream.questions)]
+        self.votes: list[list[tuple[int, bool]]] = [[] for _ in range(stream.questions)]
         self.believed = np.full(stream.questions, self.prior)
         self.drift_score = [0.0] * stream.annotators
 
-    def hear(self, start: int, end: int) -> None:
+    def record(self, start: int, end: int) -> None:
         """One answer after the other."""
         stream = self.stream
         columns = stream.question, stream.annotator, stream.value
         for question, who, value in zip(*(c[start:end].tolist() for c in columns), strict=True):
             if self.drift_score[who] >= drift.THRESHOLD:
                 continue
-            heard = self.said[question]
-            others = [online.evidence(self.counts[other], said) for other, said in heard]
+            votes = self.votes[question]
+            others = [online.evidence(self.counts[other], vote) for other, vote in votes]
             if others:
                 yes = online.tempered_posterior(self.prior, others)
                 usual = online.reliability_lower_bound(self.counts[who])
@@ -78,42 +78,27 @@ class Live:
                 self.drift_score[who] = drift.score(self.drift_score[who], right, usual)
             mine = online.evidence(self.counts[who], value)
             self.believed[question] = online.tempered_posterior(
-                self.prior, [*others, mine], self.temper
+                self.prior, [*others, mine], self.tempering
             )
             belief = online.untempered_posterior(self.prior, others)
             self.counts[who] = online.update_counts(self.counts[who], value, belief)
-            heard.append((who, value))
+            votes.append((who, value))
 
     def recompute(self, end: int) -> None:
         """By all answers up to now, as `labeling.review` does."""
         stream = self.stream
         found = stream.inferred(end, self.prior)
         asked = np.unique(stream.question[:end])
-        annotator, yes = stream.annotator[:end], found.probability[stream.question[:end]]
-        coins = found.sensitivity[annotator], found.specificity[annotator]
-        ratios = online_tempering.evidence(*coins, stream.value[:end])
+        annotator = stream.annotator[:end]
+        accuracies = found.sensitivity[annotator], found.specificity[annotator]
+        evidence = online_tempering.evidence(*accuracies, stream.value[:end])
         place = np.searchsorted(asked, stream.question[:end])
         prior, posterior = np.full(len(asked), self.prior), found.probability[asked]
-        self.temper = online_tempering.fit_tempering(place, ratios, prior, posterior)
+        self.tempering = online_tempering.fit_tempering(place, evidence, prior, posterior)
         self.believed[asked] = posterior
+        counts = binary.confusion_counts(found, stream.question[:end], annotator)
         for who in np.unique(annotator).tolist():
-            shown = float(yes[annotator == who].sum())
-            self.counts[who] = _counts(found, who, shown, int((annotator == who).sum()))
-
-
-def _counts(
-    found: binary.BinaryAggregate, who: int, yes: float, answers: int
-) -> online.ConfusionCounts:
-    """Such counts that the coins are those found, as `labeling.inference.annotators` sets them."""
-    counts = []
-    coins = found.sensitivity[who], found.specificity[who]
-    for coin, shown in zip(coins, (yes, answers - yes), strict=True):
-        hits = min(
-            max(coin * (shown + online.PRIOR_RIGHT + online.PRIOR_WRONG) - online.PRIOR_RIGHT, 0.0),
-            shown,
-        )
-        counts += [float(hits), float(shown - hits)]
-    return online.forget(online.ConfusionCounts(*counts))
+            self.counts[who] = online.forget(online.ConfusionCounts(*counts[who].tolist()))
 
 
 def measure(folder: Path, seeds: int) -> list[float]:
@@ -137,16 +122,16 @@ def measure(folder: Path, seeds: int) -> list[float]:
         size = len(stream.question)
         batch = stream.inferred(size, stream.prior).probability
         live, halfway = Live(stream), Live(stream)
-        live.hear(0, size)
-        halfway.hear(0, size // 2)
+        live.record(0, size)
+        halfway.record(0, size // 2)
         halfway.recompute(size // 2)
-        halfway.hear(size // 2, size)
+        halfway.record(size // 2, size)
         asked = np.unique(stream.question)
         believed = batch, live.believed, halfway.believed
         shares = [whole, *(_shares(each, len(classes)) for each in believed)]
         row = [figure for each in shares for figure in _scores(each[at], truth)]
         gaps = [float(np.abs(each - batch)[asked].mean()) for each in believed[1:]]
-        suspect = [who for who, doubt in enumerate(live.drift_score) if doubt >= drift.THRESHOLD]
+        suspect = [who for who, score in enumerate(live.drift_score) if score >= drift.THRESHOLD]
         truths_of = np.full(len(answers.tasks), -1)
         truths_of[at] = truth
         rights += [_right(columns, truths_of, who) for who in suspect]
@@ -169,9 +154,9 @@ def _stream(columns: list[Ints], classes: int) -> Stream:
         return Stream(task, worker, label == 1, 0.5, int(task.max()) + 1, people)
     which = np.tile(np.arange(classes), len(task))
     question = np.repeat(task * classes, classes) + which
-    said = np.repeat(label, classes) == which
+    value = np.repeat(label, classes) == which
     size = (int(task.max()) + 1) * classes
-    return Stream(question, np.repeat(worker, classes), said, 1 / classes, size, people)
+    return Stream(question, np.repeat(worker, classes), value, 1 / classes, size, people)
 
 
 def _shares(believed: Floats, classes: int) -> Floats:

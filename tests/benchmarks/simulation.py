@@ -1,65 +1,70 @@
-"""Labelling again, with people's recorded answers, in the order that a selector asks for them."""
+"""Labelling again, with people's recorded answers, in the order that the selector asks for them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from crowds import Floats, Ints, dawid_skene
+from product import (
+    PROJECT,
+    candidates,
+    concepts,
+    model_prior,
+    picks,
+    posteriors,
+    probes,
+    question_state,
+    selector,
+)
 from scipy.special import entr, expit, logit  # type: ignore[import-untyped]
 from supplies import Answers, Bools, Generator, Supply
 
 from labeling.aggregation import aggregate, binary, model_weight, online, online_tempering
 from labeling.aggregation.information import information_gain, relative_value
 
-PLACES = 6  # of a grid's nine tiles; three are gold
-WINDOW = 12  # the most wanted, and as many of the likely, of which a grid is put together
-CHANCE = 0.2  # how far chance moves a rank
-RANDOM = 0.1  # share of answers to questions that are drawn at random
+PLACES = picks.GRID_TILES - selector.GRID_GOLD  # of a grid, for questions that are not gold
+ITEMS = 500  # of which the priorities of concepts are estimated
 OPEN, SETTLED, AMBIGUOUS = range(3)
-SLACK = 2
-TUNED_BY = 5_000  # questions by which the temper is tuned
-LARGEST = 3.0  # log-odds: an opinion counts at most as one answer may
-HEARD = 1.0  # log-odds from which on an opinion stands for one of the answers needed
-GROWTH = 1.2  # trust is learned anew when so many times as many questions are known
 
 
 @dataclass(frozen=True)
 class Rules:
-    """A project's, by default; `finish`: the share of what was begun that is asked first."""
+    """When a question settles or is given up; as in a new project, unless said otherwise."""
 
-    settle_at: float = 0.95
-    least: int = 2
-    cap: int = 9
-    cost: float = 0.25
-    finish: float = 1 / 3
+    settle_at: float = PROJECT.settle_at
+    least: int = PROJECT.answers_min
+    cap: int = PROJECT.answers_cap
+    cost: float = PROJECT.answer_cost
+    finish: float = question_state.FINISH_SHARE
 
 
 @dataclass
 class Product:
     """What the product believes of all questions, and what it asks next.
 
-    The steps are those of `labeling.answers`, `selector`, `beliefs`, `inference` and `opinions`,
-    with arrays in the place of tables; what they reckon with is the product's own. There is no
-    gold, which would take a third of a grid.
+    The steps are those of `labeling.answers`, `question_state`, `selection` and `inference`, with
+    arrays in the place of tables and the product's own constants. There is no gold, which would
+    take a third of a grid.
     """
 
     supply: Supply
     base: Floats  # (Q,) probabilities of yes before any answer: how frequent the concept is
-    opinion: Floats | None  # (Q,) a model's
+    model_probability: Floats | None  # (Q,)
     rules: Rules
     draw: Generator
 
     def __post_init__(self) -> None:
         count, self.concepts = len(self.base), self.supply.concepts
         self.answers = Answers(count)
-        self.said: list[list[tuple[int, bool]]] = [[] for _ in range(count)]
+        self.votes: list[list[tuple[int, bool]]] = [[] for _ in range(count)]  # by question
         self.counts = [online.ConfusionCounts()] * self.supply.annotators
-        self.temper = online.Tempering()
-        self.trust = np.full(self.concepts, model_weight.DEFAULT_WEIGHT)
+        self.tempering = online.Tempering()
+        self.model_weight = np.full(self.concepts, model_weight.DEFAULT_WEIGHT)
         self.known = np.zeros(self.concepts)
-        self.gain = np.zeros(count)
-        if self.opinion is not None:
-            self.gain = (logit(self.opinion) - logit(self.base)).clip(-LARGEST, LARGEST)
+        self.added = np.zeros(count)  # log-odds of the model beyond the base
+        if self.model_probability is not None:
+            added = logit(self.model_probability) - logit(self.base)
+            self.added = added.clip(-probes.MAX_SHIFT, probes.MAX_SHIFT)
         self.prior = self._prior()
         self.belief = self.prior.copy()
         self.state = np.full(count, OPEN)
@@ -70,110 +75,113 @@ class Product:
         annotator = self.supply.annotator()
         if annotator is None:
             return None
-        picks = self._choose(annotator)
-        for question in picks:
-            self._hear(annotator, question)
-        return bool(picks)
+        chosen = self._choose(annotator)
+        for question in chosen:
+            self._record(annotator, question)
+        return bool(chosen)
 
     def _choose(self, annotator: int) -> list[int]:
-        """A random slice, then by halves what is likely and what is not, the worthiest first."""
-        free = self._mine(annotator)
+        """Choose a random share, then likely and unlikely questions by halves, by score."""
+        free = self._available(annotator)
         if not len(free):
             return []
-        lucky = int((self.draw.random(PLACES) < RANDOM).sum())
+        lucky = int((self.draw.random(PLACES) < PROJECT.random_share).sum())
         chosen = dict.fromkeys(self.draw.choice(free, min(lucky, len(free)), False).tolist())
-        begun = self._begun(free)
-        priority = np.where(begun, 1.0, _entropy(self.belief[free]))
+        priority = np.where(self._unfinished(free), 1.0, _entropy(self.belief[free]))
         order = free[np.lexsort((self.draw.random(len(free)), -priority))]
-        window = np.union1d(order[:WINDOW], order[self.belief[order] >= 0.5][:WINDOW])
+        likely = order[self.belief[order] >= 0.5][: candidates.MAX_CANDIDATES_EACH]
+        window = np.union1d(order[: candidates.MAX_CANDIDATES], likely)
         ranked = window[np.argsort(-self._scores(annotator, window))]
-        likely = ranked[self.belief[ranked] >= 0.5].tolist()
-        unlikely = ranked[self.belief[ranked] < 0.5].tolist()
-        for question in likely[: PLACES // 2] + unlikely + likely[PLACES // 2 :]:
+        yes = ranked[self.belief[ranked] >= 0.5].tolist()
+        no = ranked[self.belief[ranked] < 0.5].tolist()
+        for question in yes[: PLACES // 2] + no + yes[PLACES // 2 :]:
             if len(chosen) < PLACES:
                 chosen[question] = None
         return list(chosen)
 
-    def _mine(self, annotator: int) -> Ints:
-        """The open questions that the annotator may be asked; of many, those of one concept."""
+    def _available(self, annotator: int) -> Ints:
+        """Return the open questions for the annotator; of many, those of one concept."""
         free = self.supply.available(annotator)
         if free.dtype == bool:
             wanted = np.where(self.state == OPEN, _entropy(self.belief), 0.0)
             wanted = np.sort(
-                wanted.reshape(-1, self.concepts)[:: max(1, self.supply.items // 500)], 0
+                wanted.reshape(-1, self.concepts)[:: max(1, self.supply.items // ITEMS)], 0
             )
-            want = wanted[-50:].sum(0) + 1e-3
-            concept = self.draw.choice(self.concepts, p=want / want.sum())
+            priority = wanted[-concepts.TOP_QUESTIONS :].sum(0) + concepts.FLOOR
+            concept = self.draw.choice(self.concepts, p=priority / priority.sum())
             free = np.flatnonzero(free[concept :: self.concepts]) * self.concepts + concept
         return free[self.state[free] == OPEN]
 
-    def _begun(self, questions: Ints) -> Bools:
+    def _unfinished(self, questions: Ints) -> Bools:
         count = self.answers.count[questions]
         begun: Bools = (count > 0) & (count < self.rules.least)
         return begun & (self.random_key[questions] < self.rules.finish)
 
     def _scores(self, annotator: int, questions: Ints) -> Floats:
-        """Bits that the annotator's answers are expected to bring, moved a little by chance."""
-        begun, coins = self._begun(questions), self.counts[annotator]
-        belief = np.where(begun, 0.5, self.belief[questions])
-        bits = information_gain(coins.sensitivity, coins.specificity, belief)
-        moved = 1 - CHANCE * self.draw.random(len(questions))
-        scores: Floats = bits * moved / (1 - CHANCE * begun)
+        """Return the bits that the annotator's answers are expected to bring, with jitter."""
+        unfinished, counts = self._unfinished(questions), self.counts[annotator]
+        belief = np.where(unfinished, 0.5, self.belief[questions])
+        bits = information_gain(counts.sensitivity, counts.specificity, belief)
+        jitter = 1 - selector.JITTER * self.draw.random(len(questions))
+        scores: Floats = bits * jitter / (1 - selector.JITTER * unfinished)
         return scores
 
-    def _hear(self, annotator: int, question: int) -> None:
+    def _record(self, annotator: int, question: int) -> None:
+        """Record an answer as `labeling.answers` does."""
         yes = self.supply.answer(annotator, question)
-        prior, coins = float(self.prior[question]), self.counts[annotator]
-        others = [online.evidence(self.counts[who], said) for who, said in self.said[question]]
-        worth = [*others, online.evidence(coins, yes)]
-        self.belief[question] = online.tempered_posterior(prior, worth, self.temper)
+        prior, counts = float(self.prior[question]), self.counts[annotator]
+        others = [online.evidence(self.counts[who], vote) for who, vote in self.votes[question]]
+        evidence = [*others, online.evidence(counts, yes)]
+        self.belief[question] = online.tempered_posterior(prior, evidence, self.tempering)
         self.counts[annotator] = online.update_counts(
-            coins, yes, online.untempered_posterior(prior, others)
+            counts, yes, online.untempered_posterior(prior, others)
         )
         self.answers.add(question, annotator, yes)
-        self.said[question].append((annotator, yes))
-        self._judge(question)
+        self.votes[question].append((annotator, yes))
+        self._update_state(question)
 
-    def _judge(self, question: int) -> None:
+    def _update_state(self, question: int) -> None:
         """Settle, give up or open again."""
         rules, count = self.rules, int(self.answers.count[question])
         state, belief = self.state[question], float(self.belief[question])
-        bearable = (1 - rules.settle_at) * (SLACK if state == SETTLED else 1)
+        factor = question_state.HYSTERESIS if state == SETTLED else 1
+        uncertainty = (1 - rules.settle_at) * factor
         if count < self._needed(question, belief):
             self.state[question] = OPEN
-        elif min(belief, 1 - belief) <= bearable:
+        elif min(belief, 1 - belief) <= uncertainty:
             self.state[question] = SETTLED
         else:
             self.state[question] = OPEN if self._worth_asking(question) else AMBIGUOUS
 
     def _needed(self, question: int, belief: float) -> int:
-        """A model that clearly says the same stands for one person, but never for all."""
-        told = float(logit(self.prior[question]) - logit(self.base[question]))
-        least = self.rules.least
-        return least - (least > 1 and (told if belief >= 0.5 else -told) >= HEARD)
+        """Return the answers needed; a model that clearly agrees stands for one, never for all."""
+        shift = float(logit(self.prior[question]) - logit(self.base[question]))
+        least, agreement = self.rules.least, shift if belief >= 0.5 else -shift
+        return least - (least > 1 and agreement >= question_state.MODEL_ANSWER_SHIFT)
 
     def _worth_asking(self, question: int) -> bool:
         rules, count = self.rules, int(self.answers.count[question])
         if count >= rules.cap:
             return False
         yes = int(self.answers.yes[question])
-        worth = relative_value(
+        value = relative_value(
             float(self.belief[question]),
             prior=float(self.prior[question]),
             yes=yes,
             no=count - yes,
-            left=rules.cap - count,
-            settle_at=max(1 - SLACK * (1 - rules.settle_at), 0.5),
+            left=min(rules.cap - count, question_state.LOOKAHEAD),
+            settle_at=max(1 - question_state.HYSTERESIS * (1 - rules.settle_at), 0.5),
         )
-        return worth >= rules.cost * (SLACK if self.state[question] == AMBIGUOUS else 1)
+        factor = question_state.HYSTERESIS if self.state[question] == AMBIGUOUS else 1
+        return value >= rules.cost * factor
 
     def recompute(self) -> None:
-        """Believe anew from all answers at once; rate all annotators, and the model, by it."""
+        """Recompute posteriors from all answers, and by them annotators and model weights."""
         if not len(self.answers):
             return
         question, annotator, value = self.answers.columns()
-        if self.opinion is not None:
-            self._listen()
+        if self.model_probability is not None:
+            self._fit_model_weights()
         size = len(self.base)
         found = binary.infer(
             question,
@@ -187,54 +195,51 @@ class Product:
         )
         self.belief = found.probability.copy()
         for each in np.flatnonzero(self.answers.count):
-            self._judge(int(each))
-        self._rate(question, annotator, found)
-        self._tune(question, annotator, value, found)
+            self._update_state(int(each))
+        counts = binary.confusion_counts(found, question, annotator)
+        self.counts = [
+            online.forget(online.ConfusionCounts(*row)) if sum(row) else online.ConfusionCounts()
+            for row in counts.tolist()
+        ]
+        self._fit_tempering(question, annotator, value, found)
 
-    def _rate(self, question: Ints, annotator: Ints, found: binary.BinaryAggregate) -> None:
-        """Such counts that the coins are those found."""
-        yes, parts = found.probability[question], []
-        for coin, chance in ((found.sensitivity, yes), (found.specificity, 1 - yes)):
-            shown = np.bincount(annotator, chance, self.supply.annotators)
-            hits = coin * (shown + online.PRIOR_RIGHT + online.PRIOR_WRONG) - online.PRIOR_RIGHT
-            hits = np.nan_to_num(hits).clip(0, shown)
-            parts += [hits, shown - hits]
-        rows = np.stack(parts, 1).tolist()
-        self.counts = [online.forget(online.ConfusionCounts(*row)) for row in rows]
-
-    def _tune(self, asked: Ints, by: Ints, value: Ints, found: binary.BinaryAggregate) -> None:
-        drawn = self.draw.permutation(np.unique(asked))[:TUNED_BY]
+    def _fit_tempering(
+        self, asked: Ints, by: Ints, value: Ints, found: binary.BinaryAggregate
+    ) -> None:
+        drawn = self.draw.permutation(np.unique(asked))[: posteriors.FITTED_BY]
         place = np.full(len(self.base), -1)
         place[drawn] = np.arange(len(drawn))
         used = place[asked] >= 0
-        coins = found.sensitivity[by[used]], found.specificity[by[used]]
-        ratios = online_tempering.evidence(*coins, value[used].astype(bool))
+        accuracies = found.sensitivity[by[used]], found.specificity[by[used]]
+        evidence = online_tempering.evidence(*accuracies, value[used].astype(bool))
         targets = self.prior[drawn], found.probability[drawn]
-        self.temper = online_tempering.fit_tempering(place[asked[used]], ratios, *targets)
+        self.tempering = online_tempering.fit_tempering(place[asked[used]], evidence, *targets)
 
-    def _listen(self) -> None:
-        """Trust the model concept by concept, as far as people's answers bear it out."""
+    def _fit_model_weights(self) -> None:
+        """Fit the model weight of each concept of which much more is known, and shift priors."""
         for concept in range(self.concepts):
             rows = np.arange(concept, len(self.base), self.concepts)
             asked = rows[self.answers.count[rows] > 0]
-            if len(asked) > GROWTH * self.known[concept]:
+            if len(asked) > model_prior.GROWTH * self.known[concept]:
                 self.known[concept] = len(asked)
-                worth = np.array([self._worth(question) for question in asked.tolist()])
-                before = logit(self.base[asked])
-                self.trust[concept] = model_weight.fit_model_weight(self.gain[asked], before, worth)
-        move = logit(self._prior()) - logit(self.prior)
-        self.belief = expit(logit(self.belief.clip(1e-6, 1 - 1e-6)) + move)
+                evidence = np.array([self._evidence(question) for question in asked.tolist()])
+                self.model_weight[concept] = model_weight.fit_model_weight(
+                    self.added[asked], logit(self.base[asked]), evidence
+                )
+        change = logit(self._prior()) - logit(self.prior)
+        self.belief = expit(logit(self.belief.clip(online.EDGE, 1 - online.EDGE)) + change)
         self.prior = self._prior()
 
-    def _worth(self, question: int) -> float:
-        """What a question's answers are worth together, in log-odds."""
-        said = self.said[question]
-        worth = sum(online.evidence(self.counts[who], yes) for who, yes in said)
-        return worth * self.temper.strength / (1 + online.ANSWER_CORRELATION * (len(said) - 1))
+    def _evidence(self, question: int) -> float:
+        """Return the evidence of a question's answers together, in log-odds."""
+        votes = self.votes[question]
+        total = sum(online.evidence(self.counts[who], yes) for who, yes in votes)
+        more = online.ANSWER_CORRELATION * (len(votes) - 1)
+        return total * self.tempering.strength / (1 + more)
 
     def _prior(self) -> Floats:
-        told = np.tile(self.trust, self.supply.items) * self.gain
-        prior: Floats = expit(logit(self.base) + told)
+        shift = np.tile(self.model_weight, self.supply.items) * self.added
+        prior: Floats = expit(logit(self.base) + shift)
         return prior
 
 
@@ -264,8 +269,8 @@ def random_order(
 
     def note() -> None:
         for name, method in infer.items():
-            said = accuracy(supply, np.where(answers.count > 0, method(answers, supply), share))
-            curves[name].append((len(answers) / supply.items, said))
+            belief = np.where(answers.count > 0, method(answers, supply), share)
+            curves[name].append((len(answers) / supply.items, accuracy(supply, belief)))
 
     for question, annotator, yes in supply.at_random(5):
         answers.add(question, annotator, yes)

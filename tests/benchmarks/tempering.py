@@ -16,12 +16,12 @@ from crowds import Floats, calibration_error, folders, read, right, surprise
 
 from labeling.aggregation import design_effect
 from labeling.aggregation.answers import encode
+from labeling.aggregation.dawid_skene import ITERATIONS
 from labeling.aggregation.em import Crowd, Known
 
 NAMES = "SHARED", "DESIGN", "VOTE_MIX"
 OURS = tuple(getattr(design_effect, name) for name in NAMES)
 GRID = list(product((0.0, 0.1, 0.25, 0.5, 1.0), (2.0, 4.0, 8.0, 12.0), (0.0, 0.05, 0.1, 0.2)))
-ITERATIONS = 10  # as many as `aggregate` takes
 
 
 def measured(data: Answered) -> Floats:

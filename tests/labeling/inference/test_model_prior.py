@@ -148,8 +148,8 @@ def test_with_few_answers_the_stored_predictions_stay(field, tmp_path):
     model_prior.store({first.pk: 0.8})
     see(field, tmp_path / "seen", tells=3.0)
     recompute.run(project=field)
-    predicted = Question.objects.exclude(model_probability=None).values_list("pk", "model_probability")
-    assert list(predicted) == [(first.pk, 0.8)]
+    predicted = Question.objects.exclude(model_probability=None)
+    assert list(predicted.values_list("pk", "model_probability")) == [(first.pk, 0.8)]
 
 
 def test_recomputing_again_gives_the_model_no_more_weight(field, tmp_path):
