@@ -24,7 +24,7 @@ SIDE = 32
 
 
 def paint(colour: str, shape: str, seed: int) -> Pixels:
-    """A picture (SIDE, SIDE, 3) on white, with the shape anywhere."""
+    """Paint a shape (SIDE, SIDE, 3) anywhere on white."""
     random = np.random.default_rng(seed)
     across, down = random.integers(9, SIDE - 9, 2)
     radius = int(random.integers(6, 9))
@@ -41,7 +41,8 @@ def paint(colour: str, shape: str, seed: int) -> Pixels:
 
 
 def write_gallery(folder: Path, train: int = 12, test: int = 4) -> Path:
-    """So many pictures of each colour and shape that go together."""
+    """Write a snapshot of so many pictures of each pair of colour and shape but for `UNSEEN`."""
+    every = COLOURS + SHAPES
     pairs = [(c, s) for c in COLOURS for s in SHAPES if (c, s) not in UNSEEN]
     for start, (split, count) in ((0, ("train", train)), (9000, ("test", test))):
         (folder / split).mkdir(parents=True)
@@ -50,9 +51,9 @@ def write_gallery(folder: Path, train: int = 12, test: int = 4) -> Path:
             content = png(paint(colour, shape, start + number))
             name = f"{hashlib.sha256(content).hexdigest()[:16]}.png"
             (folder / split / name).write_bytes(content)
-            told = {known: 0.98 if known in (colour, shape) else 0.01 for known in COLOURS + SHAPES}
+            concepts = {known: 0.98 if known in (colour, shape) else 0.01 for known in every}
             caption = {"text": f"a {colour} {shape}", "confidence": 0.95}
-            row = {"file_name": name, "captions": [caption], "tags": [], "concepts": told}
+            row = {"file_name": name, "captions": [caption], "tags": [], "concepts": concepts}
             lines.append(json.dumps(row) + "\n")
         (folder / split / "metadata.jsonl").write_text("".join(lines))
     manifest = {"format": 1, "project": "gallery", "concepts": [*COLOURS, *SHAPES]}
@@ -62,7 +63,7 @@ def write_gallery(folder: Path, train: int = 12, test: int = 4) -> Path:
 
 @dataclass(frozen=True)
 class Painter:
-    """Draws what it is asked for in ``skill`` of all cases, else anything."""
+    """A generator that paints what it is asked for in ``skill`` of all cases, else anything."""
 
     skill: float = 1.0
     stock: Pixels | None = None  # draws nothing but these
@@ -100,7 +101,7 @@ class Painter:
 
 
 def write_model(folder: Path, snapshot: Snapshot, cache: Path, **changes: Any) -> Path:
-    """All of a drawing model's folder but the weights."""
+    """Write all of a generator's model folder but the weights."""
     prompts = [f"a {colour} {shape}" for colour, shape in zip(COLOURS, SHAPES * 2, strict=True)]
     network = {"samples": 4, "judge_steps": 0, **changes}
     about = {"recipe": "diffusion", "preset": "smoke", "prompts": prompts, "seed": 3}

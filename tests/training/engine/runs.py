@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def square(colour: str, left: int, top: int, side: int = 16) -> bytes:
-    """A PNG of a coloured square on white."""
+    """Return a PNG of a coloured square on white."""
     pixels = np.full((32, 32, 3), 255, np.uint8)
     pixels[top : top + side, left : left + side] = COLOURS[colour]
     buffer = io.BytesIO()
@@ -25,7 +25,7 @@ def square(colour: str, left: int, top: int, side: int = 16) -> bytes:
 
 
 def write_snapshot(folder: Path) -> Path:
-    """Squares in four colours: captioned, tagged and judged; some of them not at all."""
+    """Write squares in four colours: captioned, tagged and judged; some of them not at all."""
     rows: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
     for split in rows:
         (folder / split).mkdir(parents=True)
@@ -44,16 +44,16 @@ def write_snapshot(folder: Path) -> Path:
 def _row(folder: Path, content: bytes, colour: str, number: int) -> dict[str, Any]:
     name = f"{hashlib.sha256(content).hexdigest()[:16]}.png"
     (folder / name).write_bytes(content)
-    told = number % 6 != 1  # every sixth has no text, and concepts that nobody judged
+    judged = number % 6 != 1  # every sixth has no text, and concepts that nobody judged
     caption = f"a {colour} square"
     return {
         "file_name": name,
-        "text": caption if told else "",
-        "tags": [colour, "square"] if told else [],
+        "text": caption if judged else "",
+        "tags": [colour, "square"] if judged else [],
         "concepts": {
-            known: (0.97 if known == colour else 0.02) if told else 0.2 for known in COLOURS
+            known: (0.97 if known == colour else 0.02) if judged else 0.2 for known in COLOURS
         },
-        "captions": [{"text": caption, "confidence": 0.9, "source": "import"}] if told else [],
+        "captions": [{"text": caption, "confidence": 0.9, "source": "import"}] if judged else [],
         "n_answers": 3,
         "generated": False,
         "prompt": "",
@@ -63,6 +63,7 @@ def _row(folder: Path, content: bytes, colour: str, number: int) -> dict[str, An
 
 
 def write_run(folder: Path, snapshot: Path, cache: Path, /, **changes: Any) -> Path:
+    """Write a run folder with a config.json; keywords replace its values."""
     config = {
         "recipe": "diffusion",
         "preset": "smoke",
@@ -82,7 +83,7 @@ def write_run(folder: Path, snapshot: Path, cache: Path, /, **changes: Any) -> P
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    """``python -m training`` as a process of its own."""
+    """Start ``python -m training`` as a process of its own."""
     command = [sys.executable, "-m", "training", *map(str, arguments)]
     return subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -90,7 +91,7 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    """What it printed, once it has ended well."""
+    """Wait until a process has ended well, and return what it printed."""
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     return out

@@ -20,7 +20,7 @@ SCHEDULE = {
 
 
 def write_base(folder: Path, seed: int = 0, **schedule: Any) -> Path:
-    """A U-Net of two levels, a VAE that halves sides, a CLIP text tower that reads letters."""
+    """Write a U-Net of two levels, a VAE that halves sides, a text tower that reads letters."""
     module = diffusers()
     torch.manual_seed(seed)
     pipeline = module.StableDiffusionPipeline(

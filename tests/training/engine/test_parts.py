@@ -9,10 +9,7 @@ import torch
 from torch import nn
 
 from training.engine.data.packing import pack
-from training.engine.data.prompts import fits_prompt, fixed_prompts
-from training.engine.data.rows import Row, Snapshot
-from training.engine.encoders import lsa
-from training.engine.encoders.embeddings import cached
+from training.engine.data.rows import Snapshot
 from training.engine.files import TrainingError, append_line, read_json, write_bytes
 from training.engine.latents.neighbours import Neighbours
 from training.engine.latents.pca import fit, flat
@@ -48,28 +45,6 @@ def test_json_that_is_broken_is_named(tmp_path: Path) -> None:
         read_json(tmp_path / "x.json")
 
 
-def test_what_was_encoded_is_not_encoded_again(tmp_path: Path) -> None:
-    asked: list[list[int]] = []
-
-    def encode(missing: list[int]) -> torch.Tensor:
-        asked.append(missing)
-        return torch.tensor([[float(i)] for i in missing])
-
-    first = cached(tmp_path, "model", ["a", "b"], encode)
-    second = cached(tmp_path, "model", ["b", "c", "a"], encode)
-    assert asked == [[0, 1], [1]]
-    assert first.tolist() == [[0], [1]]
-    assert second.tolist() == [[1], [1], [0]]
-    cached(tmp_path, "another model", ["a"], encode)
-    assert asked[-1] == [0]
-
-
-def test_a_broken_cache_is_named(tmp_path: Path) -> None:
-    (tmp_path / "embeddings.sqlite").write_bytes(b"no database" * 100)
-    with pytest.raises(TrainingError, match="delete it"):
-        cached(tmp_path, "model", ["a"], lambda missing: torch.zeros(1, 1))
-
-
 def test_the_average_forgets_the_start_and_follows_the_end() -> None:
     network = nn.Linear(1, 1)
     ema = PowerEMA(network)
@@ -99,29 +74,3 @@ def test_a_training_picture_is_its_own_neighbour_also_mirrored(
     assert distances[0, 0] == pytest.approx(0, abs=1e-3)
     assert 5 in indices[0]  # another one may be its very mirror image
     assert neighbours.apart() > 0
-
-
-def row(caption: str, *tags: str) -> Row:
-    return Row(Path("x"), ((caption, 0.9),), tags, {})
-
-
-def test_prompts_are_those_that_the_snapshot_can_answer() -> None:
-    rows = (row("red apple", "fruit"), row("cat face", "animal"), row("violin"))
-    chosen = fixed_prompts(Snapshot(Path(), ("fruit",), rows, (), "x"))
-    assert chosen[:2] == ("a red apple", "a cat")
-    assert "a frog" not in chosen
-    assert "violin" in chosen
-
-
-def test_a_picture_shows_a_prompt_whose_words_are_said_of_it() -> None:
-    assert fits_prompt(row("red apple"), "a red apple")
-    assert not fits_prompt(row("green apple"), "a red apple")
-
-
-def test_words_said_of_the_same_pictures_lie_close() -> None:
-    rows = [row("red apple", "fruit"), row("pear", "fruit"), row("grapes", "fruit")]
-    rows += [row("car", "vehicle"), row("bus", "vehicle"), row("tram", "vehicle")]
-    encode = lsa.fit(rows, "x").encode
-    apple, pear, bus, nothing = encode(["an apple", "a pear", "a bus", "xyzzy"])
-    assert apple @ pear > apple @ bus + 0.2
-    assert not nothing.any()

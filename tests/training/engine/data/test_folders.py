@@ -20,7 +20,7 @@ def picture(path: Path, colour: tuple[int, int, int], size: tuple[int, int] = (2
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A cat with keywords, a sunset with a sentence, a stone of which nothing is said."""
+    """Write a cat with keywords, a sunset with a sentence, a stone without text."""
     folder = tmp_path / "mine"
     folder.mkdir()
     picture(folder / "cat.png", (200, 120, 40))

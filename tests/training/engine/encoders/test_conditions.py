@@ -1,6 +1,5 @@
 """What a batch is told where an encoder sees pictures, and where people judged drawn ones."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from torch.nn.functional import normalize
 
 from tests.training.engine.runs import square
 from training.engine.data.pictures import Pixels
-from training.engine.data.rows import Row, Snapshot
-from training.engine.data.snapshot import read_snapshot
+from training.engine.data.rows import Row
 from training.engine.encoders.clip import Clip
 from training.engine.encoders.conditions import Conditions, prompt_condition
 from training.engine.encoders.text import TextEncoder
@@ -43,7 +41,7 @@ def encoder() -> TextEncoder:
 
 @pytest.fixture
 def rows(tmp_path: Path) -> list[Row]:
-    """A red square called red, a blue one called red, and a green one without text."""
+    """Write a red square called red, a blue one called red, and a green one without text."""
     found = []
     for colour, said in (("red", "red"), ("blue", "red"), ("green", "")):
         path = tmp_path / f"{colour}.png"
@@ -97,25 +95,3 @@ def test_samples_are_asked_for_at_their_best_and_nothing_of_it_is_left_at_belief
     rated, plain = told(best), told(best._replace(ratings=torch.full((2, 2), torch.nan)))
     assert not torch.equal(rated[0], plain[0])
     assert torch.equal(rated[1], plain[1])
-
-
-@pytest.mark.parametrize(
-    ("changes", "shows_prompt"),
-    [
-        ({"captions": [{"text": "a red square", "confidence": 0.8, "source": "model"}]}, 0.8),
-        ({"captions": []}, 0.25),  # believed less than a half, so that the snapshot left it out
-        ({"prompt": "a red", "captions": []}, 0.97),
-        ({"n_answers": 0}, None),
-        ({"generated": False}, None),
-    ],
-)
-def test_a_snapshot_says_what_people_made_of_a_drawn_picture(
-    tmp_path: Path, snapshot: Snapshot, changes: dict[str, object], shows_prompt: float | None
-) -> None:
-    line = (snapshot.folder / "train" / "metadata.jsonl").read_text().splitlines()[0]
-    value = json.loads(line) | {"generated": True, "prompt": "a red square"}
-    (tmp_path / "train").mkdir()
-    (tmp_path / "train" / "metadata.jsonl").write_text(json.dumps(value | changes) + "\n")
-    (tmp_path / "manifest.json").write_text(json.dumps({"format": 1, "concepts": []}))
-    (row,) = read_snapshot(tmp_path).train
-    assert row.shows_prompt == shows_prompt

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.engine.gallery import Painter, write_gallery, write_model
+from tests.training.engine.gallery import Painter, write_model
 from training.__main__ import main
 from training.engine.data.packing import pack
 from training.engine.data.rows import Snapshot
-from training.engine.data.snapshot import read_snapshot
 from training.engine.evaluation import compare_generators
 from training.engine.evaluation.compare import compare
 from training.engine.evaluation.compare_generators import distance_margin
@@ -25,14 +24,9 @@ Verdict = dict[str, Any]
 Gate = Callable[..., Verdict]
 
 
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    return read_snapshot(write_gallery(tmp_path_factory.mktemp("gallery") / "snapshot"))
-
-
 @pytest.fixture
 def gate(gallery: Snapshot, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
-    """The verdict on a new painter, held against the current one."""
+    """Return the verdict on a new painter, held against the current one."""
 
     def decide(new: Painter, current: Painter | None = None, **options: Any) -> Verdict:
         painters = {tmp_path / "new": new, tmp_path / "current": current}

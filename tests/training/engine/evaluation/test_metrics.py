@@ -12,7 +12,7 @@ from training.engine.evaluation import intervals, metrics
 
 
 def features(seed: int, count: int, width: int = 8, shift: float = 0.0) -> Tensor:
-    """Unit rows around one point, which ``shift`` moves."""
+    """Return unit rows around one point, which ``shift`` moves."""
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randn(count, width, generator=generator)
     rows[:, 0] += 1 + shift

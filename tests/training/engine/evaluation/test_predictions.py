@@ -11,15 +11,15 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from training.__main__ import main
-from training.engine.data.rows import Row, Snapshot
+from training.engine.data.rows import Snapshot
 from training.engine.encoders.clip import Clip
 from training.engine.evaluation import calibration, predictions
-from training.engine.evaluation.calibration import Calibration, bare, informed, platt
+from training.engine.evaluation.calibration import Calibration
 from training.engine.evaluation.questions import Question, read_questions, read_subjects
 
 
 def colour_embedding(pixels: np.ndarray[Any, Any]) -> torch.Tensor:
-    """A CLIP that sees nothing but the mean colour."""
+    """Embed pictures by their mean colour alone."""
     means = 1 - torch.from_numpy(pixels.reshape(len(pixels), -1, 3).mean(1) / 255).float()
     return torch.nn.functional.normalize(means + 0.01, dim=1)
 
@@ -99,29 +99,6 @@ def test_a_tile_is_embedded_once_and_its_picture_decoded_once(
     ]
     assert len(probabilities(watched, calibrated, asked)) == 6
     assert sum(seen) == 2
-
-
-def test_beliefs_that_nobody_stands_behind_are_left_out() -> None:
-    rows = [Row(Path(str(i)), (), (), {"cat": p}) for i, p in enumerate([0.99, *[0.1] * 9, 0.01])]
-    known = informed(rows, ["cat", "dog"])
-    assert known[:, 0].isfinite().tolist() == [True, *[False] * 9, True]
-    assert not known[:, 1].isfinite().any()
-
-
-def test_a_scale_brings_overconfident_log_odds_back() -> None:
-    torch.manual_seed(0)
-    true = torch.randn(4000)
-    truth = (torch.rand(4000) < torch.sigmoid(true)).float()
-    a, b = platt(5 * true + 2, truth)
-    assert a == pytest.approx(0.2, abs=0.03)
-    assert b == pytest.approx(-0.4, abs=0.15)
-
-
-@pytest.mark.parametrize(
-    ("text", "name"), [("a bicycle", "bicycle"), ("An Owl", "owl"), ("apple", "apple")]
-)
-def test_an_article_does_not_hide_a_concept(text: str, name: str) -> None:
-    assert bare(text) == name
 
 
 def test_the_command_answers_every_question(contrasted: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture
 def run(tmp_path: Path, cache: Path) -> Path:
-    """A run that was fitted, with hostile text wherever text may stand."""
+    """Fit a run with hostile text wherever text may stand."""
     gallery = write_gallery(tmp_path / "gallery", train=3, test=1)
     manifest = json.loads((gallery / "manifest.json").read_text())
     (gallery / "manifest.json").write_text(json.dumps({**manifest, "concepts": [HOSTILE]}))

@@ -1,0 +1,30 @@
+"""The sentence encoder, and hashed words where it is missing."""
+
+import pytest
+import torch
+
+from training.engine.encoders import text
+from training.engine.encoders.specs import default_spec, load_text_encoder
+
+
+def test_the_sentence_encoder_knows_that_a_lorry_is_a_truck() -> None:
+    rows = load_text_encoder({"kind": "sentence"}).encode(["a lorry", "a truck", "a violin"])
+    assert torch.allclose(rows.norm(dim=1), torch.ones(3), atol=1e-4)
+    assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.2
+
+
+def test_a_text_is_encoded_alike_alone_and_among_longer_ones() -> None:
+    encode = load_text_encoder({"kind": "sentence"}).encode
+    among = encode(["a cat", "a very long sentence about nothing at all, really " * 4])
+    assert torch.allclose(encode(["a cat"])[0], among[0], atol=1e-4)
+
+
+def test_words_stand_in_where_the_sentence_encoder_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(text, "SENTENCE_WHEEL", "no_such_wheel")
+    encoder = load_text_encoder(default_spec())
+    rows = encoder.encode(["a red apple", "a green apple", "seven clocks", ""])
+    assert encoder.identity == "words"
+    assert rows[0] @ rows[1] > rows[0] @ rows[2] + 0.2
+    assert not rows[3].any()
