@@ -81,12 +81,13 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
     ordering = ["-answers_count", "id"]
     sortable_by = ["given", "estimate", "gold", "seen"]
     actions = ["block_selected", "unblock_selected"]
-    readonly_fields = ["estimate", "found", "gold", "seconds"]
+    readonly_fields = ["spells", "estimate", "found", "gold", "seconds"]
     fields = [
         "pseudonym",
         "user",
         "blocked",
         "suspect_since",
+        "spells",
         "estimate",
         "found",
         ("answers_count", "labels_count"),
@@ -120,6 +121,17 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
         if not annotators.suspected(annotator):
             return told
         return format_html('{} <span class="tessera-wrong">look</span>', told)
+
+    @admin.display(description="suspect spells")
+    def spells(self, annotator: Annotator) -> str:
+        spells = [
+            f"{spell.started_at:%Y-%m-%d} to "
+            + (f"{spell.ended_at:%Y-%m-%d}" if spell.ended_at else "now")
+            + f" (answers from {spell.start}"
+            + (f" to before {spell.stop})" if spell.stop else " on)")
+            for spell in annotator.suspect_spells.all()
+        ]
+        return "; ".join(spells) or "–"
 
     @admin.display(description="says what is so")
     def found(self, annotator: Annotator) -> str:

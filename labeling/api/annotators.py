@@ -16,7 +16,7 @@ from labeling.annotators import Record
 from labeling.api.pagination import ById
 from labeling.api.permissions import staff_may
 from labeling.api.schema import errors
-from labeling.models import Annotator
+from labeling.models import Annotator, SuspectSpell
 
 MAY_VIEW = staff_may(read=(Annotator,))
 MAY_CHANGE = staff_may(read=(Annotator,), write="labeling.change_annotator")
@@ -55,9 +55,19 @@ class IntervalOut(serializers.Serializer[Any]):
     high = serializers.FloatField()
 
 
+class SuspectSpellOut(serializers.ModelSerializer[SuspectSpell]):
+    """A time in which answers were bad and weigh nothing: those with start <= id < stop."""
+
+    class Meta:
+        model = SuspectSpell
+        fields = ["start", "stop", "started_at", "ended_at"]
+        read_only_fields = fields
+
+
 class AnnotatorOut(serializers.ModelSerializer[Annotator]):
     name = serializers.CharField(source="__str__", read_only=True)
     reliability_interval = serializers.SerializerMethodField()
+    suspect_spells = SuspectSpellOut(many=True, read_only=True)
     record = serializers.SerializerMethodField()
 
     class Meta:
@@ -67,6 +77,7 @@ class AnnotatorOut(serializers.ModelSerializer[Annotator]):
             "name",
             "blocked",
             "suspect_since",
+            "suspect_spells",
             "reliability",
             "reliability_interval",
             "answers_count",
@@ -123,7 +134,7 @@ class AnnotatorList(generics.ListAPIView[Annotator]):
     records: dict[int, Record] | None = None
 
     def get_queryset(self) -> QuerySet[Annotator]:
-        queryset = Annotator.objects.select_related("user")
+        queryset = Annotator.objects.select_related("user").prefetch_related("suspect_spells")
         filters = AnnotatorFilters(data=self.request.query_params)
         filters.is_valid(raise_exception=True)
         if filters.validated_data["suspect"]:

@@ -21,7 +21,7 @@ at once, a clique of 20 % always takes each class for the next one.
 import csv
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -133,26 +133,25 @@ def _once(asked: Index, draw: Generator) -> Index:
 class Person:
     counts: online.ConfusionCounts = NEWCOMER
     drift_score: float = 0.0
-    first: int | None = None  # suspect answer
-    last: int | None = None  # the first answer that is not suspect any more
+    spells: list[tuple[int, int | None]] = field(default_factory=list)  # (start, stop) of suspicion
     answers: int = 0
     found: int | None = None  # how many answers it took
 
     @property
     def suspect(self) -> bool:
-        return self.first is not None and self.last is None
+        return bool(self.spells) and self.spells[-1][1] is None
 
     def weighs(self, at: int) -> bool:
-        return self.first is None or at < self.first or (self.last is not None and at >= self.last)
+        return not any(start <= at and (stop is None or at < stop) for start, stop in self.spells)
 
     def watch(self, right: float, at: int) -> None:
         self.drift_score = drift.score(
             self.drift_score, right, online.reliability_lower_bound(self.counts)
         )
         if self.drift_score >= drift.THRESHOLD and not self.suspect:
-            self.first, self.last = at, None
+            self.spells.append((at, None))
         elif self.drift_score <= 0 and self.suspect:
-            self.last = at
+            self.spells[-1] = self.spells[-1][0], at
 
 
 class Live:
@@ -198,9 +197,8 @@ class Live:
 
     def recompute(self, end: int) -> binary.BinaryAggregate:
         stream, size = self.stream, len(self.people)
-        first = np.array([end if p.first is None else p.first for p in self.people])
-        last = np.array([end if p.last is None else p.last for p in self.people])
-        person, at = stream.person[:end], np.arange(end)
+        person = stream.person[:end]
+        weighs = [self.people[who].weighs(at) for at, who in enumerate(person.tolist())]
         inferred = binary.infer(
             stream.question[:end],
             person,
@@ -208,7 +206,7 @@ class Live:
             prior=np.full(len(stream.truth), self.prevalence),
             verdict=stream.verdict,
             gold=stream.verdict >= 0,
-            suspect=(at >= first[person]) & (at < last[person]),
+            suspect=~np.array(weighs, bool),
             annotators=size,
         )
         asked = np.unique(stream.question[:end])
@@ -220,13 +218,16 @@ class Live:
             theirs = (person == who) & ~inferred.suspect
             if theirs.any():
                 each.counts = online.forget(online.ConfusionCounts(*counts[who].tolist()))
-            guessed = (person == who) & inferred.suspect
+            newest_trusted = np.flatnonzero(theirs).max(initial=-1)
+            guessed = (person == who) & (np.arange(end) > newest_trusted)
             rights = np.where(stream.value[:end], yes, 1 - yes)[guessed] - drift.GUESSING
             share = drift.GUESSING + float(rights.sum()) / (len(rights) + drift.PRIOR_ANSWERS)
             if each.suspect and share >= drift.REINSTATED:
-                each.first, each.drift_score = None, 0.0
-            if who in inferred.change_points and each.first is None:
-                each.first, each.drift_score = inferred.change_points[who], drift.THRESHOLD
+                each.spells.pop()
+                each.drift_score = 0.0
+            if who in inferred.change_points and not each.suspect:
+                each.spells.append((inferred.change_points[who], None))
+                each.drift_score = drift.THRESHOLD
             self._find(each)
         return inferred
 

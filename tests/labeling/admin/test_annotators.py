@@ -141,6 +141,16 @@ def test_whom_to_look_at_is_flagged_and_can_be_filtered(
     assert b"tessera-wrong" in page.content
 
 
+def test_an_annotators_page_tells_every_suspect_spell(
+    ada_client: Client, mallory: Annotator
+) -> None:
+    distrust(mallory, start=3)
+    mallory.end_suspect_spell(stop=7, now=timezone.now())
+    distrust(mallory, start=9)
+    page = ada_client.get(f"/admin/labeling/annotator/{mallory.pk}/change/").content.decode()
+    assert "(answers from 3 to before 7)" in page and "(answers from 9 on)" in page
+
+
 def test_one_annotators_page_tells_what_they_said_and_what_is_so(
     ada_client: Client, alice: Annotator, swayed: Question
 ) -> None:

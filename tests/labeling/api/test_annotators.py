@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from labeling import annotators, answers
 from labeling.models import Annotator, Question
@@ -44,6 +45,16 @@ def test_each_is_told_with_interval_mistakes_and_pace(ada_client, gold, mallory)
     assert ada_client.get(f"{API}{mallory.pk}/").json() == row
 
 
+def test_every_suspect_spell_is_told(ada_client, mallory):
+    distrust(mallory, start=3)
+    mallory.end_suspect_spell(stop=7, now=timezone.now())
+    distrust(mallory, start=9)
+    (row,) = ada_client.get(API).json()["results"]
+    spells = [(spell["start"], spell["stop"]) for spell in row["suspect_spells"]]
+    assert spells == [(3, 7), (9, None)]
+    assert row["suspect_spells"][0]["ended_at"] and row["suspect_spells"][1]["ended_at"] is None
+
+
 def test_an_annotator_without_answers_has_an_empty_record(ada_client, mallory):
     record = ada_client.get(f"{API}{mallory.pk}/").json()["record"]
     assert (record["answers"], record["seconds"]) == (0, None)
@@ -52,7 +63,7 @@ def test_an_annotator_without_answers_has_an_empty_record(ada_client, mallory):
 def test_a_page_looks_records_up_at_once(
     ada_client, alice, bob, mallory, django_assert_max_num_queries
 ):
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         assert len(ada_client.get(API).json()["results"]) == 3
 
 
