@@ -5,21 +5,28 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import tempfile
-from collections.abc import Mapping
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.lib.format import open_memmap
+from numpy.typing import NDArray
 from safetensors.torch import save
 from torch import Tensor
 
+DRAFT = ".draft"  # ends the names of files and folders that are not finished
+
 
 class TrainingError(Exception):
-    """Something that a person must put right, said in one sentence."""
+    """An error that a person can mend, described in one sentence."""
 
 
 def in_words(error: Exception) -> str:
-    """What went wrong outside of this program, and what to do about it."""
+    """Describe an error of the machine, and what to do about it."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return (
             f"The disk is full ({error.filename or error.strerror}): free some space and start "
@@ -31,25 +38,54 @@ def in_words(error: Exception) -> str:
 
 
 def is_memory(error: RuntimeError) -> bool:
-    """Whether torch says so of a processor's memory, or of a GPU's."""
+    """Return whether torch ran out of a processor's or a GPU's memory."""
     return "can't allocate memory" in str(error) or "out of memory" in str(error)
+
+
+@contextmanager
+def draft(path: Path) -> Iterator[Path]:
+    """Yield a unique path beside ``path`` for a file or folder, and replace ``path`` with it.
+
+    Several processes may write the same path: the last one to finish wins. Where the block
+    raises, the draft is removed; ``remove_drafts`` removes those that a killed process left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}{DRAFT}")
+    try:
+        yield temporary
+        if temporary.is_dir():
+            _remove(path)
+        temporary.rename(path)
+    finally:
+        _remove(temporary)
+    _sync(path.parent)
+
+
+@contextmanager
+def array_draft(
+    path: Path, shape: tuple[int, ...], dtype: type[np.generic]
+) -> Iterator[NDArray[Any]]:
+    """Yield a memory-mapped array to fill, and make it the file ``path`` (.npy) at the end."""
+    with draft(path) as temporary:
+        array = open_memmap(temporary, mode="w+", dtype=dtype, shape=shape)
+        with temporary.open("r+b") as file:  # a full disk would kill who writes to the map
+            os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+        yield array
+        array.flush()
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove all drafts in a folder that no other process writes to."""
+    for path in list(folder.rglob(f".*{DRAFT}")):
+        _remove(path)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` so that a crash leaves the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).rename(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    with draft(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -66,12 +102,12 @@ def write_tensors(
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with ``prefix``, by the rest of their names."""
+    """Return the tensors whose names begin with ``prefix``, by the rest of their names."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; a missing or broken file is a ``TrainingError`` that names it."""
+    """Read JSON; raise ``TrainingError`` that names a missing or broken file."""
     try:
         return json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -81,22 +117,39 @@ def read_json(path: Path) -> Any:
 
 
 def append_line(path: Path, value: Mapping[str, Any]) -> None:
-    """Append one JSON line in a single write, so that a reader never sees a part of one."""
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    """Append one JSON line in a single write, so that a reader never sees a part of one.
+
+    What a process left that was killed or met a full disk within a line becomes a line of its own.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(handle, (json.dumps(value) + "\n").encode())
+        size = os.fstat(handle).st_size
+        cut = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+        os.write(handle, b"\n" * cut + (json.dumps(value) + "\n").encode())
     finally:
         os.close(handle)
 
 
 def code_version() -> str:
-    """The package's version, and a hash of what stands in this folder: what made a model."""
-    sources = sorted(Path(__file__).parent.rglob("*.py"))
+    """Return the package's version and a hash of the code that decides a model's numbers.
+
+    That is the engine, and the truth inference that its probe is part of.
+    """
+    root = Path(__file__).parents[2]
+    folders = root / "training" / "engine", root / "labeling" / "aggregation"
+    sources = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
     content = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     return f"{importlib.metadata.version('tessera')}+{content[:12]}"
 
 
-def _sync_folder(folder: Path) -> None:
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,16 +1,10 @@
-"""A run is a folder: fit what its ``config.json`` asks for, and go on where it stopped."""
+"""A run is a folder: fit what its ``config.json`` asks for, or resume where it stopped."""
 
 import fcntl
-import shutil
-import signal
-import sys
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 
@@ -20,152 +14,194 @@ from training.engine.data.prompts import fixed_prompts
 from training.engine.data.rows import Snapshot, digest
 from training.engine.data.snapshot import read_snapshot
 from training.engine.encoders.clip_models import load_clip
-from training.engine.evaluation import evaluate
 from training.engine.evaluation.calibration import calibrate
+from training.engine.evaluation.evaluate import evaluate
 from training.engine.files import (
     TrainingError,
-    append_line,
     code_version,
+    draft,
+    remove_drafts,
     write_bytes,
     write_json,
 )
 from training.engine.latents.neighbours import Neighbours
-from training.engine.loop import distributed
-from training.engine.loop.loop import BrokenCheckpointError, Loop
+from training.engine.loop import checkpoints, distributed
+from training.engine.loop.loop import Loop
+from training.engine.loop.progress import ProgressWriter
+from training.engine.loop.stop import STOPPED, StopSignal
 from training.engine.recipes import RECIPES, load_generator
 from training.engine.recipes.base import Source, Training
 from training.engine.report.report import machine, write_report
 
-KEEP = 2  # checkpoints
-COMPARED = 128  # pixels; training pictures beside what was drawn need be no larger
-BEAT = 0.7  # seconds between lines of progress
-STOPPED = 143  # exit status after SIGTERM
-
-
-class Progress:
-    """Lines in ``progress.jsonl``: one a beat, from a thread, whatever the run is busy with."""
-
-    def __init__(self, path: Path | None, steps: int) -> None:
-        self.path = path
-        self.now: dict[str, Any] = {
-            "step": 0,
-            "steps": steps,
-            "loss": None,
-            "images_per_second": None,
-            "seconds_left": None,
-            "stage": "prepare",
-        }
-        self._losses: list[float] = []
-        self._since = time.monotonic()
-        self._ended = threading.Event()
-
-    @contextmanager
-    def beating(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._beat, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._ended.set()
-            thread.join()
-
-    def stage(self, name: str) -> None:
-        self.now |= {"stage": name, "seconds_left": None}
-        self.write()
-
-    def trained(self, loop: Loop, loss: float) -> None:
-        """Take in a step: losses and speed are means since the line before."""
-        losses = self._losses  # the other thread may begin a new list at any moment
-        losses.append(loss)
-        seconds = max(time.monotonic() - self._since, 1e-6)
-        self.now |= {
-            "step": loop.step,
-            "loss": sum(losses) / len(losses),
-            "images_per_second": round(len(losses) * loop.config.batch / seconds, 1),
-            "seconds_left": loop.seconds_left,
-        }
-
-    def write(self) -> None:
-        if self.path:
-            append_line(self.path, {"time": time.time(), **self.now})
-        self._losses, self._since = [], time.monotonic()
-
-    def _beat(self) -> None:
-        while not self._ended.wait(BEAT):
-            with suppress(OSError):  # a full disk is the main thread's to report
-                self.write()
-
-
-class Stop:
-    """SIGTERM ends the process at once, or after the step under way and its checkpoint."""
-
-    def __init__(self) -> None:
-        self.training = False
-        self.asked = False
-        signal.signal(signal.SIGTERM, self._handle)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.asked = True
-        if not self.training:
-            raise SystemExit(STOPPED)
+NEIGHBOUR_SIZE = 128  # pixels, at most, at which the model folder keeps training pictures
+RESULTS = ("metrics.json", "model/config.json", "report.html")  # of a finished run
 
 
 def fit(folder: Path) -> None:
-    """Start the run, or go on with it; raises ``TrainingError``, or ``SystemExit`` on SIGTERM."""
-    config = read_config(folder)
-    stop = Stop()
+    """Fit the run that the folder's ``config.json`` describes, or resume it.
+
+    1. Join the other processes, where torchrun started several; the first one leads.
+    2. Read the config and lock the folder; leave a finished run alone.
+    3. Read the snapshot and prepare the recipe, which packs, encodes and caches its data.
+    4. Resume from the last checkpoint, with the same state in every process.
+    5. Train, with checkpoints and grids of samples.
+    6. Save the model; from here on the first process is alone.
+    7. Evaluate the model.
+    8. Write the report.
+
+    Raises ``TrainingError``, in every process where one fails, and ``SystemExit`` on SIGTERM.
+    """
+    stop = StopSignal()
+    with distributed.joined(), ExitStack() as stack:  # 1
+        leading = distributed.rank() == 0
+        with distributed.together():  # 2
+            config = read_config(folder)
+            if leading:
+                stack.enter_context(_locked(folder))
+                remove_drafts(folder)
+        if distributed.share_object(is_finished(folder)):
+            return
+        _set_up_torch(config)
+        progress = ProgressWriter(
+            folder / "progress.jsonl" if leading else None, config.settings.steps
+        )
+        stack.enter_context(progress.running())
+        with distributed.first():  # 3
+            snapshot = read_snapshot(config.snapshot)
+            training = prepare(config, snapshot)
+        _require_same(config, snapshot)
+        prompts = config.settings.prompts or fixed_prompts(snapshot)
+        loop = Loop(training, config.settings, config.seed, config.time_limit)
+        resume(folder, loop)  # 4
+        progress.start_training(loop)
+        train(folder, loop, prompts, progress, stop)  # 5
+        distributed.part()
+        if not leading:
+            return
+        progress.stage("evaluate")
+        save_model(folder, loop, _describe(config, loop, snapshot, prompts), config, snapshot)  # 6
+        metrics = evaluate(folder / "model", snapshot, cache=config.cache, judge=config.encoder)
+        metrics |= {"steps": loop.step, "training_seconds": round(loop.elapsed, 1)}
+        write_json(folder / "metrics.json", metrics)  # 7
+        write_report(folder)  # 8
+        progress.stage("done")
+
+
+def is_finished(folder: Path) -> bool:
+    """Return whether the run has all of its results."""
+    return all((folder / name).exists() for name in RESULTS)
+
+
+def prepare(config: RunConfig, snapshot: Snapshot) -> Training:
+    """Return the recipe with its data at hand, before its first step."""
+    recipe = RECIPES[config.recipe]
+    encoder, init = config.encoder, config.init
+    if recipe.generative and init:
+        encoder, init = {"kind": "folder", "path": str(init.resolve())}, None
+    source = Source(snapshot, config.cache, config.seed, encoder, init)
+    return recipe.training(config.settings, source)
+
+
+def resume(folder: Path, loop: Loop) -> None:
+    """Continue from the first process's last checkpoint, or from its first weights.
+
+    Other processes may have run folders of their own, on other machines, without checkpoints.
+    """
+    with distributed.together():
+        if distributed.rank() == 0 and (checkpoint := checkpoints.latest(folder)):
+            loop.restore(checkpoint)
+    loop.share()
+
+
+def train(
+    folder: Path, loop: Loop, prompts: tuple[str, ...], progress: ProgressWriter, stop: StopSignal
+) -> None:
+    """Advance to the end; raise ``SystemExit`` after the current step's checkpoint on SIGTERM.
+
+    A grid comes before the checkpoint of its step, so that a killed run samples it again.
+    """
+    if distributed.rank() == 0:
+        write_json(folder / "prompts.json", list(prompts))
+    stop.training = True
+    while not loop.finished:
+        progress.stepped(loop, loop.advance())
+        stopping = _stopping(stop)
+        if _due(loop, loop.config.grid_steps):
+            with distributed.together():
+                _save_grid(folder, loop, prompts)
+        if stopping or _due(loop, loop.config.checkpoint_steps):
+            with distributed.together():
+                _save_checkpoint(folder, loop)
+        if stopping:
+            progress.write()
+            raise SystemExit(STOPPED)
+    stop.training = False
+    if _stopping(stop):
+        raise SystemExit(STOPPED)
+
+
+def save_model(
+    folder: Path, loop: Loop, about: dict[str, Any], config: RunConfig, snapshot: Snapshot
+) -> None:
+    """Write the model folder: the averaged network, and what its samples are compared with."""
+    with draft(folder / "model") as model:
+        loop.training.save(loop.ema.network, model, about)
+        if RECIPES[config.recipe].generative:
+            rows = snapshot.train
+            size = min(load_generator(model).size, NEIGHBOUR_SIZE)
+            pixels = pack(rows, size, config.cache, digest(rows))
+            Neighbours.fit(pixels, [row.path.name for row in rows]).save(model)
+        else:
+            calibrate(load_clip(model), snapshot, config.cache).save(model)
+
+
+def _set_up_torch(config: RunConfig) -> None:
     if config.threads:
         torch.set_num_threads(config.threads)
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")  # TF32 for what is not done in bf16
-    distributed.join()
-    try:
-        with _locked(folder) if distributed.rank() == 0 else nullcontext():
-            if not _ended(folder):
-                _begin(folder, config, stop)
-    finally:
-        distributed.leave()
 
 
-def _ended(folder: Path) -> bool:
-    written = ("metrics.json", "model/config.json", "report.html")
-    return all((folder / name).exists() for name in written)
+def _require_same(config: RunConfig, snapshot: Snapshot) -> None:
+    """Check that all processes train on the same data by the same settings."""
+    own = config.recipe, config.settings, config.seed, config.time_limit, snapshot.digest
+    first = distributed.share_object(own)
+    with distributed.together():
+        if own != first:
+            raise TrainingError(
+                "The config.json or the snapshot of this process is not that of the first one: "
+                "give all processes the same."
+            )
 
 
-def _begin(folder: Path, config: RunConfig, stop: Stop) -> None:
-    leading = distributed.rank() == 0
-    progress = Progress(folder / "progress.jsonl" if leading else None, config.settings.steps)
-    progress.write()
-    with progress.beating():
-        _fit(folder, config, progress, stop)
+def _stopping(stop: StopSignal) -> bool:
+    """Return whether SIGTERM has reached any of the processes."""
+    return any(distributed.mean(stop.received))
 
 
-def _fit(folder: Path, config: RunConfig, progress: Progress, stop: Stop) -> None:
-    with distributed.first():
-        snapshot = read_snapshot(config.snapshot)
-        training = prepare(config, snapshot)
-    prompts = config.settings.prompts or fixed_prompts(snapshot)
-    loop = Loop(training, config.settings, config.seed, config.time_limit)
-    _resume(folder, loop)
-    distributed.share(training.network)
+def _due(loop: Loop, every: int) -> bool:
+    """Return whether ``every`` steps have passed again, or all; 0 is never."""
+    return every > 0 and (loop.finished or loop.step % every == 0)
+
+
+def _save_grid(folder: Path, loop: Loop, prompts: tuple[str, ...]) -> None:
     if distributed.rank() == 0:
-        write_json(folder / "prompts.json", list(prompts))
-    progress.now["step"] = loop.step
-    progress.stage("train")
-    _train(folder, loop, progress, stop, prompts)
-    leading = distributed.rank() == 0
-    distributed.leave(together=True)  # the judge is trained by the first process alone
-    if leading:
-        progress.stage("evaluate")
-        _finish(folder, config, loop, snapshot, prompts)
-        progress.stage("done")
+        loop.state().check_finite()
+        picture = loop.training.sample_grid(loop.ema.network, prompts)
+        if picture is not None:
+            write_bytes(folder / "samples" / f"{loop.step:06}.png", picture)
 
 
-def _finish(
-    folder: Path, config: RunConfig, loop: Loop, snapshot: Snapshot, prompts: tuple[str, ...]
-) -> None:
-    """The model folder, what it is worth, and all of it on one page."""
-    about = {
+def _save_checkpoint(folder: Path, loop: Loop) -> None:
+    if distributed.rank() == 0:
+        checkpoints.save(folder, loop.state())
+
+
+def _describe(
+    config: RunConfig, loop: Loop, snapshot: Snapshot, prompts: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return what the model's ``config.json`` says of its origin."""
+    return {
         "format": 1,
         "recipe": config.recipe,
         "preset": config.preset,
@@ -176,98 +212,13 @@ def _finish(
         "code": code_version(),
         "machine": machine(),
     }
-    _save_model(folder, loop, about, snapshot, config.cache)
-    model, judge = folder / "model", config.encoder  # which judges what it did not condition
-    metrics = evaluate.evaluate(model, snapshot, cache=config.cache, judge=judge)
-    metrics |= {"steps": loop.step, "training_seconds": round(loop.elapsed, 1)}
-    write_json(folder / "metrics.json", metrics)
-    write_report(folder)
-
-
-def prepare(config: RunConfig, snapshot: Snapshot) -> Training:
-    """The recipe with its data at hand."""
-    recipe = RECIPES[config.recipe]
-    encoder, init = config.encoder, config.init
-    if recipe.draws and init:
-        encoder, init = {"kind": "folder", "path": str(init.resolve())}, None
-    source = Source(snapshot, config.cache, config.seed, encoder, init)
-    return recipe.training(config.settings, source)
-
-
-def _train(
-    folder: Path, loop: Loop, progress: Progress, stop: Stop, prompts: tuple[str, ...]
-) -> None:
-    config, leading = loop.config, distributed.rank() == 0
-    stop.training = True
-    while not loop.finished:
-        progress.trained(loop, loop.advance())
-        stopping = any(distributed.agree(stop.asked))
-        if leading and config.grid_steps and _due(loop, config.grid_steps):
-            _draw(folder, loop, prompts)  # before its checkpoint: a killed run draws it again
-        if leading and (stopping or _due(loop, config.checkpoint_steps)):
-            loop.save(folder / "checkpoints" / f"{loop.step:06}.safetensors")
-            _prune(folder)
-        if stopping:
-            progress.write()
-            raise SystemExit(STOPPED)
-    stop.training = False
-    if stop.asked:
-        raise SystemExit(STOPPED)
-
-
-def _due(loop: Loop, every: int) -> bool:
-    return loop.finished or loop.step % every == 0
-
-
-def _draw(folder: Path, loop: Loop, prompts: tuple[str, ...]) -> None:
-    picture = loop.training.sample_grid(loop.ema.network, prompts)
-    if picture is not None:
-        write_bytes(folder / "samples" / f"{loop.step:06}.png", picture)
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    return sorted((folder / "checkpoints").glob("[0-9]*.safetensors"), key=lambda path: path.stem)
-
-
-def _prune(folder: Path) -> None:
-    for path in _checkpoints(folder)[:-KEEP]:
-        path.unlink()
-
-
-def _resume(folder: Path, loop: Loop) -> None:
-    """Go on from the last checkpoint that is whole."""
-    for path in (folder / "checkpoints").glob(".*"):  # parts that a killed process left
-        path.unlink(missing_ok=True)
-    for path in reversed(_checkpoints(folder)):
-        try:
-            return loop.load(path)
-        except BrokenCheckpointError as error:
-            print(f"note: {error} It is passed over.", file=sys.stderr)
-
-
-def _save_model(
-    folder: Path, loop: Loop, about: dict[str, Any], snapshot: Snapshot, cache: Path
-) -> None:
-    """Write the model folder beside its place, then move it there whole."""
-    part, whole = folder / "model.part", folder / "model"
-    for path in (part, whole):
-        shutil.rmtree(path, ignore_errors=True)
-    loop.training.save(loop.ema.network, part, about)
-    if RECIPES[about["recipe"]].draws:
-        rows = snapshot.train
-        size = min(load_generator(part).size, COMPARED)
-        pixels = pack(rows, size, cache, digest(rows))
-        Neighbours.fit(pixels, [row.path.name for row in rows]).save(part)
-    else:
-        calibrate(load_clip(part), snapshot, cache).save(part)
-    part.rename(whole)
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[TextIO]:
+def _locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise TrainingError(f"Another process is at work on the run {folder}.") from None
-        yield file
+        yield

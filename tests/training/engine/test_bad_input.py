@@ -123,7 +123,7 @@ def test_a_picture_that_went_bad_is_named(
     said = refused(folder, capsys)
     assert bad.name in said
     assert "replace it" in said
-    assert not list((tmp_path / "fresh").glob("*.part"))
+    assert not list((tmp_path / "fresh").glob(".*"))
 
 
 def test_a_snapshot_that_vanished_is_named(
@@ -201,8 +201,7 @@ def test_a_full_disk_ends_a_run_in_a_sentence_and_it_goes_on_later(
     ended = limited(folder, size)
     assert ended.returncode == 1
     assert "The disk is full" in ended.stderr.splitlines()[-1]
-    assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".part")]
-    assert not list(folder.glob("checkpoints/.*"))
+    assert not list(tmp_path.rglob(".*.draft"))
     assert main(["fit", str(folder)]) == 0
 
 
@@ -220,7 +219,7 @@ def test_a_broken_checkpoint_is_passed_over_for_the_one_before(
     content = (drawn / "checkpoints" / "000350.safetensors").read_bytes()
     (folder / "checkpoints" / "000350.safetensors").write_bytes(content)
     (folder / "checkpoints" / "000375.safetensors").write_bytes(content[:-9])
-    (folder / "checkpoints" / ".000376.safetensors.x").write_bytes(b"part")
+    (folder / "checkpoints" / ".000376.safetensors.x.draft").write_bytes(b"part")
     assert main(["fit", str(folder)]) == 0
     assert "000375.safetensors is broken. It is passed over" in capsys.readouterr().err
     name = Path("model") / "model.safetensors"

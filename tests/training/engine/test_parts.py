@@ -10,7 +10,15 @@ from torch import nn
 
 from training.engine.data.packing import pack
 from training.engine.data.rows import Snapshot
-from training.engine.files import TrainingError, append_line, read_json, write_bytes
+from training.engine.files import (
+    TrainingError,
+    append_line,
+    code_version,
+    draft,
+    read_json,
+    remove_drafts,
+    write_bytes,
+)
 from training.engine.latents.neighbours import Neighbours
 from training.engine.latents.pca import fit, flat
 from training.engine.loop.ema import PowerEMA
@@ -37,6 +45,60 @@ def test_lines_are_appended_whole(tmp_path: Path) -> None:
     assert (tmp_path / "x.jsonl").read_text().splitlines() == [
         f'{{"step": {number}}}' for number in range(3)
     ]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    with draft(tmp_path / "x") as slow, draft(tmp_path / "x") as quick:
+        slow.write_bytes(b"slow")
+        quick.write_bytes(b"quick")
+    assert (tmp_path / "x").read_bytes() == b"slow"  # who was last
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        with draft(tmp_path / "model") as folder:
+            folder.mkdir()
+            (folder / name).touch()
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["new"]
+
+
+def test_a_folder_that_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError), draft(tmp_path / "model") as folder:
+        folder.mkdir()
+        (folder / "weights").touch()
+        raise TrainingError("interrupted")
+    assert not list(tmp_path.iterdir())
+
+
+def test_drafts_of_a_killed_process_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "samples" / ".1.png.abc.draft").mkdir(parents=True)
+    (tmp_path / ".model.abc.draft").touch()
+    (tmp_path / ".lock").touch()
+    remove_drafts(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [".lock", "samples"]
+
+
+def test_a_line_that_was_cut_costs_no_line_after_it(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"step": 1}\n{"st')
+    append_line(tmp_path / "x.jsonl", {"step": 3})
+    assert (tmp_path / "x.jsonl").read_text() == '{"step": 1}\n{"st\n{"step": 3}\n'
+
+
+def test_the_code_version_follows_the_probe_and_not_the_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read, before = Path.read_bytes, code_version()
+
+    def changed(name: str) -> str:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * path.match(name))
+            return code_version()
+
+    assert changed("labeling/aggregation/probe.py") != before
+    assert changed("training/engine/networks/dit.py") != before
+    assert changed("training/admin/runs.py") == before
+    assert changed("labeling/models/images.py") == before
 
 
 def test_json_that_is_broken_is_named(tmp_path: Path) -> None:

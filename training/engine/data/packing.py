@@ -1,17 +1,15 @@
 """Pictures packed into one memory-mapped array, made once and read batch by batch."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from torch import Tensor
 
 from training.engine.data.pictures import Pixels, load_all
 from training.engine.data.rows import Row
-from training.engine.files import TrainingError
+from training.engine.files import TrainingError, array_draft
 
 RESIDENT = 0.25  # of a GPU's free memory that pictures may take
 
@@ -24,20 +22,9 @@ def pack(rows: Sequence[Row], size: int, cache: Path, name: str) -> Pixels:
     """
     path = cache / f"images-{size}-{name}.npy"
     if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        try:
-            packed = open_memmap(
-                temporary, mode="w+", dtype=np.uint8, shape=(len(rows), size, size, 3)
-            )
-            with temporary.open("r+b") as file:  # writing to a map on a full disk would kill us
-                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
+        with array_draft(path, (len(rows), size, size, 3), np.uint8) as packed:
             for index, whole in enumerate(load_all([(row.path, [None]) for row in rows], size)):
                 packed[index] = whole[0]
-            packed.flush()
-            temporary.rename(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     pixels: Pixels = np.load(path, mmap_mode="r")
     if pixels.shape != (len(rows), size, size, 3):
         raise TrainingError(f"{path} does not fit the snapshot: delete it and start again.")

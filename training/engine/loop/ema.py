@@ -1,6 +1,6 @@
 """A power-function average of a network's weights (Karras et al. 2024, arXiv 2312.02696).
 
-It averages over a fixed share of the steps so far, so that it suits a run of any length.
+It averages over a fixed fraction of the steps so far, so that it suits a run of any length.
 """
 
 import copy
@@ -20,12 +20,12 @@ class PowerEMA:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Take in the weights after ``step`` (from 1) steps; buffers are copied."""
+        """Update the average by the weights after ``step`` steps (from 1); copy buffers."""
         beta = (1 - 1 / step) ** (self.gamma + 1)
         pairs = zip(self.network.parameters(), network.parameters(), strict=True)
-        trained = [(mean, now) for mean, now in pairs if now.requires_grad]
+        trained = [(mean, weight) for mean, weight in pairs if weight.requires_grad]
         means: list[Tensor] = [mean for mean, _ in trained]
-        weights: list[Tensor] = [now for _, now in trained]
+        weights: list[Tensor] = [weight for _, weight in trained]
         torch._foreach_lerp_(means, weights, 1 - beta)
-        for kept, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
-            kept.copy_(buffer)
+        for averaged, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
+            averaged.copy_(buffer)

@@ -1,34 +1,29 @@
-"""The loop around a recipe, and its checkpoints: the same for every recipe."""
+"""The training loop, the same for every recipe."""
 
 import hashlib
-import json
 import math
 import sys
 import time
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from training.engine.device import device
-from training.engine.files import TrainingError, under, write_tensors
-from training.engine.loop import distributed
+from training.engine.files import TrainingError, under
+from training.engine.loop import checkpoints, distributed
+from training.engine.loop.checkpoints import Checkpoint
 from training.engine.loop.ema import PowerEMA
 from training.engine.recipes.base import Config, Phase, Training
 
-READ_EVERY = 10  # steps between looks at the loss on a GPU, which each look holds up
-
-
-class BrokenCheckpointError(Exception):
-    """A file that is no whole checkpoint."""
+CHECK_INTERVAL = 10  # steps between checks of the loss on a GPU, which waits for each
 
 
 class Loop:
-    """One step at a time. Randomness is a function of (seed, step), so nothing of it is saved.
+    """Train one step at a time. Randomness is a function of (seed, step) and needs no saving.
 
-    Without ``time_limit`` (seconds of training) a run that resumes equals one that never
-    stopped. With it, the learning rate decays with whichever is used up first, steps or time.
+    Without ``time_limit`` (seconds of training) a resumed run equals an uninterrupted one. With
+    it, the learning rate decays with steps or time, whichever is used up first.
     """
 
     def __init__(
@@ -40,8 +35,9 @@ class Loop:
         self.time_limit = time_limit
         self.step = 0
         self.elapsed = 0.0
-        self.parts = 1  # in how many a batch is cut, for want of a GPU's memory
-        self.losses: dict[str, float] = {}  # of each phase, when last looked at
+        self.parts = 1  # that a batch is cut into, for want of a GPU's memory
+        self.check_interval = CHECK_INTERVAL if device().type == "cuda" else 1
+        self.losses: dict[str, float] = {}  # of each phase, when last checked
         self.ema = PowerEMA(training.network)
         self.parameters = [_trainable(phase.module) for phase in training.phases]
         self.optimizers = [
@@ -63,7 +59,7 @@ class Loop:
 
     @property
     def progress(self) -> float:
-        """The share done, of the steps or of the time."""
+        """The share done of the steps or the time, whichever is larger."""
         share = self.step / self.config.steps
         return max(share, self.elapsed / self.time_limit) if self.time_limit else share
 
@@ -77,22 +73,25 @@ class Loop:
 
     @property
     def loss(self) -> float:
-        """The sum of the phases' losses, when last looked at."""
+        """The sum of the phases' losses, when last checked."""
         return sum(self.losses.values())
 
     def advance(self) -> float:
-        """One step; the loss, or a ``TrainingError`` where it is no longer a number."""
+        """Make one step and return the loss; raise ``TrainingError`` where it is no number.
+
+        On a GPU the loss is checked at every ``check_interval``-th step only.
+        """
         start = time.monotonic()
         self.training.network.train()
         for index in range(len(self.parameters)):
-            self._descend(index)
+            self._step(index)
         self.step += 1
         self.ema.update(self.training.network, self.step)
-        (self.elapsed,) = distributed.agree(self.elapsed + time.monotonic() - start)
+        (self.elapsed,) = distributed.mean(self.elapsed + time.monotonic() - start)
         return self.loss
 
-    def _descend(self, index: int) -> None:
-        """A phase's gradient and step; a batch that a GPU cannot hold is cut in parts."""
+    def _step(self, index: int) -> None:
+        """Make a phase's step; cut a batch that a GPU cannot hold in parts."""
         phase, optimizer = self.training.phases[index], self.optimizers[index]
         for group in optimizer.param_groups:
             group["lr"] = self.config.learning_rate * self._schedule()
@@ -106,11 +105,11 @@ class Loop:
                 self._cut()
         distributed.average(parameter.grad for parameter in self.parameters[index])
         norm = nn.utils.clip_grad_norm_(self.parameters[index], 1.0)
-        self._look(phase.name, loss, norm)
+        self._check_loss(phase.name, loss, norm)
         optimizer.step()
 
     def _gradient(self, phase: Phase) -> Tensor:
-        """Accumulate the gradient of a batch's mean loss, part by part; the loss."""
+        """Accumulate the gradient of a batch's mean loss, part by part; return the loss."""
         count = max(1, self.config.batch // distributed.size())
         counts = [
             count * (i + 1) // self.parts - count * i // self.parts for i in range(self.parts)
@@ -137,12 +136,12 @@ class Loop:
             file=sys.stderr,
         )
 
-    def _look(self, name: str, loss: Tensor, norm: Tensor) -> None:
-        """Before the weights change: a step from a bad gradient would spoil them."""
-        if loss.device.type == "cuda" and self.step % READ_EVERY and name in self.losses:
+    def _check_loss(self, name: str, loss: Tensor, norm: Tensor) -> None:
+        """Check loss and gradient before a step, which would spoil the weights."""
+        if self.step % self.check_interval and name in self.losses:
             return
-        value, length = float(loss), float(norm)
-        if not (math.isfinite(value) and math.isfinite(length)):
+        value = float(loss)
+        if not (math.isfinite(value) and math.isfinite(float(norm))):
             raise TrainingError(
                 f"The loss is no longer a number at step {self.step + 1}: "
                 "lower the option learning_rate."
@@ -150,43 +149,48 @@ class Loop:
         self.losses[name] = value
 
     def _schedule(self) -> float:
-        """Warm-up, flat to 60 %, then linear decay."""
+        """Return the learning rate's factor: warm-up, flat to 60 %, then linear decay to 0."""
         warm = min(1.0, (self.step + 1) / max(1, self.config.warmup))
         return warm * min(1.0, max(0.0, (1 - self.progress) / 0.4))
 
-    def save(self, path: Path) -> None:
-        """One file with everything that ``load`` needs, whole or not at all."""
+    def state(self) -> Checkpoint:
+        """Return the network's weights, their average, the optimisers' moments and the step."""
         tensors = {f"network.{k}": v for k, v in self.training.network.state_dict().items()}
         tensors |= {f"ema.{k}": v for k, v in self.ema.network.state_dict().items()}
         for phase, optimizer in enumerate(self.optimizers):
             for index, state in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{phase}.{index}.{k}": v for k, v in state.items()}
-        state = {"step": self.step, "elapsed": self.elapsed, "seed": self.seed, "parts": self.parts}
-        write_tensors(path, tensors, {"state": json.dumps(state)})
+        return Checkpoint(tensors, self.step, self.elapsed, self.parts)
 
-    def load(self, path: Path) -> None:
-        """Continue from ``path``.
-
-        Raises ``BrokenCheckpointError`` where it is no checkpoint, and ``TrainingError`` where it
-        is of another network.
-        """
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Continue from a checkpoint; raise ``TrainingError`` where it is of another network."""
         try:
-            with safe_open(path, "pt") as file:
-                state = json.loads(file.metadata()["state"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            step, elapsed, parts = int(state["step"]), float(state["elapsed"]), int(state["parts"])
-        except (SafetensorError, KeyError, TypeError, ValueError, OverflowError, OSError):
-            raise BrokenCheckpointError(f"The checkpoint {path} is broken.") from None
-        try:
-            self._restore(tensors)
+            self._load(checkpoint.tensors)
         except (RuntimeError, KeyError, ValueError):
             raise TrainingError(
-                f"The checkpoint {path} does not fit this run's config: "
+                f"The checkpoint of step {checkpoint.step} does not fit this run's config: "
                 "delete the folder checkpoints to start afresh."
             ) from None
-        self.step, self.elapsed, self.parts = max(0, step), max(0.0, elapsed), max(1, parts)
+        self.step, self.elapsed = checkpoint.step, checkpoint.elapsed
+        self.parts = checkpoint.parts
 
-    def _restore(self, tensors: dict[str, Tensor]) -> None:
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; raise ``TrainingError`` where a weight is no number."""
+        checkpoints.write(path, self.state())
+
+    def load(self, path: Path) -> None:
+        """Continue from the file; raise ``BrokenCheckpointError`` or ``TrainingError``."""
+        self.restore(checkpoints.read(path))
+
+    def share(self) -> None:
+        """Give every process the first one's state, so that all make the same steps."""
+        first = self.state()
+        step, elapsed, parts = distributed.share_object((self.step, self.elapsed, self.parts))
+        tensors = distributed.share(first.tensors)
+        if distributed.rank():
+            self.restore(Checkpoint(tensors, step, elapsed, parts))
+
+    def _load(self, tensors: dict[str, Tensor]) -> None:
         self.training.network.load_state_dict(under("network.", tensors))
         self.ema.network.load_state_dict(under("ema.", tensors))
         for phase, optimizer in enumerate(self.optimizers):
@@ -199,7 +203,7 @@ class Loop:
             optimizer.load_state_dict({"state": state, "param_groups": groups})
 
     def _check_shapes(self, phase: int, state: dict[int, dict[str, Tensor]]) -> None:
-        """The optimiser takes anything: what does not fit would fail a step later, or worse."""
+        """Check the moments' shapes, which torch's optimisers do not check themselves."""
         for index, moments in state.items():
             shape = (
                 self.parameters[phase][index].shape if index < len(self.parameters[phase]) else ()
@@ -215,6 +219,6 @@ def _trainable(module: nn.Module) -> list[nn.Parameter]:
 
 
 def mixed(*numbers: int) -> int:
-    """32 bits, all that torch's generator heeds, that differ for other numbers."""
+    """Hash numbers to 32 bits, all that torch's CPU generator uses of a seed."""
     text = " ".join(map(str, numbers))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

@@ -1,13 +1,12 @@
 """Stable Diffusion 1 or 2 as diffusers loads it, with LoRA layers in its U-Net.
 
-diffusers takes seconds to import, and is an extra: it is imported where it is needed.
+The optional extra diffusers takes seconds to import, so it is imported where it is needed.
 """
 
 import hashlib
 import importlib
 import importlib.util
 import logging
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -25,7 +23,7 @@ from training.engine.data.caption_mixtures import Mixture
 from training.engine.data.pictures import Pixels
 from training.engine.device import device
 from training.engine.encoders.libraries import open_clip
-from training.engine.files import TrainingError
+from training.engine.files import TrainingError, array_draft
 from training.engine.networks.kohya import LAYERS, pairs
 
 MISSING = (
@@ -38,8 +36,8 @@ Half = NDArray[np.float16]
 
 
 def diffusers() -> Any:
-    """The module diffusers; raises ``TrainingError`` where the extra is not installed."""
-    open_clip()  # which mends what would keep diffusers from being imported
+    """Import diffusers; raise ``TrainingError`` where the extra is not installed."""
+    open_clip()  # mends torchvision, without which diffusers cannot be imported
     try:
         module = importlib.import_module("diffusers")
         importlib.import_module("peft")
@@ -53,7 +51,7 @@ def diffusers() -> Any:
 
 @dataclass(frozen=True)
 class Base:
-    """The parts of a Stable Diffusion; ``network`` is its LoRA, all of it that trains."""
+    """The parts of a Stable Diffusion; ``network`` is its LoRA, the only part that trains."""
 
     name: str
     unet: Any
@@ -72,7 +70,7 @@ class Base:
         return int(self.vae.config.latent_channels)
 
     def latent_side(self, size: int) -> int:
-        """Of pictures of ``size`` pixels; raises ``TrainingError`` where that does not fit."""
+        """Return the side of a latent of ``size`` pixels; raise ``TrainingError`` if it is odd."""
         shrinks: int = 2 ** (len(self.vae.config.block_out_channels) - 1)
         step = shrinks * 2 ** (len(self.unet.config.block_out_channels) - 1)
         if size % step:
@@ -80,14 +78,14 @@ class Base:
         return size // shrinks
 
     def scheduler(self, sampler: str) -> Any:
-        """A fresh one of ``SAMPLERS``, by the base's own noise schedule."""
+        """Return a new scheduler of ``SAMPLERS`` with the base's noise schedule."""
         return getattr(diffusers(), SAMPLERS[sampler]).from_config(self.schedule)
 
 
 def load_base(name: str, rank: int, layers: str) -> Base:
-    """From a folder in diffusers' layout or the hub, with new LoRA layers that change nothing.
+    """Load a folder in diffusers' layout or a hub id, with new LoRA layers that change nothing.
 
-    Raises ``TrainingError`` where it cannot be had, or is no Stable Diffusion 1 or 2.
+    Raises ``TrainingError`` where it cannot be loaded, or is no Stable Diffusion 1 or 2.
     """
     module = diffusers()
     try:
@@ -109,7 +107,7 @@ def load_base(name: str, rank: int, layers: str) -> Base:
 
 
 def _pipeline(module: Any, name: str) -> Any:
-    """A folder's, or the one of the hub's: without a question to it where it is known here."""
+    """Load a folder, or a hub id: from the local cache where it is there."""
     load = partial(
         module.StableDiffusionPipeline.from_pretrained,
         name,
@@ -136,7 +134,7 @@ def _unreachable(name: str, error: Exception) -> str:
 
 
 def adapted(unet: Any, rank: int, layers: str) -> nn.ModuleDict:
-    """Put new LoRA layers into the U-Net; they are what is returned."""
+    """Add new LoRA layers to the U-Net and return them."""
     peft = importlib.import_module("peft")
     unet.add_adapter(peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=list(LAYERS[layers])))
     return pairs(
@@ -149,7 +147,7 @@ def adapted(unet: Any, rank: int, layers: str) -> nn.ModuleDict:
 
 
 def _identity(module: Any) -> str:
-    """A name for weights, by their content."""
+    """Return a hash of a module's weights."""
     digest = hashlib.sha256()
     for name, tensor in module.state_dict().items():
         digest.update(name.encode())
@@ -157,17 +155,17 @@ def _identity(module: Any) -> str:
     return digest.hexdigest()[:16]
 
 
-# Texts and pictures as the U-Net sees them, made once
+# Texts and pictures as inputs of the U-Net, computed once
 
 
 def batch_size() -> int:
-    """How many texts or pictures pass at a time: alone they do not depend on their neighbours."""
+    """Return how many texts or pictures to run at once; on a CPU one, for reproducibility."""
     return 4 if device().type == "cuda" else 1
 
 
 @torch.no_grad()
 def encode_texts(base: Base, texts: Sequence[str]) -> Tensor:
-    """Hidden states (n, L, W) of the text tower; what is longer than L tokens is cut."""
+    """Return the text tower's hidden states (n, L, W); texts are cut after L tokens."""
     length = base.tokenizer.model_max_length
     parts = []
     for start in range(0, len(texts), batch_size()):
@@ -180,7 +178,7 @@ def encode_texts(base: Base, texts: Sequence[str]) -> Tensor:
 
 
 def cached_hidden(base: Base, mixtures: Sequence[Mixture], cache: Path) -> Half:
-    """Hidden states (t, L, W) of the mixtures, memory-mapped from ``cache`` and made once."""
+    """Return hidden states (t, L, W) of the mixtures, computed once and memory-mapped."""
     content = hashlib.sha256(repr(mixtures).encode()).hexdigest()[:16]
     path = cache / f"hidden-{base.text_identity}-{content}.npy"
     shape = (len(mixtures), base.tokenizer.model_max_length, int(base.tower.config.hidden_size))
@@ -193,11 +191,11 @@ def cached_hidden(base: Base, mixtures: Sequence[Mixture], cache: Path) -> Half:
             rows.append((weights[:, None, None] * texts).sum(0))
         return torch.stack(rows)
 
-    return _kept(path, shape, make)
+    return _cached(path, shape, make)
 
 
 def cached_latents(base: Base, pixels: Pixels, name: str, cache: Path) -> Half:
-    """Scaled latents (n, C, h, w) of the pictures (n, s, s, 3) that ``name`` stands for."""
+    """Return scaled latents (n, C, h, w) of pictures (n, s, s, 3), cached by ``name``."""
     size = pixels.shape[1]
     side = base.latent_side(size)
     path = cache / f"latents-{size}-{_identity(base.vae)}-{name}.npy"
@@ -205,29 +203,20 @@ def cached_latents(base: Base, pixels: Pixels, name: str, cache: Path) -> Half:
     @torch.no_grad()
     def make(start: int, end: int) -> Tensor:
         images = torch.from_numpy(np.array(pixels[start:end])).permute(0, 3, 1, 2)
-        found = base.vae.encode(images.to(device()).float() / 127.5 - 1).latent_dist.mode()
-        latents: Tensor = found * base.vae.config.scaling_factor
+        mode = base.vae.encode(images.to(device()).float() / 127.5 - 1).latent_dist.mode()
+        latents: Tensor = mode * base.vae.config.scaling_factor
         return latents
 
-    return _kept(path, (len(pixels), base.channels, side, side), make)
+    return _cached(path, (len(pixels), base.channels, side, side), make)
 
 
-def _kept(path: Path, shape: tuple[int, ...], make: Callable[[int, int], Tensor]) -> Half:
-    """The file's array in half precision; where there is none, ``make(start, end)`` fills it."""
+def _cached(path: Path, shape: tuple[int, ...], make: Callable[[int, int], Tensor]) -> Half:
+    """Return the file's array in half precision; fill a missing one by ``make(start, end)``."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.part")
-        try:
-            kept = open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-            with temporary.open("r+b") as file:  # a map on a full disk would kill the process
-                os.posix_fallocate(file.fileno(), 0, temporary.stat().st_size)
-            for start in range(0, len(kept), batch_size()):
-                end = min(start + batch_size(), len(kept))
-                kept[start:end] = make(start, end).cpu().numpy()
-            kept.flush()
-            temporary.rename(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with array_draft(path, shape, np.float16) as array:
+            for start in range(0, len(array), batch_size()):
+                end = min(start + batch_size(), len(array))
+                array[start:end] = make(start, end).cpu().numpy()
     values: Half = np.load(path, mmap_mode="r")
     if values.shape != shape or values.dtype != np.float16:
         raise TrainingError(f"{path} does not fit this run: delete it and start again.")

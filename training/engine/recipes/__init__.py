@@ -1,4 +1,4 @@
-"""The recipes by name: for each its config, its training, and how to load what it made."""
+"""The recipes by name: each one's config, its training, and how to load its models."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,27 +17,27 @@ class Recipe:
     config: type[Config]
     training: Callable[[Any, Source], Training]
     load: Callable[[Path], Any]
-    draws: bool
+    generative: bool  # whether its models generate images
 
 
 RECIPES: dict[str, Recipe] = {
-    "clip": Recipe(clip.ClipConfig, clip.ClipTraining, load_clip, draws=False),
+    "clip": Recipe(clip.ClipConfig, clip.ClipTraining, load_clip, generative=False),
     "diffusion": Recipe(
-        diffusion.DiffusionConfig, diffusion.DiffusionTraining, diffusion.load, draws=True
+        diffusion.DiffusionConfig, diffusion.DiffusionTraining, diffusion.load, generative=True
     ),
-    "gan": Recipe(gan.GANConfig, gan.GANTraining, gan.load, draws=True),
+    "gan": Recipe(gan.GANConfig, gan.GANTraining, gan.load, generative=True),
     "autoregressive": Recipe(
         autoregressive.AutoregressiveConfig,
         autoregressive.AutoregressiveTraining,
         autoregressive.load,
-        draws=True,
+        generative=True,
     ),
-    "lora": Recipe(lora.LoraConfig, lora.LoraTraining, lora.load, draws=True),
+    "lora": Recipe(lora.LoraConfig, lora.LoraTraining, lora.load, generative=True),
 }
 
 
 def configure(recipe: str, preset: str, options: dict[str, Any]) -> Config:
-    """A preset with some fields replaced; raises ``TrainingError`` where a name or type is off."""
+    """Return a preset with some options replaced; raise ``TrainingError`` where one is wrong."""
     if recipe not in RECIPES:
         raise TrainingError(f"There is no recipe {recipe!r}: choose from {', '.join(RECIPES)}.")
     if preset not in PRESETS[recipe]:
@@ -51,12 +51,12 @@ def configure(recipe: str, preset: str, options: dict[str, Any]) -> Config:
 
 
 def load_generator(folder: Path) -> ImageGenerator:
-    """The model of a model folder; raises ``TrainingError`` where it holds none that draws."""
+    """Load a generative model folder; raise ``TrainingError`` where it holds none."""
     about = read_json(folder / "config.json")
     recipe = RECIPES.get(str(about.get("recipe"))) if isinstance(about, dict) else None
     if recipe is None:
         raise TrainingError(f"{folder} is not a model folder.")
-    if not recipe.draws:
+    if not recipe.generative:
         raise TrainingError(f"{folder} holds a {about['recipe']} model, which cannot draw.")
     generator: ImageGenerator = recipe.load(folder)
     return generator

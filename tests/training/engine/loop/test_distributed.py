@@ -1,12 +1,16 @@
-"""Runs that torchrun starts as several processes."""
+"""Runs as several processes, started by torchrun or by hand, on one machine or on several."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.training.engine.conftest import RunMaker
-from tests.training.engine.runs import ROOT
+from tests.training.engine.runs import LONG, ROOT, write_run
 
 DUEL = """
 import json
@@ -19,14 +23,14 @@ distributed.join()
 line = Line()
 if distributed.rank():
     line.network.weight.data.fill_(9.0)
-distributed.share(line.network)
 loop = Loop(line, CONFIG, seed=0)
+loop.share()
 for _ in range(3):
     loop.advance()
 weights = [p.item() for p in line.network.parameters()]
 said = {"counts": line.counts, "weights": weights, "loss": loop.loss}
 Path(sys.argv[1], f"{distributed.rank()}.json").write_text(json.dumps(said))
-distributed.leave(together=True)
+distributed.part()
 """
 
 
@@ -58,3 +62,89 @@ def test_two_processes_make_one_model(make_run: RunMaker) -> None:
     lines = (folder / "progress.jsonl").read_text().splitlines()
     stages = [json.loads(line)["stage"] for line in lines]
     assert list(dict.fromkeys(stages)) == ["prepare", "train", "evaluate", "done"]
+
+
+OTHERS = "error: Another process of this run has failed: see what it said."
+
+
+def fit_on_two_machines(*folders: Path) -> list[tuple[int, str]]:
+    """Fit one run by two processes with a folder each; the status and last line of each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "training", "fit", str(folder)],
+            cwd=ROOT,
+            env=shared | {"RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank, folder in enumerate(folders)
+    ]
+    try:
+        errors = [process.communicate(timeout=100)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    lines = [(error.splitlines() or [""])[-1] for error in errors]
+    return [(process.returncode, line) for process, line in zip(processes, lines, strict=True)]
+
+
+class Machines:
+    """Run folders of one run on two machines."""
+
+    def __init__(self, folder: Path, snapshot: Path, cache: Path) -> None:
+        self.folder, self.snapshot, self.cache = folder, snapshot, cache
+
+    def run(self, name: str, **changes: object) -> Path:
+        return write_run(self.folder / name, self.snapshot, self.cache, **changes)
+
+
+@pytest.fixture
+def machines(tmp_path: Path, snapshot_folder: Path, cache: Path) -> Machines:
+    return Machines(tmp_path, snapshot_folder, cache)
+
+
+@pytest.mark.parametrize("broken", [0, 1])
+def test_where_one_process_cannot_begin_both_end_with_an_error(
+    machines: Machines, broken: int
+) -> None:
+    folders = [machines.run("whole"), machines.run("whole-too")]
+    folders[broken] = machines.run("broken", snapshot="/nowhere")
+    ended = fit_on_two_machines(*folders)
+    assert [status for status, _ in ended] == [1, 1]
+    assert "/nowhere" in ended[broken][1]
+    assert ended[1 - broken][1] == OTHERS
+
+
+def test_where_a_checkpoint_cannot_be_saved_both_end_with_an_error(machines: Machines) -> None:
+    first, second = machines.run("first"), machines.run("second")
+    (first / "checkpoints").write_text("in the way")
+    ended = fit_on_two_machines(first, second)
+    assert [status for status, _ in ended] == [1, 1]
+    assert "checkpoints" in ended[0][1]
+    assert ended[1][1] == OTHERS
+
+
+def test_processes_resume_together_where_one_machine_has_the_checkpoints(
+    machines: Machines, drawn: Path
+) -> None:
+    first, second = machines.run("first", options=LONG), machines.run("second", options=LONG)
+    (first / "checkpoints").mkdir()
+    checkpoint = Path("checkpoints", "000350.safetensors")
+    (first / checkpoint).write_bytes((drawn / checkpoint).read_bytes())
+    assert fit_on_two_machines(first, second) == [(0, ""), (0, "")]
+    lines = (first / "progress.jsonl").read_text().splitlines()
+    trained = [line["step"] for line in map(json.loads, lines) if line["stage"] == "train"]
+    assert trained[0] == 350
+    assert json.loads((first / "metrics.json").read_text())["steps"] == 400
+    assert not (second / "model").exists()
+    assert fit_on_two_machines(first, second) == [(0, ""), (0, "")]  # it is finished
+
+
+def test_processes_with_different_settings_are_refused(machines: Machines) -> None:
+    ended = fit_on_two_machines(machines.run("first"), machines.run("second", seed=1))
+    assert [status for status, _ in ended] == [1, 1]
+    assert "give all processes the same" in ended[1][1]

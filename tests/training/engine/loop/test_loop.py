@@ -10,7 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from training.engine.files import TrainingError
-from training.engine.loop.loop import BrokenCheckpointError, Loop
+from training.engine.loop import checkpoints
+from training.engine.loop.checkpoints import BrokenCheckpointError
+from training.engine.loop.loop import Loop
 from training.engine.recipes.base import Config, Phase
 
 
@@ -103,6 +105,48 @@ def test_a_loss_that_is_no_number_leaves_the_weights_as_they_were() -> None:
     assert all(map(torch.equal, before, line.network.parameters()))
 
 
+def unseen_divergence() -> Loop:
+    """A loop that checks its loss as rarely as on a GPU, and whose second loss is no number."""
+    loop = Loop(Line(spoil=lambda call: call == 2), CONFIG, seed=0)
+    loop.check_interval = 10
+    return loop
+
+
+def test_weights_that_are_no_numbers_are_not_saved_and_the_last_checkpoint_stays(
+    tmp_path: Path,
+) -> None:
+    loop = unseen_divergence()
+    loop.advance()
+    checkpoints.save(tmp_path, loop.state())
+    loop.advance()  # between two checks of the loss
+    with pytest.raises(TrainingError, match="no longer numbers at step 2"):
+        checkpoints.save(tmp_path, loop.state())
+    assert [path.name for path in checkpoints.paths(tmp_path)] == ["000001.safetensors"]
+    again = Loop(Line(), CONFIG, seed=0)
+    again.restore(checkpoints.latest(tmp_path))  # type: ignore[arg-type]
+    assert again.step == 1
+
+
+def test_a_checkpoint_with_weights_that_are_no_numbers_is_known_as_broken(tmp_path: Path) -> None:
+    path = _checkpoint(tmp_path)
+    state = {"state": '{"step": 1, "elapsed": 1, "parts": 1}'}
+    save_file({**load_file(path), "network.bias": torch.tensor([torch.inf])}, path, state)
+    with pytest.raises(BrokenCheckpointError, match="no number"):
+        Loop(Line(), CONFIG, seed=0).load(path)
+
+
+def test_the_last_checkpoints_are_kept_also_beyond_six_digits(tmp_path: Path) -> None:
+    loop = Loop(Line(), CONFIG, seed=0)
+    for step in (999_998, 999_999, 1_000_000):
+        loop.step = step
+        checkpoints.save(tmp_path, loop.state())
+    kept = [path.stem for path in checkpoints.paths(tmp_path)]
+    assert kept == ["999999", "1000000"]
+    latest = checkpoints.latest(tmp_path)
+    assert latest
+    assert latest.step == 1_000_000
+
+
 def test_it_learns_in_bf16_too() -> None:
     loop = Loop(Line(), Config(steps=200, batch=10, learning_rate=0.1, precision="bf16"), seed=0)
     while not loop.finished:
@@ -164,7 +208,7 @@ def test_a_cut_checkpoint_is_known_as_broken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["optimizer.0.0.exp_avg", "network.weight", "ema.bias"])
 def test_a_checkpoint_with_a_tensor_of_another_shape_is_refused(tmp_path: Path, name: str) -> None:
     path = _checkpoint(tmp_path)
-    state = {"state": '{"step": 1, "elapsed": 1, "seed": 0, "parts": 1}'}
+    state = {"state": '{"step": 1, "elapsed": 1, "parts": 1}'}
     save_file({**load_file(path), name: torch.zeros(7)}, path, state)
     with pytest.raises(TrainingError, match="does not fit"):
         Loop(Line(), CONFIG, seed=0).load(path)

@@ -19,7 +19,7 @@ OPTIONS = {
     "autoregressive": {"steps": 120, "grid_steps": 0},
     "gan": {"steps": 120, "grid_steps": 0},
 }
-DRAWERS = [name for name in OPTIONS if RECIPES[name].draws]
+DRAWERS = [name for name in OPTIONS if RECIPES[name].generative]
 
 
 @pytest.fixture(scope="module", params=DRAWERS)

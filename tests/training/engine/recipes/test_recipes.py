@@ -19,7 +19,7 @@ def config(request: pytest.FixtureRequest) -> Config:
 
 def prepare(config: Config, snapshot: Snapshot, cache: Path) -> Training:
     (recipe,) = (recipe for recipe in RECIPES.values() if recipe.config is type(config))
-    encoder = {"kind": "words"} if recipe.draws else None
+    encoder = {"kind": "words"} if recipe.generative else None
     return recipe.training(config, Source(snapshot, cache, 3, encoder))
 
 

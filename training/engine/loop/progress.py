@@ -1,0 +1,76 @@
+"""Write ``progress.jsonl``, which ``training.engine.progress`` reads."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from training.engine.files import append_line
+from training.engine.loop.loop import Loop
+
+INTERVAL = 0.7  # seconds between lines
+
+
+class ProgressWriter:
+    """Append a line of progress every ``INTERVAL`` seconds, from a thread."""
+
+    def __init__(self, path: Path | None, steps: int) -> None:
+        """``path`` is None where another process writes."""
+        self.path = path
+        self.fields: dict[str, Any] = {
+            "step": 0,
+            "steps": steps,
+            "loss": None,
+            "images_per_second": None,
+            "seconds_left": None,
+            "stage": "prepare",
+        }
+        self._losses: list[float] = []
+        self._since = time.monotonic()
+        self._ended = threading.Event()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Write while the block runs."""
+        self.write()
+        thread = threading.Thread(target=self._run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def stage(self, name: str) -> None:
+        """Begin a stage: prepare, train, evaluate or done."""
+        self.fields |= {"stage": name, "seconds_left": None}
+        self.write()
+
+    def start_training(self, loop: Loop) -> None:
+        """Begin the stage train at the loop's step."""
+        self.fields["step"] = loop.step
+        self.stage("train")
+
+    def stepped(self, loop: Loop, loss: float) -> None:
+        """Record a step; loss and speed are means since the last line."""
+        losses = self._losses  # the other thread may begin a new list at any moment
+        losses.append(loss)
+        seconds = max(time.monotonic() - self._since, 1e-6)
+        self.fields |= {
+            "step": loop.step,
+            "loss": sum(losses) / len(losses),
+            "images_per_second": round(len(losses) * loop.config.batch / seconds, 1),
+            "seconds_left": loop.seconds_left,
+        }
+
+    def write(self) -> None:
+        if self.path:
+            append_line(self.path, {"time": time.time(), **self.fields})
+        self._losses, self._since = [], time.monotonic()
+
+    def _run(self) -> None:
+        while not self._ended.wait(INTERVAL):
+            with suppress(OSError):  # the main thread reports a full disk
+                self.write()

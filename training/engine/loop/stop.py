@@ -1,0 +1,20 @@
+"""Ending a run on SIGTERM."""
+
+import signal
+from types import FrameType
+
+STOPPED = 143  # exit status after SIGTERM
+
+
+class StopSignal:
+    """Handle SIGTERM: exit at once, or in training after the current step and its checkpoint."""
+
+    def __init__(self) -> None:
+        self.training = False
+        self.received = False
+        signal.signal(signal.SIGTERM, self._handle)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.received = True
+        if not self.training:
+            raise SystemExit(STOPPED)
