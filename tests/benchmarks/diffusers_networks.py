@@ -1,4 +1,4 @@
-"""diffusers' conditional networks on 32 px, told the same as the project's own, and its sampler."""
+"""diffusers' conditional networks on 32 px, conditioned as the project's own, and its sampler."""
 
 import importlib
 from typing import Any
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from training.engine.encoders.conditions import Condition
 from training.engine.encoders.libraries import open_clip
+from training.engine.recipes.diffusion import DiffusionConfig
 
 SIZE = 32
 STEPS = 1000  # diffusers' time runs from 0 (noise here) to 1000
@@ -94,7 +95,7 @@ def _text(condition: Condition) -> Tensor:
 
 @torch.no_grad()
 def pipeline(network: nn.Module, noise: Tensor, condition: Condition, steps: int) -> Tensor:
-    """Pictures by diffusers' Heun scheduler with guidance, as its pipelines do it."""
+    """Sample by diffusers' Heun scheduler with guidance, as its pipelines do."""
     scheduler = diffusers().FlowMatchHeunDiscreteScheduler()
     scheduler.set_timesteps(steps, device=noise.device)
     pairs = zip(condition, condition.unconditional(), strict=True)
@@ -103,7 +104,7 @@ def pipeline(network: nn.Module, noise: Tensor, condition: Condition, steps: int
     for sigma in scheduler.timesteps:
         t = (1 - sigma / STEPS).clamp(0, 1).expand(2 * len(x))
         clean, unconditional = network(torch.cat([x, x]), t, twice).chunk(2)
-        clean = torch.lerp(unconditional, clean, 2.0)
+        clean = torch.lerp(unconditional, clean, DiffusionConfig.guidance)
         velocity = (x - clean) / (sigma / STEPS).clamp(min=1e-3)
         x = scheduler.step(velocity, sigma, x, return_dict=False)[0]
     return x

@@ -1,4 +1,4 @@
-"""Line charts as SVG, by hand: panels side by side, a legend above them."""
+"""Write line charts as SVG: panels side by side, a legend above them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ class Axis:
     log: bool = False
 
     def place(self, value: float) -> float:
-        """Where between 0 and 1 the value is drawn."""
+        """Map a value to its place on the axis, 0 to 1."""
         if not self.log:
             return (value - self.low) / (self.high - self.low)
         return math.log(value / self.low) / math.log(self.high / self.low)
@@ -64,7 +64,7 @@ def save(path: Path, panels: Sequence[Panel], columns: int, title: str) -> None:
 
 
 def _legend(colours: Mapping[str, str], width: int) -> tuple[list[str], int]:
-    """Its elements, and the height that it takes."""
+    """Return the legend's elements and its height."""
     parts, x, y = [], 20.0, 22
     for name, colour in colours.items():
         wide = 34 + 6.6 * len(name)
@@ -118,7 +118,7 @@ def _text(x: float, y: float, text: str, anchor: str, more: str = "") -> str:
 
 
 def _path(panel: Panel, points: Points, colour: str, width: str, dashes: str = "none") -> str:
-    """The part of the line that lies within the axes, cut where it crosses their edge."""
+    """Clip a line to the axes."""
     steps = " L".join("{:.1f} {:.1f}".format(*panel.at(x, y)) for x, y in _within(panel, points))
     return (
         f"<path d='M{steps}' fill='none' stroke='{colour}' stroke-width='{width}' "

@@ -27,7 +27,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "benchmarks")]
-RECIPES = ("diffusion", "gan", "autoregressive")
+from training.engine.presets import PRESETS  # noqa: E402
+
+RECIPES = [name for name in PRESETS if name not in ("clip", "lora")]  # lora needs a base model
 SHORT = {"steps": 20, "checkpoint_steps": 20, "grid_steps": 0, "judge_steps": 0, "samples": 1}
 PROMPTS = ("a red apple", "a frog", "a tree", "a blue bus", "a cat", "a clock", "a house", "")
 LOOK = 0.05  # seconds between two looks; the page looks every 0.4
@@ -63,7 +65,7 @@ def main() -> None:
 
 
 def _models(folder: Path, recipes: list[str], work: Path) -> Iterator[Path]:
-    """The folder, or models that have learnt from it for a moment."""
+    """Yield the model folder, or briefly trained models of a snapshot folder."""
     if not (folder / "manifest.json").is_file():
         yield folder
         return
@@ -87,7 +89,7 @@ def _prepare() -> None:
 
 
 def measure(folder: Path, times: int) -> None:
-    """A line for each kind of drawing that the model can do."""
+    """Print a row for each kind of generation that the model supports."""
     import django.db
 
     about = json.loads((folder / "config.json").read_text())
@@ -135,7 +137,7 @@ def _web() -> Any:
 
 @contextmanager
 def _drawer() -> Iterator[None]:
-    """A worker that draws, as the demo runs it; ready once it says so."""
+    """Run a worker for generations as the demo does; yield once it is ready."""
     command = [sys.executable, "-m", "celery", "-A", "config.celery", "worker", "-l", "INFO"]
     command += ["--without-gossip", "--without-mingle", "-Q", "generate", "-P", "solo"]
     with tempfile.TemporaryFile() as log:
@@ -154,7 +156,7 @@ def _drawer() -> Iterator[None]:
 
 @contextmanager
 def _busy() -> Iterator[None]:
-    """A process for each core that computes at the priority of a run's process."""
+    """Keep every core busy by processes of a training run's priority."""
     context = multiprocessing.get_context("spawn")
     spinning = [context.Process(target=_spin, daemon=True) for _ in range(os.cpu_count() or 1)]
     for process in spinning:

@@ -23,7 +23,7 @@ AT_MOST = 50  # pictures of each kind
 
 
 def shares(model: Model, rows: list[Row]) -> dict[str, tuple[float, float]]:
-    """What is compared: how often it is right, and how often by chance."""
+    """Return for each comparison how often it is right, and how often by chance."""
     sources = [(row.path, [None]) for row in rows]
     pictures: Pixels = np.concatenate(list(load_all(sources, model.size)))
     prompts, blank = [text_of(row) for row in rows], [""] * len(rows)
@@ -32,7 +32,7 @@ def shares(model: Model, rows: list[Row]) -> dict[str, tuple[float, float]]:
     drawn = model.sample(prompts, range(len(rows)))
     own = model.score(pictures, prompts)
     fits = torch.stack([model.score(pictures, [prompt] * len(rows)) for prompt in prompts])
-    found = fits.argsort(1, descending=True).argsort(1).diagonal()  # places from 0
+    ranks = fits.argsort(1, descending=True).argsort(1).diagonal()  # from 0
     count = len(rows)
 
     def above(scores: torch.Tensor, others: torch.Tensor) -> tuple[float, float]:
@@ -49,10 +49,10 @@ def shares(model: Model, rows: list[Row]) -> dict[str, tuple[float, float]]:
             0.5,
         ),
         "own picture first of all for its caption": (
-            float((found == 0).double().mean()),
+            float((ranks == 0).double().mean()),
             1 / count,
         ),
-        "own picture among the first ten": (float((found < 10).double().mean()), 10 / count),
+        "own picture among the first ten": (float((ranks < 10).double().mean()), 10 / count),
     }
 
 
@@ -61,15 +61,15 @@ def main(folder: Path, snapshot: Path) -> None:
     if not isinstance(model, Model):
         raise TrainingError(f"{folder} holds no gan.")
     kinds = {"held out": data.test, "training": data.train}
-    found = {
+    results = {
         kind: shares(model, [row for row in rows if text_of(row)][:AT_MOST])
         for kind, rows in kinds.items()
     }
-    print("| | " + " | ".join(f"{kind} | chance" for kind in found) + " |")
-    print("|---" * (1 + 2 * len(found)) + "|")
-    for name in found["held out"]:
+    print("| | " + " | ".join(f"{kind} | chance" for kind in results) + " |")
+    print("|---" * (1 + 2 * len(results)) + "|")
+    for name in results["held out"]:
         cells = [
-            f"{share:.2f} | {chance:.2f}" for share, chance in (f[name] for f in found.values())
+            f"{share:.2f} | {chance:.2f}" for share, chance in (f[name] for f in results.values())
         ]
         print(f"| {name} | " + " | ".join(cells) + " |")
 

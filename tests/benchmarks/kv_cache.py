@@ -9,7 +9,6 @@ Both ways sample the same tokens. Prints a Markdown table.
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -41,7 +40,7 @@ def seconds(sample: Callable[[], Tensor]) -> tuple[float, Tensor]:
 
 @torch.no_grad()
 def measure(config: AutoregressiveConfig, batch: int) -> tuple[float, float, float]:
-    """Seconds with the cache and without, and the share of tokens that are the same."""
+    """Return seconds with the cache and without, and the share of tokens that are the same."""
     torch.manual_seed(0)
     network = build_network(config, config.codes, WIDTH, 0).to(device()).eval()
     condition = Condition(
@@ -70,7 +69,6 @@ def main() -> None:
     for preset, options, batch in CASES:
         config = configure("autoregressive", preset, options)
         assert isinstance(config, AutoregressiveConfig)
-        config = replace(config, guidance=2.0)
         length = (config.size // config.grain) ** 2 * config.tokens_per_patch
         cached, plain, same = measure(config, batch)
         print(

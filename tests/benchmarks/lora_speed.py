@@ -15,6 +15,7 @@ import torch
 from training.engine.device import device
 from training.engine.networks.kohya import LAYERS
 from training.engine.networks.stable_diffusion import adapted, diffusers
+from training.engine.recipes.lora import LoraConfig
 
 SHAPE = {  # of stable-diffusion-v1-5's U-Net, as its config.json has it
     "sample_size": 64,
@@ -26,11 +27,11 @@ TEXT = (77, 768)
 
 
 def measure(size: int, batch: int, steps: int, layers: str) -> tuple[float, float, float, int]:
-    """Seconds a step, seconds a pass without gradient, GPU memory in GiB, weights trained."""
+    """Return seconds per step, seconds per forward pass, GPU memory in GiB, trained weights."""
     at, bf16 = device(), device().type == "cuda"
     unet = diffusers().UNet2DConditionModel(**SHAPE).eval().requires_grad_(False).to(at)
-    network = adapted(unet, 16, layers)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4)
+    network = adapted(unet, LoraConfig.rank, layers)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=LoraConfig.learning_rate)
     x = torch.randn(batch, 4, size // 8, size // 8, device=at)
     t, hidden = torch.full((batch,), 500, device=at), torch.randn(batch, *TEXT, device=at)
 
@@ -41,17 +42,17 @@ def measure(size: int, batch: int, steps: int, layers: str) -> tuple[float, floa
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
-    def look() -> None:
+    def forward() -> None:
         with torch.no_grad(), torch.autocast(at.type, torch.bfloat16, enabled=bf16):
             unet(x, t, encoder_hidden_states=hidden)
 
     memory = torch.cuda.max_memory_allocated if bf16 else lambda: 0
     trained = sum(parameter.numel() for parameter in network.parameters())
-    return seconds(step, steps), seconds(look, steps), memory() / 2**30, trained
+    return seconds(step, steps), seconds(forward, steps), memory() / 2**30, trained
 
 
 def seconds(work: Callable[[], None], count: int) -> float:
-    """The mean of ``count`` times, after one that does not count."""
+    """Return the mean seconds of ``count`` calls, after one that does not count."""
     work()
     start = now()
     for _ in range(count):
@@ -76,11 +77,13 @@ def main() -> None:
         arguments.size, arguments.batch, arguments.steps, arguments.layers
     )
     where = torch.cuda.get_device_name() if memory else f"{torch.get_num_threads()} threads"
-    print("| where | pixels | batch | trained | s/step | s/pass | 25-step picture, s | GiB |")
+    picture = f"{LoraConfig.sampling_steps}-step picture, s"
+    print(f"| where | pixels | batch | trained | s/step | s/pass | {picture} | GiB |")
     print("|---|---|---|---|---|---|---|---|")
+    sampled = 2 * LoraConfig.sampling_steps * look / arguments.batch  # guidance: two passes
     print(
         f"| {where} | {arguments.size} | {arguments.batch} | {trained / 1e6:.1f}M | {step:.2f} "
-        f"| {look:.2f} | {50 * look / arguments.batch:.1f} | {memory:.1f} |"
+        f"| {look:.2f} | {sampled:.1f} | {memory:.1f} |"
     )
 
 

@@ -1,4 +1,4 @@
-"""How fast diffusion trains and draws on this machine, beside diffusers' networks.
+"""How fast diffusion trains and samples on this machine, beside diffusers' networks.
 
     python tests/benchmarks/training_speed.py SNAPSHOT [--seconds 120] [--threads 2]
         [--parts learning sampling presets]
@@ -40,13 +40,14 @@ from training.engine.evaluation.judges import FeatureModel
 from training.engine.evaluation.prompt_sets import PromptSet
 from training.engine.loop.loop import Loop
 from training.engine.networks.dit import HEAD_WIDTH
+from training.engine.presets import PRESETS
 from training.engine.recipes import configure
 from training.engine.recipes.base import Phase, Source
 from training.engine.recipes.diffusion import DiffusionConfig, DiffusionTraining, build_network
 from training.engine.sampling.samplers import noise
 
 BATCH, STEPS = 64, 20  # of sampling
-GPU = ("gpu-s", "gpu-m", "gpu-l")
+GPU = tuple(name for name in PRESETS["diffusion"] if name.startswith("gpu"))
 ONCE = {"condition_embedder", "time_proj", "cond_proj", "modulation"}  # run once a picture
 SEEDS = 3  # pictures a prompt that are judged
 
@@ -68,7 +69,7 @@ def preset(name: str, **options: object) -> DiffusionConfig:
 
 
 def with_network(config: DiffusionConfig, source: Source, network: nn.Module) -> DiffusionTraining:
-    """The recipe on pixels with a network that is not its own."""
+    """Return the recipe on pixels with a network that is not its own."""
     training = DiffusionTraining(config, source)
     training.network = network.to(device())
     training.phases = (Phase("flow", training.network, training.loss),)
@@ -108,7 +109,7 @@ def synchronised() -> float:
 
 
 def seconds_of(work: Callable[[], object], times: int) -> float:
-    """Seconds that one call takes."""
+    """Return the seconds that one call takes."""
     start = synchronised()
     for _ in range(times):
         work()
@@ -119,7 +120,7 @@ def seconds_of(work: Callable[[], object], times: int) -> float:
 
 
 def learning(source: Source, seconds: float) -> None:
-    judge = judges.choose(source.snapshot, 300, source.cache)
+    judge = judges.choose(source.snapshot, DiffusionConfig.judge_steps, source.cache)
     prompt_set = prompt_sets.fixed(fixed_prompts(source.snapshot), range(SEEDS))
     chance = metrics.chance(len(prompt_set.texts))
     print(
@@ -158,12 +159,12 @@ def sampling(source: Source) -> None:
     print(f"{STEPS} Heun steps with guidance at batch {BATCH}:\n")
     print("| network | sampler | images/s |\n|---|---|---|")
     for contestant in contestants(source):
-        draw(contestant.name, contestant.training)
+        sample(contestant.name, contestant.training)
     print()
 
 
-def draw(name: str, training: DiffusionTraining) -> None:
-    """By the recipe's sampler and, on pixels, by diffusers' scheduler."""
+def sample(name: str, training: DiffusionTraining) -> None:
+    """Measure the recipe's sampler and, on pixels, diffusers' scheduler."""
     steps = STEPS if training.config.network == "mlp" else 2
     model = training.model(training.network).with_options({"sampler": "heun"})
     prompts = ["a cat"] * BATCH
@@ -186,7 +187,7 @@ def seconds_by_diffusers(
 
 
 def _row(name: str, sampler: str, seconds: float, steps: int, batch: int) -> str:
-    """Fewer steps are timed where they are slow: 2n − 1 looks at the network for n steps."""
+    """Format a row; scale up where fewer steps were timed: n Heun steps are 2n − 1 calls."""
     whole = seconds * (2 * STEPS - 1) / (2 * steps - 1)
     part = "" if steps == STEPS else f" (from {steps} steps)"
     return f"| {name} | {sampler} | {batch / whole:,.1f}{part} |"
@@ -207,7 +208,7 @@ def presets(source: Source) -> None:
         print(trained(name, source, matrix), flush=True)
     print("\n| preset | sampler | images/s |\n|---|---|---|")
     for name in names:
-        draw_preset(name, source, *((BATCH, STEPS) if gpu else (2, 2)))
+        sample_preset(name, source, *((BATCH, STEPS) if gpu else (2, 2)))
     print()
 
 
@@ -228,8 +229,8 @@ def trained(name: str, source: Source, matrix: float) -> str:
     )
 
 
-def draw_preset(name: str, source: Source, batch: int, steps: int) -> None:
-    """The preset's own sampler, and diffusers' network of its size by diffusers' scheduler."""
+def sample_preset(name: str, source: Source, batch: int, steps: int) -> None:
+    """Measure the preset's sampler, and diffusers' network of its size by its scheduler."""
     config = preset(name)
     training = DiffusionTraining(config, source)
     model, prompts = training.model(training.network), ["a cat"] * batch
@@ -243,7 +244,7 @@ def draw_preset(name: str, source: Source, batch: int, steps: int) -> None:
 
 
 def matrix_rate() -> float:
-    """Floating-point operations a second of large matrix products."""
+    """Return the floating-point operations per second of large matrix products."""
     gpu = device().type == "cuda"
     side, kind = (8192, torch.bfloat16) if gpu else (2048, torch.float32)
     a, b = (torch.randn(side, side, device=device(), dtype=kind) for _ in range(2))
@@ -252,7 +253,7 @@ def matrix_rate() -> float:
 
 
 def flops(config: DiffusionConfig) -> float:
-    """Of training on one picture: a look and, twice as long, its gradient."""
+    """Return the operations of training on one picture: forward, and twice that backward."""
     tokens = (config.size // config.patch) ** 2
     with torch.device("meta"):
         network = build_network(config, 0, WIDTH, 0)

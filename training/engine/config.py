@@ -1,4 +1,4 @@
-"""What a run is asked for: its ``config.json``, checked."""
+"""Read and check a run's ``config.json``."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from training.engine.recipes.base import Config
 
 @dataclass(frozen=True)
 class RunConfig:
-    """``config.json`` of a run folder, checked."""
+    """The checked ``config.json`` of a run folder."""
 
     recipe: str
     preset: str
@@ -28,52 +28,52 @@ class RunConfig:
 
 
 def read_config(folder: Path) -> RunConfig:
-    """Read and check; raises ``TrainingError`` that names what is off."""
+    """Read and check a run's config; raise ``TrainingError`` that names what is wrong."""
     values = read_json(folder / "config.json")
     if not isinstance(values, dict):
         raise TrainingError(f"{folder / 'config.json'} must hold an object.")
-    take = _Fields(values, folder / "config.json")
-    recipe, preset = take.one("recipe", str), take.one("preset", str)
-    model, pretrained = take.maybe("clip_model", str), take.maybe("clip_pretrained", str)
-    init = take.maybe("init", str)
+    fields = _Fields(values, folder / "config.json")
+    recipe, preset = fields.required("recipe", str), fields.required("preset", str)
+    model, pretrained = fields.optional("clip_model", str), fields.optional("clip_pretrained", str)
+    init = fields.optional("init", str)
     encoder = {"kind": "open_clip", "model": model, "pretrained": pretrained} if model else None
     config = RunConfig(
         recipe=recipe,
         preset=preset,
-        settings=configure(recipe, preset, take.maybe("options", dict) or {}),
-        snapshot=Path(take.one("snapshot", str)),
-        cache=Path(take.maybe("cache", str) or folder / "cache"),
-        seed=take.maybe("seed", int) or 0,
+        settings=configure(recipe, preset, fields.optional("options", dict) or {}),
+        snapshot=Path(fields.required("snapshot", str)),
+        cache=Path(fields.optional("cache", str) or folder / "cache"),
+        seed=fields.optional("seed", int) or 0,
         init=Path(init) if init else None,
         encoder=encoder,
-        time_limit=take.maybe("time_limit", (int, float)),
-        threads=take.maybe("threads", int),
+        time_limit=fields.optional("time_limit", (int, float)),
+        threads=fields.optional("threads", int),
     )
-    take.end()
+    fields.reject_unknown()
     _check_ranges(config)
     return config
 
 
 class _Fields:
-    """The values of a hand-written file, taken one by one."""
+    """The fields of a hand-written file, taken one by one with their types checked."""
 
     def __init__(self, values: dict[str, Any], path: Path) -> None:
         self.values = dict(values)
         self.path = path
 
-    def maybe(self, name: str, kind: type | tuple[type, ...]) -> Any:
+    def optional(self, name: str, kind: type | tuple[type, ...]) -> Any:
         value = self.values.pop(name, None)
         if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
             raise TrainingError(f"{self.path}: {name} has a wrong value, {value!r}.")
         return value
 
-    def one(self, name: str, kind: type) -> Any:
-        value = self.maybe(name, kind)
+    def required(self, name: str, kind: type) -> Any:
+        value = self.optional(name, kind)
         if value is None:
             raise TrainingError(f"{self.path}: {name} is missing.")
         return value
 
-    def end(self) -> None:
+    def reject_unknown(self) -> None:
         if self.values:
             raise TrainingError(f"{self.path}: {', '.join(self.values)} is not known here.")
 

@@ -1,7 +1,7 @@
-"""The recipes and their presets: the one table that commands, admin and API choose from.
+"""The recipes and their presets, the table that commands, admin and API choose from.
 
-Knows no torch, so that the web process can read it. A preset replaces defaults of its recipe's
-config, which stands beside the recipe's loss and sampler in `training/recipes/`.
+It imports no torch, so that the web process can read it. A preset overrides defaults of its
+recipe's config, which stands beside the recipe's loss in ``training/engine/recipes/``.
 """
 
 from dataclasses import dataclass, field

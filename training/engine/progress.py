@@ -1,4 +1,4 @@
-"""What a run folder says of its run: progress, curve, sample grids, metrics."""
+"""Read a run folder: progress, curve, sample grids, metrics."""
 
 import json
 import math
@@ -14,7 +14,7 @@ NUMBERS = ("step", "steps", "loss", "images_per_second", "seconds_left")
 
 
 def latest(folder: Path) -> dict[str, Any]:
-    """The last line of progress.jsonl as fields of a run; empty before there is one."""
+    """Return the last line of progress.jsonl as fields of a run; empty before there is one."""
     for line in reversed(_end(folder / "progress.jsonl")):
         value = _parsed(line)
         if value is not None:
@@ -23,7 +23,7 @@ def latest(folder: Path) -> dict[str, Any]:
 
 
 def curve(folder: Path, of: str = "loss") -> list[tuple[int, float]]:
-    """(step, loss or another figure) in order of steps, thinned; what is repeated counts once."""
+    """Return (step, loss or another field) by step, thinned; the last of repeated steps counts."""
     points: list[tuple[int, float]] = []
     for line in _lines(folder / "progress.jsonl"):
         fields = _fields(line)
@@ -38,7 +38,7 @@ def curve(folder: Path, of: str = "loss") -> list[tuple[int, float]]:
 
 
 def samples(folder: Path) -> list[str]:
-    """The names of the sample grids, oldest first."""
+    """Return the names of the sample grids, oldest first."""
     try:
         names = [path.name for path in (folder / "samples").iterdir()]
     except OSError:
@@ -47,18 +47,19 @@ def samples(folder: Path) -> list[str]:
 
 
 def prompts(folder: Path) -> list[str]:
-    """The fixed prompts that the grids show."""
+    """Return the fixed prompts of the grids' rows."""
     value = read_json(folder / "prompts.json")
     return [str(prompt) for prompt in value] if isinstance(value, list) else []
 
 
 def metrics(folder: Path) -> dict[str, Any]:
+    """Return metrics.json; empty before the run is evaluated."""
     value = read_json(folder / "metrics.json")
     return finite(value) if isinstance(value, dict) else {}
 
 
 def read_json(path: Path) -> Any:
-    """The file's value; None where it is missing or broken."""
+    """Return the file's value; None where it is missing or broken."""
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -66,7 +67,7 @@ def read_json(path: Path) -> Any:
 
 
 def finite(value: Any) -> Any:
-    """The same with None for what JSON cannot say: the database refuses NaN."""
+    """Replace NaN and infinity by None: the database's JSON refuses them."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):

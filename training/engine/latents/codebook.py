@@ -1,7 +1,7 @@
-"""Pictures as tokens: each patch, or each pixel, is named by the nearest of k-means' codes.
+"""Tokenise pictures: each patch, or each pixel, becomes the index of the nearest k-means code.
 
-Patches of several levels: what the codes of one level leave over is named by those of the next
-(residual quantisation, arXiv 2203.01941). A palette is a codebook of patches of one pixel
+Patches have several levels: the codes of one quantise the residual of the one before (residual
+quantisation, arXiv 2203.01941). A palette is a codebook of patches of one pixel
 (image GPT: Chen et al. 2020).
 """
 
@@ -21,15 +21,15 @@ from training.engine.files import TrainingError, write_tensors
 FIT_PICTURES = 4096
 FIT_PATCHES = 65_536
 ROUNDS = 20  # of k-means
-RIDGE = 10.0  # how strongly the map that mends seams is held near nothing
-PART = 64  # pictures at a time
+RIDGE = 10.0  # of the linear map that smooths seams
+BATCH = 64  # pictures at a time
 
 
 class Codebook(nn.Module):
-    """Pictures (n, 3, s, s) in [-1, 1] to tokens (n, T, L), and back.
+    """Encode pictures (n, 3, s, s) in [-1, 1] as tokens (n, T, L) and decode them.
 
-    T patches, row by row, with L levels each. Decoding adds to every patch what a linear map
-    foretells from it and its eight neighbours, which mends the seams between patches.
+    There are T patches, row by row, with L levels each. Decoding adds to every patch what a
+    linear map predicts from it and its eight neighbours, which smooths the seams.
     """
 
     codes: Tensor
@@ -54,32 +54,32 @@ class Codebook(nn.Module):
         return self.codes.shape[1]
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """Tokens (n, T, L) of pictures (n, 3, s, s)."""
-        left = pixel_unshuffle(pictures, self.patch).flatten(2).transpose(1, 2)  # (n, T, D)
+        """Return tokens (n, T, L) of pictures (n, 3, s, s)."""
+        residual = pixel_unshuffle(pictures, self.patch).flatten(2).transpose(1, 2)  # (n, T, D)
         tokens = []
         for codes in self.codes:
-            tokens.append(_nearest(left.flatten(0, 1), codes).view(left.shape[:2]))
-            left = left - codes[tokens[-1]]
+            tokens.append(_nearest(residual.flatten(0, 1), codes).view(residual.shape[:2]))
+            residual = residual - codes[tokens[-1]]
         return torch.stack(tokens, dim=2)
 
     def patches(self, tokens: Tensor) -> Tensor:
-        """Sums of codes as a square of patches (n, D, √T, √T)."""
+        """Return each patch's sum of codes as a grid (n, D, √T, √T)."""
         values = torch.stack([codes[tokens[..., i]] for i, codes in enumerate(self.codes)])
         count, length, _ = tokens.shape
         side = math.isqrt(length)
         return values.sum(0).transpose(1, 2).reshape(count, -1, side, side)
 
     def decode(self, tokens: Tensor) -> Tensor:
-        """Pictures (n, 3, s, s) of tokens (n, T, L)."""
+        """Return pictures (n, 3, s, s) of tokens (n, T, L)."""
         patches = self.patches(tokens)
-        mended = patches + conv2d(_bordered(patches), self.seam_weight, self.seam_bias)
-        return pixel_shuffle(mended, self.patch).clamp(-1, 1)
+        smoothed = patches + conv2d(_bordered(patches), self.seam_weight, self.seam_bias)
+        return pixel_shuffle(smoothed, self.patch).clamp(-1, 1)
 
 
 def fitted(
     pixels: Pixels, cache: Path, name: str, *, patch: int, levels: int, count: int
 ) -> Codebook:
-    """The codebook of uint8 pictures (n, s, s, 3) that ``name`` identifies, made once a cache."""
+    """Return the codebook of uint8 pictures (n, s, s, 3), fitted once per cache and ``name``."""
     path = cache / f"codebook-{pixels.shape[1]}-{patch}-{levels}-{count}-{name}.safetensors"
     if not path.exists():
         write_tensors(path, fit(pixels, patch, levels, count).state_dict())
@@ -93,31 +93,31 @@ def fitted(
 
 
 def fit(pixels: Pixels, patch: int, levels: int, count: int, seed: int = 0) -> Codebook:
-    """Fit to uint8 pictures (n, s, s, 3), or to a random part of many.
+    """Fit a codebook to uint8 pictures (n, s, s, 3), or to a random sample of many.
 
-    Where there are fewer different patches than ``count``, there are as few codes.
+    There are fewer than ``count`` codes where there are fewer distinct patches.
     """
     random = np.random.default_rng(seed)
     rows = np.sort(random.permutation(len(pixels))[:FIT_PICTURES])
-    parts = [_floats(pixels[rows[i : i + PART]]) for i in range(0, len(rows), PART)]
+    parts = [_floats(pixels[rows[i : i + BATCH]]) for i in range(0, len(rows), BATCH)]
     points = torch.cat([_points(part, patch) for part in parts])
-    left = points[torch.from_numpy(random.permutation(len(points))[:FIT_PATCHES])]
-    found = []
+    residual = points[torch.from_numpy(random.permutation(len(points))[:FIT_PATCHES])]
+    fitted_codes = []
     for level in range(levels):
-        found.append(kmeans(left, count, seed + level))
-        left = left - found[-1][_nearest(left, found[-1])]
-    codebook = Codebook(patch, levels, max(map(len, found)))
-    for codes, level_codes in zip(codebook.codes, found, strict=True):
+        fitted_codes.append(kmeans(residual, count, seed + level))
+        residual = residual - fitted_codes[-1][_nearest(residual, fitted_codes[-1])]
+    codebook = Codebook(patch, levels, max(map(len, fitted_codes)))
+    for codes, level_codes in zip(codebook.codes, fitted_codes, strict=True):
         codes[: len(level_codes)] = level_codes
-        codes[len(level_codes) :] = level_codes[-1]  # never the nearest: the first of equals is
+        codes[len(level_codes) :] = level_codes[-1]  # never chosen: argmin takes the first
     _fit_seams(codebook, parts)
     return codebook
 
 
 def kmeans(points: Tensor, count: int, seed: int) -> Tensor:
-    """At most ``count`` codes (k, D) of points (n, D), from dark to bright.
+    """Return at most ``count`` codes (k, D) of points (n, D), from dark to bright.
 
-    Begun by k-means++ (Arthur and Vassilvitskii 2007), then Lloyd's rounds.
+    Initialised by k-means++ (Arthur and Vassilvitskii 2007), refined by Lloyd's algorithm.
     """
     generator = torch.Generator().manual_seed(seed)
     chosen = [points[torch.randint(len(points), (), generator=generator)]]
@@ -135,18 +135,19 @@ def kmeans(points: Tensor, count: int, seed: int) -> Tensor:
 
 
 def _fit_seams(codebook: Codebook, parts: list[Tensor]) -> None:
-    """Ridge regression of what is left over on a patch's sum of codes and its neighbours'."""
+    """Fit the seams' map: ridge regression of the residual on a patch's and neighbours' codes."""
     values = len(codebook.seam_bias)
     normal = RIDGE * torch.eye(9 * values + 1)
-    aims = torch.zeros(9 * values + 1, values)
+    targets = torch.zeros(9 * values + 1, values)
     for part in parts:
         patches = codebook.patches(codebook.encode(part))
-        around = nn.functional.unfold(_bordered(patches), 3).transpose(1, 2)  # (n, T, 9·D)
-        known = torch.cat([around, torch.ones_like(around[..., :1])], 2).flatten(0, 1)
-        normal += known.T @ known
-        left = pixel_unshuffle(part, codebook.patch) - patches
-        aims += known.T @ left.flatten(2).transpose(1, 2).flatten(0, 1)
-    solved = torch.linalg.solve(normal, aims)
+        neighbourhoods = nn.functional.unfold(_bordered(patches), 3).transpose(1, 2)  # (n, T, 9·D)
+        ones = torch.ones_like(neighbourhoods[..., :1])
+        inputs = torch.cat([neighbourhoods, ones], 2).flatten(0, 1)  # (n · T, 9·D + 1)
+        normal += inputs.T @ inputs
+        residual = pixel_unshuffle(part, codebook.patch) - patches
+        targets += inputs.T @ residual.flatten(2).transpose(1, 2).flatten(0, 1)
+    solved = torch.linalg.solve(normal, targets)
     codebook.seam_weight.copy_(solved[:-1].T.view(values, values, 3, 3))
     codebook.seam_bias.copy_(solved[-1])
 
@@ -156,17 +157,17 @@ def _bordered(patches: Tensor) -> Tensor:
 
 
 def _nearest(points: Tensor, codes: Tensor) -> Tensor:
-    """The index (n,) of the code nearest to each point (n, D)."""
-    length = codes.square().sum(1)
-    parts = [(length - 2 * part @ codes.T).argmin(1) for part in torch.split(points, 16_384)]
+    """Return the index (n,) of the code nearest to each point (n, D)."""
+    squared = codes.square().sum(1)
+    parts = [(squared - 2 * part @ codes.T).argmin(1) for part in torch.split(points, 16_384)]
     return torch.cat(parts)
 
 
 def _floats(pixels: Pixels) -> Tensor:
-    """uint8 (n, s, s, 3) to float (n, 3, s, s) in [-1, 1]."""
+    """Convert uint8 (n, s, s, 3) to float (n, 3, s, s) in [-1, 1]."""
     return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _points(pictures: Tensor, patch: int) -> Tensor:
-    """Patches (n · T, D) of pictures (n, 3, s, s)."""
+    """Return the patches (n · T, D) of pictures (n, 3, s, s)."""
     return pixel_unshuffle(pictures, patch).flatten(2).transpose(1, 2).flatten(0, 1)

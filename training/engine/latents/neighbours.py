@@ -1,4 +1,4 @@
-"""Training pictures as coefficients: as they are, mirrored, and as neighbours of what was drawn."""
+"""Find the training pictures nearest to a sample, in the space of their principal components."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from training.engine.device import device
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
 from training.engine.latents.pca import PCA, fit
 
-SIDE = 32  # pixels at which pictures are compared, at most
+SIZE = 32  # pixels at which pictures are compared, at most
 COMPONENTS = 256
 
 
 def with_mirrored(pca: PCA, pixels: Pixels) -> Tensor:
-    """Latents (2, n, K) in half precision: the pictures as they are, and mirrored."""
+    """Return latents (2, n, K) in half precision: of the pictures, and of their mirror images."""
     sides = [pca.encode_all(side).half() for side in (pixels, pixels[:, :, ::-1])]
     return torch.stack(sides).to(device())
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The training pictures by name, and their coefficients (2, n, K): as they are, mirrored."""
+    """Training pictures by name, and coefficients (2, n, K) of them and their mirror images."""
 
     names: list[str]
     pca: PCA
@@ -34,24 +34,25 @@ class Neighbours:
 
     @classmethod
     def fit(cls, pixels: Pixels, names: Sequence[str]) -> "Neighbours":
-        """Of uint8 pictures (n, s, s, 3), compared in their principal components."""
-        small = resized(pixels, min(SIDE, pixels.shape[1]))
+        """Fit to uint8 pictures (n, s, s, 3)."""
+        small = resized(pixels, min(SIZE, pixels.shape[1]))
         pca = fit(small, COMPONENTS, seed=0)
         sides = [pca.encode_all(side) * pca.scale for side in (small, small[:, :, ::-1])]
         return cls(list(names), pca, torch.stack(sides))
 
     def nearest(self, pixels: Pixels, count: int) -> tuple[Tensor, Tensor]:
-        """For (m, s, s, 3): root mean square differences of pixels (m, count), and indices.
+        """Return distances (m, count) and indices (m, count) of the nearest to (m, s, s, 3).
 
-        Pixels run from 0 to 1, and a mirrored training picture is as near as the picture.
+        A distance is the root mean square difference of pixels in [0, 1], from the picture or its
+        mirror image, whichever is nearer.
         """
         small = resized(pixels, self.pca.size)
         distance = self._distances(self.pca.encode_all(small) * self.pca.scale)
-        found = distance.topk(min(count, len(self.names)), largest=False)
-        return found.values, found.indices
+        nearest = distance.topk(min(count, len(self.names)), largest=False)
+        return nearest.values, nearest.indices
 
     def apart(self, queries: int = 500) -> float:
-        """How far training pictures are from the nearest other: the median of some."""
+        """Return the median distance of training pictures to their nearest other, of a sample."""
         if len(self.names) < 2:
             return 0.0
         rows = torch.linspace(0, len(self.names) - 1, min(queries, len(self.names))).long()

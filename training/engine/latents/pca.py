@@ -1,4 +1,4 @@
-"""Principal components: the simplest autoencoder there is, fitted to a snapshot's pictures."""
+"""Principal components, a linear autoencoder fitted to a snapshot's pictures."""
 
 import numpy as np
 import torch
@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 from training.engine.data.pictures import Pixels
 
-FIT_ROWS = 6144  # pictures, mirrored ones among them, that the components are fitted to
+FIT_ROWS = 6144  # pictures to fit to, half of them mirrored
 
 
 class PCA(nn.Module):
-    """Pictures (n, 3·s·s) in [0, 1] to latents (n, k) and back.
+    """Encode pictures (n, 3·s·s) in [0, 1] as latents (n, k) and decode them.
 
-    A latent is its coefficient divided by the root of that coefficient's standard deviation, a
-    compromise between raw coefficients (the first drown the rest) and whitened ones (noise does).
+    A latent is a coefficient divided by the root of its standard deviation, a compromise between
+    raw coefficients, where the first dominate, and whitened ones, where noise does.
     """
 
     mean: Tensor
@@ -39,20 +39,20 @@ class PCA(nn.Module):
         return (latents * self.scale) @ self.basis + self.mean
 
     def encode_all(self, pixels: Pixels) -> Tensor:
-        """Latents (n, k) of uint8 pictures (n, s, s, 3), a part at a time."""
+        """Return latents (n, k) of uint8 pictures (n, s, s, 3), in batches."""
         parts = [
             self.encode(flat(pixels[start : start + 512])) for start in range(0, len(pixels), 512)
         ]
         return torch.cat(parts)
 
     def pictures(self, latents: Tensor) -> Pixels:
-        """uint8 pictures (n, s, s, 3) of latents."""
+        """Return uint8 pictures (n, s, s, 3) of latents (n, k)."""
         values = self.decode(latents).clamp(0, 1).mul(255).round().to(torch.uint8)
         return values.view(-1, self.size, self.size, 3).cpu().numpy()
 
 
 def flat(pixels: Pixels) -> Tensor:
-    """uint8 (n, s, s, 3) to float (n, 3·s·s) in [0, 1]."""
+    """Convert uint8 (n, s, s, 3) to float (n, 3·s·s) in [0, 1]."""
     return torch.from_numpy(np.array(pixels)).flatten(1).float() / 255
 
 
@@ -65,7 +65,7 @@ def fit(
 ) -> PCA:
     """Fit to pictures (those at ``of``, and ``besides``) and their mirror images.
 
-    Of many, a random part is looked at: at most as many ``besides`` as others.
+    Of many, fit to a random sample, with at most as many of ``besides`` as of the others.
     """
     half = FIT_ROWS // 2
     known = np.arange(len(pixels)) if of is None else of

@@ -1,4 +1,4 @@
-"""What networks draw: a picture's principal components, or its pixels."""
+"""Latent spaces of the networks: a picture's principal components, or its pixels."""
 
 from functools import cached_property
 from typing import Protocol
@@ -14,29 +14,29 @@ from training.engine.latents.pca import PCA
 
 
 class LatentSpace(Protocol):
-    """What a latent is."""
+    """A space of latents, and the way to pictures and back."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of one latent."""
+        """The shape of one latent."""
 
     def pictures(self, latents: Tensor) -> Pixels:
-        """uint8 (n, s, s, 3) of latents (n, …)."""
+        """Decode latents (n, …) to uint8 (n, s, s, 3)."""
 
     def latents(self, pictures: Pixels) -> Tensor:
-        """The other way round."""
+        """Encode uint8 (n, s, s, 3) as latents (n, …)."""
 
     def mirrored(self, latents: Tensor) -> Tensor:
-        """The latents of the pictures' mirror images."""
+        """Return the latents of the pictures' mirror images."""
 
 
 class LatentDataset(Protocol):
     """Training pictures as latents."""
 
-    weight: Tensor  # how much errors in each part of a latent count
+    weight: Tensor  # of errors in each part of a latent
 
     def batch(self, rows: Tensor, mirrored: Tensor) -> Tensor:
-        """Latents (B, …) of the rows (B,), mirrored where (B,) is 1."""
+        """Return latents (B, …) of the rows (B,), mirrored where ``mirrored`` (B,) is 1."""
 
 
 class PixelSpace:
@@ -83,19 +83,19 @@ class LinearSpace:
 
     @cached_property
     def mirror(self) -> Tensor:
-        """The components of mirrored components (K, K)."""
+        """The linear map (K, K) from a picture's latent to its mirror image's."""
         basis, scale = self.pca.basis, self.pca.scale
-        turned = basis.view(len(basis), self.pca.size, -1, 3).flip(2).flatten(1)
-        return (scale[:, None] * (turned @ basis.T) / scale).to(device())
+        mirrored = basis.view(len(basis), self.pca.size, -1, 3).flip(2).flatten(1)
+        return (scale[:, None] * (mirrored @ basis.T) / scale).to(device())
 
 
 class LinearDataset:
     def __init__(self, pca: PCA, *pixels: Pixels) -> None:
-        """Of several arrays of pictures, numbered on."""
+        """Concatenate several arrays of pictures; rows count on from one to the next."""
         parts = [with_mirrored(pca, part) for part in pixels if len(part)]
         self.latents = torch.cat(parts, dim=1)  # (2, n, K)
-        spread = pca.scale.to(device())
-        self.weight = spread / spread.mean()  # errors count as they show in the picture
+        scale = pca.scale.to(device())
+        self.weight = scale / scale.mean()  # errors count as they show in the picture
 
     def batch(self, rows: Tensor, mirrored: Tensor) -> Tensor:
         return self.latents[mirrored.long(), rows].float()

@@ -1,8 +1,8 @@
-"""LoRA weights in the layout of kohya's trainer, which diffusers and most studios read.
+"""Read and write LoRA weights in the layout of kohya's trainer, which most tools read.
 
 A layer of the U-Net, its path's dots made underscores, has three tensors: ``lora_down.weight``
 (r, in), ``lora_up.weight`` (out, r) and ``alpha``, and adds α/r · up(down(x)) (arXiv 2106.09685).
-Alpha is written equal to the rank, so that readers which forget it err by nothing.
+Alpha is written equal to the rank, so that readers which ignore it are right too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,12 @@ LAYERS = {  # the ends of the paths of a U-Net's layers
 
 
 def layer_name(path: str) -> str:
-    """``down_blocks.0.attentions.0…`` → ``lora_unet_down_blocks_0_attentions_0…``"""
+    """Map ``down_blocks.0.attentions…`` to ``lora_unet_down_blocks_0_attentions…``."""
     return "lora_unet_" + path.replace(".", "_")
 
 
 def pairs(layers: Mapping[str, tuple[nn.Module, nn.Module]]) -> nn.ModuleDict:
-    """(down, up) by path as one network, whose tensors bear their names in the file."""
+    """Collect (down, up) by path in a network whose tensors are named as in the file."""
     return nn.ModuleDict(
         {
             layer_name(path): nn.ModuleDict({"lora_down": down, "lora_up": up})
@@ -41,39 +41,39 @@ def pairs(layers: Mapping[str, tuple[nn.Module, nn.Module]]) -> nn.ModuleDict:
 
 
 def write(path: Path, network: nn.Module, metadata: Mapping[str, str]) -> None:
-    """Write ``pairs``' network, whole or not at all; ``metadata`` becomes ``ss_*``."""
+    """Write the network of ``pairs``, whole or not at all; ``metadata`` becomes ``ss_*``."""
     tensors = dict(network.state_dict())
     for name in _layers(tensors):
         rank = len(tensors[f"{name}.lora_down.weight"])
         tensors[f"{name}.alpha"] = torch.tensor(float(rank))
-    said = {f"ss_{key}": value for key, value in metadata.items()}
-    write_tensors(path, tensors, {"format": "pt", "ss_network_module": "networks.lora", **said})
+    prefixed = {f"ss_{key}": value for key, value in metadata.items()}
+    write_tensors(path, tensors, {"format": "pt", "ss_network_module": "networks.lora", **prefixed})
 
 
 def read(path: Path, network: nn.Module) -> dict[str, Tensor]:
-    """The file's tensors as ``network``'s state, scaled by its alphas.
+    """Return the file's tensors as the network's state, scaled by their alphas.
 
     Raises ``TrainingError`` where it is broken, or no LoRA for these layers.
     """
-    found = _tensors(path)
+    tensors = _tensors(path)
     wanted = network.state_dict()
     for name in _layers(wanted):
-        alpha = found.pop(f"{name}.alpha", None)
+        alpha = tensors.pop(f"{name}.alpha", None)
         up, down = f"{name}.lora_up.weight", f"{name}.lora_down.weight"
-        if alpha is not None and alpha.numel() == 1 and up in found and down in found:
-            found[up] = found[up] * (float(alpha) / max(1, len(found[down])))
-    if strange := sorted(found.keys() ^ wanted.keys()):
+        if alpha is not None and alpha.numel() == 1 and up in tensors and down in tensors:
+            tensors[up] = tensors[up] * (float(alpha) / max(1, len(tensors[down])))
+    if strange := sorted(tensors.keys() ^ wanted.keys()):
         raise TrainingError(
             f"{path} is no LoRA for these layers of this base: {strange[0]} "
             f"is {'missing' if strange[0] in wanted else 'not among them'}."
         )
-    for key, tensor in found.items():
+    for key, tensor in tensors.items():
         if tensor.shape != wanted[key].shape:
             shapes = f"{list(tensor.shape)}, not {list(wanted[key].shape)}"
             raise TrainingError(f"{path} does not fit this base: {key} is of the shape {shapes}.")
         if not tensor.isfinite().all():
             raise TrainingError(f"{path} is spoiled: {key} holds what is no number.")
-    return found
+    return tensors
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:

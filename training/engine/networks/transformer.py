@@ -50,7 +50,7 @@ class Block(nn.Module):
             nn.init.zeros_(zero)  # a block begins as the identity
 
     def forward(self, x: Tensor, c: Tensor, cache: KVCache | None) -> Tensor:
-        """x (B, t, C), c (B, 1, C)."""
+        # x (B, t, C), c (B, 1, C)
         shift1, scale1, shift2, scale2 = self.modulation(c).chunk(4, dim=-1)  # (B, 1, C) each
         x = x + self._attention(self.norm(x) * (1 + scale1) + shift1, cache)
         hidden = self.norm(x) * (1 + scale2) + shift2

@@ -131,6 +131,7 @@ class AutoregressiveTraining:
 
 
 def build_network(config: AutoregressiveConfig, codes: int, text: int, ratings: int) -> Transformer:
+    """Build the network; ``text`` and ``ratings`` are the widths of a condition."""
     return Transformer(
         codes=codes,
         levels=config.tokens_per_patch,

@@ -242,6 +242,7 @@ def _latent_dataset(
 
 
 def build_network(config: GANConfig, components: int, text: int, ratings: int) -> GAN:
+    """Build both networks; ``text`` and ``ratings`` are the widths of a condition."""
     shape = {"text": text, "ratings": ratings, "width": config.width}
     shape |= {"depth": config.depth, "expansion": config.expansion}
     if config.space == "components":
