@@ -1,4 +1,4 @@
-"""How far annotators agree, beyond what chance would do.
+"""Inter-annotator agreement beyond chance: Krippendorff's alpha.
 
 K. Krippendorff, "Computing Krippendorff's alpha-reliability" (2011): nominal and ordinal data, any
 number of annotators, missing answers.
@@ -17,17 +17,17 @@ from labeling.aggregation.answers import Floats, encode
 Level = Literal["nominal", "ordinal"]
 Disagreement = Callable[["_Units", Floats], tuple[Floats, Floats]]
 
-BLOCK = 2 * 10**6  # numbers held at a time while resampling
-GROUPS = 2000
-FEW = 128  # classes, of which all pairs are kept
+BLOCK = 2 * 10**6  # numbers processed together while resampling
+GROUPS = 2000  # of tasks, that are resampled instead of more kinds of tasks
+FEW = 128  # classes up to which products of all pairs are kept
 INTERVAL_TASKS = 20  # fewer have no interval: of ten it would cover 82 %, of five 50 %
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far annotators agree, and on how much that rests."""
+    """How far annotators agree, and on how many answers that rests."""
 
-    alpha: float | None  # 1 is perfect, 0 chance; None where no two answers differ in what they say
+    alpha: float | None  # 1 is perfect, 0 chance; None where all answers are of one class
     low: float | None  # 95 % bootstrap interval of alpha over tasks; None below INTERVAL_TASKS
     high: float | None
     percent: float | None  # share of equal pairs of answers (0 … 1); None where there are no pairs
@@ -46,7 +46,7 @@ def agreement(
     draws: int = 1000,
     seed: int = 0,
 ) -> Agreement:
-    """Agreement over three columns of N ids; a worker's last answer to a task counts.
+    """Return the agreement over three columns of N ids; a worker's last answer to a task counts.
 
     At level "nominal" two classes are the same or not; at "ordinal" they are as far apart as their
     ranks, in the order of `classes`, or of the sorted ids without it. `percent` weighs pairs as
@@ -71,10 +71,13 @@ def agreement_of_votes(
     draws: int = 1000,
     seed: int = 0,
 ) -> Agreement:
-    """The same, from how many answers of each class a task has: (U, K), in the classes' order.
+    """Return the agreement over U kinds of tasks, by the number of answers of each class.
 
-    `times` (U,) says how many tasks have these votes, one without it; `classes` names the columns,
-    else they are 0 … K - 1.
+    votes: (U, K), in the order of the classes.
+    times: (U,) how many tasks have these votes; one each without it.
+    classes: the names of the columns; 0 … K - 1 without them.
+
+    Raises ValueError without answers, and for a level other than nominal and ordinal.
     """
     if level not in ("nominal", "ordinal"):
         raise ValueError(f"the level is nominal or ordinal, not {level}")
@@ -94,7 +97,7 @@ def agreement_of_votes(
     disagreement = _ordinal if level == "ordinal" else _nominal
     units = _Units(kinds[None], kinds)
     if len(kinds) > GROUPS:
-        units, weights = _Units.dealt(kinds, weights, rng), np.ones(GROUPS)
+        units, weights = _Units.grouped(kinds, weights, rng), np.ones(GROUPS)
     alpha = _alpha(units, weights[None], disagreement)[0]
     pairs, _ = _nominal(units, weights[None])
     low = high = None
@@ -112,28 +115,28 @@ def agreement_of_votes(
 
 
 def _kinds(votes: Floats, times: Floats) -> tuple[Floats, Floats]:
-    """Tasks with the same votes are interchangeable: (U, K) kinds of them, and how many of each.
+    """Return the distinct rows of votes (U, K), and how many tasks (U,) have each.
 
-    Rows are told apart by a random 64-bit sum, many times faster than by sorting them.
+    Rows are distinguished by a random 64-bit sum, many times faster than by sorting them.
     """
     factors = np.random.default_rng(0).integers(2**64, size=votes.shape[1], dtype=np.uint64)
     _, first, kind = np.unique(
         votes.astype(np.uint64) @ factors, return_index=True, return_inverse=True
     )
-    each: Floats = np.bincount(kind, times, minlength=len(first)).astype(np.float64)
-    return votes[first], each
+    count: Floats = np.bincount(kind, times, minlength=len(first)).astype(np.float64)
+    return votes[first], count
 
 
 @dataclass(frozen=True)
 class _Units:
-    """What is drawn anew: U kinds of tasks, or U groups of tasks, of s tasks each."""
+    """The units of the bootstrap: U kinds of tasks, or U groups, of s tasks each."""
 
     votes: Floats  # (s, U, K)
     totals: Floats  # (U, K)
 
     @classmethod
-    def dealt(cls, kinds: Floats, times: Floats, rng: np.random.Generator) -> "_Units":
-        """GROUPS groups, among which the tasks are dealt at random; some hold one task less."""
+    def grouped(cls, kinds: Floats, times: Floats, rng: np.random.Generator) -> "_Units":
+        """Return GROUPS groups with the tasks distributed at random; some hold one task less."""
         tasks = rng.permutation(np.repeat(np.arange(len(kinds)), times.astype(np.intp)))
         rows = np.zeros((-(-len(tasks) // GROUPS) * GROUPS, kinds.shape[1]))
         rows[: len(tasks)] = kinds[tasks]
@@ -182,15 +185,15 @@ class _Units:
         draws, k = rank.shape
         if self.few:
             both = (times @ self.products).reshape(draws, k, k) @ rank[:, :, None]
-            found: Floats = (both[:, :, 0] * rank).sum(1)
+            total: Floats = (both[:, :, 0] * rank).sum(1)
         else:
             each = (self.scaled @ rank.T) ** 2  # (s, U, B)
-            found = (times * each.sum(0).T).sum(1)
-        return found
+            total = (times * each.sum(0).T).sum(1)
+        return total
 
 
 def _alpha(units: _Units, times: Floats, disagreement: Disagreement) -> Floats:
-    """alpha of B data sets, in which unit u occurs times (B, U); NaN for a single class."""
+    """Return alpha (B,) of data sets in which each unit occurs times (B, U); NaN for one class."""
     observed, expected = disagreement(units, times)
     varied = ((times @ units.totals) > 0).sum(1) > 1
     ratio = np.divide(observed, expected, out=np.full(len(times), np.nan), where=varied)
@@ -199,14 +202,14 @@ def _alpha(units: _Units, times: Floats, disagreement: Disagreement) -> Floats:
 
 
 def _nominal(units: _Units, times: Floats) -> tuple[Floats, Floats]:
-    """Observed and expected disagreement (B,) where two classes are the same or not."""
+    """Return observed and expected disagreement (B,) where classes are the same or not."""
     totals = times @ units.totals  # (B, K)
     n = totals.sum(1)
     return times @ units.differing / n, (n**2 - (totals**2).sum(1)) / (n * (n - 1))
 
 
 def _ordinal(units: _Units, times: Floats) -> tuple[Floats, Floats]:
-    """The same where two classes are as far apart as their mean ranks among all answers, squared.
+    """Return both (B,) where classes differ by their mean ranks among all answers, squared.
 
     That is Krippendorff's metric: (n_c/2 + n_between + n_k/2)² = (rank_k - rank_c)².
     """
@@ -237,9 +240,9 @@ def _interval(
     for start in range(0, draws, block):
         drawn = rng.multinomial(size, shares, min(block, draws - start)).astype(np.float64)
         alphas.append(_alpha(units, drawn, disagreement))
-    found = np.concatenate(alphas)
-    found = found[~np.isnan(found)]
-    if not len(found):
+    defined = np.concatenate(alphas)
+    defined = defined[~np.isnan(defined)]
+    if not len(defined):
         return None, None
-    low, high = np.quantile(found, [0.025, 0.975])
+    low, high = np.quantile(defined, [0.025, 0.975])
     return float(low), float(high)
