@@ -1,4 +1,4 @@
-"""How often labels are right that are said to be so sure: a reliability diagram, and its figures.
+"""Reliability diagrams of aggregators, and their figures.
 
 python tests/benchmarks/calibration.py FOLDER [--picture FILE.svg]
 
@@ -73,13 +73,13 @@ def _bins(sets: list[Crowd], method: Callable[[Crowd], Floats]) -> tuple[Floats,
     for crowd in sets:
         found = np.stack(crowds.reliability(method(crowd)[crowd.known], crowd.truth))
         parts.append(found / len(crowd.truth))
-    weight, said, hits = np.mean(parts, axis=0)
+    weight, confidence, hits = np.mean(parts, axis=0)
     with np.errstate(invalid="ignore"):
-        return weight, said / weight, hits / weight
+        return weight, confidence / weight, hits / weight
 
 
 def _print(bins: dict[str, tuple[Floats, Floats, Floats]]) -> None:
-    print("| said to be sure | " + " | ".join(f"{name}: right (of tasks)" for name in bins) + " |")
+    print("| confidence | " + " | ".join(f"{name}: right (of tasks)" for name in bins) + " |")
     print("|---|" + "---:|" * len(bins))
     for tenth in range(crowds.BINS):
         cells = [
@@ -90,14 +90,14 @@ def _print(bins: dict[str, tuple[Floats, Floats, Floats]]) -> None:
             print(f"| {tenth / 10:.1f} to {(tenth + 1) / 10:.1f} | " + " | ".join(cells) + " |")
 
 
-def _panel(name: str, weight: Floats, said: Floats, hits: Floats) -> Panel:
+def _panel(name: str, weight: Floats, confidence: Floats, hits: Floats) -> Panel:
     full = np.flatnonzero(weight > 0)
     return Panel(
         name,
-        Axis("said to be sure", 0, 1, TICKS),
-        Axis("right", 0, 1, TICKS),
-        {name: [(said[i], hits[i]) for i in full]},
-        {name: [(said[i], hits[i], LARGEST * weight[i] ** 0.5 + 1.5) for i in full]},
+        Axis("confidence", 0, 1, TICKS),
+        Axis("accuracy", 0, 1, TICKS),
+        {name: [(confidence[i], hits[i]) for i in full]},
+        {name: [(confidence[i], hits[i], LARGEST * weight[i] ** 0.5 + 1.5) for i in full]},
         guides=[[(0, 0), (1, 1)]],
     )
 

@@ -225,7 +225,7 @@ def answer_most_wanted(crowd: Crowd) -> None:
         WITH most AS (
             SELECT id FROM labeling_question WHERE project_id = %(project)s AND state = 'open'
             ORDER BY priority DESC LIMIT %(many)s
-        ), said AS (
+        ), answered AS (
             INSERT INTO labeling_answer (question_id, annotator_id, value, reason, created_at)
             SELECT id, %(annotator)s, false, 'wanted', now() FROM most
             ON CONFLICT DO NOTHING

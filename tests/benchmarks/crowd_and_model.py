@@ -71,7 +71,7 @@ def main() -> int:
 def methods(
     answers: Answers, model: Floats, features: Singles
 ) -> Iterator[tuple[str, Floats | None, str]]:
-    """(name, posterior, what else is to be told)"""
+    """Yield (name, posterior, note) of each method."""
     known: dict[str, Any] = {"classes": range(CLASSES)}
     mixed = np.random.default_rng(1).permutation(model)
     one = np.full(model.shape, 0.001)
@@ -82,24 +82,24 @@ def methods(
     yield "majority, half a vote more for each class", _shares(votes + 0.5), ""
     started = time.perf_counter()
     yield "crowd alone", aggregate(*answers, **known).posterior, _since(started)
-    for name, said in (
+    for name, probabilities in (
         ("crowd + model", model),
         ("crowd + model, rows shuffled", mixed),
         ("crowd + model that always says cat", one),
     ):
-        found = aggregate(*answers, model_probabilities=said, **known)
-        yield name, found.posterior, f"trust {found.model_weight:.2f}"
+        found = aggregate(*answers, model_probabilities=probabilities, **known)
+        yield name, found.posterior, f"weight {found.model_weight:.2f}"
     started = time.perf_counter()
     found = aggregate_with_features(*answers, features, **known)
-    note = f"trust {found.model_weight:.2f}, {_since(started)}"
+    note = f"weight {found.model_weight:.2f}, {_since(started)}"
     yield "crowd + probe on the photographs", found.posterior, note
-    for name, said in (
+    for name, probabilities in (
         ("CROWDLAB: crowd + model", model),
         ("CROWDLAB, rows shuffled", mixed),
         ("CROWDLAB, always cat", one),
     ):
         started = time.perf_counter()
-        yield name, crowdlab(answers, said), _since(started)
+        yield name, crowdlab(answers, probabilities), _since(started)
 
 
 def crowdlab(answers: Answers, model: Floats) -> Floats | None:
@@ -136,7 +136,7 @@ def crowdlab(answers: Answers, model: Floats) -> Floats | None:
 
 
 def people(folder: Path) -> tuple[Ints, Ints]:
-    """(T, K) how many said what, and (T,) the truth."""
+    """Return (T, K) the number of answers by class, and (T,) the truth."""
     rows = _rows(folder / "human_counts_test.csv")
     counts = np.array([[int(row[f"n{k}"]) for k in range(CLASSES)] for row in rows])
     return counts, np.array([int(row["truth"]) for row in rows])

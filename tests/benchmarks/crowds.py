@@ -74,8 +74,8 @@ def surprise(posterior: Floats, truth: Ints) -> float:
 
 def calibration_error(posterior: Floats, truth: Ints) -> float:
     """Of the most probable class, over ten bins of equal width."""
-    count, said, hits = reliability(posterior, truth)
-    return float(np.abs(said - hits).sum() / count.sum())
+    count, confidence, hits = reliability(posterior, truth)
+    return float(np.abs(confidence - hits).sum() / count.sum())
 
 
 def reliability(posterior: Floats, truth: Ints) -> tuple[Floats, Floats, Floats]:
@@ -83,8 +83,8 @@ def reliability(posterior: Floats, truth: Ints) -> tuple[Floats, Floats, Floats]
     confidence = posterior.max(1)
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     columns = np.ones(len(truth)), confidence, right(posterior, truth)
-    count, said, hits = (np.bincount(bins, column, BINS) for column in columns)
-    return count, said, hits
+    count, confidence, hits = (np.bincount(bins, column, BINS) for column in columns)
+    return count, confidence, hits
 
 
 def dawid_skene(
@@ -102,7 +102,7 @@ def dawid_skene(
     prior = belief[asked].mean(0)
     bound = -np.inf
     for _ in range(iterations):
-        counts = (cells.T @ belief).reshape(workers, k, k).clip(min=1e-10)  # worker, said, truth
+        counts = (cells.T @ belief).reshape(workers, k, k).clip(min=1e-10)  # worker, answer, truth
         table = np.log(counts / counts.sum(1, keepdims=True)).reshape(workers * k, k)
         scores = np.log(prior.clip(min=1e-10)) + cells @ table
         top = scores.max(1, keepdims=True)

@@ -50,10 +50,10 @@ Crowd = tuple[Bools, Callable[[Index, Index], Bools]]  # truth, and what honest 
 def simulated(draw: Generator) -> Crowd:
     """Three in ten are true; people are right about nine times in ten, each in their own way."""
     truth = draw.random(QUESTIONS) < 0.3
-    coins = draw.beta(18, 2, (2, PEOPLE))
+    accuracies = draw.beta(18, 2, (2, PEOPLE))
 
     def says(question: Index, person: Index) -> Bools:
-        right = draw.random(len(question)) < coins[truth[question].astype(int), person]
+        right = draw.random(len(question)) < accuracies[truth[question].astype(int), person]
         yes: Bools = truth[question] == right
         return yes
 
@@ -164,7 +164,7 @@ class Live:
         self.prevalence = 0.5
 
     def run(self) -> Floats:
-        """Probabilities of "yes" when all is said and recomputed."""
+        """Return the probabilities of "yes" after all answers and recomputations."""
         size = len(self.stream.question)
         for start, end in pairwise(np.linspace(0, size, ROUNDS + 1).astype(int).tolist()):
             for at in range(start, end):
@@ -240,7 +240,7 @@ class Live:
 
 
 def majority(stream: Stream) -> Bools:
-    """(Q,) what most said; where as many said yes as no, a coin says it."""
+    """Return (Q,) the majority of answers, ties at random."""
     signs = np.bincount(stream.question, np.where(stream.value, 1.0, -1.0), len(stream.truth))
     coin = np.random.default_rng(0).random(len(signs)) < 0.5
     return np.where(signs == 0, coin, signs > 0)

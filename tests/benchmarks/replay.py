@@ -104,7 +104,7 @@ class Live:
 def measure(folder: Path, seeds: int) -> list[float]:
     """Accuracy and NLL of each way, the gaps of the last two from the second, and the suspect.
 
-    Of those the number, and how often the best of them was right in all that they said.
+    Of those the number, and how often the best of them was right.
     """
     task, worker, label = _read(folder / "answers.csv")
     names, truths = _read(folder / "truth.csv")

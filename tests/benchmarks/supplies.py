@@ -20,19 +20,19 @@ class Answers:
     def __init__(self, questions: int) -> None:
         self.asked: list[int] = []
         self.by: list[int] = []
-        self.said: list[bool] = []
+        self.values: list[bool] = []
         self.count = np.zeros(questions, np.intp)
         self.yes = np.zeros(questions, np.intp)
 
     def add(self, question: int, annotator: int, yes: bool) -> None:
         self.asked.append(question)
         self.by.append(annotator)
-        self.said.append(yes)
+        self.values.append(yes)
         self.count[question] += 1
         self.yes[question] += yes
 
     def columns(self) -> tuple[Ints, Ints, Ints]:
-        return np.array(self.asked, np.intp), np.array(self.by), np.array(self.said, np.intp)
+        return np.array(self.asked, np.intp), np.array(self.by), np.array(self.values, np.intp)
 
     def __len__(self) -> int:
         return len(self.asked)
@@ -72,8 +72,8 @@ class Recorded:
         return self.left[annotator].pop(question)
 
     def at_random(self, most: int) -> Iterator[tuple[int, int, bool]]:
-        """(question, annotator, yes) in random order, up to `most` a question."""
-        everything = [(q, a, yes) for a, said in enumerate(self.left) for q, yes in said.items()]
+        """Yield (question, annotator, yes) in random order, up to `most` per question."""
+        everything = [(q, a, yes) for a, votes in enumerate(self.left) for q, yes in votes.items()]
         count = np.zeros(self.items * self.concepts, np.intp)
         for place in self.draw.permutation(len(everything)):
             question, annotator, yes = everything[place]

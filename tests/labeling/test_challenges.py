@@ -1,4 +1,4 @@
-"""Questions → a signed challenge → what was said, once."""
+"""Challenges: issued, found by their tokens, and answered once."""
 
 from datetime import timedelta
 
@@ -97,7 +97,7 @@ def test_tiles_that_went_away_meanwhile_are_left_out(grid):
     assert challenges.answer(challenge=grid, selected=[1, 2]).recorded == 8
 
 
-def test_what_somebody_writes_is_judged_by_others(alice, shapes):
+def test_a_written_caption_is_asked_of_others(alice, shapes):
     challenge = challenges.issue(annotator=alice, project=shapes, kind="write")
     outcome = challenges.answer(challenge=challenge, text="  a  lonely\tshape ")
     question = Question.objects.get(text="a lonely shape")
@@ -117,7 +117,7 @@ def test_the_same_words_by_somebody_else_are_a_yes(alice, bob, shapes):
     assert answer.question.probability > 0.6 and answer.question.author == alice
 
 
-def test_a_blocked_author_is_not_heard(mallory, shapes, ada):
+def test_a_caption_of_a_blocked_author_is_not_asked_about(mallory, shapes, ada):
     review.block(annotator=mallory, by=ada)
     challenge = challenges.issue(annotator=mallory, project=shapes, kind="write")
     assert challenges.answer(challenge=challenge, text="buy my things").recorded == 1

@@ -1,4 +1,4 @@
-"""Aggregators behind one face, and crowds whose truth is known, for what must hold of them all."""
+"""Aggregators with one interface, and crowds of known truth, for the invariants of them all."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Said:
-    """Answers in three columns, and what else is known: features and opinions by task."""
+class CrowdData:
+    """Answers in three columns, and what else is known."""
 
     task: Column
     worker: Column
@@ -25,9 +25,8 @@ class Said:
     gold: Mapping[Any, Any] = field(default_factory=dict)
     classes: Sequence[Any] | None = None
     features: dict[Any, Floats] = field(default_factory=dict)
-    model_probabilities: dict[Any, dict[Any, float]] = field(
-        default_factory=dict
-    )  # by task and class
+    # By task and class.
+    model_probabilities: dict[Any, dict[Any, float]] = field(default_factory=dict)
     truth: Column = field(default_factory=lambda: np.zeros(0, np.int64))  # by task number
 
     def rows(self, rows: Any) -> tuple[Column, Column, Column]:
@@ -35,7 +34,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Believed:
+class Posterior:
     tasks: Column
     classes: Column
     posterior: Floats
@@ -49,52 +48,52 @@ class Believed:
         return labels
 
 
-Aggregator = Callable[[Said], Believed]
+Aggregator = Callable[[CrowdData], Posterior]
 
 
-def majority(said: Said) -> Believed:
-    """Shares of the votes, with half a vote more for each class."""
-    more = [each for task, each in said.gold.items() if (said.task == task).any()]
-    answers = encode(said.task, said.worker, said.label, classes=said.classes, also=more)
+def majority(data: CrowdData) -> Posterior:
+    """Return shares of the votes, with half a vote more for each class."""
+    more = [each for task, each in data.gold.items() if (data.task == task).any()]
+    answers = encode(data.task, data.worker, data.label, classes=data.classes, also=more)
     votes = answers.votes() + 0.5
-    gold = gold_rows(said.gold, answers)
+    gold = gold_rows(data.gold, answers)
     shares = np.where(np.isnan(gold), votes / votes.sum(1, keepdims=True), gold)
-    return Believed(answers.tasks, answers.classes, shares)
+    return Posterior(answers.tasks, answers.classes, shares)
 
 
-def ours(said: Said) -> Believed:
-    found = aggregate(said.task, said.worker, said.label, gold=said.gold, classes=said.classes)
-    return Believed(found.tasks, found.classes, found.posterior)
+def ours(data: CrowdData) -> Posterior:
+    result = aggregate(data.task, data.worker, data.label, gold=data.gold, classes=data.classes)
+    return Posterior(result.tasks, result.classes, result.posterior)
 
 
-def ours_with_opinions(said: Said) -> Believed:
-    more = [each for task, each in said.gold.items() if (said.task == task).any()]
-    answered = sorted({*said.label.tolist(), *more})
-    classes = answered if said.classes is None else list(said.classes)
-    opinions = {
+def ours_with_model(data: CrowdData) -> Posterior:
+    more = [each for task, each in data.gold.items() if (data.task == task).any()]
+    answered = sorted({*data.label.tolist(), *more})
+    classes = answered if data.classes is None else list(data.classes)
+    predictions = {
         task: [chances.get(name, 0.01) for name in classes]
-        for task, chances in said.model_probabilities.items()
+        for task, chances in data.model_probabilities.items()
     }
-    columns = said.task, said.worker, said.label
-    found = aggregate(*columns, gold=said.gold, classes=classes, model_probabilities=opinions)
-    return Believed(found.tasks, found.classes, found.posterior)
+    columns = data.task, data.worker, data.label
+    result = aggregate(*columns, gold=data.gold, classes=classes, model_probabilities=predictions)
+    return Posterior(result.tasks, result.classes, result.posterior)
 
 
-def ours_with_features(said: Said) -> Believed:
-    tasks = np.unique(said.task)
-    missing = np.full(len(next(iter(said.features.values()), [0.0])), np.nan)
-    features = np.array([said.features.get(task, missing) for task in tasks.tolist()])
-    columns = said.task, said.worker, said.label
-    found = aggregate_with_features(
-        *columns, features, tasks=tasks, gold=said.gold, classes=said.classes, rounds=2
+def ours_with_features(data: CrowdData) -> Posterior:
+    tasks = np.unique(data.task)
+    missing = np.full(len(next(iter(data.features.values()), [0.0])), np.nan)
+    features = np.array([data.features.get(task, missing) for task in tasks.tolist()])
+    columns = data.task, data.worker, data.label
+    result = aggregate_with_features(
+        *columns, features, tasks=tasks, gold=data.gold, classes=data.classes, rounds=2
     )
-    return Believed(found.tasks, found.classes, found.posterior)
+    return Posterior(result.tasks, result.classes, result.posterior)
 
 
 def crowd_of(
     *, tasks: int, classes: int, skill: Sequence[float], share: float, seed: int, rare: float = 0.5
-) -> Said:
-    """Each worker answers `share` of the tasks and is right with a probability of her own.
+) -> CrowdData:
+    """Return answers of workers to a `share` of the tasks each, right with probability `skill`.
 
     Two classes: the second is true of a `rare` part of the tasks. Features hint at the truth.
     """
@@ -107,7 +106,7 @@ def crowd_of(
     wrong = (truth[task] + rng.integers(1, classes, size=len(task))) % classes
     hints = np.eye(classes)[truth] + rng.normal(0, 1, (tasks, classes))
     chances = np.exp(hints) / np.exp(hints).sum(1, keepdims=True)
-    return Said(
+    return CrowdData(
         task,
         worker,
         np.where(right, truth[task], wrong),

@@ -98,8 +98,8 @@ def test_answers_as_they_come_are_tempered_to_arrive_where_all_at_once_arrive(
     crowd: Crowd,
 ) -> None:
     found, prior = infer(crowd), np.full(QUESTIONS, 0.5)
-    coins = found.sensitivity[crowd.annotator], found.specificity[crowd.annotator]
-    ratios = online_tempering.evidence(*coins, crowd.value)
+    accuracies = found.sensitivity[crowd.annotator], found.specificity[crowd.annotator]
+    ratios = online_tempering.evidence(*accuracies, crowd.value)
     ratios[found.suspect] = 0
     temper = online_tempering.fit_tempering(crowd.question, ratios, prior, found.probability)
     live = [

@@ -1,4 +1,4 @@
-"""How right labels are, told by known truths, and by answers of people who err."""
+"""Calibration against known truths, and against answers of people who err."""
 
 from typing import NamedTuple
 
@@ -18,11 +18,11 @@ class World(NamedTuple):
     truth: np.ndarray
     answer: np.ndarray
     annotator: np.ndarray
-    coins: AnnotatorAccuracies
+    accuracies: AnnotatorAccuracies
 
 
 def world(seed: int, n: int, *, overconfident: float = 1.0, known: float = np.inf) -> World:
-    """Beliefs whose log-odds are too large by a factor; coins known from so many answers a truth.
+    """Beliefs whose log-odds are too large by a factor, and annotators known by so many answers.
 
     The annotators: good, hasty, rather yes, rather no, and one who clicks at random.
     """
@@ -38,8 +38,8 @@ def world(seed: int, n: int, *, overconfident: float = 1.0, known: float = np.in
     if np.isfinite(known):  # what is thought of the annotators differs from what they are
         sensitivity = rng.binomial(int(known), sensitivity) / known
         specificity = rng.binomial(int(known), specificity) / known
-    coins = AnnotatorAccuracies(sensitivity, specificity, np.full(5, known), np.full(5, known))
-    return World(1 / (1 + np.exp(-odds)), truth, answer, annotator, coins)
+    accuracies = AnnotatorAccuracies(sensitivity, specificity, np.full(5, known), np.full(5, known))
+    return World(1 / (1 + np.exp(-odds)), truth, answer, annotator, accuracies)
 
 
 def test_a_bin_says_how_often_its_labels_were_right() -> None:
@@ -68,10 +68,12 @@ def test_its_interval_is_wilsons_where_the_truth_is_known() -> None:
 
 
 def test_answers_are_corrected_for_what_their_annotator_gets_wrong() -> None:
-    coins = AnnotatorAccuracies(
+    accuracies = AnnotatorAccuracies(
         np.array([0.9]), np.array([0.8]), np.full(1, np.inf), np.full(1, np.inf)
     )
-    found = by_answers(np.full(100, 0.7), [True] * 69 + [False] * 31, np.zeros(100, int), coins)
+    found = by_answers(
+        np.full(100, 0.7), [True] * 69 + [False] * 31, np.zeros(100, int), accuracies
+    )
     assert found is not None
     assert found.whole.accuracy == pytest.approx((0.69 - (1 - 0.8)) / (0.9 + 0.8 - 1))  # .7
 
@@ -81,25 +83,25 @@ def test_it_is_unbiased_however_wrong_the_beliefs_are(overconfident: float) -> N
     errors, brier = [], []
     for seed in range(600):
         w = world(seed, 80, overconfident=overconfident)
-        found = by_answers(w.probability, w.answer, w.annotator, w.coins)
-        told = by_truth(w.probability, w.truth)
-        assert found is not None and told is not None
+        found = by_answers(w.probability, w.answer, w.annotator, w.accuracies)
+        exact = by_truth(w.probability, w.truth)
+        assert found is not None and exact is not None
         errors.append(found.whole.accuracy - np.mean((w.probability >= 0.5) == w.truth))
-        brier.append(found.brier - told.brier)
+        brier.append(found.brier - exact.brier)
     for wrong in (errors, brier):
         assert abs(np.mean(wrong)) < 3.5 * np.std(wrong) / np.sqrt(len(wrong))
 
 
 def test_it_is_unbiased_in_each_bin() -> None:
     w = world(1, 200_000, overconfident=2.0)
-    found = by_answers(w.probability, w.answer, w.annotator, w.coins)
-    told = by_truth(w.probability, w.truth)
-    assert found is not None and told is not None
+    found = by_answers(w.probability, w.answer, w.annotator, w.accuracies)
+    exact = by_truth(w.probability, w.truth)
+    assert found is not None and exact is not None
     assert found.ece > 0.07
-    for ours, theirs in zip(found.bins, told.bins, strict=True):
+    for ours, theirs in zip(found.bins, exact.bins, strict=True):
         assert ours.reliability.accuracy == pytest.approx(theirs.reliability.accuracy, abs=0.02)
         assert ours.reliability.low < theirs.reliability.accuracy < ours.reliability.high
-    assert found.ece == pytest.approx(told.ece, abs=0.01)
+    assert found.ece == pytest.approx(exact.ece, abs=0.01)
 
 
 @pytest.mark.parametrize("known", [np.inf, 60])
@@ -107,7 +109,7 @@ def test_its_interval_covers_the_truth_though_annotators_are_not_quite_known(kno
     covered = 0
     for seed in range(500):
         w = world(seed, 150, known=known)
-        found = by_answers(w.probability, w.answer, w.annotator, w.coins)
+        found = by_answers(w.probability, w.answer, w.annotator, w.accuracies)
         assert found is not None
         honest = np.maximum(w.probability, 1 - w.probability).mean()
         covered += found.whole.low <= honest <= found.whole.high
@@ -118,10 +120,13 @@ def test_annotators_who_are_hardly_known_widen_the_interval() -> None:
     w = world(2, 400)
     widths = []
     for rests_on in (10.0, 100.0, np.inf):
-        coins = w.coins.__class__(
-            w.coins.sensitivity, w.coins.specificity, np.full(5, rests_on), np.full(5, rests_on)
+        accuracies = w.accuracies.__class__(
+            w.accuracies.sensitivity,
+            w.accuracies.specificity,
+            np.full(5, rests_on),
+            np.full(5, rests_on),
         )
-        found = by_answers(w.probability, w.answer, w.annotator, coins)
+        found = by_answers(w.probability, w.answer, w.annotator, accuracies)
         assert found is not None
         widths.append(found.whole.high - found.whole.low)
     assert widths == sorted(widths, reverse=True)
@@ -131,10 +136,10 @@ def test_several_answers_to_one_question_tell_less_than_as_many_to_different_one
     rng = np.random.default_rng(3)
     truth = np.repeat(rng.random(100) < 0.7, 4)
     answer = np.where(rng.random(400) < 0.9, truth, ~truth)
-    coins = AnnotatorAccuracies(
+    accuracies = AnnotatorAccuracies(
         np.full(4, 0.9), np.full(4, 0.9), np.full(4, np.inf), np.full(4, np.inf)
     )
-    columns = np.full(400, 0.7), answer, np.tile(np.arange(4), 100), coins
+    columns = np.full(400, 0.7), answer, np.tile(np.arange(4), 100), accuracies
     alone = by_answers(*columns)
     shared = by_answers(*columns, question=np.repeat(np.arange(100), 4))
     assert alone is not None and shared is not None
@@ -145,12 +150,14 @@ def test_several_answers_to_one_question_tell_less_than_as_many_to_different_one
 def test_whoever_clicks_at_random_tells_nothing() -> None:
     w = world(4, 2000)
     chance = w.annotator == 4
-    honest = by_answers(w.probability[~chance], w.answer[~chance], w.annotator[~chance], w.coins)
-    everybody = by_answers(w.probability, w.answer, w.annotator, w.coins)
+    honest = by_answers(
+        w.probability[~chance], w.answer[~chance], w.annotator[~chance], w.accuracies
+    )
+    everybody = by_answers(w.probability, w.answer, w.annotator, w.accuracies)
     assert honest is not None and everybody is not None
     assert everybody.whole.accuracy == pytest.approx(honest.whole.accuracy)
     assert everybody.whole.high == pytest.approx(honest.whole.high)
-    only = by_answers(w.probability[chance], w.answer[chance], w.annotator[chance], w.coins)
+    only = by_answers(w.probability[chance], w.answer[chance], w.annotator[chance], w.accuracies)
     assert only is None
 
 
@@ -174,7 +181,7 @@ def test_chance_says_what_error_is_to_be_expected_of_good_beliefs() -> None:
 
 
 def test_it_finds_how_right_a_crowd_is_by_what_the_crowd_shows_of_its_annotators() -> None:
-    """No truth is known: coins are the batch method's, answers and beliefs are one another's."""
+    """No truth is known: accuracies, answers and beliefs all come from the crowd itself."""
     errors = []
     for seed in range(8):
         rng = np.random.default_rng(seed)
@@ -188,16 +195,16 @@ def test_it_finds_how_right_a_crowd_is_by_what_the_crowd_shows_of_its_annotators
         last = np.arange(3, len(task), 4)
         others = np.delete(np.arange(len(task)), last)
         before = aggregate(task[others], worker[others], label[others], classes=[0, 1])
-        coins = AnnotatorAccuracies(
+        accuracies = AnnotatorAccuracies(
             whole.confusion[:, 1, 1], whole.confusion[:, 0, 0], np.full(12, 100), np.full(12, 300)
         )
         sharpened = before.posterior[:, 1] ** 2
         sharpened /= sharpened + (1 - before.posterior[:, 1]) ** 2  # far too sure
-        found = by_answers(sharpened, label[last], worker[last], coins)
-        told = by_truth(sharpened, truth)
-        assert found is not None and told is not None
-        assert found.whole.low < told.whole.accuracy < found.whole.high
-        errors.append(found.whole.accuracy - told.whole.accuracy)
+        found = by_answers(sharpened, label[last], worker[last], accuracies)
+        exact = by_truth(sharpened, truth)
+        assert found is not None and exact is not None
+        assert found.whole.low < exact.whole.accuracy < found.whole.high
+        errors.append(found.whole.accuracy - exact.whole.accuracy)
     assert abs(np.mean(errors)) < 0.015
 
 
@@ -216,4 +223,4 @@ def test_it_refuses_what_does_not_fit_together() -> None:
 
 
 def _columns(w: World) -> tuple[np.ndarray, np.ndarray, np.ndarray, AnnotatorAccuracies]:
-    return w.probability, w.answer, w.annotator, w.coins
+    return w.probability, w.answer, w.annotator, w.accuracies

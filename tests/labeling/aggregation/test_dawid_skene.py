@@ -155,7 +155,7 @@ def test_tasks_on_which_good_annotators_disagree_are_ambiguous_and_spoil_nobody(
     assert result.reliability.min() > 0.9
 
 
-def test_people_who_err_on_the_same_tasks_are_believed_less() -> None:
+def test_correlated_errors_lower_confidence() -> None:
     rng = np.random.default_rng(13)
     truth = rng.integers(0, 2, 500)
     task, worker = np.repeat(np.arange(500), 8), np.tile(np.arange(8), 500)
@@ -196,7 +196,7 @@ def test_gold_lowers_confidence_where_agreement_is_not_truth() -> None:
     assert abs(taught.confidence[80:].mean() - 0.8) < 0.05
 
 
-def test_the_blind_posterior_does_not_know_the_task_s_own_gold() -> None:
+def test_the_leave_one_out_posterior_does_not_know_the_task_s_own_gold() -> None:
     crowd = crowd_of(tasks=200, classes=3, skill=[0.8] * 6, share=0.8, seed=16)
     wrong = {i: int((crowd.truth[i] + 1) % 3) for i in range(5)}
     right = {i: int(crowd.truth[i]) for i in range(5, 40)}
@@ -206,7 +206,7 @@ def test_the_blind_posterior_does_not_know_the_task_s_own_gold() -> None:
     np.testing.assert_array_equal(result.leave_one_out[40:], result.posterior[40:])
 
 
-def test_a_good_model_is_heard_and_a_bad_one_is_not() -> None:
+def test_a_good_model_counts_and_a_bad_one_does_not() -> None:
     crowd = crowd_of(tasks=1000, classes=4, skill=[0.7] * 6, share=0.4, seed=17)
     rng = np.random.default_rng(18)
     sees = np.where(rng.random(1000) < 0.9, crowd.truth, rng.integers(0, 4, 1000))

@@ -93,28 +93,28 @@ def test_a_threshold_out_of_reach_does_not_make_new_questions_worthless(settle_a
 
 
 @pytest.mark.parametrize("left", [1, 2, 5])
-def test_a_prospect_keeps_within_what_is_left(left):
+def test_a_lookahead_keeps_within_what_is_left(left):
     for belief in GRID:
         found = lookahead(belief, prior=0.3, yes=2, no=1, left=left, settle_at=0.95)
         assert 0 <= found.settled <= 1 and 0 <= found.answers <= left
 
 
-def test_a_prospect_is_what_careful_annotators_bring_about():
+def test_a_lookahead_is_what_typical_annotators_bring_about():
     dice = np.random.default_rng(0)
     rounds, settled, used = 4_000, 0.0, 0
     for _ in range(rounds):
-        said: list[float] = []
-        while len(said) < 6:
-            belief = tempered_posterior(0.5, said)
+        evidence: list[float] = []
+        while len(evidence) < 6:
+            belief = tempered_posterior(0.5, evidence)
             if max(belief, 1 - belief) >= 0.9:
                 settled += max(belief, 1 - belief)
                 break
             chance = belief * TYPICAL_ACCURACY + (1 - belief) * (1 - TYPICAL_ACCURACY)
-            said.append(STEP if dice.random() < chance else -STEP)
+            evidence.append(STEP if dice.random() < chance else -STEP)
         else:
-            belief = tempered_posterior(0.5, said)
+            belief = tempered_posterior(0.5, evidence)
             settled += max(belief, 1 - belief) if max(belief, 1 - belief) >= 0.9 else 0
-        used += len(said)
+        used += len(evidence)
     found = lookahead(0.5, prior=0.5, yes=0, no=0, left=6, settle_at=0.9)
     assert found.settled == pytest.approx(settled / rounds, abs=0.02)
     assert found.answers <= used / rounds  # which asks on where nothing can settle any more

@@ -9,15 +9,15 @@ import pytest
 
 from tests.labeling.aggregation.crowds import (
     Aggregator,
-    Said,
+    CrowdData,
     crowd_of,
     majority,
     ours,
     ours_with_features,
-    ours_with_opinions,
+    ours_with_model,
 )
 
-EVERY = [majority, ours, ours_with_opinions, ours_with_features]
+EVERY = [majority, ours, ours_with_model, ours_with_features]
 
 MIXED = [0.95, 0.9, 0.8, 0.7, 0.6, 0.6, 0.55, 0.5]
 GOOD = [0.9, 0.85, 0.85, 0.8, 0.8, 0.75]
@@ -30,33 +30,33 @@ def infer(request: pytest.FixtureRequest) -> Aggregator:
 
 
 @pytest.fixture(scope="module", params=[2, 4], ids=["two classes", "four classes"])
-def crowd(request: pytest.FixtureRequest) -> Said:
+def crowd(request: pytest.FixtureRequest) -> CrowdData:
     return crowd_of(tasks=120, classes=request.param, skill=MIXED, share=0.5, seed=1)
 
 
-def add(said: Said, *answers: tuple[Any, Any, Any]) -> Said:
+def add(data: CrowdData, *answers: tuple[Any, Any, Any]) -> CrowdData:
     """The same with more answers: (task, worker, label)."""
     task, worker, label = zip(*answers, strict=True)
     return replace(
-        said,
-        task=np.append(said.task, task),
-        worker=np.append(said.worker, worker),
-        label=np.append(said.label, label),
+        data,
+        task=np.append(data.task, task),
+        worker=np.append(data.worker, worker),
+        label=np.append(data.label, label),
     )
 
 
-def right(said: Said, labels: Any, tasks: Any) -> float:
-    return float((labels == said.truth[tasks]).mean())
+def right(data: CrowdData, labels: Any, tasks: Any) -> float:
+    return float((labels == data.truth[tasks]).mean())
 
 
-def test_posteriors_are_finite_and_sum_to_one(infer: Aggregator, crowd: Said) -> None:
+def test_posteriors_are_finite_and_sum_to_one(infer: Aggregator, crowd: CrowdData) -> None:
     posterior = infer(crowd).posterior
     np.testing.assert_allclose(posterior.sum(1), 1, rtol=1e-9)
     assert ((posterior > 0) & (posterior < 1)).all()
 
 
 def test_the_same_answers_give_the_same_beliefs_and_stay_as_they_are(
-    infer: Aggregator, crowd: Said
+    infer: Aggregator, crowd: CrowdData
 ) -> None:
     columns = [column.copy() for column in (crowd.task, crowd.worker, crowd.label)]
     for column in (crowd.task, crowd.worker, crowd.label):
@@ -66,7 +66,7 @@ def test_the_same_answers_give_the_same_beliefs_and_stay_as_they_are(
         np.testing.assert_array_equal(before, after)
 
 
-def test_the_order_of_answers_does_not_matter(infer: Aggregator, crowd: Said) -> None:
+def test_the_order_of_answers_does_not_matter(infer: Aggregator, crowd: CrowdData) -> None:
     order = np.random.default_rng(2).permutation(len(crowd.task))
     task, worker, label = crowd.rows(order)
     shuffled = infer(replace(crowd, task=task, worker=worker, label=label))
@@ -74,20 +74,20 @@ def test_the_order_of_answers_does_not_matter(infer: Aggregator, crowd: Said) ->
 
 
 @pytest.mark.parametrize("column", ["task", "worker", "label"])
-def test_names_do_not_matter(infer: Aggregator, crowd: Said, column: str) -> None:
+def test_names_do_not_matter(infer: Aggregator, crowd: CrowdData, column: str) -> None:
     old = getattr(crowd, column)
     names = np.random.default_rng(3).permutation([f"name {i}" for i in range(old.max() + 1)])
     renamed = replace(crowd, **{column: names[old]})
     if column == "task":
         features = {str(names[task]): row for task, row in crowd.features.items()}
-        opinions = {str(names[task]): row for task, row in crowd.model_probabilities.items()}
-        renamed = replace(renamed, features=features, model_probabilities=opinions)
+        predictions = {str(names[task]): row for task, row in crowd.model_probabilities.items()}
+        renamed = replace(renamed, features=features, model_probabilities=predictions)
     elif column == "label":
-        opinions = {
+        predictions = {
             task: {str(names[label]): chance for label, chance in row.items()}
             for task, row in crowd.model_probabilities.items()
         }
-        renamed = replace(renamed, model_probabilities=opinions)
+        renamed = replace(renamed, model_probabilities=predictions)
     plain, other = infer(crowd), infer(renamed)
     rows = plain.tasks if column != "task" else names[plain.tasks]
     columns = plain.classes if column != "label" else names[plain.classes]
@@ -111,13 +111,13 @@ def test_names_do_not_matter(infer: Aggregator, crowd: Said, column: str) -> Non
 def test_ids_may_be_of_any_kind(infer: Aggregator, names: list[Any]) -> None:
     rows = np.array([[0, 0, 0], [0, 1, 0], [1, 0, 1], [1, 1, 0]])
     column, ranks = np.array(names), np.argsort(np.argsort(names))
-    named = infer(Said(column[rows[:, 0]], column[rows[:, 1]], column[rows[:, 2]]))
-    plain = infer(Said(ranks[rows[:, 0]], ranks[rows[:, 1]], ranks[rows[:, 2]]))
+    named = infer(CrowdData(column[rows[:, 0]], column[rows[:, 1]], column[rows[:, 2]]))
+    plain = infer(CrowdData(ranks[rows[:, 0]], ranks[rows[:, 1]], ranks[rows[:, 2]]))
     np.testing.assert_array_equal(named.posterior, plain.posterior)
     assert named.tasks.tolist() == np.sort(column).tolist()
 
 
-def test_of_repeated_answers_the_last_one_counts(infer: Aggregator, crowd: Said) -> None:
+def test_of_repeated_answers_the_last_one_counts(infer: Aggregator, crowd: CrowdData) -> None:
     some = np.arange(0, len(crowd.task), 3)
     other = (crowd.label[some] + 1) % (crowd.label.max() + 1)
     repeated = replace(
@@ -129,7 +129,7 @@ def test_of_repeated_answers_the_last_one_counts(infer: Aggregator, crowd: Said)
     np.testing.assert_array_equal(infer(repeated).posterior, infer(crowd).posterior)
 
 
-def test_gold_is_respected(infer: Aggregator, crowd: Said) -> None:
+def test_gold_is_respected(infer: Aggregator, crowd: CrowdData) -> None:
     gold = {int(task): int(crowd.truth[task] == 0) for task in np.unique(crowd.task)[::10]}
     found = infer(replace(crowd, gold=gold))
     for task, label in gold.items():
@@ -137,12 +137,12 @@ def test_gold_is_respected(infer: Aggregator, crowd: Said) -> None:
     np.testing.assert_allclose(found.posterior.sum(1), 1, rtol=1e-9)
 
 
-def test_gold_of_tasks_without_answers_is_left_out(infer: Aggregator, crowd: Said) -> None:
+def test_gold_of_tasks_without_answers_is_left_out(infer: Aggregator, crowd: CrowdData) -> None:
     found = infer(replace(crowd, gold={10_000: 0}))
     np.testing.assert_array_equal(found.posterior, infer(crowd).posterior)
 
 
-def test_true_gold_does_not_make_the_other_tasks_worse(infer: Aggregator, crowd: Said) -> None:
+def test_true_gold_does_not_make_the_other_tasks_worse(infer: Aggregator, crowd: CrowdData) -> None:
     gold = {task: int(crowd.truth[task]) for task in range(0, 120, 4)}
     before, after = infer(crowd), infer(replace(crowd, gold=gold))
     others = np.array([task not in gold for task in before.tasks.tolist()])
@@ -152,9 +152,9 @@ def test_true_gold_does_not_make_the_other_tasks_worse(infer: Aggregator, crowd:
 
 
 def test_one_more_answer_of_a_newcomer_never_lowers_its_class(
-    infer: Aggregator, crowd: Said
+    infer: Aggregator, crowd: CrowdData
 ) -> None:
-    """Whoever has said nothing yet is an average annotator, and this crowd is better than chance.
+    """Whoever has data nothing yet is an average annotator, and this crowd is better than chance.
 
     So the answer itself speaks for its class. What else changes, since all is inferred anew, may
     take back no more than rounding does.
@@ -180,21 +180,23 @@ def test_one_more_answer_of_a_good_annotator_never_lowers_its_class(infer: Aggre
             assert after.of(task, label) >= before.of(task, label) - 1e-9
 
 
-def test_answers_that_agree_make_a_task_ever_more_certain(infer: Aggregator, crowd: Said) -> None:
-    said, certainty = crowd, []
+def test_answers_that_agree_make_a_task_ever_more_certain(
+    infer: Aggregator, crowd: CrowdData
+) -> None:
+    data, certainty = crowd, []
     for worker in range(100, 110):
-        said = add(said, (500, worker, 1))
-        certainty.append(infer(said).of(500, 1))
+        data = add(data, (500, worker, 1))
+        certainty.append(infer(data).of(500, 1))
     assert certainty == sorted(certainty)
     assert certainty[0] < 0.95 < certainty[-1] + 0.15
 
 
 def test_tasks_and_annotators_with_a_single_answer_are_taken_as_they_come(
-    infer: Aggregator, crowd: Said
+    infer: Aggregator, crowd: CrowdData
 ) -> None:
     before = infer(crowd)
-    said = add(crowd, *((1000 + i, 1000 + i, i % 2) for i in range(20)))
-    after = infer(said)
+    data = add(crowd, *((1000 + i, 1000 + i, i % 2) for i in range(20)))
+    after = infer(data)
     alone = after.tasks >= 1000
     np.testing.assert_array_equal(after.label()[alone], np.arange(20) % 2)
     assert (after.posterior[alone].max(1) < 0.97).all()
@@ -211,20 +213,20 @@ def test_one_answer_a_task_is_believed(infer: Aggregator) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 50])
 def test_a_single_class_is_certain(infer: Aggregator, size: int) -> None:
-    found = infer(Said(np.arange(size) // 2, np.arange(size), np.full(size, 7)))
+    found = infer(CrowdData(np.arange(size) // 2, np.arange(size), np.full(size, 7)))
     assert found.classes.tolist() == [7]
     np.testing.assert_array_equal(found.posterior, 1.0)
 
 
 def test_a_single_annotator_is_believed(infer: Aggregator) -> None:
     label = np.arange(40) % 3
-    found = infer(Said(np.arange(40), np.zeros(40, np.int64), label))
+    found = infer(CrowdData(np.arange(40), np.zeros(40, np.int64), label))
     np.testing.assert_array_equal(found.label(), label)
     assert np.isfinite(found.posterior).all()
 
 
 def test_a_single_task_goes_to_its_majority(infer: Aggregator) -> None:
-    found = infer(Said(np.zeros(5, np.int64), np.arange(5), np.array([0, 1, 1, 2, 1])))
+    found = infer(CrowdData(np.zeros(5, np.int64), np.arange(5), np.array([0, 1, 1, 2, 1])))
     assert found.label().tolist() == [1]
     assert 0.34 < found.of(0, 1) < 0.99
 
@@ -239,7 +241,7 @@ def test_a_rare_class_is_not_swallowed(infer: Aggregator) -> None:
 
 
 def test_a_class_that_nobody_answers_stays_unlikely_and_changes_no_label(
-    infer: Aggregator, crowd: Said
+    infer: Aggregator, crowd: CrowdData
 ) -> None:
     classes = [*range(int(crowd.label.max()) + 1), 77]
     plain, more = infer(crowd), infer(replace(crowd, classes=classes))
@@ -252,7 +254,7 @@ def test_a_class_that_nobody_answers_stays_unlikely_and_changes_no_label(
 def test_two_unrelated_sets_are_as_good_together_as_apart(infer: Aggregator) -> None:
     one = crowd_of(tasks=150, classes=3, skill=MIXED, share=0.6, seed=8)
     two = crowd_of(tasks=150, classes=3, skill=GOOD, share=0.6, seed=9)
-    together = Said(
+    together = CrowdData(
         np.append(one.task, two.task + 1000),
         np.append(one.worker, two.worker + 1000),
         np.append(one.label, two.label),
@@ -263,14 +265,14 @@ def test_two_unrelated_sets_are_as_good_together_as_apart(infer: Aggregator) -> 
     found = infer(together)
     first = found.tasks < 1000
     assert np.isfinite(found.posterior).all()
-    for said, part, shift in ((one, first, 0), (two, ~first, 1000)):
-        apart = infer(said)
-        accuracy = right(said, apart.label(), apart.tasks)
-        joint = right(said, found.label()[part], found.tasks[part] - shift)
+    for data, part, shift in ((one, first, 0), (two, ~first, 1000)):
+        apart = infer(data)
+        accuracy = right(data, apart.label(), apart.tasks)
+        joint = right(data, found.label()[part], found.tasks[part] - shift)
         assert joint >= accuracy - 0.03
 
 
-def test_it_is_about_as_good_as_the_majority_or_better(infer: Aggregator, crowd: Said) -> None:
+def test_it_is_about_as_good_as_the_majority_or_better(infer: Aggregator, crowd: CrowdData) -> None:
     votes, found = majority(crowd), infer(crowd)
     share = right(crowd, votes.label(), votes.tasks)
     assert right(crowd, found.label(), found.tasks) >= share - 0.01
@@ -279,4 +281,4 @@ def test_it_is_about_as_good_as_the_majority_or_better(infer: Aggregator, crowd:
 def test_it_refuses_no_answers_at_all(infer: Aggregator) -> None:
     nothing = np.zeros(0, np.int64)
     with pytest.raises(ValueError, match="no answers"):
-        infer(Said(nothing, nothing, nothing))
+        infer(CrowdData(nothing, nothing, nothing))

@@ -122,7 +122,7 @@ def test_who_answers_a_question_first_hardly_matters(
     assert means[0] == pytest.approx(means[1], abs=0.05)
 
 
-def test_a_coin_forgets_what_is_long_ago() -> None:
+def test_old_answers_are_forgotten() -> None:
     counts = online.forget(FLAWLESS)
     assert sum(counts) == pytest.approx(2 * online.MEMORY)
     for _ in range(140):
@@ -130,7 +130,7 @@ def test_a_coin_forgets_what_is_long_ago() -> None:
     assert counts.tn == pytest.approx(online.MEMORY / 2, rel=0.03)
 
 
-def test_what_somebody_is_at_least_is_about_the_low_end_of_the_interval() -> None:
+def test_the_lower_bound_is_about_the_low_end_of_the_interval() -> None:
     for counts in CAST:
         assert online.reliability_lower_bound(counts) == pytest.approx(
             online.reliability(counts)[1], abs=0.02
@@ -138,17 +138,22 @@ def test_what_somebody_is_at_least_is_about_the_low_end_of_the_interval() -> Non
 
 
 @pytest.mark.parametrize("prior", [0.01, 0.3, 0.5, 0.9])
-def test_without_answers_the_prior_is_shown(prior: float) -> None:
+def test_without_answers_the_posterior_is_the_prior(prior: float) -> None:
     assert online.tempered_posterior(prior, []) == prior
     assert online.tempered_posterior(prior, [0.0]) == pytest.approx(prior)
 
 
-def test_what_is_shown_is_less_certain_than_what_is_learned() -> None:
-    said = [1.7, 1.2, 2.5]
-    assert 0.5 < online.tempered_posterior(0.5, said) < online.untempered_posterior(0.5, said) < 1
+def test_the_tempered_posterior_is_less_certain() -> None:
+    evidence = [1.7, 1.2, 2.5]
+    assert (
+        0.5
+        < online.tempered_posterior(0.5, evidence)
+        < online.untempered_posterior(0.5, evidence)
+        < 1
+    )
 
 
-def test_a_question_on_which_people_are_divided_is_shown_to_be_between() -> None:
+def test_a_question_on_which_people_are_divided_stays_between_yes_and_no() -> None:
     assert online.tempered_posterior(0.5, [2.0] * 6 + [-2.0] * 6) == pytest.approx(0.5)
     assert 0.4 < online.tempered_posterior(0.3, [2.0] * 8 + [-2.0] * 7) < 0.8
 
@@ -157,18 +162,18 @@ def test_one_more_yes_never_makes_a_question_less_likely() -> None:
     draw = random.Random(0)
     for _ in range(500):
         prior, temper = draw.random(), online.Tempering(draw.uniform(0.2, 1.5), draw.random() / 2)
-        said = [draw.uniform(-MAX_EVIDENCE, MAX_EVIDENCE) for _ in range(draw.randrange(12))]
-        more = online.tempered_posterior(prior, [*said, draw.uniform(0, MAX_EVIDENCE)], temper)
-        assert more >= online.tempered_posterior(prior, said, temper) - 1e-9
+        evidence = [draw.uniform(-MAX_EVIDENCE, MAX_EVIDENCE) for _ in range(draw.randrange(12))]
+        more = online.tempered_posterior(prior, [*evidence, draw.uniform(0, MAX_EVIDENCE)], temper)
+        assert more >= online.tempered_posterior(prior, evidence, temper) - 1e-9
 
 
 def test_order_is_nothing_and_yes_mirrors_no() -> None:
-    said = [1.7, -0.4, 2.5, -3.0]
-    assert online.tempered_posterior(0.3, said) == pytest.approx(
-        online.tempered_posterior(0.3, said[::-1])
+    evidence = [1.7, -0.4, 2.5, -3.0]
+    assert online.tempered_posterior(0.3, evidence) == pytest.approx(
+        online.tempered_posterior(0.3, evidence[::-1])
     )
-    mirrored = online.tempered_posterior(0.7, [-each for each in said])
-    assert mirrored == pytest.approx(1 - online.tempered_posterior(0.3, said))
+    mirrored = online.tempered_posterior(0.7, [-each for each in evidence])
+    assert mirrored == pytest.approx(1 - online.tempered_posterior(0.3, evidence))
 
 
 @pytest.mark.parametrize("belief", [-0.1, 1.1, float("nan")])

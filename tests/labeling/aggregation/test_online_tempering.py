@@ -17,19 +17,19 @@ def crowd(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.repeat(np.arange(QUESTIONS), EACH), ratios * signs, draw.random(QUESTIONS)
 
 
-def shown(question, ratios, prior, temper: Tempering) -> np.ndarray:
-    said = [ratios[question == q].tolist() for q in range(QUESTIONS)]
+def posteriors(question, ratios, prior, tempering: Tempering) -> np.ndarray:
+    evidence = [ratios[question == q].tolist() for q in range(QUESTIONS)]
     return np.array(
-        [online.tempered_posterior(p, s, temper) for p, s in zip(prior, said, strict=True)]
+        [online.tempered_posterior(p, s, tempering) for p, s in zip(prior, evidence, strict=True)]
     )
 
 
-@pytest.mark.parametrize("temper", [Tempering(0.4, 0.05), Tempering(), Tempering(1.2, 0.4)])
-def test_it_finds_the_temper_that_was_used(temper: Tempering) -> None:
+@pytest.mark.parametrize("tempering", [Tempering(0.4, 0.05), Tempering(), Tempering(1.2, 0.4)])
+def test_it_finds_the_tempering_that_was_used(tempering: Tempering) -> None:
     question, ratios, prior = crowd()
-    posterior = shown(question, ratios, prior, temper)
+    posterior = posteriors(question, ratios, prior, tempering)
     found = online_tempering.fit_tempering(question, ratios, prior, posterior)
-    assert found == pytest.approx(temper)
+    assert found == pytest.approx(tempering)
 
 
 def test_its_evidence_is_that_of_answers_as_they_come() -> None:
@@ -46,6 +46,6 @@ def test_its_evidence_is_that_of_answers_as_they_come() -> None:
             assert found == pytest.approx(online.evidence(counts, answer))
 
 
-def test_too_few_questions_tune_nothing() -> None:
+def test_with_too_few_questions_the_default_stays() -> None:
     columns = np.arange(3), np.ones(3), np.full(3, 0.5), np.ones(3)
     assert online_tempering.fit_tempering(*columns) == Tempering()

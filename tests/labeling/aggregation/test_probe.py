@@ -36,7 +36,7 @@ def test_it_learns_what_features_tell(seen):
     assert (found.argmax(1) == truth)[sure].mean() > 0.85
 
 
-def test_an_opinion_is_never_about_what_it_was_fitted_on():
+def test_a_prediction_is_never_about_what_it_was_fitted_to():
     """Noise teaches nothing: a probe that saw its own targets would seem to be right."""
     dice = np.random.default_rng(2)
     features, truth = dice.standard_normal((200, 150)), dice.integers(0, 2, 200)
@@ -69,7 +69,7 @@ def test_the_names_of_classes_do_not_matter(seen):
     assert np.allclose(there[:, ::-1], cross_val_predict(features, belief), atol=1e-3)
 
 
-def test_what_is_not_believed_is_not_learned_from_but_gets_an_opinion(seen):
+def test_rows_without_belief_are_predicted_but_not_learned_from(seen):
     features, truth = seen
     belief = np.eye(CLASSES)[truth]
     belief[300:] = np.nan
@@ -88,14 +88,14 @@ def test_a_weight_of_zero_is_as_good_as_no_belief(seen):
     )
 
 
-def test_no_features_no_opinion(seen):
+def test_rows_without_features_are_not_predicted(seen):
     features, truth = seen[0].copy(), seen[1]
     features[::7] = np.nan
     found = cross_val_predict(features, np.eye(CLASSES)[truth])
     assert np.isnan(found[::7]).all() and np.isfinite(np.delete(found, np.s_[::7], 0)).all()
 
 
-def test_where_nothing_is_believed_there_is_no_opinion():
+def test_without_any_belief_nothing_is_predicted():
     assert np.isnan(cross_val_predict(np.ones((4, 2)), np.full((4, 3), np.nan))).all()
 
 

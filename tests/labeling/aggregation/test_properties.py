@@ -90,7 +90,7 @@ def test_an_answer_counts_once_at_most_and_never_less_than_nothing(
 
 
 @given(beliefs, worth)
-def test_what_is_shown_is_a_probability_and_no_order_matters(
+def test_the_tempered_posterior_is_a_probability_and_no_order_matters(
     prior: float, evidence: list[float]
 ) -> None:
     found = online.tempered_posterior(prior, evidence)

@@ -1,4 +1,4 @@
-"""Who has a question in hand: never more people at once than it still needs."""
+"""Reservations: a question is asked of no more people at once than it still needs."""
 
 import random
 from collections import Counter
@@ -18,12 +18,12 @@ State = Question.State
 PEOPLE = 50
 
 
-def in_hand(question: Question) -> int:
+def reserved(question: Question) -> int:
     question.refresh_from_db()
     return sum(until > timezone.now() for until in question.reservations)
 
 
-def take(question: Question) -> bool:
+def reserve(question: Question) -> bool:
     now = timezone.now()
     until = now + reservations.RESERVATION_TIME
     return bool(reservations.reserve([question.pk], project=question.project, until=until, now=now))
@@ -54,56 +54,56 @@ def believe(question: Question, **values: object) -> None:
         (1.0, 4, 0, 1),
     ],
 )
-def test_a_question_is_in_as_many_hands_as_it_needs(asked, probability, answers, wanted, needs):
+def test_a_question_is_reserved_as_often_as_it_needs(asked, probability, answers, wanted, needs):
     believe(asked, probability=probability, answers_count=answers, answers_wanted=wanted)
-    assert [take(asked) for _ in range(needs + 2)] == [True] * needs + [False] * 2
-    assert in_hand(asked) == needs
+    assert [reserve(asked) for _ in range(needs + 2)] == [True] * needs + [False] * 2
+    assert reserved(asked) == needs
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("state", [State.SETTLED, State.AMBIGUOUS])
-def test_a_retired_question_is_not_to_be_had(asked, state):
+def test_a_retired_question_is_not_reserved(asked, state):
     believe(asked, state=state)
-    assert not take(asked)
+    assert not reserve(asked)
 
 
 @pytest.mark.django_db
-def test_what_is_put_aside_or_answered_goes_to_others(alice, shapes):
+def test_skipped_and_answered_questions_go_to_others(alice, shapes):
     for end in (
         challenges.skip,
         lambda challenge: challenges.answer(challenge=challenge, selected=[]),
     ):
         challenge = challenges.issue(annotator=alice, project=shapes, kind="grid")
-        held = list(Question.objects.filter(pk__in=challenge.questions, state=State.OPEN))
-        assert [in_hand(question) for question in held] == [1] * 6
+        questions = list(Question.objects.filter(pk__in=challenge.questions, state=State.OPEN))
+        assert [reserved(question) for question in questions] == [1] * 6
         end(challenge=challenge) if end is challenges.skip else end(challenge)
-        assert [in_hand(question) for question in held] == [0] * 6
+        assert [reserved(question) for question in questions] == [0] * 6
 
 
 @pytest.mark.django_db
-def test_a_forgotten_challenge_lets_go_by_itself(alice, bob, asked):
+def test_reservations_of_a_forgotten_challenge_expire(alice, bob, asked):
     believe(asked, reservations=[timezone.now() - timedelta(seconds=1)] * 5)
-    assert take(asked) and in_hand(asked) == 1
+    assert reserve(asked) and reserved(asked) == 1
     asked.refresh_from_db()
     assert len(asked.reservations) == 1
 
 
 @pytest.mark.django_db
-def test_of_two_equal_holds_one_is_given_back(asked):
+def test_of_two_equal_reservations_one_is_released(asked):
     until = timezone.now() + reservations.RESERVATION_TIME
     believe(asked, reservations=[until, until])
     reservations.release({asked.pk: until})
-    assert in_hand(asked) == 1
+    assert reserved(asked) == 1
 
 
 @pytest.mark.django_db
-def test_challenges_that_lapse_hold_nothing(alice, shapes):
+def test_expired_challenges_reserve_nothing(alice, shapes):
     for _ in range(challenges.MAX_PENDING + 3):
         challenges.issue(annotator=alice, project=shapes, kind="verify")
     pending = Challenge.objects.filter(answered_at=None, expires_at__gt=timezone.now())
-    held = {pk for challenge in pending for pk in challenge.questions}
-    in_hands = Question.objects.exclude(reservations=[])
-    assert set(in_hands.values_list("pk", flat=True)) <= held
+    asked = {pk for challenge in pending for pk in challenge.questions}
+    reserved = Question.objects.exclude(reservations=[])
+    assert set(reserved.values_list("pk", flat=True)) <= asked
 
 
 @pytest.mark.django_db
@@ -151,8 +151,8 @@ def test_an_answer_that_comes_late_still_counts(alice, asked):
     assert Answer.objects.count() == 9
 
 
-# The database itself watches: whoever stores a challenge holds each open question that it asks,
-# and with it no more people do than the cap leaves room for.
+# The database itself checks each challenge as it is stored: it has reserved each open question that
+# it asks, and no question is reserved more often than the cap allows.
 _WATCH = """
 CREATE FUNCTION watch() RETURNS trigger AS $$
 BEGIN
@@ -164,7 +164,7 @@ BEGIN
             OR cardinality(q.reservations) + q.answers_count > %s
         )
     ) THEN
-        RAISE 'somebody is asked what is not to be had';
+        RAISE 'a question is asked that is not reserved';
     END IF;
     RETURN NEW;
 END $$ LANGUAGE plpgsql;
@@ -184,7 +184,7 @@ def watched(shapes) -> Iterator[Project]:
 
 @pytest.mark.django_db(transaction=True)
 def test_fifty_at_once_are_never_asked_for_more_than_is_needed(watched):
-    """Each asks, thinks, and answers, puts aside or forgets; the log is looked through."""
+    """Everybody asks, and answers, skips or forgets."""
     Question.objects.filter(kind="concept", state=State.OPEN).update(probability=0.5)
     people = [Annotator.objects.create(pseudonym=f"person {n}") for n in range(PEOPLE)]
 
@@ -217,15 +217,15 @@ def test_fifty_at_once_are_never_asked_for_more_than_is_needed(watched):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_fifty_who_take_one_question_get_it_as_often_as_it_needs(asked):
+def test_fifty_who_reserve_one_question_get_it_as_often_as_it_needs(asked):
     believe(asked, probability=0.5, answers_count=4)
 
     def try_it(_: int) -> bool:
         try:
-            return take(asked)
+            return reserve(asked)
         finally:
             connection.close()
 
     with ThreadPoolExecutor(PEOPLE) as pool:
-        took = sum(pool.map(try_it, range(PEOPLE)))
-    assert 1 <= took <= 2 and in_hand(asked) == took
+        count = sum(pool.map(try_it, range(PEOPLE)))
+    assert 1 <= count <= 2 and reserved(asked) == count

@@ -1,4 +1,4 @@
-"""What to ask whom next."""
+"""Which questions are chosen for whom."""
 
 from collections import Counter
 
@@ -20,12 +20,12 @@ def choose(annotator, project: Project, kind: str) -> selector.Selection | None:
     return selector.Selector(annotator=annotator, project=project).choose(kind)
 
 
-def picked(selection: selector.Selection) -> list[Question]:
+def questions_of(selection: selector.Selection) -> list[Question]:
     rows = Question.objects.select_related("tile").in_bulk([p.question for p in selection.picks])
     return [rows[pick.question] for pick in selection.picks]
 
 
-def say(annotator, asked: list[Question], value: bool = True) -> None:
+def answer(annotator, asked: list[Question], value: bool = True) -> None:
     ids = [question.pk for question in asked]
     answers.record(
         annotator=annotator,
@@ -37,16 +37,18 @@ def say(annotator, asked: list[Question], value: bool = True) -> None:
 def test_a_grid_has_three_gold_tiles_a_yes_and_a_no_among_them(alice, shapes):
     for _ in range(5):
         selection = choose(alice, shapes, "grid")
-        gold = [question for question in picked(selection) if question.state == State.GOLD]
+        gold = [question for question in questions_of(selection) if question.state == State.GOLD]
         assert len(selection.picks) == 9 and len(gold) == 3
         assert {question.verdict for question in gold} == {True, False}
-        assert {question.concept_id for question in picked(selection)} == {selection.concept}
+        assert {question.concept_id for question in questions_of(selection)} == {selection.concept}
         assert [p.reason for p in selection.picks].count("gold") == 3
 
 
 def test_it_does_not_repeat_an_image_in_a_grid(alice, shapes):
     for _ in range(5):
-        images = [question.tile.image_id for question in picked(choose(alice, shapes, "grid"))]
+        images = [
+            question.tile.image_id for question in questions_of(choose(alice, shapes, "grid"))
+        ]
         assert len(set(images)) == 9
 
 
@@ -56,7 +58,7 @@ def test_who_is_suspect_is_asked_what_is_known(mallory, shapes):
     Question.objects.filter(concept__name="square").delete()
     grid = choose(mallory, shapes, "grid")
     assert [pick.reason for pick in grid.picks].count("gold") == known.count() == 6
-    say(mallory, known)
+    answer(mallory, known)
     assert "gold" not in {pick.reason for pick in choose(mallory, shapes, "grid").picks}
 
 
@@ -82,13 +84,13 @@ def test_it_never_asks_the_same_person_twice(alice, shapes):
         new = {pick.question for pick in selection.picks}
         assert not asked & new
         asked |= new
-        say(alice, picked(selection))
+        answer(alice, questions_of(selection))
     assert (
         Question.objects.filter(kind="concept", state=State.OPEN).exclude(pk__in=asked).count() == 0
     )
 
 
-def test_it_never_asks_what_the_annotator_still_has_in_hand(alice, shapes):
+def test_it_never_asks_what_the_annotator_is_being_asked(alice, shapes):
     first = challenges.issue(annotator=alice, project=shapes, kind="grid")
     second = choose(alice, shapes, "grid")
     assert not {pick.question for pick in second.picks} & set(first.questions)
@@ -100,9 +102,9 @@ def test_it_asks_open_questions_only(alice, shapes):
         state = State.SETTLED if number % 2 else State.AMBIGUOUS
         Question.objects.filter(pk=question.pk).update(state=state, priority=0)
     while selection := choose(alice, shapes, "grid"):
-        states = {question.state for question in picked(selection)}
+        states = {question.state for question in questions_of(selection)}
         assert states <= {State.OPEN, State.GOLD}
-        say(alice, picked(selection))
+        answer(alice, questions_of(selection))
 
 
 def test_it_asks_what_is_most_wanted(alice, shapes, monkeypatch):
@@ -117,7 +119,7 @@ def test_it_asks_what_is_most_wanted(alice, shapes, monkeypatch):
     circles = [g for g in grids if g.concept == best[0].concept_id]
     assert len(circles) > 10  # a concept that is wanted more is asked for more often
     for grid in circles:
-        assert {q.pk for q in picked(grid) if q.state == State.OPEN} == {q.pk for q in best}
+        assert {q.pk for q in questions_of(grid) if q.state == State.OPEN} == {q.pk for q in best}
 
 
 def test_it_draws_a_share_at_random_and_says_so(alice, shapes):
@@ -134,14 +136,14 @@ def test_it_mixes_likely_yes_with_likely_no(alice, shapes):
     for question in Question.objects.filter(kind="concept", state=State.OPEN):
         belief = 0.7 if question.pk // 2 % 2 else 0.3
         Question.objects.filter(pk=question.pk).update(probability=belief)
-    asked = [q for q in picked(choose(alice, shapes, "grid")) if q.state == State.OPEN]
+    asked = [q for q in questions_of(choose(alice, shapes, "grid")) if q.state == State.OPEN]
     likely = sum(question.probability > 0.5 for question in asked)
     assert 2 <= likely <= 4
 
 
 def test_a_split_shows_all_tiles_of_one_picture_in_their_order(alice, scenes):
     selection = choose(alice, scenes.project, "split")
-    asked = picked(selection)
+    asked = questions_of(selection)
     assert [question.tile.position for question in asked] == list(range(16))
     assert len({question.tile.image_id for question in asked}) == 1
     assert [p.reason == "gold" for p in selection.picks] == [q.state == State.GOLD for q in asked]
@@ -149,7 +151,7 @@ def test_a_split_shows_all_tiles_of_one_picture_in_their_order(alice, scenes):
 
 def test_a_split_that_was_answered_is_not_shown_again(alice, scenes):
     for _ in range(2):
-        say(alice, picked(choose(alice, scenes.project, "split")))
+        answer(alice, questions_of(choose(alice, scenes.project, "split")))
     assert choose(alice, scenes.project, "split") is None
 
 
@@ -177,7 +179,7 @@ def test_nobody_judges_their_own_caption(alice, bob, shapes, monkeypatch):
     )
     monkeypatch.setattr(selector, "VERIFY_MIX", {"caption": 1.0})
     assert choose(alice, shapes, "verify") is None
-    assert picked(choose(bob, shapes, "verify"))[0].text == "a shape"
+    assert questions_of(choose(bob, shapes, "verify"))[0].text == "a shape"
 
 
 def test_it_has_those_pictures_described_that_have_few_captions(alice, bob, shapes):
@@ -223,14 +225,14 @@ def test_it_asks_where_an_answer_tells_most(alice, shapes):
         belief = 0.4 if question.pk // 2 % 2 else 0.02
         asked.filter(pk=question.pk).update(probability=belief)
     grid = choose(alice, shapes, "grid")
-    assert {q.probability for q in picked(grid) if q.state == State.OPEN} == {0.4}
+    assert {q.probability for q in questions_of(grid) if q.state == State.OPEN} == {0.4}
 
 
 def test_it_finishes_some_of_what_was_begun(alice, bob, shapes):
     shapes.random_share = 0
     begun = list(Question.objects.filter(state=State.OPEN, concept__name="circle")[:3])
     Question.objects.filter(concept__name="square").delete()
-    say(bob, begun, value=False)
+    answer(bob, begun, value=False)
     Question.objects.filter(pk__in=[q.pk for q in begun]).update(probability=0.01, random_key=0.1)
     assert {q.pk for q in begun} <= {pick.question for pick in choose(alice, shapes, "grid").picks}
 
@@ -241,7 +243,7 @@ def test_who_answered_all_that_is_most_wanted_is_asked_for_the_rest(alice, shape
     about = Question.objects.filter(kind="concept", state=State.OPEN, concept__name="circle")
     Question.objects.filter(concept__name="square").delete()
     best = list(about.order_by("pk")[:8])
-    say(alice, best)
+    answer(alice, best)
     about.update(priority=0.5)
     about.filter(pk__in=[question.pk for question in best]).update(priority=1, probability=0.5)
     left = set(about.values_list("pk", flat=True)) - {question.pk for question in best}
@@ -250,7 +252,7 @@ def test_who_answered_all_that_is_most_wanted_is_asked_for_the_rest(alice, shape
         grid = choose(alice, shapes, "grid")
         wanted = {pick.question for pick in grid.picks if pick.reason == "wanted"}
         assert len(wanted) == min(6, len(left)) and wanted <= left
-        say(alice, Question.objects.filter(pk__in=[p.question for p in grid.picks]))
+        answer(alice, Question.objects.filter(pk__in=[p.question for p in grid.picks]))
         left -= wanted
     Answer.objects.filter(question__in=best).delete()
     assert choose(alice, shapes, "grid") is not None
