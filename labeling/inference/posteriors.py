@@ -13,10 +13,10 @@ from labeling import question_state
 from labeling.aggregation import binary, online_tempering
 from labeling.aggregation.binary import BinaryAggregate
 from labeling.batches import batched
-from labeling.inference import annotators
+from labeling.inference import annotators, schedule
 from labeling.inference import questions as stored_questions
 from labeling.inference.arrays import AnswerArrays, Bools, Ids, QuestionArrays, read
-from labeling.models import Project, Question, Recomputation, SuspectSpell
+from labeling.models import Question, Recomputation, SuspectSpell
 
 NOTICEABLE = 1e-3  # smaller changes of a probability are not written
 FITTED_BY = 5_000  # questions by which the tempering is fitted
@@ -113,7 +113,7 @@ def _fit_tempering(
 
 def _write(questions: QuestionArrays, posteriors: _Posteriors, recomputation: Recomputation) -> int:
     """Write the questions that changed, or whose state other rules may change; return how many."""
-    rules = _settling_rules(recomputation.project)
+    rules = schedule.settling_rules(recomputation.project)
     differs = np.abs(posteriors.aggregate.probability - questions.probability) > NOTICEABLE
     differs |= posteriors.answers_count != questions.answers_count
     differs |= posteriors.yes_count != questions.yes_count
@@ -160,10 +160,3 @@ def _written(question: Question) -> tuple[object, ...]:
     """Return what makes a question worth writing where it changes."""
     rounded = round(question.probability, 4), round(question.priority, 4)
     return *rounded, question.state, question.answers_count, question.yes_count
-
-
-def _settling_rules(project: Project) -> list[object]:
-    """Return by what states and priorities are set, besides the answers, as JSON."""
-    fields = "settle_at", "answers_min", "answers_cap", "answer_cost"
-    values = project.concepts.order_by("pk").values_list("pk", "value")
-    return [[getattr(project, name) for name in fields], [list(pair) for pair in values]]

@@ -41,14 +41,25 @@ def request_all() -> None:
 
 
 def due() -> list[Project]:
-    """Return the projects with new answers, with a request, or whose recomputation died."""
+    """Return the projects to recompute.
+
+    Those are projects with new answers, with other settling rules than the last time, with a
+    request, or whose recomputation died.
+    """
     called = Recomputation.objects.filter(requested=True) | Recomputation.objects.expired()
     called_for = set(called.values_list("project", flat=True))
     return [
         project
-        for project in Project.objects.all()
-        if project.pk in called_for or _has_new_answers(project)
+        for project in Project.objects.select_related("recomputation")
+        if project.pk in called_for or _has_new_answers(project) or _has_new_rules(project)
     ]
+
+
+def settling_rules(project: Project) -> list[object]:
+    """Return by what states and priorities are set, besides the answers, as JSON."""
+    fields = "settle_at", "answers_min", "answers_cap", "answer_cost"
+    values = project.concepts.order_by("pk").values_list("pk", "value")
+    return [[getattr(project, name) for name in fields], [list(pair) for pair in values]]
 
 
 def newest_answer() -> tuple[int, bool]:
@@ -69,6 +80,13 @@ def newest_answer() -> tuple[int, bool]:
 def _has_new_answers(project: Project) -> bool:
     later = Answer.objects.filter(question__project=project, pk__gt=project.aggregated_to)
     return later.exists()
+
+
+def _has_new_rules(project: Project) -> bool:
+    if not hasattr(project, "recomputation"):
+        return False
+    rules = project.recomputation.settling_rules
+    return bool(rules) and rules != settling_rules(project)
 
 
 def _acquire(project: Project) -> Recomputation | None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from labeling import answers, evidence, question_state, review, tasks
 from labeling.aggregation import binary, drift
-from labeling.inference import posteriors, recompute, schedule
+from labeling.inference import recompute, schedule
 from labeling.models import Annotator, Answer, Project, Question, Recomputation
 from tests.cast import distrust, truth
 from tests.concurrency import meanwhile
@@ -207,8 +207,10 @@ def test_reviewers_changing_the_rules_has_all_judged_anew(shapes, truths, alice,
         say(annotator, truths)
     recompute.run(project=shapes)
     before = Question.objects.filter(state=State.SETTLED).count()
+    assert schedule.due() == []
     shapes.settle_at = 0.9999
     shapes.save()
+    assert schedule.due() == [shapes]
     assert recompute.run(project=shapes) > 0
     assert Question.objects.filter(state=State.SETTLED).count() < before
     assert recompute.run(project=shapes) == 0
@@ -238,7 +240,3 @@ def test_what_somebody_did_in_another_project_counts_too(shapes, truths, alice):
     again = Annotator.objects.get(pk=alice.pk)
     assert (again.answers_count, again.gold_count) == (rated.answers_count, rated.gold_count)
     assert again.reliability == pytest.approx(rated.reliability, abs=0.05)
-
-
-def test_the_rules_are_those_by_which_questions_are_judged(shapes):
-    assert posteriors._settling_rules(shapes)[0] == [0.95, 2, 9, shapes.answer_cost]

@@ -55,3 +55,16 @@ def test_what_failed_says_why(shapes):
     row = Recomputation.objects.get()
     assert (row.state, row.error) == (State.FAILED, "ZeroDivisionError: division by zero")
     assert schedule.due() == [shapes]
+
+
+def test_other_settling_rules_are_due(shapes):
+    with schedule.claim(shapes) as recomputation:
+        assert recomputation is not None
+        recomputation.renew(settling_rules=schedule.settling_rules(shapes))
+    assert schedule.due() == []
+    shapes.concepts.filter(name="circle").update(value=2.0)
+    assert schedule.due() == [shapes]
+
+
+def test_the_rules_are_those_by_which_questions_settle(shapes):
+    assert schedule.settling_rules(shapes)[0] == [0.95, 2, 9, shapes.answer_cost]
