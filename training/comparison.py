@@ -55,9 +55,9 @@ def compare(model: Model, baseline: Model | None) -> dict[str, Any]:
 
 def answered_questions(model: Model) -> QuerySet[Question]:
     """Return the questions whether the model's samples show their prompts that have answers."""
-    asked = Sample.objects.filter(generation__model=model, question__isnull=False)
+    samples = Sample.objects.filter(generation__model=model, question__isnull=False)
     return Question.objects.filter(
-        pk__in=asked.values("question"), tile__image__generated=True, answers_count__gt=0
+        pk__in=samples.values("question"), tile__image__generated=True, answers_count__gt=0
     )
 
 

@@ -24,7 +24,7 @@ BATCH = 2000  # rows that are held at once
 def update(model: Model) -> dict[str, Any]:
     """Store a CLIP's predictions of open questions, and its features; return how many.
 
-    Both move what is asked next. The features let probes be fitted whenever people have said more:
+    Both move what is asked next. The features let probes be fitted again as answers come in:
     `model_prior.refresh`.
     """
     work = Path(settings.CACHE_ROOT) / "training"
@@ -112,7 +112,7 @@ def _training_files(snapshot: Snapshot | None) -> set[str] | None:
 
 
 def _answered_questions(tiles: Sequence[Tile]) -> dict[int, list[int]]:
-    """Return by tile the ids of the concept questions whose truth anybody has spoken about."""
+    """Return by tile the ids of the concept questions with an answer or a verdict."""
     answered = Question.objects.filter(
         Q(answers_count__gt=0) | Q(verdict__isnull=False),
         tile__in=tiles,

@@ -1,4 +1,4 @@
-"""`python -m training …` as a child process: it dies with this one, runs nicely, and has a log."""
+"""`python -m training …` as a child process: it dies with this one, at low priority, with a log."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Which model of a recipe is the current one.
+"""Decide which model of a recipe is the current one.
 
 A candidate is compared with a baseline: the current model. It is promoted where no judge finds it
 worse. A current model that was promoted this way is compared again as answers about its samples
@@ -34,7 +34,7 @@ def due() -> Iterator[Model]:
         try:
             model_is_due = is_due(model)
         except Exception:
-            logger.exception("Whether %s is due for a review cannot be told.", model)
+            logger.exception("Whether %s is due for a review is unknown.", model)
         else:
             if model_is_due:
                 yield model

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from labeling import images, questions
 from labeling.images import tiles
-from labeling.models import Concept, Project, Question, Tile
+from labeling.models import Concept, Project, Question
 from training.generation_requests import GenerationError
 from training.models import Generation, Model, Sample
 
@@ -54,10 +54,14 @@ def _ask(sample: Sample, prompt: str, model: Model) -> int:
             prompt=prompt,
         )
     tile = tiles.whole(image)
-    concept = _concept(model.project, prompt)
-    new = _ask_concept(tile, concept) if concept else _ask_caption(tile, prompt)
-    asked = {"concept": concept} if concept else {"kind": Question.Kind.CAPTION, "text": prompt}
-    sample.question = Question.objects.get(tile=tile, **asked)
+    if concept := _concept(model.project, prompt):
+        new = questions.ask_concepts(tiles=[tile], concepts=[concept])
+        sample.question = Question.objects.get(tile=tile, concept=concept)
+    else:
+        new = questions.ask_captions(
+            captions=[(tile, prompt)], source=Question.Source.MODEL, prior=CAPTION_PRIOR
+        )
+        sample.question = Question.objects.get(tile=tile, kind=Question.Kind.CAPTION, text=prompt)
     sample.save(update_fields=["question"])
     return new
 
@@ -65,13 +69,3 @@ def _ask(sample: Sample, prompt: str, model: Model) -> int:
 def _concept(project: Project, prompt: str) -> Concept | None:
     """Return the concept that a prompt names, however a person has typed it."""
     return next((each for each in project.concepts.all() if each.is_named_by(prompt)), None)
-
-
-def _ask_concept(tile: Tile, concept: Concept) -> int:
-    return questions.ask_concepts(tiles=[tile], concepts=[concept])
-
-
-def _ask_caption(tile: Tile, caption: str) -> int:
-    return questions.ask_captions(
-        captions=[(tile, caption)], source=Question.Source.MODEL, prior=CAPTION_PRIOR
-    )
