@@ -47,7 +47,7 @@ bench: environment
 	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/tempering.py "$(PEOPLE)/crowd"
 	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/replay.py "$(PEOPLE)/crowd"
 	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/crowd_and_model.py "$(PEOPLE)/cifar10"
-	$(if $(PEOPLE),,@echo) $(PYTHON) -m tests.benchmarks.beliefs_headline "$(PEOPLE)/cifar10"
+	$(if $(PEOPLE),,@echo) $(PYTHON) -m tests.benchmarks.uncertain_labels "$(PEOPLE)/cifar10"
 	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/frugality.py "$(PEOPLE)"
 	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/poisoning.py "$(PEOPLE)"
 

@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.judges SNAPSHOT CACHE [--steps 300]
 
-Every eighth training picture is kept apart; each candidate learns from the others, and is asked
-which of a hundred captions belongs to a picture that was kept apart. Nothing that any model drew
-takes part. The table's last line is the candidate with the most, trained on all training pictures
-and tried on the held-out ones. About four minutes on one core for 1,900 pictures.
+Every eighth training picture is kept apart; each candidate learns from the others, and picks the
+caption of a picture that was kept apart out of a hundred. No generated picture takes part. The
+table's last line is the best candidate, trained on all training pictures and tried on the held-out
+ones. About four minutes on one core for 1,900 pictures.
 """
 
 import argparse
@@ -30,10 +30,12 @@ from training.engine.recipes.base import Source
 from training.engine.recipes.clip import ClipConfig, ClipTraining
 
 APART = 8  # one picture in so many is kept apart
-CANDIDATES = (("lsa", 192, 32), ("lsa", 384, 32), ("own", 0, 32))  # text tower, rank, pixels
+Candidate = tuple[str, int, int]  # text tower, rank, pixels
+CANDIDATES: tuple[Candidate, ...] = (("lsa", 192, 32), ("lsa", 384, 32), ("own", 0, 32))
 
 
 def main() -> None:
+    """Train each candidate, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("snapshot", type=Path)
     parser.add_argument("cache", type=Path)
@@ -46,22 +48,23 @@ def main() -> None:
     print("|---|---|---|---|")
     judge = FeatureModel("lsa-linear", linear(part, options.cache), options.cache)
     show("lsa-linear, 16 px", judge, part.test, 0.0)
-    found = {}
+    scores = {}
     for candidate in CANDIDATES:
         judge, seconds = trained(candidate, part, options.cache, options.steps)
-        found[candidate] = show(named(candidate), judge, part.test, seconds)
-    best = max(found, key=lambda candidate: found[candidate])
+        scores[candidate] = show(name_of(candidate), judge, part.test, seconds)
+    best = max(scores, key=lambda candidate: scores[candidate])
     judge, seconds = trained(best, whole, options.cache, options.steps)
-    show(f"{named(best)}, on the held-out split", judge, whole.test, seconds)
+    show(f"{name_of(best)}, on the held-out split", judge, whole.test, seconds)
 
 
-def named(candidate: tuple[str, int, int]) -> str:
+def name_of(candidate: Candidate) -> str:
+    """Return a candidate's name in the table."""
     text, rank, size = candidate
     return f"lsa-clip, rank {rank}, {size} px" if rank else f"{text} text tower, {size} px"
 
 
 def kept_apart(snapshot: Snapshot) -> Snapshot:
-    """Training pictures alone, some of them as the held-out ones."""
+    """Return the training pictures alone, some of them as the held-out ones."""
     rows = list(enumerate(snapshot.train))
     test = tuple(row for index, row in rows if index % APART == 3)
     train = tuple(row for index, row in rows if index % APART != 3)
@@ -69,8 +72,9 @@ def kept_apart(snapshot: Snapshot) -> Snapshot:
 
 
 def trained(
-    candidate: tuple[str, int, int], snapshot: Snapshot, cache: Path, steps: int
+    candidate: Candidate, snapshot: Snapshot, cache: Path, steps: int
 ) -> tuple[FeatureModel, float]:
+    """Train a candidate; return it, and the seconds that took."""
     text, rank, size = candidate
     tower = "own" if text == "own" else "words"
     config = ClipConfig(steps=steps, size=size, text=tower, compile=False)
@@ -90,6 +94,7 @@ def trained(
 
 @contextmanager
 def ranked(rank: int) -> Iterator[None]:
+    """Give the LSA encoder another rank for a while."""
     usual, lsa.RANK = lsa.RANK, rank
     try:
         yield
@@ -98,11 +103,11 @@ def ranked(rank: int) -> Iterator[None]:
 
 
 def show(name: str, judge: FeatureModel, rows: tuple[Row, ...], seconds: float) -> float:
-    """A line of the table; the share of pictures whose caption stands out of a hundred."""
-    told = [row for row in rows if row.captions]
-    texts = list(dict.fromkeys(map(text_of, told)))
-    own = torch.tensor([texts.index(text_of(row)) for row in told])
-    images, known = judge.rows(told), judge.texts(texts)
+    """Print a line of the table; return the share of captions that stand out of a hundred."""
+    captioned = [row for row in rows if row.captions]
+    texts = list(dict.fromkeys(map(text_of, captioned)))
+    own = torch.tensor([texts.index(text_of(row)) for row in captioned])
+    images, known = judge.rows(captioned), judge.texts(texts)
     cells = []
     for others in (99, 9):
         value, low, high = intervals.mean(metrics.r_precision(images, known, own, others=others))

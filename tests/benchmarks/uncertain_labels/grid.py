@@ -11,7 +11,7 @@ EACH, SIDE, GAP, MARGIN, HEAD = 3, 32, 10, 70, 16  # pictures a class and arm; p
 
 
 def grid(arms: Mapping[str, Pixels], classes: tuple[str, ...]) -> Image.Image:
-    """Of each arm's samples (classes, n, 32, 32, 3) the first few."""
+    """Return a picture of the first few of each arm's samples (classes, n, 32, 32, 3)."""
     block = EACH * SIDE + GAP
     picture = Image.new("RGB", (MARGIN + block * len(arms), HEAD + SIDE * len(classes)), "white")
     pen = ImageDraw.Draw(picture)

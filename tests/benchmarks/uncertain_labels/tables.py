@@ -1,4 +1,4 @@
-"""The headline's tables: what was believed, and what samples became of it."""
+"""The tables: how right labels are, and what samples became of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.benchmarks.headline_crowds import Crowd
+from tests.benchmarks.uncertain_labels.crowds import Crowd
 
 GUIDANCES = (1.0, 2.0)
 CLEAN, BASE = "clean", "majority"
-TYPICAL = "clean, with the belief of a probe"  # what belief adds where no label is wrong
+TYPICAL = "clean, with the confidence of a probe"  # what confidence adds where labels are right
 DRAWS = 4000  # of accuracies within their errors, for intervals of the gap closed
 LEAST = 1e-6  # probabilities are clipped to it before their logarithm is taken
 
@@ -19,27 +19,28 @@ Ints = npt.NDArray[np.intp]
 Runs = Callable[[str, Crowd | None], Sequence[dict[str, Any]]]  # of an arm and crowd, a seed each
 
 
-def print_judge(seen: Mapping[str, tuple[float, float, float]]) -> None:
+def print_judge(photographs: Mapping[str, tuple[float, float, float]]) -> None:
+    """Print of sets of photographs the share recognised, their KID and spread."""
     print("\n| the judge on | recognised | KID × 1000 | spread of a class |\n|---|---:|---:|---:|")
-    for name, (right, distance, apart) in seen.items():
+    for name, (right, distance, apart) in photographs.items():
         print(f"| {name} | {right:.3f} | {1000 * distance:.1f} | {apart:.3f} |")
 
 
-def print_labels(beliefs: Mapping[str, Sequence[Floats]], truth: Ints) -> None:
-    """Of each crowd: shares of answers, what they add up to, and with the probe; (n, 10) each."""
+def print_labels(posteriors: Mapping[str, Sequence[Floats]], truth: Ints) -> None:
+    """Print how right each crowd's votes, aggregated answers and those with a probe (n, 10) are."""
     print("\nMost probable label right (mean negative log-likelihood of the truth)\n")
     print("| crowd | majority | aggregated | with the probe |\n|---|---|---|---|")
-    for crowd, found in beliefs.items():
-        cells = [f"{(found[0].argmax(1) == truth).mean():.3f}"]
-        for belief in found[1:]:
-            chances = belief[np.arange(len(truth)), truth].clip(min=LEAST)
-            right = (belief.argmax(1) == truth).mean()
-            cells.append(f"{right:.3f} ({-np.log(chances).mean():.2f})")
+    for crowd, (votes, *aggregated) in posteriors.items():
+        cells = [f"{(votes.argmax(1) == truth).mean():.3f}"]
+        for posterior in aggregated:
+            likelihood = posterior[np.arange(len(truth)), truth].clip(min=LEAST)
+            right = (posterior.argmax(1) == truth).mean()
+            cells.append(f"{right:.3f} ({-np.log(likelihood).mean():.2f})")
         print(f"| {crowd} | " + " | ".join(cells) + " |")
 
 
 def print_samples(runs: Runs, crowds: Sequence[Crowd], arms: Sequence[str], count: int) -> None:
-    """``count``: samples a run."""
+    """Print the share of a run's ``count`` samples recognised, and how much of the gap closes."""
     for guidance in GUIDANCES:
         print(f"\nSamples recognised as asked, guidance {guidance:g} (KID × 1000; spread)\n")
         _head(crowds)
@@ -63,7 +64,7 @@ def print_samples(runs: Runs, crowds: Sequence[Crowd], arms: Sequence[str], coun
 
 
 def _head(crowds: Sequence[Crowd]) -> None:
-    print("| told | " + " | ".join(crowd.name for crowd in crowds) + " |")
+    print("| conditioned on | " + " | ".join(crowd.name for crowd in crowds) + " |")
     print("|---|" + "---|" * len(crowds))
 
 
@@ -81,14 +82,14 @@ def _shares(runs: Sequence[dict[str, Any]], guidance: float) -> Floats:
 
 
 def _error(shares: Floats, count: int) -> float:
-    """Of the mean: the binomial's, or what the seeds differ by where that is more."""
+    """Return the mean's standard error: the binomial's, or that between seeds where it is more."""
     mean, seeds = shares.mean(), len(shares)
     between = shares.std(ddof=1) / seeds**0.5 if seeds > 1 else 0.0
     return max(float(between), float((mean * (1 - mean) / (count * seeds)) ** 0.5))
 
 
 def _closed(arm: Floats, base: Floats, clean: Floats, count: int) -> str:
-    """With its 95 % interval; unknown where the gap itself might be none."""
+    """Return the share of the gap closed, with its 95 % interval, unless there may be no gap."""
     dice = np.random.default_rng(0)
     drawn = [
         dice.normal(shares.mean(), _error(shares, count), DRAWS) for shares in (arm, base, clean)

@@ -38,7 +38,7 @@ class Crowd:
 
 
 def photographs(folder: Path, split: str, cache: Path) -> Pixels:
-    """uint8 (n, 32, 32, 3), in the order of the labels' tasks; decoded once."""
+    """Return uint8 (n, 32, 32, 3), in the order of the labels' tasks; decoded once."""
     path = cache / f"{split}.npy"
     if not path.exists():
         with zipfile.ZipFile(folder / f"{split}.zip") as archive:
@@ -53,7 +53,7 @@ def photographs(folder: Path, split: str, cache: Path) -> Pixels:
 
 
 def _files(folder: Path, split: str) -> list[str]:
-    """The n-th photograph of a class, in order of tasks, is the n-th file of its folder."""
+    """Return the files in order of tasks: a class's n-th photograph is the n-th of its folder."""
     if split == "test":
         return [row["file"] for row in _rows(folder / "files_test.csv")]
     seen = [0] * len(NAMES)
@@ -66,18 +66,19 @@ def _files(folder: Path, split: str) -> list[str]:
 
 
 def people(folder: Path) -> tuple[Ints, Ints]:
-    """What three people said of each training photograph (n, 3), and the truth (n,)."""
+    """Return what three people said of each training photograph (n, 3), and the truth (n,)."""
     rows = _rows(folder / "human_labels_train.csv")
     labels = np.array([[int(row[key]) for key in ("l1", "l2", "l3")] for row in rows])
     return labels, np.array([int(row["truth"]) for row in rows])
 
 
 def test_truth(folder: Path) -> Ints:
+    """Return the true classes (n,) of the held-out photographs."""
     return np.array([int(row["truth"]) for row in _rows(folder / "human_counts_test.csv")])
 
 
 def answers(crowd: Crowd, labels: Ints, truth: Ints, seed: int) -> tuple[Ints, Ints, Ints]:
-    """(task, worker, label) of a crowd.
+    """Return (task, worker, label) of a crowd's answers, each (n · people,).
 
     The data do not tell who said what: answers are spread at random over annotators. So nobody
     is better than anybody, and errors fall on all alike.
@@ -101,7 +102,7 @@ def answers(crowd: Crowd, labels: Ints, truth: Ints, seed: int) -> tuple[Ints, I
 
 
 def posterior(said: tuple[Ints, Ints, Ints], features: Singles | None) -> Floats:
-    """(n, 10) by aggregation: of the answers alone, or with a probe on features."""
+    """Aggregate answers to posteriors (n, 10), alone or with a probe on features (n, d)."""
     known = range(len(NAMES))
     if features is None:
         return aggregate(*said, classes=known).posterior

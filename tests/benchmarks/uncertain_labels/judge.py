@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, max_pool2d, normalize, pad, relu
 
 from training.engine.data.pictures import Pixels
+from training.engine.evaluation.metrics import kid_statistic
 from training.engine.latents.pca import PCA
 
 CLASSES = 10
@@ -30,52 +31,43 @@ class Judge(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.enter = nn.Sequential(nn.Conv2d(3, 32, 4, stride=2, padding=1), nn.BatchNorm2d(32))
-        self.first = _convolution(32, 48)  # at 16 pixels
-        self.second = _convolution(48, 96)  # at 8
-        self.second_more = _convolution(96, 96)
-        self.third = _convolution(96, 192)  # at 4
-        self.third_more = _convolution(192, 192)
-        self.leave = nn.Linear(192, CLASSES)
+        self.stem = nn.Sequential(nn.Conv2d(3, 32, 4, stride=2, padding=1), nn.BatchNorm2d(32))
+        self.conv1 = _convolution(32, 48)  # at 16 pixels
+        self.conv2 = _convolution(48, 96)  # at 8
+        self.conv2b = _convolution(96, 96)
+        self.conv3 = _convolution(96, 192)  # at 4
+        self.conv3b = _convolution(192, 192)
+        self.head = nn.Linear(192, CLASSES)
 
     def features(self, x: Tensor) -> Tensor:
-        x = max_pool2d(relu(self.first(relu(self.enter(x)))), 2)  # (B, 48, 8, 8)
-        x = relu(self.second(x))
-        x = max_pool2d(relu(x + self.second_more(x)), 2)  # (B, 96, 4, 4)
-        x = relu(self.third(x))
-        x = relu(x + self.third_more(x))  # (B, 192, 4, 4)
+        x = max_pool2d(relu(self.conv1(relu(self.stem(x)))), 2)  # (B, 48, 8, 8)
+        x = relu(self.conv2(x))
+        x = max_pool2d(relu(x + self.conv2b(x)), 2)  # (B, 96, 4, 4)
+        x = relu(self.conv3(x))
+        x = relu(x + self.conv3b(x))  # (B, 192, 4, 4)
         return x.mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.leave(self.features(x))
+        logits: Tensor = self.head(self.features(x))
         return logits
 
     @torch.no_grad()
     def judge(self, pixels: Pixels) -> tuple[Tensor, Tensor]:
-        """Unit features (n, 192) and the most probable classes (n,) of uint8 (n, 32, 32, 3)."""
+        """Return unit features (n, 192) and likeliest classes (n,) of uint8 (n, 32, 32, 3)."""
         self.eval()
         parts = [self.features(_signed(pixels[i : i + 500])) for i in range(0, len(pixels), 500)]
         features = torch.cat(parts)
-        return normalize(features, dim=1), self.leave(features).argmax(1)
+        return normalize(features, dim=1), self.head(features).argmax(1)
 
 
 def kid(first: Tensor, second: Tensor) -> float:
-    """Unbiased kernel distance (arXiv 1801.01401) of unit features, brought to length √d."""
-    return _within(first) + _within(second) - 2 * float(_kernel(first, second).mean())
-
-
-def _within(features: Tensor) -> float:
-    """The mean kernel between two different ones of unit features (n, d)."""
-    count = len(features)
-    return float(_kernel(features, features).sum() - 8 * count) / (count * (count - 1))
-
-
-def _kernel(first: Tensor, second: Tensor) -> Tensor:
-    return (first @ second.T + 1).double() ** 3
+    """Return the product's KID of unit features (n, d) and (m, d), without an interval."""
+    every = torch.arange(len(first)), torch.arange(len(second))
+    return kid_statistic(first, second)(every)
 
 
 def spread(features: Tensor) -> float:
-    """The mean cosine distance between two samples (classes, n, d) of one class."""
+    """Return the mean cosine distance between two samples (classes, n, d) of one class."""
     count = features.shape[1]
     alike = (features @ features.transpose(1, 2)).sum((1, 2))
     return float((1 - (alike - count) / (count * (count - 1))).mean())
@@ -84,7 +76,7 @@ def spread(features: Tensor) -> float:
 def judge_for(
     folder: Path, pixels: Pixels, truth: Ints, pca: PCA, *, epochs: float, seed: int
 ) -> Judge:
-    """The judge in the folder, trained there first if need be."""
+    """Return the judge in the folder, trained there first if need be."""
     path = folder / "judge.safetensors"
     torch.manual_seed(seed)
     judge = Judge()
@@ -98,7 +90,7 @@ def judge_for(
 
 
 def projected(pca: PCA, pixels: Pixels) -> Pixels:
-    """The pictures as the components give them back."""
+    """Return the pictures as the components give them back."""
     parts = [
         pca.pictures(pca.encode_all(pixels[start : start + 2000]))
         for start in range(0, len(pixels), 2000)
@@ -130,7 +122,7 @@ def _train(judge: Judge, pixels: Pixels, truth: Ints, epochs: float) -> None:
 
 
 def _moved(x: Tensor) -> Tensor:
-    """Mirrored or not one by one, and the batch shifted by a few pixels."""
+    """Mirror half of the pictures, and shift the batch by a few pixels."""
     mirrored = torch.rand(len(x)) < 0.5
     x = torch.where(mirrored[:, None, None, None], x.flip(3), x)
     down, right = torch.randint(2 * SHIFT + 1, (2,)).tolist()
@@ -139,9 +131,9 @@ def _moved(x: Tensor) -> Tensor:
 
 
 def _signed(pixels: Pixels) -> Tensor:
-    """uint8 (n, 32, 32, 3) to (n, 3, 32, 32) in [-1, 1]."""
+    """Convert uint8 (n, 32, 32, 3) to (n, 3, 32, 32) in [-1, 1]."""
     return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _convolution(enter: int, leave: int) -> Any:
-    return nn.Sequential(nn.Conv2d(enter, leave, 3, padding=1, bias=False), nn.BatchNorm2d(leave))
+def _convolution(channels: int, out: int) -> Any:
+    return nn.Sequential(nn.Conv2d(channels, out, 3, padding=1, bias=False), nn.BatchNorm2d(out))

@@ -17,7 +17,7 @@ Singles = npt.NDArray[np.float32]
 
 
 def features(pixels: Pixels, cache: Path) -> Singles:
-    """(n, 4 · WORDS) of uint8 (n, 32, 32, 3); computed once."""
+    """Return features (n, 4 · WORDS) of uint8 (n, 32, 32, 3); computed once."""
     path = cache / "features.npy"
     if not path.exists():
         patches = _patches(pixels, np.random.default_rng(0))
