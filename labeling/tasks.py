@@ -9,7 +9,7 @@ from django.utils import timezone
 from labeling import snapshots
 from labeling.enqueue import enqueue_on_commit
 from labeling.inference import recompute, schedule
-from labeling.models import Challenge, Project, Snapshot
+from labeling.models import Challenge, LeaseLost, Project, Snapshot
 
 logger = logging.getLogger(__name__)
 KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept once it expired
@@ -41,7 +41,7 @@ def freeze(snapshot_id: int) -> None:
     """Write the folder of a snapshot that was begun, unless somebody is writing it."""
     snapshot = Snapshot.objects.filter(pk=snapshot_id).first()
     if snapshot is not None:
-        snapshots.fill(snapshot)
+        _fill(snapshot)
 
 
 @shared_task
@@ -53,7 +53,7 @@ def freeze_due() -> None:
     snapshots.give_up_lost()
     for snapshot in snapshots.waiting():
         try:
-            snapshots.fill(snapshot)
+            _fill(snapshot)
         except Exception:
             logger.exception("%s could not be frozen.", snapshot)
 
@@ -63,6 +63,13 @@ def forget_challenges() -> None:
     """Delete the challenges that nobody answered."""
     old = timezone.now() - KEPT
     Challenge.objects.filter(answered_at=None, expires_at__lt=old).delete()
+
+
+def _fill(snapshot: Snapshot) -> None:
+    try:
+        snapshots.fill(snapshot)
+    except LeaseLost as error:  # whoever holds the lease now writes it
+        logger.warning("%s", error)
 
 
 def freeze_later(snapshot: Snapshot) -> None:

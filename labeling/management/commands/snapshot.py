@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling import snapshots
-from labeling.models import Project, Snapshot
+from labeling.models import LeaseLost, Project, Snapshot
 
 
 class Command(BaseCommand):
@@ -21,7 +21,12 @@ class Command(BaseCommand):
         if row is None:
             known = ", ".join(Project.objects.values_list("slug", flat=True)) or "none yet"
             raise CommandError(f"There is no project “{project}” (there are: {known}).")
-        snapshot = snapshots.freeze(project=row, include_generated=include_generated)
+        try:
+            snapshot = snapshots.freeze(project=row, include_generated=include_generated)
+        except LeaseLost as error:
+            raise CommandError(
+                f"This took too long, and a worker goes on with it: {error}"
+            ) from None
         if snapshot.state == Snapshot.State.FAILED:
             raise CommandError(snapshot.error)
         counts = snapshot.counts
