@@ -20,7 +20,7 @@ class CaptionRejected(ValueError):
 def clean(text: str) -> str:
     """Return the text in NFC with single spaces. Raises CaptionRejected."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
-    if any(map(_unprintable, text)):
+    if has_controls(text):
         raise CaptionRejected("The text holds control characters: write plain words.")
     if not SHORTEST <= len(text) <= LONGEST:
         raise CaptionRejected(f"Write {SHORTEST} to {LONGEST} characters, not {len(text)}.")
@@ -33,7 +33,12 @@ def clean(text: str) -> str:
     return text
 
 
-def _unprintable(character: str) -> bool:
+def has_controls(text: str) -> bool:
+    """Whether a text holds what cannot be shown. Joiners, marks and soft hyphens can."""
+    return any(map(_is_control, text))
+
+
+def _is_control(character: str) -> bool:
     """Whether it is a control, a lone surrogate, or turns the direction of the text after it."""
     control = unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn"}
     return control or unicodedata.bidirectional(character) in _BIDIRECTIONAL

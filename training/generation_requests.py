@@ -10,6 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
+from labeling import captions
 from labeling.images import decoding
 from training import generators
 from training.models import SEED_LIMIT, Generation, Model
@@ -143,7 +144,7 @@ def _set_second_end(generation: Generation, request: GenerationRequest) -> None:
 
 
 def _check_prompt(prompt: str) -> None:
-    if len(prompt) > PROMPT_LIMIT or not prompt.isprintable():
+    if len(prompt) > PROMPT_LIMIT or captions.has_controls(prompt):
         raise GenerationError(f"A prompt is one line of at most {PROMPT_LIMIT} characters.")
 
 

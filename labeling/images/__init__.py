@@ -1,6 +1,23 @@
 """Bytes → image: decode, strip, hash, find near-duplicates, cut tiles."""
 
 from labeling.images.decoding import ImageRejected
-from labeling.images.store import NewImage, StoredImage, add, add_many, find_stored, preparer
+from labeling.images.store import (
+    NewImage,
+    StoredImage,
+    add,
+    add_many,
+    find_stored,
+    preparer,
+    set_keywords,
+)
 
-__all__ = ["ImageRejected", "NewImage", "StoredImage", "add", "add_many", "find_stored", "preparer"]
+__all__ = [
+    "ImageRejected",
+    "NewImage",
+    "StoredImage",
+    "add",
+    "add_many",
+    "find_stored",
+    "preparer",
+    "set_keywords",
+]

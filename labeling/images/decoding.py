@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -133,9 +134,9 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
 def _on_white(image: Image.Image) -> Image.Image:
     """Convert to RGB: what is transparent on white, and nothing beside the pixels."""
     if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        scale = 255 / 65535 if values.max(initial=0) > 255 else 1.0
-        image = Image.fromarray((values * scale).clip(0, 255).astype(np.uint8))
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0, neginf=0)
+        values *= 255 / _white(image.mode, values)
+        image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         image = Image.new("RGBA", layer.size, "white")
@@ -144,6 +145,18 @@ def _on_white(image: Image.Image) -> Image.Image:
     plain = plain.copy() if plain is image else plain
     plain.info = {}
     return plain
+
+
+def _white(mode: str, values: NDArray[np.float64]) -> float:
+    """Return the value that stands for white in a deep grey picture.
+
+    Pillow's I;16 has 16 bits. Its I has 32, in which some programs store 8 or 16. For F there is
+    no rule: values up to 1, to 255 and to 65535 are all in use.
+    """
+    if mode.startswith("I;16"):
+        return 65535
+    whites = (255, 65535, 2**31 - 1) if mode == "I" else (1, 255, 65535)
+    return next((white for white in whites if values.max(initial=0) <= white), values.max())
 
 
 def _encode(image: Image.Image, *, lossless: bool) -> tuple[bytes, str]:

@@ -91,6 +91,12 @@ def find_stored(*, project: Project, source_sha256s: Iterable[str]) -> dict[str,
     return {tile.image.source_sha256: StoredImage(tile.image, tile, False) for tile in tiles}
 
 
+def set_keywords(image: Image, keywords: Iterable[str]) -> None:
+    """Replace an image's keywords, within the limits."""
+    image.keywords = _keywords(keywords)
+    image.save(update_fields=["keywords"])
+
+
 def add_many(
     *, project: Project, new_images: Sequence[NewImage], duplicate_index: duplicates.DuplicateIndex
 ) -> list[StoredImage]:
@@ -102,9 +108,10 @@ def add_many(
     names = {new.picture.sha256: _write(new.picture) for new in new_images}
     with transaction.atomic():
         existing = _by_sha256(project, names)
-        missing = {
-            new.picture.sha256: new for new in new_images if new.picture.sha256 not in existing
-        }
+        missing: dict[str, NewImage] = {}
+        for new in new_images:
+            if new.picture.sha256 not in existing:
+                missing.setdefault(new.picture.sha256, new)
         created = _create(project, missing, names, duplicate_index)
         stored = {**existing, **created}
         tiles = {

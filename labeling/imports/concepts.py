@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from labeling.captions import has_controls
 from labeling.images.decoding import ImageRejected
 from labeling.imports import sidecars
 from labeling.imports.members import SourceError
@@ -52,7 +53,7 @@ def read(path: Path) -> dict[str, str]:
 
 def _parse(line: str, where: str) -> tuple[str, str]:
     name, _, phrase = (part.strip() for part in line.partition(":"))
-    if not name or not line.strip().isprintable():
+    if not name or has_controls(line.strip()):
         raise SourceError(f"{where} names no concept: write `bicycle` or `bicycle: a bicycle`.")
     phrase = phrase or with_article(name)
     if len(name) > NAME_LENGTH or len(phrase) > PHRASE_LENGTH:
@@ -72,7 +73,7 @@ def name_of_folder(folder: str, *, source: str = "") -> str | None:
     """
     name = PurePosixPath(folder).name
     plain = " ".join(REPEATS.sub("", name).replace("_", " ").split())
-    if not plain or NO_CONCEPT.fullmatch(plain) or name == source or not plain.isprintable():
+    if not plain or NO_CONCEPT.fullmatch(plain) or name == source or has_controls(plain):
         return None
     return plain if len(plain) <= NAME_LENGTH else None
 

@@ -169,6 +169,7 @@ class _BatchImporter:
                 for (member, _), sha256 in zip(batch, hashes, strict=True)
                 if sha256 in existing
             ]
+            _update_keywords(stored, metadata)
             _ask(self.project, stored, metadata, self.plan)
         _count(self.report, stored, metadata)
 
@@ -190,6 +191,22 @@ class _BatchImporter:
             return self.prepare(item[1])
         except ImageRejected as error:
             return error
+
+
+def _update_keywords(
+    stored: Sequence[tuple[str, StoredImage]], metadata: Mapping[str, Metadata]
+) -> None:
+    """Give existing images the keywords that the source has for them now.
+
+    Those of the path that the image came from replace its own; those of a copy are added.
+    """
+    for path, image in stored:
+        keywords = metadata[path].keywords
+        if keywords and not image.new:
+            from_here = image.image.source == path
+            images.set_keywords(
+                image.image, keywords if from_here else [*image.image.keywords, *keywords]
+            )
 
 
 def _ask(

@@ -1,6 +1,7 @@
 """The members of a source: files that can be read, and rejections with a reason."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -33,6 +34,11 @@ class Rejection:
 
     path: str
     reason: str
+
+
+def path_key(path: str) -> str:
+    """Return what paths are compared by: with slashes, without `./`, in Unicode's NFC."""
+    return unicodedata.normalize("NFC", PurePosixPath(path.replace("\\", "/")).as_posix())
 
 
 def is_ignored(path: str) -> bool:

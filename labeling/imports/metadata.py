@@ -5,9 +5,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from labeling import captions
+
 CAPTION_LENGTH = 500
 KEYWORD_LENGTH = 80
 LINE_BREAK = re.compile(r"\r\n|\n|\r")  # Unicode has others, which a text may hold
+
+
+CAPTION_COLUMNS = "text", "caption", "captions"
+KEYWORD_COLUMNS = "tags", "keywords"
+TEXT_COLUMNS = {*CAPTION_COLUMNS, *KEYWORD_COLUMNS}
 
 
 @dataclass
@@ -39,7 +46,7 @@ class Metadata:
             self.problems.append(f"its {kind} is not a text")
             return
         plain = " ".join(text.split())
-        if "\0" in plain or not plain.isprintable():
+        if captions.has_controls(plain):
             self.problems.append(f"its {kind} holds characters that cannot be shown")
         elif len(plain) > longest:
             self.problems.append(f"its {kind} is longer than {longest} characters")
@@ -53,10 +60,10 @@ def from_row(row: dict[str, Any]) -> Metadata:
     text, caption, captions: texts, or {"text": …}; tags, keywords: texts, or one with commas.
     """
     metadata = Metadata()
-    for key in ("text", "caption", "captions"):
+    for key in CAPTION_COLUMNS:
         for caption in _values(row.get(key)):
             metadata.add_caption(caption.get("text") if isinstance(caption, dict) else caption)
-    for key in ("tags", "keywords"):
+    for key in KEYWORD_COLUMNS:
         for keyword in _values(row.get(key)):
             parts = keyword.split(",") if isinstance(keyword, str) else [keyword]
             for part in parts:

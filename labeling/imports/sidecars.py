@@ -6,6 +6,7 @@ metadata, and a `.cls` with a class.
 """
 
 import json
+import re
 
 from labeling.images.decoding import ImageRejected
 from labeling.imports.metadata import LINE_BREAK, Metadata, from_row
@@ -14,6 +15,9 @@ TEXTS = {".txt", ".caption"}
 SUFFIXES = {*TEXTS, ".json", ".cls"}
 SIZE_MAX = 64 * 1024  # bytes
 ARTICLES = {"a", "an", "the"}
+COMMA = re.compile("[,،、，]")  # of any script
+# Chinese and Japanese, which put no spaces between words: two characters count as a word.
+UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]{2}")
 
 
 def read(data: bytes, suffix: str) -> Metadata:
@@ -53,7 +57,7 @@ def from_text(text: str) -> Metadata:
     """Read keywords from one line of short parts with commas between them, else captions."""
     metadata = Metadata()
     lines = [line.strip() for line in LINE_BREAK.split(text) if line.strip()]
-    parts = [part.strip() for part in lines[0].split(",")] if len(lines) == 1 else []
+    parts = [part.strip() for part in COMMA.split(lines[0])] if len(lines) == 1 else []
     if parts and _are_keywords(parts):
         for part in parts:
             metadata.add_keyword(part)
@@ -73,7 +77,7 @@ def from_class(text: str) -> Metadata:
 
 def _are_keywords(parts: list[str]) -> bool:
     """Tell keywords, "red, bicycle, old wall", from a sentence, "a bicycle, seen from behind"."""
-    counts = [len(part.split()) for part in parts]
+    counts = [len(UNSPACED.sub("x ", part).split()) for part in parts]
     first_word = parts[0].lower().split()[:1]
     return (
         not (first_word and first_word[0] in ARTICLES)

@@ -16,13 +16,24 @@ def find(path: Path) -> Members:
     """Return a function that goes through the members anew at each call. Raises `SourceError`."""
     try:
         if path.is_dir():
-            return partial(folder.members, path)
+            return partial(folder.members, path)  # which holds no name twice
         if not path.exists():
             raise SourceError(f"There is no {path}: name a folder, a zip or a tar with pictures.")
         if path.is_file() and zipfile.is_zipfile(path):
-            return partial(zips.members, path)
+            return lambda: _distinct(zips.members(path))
         if path.is_file() and tarfile.is_tarfile(path):
-            return partial(tars.members, path)
+            return lambda: _distinct(tars.members(path))
     except OSError as error:
         raise SourceError(f"{path} cannot be opened: {error.strerror}.") from error
     raise SourceError(f"{path} is neither a folder nor a zip nor a tar.")
+
+
+def _distinct(members: Iterator[Member | Rejection]) -> Iterator[Member | Rejection]:
+    """Reject all but the first of several members of one name."""
+    paths: set[str] = set()
+    for member in members:
+        if isinstance(member, Member) and member.path in paths:
+            yield Rejection(member.path, "there is another of this name before it")
+        else:
+            paths.add(member.path)
+            yield member

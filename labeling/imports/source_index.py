@@ -1,15 +1,16 @@
 """An index of a source: its images' metadata, gathered before the first image is read."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from labeling.images.decoding import NO_PICTURE, ImageRejected
+from labeling.images.decoding import ImageRejected
 from labeling.imports import coco, huggingface, sidecars
-from labeling.imports.members import Member, Rejection, SourceError
+from labeling.imports.members import Member, Rejection, SourceError, path_key
 from labeling.imports.metadata import Metadata
 from labeling.imports.source import Members
 
+TABLES = {".jsonl", ".csv", ".tsv", ".parquet"}
 TABLE_MAX = 256 * 2**20  # bytes of a metadata.jsonl or of COCO's JSON
 TOTAL_MAX = 1 * 2**30  # bytes of all metadata together
 
@@ -22,21 +23,34 @@ class SourceIndex:
     folders: Counter[str] = field(default_factory=Counter)  # the folder's path → images in it
     rejections: list[Rejection] = field(default_factory=list)
     metadata_paths: set[str] = field(default_factory=set)  # members that are no images
+    # All paths are keys of `path_key`.
     by_path: dict[str, Metadata] = field(default_factory=dict)
     by_stem: dict[str, Metadata] = field(default_factory=dict)  # the path without its suffix
-    by_name: dict[str, Metadata] = field(default_factory=dict)  # without its folders
+    by_end: dict[str, Metadata] = field(default_factory=dict)  # the path, or the end of it
+    ends: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # by file name
 
     def metadata(self, path: str) -> Metadata:
         """Return all that is said of the image at this path."""
-        pure, metadata = PurePosixPath(path), Metadata()
-        for part in (
-            self.by_path.get(path),
-            self.by_stem.get(pure.with_suffix("").as_posix()),
-            self.by_name.get(pure.name),
-        ):
+        key, metadata = path_key(path), Metadata()
+        stem = PurePosixPath(key).with_suffix("").as_posix()
+        for part in (self.by_path.get(key), self.by_stem.get(stem), self._by_end(key)):
             if part:
                 metadata.merge(part)
         return metadata
+
+    def add_by_end(self, end: str, metadata: Metadata) -> None:
+        """Add metadata of an image whose path is only known from some folder on."""
+        self.by_end.setdefault(end, Metadata()).merge(metadata)
+        self.ends[PurePosixPath(end).name].add(end)
+
+    def _by_end(self, key: str) -> Metadata | None:
+        """Return the metadata of the longest end of the path, else of a unique file name."""
+        parts = PurePosixPath(key).parts
+        ends = ["/".join(parts[start:]) for start in range(len(parts))]
+        same_name = self.ends.get(parts[-1], set())
+        if len(same_name) == 1:
+            ends += same_name
+        return next((self.by_end[end] for end in ends if end in self.by_end), None)
 
 
 def build(members: Members) -> SourceIndex:
@@ -47,7 +61,7 @@ def build(members: Members) -> SourceIndex:
             index.rejections.append(member)
             continue
         path = PurePosixPath(member.path)
-        if path.suffix.lower() in {*sidecars.SUFFIXES, ".jsonl"}:
+        if path.suffix.lower() in {*sidecars.SUFFIXES, *TABLES}:
             index.metadata_paths.add(member.path)
             total += min(member.size, TABLE_MAX)
             if total > TOTAL_MAX:
@@ -58,7 +72,7 @@ def build(members: Members) -> SourceIndex:
         else:
             index.images += 1
             index.folders[path.parent.as_posix()] += 1
-            paths.add(path.as_posix())
+            paths.add(path_key(member.path))
     _reject_unmatched(index, paths)
     return index
 
@@ -75,12 +89,15 @@ def _reject_unmatched(index: SourceIndex, paths: set[str]) -> None:
 def _read(index: SourceIndex, member: Member, path: PurePosixPath) -> None:
     try:
         if path.name == huggingface.NAME:
-            for image_path, metadata in huggingface.read(member.path, member.read(TABLE_MAX)):
-                index.by_path.setdefault(image_path, Metadata()).merge(metadata)
+            for entry in huggingface.read(member.path, member.read(TABLE_MAX)):
+                if isinstance(entry, Rejection):
+                    index.rejections.append(entry)
+                else:
+                    index.by_path.setdefault(entry[0], Metadata()).merge(entry[1])
         elif path.suffix.lower() == ".json":
             _read_json(index, member, path)
-        elif path.suffix.lower() == ".jsonl":
-            raise ImageRejected(NO_PICTURE)
+        elif path.suffix.lower() in TABLES:
+            raise ImageRejected(f"of tables only {huggingface.NAME} is read: write one")
         else:
             data = member.read(sidecars.SIZE_MAX)
             _add_sidecar(index, path, sidecars.read(data, path.suffix.lower()))
@@ -91,13 +108,16 @@ def _read(index: SourceIndex, member: Member, path: PurePosixPath) -> None:
 def _read_json(index: SourceIndex, member: Member, path: PurePosixPath) -> None:
     data = member.read(TABLE_MAX)
     document = sidecars.parse(data)
-    if coco.is_coco(document):
-        for name, metadata in coco.read(document).items():
-            index.by_name.setdefault(name, Metadata()).merge(metadata)
+    if isinstance(document, dict) and coco.is_coco(document):
+        coco_document = coco.read(document)
+        for end, metadata in coco_document.by_file.items():
+            index.add_by_end(end, metadata)
+        for problem in coco_document.problems:
+            index.rejections.append(Rejection(member.path, problem))
     else:
         _add_sidecar(index, path, sidecars.read(data, ".json"))
 
 
 def _add_sidecar(index: SourceIndex, path: PurePosixPath, metadata: Metadata) -> None:
-    stem = path.with_suffix("").as_posix()
+    stem = path_key(path.with_suffix("").as_posix())
     index.by_stem.setdefault(stem, Metadata()).merge(metadata)

@@ -10,7 +10,8 @@ from pathlib import Path
 from labeling.images.decoding import ImageRejected, read
 from labeling.imports.members import Member, Rejection, SourceError, is_ignored, path_problem
 
-ENCRYPTED = 0x1  # of a member's flag bits
+ENCRYPTED, UTF_8 = 0x1, 0x800  # of a member's flag bits
+UNKNOWN_ENCODING = "a name in an unknown encoding: pack it again with names in UTF-8"
 
 
 def members(path: Path) -> Iterator[Member | Rejection]:
@@ -21,16 +22,32 @@ def members(path: Path) -> Iterator[Member | Rejection]:
         raise SourceError(f"{path} is cut off or damaged: pack it again.") from error
     with archive:
         for info in archive.infolist():
-            if info.is_dir() or is_ignored(info.filename):
+            name = _name(info)
+            if info.is_dir() or is_ignored(name or info.filename):
                 continue
-            reason = _problem(info)
-            if reason:
-                yield Rejection(info.filename, reason)
+            reason = _problem(info, name)
+            if reason or name is None:
+                yield Rejection(name or info.filename, reason or UNKNOWN_ENCODING)
             else:
-                yield Member(info.filename, info.file_size, partial(_read, archive, info))
+                yield Member(name, info.file_size, partial(_read, archive, info))
 
 
-def _problem(info: zipfile.ZipInfo) -> str | None:
+def _name(info: zipfile.ZipInfo) -> str | None:
+    """Return a member's path with slashes, or None where its encoding is unknown.
+
+    Without the UTF-8 flag, `zipfile` reads a name as code page 437. Many programs write UTF-8 all
+    the same; what is not UTF-8 may be in any code page.
+    """
+    name = info.filename
+    if not name.isascii() and not info.flag_bits & UTF_8:
+        try:
+            name = name.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            return None
+    return name.replace("\\", "/")
+
+
+def _problem(info: zipfile.ZipInfo, name: str | None) -> str | None:
     mode = info.external_attr >> 16
     if stat.S_ISLNK(mode):
         return "a link"
@@ -38,7 +55,7 @@ def _problem(info: zipfile.ZipInfo) -> str | None:
         return "not a regular file"
     if info.flag_bits & ENCRYPTED:
         return "encrypted"
-    return path_problem(info.filename)
+    return path_problem(name) if name is not None else UNKNOWN_ENCODING
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:

@@ -320,6 +320,161 @@ def test_cocos_captions_are_recognised(box):
     assert (image.keywords, image.license) == (["horse"], "CC BY")
 
 
+def coco(images, annotations, categories=()):
+    rows = {"images": images, "annotations": annotations, "categories": list(categories)}
+    return json.dumps(rows)
+
+
+def test_coco_tells_images_of_one_name_apart_by_their_folders(box):
+    images = [{"id": n, "file_name": f"cam{n}/0001.png"} for n in (1, 2)]
+    annotations = [{"image_id": n, "caption": f"seen by camera {n}"} for n in (1, 2)]
+    fill(box, **{f"data/cam{n}/0001.png": png(n) for n in (1, 2)})
+    write(box, "captions.json", coco(images, annotations))
+    take(box)
+    assert captions() == {
+        ("data/cam1/0001.png", "seen by camera 1"),
+        ("data/cam2/0001.png", "seen by camera 2"),
+    }
+
+
+@pytest.mark.parametrize("as_written", [str, float])
+def test_coco_ids_are_compared_by_what_they_say(box, as_written):
+    images = [{"id": 1, "file_name": "images\\a.png"}]
+    annotations = [{"image_id": as_written(1), "category_id": as_written(7), "caption": "a wall"}]
+    fill(box, **{"images/a.png": png()})
+    write(box, "captions.json", coco(images, annotations, [{"id": 7, "name": "bicycle"}]))
+    assert "refused 0." in take(box)
+    assert captions() == {("images/a.png", "a wall")}
+    assert Image.objects.get().keywords == ["bicycle"]
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (
+            {"annotations": [{"image_id": 99, "caption": "lost"}]},
+            "images that it does not list: 99",
+        ),
+        (
+            {"annotations": [{"image_id": 1, "category_id": 8}]},
+            "categories that it does not list: 8",
+        ),
+        ({"annotations": {}}, "its annotations are no list of objects"),
+        ({"categories": []}, "it has no annotations"),
+        ({"annotations": [{"caption": "of nothing"}]}, "'image_id' is missing or wrong"),
+    ],
+)
+def test_coco_that_leads_nowhere_is_refused_with_a_reason(box, document, reason):
+    write(box, "a.png", png())
+    images = [{"id": 1, "file_name": "a.png"}]
+    write(box, "captions.json", json.dumps({"images": images, **document}))
+    told = take(box)
+    assert "imported 1" in told and reason in told and "captions.json" in told
+
+
+def test_a_row_that_says_nothing_spoils_no_other(box):
+    rows = ['{"file": "a.png"}', "{", '{"file_name": "a.png", "label": 3}']
+    rows += ['{"file_name": "b.png", "text": "a blue wall"}']
+    fill(box, **{"a.png": png(1), "b.png": png(2), "metadata.jsonl": "\n".join(rows)})
+    told = take(box)
+    assert captions() == {("b.png", "a blue wall")}
+    assert "names no file in `file_name`: metadata.jsonl, line 1" in told
+    assert "no JSON: metadata.jsonl, line 2" in told
+    assert "found label; wanted text, caption, captions, tags, keywords" in told
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.parquet", "other.jsonl"])
+def test_a_table_that_is_not_read_is_named_with_what_is(box, name):
+    fill(box, **{"a.png": png(), name: b"file_name,text\na.png,a wall\n"})
+    told = take(box)
+    assert f"of tables only metadata.jsonl is read: write one: {name}" in told
+
+
+def test_paths_are_compared_whatever_wrote_them(box):
+    fill(box, **{"sub/e\u0301.png": png()})
+    row = {"file_name": "sub\\\u00e9.png", "text": "a wall"}
+    write(box, "metadata.jsonl", json.dumps(row))
+    assert "refused 0." in take(box)
+    assert {text for _, text in captions()} == {"a wall"}
+
+
+def test_a_name_that_stands_twice_in_an_archive_is_taken_once(tmp_path):
+    members = [("x/a.png", png(1)), ("x/a.txt", b"the first wall")]
+    members += [("x/a.png", png(2)), ("x/a.txt", b"the second wall")]
+    told = take(tarred(tmp_path / "twice.tar", members))
+    assert "imported 1" in told
+    assert "there is another of this name before it: x/a.png, x/a.txt" in told
+    assert captions() == {("x/a.png", "the first wall")}
+
+
+class Named(zipfile.ZipInfo):
+    """A member whose name is these bytes, without a word of their encoding."""
+
+    def __init__(self, name: bytes) -> None:
+        super().__init__(name.decode("latin-1"))
+        self.filename, self.name = name.decode("latin-1"), name
+
+    def _encodeFilenameFlags(self):  # noqa: N802 (zipfile's)
+        return self.name, 0
+
+
+def test_names_in_a_zip_are_read_as_they_were_written(tmp_path):
+    source = tmp_path / "names.zip"
+    with zipfile.ZipFile(source, "w") as archive:
+        archive.writestr(Named("café/0.png".encode()), png(0))  # UTF-8, though no flag says so
+        archive.writestr(Named(b"cat\\1.png"), png(1))  # a Windows program
+        archive.writestr(Named(b"cat\\1.txt"), b"a first cat")
+        archive.writestr(Named("いぬ/2.png".encode("cp932")), png(2))
+    told = take(source)
+    assert set(Concept.objects.values_list("name", flat=True)) == {"caf\u00e9", "cat"}
+    assert captions() == {("cat/1.png", "a first cat")}
+    assert "a name in an unknown encoding" in told
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "\u0633\u06af \u0645\u06cc\u200c\u0646\u0634\u06cc\u0646\u062f",
+        "a family \U0001f468\u200d\U0001f469\u200d\U0001f467 and a flag",
+        "\u200f\u05db\u05dc\u05d1\u200f \u05dc\u05d1\u05df",
+        "a light\u00adhouse at night",
+        "\u4e00\u53ea\u767d\u8272\u7684\u72d7\u5750\u5728\u8349\u5730\u4e0a",
+    ],
+)
+def test_captions_of_any_script_are_kept_as_they_are(box, caption):
+    fill(box, **{"a.png": png(), "a.txt": caption})
+    assert "refused 0." in take(box)
+    assert captions() == {("a.png", caption)}
+
+
+@pytest.mark.parametrize("comma", ["\u3001", "\uff0c", "\u060c", ","])
+def test_keywords_stand_between_commas_of_any_script(box, comma):
+    fill(box, **{"a.png": png(), "a.txt": comma.join(["\u72ac", "\u732b", "\u829d\u751f"])})
+    take(box)
+    assert Image.objects.get().keywords == ["\u72ac", "\u732b", "\u829d\u751f"]
+
+
+def test_a_picture_under_two_names_has_the_keywords_of_both(box):
+    fill(box, **{"a.png": png(), "a.txt": "dog, lawn, sun", "b.png": png(), "b.txt": "dog, day"})
+    take(box)
+    assert Image.objects.get().keywords == ["dog", "lawn", "sun", "day"]
+
+
+def test_keywords_put_right_count_when_they_are_imported_again(box):
+    fill(box, **{"a.png": png(), "a.txt": "dog, lawn, sun"})
+    take(box)
+    fill(box, **{"a.txt": "cat, sofa, night"})
+    take(box)
+    assert Image.objects.get().keywords == ["cat", "sofa", "night"]
+
+
+def test_a_folders_name_may_hold_joiners(box):
+    name = "\u06a9\u062a\u0627\u0628\u200c\u062e\u0627\u0646\u0647"
+    fill(box, **{f"{name}/a.png": png()})
+    take(box)
+    assert Concept.objects.get().name == name
+
+
 def test_a_webdataset_is_recognised(tmp_path):
     source = tarred(
         tmp_path / "00000.tar",
@@ -454,7 +609,7 @@ def test_a_killed_import_loses_nothing_and_goes_on(tmp_path, settings):
     environment = {
         **os.environ,
         "DATABASE_URL": f"postgresql://{database['USER']}@{host}:{database['PORT']}/{database['NAME']}",
-        "DATA_DIR": str(tmp_path),
+        "DATA_DIR": str(tmp_path / "data"),
     }
     command = [sys.executable, "manage.py", "import_images", str(source), "--project", "photos"]
     process = subprocess.Popen(
@@ -468,9 +623,9 @@ def test_a_killed_import_loses_nothing_and_goes_on(tmp_path, settings):
     there = Image.objects.count()
     assert 0 < there < 600
     assert Question.objects.count() == there
-    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.MEDIA_ROOT = tmp_path / "data" / "media"
     assert f"imported {600 - there:,}, already there {there:,}" in take(source)
-    assert all((tmp_path / "media" / name).is_file() for name in files())
+    assert all((tmp_path / "data" / "media" / name).is_file() for name in files())
 
 
 def files():
