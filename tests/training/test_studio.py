@@ -92,7 +92,7 @@ def test_a_strip_is_drawn_between_two_prompts(studio: Page) -> None:
     expect(studio.get_by_role("status")).to_have_text("Waiting for a worker …")
     draw_last()
     expect(studio.get_by_role("heading", name="“a frog” to “a cat”")).to_be_visible()
-    expect(studio.locator(".strip .drawn-new")).to_have_count(8)
+    expect(studio.locator(".strip .sample-image")).to_have_count(8)
 
 
 def test_the_lower_half_of_a_given_picture_is_drawn(

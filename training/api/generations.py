@@ -72,8 +72,8 @@ class SampleSerializer(serializers.ModelSerializer[Sample]):
 
 class GenerationSerializer(serializers.ModelSerializer[Generation]):
     samples = SampleSerializer(many=True, read_only=True)
-    ahead = serializers.SerializerMethodField(
-        help_text="How many unfinished requests are before it."
+    queue_position = serializers.SerializerMethodField(
+        help_text="How many unfinished requests come before it."
     )
     source_image_url = serializers.SerializerMethodField(help_text="The image to inpaint.")
     may_cancel = serializers.SerializerMethodField(help_text="Whether you may cancel it, now.")
@@ -94,13 +94,13 @@ class GenerationSerializer(serializers.ModelSerializer[Generation]):
             "state",
             "progress",
             "error",
-            "ahead",
+            "queue_position",
             "may_cancel",
             "samples",
             "created_at",
         ]
 
-    def get_ahead(self, generation: Generation) -> int:
+    def get_queue_position(self, generation: Generation) -> int:
         if generation.state != State.QUEUED:
             return 0
         unfinished = Generation.objects.filter(state__in=UNFINISHED)

@@ -1,11 +1,11 @@
-/** Drawn pictures on the page: each at a whole multiple of its pixels, its nearest beside it. */
+/** The samples on the page, each at a whole multiple of its pixels, beside its nearest image. */
 
-import { title } from "./words.js";
+import { title } from "./messages.js";
 
 const SCALES = [1, 2, 3, 4, 6, 8];
-const SHOWN = 192; // CSS pixels of a picture, about
-const LEAST = 56; // of a strip's picture: else it takes more rows
-const COARSE = 64; // pixels: up to here edges are kept crisp
+const TARGET_SIZE = 192; // CSS pixels of a sample, about
+const MIN_STRIP_SIZE = 56; // CSS pixels of a sample in a strip: else it takes more rows
+const MAX_CRISP = 64; // pixels: up to here edges are kept crisp
 
 export class Gallery {
   #list;
@@ -17,34 +17,35 @@ export class Gallery {
     addEventListener("resize", () => this.#fitAll());
   }
 
-  /** Show a drawing that is done. */
-  show(drawing) {
-    const name = title(drawing);
-    this.#list.classList.toggle("strip", drawing.kind === "interpolation");
-    const items = drawing.samples.map((one, at) => this.#item(one, `${name}, picture ${at + 1}`));
-    if (drawing.source_image_url) items.unshift(this.#given(drawing.source_image_url));
+  /** Show a generation that succeeded. */
+  show(generation) {
+    const { kind, samples, source_image_url: source } = generation;
+    const name = title(generation);
+    this.#list.classList.toggle("strip", kind === "interpolation");
+    const items = samples.map((each, index) => this.#item(each, `${name}, picture ${index + 1}`));
+    if (source) items.unshift(this.#source(source));
     this.#list.replaceChildren(...items);
     this.#fitAll();
   }
 
   #item({ url, nearest_url: nearest, seed }, name) {
     const item = this.#template.content.cloneNode(true);
-    const [drawn, seen] = item.querySelectorAll("img");
-    this.#load(drawn, url, name);
-    if (seed !== null) drawn.title = `seed ${seed}`;
+    const [image, nearestImage] = item.querySelectorAll("img");
+    this.#load(image, url, name);
+    if (seed !== null) image.title = `seed ${seed}`;
     if (nearest) {
-      this.#load(seen, nearest, `The nearest training picture to ${name}`);
+      this.#load(nearestImage, nearest, `The nearest training picture to ${name}`);
     } else {
       item.querySelector("figure").remove();
     }
     return item;
   }
 
-  #given(url) {
+  #source(url) {
     const item = this.#template.content.cloneNode(true);
-    const [given] = item.querySelectorAll("img");
-    given.classList.add("given");
-    this.#load(given, url, "The picture whose upper half was given");
+    const [image] = item.querySelectorAll("img");
+    image.classList.add("source");
+    this.#load(image, url, "The picture whose upper half was given");
     item.querySelector("figure").replaceChildren("the given picture");
     return item;
   }
@@ -56,31 +57,31 @@ export class Gallery {
   }
 
   #fitAll() {
-    const drawn = [...this.#list.querySelectorAll(".drawn-new:not(.given)")];
-    const size = Math.max(...drawn.map((image) => image.naturalWidth), 0);
+    const samples = [...this.#list.querySelectorAll(".sample-image:not(.source)")];
+    const size = Math.max(...samples.map((image) => image.naturalWidth), 0);
     if (!size) return;
     const strip = this.#list.classList.contains("strip");
-    const columns = strip ? columnsOf(this.#list.parentElement.clientWidth, drawn.length, size) : 0;
+    const columns = strip ? columnsOf(this.#list.parentElement.clientWidth, samples.length, size) : 0;
     const room = strip
       ? this.#list.parentElement.clientWidth / columns
-      : Math.min(SHOWN, drawn[0].parentElement.clientWidth);
-    const scale = SCALES.findLast((one) => one * size <= room) ?? 1;
+      : Math.min(TARGET_SIZE, samples[0].parentElement.clientWidth);
+    const scale = SCALES.findLast((scale) => scale * size <= room) ?? 1;
     this.#list.style.maxInlineSize = strip ? `${columns * scale * size}px` : "";
-    for (const image of this.#list.querySelectorAll(".drawn-new")) {
+    for (const image of this.#list.querySelectorAll(".sample-image")) {
       image.width = image.height = scale * size;
-      image.classList.toggle("coarse", size <= COARSE && image.naturalWidth <= COARSE);
+      image.classList.toggle("crisp", size <= MAX_CRISP && image.naturalWidth <= MAX_CRISP);
     }
     for (const image of this.#list.querySelectorAll("figure img")) {
-      image.classList.toggle("coarse", image.naturalWidth > 0 && image.naturalWidth <= COARSE);
+      image.classList.toggle("crisp", image.naturalWidth > 0 && image.naturalWidth <= MAX_CRISP);
     }
   }
 }
 
-/** Pictures in a row of a strip: as few and as even rows as leave each picture large enough. */
+/** Return how many samples a row of a strip has: in as few rows as leave each large enough. */
 function columnsOf(width, count, size) {
   for (let rows = 1; rows < count; rows++) {
     const columns = Math.ceil(count / rows);
-    if (width / columns >= Math.max(LEAST, size)) return columns;
+    if (width / columns >= Math.max(MIN_STRIP_SIZE, size)) return columns;
   }
   return 1;
 }

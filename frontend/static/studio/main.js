@@ -1,30 +1,32 @@
-/** The page that draws: a wish is sent, followed until it ends, and shown. */
+/** The studio: request a generation, follow it until it ends, and show its samples. */
 
-import { drawingOf, read, write } from "./address.js";
-import { Client, Refusal } from "./client.js";
+import { ApiError, Client } from "../shared/client.js";
+import { generationId, read, write } from "./address.js";
 import { Gallery } from "./gallery.js";
-import { chosen, offer } from "./given.js";
-import { Past } from "./past.js";
-import { about, asked, ended, made, title, waiting } from "./words.js";
+import { Generations } from "./generations.js";
+import { GenerationHistory } from "./history.js";
+import { about, newQuestions, outcome, settingsOf, title, waiting } from "./messages.js";
+import { chosenSource, offerSources } from "./source-image.js";
 
-const EVERY = { queued: 800, running: 400 }; // ms between two looks at a drawing
-const OFFLINE = 3000; // ms
-const STRIP = 8; // pictures, where nobody has said how many
-const PICTURES = 4;
+const POLL = { queued: 800, running: 400 }; // ms between two looks at a generation, by its state
+const RETRY = 3000; // ms, while the server is out of reach
+const TRANSIENT = ["offline", "broken", "throttled"]; // errors after which it is asked again
+const DEFAULT_COUNT = { samples: 4, interpolation: 8, inpainting: 4 };
 
 const page = document.querySelector("[data-studio]");
 const part = (name) => page.querySelector(`[data-${name}]`);
 const form = part("form");
 const fields = form.elements;
 const models = JSON.parse(document.getElementById("models").textContent);
-const client = new Client({ csrf: document.querySelector('meta[name="csrf-token"]').content });
-const gallery = new Gallery(part("pictures"), part("picture"));
-const past = new Past(part("past"), part("history"), open);
-let followed = null; // the drawing that is on the screen, or on its way there
-let shown = null;
-let counted = false; // whether somebody has said how many pictures
+const csrf = document.querySelector('meta[name="csrf-token"]').content;
+const generations = new Generations(new Client({ csrf }));
+const gallery = new Gallery(part("samples"), part("sample"));
+const past = new GenerationHistory(part("history"), part("history-list"), open);
+let followedId = null; // of the generation that is on the screen, or on its way there
+let shown = null; // the generation whose samples are on the screen
+let hasCount = false; // whether somebody has said how many samples
 
-const model = () => models.find((one) => one.id === Number(fields.model.value));
+const model = () => models.find(({ id }) => id === Number(fields.model.value));
 const number = (field) => (field.value === "" ? null : field.valueAsNumber);
 
 function settings() {
@@ -43,14 +45,14 @@ function settings() {
 }
 
 function fill(values) {
-  if (models.some((one) => one.id === values.model)) fields.model.value = values.model;
+  if (models.some(({ id }) => id === values.model)) fields.model.value = values.model;
   if (values.kind && !(values.kind === "inpainting" && !model().inpaints)) {
     fields.kind.value = values.kind;
   }
   for (const name of ["prompt", "second_prompt", "count", "seed", "second_seed", "guidance"]) {
     if (values[name] !== undefined) fields[name].value = values[name] ?? "";
   }
-  counted = values.count !== undefined;
+  hasCount = values.count !== undefined;
   setModel();
 }
 
@@ -71,11 +73,11 @@ function setKind() {
   }
   const strip = kind === "interpolation";
   fields.count.min = strip ? 2 : 1;
-  if (!counted) fields.count.value = strip ? STRIP : PICTURES;
+  if (!hasCount) fields.count.value = DEFAULT_COUNT[kind];
   part("label").textContent = strip ? "At its one end" : "Prompt";
   if (kind === "inpainting") {
     const { id, examples } = model();
-    offer(part("examples"), { model: id, examples, drawing: shown });
+    offerSources(part("examples"), { model: id, examples, generation: shown });
   }
 }
 
@@ -93,91 +95,95 @@ function suggestion(phrase) {
 }
 
 async function draw() {
-  if (!valid()) return;
-  const wish = settings();
-  say("Sending …", { busy: true });
-  part("drawn").scrollIntoView({ block: "nearest" });
+  if (!validate()) return;
+  const request = settings();
+  setStatus("Sending …", { busy: true });
+  part("output").scrollIntoView({ block: "nearest" });
   try {
-    let given = { fields: {}, picture: null };
-    if (wish.kind === "inpainting") given = await chosen(form);
-    if (!given) return say("Choose a picture first.", { trouble: true });
-    const drawing = await client.wish({ ...wish, ...given.fields }, given.picture);
-    history.pushState(null, "", `${write(wish)}#${drawing.id}`);
-    past.add(drawing);
-    follow(drawing);
+    let source = { fields: {}, upload: null };
+    if (request.kind === "inpainting") source = await chosenSource(form);
+    if (!source) return setStatus("Choose a picture first.", { problem: true });
+    const generation = await generations.create({ ...request, ...source.fields }, source.upload);
+    history.pushState(null, "", `${write(request)}#${generation.id}`);
+    past.add(generation);
+    follow(generation);
   } catch (error) {
-    refused(error, "Nothing was sent: press Draw to try again.");
+    showError(error, "Nothing was sent: press Draw to try again.");
   }
 }
 
-/** Open what holds a wrong value, so that the browser can point at it. */
-function valid() {
+/** Check the form; open the options first, so that the browser can point at a wrong one. */
+function validate() {
   if (!form.checkValidity()) part("options").open = true;
   return form.reportValidity();
 }
 
-async function follow(drawing) {
-  followed = drawing.id;
-  while (followed === drawing.id) {
-    past.keep(drawing);
-    if (drawing.state === "succeeded") return show(drawing);
-    if (!(drawing.state in EVERY)) return say(ended(drawing), { trouble: true });
-    say(waiting(drawing), { busy: true, drawing });
-    drawing = await lookAgain(drawing);
+/** Poll a generation until it ends, or until another one is followed. */
+async function follow(generation) {
+  followedId = generation.id;
+  while (followedId === generation.id) {
+    past.update(generation);
+    if (generation.state === "succeeded") return show(generation);
+    if (!(generation.state in POLL)) return setStatus(outcome(generation), { problem: true });
+    setStatus(waiting(generation), { busy: true, generation });
+    generation = await poll(generation);
   }
 }
 
-/** The drawing as it is a moment later; while the server is out of reach, as it was. */
-async function lookAgain(drawing) {
-  await pause(EVERY[drawing.state]);
-  while (followed === drawing.id) {
+/** Return the generation as it is a moment later; while the server is out of reach, wait. */
+async function poll(generation) {
+  await pause(POLL[generation.state]);
+  while (followedId === generation.id) {
     try {
-      return await client.look(drawing.id);
+      return await generations.get(generation.id);
     } catch (error) {
-      if (!(error instanceof Refusal) || !["offline", "broken"].includes(error.code)) {
-        return { ...drawing, state: "failed", error: error.message };
+      if (!(error instanceof ApiError) || !TRANSIENT.includes(error.code)) {
+        return { ...generation, state: "failed", error: error.message };
       }
-      say("The server cannot be reached. Your drawing goes on; trying again …", { trouble: true });
-      await pause(OFFLINE);
+      const message = "The server cannot be reached. Your drawing goes on; trying again …";
+      setStatus(message, { problem: true });
+      await pause(RETRY);
     }
   }
-  return drawing;
+  return generation;
 }
 
-const pause = (wait) => new Promise((resume) => setTimeout(resume, wait));
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-function refused(error, advice) {
-  if (!(error instanceof Refusal)) throw error;
-  say(error.code === "offline" ? `${error.message} ${advice}` : error.message, { trouble: true });
+function showError(error, advice) {
+  if (!(error instanceof ApiError)) throw error;
+  const message = error.code === "offline" ? `${error.message} ${advice}` : error.message;
+  setStatus(message, { problem: true });
 }
 
-/** The status line, and with it progress and cancel; said once, not at every look. */
-function say(words, { busy = false, trouble = false, drawing = null } = {}) {
+/** Set the status line, and with it the progress bar and the cancel button. */
+function setStatus(text, { busy = false, problem = false, generation = null } = {}) {
   const status = part("status");
-  if (status.textContent !== words) status.textContent = words;
-  status.classList.toggle("note", trouble);
+  if (status.textContent !== text) status.textContent = text; // screen readers read it once
+  status.classList.toggle("note", problem);
   const progress = part("progress");
   progress.hidden = !busy;
-  if (drawing?.state === "running" && drawing.progress > 0) progress.value = drawing.progress;
+  if (generation?.state === "running" && generation.progress > 0) progress.value = generation.progress;
   else progress.removeAttribute("value");
-  part("cancel").hidden = !drawing?.may_cancel;
-  part("drawn").toggleAttribute("aria-busy", busy);
+  part("cancel").hidden = !generation?.may_cancel;
+  part("output").toggleAttribute("aria-busy", busy);
 }
 
-function show(drawing) {
-  shown = drawing;
-  say("");
-  part("title").textContent = title(drawing);
-  part("made").textContent = made(drawing, models.find((one) => one.id === drawing.model)?.name);
-  part("strip-note").hidden = drawing.kind !== "interpolation";
+function show(generation) {
+  shown = generation;
+  setStatus("");
+  const name = models.find(({ id }) => id === generation.model)?.name;
+  part("title").textContent = title(generation);
+  part("settings").textContent = settingsOf(generation, name);
+  part("strip-note").hidden = generation.kind !== "interpolation";
   part("result").hidden = false;
-  gallery.show(drawing);
-  if (part("drawn").getBoundingClientRect().top > innerHeight / 2) part("drawn").scrollIntoView();
+  gallery.show(generation);
+  if (part("output").getBoundingClientRect().top > innerHeight / 2) part("output").scrollIntoView();
   if (fields.kind.value === "inpainting") setKind();
   const ask = part("ask");
   if (!ask) return;
-  ask.hidden = !drawing.prompt && !drawing.second_prompt;
-  setAsked(ask, drawing.samples.some((one) => one.asked));
+  ask.hidden = !generation.prompt && !generation.second_prompt;
+  setAsked(ask, generation.samples.some(({ asked }) => asked));
 }
 
 function setAsked(button, done) {
@@ -185,34 +191,34 @@ function setAsked(button, done) {
   button.textContent = done ? "People are asked about these" : "Ask people about these";
 }
 
-/** A drawing of the past, with the settings that it was made with. */
-function open(drawing) {
-  const address = `${write(drawing)}#${drawing.id}`;
-  if (location.hash !== `#${drawing.id}`) history.pushState(null, "", address);
-  fill(drawing);
-  follow(drawing);
+/** Open a generation of the history, with the settings that it was made with. */
+function open(generation) {
+  const address = `${write(generation)}#${generation.id}`;
+  if (location.hash !== `#${generation.id}`) history.pushState(null, "", address);
+  fill(generation);
+  follow(generation);
 }
 
 async function openAddress() {
   fill(read(location.search));
-  const id = drawingOf(location.hash);
+  const id = generationId(location.hash);
   if (!id) return;
   try {
-    const drawing = await client.look(id);
-    fill(drawing);
-    follow(drawing);
+    const generation = await generations.get(id);
+    fill(generation);
+    follow(generation);
   } catch (error) {
-    refused(error, "Reload the page to try again.");
+    showError(error, "Reload the page to try again.");
   }
 }
 
 function setModels() {
-  for (const [current, name] of [[true, "Current"], [false, "Not current"]]) {
+  for (const [current, heading] of [[true, "Current"], [false, "Not current"]]) {
     const group = document.createElement("optgroup");
-    group.label = name;
-    for (const one of models.filter((each) => each.current === current)) {
-      const words = `${one.name} · ${one.project}${current ? "" : " (not current)"}`;
-      group.append(new Option(words, one.id));
+    group.label = heading;
+    for (const { id, name, project } of models.filter((each) => each.current === current)) {
+      const label = `${name} · ${project}${current ? "" : " (not current)"}`;
+      group.append(new Option(label, id));
     }
     if (group.children.length) fields.model.append(group);
   }
@@ -228,8 +234,8 @@ form.addEventListener("submit", (event) => {
 form.addEventListener("change", ({ target }) => {
   if (target.name === "kind") setKind();
   if (target.name === "model") setModel();
-  if (target.name === "count") counted = true;
-  if (target.name === "picture") form.querySelector("[value=own]").checked = true;
+  if (target.name === "count") hasCount = true;
+  if (target.name === "upload") form.querySelector("[value=upload]").checked = true;
 });
 
 part("guess").addEventListener("click", () => {
@@ -241,9 +247,9 @@ part("cancel").addEventListener("click", async () => {
   part("cancel").hidden = true;
   fields.prompt.focus();
   try {
-    await client.cancel(followed);
+    await generations.cancel(followedId);
   } catch (error) {
-    if (error.code !== "conflict") refused(error, "It was not cancelled.");
+    if (error.code !== "conflict") showError(error, "It was not cancelled.");
   }
 });
 
@@ -260,12 +266,12 @@ part("ask")?.addEventListener("click", async () => {
   const button = part("ask");
   button.disabled = true;
   try {
-    const { questions } = await client.ask(shown.id);
+    const questions = await generations.ask(shown.id);
     setAsked(button, true);
-    say(asked(questions));
+    setStatus(newQuestions(questions));
   } catch (error) {
     button.disabled = false;
-    refused(error, "Nobody was asked.");
+    showError(error, "Nobody was asked.");
   }
 });
 
@@ -273,4 +279,4 @@ addEventListener("popstate", openAddress);
 
 setModels();
 openAddress();
-client.past().then((drawings) => past.fill(drawings), () => {});
+generations.list().then((list) => past.fill(list), () => {}); // without it, no history is shown

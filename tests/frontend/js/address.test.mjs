@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { drawingOf, read, write } from "../../../frontend/static/studio/address.js";
+import { generationId, read, write } from "../../../frontend/static/studio/address.js";
 
 const SETTINGS = {
   model: 3,
@@ -34,7 +34,7 @@ test("a giant prompt is cut", () => {
 
 test("only a drawing's own name is one", () => {
   const id = "00000000-1111-2222-3333-444444444444";
-  assert.equal(drawingOf(`#${id}`), id);
-  assert.equal(drawingOf("#../admin"), null);
-  assert.equal(drawingOf(""), null);
+  assert.equal(generationId(`#${id}`), id);
+  assert.equal(generationId("#../admin"), null);
+  assert.equal(generationId(""), null);
 });

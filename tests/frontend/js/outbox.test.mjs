@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Refusal } from "../../../frontend/static/pages/js/client.js";
 import { Outbox } from "../../../frontend/static/pages/js/outbox.js";
+import { ApiError } from "../../../frontend/static/shared/client.js";
 
 function memory() {
   const kept = new Map();
@@ -10,40 +10,40 @@ function memory() {
 }
 
 function setUp(send) {
-  const told = [];
+  const done = [];
   const storage = memory();
-  return { outbox: new Outbox({ send, storage, told: (what) => told.push(what) }), told, storage };
+  return { outbox: new Outbox({ send, storage, onDone: (result) => done.push(result) }), done, storage };
 }
 
 test("answers are sent in order, and gone once the server has them", async () => {
   const sent = [];
-  const { outbox, told } = setUp(async ({ token }) => sent.push(token));
+  const { outbox, done } = setUp(async ({ token }) => sent.push(token));
   outbox.add({ token: "a", action: "answer" });
   outbox.add({ token: "b", action: "skip" });
   assert.equal(await outbox.flush(), null);
   assert.deepEqual(sent, ["a", "b"]);
-  assert.equal(told.length, 2);
+  assert.equal(done.length, 2);
   assert.deepEqual(outbox.entries, []);
 });
 
 test("what cannot be sent now stays, and outlives the page", async () => {
-  const { outbox, storage } = setUp(() => Promise.reject(new Refusal("offline", "")));
+  const { outbox, storage } = setUp(() => Promise.reject(new ApiError("offline", "")));
   outbox.add({ token: "a", action: "answer", body: { selected: [] } });
   assert.equal((await outbox.flush()).code, "offline");
-  const later = new Outbox({ send: async () => ({}), storage, told() {} });
+  const later = new Outbox({ send: async () => ({}), storage, onDone() {} });
   assert.equal(later.waiting, 1);
   assert.equal(await later.flush(), null);
   assert.equal(later.waiting, 0);
 });
 
 test("what is refused for good goes, and the rest is sent", async () => {
-  const { outbox, told } = setUp(async ({ token }) => {
-    if (token === "old") throw new Refusal("expired", "");
+  const { outbox, done } = setUp(async ({ token }) => {
+    if (token === "old") throw new ApiError("expired", "");
   });
   outbox.add({ token: "old", action: "answer" });
   outbox.add({ token: "new", action: "answer" });
   assert.equal(await outbox.flush(), null);
-  assert.deepEqual(told.map(({ refusal }) => refusal?.code), ["expired", undefined]);
+  assert.deepEqual(done.map(({ error }) => error?.code), ["expired", undefined]);
 });
 
 test("two flushes at once send an answer once", async () => {

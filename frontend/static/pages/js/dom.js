@@ -1,6 +1,6 @@
-/** Small helpers to make elements. */
+/** Helpers that make elements. */
 
-/** `make("button", { class: "button", onclick })`, with text or elements as children. */
+/** Make an element: `make("button", { class: "button", onclick }, "Submit")`. */
 export function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -11,9 +11,9 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** A button that shows its key, if it has one, to those who have a keyboard. */
-export function makeButton(text, { key, look = "", press }) {
-  const button = make("button", { type: "button", class: `button ${look}`, onclick: press });
+/** Make a button; where a keyboard is there, it shows its key, if it has one. */
+export function makeButton(text, { key, variant = "", press }) {
+  const button = make("button", { type: "button", class: `button ${variant}`, onclick: press });
   button.append(make("span", { class: "label" }, text));
   if (key) {
     button.setAttribute("aria-keyshortcuts", key);

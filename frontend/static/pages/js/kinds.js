@@ -1,22 +1,24 @@
-/** What each kind of challenge puts on the screen: its pictures, its buttons, its keys. */
+/** The controls of each kind of challenge: its pictures, buttons and keys. */
 
-import { Board } from "./board.js";
 import { make, makeButton } from "./dom.js";
+import { TileGrid } from "./tile-grid.js";
 
-const LONGEST = 300; // letters of a sentence
-const SHORTEST = 3;
+const MAX_LENGTH = 300; // letters of a sentence
+const MIN_LENGTH = 3;
 
-/** Each takes { challenge, pictures, submit, hint } and gives
- * { stage, actions, keys, focus }: elements, handlers by key, and where the focus goes. */
-export const KINDS = { grid: choose, split: choose, verify, write };
+/**
+ * Each takes { challenge, pictures, submit, hint } and returns { stage, actions, keys, focus }:
+ * the element with the pictures, the buttons, handlers by key, and a function that sets the focus.
+ */
+export const KINDS = { grid: select, split: select, verify, write };
 
-function choose({ challenge, pictures, submit, hint }) {
-  const none = makeButton("None of these", { key: "N", press: answerNone });
-  const done = makeButton("Submit", { key: "Enter", look: "primary", press: answerSome });
-  const board = new Board({ challenge, pictures, changed });
-  changed(board);
+function select({ challenge, pictures, submit, hint }) {
+  const none = makeButton("None of these", { key: "N", press: submitNone });
+  const done = makeButton("Submit", { key: "Enter", variant: "primary", press: submitSelected });
+  const grid = new TileGrid({ challenge, pictures, onChange: showCount });
+  showCount(grid);
 
-  function changed({ selected }) {
+  function showCount({ selected }) {
     hint("");
     none.setAttribute("aria-disabled", String(selected.length > 0));
     done.setAttribute("aria-disabled", String(selected.length === 0));
@@ -25,22 +27,22 @@ function choose({ challenge, pictures, submit, hint }) {
       : "Submit";
   }
 
-  function answerNone() {
-    if (board.selected.length) hint("Some pictures are selected: submit them, or unselect them.");
+  function submitNone() {
+    if (grid.selected.length) hint("Some pictures are selected: submit them, or unselect them.");
     else submit({ selected: [] });
   }
 
-  function answerSome() {
-    if (board.selected.length) submit({ selected: board.selected });
+  function submitSelected() {
+    if (grid.selected.length) submit({ selected: grid.selected });
     else hint("No picture is selected: select some, or choose “None of these”.");
   }
 
-  const keys = { n: answerNone, Enter: answerSome };
-  for (let digit = 1; digit <= 9; digit += 1) keys[digit] = () => board.toggle(digit);
+  const keys = { n: submitNone, Enter: submitSelected };
+  for (let digit = 1; digit <= 9; digit += 1) keys[digit] = () => grid.toggle(digit);
   for (const arrow of ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"]) {
-    keys[arrow] = () => board.focus();
+    keys[arrow] = () => grid.focus();
   }
-  return { stage: board.element, actions: [none, done], keys, focus: () => board.focus() };
+  return { stage: grid.element, actions: [none, done], keys, focus: () => grid.focus() };
 }
 
 function verify({ pictures, submit }) {
@@ -58,7 +60,7 @@ function write({ pictures, submit, hint }) {
   const box = make("textarea", {
     id: "sentence",
     rows: 2,
-    maxlength: LONGEST,
+    maxlength: MAX_LENGTH,
     "aria-labelledby": "question",
     placeholder: "A red bicycle against a wall",
     oninput: () => hint(""),
@@ -68,11 +70,11 @@ function write({ pictures, submit, hint }) {
       send();
     },
   });
-  const done = makeButton("Submit", { key: "Enter", look: "primary", press: send });
+  const done = makeButton("Submit", { key: "Enter", variant: "primary", press: send });
 
   function send() {
     const text = box.value.trim().replace(/\s+/g, " ");
-    if (text.length < SHORTEST) hint("Write a few words about what you see, or skip.");
+    if (text.length < MIN_LENGTH) hint("Write a few words about what you see, or skip.");
     else submit({ text });
   }
 

@@ -1,10 +1,10 @@
-/** Pictures of a challenge: loaded and decoded before they are shown, never stretched. */
+/** Load and decode a challenge's pictures before they are shown. */
 
-import { Refusal } from "./client.js";
+import { ApiError } from "../../shared/client.js";
 
 const SMALL = 96; // px: below this, edges are kept crisp at whole multiples
 
-/** One decoded <img> a tile, in the order of the tiles. */
+/** Resolve to one decoded <img> for each tile, in the order of the tiles. */
 export function loadPictures(challenge) {
   return Promise.all(challenge.tiles.map((tile) => load(tile.url)));
 }
@@ -18,7 +18,7 @@ async function load(url) {
   try {
     await picture.decode();
   } catch {
-    throw new Refusal(
+    throw new ApiError(
       navigator.onLine ? "broken" : "offline",
       "A picture of the next question could not be loaded.",
     );

@@ -1,10 +1,10 @@
-/** What is shown and said: one challenge, or one calm sentence about why there is none. */
+/** The challenge screen: one challenge, or a sentence that says why there is none. */
 
 import { makeButton } from "./dom.js";
 import { KINDS } from "./kinds.js";
-import * as words from "./words.js";
+import * as messages from "./messages.js";
 
-const PATIENCE = 300; // ms before a skeleton is shown
+const SKELETON_DELAY = 300; // ms
 
 export class Screen {
   #actions = {};
@@ -12,9 +12,9 @@ export class Screen {
   #keys = {};
   #parts = {};
   #root;
-  #shown = 0;
-  /** The code of the trouble that is on the screen, or null. */
-  troubled = null;
+  #shownCount = 0;
+  /** The code of the problem that is on the screen, or null. */
+  problem = null;
 
   /** `submit(body)`, `skip()` and `retry()` are called when the person asks for them. */
   constructor({ root, submit, skip, retry }) {
@@ -24,26 +24,27 @@ export class Screen {
     const help = document.getElementById("help");
     this.#parts["open-help"].addEventListener("click", () => help.showModal());
     this.#parts["skip"].addEventListener("click", skip);
-    document.addEventListener("keydown", (event) => this.#press(event, help));
+    document.addEventListener("keydown", (event) => this.#handleKey(event, help));
     root.hidden = false;
   }
 
-  /** Hold the screen still while something loads; a skeleton appears only if it takes long. */
+  /**
+   * Freeze the screen while something loads, and return the function that ends it. A skeleton
+   * appears only if it takes long.
+   */
   wait() {
-    if (this.troubled) return { done() {} };
+    if (this.problem) return () => {};
     this.#root.setAttribute("aria-busy", "true");
     this.#parts.stage.inert = this.#parts.actions.inert = true;
-    const timer = setTimeout(() => this.#mode("loading"), PATIENCE);
-    return {
-      done: () => {
-        clearTimeout(timer);
-        this.#root.removeAttribute("aria-busy");
-        this.#parts.stage.inert = this.#parts.actions.inert = false;
-      },
+    const timer = setTimeout(() => this.#setMode("loading"), SKELETON_DELAY);
+    return () => {
+      clearTimeout(timer);
+      this.#root.removeAttribute("aria-busy");
+      this.#parts.stage.inert = this.#parts.actions.inert = false;
     };
   }
 
-  show(challenge, pictures, { first }) {
+  showChallenge(challenge, pictures, { first }) {
     const { before, subject, after, kind, progress } = challenge;
     const controls = KINDS[kind]({
       challenge,
@@ -51,68 +52,68 @@ export class Screen {
       submit: this.#actions.submit,
       hint: (text) => this.#say("hint", text),
     });
-    this.#ask(before, subject, after);
+    this.#showQuestion(before, subject, after);
     this.#parts.stage.replaceChildren(controls.stage);
     this.#parts.actions.replaceChildren(...controls.actions);
-    this.#say("hint", first ? words.firstHint(kind) : "");
+    this.#say("hint", first ? messages.firstHint(kind) : "");
     this.#keys = { ...controls.keys, s: this.#actions.skip };
     this.#showProgress(progress);
-    this.#mode(kind);
-    if (this.#shown && this.#mayFocus()) controls.focus();
-    this.#shown += 1;
+    this.#setMode(kind);
+    if (this.#shownCount && this.#mayFocus()) controls.focus();
+    this.#shownCount += 1;
   }
 
-  /** Clear what was said about the challenge that has just been left. */
-  forget() {
+  /** Clear the messages about the challenge that has just been left. */
+  clearMessages() {
     this.#say("hint", "");
     this.#say("note", "");
   }
 
-  sayOutcome({ message, progress, generated }) {
-    this.#say("outcome", generated ? `${message} ${words.GENERATED}` : message);
+  showOutcome({ message, progress, generated }) {
+    this.#say("outcome", generated ? `${message} ${messages.GENERATED}` : message);
     this.#showProgress(progress);
   }
 
-  sayRefused(refusal) {
-    this.#say("note", words.refused(refusal));
+  showRefused(error) {
+    this.#say("note", messages.refused(error));
   }
 
-  /** `stopped` is the Refusal that keeps `count` answers waiting, or null. */
-  sayWaiting(count, stopped) {
-    if (count && stopped) this.#say("waiting", words.waiting(count, stopped));
+  /** `error` is the ApiError that keeps `count` answers waiting, or null. */
+  showWaiting(count, error) {
+    if (count && error) this.#say("waiting", messages.waiting(count, error));
     else if (this.#parts.waiting.textContent) this.#say("waiting", "");
   }
 
-  sayNothingLeft() {
-    this.#panel("empty", words.NOTHING_LEFT, ["Look again"]);
+  showNothingLeft() {
+    this.#showPanel("empty", messages.NOTHING_LEFT, "Look again");
   }
 
-  sayExpired() {
-    this.#panel("expired", words.EXPIRED, ["Show a new one"]);
+  showExpired() {
+    this.#showPanel("expired", messages.EXPIRED, "Show a new one");
   }
 
-  sayTrouble(refusal, count) {
-    const button = refusal.code === "reload" ? "Reload the page" : "Try again";
-    this.#panel(refusal.code, words.trouble(refusal, count), [button]);
+  showProblem(error, count) {
+    const button = error.code === "reload" ? "Reload the page" : "Try again";
+    this.#showPanel(error.code, messages.problem(error, count), button);
   }
 
-  #panel(code, [title, text], [button]) {
+  #showPanel(code, [title, text], button) {
     const press = code === "reload" ? () => location.reload() : this.#actions.retry;
-    if (this.troubled === code) {
-      if (code === "empty") this.#say("note", words.STILL_NOTHING);
+    if (this.problem === code) {
+      if (code === "empty") this.#say("note", messages.STILL_NOTHING);
       return;
     }
     this.#say("note", "");
     this.#keys = {};
-    this.#ask("", title, "");
+    this.#showQuestion("", title, "");
     this.#say("hint", text);
     this.#parts.stage.replaceChildren();
-    this.#parts.actions.replaceChildren(makeButton(button, { look: "primary", press }));
-    this.#mode("panel", code);
+    this.#parts.actions.replaceChildren(makeButton(button, { variant: "primary", press }));
+    this.#setMode("panel", code);
     if (this.#mayFocus()) this.#parts.question.focus({ preventScroll: true });
   }
 
-  #ask(before, subject, after) {
+  #showQuestion(before, subject, after) {
     this.#say("before", before);
     this.#say("subject", subject || before);
     this.#say("after", after);
@@ -121,9 +122,9 @@ export class Screen {
     this.#parts.subject.dataset.length = length > 90 ? "long" : length > 32 ? "middle" : "short";
   }
 
-  #mode(mode, troubled = null) {
+  #setMode(mode, problem = null) {
     this.#root.dataset.mode = mode;
-    this.troubled = troubled;
+    this.problem = problem;
     this.#say("loading", mode === "loading" ? "The next question is coming." : "");
   }
 
@@ -131,30 +132,30 @@ export class Screen {
     this.#parts[part].textContent = text ?? "";
   }
 
-  /** A challenge that was fetched ahead may know less than the last answer: never go back. */
+  /** Show progress, but never less than before: a prefetched challenge may know less. */
   #showProgress(progress) {
     if (!progress || progress.answers < this.#answers) return;
     this.#answers = progress.answers;
-    this.#say("progress", words.progress(progress));
+    this.#say("progress", messages.progress(progress));
   }
 
-  /** The focus is ours to move when it is on the challenge, or nowhere. */
+  /** Return whether the focus may be moved: it is on the challenge, or nowhere. */
   #mayFocus() {
     const focused = document.activeElement;
     return !focused || focused === document.body || this.#root.contains(focused);
   }
 
-  #press(event, help) {
+  #handleKey(event, help) {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     if (help.open || event.repeat || event.target.closest("input, textarea, select")) return;
     if (event.key === "?") return help.showModal();
     const control = event.target.closest("a, button:not(.tile)");
     if (event.key === "Enter" && control) return; // it presses what is focused
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const act = this.#parts.stage.inert ? undefined : this.#keys[key];
-    if (!act) return;
+    const action = this.#parts.stage.inert ? undefined : this.#keys[key];
+    if (!action) return;
     event.preventDefault();
     this.#root.dataset.keyboard = "true"; // the numbers of the tiles are shown from now on
-    act();
+    action();
   }
 }

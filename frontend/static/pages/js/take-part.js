@@ -1,74 +1,76 @@
-/** The screen that asks: one challenge after the other, from the keyboard, a mouse or a finger. */
+/** The challenge page: one challenge after the other, by keyboard, mouse or finger. */
 
-import { Ahead } from "./ahead.js";
-import { Client, Refusal } from "./client.js";
+import { ApiError, Client } from "../../shared/client.js";
+import { Challenges } from "./challenges.js";
 import { Outbox, safeStorage } from "./outbox.js";
 import { loadPictures } from "./pictures.js";
+import { Prefetcher } from "./prefetch.js";
 import { Screen } from "./screen.js";
 
 const RETRY = 5_000; // ms between attempts to reach the server
-const SEEN = "tessera.seen-hint";
+const HINT_SEEN = "tessera.seen-hint";
 
 const root = document.getElementById("ask");
 const { project, kind } = root.dataset;
 const storage = safeStorage(window);
-const client = new Client({ csrf: document.querySelector('meta[name="csrf-token"]').content });
-const ahead = new Ahead({
-  issue: () => client.issue({ project, kind: kind || null }),
+const csrf = document.querySelector('meta[name="csrf-token"]').content;
+const challenges = new Challenges(new Client({ csrf }));
+const prefetcher = new Prefetcher({
+  issue: () => challenges.issue({ project, kind: kind || null }),
   load: loadPictures,
 });
 const outbox = new Outbox({
   send: ({ token, action, body }) =>
-    action === "skip" ? client.skip(token) : client.answer(token, body),
+    action === "skip" ? challenges.skip(token) : challenges.answer(token, body),
   storage,
-  told: tell,
+  onDone: showResult,
 });
 const screen = new Screen({ root, submit, skip, retry: next });
 
 let current = null; // { challenge, deadline, shownAt } on the screen
-let coming = null; // the promise of the next one
-let expiry = 0;
-let retry = 0;
+let loading = null; // the promise of the next one
+let expiryTimer = 0;
+let retryTimer = 0;
 
 /** Bring the next challenge to the screen, or say why there is none. */
 function next() {
-  coming ??= bring().finally(() => {
-    coming = null;
+  loading ??= loadNext().finally(() => {
+    loading = null;
   });
 }
 
-async function bring() {
-  clearTimeout(expiry);
+async function loadNext() {
+  clearTimeout(expiryTimer);
   current = null;
-  const loading = screen.wait();
+  const stopWaiting = screen.wait();
   try {
-    const taken = await ahead.take();
-    loading.done();
-    if (taken) show(taken);
-    else screen.sayNothingLeft();
-  } catch (refusal) {
-    loading.done();
-    explain(refusal);
+    const fetched = await prefetcher.next();
+    stopWaiting();
+    if (fetched) show(fetched);
+    else screen.showNothingLeft();
+  } catch (error) {
+    stopWaiting();
+    explain(error);
   }
 }
 
 function show({ challenge, pictures, deadline }) {
   current = { challenge, deadline, shownAt: performance.now() };
-  screen.show(challenge, pictures, { first: !storage.getItem(SEEN) });
-  expiry = setTimeout(expire, deadline - Date.now());
+  screen.showChallenge(challenge, pictures, { first: !storage.getItem(HINT_SEEN) });
+  expiryTimer = setTimeout(expire, deadline - Date.now());
   deliver();
 }
 
 function expire() {
   current = null;
-  screen.sayExpired();
+  screen.showExpired();
 }
 
-/** Keep the answer, show the next challenge at once, and send in the meantime. */
+/** Keep the answer, show the next challenge at once, and send the answer meanwhile. */
 function submit(body) {
   if (!current) return;
   if (Date.now() >= current.deadline) return expire();
-  storage.setItem(SEEN, "1");
+  storage.setItem(HINT_SEEN, "1");
   const seconds = Math.round((performance.now() - current.shownAt) / 100) / 10;
   leave("answer", { ...body, seconds });
 }
@@ -79,38 +81,39 @@ function skip() {
 
 function leave(action, body) {
   outbox.add({ token: current.challenge.token, action, body });
-  screen.forget();
+  screen.clearMessages();
   next();
   deliver();
 }
 
-/** Send what waits, then fetch what comes after the challenge that is shown. */
+/** Send what waits, then prefetch the challenge that comes after the one on the screen. */
 async function deliver() {
-  clearTimeout(retry);
-  const stopped = await outbox.flush();
-  screen.sayWaiting(outbox.waiting, stopped);
-  if (stopped) {
-    retry = setTimeout(deliver, stopped.code === "throttled" ? stopped.wait * 1000 : RETRY);
-  } else if (screen.troubled === "offline") {
+  clearTimeout(retryTimer);
+  const error = await outbox.flush();
+  screen.showWaiting(outbox.waiting, error);
+  if (error) {
+    retryTimer = setTimeout(deliver, error.code === "throttled" ? error.retryAfter * 1000 : RETRY);
+  } else if (screen.problem === "offline") {
     next();
   } else if (current) {
-    ahead.prepare();
+    prefetcher.start();
   }
 }
 
-/** What became of one answer. */
-function tell({ entry, outcome, refusal }) {
-  if (outcome && entry.action === "answer") screen.sayOutcome(outcome);
-  const known = refusal?.code === "answered" && entry.tried; // it had arrived the first time
-  if (refusal && entry.action === "answer" && !known) screen.sayRefused(refusal);
+/** Say what became of one answer; skips pass in silence. */
+function showResult({ entry, outcome, error }) {
+  if (entry.action !== "answer") return;
+  if (outcome) screen.showOutcome(outcome);
+  const arrivedBefore = error?.code === "answered" && entry.tried;
+  if (error && !arrivedBefore) screen.showRefused(error);
 }
 
-function explain(refusal) {
-  if (!(refusal instanceof Refusal)) throw refusal;
-  screen.sayTrouble(refusal, outbox.waiting);
-  clearTimeout(retry);
-  if (refusal.code === "offline") retry = setTimeout(deliver, RETRY);
-  if (refusal.code === "throttled") retry = setTimeout(next, refusal.wait * 1000);
+function explain(error) {
+  if (!(error instanceof ApiError)) throw error;
+  screen.showProblem(error, outbox.waiting);
+  clearTimeout(retryTimer);
+  if (error.code === "offline") retryTimer = setTimeout(deliver, RETRY);
+  if (error.code === "throttled") retryTimer = setTimeout(next, error.retryAfter * 1000);
 }
 
 window.addEventListener("online", deliver);

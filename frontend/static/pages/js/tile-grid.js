@@ -1,19 +1,19 @@
-/** The grid of tiles: toggle buttons in an ARIA grid, with one of them in the tab order. */
+/** The tiles as toggle buttons in an ARIA grid, one of them in the tab order. */
 
 import { make } from "./dom.js";
 
-export class Board {
+export class TileGrid {
   #buttons;
   #columns;
-  #changed;
+  #onChange;
 
-  /** `changed(board)` is called after each toggle. */
-  constructor({ challenge, pictures, changed }) {
+  /** `onChange(grid)` is called after each toggle. */
+  constructor({ challenge, pictures, onChange }) {
     this.#columns = challenge.columns;
-    this.#changed = changed;
+    this.#onChange = onChange;
     this.#buttons = challenge.tiles.map((tile, at) => makeTile(tile, pictures[at]));
     this.element = this.#makeGrid(challenge, pictures);
-    this.#hold(0);
+    this.#setTabStop(0);
   }
 
   /** The numbers of the selected tiles, as shown. */
@@ -26,8 +26,8 @@ export class Board {
     if (at < 0) return;
     const button = this.#buttons[at];
     button.setAttribute("aria-pressed", String(!isPressed(button)));
-    this.#hold(at);
-    this.#changed(this);
+    this.#setTabStop(at);
+    this.#onChange(this);
   }
 
   /** Focus the tile that is in the tab order. */
@@ -37,7 +37,7 @@ export class Board {
 
   #makeGrid(challenge, pictures) {
     const grid = make("div", {
-      class: `board ${challenge.kind}`,
+      class: `tile-grid ${challenge.kind}`,
       role: "grid",
       "aria-labelledby": "question",
     });
@@ -53,7 +53,7 @@ export class Board {
       if (tile) this.toggle(tile.dataset.number);
     });
     grid.addEventListener("keydown", (event) => this.#move(event));
-    grid.addEventListener("focusin", (event) => this.#hold(this.#buttons.indexOf(event.target)));
+    grid.addEventListener("focusin", (event) => this.#setTabStop(this.#buttons.indexOf(event.target)));
     return grid;
   }
 
@@ -64,7 +64,7 @@ export class Board {
     const to = this.#target(event.key, at);
     if (at < 0 || to === undefined) return;
     event.preventDefault();
-    this.#hold(to);
+    this.#setTabStop(to);
     this.#buttons[to].focus();
   }
 
@@ -84,10 +84,10 @@ export class Board {
     }[key];
   }
 
-  #hold(held) {
-    if (held < 0) return;
+  #setTabStop(index) {
+    if (index < 0) return;
     this.#buttons.forEach((button, at) => {
-      button.tabIndex = at === held ? 0 : -1;
+      button.tabIndex = at === index ? 0 : -1;
     });
   }
 }

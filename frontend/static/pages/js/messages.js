@@ -1,4 +1,4 @@
-/** Everything that the challenge screen says by itself. Knows no DOM. */
+/** The sentences of the challenge screen. Knows no DOM. */
 
 export const GENERATED = "That picture was drawn by a model.";
 
@@ -22,7 +22,7 @@ const HINTS = {
   write: "One plain sentence, as you would say it to someone who cannot see the picture.",
 };
 
-/** Shown until the first answer. */
+/** Return the hint that is shown until the first answer. */
 export function firstHint(kind) {
   return HINTS[kind];
 }
@@ -31,19 +31,19 @@ export function progress({ answers, labels }) {
   return `${count(answers, "answer")} from you · ${count(labels, "label")} certain`;
 }
 
-/** Why answers wait on this device. */
-export function waiting(number, { code, wait }) {
+/** Say why answers wait on this device. */
+export function waiting(number, { code, retryAfter }) {
   const answers = number === 1 ? "1 answer waits" : `${number} answers wait`;
   if (code === "offline") {
     return `You are offline. ${answers} on this device and will be sent when you are back.`;
   }
   if (code === "throttled") {
-    return `That was quick! ${answers} here and will be sent in ${count(wait, "second")}.`;
+    return `That was quick! ${answers} here and will be sent in ${count(retryAfter, "second")}.`;
   }
   return `The server has trouble. ${answers} here and will be sent again in a moment.`;
 }
 
-/** Why an answer did not count. */
+/** Say why an answer did not count. */
 export function refused({ code, message }) {
   if (code === "answered") return "That question was answered before: the first answer stands.";
   if (code === "expired") return "That question had expired before your answer: it was not counted.";
@@ -51,23 +51,23 @@ export function refused({ code, message }) {
   return `Your last answer was not counted. ${message}`;
 }
 
-/** Why there is no question to show: a title and what to do. */
-export function trouble({ code, message, wait }, number) {
-  const kept = number ? ` ${waiting(number, { code, wait })}` : "";
-  const said = {
+/** Say why there is no question to show: a title, and what to do. */
+export function problem({ code, message, retryAfter }, number) {
+  const queued = number ? ` ${waiting(number, { code, retryAfter })}` : "";
+  const known = {
     offline: [
       "You are offline",
-      number ? kept.replace("You are offline.", "").trim() : "The next question comes as soon as you are back.",
+      number ? queued.replace("You are offline.", "").trim() : "The next question comes as soon as you are back.",
     ],
     throttled: [
       "A moment, please",
-      `Questions are asked for faster than they may be. The next one comes in ${count(wait, "second")}.`,
+      `Questions are asked for faster than they may be. The next one comes in ${count(retryAfter, "second")}.`,
     ],
-    broken: ["The server has trouble", `Try again in a moment. Nothing that you answered is lost.${kept}`],
+    broken: ["The server has trouble", `Try again in a moment. Nothing that you answered is lost.${queued}`],
     reload: ["This page is out of date", "You may have signed in or out elsewhere. Reload it to go on."],
     not_found: ["This project is not there", "It may have been renamed or closed. The first page lists all."],
   }[code];
-  return said ?? ["That did not work", `${message} Try again, or go back to the first page.`];
+  return known ?? ["That did not work", `${message} Try again, or go back to the first page.`];
 }
 
 function count(number, noun) {

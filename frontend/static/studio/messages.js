@@ -1,4 +1,4 @@
-/** What the page says. Knows no DOM. */
+/** The sentences of the studio. Knows no DOM. */
 
 export function title({ kind, prompt, second_prompt: last }) {
   const first = prompt ? `“${prompt}”` : "Its own guess";
@@ -7,18 +7,19 @@ export function title({ kind, prompt, second_prompt: last }) {
   return `${first} to ${last ? `“${last}”` : "its own guess"}`;
 }
 
-export function waiting({ state, ahead }) {
+export function waiting({ state, queue_position: position }) {
   if (state === "running") return "Drawing …";
-  if (ahead === 0) return "Waiting for a worker …";
-  return ahead === 1 ? "One drawing is before yours …" : `${ahead} drawings are before yours …`;
+  if (position === 0) return "Waiting for a worker …";
+  return position === 1 ? "One drawing is before yours …" : `${position} drawings are before yours …`;
 }
 
-/** How it ended, where no pictures came of it. */
-export function ended({ state, error }) {
+/** Say how a generation ended of which no pictures came. */
+export function outcome({ state, error }) {
   return state === "cancelled" ? "Cancelled: nothing was drawn." : `It was not drawn. ${error}`;
 }
 
-export function made({ seed, second_seed: last, guidance }, model) {
+/** Name the model and the settings that made a generation. */
+export function settingsOf({ seed, second_seed: last, guidance }, model) {
   const seeds = last === null || last === seed ? `seed ${seed}` : `seeds ${seed} to ${last}`;
   const parts = [model ?? "a model that has gone", seeds];
   if (guidance !== null) parts.push(`guidance ${guidance}`);
@@ -35,6 +36,6 @@ export function about({ training_images: count, project, current }) {
   );
 }
 
-export function asked(count) {
+export function newQuestions(count) {
   return count === 1 ? "One new question." : `${count} new questions.`;
 }

@@ -1,0 +1,24 @@
+/** Challenges over HTTP. Knows no DOM. */
+
+const ADDRESS = "/api/v1/challenges/";
+
+export class Challenges {
+  #client;
+
+  constructor(client) {
+    this.#client = client;
+  }
+
+  /** Issue a challenge; null when nothing is left to ask. */
+  issue({ project, kind = null }) {
+    return this.#client.post(ADDRESS, { project, kind });
+  }
+
+  answer(token, body) {
+    return this.#client.post(`${ADDRESS}${encodeURIComponent(token)}/answer/`, body);
+  }
+
+  skip(token) {
+    return this.#client.post(`${ADDRESS}${encodeURIComponent(token)}/skip/`);
+  }
+}

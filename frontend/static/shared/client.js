@@ -1,0 +1,73 @@
+/**
+ * The site's API, as the browser calls it. Knows no DOM; `fetch` is passed in.
+ */
+
+const TIMEOUT = 20_000; // ms
+const RETRY_AFTER = 5; // seconds, where the server does not say
+
+/**
+ * A request that failed. `code` is the server's, or one of "offline" (the server was not reached),
+ * "broken" (it failed) and "reload" (the page is out of date); `message` is a sentence.
+ */
+export class ApiError extends Error {
+  constructor(code, message, retryAfter = 0) {
+    super(message);
+    this.code = code;
+    this.retryAfter = retryAfter; // seconds until it makes sense to try again
+  }
+}
+
+export class Client {
+  #csrf;
+  #fetch;
+
+  constructor({ csrf, fetch = globalThis.fetch.bind(globalThis) }) {
+    this.#csrf = csrf;
+    this.#fetch = fetch;
+  }
+
+  /** Return the JSON at an address. */
+  get(address) {
+    return this.#request(address);
+  }
+
+  /** Post JSON, or a form with files, and return the JSON of the response; null for none (204). */
+  post(address, body = {}) {
+    const isForm = body instanceof FormData;
+    const headers = { "X-CSRFToken": this.#csrf };
+    if (!isForm) headers["Content-Type"] = "application/json";
+    return this.#request(address, {
+      method: "POST",
+      headers,
+      body: isForm ? body : JSON.stringify(body),
+    });
+  }
+
+  async #request(address, options = {}) {
+    let response;
+    try {
+      response = await this.#fetch(address, {
+        credentials: "same-origin",
+        signal: AbortSignal.timeout(TIMEOUT),
+        ...options,
+      });
+    } catch {
+      throw new ApiError("offline", "The server cannot be reached.");
+    }
+    if (response.status === 204) return null;
+    const json = await response.json().catch(() => null);
+    if (response.ok && json) return json;
+    throw errorOf(response, json);
+  }
+}
+
+function errorOf(response, json) {
+  const retryAfter = Number(response.headers.get("Retry-After")) || RETRY_AFTER;
+  const detail = typeof json?.detail === "string" ? json.detail : "";
+  if (response.status === 429) return new ApiError("throttled", detail, retryAfter);
+  if (response.status >= 500) {
+    return new ApiError("broken", "The server could not do this.", retryAfter);
+  }
+  if (json?.code) return new ApiError(json.code, detail);
+  return new ApiError("reload", "This page is out of date.");
+}

@@ -1,0 +1,64 @@
+/** The image whose lower half is inpainted: one of the project's, a sample, or an upload. */
+
+const MAX_SIDE = 512; // pixels: no model sees more of a picture
+const MAX_SAMPLES = 4; // of the last generation
+
+/** Offer the project's images and the last samples as radio buttons; keep what was chosen. */
+export function offerSources(container, { model, examples, generation }) {
+  const options = [];
+  for (let number = 1; number <= examples; number++) {
+    const url = `/api/v1/models/${model}/examples/${number}/`;
+    options.push(makeOption(`example ${number}`, url, `Picture ${number} of the project`));
+  }
+  const samples = (generation?.samples ?? []).slice(0, MAX_SAMPLES);
+  for (const [index, { url }] of samples.entries()) {
+    const value = `sample ${generation.id} ${index + 1}`;
+    options.push(makeOption(value, url, `Drawn picture ${index + 1}`));
+  }
+  const previous = container.querySelector("input:checked")?.value;
+  container.replaceChildren(...options);
+  if (container.closest("fieldset").querySelector("[value=upload]:checked")) return;
+  const inputs = [...container.querySelectorAll("input")];
+  const input = inputs.find(({ value }) => value === previous) ?? inputs[0];
+  if (input) input.checked = true;
+}
+
+/** Return the request's fields that name the chosen image, and the upload; null for no choice. */
+export async function chosenSource(form) {
+  const [kind, ...parts] = (form.elements.source.value || "").split(" ");
+  if (kind === "example") return { fields: { example: Number(parts[0]) }, upload: null };
+  if (kind === "sample") {
+    return { fields: { generation: parts[0], number: Number(parts[1]) }, upload: null };
+  }
+  const file = form.elements.upload.files[0];
+  return file ? { fields: {}, upload: await shrink(file) } : null;
+}
+
+function makeOption(value, url, name) {
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  Object.assign(input, { type: "radio", name: "source", value });
+  input.setAttribute("aria-label", name);
+  const image = document.createElement("img");
+  Object.assign(image, { src: url, alt: "", loading: "lazy" });
+  label.append(input, image);
+  return label;
+}
+
+/** Scale a photograph down before it is sent. */
+async function shrink(file) {
+  try {
+    const bitmap = await createImageBitmap(file);
+    const scale = MAX_SIDE / Math.max(bitmap.width, bitmap.height);
+    if (scale >= 1) return file;
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.max(1, Math.round(bitmap.width * scale));
+    canvas.height = Math.max(1, Math.round(bitmap.height * scale));
+    canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    return await new Promise((resolve) =>
+      canvas.toBlob((blob) => resolve(blob ?? file), "image/png"),
+    );
+  } catch {
+    return file; // the server says what is wrong with it
+  }
+}
