@@ -27,7 +27,7 @@ from labeling.permissions import may_view
 
 
 class Suspects(admin.SimpleListFilter):
-    """Whom a reviewer should look at."""
+    """Annotators that a reviewer should look at."""
 
     title = "suspicion"
     parameter_name = "suspect"
@@ -47,9 +47,9 @@ class AnnotatorList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         page: list[Annotator] = list(self.result_list)
-        found = annotators.records(page)
+        records = annotators.records(page)
         for annotator in page:
-            setattr(annotator, RECORD, found[annotator.pk])
+            setattr(annotator, RECORD, records[annotator.pk])
         self.result_list = page
 
 
@@ -57,9 +57,9 @@ RECORD = "_record"
 
 
 def record_of(annotator: Annotator) -> Record:
-    """What the list looked up already, or else is looked up now."""
-    found: Record | None = getattr(annotator, RECORD, None)
-    return found or annotators.records([annotator])[annotator.pk]
+    """Return what the list looked up already, or look it up now."""
+    record: Record | None = getattr(annotator, RECORD, None)
+    return record or annotators.records([annotator])[annotator.pk]
 
 
 @admin.register(Annotator)
@@ -81,7 +81,7 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
     ordering = ["-answers_count", "id"]
     sortable_by = ["given", "estimate", "gold", "seen"]
     actions = ["block_selected", "unblock_selected"]
-    readonly_fields = ["spells", "estimate", "found", "gold", "seconds"]
+    readonly_fields = ["spells", "estimate", "rates", "gold", "seconds"]
     fields = [
         "pseudonym",
         "user",
@@ -89,7 +89,7 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
         "suspect_since",
         "spells",
         "estimate",
-        "found",
+        "rates",
         ("answers_count", "labels_count"),
         "gold",
         "seconds",
@@ -116,11 +116,11 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
     @admin.display(description="reliability", ordering="reliability")
     def estimate(self, annotator: Annotator) -> SafeString:
         mean, low, high = annotators.reliability(annotator)
-        drawn = svg.interval(mean, low, high)
-        told = format_html("{}{} ({} to {})", drawn, *(f"{x:.2f}" for x in (mean, low, high)))
+        interval = svg.interval(mean, low, high)
+        cell = format_html("{}{} ({} to {})", interval, *(f"{x:.2f}" for x in (mean, low, high)))
         if not annotators.suspected(annotator):
-            return told
-        return format_html('{} <span class="tessera-wrong">look</span>', told)
+            return cell
+        return format_html('{} <span class="tessera-wrong">look</span>', cell)
 
     @admin.display(description="suspect spells")
     def spells(self, annotator: Annotator) -> str:
@@ -133,13 +133,10 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
         ]
         return "; ".join(spells) or "–"
 
-    @admin.display(description="says what is so")
-    def found(self, annotator: Annotator) -> str:
+    @admin.display(description="expected to be right")
+    def rates(self, annotator: Annotator) -> str:
         counts = annotator.confusion_counts
-        return (
-            f"yes, where it is yes: {counts.sensitivity:.2f}; "
-            f"no, where it is no: {counts.specificity:.2f}"
-        )
+        return f"on yes: {counts.sensitivity:.2f}; on no: {counts.specificity:.2f}"
 
     @admin.display(
         description="gold",
@@ -235,7 +232,7 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
 
 
 def set_blocked(request: HttpRequest, annotator: Annotator, *, blocked: bool) -> None:
-    """Block or unblock, and say what came of it."""
+    """Block or unblock an annotator, and say how many labels changed."""
     act = review.block if blocked else review.unblock
     changed = act(annotator=annotator, by=cast(User, request.user))
     project_stats.forget_all()

@@ -1,4 +1,4 @@
-"""Challenges and answers in the admin: what was asked, and who said what."""
+"""Challenges and answers in the admin."""
 
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ M = TypeVar("M", bound=Model)
 
 
 class OfAnnotatorAdmin(RecordAdmin[M]):
-    """Records that are found by who they are from."""
+    """Records that are searched by their annotator."""
 
     search_fields = ["annotator__pseudonym"]
     search_help_text = "An annotator's user name or whole pseudonym."

@@ -1,4 +1,4 @@
-"""What an annotator did lately: the answers one by one, and how good they were over time."""
+"""An annotator's newest answers, one by one, and how accurate they were over time."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ LEAST = 4  # answers in a point
 
 
 def of(annotator: Annotator) -> dict[str, Any]:
-    """The newest answers, each with what is so; and the share of them that is right, over time."""
+    """Return the newest answers, each with its label, and a plot of the share that is right."""
     newest = Answer.objects.filter(annotator=annotator).order_by("-created_at", "-pk")
     rows = newest.select_related("question__concept")[:SHOWN]
     return {
-        "said": [_row(answer) for answer in rows],
-        "course": _course(annotator),
+        "answers": [_row(answer) for answer in rows],
+        "accuracy_history": _accuracy_history(annotator),
     }
 
 
@@ -32,8 +32,8 @@ def _row(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _course(annotator: Annotator) -> str:
-    """Groups of answers that follow one another: how often they are what is believed now."""
+def _accuracy_history(annotator: Annotator) -> str:
+    """Plot the expected share of right answers, by groups of successive answers."""
     newest = Answer.objects.filter(annotator=annotator).order_by("-created_at", "-pk")
     rows = list(newest.values_list("created_at", "value", "question__probability")[:RECENT])[::-1]
     size = max(LEAST, -(-len(rows) // GROUPS))

@@ -1,4 +1,4 @@
-"""Plots that the server draws: reliability diagrams and histories, as SVG without any style."""
+"""Reliability diagrams and histories as SVG, styled by the admin's style sheet."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from labeling.aggregation.calibration import EDGES
 
-LEFT, TOP, WIDTH, HEIGHT = 46, 8, 350, 170  # of the frame that is drawn in
+LEFT, TOP, WIDTH, HEIGHT = 46, 8, 350, 170  # of the frame
 COLUMN = WIDTH / (len(EDGES) - 1)
 PATH_HEIGHT = 96  # of a history's frame
 
@@ -88,14 +88,14 @@ def history(series: Sequence[Series], frame: Frame, ticks: Iterable[float], *, l
     if len(times) < 2:
         return ""
     first, last = times[0], times[-1]
-    drawn = [(_band(each, frame, first, last), _path(each, frame, first, last)) for each in series]
+    lines = [(_band(each, frame, first, last), _path(each, frame, first, last)) for each in series]
     return format_html(
         '<svg class="tessera-plot history" viewBox="0 0 404 124" role="img" aria-label="{}">'
         '{}{}<text class="tick" x="{}" y="{}">{}</text>'
         '<text class="tick" x="{}" y="{}" text-anchor="end">{}</text></svg>',
         label,
         frame.grid(ticks),
-        format_html_join("", "{}{}", drawn),
+        format_html_join("", "{}{}", lines),
         *(LEFT, TOP + frame.height + 14, _when(first, last, first)),
         *(LEFT + WIDTH, TOP + frame.height + 14, _when(first, last, last)),
     )
@@ -165,6 +165,6 @@ def _band(series: Series, frame: Frame, first: datetime, last: datetime) -> Safe
 
 
 def _when(first: datetime, last: datetime, at: datetime) -> str:
-    """The day; the time, where all is within two days."""
+    """Return the day; the time, where all is within one day."""
     local = timezone.localtime(at)
     return f"{local:%H:%M}" if (last - first).days < 1 else f"{local:%Y-%m-%d}"

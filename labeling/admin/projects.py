@@ -32,11 +32,11 @@ class ProjectAdmin(ModelAdmin[Project]):
             {
                 "fields": ["settle_at", "answers_min", "answers_cap", "answer_cost"],
                 "description": "New thresholds count for a question when it is next answered, "
-                "and for all questions when beliefs are next recomputed.",
+                "and for all questions when posteriors are next recomputed.",
             },
         ),
         (
-            "What is asked, and believed beforehand",
+            "What is asked, and priors",
             {"fields": ["random_share", "import_confidence"]},
         ),
         ("Training", {"fields": ["retrain_after"]}),
@@ -64,27 +64,29 @@ class ProjectAdmin(ModelAdmin[Project]):
         ] + super().get_urls()
 
     def review(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """How far the project is, and the questions that people disagree on."""
+        """Show how far the project is, and the questions that people disagree on."""
         project = self._reviewed(request, pk)
         filters = review_queue.Filters(request.GET, project=project)
         position = filters.cleaned_data.get("after")
-        found = review_queue.after(
+        questions = review_queue.after(
             _with_texts(filters.questions()), position, review_queue.PAGE + 1
         )
-        page = found[: review_queue.PAGE]
+        page = questions[: review_queue.PAGE]
         context = self._context(request, project, f"Review {project}") | {
             "progress": stats.progress(project),
             "agreement": stats.agreement(project),
             "filters": filters,
             "query": filters.query,
-            "tiles": [(question, svg.belief(question)) for question in page],
-            "more": review_queue.Position.of(page[-1]) if len(found) > review_queue.PAGE else None,
+            "tiles": [(question, svg.probability_bar(question)) for question in page],
+            "more": review_queue.Position.of(page[-1])
+            if len(questions) > review_queue.PAGE
+            else None,
             "first_page": position is None,
         }
         return TemplateResponse(request, "admin/labeling/project/review.html", context)
 
     def agreement(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """How far people agree, how often labels are right, and how both came about."""
+        """Show how far people agree, how often labels are right, and the history of both."""
         project = self._reviewed(request, pk)
         context = self._context(request, project, f"Agreement on {project}") | quality.of(project)
         context["may_see_annotators"] = may_view(request.user, Annotator)

@@ -1,4 +1,4 @@
-"""How good a project's labels are: agreement, calibration, their history, and whom to look at."""
+"""A project's quality: agreement, calibration, the history of both, and suspect annotators."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ LISTED = 50  # suspects
 
 
 def of(project: Project) -> dict[str, Any]:
-    """What the page shows."""
+    """Return the context of a project's agreement page."""
     latest = quality.latest(project=project)
     points = quality.history(project=project)
     suspects = annotators.suspects(project=project)

@@ -1,4 +1,4 @@
-"""Questions in the admin: the list, and who said what about one, with the reviewer's decision."""
+"""Questions in the admin: the list, and each with its answers and the reviewer's decision."""
 
 from typing import Any, cast
 
@@ -30,7 +30,7 @@ class QuestionAdmin(RecordAdmin[Question]):
         "picture",
         "wording",
         "state",
-        "belief",
+        "probability_bar",
         "answered",
         "disagreement",
         "review_link",
@@ -42,7 +42,7 @@ class QuestionAdmin(RecordAdmin[Question]):
     search_help_text = "A concept, words of a caption, or a question's number."
     ordering = ["-id"]
     sortable_by = ()
-    readonly_fields = ["picture", "wording", "belief"]
+    readonly_fields = ["picture", "wording", "probability_bar"]
 
     class Media:
         css = {"all": ["staff/admin.css"]}
@@ -57,8 +57,8 @@ class QuestionAdmin(RecordAdmin[Question]):
             return queryset.filter(pk=min(int(term), 2**63 - 1)), False
         words = SearchQuery(term, config="simple")
         captions = Question.objects.annotate(words=SearchVector("text", config="simple"))
-        found = captions.filter(kind=CAPTION, words=words).values("pk")
-        return queryset.filter(Q(concept__name__iexact=term) | Q(pk__in=found)), False
+        matches = captions.filter(kind=CAPTION, words=words).values("pk")
+        return queryset.filter(Q(concept__name__iexact=term) | Q(pk__in=matches)), False
 
     @admin.display(description="picture")
     def picture(self, question: Question) -> SafeString | str:
@@ -68,9 +68,9 @@ class QuestionAdmin(RecordAdmin[Question]):
     def wording(self, question: Question) -> str:
         return question.wording
 
-    @admin.display(description="belief")
-    def belief(self, question: Question) -> SafeString:
-        return format_html("{}{}", svg.belief(question), f"{question.probability:.2f}")
+    @admin.display(description="probability")
+    def probability_bar(self, question: Question) -> SafeString:
+        return format_html("{}{}", svg.probability_bar(question), f"{question.probability:.2f}")
 
     @admin.display(description="yes / answers")
     def answered(self, question: Question) -> str:
@@ -79,7 +79,7 @@ class QuestionAdmin(RecordAdmin[Question]):
     @admin.display(description="review")
     def review_link(self, question: Question) -> SafeString:
         address = reverse("admin:labeling_question_review", args=[question.pk])
-        return format_html('<a href="{}">who said what</a>', address)
+        return format_html('<a href="{}">answers</a>', address)
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -97,10 +97,10 @@ class QuestionAdmin(RecordAdmin[Question]):
         return request.user.has_perm("labeling.change_question")
 
     def review(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """One question large: its picture, what is believed, and who said what."""
+        """Show one question large: its picture, its probability, and who answered what."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        question = _found(pk)
+        question = _get_question(pk)
         filters = review_queue.Filters(request.GET, project=question.project)
         here = review_queue.Position.of(question)
         context = {
@@ -109,7 +109,7 @@ class QuestionAdmin(RecordAdmin[Question]):
             "title": question.wording,
             "is_nav_sidebar_enabled": False,
             "question": question,
-            "belief": svg.belief_scale(question),
+            "scale": svg.probability_scale(question),
             "whole": _whole(question.tile),
             "answers": _answers(question) if may_view(request.user, Answer) else None,
             "query": filters.query,
@@ -125,7 +125,7 @@ class QuestionAdmin(RecordAdmin[Question]):
         """Decide a question or reopen it, then show the next one."""
         if not self.has_decide_permission(request):
             raise PermissionDenied
-        question = _found(pk)
+        question = _get_question(pk)
         filters = review_queue.Filters(request.GET, project=question.project)
         here = review_queue.Position.of(question)
         _decide(request, question)
@@ -138,7 +138,7 @@ class QuestionAdmin(RecordAdmin[Question]):
         return redirect(f"{address}?{filters.query}")
 
 
-def _found(pk: int) -> Question:
+def _get_question(pk: int) -> Question:
     related = ("project", "concept", "tile__image", "decided_by", "author__user")
     return get_object_or_404(Question.objects.select_related(*related), pk=pk)
 
@@ -153,9 +153,9 @@ def _decide(request: HttpRequest, question: Question) -> None:
         messages.error(request, "Choose yes, no or reopen: nothing was changed.")
         return
     back = reverse("admin:labeling_question_review", args=[question.pk])
-    said = "open again" if choice == "reopen" else f"{choice}, by your decision"
+    result = "open again" if choice == "reopen" else f"{choice}, by your decision"
     messages.success(
-        request, format_html('<a href="{}">{}</a> is {}.', back, question.wording, said)
+        request, format_html('<a href="{}">{}</a> is {}.', back, question.wording, result)
     )
 
 
@@ -178,7 +178,7 @@ def _answers(question: Question) -> list[dict[str, Any]]:
 
 
 def _whole(tile: Tile) -> Tile | None:
-    """The whole picture, where the question is about a part of it."""
+    """Return the whole picture, where the question is about a part of it."""
     if tile.grid == 1:
         return None
     return Tile.objects.filter(image_id=tile.image_id, grid=1).first()

@@ -1,4 +1,4 @@
-"""Which questions a reviewer sees, and in which order: disagreements first.
+"""The questions that a reviewer sees, disagreements first.
 
 Pages are found by the last question of the page before (its disagreement and id), which an index
 answers at any depth; nothing is counted or skipped over.
@@ -41,7 +41,7 @@ class Position:
 
 
 class Filters(forms.Form):
-    """What of a project is shown, from the address; unreadable values are named, and left out."""
+    """Filters of a project's questions, by the address; invalid values are named and ignored."""
 
     concept = forms.ModelChoiceField(
         Concept.objects.none(), required=False, empty_label="every concept"
@@ -75,7 +75,7 @@ class Filters(forms.Form):
 
     @property
     def query(self) -> str:
-        """The same again, but for the page, for an address."""
+        """Return these filters as a query string, without the page."""
         chosen = {
             name: value.pk if isinstance(value, Concept) else value
             for name, value in self.cleaned_data.items()
@@ -100,22 +100,22 @@ class Filters(forms.Form):
 
 
 def after(questions: QuerySet[Question], position: Position | None, count: int) -> list[Question]:
-    """The next questions in the order of review; from its beginning without a position."""
+    """Return the next questions in the order of review; the first ones without a position."""
     ordered = questions.order_by("-disagreement", "-id")
     if position is None:
         return list(ordered[:count])
     level = ordered.filter(disagreement=position.disagreement, id__lt=position.id)
-    found = list(level[:count])
-    if len(found) < count:
-        found += ordered.filter(disagreement__lt=position.disagreement)[: count - len(found)]
-    return found
+    page = list(level[:count])
+    if len(page) < count:
+        page += ordered.filter(disagreement__lt=position.disagreement)[: count - len(page)]
+    return page
 
 
 def before(questions: QuerySet[Question], position: Position, count: int) -> list[Question]:
-    """The questions just before a position, nearest first."""
+    """Return the questions just before a position, the nearest first."""
     ordered = questions.order_by("disagreement", "id")
     level = ordered.filter(disagreement=position.disagreement, id__gt=position.id)
-    found = list(level[:count])
-    if len(found) < count:
-        found += ordered.filter(disagreement__gt=position.disagreement)[: count - len(found)]
-    return found
+    page = list(level[:count])
+    if len(page) < count:
+        page += ordered.filter(disagreement__gt=position.disagreement)[: count - len(page)]
+    return page

@@ -102,7 +102,7 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         return [export, *super().get_urls()]
 
     def export(self, request: HttpRequest, pk: int, format: str) -> HttpResponseBase:
-        """The snapshot as a zip, counted before the first byte is sent."""
+        """Stream the snapshot as a zip, after its files were checked."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         snapshot = Snapshot.objects.filter(pk=pk, state=Snapshot.State.READY).first()
@@ -122,7 +122,7 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
 
 
 class _Pipe:
-    """What `zipfile` writes, until it is fetched."""
+    """A buffer that `zipfile` writes to and the response reads from."""
 
     def __init__(self) -> None:
         self._waiting = bytearray()
@@ -141,7 +141,7 @@ class _Pipe:
 
 
 def _zip(folder: Path, holder: "tempfile.TemporaryDirectory[str]") -> Iterator[bytes]:
-    """The folder as a zip, a file at a time; pictures are compressed already."""
+    """Yield the folder as a zip, a file at a time, without compression: pictures have theirs."""
     with holder:
         pipe = _Pipe()
         with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]

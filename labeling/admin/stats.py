@@ -8,7 +8,7 @@ from labeling import project_stats
 from labeling.admin import svg
 from labeling.models import Project, Question
 
-LEAST_ALPHA = -0.5  # where the drawn scale begins; below it people contradict each other
+LEAST_ALPHA = -0.5  # of the scale; below it people contradict each other
 STATES = [
     Question.State.GOLD,
     Question.State.SETTLED,

@@ -1,4 +1,4 @@
-"""Small drawings for pages and lists: SVG whose geometry is attributes, as the CSP wants it."""
+"""Small plots for pages and lists, as SVG without inline styles, which the CSP would refuse."""
 
 from collections.abc import Iterable
 
@@ -8,12 +8,12 @@ from django.utils.safestring import SafeString
 from labeling.models import Question
 
 
-def belief(question: Question) -> SafeString:
-    """A thin bar, as long as the text is believed to be true."""
+def probability_bar(question: Question) -> SafeString:
+    """Draw a thin bar as long as the question's probability."""
     percent = 100 * question.probability
     return format_html(
-        '<svg class="tessera-belief {}" viewBox="0 0 100 4" preserveAspectRatio="none" role="img"'
-        ' aria-label="believed {} %"><rect class="ground" width="100" height="4"/>'
+        '<svg class="tessera-probability {}" viewBox="0 0 100 4" preserveAspectRatio="none"'
+        ' role="img" aria-label="probability {} %"><rect class="ground" width="100" height="4"/>'
         '<rect class="fill" width="{}" height="4"/></svg>',
         question.state,
         f"{percent:.0f}",
@@ -21,8 +21,8 @@ def belief(question: Question) -> SafeString:
     )
 
 
-def belief_scale(question: Question) -> SafeString:
-    """The same, large: with the prior, the model's probability, and where the project settles."""
+def probability_scale(question: Question) -> SafeString:
+    """Draw the probability on a scale, with the prior, the model's and the thresholds."""
     settle_at = question.project.settle_at
     marks: list[tuple[str, float, str]] = [
         ("settle", 1 - settle_at, "settles as no"),
@@ -41,7 +41,7 @@ def belief_scale(question: Question) -> SafeString:
     )
     return format_html(
         '<svg class="tessera-scale {}" viewBox="0 0 400 24" role="img"'
-        ' aria-label="believed {}"><rect class="ground" y="7" width="400" height="10" rx="3"/>'
+        ' aria-label="probability {}"><rect class="ground" y="7" width="400" height="10" rx="3"/>'
         '<rect class="fill" y="7" width="{}" height="10" rx="3"/>{}</svg>',
         question.state,
         f"{question.probability:.2f}",
@@ -51,7 +51,7 @@ def belief_scale(question: Question) -> SafeString:
 
 
 def stacked_bar(parts: Iterable[tuple[str, int]]) -> SafeString:
-    """One bar made of named parts."""
+    """Draw one bar made of named parts."""
     counts = list(parts)
     total = sum(count for _, count in counts) or 1
     rectangles, at = [], 0.0
@@ -69,7 +69,7 @@ def stacked_bar(parts: Iterable[tuple[str, int]]) -> SafeString:
 def interval(
     mean: float, low: float, high: float, *, least: float = 0.0, label: str = ""
 ) -> SafeString:
-    """A dot with its interval, on a scale from `least` to 1."""
+    """Draw a dot with its interval, on a scale from `least` to 1."""
     at, left, right = (
         f"{100 * (min(max(value, least), 1.0) - least) / (1 - least):.1f}"
         for value in (mean, low, high)

@@ -37,7 +37,7 @@ from labeling.models import Annotator, Challenge, Project, Tile
 
 NUMBERS = "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
 PICTURE_SECONDS = 3600  # for which a browser may keep a tile
-TOKEN_SECONDS = 20  # for which it is remembered what a challenge shows
+TOKEN_SECONDS = 20  # for which the tiles of a challenge are cached
 
 
 class _VisitorView(APIView):
@@ -67,7 +67,7 @@ class IssueChallenge(_VisitorView):
         if challenge is None:
             response = Response(status=status.HTTP_204_NO_CONTENT)
         else:
-            response = Response(_shown(challenge), status=status.HTTP_201_CREATED)
+            response = Response(_data(challenge), status=status.HTTP_201_CREATED)
         visitors.remember(response, request, annotator)
         return response
 
@@ -85,10 +85,10 @@ class TilePicture(_VisitorView):
     )
     def get(self, request: Request, token: str, number: int) -> HttpResponse:
         """Send the picture of a tile, to the annotator whose challenge shows it."""
-        shown = _tiles(request, token)
-        if not 1 <= number <= len(shown):
+        ids = _tiles(request, token)
+        if not 1 <= number <= len(ids):
             raise NotFound
-        tile = get_object_or_404(Tile.objects.select_related("image"), pk=shown[number - 1])
+        tile = get_object_or_404(Tile.objects.select_related("image"), pk=ids[number - 1])
         try:
             picture = tiles.picture(tile)
         except FileNotFoundError:
@@ -139,7 +139,7 @@ class SkipChallenge(_VisitorView):
 
 
 def message(outcome: Outcome) -> str:
-    """What the answers changed, in a sentence."""
+    """Say in a sentence what the answers changed."""
     parts = []
     if outcome.settled:
         noun = "label" if outcome.settled == 1 else "labels"
@@ -155,21 +155,21 @@ def message(outcome: Outcome) -> str:
 
 
 def _tiles(request: Request, token: str) -> list[int]:
-    """What the challenge shows; looked up once for all the pictures that a browser asks for."""
-    asking = f"{request.user.pk} {request.COOKIES.get(settings.PSEUDONYM_COOKIE)} {token}"
-    key = f"tiles:{hashlib.sha256(asking.encode(errors='replace')).hexdigest()}"
-    shown: list[int] | None = cache.get(key)
-    if shown is None:
-        shown = challenges.find(token, visitors.known(request)).tiles
-        cache.set(key, shown, TOKEN_SECONDS)
-    return shown
+    """Return the ids of a challenge's tiles; they are cached for the other pictures of it."""
+    caller = f"{request.user.pk} {request.COOKIES.get(settings.PSEUDONYM_COOKIE)} {token}"
+    key = f"tiles:{hashlib.sha256(caller.encode(errors='replace')).hexdigest()}"
+    ids: list[int] | None = cache.get(key)
+    if ids is None:
+        ids = challenges.find(token, visitors.known(request)).tiles
+        cache.set(key, ids, TOKEN_SECONDS)
+    return ids
 
 
 def _number(count: int) -> str:
     return NUMBERS[count] if count < len(NUMBERS) else str(count)
 
 
-def _shown(challenge: Challenge) -> dict[str, object]:
+def _data(challenge: Challenge) -> dict[str, object]:
     token = challenges.token(challenge)
     before, subject, after = challenges.wording(challenge)
     left = challenge.expires_at - timezone.now() + timedelta(milliseconds=500)

@@ -1,4 +1,4 @@
-"""JSON types taken at their word: "1" is no number and 1 is no yes."""
+"""Fields that take JSON types strictly: "1" is no number, and 1 is no boolean."""
 
 import math
 from typing import Any

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # views import this module by their settings
 
 
 class ViewMetadata(SimpleMetadata):
-    """Name and describe a view; its fields are told by the OpenAPI document alone.
+    """Name and describe a view; only the OpenAPI document describes its fields.
 
     REST framework would derive them from the view's serializer, which is the one for answers
     and not the one for requests, and which some views do not have.

@@ -9,7 +9,7 @@ class ById(CursorPagination):
     ordering = "id"
 
     def decode_cursor(self, request: Request) -> Cursor | None:
-        """As its parent does, but for positions that nobody was given."""
+        """Decode a cursor, and refuse a position that no page ever had."""
         cursor: Cursor | None = super().decode_cursor(request)
         if cursor and cursor.position is not None and not str(cursor.position).isdecimal():
             raise NotFound(self.invalid_cursor_message)

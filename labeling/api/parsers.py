@@ -12,7 +12,7 @@ from labeling.api.errors import TooLarge
 
 
 class BoundedJSONParser(JSONParser):
-    """REST framework's own reads as much as it is sent, and stumbles over deep nesting."""
+    """Parse no more than `DATA_UPLOAD_MAX_MEMORY_SIZE` bytes, and refuse deep nesting."""
 
     def parse(
         self,

@@ -102,7 +102,7 @@ class Agreement(APIView):
         responses={200: AgreementOut(many=True), **errors(401, 403, 404)},
     )
     def get(self, request: Request, slug: str) -> Response:
-        """Current agreement by concept."""
+        """Measure how far people agree now, by concept."""
         project = get_object_or_404(Project, slug=slug)
         rows = project_stats.agreement(project)["concepts"]
         return Response(AgreementOut(rows, many=True).data)

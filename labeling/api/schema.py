@@ -25,8 +25,9 @@ _DESCRIPTIONS = {
 
 
 def errors(*statuses: int) -> dict[int, OpenApiResponse]:
-    """Return the responses of an operation that fails with these statuses, to be merged in:
-    `responses={200: QuestionOut, **errors(403, 404)}`.
+    """Return the error responses of an operation, to be merged with its others.
+
+    As in `responses={200: QuestionOut, **errors(403, 404)}`.
     """
     return {
         status: OpenApiResponse(ErrorOut, description=_DESCRIPTIONS[status]) for status in statuses

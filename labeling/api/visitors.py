@@ -1,4 +1,4 @@
-"""Who is asking: a signed-in user, or the pseudonym in a signed cookie."""
+"""Tell who sent a request: a signed-in user, or the pseudonym in a signed cookie."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ COOKIE_SALT = "labeling.visitors"
 
 
 class VisitorAuthentication(SessionAuthentication):
-    """The session's user, or nobody; unlike its parent it asks visitors for a CSRF token too."""
+    """Authenticate the session's user or nobody; ask visitors for a CSRF token too."""
 
     def authenticate(self, request: Request) -> tuple[Any, None]:
         self.enforce_csrf(request)
@@ -33,16 +33,16 @@ class VisitorScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 
 
 def known(request: Request) -> Annotator | None:
-    """The annotator who is asking, if they were here before."""
+    """Return the annotator who sent the request, if they were here before."""
     http = request._request
     if not hasattr(http, "annotator"):
         http.annotator = _find(request)  # type: ignore[attr-defined]
-    found: Annotator | None = http.annotator  # type: ignore[attr-defined]
-    return found
+    annotator: Annotator | None = http.annotator  # type: ignore[attr-defined]
+    return annotator
 
 
 def welcome(request: Request) -> Annotator:
-    """The annotator who is asking, made where they are new."""
+    """Return the annotator who sent the request; make one for a newcomer."""
     annotator = known(request)
     if annotator is None:
         if isinstance(request.user, User):
@@ -76,7 +76,7 @@ def _find(request: Request) -> Annotator | None:
 
 
 def _pseudonym(request: Request) -> str | None:
-    """From the cookie; None where there is none, or one that was not signed here."""
+    """Return the pseudonym in the cookie; None without one that was signed here."""
     pseudonym: str | None = request._request.get_signed_cookie(
         settings.PSEUDONYM_COOKIE, default=None, salt=COOKIE_SALT
     )

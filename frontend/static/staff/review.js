@@ -1,12 +1,12 @@
-// Keys for reviewers. A button or link names its key in data-key; the wall is walked with arrows.
+/** Keys for reviewers: a button or link names its key in data-key; arrows walk the queue. */
 
 const ARROWS = { arrowright: "j", arrowleft: "k" };
 
-function typing(target) {
+function isTyping(target) {
   return target.closest("input, select, textarea, [contenteditable]") !== null;
 }
 
-/** The tile that a key leads to from the focused one, in rows as they are laid out. */
+/** Return the tile that a key leads to from the focused one, in rows as they are laid out. */
 function neighbour(tiles, at, key) {
   if (at < 0) return tiles[0];
   const columns = tiles.filter((tile) => tile.offsetTop === tiles[0].offsetTop).length;
@@ -19,26 +19,26 @@ let leaving = false; // one decision a page, however long a key is held
 addEventListener("pageshow", () => (leaving = false));
 
 addEventListener("keydown", (event) => {
-  if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || typing(event.target)) return;
+  if (event.repeat || event.ctrlKey || event.altKey || event.metaKey || isTyping(event.target)) return;
   const key = event.key.toLowerCase();
-  const wall = document.querySelector("[data-wall]");
-  if (wall) {
-    const tiles = [...wall.querySelectorAll("a")];
-    const walking = key.startsWith("arrow") || key === "j" || key === "k";
+  const queue = document.querySelector("[data-queue]");
+  if (queue) {
+    const tiles = [...queue.querySelectorAll("a")];
+    const isStep = key.startsWith("arrow") || key === "j" || key === "k";
     const at = tiles.indexOf(document.activeElement);
-    const scrolling = at < 0 && (key === "arrowdown" || key === "arrowup");
-    const tile = walking && !scrolling && neighbour(tiles, at, key);
+    const scrolls = at < 0 && (key === "arrowdown" || key === "arrowup");
+    const tile = isStep && !scrolls && neighbour(tiles, at, key);
     if (tile) {
       tile.focus();
       event.preventDefault();
     }
     return;
   }
-  const named = [...document.querySelectorAll("[data-key]")];
-  const found = named.find((element) => element.dataset.key.toLowerCase() === (ARROWS[key] ?? key));
-  if (found && !leaving) {
+  const controls = [...document.querySelectorAll("[data-key]")];
+  const control = controls.find((element) => element.dataset.key.toLowerCase() === (ARROWS[key] ?? key));
+  if (control && !leaving) {
     leaving = true;
     event.preventDefault();
-    found.click();
+    control.click();
   }
 });

@@ -151,14 +151,14 @@ def test_an_annotators_page_tells_every_suspect_spell(
     assert "(answers from 3 to before 7)" in page and "(answers from 9 on)" in page
 
 
-def test_one_annotators_page_tells_what_they_said_and_what_is_so(
+def test_one_annotators_page_shows_answers_against_the_truth(
     ada_client: Client, alice: Annotator, swayed: Question
 ) -> None:
     gold = Question.objects.filter(state="gold", kind="concept", verdict=True)[0]
     answers.record(annotator=alice, values={gold.pk: False}, reasons={gold.pk: "gold"})
     page = ada_client.get(f"/admin/labeling/annotator/{alice.pk}/change/")
     assert page.context["record"].gold.yes_no == 1
-    assert [row["right"] for row in page.context["said"]] == [False, True]
+    assert [row["right"] for row in page.context["answers"]] == [False, True]
     text = page.content.decode()
     assert text.count("tessera-confusion") == 2 and "differs" in text
 
@@ -170,7 +170,7 @@ def test_the_answers_of_an_annotator_take_permission(
     bea.user_permissions.add(Permission.objects.get(codename="view_annotator"))
     client.force_login(bea)
     page = client.get(f"/admin/labeling/annotator/{alice.pk}/change/")
-    assert b"What they said, and what is so" in page.content
+    assert b"Answers against the truth" in page.content
     assert b"Their answers</h2>" not in page.content
 
 
