@@ -120,10 +120,13 @@ def _renewing(generation: Generation) -> Callable[[float], bool]:
 
 
 def _succeed(generation: Generation, images: Sequence[GeneratedImage]) -> None:
-    """Store the samples with the end of the request, or neither. Raises LeaseLost."""
+    """Store the samples and end the request, or neither. Raises LeaseLost.
+
+    The lease is released last: a failure before that can still be recorded under it.
+    """
     with transaction.atomic():
-        _end(generation, State.SUCCEEDED, progress=1.0)
         _store_samples(generation, images)
+        _end(generation, State.SUCCEEDED, progress=1.0)
 
 
 def record(*, model: Model, prompt: str, images: Sequence[GeneratedImage]) -> Generation:

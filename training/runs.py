@@ -38,19 +38,24 @@ def release(*, run: Run) -> None:
 
 
 def succeed(*, run: Run, folder: str, metrics: Mapping[str, Any]) -> Model:
-    """End a leased run and return its model, a candidate for promotion. Raises LeaseLost."""
+    """Store a leased run's model, a candidate for promotion, and end the run, or neither.
+
+    The lease is released last: a failure before that can still be recorded under it. Raises
+    LeaseLost.
+    """
     suggestions: list[str] = []
     if generators.generates(run.recipe):
         suggestions = [concept.phrase for concept in prompts.best_known_concepts(run.project)]
     with transaction.atomic():
-        finish(run=run, state=State.SUCCEEDED, metrics=metrics, stage="done")
-        return Model.objects.create(
+        model = Model.objects.create(
             project=run.project,
             run=run,
             recipe=run.recipe,
             folder=folder,
             suggestions=suggestions,
         )
+        finish(run=run, state=State.SUCCEEDED, metrics=metrics, stage="done")
+    return model
 
 
 def finish(*, run: Run, state: Run.State, **fields: Any) -> None:

@@ -240,6 +240,17 @@ def test_a_request_that_takes_too_long_is_stopped(
     assert late["state"] == "failed" and "too long" in str(late["error"])
 
 
+def test_samples_that_cannot_be_stored_fail_their_request_at_once(
+    client: Client, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError("The disk is full.")
+
+    monkeypatch.setattr(generations.default_storage, "save", full)
+    lost = drawn(client, prompt="x")
+    assert (lost["state"], lost["error"], lost["samples"]) == ("failed", "The disk is full.", [])
+
+
 def test_one_process_executes_request_after_request(model: Model, tmp_path: Path) -> None:
     shades = set()
     for number in range(3):

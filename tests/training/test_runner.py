@@ -17,7 +17,7 @@ from django.utils import timezone
 from labeling import snapshots
 from labeling.models import Image, Project, Snapshot
 from training import machine_lock, processes, run_requests, runner, runs, tasks
-from training.models import Run
+from training.models import Model, Run
 
 State = Run.State
 
@@ -89,6 +89,18 @@ def test_an_end_without_a_model_is_no_success(
     behave("forget the model")
     run = executed(queue(snapshot))
     assert run.state == State.FAILED and "without a model" in run.error
+
+
+def test_a_model_that_cannot_be_stored_fails_its_run_at_once(
+    snapshot: Snapshot, behave: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**fields: object) -> None:
+        raise OSError("It cannot be stored.")
+
+    behave("succeed")
+    monkeypatch.setattr(Model.objects, "create", fail)
+    run = executed(queue(snapshot))
+    assert (run.state, run.error) == (State.FAILED, "It cannot be stored.")
 
 
 def test_a_vanished_snapshot_is_named(snapshot: Snapshot, behave: Callable[[str], None]) -> None:
