@@ -11,7 +11,7 @@ from django.utils import timezone
 from labeling import answers, captions, questions
 from labeling.answers import Outcome
 from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
-from labeling.selection import concepts, reservations
+from labeling.selection import concepts, reservations, substitutes
 from labeling.selection.picks import Kind, Pick, Selection
 from labeling.selection.selector import Selector
 
@@ -68,7 +68,7 @@ def issue(*, annotator: Annotator, project: Project, kind: str | None = None) ->
         for selection in _selections(selector, kind):
             picks = selection.picks
             if not locked.blocked:  # a blocked annotator's answers count for nothing
-                picks = _reserve(selection, project=project, until=until, now=now)
+                picks = substitutes.reserve(selection, project=project, until=until, now=now)
             if picks:
                 return _create(selection, picks, annotator, project, until=until, now=now)
     return None
@@ -176,44 +176,6 @@ def _selections(selector: Selector, kind: str | None) -> Iterator[Selection]:
                 yield selection
         if exhausted:
             return
-
-
-def _reserve(
-    selection: Selection, *, project: Project, until: datetime, now: datetime
-) -> list[Pick]:
-    """Reserve the open questions of a selection; return its picks, or none where all are lost.
-
-    A question that others reserved first is replaced by a substitute. Where there is none, its
-    tile is left out, or in a split picture only shown.
-    """
-    wanted = [pick for pick in selection.picks if pick.needs_reservation]
-    reserved = _reserve_some(wanted, project=project, until=until, now=now)
-    substitutes = list(selection.substitutes)
-    while len(reserved) < len(wanted) and substitutes:
-        missing = len(wanted) - len(reserved)
-        some, substitutes = substitutes[:missing], substitutes[missing:]
-        reserved += _reserve_some(some, project=project, until=until, now=now)
-    if wanted and not reserved:
-        return []
-    replacements = iter([pick for pick in reserved if pick not in wanted])
-    picks = [
-        pick
-        if pick in reserved or not pick.needs_reservation
-        else next(replacements, pick._replace(reason=SHOWN))
-        for pick in selection.picks
-    ]
-    if selection.kind == Kind.SPLIT:
-        return picks
-    return [pick for pick in picks if pick.reason != SHOWN]
-
-
-def _reserve_some(
-    picks: Sequence[Pick], *, project: Project, until: datetime, now: datetime
-) -> list[Pick]:
-    """Reserve the questions of these picks; return those that were available."""
-    ids = [pick.question for pick in picks if pick.question is not None]
-    reserved = reservations.reserve(ids, project=project, until=until, now=now)
-    return [pick for pick in picks if pick.question in reserved]
 
 
 def _create(

@@ -52,7 +52,7 @@ class Window:
 
     role: str
     condition: str  # SQL
-    by_priority: bool  # from the highest priority on; else from a random point on
+    by_priority: bool = False  # from the highest priority on; else from a random point on
     exhaustive: bool = False  # read to the end rather than without a candidate
     gold: bool = False
     several_concepts: bool = False
@@ -68,39 +68,40 @@ class _Scan(NamedTuple):
 
 def most_wanted(concept: int, grid: int, role: str) -> Window:
     """Return the window of a concept's open questions by priority."""
-    return Window(role, f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}", True, True)
+    about = f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}"
+    return Window(role, about, by_priority=True, exhaustive=True)
 
 
 def likely(concept: int, grid: int, role: str) -> Window:
     """Return the window of those that are more likely true than not."""
     about = f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN} AND probability >= 0.5"
-    return Window(role, about, True)
+    return Window(role, about, by_priority=True)
 
 
 def at_random(concept: int, grid: int, role: str, *, exhaustive: bool = False) -> Window:
     """Return the window of a concept's open questions at random, whatever their probability."""
     about = f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}"
-    return Window(role, about, False, exhaustive)
+    return Window(role, about, exhaustive=exhaustive)
 
 
 def gold(concept: int, grid: int, verdict: bool, role: str) -> Window:
     """Return the window of a concept's gold questions with that truth."""
     about = f"concept_id = {concept:d} AND grid = {grid:d} AND verdict = {verdict}"
     known = "kind = 'concept' AND state = 'gold' AND source <> 'model'"
-    return Window(role, f"{about} AND {known}", False, gold=True)
+    return Window(role, f"{about} AND {known}", gold=True)
 
 
 def captions(project: int, author: int, role: str, *, by_priority: bool) -> Window:
     """Return the window of open captions by other authors, by priority or at random."""
     about = f"project_id = {project:d} AND kind = 'caption' AND state = 'open' AND grid = 1"
     others = f"author_id IS DISTINCT FROM {author:d}"
-    return Window(role, f"{about} AND {others}", by_priority, True)
+    return Window(role, f"{about} AND {others}", by_priority=by_priority, exhaustive=True)
 
 
 def gold_captions(project: int, role: str) -> Window:
     """Return the window of gold captions."""
     about = f"project_id = {project:d} AND kind = 'caption' AND state = 'gold' AND grid = 1"
-    return Window(role, about, False, gold=True)
+    return Window(role, about, gold=True)
 
 
 def generated(project: int, role: str) -> Window:
@@ -108,7 +109,8 @@ def generated(project: int, role: str) -> Window:
     active = f"SELECT id FROM labeling_concept WHERE project_id = {project:d} AND active"
     about = f"project_id = {project:d} AND concept_id = ANY(ARRAY({active}))"
     asked = "kind = 'concept' AND source = 'model' AND state = 'open' AND grid = 1"
-    return Window(role, f"{about} AND {asked}", True, True, several_concepts=True)
+    condition = f"{about} AND {asked}"
+    return Window(role, condition, by_priority=True, exhaustive=True, several_concepts=True)
 
 
 def read(
@@ -154,7 +156,7 @@ def _from_top(window: Window, annotator: Annotator) -> list[list[_Scan]]:
     cursor = cache.get(_key(window, annotator)) if annotator.answers_count >= MAX_ROWS else None
     if cursor is None:
         return [[_Scan("true", order, MAX_ROWS)]]
-    priority, key = cursor
+    priority, key = map(float, cursor)
     level = _Scan(f"priority = {priority!r} AND random_key >= {key!r}", order, MAX_ROWS)
     return [[level, _Scan(f"priority < {priority!r}", order, MAX_ROWS)]]
 

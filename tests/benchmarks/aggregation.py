@@ -81,7 +81,7 @@ def _methods(only: list[str] | None) -> list[str]:
 
 
 def _in_time(method: str, folder: Path, limit: float) -> Scores:
-    """The method's scores on the set; none if it did not finish."""
+    """Return the method's scores on the set; none if it did not finish."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(method, folder, theirs))
@@ -148,7 +148,7 @@ def _majority_smoothed(crowd: Crowd) -> Scores:
 
 
 def _frequencies(crowd: Crowd) -> Scores:
-    """What one would say who knows how frequent each class is, and nothing of the answers."""
+    """Predict the class frequencies, without the answers."""
     share = np.bincount(crowd.truth, minlength=len(crowd.classes)) / len(crowd.truth)
     return _scores(np.tile(share, (len(crowd.truth), 1)), crowd.truth, np.nan)
 

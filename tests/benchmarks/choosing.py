@@ -54,7 +54,7 @@ def main() -> None:
 
 @contextmanager
 def database() -> Iterator[None]:
-    """An empty database, migrated; dropped at the end."""
+    """Provide an empty, migrated database; drop it at the end."""
     with tempfile.TemporaryDirectory(prefix="tessera-bench-") as folder:
         os.environ.update(DATA_DIR=folder, DJANGO_SETTINGS_MODULE="config.settings")
         from config import servers
@@ -154,7 +154,7 @@ def take_part(people: list[Any], project: Any, kind: str, rounds: int, looks: fl
 
 
 def honest(challenge: Any) -> dict[str, Any]:
-    """What is believed already: who answers at random is found out, and asked other things."""
+    """Answer as the questions are believed: random answers would make the annotator suspect."""
     from labeling.models import Question
 
     asked = Question.objects.filter(pk__in=challenge.questions)
@@ -171,7 +171,7 @@ def annotator(name: str) -> Any:
 
 
 def fill(count: int) -> Any:
-    """A project with so many open questions; half of them believed as a model would have it."""
+    """Create a project with so many open questions, half of them as a model would predict."""
     from labeling.models import Concept, Project
 
     project = Project.objects.create(slug=f"many-{count}", name="Many")

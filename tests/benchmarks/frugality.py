@@ -99,7 +99,7 @@ def _recorded(crowd: crowds.Crowd) -> Callable[[int], Supply]:
 
 
 def _cifar(folder: Path, photographs: int) -> tuple[crowds.Ints, crowds.Ints, Floats]:
-    """Counts (n, 10), classes (n,) and a classifier's probabilities (n, 10) of some photographs."""
+    """Read counts (n, 10), classes (n,) and a classifier's probabilities (n, 10) of some."""
     humans = np.loadtxt(folder / "human_counts_test.csv", np.intp, delimiter=",", skiprows=1)
     path = folder / "model_probabilities_test.csv"
     model = np.loadtxt(path, delimiter=",", skiprows=1)

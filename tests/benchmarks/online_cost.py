@@ -65,7 +65,7 @@ def measure(size: int) -> float:
 
 
 def fill(count: int) -> None:
-    """A project with so many answers: ten a question, by fifty people to a thousand."""
+    """Create a project with so many answers: ten a question, by fifty people to a thousand."""
     from django.db import connection
 
     from labeling import models

@@ -295,7 +295,7 @@ def plain_em(answers: Answers, supply: Supply) -> Floats:
 
 
 def ours(answers: Answers, supply: Supply) -> Floats:
-    """This product's probability of yes."""
+    """Return this product's probability of yes."""
     task, worker, label = answers.columns()
     found = aggregate(task, worker, label, classes=[0, 1])
     belief = np.zeros(len(answers.count))
@@ -304,7 +304,7 @@ def ours(answers: Answers, supply: Supply) -> Floats:
 
 
 def selected(product: Product, every: int) -> Curve:
-    """The curve of the product's own choices until nothing is open, or nobody comes any more."""
+    """Return the curve of the product's choices until nothing is open or nobody comes."""
     curve: Curve = [(0.0, accuracy(product.supply, product.belief))]
     due, idle = every, 0
     while idle < 500:
