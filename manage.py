@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 
 def main() -> None:
+    """Run a command, or say in a sentence why it cannot run."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import CommandError

@@ -6,5 +6,5 @@ class TesseraConfig(AppConfig):
     verbose_name = "Tessera"
 
     def ready(self) -> None:
-        """Tasks belong to this project's Celery app in every process, not to Celery's default."""
+        """Load the Celery app, so that tasks use it instead of Celery's default in any process."""
         from config import celery  # noqa: F401

@@ -18,7 +18,7 @@ _imported_by = os.getpid()
 
 
 def die_with_the_worker(**signal: Any) -> None:
-    """A killed worker leaves no process behind that would hold what it was doing."""
+    """Let a child of the worker die with it, so that no killed worker leaves one behind."""
     if _imported_by != os.getpid():
         processes.die_with(_imported_by)
 

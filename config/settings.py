@@ -22,6 +22,7 @@ FRONTEND_DIR = BASE_DIR / "frontend"
 
 
 def _flag(name: str, default: bool) -> bool:
+    """Return a yes-or-no setting of the environment. Raises `ImproperlyConfigured`."""
     value = os.environ.get(name, "1" if default else "0").lower()
     if value in {"1", "true", "yes", "on"}:
         return True
@@ -31,14 +32,16 @@ def _flag(name: str, default: bool) -> bool:
 
 
 def _number(name: str, default: int, *, least: int = 0) -> int:
+    """Return a whole number of the environment. Raises `ImproperlyConfigured`."""
     value = os.environ.get(name, str(default))
     if not value.isdigit() or int(value) < least:
         raise ImproperlyConfigured(f"{name} must be a whole number from {least}, not {value!r}.")
     return int(value)
 
 
-def _words(name: str, default: str) -> list[str]:
-    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+def _list(name: str, default: str) -> list[str]:
+    """Return a setting of the environment that is a list with commas."""
+    return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
 
 
 def _cache(url: str, broker_url: str) -> dict[str, Any]:
@@ -82,8 +85,8 @@ def _secret_key() -> str:
 
 DEBUG = _flag("DEBUG", False)
 SECRET_KEY = _secret_key()
-ALLOWED_HOSTS = _words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
-CSRF_TRUSTED_ORIGINS = _words("CSRF_TRUSTED_ORIGINS", "")
+ALLOWED_HOSTS = _list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = _list("CSRF_TRUSTED_ORIGINS", "")
 
 INSTALLED_APPS = [
     "config",
@@ -242,7 +245,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# The broker only wakes people up: everything it carries can be found again in the database.
+# The broker only wakes workers: everything that it carries can be found again in the database.
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or servers.broker_url(DATA_DIR)
 # What throttles count and pages remember, for all processes together. Without a Redis (the broker
 # is RabbitMQ, and CACHE_URL is not set) each process counts for itself: limits then hold a process.
@@ -250,8 +253,10 @@ CACHES = {"default": _cache(os.environ.get("CACHE_URL", ""), CELERY_BROKER_URL)}
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,
     "unacked_restore_interval": 10,
-    "max_retries": 1,  # whoever wakes a worker does not wait for a broker that is down
+    "max_retries": 1,  # a request does not wait for a broker that is down
     "interval_start": 0,
+    "socket_timeout": 5,  # seconds: nor for one that hangs
+    "socket_connect_timeout": 5,
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_ACKS_LATE = True
@@ -259,20 +264,20 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-# A worker takes from both unless it is told to (-Q). One that draws alone keeps its models warm,
-# and nobody who waits for pictures waits for anything else.
+# A worker consumes both queues unless -Q names one. A worker of its own for `generate` keeps its
+# models loaded, and a request for pictures waits for no other task.
 CELERY_TASK_QUEUES = {
     name: {"exchange": name, "routing_key": name} for name in ("celery", "generate")
 }
 CELERY_TASK_ROUTES = {"training.tasks.generate": {"queue": "generate"}}
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
-    "recompute-beliefs": {"task": "labeling.tasks.aggregate_due", "schedule": 60.0},
-    "freeze-what-waits": {"task": "labeling.tasks.freeze_due", "schedule": 60.0},
+    "recompute-due-projects": {"task": "labeling.tasks.aggregate_due", "schedule": 60.0},
+    "freeze-pending-snapshots": {"task": "labeling.tasks.freeze_due", "schedule": 60.0},
     "forget-challenges": {"task": "labeling.tasks.forget_challenges", "schedule": 3600.0},
-    "restart-what-died": {"task": "training.tasks.sweep", "schedule": 20.0},
-    "retrain": {"task": "training.tasks.retrain_due", "schedule": 60.0},
+    "recover-runs-and-generations": {"task": "training.tasks.sweep", "schedule": 20.0},
+    "retrain-due-projects": {"task": "training.tasks.retrain_due", "schedule": 60.0},
 }
-for _entry in CELERY_BEAT_SCHEDULE.values():  # without a worker, they must not pile up
+for _entry in CELERY_BEAT_SCHEDULE.values():  # while no worker runs, they must not pile up
     _entry["options"] = {"expires": _entry["schedule"]}
 
 LOGGING = {

@@ -49,6 +49,7 @@ def _allow_open_files(count: int) -> None:
 
 
 def main(fd: str) -> None:
+    """Answer requests that come in on a socket, until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     serve(socket.socket(fileno=int(fd)))
 

@@ -183,6 +183,7 @@ def _send(client: socket.socket, line: str) -> None:
 
 
 def main(data_dir: str, fd: str) -> None:
+    """Run the servers of a data folder for the client at the other end of a socket."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     folder = Path(data_dir)
     private_umask(folder)

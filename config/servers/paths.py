@@ -31,10 +31,12 @@ def socket_dir(data_dir: Path) -> Path:
 
 
 def control_socket(data_dir: Path) -> Path:
+    """Return the socket on which the daemon greets clients."""
     return socket_dir(data_dir) / "control"
 
 
 def valkey_socket(data_dir: Path) -> Path:
+    """Return the socket on which Valkey listens."""
     return socket_dir(data_dir) / "valkey"
 
 
@@ -56,6 +58,7 @@ def database_url(data_dir: Path, *, name: str = DATABASE) -> str:
 
 
 def broker_url(data_dir: Path) -> str:
+    """Return the URL of the embedded broker, for Celery."""
     return f"redis+socket://{valkey_socket(data_dir)}"
 
 
@@ -121,6 +124,7 @@ def make_socket_dir(data_dir: Path) -> None:
 
 
 def in_use(data_dir: Path) -> EmbeddedError:
+    """Return the error that says that another process holds the data folder."""
     return EmbeddedError(
         f"The data folder {data_dir} is in use by another running copy: "
         "stop that one, or set DATA_DIR to another folder."
@@ -128,6 +132,7 @@ def in_use(data_dir: Path) -> EmbeddedError:
 
 
 def log_path(data_dir: Path, name: str) -> Path:
+    """Return where the log of a process lies."""
     return data_dir / "logs" / f"{name}.log"
 
 

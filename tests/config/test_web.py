@@ -20,7 +20,7 @@ HALF_A_BODY = b"POST /sign-in/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10
 
 @pytest.fixture
 def port(transactional_db: None, tmp_path: Path) -> Iterator[int]:
-    """The port of web processes on the tests' database."""
+    """Start web processes on the tests' database; give their port."""
     (tmp_path / "logs").mkdir()
     supervisor = Supervisor(data_dir=tmp_path, say=print)
     url = servers.database_url(servers.data_dir(), name=connection.settings_dict["NAME"])

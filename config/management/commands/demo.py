@@ -156,10 +156,11 @@ def _make_admin(path: Path) -> str | None:
 
 def _wait_for_page(supervisor: Supervisor, url: str) -> None:
     deadline = time.monotonic() + PATIENCE
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy on the way
     while True:
         supervisor.check()
         try:
-            urllib.request.urlopen(url, timeout=10).close()
+            opener.open(url, timeout=10).close()
             return
         except urllib.error.HTTPError as error:
             raise SupervisorError(

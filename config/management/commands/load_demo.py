@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         project = Project.objects.filter(slug=SLUG).first()
         if project:
-            self.stdout.write(f"The demo project is there: {_told(project)}.")
+            self.stdout.write(f"The demo project is there: {_describe(project)}.")
             return
         started = time.monotonic()
         try:
@@ -26,10 +26,12 @@ class Command(BaseCommand):
         except emoji.EmojiMissing as error:
             raise CommandError(str(error)) from error
         seconds = time.monotonic() - started
-        self.stdout.write(f"The demo project is made: {_told(project)}, in {seconds:.0f} seconds.")
+        self.stdout.write(
+            f"The demo project is made: {_describe(project)}, in {seconds:.0f} seconds."
+        )
 
 
-def _told(project: Project) -> str:
+def _describe(project: Project) -> str:
     counts = load.count(project)
     return (
         f"{counts.images:,} images, {counts.tiles:,} tiles, "

@@ -8,7 +8,7 @@ from tests.config.servers.embedded import eventually, gone
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Iterator[Path]:
-    """A data folder that does not exist yet, and whose servers have to be gone in the end."""
+    """Give a data folder that does not exist yet; its servers have to be gone in the end."""
     folder = tmp_path / "data"
     yield folder
     eventually(lambda: gone(folder))

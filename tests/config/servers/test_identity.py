@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs to be
 
 @pytest.fixture
 def closed() -> Iterator[Path]:
-    """A folder that only root may enter."""
+    """Give a folder that only root may enter."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
         assert gone(Path(folder) / "data")
