@@ -17,6 +17,6 @@ def test_nobody_waits_for_good_for_a_broker_that_hangs(
     with socket.socket(socket.AF_UNIX) as hung:
         hung.bind(str(tmp_path / "broker"))
         hung.listen()
-        with app.connection(f"redis+socket://{tmp_path / 'broker'}") as connection:
-            with pytest.raises(OperationalError):
-                app.send_task("some.task", connection=connection, retry=False)
+        url = f"redis+socket://{tmp_path / 'broker'}"
+        with app.connection(url) as connection, pytest.raises(OperationalError):
+            app.send_task("some.task", connection=connection, retry=False)
