@@ -104,7 +104,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _request(options: argparse.Namespace) -> "GenerationRequest":
-    """Return what ``sample`` is asked for; raise ``TrainingError`` where it contradicts itself."""
+    """Return the request of ``sample``; raise ``TrainingError`` where options contradict."""
     from training.engine.files import TrainingError
     from training.engine.generation.sample import GenerationRequest, read_prompts
 
@@ -175,9 +175,9 @@ def _add_judge_options(parser: argparse.ArgumentParser) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    fit = commands.add_parser("fit", help="start the run that a folder describes, or go on with it")
+    fit = commands.add_parser("fit", help="fit the run that a folder describes, or resume it")
     fit.add_argument("run", type=Path)
-    sample = commands.add_parser("sample", help="draw pictures with any model that draws")
+    sample = commands.add_parser("sample", help="generate images with any model that can")
     sample.add_argument("model", type=Path)
     sample.add_argument("--prompts", type=Path, required=True, help="a prompt a line")
     sample.add_argument("--out", type=Path, required=True)
@@ -195,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
         "--second-seed", type=_integer(0), help="a strip's last; default: the first"
     )
     sample.add_argument(
-        "--inpaint", type=Path, metavar="PICTURE", help="draw its lower half (autoregressive)"
+        "--inpaint", type=Path, metavar="PICTURE", help="generate its lower half (autoregressive)"
     )
     commands.add_parser("serve", help="execute generation requests that come in as lines of JSON")
     score = commands.add_parser("score", help="how real pictures look to a gan's discriminator")

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and the one error that people see."""
+"""Write files that are whole or absent; the error that people see, in a sentence."""
 
 import errno
 import hashlib
@@ -97,8 +97,8 @@ def write_tensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write tensors as safetensors, whole or not at all."""
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_bytes(path, save(whole, dict(metadata) if metadata else None))
+    copies = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, save(copies, dict(metadata) if metadata else None))
 
 
 def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

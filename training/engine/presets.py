@@ -15,10 +15,10 @@ class Preset:
 
 
 RECIPES = {
-    "clip": "which text fits which picture",
-    "diffusion": "draws pictures from text",
-    "gan": "draws pictures at once, shows paths between them, and scores any picture",
-    "autoregressive": "draws pictures patch by patch, and completes given ones",
+    "clip": "scores which text fits which picture",
+    "diffusion": "generates pictures from text",
+    "gan": "generates pictures in one step, interpolates smoothly, and scores any picture",
+    "autoregressive": "generates pictures patch by patch, and inpaints given ones",
     "lora": "teaches Stable Diffusion what a few pictures show (needs the extra lora)",
 }
 
@@ -172,7 +172,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
             },
         ),
         "gpu-pixels": Preset(
-            "hours, on a GPU: 32 pixels, drawn one by one from a palette of 512 colours",
+            "hours, on a GPU: 32 pixels, one by one from a palette of 512 colours",
             {
                 "steps": 40_000,
                 "batch": 128,

@@ -1,1 +1,1 @@
-"""What networks draw: principal components, pixels, tokens."""
+"""Latent spaces: principal components, pixels, tokens."""

@@ -57,11 +57,11 @@ class PixelSpace:
 
 class PixelDataset:
     def __init__(self, pixels: Pixels) -> None:
-        self.kept = PackedPictures(pixels, device())
+        self.pictures = PackedPictures(pixels, device())
         self.weight = torch.ones((), device=device())
 
     def batch(self, rows: Tensor, mirrored: Tensor) -> Tensor:
-        pictures = self.kept.batch(rows)
+        pictures = self.pictures.batch(rows)
         return torch.where(mirrored.bool()[:, None, None, None], pictures.flip(-1), pictures)
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: one file each, whole or absent, with nothing in it but finite numbers."""
+"""Checkpoints of a run: files that are whole or absent, and hold finite numbers only."""
 
 import json
 import re
@@ -16,7 +16,7 @@ NAME = re.compile(r"\d{1,12}\.safetensors")
 
 
 class BrokenCheckpointError(Exception):
-    """A file that is no whole checkpoint."""
+    """A file that is not a whole checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def read(path: Path) -> Checkpoint:
 
 def paths(run: Path) -> list[Path]:
     """Return a run's checkpoints, oldest first."""
-    found = (run / "checkpoints").glob("*.safetensors")
-    return sorted((p for p in found if NAME.fullmatch(p.name)), key=lambda p: int(p.stem))
+    files = (run / "checkpoints").glob("*.safetensors")
+    return sorted((p for p in files if NAME.fullmatch(p.name)), key=lambda p: int(p.stem))
 
 
 def save(run: Path, checkpoint: Checkpoint) -> None:

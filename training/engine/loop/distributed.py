@@ -17,7 +17,7 @@ from torch import distributed as dist
 from training.engine.files import TrainingError
 
 PATIENCE = timedelta(days=7)  # for what the first process does while the others wait
-FAILED = "Another process of this run has failed: see what it said."
+FAILED = "Another process of this run has failed: see its own error."
 
 _control: Any = None  # the gloo group
 
@@ -118,10 +118,10 @@ def share(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     shapes = share_object({name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()})
     shared = {}
     for name, (shape, dtype) in shapes.items():
-        whole = tensors[name].cpu().contiguous() if rank() == 0 else torch.empty(shape, dtype=dtype)
+        copy = tensors[name].cpu().contiguous() if rank() == 0 else torch.empty(shape, dtype=dtype)
         with _peers():
-            dist.broadcast(whole, 0, group=_control)
-        shared[name] = whole
+            dist.broadcast(copy, 0, group=_control)
+        shared[name] = copy
     return dict(tensors) if rank() == 0 else shared
 
 

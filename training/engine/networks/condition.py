@@ -18,7 +18,7 @@ class ConditionEmbedder(nn.Module):
         super().__init__()
         self.null = nn.Parameter(torch.zeros(text))
         self.text_proj = nn.Linear(text, width)
-        self.belief_proj = nn.Linear(1 + 2 * ratings, width)
+        self.confidence_proj = nn.Linear(1 + 2 * ratings, width)
 
     def forward(self, condition: Condition) -> Tensor:
         text, confidence, ratings = condition  # (B, E), (B,), (B, R)
@@ -28,5 +28,5 @@ class ConditionEmbedder(nn.Module):
         known = ratings.isfinite() & (confidence > 0)  # (B, R)
         rated = torch.where(known, ratings, 0.0)
         inputs = torch.cat([confidence, known.to(text.dtype), rated], dim=1)  # (B, 1 + 2R)
-        out: Tensor = self.text_proj(scaled) + self.belief_proj(inputs)  # (B, width)
+        out: Tensor = self.text_proj(scaled) + self.confidence_proj(inputs)  # (B, width)
         return out

@@ -56,20 +56,20 @@ def read(path: Path, network: nn.Module) -> dict[str, Tensor]:
     Raises ``TrainingError`` where it is broken, or no LoRA for these layers.
     """
     tensors = _tensors(path)
-    wanted = network.state_dict()
-    for name in _layers(wanted):
+    expected = network.state_dict()
+    for name in _layers(expected):
         alpha = tensors.pop(f"{name}.alpha", None)
         up, down = f"{name}.lora_up.weight", f"{name}.lora_down.weight"
         if alpha is not None and alpha.numel() == 1 and up in tensors and down in tensors:
             tensors[up] = tensors[up] * (float(alpha) / max(1, len(tensors[down])))
-    if strange := sorted(tensors.keys() ^ wanted.keys()):
+    if strange := sorted(tensors.keys() ^ expected.keys()):
         raise TrainingError(
             f"{path} is no LoRA for these layers of this base: {strange[0]} "
-            f"is {'missing' if strange[0] in wanted else 'not among them'}."
+            f"is {'missing' if strange[0] in expected else 'not among them'}."
         )
     for key, tensor in tensors.items():
-        if tensor.shape != wanted[key].shape:
-            shapes = f"{list(tensor.shape)}, not {list(wanted[key].shape)}"
+        if tensor.shape != expected[key].shape:
+            shapes = f"{list(tensor.shape)}, not {list(expected[key].shape)}"
             raise TrainingError(f"{path} does not fit this base: {key} is of the shape {shapes}.")
         if not tensor.isfinite().all():
             raise TrainingError(f"{path} is spoiled: {key} holds what is no number.")

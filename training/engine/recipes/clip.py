@@ -41,7 +41,7 @@ class ClipConfig(Config):
     shift: float = 0.1  # and moved, as a share of their side
     light: float = 0.2  # and made brighter or darker
     checkpoint_steps: int = 100
-    grid_steps: int = 0  # nothing to draw
+    grid_steps: int = 0  # it generates no images
 
 
 class ClipTraining:

@@ -107,8 +107,9 @@ class DiffusionTraining:
         self, pixels: Pixels, recoloured: Pixels, seed: int
     ) -> tuple[LatentSpace, LatentDataset]:
         if self.config.network == "dit":
-            whole = np.concatenate([pixels, recoloured]) if len(recoloured) else pixels
-            return PixelSpace(self.config.size), PixelDataset(whole)
+            if len(recoloured):
+                pixels = np.concatenate([pixels, recoloured])
+            return PixelSpace(self.config.size), PixelDataset(pixels)
         of = _described(self.conditions.has_text[: self.rows])
         pca = fit(pixels, self.config.components, seed, of=of, besides=recoloured)
         return LinearSpace(pca), LinearDataset(pca, pixels, recoloured)

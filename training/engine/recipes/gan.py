@@ -57,7 +57,7 @@ class GANConfig(Config):
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     beta1: float = 0.0
-    compile: bool = False  # torch.compile knows no gradient of a gradient
+    compile: bool = False  # torch.compile supports no double backward
     space: str = "components"  # what is generated: principal components, or pixels
     size: int = 64  # pixels
     components: int = 384

@@ -16,7 +16,7 @@ Predict = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) → x₀
 Network = Callable[[Tensor, Tensor, Condition], Tensor]  # (x_t, t, condition) → x₀
 Noise = Callable[[], Tensor]  # → a fresh ε
 
-ANCESTRAL = 0.5  # the share of the noise's deviation that the ancestral sampler draws anew
+ANCESTRAL = 0.5  # the share of the noise's deviation that the ancestral sampler resamples
 
 
 def guided(network: Network, condition: Condition, guidance: float) -> Predict:
@@ -54,7 +54,7 @@ def heun(predict: Predict, fresh: Noise, steps: int) -> Tensor:
 
 
 def ancestral(predict: Predict, fresh: Noise, steps: int) -> Tensor:
-    """Step as Euler does with part of the noise drawn anew, which corrects earlier errors."""
+    """Step as Euler does with part of the noise resampled, which corrects earlier errors."""
     x = fresh()
     for t, t_next in _times(x, steps):
         clean = predict(x, t.expand(len(x)))

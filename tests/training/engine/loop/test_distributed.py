@@ -28,8 +28,8 @@ loop.share()
 for _ in range(3):
     loop.advance()
 weights = [p.item() for p in line.network.parameters()]
-said = {"counts": line.counts, "weights": weights, "loss": loop.loss}
-Path(sys.argv[1], f"{distributed.rank()}.json").write_text(json.dumps(said))
+results = {"counts": line.counts, "weights": weights, "loss": loop.loss}
+Path(sys.argv[1], f"{distributed.rank()}.json").write_text(json.dumps(results))
 distributed.part()
 """
 
@@ -64,7 +64,7 @@ def test_two_processes_make_one_model(make_run: RunMaker) -> None:
     assert list(dict.fromkeys(stages)) == ["prepare", "train", "evaluate", "done"]
 
 
-OTHERS = "error: Another process of this run has failed: see what it said."
+OTHERS = "error: Another process of this run has failed: see its own error."
 
 
 def fit_on_two_machines(*folders: Path) -> list[tuple[int, str]]:

@@ -244,8 +244,8 @@ def test_inpainting_keeps_the_upper_half_and_goes_on_from_it(
     drawn = model.inpaint(squares, [""] * len(squares), list(range(len(squares))))
     assert np.array_equal(drawn[:, :half], squares[:, :half])
     assert np.array_equal(model.inpaint(squares[:1], [""], [0])[0], drawn[0])
-    ink, wanted = (255 - pictures[:, half:].mean((1, 2)) for pictures in (drawn, squares))
-    assert np.corrcoef(np.ravel(ink), np.ravel(wanted))[0, 1] > 0.3
+    ink, expected = (255 - pictures[:, half:].mean((1, 2)) for pictures in (drawn, squares))
+    assert np.corrcoef(np.ravel(ink), np.ravel(expected))[0, 1] > 0.3
 
 
 def test_inpainting_wants_pictures_of_the_models_size(model: Model) -> None:
@@ -265,12 +265,12 @@ def test_a_strip_begins_and_ends_with_what_its_ends_draw(model: Model) -> None:
 def test_right_words_surprise_it_less_than_wrong_ones(
     model: Model, squares: Pixels, snapshot: Snapshot
 ) -> None:
-    told = [row.captions[0][0] if row.captions else "" for row in snapshot.test]
+    captions = [row.captions[0][0] if row.captions else "" for row in snapshot.test]
     wrong = [
         text.replace("red", "blue") if "red" in text else "a red square" * bool(text)
-        for text in told
+        for text in captions
     ]
-    right = model.nats_per_token(squares, told)
+    right = model.nats_per_token(squares, captions)
     assert right.shape == (len(squares),)
     assert right.mean() < 0.6 * model.chance
     assert right.mean() < model.nats_per_token(squares, wrong).mean()

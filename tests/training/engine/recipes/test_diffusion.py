@@ -42,9 +42,11 @@ def model(drawn: Path) -> Model:
 
 
 @pytest.fixture(scope="module")
-def painter(tmp_path_factory: pytest.TempPathFactory, snapshot_folder: Path, cache: Path) -> Model:
+def pixel_model(
+    tmp_path_factory: pytest.TempPathFactory, snapshot_folder: Path, cache: Path
+) -> Model:
     """A small transformer on pixels, trained for seconds."""
-    folder = tmp_path_factory.mktemp("painter") / "run"
+    folder = tmp_path_factory.mktemp("pixel_model") / "run"
     write_run(folder, snapshot_folder, cache, options={**PIXELS, "steps": 260})
     assert main(["fit", str(folder)]) == 0
     return load(folder / "model")
@@ -95,24 +97,28 @@ def test_a_snapshot_without_any_text_trains_the_unconditional_model(
 
 
 @pytest.mark.parametrize(("colour", "channel"), [("red", 0), ("blue", 2)])
-def test_a_transformer_on_pixels_learns_colours(painter: Model, colour: str, channel: int) -> None:
-    pictures = painter.sample([f"a {colour} square"] * 8, list(range(8)))
+def test_a_transformer_on_pixels_learns_colours(
+    pixel_model: Model, colour: str, channel: int
+) -> None:
+    pictures = pixel_model.sample([f"a {colour} square"] * 8, list(range(8)))
     ink = 255 - pictures.reshape(-1, 3).mean(0)
     assert np.argmin(ink) == channel
 
 
-def test_a_transformer_repeats_itself_and_forgets_at_belief_nought(painter: Model) -> None:
-    told, again = (painter.sample(["a red square"], [5]) for _ in range(2))
-    assert (told == again).all()
-    unconditional = painter.sample(["a red square"], [5], confidence=0.0)
-    assert (unconditional == painter.sample([""], [5])).all()
-    assert (unconditional != told).any()
+def test_a_transformer_repeats_itself_and_ignores_text_at_confidence_nought(
+    pixel_model: Model,
+) -> None:
+    conditional, again = (pixel_model.sample(["a red square"], [5]) for _ in range(2))
+    assert (conditional == again).all()
+    unconditional = pixel_model.sample(["a red square"], [5], confidence=0.0)
+    assert (unconditional == pixel_model.sample([""], [5])).all()
+    assert (unconditional != conditional).any()
 
 
-def test_a_strip_on_pixels_begins_and_ends_with_its_pictures(painter: Model) -> None:
-    strip = painter.interpolate(("a red square", "a blue square"), (3, 4), 3).astype(int)
-    assert np.abs(strip[0] - painter.sample(["a red square"], [3])[0]).max() <= 2
-    assert np.abs(strip[-1] - painter.sample(["a blue square"], [4])[0]).max() <= 2
+def test_a_strip_on_pixels_begins_and_ends_with_its_pictures(pixel_model: Model) -> None:
+    strip = pixel_model.interpolate(("a red square", "a blue square"), (3, 4), 3).astype(int)
+    assert np.abs(strip[0] - pixel_model.sample(["a red square"], [3])[0]).max() <= 2
+    assert np.abs(strip[-1] - pixel_model.sample(["a blue square"], [4])[0]).max() <= 2
 
 
 def test_a_resumed_transformer_equals_an_uninterrupted_one(
@@ -149,11 +155,11 @@ def test_a_transformer_sees_where_a_patch_is() -> None:
     network = DiT(8, 4, text=3, width=16, depth=1)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
-    told = Condition(torch.zeros(1, 3), torch.zeros(1), torch.zeros(1, 0))
+    condition = Condition(torch.zeros(1, 3), torch.zeros(1), torch.zeros(1, 0))
     x = torch.randn(1, 3, 8, 8)
     with torch.no_grad():
-        turned = network(x.roll((4, 4), (2, 3)), torch.zeros(1), told).roll((4, 4), (2, 3))
-        assert not torch.allclose(turned, network(x, torch.zeros(1), told), atol=1e-3)
+        turned = network(x.roll((4, 4), (2, 3)), torch.zeros(1), condition).roll((4, 4), (2, 3))
+        assert not torch.allclose(turned, network(x, torch.zeros(1), condition), atol=1e-3)
 
 
 @pytest.mark.parametrize(

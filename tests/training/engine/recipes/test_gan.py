@@ -70,13 +70,13 @@ class Curved(torch.nn.Module):
         return (self.a * samples.square()).sum(1)
 
 
-def told(count: int, confidence: float = 1.0) -> Condition:
+def some_condition(count: int, confidence: float = 1.0) -> Condition:
     return Condition(torch.zeros(count, 4), torch.full((count,), confidence), torch.zeros(count, 0))
 
 
 def test_the_penalty_is_the_squared_slope_at_each_sample() -> None:
     network, x = Curved(), torch.randn(5, 3, requires_grad=True)
-    penalty = gradient_penalty(network(x, told(5)), x)
+    penalty = gradient_penalty(network(x, some_condition(5)), x)
     expected = (2 * network.a * x).square().sum(1)
     assert torch.allclose(penalty, expected)
     (gradient,) = torch.autograd.grad(penalty.sum(), network.a)
@@ -105,22 +105,24 @@ def test_the_penalties_slope_of_a_real_network_agrees_with_finite_differences(
 
 def test_both_penalties_and_the_comparison_make_the_discriminators_loss() -> None:
     network, real, fake = Curved(), torch.randn(6, 3), torch.randn(6, 3)
-    above, below = network(real, told(6)), network(fake, told(6))
+    above, below = network(real, some_condition(6)), network(fake, some_condition(6))
     flat = sum((2 * network.a * x).square().sum(1) for x in (real, fake))
     expected = torch.log1p((below - above).exp()) + 0.15 * flat
-    loss = discriminator_loss(network, real, fake, told(6), penalty=0.3, contrast=0.0)
+    loss = discriminator_loss(network, real, fake, some_condition(6), penalty=0.3, contrast=0.0)
     assert torch.allclose(loss, expected.mean())
 
 
 def test_other_real_pictures_count_as_far_as_the_text_is_believed() -> None:
-    """Told nothing, a discriminator compares with noise alone; told all, with both."""
+    """Without confidence, a discriminator contrasts with noise alone; with full, with both."""
     far = torch.tensor([[1.0, 1.0, 1.0], [-1.0, -1.0, -1.0]])  # alike to the score, but not mixed
     network, seen = Curved(), []
     network.register_forward_pre_hook(lambda module, given: seen.append(given[0].detach()))
     for confidence in (0.0, 1.0):
         for seed in range(40):
             torch.manual_seed(seed)
-            discriminator_loss(network, far, far, told(2, confidence), penalty=1.0, contrast=1.0)
+            discriminator_loss(
+                network, far, far, some_condition(2, confidence), penalty=1.0, contrast=1.0
+            )
     swapped = [bool((other == far.roll(1, 0)).all(1).any()) for other in seen[2::3]]
     assert sum(swapped[:40]) < 20 < sum(swapped[40:])
 
@@ -237,11 +239,11 @@ def test_it_scores_real_pictures_above_noise_of_their_pixels(model: Model, real:
 
 
 def test_it_scores_what_fits_above_what_does_not(model: Model, snapshot: Snapshot) -> None:
-    told = [row for row in snapshot.test if row.captions]
-    pictures = np.concatenate([load(row.path, [None], 16) for row in told])
+    captioned = [row for row in snapshot.test if row.captions]
+    pictures = np.concatenate([load(row.path, [None], 16) for row in captioned])
     for colour in ("red", "blue"):
-        scores = model.score(pictures, [f"a {colour} square"] * len(told))
-        fits = torch.tensor([colour in row.captions[0][0] for row in told])
+        scores = model.score(pictures, [f"a {colour} square"] * len(captioned))
+        fits = torch.tensor([colour in row.captions[0][0] for row in captioned])
         assert scores[fits].min() > scores[~fits].median()
         assert scores[fits].mean() > scores[~fits].max()
 
@@ -300,8 +302,8 @@ def test_the_convolutional_networks_draw_and_judge_any_power_of_two(size: int) -
     shape = {"size": size, "text": 4, "ratings": 0, "width": 64, "depth": 1, "expansion": 2}
     generator = PixelGenerator(**shape, noise=8, group=16)
     discriminator = PixelDiscriminator(**shape, group=16)
-    pictures = generator(torch.randn(2, 8), told(2))
+    pictures = generator(torch.randn(2, 8), some_condition(2))
     assert pictures.shape == (2, 3, size, size)
     with frozen(discriminator):
-        assert generator_loss(discriminator, pictures, pictures, told(2)).isfinite()
-    assert discriminator(pictures, told(2)).shape == (2,)
+        assert generator_loss(discriminator, pictures, pictures, some_condition(2)).isfinite()
+    assert discriminator(pictures, some_condition(2)).shape == (2,)

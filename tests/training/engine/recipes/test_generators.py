@@ -1,4 +1,4 @@
-"""What holds for every model that draws: seeds, confidence, guidance, strips, options, loading."""
+"""What holds for every generator: seeds, confidence, guidance, interpolation, loading."""
 
 import json
 import shutil
@@ -19,19 +19,19 @@ OPTIONS = {
     "autoregressive": {"steps": 120, "grid_steps": 0},
     "gan": {"steps": 120, "grid_steps": 0},
 }
-DRAWERS = [name for name in OPTIONS if RECIPES[name].generative]
+GENERATIVE = [name for name in OPTIONS if RECIPES[name].generative]
 
 
-@pytest.fixture(scope="module", params=DRAWERS)
+@pytest.fixture(scope="module", params=GENERATIVE)
 def model_folder(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     snapshot_folder: Path,
     cache: Path,
 ) -> Path:
-    """A briefly trained model of each recipe that draws."""
+    """Train a model of each generative recipe for a moment."""
     name = request.param
-    folder = tmp_path_factory.mktemp("drawers") / name
+    folder = tmp_path_factory.mktemp("generators") / name
     write_run(folder, snapshot_folder, cache, recipe=name, options=OPTIONS[name])
     assert main(["fit", str(folder)]) == 0
     return folder / "model"
@@ -67,9 +67,9 @@ def test_a_prompt_makes_a_difference(generator: ImageGenerator) -> None:
 
 
 def test_belief_nought_is_the_unconditional_model(generator: ImageGenerator) -> None:
-    told = generator.sample(["a red square"], [1], confidence=0.0)
-    assert (told == generator.sample([""], [1])).all()
-    assert far(told, generator.sample(["a red square"], [1]))
+    unconditional = generator.sample(["a red square"], [1], confidence=0.0)
+    assert (unconditional == generator.sample([""], [1])).all()
+    assert far(unconditional, generator.sample(["a red square"], [1]))
 
 
 def test_a_picture_does_not_depend_on_what_is_drawn_beside_it(generator: ImageGenerator) -> None:
@@ -86,18 +86,18 @@ def test_a_strip_goes_from_one_picture_to_the_other(generator: ImageGenerator) -
     assert not (strip[0] == strip[2]).all()
 
 
-def test_it_tells_how_far_it_is_and_stops_when_told_to(generator: ImageGenerator) -> None:
-    heard: list[float] = []
-    generator.sample(["a red square"], [0], on_progress=heard.append)
-    assert heard
-    assert heard == sorted(heard)
-    assert all(0 <= share <= 1 for share in heard)
+def test_it_reports_progress_and_can_be_cancelled(generator: ImageGenerator) -> None:
+    shares: list[float] = []
+    generator.sample(["a red square"], [0], on_progress=shares.append)
+    assert shares
+    assert shares == sorted(shares)
+    assert all(0 <= share <= 1 for share in shares)
 
-    def enough(share: float) -> None:
+    def cancel(share: float) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        generator.sample(["a red square"], [0], on_progress=enough)
+        generator.sample(["a red square"], [0], on_progress=cancel)
 
 
 @pytest.mark.parametrize("options", [{"nonsense": 1}, {"steps": 3}, {"guidance": "much"}])

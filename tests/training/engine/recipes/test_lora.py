@@ -288,9 +288,9 @@ def test_one_seed_is_one_picture_in_any_company(model: Model) -> None:
 
 
 def test_belief_0_is_the_unconditional_model(model: Model) -> None:
-    told = model.sample(["a red square"], [1], confidence=0.0, steps=2, guidance=4.0)
+    ignored = model.sample(["a red square"], [1], confidence=0.0, steps=2, guidance=4.0)
     unconditional = model.sample([" "], [1], steps=2, guidance=1.0)
-    assert np.array_equal(told, unconditional)
+    assert np.array_equal(ignored, unconditional)
     assert np.array_equal(
         unconditional, model.sample(["a blue square"], [1], steps=2, guidance=0.0)
     )
