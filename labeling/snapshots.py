@@ -84,13 +84,12 @@ def waiting() -> QuerySet[Snapshot]:
 
 def give_up_lost() -> int:
     """Fail the snapshots whose workers died too often; return how many."""
-    return (
-        Snapshot.objects.filter(state=State.FREEZING, attempts__gte=ATTEMPTS)
-        .expired()
-        .revoke(
-            state=State.FAILED,
-            error=f"Its worker was lost {ATTEMPTS} times. Is there enough memory? Freeze another.",
-        )
+    lost = Snapshot.objects.filter(state=State.FREEZING, attempts__gte=ATTEMPTS).expired()
+    for snapshot in lost:
+        _remove_drafts(snapshot)
+    return lost.revoke(
+        state=State.FAILED,
+        error=f"Its worker was lost {ATTEMPTS} times. Is there enough memory? Freeze another.",
     )
 
 
@@ -103,7 +102,7 @@ def _fill(held: Snapshot) -> Snapshot:
     """Write and publish a snapshot whose lease is held, or fail it."""
     draft = Path(settings.SNAPSHOT_ROOT) / f".draft-{held.pk}-{held.lease_token}"
     try:
-        _remove_earlier_drafts(held)
+        _remove_drafts(held)
         _write(held, draft, _reporter(held))
     except LeaseLost:
         raise
@@ -121,9 +120,9 @@ def _fill(held: Snapshot) -> Snapshot:
     return held
 
 
-def _remove_earlier_drafts(held: Snapshot) -> None:
-    """Remove what killed attempts left."""
-    for path in Path(settings.SNAPSHOT_ROOT).glob(f".draft-{held.pk}-*"):
+def _remove_drafts(snapshot: Snapshot) -> None:
+    """Remove what killed attempts left. One that is alive loses its lease with its draft."""
+    for path in Path(settings.SNAPSHOT_ROOT).glob(f".draft-{snapshot.pk}-*"):
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -4,7 +4,7 @@ A format's `write` fills a new folder from a snapshot's. What it wrote is then c
 and compared with the snapshot, before the export is moved to its place.
 """
 
-import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,22 +46,22 @@ def export(*, folder: Path, format: str, out: Path) -> Counts:
     """
     if format not in FORMATS:
         raise ExportError(f"There is no format “{format}”: choose {' or '.join(sorted(FORMATS))}.")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ExportError(f"{out} is in use: name a folder that is new or empty.")
+    _check_unused(out)
     snapshot_folder.verify(folder)
     out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(f".{out.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:
+        draft = Path(name, out.name)
         draft.mkdir()
         FORMATS[format].write(folder, draft)
         counts = _checked(folder, Counts(*FORMATS[format].count(draft)))
-        if out.exists():
-            out.rmdir()
-        draft.rename(out)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        _check_unused(out)
+        draft.replace(out)
     return counts
+
+
+def _check_unused(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ExportError(f"{out} is in use: name a folder that is new or empty.")
 
 
 def _checked(folder: Path, written: Counts) -> Counts:

@@ -101,6 +101,20 @@ def test_a_folder_in_use_is_left_alone(snapshot, tmp_path):
     assert (tmp_path / "out/letter.txt").read_text() == "dear"
 
 
+def test_two_exports_to_one_folder_leave_a_whole_one(snapshot, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+
+    def slow(folder: Path, draft: Path) -> None:
+        kohya.write(folder, draft)
+        exports.export(folder=snapshot, format="imagefolder", out=out)
+
+    monkeypatch.setitem(exports.FORMATS, "kohya", exports.Format(slow, kohya.count))
+    with pytest.raises(exports.ExportError, match=r"in use"):
+        exports.export(folder=snapshot, format="kohya", out=out)
+    assert exports.FORMATS["imagefolder"].count(out) == (4, 3)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "snapshot"]
+
+
 def test_a_damaged_snapshot_is_not_exported(snapshot, tmp_path):
     (snapshot / "train/a.webp").unlink()
     with pytest.raises(SnapshotError, match=r"lacks train/a\.webp"):

@@ -115,14 +115,16 @@ def test_a_dead_workers_snapshot_is_taken_up_after_its_lease(project, settings):
     assert folders(settings) == [Path(snapshot.folder).name]
 
 
-def test_a_snapshot_that_kills_its_workers_is_given_up(project):
+def test_a_snapshot_that_kills_its_workers_is_given_up(project, settings):
     snapshot = snapshots.begin(project=project)
     for _ in range(snapshots.ATTEMPTS):
-        assert snapshots._acquire(snapshot) is not None
+        held = snapshots._acquire(snapshot)
+        Path(settings.SNAPSHOT_ROOT, f".draft-{held.pk}-{held.lease_token}").mkdir(parents=True)
         let_expire(snapshot)
     tasks.freeze_due()
     snapshot.refresh_from_db()
     assert snapshot.state == State.FAILED and "was lost 3 times" in snapshot.error
+    assert folders(settings) == []
 
 
 def test_a_worker_that_is_told_to_stop_leaves_it_to_the_next(project, settings, monkeypatch):
