@@ -1,5 +1,6 @@
 """What the current CLIP predicts of a project's open questions, and the features that it sees."""
 
+import secrets
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -133,8 +134,8 @@ def _local_path(image: Image) -> str:
         path = Path(settings.CACHE_ROOT) / "images" / Path(name).name
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{secrets.token_hex(8)}.part")  # others may fetch it as well
         with default_storage.open(name) as file:
-            draft = path.with_suffix(".part")
             draft.write_bytes(file.read())
         draft.rename(path)
     return str(path)
