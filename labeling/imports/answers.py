@@ -154,7 +154,7 @@ def _votes(
         if row.concept:
             key, vote = (image, concepts[row.concept]), YES_OR_NO[row.label.lower()]
             if by_worker.setdefault(key, vote) != vote:
-                problem = f"{row.worker} said the opposite before"
+                problem = f"{row.worker} answered the opposite before"
                 raise _error(table, row.number, "label", problem)
         else:
             for concept in labels:

@@ -17,9 +17,9 @@ def bar(things: Iterable[T], name: str, total: int) -> Iterator[T]:
     if sys.stderr.isatty():
         yield from tqdm(things, desc=name, total=total, unit="", smoothing=0.1)
         return
-    said = time.monotonic()
+    reported = time.monotonic()
     for number, thing in enumerate(things, start=1):
-        if time.monotonic() - said >= EVERY:
-            said = time.monotonic()
+        if time.monotonic() - reported >= EVERY:
+            reported = time.monotonic()
             print(f"{name}: {number:,} of {total:,}", file=sys.stderr, flush=True)
         yield thing

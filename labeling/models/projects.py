@@ -62,7 +62,7 @@ class Project(models.Model):
     import_confidence = models.FloatField(
         default=0.9,
         validators=_prior,
-        help_text="How far imported captions and keywords are believed before anyone was asked.",
+        help_text="Prior probability that imported captions and keywords are true.",
     )
     retrain_after = models.PositiveIntegerField(
         default=500, help_text="Retrain by itself after this many new labels; 0 is never."
@@ -95,7 +95,7 @@ class Concept(models.Model):
     active = models.BooleanField(default=True, help_text="Whether questions about it are asked.")
     value = models.FloatField(default=1.0, help_text="How much its labels are wanted.")
     prevalence = models.FloatField(
-        default=0.1, validators=_share, help_text="Share of tiles believed to show it."
+        default=0.1, validators=_share, help_text="Estimated share of tiles that show it."
     )
     model_weight = models.FloatField(
         default=0.5,

@@ -1,4 +1,4 @@
-"""How good a project's labels were found to be, each time that all was worked out anew."""
+"""How good a project's labels were, by each recomputation."""
 
 from django.db import models
 
@@ -6,11 +6,10 @@ from labeling.models.projects import Project
 
 
 class QualityReport(models.Model):
-    """How far people agreed at that time, and how often labels said to be so sure were right.
+    """Agreement and calibration at one time; see `labeling.quality`.
 
-    `concepts` holds a row of agreement a concept; `gold` and `random` are calibrations as
-    `labeling.quality` writes them: by known truths, and by the answers to questions that were
-    drawn at random.
+    `concepts` holds the agreement on each concept. `gold` and `random` are calibrations: by known
+    truths, and by the answers to questions that were drawn at random.
     """
 
     project = models.ForeignKey(

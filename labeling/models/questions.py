@@ -1,4 +1,4 @@
-"""A text that may or may not be true of a tile, and what is believed about it."""
+"""A text that may or may not be true of a tile, and the probability that it is."""
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -11,15 +11,16 @@ from labeling.models.annotators import Annotator
 from labeling.models.images import Tile
 from labeling.models.projects import Concept, Project
 
-_ASKED = Q(kind="concept", state="open") & ~Q(source="model")  # of real pictures
+_ASKED = Q(kind="concept", state="open") & ~Q(source="model")  # of images that no model drew
 
 
 class Question(models.Model):
     """Tile × text, with the probability that the text is true of the tile.
 
-    `probability` is the belief now, `prior` what it was before any answer (the concept's
-    prevalence, an import's word or the model's probability). `verdict` is the truth where it is
-    known: of a gold question, or decided by a reviewer; it clamps the probability to 0 or 1.
+    `probability` is the posterior by all answers so far, `prior` the probability before any (the
+    concept's prevalence or the import's confidence, shifted by the model's probability). `verdict`
+    is the truth where it is known: of a gold question, or as a reviewer decided; it clamps the
+    posterior to 0 or 1.
     """
 
     class Kind(models.TextChoices):
@@ -175,10 +176,10 @@ class Question(models.Model):
 
     @property
     def wording(self) -> str:
-        """What is asked of the tile: "a bicycle", or the caption."""
+        """What the tile may show: "a bicycle", or what the caption says."""
         return self.concept.phrase if self.concept else self.text
 
     @property
     def label(self) -> bool:
-        """What is believed, if it had to be said now."""
+        """The likelier of yes and no."""
         return self.probability >= 0.5

@@ -187,7 +187,7 @@ BAD = [
     (f"task,worker,label,concept\n{RED},ann,yes,cat\n", "column concept: 'cat' is no concept"),
     (
         f"task,worker,label,concept\n{RED},ann,yes,circle\n{RED},ann,no,circle\n",
-        "line 3, column label: ann said the opposite",
+        "line 3, column label: ann answered the opposite",
     ),
 ]
 
