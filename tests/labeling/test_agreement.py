@@ -1,4 +1,4 @@
-"""How far people agree, told for each concept and for the project as a whole."""
+"""Agreement on each concept and in the project as a whole."""
 
 import random
 
@@ -21,25 +21,25 @@ def say(annotator: Annotator, values: dict[int, bool]) -> None:
 def contested(shapes, alice, bob, mallory) -> list[Question]:
     """Alice is always right, Bob mostly, Mallory guesses; each left some out."""
     dice = random.Random(2)
-    asked = list(Question.objects.filter(kind="concept"))
+    questions = list(Question.objects.filter(kind="concept"))
     for annotator, wrong in ((alice, 0.0), (bob, 0.2), (mallory, 0.5)):
-        some = [question.pk for question in asked if dice.random() < 0.8]
+        some = [question.pk for question in questions if dice.random() < 0.8]
         say(annotator, {pk: truth(pk) ^ (dice.random() < wrong) for pk in some})
-    return asked
+    return questions
 
 
 def table(questions: list[Question]) -> np.ndarray:
-    """What was said, as annotators × questions, NaN where nothing was."""
-    said = Answer.objects.filter(question__in=questions, annotator__blocked=False)
+    """The answers as annotators × questions, NaN where there are none."""
+    votes = Answer.objects.filter(question__in=questions, annotator__blocked=False)
     rows = np.full((Annotator.objects.count(), len(questions)), np.nan)
     places = {question.pk: place for place, question in enumerate(questions)}
     names = sorted(Annotator.objects.values_list("pk", flat=True))
-    for annotator, question, value in said.values_list("annotator_id", "question_id", "value"):
+    for annotator, question, value in votes.values_list("annotator_id", "question_id", "value"):
         rows[names.index(annotator), places[question]] = value
     return rows
 
 
-def test_it_is_told_for_each_concept(shapes, alice, bob):
+def test_it_is_measured_on_each_concept(shapes, alice, bob):
     circle, square = shapes.concepts.order_by("name")
     truths = {q.pk: truth(q.pk) for q in Question.objects.filter(concept=circle)}
     say(alice, truths)
@@ -51,11 +51,11 @@ def test_it_is_told_for_each_concept(shapes, alice, bob):
     assert rows[square].alpha is None and rows[square].answers == 0 and rows[square].open == 18
 
 
-def test_it_is_what_the_reference_says_of_the_answers_themselves(shapes, contested):
+def test_it_is_what_the_reference_computes_from_the_answers(shapes, contested):
     measured = agreement.measure(project=shapes)
     for row in (measured.whole, *measured.concepts):
-        asked = [q for q in contested if row.concept in (None, q.concept)]
-        alpha = krippendorff.alpha(table(asked), level_of_measurement="nominal")
+        questions = [q for q in contested if row.concept in (None, q.concept)]
+        alpha = krippendorff.alpha(table(questions), level_of_measurement="nominal")
         assert row.alpha == pytest.approx(alpha)
         assert row.low < row.alpha < row.high
 
@@ -71,8 +71,8 @@ def test_blocked_annotators_are_left_out(shapes, contested, mallory, ada):
     before = agreement.measure(project=shapes).whole
     review.block(annotator=mallory, by=ada)
     after = agreement.measure(project=shapes).whole
-    theirs = Answer.objects.filter(annotator=mallory, question__kind="concept").count()
-    assert after.answers == before.answers - theirs
+    blocked_answers = Answer.objects.filter(annotator=mallory, question__kind="concept").count()
+    assert after.answers == before.answers - blocked_answers
     assert after.alpha == pytest.approx(
         krippendorff.alpha(table(contested), level_of_measurement="nominal")
     )

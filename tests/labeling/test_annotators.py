@@ -1,4 +1,4 @@
-"""What is known of those who answer."""
+"""What is known of annotators."""
 
 import pytest
 from django.utils import timezone
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def asked(shapes) -> list[Question]:
+def questions(shapes) -> list[Question]:
     return list(Question.objects.filter(kind="concept").order_by("pk"))
 
 
@@ -36,8 +36,8 @@ def record(annotator: Annotator) -> annotators.Record:
     return annotators.records([annotator])[annotator.pk]
 
 
-def test_gold_is_counted_by_what_is_so_and_what_was_said(asked, mallory):
-    gold = [question for question in asked if question.state == "gold"]
+def test_gold_is_counted_by_truth_and_answer(questions, mallory):
+    gold = [question for question in questions if question.state == "gold"]
     yes = [question for question in gold if question.verdict]
     no = [question for question in gold if not question.verdict]
     say(mallory, {q.pk: True for q in yes[:2]} | {yes[2].pk: False} | {q.pk: True for q in no[:3]})
@@ -46,8 +46,8 @@ def test_gold_is_counted_by_what_is_so_and_what_was_said(asked, mallory):
     assert (confusion.sensitivity, confusion.specificity) == (pytest.approx(2 / 3), 0)
 
 
-def test_where_truth_is_only_believed_the_answer_is_shared_out(asked, mallory, shapes):
-    question = next(question for question in asked if question.state == "open")
+def test_where_truth_is_a_probability_the_answer_is_divided(questions, mallory, shapes):
+    question = next(question for question in questions if question.state == "open")
     say(mallory, {question.pk: True})
     Question.objects.filter(pk=question.pk).update(probability=0.7)
     confusion = record(mallory).confusion
@@ -56,8 +56,8 @@ def test_where_truth_is_only_believed_the_answer_is_shared_out(asked, mallory, s
     assert record(mallory).gold.answers == 0 and record(mallory).gold.sensitivity is None
 
 
-def test_the_seconds_of_a_challenge_are_shared_among_its_tiles(asked, mallory):
-    grid, alone = asked[:9], asked[9:10]
+def test_the_seconds_of_a_challenge_are_shared_among_its_tiles(questions, mallory):
+    grid, alone = questions[:9], questions[9:10]
     say(
         mallory,
         {q.pk: True for q in grid},
@@ -66,29 +66,29 @@ def test_the_seconds_of_a_challenge_are_shared_among_its_tiles(asked, mallory):
     )
     assert record(mallory).seconds == pytest.approx(2.0)
     say(mallory, {alone[0].pk: True}, challenge=challenge(mallory, alone), seconds=5.0)
-    found = record(mallory)
-    assert (found.answers, found.timed, found.seconds) == (10, 10, pytest.approx(2.0))
+    records = record(mallory)
+    assert (records.answers, records.timed, records.seconds) == (10, 10, pytest.approx(2.0))
 
 
-def test_answers_that_nobody_timed_are_left_out_of_the_median(asked, mallory):
-    say(mallory, {asked[0].pk: True})
+def test_answers_that_nobody_timed_are_left_out_of_the_median(questions, mallory):
+    say(mallory, {questions[0].pk: True})
     assert (record(mallory).timed, record(mallory).seconds) == (0, None)
-    say(mallory, {asked[1].pk: True}, seconds=4.0)
+    say(mallory, {questions[1].pk: True}, seconds=4.0)
     assert (record(mallory).timed, record(mallory).seconds) == (1, 4.0)
 
 
-def test_a_record_rests_on_the_newest_answers(asked, mallory, monkeypatch):
+def test_a_record_rests_on_the_newest_answers(questions, mallory, monkeypatch):
     monkeypatch.setattr(annotators, "RECENT", 2)
-    for number, question in enumerate(asked[:4]):
+    for number, question in enumerate(questions[:4]):
         say(mallory, {question.pk: True}, seconds=float(number))
     assert (record(mallory).answers, record(mallory).seconds) == (2, 2.5)
 
 
-def test_several_are_looked_up_at_once(asked, alice, bob, mallory, django_assert_num_queries):
-    say(alice, {asked[0].pk: True})
+def test_several_are_looked_up_at_once(questions, alice, bob, mallory, django_assert_num_queries):
+    say(alice, {questions[0].pk: True})
     with django_assert_num_queries(1):
-        found = annotators.records([alice, bob, mallory])
-    assert [found[each.pk].answers for each in (alice, bob, mallory)] == [1, 0, 0]
+        records = annotators.records([alice, bob, mallory])
+    assert [records[each.pk].answers for each in (alice, bob, mallory)] == [1, 0, 0]
 
 
 def test_whose_interval_lies_below_is_suspect(alice, bob, mallory):
@@ -112,8 +112,8 @@ def test_whose_answers_turned_bad_is_suspect_however_good_they_were(alice):
     assert annotators.suspects() == [alice]
 
 
-def test_only_who_answered_in_a_project_is_suspect_there(shapes, asked, mallory):
+def test_only_who_answered_in_a_project_is_suspect_there(shapes, questions, mallory):
     distrust(mallory)
     assert annotators.suspects(project=shapes) == []
-    Answer.objects.create(question=asked[0], annotator=mallory, value=True, reason="wanted")
+    Answer.objects.create(question=questions[0], annotator=mallory, value=True, reason="wanted")
     assert annotators.suspects(project=shapes) == [mallory]

@@ -1,4 +1,4 @@
-"""One answer at a time."""
+"""Answers are recorded as they come."""
 
 import pytest
 
@@ -51,11 +51,11 @@ def test_a_careful_person_moves_more_than_a_hasty_one(alice, bob, shapes):
     assert one.probability > other.probability > 0.5
 
 
-def test_an_answer_against_the_belief_makes_it_less_certain(alice, bob, question):
+def test_an_answer_against_the_others_makes_it_less_certain(alice, bob, question):
     say(alice, question, True)
-    doubt = 1 - question.probability
+    uncertainty = 1 - question.probability
     say(bob, question, False)
-    assert 1 - question.probability > doubt
+    assert 1 - question.probability > uncertainty
     assert question.state == State.OPEN and question.priority > 0.3
 
 
@@ -119,7 +119,7 @@ def test_a_late_answer_is_stored_and_counted(alice, bob, mallory, question):
     assert question.answers_count == 3 and question.settled_at == settled_at
 
 
-def test_a_settled_question_opens_again_when_it_is_doubted(alice, bob, mallory, question):
+def test_a_settled_question_reopens_when_it_is_contradicted(alice, bob, mallory, question):
     say(bob, question, True)
     say(mallory, question, True)
     Question.objects.filter(pk=question.pk).update(state=State.SETTLED, probability=0.96)
@@ -146,10 +146,10 @@ def test_gold_shows_how_reliable_somebody_is(bob, mallory, gold):
 
 
 def test_the_outcome_does_not_tell_gold_from_unknown(alice, bob, mallory, gold, question):
-    told = []
+    outcomes = []
     eve, trent = (Annotator.objects.create(pseudonym=name) for name in ("eve", "trent"))
-    for asked in (gold, question):
-        told.append(
+    for answered in (gold, question):
+        outcomes.append(
             [
                 (outcome.settled, outcome.harder)
                 for annotator, value in (
@@ -159,13 +159,13 @@ def test_the_outcome_does_not_tell_gold_from_unknown(alice, bob, mallory, gold, 
                     (eve, True),
                     (trent, False),
                 )
-                for outcome in [say(annotator, asked, value)]
+                for outcome in [say(annotator, answered, value)]
             ]
         )
-    assert told[0] == told[1] == [(0, 0), (0, 0), (0, 0), (1, 0), (0, 1)]
+    assert outcomes[0] == outcomes[1] == [(0, 0), (0, 0), (0, 0), (1, 0), (0, 1)]
 
 
-def test_a_blocked_annotator_is_heard_and_not_believed(alice, mallory, question, ada):
+def test_a_blocked_annotator_is_stored_and_counts_for_nothing(alice, mallory, question, ada):
     review.block(annotator=mallory, by=ada)
     before = question.probability
     outcome = say(mallory, question, True)
@@ -176,8 +176,8 @@ def test_a_blocked_annotator_is_heard_and_not_believed(alice, mallory, question,
 
 
 def wrong_on_gold(shapes, annotator) -> None:
-    asked = Question.objects.filter(state=State.GOLD)
-    values = {question.pk: not question.verdict for question in asked}
+    open_questions = Question.objects.filter(state=State.GOLD)
+    values = {question.pk: not question.verdict for question in open_questions}
     answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "gold"))
     annotator.refresh_from_db()
 
@@ -195,8 +195,8 @@ def test_whoever_turns_bad_is_suspect_and_weighs_nothing(shapes, alice, question
 def test_the_suspect_prove_themselves_again_on_gold(shapes, alice, question):
     wrong_on_gold(shapes, alice)
     assert alice.suspect
-    asked = Question.objects.filter(kind="concept").exclude(pk=question.pk)
-    more = [pk for pk in asked.values_list("pk", flat=True) if not known(alice, pk)][:30]
+    open_questions = Question.objects.filter(kind="concept").exclude(pk=question.pk)
+    more = [pk for pk in open_questions.values_list("pk", flat=True) if not known(alice, pk)][:30]
     Question.objects.filter(pk__in=more).update(state=State.GOLD, verdict=True, probability=1)
     answers.record(
         annotator=alice, values=dict.fromkeys(more, True), reasons=dict.fromkeys(more, "gold")
@@ -234,12 +234,12 @@ def test_whoever_turns_bad_twice_is_forgiven_neither_time(shapes, alice):
 
 def test_a_suspect_annotator_is_taken_to_guess(shapes, alice, bob, mallory):
     """As soon as they are suspect, though their counts stay as they were."""
-    asked = Question.objects.filter(kind="concept", state=State.OPEN)
-    for question in asked:
+    open_questions = Question.objects.filter(kind="concept", state=State.OPEN)
+    for question in open_questions:
         for annotator in (bob, mallory):
             say(annotator, question, True)
     alice.refresh_from_db()
-    for question in asked:
+    for question in open_questions:
         if not alice.suspect:
             counts = alice.confusion_counts
             say(alice, question, False)
@@ -256,26 +256,26 @@ def test_what_it_reads_does_not_grow_with_what_is_stored(
 ):
     people = Annotator.objects.bulk_create(Annotator(pseudonym=f"p {n}") for n in range(150))
     Answer.objects.bulk_create(
-        Answer(question=asked, annotator=who, value=True, reason="imported")
-        for asked in (question, gold)
-        for who in people
+        Answer(question=answered, annotator=annotator, value=True, reason="imported")
+        for answered in (question, gold)
+        for annotator in people
     )
     Question.objects.update(answers_count=150, yes_count=150)
     values = {question.pk: True, gold.pk: True}
     with django_assert_num_queries(10):
         answers.record(annotator=alice, values=values, reasons=dict.fromkeys(values, "wanted"))
-    heard = evidence.by_question(Question.objects.filter(pk__in=values))
-    assert {pk: len(said) for pk, said in heard.items()} == {question.pk: evidence.MAX_ANSWERS}
+    ratios = evidence.by_question(Question.objects.filter(pk__in=values))
+    assert {pk: len(each) for pk, each in ratios.items()} == {question.pk: evidence.MAX_ANSWERS}
 
 
-def test_reconsidering_gives_what_was_believed_before(alice, bob, shapes):
-    asked = Question.objects.filter(kind="concept", state=State.OPEN)[:4]
-    for question in asked:
+def test_recomputing_gives_nearly_the_same_posterior(alice, bob, shapes):
+    open_questions = Question.objects.filter(kind="concept", state=State.OPEN)[:4]
+    for question in open_questions:
         say(alice, question, True)
         say(bob, question, False)
-    changed = questions.recompute([question.pk for question in asked])
+    changed = questions.recompute([question.pk for question in open_questions])
     assert changed == 0
-    for question in asked:
+    for question in open_questions:
         before = question.probability
         question.refresh_from_db()
         assert question.probability == pytest.approx(before, abs=0.1)

@@ -18,29 +18,29 @@ def say(annotator: Annotator, values: dict[int, bool], reason: str = "random") -
     answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, reason))
 
 
-def take(project) -> QualityReport | None:
+def measure(project) -> QualityReport | None:
     gold = Question.objects.filter(project=project, state="gold", answers_count__gt=0)
     return quality.measure(
         project=project, leave_one_out=dict.fromkeys(gold.values_list("pk", flat=True), 0.8)
     )
 
 
-def ago(row: QualityReport, **time: float) -> None:
+def age(row: QualityReport, **time: float) -> None:
     QualityReport.objects.filter(pk=row.pk).update(measured_at=timezone.now() - timedelta(**time))
 
 
 @pytest.fixture
-def asked(shapes) -> list[int]:
+def questions(shapes) -> list[int]:
     concepts = Question.objects.filter(project=shapes, kind="concept").order_by("pk")
     return list(concepts.values_list("pk", flat=True))
 
 
 def test_it_keeps_how_far_people_agree_in_the_project_and_on_each_concept(
-    shapes, asked, alice, bob
+    shapes, questions, alice, bob
 ):
-    say(alice, {pk: truth(pk) for pk in asked})
-    say(bob, {pk: truth(pk) ^ (pk % 5 == 0) for pk in asked})
-    row = take(shapes)
+    say(alice, {pk: truth(pk) for pk in questions})
+    say(bob, {pk: truth(pk) ^ (pk % 5 == 0) for pk in questions})
+    row = measure(shapes)
     assert row is not None and (row.answers, row.compared) == (96, 48)
     assert row.low < row.alpha < row.high and 0.5 < row.percent < 1
     assert [each["name"] for each in row.concepts] == ["circle", "square"]
@@ -48,49 +48,49 @@ def test_it_keeps_how_far_people_agree_in_the_project_and_on_each_concept(
     assert quality.latest(project=shapes) == row
 
 
-def test_gold_is_judged_by_what_would_be_believed_without_it(shapes, asked, alice):
+def test_gold_tests_the_posterior_without_it(shapes, questions, alice):
     gold = Question.objects.filter(project=shapes, kind="concept", state="gold")
     say(alice, {question.pk: True for question in gold}, "gold")
-    found = quality.by_gold(
+    calibration = quality.by_gold(
         project=shapes,
         leave_one_out={q.pk: 0.9 if q.verdict else 0.3 for q in gold} | {987654: 0.5},
     )
-    assert found.whole.n == len(gold) and found.whole.accuracy == 1
-    assert [round(each.reliability.confidence, 2) for each in found.bins] == [0.7, 0.9]
+    assert calibration.whole.n == len(gold) and calibration.whole.accuracy == 1
+    assert [round(each.reliability.confidence, 2) for each in calibration.bins] == [0.7, 0.9]
     assert quality.by_gold(project=shapes, leave_one_out={}) is None
 
 
-def test_a_reviewers_decision_is_no_gold(shapes, asked, alice, ada):
+def test_a_reviewers_decision_is_no_gold(shapes, questions, alice, ada):
     """Whoever decides looks at the hardest first: that is no fair sample."""
-    question = Question.objects.filter(pk__in=asked, state="open").first()
+    question = Question.objects.filter(pk__in=questions, state="open").first()
     say(alice, {question.pk: True})
     review.decide(question=question, value=True, by=ada)
     assert quality.by_gold(project=shapes, leave_one_out={question.pk: 0.8}) is None
 
 
-def test_what_was_believed_before_an_answer_is_tested_by_it(shapes, asked, alice, bob):
-    question = Question.objects.filter(pk__in=asked, state="open").first()
+def test_an_answer_tests_the_probability_before_it(shapes, questions, alice, bob):
+    question = Question.objects.filter(pk__in=questions, state="open").first()
     Question.objects.filter(pk=question.pk).update(prior=0.3, probability=0.3)
     say(alice, {question.pk: False})
     first = Answer.objects.get(annotator=alice)
-    believed = Question.objects.get(pk=question.pk).probability
+    before = Question.objects.get(pk=question.pk).probability
     say(bob, {question.pk: True})
     second = Answer.objects.get(annotator=bob)
-    assert (first.probability_before, second.probability_before) == (0.3, pytest.approx(believed))
-    found = quality.by_random(project=shapes)
-    assert found.whole.n == 2
-    assert {(each.at_least, each.reliability.n) for each in found.bins} >= {(0.7, 1)}
+    assert (first.probability_before, second.probability_before) == (0.3, pytest.approx(before))
+    calibration = quality.by_random(project=shapes)
+    assert calibration.whole.n == 2
+    assert {(each.at_least, each.reliability.n) for each in calibration.bins} >= {(0.7, 1)}
 
 
-def test_only_questions_drawn_at_random_are_a_fair_sample(shapes, asked, alice):
-    open_ones = list(Question.objects.filter(pk__in=asked, state="open")[:3])
+def test_only_questions_drawn_at_random_are_a_fair_sample(shapes, questions, alice):
+    open_ones = list(Question.objects.filter(pk__in=questions, state="open")[:3])
     for question, reason in zip(open_ones, ("wanted", "imported", "gold"), strict=True):
         say(alice, {question.pk: True}, reason)
     assert quality.by_random(project=shapes) is None
 
 
-def test_whom_nobody_trusts_tests_nothing(shapes, asked, alice, mallory, ada):
-    open_ones = Question.objects.filter(pk__in=asked, state="open")
+def test_distrusted_annotators_test_nothing(shapes, questions, alice, mallory, ada):
+    open_ones = Question.objects.filter(pk__in=questions, state="open")
     say(alice, {open_ones[0].pk: True})
     say(mallory, {open_ones[1].pk: True, open_ones[2].pk: True})
     assert quality.by_random(project=shapes).whole.n == 3
@@ -101,11 +101,11 @@ def test_whom_nobody_trusts_tests_nothing(shapes, asked, alice, mallory, ada):
     assert quality.by_random(project=shapes).whole.n == 1
 
 
-def test_answers_of_people_who_err_tell_how_often_labels_are_right(shapes, asked):
+def test_answers_of_people_who_err_tell_how_often_labels_are_right(shapes, questions):
     """Twenty people of whom much is known, right four times in five; .7 of the labels are."""
     dice = random.Random(3)
-    Question.objects.filter(pk__in=asked, state="open").update(probability=0.9, prior=0.9)
-    open_ones = [pk for pk in asked if Question.objects.get(pk=pk).state == "open"]
+    Question.objects.filter(pk__in=questions, state="open").update(probability=0.9, prior=0.9)
+    open_ones = [pk for pk in questions if Question.objects.get(pk=pk).state == "open"]
     so = {pk: dice.random() < 0.7 for pk in open_ones}
     for number in range(20):
         counts = {"true_positives": 160, "false_negatives": 40}
@@ -129,28 +129,28 @@ def test_answers_of_people_who_err_tell_how_often_labels_are_right(shapes, asked
     assert share.low < 0.7 < share.high
 
 
-def test_a_row_is_only_taken_when_something_changed(shapes, asked, alice):
-    say(alice, {asked[0]: True})
-    assert take(shapes) is not None
-    assert take(shapes) is None
-    say(alice, {asked[1]: True})
-    assert take(shapes) is not None
+def test_a_report_is_only_kept_when_something_changed(shapes, questions, alice):
+    say(alice, {questions[0]: True})
+    assert measure(shapes) is not None
+    assert measure(shapes) is None
+    say(alice, {questions[1]: True})
+    assert measure(shapes) is not None
 
 
-def test_the_history_stays_small(shapes, asked, alice):
+def test_the_history_stays_small(shapes, questions, alice):
     kept = []
     for number, hours in enumerate((5.0, 3.5, 3.2, 2.0, 1.9)):
-        say(alice, {asked[number]: True})
-        row = take(shapes)
-        ago(row, hours=hours)
+        say(alice, {questions[number]: True})
+        row = measure(shapes)
+        age(row, hours=hours)
         kept.append(row.pk)
-    say(alice, {asked[9]: True})
-    newest = take(shapes)
+    say(alice, {questions[9]: True})
+    newest = measure(shapes)
     left = list(QualityReport.objects.values_list("pk", flat=True))
     assert left == [newest.pk, kept[3], kept[1], kept[0]]
 
 
-def test_the_history_is_told_from_the_oldest_on_in_few_points(shapes, monkeypatch):
+def test_the_history_has_few_points_from_the_oldest_on(shapes, monkeypatch):
     monkeypatch.setattr(quality, "POINTS", 5)
     start = timezone.now() - timedelta(days=20)
     for day in range(17):
@@ -169,18 +169,18 @@ def test_the_history_is_told_from_the_oldest_on_in_few_points(shapes, monkeypatc
 
 
 def test_a_project_without_answers_can_be_measured(shapes):
-    row = take(shapes)
+    row = measure(shapes)
     assert (row.answers, row.alpha, row.gold, row.random) == (0, None, None, None)
     assert quality.history(project=type(shapes).objects.create(slug="other", name="Other")) == []
 
 
-def test_a_recomputation_takes_a_row(shapes, asked, alice, bob):
+def test_a_recomputation_makes_a_report(shapes, questions, alice, bob):
     for annotator in (alice, bob):
-        say(annotator, {pk: truth(pk) for pk in asked})
+        say(annotator, {pk: truth(pk) for pk in questions})
     recompute.run(project=shapes)
     row = quality.latest(project=shapes)
     assert row.alpha == 1
-    gold = Question.objects.filter(pk__in=asked, state="gold").count()
+    gold = Question.objects.filter(pk__in=questions, state="gold").count()
     assert (row.gold["whole"]["n"], row.gold["whole"]["accuracy"]) == (gold, 1)
     assert 0.5 < row.gold["whole"]["confidence"] < 1  # as if the gold were unknown
-    assert row.random["whole"]["n"] >= 2 * (len(asked) - gold)
+    assert row.random["whole"]["n"] >= 2 * (len(questions) - gold)

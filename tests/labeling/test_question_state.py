@@ -1,4 +1,4 @@
-"""What is believed about a question, and when it is asked no more."""
+"""A question's state by its posterior and answers."""
 
 import pytest
 
@@ -11,11 +11,11 @@ State = Question.State
 
 @pytest.fixture
 def question(shapes) -> Question:
-    asked = Question.objects.filter(kind="concept", state=State.OPEN)
-    return asked.select_related("project", "concept").first()
+    open_questions = Question.objects.filter(kind="concept", state=State.OPEN)
+    return open_questions.select_related("project", "concept").first()
 
 
-def judged(question: Question, probability: float, yes: int, no: int) -> str:
+def state_after(question: Question, probability: float, yes: int, no: int) -> str:
     question.probability = probability
     question.yes_count, question.answers_count = yes, yes + no
     question_state.update_state(question)
@@ -23,44 +23,44 @@ def judged(question: Question, probability: float, yes: int, no: int) -> str:
 
 
 def test_it_settles_at_the_certainty_that_the_project_sets(question):
-    assert judged(question, 0.949, 2, 0) == State.OPEN
-    assert judged(question, 0.951, 2, 0) == State.SETTLED and question.settled_at
+    assert state_after(question, 0.949, 2, 0) == State.OPEN
+    assert state_after(question, 0.951, 2, 0) == State.SETTLED and question.settled_at
     question.project.settle_at = 0.99
     question.state = State.OPEN
-    assert judged(question, 0.951, 2, 0) == State.OPEN and question.settled_at is None
+    assert state_after(question, 0.951, 2, 0) == State.OPEN and question.settled_at is None
 
 
 def test_no_question_settles_on_fewer_answers_than_the_project_wants(question):
-    assert judged(question, 0.999, 1, 0) == State.OPEN
+    assert state_after(question, 0.999, 1, 0) == State.OPEN
 
 
 def test_it_is_ambiguous_at_the_cap(question):
     question.project.answer_cost = 0
-    assert judged(question, 0.8, 5, 3) == State.OPEN
-    assert judged(question, 0.8, 5, 4) == State.AMBIGUOUS and question.priority == 0
+    assert state_after(question, 0.8, 5, 3) == State.OPEN
+    assert state_after(question, 0.8, 5, 4) == State.AMBIGUOUS and question.priority == 0
 
 
 def test_it_is_given_up_when_no_answer_is_worth_its_cost(question):
-    assert judged(question, 0.5, 2, 2) == State.OPEN
-    assert judged(question, 0.5, 3, 3) == State.AMBIGUOUS
+    assert state_after(question, 0.5, 2, 2) == State.OPEN
+    assert state_after(question, 0.5, 3, 3) == State.AMBIGUOUS
     question.project.answer_cost, question.state = 0, State.OPEN
-    assert judged(question, 0.5, 3, 3) == State.OPEN
+    assert state_after(question, 0.5, 3, 3) == State.OPEN
 
 
 def test_a_late_answer_does_not_put_it_before_people_again(question):
-    assert judged(question, 0.5, 3, 3) == State.AMBIGUOUS
-    assert judged(question, 0.65, 4, 3) == State.AMBIGUOUS
-    assert judged(question, 0.97, 5, 3) == State.SETTLED
+    assert state_after(question, 0.5, 3, 3) == State.AMBIGUOUS
+    assert state_after(question, 0.65, 4, 3) == State.AMBIGUOUS
+    assert state_after(question, 0.97, 5, 3) == State.SETTLED
 
 
 def test_what_was_settled_opens_again_only_in_earnest(question):
-    assert judged(question, 0.96, 2, 0) == State.SETTLED
-    assert judged(question, 0.92, 2, 1) == State.SETTLED
-    assert judged(question, 0.85, 2, 1) == State.OPEN
+    assert state_after(question, 0.96, 2, 0) == State.SETTLED
+    assert state_after(question, 0.92, 2, 1) == State.SETTLED
+    assert state_after(question, 0.85, 2, 1) == State.OPEN
 
 
 def test_a_reviewer_may_want_more_answers_than_the_cap(question):
     question.answers_wanted = 11
-    assert judged(question, 0.5, 5, 5) == State.OPEN
+    assert state_after(question, 0.5, 5, 5) == State.OPEN
     assert question.priority == question.concept.value
-    assert judged(question, 0.5, 6, 5) == State.AMBIGUOUS
+    assert state_after(question, 0.5, 6, 5) == State.AMBIGUOUS

@@ -127,10 +127,10 @@ def test_the_command_says_what_it_found(shapes, alice, capsys):
 
 
 def test_challenges_that_nobody_answered_are_forgotten(shapes, alice):
-    asked = [challenges.issue(annotator=alice, project=shapes, kind="grid") for _ in range(3)]
-    challenges.answer(challenge=asked[0], selected=[])
+    issued = [challenges.issue(annotator=alice, project=shapes, kind="grid") for _ in range(3)]
+    challenges.answer(challenge=issued[0], selected=[])
     old = timezone.now() - timedelta(days=2)
-    Challenge.objects.filter(pk__in=[asked[0].pk, asked[1].pk]).update(expires_at=old)
+    Challenge.objects.filter(pk__in=[issued[0].pk, issued[1].pk]).update(expires_at=old)
     tasks.forget_challenges()
-    assert set(Challenge.objects.all()) == {asked[0], asked[2]}
+    assert set(Challenge.objects.all()) == {issued[0], issued[2]}
     assert Answer.objects.count() == 9

@@ -1,4 +1,4 @@
-"""What a crowd said elsewhere."""
+"""A crowd's answers are imported from a CSV."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def load(path: str, capsys) -> str:
     return capsys.readouterr().out
 
 
-def said(worker: str) -> dict[tuple[str, str], bool]:
+def answers_of(worker: str) -> dict[tuple[str, str], bool]:
     answers = Answer.objects.filter(annotator__pseudonym=f"imported:{worker}")
     columns = "question__tile__image__source", "question__concept__name", "value"
     return {(source, concept): value for source, concept, value in answers.values_list(*columns)}
@@ -43,13 +43,13 @@ def test_a_label_is_a_yes_to_it_and_a_no_to_the_others(shapes, write, capsys):
         "red circle 00.png,ben,square,3\n"
     )
     assert "6 new of 6 answers by 2 people about 2 images" in load(path, capsys)
-    assert said("ann") == {
+    assert answers_of("ann") == {
         ("red circle 00.png", "circle"): True,
         ("red circle 00.png", "square"): False,
         ("red square 12.png", "circle"): False,
         ("red square 12.png", "square"): True,
     }
-    assert said("ben")["red circle 00.png", "square"] is True
+    assert answers_of("ben")["red circle 00.png", "square"] is True
     assert set(Answer.objects.values_list("reason", flat=True)) == {"imported"}
 
 
@@ -62,15 +62,15 @@ def test_with_a_concept_a_label_is_yes_or_no(shapes, write, capsys):
         f"square,1,ben,{image.source_sha256}\r\n"
     )
     load(path, capsys)
-    assert said("ann") == {(image.source, "circle"): False, (image.source, "square"): True}
-    assert said("ben") == {(image.source, "square"): True}
+    assert answers_of("ann") == {(image.source, "circle"): False, (image.source, "square"): True}
+    assert answers_of("ben") == {(image.source, "square"): True}
 
 
 def test_a_file_name_is_enough_where_it_is_unique(shapes, write, capsys):
     image = Image.objects.get(source="red circle 00.png")
     Image.objects.filter(pk=image.pk).update(source="deep/down/a.png")
     load(write("task,worker,label\na.png,ann,circle\n"), capsys)
-    assert said("ann") == {("deep/down/a.png", "circle"): True}
+    assert answers_of("ann") == {("deep/down/a.png", "circle"): True}
 
 
 def test_importing_twice_adds_nothing(shapes, write, capsys):
@@ -95,9 +95,9 @@ def test_the_crowd_settles_labels(shapes, write, capsys):
         for worker in range(4)
     ]
     load(write("\n".join(["task,worker,label", *rows])), capsys)
-    asked = Question.objects.filter(concept__name="circle", answers_count=4)
-    assert asked.count() == 6
-    assert {question.state for question in asked} == {"settled", "gold"}
+    questions = Question.objects.filter(concept__name="circle", answers_count=4)
+    assert questions.count() == 6
+    assert {question.state for question in questions} == {"settled", "gold"}
 
 
 TWO_PEOPLE = "task,worker,label,concept\nRED,ann,yes,circle\nRED,ben,yes,square\n"
@@ -118,8 +118,8 @@ def test_an_import_that_was_interrupted_is_finished_by_running_it_again(
         patch.setattr(answers, "record", dies)
         call_command("import_answers", path, project="shapes")
     assert Answer.objects.count() == 1
-    said_now = load(path, capsys)
-    assert "1 new of 2 answers by 2 people about 1 images (1 known already" in said_now
+    report = load(path, capsys)
+    assert "1 new of 2 answers by 2 people about 1 images (1 known already" in report
     assert Answer.objects.count() == 2
 
 
@@ -143,8 +143,8 @@ def test_somebody_who_answers_meanwhile_does_not_wait_for_the_whole_import(
 ):
     """One transaction over all workers would hold their questions in no order: a deadlock."""
     path = write(TWO_PEOPLE.replace("RED", RED))
-    asked = Question.objects.filter(kind="concept", tile__image__source=RED)
-    values = dict.fromkeys(asked.values_list("pk", flat=True), True)
+    questions = Question.objects.filter(kind="concept", tile__image__source=RED)
+    values = dict.fromkeys(questions.values_list("pk", flat=True), True)
     record, imported = answers.record, []
 
     def interrupted(*, annotator, **columns):
@@ -160,7 +160,7 @@ def test_somebody_who_answers_meanwhile_does_not_wait_for_the_whole_import(
     monkeypatch.setattr(answers, "record", interrupted)
     load_answers(path=Path(path), project=shapes)
     assert len(imported) == 2
-    assert set(asked.values_list("answers_count", flat=True)) == {2}
+    assert set(questions.values_list("answers_count", flat=True)) == {2}
 
 
 HEADER = "task,worker,label\n"

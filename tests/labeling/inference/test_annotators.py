@@ -1,4 +1,4 @@
-"""What all answers show about those who gave them."""
+"""Annotators are updated by all their answers."""
 
 import pytest
 
@@ -14,17 +14,15 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def truths(shapes) -> dict[int, bool]:
-    asked = Question.objects.filter(kind="concept").order_by("pk")
-    return {pk: truth(pk) for pk in asked.values_list("pk", flat=True)}
+    questions = Question.objects.filter(kind="concept").order_by("pk")
+    return {pk: truth(pk) for pk in questions.values_list("pk", flat=True)}
 
 
 def say(annotator: Annotator, values: dict[int, bool]) -> None:
     answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "wanted"))
 
 
-def test_the_counts_are_such_that_the_coins_are_those_found(
-    shapes, truths, alice, bob, monkeypatch
-):
+def test_the_counts_give_the_inferred_accuracies(shapes, truths, alice, bob, monkeypatch):
     for annotator in (alice, bob):
         say(annotator, truths)
     say(Annotator.objects.create(pseudonym="carol"), dict.fromkeys(truths, True))
@@ -46,7 +44,7 @@ def test_the_counts_are_such_that_the_coins_are_those_found(
         assert annotator.reliability == pytest.approx((counts.sensitivity + counts.specificity) / 2)
 
 
-def test_few_annotators_are_held_at_a_time(shapes, truths, monkeypatch):
+def test_few_annotators_are_locked_at_a_time(shapes, truths, monkeypatch):
     for number in range(7):
         say(Annotator.objects.create(pseudonym=f"person {number}"), truths)
     monkeypatch.setattr(inferred_annotators, "BATCH", 3)
@@ -61,7 +59,7 @@ def test_few_annotators_are_held_at_a_time(shapes, truths, monkeypatch):
     assert sizes == [3, 3, 1]
 
 
-def test_what_came_since_is_put_on_top(shapes, truths, alice):
+def test_later_answers_are_added(shapes, truths, alice):
     first, *rest = truths
     say(alice, {first: truths[first]})
     newest, _ = schedule.newest_answer()

@@ -1,4 +1,4 @@
-"""All is worked out anew while people go on answering."""
+"""All posteriors are recomputed while people go on answering."""
 
 from collections.abc import Callable
 
@@ -20,8 +20,8 @@ State = Question.State
 
 @pytest.fixture
 def truths(shapes: Project) -> dict[int, bool]:
-    asked = Question.objects.filter(kind="concept").order_by("pk")
-    return {pk: truth(pk) for pk in asked.values_list("pk", flat=True)}
+    questions = Question.objects.filter(kind="concept").order_by("pk")
+    return {pk: truth(pk) for pk in questions.values_list("pk", flat=True)}
 
 
 def say(annotator: Annotator, values: dict[int, bool]) -> None:
@@ -43,9 +43,7 @@ def while_it_thinks(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object])
     monkeypatch.setattr(binary, "aggregate", interrupted)
 
 
-def test_answers_that_arrive_meanwhile_are_believed_and_counted(
-    shapes, truths, alice, bob, monkeypatch
-):
+def test_answers_that_arrive_meanwhile_count(shapes, truths, alice, bob, monkeypatch):
     say(alice, truths)
     half = dict(list(truths.items())[::2])
     say(bob, half)
@@ -58,7 +56,7 @@ def test_answers_that_arrive_meanwhile_are_believed_and_counted(
 
     while_it_thinks(monkeypatch, go_on)
     recompute.run(project=shapes)
-    wrong = Question.objects.annotate(given=Count("answers")).exclude(answers_count=F("given"))
+    wrong = Question.objects.annotate(stored=Count("answers")).exclude(answers_count=F("stored"))
     assert not wrong.exists()
     for question in Question.objects.filter(kind="concept").exclude(state=State.GOLD):
         assert (
@@ -174,7 +172,7 @@ def test_whoever_turns_bad_again_is_found_and_the_first_spell_is_kept(
     assert all(spell[1] <= answer.pk < second[0] for answer in trusted)
 
 
-def test_whoever_is_suspect_again_and_right_is_pardoned_for_that_alone(shapes, truths, alice, bob):
+def test_whoever_is_suspect_again_and_right_keeps_the_first_spell(shapes, truths, alice, bob):
     for annotator in (bob, somebody("carol"), somebody("dave")):
         say(annotator, truths)
     mistaken = {pk: value ^ (n < 4) for n, (pk, value) in enumerate(truths.items())}
@@ -186,7 +184,7 @@ def test_whoever_is_suspect_again_and_right_is_pardoned_for_that_alone(shapes, t
     assert list(alice.suspect_spells.values_list("start", "stop")) == [spell]
 
 
-def test_whoever_is_suspect_and_right_all_along_is_pardoned(shapes, truths, alice, bob):
+def test_whoever_is_suspect_and_right_all_along_is_reinstated(shapes, truths, alice, bob):
     for annotator in (bob, somebody("carol"), somebody("dave")):
         say(annotator, truths)
     distrust(alice)
@@ -202,7 +200,7 @@ def test_whoever_is_suspect_and_right_all_along_is_pardoned(shapes, truths, alic
     assert {len(ratios) for ratios in votes.values()} == {4}
 
 
-def test_reviewers_changing_the_rules_has_all_judged_anew(shapes, truths, alice, bob):
+def test_reviewers_changing_the_rules_updates_every_state(shapes, truths, alice, bob):
     for annotator in (alice, bob, somebody("carol")):
         say(annotator, truths)
     recompute.run(project=shapes)
