@@ -239,8 +239,7 @@ SPECTACULAR_SETTINGS = {
         "QuestionKind": "labeling.models.Question.Kind",
         "QuestionState": "labeling.models.Question.State",
         "SnapshotState": "labeling.models.Snapshot.State",
-        "RunState": "training.models.Run.State",
-        "GenerationState": "training.models.Generation.State",
+        "JobState": "training.models.Run.State",  # and of generations
         "GenerationKind": "training.models.Generation.Kind",
     },
 }
