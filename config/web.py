@@ -19,7 +19,7 @@ from waitress.server import create_server
 from config.wsgi import application
 
 THREADS = 8
-CONNECTIONS = 1000  # at once; more of them wait to be accepted
+CONNECTIONS = 500  # at once; more of them wait to be accepted
 IDLE = 30  # seconds after which a connection that neither sends nor reads is closed
 
 
@@ -32,6 +32,7 @@ def serve(listener: socket.socket) -> None:
         sockets=[listener],
         threads=THREADS,
         connection_limit=CONNECTIONS,
+        inbuf_overflow=64 * 1024,  # bytes of a body in memory; the rest waits in a file
         channel_timeout=IDLE,
         cleanup_interval=IDLE // 3,
         max_request_body_size=settings.IMAGE_MAX_BYTES + settings.DATA_UPLOAD_MAX_MEMORY_SIZE,

@@ -23,7 +23,7 @@ def start_worker(transactional_db: None, tmp_path: Path) -> Iterator[Callable[[]
     """Start a worker process and wait until it takes tasks; all are ended with the test."""
     celery.app.control.purge()
     (tmp_path / "logs").mkdir()
-    supervisor = Supervisor(data_dir=tmp_path, say=print)
+    supervisor = Supervisor(data_dir=tmp_path, notify=print)
     url = servers.database_url(servers.data_dir(), name=connection.settings_dict["NAME"])
 
     def start() -> Worker:

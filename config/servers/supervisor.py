@@ -35,9 +35,9 @@ class Service:
 class Supervisor:
     """Runs services; their logs lie in the data folder. Should it be killed, so are they."""
 
-    def __init__(self, *, data_dir: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, *, data_dir: Path, notify: Callable[[str], None]) -> None:
         self.data_dir = data_dir
-        self.say = say
+        self.notify = notify
         self.services: list[Service] = []
 
     def start(self, service: Service) -> None:
@@ -57,7 +57,7 @@ class Supervisor:
             )
 
     def check(self) -> None:
-        """Restart what has died, and say so. Raises SupervisorError when it keeps dying."""
+        """Restart what has died, and report it. Raises SupervisorError when it keeps dying."""
         for service in self.services:
             if service.process is None or service.process.poll() is None:
                 continue
@@ -66,7 +66,7 @@ class Supervisor:
             if not service.restarts.allow_another():
                 path = log_path(self.data_dir, service.name)
                 raise SupervisorError(f"{report}\nIt keeps dying, so everything stops: see {path}.")
-            self.say(f"{report}\nIt is started again.")
+            self.notify(f"{report}\nIt is started again.")
             _kill_group(service.process)  # whatever it left
             self.start(service)
 

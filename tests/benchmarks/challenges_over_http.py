@@ -118,7 +118,7 @@ def server() -> Iterator[tuple[int, set[int]]]:
     from config import services
     from config.servers.supervisor import Supervisor
 
-    supervisor = Supervisor(data_dir=Path(os.environ["DATA_DIR"]), say=print)
+    supervisor = Supervisor(data_dir=Path(os.environ["DATA_DIR"]), notify=print)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         try:
             for service in services.web(listener):

@@ -41,7 +41,7 @@ def main() -> None:
         os.environ |= {"DATA_DIR": data_dir, "DJANGO_SETTINGS_MODULE": "config.settings"}
         with servers.ensure(Path(data_dir)):
             subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=ROOT, check=True)
-            supervisor = Supervisor(data_dir=Path(data_dir), say=print)
+            supervisor = Supervisor(data_dir=Path(data_dir), notify=print)
             ports = {name: start(supervisor) for name, start in _candidates().items()}
             try:
                 _compare(ports, options.seconds, options.clients)

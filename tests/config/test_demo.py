@@ -29,7 +29,7 @@ def port() -> int:
         return int(free.getsockname()[1])
 
 
-def test_the_demo_recovers_from_being_killed_and_stops_when_told_to(
+def test_the_demo_recovers_from_being_killed_and_stops_when_asked_to(
     demos: list[Demo], port: int, tmp_path: Path
 ) -> None:
     demos.append(Demo(tmp_path, port))

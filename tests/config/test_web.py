@@ -22,7 +22,7 @@ HALF_A_BODY = b"POST /sign-in/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10
 def port(transactional_db: None, tmp_path: Path) -> Iterator[int]:
     """Start web processes on the tests' database; give their port."""
     (tmp_path / "logs").mkdir()
-    supervisor = Supervisor(data_dir=tmp_path, say=print)
+    supervisor = Supervisor(data_dir=tmp_path, notify=print)
     url = servers.database_url(servers.data_dir(), name=connection.settings_dict["NAME"])
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -51,7 +51,7 @@ class Command(BaseCommand):
         """Run the services until a signal comes, or one of them keeps dying."""
         data_dir: Path = settings.DATA_DIR
         password = self._prepare(data_dir)
-        supervisor = Supervisor(data_dir=data_dir, say=self._say)
+        supervisor = Supervisor(data_dir=data_dir, notify=self._say)
         try:
             for service in (*services.web(listener), services.worker(data_dir), services.sampler()):
                 supervisor.start(service)
@@ -65,6 +65,7 @@ class Command(BaseCommand):
 
     def _prepare(self, data_dir: Path) -> str | None:
         """Set the database up and fill it; return the admin's password if it is new."""
+        settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns without it
         database.migrate()
         call_command("load_demo")
         password = _make_admin(data_dir / "admin-password")

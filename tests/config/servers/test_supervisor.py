@@ -15,14 +15,14 @@ PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEP!
 
 
 @pytest.fixture
-def said() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
 @pytest.fixture
-def supervisor(tmp_path: Path, said: list[str]) -> Iterator[Supervisor]:
+def supervisor(tmp_path: Path, messages: list[str]) -> Iterator[Supervisor]:
     (tmp_path / "logs").mkdir()
-    supervisor = Supervisor(data_dir=tmp_path, say=said.append)
+    supervisor = Supervisor(data_dir=tmp_path, notify=messages.append)
     yield supervisor
     supervisor.stop()
 
@@ -44,15 +44,15 @@ def _wait_for_processes(folder: Path, count: int) -> None:
 
 
 def test_it_restarts_what_died_and_shows_the_end_of_its_log(
-    supervisor: Supervisor, said: list[str], tmp_path: Path
+    supervisor: Supervisor, messages: list[str], tmp_path: Path
 ) -> None:
     script = "import pathlib; p = pathlib.Path('once'); n = p.exists(); p.touch(); "
     service = _service("web", script + f"n or exit('out of paper'); {SLEEP}", tmp_path)
     supervisor.start(service)
     _process(service).wait()
     supervisor.check()
-    assert "The web process died" in said[0]
-    assert "out of paper" in said[0]
+    assert "The web process died" in messages[0]
+    assert "out of paper" in messages[0]
     _wait_for_processes(tmp_path, 1)
 
 
