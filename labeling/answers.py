@@ -37,7 +37,7 @@ class Outcome:
     recorded: int
     already_recorded: int = 0  # to questions that this annotator had answered before
     settled: int = 0  # questions that became certain
-    harder: int = 0  # questions on which people now agree less
+    disputed: int = 0  # questions on which people now agree less
     passed: bool | None = None  # right on all questions whose truth is known; None without such
 
 
@@ -98,7 +98,7 @@ class _Effect:
     """What one answer changed."""
 
     settled: bool
-    harder: bool
+    disputed: bool
     right: bool | None  # None where the truth is not known
 
 
@@ -160,7 +160,7 @@ def _update(
         settled = was_open and question.state == State.SETTLED
     return _Effect(
         settled=settled,
-        harder=question.disagreement > disagreement,
+        disputed=question.disagreement > disagreement,
         right=None if question.verdict is None else question.verdict == answer.value,
     )
 
@@ -231,6 +231,6 @@ def _outcome(effects: Sequence[_Effect], *, already_recorded: int) -> Outcome:
         recorded=len(effects),
         already_recorded=already_recorded,
         settled=sum(effect.settled for effect in effects),
-        harder=sum(effect.harder for effect in effects),
+        disputed=sum(effect.disputed for effect in effects),
         passed=all(known) if known else None,
     )

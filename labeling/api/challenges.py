@@ -60,10 +60,10 @@ class IssueChallenge(_VisitorView):
     )
     def post(self, request: Request) -> Response:
         """Issue a challenge."""
-        asked = _valid(ChallengeIn(data=request.data))
-        project = get_object_or_404(Project, slug=asked["project"])
+        options = _valid(ChallengeIn(data=request.data))
+        project = get_object_or_404(Project, slug=options["project"])
         annotator = visitors.welcome(request)
-        challenge = challenges.issue(annotator=annotator, project=project, kind=asked["kind"])
+        challenge = challenges.issue(annotator=annotator, project=project, kind=options["kind"])
         if challenge is None:
             response = Response(status=status.HTTP_204_NO_CONTENT)
         else:
@@ -109,13 +109,13 @@ class AnswerChallenge(_VisitorView):
     def post(self, request: Request, token: str) -> Response:
         """Answer a challenge, once."""
         challenge = challenges.find(token, visitors.known(request))
-        said = _valid(AnswerIn(data=request.data))
-        outcome = challenges.answer(challenge=challenge, **said)
+        answer = _valid(AnswerIn(data=request.data))
+        outcome = challenges.answer(challenge=challenge, **answer)
         return Response(
             {
                 "recorded": outcome.recorded,
                 "settled": outcome.settled,
-                "harder": outcome.harder,
+                "disputed": outcome.disputed,
                 "message": message(outcome),
                 "generated": challenges.generated(challenge),
                 "progress": _progress(Annotator.objects.get(pk=challenge.annotator_id)),
@@ -144,9 +144,9 @@ def message(outcome: Outcome) -> str:
     if outcome.settled:
         noun = "label" if outcome.settled == 1 else "labels"
         parts.append(f"{_number(outcome.settled)} {noun} became certain")
-    if outcome.harder:
-        noun = "picture" if outcome.harder == 1 else "pictures"
-        parts.append(f"{_number(outcome.harder)} {noun} turned out to be hard")
+    if outcome.disputed:
+        noun = "picture" if outcome.disputed == 1 else "pictures"
+        parts.append(f"{_number(outcome.disputed)} {noun} turned out to be hard")
     if not parts:
         noun = "answer" if outcome.recorded == 1 else "answers"
         parts.append(f"{_number(outcome.recorded)} {noun} recorded")

@@ -19,7 +19,7 @@ from labeling.models import Project, QualityReport, Question
 MAY_REVIEW = staff_may(read=(Project, Question))
 
 
-class FiguresOut(serializers.Serializer[Any]):
+class StatsOut(serializers.Serializer[Any]):
     answers = serializers.IntegerField()
     compared = serializers.IntegerField(
         help_text="Questions with two answers or more: alpha and percent rest on them."
@@ -31,7 +31,7 @@ class FiguresOut(serializers.Serializer[Any]):
     prevalence = serializers.FloatField(allow_null=True, help_text="Share of yes, 0 to 1.")
 
 
-class AgreementOut(FiguresOut):
+class AgreementOut(StatsOut):
     concept = serializers.CharField(source="concept.name")
     questions = serializers.IntegerField()
     settled = serializers.IntegerField()
@@ -39,7 +39,7 @@ class AgreementOut(FiguresOut):
     ambiguous = serializers.IntegerField()
 
 
-class ConceptFiguresOut(FiguresOut):
+class ConceptStatsOut(StatsOut):
     concept = serializers.IntegerField(help_text="Its id.")
     name = serializers.CharField()
 
@@ -69,7 +69,7 @@ class CalibrationOut(serializers.Serializer[Any]):
 
 
 class QualityReportOut(serializers.ModelSerializer[QualityReport]):
-    concepts = ConceptFiguresOut(many=True)
+    concepts = ConceptStatsOut(many=True)
     gold = CalibrationOut(allow_null=True, help_text="By gold, as if it were unknown.")
     random = CalibrationOut(
         allow_null=True, help_text="By answers to questions that were drawn at random."

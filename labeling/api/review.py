@@ -76,9 +76,9 @@ class QuestionList(generics.ListAPIView[Question]):
 
     def get_queryset(self) -> QuerySet[Question]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        asked = QuestionFilters(data=self.request.query_params)
-        asked.is_valid(raise_exception=True)
-        filters = dict(asked.validated_data)
+        serializer = QuestionFilters(data=self.request.query_params)
+        serializer.is_valid(raise_exception=True)
+        filters = dict(serializer.validated_data)
         if "concept" in filters:
             filters["concept"] = get_object_or_404(project.concepts, name=filters["concept"])
         return project.questions.filter(**filters).select_related("concept", "tile")

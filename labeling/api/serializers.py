@@ -50,9 +50,9 @@ class ChallengeOut(serializers.Serializer[Any]):
 
 
 class OutcomeOut(serializers.Serializer[Any]):
-    recorded = serializers.IntegerField()
-    settled = serializers.IntegerField()
-    harder = serializers.IntegerField()
+    recorded = serializers.IntegerField(help_text="Answers.")
+    settled = serializers.IntegerField(help_text="Labels that became certain.")
+    disputed = serializers.IntegerField(help_text="Questions on which people agree less now.")
     message = serializers.CharField()
     generated = serializers.BooleanField(help_text="Whether a model drew the picture.")
     progress = Progress()

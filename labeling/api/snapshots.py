@@ -74,10 +74,10 @@ class SnapshotList(generics.ListAPIView[Snapshot]):
     def post(self, request: Request, slug: str) -> Response:
         """Begin a snapshot: a worker writes it, and its state becomes "ready" or "failed"."""
         project = get_object_or_404(Project, slug=slug)
-        asked = SnapshotIn(data=request.data)
-        asked.is_valid(raise_exception=True)
+        options = SnapshotIn(data=request.data)
+        options.is_valid(raise_exception=True)
         snapshot = snapshots.begin(
-            project=project, requested_by=cast(User, request.user), **asked.validated_data
+            project=project, requested_by=cast(User, request.user), **options.validated_data
         )
         tasks.freeze_later(snapshot)
         return Response(SnapshotOut(snapshot).data, status=status.HTTP_202_ACCEPTED)

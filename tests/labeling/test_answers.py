@@ -151,7 +151,7 @@ def test_the_outcome_does_not_tell_gold_from_unknown(alice, bob, mallory, gold, 
     for answered in (gold, question):
         outcomes.append(
             [
-                (outcome.settled, outcome.harder)
+                (outcome.settled, outcome.disputed)
                 for annotator, value in (
                     (alice, True),
                     (bob, True),

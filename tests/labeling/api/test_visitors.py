@@ -75,6 +75,13 @@ def test_an_inactive_user_is_a_visitor(client, shapes):
     assert Annotator.objects.get().user is None
 
 
+def test_a_network_of_one_subscriber_counts_as_one_address(shapes, settings):
+    settings.CHALLENGE_RATE = 2
+    clients = [Client(REMOTE_ADDR=f"2001:db8::{number}") for number in range(1, 5)]
+    assert [ask(client).status_code for client in clients] == [201, 201, 429, 429]
+    assert ask(Client(REMOTE_ADDR="2001:db8:0:1::1")).status_code == 201
+
+
 def test_newcomers_from_one_address_are_limited(shapes, settings):
     settings.CHALLENGE_RATE = 2
     statuses = [ask(Client()).status_code for _ in range(4)]
