@@ -12,7 +12,7 @@ from labeling.aggregation import drift, online
 from labeling.models import Annotator, Answer, Challenge, Question
 
 State = Question.State
-INSERTED = 2_000  # answers in one statement
+INSERT_BATCH = 2_000  # answers in one statement
 
 _ANNOTATOR_COLUMNS = (
     "true_positives",
@@ -127,7 +127,7 @@ def _store(
             for question in questions
             if question.pk not in answered
         ],
-        batch_size=INSERTED,
+        batch_size=INSERT_BATCH,
     )
 
 

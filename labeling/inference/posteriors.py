@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from django.db import transaction
 
-from labeling import question_state
+from labeling import lease, question_state
 from labeling.aggregation import binary, online_tempering
 from labeling.aggregation.binary import BinaryAggregate
 from labeling.batches import batched
@@ -40,7 +40,8 @@ def update(recomputation: Recomputation, *, newest: int) -> tuple[int, dict[int,
     recomputation.renew()
     if not len(questions.id):
         return 0, {}
-    posteriors = _infer(questions, answers)
+    with lease.kept(recomputation):  # of millions of answers it may take longer than the lease
+        posteriors = _infer(questions, answers)
     _fit_tempering(questions, answers, posteriors, recomputation)
     changed = _write(questions, posteriors, recomputation)
     annotators.update_accuracies(

@@ -2,7 +2,7 @@
 
 Yes/no questions, five answers each, in random order; a share of the answers is to gold, questions
 of known truth that look like the others. Answers are believed as they come and all is recomputed
-twenty times, by the rules of `labeling.answers` and `labeling.review`. Attackers:
+twenty times, by the rules of `labeling.answers` and `labeling.inference`. Attackers:
 
 - clickers: 40 % of all answers are given by people who guess
 - liars, yes-sayers, no-sayers: a clique of 20 % of all people who always say what is wrong, yes, no

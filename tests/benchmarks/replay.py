@@ -85,7 +85,7 @@ class Live:
             votes.append((who, value))
 
     def recompute(self, end: int) -> None:
-        """By all answers up to now, as `labeling.review` does."""
+        """By all answers up to now, as `labeling.inference.posteriors` does."""
         stream = self.stream
         found = stream.inferred(end, self.prior)
         asked = np.unique(stream.question[:end])

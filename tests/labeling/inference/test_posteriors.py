@@ -1,13 +1,15 @@
 """All posteriors are recomputed while people go on answering."""
 
+import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.db.models import Count, F
 from django.utils import timezone
 
-from labeling import answers, evidence, question_state, review, tasks
+from labeling import answers, evidence, lease, question_state, review, tasks
 from labeling.aggregation import binary, drift
 from labeling.inference import recompute, schedule
 from labeling.models import Annotator, Answer, Project, Question, Recomputation
@@ -212,6 +214,24 @@ def test_reviewers_changing_the_rules_updates_every_state(shapes, truths, alice,
     assert recompute.run(project=shapes) > 0
     assert Question.objects.filter(state=State.SETTLED).count() < before
     assert recompute.run(project=shapes) == 0
+
+
+def test_it_keeps_its_lease_however_long_it_infers(shapes, truths, alice, monkeypatch):
+    say(alice, truths)
+    monkeypatch.setattr(lease, "RENEWALS", 6_000)  # ten a second
+    aggregate = binary.aggregate
+
+    def slow(*columns, **known):
+        Recomputation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        waited = 0
+        while not Recomputation.objects.get().is_leased and waited < 100:
+            waited += 1
+            time.sleep(0.1)
+        assert Recomputation.objects.get().is_leased
+        return aggregate(*columns, **known)
+
+    monkeypatch.setattr(binary, "aggregate", slow)
+    assert recompute.run(project=shapes) > 0
 
 
 def test_nothing_is_read_of_other_projects(shapes, truths, alice):
