@@ -1,0 +1,163 @@
+"""Archives as programs write them: links, lies, names and what is cut off."""
+
+import os
+import struct
+import tarfile
+import zipfile
+
+import pytest
+
+from labeling.models import Concept, Image
+from tests.drawings import drawing, encoded, jpeg, png
+from tests.labeling.imports.sources import captions, take, tarred, write, zipped
+
+pytestmark = pytest.mark.django_db
+
+
+PICTURES = [("cat/0.jpg", jpeg(0)), ("cat/1.jpg", jpeg(1)), ("dog/2.png", png(2))]
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar", "tar.gz", "tar.xz"])
+def test_it_takes_folders_zips_and_tars(kind, box, tmp_path):
+    if kind == "folder":
+        for name, data in PICTURES:
+            write(box, name, data)
+        source = box
+    elif kind == "zip":
+        source = zipped(tmp_path / "a.zip", PICTURES)
+    else:
+        mode = f"w:{kind.partition('.')[2]}"
+        source = tarred(tmp_path / f"a.{kind}", [(f"./{n}", d) for n, d in PICTURES], mode)
+    output = take(source)
+    assert "Made the project photos." in output
+    assert "imported 3, already there 0, near-duplicates 0, refused 0." in output
+    assert list(Image.objects.values_list("source", flat=True)) == [n for n, _ in PICTURES]
+
+
+def test_what_cannot_be_taken_is_refused_with_a_reason_and_nothing_else_is_lost(tmp_path, settings):
+    settings.IMAGE_MAX_BYTES, settings.IMAGE_MAX_PIXELS = 100_000, 1_000_000
+    gif = encoded(drawing(1), "GIF", save_all=True, append_images=[drawing(2)])
+    source = zipped(
+        tmp_path / "a.zip",
+        [
+            ("good.jpg", jpeg(1)),
+            ("text.jpg", "no picture"),
+            ("cut.jpg", jpeg(2, (300, 300))[:3000]),
+            ("bomb.png", png(3, (1001, 1000))),
+            ("large.jpg", os.urandom(100_001)),
+            ("moving.gif", gif),
+            ("../outside.jpg", jpeg(4)),
+            ("/absolute.jpg", jpeg(5)),
+            ("C:\\windows.jpg", jpeg(6)),
+            ("x\\..\\..\\back.jpg", jpeg(7)),
+            ("inner.zip", b"PK"),
+            ("inner.tar.gz", b"\x1f\x8b"),
+            ("__MACOSX/._good.jpg", b"clutter"),
+            (".hidden/good.jpg", jpeg(8)),
+            ("Thumbs.db", b"clutter"),
+            ("last.jpg", jpeg(9)),
+        ],
+    )
+    output = take(source)
+    assert "imported 2, already there 0, near-duplicates 0, refused 11:" in output
+    for line in (
+        "not a readable picture (JPEG, PNG, WebP, GIF, BMP and TIFF are read): text.jpg",
+        "damaged or cut off: cut.jpg",
+        "1,001 × 1,000 is more than 1,000,000 pixels: bomb.png",
+        "larger than 0.09537 MB: large.jpg",
+        "animated, or several pictures in one file: moving.gif",
+        "its path leaves the archive: ../outside.jpg, /absolute.jpg, C:",
+        "an archive within an archive: inner.zip, inner.tar.gz",
+    ):
+        assert line in output
+    assert "MACOSX" not in output and "hidden" not in output and "Thumbs" not in output
+
+
+def test_a_zip_that_lies_about_a_size_is_found_out(tmp_path):
+    source = zipped(tmp_path / "a.zip", [("a.jpg", jpeg(1)), ("lie.jpg", b"\0" * 50_000_000)])
+    data = source.read_bytes()
+    true, lie = struct.pack("<I", 50_000_000), struct.pack("<I", 1_000)
+    assert true in data
+    source.write_bytes(data.replace(true, lie))
+    assert "damaged inside the archive: lie.jpg" in take(source)
+
+
+def test_an_encrypted_member_is_refused(tmp_path):
+    source = zipped(tmp_path / "a.zip", [("a.jpg", jpeg(1)), ("secret.jpg", jpeg(2))])
+    data = bytearray(source.read_bytes())
+    at = data.rfind(b"PK\x01\x02")  # the last entry of the directory
+    data[at + 8] |= 1
+    source.write_bytes(data)
+    assert "encrypted: secret.jpg" in take(source)
+
+
+def test_links_and_devices_in_a_tar_are_refused(tmp_path):
+    link, device, hard = (tarfile.TarInfo(name) for name in ("link.jpg", "null.jpg", "hard.jpg"))
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    hard.type, hard.linkname = tarfile.LNKTYPE, "a.jpg"
+    device.type = tarfile.CHRTYPE
+    source = tarred(
+        tmp_path / "a.tar", [("a.jpg", jpeg()), (link, b""), (device, b""), (hard, b"")]
+    )
+    output = take(source)
+    assert "a link: link.jpg, hard.jpg" in output
+    assert "not a regular file: null.jpg" in output
+
+
+def test_links_in_a_folder_are_refused_and_not_followed(box):
+    write(box, "a.jpg", jpeg())
+    (box / "link.jpg").symlink_to("a.jpg")
+    (box / "loop").symlink_to(box)
+    os.mkfifo(box / "pipe.jpg")
+    output = take(box)
+    assert "imported 1," in output
+    assert "a link: link.jpg, loop" in output
+    assert "not a regular file: pipe.jpg" in output
+
+
+def test_of_a_tar_that_is_cut_off_the_beginning_is_imported(tmp_path):
+    whole = tarred(tmp_path / "a.tar.gz", [(f"{n}.png", png(n)) for n in range(30)], "w:gz")
+    part = tmp_path / "part.tar.gz"
+    part.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    output = take(part)
+    assert 0 < Image.objects.count() < 30
+    assert "cut off" in output
+
+
+def test_a_name_that_stands_twice_in_an_archive_is_taken_once(tmp_path):
+    members = [("x/a.png", png(1)), ("x/a.txt", b"the first wall")]
+    members += [("x/a.png", png(2)), ("x/a.txt", b"the second wall")]
+    output = take(tarred(tmp_path / "twice.tar", members))
+    assert "imported 1" in output
+    assert "there is another of this name before it: x/a.png, x/a.txt" in output
+    assert captions() == {("x/a.png", "the first wall")}
+
+
+class Named(zipfile.ZipInfo):
+    """A member whose name is these bytes, without a word of their encoding."""
+
+    def __init__(self, name: bytes) -> None:
+        super().__init__(name.decode("latin-1"))
+        self.filename, self.name = name.decode("latin-1"), name
+
+    def _encodeFilenameFlags(self):  # noqa: N802 (zipfile's)
+        return self.name, 0
+
+
+def test_names_in_a_zip_are_read_as_they_were_written(tmp_path):
+    source = tmp_path / "names.zip"
+    with zipfile.ZipFile(source, "w") as archive:
+        archive.writestr(Named("café/0.png".encode()), png(0))  # UTF-8, though no flag says so
+        archive.writestr(Named(b"cat\\1.png"), png(1))  # a Windows program
+        archive.writestr(Named(b"cat\\1.txt"), b"a first cat")
+        archive.writestr(Named("いぬ/2.png".encode("cp932")), png(2))
+    output = take(source)
+    assert set(Concept.objects.values_list("name", flat=True)) == {"caf\u00e9", "cat"}
+    assert captions() == {("cat/1.png", "a first cat")}
+    assert "a name in an unknown encoding" in output
+
+
+def test_names_of_any_kind_are_told_without_harm(tmp_path):
+    source = zipped(tmp_path / "a.zip", [("a.jpg", jpeg()), ("\x1b[31mred\n.jpg", b"no")])
+    output = take(source)
+    assert "\x1b" not in output and "�[31mred�.jpg" in output

@@ -1,0 +1,92 @@
+"""Concepts named by folders and by a file."""
+
+import pytest
+
+from labeling.models import Concept, Image, Project, Question
+from tests.drawings import jpeg, png
+from tests.labeling.imports.sources import fill, prior, refused, take, write, zipped
+
+pytestmark = pytest.mark.django_db
+
+
+PICTURES = [("cat/0.jpg", jpeg(0)), ("cat/1.jpg", jpeg(1)), ("dog/2.png", png(2))]
+
+
+def test_a_folder_name_is_a_concept_as_far_as_imports_are_believed(tmp_path):
+    take(zipped(tmp_path / "a.zip", PICTURES))
+    assert list(Concept.objects.values_list("name", "phrase")) == [
+        ("cat", "a cat"),
+        ("dog", "a dog"),
+    ]
+    assert Concept.objects.get(name="cat").prevalence == pytest.approx(2 / 3)
+    assert prior("cat", "cat/0.jpg") == prior("dog", "dog/2.png") == pytest.approx(0.9)
+    assert prior("dog", "cat/0.jpg") == prior("cat", "dog/2.png") == pytest.approx(0.1)
+    assert not Question.objects.exclude(state="open").exists()
+
+
+@pytest.mark.parametrize("name", ["train", "test", "val2017", "images", "0001", "a", "photos"])
+def test_folders_that_only_sort_are_no_concepts(name, tmp_path):
+    take(zipped(tmp_path / "a.zip", [(f"{name}/0.jpg", jpeg())]))
+    assert not Concept.objects.exists()
+
+
+def test_a_folders_name_may_hold_joiners(box):
+    name = "\u06a9\u062a\u0627\u0628\u200c\u062e\u0627\u0646\u0647"
+    fill(box, **{f"{name}/a.png": png()})
+    take(box)
+    assert Concept.objects.get().name == name
+
+
+def test_names_that_differ_in_spelling_alone_are_one_concept(box, tmp_path):
+    file = tmp_path / "concepts.txt"
+    file.write_text("Stra\u00dfe\n")
+    fill(box, **{"STRASSE/a.png": png(1), "other/b.png": png(2), "other/b.txt": "stra\u00dfe"})
+    take(box, concepts=file)
+    assert Concept.objects.get().name == "Stra\u00dfe"
+    assert prior("Stra\u00dfe", "STRASSE/a.png") == prior("Stra\u00dfe", "other/b.png") == 0.9
+
+
+def test_a_concepts_file_says_what_is_asked(box, tmp_path):
+    file = tmp_path / "concepts.txt"
+    file.write_text("# what to ask\nbicycle\nfood: something to eat\nCat\n\n")
+    fill(box, **{"cat/a.jpg": jpeg(1), "dog/b.jpg": jpeg(2), "dog/b.txt": "bicycle, street"})
+    take(box, concepts=file)
+    assert dict(Concept.objects.values_list("name", "phrase")) == {
+        "Cat": "a Cat",
+        "bicycle": "a bicycle",
+        "food": "something to eat",
+    }
+    assert Question.objects.filter(kind="concept").count() == 6
+    assert prior("bicycle", "dog/b.jpg") == prior("Cat", "cat/a.jpg") == 0.9
+    assert prior("food", "cat/a.jpg") == 0.1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "names no concept"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"\0", "NUL"),
+        (b": a thing", "line 1 names no concept"),
+        (b"ok\n" + b"x" * 81, "line 2 is longer than 80"),
+        (b"\x1b[31mred", "line 1 names no concept"),
+        ("\n".join(f"c{n}" for n in range(1001)).encode(), "1,000 are the limit"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_concepts_file_with_nonsense_is_refused_before_anything_is_made(
+    content, message, box, tmp_path
+):
+    write(box, "a.jpg", jpeg())
+    file = tmp_path / "concepts.txt"
+    if content is not None:
+        file.write_bytes(content)
+    assert message in refused(box, concepts=file)
+    assert not Project.objects.exists()
+
+
+def test_too_many_folders_ask_for_a_concepts_file(box):
+    for number in range(101):
+        write(box, f"kind {number}/a.jpg", b"never read")
+    assert "--concepts" in refused(box)
+    assert not Image.objects.exists()

@@ -1,0 +1,154 @@
+"""What a source says of its images: texts beside them, Hugging Face's rows and WebDataset."""
+
+import json
+
+import pytest
+
+from labeling.models import Image, Question
+from tests.drawings import jpeg, png
+from tests.labeling.imports.sources import captions, fill, take, tarred, write
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_text_of_the_same_name_is_a_caption_or_keywords(box):
+    fill(
+        box,
+        **{"a.jpg": jpeg(1), "a.txt": "a red bicycle, seen from behind", "b.jpg": jpeg(2)},
+        **{"b.txt": "red, old bicycle, wall\n", "c.jpg": jpeg(3), "c.txt": "One line.\nAnother."},
+        **{"d.jpg": jpeg(4), "d.caption": "\ufeffbicycle"},
+    )
+    take(box)
+    assert captions() == {
+        ("a.jpg", "a red bicycle, seen from behind"),
+        ("c.jpg", "One line."),
+        ("c.jpg", "Another."),
+    }
+    assert Question.objects.filter(prior=0.9, source="import").count() == 3
+    keywords = dict(Image.objects.exclude(keywords=[]).values_list("source", "keywords"))
+    assert keywords == {"b.jpg": ["red", "old bicycle", "wall"], "d.jpg": ["bicycle"]}
+
+
+def test_a_bad_text_is_refused_and_its_picture_is_not(box):
+    fill(
+        box,
+        **{"a.jpg": jpeg(1), "a.txt": b"\xff\xfe\x00", "b.jpg": jpeg(2), "b.txt": "x y" * 400},
+        **{"c.jpg": jpeg(3), "c.txt": b"nul \0 byte", "d.jpg": jpeg(4), "d.txt": "x" * 70_000},
+        **{"lonely.txt": "nobody"},
+    )
+    output = take(box)
+    assert "imported 4" in output and "refused 5:" in output
+    for reason in (
+        "not UTF-8 text: a.txt",
+        "its caption is longer than 500 characters: b.jpg",
+        "holds NUL bytes, so it is no text: c.txt",
+        "larger than 0.0625 MB: d.txt",
+        "a text without a picture of the same name: lonely",
+    ):
+        assert reason in output
+    assert not captions()
+
+
+def test_hugging_faces_metadata_is_recognised(box):
+    rows = [
+        {"file_name": "a.png", "text": "a red wall", "tags": ["red", "wall"], "license": "MIT"},
+        {"file_name": "./b.png", "captions": [{"text": "a blue wall", "confidence": 0.9}]},
+        {"file_name": "gone.png", "text": "nothing"},
+    ]
+    fill(box, **{"train/a.png": png(1), "train/b.png": png(2)})
+    write(box, "train/metadata.jsonl", "\n".join(json.dumps(row) for row in rows))
+    output = take(box)
+    assert captions() == {("train/a.png", "a red wall"), ("train/b.png", "a blue wall")}
+    image = Image.objects.get(source="train/a.png")
+    assert (image.keywords, image.license) == (["red", "wall"], "MIT")
+    assert "named in metadata.jsonl, but not there: train/gone.png" in output
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\x1e", "\f"])
+def test_ends_of_lines_within_a_text_end_no_row_and_no_caption(box, separator):
+    caption = f"a red wall{separator}and a door"
+    row = {"file_name": "a.png", "text": caption, "license": f"free{separator}of charge"}
+    write(box, "a.png", png(1))
+    write(box, "metadata.jsonl", json.dumps(row, ensure_ascii=False))
+    fill(box, **{"b.png": png(2), "b.txt": f"a blue wall{separator}and a window\na second line"})
+    assert "refused 0." in take(box)
+    assert captions() == {
+        ("a.png", "a red wall and a door"),
+        ("b.png", "a blue wall and a window"),
+        ("b.png", "a second line"),
+    }
+
+
+def test_a_row_that_says_nothing_spoils_no_other(box):
+    rows = ['{"file": "a.png"}', "{", '{"file_name": "a.png", "label": 3}']
+    rows += ['{"file_name": "b.png", "text": "a blue wall"}']
+    fill(box, **{"a.png": png(1), "b.png": png(2), "metadata.jsonl": "\n".join(rows)})
+    output = take(box)
+    assert captions() == {("b.png", "a blue wall")}
+    assert "names no file in `file_name`: metadata.jsonl, line 1" in output
+    assert "no JSON: metadata.jsonl, line 2" in output
+    assert "found label; wanted text, caption, captions, tags, keywords" in output
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.parquet", "other.jsonl"])
+def test_a_table_that_is_not_read_is_named_with_what_is(box, name):
+    fill(box, **{"a.png": png(), name: b"file_name,text\na.png,a wall\n"})
+    output = take(box)
+    assert f"of tables only metadata.jsonl is read: write one: {name}" in output
+
+
+def test_paths_are_compared_whatever_wrote_them(box):
+    fill(box, **{"sub/e\u0301.png": png()})
+    row = {"file_name": "sub\\\u00e9.png", "text": "a wall"}
+    write(box, "metadata.jsonl", json.dumps(row))
+    assert "refused 0." in take(box)
+    assert {text for _, text in captions()} == {"a wall"}
+
+
+@pytest.mark.parametrize(
+    "caption",
+    [
+        "\u0633\u06af \u0645\u06cc\u200c\u0646\u0634\u06cc\u0646\u062f",
+        "a family \U0001f468\u200d\U0001f469\u200d\U0001f467 and a flag",
+        "\u200f\u05db\u05dc\u05d1\u200f \u05dc\u05d1\u05df",
+        "a light\u00adhouse at night",
+        "\u4e00\u53ea\u767d\u8272\u7684\u72d7\u5750\u5728\u8349\u5730\u4e0a",
+    ],
+)
+def test_captions_of_any_script_are_kept_as_they_are(box, caption):
+    fill(box, **{"a.png": png(), "a.txt": caption})
+    assert "refused 0." in take(box)
+    assert captions() == {("a.png", caption)}
+
+
+@pytest.mark.parametrize("comma", ["\u3001", "\uff0c", "\u060c", ","])
+def test_keywords_stand_between_commas_of_any_script(box, comma):
+    fill(box, **{"a.png": png(), "a.txt": comma.join(["\u72ac", "\u732b", "\u829d\u751f"])})
+    take(box)
+    assert Image.objects.get().keywords == ["\u72ac", "\u732b", "\u829d\u751f"]
+
+
+def test_a_webdataset_is_recognised(tmp_path):
+    source = tarred(
+        tmp_path / "00000.tar",
+        [
+            ("000.jpg", jpeg(1)),
+            ("000.txt", b"a cat that sleeps"),
+            ("000.json", json.dumps({"caption": "a cat", "tags": ["cat"], "width": 3}).encode()),
+            ("000.cls", b"3"),
+            ("001.png", png(2)),
+            ("001.cls", b"dog"),
+        ],
+    )
+    assert "refused 0." in take(source)
+    assert captions() == {("000.jpg", "a cat that sleeps"), ("000.jpg", "a cat")}
+    assert [image.keywords for image in Image.objects.order_by("source")] == [["cat"], ["dog"]]
+
+
+@pytest.mark.parametrize(
+    "text", ["[1]", "{", "null", '{"images": 3, "annotations": [{"caption": 1}]}', "[" * 100_000]
+)
+def test_json_that_says_nothing_is_refused(text, box):
+    fill(box, **{"a.jpg": jpeg(), "a.json": text, "metadata.jsonl": text})
+    output = take(box)
+    assert "imported 1" in output and "metadata.jsonl" in output and "a.json" in output
