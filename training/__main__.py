@@ -12,10 +12,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from training.engine.loop.stop import STOPPED
+
 if TYPE_CHECKING:
     from training.engine.generation.sample import GenerationRequest
-
-STOPPED = 143
 
 
 def main(arguments: list[str] | None = None) -> int:

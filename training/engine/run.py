@@ -29,6 +29,7 @@ from training.engine.loop import checkpoints, distributed
 from training.engine.loop.loop import Loop
 from training.engine.loop.progress import ProgressWriter
 from training.engine.loop.stop import STOPPED, StopSignal
+from training.engine.progress import samples
 from training.engine.recipes import RECIPES, load_generator
 from training.engine.recipes.base import Source, Training
 from training.engine.report.report import machine, write_report
@@ -108,8 +109,10 @@ def resume(folder: Path, loop: Loop) -> None:
     Other processes may have run folders of their own, on other machines, without checkpoints.
     """
     with distributed.together():
-        if distributed.rank() == 0 and (checkpoint := checkpoints.latest(folder)):
-            loop.restore(checkpoint)
+        if distributed.rank() == 0:
+            if checkpoint := checkpoints.latest(folder):
+                loop.restore(checkpoint)
+            _remove_grids_after(folder, loop.step)
     loop.share()
 
 
@@ -190,6 +193,13 @@ def _save_grid(folder: Path, loop: Loop, prompts: tuple[str, ...]) -> None:
         picture = loop.training.sample_grid(loop.ema.network, prompts)
         if picture is not None:
             write_bytes(folder / "samples" / f"{loop.step:06}.png", picture)
+
+
+def _remove_grids_after(folder: Path, step: int) -> None:
+    """Remove grids of steps that the run has yet to make, or never will under a time limit."""
+    for name in samples(folder):
+        if int(Path(name).stem) > step:
+            (folder / "samples" / name).unlink()
 
 
 def _save_checkpoint(folder: Path, loop: Loop) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from tests.training.engine.conftest import RunMaker
 from tests.training.engine.runs import LONG, finish, start
 from training.__main__ import main
+from training.engine import progress
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -72,6 +73,18 @@ def test_a_killed_run_goes_on_and_ends_as_if_it_had_never_stopped(
     finish(start("fit", folder))
     for name in ("model/model.safetensors", "samples/000200.png", "samples/000400.png"):
         assert (folder / name).read_bytes() == (drawn / name).read_bytes()
+
+
+def test_a_resumed_run_shows_no_grids_of_steps_that_it_has_not_made(
+    drawn: Path, make_run: RunMaker
+) -> None:
+    folder = make_run(options=LONG)
+    for name in ("checkpoints/000350.safetensors", "samples/000200.png", "samples/000400.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes((drawn / name).read_bytes())
+    (folder / "samples" / "000412.png").write_bytes(b"of a machine that was faster")
+    assert main(["fit", str(folder)]) == 0
+    assert progress.samples(folder) == ["000200.png", "000400.png"]
 
 
 def test_a_stopped_run_leaves_a_checkpoint_and_says_so_by_its_status(make_run: RunMaker) -> None:
