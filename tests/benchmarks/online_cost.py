@@ -137,16 +137,19 @@ def multiply(row: Any, count: int, **columns: str) -> None:
 
 
 def challenges(count: int, seed: int = 1) -> list[Callable[[], object]]:
-    """Answers to nine tiles by different people: three gold, six that others answered."""
+    """Return answers to grids by different people: to gold, and to what others answered."""
     from labeling import answers
     from labeling.models import Annotator, Question
+    from labeling.selection.picks import GRID_TILES
+    from labeling.selection.selector import GRID_GOLD
 
     draw = random.Random(seed)
     people = list(Annotator.objects.order_by("pk")[: Annotator.objects.count() // 10])
     last = Question.objects.order_by("-pk").values_list("pk", flat=True)[0]
     work: list[Callable[[], object]] = []
     for number in range(count):
-        asked = draw.sample(range(1, GOLD + 1), 3) + draw.sample(range(GOLD + 1, last + 1), 6)
+        asked = draw.sample(range(1, GOLD + 1), GRID_GOLD)
+        asked += draw.sample(range(GOLD + 1, last + 1), GRID_TILES - GRID_GOLD)
         values = {question: draw.random() < 0.5 for question in asked}
         who = people[number % len(people)]
 
