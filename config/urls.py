@@ -2,16 +2,16 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView
 
 from labeling.api import errors
+from labeling.api.schema import SchemaView
 
 urlpatterns = [
     path("", include("labeling.views")),
     path("", include("labeling.accounts.views")),
     path("", include("training.views")),
     path("admin/", admin.site.urls),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/v1/", include("labeling.api.urls")),
     path("api/v1/", include("training.api.urls")),
 ]

@@ -3,7 +3,10 @@
 from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.views import SpectacularAPIView
 from rest_framework import serializers
+from rest_framework.renderers import JSONRenderer
+from rest_framework.response import Response
 
 
 class ErrorOut(serializers.Serializer[Any]):
@@ -32,3 +35,13 @@ def errors(*statuses: int) -> dict[int, OpenApiResponse]:
     return {
         status: OpenApiResponse(ErrorOut, description=_DESCRIPTIONS[status]) for status in statuses
     }
+
+
+class SchemaView(SpectacularAPIView):
+    """Send the OpenAPI document as YAML or JSON; its errors are JSON, as below all of /api/."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        response: Response = super().handle_exception(exc)
+        self.request.accepted_renderer = JSONRenderer()
+        self.request.accepted_media_type = JSONRenderer.media_type
+        return response

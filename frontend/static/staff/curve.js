@@ -1,4 +1,4 @@
-/** A loss curve as SVG: what was measured, faint, and its running mean. */
+/** Draw a loss curve as SVG: each loss, faint, and their running mean. */
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 560;
@@ -8,7 +8,7 @@ const BOTTOM = 24;
 const TOP = 8;
 const SMOOTH = 0.85;
 
-export function drawCurve(place, points) {
+export function drawCurve(container, points) {
   if (points.length < 2) return;
   const values = points.map(([, loss]) => loss).sort((a, b) => a - b);
   const low = values[0];
@@ -22,11 +22,11 @@ export function drawCurve(place, points) {
 
   const chart = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
   const now = points.at(-1)[1];
-  chart.append(element("title", {}, `Loss ${number(now)} at step ${last}, from ${number(points[0][1])}`));
+  chart.append(element("title", {}, `Loss ${format(now)} at step ${last}, from ${format(points[0][1])}`));
   for (const value of [low, (low + high) / 2, high]) {
     chart.append(
       element("line", { class: "rule", x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }),
-      element("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, number(value)),
+      element("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, format(value)),
     );
   }
   chart.append(
@@ -35,7 +35,7 @@ export function drawCurve(place, points) {
     element("polyline", { class: "raw", points: line(points) }),
     element("polyline", { class: "mean", points: line(smoothed(points)) }),
   );
-  place.replaceChildren(chart);
+  container.replaceChildren(chart);
 }
 
 function smoothed(points) {
@@ -48,13 +48,13 @@ function smoothed(points) {
   });
 }
 
-function number(value) {
+function format(value) {
   return Number(value.toPrecision(3)).toString();
 }
 
 function element(name, attributes, text) {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  if (text !== undefined) node.textContent = text;
+  return node;
 }

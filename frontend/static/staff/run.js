@@ -1,8 +1,8 @@
-/** A run's page, kept up to date until the run has ended. */
+/** The page of a run: poll its state until it ends. */
 
 import { drawCurve } from "./curve.js";
 
-const EVERY = 2_000; // ms
+const POLL = 2_000; // ms
 
 const page = document.querySelector("[data-run]");
 const part = (name) => page.querySelector(`[data-${name}]`);
@@ -19,28 +19,28 @@ function show(live) {
   if (part("samples")) showSamples(part("samples"), live.samples);
 }
 
-/** Newest first; pictures that are there already stay as they are. */
-function showSamples(place, samples) {
-  const shown = new Set([...place.querySelectorAll("img")].map((image) => image.getAttribute("src")));
+/** Add the sample grids that are new, the newest first. */
+function showSamples(container, samples) {
+  const shown = new Set([...container.querySelectorAll("img")].map((image) => image.getAttribute("src")));
   const fresh = samples.filter((sample) => !shown.has(sample.url));
   if (fresh.length === 0) return;
-  place.querySelector("p")?.remove();
-  place.prepend(...fresh.map(figure));
+  container.querySelector("p")?.remove();
+  container.prepend(...fresh.map(makeFigure));
 }
 
-function figure({ step, url }) {
+function makeFigure({ step, url }) {
   const image = Object.assign(new Image(), {
     src: url,
     alt: `Pictures of the fixed prompts after step ${step}`,
   });
   const caption = document.createElement("figcaption");
   caption.textContent = `step ${step.toLocaleString("en")}`;
-  const whole = document.createElement("figure");
-  whole.append(image, caption);
-  return whole;
+  const figure = document.createElement("figure");
+  figure.append(image, caption);
+  return figure;
 }
 
-async function look() {
+async function fetchState() {
   const response = await fetch(page.dataset.live, { headers: { Accept: "application/json" } });
   if (!response.ok || response.redirected) throw new Error(response.statusText);
   return response.json();
@@ -48,7 +48,7 @@ async function look() {
 
 async function follow() {
   try {
-    const live = await look();
+    const live = await fetchState();
     part("lost").hidden = true;
     show(live);
     if (live.version !== page.dataset.version) location.reload();
@@ -56,7 +56,7 @@ async function follow() {
   } catch {
     part("lost").hidden = false;
   }
-  setTimeout(follow, EVERY);
+  setTimeout(follow, POLL);
 }
 
 follow();

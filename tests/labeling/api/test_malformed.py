@@ -151,6 +151,17 @@ def test_unknown_paths_are_not_found(anonymous, path):
         assert response.status_code == 404 and response.json()["code"] == "not_found"
 
 
+def test_the_document_itself_refuses_in_json_too(anonymous):
+    for response in (
+        anonymous.post("/api/schema/"),
+        anonymous.get("/api/schema/?format=html"),
+        anonymous.get("/api/schema/", headers={"accept": "text/html"}),
+        anonymous.get("/api/schema/", headers={"authorization": "Token wrong"}),
+    ):
+        check(response, response.request)
+        assert response.status_code >= 400
+
+
 def test_what_the_server_refuses_by_itself_is_json(anonymous):
     response = anonymous.get(f"{API}projects/", headers={"host": "evil.example"})
     check(response, "host")
