@@ -226,7 +226,7 @@ REST_FRAMEWORK = {
     "PAGE_SIZE": 50,
     "EXCEPTION_HANDLER": "labeling.api.errors.handle",
     "DEFAULT_METADATA_CLASS": "labeling.api.metadata.ViewMetadata",
-    "NUM_PROXIES": _number("PROXIES", 0),  # in front of us, whose word on addresses counts
+    "NUM_PROXIES": _number("PROXIES", 0),  # reverse proxies whose X-Forwarded-For is believed
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
 SPECTACULAR_SETTINGS = {
@@ -246,8 +246,8 @@ SPECTACULAR_SETTINGS = {
 
 # The broker only wakes workers: everything that it carries can be found again in the database.
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or servers.broker_url(DATA_DIR)
-# What throttles count and pages remember, for all processes together. Without a Redis (the broker
-# is RabbitMQ, and CACHE_URL is not set) each process counts for itself: limits then hold a process.
+# One cache for all processes. Without a Redis (the broker is RabbitMQ and CACHE_URL is not set),
+# each process has a cache, and counts limits, of its own.
 CACHES = {"default": _cache(os.environ.get("CACHE_URL", ""), CELERY_BROKER_URL)}
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 3600,

@@ -87,7 +87,7 @@ def shoot(page: Page, project: Project) -> None:
     page.goto("/draw/")
     page.fill("[name=prompt]", "a green frog")
     page.keyboard.press("Enter")
-    page.wait_for_selector('img[src*="/pictures/4/"]', timeout=90_000)
+    page.wait_for_selector('img[src*="/samples/4/"]', timeout=90_000)
     keep("draw")
     page.goto("/admin/login/")
     page.fill("[name=username]", "admin")
