@@ -1,6 +1,5 @@
 """diffusers' conditional networks on 32 px, conditioned as the project's own, and its sampler."""
 
-import importlib
 from typing import Any
 
 import torch
@@ -16,7 +15,9 @@ STEPS = 1000  # diffusers' time runs from 0 (noise here) to 1000
 
 def diffusers() -> Any:
     open_clip()  # mends torchvision, without which diffusers cannot be imported
-    return importlib.import_module("diffusers")
+    import diffusers as module
+
+    return module
 
 
 class UNet(nn.Module):

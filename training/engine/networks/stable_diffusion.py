@@ -4,8 +4,6 @@ The optional extra diffusers takes seconds to import, so it is imported where it
 """
 
 import hashlib
-import importlib
-import importlib.util
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -39,8 +37,8 @@ def diffusers() -> Any:
     """Import diffusers; raise ``TrainingError`` where the extra is not installed."""
     open_clip()  # mends torchvision, without which diffusers cannot be imported
     try:
-        module = importlib.import_module("diffusers")
-        importlib.import_module("peft")
+        import diffusers as module
+        import peft  # noqa: F401
     except ImportError:
         raise TrainingError(MISSING) from None
     module.utils.logging.set_verbosity_error()
@@ -119,7 +117,9 @@ def _pipeline(module: Any, name: str) -> Any:
     if not Path(name).is_dir():
         with suppress(OSError, ValueError):
             return load(local_files_only=True)
-        importlib.import_module("huggingface_hub").HfApi().model_info(name, timeout=HUB_TIMEOUT)
+        from huggingface_hub import HfApi
+
+        HfApi().model_info(name, timeout=HUB_TIMEOUT)
     return load()
 
 
@@ -135,8 +135,9 @@ def _unreachable(name: str, error: Exception) -> str:
 
 def adapted(unet: Any, rank: int, layers: str) -> nn.ModuleDict:
     """Add new LoRA layers to the U-Net and return them."""
-    peft = importlib.import_module("peft")
-    unet.add_adapter(peft.LoraConfig(r=rank, lora_alpha=rank, target_modules=list(LAYERS[layers])))
+    from peft import LoraConfig
+
+    unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=list(LAYERS[layers])))
     return pairs(
         {
             path: (layer.lora_A["default"], layer.lora_B["default"])
