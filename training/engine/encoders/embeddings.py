@@ -76,6 +76,16 @@ def embed_texts(texts: Sequence[str], encoder: TextEncoder, cache: Path) -> Tens
     return cached(cache, encoder.identity, texts, lambda i: encode([texts[j] for j in i]))
 
 
+def encode_pictures(rows: Sequence[Row], clip: Clip, cache: Path) -> Tensor:
+    """Return unit rows (n, E) of pictures, packed in ``cache``; their embeddings are not kept.
+
+    This is for a model's own evaluation, after which nobody asks for them again.
+    """
+    if not rows:
+        return torch.zeros(0, clip.width)
+    return clip.encode_images(pack(rows, clip.size, cache, digest(rows)))
+
+
 def embed_pictures(rows: Sequence[Row], clip: Clip, cache: Path) -> Tensor:
     """Return unit rows (n, E) of pictures, encoded once for all runs that share the cache."""
     if not rows:

@@ -19,9 +19,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from labeling.aggregation.probe import Probe
 from training.engine.data.conditioning import TAG_PROBABILITY
-from training.engine.data.packing import pack
-from training.engine.data.rows import Row, Snapshot, digest
+from training.engine.data.rows import Row, Snapshot
 from training.engine.encoders.clip import Clip
+from training.engine.encoders.embeddings import encode_pictures
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
 
 REFERENCES = 512  # pictures that show how well a text usually fits
@@ -85,25 +85,26 @@ def bare(text: str) -> str:
 
 def calibrate(clip: Clip, snapshot: Snapshot, cache: Path) -> Calibration:
     """Fit probes and scales to the probabilities in a snapshot."""
-    train, test = (_embed(rows, clip, cache) for rows in (snapshot.train, snapshot.test))
+    train, test = (encode_pictures(rows, clip, cache) for rows in (snapshot.train, snapshot.test))
     rows = torch.linspace(0, len(train) - 1, min(REFERENCES, len(train))).long()
-    plain = Calibration(train[rows], [], torch.zeros(0, clip.width + 2), torch.ones(3, 2))
+    unscaled = Calibration(train[rows], [], torch.zeros(0, clip.width + 2), torch.ones(3, 2))
     names = list(snapshot.concepts)
     texts = clip.encode_texts(names) if names else torch.zeros(0, clip.width)
-    fits = _fits(plain, train, texts)
-    truth = informed(snapshot.train, names)
-    probed = ((truth > 0.5).sum(0) >= FEWEST) & ((truth < 0.5).sum(0) >= FEWEST)
-    chosen = [i for i, enough in enumerate(probed.tolist()) if enough]
-    probes, logits = _probes(train, fits[:, chosen], truth[:, chosen])
-    held_out, test_fits = informed(snapshot.test, names), _fits(plain, test, texts)
-    if int((held_out[:, chosen] > 0.5).sum()) >= ENOUGH:
-        logits = _apply(test, test_fits[:, chosen], probes)
-        scales = [platt(logits, held_out[:, chosen]), platt(test_fits, held_out, UNKNOWN)]
-    else:
-        scales = [platt(logits, truth[:, chosen]), platt(fits, truth, UNKNOWN)]
-    scales.append(_caption_scale(plain, clip, snapshot, train, test))
-    concepts = [bare(names[i]) for i in chosen]
-    return Calibration(plain.references, concepts, probes, torch.tensor(scales))
+    fits, truth = _fits(unscaled, train, texts), informed(snapshot.train, names)
+    learnable = ((truth > 0.5).sum(0) >= FEWEST) & ((truth < 0.5).sum(0) >= FEWEST)
+    probed = [i for i, enough in enumerate(learnable.tolist()) if enough]
+    probes, logits = _probes(train, fits[:, probed], truth[:, probed])
+    test_fits, test_truth = _fits(unscaled, test, texts), informed(snapshot.test, names)
+    if int((test_truth[:, probed] > 0.5).sum()) >= ENOUGH:
+        logits = _apply(test, test_fits[:, probed], probes)
+        fits, truth = test_fits, test_truth
+    scales = [
+        platt(logits, truth[:, probed]),
+        platt(fits, truth, UNKNOWN),
+        _caption_scale(unscaled, clip, snapshot, train, test),
+    ]
+    concepts = [bare(names[i]) for i in probed]
+    return Calibration(unscaled.references, concepts, probes, torch.tensor(scales))
 
 
 def informed(rows: Sequence[Row], names: Sequence[str]) -> Tensor:
@@ -120,12 +121,6 @@ def informed(rows: Sequence[Row], names: Sequence[str]) -> Tensor:
             known[index, column] = row.concepts.get(name, default)
     low = (known.nanmean(0) / 2).clamp(max=0.2)
     return torch.where((known >= 0.8) | (known <= low), known, torch.nan)
-
-
-def _embed(rows: Sequence[Row], clip: Clip, cache: Path) -> Tensor:
-    if not rows:
-        return torch.zeros(0, clip.width)
-    return clip.encode_images(pack(rows, clip.size, cache, digest(rows)))
 
 
 def _fits(calibration: Calibration, images: Tensor, texts: Tensor) -> Tensor:
@@ -181,7 +176,7 @@ def platt(x: Tensor, truth: Tensor, default: tuple[float, float] = (1.0, 0.0)) -
 
 
 def _caption_scale(
-    plain: Calibration, clip: Clip, snapshot: Snapshot, train: Tensor, test: Tensor
+    unscaled: Calibration, clip: Clip, snapshot: Snapshot, train: Tensor, test: Tensor
 ) -> list[float]:
     """Fit a scale to pictures' own captions, and as many of another picture's."""
     rows, images = snapshot.test, test
@@ -191,7 +186,7 @@ def _caption_scale(
     if len(captioned) < 2:
         return [1.0, -1.0]
     texts = clip.encode_texts([rows[i].captions[0][0] for i in captioned])
-    fits = _fits(plain, images[captioned], texts)
+    fits = _fits(unscaled, images[captioned], texts)
     x = torch.cat([fits.diagonal(), fits.roll(1, 0).diagonal()])
     truth = torch.cat([torch.ones(len(captioned)), torch.zeros(len(captioned))])
     return platt(x, truth, (1.0, -1.0))

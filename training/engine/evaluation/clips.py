@@ -10,7 +10,7 @@ from torch.nn.functional import binary_cross_entropy
 
 from training.engine.data.rows import Snapshot
 from training.engine.encoders.clip import Clip
-from training.engine.encoders.embeddings import embed_pictures
+from training.engine.encoders.embeddings import encode_pictures
 from training.engine.evaluation import intervals, metrics
 from training.engine.evaluation.calibration import Calibration, informed
 from training.engine.evaluation.intervals import Values, entries
@@ -48,7 +48,7 @@ def retrieval(clip: Clip, snapshot: Snapshot, cache: Path) -> Retrieval | None:
     captioned = [row for row in snapshot.test if row.captions]
     if len(captioned) < FEWEST:
         return None
-    images = embed_pictures(captioned, clip, cache)
+    images = encode_pictures(captioned, clip, cache)
     texts = clip.encode_texts([row.captions[0][0] for row in captioned])
     own = torch.arange(len(captioned))
     ranked = (texts @ images.T).topk(RANK, dim=1).indices
@@ -75,7 +75,7 @@ def concept_predictions(
 ) -> list[ConceptPrediction]:
     """Return predictions for each concept that some held-out pictures show and some do not."""
     names = snapshot.concepts
-    images = embed_pictures(snapshot.test, clip, cache)
+    images = encode_pictures(snapshot.test, clip, cache)
     truth = informed(snapshot.test, names)
     predictions = []
     for name, text, column in zip(names, clip.encode_texts(names), truth.T, strict=True):

@@ -78,15 +78,15 @@ def _compare_generators(
     current: Path | None,
     from_people: list[Judgement],
 ) -> dict[str, Any]:
-    asked: dict[str, Any] = {"prompts": comparison.prompts, "seeds": comparison.seeds}
+    prompts_and_seeds: dict[str, Any] = {"prompts": comparison.prompts, "seeds": comparison.seeds}
     pictures = comparison.sample(new)
     if current:
         judgements = comparison.against_current(pictures, new, current)
-        return verdict([*judgements, *from_people], has_current=True, **asked)
+        return verdict([*judgements, *from_people], has_current=True, **prompts_and_seeds)
     if all(np.array_equal(part[0], picture) for part in pictures for picture in part):
         why = "It draws one and the same picture whatever it is asked for."
-        return {"promoted": False, "why": why, "judges": [], **asked}
-    return verdict(comparison.against_chance(pictures), has_current=False, **asked)
+        return {"promoted": False, "why": why, "judges": [], **prompts_and_seeds}
+    return verdict(comparison.against_chance(pictures), has_current=False, **prompts_and_seeds)
 
 
 def _people(path: Path) -> list[Judgement]:

@@ -48,7 +48,7 @@ class GeneratorComparison:
     def sample(self, folder: Path) -> list[Pixels]:
         """Return a model's pictures (prompts · seeds, s, s, 3) of each prompt set."""
         generator = load_generator(folder)
-        return [prompt_set.draw(generator) for prompt_set in self.prompt_sets]
+        return [prompt_set.sample(generator) for prompt_set in self.prompt_sets]
 
     def against_chance(self, pictures: Sequence[Pixels]) -> list[Judgement]:
         """Judge a model's pictures where there is no current model."""
@@ -99,8 +99,8 @@ class GeneratorComparison:
         spacing = neighbours.apart()
         parts = []
         for prompt_set, part in zip(self.prompt_sets, pictures, strict=True):
-            away = near_copies.nearest_distances(part, neighbours)
-            copies = near_copies.near_copies(away, spacing)
+            nearest = near_copies.nearest_distances(part, neighbours)
+            copies = near_copies.near_copies(nearest, spacing)
             parts.append(intervals.mean_by_prompt(copies, prompt_set.number))
         return np.concatenate(parts)
 

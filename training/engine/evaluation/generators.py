@@ -12,7 +12,7 @@
 - ``nearest_train``, ``near_copies``: how near the nearest training picture is;
 - ``nats_per_token``: how surprising held-out pictures are, where a model says it;
 - ``told_from_real@discriminator``: how often a GAN's own discriminator finds a held-out picture
-  more real than the one drawn for its caption.
+  more real than the one generated for its caption.
 """
 
 from pathlib import Path
@@ -51,12 +51,12 @@ def evaluate_generator(
     held_out = prompt_sets.of_held_out(snapshot, settings.seed, settings.samples)
     pairs = prompt_sets.of_unseen_pairs(snapshot, settings.prompts, settings.seeds)
     known_concepts = prompt_sets.of_concepts(snapshot, settings.seeds)
-    of_fixed, of_held_out = fixed.draw(generator), held_out.draw(generator)
+    of_fixed, of_held_out = fixed.sample(generator), held_out.sample(generator)
     return {
         **near_copies.measure(of_fixed, neighbours, snapshot, cache),
         **prompt_fit.measure_fixed(fixed, judge.pictures(of_fixed), judge, snapshot),
-        **unseen_pairs.measure(pairs, pairs.draw(generator), judge, snapshot),
+        **unseen_pairs.measure(pairs, pairs.sample(generator), judge, snapshot),
         **prompt_fit.measure_held_out(held_out, judge.pictures(of_held_out), judge, snapshot),
-        **concepts.measure(known_concepts, known_concepts.draw(generator), judge, snapshot),
+        **concepts.measure(known_concepts, known_concepts.sample(generator), judge, snapshot),
         **own_scores.measure(generator, held_out, of_held_out, cache),
     }

@@ -88,8 +88,8 @@ def _weights(conditioner: dict[str, Any]) -> set[str]:
     names = {str(conditioner.get("identity"))}
     if conditioner.get("kind") == "folder":
         try:
-            about = read_json(Path(conditioner["path"]) / "config.json")
-            names.add(str(about["network"].get("weights")))
+            config = read_json(Path(conditioner["path"]) / "config.json")
+            names.add(str(config["network"].get("weights")))
         except (TrainingError, KeyError, TypeError, AttributeError):
             pass
     return names
@@ -98,8 +98,8 @@ def _weights(conditioner: dict[str, Any]) -> set[str]:
 def train_judge(snapshot: Snapshot, steps: int, cache: Path) -> Clip:
     """Return ``lsa-clip``, trained on the snapshot once and kept in ``cache``."""
     config = ClipConfig(steps=steps, size=SIZE, text="words", compile=False)
-    about = f"lsa-clip {lsa.RANK} {snapshot.digest} {config}"
-    name = hashlib.sha256(about.encode()).hexdigest()[:16]
+    identity = f"lsa-clip {lsa.RANK} {snapshot.digest} {config}"
+    name = hashlib.sha256(identity.encode()).hexdigest()[:16]
     model = SmallClip("words", SIZE, lsa.fit(snapshot.train, snapshot.digest))
     folder = cache / f"judge-{name}"
     if not (folder / "model.safetensors").exists():

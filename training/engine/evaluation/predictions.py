@@ -49,19 +49,18 @@ def predict(
     `images` (T, E) in float16, `concepts` (C,) ids, rising, `texts` (C, E) in float16, and
     `learned`, ids of questions. Raise ``TrainingError`` where a file or the model is no good.
     """
-    asked = read_questions(questions)
-    wanted = read_subjects(subjects) if subjects else Subjects({}, {}, [])
+    to_answer = read_questions(questions)
+    to_embed = read_subjects(subjects) if subjects else Subjects({}, {}, [])
     clip, calibration = load_clip(folder), Calibration.load(folder)
-    tiles = [question.tile for question in asked] + list(wanted.tiles.values())
+    tiles = [question.tile for question in to_answer] + list(to_embed.tiles.values())
     embeddings = embed_tiles(clip, tiles)
+    predicted = probabilities(clip, calibration, to_answer, embeddings)
     lines = [
         json.dumps({"id": question.id, "p": round(p, 5)}) + "\n"
-        for question, p in zip(
-            asked, probabilities(clip, calibration, asked, embeddings), strict=True
-        )
+        for question, p in zip(to_answer, predicted, strict=True)
     ]
     if features:
-        write_tensors(features, _features(clip, wanted, embeddings))
+        write_tensors(features, _features(clip, to_embed, embeddings))
     write_bytes(out, "".join(lines).encode())
     return len(lines)
 

@@ -36,7 +36,7 @@ class PromptSet:
         """Return the distinct prompts."""
         return list(dict.fromkeys(self.prompts))
 
-    def draw(self, generator: ImageGenerator) -> Pixels:
+    def sample(self, generator: ImageGenerator) -> Pixels:
         """Sample uint8 pictures (prompts · seeds, s, s, 3), the seeds of a prompt side by side."""
         pairs = [(prompt, seed) for prompt in self.prompts for seed in self.seeds]
         parts = [np.zeros((0, generator.size, generator.size, 3), np.uint8)]
