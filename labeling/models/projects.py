@@ -1,4 +1,4 @@
-"""A data set in the making, and the things that may be seen in its pictures."""
+"""Projects, each a data set in the making, and their concepts."""
 
 import unicodedata
 
@@ -26,17 +26,17 @@ def movable(prior: float) -> float:
 
 
 class Project(models.Model):
-    """A data set in the making: its pictures, concepts and thresholds."""
+    """A data set in the making: images, concepts, and when its questions settle."""
 
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=120)
-    description = models.TextField(blank=True, help_text="Shown to those who take part.")
-    attribution = models.TextField(blank=True, help_text="Where the pictures come from; shown.")
+    description = models.TextField(blank=True, help_text="Shown to annotators.")
+    attribution = models.TextField(blank=True, help_text="Where the images come from; shown to annotators.")
     active = models.BooleanField(default=True, help_text="Whether questions are asked.")
     settle_at = models.FloatField(
         default=0.95,
         validators=[MinValueValidator(0.5), MaxValueValidator(0.9999)],
-        help_text="A question settles when it is at least this certain, either way.",
+        help_text="Probability, of yes or of no, at which a question settles.",
     )
     answers_min = models.PositiveSmallIntegerField(
         default=2,
@@ -65,17 +65,17 @@ class Project(models.Model):
         help_text="Prior probability that imported captions and keywords are true.",
     )
     retrain_after = models.PositiveIntegerField(
-        default=500, help_text="Retrain by itself after this many new labels; 0 is never."
+        default=500, help_text="Retrain automatically after this many new labels; 0 is never."
     )
     aggregated_to = models.BigIntegerField(
-        default=0, editable=False, help_text="The newest answer when all were last recomputed."
+        default=0, editable=False, help_text="The newest answer of the last recomputation."
     )
     features = models.FileField(
         upload_to="features",
         blank=True,
         editable=False,
         max_length=200,
-        help_text="What the current CLIP sees in its tiles: `labeling.inference.features`.",
+        help_text="Embeddings by the current CLIP: `labeling.inference.features`.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -87,13 +87,13 @@ class Project(models.Model):
 
 
 class Concept(models.Model):
-    """A thing that may be seen: "bicycle"."""
+    """Something that an image may show, and what is known of it in advance."""
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="concepts")
     name = models.CharField(max_length=80, help_text='As asked: "bicycle".')
     phrase = models.CharField(max_length=100, help_text='With its article: "a bicycle".')
     active = models.BooleanField(default=True, help_text="Whether questions about it are asked.")
-    value = models.FloatField(default=1.0, help_text="How much its labels are wanted.")
+    value = models.FloatField(default=1.0, help_text="Weight of its labels when questions are chosen.")
     prevalence = models.FloatField(
         default=0.1, validators=_share, help_text="Estimated share of tiles that show it."
     )

@@ -62,38 +62,38 @@ class Selector:
     def _grids(self) -> Iterator[Selection]:
         """Yield nine tiles about one concept: three gold, some at random, the rest most wanted."""
         for concept in concepts.by_priority(self.project, 1):
-            found = self._read(
+            pool = self._read(
                 candidates.gold(concept, 1, True, YES),
                 candidates.gold(concept, 1, False, NO),
                 candidates.at_random(concept, 1, Reason.RANDOM),
                 candidates.likely(concept, 1, LIKELY),
                 candidates.most_wanted(concept, 1, Reason.WANTED),
             )
-            if any(c.role in {Reason.RANDOM, Reason.WANTED} for c in found):
-                yield self._compose_grid(concept, found)
+            if any(c.role in {Reason.RANDOM, Reason.WANTED} for c in pool):
+                yield self._compose_grid(concept, pool)
 
     def _splits(self) -> Iterator[Selection]:
         """Yield all tiles of one picture, asked for one concept; retired ones are only shown."""
         for concept in concepts.by_priority(self.project, SPLIT_SIDE):
             role = self._open_role()
-            found = self._read(
+            pool = self._read(
                 candidates.gold(concept, SPLIT_SIDE, True, Reason.GOLD),
                 self._open_window(concept, SPLIT_SIDE, role),
             )
-            for image in self._ranked_images(found, role)[:SPLIT_IMAGES]:
+            for image in self._ranked_images(pool, role)[:SPLIT_IMAGES]:
                 if picks := self._all_tiles(concept, image, role):
                     yield Selection(Kind.SPLIT, concept, picks)
 
-    def _ranked_images(self, found: Sequence[Candidate], role: str) -> list[int]:
+    def _ranked_images(self, pool: Sequence[Candidate], role: str) -> list[int]:
         """Return images by the sum of their tiles' scores; now and then one with gold first."""
         scores: dict[int, float] = {}
-        for candidate, score in self._scored([c for c in found if c.role == role]):
+        for candidate, score in self._scored([c for c in pool if c.role == role]):
             scores[candidate.image] = scores.get(candidate.image, 0.0) + score
         images = sorted(scores, key=scores.__getitem__, reverse=True)
         if role == Reason.RANDOM:
             random.shuffle(images)
         if images and random.random() < SPLIT_GOLD:
-            images = [c.image for c in found if c.role == Reason.GOLD][:1] + images
+            images = [c.image for c in pool if c.role == Reason.GOLD][:1] + images
         return images
 
     def _verify(self) -> Iterator[Selection]:
@@ -125,10 +125,10 @@ class Selector:
             return [*gold, candidates.generated(self.project.pk, role)]
         return [*gold, self._open_window(concept, 1, role)] if concept is not None else []
 
-    def _single(self, found: Sequence[Candidate], role: str) -> Selection | None:
+    def _single(self, pool: Sequence[Candidate], role: str) -> Selection | None:
         """Return a selection of one candidate, now and then gold; None where none is open."""
-        ranked = self._ranked([c for c in found if c.role == role])
-        known = [c for c in found if c.role == Reason.GOLD]
+        ranked = self._ranked([c for c in pool if c.role == role])
+        known = [c for c in pool if c.role == Reason.GOLD]
         if not ranked:
             return None
         if known and random.random() < VERIFY_GOLD:
@@ -172,17 +172,15 @@ class Selector:
             return candidates.at_random(concept, grid, role, exhaustive=True)
         return candidates.most_wanted(concept, grid, role)
 
-    def _ranked(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Return the candidates by score, with jitter; those drawn at random keep their order."""
-        if any(c.role == Reason.RANDOM for c in candidates):
-            return list(candidates)
-        scored = [
-            (score * (1 - JITTER * random.random()), c) for c, score in self._scored(candidates)
-        ]
+    def _ranked(self, pool: Sequence[Candidate]) -> list[Candidate]:
+        """Return candidates by score, with jitter; those drawn at random keep their order."""
+        if any(c.role == Reason.RANDOM for c in pool):
+            return list(pool)
+        scored = [(score * (1 - JITTER * random.random()), c) for c, score in self._scored(pool)]
         return [c for _, c in sorted(scored, key=lambda pair: pair[0], reverse=True)]
 
-    def _scored(self, candidates: Sequence[Candidate]) -> Iterator[tuple[Candidate, float]]:
-        """Yield each with the bits that this annotator's answer is expected to bring × its value.
+    def _scored(self, pool: Sequence[Candidate]) -> Iterator[tuple[Candidate, float]]:
+        """Yield candidates with the bits that an answer is expected to bring, times their value.
 
         An unfinished question (`question_state.is_unfinished`) counts as if nothing were known of
         it, and a little more, so that jitter does not put it off.
@@ -194,15 +192,15 @@ class Selector:
                 wanted=c.wanted,
                 random_key=c.random_key,
             )
-            for c in candidates
+            for c in pool
         ]
         beliefs = [
-            0.5 if first else c.probability for c, first in zip(candidates, unfinished, strict=True)
+            0.5 if begun else c.probability for c, begun in zip(pool, unfinished, strict=True)
         ]
         counts = self._counts
         bits = information_gain(counts.sensitivity, counts.specificity, beliefs).tolist()
-        for candidate, gain, first in zip(candidates, bits, unfinished, strict=True):
-            yield candidate, gain * candidate.value / (1 - JITTER * first)
+        for candidate, gain, begun in zip(pool, bits, unfinished, strict=True):
+            yield candidate, gain * candidate.value / (1 - JITTER * begun)
 
     @cached_property
     def _counts(self) -> ConfusionCounts:
@@ -216,13 +214,13 @@ class Selector:
 
     # Composition
 
-    def _compose_grid(self, concept: int, found: Sequence[Candidate]) -> Selection:
+    def _compose_grid(self, concept: int, pool: Sequence[Candidate]) -> Selection:
         """Return a grid of gold, a random share, and of the rest likely yes and no by halves."""
         grid = Grid()
         yes, no, at_random = (
-            [c for c in found if c.role == role] for role in (YES, NO, Reason.RANDOM)
+            [c for c in pool if c.role == role] for role in (YES, NO, Reason.RANDOM)
         )
-        wanted = [c for c in found if c.role in {LIKELY, Reason.WANTED}]
+        wanted = [c for c in pool if c.role in {LIKELY, Reason.WANTED}]
         ranked = self._ranked(list({c.question: c for c in wanted}.values()))
         likely = [c for c in ranked if c.probability >= 0.5]
         unlikely = [c for c in ranked if c.probability < 0.5]
