@@ -31,7 +31,9 @@ class Project(models.Model):
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True, help_text="Shown to annotators.")
-    attribution = models.TextField(blank=True, help_text="Where the images come from; shown to annotators.")
+    attribution = models.TextField(
+        blank=True, help_text="Where the images come from; shown to annotators."
+    )
     active = models.BooleanField(default=True, help_text="Whether questions are asked.")
     settle_at = models.FloatField(
         default=0.95,
@@ -93,7 +95,9 @@ class Concept(models.Model):
     name = models.CharField(max_length=80, help_text='As asked: "bicycle".')
     phrase = models.CharField(max_length=100, help_text='With its article: "a bicycle".')
     active = models.BooleanField(default=True, help_text="Whether questions about it are asked.")
-    value = models.FloatField(default=1.0, help_text="Weight of its labels when questions are chosen.")
+    value = models.FloatField(
+        default=1.0, help_text="Weight of its labels when questions are chosen."
+    )
     prevalence = models.FloatField(
         default=0.1, validators=_share, help_text="Estimated share of tiles that show it."
     )
