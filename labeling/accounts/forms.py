@@ -1,4 +1,4 @@
-"""The forms of the doors: sign in, sign in to the admin, sign up."""
+"""The forms to sign in, to sign in to the admin, and to sign up."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ TOO_MANY = "too_many_attempts"  # the code of that error
 
 
 class SignInForm(AuthenticationForm):
-    """Django's, with limits on how often one may try."""
+    """Django's form, with limits on how often anybody may try."""
 
     def clean(self) -> dict[str, Any]:
         name = self.cleaned_data.get("username")
@@ -39,11 +39,11 @@ class SignInForm(AuthenticationForm):
 
 
 class AdminSignInForm(SignInForm, AdminAuthenticationForm):
-    """The same for the admin's own door."""
+    """The same for the admin, which lets only staff in."""
 
 
 class SignUpForm(_UserCreationForm):
-    """A name that is like nobody else's, and a password that is not like the name."""
+    """Ask for a name that is like nobody else's, and a password that is not like the name."""
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -69,7 +69,7 @@ class SignUpForm(_UserCreationForm):
 
 
 def too_many(what: str, error: limits.TooManyAttempts) -> forms.ValidationError:
-    """Return the sentence that asks to wait."""
+    """Return the error that says how long to wait."""
     minutes = math.ceil(error.seconds / 60)
     wait = "a minute" if minutes == 1 else f"{minutes} minutes"
     return forms.ValidationError(

@@ -1,4 +1,4 @@
-"""How often anybody may try to sign in or up, counted in the cache for all processes.
+"""Limits on how often anybody may try to sign in or up, counted in the cache for all processes.
 
 An attempt to sign in is counted three times, and taken back if it succeeds:
 
@@ -28,7 +28,7 @@ KNOWN_SECONDS = 90 * 24 * 3600  # for which an address counts as known after a s
 
 
 class TooManyAttempts(Exception):
-    """Nothing was tried: wait for `seconds` first."""
+    """The attempt was refused untried: wait for `seconds` first."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(seconds)

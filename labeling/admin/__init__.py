@@ -1,4 +1,4 @@
-"""What reviewers and administrators see: Django's admin, and the project's own pages inside it."""
+"""The admin of the labelling app, with pages of its own for reviewers."""
 
 from django.contrib import admin
 

@@ -42,7 +42,7 @@ class Suspects(admin.SimpleListFilter):
 
 
 class AnnotatorList(ChangeList):
-    """A page of annotators, each with its record: looked up at once."""
+    """A page of annotators whose records are looked up at once."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

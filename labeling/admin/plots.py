@@ -19,7 +19,7 @@ PATH_HEIGHT = 96  # of a history's frame
 
 @dataclass(frozen=True)
 class Frame:
-    """Values from `least` to `most` on the upright axis."""
+    """The vertical axis, from `least` to `most`."""
 
     least: float
     most: float
@@ -31,7 +31,7 @@ class Frame:
         return f"{TOP + self.height * (1 - inside):.1f}"
 
     def grid(self, ticks: Iterable[float]) -> SafeString:
-        """Lines across, each with its value."""
+        """Draw a horizontal line at each tick, with its value."""
         rows = [
             (LEFT, LEFT + WIDTH, self.y(at), self.y(at), LEFT - 5, self.y(at), text)
             for at in ticks
@@ -47,7 +47,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Series:
-    """Values over time, of one kind; None where there was none."""
+    """Values of one kind over time; None where there was none."""
 
     name: str  # the class that colours it
     at: Sequence[datetime]
@@ -57,7 +57,7 @@ class Series:
 
 
 def reliability(calibration: Mapping[str, Any], *, label: str) -> SafeString:
-    """Confidence of labels (a line a bin), and how often they were right (a dot).
+    """Draw each bin's confidence (a line) and how often its labels were right (a dot).
 
     `calibration` is one of `labeling.quality`. Dots carry their 95 % interval, and each bin its n.
     """
@@ -83,7 +83,7 @@ def reliability(calibration: Mapping[str, Any], *, label: str) -> SafeString:
 
 
 def history(series: Sequence[Series], frame: Frame, ticks: Iterable[float], *, label: str) -> str:
-    """Lines over time, from the first to the last of all their times; empty if those are one."""
+    """Draw lines from the first to the last of all their times; nothing if those are the same."""
     times = sorted({at for each in series for at in each.at})
     if len(times) < 2:
         return ""

@@ -43,7 +43,7 @@ class ProjectAdmin(ModelAdmin[Project]):
     ]
 
     def has_delete_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
-        """Only a project without pictures may go: answers are never lost."""
+        """Allow it for a project without pictures only: answers are never lost."""
         empty = obj is not None and not obj.images.exists()
         return empty and super().has_delete_permission(request, obj)
 
@@ -123,7 +123,7 @@ class ConceptAdmin(QuickAdmin[Concept]):
         return ("prevalence", "project") if obj else ("prevalence",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Concept | None = None) -> bool:
-        """Only a concept that nobody was asked about may go: answers are never lost."""
+        """Allow it for a concept that nobody was asked about only: answers are never lost."""
         unasked = obj is not None and not obj.questions.exists()
         return unasked and super().has_delete_permission(request, obj)
 

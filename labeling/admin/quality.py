@@ -55,7 +55,7 @@ def _diagram(name: str, calibration: Mapping[str, Any] | None) -> dict[str, Any]
 
 
 def _percentages(reliability: Mapping[str, Any]) -> dict[str, Any]:
-    """In percent; an estimate that chance carried beyond 0 or 1 is shown at the end."""
+    """Convert shares to percent; clip estimates that chance carried beyond 0 or 1."""
     ends = {
         name: 100 * min(max(reliability[name], 0.0), 1.0) for name in ("accuracy", "low", "high")
     }

@@ -160,7 +160,7 @@ def _decide(request: HttpRequest, question: Question) -> None:
 
 
 def _answers(question: Question) -> list[dict[str, Any]]:
-    """Each answer with how reliable its annotator is, the most reliable first."""
+    """Return each answer with its annotator's reliability, the most reliable first."""
     answers = Answer.objects.filter(question=question).select_related("annotator__user")
     rows = []
     for answer in answers.order_by("-annotator__reliability", "id")[:200]:

@@ -21,7 +21,7 @@ class YesOrNo(serializers.BooleanField):
 
 
 class Seconds(serializers.FloatField):
-    """From 0 to a day."""
+    """Seconds from 0 to a day."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_value=0.0, max_value=86_400.0, **kwargs)

@@ -27,8 +27,10 @@ class AnswerIn(serializers.Serializer[Any]):
 
 
 class Progress(serializers.Serializer[Any]):
-    answers = serializers.IntegerField(help_text="Given by you.")
-    labels = serializers.IntegerField(help_text="That became certain with one of them.")
+    answers = serializers.IntegerField(help_text="By this annotator.")
+    labels = serializers.IntegerField(
+        help_text="Labels that became certain with one of those answers."
+    )
 
 
 class ChallengeTile(serializers.Serializer[Any]):

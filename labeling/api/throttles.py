@@ -1,4 +1,4 @@
-"""How often anybody may call the API."""
+"""Limits on how often anybody may call the API."""
 
 from django.conf import settings
 from rest_framework.request import Request
@@ -19,7 +19,7 @@ class ByAddress(SimpleRateThrottle):
 
 
 class _PerMinute(ByAddress):
-    """So many times `CHALLENGE_RATE` a minute."""
+    """Allow `times` times `CHALLENGE_RATE` calls a minute."""
 
     times = 1
 
@@ -40,27 +40,27 @@ class _Annotator(_PerMinute):
 
 
 class Asks(_Annotator):
-    """Challenges asked for by one annotator: more than answers, since some are prefetched."""
+    """Limit the challenges issued to one annotator: more than answers, as some are prefetched."""
 
     scope = "asks"
     times = 3
 
 
 class Answers(_Annotator):
-    """Challenges answered or skipped by one annotator."""
+    """Limit the challenges answered or skipped by one annotator."""
 
     scope = "answers"
 
 
 class Address(_PerMinute):
-    """Anything by one address."""
+    """Limit all calls from one address."""
 
     scope = "address"
     times = CROWD
 
 
 class Newcomers(_PerMinute):
-    """Pseudonyms given to one address."""
+    """Limit the pseudonyms given to one address."""
 
     scope = "newcomers"
 
