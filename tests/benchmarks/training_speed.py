@@ -141,7 +141,7 @@ def learned(
     while not loop.finished:
         loop.advance()
     rate = loop.step * training.config.batch / loop.elapsed
-    read = seconds_of(lambda: training.draw_batch(training.config.batch), 20)
+    read = seconds_of(lambda: training.sample_batch(training.config.batch), 20)
     model = training.model(loop.ema.network).with_options({"sampler": "euler"})
     right = intervals.mean(prompt_set.r_precision(judge.pictures(prompt_set.sample(model)), judge))
     return (
@@ -220,7 +220,7 @@ def trained(name: str, source: Source, matrix: float) -> str:
     for _ in range(20 if gpu else 1):
         loop.advance()
     step = seconds_of(loop.advance, 100 if gpu else 2)
-    read = seconds_of(lambda: training.draw_batch(config.batch), 20)
+    read = seconds_of(lambda: training.sample_batch(config.batch), 20)
     share = flops(config) * config.batch / step / matrix
     count = sum(parameter.numel() for parameter in training.network.parameters())
     return (

@@ -96,7 +96,7 @@ class Loop:
         for group in optimizer.param_groups:
             group["lr"] = self.config.learning_rate * self._schedule()
         while True:
-            torch.manual_seed(mixed(self.seed, self.step, index, distributed.rank()))
+            torch.manual_seed(seed_of(self.seed, self.step, index, distributed.rank()))
             optimizer.zero_grad(set_to_none=True)
             try:
                 loss = self._gradient(phase)
@@ -218,7 +218,7 @@ def _trainable(module: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
-def mixed(*numbers: int) -> int:
+def seed_of(*numbers: int) -> int:
     """Hash numbers to 32 bits, all that torch's CPU generator uses of a seed."""
     text = " ".join(map(str, numbers))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

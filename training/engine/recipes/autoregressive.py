@@ -98,10 +98,10 @@ class AutoregressiveTraining:
 
     def loss(self, count: int) -> Tensor:
         """Return the nats per token of a new batch."""
-        tokens, condition = self.draw_batch(count)
+        tokens, condition = self.sample_batch(count)
         return nats(self.network(tokens, condition), tokens).mean()
 
-    def draw_batch(self, count: int) -> tuple[Tensor, Condition]:
+    def sample_batch(self, count: int) -> tuple[Tensor, Condition]:
         """Return tokens (B, T, L) and the condition of each picture."""
         rows = torch.randint(len(self.pictures), (count,))
         pictures = self.pictures.batch(rows)  # (B, 3, s, s)

@@ -58,35 +58,35 @@ def changed(config: C, options: dict[str, Any], *, sampling: bool = False) -> C:
     return replace(config, **values)
 
 
-def _checked(config: Config, name: str, value: Any, example: Any) -> Any:
-    """Return ``value`` with the example's type; integers may stand for floats, lists for tuples."""
+def _checked(config: Config, name: str, value: Any, default: Any) -> Any:
+    """Return ``value`` with the default's type; integers may stand for floats, lists for tuples."""
     if name in config.CHOICES:
-        wanted = "one of " + ", ".join(config.CHOICES[name])
+        expected = "one of " + ", ".join(config.CHOICES[name])
         if value in config.CHOICES[name]:
             return value
-    elif isinstance(example, bool):
-        wanted = "true or false"
+    elif isinstance(default, bool):
+        expected = "true or false"
         if isinstance(value, bool):
             return value
-    elif isinstance(example, str):
-        wanted = "a text"
+    elif isinstance(default, str):
+        expected = "a text"
         if isinstance(value, str) and value.strip():
             return value
-    elif isinstance(example, tuple):
-        wanted = "a list of texts"
+    elif isinstance(default, tuple):
+        expected = "a list of texts"
         if isinstance(value, list) and all(isinstance(x, str) and x.strip() for x in value):
             return tuple(value)
-    elif isinstance(example, float):
-        wanted = "a number" if name in config.SIGNED else "a number from 0"
+    elif isinstance(default, float):
+        expected = "a number" if name in config.SIGNED else "a number from 0"
         number = type(value) in (int, float) and math.isfinite(value)
         if number and (value >= 0 or name in config.SIGNED):
             return float(value)
     else:
         least = 0 if name in config.FROM_ZERO else 1
-        wanted = f"a whole number from {least}"
+        expected = f"a whole number from {least}"
         if type(value) is int and least <= value < 2**31:
             return value
-    raise TrainingError(f"The option {name} must be {wanted}, not {value!r}.")
+    raise TrainingError(f"The option {name} must be {expected}, not {value!r}.")
 
 
 @dataclass(frozen=True)

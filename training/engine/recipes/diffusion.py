@@ -30,7 +30,7 @@ from training.engine.latents.spaces import (
     PixelDataset,
     PixelSpace,
 )
-from training.engine.networks.dit import DiT
+from training.engine.networks.dit import HEAD_WIDTH, DiT
 from training.engine.networks.mlp import ConditionalMLP
 from training.engine.recipes.base import Config, Phase, Source, changed, sample_grid
 from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
@@ -75,8 +75,10 @@ class DiffusionConfig(Config):
             raise TrainingError("The option dropout must be below 1.")
         if self.network == "dit" and self.size % self.patch:
             raise TrainingError("The option size must be a multiple of patch.")
-        if self.network == "dit" and self.width % (64 if self.width > 64 else 4):
-            raise TrainingError("The option width must be a multiple of 64, or of 4 below that.")
+        if self.network == "dit" and self.width % (HEAD_WIDTH if self.width > HEAD_WIDTH else 4):
+            raise TrainingError(
+                f"The option width must be a multiple of {HEAD_WIDTH}, or of 4 below that."
+            )
 
 
 class DiffusionTraining:
@@ -116,16 +118,16 @@ class DiffusionTraining:
 
     def loss(self, count: int) -> Tensor:
         """Return the weighted squared error of the velocity on a new batch."""
-        x0, mirrored, condition = self.draw_batch(count)
-        t = torch.sigmoid(torch.randn(count, device=x0.device) + self.config.time_mean)
-        at = t.view(-1, *[1] * (x0.dim() - 1))
-        noisy = at * x0 + (1 - at) * torch.randn_like(x0)
-        predicted = self.network(noisy, t, condition, mirrored)
-        error = (predicted - x0) / (1 - at).clamp(min=self.config.time_clamp)
+        x0, mirrored, condition = self.sample_batch(count)  # (B, …), (B,), (B, …)
+        t = torch.sigmoid(torch.randn(count, device=x0.device) + self.config.time_mean)  # (B,)
+        t_wide = t.view(-1, *[1] * (x0.dim() - 1))  # (B, 1, …)
+        noisy = t_wide * x0 + (1 - t_wide) * torch.randn_like(x0)
+        predicted = self.network(noisy, t, condition, mirrored)  # (B, …)
+        error = (predicted - x0) / (1 - t_wide).clamp(min=self.config.time_clamp)
         loss: Tensor = (self.dataset.weight * error.square()).mean()
         return loss
 
-    def draw_batch(self, count: int) -> tuple[Tensor, Tensor, Condition]:
+    def sample_batch(self, count: int) -> tuple[Tensor, Tensor, Condition]:
         """Return latents (B, …), whether they are mirrored (B,), and their conditions."""
         at = device()
         rows = torch.randint(self.rows, (count,), device=at)

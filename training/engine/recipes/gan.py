@@ -184,7 +184,7 @@ class GANTraining:
     def discriminate(self, count: int) -> Tensor:
         """Return the discriminator's loss on a new batch."""
         with torch.no_grad():
-            real, fake, condition = self.draw_batch(count)
+            real, fake, condition = self.sample_batch(count)
         return discriminator_loss(
             self.network.discriminator,
             real,
@@ -196,10 +196,10 @@ class GANTraining:
 
     def generate(self, count: int) -> Tensor:
         """Return the generator's loss on a new batch."""
-        real, fake, condition = self.draw_batch(count)
+        real, fake, condition = self.sample_batch(count)
         return generator_loss(self.network.discriminator, real, fake, condition)
 
-    def draw_batch(self, count: int) -> tuple[Tensor, Tensor, Condition]:
+    def sample_batch(self, count: int) -> tuple[Tensor, Tensor, Condition]:
         """Return real and generated samples (B, …) of the same conditions, as D sees them.
 
         Mirroring both with a probability of at most 1/2 does not leak into G (arXiv 2006.06676).

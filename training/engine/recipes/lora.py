@@ -98,9 +98,9 @@ class LoraTraining:
 
     def loss(self, count: int) -> Tensor:
         """Return the weighted squared error of the base's prediction target on a new batch."""
-        x0, hidden = self.draw_batch(count)
-        t = torch.randint(len(self.alphas), (count,), device=x0.device)
-        alpha = self.alphas[t].view(-1, 1, 1, 1)
+        x0, hidden = self.sample_batch(count)  # (B, C, h, w), (B, L, W)
+        t = torch.randint(len(self.alphas), (count,), device=x0.device)  # (B,)
+        alpha = self.alphas[t].view(-1, 1, 1, 1)  # (B, 1, 1, 1)
         noise = torch.randn_like(x0)
         noisy = alpha.sqrt() * x0 + (1 - alpha).sqrt() * noise
         predicted = self.base.unet(noisy, t, encoder_hidden_states=hidden).sample
@@ -113,7 +113,7 @@ class LoraTraining:
         loss: Tensor = (self._weight(self.alphas[t]) * error).mean()
         return loss
 
-    def draw_batch(self, count: int) -> tuple[Tensor, Tensor]:
+    def sample_batch(self, count: int) -> tuple[Tensor, Tensor]:
         """Return latents (B, C, h, w) and their texts' hidden states (B, L, W)."""
         rows = torch.randint(len(self.latents), (count,))
         variant = torch.randint(self.index.shape[1], (count,))

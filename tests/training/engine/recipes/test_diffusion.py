@@ -88,7 +88,7 @@ def test_a_snapshot_without_any_text_trains_the_unconditional_model(
     config = configure("diffusion", "smoke", {})
     assert isinstance(config, DiffusionConfig)
     training = DiffusionTraining(config, Source(mute, cache, 0, {"kind": "words"}))
-    *_, condition = training.draw_batch(8)
+    *_, condition = training.sample_batch(8)
     assert not condition.confidence.any()
     assert torch.isfinite(training.loss(8))
 

@@ -88,7 +88,7 @@ def test_the_penalties_slope_of_a_real_network_agrees_with_finite_differences(
 ) -> None:
     training = prepare(snapshot, cache)
     network = training.network.discriminator.double()
-    real, _, condition = (part for part in training.draw_batch(4))
+    real, _, condition = (part for part in training.sample_batch(4))
     real = real.double().requires_grad_()
     condition = Condition(*(part.double() for part in condition))
     torch.nn.init.normal_(network.blocks[0].fc2.weight, std=0.1)

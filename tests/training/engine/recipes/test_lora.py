@@ -160,7 +160,7 @@ def test_what_is_predicted_follows_the_base(
     torch.manual_seed(1)
     loss = training.loss(3)
     torch.manual_seed(1)
-    x0, hidden = training.draw_batch(3)
+    x0, hidden = training.sample_batch(3)
     t = torch.randint(1000, (3,))
     noise = torch.randn_like(x0)
     predicted = training.base.unet(scheduler.add_noise(x0, noise, t), t, hidden).sample
