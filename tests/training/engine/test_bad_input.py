@@ -50,8 +50,8 @@ def test_an_empty_snapshot_is_refused(
     own_snapshot: Path, make_run: RunMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (own_snapshot / "train" / "metadata.jsonl").write_text("")
-    said = refused(make_run(snapshot=str(own_snapshot)), capsys)
-    assert "has no training pictures" in said
+    error = refused(make_run(snapshot=str(own_snapshot)), capsys)
+    assert "has no training pictures" in error
 
 
 def test_one_picture_is_enough_to_draw_from(own_snapshot: Path, make_run: RunMaker) -> None:
@@ -120,9 +120,9 @@ def test_a_picture_that_went_bad_is_named(
     bad = own_snapshot / "train" / rows(own_snapshot)[3]["file_name"]
     bad.write_bytes(bad.read_bytes()[:60])
     folder = make_run(snapshot=str(own_snapshot), cache=str(tmp_path / "fresh"))
-    said = refused(folder, capsys)
-    assert bad.name in said
-    assert "replace it" in said
+    error = refused(folder, capsys)
+    assert bad.name in error
+    assert "replace it" in error
     assert not list((tmp_path / "fresh").glob(".*"))
 
 
@@ -176,8 +176,8 @@ def test_a_turned_photograph_is_turned_back(tmp_path: Path) -> None:
 def test_options_that_no_memory_holds_are_refused(
     make_run: RunMaker, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = refused(make_run(options={"width": 2_000_000, "steps": 1}), capsys)
-    assert "not enough memory" in said
+    error = refused(make_run(options={"width": 2_000_000, "steps": 1}), capsys)
+    assert "not enough memory" in error
 
 
 def limited(folder: Path, size: int) -> subprocess.CompletedProcess[str]:

@@ -101,7 +101,7 @@ def test_a_strip_ends_in_what_is_drawn_alone(drawn: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--interpolate"], "two prompts or two seeds"),
         (["--interpolate", "--count", "1"], "at least two"),
@@ -117,11 +117,11 @@ def test_what_contradicts_itself_is_refused(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     options: list[str],
-    said: str,
+    message: str,
 ) -> None:
     prompts, out = tmp_path / "one.txt", tmp_path / "out"
     prompts.write_text("a red square\n")
     arguments = ["--prompts", str(prompts), "--out", str(out), *options]
     assert main(["sample", str(drawn / "model"), *arguments]) == 1
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not out.exists()

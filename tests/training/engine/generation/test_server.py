@@ -89,7 +89,7 @@ def test_a_strip_knows_the_prompts_of_its_ends_alone(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"model": "/nowhere"}, "has gone"),
         ({"prompts": []}, "no request"),
@@ -104,9 +104,9 @@ def test_a_wrong_request_is_answered_by_a_sentence_and_the_next_is_drawn(
     connection: Connection,
     request_for: Requests,
     changes: dict[str, Any],
-    said: str,
+    message: str,
 ) -> None:
-    assert said in connection.ask(request_for(**changes))["error"]
+    assert message in connection.ask(request_for(**changes))["error"]
     assert "pictures" in connection.ask(request_for())
 
 
