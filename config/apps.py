@@ -1,4 +1,9 @@
+from contextlib import suppress
+
 from django.apps import AppConfig
+from django.conf import settings
+
+from config import servers
 
 
 class TesseraConfig(AppConfig):
@@ -6,5 +11,8 @@ class TesseraConfig(AppConfig):
     verbose_name = "Tessera"
 
     def ready(self) -> None:
-        """Load the Celery app, so that tasks use it instead of Celery's default in any process."""
+        """Load the Celery app, which tasks then use in any process; make the data folder private."""
         from config import celery  # noqa: F401
+
+        with suppress(servers.EmbeddedError):  # another user's folder is left as it is
+            servers.make_data_dir(settings.DATA_DIR)

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from config import celery, servers
+from config import celery, servers, services
 from config.servers.paths import log_path
 from config.servers.supervisor import Service, Supervisor
 
 PATIENCE = 60.0
-COMMAND = [sys.executable, "-m", "celery", "-A", "config.celery", "worker", "-l", "INFO"]
 Worker = subprocess.Popen[bytes]
 
 
@@ -29,7 +28,7 @@ def start_worker(transactional_db: None, tmp_path: Path) -> Iterator[Callable[[]
     def start() -> Worker:
         service = Service(
             f"worker-{len(supervisor.services)}",
-            [*COMMAND, "-c", "1", "--without-gossip", "--without-mingle"],
+            [sys.executable, *services.WORKER, "-c", "1"],
             environment={"DATABASE_URL": url},
         )
         supervisor.start(service)

@@ -42,8 +42,14 @@ def test_the_demo_recovers_from_being_killed_and_stops_when_asked_to(
     assert url == f"http://127.0.0.1:{port}/"
     assert status(f"{url}admin/login/") == 200
     assert (tmp_path / "admin-password").stat().st_mode & 0o777 == 0o600
+    assert _readable_by_others(tmp_path) == []
     assert demos[1].stop(signal.SIGINT) == 0
     assert processes_of(tmp_path) == []
+
+
+def _readable_by_others(data_dir: Path) -> list[Path]:
+    paths = [path for path in data_dir.rglob("*") if path.is_file()]
+    return [path for path in paths if path.stat().st_mode & 0o077]
 
 
 def test_the_site_outlives_its_broker_its_database_and_their_daemon(
