@@ -11,7 +11,7 @@ class TesseraConfig(AppConfig):
     verbose_name = "Tessera"
 
     def ready(self) -> None:
-        """Load the Celery app, which tasks then use in any process; make the data folder private."""
+        """Load the Celery app, for tasks in any process, and make the data folder private."""
         from config import celery  # noqa: F401
 
         with suppress(servers.EmbeddedError):  # another user's folder is left as it is

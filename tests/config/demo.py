@@ -51,10 +51,15 @@ class Demo:
                 return ready[1]
         raise AssertionError(f"It ended with {self.process.wait()}.")
 
+    def stop_reading(self) -> None:
+        assert self.process.stdout
+        self.process.stdout.close()
+
     def stop(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        self.process.communicate(timeout=60)
-        return self.process.returncode
+        code = self.process.wait(timeout=60)
+        self.stop_reading()
+        return code
 
     def sentence(self) -> str:
         """Return what it says when it cannot run."""

@@ -62,6 +62,7 @@ def test_the_site_outlives_its_broker_its_database_and_their_daemon(
     _kill(tmp_path, "postgresql")
     eventually(lambda: status(url) == 200)
     eventually(lambda: bool(pids(tmp_path, "valkey")))
+    demos[0].stop_reading()  # as a terminal that was closed
     os.kill(daemon_pid(tmp_path), signal.SIGKILL)
     eventually(lambda: servers.running(tmp_path))
     eventually(lambda: status(url) == 200)

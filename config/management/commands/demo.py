@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +95,9 @@ class Command(BaseCommand):
             time.sleep(0.5)
 
     def _say(self, text: str) -> None:
-        self.stdout.write(text)
-        self.stdout.flush()
+        with suppress(OSError):  # nobody reads it any more, as after `make demo | head`
+            self.stdout.write(text)
+            self.stdout.flush()
 
 
 def _address() -> tuple[str, int]:
