@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from labeling import challenges
 from labeling.answers import Outcome
 from labeling.api import throttles, visitors
-from labeling.api.errors import NotFound
+from labeling.api.exceptions import NotFound
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.schema import errors
 from labeling.api.serializers import (

@@ -7,22 +7,13 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.views import defaults
-from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from labeling import challenges
+from labeling.api.exceptions import NotFound, TooLarge
 
 PREFIX = "/api/"
-
-
-class NotFound(exceptions.NotFound):
-    default_detail = "There is nothing here by that name."
-
-
-class TooLarge(exceptions.APIException):
-    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    default_detail = "The request is too large: send less at once."
 
 
 _CHALLENGE_ERRORS: dict[type[Exception], tuple[int, str]] = {

@@ -8,7 +8,7 @@ from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
-from labeling.api.errors import TooLarge
+from labeling.api.exceptions import TooLarge
 
 
 class BoundedJSONParser(JSONParser):

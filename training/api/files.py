@@ -12,7 +12,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from labeling.api import errors as api_errors
+from labeling.api.exceptions import NotFound
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.schema import errors
 from training import generation_requests, generators
@@ -40,7 +40,7 @@ class SampleImage(ImageView):
         try:
             return _response(get_sample(pk, number).file.open("rb"), "picture.png")
         except FileNotFoundError:
-            raise api_errors.NotFound(GONE) from None
+            raise NotFound(GONE) from None
 
 
 class NearestImage(ImageView):
@@ -50,7 +50,7 @@ class NearestImage(ImageView):
         sample = get_sample(pk, number)
         snapshot = sample.generation.model.run.snapshot
         if snapshot is None or not 1 <= rank <= len(sample.nearest):
-            raise api_errors.NotFound(NOT_FOUND)
+            raise NotFound(NOT_FOUND)
         name = Path(str(sample.nearest[rank - 1].get("file_name"))).name
         return _local_file(Path(snapshot.folder, "train", name))
 
@@ -61,11 +61,11 @@ class SourceImage(ImageView):
         """Return the image whose lower half was to be inpainted."""
         generation = get_object_or_404(Generation, pk=pk)
         if not generation.source_image:
-            raise api_errors.NotFound(NOT_FOUND)
+            raise NotFound(NOT_FOUND)
         try:
             return _response(generation.source_image.open("rb"), str(generation.source_image))
         except FileNotFoundError:
-            raise api_errors.NotFound(GONE) from None
+            raise NotFound(GONE) from None
 
 
 class ExampleImage(ImageView):
@@ -75,7 +75,7 @@ class ExampleImage(ImageView):
         model = get_object_or_404(generators.all_models(), pk=pk)
         examples = generators.examples(model)
         if not 1 <= number <= len(examples):
-            raise api_errors.NotFound(NOT_FOUND)
+            raise NotFound(NOT_FOUND)
         return _local_file(examples[number - 1])
 
 
@@ -92,7 +92,7 @@ def _local_file(path: Path) -> FileResponse:
     try:
         return _response(path.open("rb"), path.name)
     except OSError:
-        raise api_errors.NotFound("The snapshot's picture has gone.") from None
+        raise NotFound("The snapshot's picture has gone.") from None
 
 
 def _response(file: IO[Any], name: str) -> FileResponse:

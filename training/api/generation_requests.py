@@ -9,7 +9,7 @@ from django.http import Http404
 from rest_framework import serializers
 from rest_framework.parsers import DataAndFiles, MultiPartParser
 
-from labeling.api.errors import TooLarge
+from labeling.api.exceptions import TooLarge
 from training import generation_requests, generators
 from training.api import files
 from training.generation_requests import Kind
