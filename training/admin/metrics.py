@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from training.engine.report.page import BESIDE, NOT_MERIT, WORDS
+from training.engine.report.metric_names import BESIDE, NOT_MERIT, WORDS
 
 REAL_SUFFIXES = {  # of metrics of real images, with what is said of them
     "real": "",

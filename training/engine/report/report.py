@@ -17,7 +17,7 @@ from training.engine.data.snapshot import read_snapshot
 from training.engine.evaluation.near_copies import NEAR_COPY
 from training.engine.files import TrainingError, read_json, write_bytes
 from training.engine.latents.neighbours import Neighbours
-from training.engine.report import page
+from training.engine.report import metrics_table, page, plots
 from training.engine.report.page import Comparison, Strip
 
 STEPS = 6  # sample grids that are shown, at most
@@ -53,13 +53,13 @@ def write_report(folder: Path) -> Path:
     grids = _grids(folder)
     parts = [
         page.heading(model_config or run_config, _facts(folder, model_config, snapshot)),
-        page.curves(
+        plots.curves(
             {
                 "Loss": progress.curve(folder),
                 "Pictures a second": _smoothed(progress.curve(folder, "images_per_second")),
             }
         ),
-        page.metrics(progress.metrics(folder)),
+        metrics_table.table(progress.metrics(folder)),
         page.strips(_strips(grids, folder)),
         _nearest(grids, folder, snapshot),
         page.config("What was asked for", run_config),

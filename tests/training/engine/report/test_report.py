@@ -12,7 +12,7 @@ from tests.training.engine.gallery import Painter, write_gallery, write_model
 from training.__main__ import main
 from training.engine.data.pictures import png, tiled
 from training.engine.data.snapshot import read_snapshot
-from training.engine.report import page as report_page
+from training.engine.report import plots
 from training.engine.report.report import write_report
 
 HOSTILE = '</title><script>alert(1)</script>"><img src=x onerror=alert(1)>\ud800'
@@ -131,4 +131,4 @@ def test_a_folder_that_is_no_run_ends_in_a_sentence(
     ],
 )
 def test_axes_end_on_round_numbers(low: float, high: float, ticks: list[float]) -> None:
-    assert report_page.round_numbers(low, high) == ticks
+    assert plots.round_numbers(low, high) == ticks

@@ -1,0 +1,83 @@
+"""The metrics as a table, with intervals and what chance and real pictures reach."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from training.engine.report.escape import text
+from training.engine.report.metric_names import BESIDE, NOT_MERIT, WORDS
+
+
+def table(values: Mapping[str, Any]) -> str:
+    """Return a table of figures, with intervals and what chance and real pictures reach."""
+    numbers = {k: float(v) for k, v in values.items() if type(v) in (int, float)}
+    names = [name for name in numbers if not _beside(name, numbers) and name not in NOT_MERIT]
+    if not names:
+        return ""
+    rows = [_figure(name, numbers) for name in names]
+    head = "".join(f'<th scope="col">{word}</th>' for word in HEAD)
+    return (
+        "<h2>What it is worth</h2>\n<p>Each figure names the model that judged. The interval "
+        "runs from the 5th to the 95th percentile.</p>\n"
+        '<p class="key quiet"><span><i></i>figure and interval</span>'
+        '<span><i class="chance"></i>chance</span><span><i class="real"></i>real pictures</span>'
+        f'</p>\n<div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+HEAD = ("figure", "value", "5 % to 95 %", "from 0 to 1", "chance", "real pictures")
+
+
+def _beside(name: str, numbers: Mapping[str, float]) -> bool:
+    return any(name.removesuffix(f"_{end}") in numbers for end in BESIDE if name.endswith(end))
+
+
+def _figure(name: str, numbers: Mapping[str, float]) -> str:
+    value, beside = numbers[name], {end: numbers.get(f"{name}_{end}") for end in BESIDE}
+    low, high = beside["low"], beside["high"]
+    interval = f"{_number(low)} to {_number(high)}" if None not in (low, high) else ""
+    real = [
+        f"{_number(beside[end])}{word}"
+        for end, word in (("real", ""), ("real_training", " (training)"), ("floor", ""),
+                          ("apart", " (apart from each other)"))
+        if beside[end] is not None
+    ]  # fmt: skip
+    cells = [
+        f'<th scope="row">{text(_words(name))}</th>',
+        *(f'<td class="number">{cell}</td>' for cell in (_number(value), interval)),
+        f"<td>{_bar(value, beside)}</td>",
+        f'<td class="number">{_number(beside["chance"])}</td>',
+        f'<td class="number">{"<br>".join(real)}</td>',
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _words(name: str) -> str:
+    what, _, judge = (name, "", "") if name in WORDS else name.partition("@")
+    words = WORDS.get(what, what.replace("_", " "))
+    return f"{words} by {judge}" if judge else words
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _bar(value: float, beside: Mapping[str, float | None]) -> str:
+    """Draw a figure on a line from 0 to 1 as SVG; nothing if it lies outside."""
+    marks = {**beside, "value": value}
+    known = [v for key, v in marks.items() if v is not None and key != "apart"]
+    if not all(0 <= v <= 1 for v in known):
+        return ""
+    parts = ['<path class="grid" d="M4 9H116"/>']
+    low, high = beside["low"], beside["high"]
+    if low is not None and high is not None:
+        parts.append(f'<path class="range" d="M{4 + 112 * low:.1f} 9H{4 + 112 * high:.1f}"/>')
+    real = next(
+        (beside[k] for k in ("real", "real_training", "floor") if beside[k] is not None), None
+    )
+    for kind, mark in (("chance", beside["chance"]), ("real", real)):
+        if mark is not None:
+            parts.append(f'<path class="{kind}" d="M{4 + 112 * mark:.1f} 1V17"/>')
+    parts.append(f'<circle class="value" cx="{4 + 112 * value:.1f}" cy="9" r="4"/>')
+    size = 'width="120" height="18" viewBox="0 0 120 18"'
+    return f'<svg {size} aria-hidden="true">{"".join(parts)}</svg>'
