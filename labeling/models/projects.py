@@ -96,7 +96,9 @@ class Concept(models.Model):
     phrase = models.CharField(max_length=100, help_text='With its article: "a bicycle".')
     active = models.BooleanField(default=True, help_text="Whether questions about it are asked.")
     value = models.FloatField(
-        default=1.0, help_text="Weight of its labels when questions are chosen."
+        default=1.0,
+        validators=[MinValueValidator(0.0)],
+        help_text="Weight of its labels when questions are chosen; 0 or more.",
     )
     prevalence = models.FloatField(
         default=0.1, validators=_share, help_text="Estimated share of tiles that show it."

@@ -11,7 +11,7 @@ from labeling.models import Project
 
 PRIORITY_SECONDS = 15  # for which the priorities are remembered
 TOP_QUESTIONS = 50  # per concept, whose priorities are summed
-FLOOR = 1e-3  # priority of a concept whose open questions are all certain
+FLOOR = 1e-3  # weight of a concept whose open questions are all certain, or worth nothing
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ def _priorities(project: Project, grid: int) -> list[tuple[int, float]]:
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT concept.id, top.priority + %(floor)s
+            SELECT concept.id, greatest(top.priority, 0) + %(floor)s
             FROM labeling_concept AS concept CROSS JOIN LATERAL (
                 SELECT sum(priority) AS priority FROM (
                     SELECT priority FROM labeling_question
