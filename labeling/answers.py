@@ -73,8 +73,9 @@ def record(
         stored = _store(annotator, questions, values, reasons, challenge, seconds)
         if not stored:
             return Outcome(recorded=0, already_recorded=len(questions))
-        others = evidence.by_question(questions, excluding=annotator)
-        temperings = evidence.temperings(questions)
+        new = [answer.question for answer in stored]
+        others = evidence.by_question(new, excluding=annotator)
+        temperings = evidence.temperings(new)
         first = min(answer.pk for answer in stored)
         effects = [
             _update(
@@ -89,7 +90,7 @@ def record(
         ]
         _save_annotator(annotator, effects, now)
         if not annotator.blocked:
-            question_state.save([answer.question for answer in stored])
+            question_state.save(new)
     return _outcome(effects, already_recorded=len(questions) - len(stored))
 
 
