@@ -1,0 +1,263 @@
+"""README.md and docs/ against the code: what they name exists."""
+
+import ast
+import contextlib
+import io
+import re
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import get_commands, load_command_class
+from django.urls import Resolver404, resolve
+
+from labeling.aggregation.__main__ import _parser as aggregation
+from training.__main__ import _parser as training
+from training.engine.presets import PRESETS
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+APPS = ("config", "labeling", "training")
+FOLDERS = "|".join((*APPS, "docs", "fixtures", "frontend", "scripts", "tests"))
+BENCHMARK = r"tests/benchmarks/\w+\.py|-m tests\.benchmarks\.\w+"
+FILE_NAME = re.compile(r"[\w.-]+\.(csv|html|jsonl?|py|md|safetensors|toml|txt)")
+PLACEHOLDERS = {"PYTHONPATH", "RUN_FOLDER"}  # in capitals with no setting of this name
+READ_ELSEWHERE = {"PATH"}  # from the environment, but no setting of ours
+
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+@pages
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        path, _, anchor = target.partition("#")
+        if path.startswith("http"):
+            continue
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    readme = PAGES[0].read_text()
+    assert all(f"(docs/{page.name})" in readme for page in PAGES[1:])
+
+
+@pages
+def test_every_path_exists(page: Path) -> None:
+    for path in re.findall(rf"(?<![\w./-])((?:{FOLDERS})/[\w./-]*)", page.read_text()):
+        assert (ROOT / path.rstrip(".")).exists(), path
+    for span in spans(page):
+        if re.fullmatch(r"\w+\.py", span):
+            assert modules(span.removesuffix(".py")) or (ROOT / span).exists(), span
+
+
+@pages
+def test_every_module_class_and_attribute_exists(page: Path) -> None:
+    for span in spans(page):
+        name = span.partition("(")[0]
+        if re.fullmatch(r"[A-Za-z]\w*(\.\w+)+", name) and not FILE_NAME.fullmatch(name):
+            first, *rest = name.split(".")
+            owners = [ROOT / first] if first in APPS else [*modules(first), *classes(first)]
+            assert not owners or any(has(owner, rest) for owner in owners), name
+
+
+@pages
+def test_every_command_and_its_options_exist(page: Path) -> None:
+    for line in commands(page):
+        arguments, known = usage(line)
+        for option in re.findall(r"(?<![\w-])--[a-z-]+", arguments):
+            assert re.search(rf"{option}\b(?!-)", known), line
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "Makefile"], ids=lambda page: page.name)
+def test_every_benchmark_is_started_as_it_says_itself(page: Path) -> None:
+    for invocation in re.findall(BENCHMARK, page.read_text()):
+        assert invocation in benchmark(invocation), invocation
+
+
+@pages
+def test_every_address_is_served(page: Path) -> None:
+    for span in spans(page):
+        if match := re.fullmatch(r"(?:[A-Z]+ )?(/(?:[\w-]+/)*)", span):
+            with contextlib.suppress(Resolver404):
+                resolve(match[1])
+                continue
+            pytest.fail(f"{span} is no address of this site")
+
+
+@pages
+def test_every_setting_is_read(page: Path) -> None:
+    for span in spans(page):
+        if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", span):
+            assert span in {*environment(), *PLACEHOLDERS}, span
+
+
+def test_the_table_of_settings_is_complete() -> None:
+    assert set(settings_table()) == set(environment()) - READ_ELSEWHERE
+
+
+def test_the_table_of_settings_has_the_defaults() -> None:
+    documented = settings_table()
+    for name, default in environment().items():
+        if isinstance(default, int):
+            assert documented[name].replace(",", "") == str(default), name
+        elif default:
+            assert documented[name] == default, name
+
+
+def test_the_table_of_recipes_has_the_presets() -> None:
+    text = (ROOT / "docs" / "training.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (`[^|]+`) \|$", text, re.MULTILINE)
+    documented = {recipe: re.findall(r"`([^`]+)`", presets) for recipe, presets in rows}
+    assert documented == {recipe: list(presets) for recipe, presets in PRESETS.items()}
+
+
+# What a page quotes
+
+
+def spans(page: Path) -> set[str]:
+    """Return what stands in backticks, on one line each."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    return {" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)}
+
+
+def commands(page: Path) -> Iterator[str]:
+    """Yield the lines of code blocks and what stands in backticks, without comments."""
+    text = page.read_text().replace("\\\n", " ")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    indented = re.findall(r"^ {4}(\S.*)$", text, re.MULTILINE)
+    for line in ["\n".join(blocks), *indented]:
+        yield from (part.partition(" #")[0] for part in line.splitlines())
+    yield from spans(page)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def settings_table() -> dict[str, str]:
+    """Return the default of each setting in docs/settings.md, as it stands there."""
+    text = (ROOT / "docs" / "settings.md").read_text()
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)?", text, re.MULTILINE)
+    return dict(rows)
+
+
+# What the code has
+
+
+def usage(line: str) -> tuple[str, str]:
+    """Return the arguments of the command of ours in a line, and its help; empty without one."""
+    if match := re.search(r"manage\.py (\w+)", line) or re.match(r"(\w+) .*--", line):
+        name, app = match[1], get_commands().get(match[1])
+        assert app or "manage.py" not in line, f"There is no command {name}."
+        if app:
+            parser = load_command_class(str(app), name).create_parser("manage.py", name)
+            return line, parser.format_help()
+    if match := re.search(r"-m labeling\.aggregation", line):
+        return line[match.end() :], aggregation().format_help()
+    if match := re.search(r"-m training (\w+)", line):
+        return line[match.end() :], printed_help(training(), match[1])
+    if match := re.search(BENCHMARK, line):
+        return line[match.end() :], benchmark(match[0])
+    return "", ""
+
+
+def benchmark(invocation: str) -> str:
+    """Return the source of a benchmark; of a package, that of what is run."""
+    path = ROOT / invocation.removeprefix("-m ").removesuffix(".py").replace(".", "/")
+    return (path / "__main__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+
+
+def printed_help(parser: ArgumentParser, subcommand: str) -> str:
+    """Return what a subcommand prints when asked for help."""
+    with contextlib.redirect_stdout(io.StringIO()) as output, pytest.raises(SystemExit) as end:
+        parser.parse_args([subcommand, "--help"])
+    assert end.value.code == 0, f"There is no {subcommand}."
+    return output.getvalue()
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Return by variable that config/ reads its default, None where that is no literal."""
+    variables: dict[str, Any] = {}
+    for path in (ROOT / "config").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=function, args=[ast.Constant(str(name)), *rest]):
+                    called = ast.unparse(function)
+                    if called in {"_flag", "_number", "_list", "os.environ.get"}:
+                        variables.setdefault(name, literal(rest[0]) if rest else None)
+    return variables
+
+
+def literal(node: ast.expr) -> Any:
+    """Return the value of a number, a text or a product of numbers; None of anything else."""
+    match node:
+        case ast.Constant(value=bool(value)):
+            return int(value)
+        case ast.Constant(value=value):
+            return value
+        case ast.BinOp(left=left, op=ast.Mult(), right=right):
+            return literal(left) * literal(right)
+    return None
+
+
+@cache
+def sources() -> dict[Path, str]:
+    """Return the text of each module of ours."""
+    folders = [ROOT / name for name in (*APPS, "tests")]
+    return {path: path.read_text() for folder in folders for path in folder.rglob("*.py")}
+
+
+def modules(name: str) -> list[Path]:
+    """Return the modules and packages of that name, wherever they lie."""
+    packages = {path.parent for path in sources() if path.parent.name == name}
+    return [*(path for path in sources() if path.stem == name), *packages]
+
+
+def classes(name: str) -> list[ast.ClassDef]:
+    """Return the classes of that name."""
+    texts = [text for text in sources().values() if re.search(rf"^class {name}\b", text, re.M)]
+    return [node for text in texts for node in ast.parse(text).body if is_named(node, name)]
+
+
+def has(owner: Path | ast.AST, names: list[str]) -> bool:
+    """Whether a package, module or class has an attribute, which has the next one, and so on."""
+    if not names:
+        return True
+    first, *rest = names
+    if isinstance(owner, Path):
+        if owner.is_dir():
+            inner = [owner / first, owner / f"{first}.py"]
+            if found := [path for path in inner if path.exists()]:
+                return has(found[0], rest)
+            owner = owner / "__init__.py"
+        body = ast.parse(owner.read_text()).body
+    elif isinstance(owner, ast.ClassDef):
+        body = owner.body
+    else:
+        return not names
+    return any(has(node, rest) for node in body if is_named(node, first)) or any(
+        has(found, rest)
+        for node in body
+        if isinstance(node, ast.ImportFrom) and first in {alias.name for alias in node.names}
+        for found in classes(first) or [node]
+    )
+
+
+def is_named(node: ast.AST, name: str) -> bool:
+    """Whether a statement defines a name."""
+    match node:
+        case ast.ClassDef() | ast.FunctionDef():
+            return node.name == name
+        case ast.AnnAssign(target=ast.Name(id=target)):
+            return target == name
+        case ast.Assign(targets=targets):
+            return name in {target.id for target in targets if isinstance(target, ast.Name)}
+    return False
