@@ -67,9 +67,9 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
     list_display = [
         "__str__",
         "estimate",
-        "given",
+        "total_answers",
         "gold",
-        "mistakes",
+        "class_accuracies",
         "seconds",
         "counts",
         "seen",
@@ -79,7 +79,7 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
     search_fields = ["pseudonym"]
     search_help_text = "A user name or pseudonym, or how it begins."
     ordering = ["-answers_count", "id"]
-    sortable_by = ["given", "estimate", "gold", "seen"]
+    sortable_by = ["total_answers", "estimate", "gold", "seen"]
     actions = ["block_selected", "unblock_selected"]
     readonly_fields = ["spells", "estimate", "rates", "gold", "seconds"]
     fields = [
@@ -148,11 +148,11 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
         return f"{annotator.gold_right} of {annotator.gold_count} right"
 
     @admin.display(description="answers", ordering="answers_count")
-    def given(self, annotator: Annotator) -> str:
+    def total_answers(self, annotator: Annotator) -> str:
         return f"{annotator.answers_count:,}"
 
     @admin.display(description="right on yes · no")
-    def mistakes(self, annotator: Annotator) -> str:
+    def class_accuracies(self, annotator: Annotator) -> str:
         confusion = record_of(annotator).confusion
         both = (confusion.sensitivity, confusion.specificity)
         return " · ".join("–" if share is None else f"{100 * share:.0f} %" for share in both)
