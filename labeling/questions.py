@@ -25,18 +25,18 @@ def ask_concepts(
     by an import; where it is silent, the prior is the concept's prevalence. Return the number of
     new questions.
     """
-    asked, gold, priors = list(concepts), gold or {}, priors or {}
+    concept_list, gold, priors = list(concepts), gold or {}, priors or {}
     created = 0
-    for batch in batched(tiles, max(1, BATCH // max(1, len(asked)))):
+    for batch in batched(tiles, max(1, BATCH // max(1, len(concept_list)))):
         generated = _generated(batch)
         existing = set(
             Question.objects.filter(
-                kind=Question.Kind.CONCEPT, tile__in=batch, concept__in=asked
+                kind=Question.Kind.CONCEPT, tile__in=batch, concept__in=concept_list
             ).values_list("tile_id", "concept_id")
         )
         new = [
             (tile, concept, (tile.pk, concept.pk))
-            for tile, concept in product(batch, asked)
+            for tile, concept in product(batch, concept_list)
             if (tile.pk, concept.pk) not in existing
         ]
         created += bulk_insert.insert(

@@ -25,8 +25,8 @@ def members(folder: Path) -> Iterator[Member | Rejection]:
 
 def _below(root: Path, folder: Path) -> Iterator[Member | Rejection]:
     try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+        with os.scandir(folder) as scanned:
+            entries = sorted(scanned, key=lambda entry: entry.name)
     except OSError as error:
         yield Rejection(_name(root, folder), f"cannot be opened: {error.strerror}")
         return

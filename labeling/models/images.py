@@ -1,4 +1,4 @@
-"""Pictures as they came, and the rectangles of them that are asked about."""
+"""Images, and the rectangles of them that questions are about."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex

@@ -1,4 +1,4 @@
-"""`import_images`: pictures from a folder, a zip or a tar, with what is said of them."""
+"""`import_images`: import the images of a folder, a zip or a tar, with their metadata."""
 
 from collections.abc import Iterator
 from pathlib import Path
