@@ -1,4 +1,4 @@
-"""What is said of a picture is put in many ways, each as far as it is believed."""
+"""What is said of a picture is varied, each variant with the confidence in it."""
 
 import random
 from pathlib import Path
@@ -49,18 +49,18 @@ def test_keywords_kept_in_place_are_never_left_out() -> None:
     assert shuffled(KEYWORDS, random.Random(0), keep=0, dropout=1.0) == []
 
 
-def test_a_caption_that_is_a_list_of_the_keywords_is_put_in_their_many_orders() -> None:
+def test_a_caption_that_lists_the_keywords_varies_in_their_order() -> None:
     listed = row(captions=(("a, b, c", 1.0),), tags=("a", "b", "c"))
     ways = by_mixture(sample_mixtures([listed], (), 16, keep=1, dropout=0.0, seed=0))
     assert set(ways) == {(("a, b, c", 1.0),), (("a, c, b", 1.0),)}
     assert set(ways.values()) == {1.0}
 
 
-def test_captions_and_keywords_take_turns_as_far_as_they_are_believed() -> None:
+def test_captions_and_keywords_take_turns_with_the_confidence_in_each() -> None:
     both = row(captions=(("a cat", 0.75),), tags=("cat", "dog"), concepts={"cat": 1.0, "dog": 0.1})
     ways = by_mixture(sample_mixtures([both], (), 32, keep=0, dropout=0.0, seed=0))
     assert ways[(("a cat", 1.0),)] == 0.5
-    assert ways[(("cat", 1.0),)] == 1.0  # a dog is not believed, so it is not said
+    assert ways[(("cat", 1.0),)] == 1.0  # a dog is unlikely, so it is left out
 
 
 def test_labels_enter_together_by_their_weights() -> None:
@@ -72,13 +72,13 @@ def test_labels_enter_together_by_their_weights() -> None:
     assert 0 < confidence < 1
 
 
-def test_of_a_picture_without_texts_nothing_is_said() -> None:
+def test_a_picture_without_texts_gets_the_empty_one() -> None:
     variants = sample_mixtures([row()], (), 3, keep=1, dropout=0.1, seed=0)
     assert by_mixture(variants) == {NOTHING: 0.0}
     assert variants.sampling_confidence == 1.0
 
 
-def test_one_seed_puts_the_same_and_a_picture_does_not_depend_on_others() -> None:
+def test_one_seed_gives_the_same_and_a_picture_does_not_depend_on_others() -> None:
     rows = [row(tags=("a", "b", "c", "d")), row(captions=(("e", 1.0),))]
     first, again = (
         by_mixture(sample_mixtures(rows, (), 8, keep=1, dropout=0.3, seed=1)) for _ in range(2)

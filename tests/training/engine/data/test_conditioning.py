@@ -1,4 +1,4 @@
-"""Captions, tags and concepts become texts with the confidence that each deserves."""
+"""Captions, tags and concepts become texts, each with the confidence in it."""
 
 from pathlib import Path
 
@@ -21,19 +21,19 @@ def row(
     ("probability", "chance", "confidence"),
     [(0.5, 0.5, 0), (1, 0.5, 1), (0.75, 0.5, 0.5), (0, 0.5, 0)],
 )
-def test_belief_is_what_a_probability_says_above_chance(
+def test_confidence_is_what_a_probability_says_above_chance(
     probability: float, chance: float, confidence: float
 ) -> None:
     assert above_chance(probability, chance) == pytest.approx(confidence)
 
 
-def test_a_doubtful_caption_is_believed_less() -> None:
+def test_a_doubtful_caption_has_less_confidence() -> None:
     texts = gather_texts([row((("a cat", 0.95), ("a dog", 0.6)))], [])
     assert texts.texts == ["a cat", "a dog"]
     assert texts.confidence[0].tolist() == pytest.approx([0.9, 0.2])
 
 
-def test_a_picture_without_text_has_no_belief() -> None:
+def test_a_picture_without_text_has_no_confidence() -> None:
     texts = gather_texts([row((("a cat", 0.9),)), row(concepts={"cat": 0.1}), row()], ["cat"])
     assert texts.weights[1:].sum() == 0
     assert texts.confidence[1:].sum() == 0

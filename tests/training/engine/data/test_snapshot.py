@@ -105,7 +105,7 @@ def test_a_value_of_another_type_is_refused_with_what_is_wrong(
     ("changes", "shows_prompt"),
     [
         ({"captions": [{"text": "a red square", "confidence": 0.8, "source": "model"}]}, 0.8),
-        ({"captions": []}, 0.25),  # believed less than a half, so that the snapshot left it out
+        ({"captions": []}, 0.25),  # less likely than not, so that the snapshot left it out
         ({"prompt": "a red", "captions": []}, 0.97),
         ({"n_answers": 0}, None),
         ({"generated": False}, None),

@@ -1,4 +1,4 @@
-"""What a batch is told where an encoder sees pictures, and where people judged drawn ones."""
+"""What a batch is conditioned on where an encoder sees pictures, and where people judged some."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -64,11 +64,11 @@ def test_a_picture_without_text_stands_for_its_own(
 ) -> None:
     conditions = Conditions(rows, [], encoder, tmp_path)
     assert conditions.has_text.all()
-    told = conditions.sample(torch.full((64,), 2), cond_drop_prob=0)
-    assert told.confidence.tolist() == pytest.approx([conditions.sampling_confidence] * 64)
-    green = told.text[:, 1]
+    condition = conditions.sample(torch.full((64,), 2), cond_drop_prob=0)
+    assert condition.confidence.tolist() == pytest.approx([conditions.sampling_confidence] * 64)
+    green = condition.text[:, 1]
     assert 0.7 < float(green.mean()) < 1  # it is near, but there is noise
-    assert torch.allclose(told.text.norm(dim=1), torch.ones(64))
+    assert torch.allclose(condition.text.norm(dim=1), torch.ones(64))
 
 
 def test_an_altered_picture_is_not_judged_by_its_file(
@@ -82,16 +82,16 @@ def test_an_altered_picture_is_not_judged_by_its_file(
 def test_ratings_are_withheld_now_and_then(
     rows: list[Row], encoder: TextEncoder, tmp_path: Path
 ) -> None:
-    told = Conditions(rows, [], encoder, tmp_path).sample(torch.zeros(500, dtype=torch.int64))
-    assert 0.2 < float(told.ratings.isnan().float().mean()) < 0.4
+    condition = Conditions(rows, [], encoder, tmp_path).sample(torch.zeros(500, dtype=torch.int64))
+    assert 0.2 < float(condition.ratings.isnan().float().mean()) < 0.4
 
 
-def test_samples_are_asked_for_at_their_best_and_nothing_of_it_is_left_at_belief_nought(
+def test_samples_are_asked_for_at_their_best_and_nothing_of_it_is_left_at_confidence_nought(
     encoder: TextEncoder,
 ) -> None:
-    told = ConditionEmbedder(3, 8, ratings=2)
+    embedder = ConditionEmbedder(3, 8, ratings=2)
     best = prompt_condition(encoder, ["red", ""], 0.8, 2)
     assert (best.ratings == 1).all()
-    rated, plain = told(best), told(best._replace(ratings=torch.full((2, 2), torch.nan)))
+    rated, plain = embedder(best), embedder(best._replace(ratings=torch.full((2, 2), torch.nan)))
     assert not torch.equal(rated[0], plain[0])
     assert torch.equal(rated[1], plain[1])

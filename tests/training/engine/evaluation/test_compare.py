@@ -21,11 +21,13 @@ from training.engine.files import TrainingError
 
 JUDGE = "lsa-linear"
 Verdict = dict[str, Any]
-Gate = Callable[..., Verdict]
+Decide = Callable[..., Verdict]
 
 
 @pytest.fixture
-def gate(gallery: Snapshot, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
+def decide_on(
+    gallery: Snapshot, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Decide:
     """Return the verdict on a new painter, held against the current one."""
 
     def decide(new: Painter, current: Painter | None = None, **options: Any) -> Verdict:
@@ -37,44 +39,46 @@ def gate(gallery: Snapshot, cache: Path, tmp_path: Path, monkeypatch: pytest.Mon
     return decide
 
 
-def said(verdict: Verdict) -> dict[str, str]:
+def findings(verdict: Verdict) -> dict[str, str]:
     return {judge["name"]: judge["says"] for judge in verdict["judges"]}
 
 
-def test_a_model_that_draws_better_is_promoted(gate: Gate) -> None:
-    verdict = gate(Painter(), Painter(skill=0.2))
+def test_a_model_that_draws_better_is_promoted(decide_on: Decide) -> None:
+    verdict = decide_on(Painter(), Painter(skill=0.2))
     assert verdict["promoted"]
-    assert said(verdict)[f"r_precision@{JUDGE}"] == "better"
+    assert findings(verdict)[f"r_precision@{JUDGE}"] == "better"
     assert "better than the current model" in verdict["why"]
     assert "a red square" in verdict["prompts"]
     assert verdict["seeds"] == [3, 4, 5, 6]
     json.dumps(verdict, allow_nan=False)
 
 
-def test_a_model_that_draws_worse_is_not_and_the_sentence_says_by_how_much(gate: Gate) -> None:
-    verdict = gate(Painter(skill=0.2), Painter())
+def test_a_model_that_draws_worse_is_not_and_the_sentence_says_by_how_much(
+    decide_on: Decide,
+) -> None:
+    verdict = decide_on(Painter(skill=0.2), Painter())
     assert not verdict["promoted"]
-    assert said(verdict)[f"r_precision@{JUDGE}"] == "worse"
+    assert findings(verdict)[f"r_precision@{JUDGE}"] == "worse"
     judge = verdict["judges"][0]
     assert judge["difference"] == pytest.approx(judge["new"] - judge["current"])
     assert judge["low"] < judge["difference"] < judge["high"] < 0
     assert verdict["why"].startswith("It is worse than the current model: r_precision")
 
 
-def test_the_same_model_again_is_no_worse(gate: Gate) -> None:
-    verdict = gate(Painter(), Painter())
+def test_the_same_model_again_is_no_worse(decide_on: Decide) -> None:
+    verdict = decide_on(Painter(), Painter())
     assert verdict["promoted"]
-    assert set(said(verdict).values()) == {"no worse"}
+    assert set(findings(verdict).values()) == {"no worse"}
     assert all(judge["difference"] == 0 for judge in verdict["judges"])
 
 
 def test_a_model_that_copies_is_not_promoted_however_well_it_fits(
-    gate: Gate, gallery: Snapshot, cache: Path
+    decide_on: Decide, gallery: Snapshot, cache: Path
 ) -> None:
     stock = np.array(pack(gallery.train, 32, cache, "gallery"))
-    verdict = gate(Painter(stock=stock), Painter(skill=0.0))
+    verdict = decide_on(Painter(stock=stock), Painter(skill=0.0))
     assert not verdict["promoted"]
-    assert said(verdict)["near_copies"] == "worse"
+    assert findings(verdict)["near_copies"] == "worse"
     copies = next(judge for judge in verdict["judges"] if judge["name"] == "near_copies")
     assert copies["new"] > copies["current"]
     assert copies["difference"] < 0
@@ -86,52 +90,54 @@ def test_a_floor_that_is_not_known_leaves_no_room_to_be_worse() -> None:
     assert distance_margin(0.5, Figure(0.1, -math.inf, math.inf)) == pytest.approx(0.05)
 
 
-def test_without_a_current_model_one_that_beats_chance_is_promoted(gate: Gate) -> None:
-    verdict = gate(Painter())
+def test_without_a_current_model_one_that_beats_chance_is_promoted(decide_on: Decide) -> None:
+    verdict = decide_on(Painter())
     assert verdict["promoted"]
     assert verdict["judges"][0]["new"] > verdict["judges"][0]["current"]
     assert "better than chance" in verdict["why"]
 
 
-def test_without_a_current_model_one_that_draws_anything_is_not(gate: Gate) -> None:
-    verdict = gate(Painter(skill=0.0))
+def test_without_a_current_model_one_that_draws_anything_is_not(decide_on: Decide) -> None:
+    verdict = decide_on(Painter(skill=0.0))
     assert not verdict["promoted"]
     assert verdict["why"].startswith("It is not shown to be better than chance: r_precision")
 
 
 def test_a_model_that_draws_one_picture_whatever_is_asked_is_never_promoted(
-    gate: Gate, gallery: Snapshot, cache: Path
+    decide_on: Decide, gallery: Snapshot, cache: Path
 ) -> None:
     stock = np.array(pack(gallery.train, 32, cache, "gallery"))[:1]
-    verdict = gate(Painter(stock=stock))
+    verdict = decide_on(Painter(stock=stock))
     assert not verdict["promoted"]
     assert "one and the same picture" in verdict["why"]
 
 
-def test_people_who_find_it_worse_have_a_veto(gate: Gate, tmp_path: Path) -> None:
+def test_people_who_find_it_worse_have_a_veto(decide_on: Decide, tmp_path: Path) -> None:
     answers = tmp_path / "answers.json"
     answers.write_text(json.dumps({"new": [0.3, 0.4] * 15, "current": [0.8, 0.9] * 15}))
-    verdict = gate(Painter(), Painter(), answers=answers)
+    verdict = decide_on(Painter(), Painter(), answers=answers)
     assert not verdict["promoted"]
-    assert said(verdict)["people"] == "worse"
+    assert findings(verdict)["people"] == "worse"
     assert "people 0.35 against 0.85" in verdict["why"]
 
 
-def test_people_who_cannot_tell_or_are_few_do_not_block(gate: Gate, tmp_path: Path) -> None:
+def test_people_who_cannot_tell_or_are_few_do_not_block(decide_on: Decide, tmp_path: Path) -> None:
     answers = tmp_path / "answers.json"
     answers.write_text(json.dumps({"new": [0.0, 1.0] * 15, "current": [1.0, 0.0] * 15}))
-    verdict = gate(Painter(), Painter(), answers=answers)
+    verdict = decide_on(Painter(), Painter(), answers=answers)
     assert verdict["promoted"]
-    assert said(verdict)["people"] == "cannot tell"
+    assert findings(verdict)["people"] == "cannot tell"
     answers.write_text(json.dumps({"new": [0.1] * 19, "current": [0.9] * 30}))
-    assert "people" not in said(gate(Painter(), Painter(), answers=answers))
+    assert "people" not in findings(decide_on(Painter(), Painter(), answers=answers))
 
 
 @pytest.mark.parametrize("text", ["[]", '{"new": [2], "current": [0]}', '{"new": 3}', "{"])
-def test_answers_that_are_none_end_in_a_sentence(gate: Gate, tmp_path: Path, text: str) -> None:
+def test_answers_that_are_none_end_in_a_sentence(
+    decide_on: Decide, tmp_path: Path, text: str
+) -> None:
     (tmp_path / "answers.json").write_text(text)
     with pytest.raises(TrainingError, match=r"answers\.json"):
-        gate(Painter(), Painter(), answers=tmp_path / "answers.json")
+        decide_on(Painter(), Painter(), answers=tmp_path / "answers.json")
 
 
 def test_a_clip_model_is_held_against_another_by_held_out_pictures(
@@ -142,7 +148,7 @@ def test_a_clip_model_is_held_against_another_by_held_out_pictures(
     assert main(["compare", model, model, str(snapshot_folder), *options]) == 0
     verdict = json.loads(out.read_text())
     assert verdict["promoted"]
-    assert set(said(verdict)) == {"recall@10", "caption_among_ten", "concept_log_loss"}
+    assert set(findings(verdict)) == {"recall@10", "caption_among_ten", "concept_log_loss"}
     assert main(["compare", model, "-", str(snapshot_folder), *options]) == 0
     alone = json.loads(out.read_text())["judges"]
     assert {judge["name"]: judge["current"] for judge in alone} == {
