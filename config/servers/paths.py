@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 DATABASE = USER = "tessera"
 PORT = 5432  # no TCP: it only names PostgreSQL's socket
 CONTENTS = {"lock", "logs", "media", "postgresql", "runs", "secret-key", "snapshots", "static"}
+SHARED = 0o2050  # the mode's bits of a folder that is shared with its group on purpose
 LOG_LIMIT = 5_000_000  # bytes, after which a log starts afresh and the old one is kept beside it
 
 
@@ -65,14 +66,13 @@ def broker_url(data_dir: Path) -> str:
 def make_data_dir(data_dir: Path) -> None:
     """Make the data folder and make it private, or say in a sentence why it cannot be used.
 
-    A folder whose set-group-ID bit is set (`chmod g+s`) is shared with its group on purpose and
-    keeps its mode; its databases, logs and secret key stay private.
+    A folder whose set-group-ID bit is set (`chmod 2770`) is shared with its group on purpose: the
+    group keeps its rights, but for the databases, the logs and the secret key.
     """
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_ownership(data_dir)
-        if not is_shared(data_dir):
-            data_dir.chmod(0o700)
+        data_dir.chmod(_mode(data_dir) & ~0o007 if is_shared(data_dir) else 0o700)
         (data_dir / "logs").mkdir(exist_ok=True)
     except OSError as error:
         raise EmbeddedError(
@@ -99,7 +99,11 @@ def _check_ownership(data_dir: Path) -> None:
 
 def is_shared(data_dir: Path) -> bool:
     """Whether the data folder is shared with its group on purpose."""
-    return bool(data_dir.stat().st_mode & stat.S_ISGID)
+    return _mode(data_dir) & SHARED == SHARED
+
+
+def _mode(folder: Path) -> int:
+    return stat.S_IMODE(folder.stat().st_mode)
 
 
 def private_umask(data_dir: Path) -> None:

@@ -19,11 +19,14 @@ def test_a_data_folder_is_private(data_dir: Path, exists: bool) -> None:
     assert _mode(data_dir) == 0o700
 
 
-def test_a_data_folder_shared_with_a_group_on_purpose_keeps_its_mode(data_dir: Path) -> None:
+@pytest.mark.parametrize(("mode", "kept"), [(0o2770, 0o2770), (0o2755, 0o2750), (0o2705, 0o700)])
+def test_only_its_group_may_enter_a_data_folder_shared_on_purpose(
+    data_dir: Path, mode: int, kept: int
+) -> None:
     data_dir.mkdir()
-    data_dir.chmod(0o2770)
+    data_dir.chmod(mode)
     servers.make_data_dir(data_dir)
-    assert _mode(data_dir) == 0o2770
+    assert _mode(data_dir) == kept
 
 
 def test_a_folder_with_other_files_in_it_is_left_alone(data_dir: Path) -> None:
