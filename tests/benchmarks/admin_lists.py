@@ -204,7 +204,7 @@ def report(project: Any, questions: int) -> None:
         "review of a concept": f"{review}?concept={concept.pk}",
         "review of ambiguous captions (none)": f"{review}?state=ambiguous&kind=caption",
         "review, near the last question": f"{review}?after={review_queue.Position.of(deep)}",
-        "who said what": f"/admin/labeling/question/{one.pk}/review/",
+        "answers to a question": f"/admin/labeling/question/{one.pk}/review/",
     }
     for name, address in pages.items():
         print(f"| {name} | {seconds(partial(client.get, address)):.3f} | – |")
@@ -213,7 +213,7 @@ def report(project: Any, questions: int) -> None:
         cache.clear()
         return client.get(review)
 
-    print(f"| review, figures reckoned anew | {seconds(anew, rounds=3):.3f} | – |")
+    print(f"| review, statistics computed anew | {seconds(anew, rounds=3):.3f} | – |")
 
 
 PAGES_END = 100  # questions from the end of the wall

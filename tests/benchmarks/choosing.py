@@ -4,10 +4,10 @@
 
 Makes a database of its own (on DATABASE_URL's server, else on an embedded one in a temporary
 folder) with projects of so many open questions about 40 concepts, and a tenth as many gold ones.
-Then eight annotators, a thread and a connection each, ask, look for half a second and answer; and
-once more without looking, as fast as they can. The projects are measured in turns. Prints, in
-Markdown, how long asking took: new annotators, one who answered the 10,000 most wanted questions,
-and all after as many were retired. With --plans, also how PostgreSQL reads.
+Then eight annotators, a thread and a connection each, ask, think for half a second and answer; and
+once more without think time, as fast as they can. The projects are measured in turns. Prints, in
+Markdown, how long asking took: new annotators, one who answered the 10,000 questions of highest
+priority, and all after as many were retired. With --plans, also how PostgreSQL reads.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--annotators", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=60, help="challenges an annotator")
-    parser.add_argument("--looks", type=float, default=0.5, help="seconds before the answer")
+    parser.add_argument("--think-time", type=float, default=0.5, help="seconds before an answer")
     parser.add_argument("--kind", default="grid")
     parser.add_argument("--plans", action="store_true")
     wanted = parser.parse_args()
@@ -87,27 +87,33 @@ def measure(crowds: list[Crowd], wanted: argparse.Namespace) -> None:
     together = f"{wanted.annotators} at once"
     for crowd in crowds:
         take_part(crowd.people, crowd.project, wanted.kind, 5, 0)  # warm
-    lines(crowds, "one, without looking", wanted, 0, lambda crowd: crowd.people[:1])
-    late = lines(crowds, f"{together}, who look", wanted, wanted.looks, lambda crowd: crowd.people)
-    lines(crowds, f"{together}, without looking", wanted, 0, lambda crowd: crowd.people)
+    lines(crowds, "one, without think time", wanted, 0, lambda crowd: crowd.people[:1])
+    late = lines(
+        crowds,
+        f"{together}, with think time",
+        wanted,
+        wanted.think_time,
+        lambda crowd: crowd.people,
+    )
+    lines(crowds, f"{together}, without think time", wanted, 0, lambda crowd: crowd.people)
     for crowd in crowds:
         answer_most_wanted(crowd)
-    who = f"one who answered the {MANY:,} most wanted (at most half)"
+    who = f"one who answered the {MANY:,} of highest priority (at most half)"
     lines(crowds, who, wanted, 0, lambda crowd: [crowd.veteran])
     if wanted.plans:
         print(plans(crowds[-1]), flush=True)
     for crowd in crowds:
         retire(crowd)
-    who = f"{together}, who look, after these were retired"
-    lines(crowds, who, wanted, wanted.looks, lambda crowd: crowd.people)
-    print(f"\np95 of {together}, who look: last ÷ first = {late[-1] / late[0]:.2f}")
+    who = f"{together}, with think time, after these were retired"
+    lines(crowds, who, wanted, wanted.think_time, lambda crowd: crowd.people)
+    print(f"\np95 of {together}, with think time: last ÷ first = {late[-1] / late[0]:.2f}")
 
 
 def lines(
     crowds: list[Crowd],
     who: str,
     wanted: argparse.Namespace,
-    looks: float,
+    think_time: float,
     people: Callable[[Crowd], list[Any]],
 ) -> Seconds:
     """Measure the projects in turns and print a line for each; gives each p95 in ms."""
@@ -115,7 +121,7 @@ def lines(
     for _ in range(TURNS):
         for crowd, seconds in zip(crowds, took, strict=True):
             rounds = wanted.rounds // TURNS
-            seconds += take_part(people(crowd), crowd.project, wanted.kind, rounds, looks)
+            seconds += take_part(people(crowd), crowd.project, wanted.kind, rounds, think_time)
     late = [1000 * statistics.quantiles(seconds, n=20)[-1] for seconds in took]
     for crowd, seconds, p95 in zip(crowds, took, late, strict=True):
         middle, worst = 1000 * statistics.median(seconds), 1000 * max(seconds)
@@ -124,8 +130,10 @@ def lines(
     return late
 
 
-def take_part(people: list[Any], project: Any, kind: str, rounds: int, looks: float) -> Seconds:
-    """How long each challenge took to come, for annotators who look so long on average."""
+def take_part(
+    people: list[Any], project: Any, kind: str, rounds: int, think_time: float
+) -> Seconds:
+    """Return how long each challenge took to come; think time is a mean, in seconds."""
     from django.db import connection
 
     from labeling import challenges
@@ -143,7 +151,7 @@ def take_part(people: list[Any], project: Any, kind: str, rounds: int, looks: fl
                 took.append(time.perf_counter() - start)
                 if challenge is None:
                     break
-                time.sleep(looks * random.uniform(0.5, 1.5))
+                time.sleep(think_time * random.uniform(0.5, 1.5))
                 challenges.answer(challenge=challenge, **honest(challenge))
         finally:
             connection.close()

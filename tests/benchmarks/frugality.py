@@ -34,8 +34,8 @@ SURE = 0.002  # a model's probabilities are kept so far from 0 and 1
 RULES = {
     "": Rules(),
     ", settled at .99": Rules(settle_at=0.99),
-    ", all that was begun first": Rules(finish=1.0),
-    ", nothing that was begun first": Rules(finish=0.0),
+    ", all begun questions first": Rules(finish=1.0),
+    ", no begun questions first": Rules(finish=0.0),
 }
 UNDRAWN = [other for other in RULES if other]  # in the tables only
 Methods = dict[str, Curve]
