@@ -1,4 +1,4 @@
-"""Run a command that dies with its parent: `python child.py PARENT SIGNAL COMMAND…`.
+"""Run a command that dies with its parent: `python processes.py PARENT SIGNAL COMMAND…`.
 
 Linux sends the signal when the parent's *thread* ends, and a change of user cancels it: start such
 children from a thread that lasts, and let this be the last step before the command itself.

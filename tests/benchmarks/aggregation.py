@@ -1,4 +1,4 @@
-"""Truth inference beside crowd-kit's methods on sets of real answers, as Markdown tables.
+r"""Truth inference beside crowd-kit's methods on sets of real answers, as Markdown tables.
 
 python tests/benchmarks/aggregation.py FOLDER [--limit SECONDS] [--only METHOD ...]
 

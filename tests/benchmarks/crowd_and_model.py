@@ -1,4 +1,4 @@
-"""A crowd with a model beside the crowd alone, on photographs: accuracy and likelihood of labels.
+r"""A crowd with a model beside the crowd alone, on photographs: accuracy and likelihood of labels.
 
 python tests/benchmarks/crowd_and_model.py FOLDER
 

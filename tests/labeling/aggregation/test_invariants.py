@@ -167,9 +167,10 @@ def test_one_more_answer_of_a_newcomer_never_lowers_its_class(
 
 
 def test_one_more_answer_of_a_good_annotator_never_lowers_its_class(infer: Aggregator) -> None:
-    """Good: right far more often than chance on every class, by so many answers that one more
-    against all others hardly changes what is thought of her. With few it may, and by that cost a
-    hundredth.
+    """Good means right far more often than chance on every class, by many answers.
+
+    One more answer against all others then hardly changes her estimated accuracy. With few answers
+    it may, and the class may lose a hundredth.
     """
     crowd = crowd_of(tasks=150, classes=3, skill=GOOD, share=0.7, seed=5)
     before = infer(crowd)
