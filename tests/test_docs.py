@@ -24,89 +24,80 @@ APPS = ("config", "labeling", "training")
 FOLDERS = "|".join((*APPS, "docs", "fixtures", "frontend", "scripts", "tests"))
 BENCHMARK = r"tests/benchmarks/\w+\.py|-m tests\.benchmarks\.\w+"
 FILE_NAME = re.compile(r"[\w.-]+\.(csv|html|jsonl?|py|md|safetensors|toml|txt)")
-PLACEHOLDERS = {"PYTHONPATH", "RUN_FOLDER"}  # in capitals with no setting of this name
-READ_ELSEWHERE = {"PATH"}  # from the environment, but no setting of ours
+NO_SETTING = {"PATH"}  # read from the environment, but none of ours
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 @pages
 def test_every_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-        path, _, anchor = target.partition("#")
-        if path.startswith("http"):
-            continue
-        file = (page.parent / path).resolve() if path else page
-        assert file.exists(), target
-        assert not anchor or anchor in anchors(file), target
+    targets = re.findall(r"\]\((?!http)([^)\s]+)\)", page.read_text())
+    assert not [target for target in targets if not leads_somewhere(page, target)]
 
 
 def test_the_readme_leads_to_every_page() -> None:
     readme = PAGES[0].read_text()
-    assert all(f"(docs/{page.name})" in readme for page in PAGES[1:])
+    assert not [page.name for page in PAGES[1:] if f"(docs/{page.name})" not in readme]
 
 
 @pages
 def test_every_path_exists(page: Path) -> None:
-    for path in re.findall(rf"(?<![\w./-])((?:{FOLDERS})/[\w./-]*)", page.read_text()):
-        assert (ROOT / path.rstrip(".")).exists(), path
-    for span in spans(page):
-        if re.fullmatch(r"\w+\.py", span):
-            assert modules(span.removesuffix(".py")) or (ROOT / span).exists(), span
+    paths = re.findall(rf"(?<![\w./-])((?:{FOLDERS})/[\w./-]*)", page.read_text())
+    assert not [path for path in paths if not (ROOT / path.rstrip(".")).exists()]
+    scripts = [span for span in spans(page) if re.fullmatch(r"\w+\.py", span)]
+    assert not [name for name in scripts if not modules(name.removesuffix(".py"))]
 
 
 @pages
 def test_every_module_class_and_attribute_exists(page: Path) -> None:
-    for span in spans(page):
-        name = span.partition("(")[0]
-        if re.fullmatch(r"[A-Za-z]\w*(\.\w+)+", name) and not FILE_NAME.fullmatch(name):
-            first, *rest = name.split(".")
-            owners = [ROOT / first] if first in APPS else [*modules(first), *classes(first)]
-            assert not owners or any(has(owner, rest) for owner in owners), name
+    names = [span.partition("(")[0] for span in spans(page)]
+    dotted = [name for name in names if re.fullmatch(r"[A-Za-z]\w*(\.\w+)+", name)]
+    assert not [name for name in dotted if not FILE_NAME.fullmatch(name) and not resolves(name)]
+
+
+@pages
+def test_every_name_in_snake_case_occurs_in_the_code(page: Path) -> None:
+    names = [span for span in spans(page) if re.fullmatch(r"[a-z]+(_[a-z]+)+", span)]
+    code = "\n".join(text for path, text in sources().items() if ROOT / "tests" not in path.parents)
+    assert not [n for n in names if not re.search(rf"\b{n}\b", code) and not modules(n)]
 
 
 @pages
 def test_every_command_and_its_options_exist(page: Path) -> None:
     for line in commands(page):
         arguments, known = usage(line)
-        for option in re.findall(r"(?<![\w-])--[a-z-]+", arguments):
-            assert re.search(rf"{option}\b(?!-)", known), line
+        options = re.findall(r"(?<![\w-])--[a-z-]+", arguments)
+        assert not [o for o in options if not re.search(rf"{o}\b(?!-)", known)], line
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "Makefile"], ids=lambda page: page.name)
 def test_every_benchmark_is_started_as_it_says_itself(page: Path) -> None:
-    for invocation in re.findall(BENCHMARK, page.read_text()):
-        assert invocation in benchmark(invocation), invocation
+    invocations = re.findall(BENCHMARK, page.read_text())
+    assert not [each for each in invocations if each not in benchmark(each)]
 
 
 @pages
 def test_every_address_is_served(page: Path) -> None:
-    for span in spans(page):
-        if match := re.fullmatch(r"(?:[A-Z]+ )?(/(?:[\w-]+/)*)", span):
-            with contextlib.suppress(Resolver404):
-                resolve(match[1])
-                continue
-            pytest.fail(f"{span} is no address of this site")
+    matches = [re.fullmatch(r"(?:[A-Z]+ )?(/(?:[\w-]+/)*)", span) for span in spans(page)]
+    assert not [match[1] for match in matches if match and not is_served(match[1])]
 
 
 @pages
 def test_every_setting_is_read(page: Path) -> None:
-    for span in spans(page):
-        if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", span):
-            assert span in {*environment(), *PLACEHOLDERS}, span
+    names = {span for span in spans(page) if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", span)}
+    assert not names - environment().keys()
 
 
 def test_the_table_of_settings_is_complete() -> None:
-    assert set(settings_table()) == set(environment()) - READ_ELSEWHERE
+    assert set(settings_table()) == environment().keys() - NO_SETTING
 
 
 def test_the_table_of_settings_has_the_defaults() -> None:
-    documented = settings_table()
-    for name, default in environment().items():
-        if isinstance(default, int):
-            assert documented[name].replace(",", "") == str(default), name
-        elif default:
-            assert documented[name] == default, name
+    read = {name: default for name, default in environment().items() if default not in (None, "")}
+    documented = {name: default.replace(",", "") for name, default in settings_table().items()}
+    assert {name: documented[name] for name in read} == {
+        name: str(default).replace(",", "") for name, default in read.items()
+    }
 
 
 def test_the_table_of_recipes_has_the_presets() -> None:
@@ -133,6 +124,13 @@ def commands(page: Path) -> Iterator[str]:
     for line in ["\n".join(blocks), *indented]:
         yield from (part.partition(" #")[0] for part in line.splitlines())
     yield from spans(page)
+
+
+def leads_somewhere(page: Path, target: str) -> bool:
+    """Whether a link's file exists, and a heading for its anchor."""
+    path, _, anchor = target.partition("#")
+    file = page.parent / path if path else page
+    return file.exists() and (not anchor or anchor in anchors(file))
 
 
 def anchors(page: Path) -> set[str]:
@@ -211,8 +209,8 @@ def literal(node: ast.expr) -> Any:
 @cache
 def sources() -> dict[Path, str]:
     """Return the text of each module of ours."""
-    folders = [ROOT / name for name in (*APPS, "tests")]
-    return {path: path.read_text() for folder in folders for path in folder.rglob("*.py")}
+    paths = [path for name in (*APPS, "tests") for path in (ROOT / name).rglob("*.py")]
+    return {path: path.read_text() for path in (*paths, ROOT / "manage.py")}
 
 
 def modules(name: str) -> list[Path]:
@@ -227,28 +225,41 @@ def classes(name: str) -> list[ast.ClassDef]:
     return [node for text in texts for node in ast.parse(text).body if is_named(node, name)]
 
 
+def resolves(name: str) -> bool:
+    """Whether a dotted name leads to something of ours, or does not begin with anything of ours."""
+    first, *rest = name.split(".")
+    owners = [ROOT / first] if first in APPS else [*modules(first), *classes(first)]
+    return not owners or any(has(owner, rest) for owner in owners)
+
+
+def is_served(address: str) -> bool:
+    """Whether the site has a page or an endpoint at an address."""
+    with contextlib.suppress(Resolver404):
+        return bool(resolve(address))
+    return False
+
+
 def has(owner: Path | ast.AST, names: list[str]) -> bool:
     """Whether a package, module or class has an attribute, which has the next one, and so on."""
     if not names:
         return True
     first, *rest = names
-    if isinstance(owner, Path):
-        if owner.is_dir():
-            inner = [owner / first, owner / f"{first}.py"]
-            if found := [path for path in inner if path.exists()]:
-                return has(found[0], rest)
-            owner = owner / "__init__.py"
-        body = ast.parse(owner.read_text()).body
-    elif isinstance(owner, ast.ClassDef):
-        body = owner.body
-    else:
-        return not names
-    return any(has(node, rest) for node in body if is_named(node, first)) or any(
-        has(found, rest)
-        for node in body
-        if isinstance(node, ast.ImportFrom) and first in {alias.name for alias in node.names}
-        for found in classes(first) or [node]
-    )
+    if isinstance(owner, Path) and owner.is_dir():
+        for inner in (owner / first, owner / f"{first}.py"):
+            if inner.exists():
+                return has(inner, rest)
+        owner = owner / "__init__.py"
+    tree = ast.parse(owner.read_text()) if isinstance(owner, Path) else owner
+    body = getattr(tree, "body", [])
+    defined = [node for node in body if is_named(node, first)]
+    return any(has(node, rest) for node in defined or imported(body, first))
+
+
+def imported(body: list[ast.stmt], name: str) -> list[ast.AST]:
+    """Return the class, or else the statement, that imports bring in under a name."""
+    imports = [node for node in body if isinstance(node, ast.ImportFrom)]
+    bringing = [node for node in imports if name in {alias.name for alias in node.names}]
+    return [*(classes(name) or bringing)] if bringing else []
 
 
 def is_named(node: ast.AST, name: str) -> bool:
