@@ -6,7 +6,7 @@ it waits as long as the first process needs, and notices at once when a process 
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -40,8 +40,11 @@ def leave() -> None:
 
 
 def part() -> None:
-    """Leave the other processes once all of them are through."""
-    with together():
+    """Leave the other processes once all of them are through.
+
+    Whoever is through may hang up while another still reads its word, which does no harm.
+    """
+    with suppress(TrainingError), together():
         pass
     leave()
 
