@@ -1,18 +1,18 @@
 """The cast of the tests: careful Alice, hasty Bob, Mallory the bot, Ada who reviews.
 
-And what they look at: the project `shapes`, where every picture's truth is known to the tests.
+Carol only has an account, and Bea works here, but may do nothing until a test allows it.
+They look at the project `shapes`, where every picture's truth is known to the tests.
 Models are imported inside, since pytest reads this file before Django is set up.
 """
 
-import io
 from collections.abc import Iterator
 from itertools import product
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from PIL import Image as Pillow
-from PIL import ImageDraw
+
+from tests.pictures import draw
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 
 COLOURS = "red", "green", "blue", "orange", "purple", "brown"
 SHAPES = "circle", "square"
-SIDE = 48
 
 
 @pytest.fixture(autouse=True)
 def fresh_cache() -> Iterator[None]:
-    """Nobody is throttled for what another test did."""
+    """Clear the cache, so that nobody is throttled for what another test did."""
     from django.core.cache import cache
 
     cache.clear()
@@ -36,13 +35,13 @@ def fresh_cache() -> Iterator[None]:
 
 @pytest.fixture
 def alice(db: None) -> "Annotator":
-    """Careful: fifty right answers to known questions."""
+    """Return a careful annotator: fifty right answers to gold questions."""
     return _annotator("alice", true_positives=20, true_negatives=30, gold_right=50)
 
 
 @pytest.fixture
 def bob(db: None) -> "Annotator":
-    """Hasty: right three times in four."""
+    """Return a hasty annotator, right three times in four."""
     return _annotator(
         "bob",
         true_positives=8,
@@ -55,16 +54,32 @@ def bob(db: None) -> "Annotator":
 
 @pytest.fixture
 def mallory(db: None) -> "Annotator":
-    """A bot that nobody knows yet."""
+    """Return a bot that nobody knows yet."""
     return _annotator("mallory")
 
 
 @pytest.fixture
 def ada(db: None) -> "User":
-    """She reviews."""
+    """Return a superuser, who reviews and trains."""
     from django.contrib.auth.models import User
 
     return User.objects.create_superuser("ada", "ada@example.org", "correct horse")
+
+
+@pytest.fixture
+def bea(db: None) -> "User":
+    """Return a member of the staff without any permission."""
+    from django.contrib.auth.models import User
+
+    return User.objects.create_user("bea", is_staff=True)
+
+
+@pytest.fixture
+def carol(db: None) -> "User":
+    """Return a user who takes part under her own name and is not on the staff."""
+    from django.contrib.auth.models import User
+
+    return User.objects.create_user("carol")
 
 
 @pytest.fixture
@@ -78,7 +93,7 @@ def ada_client(ada: "User") -> "Client":
 
 @pytest.fixture
 def shapes(db: None) -> "Project":
-    """Twelve circles and twelve squares, a quarter of them gold, each with a caption."""
+    """Make twelve circles and twelve squares, a quarter of them gold, each with a caption."""
     from labeling import images, questions
     from labeling.images import duplicates
     from labeling.models import Concept, Project, Question
@@ -97,8 +112,10 @@ def shapes(db: None) -> "Project":
         for number, (shape, colour, corner) in enumerate(product(SHAPES, COLOURS, (4, 16)))
     ]
     duplicate_index = duplicates.DuplicateIndex(project)
-    taken = images.add_many(project=project, new_images=new_images, duplicate_index=duplicate_index)
-    wholes = [one.tile for one in taken]
+    stored_images = images.add_many(
+        project=project, new_images=new_images, duplicate_index=duplicate_index
+    )
+    wholes = [image.tile for image in stored_images]
     gold = {
         (tile.pk, concept.pk): concept.name in tile.image.source
         for tile, concept in product(wholes[::4], concepts)
@@ -114,31 +131,31 @@ def shapes(db: None) -> "Project":
 
 @pytest.fixture
 def scenes(shapes: "Project") -> SimpleNamespace:
-    """Two pictures of the project, cut into 4 × 4 tiles; a circle fills the left half of each."""
+    """Cut two pictures of the project into 4 × 4 tiles; a circle fills the left half of each."""
     from labeling import images, questions
     from labeling.images import tiles
     from labeling.models import Concept
 
     concept = Concept.objects.get(project=shapes, name="circle")
-    cut = []
+    scene_tiles = []
     for colour in ("red", "blue"):
         data = draw(shape="circle", colour=colour, corner=0, side=128)
         image, _ = images.add(project=shapes, data=data, source=f"scene {colour}.png")
-        cut += tiles.cut(image)
-    gold = {(tile.pk, concept.pk): tile.position % 4 < 2 for tile in cut if tile.position < 4}
-    questions.ask_concepts(tiles=cut, concepts=[concept], gold=gold)
-    return SimpleNamespace(project=shapes, concept=concept, tiles=cut)
+        scene_tiles += tiles.cut(image)
+    gold = {
+        (tile.pk, concept.pk): tile.position % 4 < 2 for tile in scene_tiles if tile.position < 4
+    }
+    questions.ask_concepts(tiles=scene_tiles, concepts=[concept], gold=gold)
+    return SimpleNamespace(project=shapes, concept=concept, tiles=scene_tiles)
 
 
-def draw(*, shape: str, colour: str, corner: int, side: int = SIDE) -> bytes:
-    """A PNG of one shape on white."""
-    picture = Pillow.new("RGB", (side, side), "white")
-    box = (corner, corner, corner + side // 2, corner + side // 2)
-    brush = ImageDraw.Draw(picture)
-    (brush.ellipse if shape == "circle" else brush.rectangle)(box, fill=colour)
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
+def allow(user: "User", *codenames: str) -> None:
+    """Grant permissions by their code names."""
+    from django.contrib.auth.models import Permission
+
+    permissions = Permission.objects.filter(codename__in=codenames)
+    assert {permission.codename for permission in permissions} == set(codenames)
+    user.user_permissions.add(*permissions)
 
 
 def distrust(annotator: "Annotator", *, start: int = 1) -> None:
@@ -153,14 +170,13 @@ def distrust(annotator: "Annotator", *, start: int = 1) -> None:
 
 
 def truth(question: int) -> bool:
-    """What is true of a question about the shapes."""
+    """Return the true answer to a question about the shapes, given its primary key."""
     from labeling.models import Question
 
-    asked = Question.objects.select_related("concept", "tile__image").get(pk=question)
-    if asked.verdict is not None:
-        return asked.verdict
-    source = asked.tile.image.source
-    return (asked.concept.name if asked.concept else asked.text[2:]) in source
+    row = Question.objects.select_related("concept", "tile__image").get(pk=question)
+    if row.verdict is not None:
+        return row.verdict
+    return (row.concept.name if row.concept else row.text[2:]) in row.tile.image.source
 
 
 def _annotator(name: str, *, gold_right: int = 0, **counts: float) -> "Annotator":

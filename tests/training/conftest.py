@@ -1,61 +1,29 @@
-"""A little project of coloured shapes, and a snapshot of it."""
+"""Snapshots and models of the project `shapes`, and a stand-in for the process that trains."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import pytest
-from PIL import Image, ImageDraw
+
+from tests.pictures import plain
 
 if TYPE_CHECKING:  # settings are not read yet when this file is
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from django.contrib.auth.models import User
-
     from labeling.models import Project, Snapshot
     from training.models import Model
 
-COLOURS = ("red", "green", "blue", "orange")
-SHAPES = ("circle", "square")
 COUNTS = ("train", "test", "images", "captions", "answers", "generated")
 
 
 @pytest.fixture
-def project(db: None) -> Project:
-    """Thirty-two shapes with captions; half of the questions are gold, half are open."""
-    from labeling import images, questions
-    from labeling.images import tiles
-    from labeling.models import Concept, Project, Question
-
-    project = Project.objects.create(slug="shapes", name="Shapes", retrain_after=10)
-    circle, square = (
-        Concept.objects.create(project=project, name=shape, phrase=f"a {shape}", prevalence=0.5)
-        for shape in SHAPES
-    )
-    for number in range(32):
-        colour, shape = COLOURS[number % 4], SHAPES[number // 4 % 2]
-        image, _ = images.add(
-            project=project,
-            data=draw(colour, shape, number),
-            source=f"{number}.png",
-            keywords=[colour, shape],
-        )
-        tile = tiles.whole(image)
-        truth = {(tile.pk, circle.pk): shape == "circle"} if number < 16 else {}
-        questions.ask_concepts(tiles=[tile], concepts=[circle, square], gold=truth)
-        questions.ask_captions(
-            captions=[(tile, f"a {colour} {shape}")], source=Question.Source.IMPORT, prior=0.9
-        )
-    return project
-
-
-@pytest.fixture
-def snapshot(project: Project) -> Snapshot:
+def snapshot(shapes: Project) -> Snapshot:
+    """Freeze the project `shapes`."""
     from labeling import snapshots
 
-    frozen = snapshots.freeze(project=project)
+    frozen = snapshots.freeze(project=shapes)
     assert frozen.folder, frozen.error
     return frozen
 
@@ -70,7 +38,7 @@ def bare_snapshot(db: None, tmp_path: Path) -> Snapshot:
     folder = tmp_path / "snapshot"
     (folder / "train").mkdir(parents=True)
     (folder / "manifest.json").write_text("{}")
-    Image.new("RGB", (32, 32), "red").save(folder / "train" / "seen.png")
+    (folder / "train" / "seen.png").write_bytes(plain())
     return Snapshot.objects.create(
         project=project,
         folder=str(folder),
@@ -117,20 +85,3 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(processes, "MODULE", "tests.training.child")
     yield
     sampler_client.close()
-
-
-@pytest.fixture
-def trainer(db: None) -> User:
-    from django.contrib.auth.models import User
-
-    return User.objects.create_superuser("trainer", password="x")
-
-
-def draw(colour: str, shape: str, number: int) -> bytes:
-    picture = Image.new("RGB", (32, 32), "white")
-    box = (4 + number % 5, 5, 22 + number % 7, 25)
-    pen = ImageDraw.Draw(picture)
-    (pen.ellipse if shape == "circle" else pen.rectangle)(box, fill=colour)
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue()

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 
 from labeling.models import Snapshot
+from tests.cast import allow
 from training import runs, tasks
 from training.engine.presets import PRESETS
 from training.models import Generation, Model, Promotion, Run, Sample
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 
 State = Run.State
 ADD = "/admin/training/run/add/"
-
-
-@pytest.fixture
-def staff(client: Client, trainer: User) -> Client:
-    client.force_login(trainer)
-    return client
 
 
 @pytest.fixture
@@ -63,10 +57,10 @@ def page_of(run: Run, what: str = "change") -> str:
     return reverse(f"admin:training_run_{what}", args=[run.pk])
 
 
-def test_freeze_and_train_queues_both_recipes(staff: Client, bare_snapshot: Snapshot) -> None:
+def test_freeze_and_train_queues_both_recipes(ada_client: Client, bare_snapshot: Snapshot) -> None:
     project = bare_snapshot.project
-    assert "a new snapshot of Shapes" in staff.get(ADD).content.decode()
-    response = staff.post(
+    assert "a new snapshot of Shapes" in ada_client.get(ADD).content.decode()
+    response = ada_client.post(
         ADD,
         {
             "source": f"project:{project.pk}",
@@ -85,51 +79,53 @@ def test_freeze_and_train_queues_both_recipes(staff: Client, bare_snapshot: Snap
 
 @pytest.mark.parametrize("recipe", PRESETS)
 def test_every_preset_of_every_recipe_can_be_chosen(
-    staff: Client, bare_snapshot: Snapshot, recipe: str
+    ada_client: Client, bare_snapshot: Snapshot, recipe: str
 ) -> None:
     source = {"source": f"snapshot:{bare_snapshot.pk}", "seed": 0}
     for preset in PRESETS[recipe]:
-        staff.post(ADD, source | {"recipe_and_preset": f"{recipe}/{preset}"})
+        ada_client.post(ADD, source | {"recipe_and_preset": f"{recipe}/{preset}"})
     chosen = Run.objects.order_by("pk").values_list("recipe", "preset")
     assert list(chosen) == [(recipe, preset) for preset in PRESETS[recipe]]
 
 
 def test_options_and_the_projects_own_clip_are_asked_for(
-    staff: Client, bare_snapshot: Snapshot
+    ada_client: Client, bare_snapshot: Snapshot
 ) -> None:
     project = bare_snapshot.project
     learnt = Run.objects.create(project=project, recipe="clip", folder="/runs/1")
     clip = Model.objects.create(
         project=project, run=learnt, recipe="clip", folder="/runs/1/model", current=True
     )
-    assert f"{clip}, the current one of Shapes" in staff.get(ADD).content.decode()
+    assert f"{clip}, the current one of Shapes" in ada_client.get(ADD).content.decode()
     fields = {"source": f"snapshot:{bare_snapshot.pk}", "seed": 0, "clip": clip.pk}
     options = 'steps = 5000\n\nprompts=["a red apple"]\nsampler=euler'
-    address = staff.post(ADD, fields | {"recipe_and_preset": "diffusion/cpu", "options": options})[
-        "Location"
-    ]
+    address = ada_client.post(
+        ADD, fields | {"recipe_and_preset": "diffusion/cpu", "options": options}
+    )["Location"]
     run = Run.objects.latest("pk")
     assert run.options == {"steps": 5000, "prompts": ["a red apple"], "sampler": "euler"}
     config = runs.config(run, snapshot=bare_snapshot)
     assert config["init"] == "/runs/1/model" and config["options"] == run.options
-    page = staff.get(address).content.decode()
+    page = ada_client.get(address).content.decode()
     assert "steps = 5000" in page and str(clip) in page
-    page = staff.post(
+    page = ada_client.post(
         ADD, fields | {"recipe_and_preset": "lora/smoke"}, follow=True
     ).content.decode()
     assert "The recipe lora reads texts by itself" in page and Run.objects.count() == 2
 
 
-def test_projects_and_snapshots_lead_to_training(staff: Client, bare_snapshot: Snapshot) -> None:
+def test_projects_and_snapshots_lead_to_training(
+    ada_client: Client, bare_snapshot: Snapshot
+) -> None:
     for name, thing in (("project", bare_snapshot.project), ("snapshot", bare_snapshot)):
         address = reverse(f"admin:labeling_{name}_change", args=[thing.pk])
-        assert f"{ADD}?{name}={thing.pk}" in staff.get(address).content.decode()
+        assert f"{ADD}?{name}={thing.pk}" in ada_client.get(address).content.decode()
 
 
-def test_a_snapshot_is_chosen_by_the_address(staff: Client, bare_snapshot: Snapshot) -> None:
-    page = staff.get(f"{ADD}?snapshot={bare_snapshot.pk}").content.decode()
+def test_a_snapshot_is_chosen_by_the_address(ada_client: Client, bare_snapshot: Snapshot) -> None:
+    page = ada_client.get(f"{ADD}?snapshot={bare_snapshot.pk}").content.decode()
     assert f'value="snapshot:{bare_snapshot.pk}" selected' in page
-    assert staff.get(f"{ADD}?snapshot=%00&project=x").status_code == 200
+    assert ada_client.get(f"{ADD}?snapshot=%00&project=x").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -146,16 +142,16 @@ def test_a_snapshot_is_chosen_by_the_address(staff: Client, bare_snapshot: Snaps
     ],
 )
 def test_a_wrong_form_starts_nothing(
-    staff: Client, bare_snapshot: Snapshot, fields: dict[str, object]
+    ada_client: Client, bare_snapshot: Snapshot, fields: dict[str, object]
 ) -> None:
     fields = {"source": f"project:{bare_snapshot.project.pk}"} | fields
-    response = staff.post(ADD, fields)
+    response = ada_client.post(ADD, fields)
     assert response.status_code == 200 and "errornote" in response.content.decode()
     assert not Run.objects.exists()
 
 
-def test_a_runs_page_says_how_it_goes(staff: Client, run: Run) -> None:
-    page = staff.get(page_of(run)).content.decode()
+def test_a_runs_page_says_how_it_goes(ada_client: Client, run: Run) -> None:
+    page = ada_client.get(page_of(run)).content.decode()
     for words in (
         "Running: learning",
         "step 3 of 9 · 1,234 images/s · loss 0.330 · about 70 s left",
@@ -165,21 +161,21 @@ def test_a_runs_page_says_how_it_goes(staff: Client, run: Run) -> None:
         page_of(run, "cancel"),
     ):
         assert words in page
-    live = staff.get(page_of(run, "live")).json()
+    live = ada_client.get(page_of(run, "live")).json()
     assert live["state"] == "running" and live["curve"][0] == [1, 1.0]
     (sample,) = live["samples"]
     assert sample["step"] == 500
-    assert b"".join(staff.get(sample["url"])).startswith(b"\x89PNG")
+    assert b"".join(ada_client.get(sample["url"])).startswith(b"\x89PNG")
 
 
-def test_a_failed_run_says_why_and_offers_to_resume(staff: Client, run: Run) -> None:
+def test_a_failed_run_says_why_and_offers_to_resume(ada_client: Client, run: Run) -> None:
     Run.objects.update(state=State.FAILED, error="There is no <snapshot>.\n\nThe end of its log:")
-    page = staff.get(page_of(run)).content.decode()
+    page = ada_client.get(page_of(run)).content.decode()
     assert "There is no &lt;snapshot&gt;." in page and page_of(run, "resume") in page
 
 
 @pytest.fixture
-def judged(run: Run, trainer: User) -> Model:
+def judged(run: Run, ada: User) -> Model:
     """The run's model, which stayed a candidate, beside a current one."""
     metrics = {"r_precision@judge": 0.9, "near_copies": 0.25, "nearest_train_apart": 1.5}
     beside = {"low": 0.85, "high": 0.95, "chance": 0.125, "real": 0.975}
@@ -211,9 +207,9 @@ def judged(run: Run, trainer: User) -> Model:
 
 
 def test_a_finished_run_is_compared_with_the_current_model(
-    staff: Client, run: Run, judged: Model
+    ada_client: Client, run: Run, judged: Model
 ) -> None:
-    page = staff.get(page_of(run)).content.decode()
+    page = ada_client.get(page_of(run)).content.decode()
     for words in (
         "R-precision of the fixed prompts by judge",
         "0.85 to 0.95",
@@ -227,9 +223,12 @@ def test_a_finished_run_is_compared_with_the_current_model(
     assert "r_precision@judge_low" not in page and "chance by judge" not in page
 
 
-def test_the_verdict_is_shown_with_its_reasons(staff: Client, run: Run, judged: Model) -> None:
+def test_the_verdict_is_shown_with_its_reasons(ada_client: Client, run: Run, judged: Model) -> None:
     address = reverse("admin:training_model_change", args=[judged.pk])
-    for page in (staff.get(page_of(run)).content.decode(), staff.get(address).content.decode()):
+    for page in (
+        ada_client.get(page_of(run)).content.decode(),
+        ada_client.get(address).content.decode(),
+    ):
         for words in (
             "candidate, not promoted",
             "It cannot be &lt;judged&gt;.",
@@ -240,82 +239,79 @@ def test_the_verdict_is_shown_with_its_reasons(staff: Client, run: Run, judged: 
             "by comparison",
         ):
             assert words in page
-    assert "candidate, not promoted" in staff.get("/admin/training/model/").content.decode()
+    assert "candidate, not promoted" in ada_client.get("/admin/training/model/").content.decode()
 
 
 def test_one_click_promotes_and_another_rolls_back(
-    staff: Client, run: Run, judged: Model, trainer: User
+    ada_client: Client, run: Run, judged: Model, ada: User
 ) -> None:
     first = Model.objects.get(current=True)
     promote = reverse("admin:training_model_promote", args=[judged.pk])
-    assert promote in staff.get(page_of(run)).content.decode()
-    assert staff.get(promote).status_code == 405
-    page = staff.post(promote, follow=True).content.decode()
-    assert f"The current one is {judged} now" in page and "by trainer" in page
+    assert promote in ada_client.get(page_of(run)).content.decode()
+    assert ada_client.get(promote).status_code == 405
+    page = ada_client.post(promote, follow=True).content.decode()
+    assert f"The current one is {judged} now" in page and "by ada" in page
     assert f"Roll back to {first}" in page
-    staff.post(reverse("admin:training_model_promote", args=[first.pk]))
+    ada_client.post(reverse("admin:training_model_promote", args=[first.pk]))
     assert Model.objects.get(current=True) == first
     newest = Promotion.objects.first()
-    assert newest and newest.promoted_by == trainer and newest.replaced == judged
+    assert newest and newest.promoted_by == ada and newest.replaced == judged
     (Path(judged.folder) / "config.json").unlink()
-    assert "has gone" in staff.post(promote, follow=True).content.decode()
+    assert "has gone" in ada_client.post(promote, follow=True).content.decode()
 
 
-def test_a_report_may_do_nothing(staff: Client, run: Run) -> None:
-    assert staff.get(page_of(run, "report")).status_code == 404
+def test_a_report_may_do_nothing(ada_client: Client, run: Run) -> None:
+    assert ada_client.get(page_of(run, "report")).status_code == 404
     (Path(run.folder) / "report.html").write_text("<script>alert(1)</script>")
-    response = staff.get(page_of(run, "report"))
+    response = ada_client.get(page_of(run, "report"))
     assert b"".join(response).startswith(b"<script>")
     policy = response["Content-Security-Policy"]
     assert "sandbox;" in policy and "default-src 'none'" in policy and "allow" not in policy
-    assert page_of(run, "report") in staff.get(page_of(run)).content.decode()
+    assert page_of(run, "report") in ada_client.get(page_of(run)).content.decode()
 
 
-def test_a_run_is_cancelled_and_resumed_by_post_alone(staff: Client, run: Run) -> None:
-    assert staff.get(page_of(run, "cancel")).status_code == 405
+def test_a_run_is_cancelled_and_resumed_by_post_alone(ada_client: Client, run: Run) -> None:
+    assert ada_client.get(page_of(run, "cancel")).status_code == 405
     run.refresh_from_db()
     assert not run.cancel_requested
-    staff.post(page_of(run, "cancel"))
+    ada_client.post(page_of(run, "cancel"))
     run.refresh_from_db()
     assert run.cancel_requested
     Run.objects.update(state=State.CANCELLED)
-    staff.post(page_of(run, "resume"))
+    ada_client.post(page_of(run, "resume"))
     run.refresh_from_db()
     assert run.state == State.QUEUED
-    page = staff.post(page_of(run, "resume"), follow=True).content.decode()
+    page = ada_client.post(page_of(run, "resume"), follow=True).content.decode()
     assert "neither failed" in page
 
 
 def test_a_deleted_run_takes_its_folder_along(
-    staff: Client, run: Run, settings: SettingsWrapper
+    ada_client: Client, run: Run, settings: SettingsWrapper
 ) -> None:
     settings.RUN_ROOT = Path(run.folder).parent
-    assert staff.get(page_of(run, "delete")).status_code == 403  # it is still running
+    assert ada_client.get(page_of(run, "delete")).status_code == 403  # it is still running
     Run.objects.update(state=State.CANCELLED)
-    staff.post(page_of(run, "delete"), {"post": "yes"})
+    ada_client.post(page_of(run, "delete"), {"post": "yes"})
     assert not Run.objects.exists() and not Path(run.folder).exists()
 
 
-def test_csrf_is_checked(run: Run, trainer: User) -> None:
+def test_csrf_is_checked(run: Run, ada: User) -> None:
     client = Client(enforce_csrf_checks=True)
-    client.force_login(trainer)
+    client.force_login(ada)
     assert client.post(page_of(run, "cancel")).status_code == 403
 
 
 @pytest.mark.parametrize("name", ["log.txt", "000500.png.png", "999999.png"])
-def test_only_sample_grids_are_served(staff: Client, run: Run, name: str) -> None:
+def test_only_sample_grids_are_served(ada_client: Client, run: Run, name: str) -> None:
     address = page_of(run).replace("change/", f"samples/{name}")
-    assert staff.get(address).status_code == 404
+    assert ada_client.get(address).status_code == 404
 
 
-def test_only_those_who_may_look_see_a_run(
-    client: Client, run: Run, django_user_model: type[User]
-) -> None:
-    bob = django_user_model.objects.create_user("bob", is_staff=True)
-    client.force_login(bob)
+def test_only_those_who_may_look_see_a_run(client: Client, run: Run, bea: User) -> None:
+    client.force_login(bea)
     for what in ("change", "live", "log", "report"):
         assert client.get(page_of(run, what)).status_code == 403
-    bob.user_permissions.add(Permission.objects.get(codename="view_run"))
+    allow(bea, "view_run")
     assert "Cancel" not in client.get(page_of(run)).content.decode()
     assert client.get(page_of(run, "live")).status_code == 200
     assert client.post(page_of(run, "cancel")).status_code == 403
@@ -323,39 +319,38 @@ def test_only_those_who_may_look_see_a_run(
 
 
 def test_who_may_only_look_promotes_nothing(
-    client: Client, run: Run, judged: Model, django_user_model: type[User]
+    client: Client, run: Run, judged: Model, bea: User
 ) -> None:
-    bob = django_user_model.objects.create_user("bob", is_staff=True)
-    bob.user_permissions.add(Permission.objects.get(codename="view_run"))
-    client.force_login(bob)
+    allow(bea, "view_run")
+    client.force_login(bea)
     promote = reverse("admin:training_model_promote", args=[judged.pk])
     assert promote not in client.get(page_of(run)).content.decode()
     assert client.post(promote).status_code == 403 and not Model.objects.get(pk=judged.pk).current
 
 
-def test_lists_are_shown(staff: Client, run: Run) -> None:
+def test_lists_are_shown(ada_client: Client, run: Run) -> None:
     model = Model.objects.create(project=run.project, run=run, recipe="diffusion")
     generation = Generation.objects.create(model=model, prompt="a <boat>")
     Sample.objects.create(generation=generation, file="samples/x.png", seed=0)
-    assert "Running" in staff.get("/admin/training/run/").content.decode()
-    assert "not yet" in staff.get("/admin/training/model/").content.decode()
-    assert "a &lt;boat&gt;" in staff.get("/admin/training/generation/").content.decode()
+    assert "Running" in ada_client.get("/admin/training/run/").content.decode()
+    assert "not yet" in ada_client.get("/admin/training/model/").content.decode()
+    assert "a &lt;boat&gt;" in ada_client.get("/admin/training/generation/").content.decode()
     for thing in (model, generation):
         address = reverse(f"admin:training_{thing._meta.model_name}_change", args=[thing.pk])
-        assert staff.get(address).status_code == 200
+        assert ada_client.get(address).status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_page_follows_the_run(
     live_server: LiveServer,
     run: Run,
-    trainer: User,
+    ada: User,
     page: Page,
     client: Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(tasks, "enqueue_on_commit", lambda task, *arguments: None)
-    client.force_login(trainer)
+    client.force_login(ada)
     cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
     page.context.add_cookies([cookie | {"url": live_server.url}])
     page.goto(live_server.url + page_of(run))

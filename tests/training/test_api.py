@@ -20,12 +20,6 @@ State = Run.State
 
 
 @pytest.fixture
-def staff(client: Client, trainer: User) -> Client:
-    client.force_login(trainer)
-    return client
-
-
-@pytest.fixture
 def run(bare_snapshot: Snapshot) -> Run:
     return Run.objects.create(
         project=bare_snapshot.project, snapshot=bare_snapshot, recipe="clip", preset="cpu"
@@ -38,15 +32,15 @@ def post(client: Client, address: str, **fields: Any) -> tuple[int, Any]:
 
 
 def test_a_run_is_started_on_a_snapshot_or_a_project(
-    staff: Client, bare_snapshot: Snapshot, trainer: User
+    ada_client: Client, bare_snapshot: Snapshot, ada: User
 ) -> None:
-    status, body = post(staff, RUNS, snapshot=bare_snapshot.pk, recipe="clip", seed=3)
+    status, body = post(ada_client, RUNS, snapshot=bare_snapshot.pk, recipe="clip", seed=3)
     assert status == 201
     run = Run.objects.get(pk=body["id"])
     assert (run.snapshot, run.preset, run.seed) == (bare_snapshot, "cpu", 3)
-    assert (run.trigger, run.requested_by) == ("api", trainer)
+    assert (run.trigger, run.requested_by) == ("api", ada)
     status, body = post(
-        staff, RUNS, project="shapes", recipe="gan", preset="smoke", options={"steps": 9}
+        ada_client, RUNS, project="shapes", recipe="gan", preset="smoke", options={"steps": 9}
     )
     assert body["options"] == {"steps": 9} and body["clip"] is None
     assert status == 201 and body["snapshot"] is None and body["project"] == "shapes"
@@ -71,70 +65,70 @@ def test_a_run_is_started_on_a_snapshot_or_a_project(
     ],
 )
 def test_a_wrong_run_is_refused(
-    staff: Client, bare_snapshot: Snapshot, fields: dict[str, Any], message: str
+    ada_client: Client, bare_snapshot: Snapshot, fields: dict[str, Any], message: str
 ) -> None:
-    status, answer = post(staff, RUNS, **fields)
+    status, answer = post(ada_client, RUNS, **fields)
     assert status == 400 and answer["code"] == "invalid" and message in answer["detail"]
     assert not Run.objects.exists()
 
 
-def test_a_run_is_followed_cancelled_and_resumed(staff: Client, run: Run, tmp_path: Path) -> None:
+def test_a_run_is_followed_cancelled_and_resumed(
+    ada_client: Client, run: Run, tmp_path: Path
+) -> None:
     lines = [{"step": n, "steps": 9, "loss": 1 / n, "stage": "train"} for n in (1, 2, 3, 2, 3, 4)]
     (tmp_path / "progress.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     Run.objects.update(folder=str(tmp_path), step=4)
     address = f"{RUNS}{run.pk}/"
-    body = staff.get(address).json()
+    body = ada_client.get(address).json()
     assert body["step"] == 4 and [step for step, _ in body["curve"]] == [1, 2, 3, 4]
-    assert post(staff, f"{address}cancel/")[1]["state"] == "cancelled"
-    assert post(staff, f"{address}cancel/")[0] == 409
-    assert post(staff, f"{address}resume/")[1]["state"] == "queued"
-    assert post(staff, f"{address}resume/")[0] == 409
-    assert staff.get(RUNS, {"state": "queued", "project": "shapes"}).json()["results"]
-    assert staff.get(RUNS, {"state": "failed"}).json()["results"] == []
+    assert post(ada_client, f"{address}cancel/")[1]["state"] == "cancelled"
+    assert post(ada_client, f"{address}cancel/")[0] == 409
+    assert post(ada_client, f"{address}resume/")[1]["state"] == "queued"
+    assert post(ada_client, f"{address}resume/")[0] == 409
+    assert ada_client.get(RUNS, {"state": "queued", "project": "shapes"}).json()["results"]
+    assert ada_client.get(RUNS, {"state": "failed"}).json()["results"] == []
 
 
-def test_models_are_listed_with_their_metrics(staff: Client, run: Run) -> None:
+def test_models_are_listed_with_their_metrics(ada_client: Client, run: Run) -> None:
     Run.objects.update(metrics={"recall@10": 0.5})
     model = Model.objects.create(project=run.project, run=run, recipe="clip", current=True)
-    (listed,) = staff.get("/api/v1/models/").json()["results"]
-    assert listed == staff.get(f"/api/v1/models/{model.pk}/").json()
+    (listed,) = ada_client.get("/api/v1/models/").json()["results"]
+    assert listed == ada_client.get(f"/api/v1/models/{model.pk}/").json()
     assert listed["metrics"] == {"recall@10": 0.5} and listed["current"]
 
 
 def test_a_model_is_made_the_current_one(
-    staff: Client, run: Run, tmp_path: Path, django_user_model: type[User]
+    ada_client: Client, run: Run, tmp_path: Path, bea: User
 ) -> None:
     (tmp_path / "config.json").write_text("{}")
     model = Model.objects.create(
         project=run.project, run=run, recipe="clip", folder=str(tmp_path), feedback={}
     )
     address = f"/api/v1/models/{model.pk}/promote/"
-    status, body = post(staff, address)
+    status, body = post(ada_client, address)
     assert status == 200 and body["current"] and body["feedback"] is None
-    status, body = post(staff, address)
+    status, body = post(ada_client, address)
     assert status == 409 and "current one already" in body["detail"]
-    staff.force_login(django_user_model.objects.create_user("bob", is_staff=True))
-    assert post(staff, address)[0] == 403
+    ada_client.force_login(bea)
+    assert post(ada_client, address)[0] == 403
 
 
 @pytest.mark.parametrize("address", [f"{RUNS}4711/", f"{RUNS}{10**30}/", "/api/v1/models/4711/"])
-def test_what_is_not_there_is_unknown(staff: Client, address: str) -> None:
-    response = staff.get(address)
+def test_what_is_not_there_is_unknown(ada_client: Client, address: str) -> None:
+    response = ada_client.get(address)
     assert response.status_code == 404 and response.json()["code"] == "not_found"
 
 
-def test_others_than_staff_see_and_start_nothing(
-    client: Client, run: Run, django_user_model: type[User]
-) -> None:
-    for person in (None, django_user_model.objects.create_user("alice")):
-        if person:
-            client.force_login(person)
+def test_others_than_staff_see_and_start_nothing(client: Client, run: Run, carol: User) -> None:
+    for user in (None, carol):
+        if user:
+            client.force_login(user)
         assert client.get(RUNS).status_code == client.get(f"{RUNS}{run.pk}/").status_code == 403
         assert post(client, RUNS, project="shapes", recipe="clip")[0] == 403
         assert post(client, f"{RUNS}{run.pk}/cancel/")[0] == 403
 
 
 @pytest.mark.parametrize("address", [RUNS, "/api/v1/models/"])
-def test_a_made_up_cursor_finds_nothing(staff: Client, address: str) -> None:
+def test_a_made_up_cursor_finds_nothing(ada_client: Client, address: str) -> None:
     position_x = "cD14"
-    assert staff.get(f"{address}?cursor={position_x}").status_code == 404
+    assert ada_client.get(f"{address}?cursor={position_x}").status_code == 404

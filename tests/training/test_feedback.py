@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("stand_in")
 
 
 @pytest.fixture
-def reviewed(project: Project, snapshot: Snapshot, tmp_path: Path) -> Model:
+def reviewed(shapes: Project, snapshot: Snapshot, tmp_path: Path) -> Model:
     """A reviewed model of a project that knows circles, and one caption for sure."""
     Question.objects.exclude(concept__name="circle").update(probability=0.4)
     caption = Question.objects.filter(kind=Question.Kind.CAPTION).first()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from datetime import timedelta
@@ -15,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image as Pillow
 
+from tests.pictures import decoded, plain
 from tests.training.studio import ADDRESS, make_model, request
 from training import generation_requests, generations, generators, sampler_client, tasks
 from training.models import Generation, Model
@@ -35,12 +35,6 @@ def drawn(client: Client, **fields: object) -> dict[str, object]:
     tasks.generate(str(asked["id"]))
     found: dict[str, object] = client.get(f"{ADDRESS}{asked['id']}/").json()
     return found
-
-
-def picture(size: tuple[int, int] = (32, 32)) -> bytes:
-    out = io.BytesIO()
-    Pillow.new("RGB", size, "teal").save(out, "PNG")
-    return out.getvalue()
 
 
 def upload(client: Client, model: Model, data: bytes) -> dict[str, object]:
@@ -71,10 +65,10 @@ def test_an_interpolation_needs_only_another_seed(client: Client, model: Model) 
 
 
 def test_people_are_asked_about_the_ends_of_an_interpolation(
-    client: Client, model: Model, trainer: User
+    client: Client, model: Model, ada: User
 ) -> None:
     interpolation = drawn(client, kind="interpolation", prompt="a frog", second_prompt="", count=5)
-    client.force_login(trainer)
+    client.force_login(ada)
     assert client.post(f"{ADDRESS}{interpolation['id']}/ask/").json() == {"questions": 1}
     shown = client.get(f"{ADDRESS}{interpolation['id']}/").json()
     assert [one["asked"] for one in shown["samples"]] == [True] + 4 * [False]
@@ -84,7 +78,7 @@ def test_a_picture_of_the_project_is_completed(client: Client, completing: Model
     done = drawn(client, kind="inpainting", model=completing.pk, example=1, count=2)
     assert done["state"] == "succeeded", done["error"]
     given = client.get(str(done["source_image_url"]))
-    assert Pillow.open(io.BytesIO(b"".join(given))).size == (32, 32)
+    assert decoded(b"".join(given)).size == (32, 32)
 
 
 def test_a_drawn_picture_is_completed(client: Client, completing: Model) -> None:
@@ -98,7 +92,7 @@ def test_a_drawn_picture_is_completed(client: Client, completing: Model) -> None
 
 
 def test_an_uploaded_picture_is_completed(client: Client, completing: Model) -> None:
-    asked = upload(client, completing, picture())
+    asked = upload(client, completing, plain())
     assert asked["status"] == 201, asked
     tasks.generate(str(asked["id"]))
     generation = Generation.objects.get()
@@ -107,7 +101,7 @@ def test_an_uploaded_picture_is_completed(client: Client, completing: Model) -> 
 
 
 def test_an_upload_that_is_no_picture_is_refused(client: Client, completing: Model) -> None:
-    for data in (b"", b"GIF89a", b"<svg/>" * 99, picture()[:60], picture((5000, 4000))):
+    for data in (b"", b"GIF89a", b"<svg/>" * 99, plain()[:60], plain((5000, 4000))):
         refused = upload(client, completing, data)
         assert refused["status"] == 400, data[:9]
     huge = upload(
@@ -165,16 +159,14 @@ def test_a_queued_generation_is_cancelled_by_whom_it_belongs_to(
 
 
 def test_staff_and_a_user_from_elsewhere_cancel(
-    client: Client, model: Model, trainer: User, django_user_model: type[User]
+    client: Client, model: Model, ada_client: Client, carol: User
 ) -> None:
-    alice = django_user_model.objects.create_user("alice")
-    client.force_login(alice)
+    client.force_login(carol)
     first, second = (request(client)["id"] for _ in range(2))
-    elsewhere, boss = Client(), Client()
-    elsewhere.force_login(alice)
-    boss.force_login(trainer)
+    elsewhere = Client()
+    elsewhere.force_login(carol)
     assert elsewhere.post(f"{ADDRESS}{first}/cancel/").status_code == 200
-    assert boss.post(f"{ADDRESS}{second}/cancel/").status_code == 200
+    assert ada_client.post(f"{ADDRESS}{second}/cancel/").status_code == 200
 
 
 def cancel_soon(generation: Generation) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from django.test import Client
 from django.utils import timezone
-from PIL import Image as Pillow
 
 from labeling.models import Image, Question
+from tests.pictures import decoded
 from tests.training.studio import ADDRESS, request
 from training import generation_requests, generations, tasks
 from training.api.generations import GenerationThrottle
@@ -31,8 +30,7 @@ pytestmark = pytest.mark.usefixtures("stand_in")
 def picture_size(client: Client, address: str) -> tuple[int, int]:
     response = client.get(address)
     assert response["Content-Type"] == "image/png"
-    size = Pillow.open(io.BytesIO(b"".join(response))).size
-    return size
+    return decoded(b"".join(response)).size
 
 
 def test_a_visitor_requests_samples_and_a_worker_generates_them(
@@ -156,12 +154,12 @@ def test_a_generation_that_was_cancelled_while_its_worker_was_lost_is_not_execut
 
 @pytest.mark.parametrize(("prompt", "kind"), [("A Circle", "concept"), ("a moon", "caption")])
 def test_staff_ask_people_about_samples(
-    client: Client, model: Model, trainer: User, prompt: str, kind: str
+    client: Client, model: Model, ada: User, prompt: str, kind: str
 ) -> None:
     asked = request(client, prompt=prompt, count=2)
     address = f"{ADDRESS}{asked['id']}/ask/"
     assert client.post(address).status_code == 403
-    client.force_login(trainer)
+    client.force_login(ada)
     assert client.post(address).status_code == 409  # nothing is drawn yet
     tasks.generate(str(asked["id"]))
     assert client.post(address).json() == {"questions": 2}

@@ -13,7 +13,8 @@ from django.db import connection
 
 from labeling import questions
 from labeling.models import Concept, Question, Snapshot, Tile
-from tests.training.conftest import COLOURS, draw
+from tests.cast import COLOURS
+from tests.pictures import draw
 from training import comparison, feedback, promotion, sample_questions, tasks
 from training.models import Generation, Model, Promotion, Run, Sample
 
@@ -69,7 +70,8 @@ def answered(model: Model, probability: float, count: int = 24) -> None:
     )
     shape = ("circle", "square")[model.pk % 2]
     for number in range(count):
-        data = draw(COLOURS[number % 4], shape, number + 40 * (model.pk // 2))
+        corner = number // len(COLOURS), model.pk // 2 % 24  # no two models draw the same
+        data = draw(shape=shape, colour=COLOURS[number % len(COLOURS)], corner=corner)
         file = default_storage.save(f"samples/{number}.png", ContentFile(data))
         Sample.objects.create(generation=generation, file=file, seed=number)
     sample_questions.ask(generation=generation)
@@ -135,23 +137,23 @@ def test_a_model_whose_folder_has_gone_is_replaced(make: Make) -> None:
 
 
 def test_a_person_overrules_the_comparison_in_both_directions(
-    make: Make, verdict: Callable[[str], None], trainer: User
+    make: Make, verdict: Callable[[str], None], ada: User
 ) -> None:
     first = reviewed(make())
     verdict("worse")
     second = reviewed(make())
-    promotion.promote(second, by=trainer)
+    promotion.promote(second, by=ada)
     assert current() == second
-    promotion.promote(first, by=trainer)
+    promotion.promote(first, by=ada)
     assert current() == first
-    assert [p.promoted_by for p in Promotion.objects.all()] == [trainer, trainer, None]
+    assert [p.promoted_by for p in Promotion.objects.all()] == [ada, ada, None]
     with pytest.raises(promotion.PromotionError, match="current one already"):
-        promotion.promote(first, by=trainer)
+        promotion.promote(first, by=ada)
 
 
-def test_what_a_person_put_aside_is_not_promoted_again_by_itself(make: Make, trainer: User) -> None:
+def test_what_a_person_put_aside_is_not_promoted_again_by_itself(make: Make, ada: User) -> None:
     first, second = reviewed(make()), reviewed(make())
-    promotion.promote(first, by=trainer)
+    promotion.promote(first, by=ada)
     answered(first, 0.2)
     answered(second, 0.9)
     second.refresh_from_db()
@@ -173,12 +175,12 @@ def test_a_model_that_people_find_worse_loses_to_the_one_before(make: Make) -> N
 
 
 def test_what_a_person_made_current_stays_although_people_find_it_worse(
-    make: Make, verdict: Callable[[str], None], trainer: User
+    make: Make, verdict: Callable[[str], None], ada: User
 ) -> None:
     first = reviewed(make())
     verdict("worse")
     second = reviewed(make())
-    promotion.promote(second, by=trainer)
+    promotion.promote(second, by=ada)
     answered(first, 0.9)
     answered(second, 0.3)
     second.refresh_from_db()
@@ -247,14 +249,14 @@ def test_the_verdict_that_comes_second_changes_nothing(make: Make) -> None:
 
 
 def test_a_verdict_against_a_model_that_was_replaced_meanwhile_is_dropped(
-    make: Make, trainer: User, monkeypatch: pytest.MonkeyPatch
+    make: Make, ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, other, model = reviewed(make()), make(), make()
     compare = comparison.compare
 
     def meanwhile(model: Model, baseline: Model | None) -> dict[str, object]:
         if baseline == first:
-            promotion.promote(other, by=trainer)
+            promotion.promote(other, by=ada)
         return compare(model, baseline)
 
     monkeypatch.setattr(comparison, "compare", meanwhile)
@@ -288,14 +290,14 @@ def test_what_a_worker_lost_before_the_review_or_the_feedback_left_undone_is_don
 
 
 def test_only_the_current_clip_predicts_and_all_that_generate_give_samples(
-    make: Make, verdict: Callable[[str], None], trainer: User
+    make: Make, verdict: Callable[[str], None], ada: User
 ) -> None:
     first = reviewed(make("clip"))
     Model.objects.update(feedback={"predictions": 3})
     verdict("worse")
     second, candidate = reviewed(make("clip")), reviewed(make("gan"))
     assert set(feedback.due()) == {candidate}
-    promotion.promote(second, by=trainer)
+    promotion.promote(second, by=ada)
     assert set(feedback.due()) == {candidate, second}
-    promotion.promote(first, by=trainer)  # whose predictions have been replaced meanwhile
+    promotion.promote(first, by=ada)  # whose predictions have been replaced meanwhile
     assert set(feedback.due()) == {candidate, first}

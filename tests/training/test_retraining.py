@@ -13,7 +13,7 @@ from django.utils import timezone
 from labeling import images, questions
 from labeling.images import tiles
 from labeling.models import Concept, Project, Question, Snapshot
-from tests.training.conftest import draw
+from tests.pictures import plain
 from training import retraining, tasks
 from training.models import Run
 from training.run_requests import RunRequest
@@ -31,7 +31,7 @@ def busy_project(bare_snapshot: Snapshot, settings: SettingsWrapper) -> Project:
     project = bare_snapshot.project
     project.retrain_after = 5
     project.save()
-    image, _ = images.add(project=project, data=draw("red", "circle", 1), source="1.png")
+    image, _ = images.add(project=project, data=plain(), source="1.png")
     concepts = [
         Concept.objects.create(project=project, name=f"c{n}", phrase=f"a c{n}") for n in range(8)
     ]

@@ -253,11 +253,11 @@ def test_a_full_disk_is_named(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatc
     assert run.state == State.FAILED and "The disk is full" in run.error and "resume" in run.error
 
 
-def test_a_snapshot_that_goes_while_its_run_learns_is_named(project: Project) -> None:
+def test_a_snapshot_that_goes_while_its_run_learns_is_named(shapes: Project) -> None:
     """With the real process, which has read the pictures that it learns from by then."""
     slow = {"steps": 1200, "checkpoint_steps": 600, "grid_steps": 0}  # enough to be seen at it
     run = run_requests.create(
-        project=project, recipe="diffusion", preset="smoke", trigger="api", options=slow
+        project=shapes, recipe="diffusion", preset="smoke", trigger="api", options=slow
     )
 
     def lose_the_snapshot(run: Run) -> None:
@@ -271,16 +271,16 @@ def test_a_snapshot_that_goes_while_its_run_learns_is_named(project: Project) ->
 
 
 def test_a_run_on_a_project_freezes_a_snapshot_that_the_next_run_shares(
-    project: Project, behave: Callable[[str], None]
+    shapes: Project, behave: Callable[[str], None]
 ) -> None:
     behave("succeed")
     requested = [
-        run_requests.create(project=project, recipe=recipe, preset="smoke", trigger=Run.Trigger.API)
+        run_requests.create(project=shapes, recipe=recipe, preset="smoke", trigger=Run.Trigger.API)
         for recipe in ("clip", "diffusion")
     ]
     first, second = map(executed, requested)
     assert first.snapshot and first.snapshot == second.snapshot
-    assert first.snapshot.counts["images"] == 32
+    assert first.snapshot.counts["images"] == 24
 
 
 @pytest.mark.django_db(transaction=True)

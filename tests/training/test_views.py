@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from labeling.models import Project, Snapshot
 
 
-def test_the_page_says_what_to_do_where_there_is_no_model(client: Client, trainer: User) -> None:
+def test_the_page_says_what_to_do_where_there_is_no_model(client: Client, ada: User) -> None:
     page = client.get("/draw/").content.decode()
     assert "Nothing can be drawn yet" in page and "Train a model" not in page
-    client.force_login(trainer)
+    client.force_login(ada)
     assert "Train a model" in client.get("/draw/").content.decode()
 
 
@@ -33,11 +33,11 @@ def test_a_wrong_choice_of_model_falls_back(client: Client, model: Model, query:
 
 
 def test_suggestions_are_what_the_project_knew_best_when_the_model_was_trained(
-    client: Client, project: Project, snapshot: Snapshot, tmp_path: Path
+    client: Client, shapes: Project, snapshot: Snapshot, tmp_path: Path
 ) -> None:
-    circle, square = project.concepts.order_by("name")
+    circle, square = shapes.concepts.order_by("name")
     square.questions.update(probability=0.5)
-    queued = Run.objects.create(project=project, snapshot=snapshot, recipe="diffusion")
+    queued = Run.objects.create(project=shapes, snapshot=snapshot, recipe="diffusion")
     run = runs.acquire(run_id=queued.pk)
     assert run
     model = runs.succeed(run=run, folder=str(tmp_path), metrics={})

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from labeling import answers, quality
 from labeling.aggregation.calibration import by_truth
 from labeling.models import Annotator, Project, QualityReport, Question
-from tests.cast import distrust, truth
+from tests.cast import allow, distrust, truth
 
 
 def address(project: Project) -> str:
@@ -97,14 +97,11 @@ def test_the_review_leads_there(ada_client: Client, shapes: Project) -> None:
     assert address(shapes).encode() in page.content
 
 
-def test_it_takes_permission(client: Client, shapes: Project, bob: Annotator) -> None:
+def test_it_takes_permission(client: Client, shapes: Project, bob: Annotator, bea: User) -> None:
     assert client.get(address(shapes)).status_code == 302
-    staff = User.objects.create_user("bea", is_staff=True)
-    client.force_login(staff)
+    client.force_login(bea)
     assert client.get(address(shapes)).status_code == 403
-    staff.user_permissions.set(
-        Permission.objects.filter(codename__in=["view_project", "view_question"])
-    )
+    allow(bea, "view_project", "view_question")
     page = client.get(address(shapes))
     assert page.status_code == 200
     assert b"Annotators to look at" not in page.content

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from labeling import answers, review
 from labeling.inference import questions
 from labeling.models import Annotator, Answer, Project, Question
-from tests.cast import distrust
+from tests.cast import allow, distrust
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def block(annotator: Annotator, act: str = "block") -> str:
 
 
 def test_blocking_changes_labels_and_says_how_many(
-    ada_client: Client, alice: Annotator, swayed: Question
+    ada_client: Client, alice: Annotator, bea: User, swayed: Question
 ) -> None:
     page = ada_client.post(block(alice), follow=True)
     assert b"Blocked alice: 1 label changed." in page.content
@@ -40,7 +40,7 @@ def test_blocking_changes_labels_and_says_how_many(
 
 
 def test_blocking_somebody_busy_says_that_the_rest_follows(
-    ada_client: Client, alice: Annotator, swayed: Question
+    ada_client: Client, alice: Annotator, bea: User, swayed: Question
 ) -> None:
     Annotator.objects.filter(pk=alice.pk).update(answers_count=review.AT_ONCE + 1)
     page = ada_client.post(block(alice), follow=True)
@@ -48,7 +48,7 @@ def test_blocking_somebody_busy_says_that_the_rest_follows(
 
 
 def test_unblocking_brings_their_labels_back(
-    ada_client: Client, alice: Annotator, swayed: Question
+    ada_client: Client, alice: Annotator, bea: User, swayed: Question
 ) -> None:
     ada_client.post(block(alice))
     page = ada_client.post(block(alice, "unblock"), follow=True)
@@ -67,7 +67,7 @@ def test_several_are_blocked_from_the_list(
 
 
 def test_it_goes_back_to_where_the_button_was(
-    ada_client: Client, alice: Annotator, swayed: Question
+    ada_client: Client, alice: Annotator, bea: User, swayed: Question
 ) -> None:
     there = f"/admin/labeling/question/{swayed.pk}/review/?kind=concept"
     assert ada_client.post(block(alice), {"next": there})["Location"] == there
@@ -80,11 +80,10 @@ def test_it_never_leaves_the_site(ada_client: Client, alice: Annotator) -> None:
 
 
 def test_blocking_takes_permission_and_a_post(
-    client: Client, ada_client: Client, alice: Annotator
+    client: Client, ada_client: Client, alice: Annotator, bea: User
 ) -> None:
     assert ada_client.get(block(alice)).status_code == 405
-    bea = User.objects.create_user("bea", is_staff=True)
-    bea.user_permissions.add(Permission.objects.get(codename="view_annotator"))
+    allow(bea, "view_annotator")
     client.force_login(bea)
     assert client.post(block(alice)).status_code == 403
     page = client.get(f"/admin/labeling/annotator/{alice.pk}/change/")
@@ -102,7 +101,7 @@ def test_the_list_tells_how_reliable_they_are(
 
 
 def test_the_list_tells_what_they_mistake_and_how_long_they_take(
-    ada_client: Client, alice: Annotator, swayed: Question
+    ada_client: Client, alice: Annotator, bea: User, swayed: Question
 ) -> None:
     other = Question.objects.filter(state="gold", kind="concept", verdict=True)[0]
     answers.record(
@@ -152,7 +151,7 @@ def test_an_annotators_page_tells_every_suspect_spell(
 
 
 def test_one_annotators_page_shows_answers_against_the_truth(
-    ada_client: Client, alice: Annotator, swayed: Question
+    ada_client: Client, alice: Annotator, bea: User, swayed: Question
 ) -> None:
     gold = Question.objects.filter(state="gold", kind="concept", verdict=True)[0]
     answers.record(annotator=alice, values={gold.pk: False}, reasons={gold.pk: "gold"})
@@ -164,10 +163,9 @@ def test_one_annotators_page_shows_answers_against_the_truth(
 
 
 def test_the_answers_of_an_annotator_take_permission(
-    client: Client, alice: Annotator, swayed: Question
+    client: Client, alice: Annotator, bea: User, swayed: Question
 ) -> None:
-    bea = User.objects.create_user("bea", is_staff=True)
-    bea.user_permissions.add(Permission.objects.get(codename="view_annotator"))
+    allow(bea, "view_annotator")
     client.force_login(bea)
     page = client.get(f"/admin/labeling/annotator/{alice.pk}/change/")
     assert b"Answers against the truth" in page.content

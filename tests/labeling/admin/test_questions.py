@@ -2,12 +2,13 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 
 from labeling import answers
 from labeling.admin import review_queue
 from labeling.models import Annotator, Project, Question
+from tests.cast import allow
 
 
 @pytest.fixture
@@ -32,12 +33,6 @@ def address(question: Question, act: str) -> str:
 def following(question: Question, **filters: object) -> Question:
     chosen = review_queue.Filters(filters, project=question.project)
     return review_queue.after(chosen.questions(), review_queue.Position.of(question), 1)[0]
-
-
-def staff(*permissions: str) -> User:
-    user = User.objects.create_user("bea", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    return user
 
 
 def test_it_shows_who_said_what_and_how_reliable_they_are(
@@ -106,8 +101,11 @@ def test_deciding_takes_a_post_with_a_token(ada: User, question: Question) -> No
     assert client.post(address(question, "decide"), {"decision": "yes"}).status_code == 403
 
 
-def test_those_who_may_only_look_cannot_decide(client: Client, question: Question) -> None:
-    client.force_login(staff("view_question"))
+def test_those_who_may_only_look_cannot_decide(
+    client: Client, question: Question, bea: User
+) -> None:
+    allow(bea, "view_question")
+    client.force_login(bea)
     page = client.get(address(question, "review"))
     assert b"Accept" not in page.content
     assert page.context["answers"] is None

@@ -1,13 +1,14 @@
 """The review page: how far a project is, and the questions that people disagree on."""
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from labeling import answers
 from labeling import review as labels
 from labeling.models import Annotator, Concept, Project, Question
+from tests.cast import allow
 
 UNREADABLE = [
     "after=rubbish",
@@ -128,9 +129,8 @@ def test_a_visitor_is_sent_to_sign_in(client: Client, shapes: Project) -> None:
     assert client.get(review(shapes)).status_code == 302
 
 
-def test_staff_without_permission_see_nothing(client: Client, shapes: Project) -> None:
-    staff = User.objects.create_user("bea", is_staff=True)
-    client.force_login(staff)
+def test_staff_without_permission_see_nothing(client: Client, shapes: Project, bea: User) -> None:
+    client.force_login(bea)
     question = Question.objects.all()[0]
     addresses = [
         review(shapes),
@@ -144,10 +144,11 @@ def test_the_first_page_leads_to_each_review(ada_client: Client, shapes: Project
     assert review(shapes).encode() in ada_client.get("/admin/").content
 
 
-def test_staff_who_may_not_review_are_not_led_there(client: Client, shapes: Project) -> None:
-    staff = User.objects.create_user("bea", is_staff=True)
-    staff.user_permissions.add(Permission.objects.get(codename="view_project"))
-    client.force_login(staff)
+def test_staff_who_may_not_review_are_not_led_there(
+    client: Client, shapes: Project, bea: User
+) -> None:
+    allow(bea, "view_project")
+    client.force_login(bea)
     assert review(shapes).encode() not in client.get("/admin/").content
 
 

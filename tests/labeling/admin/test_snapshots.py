@@ -74,9 +74,8 @@ def test_an_unknown_format_or_snapshot_is_not_found(admin_client, project):
         assert admin_client.get(url).status_code == 404
 
 
-def test_only_those_who_may_see_snapshots_download_them(client, project, django_user_model):
+def test_only_those_who_may_see_snapshots_download_them(client, project, bea):
     snapshot = snapshots.freeze(project=project)
-    clerk = django_user_model.objects.create_user("clerk", password="x", is_staff=True)
-    client.force_login(clerk)
+    client.force_login(bea)
     url = reverse("admin:labeling_snapshot_export", args=[snapshot.pk, "kohya"])
     assert client.get(url).status_code == 403

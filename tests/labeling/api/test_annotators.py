@@ -1,7 +1,6 @@
 """What the API tells of annotators."""
 
 import pytest
-from django.contrib.auth.models import User
 from django.utils import timezone
 
 from labeling import annotators, answers
@@ -85,6 +84,6 @@ def test_an_unknown_annotator_is_unknown(ada_client):
         assert response.status_code == 404 and response.json()["code"] == "not_found"
 
 
-def test_they_are_for_staff(client, alice):
-    client.force_login(User.objects.create_user("visitor"))
+def test_they_are_for_staff(client, alice, carol):
+    client.force_login(carol)
     assert client.get(f"{API}{alice.pk}/").status_code == 403

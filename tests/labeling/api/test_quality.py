@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
 from django.utils import timezone
 
 from labeling import answers, quality
@@ -48,9 +47,9 @@ def test_agreement_tells_on_how_many_questions_it_rests(ada_client, measured):
     assert sum(row["answers"] for row in rows) == 20
 
 
-def test_they_are_for_staff(client, shapes):
+def test_they_are_for_staff(client, shapes, carol):
     assert client.get(API).status_code in {401, 403}
-    client.force_login(User.objects.create_user("visitor"))
+    client.force_login(carol)
     assert client.get(API).status_code == 403
 
 

@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from labeling import answers, tasks
 from labeling.models import Project, Question, Snapshot
+from tests.cast import allow
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1/"
@@ -44,10 +44,9 @@ def test_it_says_that_a_project_is_unknown(client, shapes, slug):
     assert response.status_code == 404 and response.json()["code"] == "not_found"
 
 
-def test_staff_with_the_permission_may_decide(client, asked):
-    user = User.objects.create_user("clerk", is_staff=True)
-    user.user_permissions.add(Permission.objects.get(codename="change_question"))
-    client.force_login(user)
+def test_staff_with_the_permission_may_decide(client, asked, bea):
+    allow(bea, "change_question")
+    client.force_login(bea)
     response = post(client, f"questions/{asked.pk}/decide/", {"value": False})
     assert response.status_code == 200
     assert (response.json()["state"], response.json()["verdict"]) == ("settled", False)

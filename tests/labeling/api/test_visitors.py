@@ -30,46 +30,42 @@ def test_two_visitors_are_two_people(shapes):
     assert Annotator.objects.count() == 2
 
 
-def test_a_user_answers_as_themselves(client, shapes):
-    user = User.objects.create_user("carol")
-    client.force_login(user)
+def test_a_user_answers_as_themselves(client, shapes, carol):
+    client.force_login(carol)
     for _ in range(2):
         assert ask(client).status_code == 201
-    assert Annotator.objects.get().user == user
-    assert {challenge.annotator.user for challenge in Challenge.objects.all()} == {user}
+    assert Annotator.objects.get().user == carol
+    assert {challenge.annotator.user for challenge in Challenge.objects.all()} == {carol}
 
 
-def test_a_visitor_who_signs_in_is_the_user(client, shapes, settings):
+def test_a_visitor_who_signs_in_is_the_user(client, shapes, carol, settings):
     ask(client)
-    user = User.objects.create_user("carol")
-    client.force_login(user)
+    client.force_login(carol)
     assert settings.PSEUDONYM_COOKIE not in ask(client).cookies
-    assert Challenge.objects.latest("created_at").annotator.user == user
+    assert Challenge.objects.latest("created_at").annotator.user == carol
 
 
-def test_a_cookie_does_not_make_anybody_a_user(client, shapes, settings):
-    carol = Annotator.objects.create(user=User.objects.create_user("carol"))
+def test_a_cookie_does_not_make_anybody_a_user(client, shapes, carol, bea, settings):
+    registered = Annotator.objects.create(user=carol)
     ask(client)
     signed = client.cookies[settings.PSEUDONYM_COOKIE].value
-    Annotator.objects.filter(user=None).update(user=User.objects.create_user("dave"))
+    Annotator.objects.filter(user=None).update(user=bea)
     client.cookies[settings.PSEUDONYM_COOKIE] = signed
     ask(client)
     newest = Challenge.objects.latest("created_at").annotator
-    assert newest.user is None and newest != carol
+    assert newest.user is None and newest != registered
 
 
-def test_a_script_takes_part_with_its_token(shapes):
-    user = User.objects.create_user("robot")
-    token = Token.objects.create(user=user)
+def test_a_script_takes_part_with_its_token(shapes, carol):
+    token = Token.objects.create(user=carol)
     strict = Client(enforce_csrf_checks=True)
     assert ask(strict, authorization=f"Token {token.key}").status_code == 201
-    assert Annotator.objects.get().user == user
+    assert Annotator.objects.get().user == carol
     assert ask(strict, authorization="Token wrong").status_code == 401
 
 
-def test_an_inactive_user_is_a_visitor(client, shapes):
-    user = User.objects.create_user("carol")
-    client.force_login(user)
+def test_an_inactive_user_is_a_visitor(client, shapes, carol):
+    client.force_login(carol)
     User.objects.update(is_active=False)
     assert ask(client).status_code == 201
     assert Annotator.objects.get().user is None

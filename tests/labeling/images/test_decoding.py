@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from labeling.images.decoding import SMALL, ImageRejected, Picture, difference_hash, prepare, read
-from tests.drawings import drawing, encoded, jpeg, opened, png
+from tests.pictures import decoded, encoded, jpeg, patchwork, png
 
 PIXELS = 4_000_000
 
@@ -26,19 +26,19 @@ def refusal(data: bytes) -> str:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_it_takes_the_usual_formats(kind):
-    picture = prepared(encoded(drawing(), kind))
+    picture = prepared(encoded(patchwork(), kind))
     assert (picture.width, picture.height) == (96, 64)
-    assert opened(picture.data).format == "WEBP"
+    assert decoded(picture.data).format == "WEBP"
 
 
 def test_it_keeps_every_pixel_of_a_png():
-    image = drawing(3)
-    assert opened(prepared(encoded(image, "PNG")).data).convert("RGB").tobytes() == image.tobytes()
+    image = patchwork(3)
+    assert decoded(prepared(encoded(image, "PNG")).data).convert("RGB").tobytes() == image.tobytes()
 
 
 def test_it_stores_a_large_photograph_as_jpeg():
     picture = prepared(jpeg(size=(SMALL // 256, 300)))
-    assert (picture.suffix, opened(picture.data).format) == ("jpg", "JPEG")
+    assert (picture.suffix, decoded(picture.data).format) == ("jpg", "JPEG")
 
 
 def test_it_turns_a_picture_the_way_up_that_its_camera_noted():
@@ -56,17 +56,17 @@ def test_it_strips_all_that_is_not_pixels():
     for data in (
         jpeg(exif=exif, comment=b"SECRET", size=(600, 600)),
         jpeg(exif=exif, comment=b"SECRET"),
-        encoded(drawing(), "PNG", pnginfo=info),
+        encoded(patchwork(), "PNG", pnginfo=info),
     ):
         kept = prepared(data).data
         assert b"SECRET" not in kept
-        assert not opened(kept).getexif()
+        assert not decoded(kept).getexif()
 
 
 def test_it_puts_transparent_pictures_on_white():
     image = Image.new("RGBA", (16, 16), (255, 0, 0, 0))
     image.putpixel((3, 3), (0, 0, 255, 255))
-    stored = opened(prepared(encoded(image, "PNG")).data).convert("RGB")
+    stored = decoded(prepared(encoded(image, "PNG")).data).convert("RGB")
     assert stored.getpixel((0, 0)) == (255, 255, 255)
     assert stored.getpixel((3, 3)) == (0, 0, 255)
 
@@ -74,15 +74,15 @@ def test_it_puts_transparent_pictures_on_white():
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "CMYK", "I", "I;16", "RGBA"])
 def test_it_makes_rgb_of_every_mode(mode):
     kind = "JPEG" if mode == "CMYK" else "TIFF" if mode in {"I", "PA"} else "PNG"
-    image = Image.new("I;16", (20, 20), 40_000) if mode == "I;16" else drawing(1, (20, 20))
+    image = Image.new("I;16", (20, 20), 40_000) if mode == "I;16" else patchwork(1, (20, 20))
     image = image if image.mode == mode else image.convert(mode)
     if mode == "PA":
         image = image.convert("LA")
-    assert opened(prepared(encoded(image, kind)).data).mode == "RGB"
+    assert decoded(prepared(encoded(image, kind)).data).mode == "RGB"
 
 
 def test_a_deep_grey_keeps_its_brightness():
-    stored = opened(prepared(encoded(Image.new("I;16", (20, 20), 40_000), "PNG")).data)
+    stored = decoded(prepared(encoded(Image.new("I;16", (20, 20), 40_000), "PNG")).data)
     assert stored.convert("L").getpixel((5, 5)) == pytest.approx(40_000 * 255 / 65_535, abs=1)
 
 
@@ -100,27 +100,27 @@ def test_a_deep_grey_keeps_its_brightness():
 )
 def test_a_deep_grey_is_as_bright_as_its_kind_says(top, kind, middle):
     ramp = np.tile(np.linspace(0, top, 97), (97, 1)).astype(kind)
-    stored = opened(prepared(encoded(Image.fromarray(ramp), "TIFF")).data)
+    stored = decoded(prepared(encoded(Image.fromarray(ramp), "TIFF")).data)
     assert stored.convert("L").getpixel((48, 48)) == pytest.approx(middle, abs=1)
 
 
 def test_a_float_picture_with_holes_is_taken():
     ramp = np.tile(np.linspace(0, 255, 97), (97, 1)).astype(np.float32)
     ramp[50, 50] = np.nan
-    stored = opened(prepared(encoded(Image.fromarray(ramp), "TIFF")).data)
+    stored = decoded(prepared(encoded(Image.fromarray(ramp), "TIFF")).data)
     assert stored.convert("L").getpixel((96, 0)) == 255
 
 
 def test_it_understands_a_colour_profile():
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    image = drawing()
-    stored = opened(prepared(encoded(image, "PNG", icc_profile=profile)).data)
+    image = patchwork()
+    stored = decoded(prepared(encoded(image, "PNG", icc_profile=profile)).data)
     assert "icc_profile" not in stored.info
     assert stored.convert("RGB").getpixel((2, 2)) == image.getpixel((2, 2))
 
 
 def test_it_ignores_a_broken_colour_profile():
-    assert prepared(encoded(drawing(), "PNG", icc_profile=b"nonsense")).width == 96
+    assert prepared(encoded(patchwork(), "PNG", icc_profile=b"nonsense")).width == 96
 
 
 @pytest.mark.parametrize(
@@ -131,15 +131,15 @@ def test_it_refuses_what_is_not_a_picture(data):
 
 
 def test_it_refuses_formats_that_are_not_on_the_list():
-    assert "not a readable picture" in refusal(encoded(drawing(), "PPM"))
-    assert "not a readable picture" in refusal(encoded(drawing(), "ICO"))
+    assert "not a readable picture" in refusal(encoded(patchwork(), "PPM"))
+    assert "not a readable picture" in refusal(encoded(patchwork(), "ICO"))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF"])
 def test_it_refuses_a_truncated_picture(kind):
-    data = encoded(drawing(2, (300, 200)), kind)
+    data = encoded(patchwork(2, (300, 200)), kind)
     assert refusal(data[: len(data) * 2 // 3]) == "damaged or cut off"
-    data = encoded(drawing(2, (300, 200)), "WEBP")
+    data = encoded(patchwork(2, (300, 200)), "WEBP")
     assert "not a readable picture" in refusal(data[: len(data) * 2 // 3])
 
 
@@ -154,12 +154,12 @@ def test_it_refuses_files_over_the_limit():
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_it_refuses_animations_and_pages(kind):
-    data = encoded(drawing(1), kind, save_all=True, append_images=[drawing(2)])
+    data = encoded(patchwork(1), kind, save_all=True, append_images=[patchwork(2)])
     assert "animated" in refusal(data)
 
 
 def test_it_takes_the_still_of_a_telephone_that_comes_with_a_preview():
-    data = encoded(drawing(1), "MPO", save_all=True, append_images=[drawing(2)])
+    data = encoded(patchwork(1), "MPO", save_all=True, append_images=[patchwork(2)])
     assert prepared(data).width == 96
 
 
@@ -168,7 +168,7 @@ def test_it_refuses_a_picture_too_small_to_be_seen():
 
 
 def test_noise_of_any_kind_is_refused_and_never_raises_anything_else():
-    whole = encoded(drawing(1), "PNG")
+    whole = encoded(patchwork(1), "PNG")
     for cut in range(0, len(whole), 7):
         damaged = whole[:cut] + bytes([whole[cut] ^ 0xFF]) + whole[cut + 1 :]
         with suppress(ImageRejected):
@@ -182,7 +182,7 @@ def test_reading_stops_at_the_limit_whatever_the_size_is_said_to_be():
 
 
 def test_pictures_that_look_alike_have_hashes_that_are_near():
-    image = drawing(5, (200, 150))
+    image = patchwork(5, (200, 150))
     smaller = image.resize((100, 75))
     apart = difference_hash(image) ^ difference_hash(smaller)
     assert (apart & (2**64 - 1)).bit_count() <= 6

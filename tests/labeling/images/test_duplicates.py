@@ -4,7 +4,7 @@ import pytest
 from labeling.images.decoding import difference_hash
 from labeling.images.duplicates import DuplicateIndex
 from labeling.models import Image, Project
-from tests.drawings import drawing, encoded
+from tests.pictures import encoded, patchwork
 
 pytestmark = pytest.mark.django_db
 
@@ -20,14 +20,14 @@ def hashed(image):
 
 def test_it_finds_the_picture_that_another_repeats(duplicate_index):
     for number in range(200):
-        duplicate_index.add(number, *hashed(drawing(number)))
-    again = drawing(123).resize((48, 32)).resize((96, 64))
+        duplicate_index.add(number, *hashed(patchwork(number)))
+    again = patchwork(123).resize((48, 32)).resize((96, 64))
     assert duplicate_index.original(*hashed(again)) == 123
-    assert duplicate_index.original(*hashed(drawing(999))) is None
+    assert duplicate_index.original(*hashed(patchwork(999))) is None
 
 
 def test_it_finds_nothing_among_none(duplicate_index):
-    assert duplicate_index.original(*hashed(drawing())) is None
+    assert duplicate_index.original(*hashed(patchwork())) is None
 
 
 def test_it_reads_a_picture_from_its_file_when_no_copy_is_at_hand(settings, tmp_path):
@@ -35,8 +35,8 @@ def test_it_reads_a_picture_from_its_file_when_no_copy_is_at_hand(settings, tmp_
 
     settings.MEDIA_ROOT = tmp_path
     project = Project.objects.create(slug="photos", name="Photos")
-    image, _ = images.add(project=project, data=encoded(drawing(1), "PNG"), source="1.png")
-    assert DuplicateIndex(project).original(*hashed(drawing(1))) == image.pk
+    image, _ = images.add(project=project, data=encoded(patchwork(1), "PNG"), source="1.png")
+    assert DuplicateIndex(project).original(*hashed(patchwork(1))) == image.pk
 
 
 def test_near_duplicates_point_at_the_first_and_not_at_each_other(settings, tmp_path):
@@ -45,7 +45,7 @@ def test_near_duplicates_point_at_the_first_and_not_at_each_other(settings, tmp_
     settings.MEDIA_ROOT = tmp_path
     project = Project.objects.create(slug="photos", name="Photos")
     for quality in (95, 70, 50):
-        data = encoded(drawing(1, (300, 200)), "JPEG", quality=quality)
+        data = encoded(patchwork(1, (300, 200)), "JPEG", quality=quality)
         images.add(project=project, data=data, source=f"{quality}.jpg")
     first, *others = Image.objects.order_by("id")
     assert [image.near_duplicate_of for image in others] == [first, first]

@@ -9,7 +9,7 @@ from labeling import images
 from labeling.images import ImageRejected, NewImage
 from labeling.images.duplicates import DuplicateIndex
 from labeling.models import Image, Project, Tile
-from tests.drawings import drawing, encoded, jpeg, opened, png
+from tests.pictures import decoded, encoded, jpeg, patchwork, png
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +52,7 @@ def test_the_same_picture_is_there_once(project):
 
 def test_the_same_pixels_in_another_file_are_the_same_picture(project):
     first, _ = add(project, png())
-    again, new = add(project, encoded(drawing(), "BMP"))
+    again, new = add(project, encoded(patchwork(), "BMP"))
     assert (again, new) == (first, False)
 
 
@@ -64,15 +64,15 @@ def test_two_projects_may_hold_the_same_picture(project):
 
 def test_a_picture_saved_anew_is_flagged_as_a_near_duplicate(project):
     first, _ = add(project, jpeg(4, (400, 300)))
-    smaller = encoded(drawing(4, (400, 300)).resize((200, 150)), "JPEG", quality=60)
+    smaller = encoded(patchwork(4, (400, 300)).resize((200, 150)), "JPEG", quality=60)
     again, new = add(project, smaller)
     assert new and again.near_duplicate_of == first
     assert Image.objects.get(pk=again.pk).near_duplicate_of == first
 
 
 def test_the_same_shape_in_another_colour_is_no_near_duplicate(project):
-    red, blue, green = drawing(4).split()
-    add(project, encoded(drawing(4), "PNG"))
+    red, blue, green = patchwork(4).split()
+    add(project, encoded(patchwork(4), "PNG"))
     other, _ = add(project, encoded(Pillow.merge("RGB", (green, red, blue)), "PNG"))
     assert other.near_duplicate_of is None
 
@@ -99,7 +99,7 @@ def test_a_file_that_a_crash_cut_off_is_written_again(project):
     path.write_bytes(picture.data[:10])
     image, _ = add(project, png())
     assert default_storage.path(image.file.name) == str(path)
-    assert opened(stored(image)).size == (96, 64)
+    assert decoded(stored(image)).size == (96, 64)
 
 
 def test_rows_that_fail_leave_files_that_the_next_attempt_takes_up(project, monkeypatch):

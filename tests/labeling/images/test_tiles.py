@@ -5,7 +5,7 @@ import pytest
 from labeling import images
 from labeling.images import tiles
 from labeling.models import Project, Tile
-from tests.drawings import drawing, encoded, jpeg, opened, png
+from tests.pictures import decoded, encoded, jpeg, patchwork, png
 
 pytestmark = pytest.mark.django_db
 
@@ -60,8 +60,8 @@ def test_a_small_picture_is_shown_as_it_is_stored(add):
 def test_a_tile_shows_its_rectangle(add):
     image = add(png(2, (400, 400)))
     tile = tiles.cut(image)[5]
-    shown = opened(tiles.picture(tile)).convert("RGB")
-    expected = drawing(2, (400, 400)).crop((100, 100, 200, 200))
+    shown = decoded(tiles.picture(tile)).convert("RGB")
+    expected = patchwork(2, (400, 400)).crop((100, 100, 200, 200))
     assert shown.size == (100, 100)
     apart = [
         abs(a - b) for a, b in zip(shown.tobytes(), expected.tobytes(), strict=True)
@@ -72,9 +72,9 @@ def test_a_tile_shows_its_rectangle(add):
 def test_a_large_picture_is_shown_smaller_with_its_shape(add):
     image = add(jpeg(size=(1200, 800)))
     assert image.file.name.endswith(".jpg")
-    shown = opened(tiles.picture(tiles.whole(image)))
+    shown = decoded(tiles.picture(tiles.whole(image)))
     assert (shown.format, shown.size) == ("WEBP", (320, 213))
-    assert opened(tiles.picture(tiles.whole(image), longest=96)).size == (96, 64)
+    assert decoded(tiles.picture(tiles.whole(image), longest=96)).size == (96, 64)
 
 
 def test_a_tile_is_rendered_once(add, settings):
@@ -87,5 +87,5 @@ def test_a_tile_is_rendered_once(add, settings):
 
 
 def test_nothing_but_pixels_is_shown(add):
-    tile = tiles.whole(add(encoded(drawing(1, (500, 500)), "JPEG", comment=b"SECRET")))
+    tile = tiles.whole(add(encoded(patchwork(1, (500, 500)), "JPEG", comment=b"SECRET")))
     assert b"SECRET" not in tiles.picture(tile)

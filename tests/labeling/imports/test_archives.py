@@ -8,8 +8,8 @@ import zipfile
 import pytest
 
 from labeling.models import Concept, Image
-from tests.drawings import drawing, encoded, jpeg, png
 from tests.labeling.imports.sources import captions, take, tarred, write, zipped
+from tests.pictures import encoded, jpeg, patchwork, png
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,7 @@ def test_it_takes_folders_zips_and_tars(kind, box, tmp_path):
 
 def test_what_cannot_be_taken_is_refused_with_a_reason_and_nothing_else_is_lost(tmp_path, settings):
     settings.IMAGE_MAX_BYTES, settings.IMAGE_MAX_PIXELS = 100_000, 1_000_000
-    gif = encoded(drawing(1), "GIF", save_all=True, append_images=[drawing(2)])
+    gif = encoded(patchwork(1), "GIF", save_all=True, append_images=[patchwork(2)])
     source = zipped(
         tmp_path / "a.zip",
         [

@@ -3,8 +3,8 @@
 import pytest
 
 from labeling.models import Concept, Image, Project, Question
-from tests.drawings import jpeg, png
 from tests.labeling.imports.sources import fill, prior, refused, take, write, zipped
+from tests.pictures import jpeg, png
 
 pytestmark = pytest.mark.django_db
 

@@ -13,8 +13,8 @@ from django.db import connection
 
 from labeling.imports import importer
 from labeling.models import Concept, Image, Project, Question
-from tests.drawings import drawing, encoded, jpeg, png
 from tests.labeling.imports.sources import fill, refused, take, write, zipped
+from tests.pictures import encoded, jpeg, patchwork, png
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def test_importing_the_same_source_twice_adds_nothing(tmp_path):
 
 
 def test_near_duplicates_are_counted(box):
-    image = drawing(1, (300, 200))
+    image = patchwork(1, (300, 200))
     fill(box, **{"a.png": encoded(image, "PNG"), "b.jpg": encoded(image, "JPEG", quality=70)})
     assert "imported 2, already there 0, near-duplicates 1" in take(box)
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from labeling.models import Image, Question
-from tests.drawings import jpeg, png
 from tests.labeling.imports.sources import captions, fill, take, tarred, write
+from tests.pictures import jpeg, png
 
 pytestmark = pytest.mark.django_db
 

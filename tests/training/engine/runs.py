@@ -1,7 +1,6 @@
 """A tiny snapshot and runs on it, for the tests of training."""
 
 import hashlib
-import io
 import json
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests.pictures import encoded
+
 COLOURS = {"red": (220, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 220), "black": (9, 9, 9)}
 ROOT = Path(__file__).parents[3]
 
@@ -19,9 +20,7 @@ def square(colour: str, left: int, top: int, side: int = 16) -> bytes:
     """Return a PNG of a coloured square on white."""
     pixels = np.full((32, 32, 3), 255, np.uint8)
     pixels[top : top + side, left : left + side] = COLOURS[colour]
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(Image.fromarray(pixels), "PNG")
 
 
 def write_snapshot(folder: Path) -> Path:
