@@ -176,18 +176,18 @@ def _update_accuracy(
     """
     question = answer.question
     if question.verdict is not None:
-        yes = belief = float(question.verdict)
+        posterior = untempered = float(question.verdict)
     elif annotator.suspect:
         return
     else:
-        yes = online.tempered_posterior(question.prior, others)
-        belief = online.untempered_posterior(question.prior, others)
+        posterior = online.tempered_posterior(question.prior, others)
+        untempered = online.untempered_posterior(question.prior, others)
     if others or question.verdict is not None:
-        right = yes if answer.value else 1 - yes
+        right = posterior if answer.value else 1 - posterior
         _update_drift(annotator, right, first=first, now=now)
     if not annotator.suspect:
         counts = annotator.confusion_counts
-        annotator.confusion_counts = online.update_counts(counts, answer.value, belief)
+        annotator.confusion_counts = online.update_counts(counts, answer.value, untempered)
 
 
 def _update_drift(annotator: Annotator, right: float, *, first: int, now: datetime) -> None:

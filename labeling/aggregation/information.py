@@ -16,7 +16,7 @@ from labeling.aggregation.online import log_odds, probability, tempered_posterio
 
 TYPICAL_ACCURACY = 0.93  # of the annotators who are assumed to answer next
 STEP = log_odds(TYPICAL_ACCURACY)  # what such an answer adds to the log-odds
-GRAIN = 5  # steps per unit of log-odds, to which beliefs are rounded for the cache
+GRAIN = 5  # steps per unit of log-odds, to which posteriors are rounded for the cache
 
 
 def information_gain(
@@ -29,10 +29,10 @@ def information_gain(
     most 1, and 0 for random answers and for certain questions.
     """
     sensitivity, specificity = np.asarray(sensitivity, float), np.asarray(specificity, float)
-    belief = np.asarray(probability, float)
-    yes = belief * sensitivity + (1 - belief) * (1 - specificity)
-    given_truth = belief * _entropy(sensitivity) + (1 - belief) * _entropy(specificity)
-    return np.asarray(np.maximum(_entropy(yes) - given_truth, 0.0))
+    p = np.asarray(probability, float)
+    says_yes = p * sensitivity + (1 - p) * (1 - specificity)
+    given_truth = p * _entropy(sensitivity) + (1 - p) * _entropy(specificity)
+    return np.asarray(np.maximum(_entropy(says_yes) - given_truth, 0.0))
 
 
 class Lookahead(NamedTuple):
@@ -47,21 +47,21 @@ class Lookahead(NamedTuple):
 
 
 def lookahead(
-    belief: float, *, prior: float, yes: int, no: int, left: int, settle_at: float
+    posterior: float, *, prior: float, yes: int, no: int, left: int, settle_at: float
 ) -> Lookahead:
     """Return what at most `left` more answers by typical annotators lead to.
 
-    `belief` is the probability now, after `yes` and `no` answers, `prior` that before any. The
+    `posterior` is the probability now, after `yes` and `no` answers, `prior` that before any. The
     question settles at a probability of `settle_at`, either way. Answers move the probability as
     in `online.tempered_posterior`: the more evenly people were split, the less another one counts.
     """
     start = round(log_odds(prior) * 2) / 2
-    offset = (log_odds(belief) - _odds(start, yes, no)) * GRAIN
+    offset = (log_odds(posterior) - _odds(start, yes, no)) * GRAIN
     return _lookahead(start, round(offset) / GRAIN, yes, no, left, settle_at)
 
 
 def relative_value(
-    belief: float, *, prior: float, yes: int, no: int, left: int, settle_at: float
+    posterior: float, *, prior: float, yes: int, no: int, left: int, settle_at: float
 ) -> float:
     """Return the labels per answer to this question, relative to a new and wholly open question.
 
@@ -71,7 +71,7 @@ def relative_value(
     total = yes + no + left
     settle_at = min(settle_at, probability(_odds(0.0, max(1, total // 4), 0)))
     new = lookahead(0.5, prior=0.5, yes=0, no=0, left=total, settle_at=settle_at)
-    here = lookahead(belief, prior=prior, yes=yes, no=no, left=left, settle_at=settle_at)
+    here = lookahead(posterior, prior=prior, yes=yes, no=no, left=left, settle_at=settle_at)
     return here.labels_per_answer / new.labels_per_answer
 
 
@@ -81,16 +81,17 @@ def _lookahead(
 ) -> Lookahead:
     """Return the lookahead by recursion over both answers.
 
-    `start` is the prior in log-odds; `offset` is the belief, less what typical answers would have
-    led to; `steps` is 0 for the question as it stands, which may be open although it looks certain.
+    `start` is the prior in log-odds; `offset` is the posterior's log-odds, less what typical
+    answers would have led to; `steps` is 0 for the question as it stands, which may be open
+    although it looks certain.
     """
-    belief = probability(_odds(start, yes, no) + offset)
-    if steps and max(belief, 1 - belief) >= settle_at:
-        return Lookahead(max(belief, 1 - belief), 0.0)
+    posterior = probability(_odds(start, yes, no) + offset)
+    if steps and max(posterior, 1 - posterior) >= settle_at:
+        return Lookahead(max(posterior, 1 - posterior), 0.0)
     extremes = (_odds(start, yes + left, no), _odds(start, yes, no + left))
     if left == 0 or max(extremes[0] + offset, -extremes[1] - offset) < log_odds(settle_at):
         return Lookahead(0.0, 0.0)
-    says_yes = belief * TYPICAL_ACCURACY + (1 - belief) * (1 - TYPICAL_ACCURACY)
+    says_yes = posterior * TYPICAL_ACCURACY + (1 - posterior) * (1 - TYPICAL_ACCURACY)
     after_yes = _lookahead(start, offset, yes + 1, no, left - 1, settle_at, 1)
     after_no = _lookahead(start, offset, yes, no + 1, left - 1, settle_at, 1)
     return Lookahead(

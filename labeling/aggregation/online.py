@@ -117,20 +117,20 @@ def tempered_posterior(
     return math.fsum(z * w for z, w in weights) / math.fsum(w for _, w in weights)
 
 
-def update_counts(counts: ConfusionCounts, answer: bool, belief: float) -> ConfusionCounts:
+def update_counts(counts: ConfusionCounts, answer: bool, posterior: float) -> ConfusionCounts:
     """Return an annotator's counts after one more answer.
 
-    `belief` is the probability of "yes" without that answer. The answer is divided between both
-    truths in proportion to their posterior with it, and weighs |2 belief - 1|: a question about
-    which nothing is known teaches nothing about an annotator. On gold the belief is 0 or 1, and
-    the answer counts whole. Raises ValueError where the belief is not in [0, 1].
+    `posterior` is the probability of yes without that answer. The answer is divided between both
+    truths in proportion to their posterior with it, and weighs |2 posterior - 1|: a question about
+    which nothing is known teaches nothing about an annotator. On gold the posterior is 0 or 1, and
+    the answer counts whole. Raises ValueError where the posterior is not in [0, 1].
     """
-    if not 0 <= belief <= 1:
-        raise ValueError(f"a belief is a probability, not {belief}")
-    weight = abs(2 * belief - 1)
-    yes = belief
-    if 0 < belief < 1:
-        yes = probability(log_odds(belief) + evidence(counts, answer))
+    if not 0 <= posterior <= 1:
+        raise ValueError(f"a posterior is a probability, not {posterior}")
+    weight = abs(2 * posterior - 1)
+    yes = posterior
+    if 0 < posterior < 1:
+        yes = probability(log_odds(posterior) + evidence(counts, answer))
     if answer:
         counts = counts._replace(tp=counts.tp + weight * yes, fp=counts.fp + weight * (1 - yes))
     else:

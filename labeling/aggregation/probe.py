@@ -31,7 +31,7 @@ ROWS = 20_000  # hashed or predicted together
 
 def cross_val_predict(
     features: npt.ArrayLike,
-    belief: npt.ArrayLike,
+    targets: npt.ArrayLike,
     *,
     folds: int = 5,
     weight: npt.ArrayLike | None = None,
@@ -39,21 +39,21 @@ def cross_val_predict(
 ) -> Floats:
     """Return out-of-fold class probabilities (T, K) by a linear probe on features (T, D).
 
-    belief: (T, K) class probabilities to learn from. Rows that hold NaN are not learned from, and
+    targets: (T, K) class probabilities to learn from. Rows that hold NaN are not learned from, and
         get the mean of the folds' models.
-    weight: (T,) how much each belief counts, from 0 on.
+    weight: (T,) how much each target counts, from 0 on.
 
     The ridge is the one of `RIDGES` with the best out-of-fold likelihood. Rows of features that
-    are not finite get NaN, and so does everything where no belief is known. Raises ValueError on
-    shapes that do not fit together, and on beliefs or weights that are none.
+    are not finite get NaN, and so does everything where no target is known. Raises ValueError on
+    shapes that do not fit together, and on targets or weights that are none.
     """
-    rows, targets, weights = _checked(features, belief, weight)
-    predicted = np.full(targets.shape, np.nan)
+    rows, probabilities, weights = _checked(features, targets, weight)
+    predicted = np.full(probabilities.shape, np.nan)
     usable = np.isfinite(rows).all(1)
-    known = usable & np.isfinite(targets).all(1) & (weights > 0)
+    known = usable & np.isfinite(probabilities).all(1) & (weights > 0)
     if not known.any():
         return predicted
-    probe = Probe(rows[known], targets[known], weights[known], folds=folds, seed=seed)
+    probe = Probe(rows[known], probabilities[known], weights[known], folds=folds, seed=seed)
     predicted[known] = probe.out_of_fold
     predicted[usable & ~known] = probe.predict_proba(rows[usable & ~known])
     return predicted
@@ -267,18 +267,25 @@ class _Basis:
 
 
 def _checked(
-    features: npt.ArrayLike, belief: npt.ArrayLike, weight: npt.ArrayLike | None
+    features: npt.ArrayLike, targets: npt.ArrayLike, weight: npt.ArrayLike | None
 ) -> tuple[Singles, Floats, Floats]:
-    rows, targets = np.asarray(features, np.float32), np.array(belief, np.float64)
-    if rows.ndim != 2 or targets.ndim != 2 or len(rows) != len(targets) or not rows.shape[1]:
-        raise ValueError(f"features {rows.shape} and belief {targets.shape} must be a row a task")
+    rows, probabilities = np.asarray(features, np.float32), np.array(targets, np.float64)
+    if (
+        rows.ndim != 2
+        or probabilities.ndim != 2
+        or len(rows) != len(probabilities)
+        or not rows.shape[1]
+    ):
+        raise ValueError(
+            f"features {rows.shape} and targets {probabilities.shape} must be a row a task"
+        )
     weights = np.ones(len(rows)) if weight is None else np.asarray(weight, np.float64)
     if weights.shape != (len(rows),) or not (np.isfinite(weights) & (weights >= 0)).all():
         raise ValueError("weight must hold one number a task, none of them below zero")
-    total = targets.sum(1, keepdims=True)
-    if (targets < 0).any() or np.isinf(total).any() or (total == 0).any():
-        raise ValueError("belief must hold probabilities, with more than zero in each row")
-    return rows, targets / total, weights
+    total = probabilities.sum(1, keepdims=True)
+    if (probabilities < 0).any() or np.isinf(total).any() or (total == 0).any():
+        raise ValueError("targets must hold probabilities, with more than zero in each row")
+    return rows, probabilities / total, weights
 
 
 def _folds(rows: Singles, folds: int, seed: int) -> Ints:

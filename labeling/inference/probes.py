@@ -31,7 +31,7 @@ MAX_SHIFT = 3.0  # log-odds: before its weight, a prediction counts at most as o
 CONFIDENT = 0.8  # probability from which on a question counts as a yes, or as a no
 MIN_CONFIDENT = 5  # questions of either side without which no probe is fitted
 MAX_FITTED = 10_000  # questions that a probe is fitted on
-ROUNDS = 2  # of fitting a probe, the later ones to beliefs that hold its predictions
+ROUNDS = 2  # of fitting a probe, the later ones to posteriors that hold its predictions
 KNOWN = 14.0  # log-odds of a known truth
 
 _QUESTIONS = """
@@ -124,8 +124,8 @@ def predict(
     finite = np.isfinite(rows).all(1)
     fitted, rows = fitted[finite], rows[finite]
     prior, evidence = questions.prior[fitted], questions.evidence[fitted]
-    belief = expit(prior + evidence)
-    sides = (belief >= CONFIDENT).sum(), (belief <= 1 - CONFIDENT).sum()
+    posterior = expit(prior + evidence)
+    sides = (posterior >= CONFIDENT).sum(), (posterior <= 1 - CONFIDENT).sum()
     if min(sides) < MIN_CONFIDENT:
         return None
     probe = _fit(rows, prior, evidence, hints=int(concept.pk in features.texts))
@@ -144,14 +144,16 @@ def predict(
 
 def _fit(rows: Singles, prior: Floats, evidence: Floats, *, hints: int) -> Probe:
     """Fit a probe to what people say, then to that with its own out-of-fold predictions."""
-    belief = expit(prior + evidence)
+    posterior = expit(prior + evidence)
     for final in [False] * (ROUNDS - 1) + [True]:
-        probe = Probe(rows, np.stack([1 - belief, belief], 1), np.ones(len(rows)), hints=hints)
+        probe = Probe(
+            rows, np.stack([1 - posterior, posterior], 1), np.ones(len(rows)), hints=hints
+        )
         if not final:
-            base = logit(belief.mean().clip(EDGE, 1 - EDGE))
+            base = logit(posterior.mean().clip(EDGE, 1 - EDGE))
             added = (_log_odds(probe.out_of_fold) - base).clip(-MAX_SHIFT, MAX_SHIFT)
             weight = fit_model_weight(added, prior, evidence)
-            belief = expit(prior + weight * added + evidence)
+            posterior = expit(prior + weight * added + evidence)
     return probe
 
 

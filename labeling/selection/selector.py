@@ -132,8 +132,8 @@ class Selector:
         if not ranked:
             return None
         if known and random.random() < VERIFY_GOLD:
-            drawn = random.choice(known)
-            return Selection(Kind.VERIFY, drawn.concept, [pick(drawn, Reason.GOLD)])
+            gold = random.choice(known)
+            return Selection(Kind.VERIFY, gold.concept, [pick(gold, Reason.GOLD)])
         first, *rest = ranked
         substitutes = [pick(c, role) for c in rest if c.concept == first.concept]
         return Selection(Kind.VERIFY, first.concept, [pick(first, role)], substitutes)
@@ -163,8 +163,8 @@ class Selector:
 
     def _open_role(self) -> Reason:
         """Return whether to draw at random or what is most wanted, by the project's share."""
-        lucky = random.random() < self.project.random_share
-        return Reason.RANDOM if lucky else Reason.WANTED
+        at_random = random.random() < self.project.random_share
+        return Reason.RANDOM if at_random else Reason.WANTED
 
     def _open_window(self, concept: int, grid: int, role: str) -> candidates.Window:
         """Return the window of open questions that the role asks for."""
@@ -194,13 +194,13 @@ class Selector:
             )
             for c in pool
         ]
-        beliefs = [
-            0.5 if begun else c.probability for c, begun in zip(pool, unfinished, strict=True)
+        probabilities = [
+            0.5 if first else c.probability for c, first in zip(pool, unfinished, strict=True)
         ]
         counts = self._counts
-        bits = information_gain(counts.sensitivity, counts.specificity, beliefs).tolist()
-        for candidate, gain, begun in zip(pool, bits, unfinished, strict=True):
-            yield candidate, gain * candidate.value / (1 - JITTER * begun)
+        bits = information_gain(counts.sensitivity, counts.specificity, probabilities).tolist()
+        for candidate, gain, first in zip(pool, bits, unfinished, strict=True):
+            yield candidate, gain * candidate.value / (1 - JITTER * first)
 
     @cached_property
     def _counts(self) -> ConfusionCounts:
@@ -226,8 +226,8 @@ class Selector:
         unlikely = [c for c in ranked if c.probability < 0.5]
         self._add_gold(grid, yes, no, few_likely=len(likely) < 2)
         places = grid.left
-        lucky = sum(random.random() < self.project.random_share for _ in range(places))
-        grid.add(at_random, Reason.RANDOM, lucky)
+        drawn = sum(random.random() < self.project.random_share for _ in range(places))
+        grid.add(at_random, Reason.RANDOM, drawn)
         grid.add(likely, Reason.WANTED, min(places // 2, grid.left))
         grid.add(unlikely + likely, Reason.WANTED, grid.left)
         grid.add(at_random, Reason.RANDOM, grid.left)

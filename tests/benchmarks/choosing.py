@@ -166,7 +166,7 @@ def honest(challenge: Any) -> dict[str, Any]:
     from labeling.models import Question
 
     asked = Question.objects.filter(pk__in=challenge.questions)
-    true = {pk for pk, belief in asked.values_list("pk", "probability") if belief >= 0.5}
+    true = {pk for pk, probability in asked.values_list("pk", "probability") if probability >= 0.5}
     if len(challenge.tiles) == 1:
         return {"yes": bool(true)}
     return {"selected": [n for n, pk in enumerate(challenge.questions, 1) if pk in true]}

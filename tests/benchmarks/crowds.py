@@ -98,23 +98,25 @@ def dawid_skene(
     cells = csr_array((np.ones(len(task)), (task, worker * k + label)), shape=(tasks, workers * k))
     votes = np.bincount(task * k + label, minlength=tasks * k).reshape(tasks, k)
     asked = votes.sum(1) > 0
-    belief = votes / votes.sum(1, keepdims=True).clip(min=1)
-    prior = belief[asked].mean(0)
+    posterior = votes / votes.sum(1, keepdims=True).clip(min=1)
+    prior = posterior[asked].mean(0)
     bound = -np.inf
     for _ in range(iterations):
-        counts = (cells.T @ belief).reshape(workers, k, k).clip(min=1e-10)  # worker, answer, truth
+        counts = (
+            (cells.T @ posterior).reshape(workers, k, k).clip(min=1e-10)
+        )  # worker, answer, truth
         table = np.log(counts / counts.sum(1, keepdims=True)).reshape(workers * k, k)
         scores = np.log(prior.clip(min=1e-10)) + cells @ table
         top = scores.max(1, keepdims=True)
-        belief = np.exp(scores - top)
-        total = belief.sum(1, keepdims=True)
-        belief /= total
-        prior = belief[asked].mean(0)
+        posterior = np.exp(scores - top)
+        total = posterior.sum(1, keepdims=True)
+        posterior /= total
+        prior = posterior[asked].mean(0)
         new = float((np.log(total) + top)[asked].sum()) / len(task)
         if new - bound < 1e-5:
             break
         bound = new
-    return belief
+    return posterior
 
 
 def _columns(path: Path, names: tuple[str, ...]) -> list[list[str]]:

@@ -190,8 +190,8 @@ class Live:
             if others:
                 yes = online.tempered_posterior(self.prevalence, others)
                 person.watch(yes if value else 1 - yes, at)
-            belief = online.untempered_posterior(self.prevalence, others)
-            person.counts = online.update_counts(person.counts, value, belief)
+            posterior = online.untempered_posterior(self.prevalence, others)
+            person.counts = online.update_counts(person.counts, value, posterior)
         self.votes[question].append((at, int(stream.person[at])))
         self._find(person)
 

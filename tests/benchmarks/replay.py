@@ -80,8 +80,8 @@ class Live:
             self.believed[question] = online.tempered_posterior(
                 self.prior, [*others, mine], self.tempering
             )
-            belief = online.untempered_posterior(self.prior, others)
-            self.counts[who] = online.update_counts(self.counts[who], value, belief)
+            posterior = online.untempered_posterior(self.prior, others)
+            self.counts[who] = online.update_counts(self.counts[who], value, posterior)
             votes.append((who, value))
 
     def recompute(self, end: int) -> None:

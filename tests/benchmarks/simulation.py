@@ -66,7 +66,7 @@ class Product:
             added = logit(self.model_probability) - logit(self.base)
             self.added = added.clip(-probes.MAX_SHIFT, probes.MAX_SHIFT)
         self.prior = self._prior()
-        self.belief = self.prior.copy()
+        self.posterior = self.prior.copy()
         self.state = np.full(count, OPEN)
         self.random_key = self.draw.random(count)
 
@@ -87,13 +87,13 @@ class Product:
             return []
         lucky = int((self.draw.random(PLACES) < PROJECT.random_share).sum())
         chosen = dict.fromkeys(self.draw.choice(free, min(lucky, len(free)), False).tolist())
-        priority = np.where(self._unfinished(free), 1.0, _entropy(self.belief[free]))
+        priority = np.where(self._unfinished(free), 1.0, _entropy(self.posterior[free]))
         order = free[np.lexsort((self.draw.random(len(free)), -priority))]
-        likely = order[self.belief[order] >= 0.5][: candidates.MAX_CANDIDATES_EACH]
+        likely = order[self.posterior[order] >= 0.5][: candidates.MAX_CANDIDATES_EACH]
         window = np.union1d(order[: candidates.MAX_CANDIDATES], likely)
         ranked = window[np.argsort(-self._scores(annotator, window))]
-        yes = ranked[self.belief[ranked] >= 0.5].tolist()
-        no = ranked[self.belief[ranked] < 0.5].tolist()
+        yes = ranked[self.posterior[ranked] >= 0.5].tolist()
+        no = ranked[self.posterior[ranked] < 0.5].tolist()
         for question in yes[: PLACES // 2] + no + yes[PLACES // 2 :]:
             if len(chosen) < PLACES:
                 chosen[question] = None
@@ -103,7 +103,7 @@ class Product:
         """Return the open questions for the annotator; of many, those of one concept."""
         free = self.supply.available(annotator)
         if free.dtype == bool:
-            wanted = np.where(self.state == OPEN, _entropy(self.belief), 0.0)
+            wanted = np.where(self.state == OPEN, _entropy(self.posterior), 0.0)
             wanted = np.sort(
                 wanted.reshape(-1, self.concepts)[:: max(1, self.supply.items // ITEMS)], 0
             )
@@ -120,8 +120,8 @@ class Product:
     def _scores(self, annotator: int, questions: Ints) -> Floats:
         """Return the bits that the annotator's answers are expected to bring, with jitter."""
         unfinished, counts = self._unfinished(questions), self.counts[annotator]
-        belief = np.where(unfinished, 0.5, self.belief[questions])
-        bits = information_gain(counts.sensitivity, counts.specificity, belief)
+        posterior = np.where(unfinished, 0.5, self.posterior[questions])
+        bits = information_gain(counts.sensitivity, counts.specificity, posterior)
         jitter = 1 - selector.JITTER * self.draw.random(len(questions))
         scores: Floats = bits * jitter / (1 - selector.JITTER * unfinished)
         return scores
@@ -132,7 +132,7 @@ class Product:
         prior, counts = float(self.prior[question]), self.counts[annotator]
         others = [online.evidence(self.counts[who], vote) for who, vote in self.votes[question]]
         evidence = [*others, online.evidence(counts, yes)]
-        self.belief[question] = online.tempered_posterior(prior, evidence, self.tempering)
+        self.posterior[question] = online.tempered_posterior(prior, evidence, self.tempering)
         self.counts[annotator] = online.update_counts(
             counts, yes, online.untempered_posterior(prior, others)
         )
@@ -143,20 +143,20 @@ class Product:
     def _update_state(self, question: int) -> None:
         """Settle, give up or open again."""
         rules, count = self.rules, int(self.answers.count[question])
-        state, belief = self.state[question], float(self.belief[question])
+        state, posterior = self.state[question], float(self.posterior[question])
         factor = question_state.HYSTERESIS if state == SETTLED else 1
         uncertainty = (1 - rules.settle_at) * factor
-        if count < self._needed(question, belief):
+        if count < self._needed(question, posterior):
             self.state[question] = OPEN
-        elif min(belief, 1 - belief) <= uncertainty:
+        elif min(posterior, 1 - posterior) <= uncertainty:
             self.state[question] = SETTLED
         else:
             self.state[question] = OPEN if self._worth_asking(question) else AMBIGUOUS
 
-    def _needed(self, question: int, belief: float) -> int:
+    def _needed(self, question: int, posterior: float) -> int:
         """Return the answers needed; a model that clearly agrees stands for one, never for all."""
         shift = float(logit(self.prior[question]) - logit(self.base[question]))
-        least, agreement = self.rules.least, shift if belief >= 0.5 else -shift
+        least, agreement = self.rules.least, shift if posterior >= 0.5 else -shift
         return least - (least > 1 and agreement >= question_state.MODEL_ANSWER_SHIFT)
 
     def _worth_asking(self, question: int) -> bool:
@@ -165,7 +165,7 @@ class Product:
             return False
         yes = int(self.answers.yes[question])
         value = relative_value(
-            float(self.belief[question]),
+            float(self.posterior[question]),
             prior=float(self.prior[question]),
             yes=yes,
             no=count - yes,
@@ -193,7 +193,7 @@ class Product:
             suspect=np.zeros(len(question), bool),
             annotators=self.supply.annotators,
         )
-        self.belief = found.probability.copy()
+        self.posterior = found.probability.copy()
         for each in np.flatnonzero(self.answers.count):
             self._update_state(int(each))
         counts = binary.confusion_counts(found, question, annotator)
@@ -227,7 +227,7 @@ class Product:
                     self.added[asked], logit(self.base[asked]), evidence
                 )
         change = logit(self._prior()) - logit(self.prior)
-        self.belief = expit(logit(self.belief.clip(online.EDGE, 1 - online.EDGE)) + change)
+        self.posterior = expit(logit(self.posterior.clip(online.EDGE, 1 - online.EDGE)) + change)
         self.prior = self._prior()
 
     def _evidence(self, question: int) -> float:
@@ -251,9 +251,9 @@ def _entropy(p: Floats) -> Floats:
 Curve = list[tuple[float, float]]  # answers an item, accuracy
 
 
-def accuracy(supply: Supply, belief: Floats) -> float:
+def accuracy(supply: Supply, posterior: Floats) -> float:
     """Of the class believed most of each item; among n equals each counts 1/n."""
-    table = belief.reshape(-1, supply.concepts)
+    table = posterior.reshape(-1, supply.concepts)
     if supply.concepts == 1:
         table = np.concatenate([1 - table, table], 1)
     best = table >= table.max(1, keepdims=True) - 1e-9
@@ -269,8 +269,8 @@ def random_order(
 
     def note() -> None:
         for name, method in infer.items():
-            belief = np.where(answers.count > 0, method(answers, supply), share)
-            curves[name].append((len(answers) / supply.items, accuracy(supply, belief)))
+            posterior = np.where(answers.count > 0, method(answers, supply), share)
+            curves[name].append((len(answers) / supply.items, accuracy(supply, posterior)))
 
     for question, annotator, yes in supply.at_random(5):
         answers.add(question, annotator, yes)
@@ -298,14 +298,14 @@ def ours(answers: Answers, supply: Supply) -> Floats:
     """Return this product's probability of yes."""
     task, worker, label = answers.columns()
     found = aggregate(task, worker, label, classes=[0, 1])
-    belief = np.zeros(len(answers.count))
-    belief[found.tasks] = found.posterior[:, 1]
-    return belief
+    posterior = np.zeros(len(answers.count))
+    posterior[found.tasks] = found.posterior[:, 1]
+    return posterior
 
 
 def selected(product: Product, every: int) -> Curve:
     """Return the curve of the product's choices until nothing is open or nobody comes."""
-    curve: Curve = [(0.0, accuracy(product.supply, product.belief))]
+    curve: Curve = [(0.0, accuracy(product.supply, product.posterior))]
     due, idle = every, 0
     while idle < 500:
         went = product.challenge()
@@ -323,4 +323,4 @@ def selected(product: Product, every: int) -> Curve:
 
 
 def _point(product: Product) -> tuple[float, float]:
-    return len(product.answers) / product.supply.items, accuracy(product.supply, product.belief)
+    return len(product.answers) / product.supply.items, accuracy(product.supply, product.posterior)

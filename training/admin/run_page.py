@@ -129,7 +129,9 @@ def certainty(folder: str) -> str:
     certain = sum(not CERTAIN < probability < 1 - CERTAIN for probability in probabilities)
     if not probabilities:
         return "no concepts"
-    share = f"{certain / len(probabilities):.0%} of {len(probabilities):,} beliefs about concepts"
+    share = (
+        f"{certain / len(probabilities):.0%} of {len(probabilities):,} probabilities of concepts"
+    )
     return f"{share} are surer than 95%"
 
 

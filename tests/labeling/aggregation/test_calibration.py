@@ -22,7 +22,7 @@ class World(NamedTuple):
 
 
 def world(seed: int, n: int, *, overconfident: float = 1.0, known: float = np.inf) -> World:
-    """Beliefs whose log-odds are too large by a factor, and annotators known by so many answers.
+    """Posteriors whose log-odds are too large by a factor, and annotators known by so many answers.
 
     The annotators: good, hasty, rather yes, rather no, and one who clicks at random.
     """
@@ -181,7 +181,7 @@ def test_chance_says_what_error_is_to_be_expected_of_good_beliefs() -> None:
 
 
 def test_it_finds_how_right_a_crowd_is_by_what_the_crowd_shows_of_its_annotators() -> None:
-    """No truth is known: accuracies, answers and beliefs all come from the crowd itself."""
+    """No truth is known: accuracies, answers and posteriors all come from the crowd itself."""
     errors = []
     for seed in range(8):
         rng = np.random.default_rng(seed)

@@ -52,9 +52,9 @@ def test_yes_and_no_are_alike():
 
 def worth(yes, no, *, cap=9, settle_at=0.9, prior=0.5):
     """Of a question that newcomers answered so."""
-    belief = tempered_posterior(prior, [NEWCOMER_EVIDENCE] * yes + [-NEWCOMER_EVIDENCE] * no)
+    posterior = tempered_posterior(prior, [NEWCOMER_EVIDENCE] * yes + [-NEWCOMER_EVIDENCE] * no)
     left = cap - yes - no
-    return relative_value(belief, prior=prior, yes=yes, no=no, left=left, settle_at=settle_at)
+    return relative_value(posterior, prior=prior, yes=yes, no=no, left=left, settle_at=settle_at)
 
 
 def test_a_new_question_is_worth_one():
@@ -94,8 +94,8 @@ def test_a_threshold_out_of_reach_does_not_make_new_questions_worthless(settle_a
 
 @pytest.mark.parametrize("left", [1, 2, 5])
 def test_a_lookahead_keeps_within_what_is_left(left):
-    for belief in GRID:
-        found = lookahead(belief, prior=0.3, yes=2, no=1, left=left, settle_at=0.95)
+    for posterior in GRID:
+        found = lookahead(posterior, prior=0.3, yes=2, no=1, left=left, settle_at=0.95)
         assert 0 <= found.settled <= 1 and 0 <= found.answers <= left
 
 
@@ -105,15 +105,15 @@ def test_a_lookahead_is_what_typical_annotators_bring_about():
     for _ in range(rounds):
         evidence: list[float] = []
         while len(evidence) < 6:
-            belief = tempered_posterior(0.5, evidence)
-            if max(belief, 1 - belief) >= 0.9:
-                settled += max(belief, 1 - belief)
+            posterior = tempered_posterior(0.5, evidence)
+            if max(posterior, 1 - posterior) >= 0.9:
+                settled += max(posterior, 1 - posterior)
                 break
-            chance = belief * TYPICAL_ACCURACY + (1 - belief) * (1 - TYPICAL_ACCURACY)
+            chance = posterior * TYPICAL_ACCURACY + (1 - posterior) * (1 - TYPICAL_ACCURACY)
             evidence.append(STEP if dice.random() < chance else -STEP)
         else:
-            belief = tempered_posterior(0.5, evidence)
-            settled += max(belief, 1 - belief) if max(belief, 1 - belief) >= 0.9 else 0
+            posterior = tempered_posterior(0.5, evidence)
+            settled += max(posterior, 1 - posterior) if max(posterior, 1 - posterior) >= 0.9 else 0
         used += len(evidence)
     found = lookahead(0.5, prior=0.5, yes=0, no=0, left=6, settle_at=0.9)
     assert found.settled == pytest.approx(settled / rounds, abs=0.02)

@@ -72,8 +72,8 @@ def test_an_answer_against_the_belief_costs_in_proportion_to_the_belief() -> Non
 
 
 def test_an_answer_with_the_belief_earns_credit() -> None:
-    for belief, answer in ((0.9, True), (0.1, False)):
-        after = online.update_counts(NEWCOMER, answer, belief)
+    for posterior, answer in ((0.9, True), (0.1, False)):
+        after = online.update_counts(NEWCOMER, answer, posterior)
         assert online.reliability(after)[0] > online.reliability(NEWCOMER)[0]
 
 
@@ -88,10 +88,10 @@ def test_gold_counts_whole() -> None:
     assert online.update_counts(NEWCOMER, True, 0) == ConfusionCounts(fp=1)
 
 
-@pytest.mark.parametrize("belief", [0.0, 0.2, 0.7, 1.0])
-def test_an_answer_never_counts_more_than_once(belief: float) -> None:
+@pytest.mark.parametrize("posterior", [0.0, 0.2, 0.7, 1.0])
+def test_an_answer_never_counts_more_than_once(posterior: float) -> None:
     for counts, answer in itertools.product(CAST, (True, False)):
-        assert sum(online.update_counts(counts, answer, belief)) - sum(counts) <= 1 + 1e-6
+        assert sum(online.update_counts(counts, answer, posterior)) - sum(counts) <= 1 + 1e-6
 
 
 def test_the_interval_narrows_with_answers() -> None:
@@ -110,15 +110,15 @@ def test_the_interval_of_a_newcomer_is_that_of_the_prior() -> None:
 def test_who_answers_a_question_first_hardly_matters(
     pair: tuple[ConfusionCounts, ConfusionCounts],
 ) -> None:
-    beliefs, means = [], []
+    log_odds, means = [], []
     for order in (pair, pair[::-1]):
         odds, after = online.log_odds(0.6), {}
         for counts, answer in zip(order, (order[0] == pair[0], order[0] != pair[0]), strict=True):
             after[counts] = online.update_counts(counts, answer, online.probability(odds))
             odds += online.evidence(counts, answer)
-        beliefs.append(odds)
+        log_odds.append(odds)
         means.append([online.reliability(after[counts])[0] for counts in pair])
-    assert beliefs[0] == pytest.approx(beliefs[1])
+    assert log_odds[0] == pytest.approx(log_odds[1])
     assert means[0] == pytest.approx(means[1], abs=0.05)
 
 
@@ -176,10 +176,10 @@ def test_order_is_nothing_and_yes_mirrors_no() -> None:
     assert mirrored == pytest.approx(1 - online.tempered_posterior(0.3, evidence))
 
 
-@pytest.mark.parametrize("belief", [-0.1, 1.1, float("nan")])
-def test_it_refuses_a_belief_that_is_no_probability(belief: float) -> None:
+@pytest.mark.parametrize("posterior", [-0.1, 1.1, float("nan")])
+def test_it_refuses_a_posterior_that_is_no_probability(posterior: float) -> None:
     with pytest.raises(ValueError, match="probability"):
-        online.update_counts(NEWCOMER, True, belief)
+        online.update_counts(NEWCOMER, True, posterior)
 
 
 @pytest.mark.parametrize("prior", [0.0, 1.0])

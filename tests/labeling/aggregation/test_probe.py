@@ -56,35 +56,35 @@ def test_equal_pictures_share_a_fold():
 
 def test_the_order_of_tasks_does_not_matter(seen):
     features, truth = seen
-    belief = np.eye(CLASSES)[truth] * 0.8 + 0.2 / CLASSES
+    targets = np.eye(CLASSES)[truth] * 0.8 + 0.2 / CLASSES
     order = np.random.default_rng(4).permutation(TASKS)
-    there = cross_val_predict(features[order], belief[order])
-    assert np.allclose(there, cross_val_predict(features, belief)[order], atol=1e-3)
+    there = cross_val_predict(features[order], targets[order])
+    assert np.allclose(there, cross_val_predict(features, targets)[order], atol=1e-3)
 
 
 def test_the_names_of_classes_do_not_matter(seen):
     features, truth = seen
-    belief = np.eye(CLASSES)[truth]
-    there = cross_val_predict(features, belief[:, ::-1])
-    assert np.allclose(there[:, ::-1], cross_val_predict(features, belief), atol=1e-3)
+    targets = np.eye(CLASSES)[truth]
+    there = cross_val_predict(features, targets[:, ::-1])
+    assert np.allclose(there[:, ::-1], cross_val_predict(features, targets), atol=1e-3)
 
 
 def test_rows_without_belief_are_predicted_but_not_learned_from(seen):
     features, truth = seen
-    belief = np.eye(CLASSES)[truth]
-    belief[300:] = np.nan
-    found = cross_val_predict(features, belief)
+    targets = np.eye(CLASSES)[truth]
+    targets[300:] = np.nan
+    found = cross_val_predict(features, targets)
     assert (found[300:].argmax(1) == truth[300:]).mean() > 0.75
-    assert np.allclose(found[:300], cross_val_predict(features[:300], belief[:300]), atol=1e-5)
+    assert np.allclose(found[:300], cross_val_predict(features[:300], targets[:300]), atol=1e-5)
 
 
 def test_a_weight_of_zero_is_as_good_as_no_belief(seen):
     features, truth = seen
-    belief = np.eye(CLASSES)[truth]
+    targets = np.eye(CLASSES)[truth]
     weight = (np.arange(TASKS) < 300).astype(float)
-    blank = np.where(weight[:, None] > 0, belief, np.nan)
+    blank = np.where(weight[:, None] > 0, targets, np.nan)
     assert np.allclose(
-        cross_val_predict(features, belief, weight=weight), cross_val_predict(features, blank)
+        cross_val_predict(features, targets, weight=weight), cross_val_predict(features, blank)
     )
 
 
@@ -101,8 +101,8 @@ def test_without_any_belief_nothing_is_predicted():
 
 @pytest.mark.parametrize("width", [1, 5])
 def test_features_that_tell_nothing_give_the_class_frequencies(width):
-    belief = np.eye(2)[(np.arange(100) % 4 == 0).astype(int)]
-    found = cross_val_predict(np.full((100, width), 7.0), belief)
+    targets = np.eye(2)[(np.arange(100) % 4 == 0).astype(int)]
+    found = cross_val_predict(np.full((100, width), 7.0), targets)
     assert np.allclose(found[:, 1], 0.25, atol=0.05)
 
 
@@ -135,7 +135,7 @@ def test_its_linear_form_says_nearly_the_same(seen):
 
 
 @pytest.mark.parametrize(
-    ("features", "belief", "more"),
+    ("features", "targets", "more"),
     [
         (np.ones((3, 2)), np.ones((2, 2)), {}),
         (np.ones(3), np.ones((3, 2)), {}),
@@ -147,9 +147,9 @@ def test_its_linear_form_says_nearly_the_same(seen):
         (np.ones((3, 2)), np.ones((3, 2)), {"folds": 1}),
     ],
 )
-def test_it_refuses_what_does_not_fit_together(features, belief, more):
+def test_it_refuses_what_does_not_fit_together(features, targets, more):
     with pytest.raises(ValueError, match=r"must (be|hold)|folds"):
-        cross_val_predict(features, belief, **more)
+        cross_val_predict(features, targets, **more)
 
 
 def test_the_crowd_with_a_probe_is_right_more_often_and_surer(seen):

@@ -15,16 +15,16 @@ answers = st.lists(
 )
 few = settings(max_examples=30)
 counts = st.builds(ConfusionCounts, *(st.floats(0, 1000) for _ in range(4)))
-beliefs = st.floats(0, 1)
+posteriors = st.floats(0, 1)
 worth = st.lists(st.floats(-MAX_EVIDENCE, MAX_EVIDENCE), max_size=12)
 
 
 @few
 @given(answers, st.randoms(use_true_random=False))
-def test_beliefs_are_probabilities_whatever_the_order(said: list[Row], random: object) -> None:
-    last = list({(task, worker): (task, worker, label) for task, worker, label in said}.values())
+def test_posteriors_are_probabilities_whatever_the_order(rows: list[Row], random: object) -> None:
+    last = list({(task, worker): (task, worker, label) for task, worker, label in rows}.values())
     random.shuffle(last)  # type: ignore[attr-defined]
-    found, again = aggregate(*zip(*said, strict=True)), aggregate(*zip(*last, strict=True))
+    found, again = aggregate(*zip(*rows, strict=True)), aggregate(*zip(*last, strict=True))
     np.testing.assert_allclose(found.posterior.sum(1), 1)
     assert (found.posterior >= 0).all()
     assert ((found.reliability >= 0) & (found.reliability <= 1)).all()
@@ -36,18 +36,18 @@ def test_beliefs_are_probabilities_whatever_the_order(said: list[Row], random: o
 @few
 @given(answers, st.permutations(range(5)), st.permutations(range(3)))
 def test_annotators_and_classes_are_but_names(
-    said: list[Row], people: list[int], classes: list[int]
+    rows: list[Row], people: list[int], classes: list[int]
 ) -> None:
-    found = aggregate(*zip(*said, strict=True), classes=range(3))
-    other = [(task, people[worker], classes[label]) for task, worker, label in said]
+    found = aggregate(*zip(*rows, strict=True), classes=range(3))
+    other = [(task, people[worker], classes[label]) for task, worker, label in rows]
     renamed = aggregate(*zip(*other, strict=True), classes=range(3))
     np.testing.assert_allclose(renamed.posterior[:, classes], found.posterior, atol=1e-6)
 
 
 @few
 @given(answers, st.dictionaries(st.integers(0, 7), st.integers(0, 3), max_size=4))
-def test_gold_is_clamped_whatever_is_said(said: list[Row], gold: dict[int, int]) -> None:
-    found = aggregate(*zip(*said, strict=True), gold=gold)
+def test_gold_is_clamped_whatever_is_answered(rows: list[Row], gold: dict[int, int]) -> None:
+    found = aggregate(*zip(*rows, strict=True), gold=gold)
     for row, task in enumerate(found.tasks.tolist()):
         if task in gold:
             assert found.posterior[row, found.classes.tolist().index(gold[task])] == 1
@@ -56,8 +56,8 @@ def test_gold_is_clamped_whatever_is_said(said: list[Row], gold: dict[int, int])
 
 @few
 @given(answers, st.sampled_from(["nominal", "ordinal"]))
-def test_agreement_is_within_its_bounds(said: list[Row], level: str) -> None:
-    found = agreement(*zip(*said, strict=True), level=level, draws=50)  # type: ignore[arg-type]
+def test_agreement_is_within_its_bounds(rows: list[Row], level: str) -> None:
+    found = agreement(*zip(*rows, strict=True), level=level, draws=50)  # type: ignore[arg-type]
     assert sum(found.prevalence.values()) == pytest.approx(1)
     if found.percent is not None:
         assert -1e-9 <= found.percent <= 1 + 1e-9
@@ -69,19 +69,19 @@ def test_agreement_is_within_its_bounds(said: list[Row], level: str) -> None:
 
 @few
 @given(answers)
-def test_agreement_is_perfect_where_all_say_what_the_first_one_said(said: list[Row]) -> None:
+def test_agreement_is_perfect_where_all_say_what_the_first_one_said(rows: list[Row]) -> None:
     first: dict[int, int] = {}
-    same = [(task, worker, first.setdefault(task, label)) for task, worker, label in said]
+    same = [(task, worker, first.setdefault(task, label)) for task, worker, label in rows]
     found = agreement(*zip(*same, strict=True), draws=50)
     assert found.alpha in (None, 1)
     assert found.percent in (None, 1)
 
 
-@given(counts, st.booleans(), beliefs)
+@given(counts, st.booleans(), posteriors)
 def test_an_answer_counts_once_at_most_and_never_less_than_nothing(
-    before: ConfusionCounts, answer: bool, belief: float
+    before: ConfusionCounts, answer: bool, posterior: float
 ) -> None:
-    after = online.update_counts(before, answer, belief)
+    after = online.update_counts(before, answer, posterior)
     assert min(after) >= 0
     assert sum(after) <= sum(before) + 1 + 1e-6
     mean, low, high = online.reliability(after)
@@ -89,7 +89,7 @@ def test_an_answer_counts_once_at_most_and_never_less_than_nothing(
     assert abs(online.evidence(after, answer)) <= MAX_EVIDENCE
 
 
-@given(beliefs, worth)
+@given(posteriors, worth)
 def test_the_tempered_posterior_is_a_probability_and_no_order_matters(
     prior: float, evidence: list[float]
 ) -> None:

@@ -134,8 +134,8 @@ def test_it_draws_a_share_at_random_and_says_so(alice, shapes):
 def test_it_mixes_likely_yes_with_likely_no(alice, shapes):
     shapes.random_share = 0
     for question in Question.objects.filter(kind="concept", state=State.OPEN):
-        belief = 0.7 if question.pk // 2 % 2 else 0.3
-        Question.objects.filter(pk=question.pk).update(probability=belief)
+        probability = 0.7 if question.pk // 2 % 2 else 0.3
+        Question.objects.filter(pk=question.pk).update(probability=probability)
     asked = [q for q in questions_of(choose(alice, shapes, "grid")) if q.state == State.OPEN]
     likely = sum(question.probability > 0.5 for question in asked)
     assert 2 <= likely <= 4
@@ -222,8 +222,8 @@ def test_it_asks_where_an_answer_tells_most(alice, shapes):
     shapes.random_share = 0
     asked = Question.objects.filter(kind="concept", state=State.OPEN)
     for question in asked:
-        belief = 0.4 if question.pk // 2 % 2 else 0.02
-        asked.filter(pk=question.pk).update(probability=belief)
+        probability = 0.4 if question.pk // 2 % 2 else 0.02
+        asked.filter(pk=question.pk).update(probability=probability)
     grid = choose(alice, shapes, "grid")
     assert {q.probability for q in questions_of(grid) if q.state == State.OPEN} == {0.4}
 
