@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from training.engine.loop.stop import STOPPED
 
 if TYPE_CHECKING:
-    from training.engine.generation.sample import GenerationRequest
+    from training.engine.generation.sample import SamplingRequest
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -103,10 +103,10 @@ def _run(options: argparse.Namespace) -> None:
             print(f"{number} predictions in {options.out}")
 
 
-def _request(options: argparse.Namespace) -> "GenerationRequest":
+def _request(options: argparse.Namespace) -> "SamplingRequest":
     """Return the request of ``sample``; raise ``TrainingError`` where options contradict."""
     from training.engine.files import TrainingError
-    from training.engine.generation.sample import GenerationRequest, read_prompts
+    from training.engine.generation.sample import SamplingRequest, read_prompts
 
     prompts = read_prompts(options.prompts)
     if options.interpolate:
@@ -115,7 +115,7 @@ def _request(options: argparse.Namespace) -> "GenerationRequest":
         raise TrainingError("A second seed is for a strip: add --interpolate.")
     count = options.count or 1
     repeated = tuple(prompt for prompt in prompts for _ in range(count))
-    return GenerationRequest(
+    return SamplingRequest(
         prompts=repeated,
         seeds=tuple(options.seed + i % count for i in range(len(repeated))),
         guidance=options.guidance,
@@ -125,10 +125,10 @@ def _request(options: argparse.Namespace) -> "GenerationRequest":
     )
 
 
-def _interpolation(options: argparse.Namespace, prompts: list[str]) -> "GenerationRequest":
+def _interpolation(options: argparse.Namespace, prompts: list[str]) -> "SamplingRequest":
     """Return a request for frames from the first prompt and seed to the second."""
     from training.engine.files import TrainingError
-    from training.engine.generation.sample import FRAMES, GenerationRequest, interpolation_ends
+    from training.engine.generation.sample import FRAMES, SamplingRequest, interpolation_ends
 
     if options.inpaint:
         raise TrainingError("Either draw a strip, or complete a picture.")
@@ -136,7 +136,7 @@ def _interpolation(options: argparse.Namespace, prompts: list[str]) -> "Generati
         raise TrainingError("A strip has at least two pictures: give --count 2 or more.")
     second_seed = options.seed if options.second_seed is None else options.second_seed
     ends, seeds = interpolation_ends(prompts, (options.seed, second_seed))
-    return GenerationRequest(
+    return SamplingRequest(
         prompts=ends,
         seeds=seeds,
         guidance=options.guidance,

@@ -20,7 +20,7 @@ from training.engine.recipes import configure
 from training.engine.recipes.autoregressive import (
     AutoregressiveConfig,
     build_network,
-    fresh_noise,
+    token_noise,
 )
 from training.engine.sampling.next_token import sample_tokens
 
@@ -48,7 +48,7 @@ def measure(config: AutoregressiveConfig, batch: int) -> tuple[float, float, flo
         torch.ones(batch, device=device()),
         torch.zeros(batch, 0, device=device()),
     )
-    noise = torch.special.ndtr(fresh_noise(range(batch), config))
+    noise = torch.special.ndtr(token_noise(range(batch), config))
 
     def sample() -> Tensor:
         return sample_tokens(network, condition, noise, config)

@@ -44,7 +44,7 @@ from training.engine.presets import PRESETS
 from training.engine.recipes import configure
 from training.engine.recipes.base import Phase, Source
 from training.engine.recipes.diffusion import DiffusionConfig, DiffusionTraining, build_network
-from training.engine.sampling.samplers import noise
+from training.engine.sampling.samplers import seeded_noise
 
 BATCH, STEPS = 64, 20  # of sampling
 GPU = tuple(name for name in PRESETS["diffusion"] if name.startswith("gpu"))
@@ -180,10 +180,10 @@ def seconds_by_diffusers(
     training: DiffusionTraining, network: nn.Module, batch: int, steps: int
 ) -> float:
     condition = prompt_condition(training.encoder, ["a cat"] * batch, 1.0)
-    fresh = noise(range(batch), training.space.shape, device())()
+    noise = seeded_noise(range(batch), training.space.shape, device())()
     with torch.autocast(device().type, torch.bfloat16, enabled=device().type == "cuda"):
-        pipeline(network, fresh, condition, 1)
-        return seconds_of(lambda: pipeline(network, fresh, condition, steps), 1)
+        pipeline(network, noise, condition, 1)
+        return seconds_of(lambda: pipeline(network, noise, condition, steps), 1)
 
 
 def _row(name: str, sampler: str, seconds: float, steps: int, batch: int) -> str:

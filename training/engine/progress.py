@@ -22,12 +22,12 @@ def latest(folder: Path) -> dict[str, Any]:
     return {}
 
 
-def curve(folder: Path, of: str = "loss") -> list[tuple[int, float]]:
+def curve(folder: Path, field: str = "loss") -> list[tuple[int, float]]:
     """Return (step, loss or another field) by step, thinned; the last of repeated steps counts."""
     points: list[tuple[int, float]] = []
     for line in _lines(folder / "progress.jsonl"):
         fields = _fields(line)
-        step, value = fields.get("step"), fields.get(of)
+        step, value = fields.get("step"), fields.get(field)
         if fields.get("stage") == "train" and isinstance(step, int) and value is not None:
             while points and points[-1][0] >= step:
                 points.pop()

@@ -76,7 +76,7 @@ def fit(folder: Path) -> None:
         resume(folder, loop)  # 4
         progress.start_training(loop)
         train(folder, loop, prompts, progress, stop)  # 5
-        distributed.part()
+        distributed.leave_together()
         if not leading:
             return
         progress.stage("evaluate")

@@ -135,4 +135,4 @@ def test_a_training_picture_is_its_own_neighbour_also_mirrored(
     distances, indices = neighbours.nearest(pixels[5:6, :, ::-1], 3)
     assert distances[0, 0] == pytest.approx(0, abs=1e-3)
     assert 5 in indices[0]  # another one may be its very mirror image
-    assert neighbours.apart() > 0
+    assert neighbours.spacing() > 0

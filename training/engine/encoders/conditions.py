@@ -53,8 +53,8 @@ class Conditions:
         embeddings, ratings = _embed(texts, encoder, cache), dict(texts.ratings)
         if encoder.clip:
             images = embed_pictures(rows[: len(rows) - altered], encoder.clip, cache)
-            ratings["clip"] = _fit(texts, embeddings, images)
-            embeddings = _stand_in(texts, embeddings, images)
+            ratings["clip"] = _fit_ranks(texts, embeddings, images)
+            embeddings = _condition_on_images(texts, embeddings, images)
         self.width = encoder.width
         self.sampling_confidence = texts.sampling_confidence
         self.ratings: tuple[str, ...] = tuple(ratings)
@@ -120,7 +120,7 @@ def _embed(texts: ConditioningTexts, encoder: TextEncoder, cache: Path) -> Tenso
     return torch.cat([embeddings[:count], expected])
 
 
-def _fit(texts: ConditioningTexts, embeddings: Tensor, images: Tensor) -> NDArray[np.float32]:
+def _fit_ranks(texts: ConditioningTexts, embeddings: Tensor, images: Tensor) -> NDArray[np.float32]:
     """Return how well pictures (m, E) fit their first texts, as the share that fits less: (n,)."""
     known = np.flatnonzero(texts.weights[: len(images)].sum(1) > 0)
     cosine = (images[known] * embeddings[texts.slots[known, 0]]).sum(1)
@@ -129,7 +129,7 @@ def _fit(texts: ConditioningTexts, embeddings: Tensor, images: Tensor) -> NDArra
     return fit
 
 
-def _stand_in(texts: ConditioningTexts, embeddings: Tensor, images: Tensor) -> Tensor:
+def _condition_on_images(texts: ConditioningTexts, embeddings: Tensor, images: Tensor) -> Tensor:
     """Append pictures (m, E) to the embeddings, and point those without text to their own."""
     textless = np.flatnonzero(texts.weights[: len(images)].sum(1) == 0)
     confidence = texts.sampling_confidence

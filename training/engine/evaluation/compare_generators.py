@@ -11,7 +11,7 @@ from torch import Tensor
 from training.engine.data.pictures import Pixels
 from training.engine.data.rows import Snapshot
 from training.engine.evaluation import distances, intervals, metrics, near_copies, prompt_sets
-from training.engine.evaluation.intervals import Figure, Values
+from training.engine.evaluation.intervals import Estimate, Values
 from training.engine.evaluation.judges import FeatureModel
 from training.engine.evaluation.model_config import EvaluationSettings
 from training.engine.evaluation.prompt_sets import PromptSet
@@ -83,25 +83,25 @@ class GeneratorComparison:
 
     def _r_precision(self, features: Sequence[Tensor]) -> tuple[Values, Values]:
         """Return R-precision of all prompts that have others to stand out of, and chance's."""
-        telling = [
+        informative = [
             (prompt_set, part)
             for prompt_set, part in zip(self.prompt_sets, features, strict=True)
-            if prompt_set.telling
+            if prompt_set.has_several_texts
         ]
-        hits = [prompt_set.r_precision(part, self.judge) for prompt_set, part in telling]
-        chances = [np.full(len(s.prompts), metrics.chance(len(s.texts))) for s, _ in telling]
+        hits = [prompt_set.r_precision(part, self.judge) for prompt_set, part in informative]
+        chances = [np.full(len(s.prompts), metrics.chance(len(s.texts))) for s, _ in informative]
         none = [np.zeros(0)]
         return np.concatenate(hits or none), np.concatenate(chances or none)
 
     def _near_copies(self, pictures: Sequence[Pixels], folder: Path) -> Values:
         """Return for each prompt the share of near copies of the model's own training pictures."""
         neighbours = Neighbours.load(folder)
-        spacing = neighbours.apart()
+        spacing = neighbours.spacing()
         parts = []
         for prompt_set, part in zip(self.prompt_sets, pictures, strict=True):
             nearest = near_copies.nearest_distances(part, neighbours)
             copies = near_copies.near_copies(nearest, spacing)
-            parts.append(intervals.mean_by_prompt(copies, prompt_set.number))
+            parts.append(intervals.mean_by_prompt(copies, prompt_set.prompt_index))
         return np.concatenate(parts)
 
     def _kid(self, prompt_set: PromptSet, of_new: Tensor, of_current: Tensor) -> Judgement:
@@ -110,11 +110,11 @@ class GeneratorComparison:
         value, low, high = metrics.kid_difference(real, of_new, of_current)
         training = self.judge.rows(prompt_sets.spread(self.training, len(real)))
         margin = distance_margin(current, metrics.kid(real, training))
-        difference = Figure(-value, -high, -low)
+        difference = Estimate(-value, -high, -low)
         return Judgement(f"kid@{self.judge.name}", new, current, difference, margin)
 
 
-def distance_margin(current: float, floor: Figure) -> float:
+def distance_margin(current: float, floor: Estimate) -> float:
     """Return how much farther from real pictures a model may be and be called no worse.
 
     That is a tenth of the current model's distance, or what two lots of real pictures differ by

@@ -26,10 +26,10 @@ def measure(
     test = informed(snapshot.test, prompt_set.prompts)
     seen_in_real = metrics.classify(judge.rows(snapshot.test), weights).double()
     seen = metrics.classify(judge.pictures(pictures), weights)
-    hits = seen[torch.arange(len(seen)), prompt_set.number].double().numpy()
+    hits = seen[torch.arange(len(seen)), prompt_set.prompt_index].double().numpy()
     return intervals.entries(
         f"attributes@{judge.name}",
-        intervals.mean(intervals.mean_by_prompt(hits, prompt_set.number)),
+        intervals.mean(intervals.mean_by_prompt(hits, prompt_set.prompt_index)),
         real=_mean_by_concept(seen_in_real, test > 0.5),
         chance=_mean_by_concept(seen_in_real, test < 0.5),
     )

@@ -21,7 +21,7 @@ Values = NDArray[np.float64]
 Selection = tuple[Tensor, Tensor]  # indices of the rows of two sets that take part
 
 
-class Figure(NamedTuple):
+class Estimate(NamedTuple):
     """An estimate and the ends of its interval, which are infinite where it is not known."""
 
     value: float
@@ -29,7 +29,7 @@ class Figure(NamedTuple):
     high: float
 
 
-def entries(name: str, figure: Figure, **beside: float) -> dict[str, float]:
+def entries(name: str, figure: Estimate, **beside: float) -> dict[str, float]:
     """Return a figure, and what stands beside it, under flat names; leave out what is not finite.
 
     The names are ``name``, ``name_low``, ``name_high``, and ``name_key`` for each key of
@@ -40,22 +40,22 @@ def entries(name: str, figure: Figure, **beside: float) -> dict[str, float]:
     return {key: float(value) for key, value in values.items() if math.isfinite(value)}
 
 
-def mean(values: Values) -> Figure:
+def mean(values: Values) -> Estimate:
     """Return the mean of independent values (n,), one a prompt or picture; n is 1 or more."""
     return bootstrap(values, np.mean)
 
 
-def bootstrap(values: Values, statistic: Callable[[Values], Any], seed: int = 0) -> Figure:
+def bootstrap(values: Values, statistic: Callable[[Values], Any], seed: int = 0) -> Estimate:
     """Return a statistic of independent values (n,) with its percentile interval (Efron 1979)."""
     random = np.random.default_rng(seed)
     resampled = [
         float(statistic(values[random.integers(len(values), size=len(values))]))
         for _ in range(RESAMPLES)
     ]
-    return Figure(float(statistic(values)), *_percentiles(resampled))
+    return Estimate(float(statistic(values)), *_percentiles(resampled))
 
 
-def difference(first: Values, second: Values, seed: int = 0) -> Figure:
+def difference(first: Values, second: Values, seed: int = 0) -> Estimate:
     """Return the mean of the first values (n,) less that of the second (m,), not paired."""
     random = np.random.default_rng(seed)
     resampled = [
@@ -63,7 +63,7 @@ def difference(first: Values, second: Values, seed: int = 0) -> Figure:
         - second[random.integers(len(second), size=len(second))].mean()
         for _ in range(RESAMPLES)
     ]
-    return Figure(float(first.mean() - second.mean()), *_percentiles(resampled))
+    return Estimate(float(first.mean() - second.mean()), *_percentiles(resampled))
 
 
 def mean_by_prompt(values: Values, prompts: Tensor) -> Values:
@@ -76,7 +76,7 @@ def mean_by_prompt(values: Values, prompts: Tensor) -> Values:
     return np.bincount(index, values, len(numbers)) / counts
 
 
-def jackknife(statistic: Callable[[Selection], float], first: int, second: int) -> Figure:
+def jackknife(statistic: Callable[[Selection], float], first: int, second: int) -> Estimate:
     """Return a statistic of two sets of rows with the interval of a delete-a-block jackknife.
 
     The rows of either set are dealt out to 10 blocks, or to as many as the smaller set has rows,
@@ -88,7 +88,7 @@ def jackknife(statistic: Callable[[Selection], float], first: int, second: int) 
     whole = statistic((torch.arange(first), torch.arange(second)))
     count = min(BLOCKS, first, second)
     if count < FEWEST_BLOCKS:
-        return Figure(whole, -np.inf, np.inf)
+        return Estimate(whole, -np.inf, np.inf)
     blocks = torch.arange(first) % count, torch.arange(second) // copies % count
     left_out = np.array(
         [
@@ -97,7 +97,7 @@ def jackknife(statistic: Callable[[Selection], float], first: int, second: int) 
         ]
     )
     error = float(np.sqrt((count - 1) * np.square(left_out - left_out.mean()).mean()))
-    return Figure(whole, whole - QUANTILE * error, whole + QUANTILE * error)
+    return Estimate(whole, whole - QUANTILE * error, whole + QUANTILE * error)
 
 
 def _percentiles(values: list[float]) -> tuple[float, float]:

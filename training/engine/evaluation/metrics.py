@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from training.engine.evaluation import intervals
-from training.engine.evaluation.intervals import Figure, Selection, Values
+from training.engine.evaluation.intervals import Estimate, Selection, Values
 
 BANDWIDTH = 10.0  # σ of CMMD
 NEIGHBOURS = 5  # of density and coverage
@@ -20,7 +20,7 @@ OTHERS = 99  # texts that a picture's own must beat
 # How far two sets of pictures are apart
 
 
-def kid(real: Tensor, generated: Tensor) -> Figure:
+def kid(real: Tensor, generated: Tensor) -> Estimate:
     """Return the kernel inception distance (Bińkowski et al. 2018, arXiv 1801.01401).
 
     The squared maximum mean discrepancy of features (n, E) and (m, E) under the cubic kernel
@@ -30,7 +30,7 @@ def kid(real: Tensor, generated: Tensor) -> Figure:
     return intervals.jackknife(kid_statistic(real, generated), len(real), len(generated))
 
 
-def kid_difference(real: Tensor, first: Tensor, second: Tensor) -> Figure:
+def kid_difference(real: Tensor, first: Tensor, second: Tensor) -> Estimate:
     """Return the first model's `kid` less the second's, on the same real pictures.
 
     ``first`` and ``second`` (n · copies, E) hold as many pictures for each of the real ones
@@ -53,7 +53,7 @@ def kid_statistic(real: Tensor, generated: Tensor) -> Callable[[Selection], floa
     return unbiased
 
 
-def cmmd(real: Tensor, generated: Tensor) -> Figure:
+def cmmd(real: Tensor, generated: Tensor) -> Estimate:
     """Return CMMD (Jayasumana et al. 2024, arXiv 2401.09603): from 0, lower is better.
 
     1000 times the squared maximum mean discrepancy of unit features (n, E) and (m, E) under the
@@ -83,7 +83,7 @@ def _off_diagonal_mean(kernel: Tensor) -> float:
     return float((kernel.sum() - kernel.diagonal().sum()) / (count * (count - 1)))
 
 
-def density_and_coverage(real: Tensor, generated: Tensor) -> tuple[Figure, Figure]:
+def density_and_coverage(real: Tensor, generated: Tensor) -> tuple[Estimate, Estimate]:
     """Return density and coverage (Naeem et al. 2020, arXiv 2002.09797); higher is better.
 
     Around each real picture (n, E), n from 2, lies a ball up to its fifth nearest real neighbour.

@@ -20,7 +20,7 @@ def measure(
     pictures: Pixels, neighbours: Neighbours, snapshot: Snapshot, cache: Path
 ) -> dict[str, float]:
     """Return ``nearest_train`` and ``near_copies``, beside those of held-out real pictures."""
-    spacing = neighbours.apart()
+    spacing = neighbours.spacing()
     generated = nearest_distances(pictures, neighbours)
     real: list[dict[str, float]] = [{}, {}]
     if snapshot.test:

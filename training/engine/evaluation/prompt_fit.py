@@ -16,7 +16,7 @@ def measure_fixed(
 
     ``images`` are features (prompts · seeds, E); nothing is returned where there is one prompt.
     """
-    if not prompt_set.telling:
+    if not prompt_set.has_several_texts:
         return {}
     beside = {}
     rows, own = prompt_sets.matching_rows(snapshot, prompt_set.texts)
@@ -37,7 +37,7 @@ def measure_held_out(
         return {}
     real = judge.rows(prompt_set.rows)
     figures: dict[str, float] = {}
-    if prompt_set.telling:
+    if prompt_set.has_several_texts:
         of_real = float(prompt_set.r_precision(real, judge).mean())
         figures |= r_precision(prompt_set, images, judge, real=of_real)
         generated, shuffled, known = (

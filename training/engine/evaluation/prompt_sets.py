@@ -46,17 +46,17 @@ class PromptSet:
         return np.concatenate(parts)
 
     @property
-    def telling(self) -> bool:
+    def has_several_texts(self) -> bool:
         """Return whether there are two texts or more to tell apart."""
         return len(self.texts) > 1
 
     @property
-    def number(self) -> Tensor:
+    def prompt_index(self) -> Tensor:
         """Return the number of each picture's prompt (prompts · seeds,)."""
         return torch.arange(len(self.prompts)).repeat_interleave(len(self.seeds))
 
     @property
-    def own(self) -> Tensor:
+    def text_index(self) -> Tensor:
         """Return the number of each picture's text (prompts · seeds,)."""
         number = {text: index for index, text in enumerate(self.texts)}
         of_prompts = torch.tensor([number[prompt] for prompt in self.prompts])
@@ -64,14 +64,14 @@ class PromptSet:
 
     def r_precision(self, images: Tensor, judge: FeatureModel) -> Values:
         """Return R-precision (prompts,), from 0 to 1, of features (prompts · seeds, E)."""
-        hits = metrics.r_precision(images, judge.texts(self.texts), self.own)
-        return intervals.mean_by_prompt(hits, self.number)
+        hits = metrics.r_precision(images, judge.texts(self.texts), self.text_index)
+        return intervals.mean_by_prompt(hits, self.prompt_index)
 
     def cosines(self, images: Tensor, judge: FeatureModel, shift: int = 0) -> Values:
         """Return cosines (prompts,) with a picture's own text, or with the one ``shift`` on."""
-        other = (self.own + shift) % len(self.texts)
+        other = (self.text_index + shift) % len(self.texts)
         cosines = metrics.cosines(images, judge.texts(self.texts), other)
-        return intervals.mean_by_prompt(cosines, self.number)
+        return intervals.mean_by_prompt(cosines, self.prompt_index)
 
 
 def fixed(prompts: Sequence[str], seeds: Sequence[int]) -> PromptSet:

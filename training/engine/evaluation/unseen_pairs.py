@@ -26,7 +26,7 @@ def measure(
     prompt_set: PromptSet, pictures: Pixels, judge: FeatureModel, snapshot: Snapshot
 ) -> dict[str, float]:
     """Return R-precision, and how often the colour asked for is seen, by judge and by pixels."""
-    if not prompt_set.telling:
+    if not prompt_set.has_several_texts:
         return {}
     images = judge.pictures(pictures)
     pairs = [(p.split()[1], p.split()[2]) for p in prompt_set.prompts for _ in prompt_set.seeds]
@@ -34,7 +34,7 @@ def measure(
     of_real = _real_colours(judge, snapshot)
     figures = prompt_fit.r_precision(prompt_set, images, judge)
     for name, hits in seen.items():
-        figure = intervals.mean(intervals.mean_by_prompt(hits, prompt_set.number))
+        figure = intervals.mean(intervals.mean_by_prompt(hits, prompt_set.prompt_index))
         figures |= entries(
             f"unseen_colour@{name}", figure, chance=1 / len(COLOURS), **of_real[name]
         )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from training.engine.evaluation import intervals
-from training.engine.evaluation.intervals import Figure, Values
+from training.engine.evaluation.intervals import Estimate, Values
 
 PEOPLE = "people"  # the judge whose few answers cannot show that a model is no worse
 
@@ -16,7 +16,7 @@ class Judgement(NamedTuple):
     name: str
     new: float
     current: float
-    difference: Figure
+    difference: Estimate
     margin: float  # by how much a model may be worse and still be called no worse
 
     @property

@@ -21,7 +21,7 @@ FRAMES = 8  # of an interpolation, where nobody says how many
 
 
 @dataclass(frozen=True, kw_only=True)
-class GenerationRequest:
+class SamplingRequest:
     """What to sample: one picture per prompt and seed, unless one of the last two fields is set.
 
     ``frames`` > 0 asks for that many pictures that interpolate from the first to the second of
@@ -50,7 +50,7 @@ class Sampler:
         """Load a model folder; raise ``TrainingError`` where it holds no such model."""
         return cls(load_generator(folder), Neighbours.load(folder))
 
-    def sample(self, request: GenerationRequest, on_progress: OnProgress | None = None) -> Pixels:
+    def sample(self, request: SamplingRequest, on_progress: OnProgress | None = None) -> Pixels:
         """Return uint8 (n, s, s, 3); raise ``TrainingError`` where the model cannot do it."""
         generator = self.generator
         if request.options:
@@ -65,7 +65,7 @@ class Sampler:
             batches.append(_sample_batch(generator, request, batch, image, scaled))
         return np.concatenate(batches)
 
-    def records(self, request: GenerationRequest, pictures: Pixels) -> list[dict[str, Any]]:
+    def records(self, request: SamplingRequest, pictures: Pixels) -> list[dict[str, Any]]:
         """Return prompt, seed, guidance and nearest training pictures of each sample."""
         distances, indices = self.neighbours.nearest(pictures, NEAREST)
         guidance = self.generator.guidance if request.guidance is None else request.guidance
@@ -80,7 +80,7 @@ class Sampler:
         return records
 
 
-def write_samples(folder: Path, request: GenerationRequest, out: Path, *, count: int = 1) -> int:
+def write_samples(folder: Path, request: SamplingRequest, out: Path, *, count: int = 1) -> int:
     """Execute a request that repeats each prompt ``count`` times; return how many files it wrote.
 
     Writes ``0000-00.png`` (prompt, picture) and ``samples.jsonl``, and for an interpolation also
@@ -123,7 +123,7 @@ def read_prompts(path: Path) -> list[str]:
 
 
 def _interpolate(
-    generator: ImageGenerator, request: GenerationRequest, on_progress: OnProgress | None
+    generator: ImageGenerator, request: SamplingRequest, on_progress: OnProgress | None
 ) -> Pixels:
     if len(request.prompts) != 2 or len(request.seeds) != 2 or request.frames < 2:
         raise TrainingError("A strip has two ends: give two prompts and two seeds.")
@@ -140,7 +140,7 @@ def _interpolate(
 
 def _sample_batch(
     generator: ImageGenerator,
-    request: GenerationRequest,
+    request: SamplingRequest,
     batch: slice,
     image: Pixels | None,
     on_progress: OnProgress | None,
@@ -165,7 +165,7 @@ def _load_image(generator: ImageGenerator, path: Path) -> Pixels:
 
 
 def _prompts_and_seeds(
-    request: GenerationRequest,
+    request: SamplingRequest,
 ) -> Iterator[tuple[str | None, int | None]]:
     """Yield each picture's prompt and seed; None for frames between two different ones."""
     if not request.frames:

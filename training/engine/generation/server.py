@@ -1,6 +1,6 @@
 """Generate images for another process: requests come in and replies go out as lines of JSON.
 
-In:  ``{"id", "model", "out", "prompts", "seeds", …}`` (the fields of ``GenerationRequest``), or
+In:  ``{"id", "model", "out", "prompts", "seeds", …}`` (the fields of ``SamplingRequest``), or
      ``{"cancel": id}``, at any time.
 Out: ``{"id", "progress"}`` now and then, from 0 to 1; at the end
      ``{"id", "pictures": [{"file", …}]}``, ``{"id", "error": "a sentence"}`` or
@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from training.engine.data.pictures import png
 from training.engine.files import TrainingError, in_words, is_memory, write_bytes
-from training.engine.generation.sample import GenerationRequest, Sampler
+from training.engine.generation.sample import Sampler, SamplingRequest
 
 MAX_MODELS = 3  # loaded at once …
 MAX_MEMORY = 3 * 2**30  # … and fewer once this process holds so many bytes
@@ -115,7 +115,7 @@ class SamplerServer:
             self._reply(request_id, error=self._describe(error))
 
     def _sample(
-        self, request_id: str, request: GenerationRequest, folder: Path, out: Path
+        self, request_id: str, request: SamplingRequest, folder: Path, out: Path
     ) -> list[dict[str, Any]]:
         replied_at = 0.0
 
@@ -166,11 +166,11 @@ def main() -> None:
         return  # nobody listens any more
 
 
-def _parse(message: dict[str, Any]) -> tuple[GenerationRequest, Path, Path]:
+def _parse(message: dict[str, Any]) -> tuple[SamplingRequest, Path, Path]:
     """Return the request, its model's folder and the folder for its pictures."""
     try:
         guidance, steps, image = (message.get(name) for name in ("guidance", "steps", "image"))
-        request = GenerationRequest(
+        request = SamplingRequest(
             prompts=tuple(map(str, message["prompts"])),
             seeds=tuple(map(int, message["seeds"])),
             guidance=None if guidance is None else float(guidance),

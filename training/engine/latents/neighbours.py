@@ -51,7 +51,7 @@ class Neighbours:
         nearest = distance.topk(min(count, len(self.names)), largest=False)
         return nearest.values, nearest.indices
 
-    def apart(self, queries: int = 500) -> float:
+    def spacing(self, queries: int = 500) -> float:
         """Return the median distance of training pictures to their nearest other, of a sample."""
         if len(self.names) < 2:
             return 0.0

@@ -60,20 +60,21 @@ def fit(
     pixels: Pixels,
     components: int,
     seed: int,
-    of: NDArray[np.int64] | None = None,
-    besides: Pixels | None = None,
+    rows: NDArray[np.int64] | None = None,
+    extra: Pixels | None = None,
 ) -> PCA:
-    """Fit to pictures (those at ``of``, and ``besides``) and their mirror images.
+    """Fit to pictures (n, s, s, 3), or to those at ``rows``, and to their mirror images.
 
-    Of many, fit to a random sample, with at most as many of ``besides`` as of the others.
+    ``extra`` pictures (m, s, s, 3) are fitted to as well. Of many, fit to a random sample, at
+    most half of it from ``extra`` where there are enough of the others.
     """
     half = FIT_ROWS // 2
-    known = np.arange(len(pixels)) if of is None else of
+    known = np.arange(len(pixels)) if rows is None else rows
     random = np.random.default_rng(seed)
     chosen = pixels[np.sort(random.permutation(known)[:half])]
-    if besides is not None and len(besides):
+    if extra is not None and len(extra):
         count = max(half - len(chosen), half // 2)
-        more = besides[np.sort(random.permutation(len(besides))[:count])]
+        more = extra[np.sort(random.permutation(len(extra))[:count])]
         chosen = np.concatenate([chosen[: half - len(more)], more])
     images = torch.cat([flat(chosen), flat(chosen[:, :, ::-1])])
     pca = PCA(pixels.shape[1], min(components, len(images), images.shape[1]))

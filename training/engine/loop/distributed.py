@@ -39,10 +39,10 @@ def leave() -> None:
         dist.destroy_process_group()
 
 
-def part() -> None:
+def leave_together() -> None:
     """Leave the other processes once all of them are through.
 
-    Whoever is through may hang up while another still reads its word, which does no harm.
+    One that has left may close a connection that another still reads from: this is no failure.
     """
     with suppress(TrainingError), together():
         pass

@@ -14,10 +14,10 @@ class ConditionEmbedder(nn.Module):
     confidence 0 nothing of text and ratings is left: that is the unconditional model.
     """
 
-    def __init__(self, text: int, width: int, ratings: int = 0) -> None:
+    def __init__(self, text_width: int, width: int, ratings: int = 0) -> None:
         super().__init__()
-        self.null = nn.Parameter(torch.zeros(text))
-        self.text_proj = nn.Linear(text, width)
+        self.null = nn.Parameter(torch.zeros(text_width))
+        self.text_proj = nn.Linear(text_width, width)
         self.confidence_proj = nn.Linear(1 + 2 * ratings, width)
 
     def forward(self, condition: Condition) -> Tensor:

@@ -77,13 +77,13 @@ class DiT(nn.Module):
     rope: Tensor
 
     def __init__(
-        self, size: int, patch: int, text: int, width: int, depth: int, ratings: int = 0
+        self, size: int, patch: int, text_width: int, width: int, depth: int, ratings: int = 0
     ) -> None:
         super().__init__()
         side = size // patch
         self.patch = patch
         self.patch_embed = nn.Conv2d(3, width, patch, stride=patch)
-        self.condition_embedder = ConditionEmbedder(text, width, ratings)
+        self.condition_embedder = ConditionEmbedder(text_width, width, ratings)
         self.time_proj = nn.Linear(2 * FREQUENCIES + 1, width)
         self.cond_proj = nn.Linear(width, width)
         self.blocks = nn.ModuleList(Block(width, side) for _ in range(depth))

@@ -27,10 +27,10 @@ class GAN(nn.Module):
 class GeneratorInput(nn.Module):
     """Embed noise (B, Z) and a condition as (B, width), what a generator starts from."""
 
-    def __init__(self, noise: int, width: int, text: int, ratings: int) -> None:
+    def __init__(self, noise: int, width: int, text_width: int, ratings: int) -> None:
         super().__init__()
         self.noise_proj = nn.Linear(noise, width)
-        self.condition_embedder = ConditionEmbedder(text, width, ratings)
+        self.condition_embedder = ConditionEmbedder(text_width, width, ratings)
 
     def forward(self, noise: Tensor, condition: Condition, guidance: float = 1.0) -> Tensor:
         c = self.condition_embedder(condition)  # (B, C)
@@ -44,9 +44,9 @@ class GeneratorInput(nn.Module):
 class ProjectionHead(nn.Module):
     """Score (B,) features (B, width) by their product with the condition (arXiv 1802.05637)."""
 
-    def __init__(self, width: int, text: int, ratings: int) -> None:
+    def __init__(self, width: int, text_width: int, ratings: int) -> None:
         super().__init__()
-        self.condition_embedder = ConditionEmbedder(text, width, ratings)
+        self.condition_embedder = ConditionEmbedder(text_width, width, ratings)
 
     def forward(self, features: Tensor, condition: Condition) -> Tensor:
         projected = features * self.condition_embedder(condition)
@@ -81,14 +81,14 @@ class ComponentGenerator(nn.Module):
         *,
         components: int,
         noise: int,
-        text: int,
+        text_width: int,
         ratings: int,
         width: int,
         depth: int,
         expansion: int,
     ) -> None:
         super().__init__()
-        self.input = GeneratorInput(noise, width, text, ratings)
+        self.input = GeneratorInput(noise, width, text_width, ratings)
         self.blocks = nn.Sequential(*(Residual(width, expansion) for _ in range(depth)))
         self.out_proj = nn.Linear(width, components)
 
@@ -102,13 +102,20 @@ class ComponentDiscriminator(nn.Module):
     """Score (B,) latents (B, K) given a condition."""
 
     def __init__(
-        self, *, components: int, text: int, ratings: int, width: int, depth: int, expansion: int
+        self,
+        *,
+        components: int,
+        text_width: int,
+        ratings: int,
+        width: int,
+        depth: int,
+        expansion: int,
     ) -> None:
         super().__init__()
         self.in_proj = nn.Linear(components, width)
-        self.condition_embedder = ConditionEmbedder(text, width, ratings)
+        self.condition_embedder = ConditionEmbedder(text_width, width, ratings)
         self.blocks = nn.Sequential(*(Residual(width, expansion) for _ in range(depth)))
-        self.head = ProjectionHead(width, text, ratings)
+        self.head = ProjectionHead(width, text_width, ratings)
 
     def forward(self, latents: Tensor, condition: Condition) -> Tensor:
         hidden = self.blocks(self.in_proj(latents) + self.condition_embedder(condition))
@@ -170,7 +177,7 @@ class PixelGenerator(nn.Module):
         *,
         size: int,
         noise: int,
-        text: int,
+        text_width: int,
         ratings: int,
         width: int,
         depth: int,
@@ -179,7 +186,7 @@ class PixelGenerator(nn.Module):
     ) -> None:
         super().__init__()
         channels = widths(width, size)
-        self.input = GeneratorInput(noise, width, text, ratings)
+        self.input = GeneratorInput(noise, width, text_width, ratings)
         self.constant = nn.Parameter(torch.randn(1, width, BASE, BASE))
         layers: list[nn.Module] = []
         for stage, now in enumerate(channels):
@@ -203,7 +210,7 @@ class PixelDiscriminator(nn.Module):
         self,
         *,
         size: int,
-        text: int,
+        text_width: int,
         ratings: int,
         width: int,
         depth: int,
@@ -222,7 +229,7 @@ class PixelDiscriminator(nn.Module):
         self.blocks = nn.Sequential(*layers)
         self.dwconv = nn.Conv2d(width, width, BASE, groups=width, bias=False)
         self.proj = nn.Linear(width, width, bias=False)
-        self.head = ProjectionHead(width, text, ratings)
+        self.head = ProjectionHead(width, text_width, ratings)
 
     def forward(self, pictures: Tensor, condition: Condition) -> Tensor:
         features = self.dwconv(self.blocks(self.from_rgb(pictures)))[:, :, 0, 0]

@@ -40,7 +40,7 @@ class ConditionalMLP(nn.Module):
     def __init__(
         self,
         components: int,
-        text: int,
+        text_width: int,
         width: int,
         depth: int,
         expansion: int,
@@ -49,7 +49,7 @@ class ConditionalMLP(nn.Module):
     ) -> None:
         super().__init__()
         self.in_proj = nn.Linear(components, width)
-        self.condition_embedder = ConditionEmbedder(text, width, ratings)
+        self.condition_embedder = ConditionEmbedder(text_width, width, ratings)
         self.time_proj = nn.Linear(2 * FREQUENCIES + 1, width)
         self.cond_proj = nn.Linear(width, width)
         self.blocks = nn.ModuleList(Block(width, expansion, dropout) for _ in range(depth))

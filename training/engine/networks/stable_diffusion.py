@@ -54,14 +54,14 @@ class Base:
     name: str
     unet: Any
     vae: Any
-    tower: Any
+    text_encoder: Any
     tokenizer: Any
     schedule: dict[str, Any]  # the noise schedule's config
     network: nn.ModuleDict
 
     @property
     def text_identity(self) -> str:
-        return _identity(self.tower)
+        return _identity(self.text_encoder)
 
     @property
     def channels(self) -> int:
@@ -89,11 +89,13 @@ def load_base(name: str, rank: int, layers: str) -> Base:
     try:
         pipeline = _pipeline(module, name)
         parts = pipeline.unet, pipeline.vae, pipeline.text_encoder
-        sound = parts[0].config.in_channels == parts[1].config.latent_channels
-        sound = sound and parts[0].config.cross_attention_dim == parts[2].config.hidden_size
+        compatible = parts[0].config.in_channels == parts[1].config.latent_channels
+        compatible = (
+            compatible and parts[0].config.cross_attention_dim == parts[2].config.hidden_size
+        )
     except Exception as error:
         raise TrainingError(_unreachable(name, error)) from None
-    if not sound:
+    if not compatible:
         raise TrainingError(
             f"{name} is no Stable Diffusion of version 1 or 2 that draws from text."
         )
@@ -166,7 +168,7 @@ def batch_size() -> int:
 
 @torch.no_grad()
 def encode_texts(base: Base, texts: Sequence[str]) -> Tensor:
-    """Return the text tower's hidden states (n, L, W); texts are cut after L tokens."""
+    """Return the text encoder's hidden states (n, L, W); texts are cut after L tokens."""
     length = base.tokenizer.model_max_length
     parts = []
     for start in range(0, len(texts), batch_size()):
@@ -174,7 +176,7 @@ def encode_texts(base: Base, texts: Sequence[str]) -> Tensor:
         tokens = base.tokenizer(
             part, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
         )
-        parts.append(base.tower(tokens.input_ids.to(device()))[0])
+        parts.append(base.text_encoder(tokens.input_ids.to(device()))[0])
     return torch.cat(parts)
 
 
@@ -182,7 +184,11 @@ def cached_hidden(base: Base, mixtures: Sequence[Mixture], cache: Path) -> Half:
     """Return hidden states (t, L, W) of the mixtures, computed once and memory-mapped."""
     content = hashlib.sha256(repr(mixtures).encode()).hexdigest()[:16]
     path = cache / f"hidden-{base.text_identity}-{content}.npy"
-    shape = (len(mixtures), base.tokenizer.model_max_length, int(base.tower.config.hidden_size))
+    shape = (
+        len(mixtures),
+        base.tokenizer.model_max_length,
+        int(base.text_encoder.config.hidden_size),
+    )
 
     def make(start: int, end: int) -> Tensor:
         rows = []

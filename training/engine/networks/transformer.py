@@ -84,7 +84,7 @@ class Transformer(nn.Module):
         codes: int,
         levels: int,
         side: int,
-        text: int,
+        text_width: int,
         ratings: int,
         width: int,
         depth: int,
@@ -95,7 +95,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.codes, self.levels, self.side, self.heads = codes, levels, side, heads
         self.token_dropout = token_dropout
-        self.condition_embedder = ConditionEmbedder(text, width, ratings)
+        self.condition_embedder = ConditionEmbedder(text_width, width, ratings)
         self.cond_mlp = nn.Sequential(nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.previous_embed = nn.Embedding(levels * codes + 1, width)  # the last: no token
         self.above_embed = nn.Embedding(levels * codes + 1, width)

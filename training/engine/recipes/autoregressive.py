@@ -130,13 +130,15 @@ class AutoregressiveTraining:
         return Model(self.config, network, self.codebook, prompt_encoder)
 
 
-def build_network(config: AutoregressiveConfig, codes: int, text: int, ratings: int) -> Transformer:
-    """Build the network; ``text`` and ``ratings`` are the widths of a condition."""
+def build_network(
+    config: AutoregressiveConfig, codes: int, text_width: int, ratings: int
+) -> Transformer:
+    """Build the network; ``text_width`` and ``ratings`` are the widths of a condition's parts."""
     return Transformer(
         codes=codes,
         levels=config.tokens_per_patch,
         side=config.size // config.grain,
-        text=text,
+        text_width=text_width,
         ratings=ratings,
         width=config.width,
         depth=config.depth,
@@ -152,9 +154,9 @@ def nats(logits: Tensor, tokens: Tensor) -> Tensor:
     return losses.flatten(1).mean(1)
 
 
-def fresh_noise(seeds: Sequence[int], config: AutoregressiveConfig) -> Tensor:
+def token_noise(seeds: Sequence[int], config: AutoregressiveConfig) -> Tensor:
     """Return normal noise (n, T, L), each picture's by its own seed."""
-    return samplers.noise(
+    return samplers.seeded_noise(
         seeds, ((config.size // config.grain) ** 2, config.tokens_per_patch), device()
     )()
 
@@ -195,7 +197,7 @@ class Model:
 
         ``steps`` is ignored: there is one per patch.
         """
-        noise = fresh_noise(seeds, self.config)
+        noise = token_noise(seeds, self.config)
         condition = self.prompt_encoder.encode(prompts, confidence)
         return self._sample(condition, noise, guidance, on_progress)
 
@@ -211,7 +213,7 @@ class Model:
     ) -> Pixels:
         """Return uint8 (count, s, s, 3): conditions interpolated linearly, noise spherically."""
         condition, weights = self.prompt_encoder.interpolate(prompts, count)
-        first, last = fresh_noise(seeds, self.config)
+        first, last = token_noise(seeds, self.config)
         return self._sample(condition, samplers.slerp(first, last, weights), guidance, on_progress)
 
     def inpaint(
@@ -227,7 +229,7 @@ class Model:
         """Return pictures (n, s, s, 3) with new lower halves, one per prompt and seed."""
         tokens = self._encode(pictures)
         prefix = tokens[:, : tokens.shape[1] // 2]
-        noise = fresh_noise(seeds, self.config)
+        noise = token_noise(seeds, self.config)
         condition = self.prompt_encoder.encode(prompts, confidence)
         inpainted = self._sample(condition, noise, guidance, on_progress, prefix)
         inpainted[:, : self.size // 2] = pictures[:, : self.size // 2]

@@ -56,8 +56,8 @@ class ClipTraining:
             raise TrainingError("A clip run needs two or more pictures with captions or keywords.")
         texts = gather_texts(self.rows, ())
         own = texts.slots < len(texts.texts)  # expected labels are no texts
-        odds = texts.weights * (texts.confidence + 1e-6) * own
-        self.odds = torch.from_numpy(odds).to(device())
+        weights = texts.weights * (texts.confidence + 1e-6) * own
+        self.slot_weights = torch.from_numpy(weights).to(device())
         self.slots = torch.from_numpy(texts.slots).to(device())
         torch.manual_seed(source.seed)
         self.model = model or _model(config, source.encoder)
@@ -72,11 +72,11 @@ class ClipTraining:
     def loss(self, count: int) -> Tensor:
         """Return open_clip's loss of a fresh batch: each picture with one of its likely texts."""
         rows = torch.randperm(len(self.rows))[:count]
-        at = rows.to(device())
-        slot = torch.multinomial(self.odds[at], 1)[:, 0]
+        index = rows.to(device())
+        slot = torch.multinomial(self.slot_weights[index], 1)[:, 0]
         images = self.images[rows].to(device())
         images = self.model.augmented(images, partial(augment, self.config))
-        loss: Tensor = self.criterion(*self.network(images, self.texts[self.slots[at, slot]]))
+        loss: Tensor = self.criterion(*self.network(images, self.texts[self.slots[index, slot]]))
         return loss
 
     def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:

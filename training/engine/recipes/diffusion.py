@@ -35,7 +35,14 @@ from training.engine.networks.mlp import ConditionalMLP
 from training.engine.recipes.base import Config, Phase, Source, changed, sample_grid
 from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
 from training.engine.sampling.progress import OnProgress
-from training.engine.sampling.samplers import SAMPLERS, Noise, Predict, guided, noise, slerp
+from training.engine.sampling.samplers import (
+    SAMPLERS,
+    NoiseSampler,
+    Predict,
+    guided,
+    seeded_noise,
+    slerp,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +119,8 @@ class DiffusionTraining:
             if len(recoloured):
                 pixels = np.concatenate([pixels, recoloured])
             return PixelSpace(self.config.size), PixelDataset(pixels)
-        of = _described(self.conditions.has_text[: self.rows])
-        pca = fit(pixels, self.config.components, seed, of=of, besides=recoloured)
+        described = _described(self.conditions.has_text[: self.rows])
+        pca = fit(pixels, self.config.components, seed, rows=described, extra=recoloured)
         return LinearSpace(pca), LinearDataset(pca, pixels, recoloured)
 
     def loss(self, count: int) -> Tensor:
@@ -164,12 +171,20 @@ def _described(mask: Tensor) -> np.ndarray[Any, np.dtype[np.int64]]:
     return described if 2 * len(described) >= len(mask) else np.arange(len(mask))
 
 
-def build_network(config: DiffusionConfig, components: int, text: int, ratings: int) -> nn.Module:
-    """Build the network; ``text`` and ``ratings`` are the widths of a condition."""
+def build_network(
+    config: DiffusionConfig, components: int, text_width: int, ratings: int
+) -> nn.Module:
+    """Build the network; ``text_width`` and ``ratings`` are the widths of a condition's parts."""
     if config.network == "dit":
-        return DiT(config.size, config.patch, text, config.width, config.depth, ratings)
+        return DiT(config.size, config.patch, text_width, config.width, config.depth, ratings)
     return ConditionalMLP(
-        components, text, config.width, config.depth, config.expansion, ratings, config.dropout
+        components,
+        text_width,
+        config.width,
+        config.depth,
+        config.expansion,
+        ratings,
+        config.dropout,
     )
 
 
@@ -201,9 +216,9 @@ class Model:
         on_progress: OnProgress | None = None,
     ) -> Pixels:
         """Return uint8 (n, s, s, 3), one picture per prompt and seed; "" is no prompt."""
-        fresh = noise(seeds, self.space.shape, device())
+        sample_noise = seeded_noise(seeds, self.space.shape, device())
         condition = self.prompt_encoder.encode(prompts, confidence)
-        return self._sample(condition, fresh, guidance, steps, on_progress)
+        return self._sample(condition, sample_noise, guidance, steps, on_progress)
 
     def interpolate(
         self,
@@ -217,13 +232,13 @@ class Model:
     ) -> Pixels:
         """Return uint8 (count, s, s, 3): conditions interpolated linearly, noise spherically."""
         condition, weights = self.prompt_encoder.interpolate(prompts, count)
-        ends = noise(seeds, self.space.shape, device())
+        ends = seeded_noise(seeds, self.space.shape, device())
 
-        def fresh() -> Tensor:
+        def sample_noise() -> Tensor:
             first, last = ends()
             return slerp(first, last, weights)
 
-        return self._sample(condition, fresh, guidance, steps, on_progress)
+        return self._sample(condition, sample_noise, guidance, steps, on_progress)
 
     def with_options(self, options: dict[str, Any]) -> Self:
         """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
@@ -233,7 +248,7 @@ class Model:
     def _sample(
         self,
         condition: Condition,
-        fresh: Noise,
+        sample_noise: NoiseSampler,
         guidance: float | None,
         steps: int | None,
         on_progress: OnProgress | None,
@@ -244,7 +259,7 @@ class Model:
         sampler = SAMPLERS[self.config.sampler]
         with torch.autocast(device().type, torch.bfloat16, enabled=bf16):
             latents = sampler(
-                _reporting(predict, on_progress), fresh, steps or self.config.sampling_steps
+                _reporting(predict, on_progress), sample_noise, steps or self.config.sampling_steps
             )
         return self.space.pictures(latents)
 

@@ -41,7 +41,7 @@ from training.engine.networks.gan import (
 from training.engine.recipes.base import Config, Phase, Source, changed, sample_grid
 from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
 from training.engine.sampling.progress import OnProgress
-from training.engine.sampling.samplers import noise, slerp
+from training.engine.sampling.samplers import seeded_noise, slerp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,9 +241,9 @@ def _latent_dataset(
     return LinearSpace(pca), LinearDataset(pca, pixels)
 
 
-def build_network(config: GANConfig, components: int, text: int, ratings: int) -> GAN:
-    """Build both networks; ``text`` and ``ratings`` are the widths of a condition."""
-    shape = {"text": text, "ratings": ratings, "width": config.width}
+def build_network(config: GANConfig, components: int, text_width: int, ratings: int) -> GAN:
+    """Build both networks; ``text_width`` and ``ratings`` are the widths of a condition's parts."""
+    shape = {"text_width": text_width, "ratings": ratings, "width": config.width}
     shape |= {"depth": config.depth, "expansion": config.expansion}
     if config.space == "components":
         shape["components"] = components
@@ -327,7 +327,7 @@ class Model:
         return replace(self, config=changed(self.config, options, sampling=True))
 
     def _noise(self, seeds: Sequence[int]) -> Tensor:
-        return noise(seeds, (self.config.noise,), device())()
+        return seeded_noise(seeds, (self.config.noise,), device())()
 
     @torch.no_grad()
     def _sample(

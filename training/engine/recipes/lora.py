@@ -158,7 +158,7 @@ class LoraTraining:
 
     def _metadata(self, about: dict[str, Any]) -> dict[str, str]:
         config = self.config
-        second = int(self.base.tower.config.hidden_size) == 1024
+        second = int(self.base.text_encoder.config.hidden_size) == 1024
         tags = Counter(tag for row in self.rows for tag in row.tags)
         return {
             "base_model_version": "sd_v2" if second else "sd_v1",

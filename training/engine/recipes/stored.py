@@ -63,7 +63,7 @@ def write_model(
     write_tensors(folder / WEIGHTS, tensors)
     encoder = prompt_encoder.encoder
     condition = {
-        "text": encoder.width,
+        "text_width": encoder.width,
         "sampling_confidence": prompt_encoder.sampling_confidence,
         "ratings": prompt_encoder.ratings,
     }
@@ -81,7 +81,7 @@ def read_model(folder: Path, kind: type[C]) -> tuple[C, PromptEncoder]:
         sampling_confidence = float(network["sampling_confidence"])
         ratings = int(network["ratings"])
         spec = {k: v for k, v in about["clip"].items() if k != "identity"}
-        identity, width = about["clip"]["identity"], int(network["text"])
+        identity, width = about["clip"]["identity"], int(network["text_width"])
         config = changed(kind(steps=1), known)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise TrainingError(f"{folder / 'config.json'} does not describe a model.") from None

@@ -175,7 +175,7 @@ def _nearest(grids: Sequence[_Grid], folder: Path, snapshot: Snapshot | None) ->
         names = [neighbours.names[index] for index in near.tolist()]
         shown = [(name, _thumbnail(paths[name])) for name in names if name in paths]
         comparisons.append(Comparison(prompts[row], png(picture), shown, float(distance[0])))
-    spacing = neighbours.apart()
+    spacing = neighbours.spacing()
     return page.nearest_training_pictures(comparisons, spacing, NEAR_COPY * spacing)
 
 

@@ -14,7 +14,7 @@ from training.engine.encoders.conditions import Condition
 
 Predict = Callable[[Tensor, Tensor], Tensor]  # (x_t, t) → x₀
 Network = Callable[[Tensor, Tensor, Condition], Tensor]  # (x_t, t, condition) → x₀
-Noise = Callable[[], Tensor]  # → a fresh ε
+NoiseSampler = Callable[[], Tensor]  # → a new ε
 
 ANCESTRAL = 0.5  # the share of the noise's deviation that the ancestral sampler resamples
 
@@ -33,17 +33,17 @@ def guided(network: Network, condition: Condition, guidance: float) -> Predict:
     return predict
 
 
-def euler(predict: Predict, fresh: Noise, steps: int) -> Tensor:
+def euler(predict: Predict, sample_noise: NoiseSampler, steps: int) -> Tensor:
     """Step x ← x + Δt·v, v = (x₀ − x)/(1 − t)."""
-    x = fresh()
+    x = sample_noise()
     for t, t_next in _times(x, steps):
         x = x + (t_next - t) * _velocity(predict, x, t)
     return x
 
 
-def heun(predict: Predict, fresh: Noise, steps: int) -> Tensor:
+def heun(predict: Predict, sample_noise: NoiseSampler, steps: int) -> Tensor:
     """Step by the mean of the velocities at both ends of a step; the last step is Euler's."""
-    x = fresh()
+    x = sample_noise()
     for t, t_next in _times(x, steps):
         velocity = _velocity(predict, x, t)
         if t_next < 1:
@@ -53,13 +53,13 @@ def heun(predict: Predict, fresh: Noise, steps: int) -> Tensor:
     return x
 
 
-def ancestral(predict: Predict, fresh: Noise, steps: int) -> Tensor:
+def ancestral(predict: Predict, sample_noise: NoiseSampler, steps: int) -> Tensor:
     """Step as Euler does with part of the noise resampled, which corrects earlier errors."""
-    x = fresh()
+    x = sample_noise()
     for t, t_next in _times(x, steps):
         clean = predict(x, t.expand(len(x)))
         noise = (x - t * clean) / (1 - t)
-        mixed = (1 - ANCESTRAL**2) ** 0.5 * noise + ANCESTRAL * fresh()
+        mixed = (1 - ANCESTRAL**2) ** 0.5 * noise + ANCESTRAL * sample_noise()
         x = t_next * clean + (1 - t_next) * mixed
     return x
 
@@ -75,8 +75,8 @@ def _velocity(predict: Predict, x: Tensor, t: Tensor) -> Tensor:
     return (predict(x, t.expand(len(x))) - x) / (1 - t)
 
 
-def noise(seeds: Sequence[int], shape: Sequence[int], device: torch.device) -> Noise:
-    """Return a source of noise (n, …): each picture's depends on its own seed alone."""
+def seeded_noise(seeds: Sequence[int], shape: Sequence[int], device: torch.device) -> NoiseSampler:
+    """Return a sampler of normal noise (n, …): each picture's depends on its own seed alone."""
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     size = tuple(shape)
     return lambda: torch.stack([torch.randn(size, generator=g) for g in generators]).to(device)

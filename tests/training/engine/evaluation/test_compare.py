@@ -16,7 +16,7 @@ from training.engine.data.rows import Snapshot
 from training.engine.evaluation import compare_generators
 from training.engine.evaluation.compare import compare
 from training.engine.evaluation.compare_generators import distance_margin
-from training.engine.evaluation.intervals import Figure
+from training.engine.evaluation.intervals import Estimate
 from training.engine.files import TrainingError
 
 JUDGE = "lsa-linear"
@@ -86,8 +86,8 @@ def test_a_model_that_copies_is_not_promoted_however_well_it_fits(
 
 def test_a_floor_that_is_not_known_leaves_no_room_to_be_worse() -> None:
     """Of one or two training pictures nobody knows how far two lots of them are apart."""
-    assert distance_margin(0.5, Figure(0.1, 0.0, 0.3)) == pytest.approx(0.2)
-    assert distance_margin(0.5, Figure(0.1, -math.inf, math.inf)) == pytest.approx(0.05)
+    assert distance_margin(0.5, Estimate(0.1, 0.0, 0.3)) == pytest.approx(0.2)
+    assert distance_margin(0.5, Estimate(0.1, -math.inf, math.inf)) == pytest.approx(0.05)
 
 
 def test_without_a_current_model_one_that_beats_chance_is_promoted(decide_on: Decide) -> None:

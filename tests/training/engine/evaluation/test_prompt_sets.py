@@ -13,4 +13,4 @@ def test_a_picture_without_text_is_asked_for_by_its_surest_concept_or_nothing() 
     assert prompt_set.prompts == ("cat",)
     alone = prompt_sets.of_held_out(Snapshot(Path(), (), (), (mute,), "x"), 0, 6)
     assert alone.prompts == ("",)
-    assert not alone.telling
+    assert not alone.has_several_texts

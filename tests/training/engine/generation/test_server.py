@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from training.engine.generation import server
-from training.engine.generation.sample import GenerationRequest, Sampler
+from training.engine.generation.sample import Sampler, SamplingRequest
 from training.engine.sampling.progress import OnProgress
 
 
@@ -121,7 +121,7 @@ def test_a_drawing_stops_when_it_is_cancelled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def sample(
-        self: Sampler, request: GenerationRequest, on_progress: OnProgress | None = None
+        self: Sampler, request: SamplingRequest, on_progress: OnProgress | None = None
     ) -> None:
         assert on_progress
         connection.send({"cancel": "1"})

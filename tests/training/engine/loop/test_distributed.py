@@ -30,7 +30,7 @@ for _ in range(3):
 weights = [p.item() for p in line.network.parameters()]
 results = {"counts": line.counts, "weights": weights, "loss": loop.loss}
 Path(sys.argv[1], f"{distributed.rank()}.json").write_text(json.dumps(results))
-distributed.part()
+distributed.leave_together()
 """
 
 

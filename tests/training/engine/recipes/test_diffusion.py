@@ -145,14 +145,14 @@ def test_a_preset_has_as_many_parameters_as_it_says(preset: str, millions: int) 
     config = configure("diffusion", preset, {})
     assert isinstance(config, DiffusionConfig)
     with torch.device("meta"):
-        network = build_network(config, 0, text=512, ratings=0)
+        network = build_network(config, 0, text_width=512, ratings=0)
     count = sum(parameter.numel() for parameter in network.parameters())
     assert count / 1e6 == pytest.approx(millions, rel=0.03)
 
 
 def test_a_transformer_sees_where_a_patch_is() -> None:
     torch.manual_seed(0)
-    network = DiT(8, 4, text=3, width=16, depth=1)
+    network = DiT(8, 4, text_width=3, width=16, depth=1)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     condition = Condition(torch.zeros(1, 3), torch.zeros(1), torch.zeros(1, 0))

@@ -299,7 +299,7 @@ def test_what_cannot_be_built_is_refused_by_name(options: dict[str, object], nam
 
 @pytest.mark.parametrize("size", [16, 32])
 def test_the_convolutional_networks_draw_and_judge_any_power_of_two(size: int) -> None:
-    shape = {"size": size, "text": 4, "ratings": 0, "width": 64, "depth": 1, "expansion": 2}
+    shape = {"size": size, "text_width": 4, "ratings": 0, "width": 64, "depth": 1, "expansion": 2}
     generator = PixelGenerator(**shape, noise=8, group=16)
     discriminator = PixelDiscriminator(**shape, group=16)
     pictures = generator(torch.randn(2, 8), some_condition(2))
