@@ -58,27 +58,27 @@ def measure(*, project: Project) -> ProjectAgreement:
         np.int64,
     ).reshape(-1, 4)
     return ProjectAgreement(
-        whole=_measured(None, tallies[:, 1:], states),
+        whole=_concept_agreement(None, tallies[:, 1:], states),
         concepts=[
-            _measured(concept, tallies[tallies[:, 0] == concept.pk, 1:], states)
+            _concept_agreement(concept, tallies[tallies[:, 0] == concept.pk, 1:], states)
             for concept in project.concepts.all()
         ],
     )
 
 
-def _measured(
+def _concept_agreement(
     concept: Concept | None, tallies: Tallies, states: Counter[tuple[int | None, str]]
 ) -> ConceptAgreement:
-    answers, yes, times = tallies.T
+    answers, yes, counts = tallies.T
     agreement: Agreement | None = None
     if len(tallies):
-        agreement = agreement_of_votes(np.stack([answers - yes, yes], 1), times)
+        agreement = agreement_of_votes(np.stack([answers - yes, yes], 1), counts)
     pk = concept.pk if concept else None
     return ConceptAgreement(
         concept=concept,
-        questions=int(times.sum()),
+        questions=int(counts.sum()),
         compared=agreement.tasks if agreement else 0,
-        answers=int(answers @ times),
+        answers=int(answers @ counts),
         alpha=agreement.alpha if agreement else None,
         low=agreement.low if agreement else None,
         high=agreement.high if agreement else None,

@@ -10,7 +10,7 @@ from labeling.aggregation import online
 from labeling.models import Annotator, Answer, Project
 
 RECENT = 1_000  # newest answers in a record
-SUSPECT = 0.6  # reliability: a reviewer should look at those whose interval lies below it
+UNRELIABLE = 0.6  # reliability: a reviewer should look at those whose interval lies below it
 CHECKED = 1_000  # annotators with the lowest reliability
 
 # By annotator: answers, timed ones, median seconds, confusions by posterior and by gold.
@@ -38,27 +38,29 @@ SELECT annotator.id, record.* FROM unnest(%s::bigint[]) AS annotator(id) CROSS J
 
 
 @dataclass(frozen=True)
-class Confusion:
+class ConfusionMatrix:
     """Counts of answers by truth and answer; expected ones where the truth is a posterior."""
 
-    yes_yes: float  # the truth is yes, and so is the answer
-    yes_no: float  # the truth is yes, the answer no
-    no_no: float
-    no_yes: float
+    true_positives: float  # the truth is yes, and so is the answer
+    false_negatives: float  # the truth is yes, the answer no
+    true_negatives: float
+    false_positives: float
 
     @property
     def answers(self) -> float:
-        return self.yes_yes + self.yes_no + self.no_no + self.no_yes
+        return (
+            self.true_positives + self.false_negatives + self.true_negatives + self.false_positives
+        )
 
     @property
     def sensitivity(self) -> float | None:
         """Share of yes where the truth is yes; None without such answers."""
-        return _share(self.yes_yes, self.yes_no)
+        return _share(self.true_positives, self.false_negatives)
 
     @property
     def specificity(self) -> float | None:
         """Share of no where the truth is no; None without such answers."""
-        return _share(self.no_no, self.no_yes)
+        return _share(self.true_negatives, self.false_positives)
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,11 @@ class Record:
     answers: int
     timed: int  # of them, those with known seconds
     seconds: float | None  # median for a tile: a challenge's seconds are shared among its tiles
-    confusion: Confusion  # by the present posterior, gold included
-    gold: Confusion  # by known truth alone
+    confusion: ConfusionMatrix  # by the present posterior, gold included
+    gold: ConfusionMatrix  # by known truth alone
 
 
-NOTHING = Record(0, 0, None, Confusion(0, 0, 0, 0), Confusion(0, 0, 0, 0))
+EMPTY_RECORD = Record(0, 0, None, ConfusionMatrix(0, 0, 0, 0), ConfusionMatrix(0, 0, 0, 0))
 
 
 def reliability(annotator: Annotator) -> tuple[float, float, float]:
@@ -86,33 +88,35 @@ def records(annotators: Iterable[Annotator]) -> dict[int, Record]:
     with connection.cursor() as cursor:
         cursor.execute(_RECORDS, [ids, RECENT])
         by_id = {
-            pk: Record(answers, timed, seconds, Confusion(*counts[:4]), Confusion(*counts[4:]))
+            pk: Record(
+                answers, timed, seconds, ConfusionMatrix(*counts[:4]), ConfusionMatrix(*counts[4:])
+            )
             for pk, answers, timed, seconds, *counts in cursor
         }
-    return {pk: by_id.get(pk, NOTHING) for pk in ids}
+    return {pk: by_id.get(pk, EMPTY_RECORD) for pk in ids}
 
 
-def suspects(*, project: Project | None = None) -> list[Annotator]:
+def to_review(*, project: Project | None = None) -> list[Annotator]:
     """Return whom a reviewer should look at, in one project or in all, the least reliable first.
 
-    Those are suspect, or their interval of reliability lies below SUSPECT, and nobody has blocked
-    them yet.
+    Those are suspect, or their interval of reliability lies below UNRELIABLE, and nobody has
+    blocked them yet.
     """
     candidates = Annotator.objects.filter(
-        Q(reliability__lt=SUSPECT) | Q(suspect_since__isnull=False), blocked=False
+        Q(reliability__lt=UNRELIABLE) | Q(suspect_since__isnull=False), blocked=False
     )
     if project is not None:
         answered_here = Answer.objects.filter(annotator=OuterRef("pk"), question__project=project)
         candidates = candidates.filter(Exists(answered_here))
     worst = candidates.select_related("user").order_by("reliability", "pk")[:CHECKED]
-    return [annotator for annotator in worst if suspected(annotator)]
+    return [annotator for annotator in worst if needs_review(annotator)]
 
 
-def suspected(annotator: Annotator) -> bool:
+def needs_review(annotator: Annotator) -> bool:
     """Whether a reviewer should look at this annotator."""
     if annotator.blocked:
         return False
-    return annotator.suspect or reliability(annotator)[2] < SUSPECT
+    return annotator.suspect or reliability(annotator)[2] < UNRELIABLE
 
 
 def _share(right: float, wrong: float) -> float | None:

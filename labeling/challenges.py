@@ -156,8 +156,8 @@ def wording(challenge: Challenge) -> tuple[str, str, str]:
     return "Select all tiles that show", challenge.concept.phrase, ""
 
 
-def generated(challenge: Challenge) -> bool:
-    """Return whether it shows one picture that a model generated; for after it is answered."""
+def shows_generated(challenge: Challenge) -> bool:
+    """Whether it shows a single, generated picture; not to be told before it is answered."""
     single = challenge.tiles if len(challenge.tiles) == 1 else []
     return Tile.objects.filter(pk__in=single, image__generated=True).exists()
 

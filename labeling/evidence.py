@@ -11,15 +11,15 @@ from labeling.models.answers import TRUSTED
 
 MAX_ANSWERS = 100  # to a question that are read; a recomputation reads all of them
 
-_VOTES = f"""
-SELECT question.id, vote.* FROM unnest(%(questions)s::bigint[]) AS question(id)
+_TRUSTED_ANSWERS = f"""
+SELECT question.id, trusted.* FROM unnest(%(questions)s::bigint[]) AS question(id)
 CROSS JOIN LATERAL (
     SELECT value, true_positives, false_negatives, true_negatives, false_positives
     FROM labeling_answer AS answer
     JOIN labeling_annotator AS annotator ON annotator.id = answer.annotator_id
     WHERE answer.question_id = question.id AND annotator.id <> %(excluded)s AND {TRUSTED}
     ORDER BY answer.annotator_id DESC LIMIT %(most)s
-) AS vote
+) AS trusted
 """
 
 
@@ -36,7 +36,9 @@ def by_question(
     if ids:
         excluded = excluding.pk if excluding is not None else 0
         with connection.cursor() as cursor:
-            cursor.execute(_VOTES, {"questions": ids, "excluded": excluded, "most": MAX_ANSWERS})
+            cursor.execute(
+                _TRUSTED_ANSWERS, {"questions": ids, "excluded": excluded, "most": MAX_ANSWERS}
+            )
             for question, value, *counts in cursor:
                 ratio = online.evidence(online.ConfusionCounts(*counts), value)
                 evidence[question].append(ratio)

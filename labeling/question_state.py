@@ -76,18 +76,21 @@ def priority(question: Question) -> float:
         return 0.0
     value = question.concept.value if question.concept else 1.0
     if is_unfinished(
-        answers=question.answers_count,
-        least=question.project.answers_min,
-        wanted=question.answers_wanted,
+        answers_count=question.answers_count,
+        answers_min=question.project.answers_min,
+        answers_wanted=question.answers_wanted,
         random_key=question.random_key,
     ):
         return value
     return entropy(question.probability) * value
 
 
-def is_unfinished(*, answers: int, least: int, wanted: int, random_key: float) -> bool:
+def is_unfinished(
+    *, answers_count: int, answers_min: int, answers_wanted: int, random_key: float
+) -> bool:
     """Whether a question is to be finished first, however certain it looks."""
-    return answers < wanted or (0 < answers < least and random_key < FINISH_SHARE)
+    begun = 0 < answers_count < answers_min and random_key < FINISH_SHARE
+    return begun or answers_count < answers_wanted
 
 
 def answers_needed(question: Question, *, probability: float) -> int:

@@ -26,7 +26,7 @@ class Labels:
 
     concepts: dict[str, float] = field(default_factory=dict)
     asked_of_whole: set[str] = field(default_factory=set)  # concepts
-    answered: set[str] = field(default_factory=set)  # concepts with a word of people
+    answered: set[str] = field(default_factory=set)  # concepts with an answer or a verdict
     captions: list[dict[str, Any]] = field(default_factory=list)
     answers: int = 0
 
@@ -114,7 +114,10 @@ def labels_of(images: Iterable[Image]) -> dict[int, Labels]:
 
 
 def row_of(image: Image, labels: Labels, concepts: Sequence[Concept]) -> Row:
-    """Return an image's row. An imported keyword counts until people have spoken of its concept."""
+    """Return an image's row.
+
+    A keyword that names a concept counts as it was imported until somebody has answered about it.
+    """
     imported = _imported(image, labels, concepts)
     probabilities = {
         concept.name: round(image.project.import_confidence, 4)
@@ -142,7 +145,7 @@ def row_of(image: Image, labels: Labels, concepts: Sequence[Concept]) -> Row:
 
 
 def _imported(image: Image, labels: Labels, concepts: Sequence[Concept]) -> set[str]:
-    """Return the concepts that the image was imported with and that nobody has spoken of."""
+    """Return the concepts among the image's keywords that nobody has answered about."""
     keywords = {name_key(keyword) for keyword in image.keywords}
     named = {concept.name for concept in concepts if concept.key in keywords}
     return named - labels.answered

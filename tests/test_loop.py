@@ -136,7 +136,7 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path):
     assert asked.filter(model_probability__isnull=False).exclude(prior_shift=0).exists()
 
     # what it sees in all tiles stays, and is learned from with what people say
-    seen = features.of(Project.objects.get())
+    seen = features.load(Project.objects.get())
     assert seen is not None and len(seen.tiles) == 32 and len(seen.texts) == 2
     assert Recomputation.objects.get().requested
     call_command("aggregate", project="orchard")

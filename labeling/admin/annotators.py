@@ -38,7 +38,7 @@ class Suspects(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Annotator]) -> QuerySet[Annotator]:
         if self.value() != "yes":
             return queryset
-        return queryset.filter(pk__in=[one.pk for one in annotators.suspects()])
+        return queryset.filter(pk__in=[one.pk for one in annotators.to_review()])
 
 
 class AnnotatorList(ChangeList):
@@ -118,7 +118,7 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
         mean, low, high = annotators.reliability(annotator)
         interval = svg.interval(mean, low, high)
         cell = format_html("{}{} ({} to {})", interval, *(f"{x:.2f}" for x in (mean, low, high)))
-        if not annotators.suspected(annotator):
+        if not annotators.needs_review(annotator):
             return cell
         return format_html('{} <span class="tessera-wrong">look</span>', cell)
 

@@ -105,6 +105,6 @@ class TileAdmin(RecordAdmin[Tile]):
         if not may_view(request.user, Question) and not may_view(request.user, Tile):
             raise PermissionDenied
         tile = get_object_or_404(Tile.objects.select_related("image"), pk=pk)
-        response = HttpResponse(tiles.picture(tile, longest=longest), content_type="image/webp")
+        response = HttpResponse(tiles.as_webp(tile, longest=longest), content_type="image/webp")
         response["Cache-Control"] = "private, max-age=86400, immutable"
         return response

@@ -15,7 +15,7 @@ def of(project: Project) -> dict[str, Any]:
     """Return the context of a project's agreement page."""
     latest = quality.latest(project=project)
     points = quality.history(project=project)
-    suspects = annotators.suspects(project=project)
+    suspects = annotators.to_review(project=project)
     return {
         "agreement": stats.agreement(project),
         "measured": latest,

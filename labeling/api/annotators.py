@@ -25,10 +25,10 @@ MAY_CHANGE = staff_may(read=(Annotator,), write="labeling.change_annotator")
 class ConfusionOut(serializers.Serializer[Any]):
     """Answers by truth and by what was answered, and the shares that are right."""
 
-    yes_yes = serializers.FloatField(help_text="The truth is yes, the answer yes.")
-    yes_no = serializers.FloatField(help_text="The truth is yes, the answer no.")
-    no_no = serializers.FloatField()
-    no_yes = serializers.FloatField()
+    true_positives = serializers.FloatField(help_text="The truth is yes, the answer yes.")
+    false_negatives = serializers.FloatField(help_text="The truth is yes, the answer no.")
+    true_negatives = serializers.FloatField()
+    false_positives = serializers.FloatField()
     sensitivity = serializers.FloatField(
         allow_null=True, help_text="Share of yes where the truth is yes; null where it never is."
     )
@@ -138,7 +138,7 @@ class AnnotatorList(generics.ListAPIView[Annotator]):
         filters = AnnotatorFilters(data=self.request.query_params)
         filters.is_valid(raise_exception=True)
         if filters.validated_data["suspect"]:
-            queryset = queryset.filter(pk__in=[suspect.pk for suspect in annotators.suspects()])
+            queryset = queryset.filter(pk__in=[suspect.pk for suspect in annotators.to_review()])
         return queryset
 
     def paginate_queryset(self, queryset: Any) -> list[Any] | None:

@@ -90,7 +90,7 @@ class TilePicture(_VisitorView):
             raise NotFound
         tile = get_object_or_404(Tile.objects.select_related("image"), pk=ids[number - 1])
         try:
-            picture = tiles.picture(tile)
+            picture = tiles.as_webp(tile)
         except FileNotFoundError:
             raise NotFound("The picture is gone.") from None
         response = HttpResponse(picture, content_type="image/webp")
@@ -117,7 +117,7 @@ class AnswerChallenge(_VisitorView):
                 "settled": outcome.settled,
                 "disputed": outcome.disputed,
                 "message": message(outcome),
-                "generated": challenges.generated(challenge),
+                "generated": challenges.shows_generated(challenge),
                 "progress": _progress(Annotator.objects.get(pk=challenge.annotator_id)),
             }
         )

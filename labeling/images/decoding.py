@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-WITHOUT_LOSS = {"PNG", "GIF", "BMP", "TIFF"}  # sources whose pixels are kept as they are
+LOSSLESS_FORMATS = {"PNG", "GIF", "BMP", "TIFF"}  # sources whose pixels are kept as they are
 NO_PICTURE = "not a readable picture (JPEG, PNG, WebP, GIF, BMP and TIFF are read)"
-SMALL = 512 * 512  # pixels; up to here lossless WebP costs little for any source
+LOSSLESS_PIXELS = 512 * 512  # pixels; up to here lossless WebP costs little for any source
 WEBP_SIDE = 16_383  # pixels; the format's limit
 SIDE_MIN = 4  # pixels; less can be neither looked at nor cut into 4 × 4
 
@@ -107,7 +107,7 @@ def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool]:
         # A JPEG with several frames is a still of a telephone with its preview (MPO).
         if image.format in FORMATS and getattr(image, "is_animated", False):
             raise ImageRejected("animated, or several pictures in one file")
-        lossless = image.format in WITHOUT_LOSS or width * height <= SMALL
+        lossless = image.format in LOSSLESS_FORMATS or width * height <= LOSSLESS_PIXELS
         image.load()
         upright = ImageOps.exif_transpose(image)
         return _on_white(_to_srgb(upright)), lossless

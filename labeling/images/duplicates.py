@@ -10,13 +10,13 @@ from PIL import Image
 from labeling.models import Image as ImageRow
 from labeling.models import Project
 
-DISTANCE = 6  # bits of 64 that may differ
-DIFFERENCE = 8.0  # of 255: root mean square over small colour copies
-CANDIDATES = 5  # compared by pixels, nearest first
-SIDE = 32  # pixels of a small copy
-COPIES = 20_000  # small copies that are cached, 3 KB each
+MAX_DISTANCE = 6  # bits of 64 that may differ
+MAX_DIFFERENCE = 8.0  # of 255: root mean square over the pixels of thumbnails
+MAX_CANDIDATES = 5  # compared by pixels, nearest first
+SIDE = 32  # pixels of a thumbnail
+MAX_CACHED = 20_000  # thumbnails, 3 KB each
 
-Copy = NDArray[np.uint8]
+Thumbnail = NDArray[np.uint8]
 
 
 class DuplicateIndex:
@@ -31,7 +31,7 @@ class DuplicateIndex:
             .order_by("id")
             .values_list("id", "perceptual_hash")
         )
-        self._copies: dict[int, Copy] = {}
+        self._thumbnails: dict[int, Thumbnail] = {}
         self._size = len(rows)
         self._ids = np.array([row[0] for row in rows], dtype=np.int64)
         self._hashes = np.array([row[1] for row in rows], dtype=np.int64)
@@ -41,11 +41,11 @@ class DuplicateIndex:
 
         Pixels are compared in colour: a red and a blue heart have the same hash.
         """
-        candidates = self._near(perceptual_hash)
-        if not candidates:
+        nearest = self._nearest(perceptual_hash)
+        if not nearest:
             return None
-        copy = small(data)
-        return next((pk for pk in candidates if alike(copy, self._copy(pk))), None)
+        image = thumbnail(data)
+        return next((pk for pk in nearest if look_alike(image, self._thumbnail(pk))), None)
 
     def add(self, image_id: int, perceptual_hash: int, data: bytes) -> None:
         """Add an image that repeats none."""
@@ -54,37 +54,37 @@ class DuplicateIndex:
             self._hashes = np.resize(self._hashes, max(64, 2 * self._size))
         self._ids[self._size], self._hashes[self._size] = image_id, perceptual_hash
         self._size += 1
-        self._cache_copy(image_id, small(data))
+        self._cache(image_id, thumbnail(data))
 
-    def _near(self, perceptual_hash: int) -> list[int]:
-        """Return the ids of images within `DISTANCE`, nearest first, `CANDIDATES` at most."""
+    def _nearest(self, perceptual_hash: int) -> list[int]:
+        """Return the ids of the nearest images within `MAX_DISTANCE`, `MAX_CANDIDATES` at most."""
         distance = np.bitwise_count(self._hashes[: self._size] ^ np.int64(perceptual_hash))
-        near = np.flatnonzero(distance <= DISTANCE)
-        nearest = near[np.argsort(distance[near], kind="stable")][:CANDIDATES]
+        near = np.flatnonzero(distance <= MAX_DISTANCE)
+        nearest = near[np.argsort(distance[near], kind="stable")][:MAX_CANDIDATES]
         return [int(image_id) for image_id in self._ids[nearest]]
 
-    def _copy(self, image_id: int) -> Copy:
-        if image_id not in self._copies:
+    def _thumbnail(self, image_id: int) -> Thumbnail:
+        if image_id not in self._thumbnails:
             name = ImageRow.objects.values_list("file", flat=True).get(pk=image_id)
             with default_storage.open(name) as file:
-                self._cache_copy(image_id, small(file.read()))
-        return self._copies[image_id]
+                self._cache(image_id, thumbnail(file.read()))
+        return self._thumbnails[image_id]
 
-    def _cache_copy(self, image_id: int, copy: Copy) -> None:
-        self._copies[image_id] = copy
-        if len(self._copies) > COPIES:
-            del self._copies[next(iter(self._copies))]
+    def _cache(self, image_id: int, image: Thumbnail) -> None:
+        self._thumbnails[image_id] = image
+        if len(self._thumbnails) > MAX_CACHED:
+            del self._thumbnails[next(iter(self._thumbnails))]
 
 
-def small(data: bytes) -> Copy:
-    """Return a copy (32, 32, 3) to compare pixels with."""
+def thumbnail(data: bytes) -> Thumbnail:
+    """Return an RGB thumbnail (32, 32, 3) of a stored image."""
     with Image.open(io.BytesIO(data), formats=("WEBP", "JPEG")) as image:
         image.draft("RGB", (4 * SIDE, 4 * SIDE))
-        copy = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
-    return np.asarray(copy)
+        small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
+    return np.asarray(small)
 
 
-def alike(one: Copy, other: Copy) -> bool:
+def look_alike(first: Thumbnail, second: Thumbnail) -> bool:
     """Whether the root mean square of the pixels' differences is small."""
-    difference = one.astype(np.float32) - other
-    return bool(np.sqrt(np.mean(difference**2)) <= DIFFERENCE)
+    difference = first.astype(np.float32) - second
+    return bool(np.sqrt(np.mean(difference**2)) <= MAX_DIFFERENCE)

@@ -51,12 +51,12 @@ def cut(image: Image, grid: int = 4) -> list[Tile]:
     return list(image.tiles.filter(grid=grid).order_by("position"))
 
 
-def picture(tile: Tile, *, longest: int = LONGEST) -> bytes:
+def as_webp(tile: Tile, *, longest: int = LONGEST) -> bytes:
     """Return the tile as WebP, no side longer than `longest` pixels; render it once."""
     image = tile.image
-    if tile.grid == 1 and max(image.width, image.height) <= longest and _webp(image):
-        return _stored(image)
-    path = _cached(tile, longest)
+    if tile.grid == 1 and max(image.width, image.height) <= longest and _is_webp(image):
+        return _read(image)
+    path = _cache_path(tile, longest)
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -68,18 +68,18 @@ def picture(tile: Tile, *, longest: int = LONGEST) -> bytes:
     return data
 
 
-def _webp(image: Image) -> bool:
+def _is_webp(image: Image) -> bool:
     return str(image.file.name).endswith(".webp")
 
 
-def _stored(image: Image) -> bytes:
+def _read(image: Image) -> bytes:
     with default_storage.open(str(image.file.name)) as file:
         data: bytes = file.read()
     return data
 
 
-def _cached(tile: Tile, longest: int) -> Path:
-    """Return its path, named by content and rectangle, so that it always holds the same."""
+def _cache_path(tile: Tile, longest: int) -> Path:
+    """Return the path of a rendered tile, named by the image's content and the rectangle."""
     sha256 = tile.image.sha256
     box = f"{tile.left}-{tile.top}-{tile.width}-{tile.height}"
     return Path(settings.CACHE_ROOT) / "tiles" / sha256[:2] / f"{sha256}-{box}-{longest}.webp"
@@ -87,7 +87,7 @@ def _cached(tile: Tile, longest: int) -> Path:
 
 def _render(tile: Tile, longest: int) -> bytes:
     box = (tile.left, tile.top, tile.left + tile.width, tile.top + tile.height)
-    with Pillow.open(io.BytesIO(_stored(tile.image)), formats=("WEBP", "JPEG")) as image:
+    with Pillow.open(io.BytesIO(_read(tile.image)), formats=("WEBP", "JPEG")) as image:
         rectangle = image.convert("RGB").crop(box)
     rectangle.thumbnail((longest, longest), Pillow.Resampling.LANCZOS)
     file = io.BytesIO()

@@ -43,29 +43,29 @@ class Features:
     texts: dict[int, Singles]  # by concept: (E,)
     learned: Ids  # questions whose answers the model may have been trained on
 
-    def places(self, tiles: Ids) -> Index:
+    def rows_of(self, tiles: Ids) -> Index:
         """Return the row of each tile (n,), -1 where there is none."""
         if not len(self.tiles):
             return np.full(len(tiles), -1)
-        place = np.searchsorted(self.tiles, tiles).clip(max=len(self.tiles) - 1)
-        return np.where(self.tiles[place] == tiles, place, -1)
+        rows = np.searchsorted(self.tiles, tiles).clip(max=len(self.tiles) - 1)
+        return np.where(self.tiles[rows] == tiles, rows, -1)
 
-    def blocks(self, places: Index) -> Iterator[tuple[Index, Singles]]:
-        """Yield the finite rows at `places` (n,) in blocks: (index into places, rows (m, E))."""
-        order = np.argsort(places, kind="stable")
-        ordered = places[order]
+    def blocks(self, rows: Index) -> Iterator[tuple[Index, Singles]]:
+        """Yield the finite ones of `rows` (n,), block by block: index (m,), embeddings (m, E)."""
+        order = np.argsort(rows, kind="stable")
+        ordered = rows[order]
         with safe_open(self.path, framework="np") as file:
-            rows = file.get_slice("images")
+            images = file.get_slice("images")
             for start in range(0, len(self.tiles), BLOCK):
                 first, last = np.searchsorted(ordered, [start, start + BLOCK])
                 if last > first:
                     stop = min(start + BLOCK, len(self.tiles))
-                    block = rows[start:stop][ordered[first:last] - start].astype(np.float32)
+                    block = images[start:stop][ordered[first:last] - start].astype(np.float32)
                     usable = np.isfinite(block).all(1)
                     yield order[first:last][usable], block[usable]
 
 
-def of(project: Project) -> Features | None:
+def load(project: Project) -> Features | None:
     """Return the project's features; None where there are none, or they are unusable (logged)."""
     name = str(project.features.name or "")
     if not name:

@@ -73,7 +73,7 @@ def refresh(recomputation: Recomputation) -> int:
     """
     project = recomputation.project
     due = list(_due(project)) if project.features.name else []
-    current = features.of(project) if due else None
+    current = features.load(project) if due else None
     if current is None:
         return 0
     changed = 0
@@ -147,14 +147,14 @@ def _replace_shifts(
     """Replace predictions and shifts that changed noticeably; return how many."""
     noticeable = np.abs(shifts - questions.prior_shift) > NOTICEABLE
     changed = np.isfinite(probabilities) & (noticeable | np.isnan(questions.model_probability))
-    places = np.flatnonzero(changed)
-    place_of = dict(zip(questions.id[places].tolist(), places.tolist(), strict=True))
-    for ids in batched(sorted(place_of), BATCH):
+    rows = np.flatnonzero(changed)
+    row_of = dict(zip(questions.id[rows].tolist(), rows.tolist(), strict=True))
+    for ids in batched(sorted(row_of), BATCH):
         with transaction.atomic():
             locked = question_state.lock(ids)
             for question in locked:
-                place = place_of[question.pk]
-                replace_shift(question, float(probabilities[place]), float(shifts[place]))
+                row = row_of[question.pk]
+                replace_shift(question, float(probabilities[row]), float(shifts[row]))
             question_state.save(locked)
         recomputation.renew()
-    return len(place_of)
+    return len(row_of)

@@ -96,15 +96,15 @@ def _fit_tempering(
     aggregate = posteriors.aggregate
     undecided = np.flatnonzero((questions.verdict < 0) & (posteriors.answers_count > 0))
     sample = np.random.default_rng(0).permutation(undecided)[:FITTED_BY]
-    place = np.full(len(questions.id), -1)
-    place[sample] = np.arange(len(sample))
-    used = (place[answers.question] >= 0) & ~aggregate.suspect
+    sample_index = np.full(len(questions.id), -1)
+    sample_index[sample] = np.arange(len(sample))
+    used = (sample_index[answers.question] >= 0) & ~aggregate.suspect
     annotator = answers.annotator[used]
     ratios = online_tempering.evidence(
         aggregate.sensitivity[annotator], aggregate.specificity[annotator], answers.value[used]
     )
     tempering = online_tempering.fit_tempering(
-        place[answers.question[used]],
+        sample_index[answers.question[used]],
         ratios,
         questions.prior[sample],
         aggregate.probability[sample],
@@ -128,27 +128,27 @@ def _write(questions: QuestionArrays, posteriors: _Posteriors, recomputation: Re
     return changed
 
 
-def _write_batch(places: list[int], arrays: QuestionArrays, posteriors: _Posteriors) -> int:
-    """Write the questions at these places of the arrays; return how many of them changed."""
-    place = dict(zip(arrays.id[places].tolist(), places, strict=True))
+def _write_batch(rows: list[int], arrays: QuestionArrays, posteriors: _Posteriors) -> int:
+    """Write the questions in these rows of the arrays; return how many of them changed."""
+    row_of = dict(zip(arrays.id[rows].tolist(), rows, strict=True))
     with transaction.atomic():
-        questions = question_state.lock(place)
-        counts = stored_questions.count_answers(list(place))
+        questions = question_state.lock(row_of)
+        counts = stored_questions.count_answers(list(row_of))
         before = [_written(question) for question in questions]
         changed_since = []
         for question in questions:
-            at = place[question.pk]
+            row = row_of[question.pk]
             answers, yes = counts.get(question.pk, (0, 0))
             verdict = -1 if question.verdict is None else int(question.verdict)
             when_read = (
-                int(posteriors.answers_count[at]),
-                int(posteriors.yes_count[at]),
-                int(arrays.verdict[at]),
+                int(posteriors.answers_count[row]),
+                int(posteriors.yes_count[row]),
+                int(arrays.verdict[row]),
             )
             if (answers, yes, verdict) != when_read:
                 changed_since.append(question)
                 continue
-            question.probability = float(posteriors.aggregate.probability[at])
+            question.probability = float(posteriors.aggregate.probability[row])
             question.answers_count, question.yes_count = answers, yes
             question_state.update_state(question)
         stored_questions.recompute_locked(changed_since)

@@ -117,24 +117,24 @@ def predict(
     Questions whose tiles have no features keep the prediction that they have. Returns None where
     people are confident of too few questions to fit a probe.
     """
-    place = features.places(questions.tile)
-    learnable = np.flatnonzero(questions.known & (place >= 0))
+    row = features.rows_of(questions.tile)  # (n,) -1 where the tile has no features
+    learnable = np.flatnonzero(questions.known & (row >= 0))
     fitted = np.sort(np.random.default_rng(0).permutation(learnable)[:MAX_FITTED])
-    rows = _rows(features, place[fitted], concept)
-    finite = np.isfinite(rows).all(1)
-    fitted, rows = fitted[finite], rows[finite]
+    inputs = _inputs(features, row[fitted], concept)
+    finite = np.isfinite(inputs).all(1)
+    fitted, inputs = fitted[finite], inputs[finite]
     prior, evidence = questions.prior[fitted], questions.evidence[fitted]
     posterior = expit(prior + evidence)
     sides = (posterior >= CONFIDENT).sum(), (posterior <= 1 - CONFIDENT).sum()
     if min(sides) < MIN_CONFIDENT:
         return None
-    probe = _fit(rows, prior, evidence, hints=int(concept.pk in features.texts))
+    probe = _fit(inputs, prior, evidence, hints=int(concept.pk in features.texts))
     on_progress()
     scores = np.full(len(questions.id), np.nan)  # log-odds
     scores[fitted] = _log_odds(probe.out_of_fold)
-    others = np.setdiff1d(np.flatnonzero(place >= 0), fitted)
-    for which, block in features.blocks(place[others]):
-        scores[others[which]] = _log_odds(probe.predict_proba(_with_hint(block, features, concept)))
+    others = np.setdiff1d(np.flatnonzero(row >= 0), fitted)
+    for index, block in features.blocks(row[others]):
+        scores[others[index]] = _log_odds(probe.predict_proba(_with_hint(block, features, concept)))
         on_progress()
     predicted = np.isfinite(scores)
     probabilities = questions.model_probability.copy()
@@ -142,13 +142,12 @@ def predict(
     return probabilities
 
 
-def _fit(rows: Singles, prior: Floats, evidence: Floats, *, hints: int) -> Probe:
+def _fit(inputs: Singles, prior: Floats, evidence: Floats, *, hints: int) -> Probe:
     """Fit a probe to what people say, then to that with its own out-of-fold predictions."""
     posterior = expit(prior + evidence)
     for final in [False] * (ROUNDS - 1) + [True]:
-        probe = Probe(
-            rows, np.stack([1 - posterior, posterior], 1), np.ones(len(rows)), hints=hints
-        )
+        targets = np.stack([1 - posterior, posterior], 1)
+        probe = Probe(inputs, targets, np.ones(len(inputs)), hints=hints)
         if not final:
             base = logit(posterior.mean().clip(EDGE, 1 - EDGE))
             added = (_log_odds(probe.out_of_fold) - base).clip(-MAX_SHIFT, MAX_SHIFT)
@@ -163,13 +162,13 @@ def _log_odds(probabilities: Floats) -> Floats:
     return odds
 
 
-def _rows(features: Features, places: Index, concept: Concept) -> Singles:
-    """Return the features at the places, with hint; NaN in a row that is not finite."""
+def _inputs(features: Features, rows: Index, concept: Concept) -> Singles:
+    """Return the features in `rows` (n,), with the hint; NaN in a row that is not finite."""
     width = features.width + (concept.pk in features.texts)
-    rows = np.full((len(places), width), np.nan, np.float32)
-    for which, block in features.blocks(places):
-        rows[which] = _with_hint(block, features, concept)
-    return rows
+    inputs = np.full((len(rows), width), np.nan, np.float32)
+    for index, block in features.blocks(rows):
+        inputs[index] = _with_hint(block, features, concept)
+    return inputs
 
 
 def _with_hint(rows: Singles, features: Features, concept: Concept) -> Singles:

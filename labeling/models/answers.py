@@ -1,4 +1,4 @@
-"""One person's word on one question."""
+"""Answers: what one annotator says about one question, and which answers count."""
 
 from typing import Self
 
@@ -36,7 +36,7 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
 
 
 class Answer(models.Model):
-    """One person's word on one question; never edited, never lost."""
+    """An annotator's answer to a question; never edited, never deleted by the product."""
 
     class Reason(models.TextChoices):
         GOLD = "gold"

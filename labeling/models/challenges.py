@@ -1,4 +1,4 @@
-"""What is put before one person at once."""
+"""Challenges: the tiles and questions that one annotator is shown at once."""
 
 import uuid
 from datetime import datetime

@@ -39,8 +39,8 @@ class Candidate(NamedTuple):
     image: int
     concept: int | None
     probability: float
-    answers: int
-    wanted: int
+    answers_count: int
+    answers_wanted: int
     priority: float
     random_key: float
     value: float  # of its concept; 1 where all candidates of a window have the same concept

@@ -187,9 +187,9 @@ class Selector:
         """
         unfinished = [
             question_state.is_unfinished(
-                answers=c.answers,
-                least=self.project.answers_min,
-                wanted=c.wanted,
+                answers_count=c.answers_count,
+                answers_min=self.project.answers_min,
+                answers_wanted=c.answers_wanted,
                 random_key=c.random_key,
             )
             for c in pool

@@ -55,7 +55,7 @@ def plain(source: Path) -> None:
     """Decode and encode as the import does, and nothing else."""
     from PIL import Image
 
-    from labeling.images.decoding import SMALL
+    from labeling.images.decoding import LOSSLESS_PIXELS
     from labeling.imports import source as sources
     from labeling.imports.members import Member
 
@@ -67,7 +67,7 @@ def plain(source: Path) -> None:
             image = opened.convert("RGB")
         except OSError:
             continue
-        if opened.format == "PNG" or image.width * image.height <= SMALL:
+        if opened.format == "PNG" or image.width * image.height <= LOSSLESS_PIXELS:
             image.save(io.BytesIO(), "WEBP", lossless=True, method=0, quality=30)
         else:
             image.save(io.BytesIO(), "JPEG", quality=95, subsampling=0)

@@ -42,7 +42,9 @@ def test_gold_is_counted_by_truth_and_answer(questions, mallory):
     no = [question for question in gold if not question.verdict]
     say(mallory, {q.pk: True for q in yes[:2]} | {yes[2].pk: False} | {q.pk: True for q in no[:3]})
     confusion = record(mallory).gold
-    assert confusion == annotators.Confusion(yes_yes=2, yes_no=1, no_no=0, no_yes=3)
+    assert confusion == annotators.ConfusionMatrix(
+        true_positives=2, false_negatives=1, true_negatives=0, false_positives=3
+    )
     assert (confusion.sensitivity, confusion.specificity) == (pytest.approx(2 / 3), 0)
 
 
@@ -51,7 +53,10 @@ def test_where_truth_is_a_probability_the_answer_is_divided(questions, mallory, 
     say(mallory, {question.pk: True})
     Question.objects.filter(pk=question.pk).update(probability=0.7)
     confusion = record(mallory).confusion
-    assert (confusion.yes_yes, confusion.no_yes) == (pytest.approx(0.7), pytest.approx(0.3))
+    assert (confusion.true_positives, confusion.false_positives) == (
+        pytest.approx(0.7),
+        pytest.approx(0.3),
+    )
     assert confusion.answers == pytest.approx(1)
     assert record(mallory).gold.answers == 0 and record(mallory).gold.sensitivity is None
 
@@ -101,19 +106,19 @@ def test_whose_interval_lies_below_is_suspect(alice, bob, mallory):
 
     known(mallory, true_positives=40, false_negatives=60, true_negatives=60, false_positives=40)
     known(bob, true_positives=1, false_negatives=8, true_negatives=3, false_positives=4)
-    assert bob.reliability < annotators.SUSPECT  # but that rests on little
-    assert annotators.suspects() == [mallory]
+    assert bob.reliability < annotators.UNRELIABLE  # but that rests on little
+    assert annotators.to_review() == [mallory]
     Annotator.objects.filter(pk=mallory.pk).update(blocked=True)
-    assert annotators.suspects() == []
+    assert annotators.to_review() == []
 
 
 def test_whose_answers_turned_bad_is_suspect_however_good_they_were(alice):
     distrust(alice)
-    assert annotators.suspects() == [alice]
+    assert annotators.to_review() == [alice]
 
 
 def test_only_who_answered_in_a_project_is_suspect_there(shapes, questions, mallory):
     distrust(mallory)
-    assert annotators.suspects(project=shapes) == []
+    assert annotators.to_review(project=shapes) == []
     Answer.objects.create(question=questions[0], annotator=mallory, value=True, reason="wanted")
-    assert annotators.suspects(project=shapes) == [mallory]
+    assert annotators.to_review(project=shapes) == [mallory]

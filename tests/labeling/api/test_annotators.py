@@ -33,14 +33,14 @@ def test_each_is_told_with_interval_mistakes_and_pace(ada_client, gold, mallory)
     record = row["record"]
     assert (record["answers"], record["timed"], record["seconds"]) == (2, 2, 3.0)
     assert record["gold"] == {
-        "yes_yes": 1,
-        "yes_no": 1,
-        "no_no": 0,
-        "no_yes": 0,
+        "true_positives": 1,
+        "false_negatives": 1,
+        "true_negatives": 0,
+        "false_positives": 0,
         "sensitivity": 0.5,
         "specificity": None,
     }
-    assert record["confusion"]["yes_yes"] == 1
+    assert record["confusion"]["true_positives"] == 1
     assert ada_client.get(f"{API}{mallory.pk}/").json() == row
 
 

@@ -8,7 +8,14 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from labeling.images.decoding import SMALL, ImageRejected, Picture, difference_hash, prepare, read
+from labeling.images.decoding import (
+    LOSSLESS_PIXELS,
+    ImageRejected,
+    Picture,
+    difference_hash,
+    prepare,
+    read,
+)
 from tests.pictures import decoded, encoded, jpeg, patchwork, png
 
 PIXELS = 4_000_000
@@ -37,7 +44,7 @@ def test_it_keeps_every_pixel_of_a_png():
 
 
 def test_it_stores_a_large_photograph_as_jpeg():
-    picture = prepared(jpeg(size=(SMALL // 256, 300)))
+    picture = prepared(jpeg(size=(LOSSLESS_PIXELS // 256, 300)))
     assert (picture.suffix, decoded(picture.data).format) == ("jpg", "JPEG")
 
 

@@ -58,5 +58,5 @@ def test_a_hundred_thousand_hashes_are_searched_in_milliseconds(duplicate_index)
     duplicate_index._ids, duplicate_index._hashes = np.arange(100_000), hashes
     duplicate_index._size = 100_000
     started = time.process_time()
-    assert duplicate_index._near(int(hashes[77])) == [77]
+    assert duplicate_index._nearest(int(hashes[77])) == [77]
     assert time.process_time() - started < 0.1

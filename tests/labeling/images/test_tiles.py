@@ -54,13 +54,13 @@ def test_it_does_not_cut_into_more_tiles_than_pixels(add):
 
 def test_a_small_picture_is_shown_as_it_is_stored(add):
     image = add(png())
-    assert tiles.picture(tiles.whole(image)) == Path(image.file.path).read_bytes()
+    assert tiles.as_webp(tiles.whole(image)) == Path(image.file.path).read_bytes()
 
 
 def test_a_tile_shows_its_rectangle(add):
     image = add(png(2, (400, 400)))
     tile = tiles.cut(image)[5]
-    shown = decoded(tiles.picture(tile)).convert("RGB")
+    shown = decoded(tiles.as_webp(tile)).convert("RGB")
     expected = patchwork(2, (400, 400)).crop((100, 100, 200, 200))
     assert shown.size == (100, 100)
     apart = [
@@ -72,20 +72,20 @@ def test_a_tile_shows_its_rectangle(add):
 def test_a_large_picture_is_shown_smaller_with_its_shape(add):
     image = add(jpeg(size=(1200, 800)))
     assert image.file.name.endswith(".jpg")
-    shown = decoded(tiles.picture(tiles.whole(image)))
+    shown = decoded(tiles.as_webp(tiles.whole(image)))
     assert (shown.format, shown.size) == ("WEBP", (320, 213))
-    assert decoded(tiles.picture(tiles.whole(image), longest=96)).size == (96, 64)
+    assert decoded(tiles.as_webp(tiles.whole(image), longest=96)).size == (96, 64)
 
 
 def test_a_tile_is_rendered_once(add, settings):
     image = add(jpeg(size=(800, 800)))
     tile = tiles.cut(image)[0]
-    first = tiles.picture(tile)
+    first = tiles.as_webp(tile)
     image.file.storage.delete(image.file.name)
-    assert tiles.picture(tile) == first
+    assert tiles.as_webp(tile) == first
     assert len([path for path in settings.CACHE_ROOT.rglob("*") if path.is_file()]) == 1
 
 
 def test_nothing_but_pixels_is_shown(add):
     tile = tiles.whole(add(encoded(patchwork(1, (500, 500)), "JPEG", comment=b"SECRET")))
-    assert b"SECRET" not in tiles.picture(tile)
+    assert b"SECRET" not in tiles.as_webp(tile)

@@ -260,7 +260,7 @@ def test_features_that_are_stored_elsewhere_are_fetched_once(field, tmp_path, mo
     see(field, tmp_path / "seen", tells=3.0)
     bucket = Bucket()
     monkeypatch.setattr(features, "default_storage", bucket)
-    fetched, again = features.of(field), features.of(field)
+    fetched, again = features.load(field), features.load(field)
     assert fetched is not None and again is not None and bucket.opened == 1
     assert fetched.path == again.path and len(again.tiles) == 160
     assert fetched.path.is_relative_to(settings.CACHE_ROOT)
