@@ -156,7 +156,7 @@ def test_one_annotators_page_shows_answers_against_the_truth(
     gold = Question.objects.filter(state="gold", kind="concept", verdict=True)[0]
     answers.record(annotator=alice, values={gold.pk: False}, reasons={gold.pk: "gold"})
     page = ada_client.get(f"/admin/labeling/annotator/{alice.pk}/change/")
-    assert page.context["record"].gold.yes_no == 1
+    assert page.context["record"].gold.false_negatives == 1
     assert [row["right"] for row in page.context["answers"]] == [False, True]
     text = page.content.decode()
     assert text.count("tessera-confusion") == 2 and "differs" in text
