@@ -1,13 +1,20 @@
 """A real Chromium, driven by Playwright."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
 from django.db import connection
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import chromium
+from tests.waiting import wait_until
+
+TIMEOUT = 60_000.0  # milliseconds, which only a failure ever needs
+BUSY = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'"
+)
+expect.set_options(timeout=TIMEOUT)
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +30,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page of a fresh visitor, who waits no longer than ten seconds for anything."""
+    """Open a page for a fresh visitor."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(TIMEOUT)
     yield context.new_page()
     context.close()
     if "live_server" in request.fixturenames:
@@ -34,15 +41,13 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
 
 def let_server_finish() -> None:
     """Wait until no request is at work any more: a page fetches ahead, and tables are emptied."""
-    busy = (
-        "SELECT count(*) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
-    )
-    quiet = 0
-    for _ in range(200):
+    idle_checks = 0
+
+    def is_quiet() -> bool:
+        nonlocal idle_checks
         with connection.cursor() as cursor:
-            cursor.execute(busy)
-            quiet = 0 if cursor.fetchone()[0] else quiet + 1
-        if quiet == 3:
-            return
-        time.sleep(0.02)
+            cursor.execute(BUSY)
+            idle_checks = 0 if cursor.fetchone()[0] else idle_checks + 1
+        return idle_checks == 3
+
+    wait_until(is_quiet, explain=lambda: "The server is still at work.")

@@ -5,7 +5,6 @@ Those who take part look at the tiles themselves: what is red is an apple, what 
 
 import json
 import random
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,9 +17,10 @@ from playwright.sync_api import Browser, Page
 from labeling.inference import features
 from labeling.models import Answer, Concept, Image, Project, Question, Recomputation, Snapshot
 from tests.browser import let_server_finish
+from tests.waiting import wait_until
 from training.models import Model, Run
 
-TRAINING_SECONDS = 120
+TRAINING_LIMIT = 300.0  # seconds
 SEE_RED = """tiles => tiles.map(tile => {
   const picture = tile.querySelector("img");
   const canvas = document.createElement("canvas");
@@ -89,20 +89,18 @@ def train(snapshot: Snapshot, recipe: str) -> Model:
     """Ask for a run as a person would, and wait until the worker is done with it."""
     call_command("train", str(snapshot.pk), recipe=recipe, preset="smoke")
     run = Run.objects.get(recipe=recipe)
-    deadline = time.monotonic() + TRAINING_SECONDS
-    while run.state in {Run.State.QUEUED, Run.State.RUNNING} and time.monotonic() < deadline:
-        time.sleep(0.3)
-        run.refresh_from_db()
+    at_work = Run.objects.filter(pk=run.pk, state__in=[Run.State.QUEUED, Run.State.RUNNING])
+    wait_until(lambda: not at_work.exists(), limit=TRAINING_LIMIT)
+    run.refresh_from_db()
     assert run.state == Run.State.SUCCEEDED, run.error
     return Model.objects.get(run=run)
 
 
 def wait_for_feedback(model: Model) -> dict[str, object]:
-    """The worker compares the model with the current one first."""
-    deadline = time.monotonic() + TRAINING_SECONDS
-    while not model.feedback and time.monotonic() < deadline:
-        time.sleep(0.3)
-        model.refresh_from_db()
+    """Wait until the worker has compared the model with the current one, and asked people."""
+    given = Model.objects.filter(pk=model.pk, feedback__isnull=False)
+    wait_until(given.exists, limit=TRAINING_LIMIT)
+    model.refresh_from_db()
     return model.feedback
 
 

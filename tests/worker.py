@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from django.db import connection
 from config import celery, servers, services
 from config.servers.paths import log_path
 from config.servers.supervisor import Service, Supervisor
+from tests.waiting import wait_until
 
-PATIENCE = 60.0
 Worker = subprocess.Popen[bytes]
 
 
@@ -46,8 +45,14 @@ def worker(start_worker: Callable[[], Worker]) -> Worker:
 
 
 def _wait_until_ready(worker: Worker, log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while b" ready." not in log.read_bytes():
-        if worker.poll() is not None or time.monotonic() > deadline:
-            pytest.fail(f"The worker did not start:\n{log.read_text(errors='replace')}")
-        time.sleep(0.05)
+    """Wait until a worker takes tasks; a test fails at once with the log of one that died."""
+
+    def why() -> str:
+        return f"The worker did not start:\n{log.read_text(errors='replace')}"
+
+    def is_ready() -> bool:
+        if worker.poll() is not None:
+            pytest.fail(why())
+        return b" ready." in log.read_bytes()
+
+    wait_until(is_ready, explain=why)

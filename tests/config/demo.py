@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO_WITHOUT_PICTURES = """
@@ -94,7 +95,4 @@ def processes_of(data_dir: Path) -> list[str]:
 
 
 def wait_until_nothing_is_left(data_dir: Path) -> None:
-    deadline = time.monotonic() + 60
-    while left := processes_of(data_dir):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+    wait_until(lambda: not processes_of(data_dir), explain=lambda: processes_of(data_dir))

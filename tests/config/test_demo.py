@@ -11,7 +11,8 @@ import pytest
 from config import servers
 from config.servers.paths import log_path
 from tests.config.demo import ROOT, Demo, processes_of, status, wait_until_nothing_is_left
-from tests.config.servers.embedded import daemon_pid, eventually, main_pid, pids
+from tests.config.servers.embedded import daemon_pid, main_pid, pids
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -60,12 +61,12 @@ def test_the_site_outlives_its_broker_its_database_and_their_daemon(
     _kill(tmp_path, "valkey")
     assert status(url) == 200
     _kill(tmp_path, "postgresql")
-    eventually(lambda: status(url) == 200)
-    eventually(lambda: bool(pids(tmp_path, "valkey")))
+    wait_until(lambda: status(url) == 200)
+    wait_until(lambda: bool(pids(tmp_path, "valkey")))
     demos[0].stop_reading()  # as a terminal that was closed
     os.kill(daemon_pid(tmp_path), signal.SIGKILL)
-    eventually(lambda: servers.running(tmp_path))
-    eventually(lambda: status(url) == 200)
+    wait_until(lambda: servers.running(tmp_path))
+    wait_until(lambda: status(url) == 200)
     _wait_until_the_worker_does_a_task(tmp_path)
 
 
@@ -85,7 +86,7 @@ def _wait_until_the_worker_does_a_task(data_dir: Path) -> None:
         check=True,
     )
     done = f"aggregate_due[{sent.stdout.strip()}] succeeded"
-    eventually(lambda: done in log_path(data_dir, "worker").read_text())
+    wait_until(lambda: done in log_path(data_dir, "worker").read_text())
 
 
 def test_copies_side_by_side_work_or_say_in_a_sentence_why_not(

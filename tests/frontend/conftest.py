@@ -3,9 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
+
+from tests.waiting import wait_until
 
 Ask = Callable[..., Page]
+DECODED = """() => [...document.querySelectorAll("#stage img")].every(
+  image => image.complete && image.naturalWidth)"""
 
 
 @pytest.fixture
@@ -13,16 +17,23 @@ def ask(page: Page, live_server, shapes) -> Ask:
     """Open the challenge screen, and wait for the first challenge and the one after it."""
 
     def ask(kind: str = "grid") -> Page:
-        came: list[str] = []
-        page.on("requestfinished", lambda request: came.append(request.url))
+        loading: set[Request] = set()
+        loaded: list[Request] = []
+        page.on("request", lambda request: loading.add(request))
+        page.on("requestfailed", lambda request: loading.discard(request))
+        page.on("requestfinished", lambda request: loading.discard(request))
+        page.on("requestfinished", lambda request: loaded.append(request))
         page.goto(f"{live_server.url}/take-part/shapes/?kind={kind}")
         expect(page.locator("#ask")).to_have_attribute("data-mode", kind)
-        wanted = page.locator("#stage img").count() + 1
-        for _ in range(100):
-            if sum("/tiles/" in url for url in came) >= wanted:
-                break
-            page.wait_for_timeout(50)
-        page.wait_for_timeout(200)  # for the rest of them, and to decode
+        shown = page.locator("#stage img").count()
+
+        def next_is_loaded() -> bool:
+            page.wait_for_timeout(20)  # in which Playwright reports requests
+            tiles = sum("/tiles/" in request.url for request in loaded)
+            return tiles > shown and not loading
+
+        wait_until(next_is_loaded)
+        page.wait_for_function(DECODED)
         return page
 
     return ask

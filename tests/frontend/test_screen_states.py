@@ -7,6 +7,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from labeling.models import Answer, Challenge, Project
+from tests.waiting import wait_until
 
 ISSUE = "**/api/v1/challenges/"
 
@@ -82,10 +83,7 @@ def test_an_answer_outlives_the_page_that_it_was_given_on(ask):
     address = page.url
     page.context.set_offline(False)
     page.goto(address)
-    for _ in range(100):
-        if Answer.objects.count():
-            break
-        page.wait_for_timeout(50)
+    wait_until(Answer.objects.exists)
     assert Answer.objects.count() == 9
 
 
@@ -100,7 +98,7 @@ def test_it_says_when_nothing_is_left(ask):
 
 def test_those_who_are_too_fast_are_asked_to_wait_and_lose_nothing(ask):
     page = ask()
-    throttled = {"status": 429, "headers": {"Retry-After": "1"}, "json": {"code": "throttled"}}
+    throttled = {"status": 429, "headers": {"Retry-After": "3"}, "json": {"code": "throttled"}}
     page.route("**/answer/", lambda route: route.fulfill(**throttled), times=1)
     page.keyboard.press("n")
     expect(page.locator("#waiting")).to_contain_text("That was quick!")

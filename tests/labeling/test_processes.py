@@ -1,11 +1,11 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from labeling.processes import bound
-from tests.config.servers.embedded import ROOT, eventually
+from tests.config.servers.embedded import ROOT
+from tests.waiting import wait_until
 
 
 def test_a_bound_command_dies_with_its_parent() -> None:
@@ -19,10 +19,11 @@ def test_a_bound_command_dies_with_its_parent() -> None:
     )
     assert parent.stdout
     child = int(parent.stdout.readline())
-    time.sleep(0.2)  # the promise takes a moment to be made
+    comm = Path(f"/proc/{child}/comm")  # the program that it runs: the launcher, then `sleep`
+    wait_until(lambda: comm.read_text() == "sleep\n")
     parent.kill()
     parent.communicate()
-    eventually(lambda: not _alive(child))
+    wait_until(lambda: not _alive(child))
 
 
 def _alive(pid: int) -> bool:

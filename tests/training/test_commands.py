@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from django.db import connection
 
 from config import servers
 from labeling.models import Project, Question, Snapshot
+from tests.waiting import wait_until
 from training.models import Model, Run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,10 +157,9 @@ def test_a_run_is_kept_for_the_sweep_where_no_broker_answers(bare_snapshot: Snap
 @pytest.mark.django_db(transaction=True)
 def test_ctrl_c_cancels_cleanly(snapshot: Snapshot) -> None:
     process = manage("train", "latest", "--recipe", "clip", "--preset", "smoke", "--wait")
-    deadline = time.monotonic() + 60
-    while not Run.objects.filter(attempts=1).exists():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.05)
+    acquired = Run.objects.filter(attempts=1)
+    wait_until(lambda: acquired.exists() or process.poll() is not None)
+    assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     run = Run.objects.get()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from PIL import Image as Pillow
 
 from tests.pictures import decoded, plain
 from tests.training.studio import ADDRESS, make_model, request
+from tests.waiting import wait_until
 from training import generation_requests, generations, generators, sampler_client, tasks
 from training.models import Generation, Model
 
@@ -171,8 +171,7 @@ def test_staff_and_a_user_from_elsewhere_cancel(
 
 def cancel_soon(generation: Generation) -> None:
     this = Generation.objects.filter(pk=generation.pk)
-    while not this.filter(state=State.RUNNING).exists():
-        time.sleep(0.02)
+    wait_until(this.filter(state=State.RUNNING).exists)
     generation_requests.cancel(generation=generation)
     connection.close()
 
@@ -196,8 +195,7 @@ def test_a_running_generation_stops_soon_after_it_is_cancelled(model: Model, pro
 def lose_soon(generation: Generation) -> None:
     """Another worker takes the generation over while it runs."""
     row = Generation.objects.filter(pk=generation.pk)
-    while not row.filter(state=State.RUNNING, progress__gte=0).exists():
-        time.sleep(0.02)
+    wait_until(row.filter(state=State.RUNNING, progress__gte=0).exists)
     row.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert generations.sweep() == [generation.pk]
     connection.close()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.waiting import wait_until
 from training import processes
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ def log(tmp_path: Path) -> Path:
 
 def wait_for_progress(folder: Path, child: subprocess.Popen[bytes]) -> None:
     """Once the child has begun to learn, it handles signals as it means to."""
-    while child.poll() is None and not (folder / "progress.jsonl").exists():
-        time.sleep(0.01)
+    progress = folder / "progress.jsonl"
+    wait_until(lambda: progress.exists() or child.poll() is not None)
 
 
 def test_a_child_that_heeds_the_signal_ends_by_it(

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from labeling import snapshots
 from labeling.models import Image, Project, Snapshot
+from tests.waiting import wait_until
 from training import machine_lock, processes, run_requests, runner, runs, tasks
 from training.models import Model, Run
 
@@ -289,8 +290,12 @@ def test_a_run_keeps_its_lease_however_long_it_freezes(
 ) -> None:
     def freeze(**options: Any) -> Snapshot:
         heartbeats = set()
-        while len(heartbeats) < 3:
+
+        def several_came() -> bool:
             heartbeats.add(Run.objects.get(pk=run.pk).heartbeat_at)
+            return len(heartbeats) == 3
+
+        wait_until(several_came)
         return snapshot
 
     monkeypatch.setattr(Run, "lease_duration", timedelta(milliseconds=300))

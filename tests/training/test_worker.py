@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -12,20 +11,23 @@ from pathlib import Path
 from django.utils import timezone
 
 from labeling.models import Snapshot
+from tests.waiting import wait_until
 from tests.worker import Worker
 from training import tasks
 from training.models import Generation, Model, Run, Sample
 
-PATIENCE = 90.0
 State = Run.State
+BEFORE_ITS_END = (Generation.State.QUEUED, Generation.State.RUNNING)
 
 
 def wait_for(run: Run, reached: Callable[[Run], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not reached(run):
-        assert time.monotonic() < deadline, (run.state, run.stage, run.error)
-        time.sleep(0.1)
+    """Wait until a run, read again each time, has reached something."""
+
+    def check() -> object:
         run.refresh_from_db()
+        return reached(run)
+
+    wait_until(check, explain=lambda: (run.state, run.stage, run.error), limit=300)
 
 
 def start(snapshot: Snapshot, recipe: str, **options: int) -> Run:
@@ -39,7 +41,7 @@ def start(snapshot: Snapshot, recipe: str, **options: int) -> Run:
 
 
 def checkpoints(run: Run) -> list[int]:
-    """The steps of a run's checkpoints."""
+    """Return the steps of a run's checkpoints."""
     return sorted(int(path.stem) for path in Path(run.folder).glob("checkpoints/*.safetensors"))
 
 
@@ -50,14 +52,14 @@ def trained(run: Run) -> list[int]:
 
 
 def processes() -> dict[int, tuple[int, str]]:
-    """Every process with its parent and its command line."""
-    found = {}
+    """Return every process with its parent and its command line."""
+    running = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             words = (folder / "cmdline").read_text(errors="replace").replace("\0", " ")
-            found[int(folder.name)] = (parent, words)
-    return found
+            running[int(folder.name)] = (parent, words)
+    return running
 
 
 def fitting(run: Run) -> list[int]:
@@ -66,7 +68,7 @@ def fitting(run: Run) -> list[int]:
 
 
 def kill_worker(worker: Worker) -> None:
-    """As a machine that runs out of memory might: all of it, at once, without a word."""
+    """Kill a worker with its pool at once, as a machine that runs out of memory might."""
     pool = [pid for pid, (parent, _) in processes().items() if parent == worker.pid]
     worker.kill()
     worker.wait()
@@ -83,8 +85,7 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     wait_for(run, lambda run: run.folder and checkpoints(run))
     assert fitting(run)
     kill_worker(first)
-    time.sleep(0.3)
-    assert not fitting(run)
+    wait_until(lambda: not fitting(run))
     saved, before = checkpoints(run)[-1], len(trained(run))
     assert 10 <= saved < 400
     run.refresh_from_db()
@@ -111,11 +112,9 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     }
 
     generation = tasks.start_generation(model=model, prompt="a red circle", count=2, seed=3)
-    deadline = time.monotonic() + PATIENCE
-    while generation.state not in (Generation.State.SUCCEEDED, Generation.State.FAILED):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-        generation.refresh_from_db()
+    ended = Generation.objects.filter(pk=generation.pk).exclude(state__in=BEFORE_ITS_END)
+    wait_until(ended.exists)
+    generation.refresh_from_db()
     assert generation.state == Generation.State.SUCCEEDED, generation.error
     assert [sample.seed for sample in generation.samples.all()] == [3, 4]
     nearest = [sample.nearest[0]["file_name"] for sample in generation.samples.all()]

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.servers.embedded import eventually, gone
+from tests.config.servers.embedded import gone
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -11,4 +12,4 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
     """Give a data folder that does not exist yet; its servers have to be gone in the end."""
     folder = tmp_path / "data"
     yield folder
-    eventually(lambda: gone(folder))
+    wait_until(lambda: gone(folder))

@@ -3,8 +3,6 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -63,14 +61,6 @@ def daemon_pid(data_dir: Path) -> int:
 
 def gone(data_dir: Path) -> bool:
     return not pids(data_dir, "postgresql") and not pids(data_dir, "valkey")
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until it holds; the limit is there for what never does."""
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def connect(data_dir: Path) -> psycopg.Connection[tuple[int]]:

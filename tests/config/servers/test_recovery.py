@@ -18,13 +18,13 @@ from tests.config.servers.embedded import (
     User,
     connect,
     daemon_pid,
-    eventually,
     gone,
     main_pid,
     pids,
     remember,
     remembered,
 )
+from tests.waiting import wait_until
 
 
 def test_a_killed_command_leaves_no_servers_behind(data_dir: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_killed_command_leaves_no_servers_behind(data_dir: Path) -> None:
     user.wait_until_connected()
     remember(data_dir)
     user.kill()
-    eventually(lambda: gone(data_dir))
+    wait_until(lambda: gone(data_dir))
     with servers.ensure(data_dir):
         assert remembered(data_dir) == 1
 
@@ -43,8 +43,8 @@ def test_a_killed_server_is_started_again_for_those_who_use_it(data_dir: Path, n
         remember(data_dir)
         killed = main_pid(data_dir, name)
         os.kill(killed, signal.SIGKILL)
-        eventually(lambda: bool(set(pids(data_dir, name)) - {killed}))
-        eventually(lambda: servers.running(data_dir) and remembered(data_dir) == 1)
+        wait_until(lambda: bool(set(pids(data_dir, name)) - {killed}))
+        wait_until(lambda: servers.running(data_dir) and remembered(data_dir) == 1)
         with _valkey(data_dir) as broker:
             broker.sendall(b"PING\r\n")
             assert broker.recv(64) == b"+PONG\r\n"
@@ -56,8 +56,8 @@ def test_a_server_that_keeps_dying_ends_the_others(data_dir: Path) -> None:
         while client.is_connected():
             for pid in pids(data_dir, "valkey"):
                 os.kill(pid, signal.SIGKILL)
-            eventually(lambda: not client.is_connected() or bool(pids(data_dir, "valkey")))
-        eventually(lambda: gone(data_dir))
+            wait_until(lambda: not client.is_connected() or bool(pids(data_dir, "valkey")))
+        wait_until(lambda: gone(data_dir))
     assert "valkey keeps dying" in paths.log_path(data_dir, "daemon").read_text()
 
 
@@ -65,7 +65,7 @@ def test_servers_die_with_a_killed_daemon_and_a_client_starts_them_again(data_di
     with servers.ensure(data_dir) as client:
         remember(data_dir)
         os.kill(daemon_pid(data_dir), signal.SIGKILL)
-        eventually(lambda: not client.is_connected())
+        wait_until(lambda: not client.is_connected())
         client.connect()
         assert client.is_connected()
         assert remembered(data_dir) == 1
@@ -81,7 +81,7 @@ def test_a_query_that_outlives_its_server_is_ended(
     postgresql.start()
     query = threading.Thread(target=_run_endless_query, args=[data_dir])
     query.start()
-    eventually(lambda: _active_queries(data_dir) == 2)
+    wait_until(lambda: _active_queries(data_dir) == 2)
     assert postgresql.process
     postgresql.process.kill()
     postgresql.start()
@@ -117,7 +117,7 @@ def test_a_truncated_append_only_file_costs_its_tail_alone(data_dir: Path) -> No
     file.write_bytes(file.read_bytes()[:-5])
     with servers.ensure(data_dir), _valkey(data_dir) as broker:
         broker.sendall(b"EXISTS first\r\nEXISTS second\r\n")
-        eventually(lambda: broker.recv(64, socket.MSG_PEEK) == b":1\r\n:0\r\n")
+        wait_until(lambda: broker.recv(64, socket.MSG_PEEK) == b":1\r\n:0\r\n")
 
 
 def test_a_broken_append_only_file_is_set_aside(data_dir: Path) -> None:

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +7,11 @@ import pytest
 
 from config.servers import server
 from config.servers.supervisor import Service, Supervisor, SupervisorError
+from tests.waiting import wait_until
 
 SLEEP = "import time; time.sleep(60)"
-STUBBORN = f"import signal; [signal.signal(s, signal.SIG_IGN) for s in (15, 3)]; {SLEEP}"
+DEAF = "import pathlib, signal; [signal.signal(s, signal.SIG_IGN) for s in (15, 3)]; "
+STUBBORN = f"{DEAF} pathlib.Path('deaf').touch(); {SLEEP}"
 PARENT = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEP!r}])"
 
 
@@ -37,10 +38,7 @@ def _process(service: Service) -> subprocess.Popen[bytes]:
 
 
 def _wait_for_processes(folder: Path, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while len(server.working_in(folder)) != count:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: len(server.working_in(folder)) == count)
 
 
 def test_it_restarts_what_died_and_shows_the_end_of_its_log(
@@ -81,7 +79,6 @@ def test_it_kills_what_does_not_want_to_stop(
     monkeypatch.setattr("config.servers.supervisor.GRACE", 0.2)
     service = _service("web", STUBBORN, tmp_path)
     supervisor.start(service)
-    _wait_for_processes(tmp_path, 1)
-    time.sleep(0.2)  # until it ignores the signals
+    wait_until((tmp_path / "deaf").exists)  # it ignores the signals from here on
     supervisor.stop()
     assert _process(service).returncode == -9

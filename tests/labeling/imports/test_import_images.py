@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from labeling.imports import importer
 from labeling.models import Concept, Image, Project, Question
 from tests.labeling.imports.sources import fill, refused, take, write, zipped
 from tests.pictures import encoded, jpeg, patchwork, png
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -112,9 +112,7 @@ def test_a_killed_import_loses_nothing_and_goes_on(tmp_path, settings):
     process = subprocess.Popen(
         command, env=environment, cwd=Path(__file__).parents[3], stdout=subprocess.DEVNULL
     )
-    until = time.monotonic() + 60
-    while not Image.objects.exists() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until(lambda: Image.objects.exists() or process.poll() is not None)
     process.send_signal(signal.SIGKILL)
     process.wait()
     there = Image.objects.count()

@@ -1,6 +1,5 @@
 """Whoever changes several questions locks them in the order of their ids: nobody deadlocks."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -13,6 +12,7 @@ from labeling import answers, challenges
 from labeling.inference import model_prior, prevalence, schedule
 from labeling.models import Annotator, Answer, Challenge, Project, Question
 from labeling.selection import reservations
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,14 +96,13 @@ def test_a_change_of_two_questions_waits_for_the_first_with_the_second_free(
 
 
 def wait_until_somebody_waits() -> None:
-    with connection.cursor() as cursor:
-        for _ in range(1000):
+    def somebody_waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND wait_event_type = 'Lock'"
             )
-            if cursor.fetchone() != (0,):
-                return
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            time.sleep(0.01)
-    pytest.fail("nobody waits")
+            return bool(cursor.fetchone()[0])
+
+    wait_until(somebody_waits, explain=lambda: "Nobody waits.")

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from PIL import Image
 
 from tests.training.engine.conftest import RunMaker
 from tests.training.engine.runs import LONG, finish, start
+from tests.waiting import wait_until
 from training.__main__ import main
 from training.engine import progress
 
@@ -21,10 +21,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def wait_for_checkpoint(folder: Path) -> None:
-    end = time.monotonic() + 60
-    while not list(folder.glob("checkpoints/0*.safetensors")):
-        assert time.monotonic() < end, "no checkpoint came"
-        time.sleep(0.005)
+    wait_until(lambda: list(folder.glob("checkpoints/0*.safetensors")))
 
 
 def test_a_diffusion_run_ends_with_a_model_metrics_and_grids(drawn: Path) -> None:
