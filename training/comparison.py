@@ -49,7 +49,7 @@ def compare(model: Model, baseline: Model | None) -> dict[str, Any]:
         processes.call([*arguments, *_judge_options()], log=log, time_limit=TIME_LIMIT)
         verdict = progress.read_json(out)
     if not isinstance(verdict, dict):
-        raise ComparisonError("its judges ended without a word.")
+        raise ComparisonError("its judges ended without a verdict.")
     return dict(progress.finite(verdict))
 
 

@@ -1,6 +1,5 @@
 """What the current CLIP predicts of a project's open questions, and the features that it sees."""
 
-import secrets
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -8,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db.models import Q
 
-from labeling import json_lines, snapshot_folder, snapshot_rows
+from labeling import json_lines, local_files, snapshot_folder, snapshot_rows
 from labeling.batches import batched
 from labeling.inference import features, model_prior
-from labeling.models import Image, Project, Question, Recomputation, Snapshot, Tile
+from labeling.models import Project, Question, Recomputation, Snapshot, Tile
 from training import processes
 from training.models import Model
 
@@ -100,7 +98,8 @@ class _LocalFiles:
     def place(self, tile: Tile) -> dict[str, Any]:
         """Return the image's local path, and the tile's box in its pixels."""
         if tile.image_id != self._image_id:
-            self._image_id, self._path = tile.image_id, _local_path(tile.image)
+            path = local_files.fetch(str(tile.image.file.name), cache="images")
+            self._image_id, self._path = tile.image_id, str(path.resolve())
         return {"image": self._path, "box": [tile.left, tile.top, tile.width, tile.height]}
 
 
@@ -123,19 +122,3 @@ def _answered_questions(tiles: Sequence[Tile]) -> dict[int, list[int]]:
     for tile, question in answered.values_list("tile_id", "pk"):
         by_tile[tile].append(question)
     return by_tile
-
-
-def _local_path(image: Image) -> str:
-    """Return where the image's file lies on this machine; fetch it if its storage is elsewhere."""
-    name = str(image.file.name)
-    try:
-        return str(Path(default_storage.path(name)).resolve())
-    except NotImplementedError:
-        path = Path(settings.CACHE_ROOT) / "images" / Path(name).name
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{secrets.token_hex(8)}.part")  # others may fetch it as well
-        with default_storage.open(name) as file:
-            draft.write_bytes(file.read())
-        draft.rename(path)
-    return str(path)

@@ -29,7 +29,7 @@ class PromotionError(ValueError):
 
 
 def due() -> Iterator[Model]:
-    """Yield the models to review; one that cannot be looked at keeps no other waiting."""
+    """Yield the models to review; a failure to look at one is logged."""
     for model in chain(Model.objects.filter(reviewed_at=None), _reviewed_candidates()):
         try:
             model_is_due = is_due(model)

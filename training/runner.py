@@ -66,7 +66,7 @@ def execute(run: Run, *, on_progress: OnProgress = lambda run: None) -> Model | 
 def _recording_the_end(run: Run) -> Iterator[None]:
     """End the run as cancelled or failed, or queue it again where this process has to stop.
 
-    Raises LeaseLost, and what is nobody's fault but this program's.
+    Raises LeaseLost, and again whatever is a fault of this program.
     """
     try:
         yield
@@ -140,7 +140,7 @@ def _follow(run: Run, child: subprocess.Popen[bytes], folder: Path, on_progress:
 
 def _succeed(run: Run, folder: Path) -> Model:
     if not (folder / "model" / "config.json").is_file():
-        raise runs.RunError("Its process ended without a word and without a model: resume it.")
+        raise runs.RunError("Its process ended without an error and without a model: resume it.")
     return runs.succeed(run=run, folder=str(folder / "model"), metrics=progress.metrics(folder))
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 from safetensors import SafetensorError, safe_open
 
+from labeling import local_files
 from labeling.models import Concept, Project
 
 BLOCK = 20_000  # rows that are read together
@@ -101,21 +101,9 @@ def replace(*, project: Project, path: Path) -> None:
 
 
 def _local_path(name: str) -> Path:
-    """Return the path of the file on this machine; fetch it where the storage is elsewhere."""
-    try:
-        return Path(default_storage.path(name))
-    except NotImplementedError:
-        path = Path(settings.CACHE_ROOT) / "features" / Path(name).name
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for old in path.parent.glob(f"{path.name.partition('-')[0]}-*"):
-            old.unlink(missing_ok=True)
-        draft = path.with_name(f".{secrets.token_hex(8)}.part")  # others may fetch it as well
-        with default_storage.open(name) as file, draft.open("wb") as out:
-            for chunk in file.chunks():
-                out.write(chunk)
-        draft.rename(path)
-    return path
+    """Return the file's path on this machine; copies of the project's older features go."""
+    project = Path(name).name.partition("-")[0]
+    return local_files.fetch(name, cache="features", replaces=f"{project}-*")
 
 
 def _read(name: str, path: Path, concepts: set[int]) -> Features:

@@ -24,7 +24,7 @@ from training.engine.device import device
 from training.engine.encoders import lsa
 from training.engine.encoders.clip_models import SmallClip
 from training.engine.evaluation import intervals, metrics
-from training.engine.evaluation.judges import FeatureModel, linear
+from training.engine.evaluation.judges import FeatureModel, linear_judge
 from training.engine.loop.loop import Loop
 from training.engine.recipes.base import Source
 from training.engine.recipes.clip import ClipConfig, ClipTraining
@@ -46,7 +46,7 @@ def main() -> None:
     part = kept_apart(whole)
     print("| judge | its own caption, of 100 | of ten | seconds |")
     print("|---|---|---|---|")
-    judge = FeatureModel("lsa-linear", linear(part, options.cache), options.cache)
+    judge = FeatureModel("lsa-linear", linear_judge(part, options.cache), options.cache)
     show("lsa-linear, 16 px", judge, part.test, 0.0)
     scores = {}
     for candidate in CANDIDATES:
@@ -107,7 +107,7 @@ def show(name: str, judge: FeatureModel, rows: tuple[Row, ...], seconds: float) 
     captioned = [row for row in rows if row.captions]
     texts = list(dict.fromkeys(map(text_of, captioned)))
     own = torch.tensor([texts.index(text_of(row)) for row in captioned])
-    images, known = judge.rows(captioned), judge.texts(texts)
+    images, known = judge.embed_rows(captioned), judge.embed_texts(texts)
     cells = []
     for others in (99, 9):
         value, low, high = intervals.mean(metrics.r_precision(images, known, own, others=others))

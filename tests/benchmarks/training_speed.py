@@ -143,7 +143,9 @@ def learned(
     rate = loop.step * training.config.batch / loop.elapsed
     read = seconds_of(lambda: training.sample_batch(training.config.batch), 20)
     model = training.model(loop.ema.network).with_options({"sampler": "euler"})
-    right = intervals.mean(prompt_set.r_precision(judge.pictures(prompt_set.sample(model)), judge))
+    right = intervals.mean(
+        prompt_set.r_precision(judge.embed_pictures(prompt_set.sample(model)), judge)
+    )
     return (
         f"| {contestant.name} | {contestant.parameters / 1e6:.1f}M | {training.config.batch} | "
         f"{rate:,.0f} | "

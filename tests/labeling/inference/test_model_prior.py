@@ -10,7 +10,7 @@ from django.core.files import File
 from django.core.files.storage import Storage, default_storage
 from safetensors.numpy import save_file
 
-from labeling import answers, questions
+from labeling import answers, local_files, questions
 from labeling.inference import features, model_prior, recompute
 from labeling.models import Annotator, Concept, Image, Project, Question, Tile
 
@@ -259,7 +259,7 @@ class Bucket(Storage):
 def test_features_that_are_stored_elsewhere_are_fetched_once(field, tmp_path, monkeypatch):
     see(field, tmp_path / "seen", tells=3.0)
     bucket = Bucket()
-    monkeypatch.setattr(features, "default_storage", bucket)
+    monkeypatch.setattr(local_files, "default_storage", bucket)
     fetched, again = features.load(field), features.load(field)
     assert fetched is not None and again is not None and bucket.opened == 1
     assert fetched.path == again.path and len(again.tiles) == 160

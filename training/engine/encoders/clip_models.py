@@ -60,7 +60,7 @@ class ClipModel(Protocol):
     def finished(self, identity: str) -> Clip:
         """Return the trained network as a `Clip`."""
 
-    def described(self) -> dict[str, Any]:
+    def as_config(self) -> dict[str, Any]:
         """Return what `load_clip` needs to build the network again."""
 
 
@@ -100,7 +100,7 @@ class SmallClip:
             encode_texts=self.encoder.encode if self.encoder else own,
         )
 
-    def described(self) -> dict[str, Any]:
+    def as_config(self) -> dict[str, Any]:
         return {"kind": "small", "text": self.text, "size": self.size}
 
 
@@ -133,7 +133,7 @@ class AdaptedClip:
             encode_texts=self.clip.encode_texts,
         )
 
-    def described(self) -> dict[str, Any]:
+    def as_config(self) -> dict[str, Any]:
         return {"kind": "adapted", "base": self.spec, "weights": self.clip.identity}
 
 
@@ -164,7 +164,7 @@ class TunedClip:
     def finished(self, identity: str) -> Clip:
         return self.towers.clip(identity)
 
-    def described(self) -> dict[str, Any]:
+    def as_config(self) -> dict[str, Any]:
         return {"kind": "tuned", "base": self.spec, "weights": self.towers.identity}
 
 

@@ -1,7 +1,7 @@
 """Turn a CLIP's similarities into calibrated probabilities (Platt 1999).
 
-Texts are compared by *fit*: similarity less the text's mean over reference pictures, in units of
-its deviation there. A concept with judged pictures gets a logistic probe on the embedding besides.
+Texts are compared by *z-score*: similarity less the text's mean over reference pictures, in units
+of its deviation there. A concept with judged pictures also gets a logistic probe on the embedding.
 Both are scaled on held-out pictures where there are enough, else on out-of-fold predictions.
 """
 
@@ -24,25 +24,25 @@ from training.engine.encoders.clip import Clip
 from training.engine.encoders.embeddings import encode_pictures
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
 
-REFERENCES = 512  # pictures that show how well a text usually fits
+REFERENCES = 512  # pictures that show a text's usual similarity
 FEWEST = 3  # judged pictures on each side that a probe needs
 ENOUGH = 20  # positive held-out pairs that a scale needs
-UNKNOWN = (1.0, -2.0)  # the scale of a concept's fit where no concept was ever judged
+UNKNOWN = (1.0, -2.0)  # the scale of a concept's z-score where no concept was ever judged
 
 
 @dataclass(frozen=True)
 class Calibration:
     """Log odds are a·x + b, with (a, b) a row of ``scales`` (3, 2).
 
-    x is a probe's logit, the fit of a concept without a probe, or the fit of a caption.
+    x is a probe's logit, the z-score of a concept without a probe, or that of a caption.
     """
 
     references: Tensor  # (r, E)
     concepts: list[str]  # those with a probe
-    probes: Tensor  # (C, E + 2): weights on the embedding, on the fit, and a constant
+    probes: Tensor  # (C, E + 2): weights on the embedding, on the z-score, and a constant
     scales: Tensor
 
-    def fit(self, images: Tensor, text: Tensor) -> Tensor:
+    def z_scores(self, images: Tensor, text: Tensor) -> Tensor:
         """Return how many deviations better than usual a text (E,) suits pictures (n, E): (n,)."""
         usual = self.references @ text
         return (images @ text - usual.mean()) / usual.std().clamp(min=1e-4)
@@ -52,14 +52,14 @@ class Calibration:
 
         ``text`` (E,) is the embedding of ``name``; ``kind`` is ``concept`` or ``caption``.
         """
-        fit = self.fit(images, text)
+        z = self.z_scores(images, text)
         if kind == "caption":
-            x, scale = fit, self.scales[2]
+            x, scale = z, self.scales[2]
         elif bare(name) in self.concepts:
             probe = self.probes[self.concepts.index(bare(name))]
-            x, scale = _features(images, fit) @ probe, self.scales[0]
+            x, scale = _features(images, z) @ probe, self.scales[0]
         else:
-            x, scale = fit, self.scales[1]
+            x, scale = z, self.scales[1]
         return torch.sigmoid(scale[0] * x + scale[1])
 
     def save(self, folder: Path) -> None:
@@ -90,17 +90,17 @@ def calibrate(clip: Clip, snapshot: Snapshot, cache: Path) -> Calibration:
     unscaled = Calibration(train[rows], [], torch.zeros(0, clip.width + 2), torch.ones(3, 2))
     names = list(snapshot.concepts)
     texts = clip.encode_texts(names) if names else torch.zeros(0, clip.width)
-    fits, truth = _fits(unscaled, train, texts), informed(snapshot.train, names)
+    z, truth = _z_scores(unscaled, train, texts), informed(snapshot.train, names)
     learnable = ((truth > 0.5).sum(0) >= FEWEST) & ((truth < 0.5).sum(0) >= FEWEST)
     probed = [i for i, enough in enumerate(learnable.tolist()) if enough]
-    probes, logits = _probes(train, fits[:, probed], truth[:, probed])
-    test_fits, test_truth = _fits(unscaled, test, texts), informed(snapshot.test, names)
+    probes, logits = _probes(train, z[:, probed], truth[:, probed])
+    test_z, test_truth = _z_scores(unscaled, test, texts), informed(snapshot.test, names)
     if int((test_truth[:, probed] > 0.5).sum()) >= ENOUGH:
-        logits = _apply(test, test_fits[:, probed], probes)
-        fits, truth = test_fits, test_truth
+        logits = _apply(test, test_z[:, probed], probes)
+        z, truth = test_z, test_truth
     scales = [
         platt(logits, truth[:, probed]),
-        platt(fits, truth, UNKNOWN),
+        platt(z, truth, UNKNOWN),
         _caption_scale(unscaled, clip, snapshot, train, test),
     ]
     concepts = [bare(names[i]) for i in probed]
@@ -123,28 +123,28 @@ def informed(rows: Sequence[Row], names: Sequence[str]) -> Tensor:
     return torch.where((known >= 0.8) | (known <= low), known, torch.nan)
 
 
-def _fits(calibration: Calibration, images: Tensor, texts: Tensor) -> Tensor:
-    columns = [calibration.fit(images, text) for text in texts]
+def _z_scores(calibration: Calibration, images: Tensor, texts: Tensor) -> Tensor:
+    columns = [calibration.z_scores(images, text) for text in texts]
     return torch.stack(columns, 1) if columns else torch.zeros(len(images), 0)
 
 
-def _features(images: Tensor, fit: Tensor) -> Tensor:
-    return torch.cat([images, fit[:, None], torch.ones(len(images), 1)], 1)
+def _features(images: Tensor, z: Tensor) -> Tensor:
+    return torch.cat([images, z[:, None], torch.ones(len(images), 1)], 1)
 
 
-def _apply(images: Tensor, fits: Tensor, probes: Tensor) -> Tensor:
+def _apply(images: Tensor, z: Tensor, probes: Tensor) -> Tensor:
     """Return logits (n, C) of the probes (C, E + 2)."""
-    return images @ probes[:, :-2].T + fits * probes[:, -2] + probes[:, -1]
+    return images @ probes[:, :-2].T + z * probes[:, -2] + probes[:, -1]
 
 
-def _probes(images: Tensor, fits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+def _probes(images: Tensor, z: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Return probes (C, E + 2), and their out-of-fold logits (n, C), 0 where nothing is known."""
     probes = torch.zeros(truth.shape[1], images.shape[1] + 2)
     logits = torch.zeros_like(truth)
     for column in range(truth.shape[1]):
         known = truth[:, column].isfinite()
         probability = truth[known, column].double()
-        rows = torch.cat([images[known], fits[known, column, None]], 1).numpy()
+        rows = torch.cat([images[known], z[known, column, None]], 1).numpy()
         probe = Probe(
             rows,
             torch.stack([1 - probability, probability], 1).numpy(),
@@ -186,8 +186,8 @@ def _caption_scale(
     if len(captioned) < 2:
         return [1.0, -1.0]
     texts = clip.encode_texts([rows[i].captions[0][0] for i in captioned])
-    fits = _fits(unscaled, images[captioned], texts)
-    x = torch.cat([fits.diagonal(), fits.roll(1, 0).diagonal()])
+    z = _z_scores(unscaled, images[captioned], texts)
+    x = torch.cat([z.diagonal(), z.roll(1, 0).diagonal()])
     truth = torch.cat([torch.ones(len(captioned)), torch.zeros(len(captioned))])
     return platt(x, truth, (1.0, -1.0))
 

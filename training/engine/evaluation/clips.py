@@ -1,4 +1,4 @@
-"""What a clip model is worth: retrieval of captions and pictures, and its word on concepts."""
+"""What a clip model is worth: retrieval of captions and pictures, and predictions of concepts."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -61,7 +61,7 @@ class ConceptPrediction(NamedTuple):
 
     rows: Tensor  # (k,) numbers of the pictures
     shown: Tensor  # (k,) bool: whether they show it
-    fit: Tensor  # (k,) how much better than usual its name suits them
+    z_score: Tensor  # (k,) how many deviations better than usual its name suits them
     probability: Tensor  # (k,) calibrated
 
     @property
@@ -83,8 +83,8 @@ def concept_predictions(
         shown = column[known] > 0.5
         if 0 < int(shown.sum()) < len(shown):
             probability = calibration.probability(images[known], name, text, "concept")
-            fit = calibration.fit(images[known], text)
-            predictions.append(ConceptPrediction(known.nonzero()[:, 0], shown, fit, probability))
+            z = calibration.z_scores(images[known], text)
+            predictions.append(ConceptPrediction(known.nonzero()[:, 0], shown, z, probability))
     return predictions
 
 
@@ -94,17 +94,17 @@ def _concept_figures(predictions: list[ConceptPrediction]) -> dict[str, float]:
         return {}
     shown = [prediction.shown for prediction in predictions]
     chance = float(np.mean([float(each.float().mean()) for each in shown]))
-    by_probability, by_fit = (
+    by_probability, by_z_score = (
         np.array([average_precision(s, t) for s, t in zip(scores, shown, strict=True)])
         for scores in (
             [prediction.probability for prediction in predictions],
-            [prediction.fit for prediction in predictions],
+            [prediction.z_score for prediction in predictions],
         )
     )
     losses = np.array([float(prediction.log_losses.mean()) for prediction in predictions])
     return {
         **entries("concept_ap", intervals.mean(by_probability), chance=chance),
-        **entries("concept_ap_zero_shot", intervals.mean(by_fit), chance=chance),
+        **entries("concept_ap_zero_shot", intervals.mean(by_z_score), chance=chance),
         **entries("concept_log_loss", intervals.mean(losses)),
     }
 

@@ -79,7 +79,7 @@ class GeneratorComparison:
         return judgements
 
     def _features(self, pictures: Sequence[Pixels]) -> list[Tensor]:
-        return [self.judge.pictures(part) for part in pictures]
+        return [self.judge.embed_pictures(part) for part in pictures]
 
     def _r_precision(self, features: Sequence[Tensor]) -> tuple[Values, Values]:
         """Return R-precision of all prompts that have others to stand out of, and chance's."""
@@ -105,10 +105,10 @@ class GeneratorComparison:
         return np.concatenate(parts)
 
     def _kid(self, prompt_set: PromptSet, of_new: Tensor, of_current: Tensor) -> Judgement:
-        real = self.judge.rows(prompt_set.rows)
+        real = self.judge.embed_rows(prompt_set.rows)
         new, current = metrics.kid(real, of_new).value, metrics.kid(real, of_current).value
         value, low, high = metrics.kid_difference(real, of_new, of_current)
-        training = self.judge.rows(prompt_sets.spread(self.training, len(real)))
+        training = self.judge.embed_rows(prompt_sets.spread(self.training, len(real)))
         margin = distance_margin(current, metrics.kid(real, training))
         difference = Estimate(-value, -high, -low)
         return Judgement(f"kid@{self.judge.name}", new, current, difference, margin)

@@ -22,10 +22,10 @@ def measure(
     if not prompt_set.prompts:
         return {}
     train = informed(snapshot.train, prompt_set.prompts)
-    weights = metrics.fit_classifier(judge.rows(snapshot.train), train)
+    weights = metrics.fit_classifier(judge.embed_rows(snapshot.train), train)
     test = informed(snapshot.test, prompt_set.prompts)
-    seen_in_real = metrics.classify(judge.rows(snapshot.test), weights).double()
-    seen = metrics.classify(judge.pictures(pictures), weights)
+    seen_in_real = metrics.classify(judge.embed_rows(snapshot.test), weights).double()
+    seen = metrics.classify(judge.embed_pictures(pictures), weights)
     hits = seen[torch.arange(len(seen)), prompt_set.prompt_index].double().numpy()
     return intervals.entries(
         f"attributes@{judge.name}",

@@ -54,9 +54,9 @@ def evaluate_generator(
     of_fixed, of_held_out = fixed.sample(generator), held_out.sample(generator)
     return {
         **near_copies.measure(of_fixed, neighbours, snapshot, cache),
-        **prompt_fit.measure_fixed(fixed, judge.pictures(of_fixed), judge, snapshot),
+        **prompt_fit.measure_fixed(fixed, judge.embed_pictures(of_fixed), judge, snapshot),
         **unseen_pairs.measure(pairs, pairs.sample(generator), judge, snapshot),
-        **prompt_fit.measure_held_out(held_out, judge.pictures(of_held_out), judge, snapshot),
+        **prompt_fit.measure_held_out(held_out, judge.embed_pictures(of_held_out), judge, snapshot),
         **concepts.measure(known_concepts, known_concepts.sample(generator), judge, snapshot),
         **own_scores.measure(generator, held_out, of_held_out, cache),
     }

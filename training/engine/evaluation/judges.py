@@ -46,17 +46,17 @@ class FeatureModel:
     clip: Clip
     cache: Path
 
-    def pictures(self, pixels: Pixels) -> Tensor:
+    def embed_pictures(self, pixels: Pixels) -> Tensor:
         """Return unit rows (n, E) of uint8 pictures (n, s, s, 3) of any size."""
         if not len(pixels):
             return torch.zeros(0, self.clip.width)
         return self.clip.encode_images(resized(pixels, self.clip.size))
 
-    def rows(self, rows: Sequence[Row]) -> Tensor:
+    def embed_rows(self, rows: Sequence[Row]) -> Tensor:
         """Return unit rows (n, E) of a snapshot's pictures, encoded once."""
         return embed_pictures(rows, self.clip, self.cache)
 
-    def texts(self, texts: Sequence[str]) -> Tensor:
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Return unit rows (n, E) of texts."""
         return self.clip.encode_texts(list(texts))
 
@@ -80,7 +80,7 @@ def choose(
             return FeatureModel(clip.identity, clip, cache)
     if steps and sum(bool(text_of(row)) for row in snapshot.train) >= 2:
         return FeatureModel("lsa-clip", train_judge(snapshot, steps, cache), cache)
-    return FeatureModel("lsa-linear", linear(snapshot, cache), cache)
+    return FeatureModel("lsa-linear", linear_judge(snapshot, cache), cache)
 
 
 def _weights(conditioner: dict[str, Any]) -> set[str]:
@@ -113,7 +113,7 @@ def train_judge(snapshot: Snapshot, steps: int, cache: Path) -> Clip:
     return model.finished(name)
 
 
-def linear(snapshot: Snapshot, cache: Path) -> Clip:
+def linear_judge(snapshot: Snapshot, cache: Path) -> Clip:
     """Return ``lsa-linear``: ridge regression of text embeddings on thumbnails."""
     encoder = lsa.fit(snapshot.train, snapshot.digest)
     rows = [row for row in snapshot.train if row.captions or row.tags] or list(snapshot.train)

@@ -21,7 +21,7 @@ def measure_fixed(
     beside = {}
     rows, own = prompt_sets.matching_rows(snapshot, prompt_set.texts)
     if rows:
-        real = metrics.r_precision(judge.rows(rows), judge.texts(prompt_set.texts), own)
+        real = metrics.r_precision(judge.embed_rows(rows), judge.embed_texts(prompt_set.texts), own)
         beside["real_training"] = float(real.mean())
     return r_precision(prompt_set, images, judge, **beside)
 
@@ -35,7 +35,7 @@ def measure_held_out(
     """
     if not prompt_set.rows:
         return {}
-    real = judge.rows(prompt_set.rows)
+    real = judge.embed_rows(prompt_set.rows)
     figures: dict[str, float] = {}
     if prompt_set.has_several_texts:
         of_real = float(prompt_set.r_precision(real, judge).mean())
@@ -49,7 +49,7 @@ def measure_held_out(
         scores = (metrics.clip_scores(cosines) for cosines in (generated, shuffled, known))
         figures |= _against("clip_score", judge, *scores)
     if len(prompt_set.rows) >= distances.FEWEST:
-        training = judge.rows(prompt_sets.spread(snapshot.train, len(prompt_set.rows)))
+        training = judge.embed_rows(prompt_sets.spread(snapshot.train, len(prompt_set.rows)))
         figures |= distances.measure(images, real, training, judge.name)
     return figures
 

@@ -64,13 +64,13 @@ class PromptSet:
 
     def r_precision(self, images: Tensor, judge: FeatureModel) -> Values:
         """Return R-precision (prompts,), from 0 to 1, of features (prompts · seeds, E)."""
-        hits = metrics.r_precision(images, judge.texts(self.texts), self.text_index)
+        hits = metrics.r_precision(images, judge.embed_texts(self.texts), self.text_index)
         return intervals.mean_by_prompt(hits, self.prompt_index)
 
     def cosines(self, images: Tensor, judge: FeatureModel, shift: int = 0) -> Values:
         """Return cosines (prompts,) with a picture's own text, or with the one ``shift`` on."""
         other = (self.text_index + shift) % len(self.texts)
-        cosines = metrics.cosines(images, judge.texts(self.texts), other)
+        cosines = metrics.cosines(images, judge.embed_texts(self.texts), other)
         return intervals.mean_by_prompt(cosines, self.prompt_index)
 
 

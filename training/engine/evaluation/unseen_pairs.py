@@ -28,7 +28,7 @@ def measure(
     """Return R-precision, and how often the colour asked for is seen, by judge and by pixels."""
     if not prompt_set.has_several_texts:
         return {}
-    images = judge.pictures(pictures)
+    images = judge.embed_pictures(pictures)
     pairs = [(p.split()[1], p.split()[2]) for p in prompt_set.prompts for _ in prompt_set.seeds]
     seen = {judge.name: _seen_by_judge(images, pairs, judge), "pixels": _seen_in(pictures, pairs)}
     of_real = _real_colours(judge, snapshot)
@@ -44,7 +44,7 @@ def measure(
 def _seen_by_judge(images: Tensor, pairs: list[Colour], judge: FeatureModel) -> Values:
     """Return whether of a thing in all colours the one asked for suits a picture best (n,)."""
     things = list(dict.fromkeys(thing for _, thing in pairs))
-    texts = judge.texts([coloured(colour, thing) for thing in things for colour in COLOURS])
+    texts = judge.embed_texts([coloured(colour, thing) for thing in things for colour in COLOURS])
     hits = []
     for image, (colour, thing) in zip(images, pairs, strict=True):
         start = things.index(thing) * len(COLOURS)
@@ -72,7 +72,7 @@ def _real_colours(judge: FeatureModel, snapshot: Snapshot) -> dict[str, dict[str
     for key, rows in (("real", test), ("real_training", train)):
         if len(rows) >= FEWEST:
             pairs = [(str(named_colour(row)), _thing(row)) for row in rows]
-            hits = _seen_by_judge(judge.rows(rows), pairs, judge)
+            hits = _seen_by_judge(judge.embed_rows(rows), pairs, judge)
             figures[judge.name][key] = float(hits.mean())
     both = (test + train)[:MOST]
     if both:

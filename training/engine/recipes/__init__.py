@@ -9,7 +9,7 @@ from training.engine.encoders.clip_models import load_clip
 from training.engine.files import TrainingError, read_json
 from training.engine.presets import PRESETS
 from training.engine.recipes import autoregressive, clip, diffusion, gan, lora
-from training.engine.recipes.base import Config, ImageGenerator, Source, Training, changed
+from training.engine.recipes.base import Config, ImageGenerator, Source, Training, replace_options
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def configure(recipe: str, preset: str, options: dict[str, Any]) -> Config:
         raise TrainingError(f"The recipe {recipe} has no preset {preset!r}: choose from {known}.")
     config = RECIPES[recipe].config(**PRESETS[recipe][preset].options)
     try:
-        return changed(config, options)
+        return replace_options(config, options)
     except TrainingError as error:
         raise TrainingError(f"The recipe {recipe}: {error}") from None
 

@@ -23,7 +23,7 @@ from training.engine.encoders.specs import default_spec, load_text_encoder
 from training.engine.files import TrainingError, under
 from training.engine.latents.codebook import Codebook, fitted
 from training.engine.networks.transformer import Transformer
-from training.engine.recipes.base import Config, Phase, Source, changed, sample_grid
+from training.engine.recipes.base import Config, Phase, Source, replace_options, sample_grid
 from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
 from training.engine.sampling import samplers
 from training.engine.sampling.next_token import sample_tokens
@@ -237,7 +237,7 @@ class Model:
 
     def with_options(self, options: dict[str, Any]) -> Self:
         """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
-        return replace(self, config=changed(self.config, options, sampling=True))
+        return replace(self, config=replace_options(self.config, options, sampling=True))
 
     @torch.no_grad()
     def nats_per_token(

@@ -42,7 +42,7 @@ class Config:
 C = TypeVar("C", bound=Config)
 
 
-def changed(config: C, options: dict[str, Any], *, sampling: bool = False) -> C:
+def replace_options(config: C, options: dict[str, Any], *, sampling: bool = False) -> C:
     """Return the config with some options replaced; with ``sampling``, only those of sampling.
 
     Raises ``TrainingError`` where a name or value is wrong.

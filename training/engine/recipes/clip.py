@@ -86,7 +86,7 @@ class ClipTraining:
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
         """Write the model folder."""
         write_tensors(folder / "model.safetensors", network.state_dict())
-        write_json(folder / "config.json", {**about, "network": self.model.described()})
+        write_json(folder / "config.json", {**about, "network": self.model.as_config()})
 
 
 def _model(config: ClipConfig, spec: Spec | None) -> ClipModel:

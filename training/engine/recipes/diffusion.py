@@ -32,7 +32,7 @@ from training.engine.latents.spaces import (
 )
 from training.engine.networks.dit import HEAD_WIDTH, DiT
 from training.engine.networks.mlp import ConditionalMLP
-from training.engine.recipes.base import Config, Phase, Source, changed, sample_grid
+from training.engine.recipes.base import Config, Phase, Source, replace_options, sample_grid
 from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
 from training.engine.sampling.progress import OnProgress
 from training.engine.sampling.samplers import (
@@ -242,7 +242,7 @@ class Model:
 
     def with_options(self, options: dict[str, Any]) -> Self:
         """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
-        return replace(self, config=changed(self.config, options, sampling=True))
+        return replace(self, config=replace_options(self.config, options, sampling=True))
 
     @torch.no_grad()
     def _sample(

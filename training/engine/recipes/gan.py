@@ -38,7 +38,7 @@ from training.engine.networks.gan import (
     PixelGenerator,
     widths,
 )
-from training.engine.recipes.base import Config, Phase, Source, changed, sample_grid
+from training.engine.recipes.base import Config, Phase, Source, replace_options, sample_grid
 from training.engine.recipes.stored import PromptEncoder, read_model, read_weights, write_model
 from training.engine.sampling.progress import OnProgress
 from training.engine.sampling.samplers import seeded_noise, slerp
@@ -324,7 +324,7 @@ class Model:
 
     def with_options(self, options: dict[str, Any]) -> Self:
         """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
-        return replace(self, config=changed(self.config, options, sampling=True))
+        return replace(self, config=replace_options(self.config, options, sampling=True))
 
     def _noise(self, seeds: Sequence[int]) -> Tensor:
         return seeded_noise(seeds, (self.config.noise,), device())()

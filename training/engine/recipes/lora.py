@@ -26,7 +26,7 @@ from training.engine.device import device
 from training.engine.files import TrainingError, read_json, write_json
 from training.engine.networks import kohya, stable_diffusion
 from training.engine.networks.stable_diffusion import Base, cached_hidden, cached_latents, load_base
-from training.engine.recipes.base import Config, Phase, Source, changed
+from training.engine.recipes.base import Config, Phase, Source, replace_options
 from training.engine.sampling.progress import OnProgress
 from training.engine.sampling.samplers import slerp
 from training.engine.sampling.stable_diffusion import sample
@@ -259,7 +259,7 @@ class Model:
 
     def with_options(self, options: dict[str, Any]) -> Self:
         """Return it with other sampling options; raise ``TrainingError`` where one is wrong."""
-        return replace(self, config=changed(self.config, options, sampling=True))
+        return replace(self, config=replace_options(self.config, options, sampling=True))
 
     def _hidden(self, prompts: Sequence[str], confidence: float) -> Tensor:
         texts = [prompt.strip() for prompt in prompts]
@@ -304,7 +304,7 @@ def load(folder: Path) -> Model:
         sampling_confidence = float(network["sampling_confidence"])
         identity = str(about["clip"]["identity"])
         options = {field.name: network[field.name] for field in fields(LoraConfig)}
-        config = changed(LoraConfig(steps=1), options)
+        config = replace_options(LoraConfig(steps=1), options)
     except (KeyError, TypeError, ValueError, AttributeError, TrainingError):
         raise TrainingError(f"{folder / 'config.json'} does not describe a LoRA.") from None
     base = load_base(config.base, config.rank, config.layers)

@@ -15,7 +15,7 @@ from training.engine.encoders.conditions import Condition, prompt_condition
 from training.engine.encoders.specs import load_text_encoder
 from training.engine.encoders.text import TextEncoder
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
-from training.engine.recipes.base import Config, changed
+from training.engine.recipes.base import Config, replace_options
 
 WEIGHTS = "model.safetensors"
 
@@ -82,7 +82,7 @@ def read_model(folder: Path, kind: type[C]) -> tuple[C, PromptEncoder]:
         ratings = int(network["ratings"])
         spec = {k: v for k, v in about["clip"].items() if k != "identity"}
         identity, width = about["clip"]["identity"], int(network["text_width"])
-        config = changed(kind(steps=1), known)
+        config = replace_options(kind(steps=1), known)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise TrainingError(f"{folder / 'config.json'} does not describe a model.") from None
     except TrainingError as error:

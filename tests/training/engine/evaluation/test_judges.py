@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.engine.data.rows import Snapshot
-from training.engine.evaluation.judges import FeatureModel, choose, linear
+from training.engine.evaluation.judges import FeatureModel, choose, linear_judge
 from training.engine.files import write_json
 
 JUDGE = "lsa-linear"
@@ -15,7 +15,7 @@ JUDGE = "lsa-linear"
 def test_the_judge_is_never_what_conditioned_the_model(
     gallery: Snapshot, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = linear(gallery, cache)
+    known = linear_judge(gallery, cache)
     monkeypatch.setattr(
         "training.engine.evaluation.judges.load_open_clip", lambda model, pretrained: known
     )
@@ -31,7 +31,7 @@ def test_the_judge_is_never_what_conditioned_the_model(
 def test_a_judge_is_not_what_the_conditioner_was_tuned_from(
     gallery: Snapshot, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = linear(gallery, cache)
+    known = linear_judge(gallery, cache)
     monkeypatch.setattr(
         "training.engine.evaluation.judges.load_open_clip", lambda model, pretrained: known
     )
@@ -49,4 +49,4 @@ def test_a_trained_judge_is_trained_once(
     monkeypatch.setattr("training.engine.evaluation.judges.Loop", None)
     again = choose(gallery, 2, cache)
     rows = gallery.test[:3]
-    assert np.allclose(judge.rows(rows), again.rows(rows), atol=1e-6)
+    assert np.allclose(judge.embed_rows(rows), again.embed_rows(rows), atol=1e-6)
