@@ -76,14 +76,14 @@ def record(
         new = [answer.question for answer in stored]
         others = evidence.by_question(new, excluding=annotator)
         temperings = evidence.temperings(new)
-        first = min(answer.pk for answer in stored)
+        first_id = min(answer.pk for answer in stored)
         effects = [
             _update(
                 answer,
                 annotator,
                 others=others.get(answer.question.pk, []),
                 tempering=temperings[answer.question.project_id],
-                first=first,
+                first_id=first_id,
                 now=now,
             )
             for answer in sorted(stored, key=lambda answer: answer.question.verdict is None)
@@ -138,12 +138,13 @@ def _update(
     *,
     others: Sequence[float],
     tempering: online.Tempering,
-    first: int,
+    first_id: int,
     now: datetime,
 ) -> _Effect:
     """Update the question and the annotator by one answer; neither is written yet.
 
-    others: the evidence of the other answers. first: the smallest id of the answers recorded now.
+    others: the evidence of the other answers.
+    first_id: the smallest id of the answers recorded now.
     """
     question = answer.question
     was_open, disagreement = question.state == State.OPEN, question.disagreement
@@ -153,7 +154,7 @@ def _update(
     question.probability = after
     question.answers_count += 1
     question.yes_count += answer.value
-    _update_accuracy(annotator, answer, others=others, first=first, now=now)
+    _update_accuracy(annotator, answer, others=others, first_id=first_id, now=now)
     question_state.update_state(question, now=now)
     if question.state == State.GOLD:
         settled = _would_have_settled(question, before, after)
@@ -167,7 +168,7 @@ def _update(
 
 
 def _update_accuracy(
-    annotator: Annotator, answer: Answer, *, others: Sequence[float], first: int, now: datetime
+    annotator: Annotator, answer: Answer, *, others: Sequence[float], first_id: int, now: datetime
 ) -> None:
     """Update drift score and confusion counts by what is known without this answer.
 
@@ -184,14 +185,14 @@ def _update_accuracy(
         untempered = online.untempered_posterior(question.prior, others)
     if others or question.verdict is not None:
         right = posterior if answer.value else 1 - posterior
-        _update_drift(annotator, right, first=first, now=now)
+        _update_drift(annotator, right, first_id=first_id, now=now)
     if not annotator.suspect:
         counts = annotator.confusion_counts
         annotator.confusion_counts = online.update_counts(counts, answer.value, untempered)
 
 
-def _update_drift(annotator: Annotator, right: float, *, first: int, now: datetime) -> None:
-    """Update the drift score; make the annotator suspect from answer `first` on, or reinstate them.
+def _update_drift(annotator: Annotator, right: float, *, first_id: int, now: datetime) -> None:
+    """Update the drift score; suspect the annotator from answer `first_id` on, or reinstate them.
 
     right: the probability that the answer is right by what others know.
     """
@@ -199,10 +200,10 @@ def _update_drift(annotator: Annotator, right: float, *, first: int, now: dateti
     usual = online.reliability_lower_bound(counts)
     annotator.drift_score = drift.score(annotator.drift_score, right, usual)
     if annotator.drift_score >= drift.THRESHOLD and not annotator.suspect:
-        annotator.start_suspect_spell(start=first, now=now)
+        annotator.start_suspect_spell(start=first_id, now=now)
         annotator.reliability = drift.GUESSING
     elif annotator.drift_score <= 0 and annotator.suspect:
-        annotator.end_suspect_spell(stop=first, now=now)
+        annotator.end_suspect_spell(stop=first_id, now=now)
         annotator.confusion_counts = counts  # and with them the reliability of before
 
 

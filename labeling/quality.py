@@ -25,7 +25,7 @@ NEWEST = 20_000  # answers of the random slice that are tested
 APART = timedelta(hours=1)  # between reports that are kept, but for the newest
 POINTS = 200  # of a history, at most
 
-_FIGURES = "answers", "compared", "alpha", "low", "high", "percent", "prevalence"
+_AGREEMENT_FIELDS = "answers", "compared", "alpha", "low", "high", "percent", "prevalence"
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ def measure(*, project: Project, leave_one_out: Mapping[int, float]) -> QualityR
     Earlier reports are thinned out to one an hour.
     """
     measured = agreement.measure(project=project)
-    row: dict[str, Any] = {name: getattr(measured.whole, name) for name in _FIGURES}
+    row: dict[str, Any] = {name: getattr(measured.whole, name) for name in _AGREEMENT_FIELDS}
     row["concepts"] = [
         {"concept": each.concept.pk, "name": each.concept.name}
-        | {name: getattr(each, name) for name in _FIGURES}
+        | {name: getattr(each, name) for name in _AGREEMENT_FIELDS}
         for each in measured.concepts
         if each.concept
     ]
@@ -119,7 +119,7 @@ def history(*, project: Project) -> list[Point]:
         )
     ]
     kept = np.unique(np.linspace(0, len(points) - 1, min(len(points), POINTS)).round().astype(int))
-    return [points[place] for place in kept]
+    return [points[index] for index in kept]
 
 
 def _accuracies(annotators: list[int]) -> AnnotatorAccuracies:

@@ -19,6 +19,11 @@ from labeling.snapshot_folder import SPLITS, Row, Rows
 TEST_SHARE = 0.05
 BATCH = 500  # images
 
+_COLUMNS = (
+    *("tile__image_id", "concept__name", "text", "source"),
+    *("probability", "answers_count", "verdict", "grid"),
+)
+
 
 @dataclass
 class Labels:
@@ -79,25 +84,8 @@ def labels_of(images: Iterable[Image]) -> dict[int, Labels]:
     """Return the labels of images by image id."""
     labels: dict[int, Labels] = defaultdict(Labels)
     questions = Question.objects.filter(tile__image__in=images).order_by("-probability", "id")
-    for (
-        image_id,
-        concept,
-        text,
-        source,
-        probability,
-        answers,
-        verdict,
-        grid,
-    ) in questions.values_list(
-        "tile__image_id",
-        "concept__name",
-        "text",
-        "source",
-        "probability",
-        "answers_count",
-        "verdict",
-        "grid",
-    ):
+    for row in questions.values_list(*_COLUMNS):
+        image_id, concept, text, source, probability, answers, verdict, grid = row
         image = labels[image_id]
         image.answers += answers
         if concept is not None:

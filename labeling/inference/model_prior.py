@@ -57,7 +57,7 @@ def store(probabilities: Mapping[int, float]) -> int:
 
 
 def refresh(recomputation: Recomputation) -> int:
-    """Predict a project's questions anew from its features, and weigh the model anew.
+    """Predict a project's questions from its features, and refit its concepts' model weights.
 
     For each concept that is due (`_due`):
 

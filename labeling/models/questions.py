@@ -11,7 +11,7 @@ from labeling.models.annotators import Annotator
 from labeling.models.images import Tile
 from labeling.models.projects import Concept, Project
 
-_ASKED = Q(kind="concept", state="open") & ~Q(source="model")  # of images that no model drew
+_ASKED = Q(kind="concept", state="open") & ~Q(source="model")  # of images that no model generated
 
 
 class Question(models.Model):

@@ -8,7 +8,6 @@ Nothing is reserved here: a selection names substitutes for what somebody else r
 import random
 import secrets
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 
 from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -16,7 +15,6 @@ from django.utils import timezone
 
 from labeling import question_state
 from labeling.aggregation.information import information_gain
-from labeling.aggregation.online import ConfusionCounts
 from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
 from labeling.selection import candidates, concepts
 from labeling.selection.candidates import Candidate
@@ -162,7 +160,7 @@ class Selector:
         )
 
     def _open_role(self) -> Reason:
-        """Return whether to draw at random or what is most wanted, by the project's share."""
+        """Return the reason to ask: at random for the project's share, else as most wanted."""
         at_random = random.random() < self.project.random_share
         return Reason.RANDOM if at_random else Reason.WANTED
 
@@ -197,20 +195,10 @@ class Selector:
         probabilities = [
             0.5 if first else c.probability for c, first in zip(pool, unfinished, strict=True)
         ]
-        counts = self._counts
+        counts = self.annotator.confusion_counts
         bits = information_gain(counts.sensitivity, counts.specificity, probabilities).tolist()
         for candidate, gain, first in zip(pool, bits, unfinished, strict=True):
             yield candidate, gain * candidate.value / (1 - JITTER * first)
-
-    @cached_property
-    def _counts(self) -> ConfusionCounts:
-        annotator = self.annotator
-        return ConfusionCounts(
-            tp=annotator.true_positives,
-            fn=annotator.false_negatives,
-            tn=annotator.true_negatives,
-            fp=annotator.false_positives,
-        )
 
     # Composition
 

@@ -3,9 +3,9 @@
     python -m training compare NEW CURRENT SNAPSHOT --out FILE [--answers FILE] [--cache DIR]
                                [--clip-model NAME --clip-pretrained WEIGHTS]
 
-NEW and CURRENT are model folders of the same kind (both draw, or both are ``clip`` models);
-CURRENT is ``-`` where there is none. Both draw the same prompts from the same seeds, and one
-judge, which conditioned neither, looks at both. FILE gets, whole or not at all:
+NEW and CURRENT are model folders, both of generators or both of ``clip`` models; CURRENT is ``-``
+where there is none. Generators sample the same prompts with the same seeds, and one judge, which
+conditioned neither, looks at both. FILE gets, whole or not at all:
 
     {"promoted": bool, "why": one sentence,
      "judges": [{"name", "new", "current", "difference", "low", "high", "margin", "says"}, …],
@@ -17,8 +17,8 @@ are its 5th and 95th percentile. ``says`` is "better" (low > 0), "worse" (high <
 "no worse". The judge ``people`` has a veto alone: it blocks where it says "worse", because a few
 answers cannot show that a model is no worse.
 
-Without a current model a new one must draw different pictures for different seeds or prompts, and
-be better than chance where that can be measured: ``current`` is then what chance would reach.
+Without a current model a new one must generate different pictures for different seeds or prompts,
+and be better than chance where that can be measured: ``current`` is then what chance would reach.
 
 ``--answers`` is JSON {"new": [p, …], "current": [p, …]}: for pictures that people were asked
 about, the probability that they show what was asked; used where both have 20 or more.

@@ -1,4 +1,4 @@
-"""Hold a new clip model against the current one, on held-out pictures."""
+"""Compare a new clip model with the current one, on held-out pictures."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Hold a new model that draws against the current one, on the same prompts and seeds."""
+"""Compare a new generator with the current one, on the same prompts and seeds."""
 
 import math
 from collections.abc import Sequence

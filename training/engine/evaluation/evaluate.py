@@ -8,7 +8,7 @@
   training pictures reach, where none is held out;
 - ``…_floor``: of a distance from held-out pictures, that of training pictures.
 
-Of a model that draws, see ``generators.py``. Of a clip model: ``recall@10``,
+For a generator, see ``generators.py``. For a clip model: ``recall@10``,
 ``caption_among_ten``, ``concept_ap`` and ``concept_ap_zero_shot``, ``concept_log_loss``.
 """
 

@@ -1,4 +1,4 @@
-"""Whether a model draws things in colours that no training picture shows them in."""
+"""Whether a model generates things in colours that no training picture shows them in."""
 
 import numpy as np
 import torch

@@ -80,7 +80,7 @@ class ClipTraining:
         return loss
 
     def sample_grid(self, network: nn.Module, prompts: tuple[str, ...]) -> bytes | None:
-        """Return None: a CLIP draws nothing."""
+        """Return None: a CLIP generates no images."""
         return None
 
     def save(self, network: nn.Module, folder: Path, about: dict[str, Any]) -> None:
