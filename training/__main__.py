@@ -66,10 +66,10 @@ def _run(options: argparse.Namespace) -> None:
             for name, value in score(options.model, options.pictures, options.prompts):
                 print(f"{value:8.3f}  {name}")
         case "evaluate":
-            from training.engine.evaluation.evaluate import record
+            from training.engine.evaluation.evaluate import write_evaluation
 
             with _cache(options) as cache:
-                print(record(options.model, options.snapshot, cache, _judge(options)))
+                print(write_evaluation(options.model, options.snapshot, cache, _judge(options)))
         case "compare":
             from training.engine.data.snapshot import read_snapshot
             from training.engine.evaluation.compare import compare

@@ -24,7 +24,7 @@ from training.engine.device import device
 from training.engine.encoders import lsa
 from training.engine.encoders.clip_models import SmallClip
 from training.engine.evaluation import intervals, metrics
-from training.engine.evaluation.judges import FeatureModel, linear_judge
+from training.engine.evaluation.judges import Judge, linear_judge
 from training.engine.loop.loop import Loop
 from training.engine.recipes.base import Source
 from training.engine.recipes.clip import ClipConfig, ClipTraining
@@ -46,7 +46,7 @@ def main() -> None:
     part = kept_apart(whole)
     print("| judge | its own caption, of 100 | of ten | seconds |")
     print("|---|---|---|---|")
-    judge = FeatureModel("lsa-linear", linear_judge(part, options.cache), options.cache)
+    judge = Judge("lsa-linear", linear_judge(part, options.cache), options.cache)
     show("lsa-linear, 16 px", judge, part.test, 0.0)
     scores = {}
     for candidate in CANDIDATES:
@@ -73,7 +73,7 @@ def kept_apart(snapshot: Snapshot) -> Snapshot:
 
 def trained(
     candidate: Candidate, snapshot: Snapshot, cache: Path, steps: int
-) -> tuple[FeatureModel, float]:
+) -> tuple[Judge, float]:
     """Train a candidate; return it, and the seconds that took."""
     text, rank, size = candidate
     tower = "own" if text == "own" else "words"
@@ -89,7 +89,7 @@ def trained(
     name = f"{candidate} {steps} {snapshot.digest}"
     model.network.to(device())
     clip = model.finished(name)
-    return FeatureModel(name, clip, cache), time.monotonic() - start
+    return Judge(name, clip, cache), time.monotonic() - start
 
 
 @contextmanager
@@ -102,7 +102,7 @@ def ranked(rank: int) -> Iterator[None]:
         lsa.RANK = usual
 
 
-def show(name: str, judge: FeatureModel, rows: tuple[Row, ...], seconds: float) -> float:
+def show(name: str, judge: Judge, rows: tuple[Row, ...], seconds: float) -> float:
     """Print a line of the table; return the share of captions that stand out of a hundred."""
     captioned = [row for row in rows if row.captions]
     texts = list(dict.fromkeys(map(text_of, captioned)))

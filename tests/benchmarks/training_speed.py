@@ -36,7 +36,7 @@ from training.engine.device import device
 from training.engine.encoders.conditions import prompt_condition
 from training.engine.encoders.text import WIDTH
 from training.engine.evaluation import intervals, judges, metrics, prompt_sets
-from training.engine.evaluation.judges import FeatureModel
+from training.engine.evaluation.judges import Judge
 from training.engine.evaluation.prompt_sets import PromptSet
 from training.engine.loop.loop import Loop
 from training.engine.networks.dit import HEAD_WIDTH
@@ -133,9 +133,7 @@ def learning(source: Source, seconds: float) -> None:
     print()
 
 
-def learned(
-    contestant: Contestant, prompt_set: PromptSet, judge: FeatureModel, seconds: float
-) -> str:
+def learned(contestant: Contestant, prompt_set: PromptSet, judge: Judge, seconds: float) -> str:
     training = contestant.training
     loop = Loop(training, training.config, seed=0, time_limit=seconds)
     while not loop.finished:

@@ -65,10 +65,10 @@ def compare(
         return verdict([*judgements, *from_people], has_current=current is not None)
     settings = evaluation_settings(new, configs[0])
     conditioners = [config.get("clip") or {} for config in configs]
-    feature_model = judges.choose(
+    chosen = judges.choose(
         snapshot, settings.judge_steps, cache, spec=judge, conditioners=conditioners
     )
-    comparison = GeneratorComparison(settings, snapshot, feature_model)
+    comparison = GeneratorComparison(settings, snapshot, chosen)
     return _compare_generators(comparison, new, current, from_people)
 
 

@@ -12,7 +12,7 @@ from training.engine.data.pictures import Pixels
 from training.engine.data.rows import Snapshot
 from training.engine.evaluation import distances, intervals, metrics, near_copies, prompt_sets
 from training.engine.evaluation.intervals import Estimate, Values
-from training.engine.evaluation.judges import FeatureModel
+from training.engine.evaluation.judges import Judge
 from training.engine.evaluation.model_config import EvaluationSettings
 from training.engine.evaluation.prompt_sets import PromptSet
 from training.engine.evaluation.verdict import Judgement, paired
@@ -26,9 +26,7 @@ DISTANCE_MARGIN = 0.1  # of the current model's distance from real pictures
 class GeneratorComparison:
     """The prompts and seeds of both models: fixed, held out, and pairs never seen together."""
 
-    def __init__(
-        self, settings: EvaluationSettings, snapshot: Snapshot, judge: FeatureModel
-    ) -> None:
+    def __init__(self, settings: EvaluationSettings, snapshot: Snapshot, judge: Judge) -> None:
         self.judge = judge
         self.training = snapshot.train
         self.seeds = settings.seeds

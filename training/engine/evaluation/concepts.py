@@ -7,12 +7,12 @@ from training.engine.data.pictures import Pixels
 from training.engine.data.rows import Snapshot
 from training.engine.evaluation import intervals, metrics
 from training.engine.evaluation.calibration import informed
-from training.engine.evaluation.judges import FeatureModel
+from training.engine.evaluation.judges import Judge
 from training.engine.evaluation.prompt_sets import PromptSet
 
 
 def measure(
-    prompt_set: PromptSet, pictures: Pixels, judge: FeatureModel, snapshot: Snapshot
+    prompt_set: PromptSet, pictures: Pixels, judge: Judge, snapshot: Snapshot
 ) -> dict[str, float]:
     """Return how often a classifier, fitted to training pictures, sees the concept asked for.
 

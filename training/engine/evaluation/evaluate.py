@@ -1,6 +1,6 @@
 """What a finished model is worth: each figure with what chance, or real pictures, would reach.
 
-``metrics.json`` is flat. A figure is named ``what@feature model``; beside it stand, where known,
+``metrics.json`` is flat. A figure is named ``what@judge``; beside it stand, where known,
 
 - ``…_low``, ``…_high``: its 5th and 95th percentile;
 - ``…_chance``: what features that say nothing would reach;
@@ -41,7 +41,9 @@ def evaluate(
     return evaluate_clip(load_clip(folder), Calibration.load(folder), snapshot, cache)
 
 
-def record(folder: Path, snapshot_folder: Path, cache: Path, judge: Spec | None = None) -> str:
+def write_evaluation(
+    folder: Path, snapshot_folder: Path, cache: Path, judge: Spec | None = None
+) -> str:
     """Evaluate a model, write ``evaluation.json``, and return the metrics as text.
 
     A clip model's predictions of the snapshot's concepts go to ``predictions.jsonl`` beside it.

@@ -39,8 +39,8 @@ RIDGE = 1e-3  # the penalty per picture
 
 
 @dataclass(frozen=True)
-class FeatureModel:
-    """A CLIP under the name that its figures bear."""
+class Judge:
+    """A CLIP that scores generated pictures, and the name that its metrics bear."""
 
     name: str
     clip: Clip
@@ -68,7 +68,7 @@ def choose(
     *,
     spec: Spec | None = None,
     conditioners: Sequence[dict[str, Any]] = (),
-) -> FeatureModel:
+) -> Judge:
     """Return a judge of models with these ``conditioners`` (``clip`` in their ``config.json``).
 
     ``spec`` names an open_clip model, which judges if it conditioned none of them. Otherwise a
@@ -77,10 +77,10 @@ def choose(
     if spec:
         clip = load_open_clip(spec["model"], spec["pretrained"])
         if not any(clip.identity in _weights(conditioner) for conditioner in conditioners):
-            return FeatureModel(clip.identity, clip, cache)
+            return Judge(clip.identity, clip, cache)
     if steps and sum(bool(text_of(row)) for row in snapshot.train) >= 2:
-        return FeatureModel("lsa-clip", train_judge(snapshot, steps, cache), cache)
-    return FeatureModel("lsa-linear", linear_judge(snapshot, cache), cache)
+        return Judge("lsa-clip", train_judge(snapshot, steps, cache), cache)
+    return Judge("lsa-linear", linear_judge(snapshot, cache), cache)
 
 
 def _weights(conditioner: dict[str, Any]) -> set[str]:

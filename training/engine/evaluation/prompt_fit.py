@@ -5,12 +5,12 @@ from torch import Tensor
 from training.engine.data.rows import Snapshot
 from training.engine.evaluation import distances, intervals, metrics, prompt_sets
 from training.engine.evaluation.intervals import Values, entries
-from training.engine.evaluation.judges import FeatureModel
+from training.engine.evaluation.judges import Judge
 from training.engine.evaluation.prompt_sets import PromptSet
 
 
 def measure_fixed(
-    prompt_set: PromptSet, images: Tensor, judge: FeatureModel, snapshot: Snapshot
+    prompt_set: PromptSet, images: Tensor, judge: Judge, snapshot: Snapshot
 ) -> dict[str, float]:
     """Return the R-precision of the fixed prompts, beside that of training pictures that show them.
 
@@ -27,7 +27,7 @@ def measure_fixed(
 
 
 def measure_held_out(
-    prompt_set: PromptSet, images: Tensor, judge: FeatureModel, snapshot: Snapshot
+    prompt_set: PromptSet, images: Tensor, judge: Judge, snapshot: Snapshot
 ) -> dict[str, float]:
     """Return R-precision, cosine, CLIP score and distances of pictures of held-out captions.
 
@@ -55,7 +55,7 @@ def measure_held_out(
 
 
 def r_precision(
-    prompt_set: PromptSet, images: Tensor, judge: FeatureModel, **beside: float
+    prompt_set: PromptSet, images: Tensor, judge: Judge, **beside: float
 ) -> dict[str, float]:
     """Return the R-precision of a prompt set's pictures, and what chance reaches."""
     figure = intervals.mean(prompt_set.r_precision(images, judge))
@@ -64,7 +64,7 @@ def r_precision(
 
 
 def _against(
-    name: str, judge: FeatureModel, generated: Values, shuffled: Values, real: Values
+    name: str, judge: Judge, generated: Values, shuffled: Values, real: Values
 ) -> dict[str, float]:
     """Return a mean beside that of pictures with another's text, and of real pictures."""
     return entries(

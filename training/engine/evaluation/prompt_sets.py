@@ -13,7 +13,7 @@ from training.engine.data.rows import Row, Snapshot
 from training.engine.evaluation import intervals, metrics
 from training.engine.evaluation.calibration import informed
 from training.engine.evaluation.intervals import Values
-from training.engine.evaluation.judges import FeatureModel
+from training.engine.evaluation.judges import Judge
 from training.engine.recipes.base import ImageGenerator
 
 HELD_OUT = 20  # held-out prompts for each picture of a fixed prompt: 120 at the usual six
@@ -62,12 +62,12 @@ class PromptSet:
         of_prompts = torch.tensor([number[prompt] for prompt in self.prompts])
         return of_prompts.repeat_interleave(len(self.seeds))
 
-    def r_precision(self, images: Tensor, judge: FeatureModel) -> Values:
+    def r_precision(self, images: Tensor, judge: Judge) -> Values:
         """Return R-precision (prompts,), from 0 to 1, of features (prompts · seeds, E)."""
         hits = metrics.r_precision(images, judge.embed_texts(self.texts), self.text_index)
         return intervals.mean_by_prompt(hits, self.prompt_index)
 
-    def cosines(self, images: Tensor, judge: FeatureModel, shift: int = 0) -> Values:
+    def cosines(self, images: Tensor, judge: Judge, shift: int = 0) -> Values:
         """Return cosines (prompts,) with a picture's own text, or with the one ``shift`` on."""
         other = (self.text_index + shift) % len(self.texts)
         cosines = metrics.cosines(images, judge.embed_texts(self.texts), other)

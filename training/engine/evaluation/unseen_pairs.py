@@ -11,7 +11,7 @@ from training.engine.data.prompts import coloured, named_colour
 from training.engine.data.rows import Row, Snapshot, digest
 from training.engine.evaluation import intervals, metrics, prompt_fit
 from training.engine.evaluation.intervals import Values, entries
-from training.engine.evaluation.judges import FeatureModel
+from training.engine.evaluation.judges import Judge
 from training.engine.evaluation.prompt_sets import PromptSet
 
 COLOURS = list(colours.PROTOTYPES)
@@ -23,7 +23,7 @@ Colour = tuple[str, str]  # a colour and the thing that has it
 
 
 def measure(
-    prompt_set: PromptSet, pictures: Pixels, judge: FeatureModel, snapshot: Snapshot
+    prompt_set: PromptSet, pictures: Pixels, judge: Judge, snapshot: Snapshot
 ) -> dict[str, float]:
     """Return R-precision, and how often the colour asked for is seen, by judge and by pixels."""
     if not prompt_set.has_several_texts:
@@ -41,7 +41,7 @@ def measure(
     return figures
 
 
-def _seen_by_judge(images: Tensor, pairs: list[Colour], judge: FeatureModel) -> Values:
+def _seen_by_judge(images: Tensor, pairs: list[Colour], judge: Judge) -> Values:
     """Return whether of a thing in all colours the one asked for suits a picture best (n,)."""
     things = list(dict.fromkeys(thing for _, thing in pairs))
     texts = judge.embed_texts([coloured(colour, thing) for thing in things for colour in COLOURS])
@@ -60,7 +60,7 @@ def _seen_in(pictures: Pixels, pairs: list[Colour]) -> Values:
     return metrics.r_precision(shares, torch.eye(len(COLOURS)).double(), own)
 
 
-def _real_colours(judge: FeatureModel, snapshot: Snapshot) -> dict[str, dict[str, float]]:
+def _real_colours(judge: Judge, snapshot: Snapshot) -> dict[str, dict[str, float]]:
     """Return how often the colour that a real picture's caption names is seen, by either.
 
     Nobody trained the judge by pixels, so that all pictures are new to it.

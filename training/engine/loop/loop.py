@@ -102,7 +102,7 @@ class Loop:
                 loss = self._gradient(phase)
                 break
             except torch.OutOfMemoryError:
-                self._cut()
+                self._split_batch()
         distributed.average(parameter.grad for parameter in self.parameters[index])
         norm = nn.utils.clip_grad_norm_(self.parameters[index], 1.0)
         self._check_loss(phase.name, loss, norm)
@@ -122,7 +122,7 @@ class Loop:
             total += loss.detach()
         return total
 
-    def _cut(self) -> None:
+    def _split_batch(self) -> None:
         if self.parts * 2 > max(1, self.config.batch // distributed.size()):
             raise TrainingError(
                 "The GPU's memory does not even hold one picture at a time: "

@@ -124,9 +124,7 @@ class AutoregressiveTraining:
     def model(self, network: nn.Module) -> "Model":
         """Return the model that ``network`` makes with the rest of the training."""
         assert isinstance(network, Transformer)
-        prompt_encoder = PromptEncoder(
-            self.encoder, self.conditions.sampling_confidence, len(self.conditions.ratings)
-        )
+        prompt_encoder = PromptEncoder.trained_with(self.encoder, self.conditions)
         return Model(self.config, network, self.codebook, prompt_encoder)
 
 

@@ -156,9 +156,7 @@ class DiffusionTraining:
 
     def model(self, network: nn.Module) -> "Model":
         """Return the model that ``network`` makes with the rest of the training."""
-        prompt_encoder = PromptEncoder(
-            self.encoder, self.conditions.sampling_confidence, len(self.conditions.ratings)
-        )
+        prompt_encoder = PromptEncoder.trained_with(self.encoder, self.conditions)
         return Model(self.config, network, self.space, prompt_encoder)
 
 

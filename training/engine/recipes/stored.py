@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from training.engine.device import device
-from training.engine.encoders.conditions import Condition, prompt_condition
+from training.engine.encoders.conditions import Condition, Conditions, prompt_condition
 from training.engine.encoders.specs import load_text_encoder
 from training.engine.encoders.text import TextEncoder
 from training.engine.files import TrainingError, read_json, write_json, write_tensors
@@ -30,6 +30,11 @@ class PromptEncoder:
     encoder: TextEncoder
     sampling_confidence: float  # the confidence to sample at: that of the surest training texts
     ratings: int  # how many there are; sampled at their best
+
+    @classmethod
+    def trained_with(cls, encoder: TextEncoder, conditions: Conditions) -> Self:
+        """Return the encoder of prompts for a network that was trained with these conditions."""
+        return cls(encoder, conditions.sampling_confidence, len(conditions.ratings))
 
     def encode(self, prompts: Sequence[str], confidence: float | None = None) -> Condition:
         """Return one condition per prompt (n, …); each distinct prompt is embedded once."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.engine.data.rows import Snapshot
-from training.engine.evaluation.judges import FeatureModel, choose, linear_judge
+from training.engine.evaluation.judges import Judge, choose, linear_judge
 from training.engine.files import write_json
 
 JUDGE = "lsa-linear"
@@ -21,7 +21,7 @@ def test_the_judge_is_never_what_conditioned_the_model(
     )
     spec = {"model": "ViT", "pretrained": "x"}
 
-    def chosen(conditioner: dict[str, str]) -> FeatureModel:
+    def chosen(conditioner: dict[str, str]) -> Judge:
         return choose(gallery, 0, cache, spec=spec, conditioners=[conditioner])
 
     assert chosen({"kind": "sentence", "identity": "MiniLM"}).name == known.identity
