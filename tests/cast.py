@@ -8,7 +8,7 @@ Models are imported inside, since pytest reads this file before Django is set up
 from collections.abc import Iterator
 from itertools import product
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -156,6 +156,16 @@ def allow(user: "User", *codenames: str) -> None:
     permissions = Permission.objects.filter(codename__in=codenames)
     assert {permission.codename for permission in permissions} == set(codenames)
     user.user_permissions.add(*permissions)
+
+
+def answer(
+    annotator: "Annotator", values: dict[int, bool], reason: str = "wanted", **fields: Any
+) -> None:
+    """Record answers by the primary keys of their questions."""
+    from labeling import answers
+
+    reasons = dict.fromkeys(values, reason)
+    answers.record(annotator=annotator, values=values, reasons=reasons, **fields)
 
 
 def distrust(annotator: "Annotator", *, start: int = 1) -> None:

@@ -209,11 +209,11 @@ def report(project: Any, questions: int) -> None:
     for name, address in pages.items():
         print(f"| {name} | {seconds(partial(client.get, address)):.3f} | – |")
 
-    def anew() -> Any:
+    def recomputed() -> Any:
         cache.clear()
         return client.get(review)
 
-    print(f"| review, statistics computed anew | {seconds(anew, rounds=3):.3f} | – |")
+    print(f"| review, statistics recomputed | {seconds(recomputed, rounds=3):.3f} | – |")
 
 
 PAGES_END = 100  # questions from the end of the wall

@@ -41,15 +41,15 @@ def until_ready(clone: Path) -> float:
         text=True,
     )
     assert demo.stdout
-    said = []
+    lines = []
     for line in demo.stdout:
-        said.append(line)
+        lines.append(line)
         if line.startswith(READY):
             took = time.monotonic() - start
             demo.terminate()
             demo.communicate()
             return took
-    raise SystemExit("The demo ended before it was ready:\n" + "".join(said[-20:]))
+    raise SystemExit("The demo ended before it was ready:\n" + "".join(lines[-20:]))
 
 
 def free_port() -> int:

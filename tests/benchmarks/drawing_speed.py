@@ -204,10 +204,10 @@ def _call(connection: http.client.HTTPConnection, method: str, path: str, body: 
     sent = json.dumps(body) if body is not None else None
     connection.request(method, path, sent, {"Content-Type": "application/json"})
     response = connection.getresponse()
-    said = json.loads(response.read())
+    answer = json.loads(response.read())
     if response.status >= 400:
-        sys.exit(f"{response.status}: {said}")
-    return said
+        sys.exit(f"{response.status}: {answer}")
+    return answer
 
 
 if __name__ == "__main__":

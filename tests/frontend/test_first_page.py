@@ -31,20 +31,20 @@ def test_nothing_scrolls_sideways_at_320_pixels(page, live_server, scenes):
 
 
 def test_pages_break_no_rule_of_their_own(page, live_server, shapes):
-    said = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    messages = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
     for path in ("/", "/take-part/shapes/?kind=grid", "/sign-in/"):
         page.goto(live_server.url + path)
         page.wait_for_load_state("networkidle")
-    assert said == []
+    assert messages == []
 
 
 def test_a_visitor_makes_an_account_and_signs_out(page, live_server, shapes):
     page.goto(f"{live_server.url}/sign-up/")
     page.locator("#id_username").fill("alice")
-    page.locator("#id_password1").fill("a long sentence of hers")
-    page.locator("#id_password2").fill("a long sentence of hers")
+    page.locator("#id_password1").fill("a long sentence of mine")
+    page.locator("#id_password2").fill("a long sentence of mine")
     page.get_by_role("button", name="Make an account").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("link", name="Sign in")).to_be_visible()

@@ -38,8 +38,8 @@ def test_a_visitor_answers_a_grid_with_the_keyboard_alone(ask):
         expect(tile).to_have_attribute("aria-pressed", "true")
     page.keyboard.press("Enter")
     answered(page)
-    said = dict(Answer.objects.values_list("question_id", "value"))
-    assert [n for n, pk in enumerate(challenge.questions, 1) if said[pk]] == right
+    stored = dict(Answer.objects.values_list("question_id", "value"))
+    assert [n for n, pk in enumerate(challenge.questions, 1) if stored[pk]] == right
 
 
 def test_arrows_move_and_space_selects(ask):

@@ -6,15 +6,11 @@ import krippendorff
 import numpy as np
 import pytest
 
-from labeling import agreement, answers, review
+from labeling import agreement, review
 from labeling.models import Annotator, Answer, Question
-from tests.cast import truth
+from tests.cast import answer, truth
 
 pytestmark = pytest.mark.django_db
-
-
-def say(annotator: Annotator, values: dict[int, bool]) -> None:
-    answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "wanted"))
 
 
 @pytest.fixture
@@ -24,7 +20,7 @@ def contested(shapes, alice, bob, mallory) -> list[Question]:
     questions = list(Question.objects.filter(kind="concept"))
     for annotator, wrong in ((alice, 0.0), (bob, 0.2), (mallory, 0.5)):
         some = [question.pk for question in questions if dice.random() < 0.8]
-        say(annotator, {pk: truth(pk) ^ (dice.random() < wrong) for pk in some})
+        answer(annotator, {pk: truth(pk) ^ (dice.random() < wrong) for pk in some})
     return questions
 
 
@@ -42,8 +38,8 @@ def table(questions: list[Question]) -> np.ndarray:
 def test_it_is_measured_on_each_concept(shapes, alice, bob):
     circle, square = shapes.concepts.order_by("name")
     truths = {q.pk: truth(q.pk) for q in Question.objects.filter(concept=circle)}
-    say(alice, truths)
-    say(bob, truths)
+    answer(alice, truths)
+    answer(bob, truths)
     rows = {row.concept: row for row in agreement.measure(project=shapes).concepts}
     assert rows[circle].alpha == 1 and rows[circle].percent == 1
     assert (rows[circle].questions, rows[circle].compared, rows[circle].answers) == (24, 24, 48)

@@ -3,9 +3,9 @@
 import pytest
 from django.utils import timezone
 
-from labeling import annotators, answers
+from labeling import annotators
 from labeling.models import Annotator, Answer, Challenge, Question
-from tests.cast import distrust
+from tests.cast import answer, distrust
 
 pytestmark = pytest.mark.django_db
 
@@ -13,12 +13,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def questions(shapes) -> list[Question]:
     return list(Question.objects.filter(kind="concept").order_by("pk"))
-
-
-def say(annotator: Annotator, values: dict[int, bool], **more) -> None:
-    answers.record(
-        annotator=annotator, values=values, reasons=dict.fromkeys(values, "wanted"), **more
-    )
 
 
 def challenge(annotator: Annotator, questions: list[Question]) -> Challenge:
@@ -40,7 +34,9 @@ def test_gold_is_counted_by_truth_and_answer(questions, mallory):
     gold = [question for question in questions if question.state == "gold"]
     yes = [question for question in gold if question.verdict]
     no = [question for question in gold if not question.verdict]
-    say(mallory, {q.pk: True for q in yes[:2]} | {yes[2].pk: False} | {q.pk: True for q in no[:3]})
+    answer(
+        mallory, {q.pk: True for q in yes[:2]} | {yes[2].pk: False} | {q.pk: True for q in no[:3]}
+    )
     confusion = record(mallory).gold
     assert confusion == annotators.ConfusionMatrix(
         true_positives=2, false_negatives=1, true_negatives=0, false_positives=3
@@ -50,7 +46,7 @@ def test_gold_is_counted_by_truth_and_answer(questions, mallory):
 
 def test_where_truth_is_a_probability_the_answer_is_divided(questions, mallory, shapes):
     question = next(question for question in questions if question.state == "open")
-    say(mallory, {question.pk: True})
+    answer(mallory, {question.pk: True})
     Question.objects.filter(pk=question.pk).update(probability=0.7)
     confusion = record(mallory).confusion
     assert (confusion.true_positives, confusion.false_positives) == (
@@ -63,34 +59,34 @@ def test_where_truth_is_a_probability_the_answer_is_divided(questions, mallory, 
 
 def test_the_seconds_of_a_challenge_are_shared_among_its_tiles(questions, mallory):
     grid, alone = questions[:9], questions[9:10]
-    say(
+    answer(
         mallory,
         {q.pk: True for q in grid},
         challenge=challenge(mallory, grid),
         seconds=18.0,
     )
     assert record(mallory).seconds == pytest.approx(2.0)
-    say(mallory, {alone[0].pk: True}, challenge=challenge(mallory, alone), seconds=5.0)
+    answer(mallory, {alone[0].pk: True}, challenge=challenge(mallory, alone), seconds=5.0)
     records = record(mallory)
     assert (records.answers, records.timed, records.seconds) == (10, 10, pytest.approx(2.0))
 
 
 def test_answers_that_nobody_timed_are_left_out_of_the_median(questions, mallory):
-    say(mallory, {questions[0].pk: True})
+    answer(mallory, {questions[0].pk: True})
     assert (record(mallory).timed, record(mallory).seconds) == (0, None)
-    say(mallory, {questions[1].pk: True}, seconds=4.0)
+    answer(mallory, {questions[1].pk: True}, seconds=4.0)
     assert (record(mallory).timed, record(mallory).seconds) == (1, 4.0)
 
 
 def test_a_record_rests_on_the_newest_answers(questions, mallory, monkeypatch):
     monkeypatch.setattr(annotators, "RECENT", 2)
     for number, question in enumerate(questions[:4]):
-        say(mallory, {question.pk: True}, seconds=float(number))
+        answer(mallory, {question.pk: True}, seconds=float(number))
     assert (record(mallory).answers, record(mallory).seconds) == (2, 2.5)
 
 
 def test_several_are_looked_up_at_once(questions, alice, bob, mallory, django_assert_num_queries):
-    say(alice, {questions[0].pk: True})
+    answer(alice, {questions[0].pk: True})
     with django_assert_num_queries(1):
         records = annotators.records([alice, bob, mallory])
     assert [records[each.pk].answers for each in (alice, bob, mallory)] == [1, 0, 0]

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 State = Question.State
 
 
-def say(annotator, question: Question, value: bool) -> answers.Outcome:
+def answer(annotator, question: Question, value: bool) -> answers.Outcome:
     outcome = answers.record(
         annotator=annotator,
         values={question.pk: value},
@@ -35,10 +35,10 @@ def gold(shapes) -> Question:
 
 
 def test_a_yes_makes_it_likelier_and_a_no_less_likely(alice, bob, question):
-    say(alice, question, True)
+    answer(alice, question, True)
     assert question.probability > 0.8 and (question.answers_count, question.yes_count) == (1, 1)
     after_one = question.probability
-    say(bob, question, False)
+    answer(bob, question, False)
     assert question.probability < after_one
     assert (question.answers_count, question.yes_count) == (2, 1)
     assert question.disagreement == 0.5
@@ -46,15 +46,15 @@ def test_a_yes_makes_it_likelier_and_a_no_less_likely(alice, bob, question):
 
 def test_a_careful_person_moves_more_than_a_hasty_one(alice, bob, shapes):
     one, other = Question.objects.filter(kind="concept", state=State.OPEN)[:2]
-    say(alice, one, True)
-    say(bob, other, True)
+    answer(alice, one, True)
+    answer(bob, other, True)
     assert one.probability > other.probability > 0.5
 
 
 def test_an_answer_against_the_others_makes_it_less_certain(alice, bob, question):
-    say(alice, question, True)
+    answer(alice, question, True)
     uncertainty = 1 - question.probability
-    say(bob, question, False)
+    answer(bob, question, False)
     assert 1 - question.probability > uncertainty
     assert question.state == State.OPEN and question.priority > 0.3
 
@@ -65,7 +65,7 @@ def test_one_in_three_that_was_begun_is_finished_first(alice, question, random_k
     Question.objects.filter(pk=question.pk).update(
         probability=0.02, prior=0.02, random_key=random_key
     )
-    say(alice, question, False)
+    answer(alice, question, False)
     assert question.probability < 0.01, "it looks settled, but one person alone said so"
     assert (question.priority >= untouched.priority) is first
 
@@ -75,7 +75,7 @@ def test_one_in_three_that_was_begun_is_finished_first(alice, question, random_k
 )
 def test_a_model_that_clearly_says_the_same_stands_for_one_person(alice, question, shift, state):
     Question.objects.filter(pk=question.pk).update(probability=0.02, prior=0.02, prior_shift=shift)
-    say(alice, question, False)
+    answer(alice, question, False)
     assert question.state == state
 
 
@@ -86,11 +86,11 @@ def test_a_model_never_stands_for_all(question):
 
 
 def test_it_settles_once_it_is_certain_and_enough_people_were_asked(alice, bob, mallory, question):
-    assert say(alice, question, True).settled == 0
-    assert say(bob, question, True).settled == 0, "two who agree may both be wrong"
-    assert say(mallory, question, True).settled == 0
+    assert answer(alice, question, True).settled == 0
+    assert answer(bob, question, True).settled == 0, "two who agree may both be wrong"
+    assert answer(mallory, question, True).settled == 0
     eve = Annotator.objects.create(pseudonym="eve")
-    outcome = say(eve, question, True)
+    outcome = answer(eve, question, True)
     assert outcome.settled == 1
     assert question.state == State.SETTLED and question.priority == 0
     assert question.settled_at is not None
@@ -99,48 +99,48 @@ def test_it_settles_once_it_is_certain_and_enough_people_were_asked(alice, bob, 
 
 def test_nobody_settles_a_question_alone(alice, question):
     Question.objects.filter(pk=question.pk).update(probability=0.999, prior=0.999)
-    say(alice, question, True)
+    answer(alice, question, True)
     assert question.state == State.OPEN
 
 
 def test_it_becomes_ambiguous_at_the_cap(shapes, question, alice, bob, mallory):
     shapes.answers_cap = 2
     shapes.save()
-    say(bob, question, True)
-    say(mallory, question, False)
+    answer(bob, question, True)
+    answer(mallory, question, False)
     assert question.state == State.AMBIGUOUS and question.priority == 0
 
 
 def test_a_late_answer_is_stored_and_counted(alice, bob, mallory, question):
-    say(alice, question, True)
-    say(bob, question, True)
+    answer(alice, question, True)
+    answer(bob, question, True)
     settled_at = question.settled_at
-    say(mallory, question, True)
+    answer(mallory, question, True)
     assert question.answers_count == 3 and question.settled_at == settled_at
 
 
 def test_a_settled_question_reopens_when_it_is_contradicted(alice, bob, mallory, question):
-    say(bob, question, True)
-    say(mallory, question, True)
+    answer(bob, question, True)
+    answer(mallory, question, True)
     Question.objects.filter(pk=question.pk).update(state=State.SETTLED, probability=0.96)
-    say(alice, question, False)
+    answer(alice, question, False)
     assert question.state == State.OPEN and question.settled_at is None and question.priority > 0
 
 
 def test_the_same_person_counts_once(alice, question):
-    say(alice, question, True)
+    answer(alice, question, True)
     before = question.probability
-    assert say(alice, question, False).recorded == 0
+    assert answer(alice, question, False).recorded == 0
     assert question.probability == before and question.answers.get().value is True
     assert alice.answers_count == 1
 
 
 def test_gold_shows_how_reliable_somebody_is(bob, mallory, gold):
     before = bob.reliability
-    assert say(bob, gold, True).passed is True
+    assert answer(bob, gold, True).passed is True
     assert bob.reliability > before and bob.gold_right == 31
     before = mallory.reliability
-    assert say(mallory, gold, False).passed is False
+    assert answer(mallory, gold, False).passed is False
     assert mallory.reliability < before and (mallory.gold_count, mallory.gold_right) == (1, 0)
     assert gold.state == State.GOLD and gold.probability == 1
 
@@ -159,7 +159,7 @@ def test_the_outcome_does_not_tell_gold_from_unknown(alice, bob, mallory, gold, 
                     (eve, True),
                     (trent, False),
                 )
-                for outcome in [say(annotator, answered, value)]
+                for outcome in [answer(annotator, answered, value)]
             ]
         )
     assert outcomes[0] == outcomes[1] == [(0, 0), (0, 0), (0, 0), (1, 0), (0, 1)]
@@ -168,10 +168,10 @@ def test_the_outcome_does_not_tell_gold_from_unknown(alice, bob, mallory, gold, 
 def test_a_blocked_annotator_is_stored_and_counts_for_nothing(alice, mallory, question, ada):
     review.block(annotator=mallory, by=ada)
     before = question.probability
-    outcome = say(mallory, question, True)
+    outcome = answer(mallory, question, True)
     assert outcome.recorded == 1 and question.answers.count() == 1
     assert question.probability == before and question.answers_count == 0
-    say(alice, question, True)
+    answer(alice, question, True)
     assert question.answers_count == 1
 
 
@@ -188,7 +188,7 @@ def test_whoever_turns_bad_is_suspect_and_weighs_nothing(shapes, alice, question
     assert alice.suspect and spell.stop is None
     assert spell.start == alice.answers.order_by("pk").first().pk
     before = question.probability
-    say(alice, question, True)
+    answer(alice, question, True)
     assert question.probability == before and question.answers_count == 1
 
 
@@ -204,7 +204,7 @@ def test_the_suspect_prove_themselves_again_on_gold(shapes, alice, question):
     alice.refresh_from_db()
     (spell,) = alice.suspect_spells.all()
     assert not alice.suspect and spell.start < spell.stop
-    say(alice, question, True)
+    answer(alice, question, True)
     assert question.probability > 0.6
 
 
@@ -213,7 +213,7 @@ def answer_gold(annotator, pool: list[Question], *, right: bool, until_suspect: 
     annotator.refresh_from_db()
     while annotator.suspect is not until_suspect:
         question = pool.pop()
-        say(annotator, question, question.verdict is right)
+        answer(annotator, question, question.verdict is right)
 
 
 def test_whoever_turns_bad_twice_is_forgiven_neither_time(shapes, alice):
@@ -237,12 +237,12 @@ def test_a_suspect_annotator_is_taken_to_guess(shapes, alice, bob, mallory):
     open_questions = Question.objects.filter(kind="concept", state=State.OPEN)
     for question in open_questions:
         for annotator in (bob, mallory):
-            say(annotator, question, True)
+            answer(annotator, question, True)
     alice.refresh_from_db()
     for question in open_questions:
         if not alice.suspect:
             counts = alice.confusion_counts
-            say(alice, question, False)
+            answer(alice, question, False)
     assert alice.suspect and alice.reliability == drift.GUESSING
     assert alice.confusion_counts == counts
 
@@ -271,8 +271,8 @@ def test_what_it_reads_does_not_grow_with_what_is_stored(
 def test_recomputing_gives_nearly_the_same_posterior(alice, bob, shapes):
     open_questions = Question.objects.filter(kind="concept", state=State.OPEN)[:4]
     for question in open_questions:
-        say(alice, question, True)
-        say(bob, question, False)
+        answer(alice, question, True)
+        answer(bob, question, False)
     changed = questions.recompute([question.pk for question in open_questions])
     assert changed == 0
     for question in open_questions:

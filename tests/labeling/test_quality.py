@@ -14,7 +14,7 @@ from tests.cast import distrust, truth
 pytestmark = pytest.mark.django_db
 
 
-def say(annotator: Annotator, values: dict[int, bool], reason: str = "random") -> None:
+def answer(annotator: Annotator, values: dict[int, bool], reason: str = "random") -> None:
     answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, reason))
 
 
@@ -38,8 +38,8 @@ def questions(shapes) -> list[int]:
 def test_it_keeps_how_far_people_agree_in_the_project_and_on_each_concept(
     shapes, questions, alice, bob
 ):
-    say(alice, {pk: truth(pk) for pk in questions})
-    say(bob, {pk: truth(pk) ^ (pk % 5 == 0) for pk in questions})
+    answer(alice, {pk: truth(pk) for pk in questions})
+    answer(bob, {pk: truth(pk) ^ (pk % 5 == 0) for pk in questions})
     row = measure(shapes)
     assert row is not None and (row.answers, row.compared) == (96, 48)
     assert row.low < row.alpha < row.high and 0.5 < row.percent < 1
@@ -50,7 +50,7 @@ def test_it_keeps_how_far_people_agree_in_the_project_and_on_each_concept(
 
 def test_gold_tests_the_posterior_without_it(shapes, questions, alice):
     gold = Question.objects.filter(project=shapes, kind="concept", state="gold")
-    say(alice, {question.pk: True for question in gold}, "gold")
+    answer(alice, {question.pk: True for question in gold}, "gold")
     calibration = quality.by_gold(
         project=shapes,
         leave_one_out={q.pk: 0.9 if q.verdict else 0.3 for q in gold} | {987654: 0.5},
@@ -63,7 +63,7 @@ def test_gold_tests_the_posterior_without_it(shapes, questions, alice):
 def test_a_reviewers_decision_is_no_gold(shapes, questions, alice, ada):
     """Whoever decides looks at the hardest first: that is no fair sample."""
     question = Question.objects.filter(pk__in=questions, state="open").first()
-    say(alice, {question.pk: True})
+    answer(alice, {question.pk: True})
     review.decide(question=question, value=True, by=ada)
     assert quality.by_gold(project=shapes, leave_one_out={question.pk: 0.8}) is None
 
@@ -71,10 +71,10 @@ def test_a_reviewers_decision_is_no_gold(shapes, questions, alice, ada):
 def test_an_answer_tests_the_probability_before_it(shapes, questions, alice, bob):
     question = Question.objects.filter(pk__in=questions, state="open").first()
     Question.objects.filter(pk=question.pk).update(prior=0.3, probability=0.3)
-    say(alice, {question.pk: False})
+    answer(alice, {question.pk: False})
     first = Answer.objects.get(annotator=alice)
     before = Question.objects.get(pk=question.pk).probability
-    say(bob, {question.pk: True})
+    answer(bob, {question.pk: True})
     second = Answer.objects.get(annotator=bob)
     assert (first.probability_before, second.probability_before) == (0.3, pytest.approx(before))
     calibration = quality.by_random(project=shapes)
@@ -85,14 +85,14 @@ def test_an_answer_tests_the_probability_before_it(shapes, questions, alice, bob
 def test_only_questions_drawn_at_random_are_a_fair_sample(shapes, questions, alice):
     open_ones = list(Question.objects.filter(pk__in=questions, state="open")[:3])
     for question, reason in zip(open_ones, ("wanted", "imported", "gold"), strict=True):
-        say(alice, {question.pk: True}, reason)
+        answer(alice, {question.pk: True}, reason)
     assert quality.by_random(project=shapes) is None
 
 
 def test_distrusted_annotators_test_nothing(shapes, questions, alice, mallory, ada):
     open_ones = Question.objects.filter(pk__in=questions, state="open")
-    say(alice, {open_ones[0].pk: True})
-    say(mallory, {open_ones[1].pk: True, open_ones[2].pk: True})
+    answer(alice, {open_ones[0].pk: True})
+    answer(mallory, {open_ones[1].pk: True, open_ones[2].pk: True})
     assert quality.by_random(project=shapes).whole.n == 3
     first = Answer.objects.filter(annotator=mallory).order_by("pk")[1]
     distrust(mallory, start=first.pk)
@@ -130,21 +130,21 @@ def test_answers_of_people_who_err_tell_how_often_labels_are_right(shapes, quest
 
 
 def test_a_report_is_only_kept_when_something_changed(shapes, questions, alice):
-    say(alice, {questions[0]: True})
+    answer(alice, {questions[0]: True})
     assert measure(shapes) is not None
     assert measure(shapes) is None
-    say(alice, {questions[1]: True})
+    answer(alice, {questions[1]: True})
     assert measure(shapes) is not None
 
 
 def test_the_history_stays_small(shapes, questions, alice):
     kept = []
     for number, hours in enumerate((5.0, 3.5, 3.2, 2.0, 1.9)):
-        say(alice, {questions[number]: True})
+        answer(alice, {questions[number]: True})
         row = measure(shapes)
         age(row, hours=hours)
         kept.append(row.pk)
-    say(alice, {questions[9]: True})
+    answer(alice, {questions[9]: True})
     newest = measure(shapes)
     left = list(QualityReport.objects.values_list("pk", flat=True))
     assert left == [newest.pk, kept[3], kept[1], kept[0]]
@@ -176,7 +176,7 @@ def test_a_project_without_answers_can_be_measured(shapes):
 
 def test_a_recomputation_makes_a_report(shapes, questions, alice, bob):
     for annotator in (alice, bob):
-        say(annotator, {pk: truth(pk) for pk in questions})
+        answer(annotator, {pk: truth(pk) for pk in questions})
     recompute.run(project=shapes)
     row = quality.latest(project=shapes)
     assert row.alpha == 1

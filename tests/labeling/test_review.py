@@ -5,18 +5,14 @@ import random
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from labeling import answers, review, tasks
+from labeling import review, tasks
 from labeling.inference import questions as stored_questions
 from labeling.inference import recompute, schedule
-from labeling.models import Annotator, Answer, Question
-from tests.cast import distrust, truth
+from labeling.models import Annotator, Question
+from tests.cast import answer, distrust, truth
 
 pytestmark = pytest.mark.django_db
 State = Question.State
-
-
-def say(annotator, values: dict[int, bool], reason: str = Answer.Reason.WANTED) -> None:
-    answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, reason))
 
 
 @pytest.fixture
@@ -26,9 +22,9 @@ def truths(shapes, alice, bob, mallory) -> dict[int, bool]:
     truths = {
         pk: truth(pk) for pk in Question.objects.filter(kind="concept").values_list("pk", flat=True)
     }
-    say(alice, truths)
-    say(bob, {pk: value ^ (dice.random() < 0.2) for pk, value in truths.items()})
-    say(mallory, {pk: not value for pk, value in truths.items()})
+    answer(alice, truths)
+    answer(bob, {pk: value ^ (dice.random() < 0.2) for pk, value in truths.items()})
+    answer(mallory, {pk: not value for pk, value in truths.items()})
     return truths
 
 
@@ -48,7 +44,7 @@ def test_a_reopened_question_is_asked_again_however_certain_it_looks(
 ):
     question = Question.objects.filter(kind="concept", state=State.OPEN).first()
     for annotator in (alice, bob):
-        say(annotator, {question.pk: True})
+        answer(annotator, {question.pk: True})
     question = review.reopen(question=question, by=ada)
     assert question.state == State.OPEN and question.priority == 1.0
     assert question.settled_at is None
@@ -56,7 +52,7 @@ def test_a_reopened_question_is_asked_again_however_certain_it_looks(
     question.refresh_from_db()
     assert question.state == State.OPEN
     for annotator in (mallory, Annotator.objects.create(), Annotator.objects.create()):
-        say(annotator, {question.pk: True})
+        answer(annotator, {question.pk: True})
     question.refresh_from_db()
     assert question.state == State.SETTLED
     assert "Reopened." in {entry.get_change_message() for entry in LogEntry.objects.all()}
@@ -64,7 +60,7 @@ def test_a_reopened_question_is_asked_again_however_certain_it_looks(
 
 def test_a_decision_can_be_withdrawn(shapes, alice, ada):
     question = Question.objects.filter(kind="concept", state=State.OPEN).first()
-    say(alice, {question.pk: True})
+    answer(alice, {question.pk: True})
     before = Question.objects.get(pk=question.pk).probability
     review.decide(question=question, value=False, by=ada)
     question = review.reopen(question=question, by=ada)
@@ -76,7 +72,7 @@ def test_blocking_changes_labels_at_once_and_unblocking_brings_them_back(
     shapes, alice, mallory, ada
 ):
     concept_questions = Question.objects.filter(kind="concept", state=State.OPEN)[:6]
-    say(mallory, {question.pk: True for question in concept_questions})
+    answer(mallory, {question.pk: True for question in concept_questions})
     before = {
         question.pk: Question.objects.get(pk=question.pk).probability
         for question in concept_questions
@@ -140,7 +136,7 @@ def die(*_arguments: object) -> None:
 def test_whoever_is_unblocked_is_trusted_again(shapes, mallory, ada):
     (question,) = Question.objects.filter(kind="concept", state=State.OPEN)[:1]
     distrust(mallory)
-    say(mallory, {question.pk: True})
+    answer(mallory, {question.pk: True})
     question.refresh_from_db()
     assert question.probability == question.prior
     review.block(annotator=mallory, by=ada)
@@ -148,6 +144,6 @@ def test_whoever_is_unblocked_is_trusted_again(shapes, mallory, ada):
     mallory.refresh_from_db()
     assert not mallory.suspect and mallory.drift_score == 0
     (other,) = Question.objects.filter(kind="concept", state=State.OPEN)[1:2]
-    say(mallory, {other.pk: True})
+    answer(mallory, {other.pk: True})
     other.refresh_from_db()
     assert other.probability > 0.6

@@ -27,7 +27,7 @@ def count(monkeypatch) -> list[Project]:
     return done
 
 
-def say(annotator) -> None:
+def answer_one(annotator) -> None:
     question = Question.objects.filter(kind="concept", answers_count=0).first()
     answers.record(annotator=annotator, values={question.pk: True}, reasons={question.pk: "wanted"})
 
@@ -37,17 +37,17 @@ def test_it_recomputes_what_was_answered_since(shapes, alice, monkeypatch):
     done = count(monkeypatch)
     tasks.aggregate_due()
     assert done == []
-    say(alice)
+    answer_one(alice)
     tasks.aggregate_due()
     tasks.aggregate_due()
     assert done == [shapes]
-    say(alice)
+    answer_one(alice)
     tasks.aggregate_due()
     assert done == [shapes, shapes]
 
 
 def test_it_does_nothing_while_somebody_is_at_it(shapes, alice):
-    say(alice)
+    answer_one(alice)
     with schedule.claim(shapes) as recomputation:
         assert recomputation is not None
         tasks.aggregate_due()
@@ -72,7 +72,7 @@ def test_what_was_left_in_the_middle_is_taken_up_again(shapes, alice, monkeypatc
 
 
 def test_a_recomputation_that_fails_says_why_and_is_tried_again(shapes, alice, monkeypatch, caplog):
-    say(alice)
+    answer_one(alice)
     another = Project.objects.create(slug="another", name="Another")
     with schedule.claim(another):
         pass
@@ -119,7 +119,7 @@ def test_a_snapshot_waits_while_the_broker_is_away(
 
 
 def test_the_command_says_what_it_found(shapes, alice, capsys):
-    say(alice)
+    answer_one(alice)
     call_command("aggregate", project="shapes")
     assert "1 answers by 1 annotators" in capsys.readouterr().out
     with pytest.raises(CommandError, match="no project 'nowhere'"):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def busy_project(bare_snapshot: Snapshot, settings: SettingsWrapper) -> Project:
-    """A project with six labels, that wants five new ones before it retrains."""
+    """A project with six labels, which retrains after five new ones."""
     settings.RETRAIN_MINIMUM = 6
     project = bare_snapshot.project
     project.retrain_after = 5

@@ -26,7 +26,7 @@ pytestmark = [
 
 @pytest.fixture
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No worker is there: the test draws when it wants to."""
+    """Enqueue nothing, as if no worker were there: each test generates when it chooses to."""
     monkeypatch.setattr(tasks, "enqueue_on_commit", lambda task, *arguments: None)
 
 

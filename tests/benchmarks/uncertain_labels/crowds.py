@@ -86,27 +86,27 @@ def answers(crowd: Crowd, labels: Ints, truth: Ints, seed: int) -> tuple[Ints, I
     dice = np.random.default_rng(seed)
     count = len(truth)
     chosen = np.argsort(dice.random(labels.shape), axis=1)[:, : crowd.people]
-    said = np.take_along_axis(labels, chosen, axis=1)
+    answers = np.take_along_axis(labels, chosen, axis=1)
     if crowd.errors is not None:
-        wrong = (said != truth[:, None]).mean()
-        slips = (said == truth[:, None]) & (
-            dice.random(said.shape) < (crowd.errors - wrong) / (1 - wrong)
+        wrong = (answers != truth[:, None]).mean()
+        slips = (answers == truth[:, None]) & (
+            dice.random(answers.shape) < (crowd.errors - wrong) / (1 - wrong)
         )
-        other = (said + dice.integers(1, len(NAMES), said.shape)) % len(NAMES)
-        said = np.where(slips, other, said)
+        other = (answers + dice.integers(1, len(NAMES), answers.shape)) % len(NAMES)
+        answers = np.where(slips, other, answers)
     hands = np.argsort(dice.random((count, 4 * crowd.people)), axis=1)[:, : crowd.people]
     groups = max(1, count // LOAD // 4)  # of annotators who saw the same pictures
     worker = dice.integers(groups, size=count)[:, None] * 4 * crowd.people + hands
     task = np.repeat(np.arange(count), crowd.people)
-    return task, worker.ravel(), said.ravel()
+    return task, worker.ravel(), answers.ravel()
 
 
-def posterior(said: tuple[Ints, Ints, Ints], features: Singles | None) -> Floats:
+def posterior(answers: tuple[Ints, Ints, Ints], features: Singles | None) -> Floats:
     """Aggregate answers to posteriors (n, 10), alone or with a probe on features (n, d)."""
     known = range(len(NAMES))
     if features is None:
-        return aggregate(*said, classes=known).posterior
-    return aggregate_with_features(*said, features, classes=known).posterior
+        return aggregate(*answers, classes=known).posterior
+    return aggregate_with_features(*answers, features, classes=known).posterior
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from labeling.accounts import names
 
 pytestmark = pytest.mark.django_db
-PASSWORD = "a long sentence of hers"
+PASSWORD = "a long sentence of mine"
 
 
 def sign_up(client, name: str, password: str = PASSWORD):

@@ -87,7 +87,7 @@ def test_the_interval_holds_alpha_and_repeats_with_its_seed() -> None:
 
 @pytest.mark.parametrize("tasks", [2, 5, INTERVAL_TASKS - 1, INTERVAL_TASKS])
 def test_few_tasks_have_an_alpha_and_no_interval(tasks: int) -> None:
-    """Drawn anew they look too much alike: of five tasks, half of the intervals miss alpha."""
+    """Drawn again they look too much alike: of five tasks, half of the intervals miss alpha."""
     result = agreement_of_votes([[2, 0], [1, 1]], [tasks - 1, 1])
     assert result.tasks == tasks and result.alpha is not None
     assert (result.low is not None) is (result.high is not None) is (tasks >= INTERVAL_TASKS)
@@ -139,8 +139,8 @@ def crowd(seed: int, *, answered: float) -> np.ndarray:
     rng = np.random.default_rng(seed)
     workers, tasks = rng.integers(2, 9), rng.integers(2, 60)
     truth = rng.integers(rng.integers(2, 6), size=tasks)
-    said = truth + rng.integers(-1, 2, (workers, tasks)) * (rng.random((workers, tasks)) < 0.4)
-    table = said.clip(0, 4).astype(float)
+    grades = truth + rng.integers(-1, 2, (workers, tasks)) * (rng.random((workers, tasks)) < 0.4)
+    table = grades.clip(0, 4).astype(float)
     table[rng.random(table.shape) > answered] = np.nan
     return table
 
@@ -196,8 +196,10 @@ def test_near_misses_count_less_where_classes_are_ordered() -> None:
     near = [0, 1, 1, 2, 2, 3, 3, 4, 0, 0, 4, 4]
     far = [0, 4, 1, 3, 2, 0, 3, 1, 0, 0, 4, 4]
     task, worker = [i // 2 for i in range(12)], [i % 2 for i in range(12)]
-    ordinal = [agreement(task, worker, said, level="ordinal").alpha or 0.0 for said in (near, far)]
-    nominal = [agreement(task, worker, said).alpha or 0.0 for said in (near, far)]
+    ordinal = [
+        agreement(task, worker, label, level="ordinal").alpha or 0.0 for label in (near, far)
+    ]
+    nominal = [agreement(task, worker, label).alpha or 0.0 for label in (near, far)]
     assert ordinal[0] > 0.8 > 0.3 > ordinal[1]
     assert nominal[0] == pytest.approx(nominal[1], abs=0.05)
 
@@ -238,11 +240,11 @@ def test_votes_with_how_often_they_occur_say_the_same_as_answers(level: Level) -
 def test_the_interval_covers_what_the_whole_population_would_say(level: Level) -> None:
     rng = np.random.default_rng(9)
     truth = rng.integers(4, size=20_000)
-    said = (truth + rng.integers(-1, 2, (3, 20_000))).clip(0, 3).astype(float)
-    alpha = agreement(*in_columns(said), level=level, draws=1).alpha or 0.0
+    grades = (truth + rng.integers(-1, 2, (3, 20_000))).clip(0, 3).astype(float)
+    alpha = agreement(*in_columns(grades), level=level, draws=1).alpha or 0.0
     covered = 0
     for start in range(0, 100 * 60, 60):
-        few = agreement(*in_columns(said[:, start : start + 60]), level=level, draws=200)
+        few = agreement(*in_columns(grades[:, start : start + 60]), level=level, draws=200)
         assert few.low is not None and few.high is not None
         covered += few.low <= alpha <= few.high
     assert 88 <= covered <= 99

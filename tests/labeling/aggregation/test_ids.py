@@ -63,20 +63,20 @@ pairs = st.lists(
 
 @given(pairs)
 def test_encoded_answers_are_the_last_ones_by_task_and_worker(
-    said: list[tuple[int, int, str]],
+    rows: list[tuple[int, int, str]],
 ) -> None:
-    found = encode(*zip(*said, strict=True))
-    last = {(task, worker): label for task, worker, label in said}
-    rows = zip(
+    found = encode(*zip(*rows, strict=True))
+    last = {(task, worker): label for task, worker, label in rows}
+    encoded = zip(
         found.tasks[found.task].tolist(),
         found.workers[found.worker].tolist(),
         found.classes[found.label].tolist(),
         strict=True,
     )
-    assert list(rows) == [(*pair, last[pair]) for pair in sorted(last)]
+    assert list(encoded) == [(*pair, last[pair]) for pair in sorted(last)]
     votes = found.votes()
     assert votes.sum() == len(last)
-    assert votes.shape == (len({task for task, _ in last}), len({label for *_, label in said}))
+    assert votes.shape == (len({task for task, _ in last}), len({label for *_, label in rows}))
 
 
 def test_it_tells_apart_what_looks_alike() -> None:

@@ -1,4 +1,4 @@
-"""What the API tells of annotators."""
+"""What the API shows of annotators."""
 
 import pytest
 from django.utils import timezone
@@ -16,15 +16,15 @@ def gold(shapes) -> list[Question]:
     return list(Question.objects.filter(kind="concept", state="gold", verdict=True))
 
 
-def say(annotator: Annotator, question: Question, value: bool) -> None:
+def answer(annotator: Annotator, question: Question, value: bool) -> None:
     answers.record(
         annotator=annotator, values={question.pk: value}, reasons={question.pk: "gold"}, seconds=3
     )
 
 
-def test_each_is_told_with_interval_mistakes_and_pace(ada_client, gold, mallory):
-    say(mallory, gold[0], True)
-    say(mallory, gold[1], False)
+def test_each_is_shown_with_interval_mistakes_and_pace(ada_client, gold, mallory):
+    answer(mallory, gold[0], True)
+    answer(mallory, gold[1], False)
     (row,) = ada_client.get(API).json()["results"]
     mallory.refresh_from_db()
     _, low, high = annotators.reliability(mallory)

@@ -150,9 +150,9 @@ NO_ANSWERS = [
 def test_it_refuses_an_answer_that_answers_nothing(anonymous, shown):
     before = everything()
     url = f"{URL}{shown['token']}/answer/"
-    for said in NO_ANSWERS:
-        response = anonymous.post(url, json.dumps(said), content_type="application/json")
-        refused(response, 400, "invalid", said)
+    for body in NO_ANSWERS:
+        response = anonymous.post(url, json.dumps(body), content_type="application/json")
+        refused(response, 400, "invalid", body)
     assert everything() == before
     assert anonymous.post(url, {"selected": []}, content_type="application/json").status_code == 200
 
@@ -188,9 +188,9 @@ def test_it_refuses_what_is_neither_yes_nor_no_nor_a_caption(anonymous, shapes, 
     token = anonymous.post(URL, body, content_type="application/json").json()["token"]
     before = everything()
     url = f"{URL}{token}/answer/"
-    for said in NEITHER:
-        response = anonymous.post(url, json.dumps(said), content_type="application/json")
-        refused(response, 400, "invalid", said)
+    for body in NEITHER:
+        response = anonymous.post(url, json.dumps(body), content_type="application/json")
+        refused(response, 400, "invalid", body)
     assert everything() == before
 
 
@@ -295,6 +295,6 @@ def test_nobody_holds_more_challenges_than_allowed(anonymous, shapes):
     assert Challenge.objects.filter(expires_at__gt=timezone.now()).count() == (
         challenges.MAX_PENDING
     )
-    said = {"text": "a red circle on white"}
-    first = anonymous.post(f"{URL}{tokens[0]}/answer/", said, content_type="application/json")
+    body = {"text": "a red circle on white"}
+    first = anonymous.post(f"{URL}{tokens[0]}/answer/", body, content_type="application/json")
     refused(first, 410, "expired")

@@ -16,8 +16,8 @@ def ask(client: Client, **more):
     return response.json()
 
 
-def say(client: Client, token: str, **said):
-    return client.post(f"{URL}{token}/answer/", said, content_type="application/json")
+def submit(client: Client, token: str, **body):
+    return client.post(f"{URL}{token}/answer/", body, content_type="application/json")
 
 
 def challenge_of(shown) -> Challenge:
@@ -46,21 +46,21 @@ def test_it_shows_nine_tiles_of_one_concept(client, shapes):
 def test_it_records_an_answer_for_each_tile(client, shapes):
     shown = ask(client, kind="grid")
     right = right_numbers(shown)
-    response = say(client, shown["token"], selected=right, seconds=3.2)
+    response = submit(client, shown["token"], selected=right, seconds=3.2)
     assert response.status_code == 200
     assert response.json()["recorded"] == 9 and response.json()["progress"]["answers"] == 9
     asked = challenge_of(shown)
-    said = {answer.question_id: answer for answer in Answer.objects.filter(challenge=asked)}
-    assert [said[q].value for q in asked.questions] == [n in right for n in range(1, 10)]
-    assert {answer.seconds for answer in said.values()} == {3.2}
+    stored = {answer.question_id: answer for answer in Answer.objects.filter(challenge=asked)}
+    assert [stored[q].value for q in asked.questions] == [n in right for n in range(1, 10)]
+    assert {answer.seconds for answer in stored.values()} == {3.2}
     assert asked.passed is True
 
 
 def test_a_second_submission_changes_nothing_and_says_so(client, shapes):
     shown = ask(client, kind="grid")
-    say(client, shown["token"], selected=[])
+    submit(client, shown["token"], selected=[])
     before = list(Question.objects.order_by("pk").values())
-    response = say(client, shown["token"], selected=[1, 2])
+    response = submit(client, shown["token"], selected=[1, 2])
     assert response.status_code == 409 and response.json()["code"] == "answered"
     assert list(Question.objects.order_by("pk").values()) == before
 
@@ -69,8 +69,8 @@ def test_a_second_submission_changes_nothing_and_says_so(client, shapes):
 def test_it_asks_one_thing_of_one_picture(client, shapes, kind):
     shown = ask(client, kind=kind)
     assert len(shown["tiles"]) == 1 and shown["kind"] == kind
-    said = {"yes": True} if kind == "verify" else {"text": "a shape on white ground"}
-    response = say(client, shown["token"], **said)
+    body = {"yes": True} if kind == "verify" else {"text": "a shape on white ground"}
+    response = submit(client, shown["token"], **body)
     assert response.status_code == 200 and response.json()["recorded"] == 1
     assert response.json()["progress"]["answers"] == 1
 
@@ -78,7 +78,7 @@ def test_it_asks_one_thing_of_one_picture(client, shapes, kind):
 def test_it_cuts_one_picture_into_sixteen(client, scenes):
     shown = ask(client, kind="split")
     assert shown["columns"] == 4 and len(shown["tiles"]) == 16
-    assert say(client, shown["token"], selected=[1, 2, 5, 6]).json()["recorded"] == 16
+    assert submit(client, shown["token"], selected=[1, 2, 5, 6]).json()["recorded"] == 16
 
 
 @pytest.mark.parametrize("drawn", [True, False])
@@ -86,4 +86,4 @@ def test_it_tells_after_the_answer_whether_a_model_drew_the_picture(client, shap
     Image.objects.update(generated=drawn)
     shown = ask(client, kind="verify")
     assert "generated" not in shown
-    assert say(client, shown["token"], yes=True).json()["generated"] is drawn
+    assert submit(client, shown["token"], yes=True).json()["generated"] is drawn

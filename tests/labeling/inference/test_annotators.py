@@ -2,12 +2,11 @@
 
 import pytest
 
-from labeling import answers
 from labeling.inference import annotators as inferred_annotators
 from labeling.inference import recompute, schedule
 from labeling.inference.arrays import read
 from labeling.models import Annotator, Question
-from tests.cast import truth
+from tests.cast import answer, truth
 
 pytestmark = pytest.mark.django_db
 
@@ -18,14 +17,10 @@ def truths(shapes) -> dict[int, bool]:
     return {pk: truth(pk) for pk in questions.values_list("pk", flat=True)}
 
 
-def say(annotator: Annotator, values: dict[int, bool]) -> None:
-    answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "wanted"))
-
-
 def test_the_counts_give_the_inferred_accuracies(shapes, truths, alice, bob, monkeypatch):
     for annotator in (alice, bob):
-        say(annotator, truths)
-    say(Annotator.objects.create(pseudonym="carol"), dict.fromkeys(truths, True))
+        answer(annotator, truths)
+    answer(Annotator.objects.create(pseudonym="carol"), dict.fromkeys(truths, True))
     seen = []
     update = inferred_annotators.update_accuracies
 
@@ -46,7 +41,7 @@ def test_the_counts_give_the_inferred_accuracies(shapes, truths, alice, bob, mon
 
 def test_few_annotators_are_locked_at_a_time(shapes, truths, monkeypatch):
     for number in range(7):
-        say(Annotator.objects.create(pseudonym=f"person {number}"), truths)
+        answer(Annotator.objects.create(pseudonym=f"person {number}"), truths)
     monkeypatch.setattr(inferred_annotators, "BATCH", 3)
     sizes = []
     write = inferred_annotators._write
@@ -61,9 +56,9 @@ def test_few_annotators_are_locked_at_a_time(shapes, truths, monkeypatch):
 
 def test_later_answers_are_added(shapes, truths, alice):
     first, *rest = truths
-    say(alice, {first: truths[first]})
+    answer(alice, {first: truths[first]})
     newest, _ = schedule.newest_answer()
-    say(alice, {pk: truths[pk] for pk in rest})
+    answer(alice, {pk: truths[pk] for pk in rest})
     questions, stored = read(shapes, newest=newest)
     assert len(stored.id) == 1 and first in questions.id
     tallies = {alice.pk: [1.0, 0.0, 0.0, 0.5, 0.0, 0.5, 0.0, 0.5]}

@@ -9,11 +9,11 @@ from django.db import connection
 from django.db.models import Count, F
 from django.utils import timezone
 
-from labeling import answers, evidence, lease, question_state, review, tasks
+from labeling import evidence, lease, question_state, review, tasks
 from labeling.aggregation import binary, drift
 from labeling.inference import recompute, schedule
 from labeling.models import Annotator, Answer, Project, Question, Recomputation
-from tests.cast import distrust, truth
+from tests.cast import answer, distrust, truth
 from tests.concurrency import meanwhile
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,10 +24,6 @@ State = Question.State
 def truths(shapes: Project) -> dict[int, bool]:
     questions = Question.objects.filter(kind="concept").order_by("pk")
     return {pk: truth(pk) for pk in questions.values_list("pk", flat=True)}
-
-
-def say(annotator: Annotator, values: dict[int, bool]) -> None:
-    answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "wanted"))
 
 
 def somebody(name: str) -> Annotator:
@@ -46,15 +42,15 @@ def while_it_thinks(monkeypatch: pytest.MonkeyPatch, work: Callable[[], object])
 
 
 def test_answers_that_arrive_meanwhile_count(shapes, truths, alice, bob, monkeypatch):
-    say(alice, truths)
+    answer(alice, truths)
     half = dict(list(truths.items())[::2])
-    say(bob, half)
+    answer(bob, half)
     rest = {pk: value for pk, value in truths.items() if pk not in half}
     carol = somebody("carol")
 
     def go_on() -> None:
-        say(carol, truths)
-        say(bob, rest)
+        answer(carol, truths)
+        answer(bob, rest)
 
     while_it_thinks(monkeypatch, go_on)
     recompute.run(project=shapes)
@@ -73,7 +69,7 @@ def test_answers_that_arrive_meanwhile_count(shapes, truths, alice, bob, monkeyp
 
 
 def test_what_is_decided_meanwhile_stays_decided(shapes, truths, alice, ada, monkeypatch):
-    say(alice, truths)
+    answer(alice, truths)
     question = Question.objects.filter(kind="concept", state=State.OPEN)[0]
     against = not truths[question.pk]
     while_it_thinks(monkeypatch, lambda: review.decide(question=question, value=against, by=ada))
@@ -83,7 +79,7 @@ def test_what_is_decided_meanwhile_stays_decided(shapes, truths, alice, ada, mon
 
 
 def test_it_holds_a_batch_of_questions_at_most(shapes, truths, alice, monkeypatch):
-    say(alice, truths)
+    answer(alice, truths)
     lock, sizes = question_state.lock, []
 
     def counted(ids):
@@ -109,7 +105,7 @@ def test_an_answer_that_is_stored_late_is_not_missed(shapes, truths, alice, bob)
                 " VALUES (%s, %s, true, 'wanted', now())",
                 [first, bob.pk],
             )
-            say(alice, {second: True})
+            answer(alice, {second: True})
             tasks.aggregate_due()
             cursor.execute("COMMIT")
     finally:
@@ -125,7 +121,7 @@ def test_whoever_turned_bad_is_found_and_weighs_nothing_from_then_on(
 ):
     turn = 28
     for annotator in (alice, bob, somebody("carol"), somebody("dave")):
-        say(annotator, truths)
+        answer(annotator, truths)
     for number, (pk, value) in enumerate(truths.items()):
         Answer.objects.create(
             question_id=pk, annotator=mallory, value=value ^ (number >= turn), reason="imported"
@@ -161,7 +157,7 @@ def test_whoever_turns_bad_again_is_found_and_the_first_spell_is_kept(
     shapes, truths, alice, bob, mallory
 ):
     for annotator in (alice, bob, somebody("carol"), somebody("dave")):
-        say(annotator, truths)
+        answer(annotator, truths)
     wrong = {pk: value ^ (not 4 <= n < 28) for n, (pk, value) in enumerate(truths.items())}
     spell = bad_and_reinstated(mallory, wrong)
     recompute.run(project=shapes)
@@ -176,7 +172,7 @@ def test_whoever_turns_bad_again_is_found_and_the_first_spell_is_kept(
 
 def test_whoever_is_suspect_again_and_right_keeps_the_first_spell(shapes, truths, alice, bob):
     for annotator in (bob, somebody("carol"), somebody("dave")):
-        say(annotator, truths)
+        answer(annotator, truths)
     mistaken = {pk: value ^ (n < 4) for n, (pk, value) in enumerate(truths.items())}
     spell = bad_and_reinstated(alice, mistaken)
     distrust(alice, start=spell[1])
@@ -188,11 +184,11 @@ def test_whoever_is_suspect_again_and_right_keeps_the_first_spell(shapes, truths
 
 def test_whoever_is_suspect_and_right_all_along_is_reinstated(shapes, truths, alice, bob):
     for annotator in (bob, somebody("carol"), somebody("dave")):
-        say(annotator, truths)
+        answer(annotator, truths)
     distrust(alice)
     open_ones = Question.objects.filter(pk__in=truths).exclude(state=State.GOLD)
     values = {pk: truths[pk] for pk in open_ones.values_list("pk", flat=True)}
-    say(alice, values)
+    answer(alice, values)
     alice.refresh_from_db()
     assert alice.suspect, "by gold alone, as answers come"
     recompute.run(project=shapes)
@@ -204,7 +200,7 @@ def test_whoever_is_suspect_and_right_all_along_is_reinstated(shapes, truths, al
 
 def test_reviewers_changing_the_rules_updates_every_state(shapes, truths, alice, bob):
     for annotator in (alice, bob, somebody("carol")):
-        say(annotator, truths)
+        answer(annotator, truths)
     recompute.run(project=shapes)
     before = Question.objects.filter(state=State.SETTLED).count()
     assert schedule.due() == []
@@ -217,7 +213,7 @@ def test_reviewers_changing_the_rules_updates_every_state(shapes, truths, alice,
 
 
 def test_it_keeps_its_lease_however_long_it_infers(shapes, truths, alice, monkeypatch):
-    say(alice, truths)
+    answer(alice, truths)
     monkeypatch.setattr(lease, "RENEWALS", 6_000)  # ten a second
     aggregate = binary.aggregate
 
@@ -236,7 +232,7 @@ def test_it_keeps_its_lease_however_long_it_infers(shapes, truths, alice, monkey
 
 def test_nothing_is_read_of_other_projects(shapes, truths, alice):
     other = Project.objects.create(slug="other", name="Other")
-    say(alice, truths)
+    answer(alice, truths)
     tallies = Annotator.objects.get(pk=alice.pk).answers_count
     assert recompute.run(project=other) == 0
     assert Recomputation.objects.get(project=other).settling_rules == []
@@ -244,7 +240,7 @@ def test_nothing_is_read_of_other_projects(shapes, truths, alice):
 
 
 def test_what_somebody_did_in_another_project_counts_too(shapes, truths, alice):
-    say(alice, truths)
+    answer(alice, truths)
     recompute.run(project=shapes)
     rated = Annotator.objects.get(pk=alice.pk)
     other = Project.objects.create(slug="other", name="Other")

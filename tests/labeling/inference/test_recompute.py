@@ -4,18 +4,14 @@ import random
 
 import pytest
 
-from labeling import answers, questions, review
+from labeling import questions, review
 from labeling.aggregation import binary
 from labeling.inference import prevalence, recompute
 from labeling.models import Annotator, Answer, Concept, Question, Tile
-from tests.cast import truth
+from tests.cast import answer, truth
 
 pytestmark = pytest.mark.django_db
 State = Question.State
-
-
-def say(annotator, values: dict[int, bool], reason: str = Answer.Reason.WANTED) -> None:
-    answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, reason))
 
 
 @pytest.fixture
@@ -25,9 +21,9 @@ def truths(shapes, alice, bob, mallory) -> dict[int, bool]:
     truths = {
         pk: truth(pk) for pk in Question.objects.filter(kind="concept").values_list("pk", flat=True)
     }
-    say(alice, truths)
-    say(bob, {pk: value ^ (dice.random() < 0.2) for pk, value in truths.items()})
-    say(mallory, {pk: not value for pk, value in truths.items()})
+    answer(alice, truths)
+    answer(bob, {pk: value ^ (dice.random() < 0.2) for pk, value in truths.items()})
+    answer(mallory, {pk: not value for pk, value in truths.items()})
     return truths
 
 
@@ -65,7 +61,7 @@ def test_it_keeps_answers_that_arrive_meanwhile(shapes, truths, monkeypatch):
     aggregate = binary.aggregate
 
     def while_it_thinks(*columns, **known):
-        say(late, {question.pk: True})
+        answer(late, {question.pk: True})
         return aggregate(*columns, **known)
 
     monkeypatch.setattr(binary, "aggregate", while_it_thinks)
@@ -97,7 +93,7 @@ def test_a_concept_that_turns_out_rare_moves_what_nobody_answered(shapes, alice)
     rare = Concept.objects.create(project=shapes, name="cat", phrase="a cat", prevalence=0.5)
     questions.ask_concepts(tiles=tiles, concepts=[rare])
     first, *rest = Question.objects.filter(concept=rare).order_by("pk")
-    say(alice, {question.pk: False for question in rest}, Answer.Reason.RANDOM)
+    answer(alice, {question.pk: False for question in rest}, Answer.Reason.RANDOM)
     prevalence.MIN_QUESTIONS, before = 10, prevalence.MIN_QUESTIONS
     try:
         recompute.run(project=shapes)
@@ -114,7 +110,7 @@ def test_questions_chosen_for_their_posterior_say_nothing_about_prevalence(shape
     tiles = list(Tile.objects.all())
     rare = Concept.objects.create(project=shapes, name="cat", phrase="a cat", prevalence=0.5)
     questions.ask_concepts(tiles=tiles, concepts=[rare])
-    say(alice, {question.pk: False for question in Question.objects.filter(concept=rare)})
+    answer(alice, {question.pk: False for question in Question.objects.filter(concept=rare)})
     recompute.run(project=shapes)
     rare.refresh_from_db()
     assert rare.prevalence == 0.5
@@ -130,7 +126,7 @@ def test_a_blocked_annotator_is_left_out_of_everything(shapes, truths, mallory, 
 
 def test_recomputing_forgets_answers_of_blocked_annotators_alone(shapes, mallory):
     question = Question.objects.filter(kind="concept", state=State.OPEN).first()
-    say(mallory, {question.pk: True})
+    answer(mallory, {question.pk: True})
     Annotator.objects.filter(pk=mallory.pk).update(blocked=True)
     assert recompute.run(project=shapes) == 1
     question.refresh_from_db()

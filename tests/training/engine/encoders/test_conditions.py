@@ -42,12 +42,12 @@ def encoder() -> TextEncoder:
 @pytest.fixture
 def rows(tmp_path: Path) -> list[Row]:
     """Write a red square called red, a blue one called red, and a green one without text."""
-    found = []
-    for colour, said in (("red", "red"), ("blue", "red"), ("green", "")):
+    written = []
+    for colour, caption in (("red", "red"), ("blue", "red"), ("green", "")):
         path = tmp_path / f"{colour}.png"
         path.write_bytes(square(colour, 8, 8))
-        found.append(Row(path, ((said, 0.9),) if said else (), (), {}))
-    return found
+        written.append(Row(path, ((caption, 0.9),) if caption else (), (), {}))
+    return written
 
 
 def test_how_well_a_text_fits_its_picture_is_a_rating(
