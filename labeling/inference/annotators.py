@@ -12,6 +12,7 @@ from labeling.aggregation.binary import BinaryAggregate, confusion_counts
 from labeling.batches import batched
 from labeling.inference.arrays import AnswerArrays, Floats, QuestionArrays
 from labeling.models import Annotator, Answer, Project, Recomputation
+from labeling.models.answers import TRUSTED
 
 BATCH = 100  # annotators locked at once
 
@@ -28,14 +29,19 @@ _COLUMNS = (
     "suspect_since",
 )
 
-# By annotator, in other projects: answers, those of known truth, right ones, expected counts.
-_ELSEWHERE = """
+# By annotator, in other projects: answers, those of known truth, right ones, and the expected
+# counts of those that weigh anything.
+_ELSEWHERE = f"""
 SELECT annotator_id, count(*), count(verdict), count(*) FILTER (WHERE verdict = value),
-    coalesce(sum(p) FILTER (WHERE value), 0), coalesce(sum(p) FILTER (WHERE NOT value), 0),
-    coalesce(sum(1 - p) FILTER (WHERE NOT value), 0), coalesce(sum(1 - p) FILTER (WHERE value), 0)
+    coalesce(sum(p) FILTER (WHERE trusted AND value), 0),
+    coalesce(sum(p) FILTER (WHERE trusted AND NOT value), 0),
+    coalesce(sum(1 - p) FILTER (WHERE trusted AND NOT value), 0),
+    coalesce(sum(1 - p) FILTER (WHERE trusted AND value), 0)
 FROM (
-    SELECT annotator_id, value, verdict, probability AS p
-    FROM labeling_answer AS answer JOIN labeling_question AS question ON question.id = question_id
+    SELECT annotator_id, value, verdict, probability AS p, {TRUSTED} AS trusted
+    FROM labeling_answer AS answer
+    JOIN labeling_question AS question ON question.id = question_id
+    JOIN labeling_annotator AS annotator ON annotator.id = annotator_id
     WHERE project_id <> %s AND answer.id <= %s AND annotator_id = ANY(%s)
 ) AS answer
 GROUP BY annotator_id
@@ -70,8 +76,9 @@ def update_accuracies(
         batch = {pk: tallies[pk] for pk in ids}
         if several_projects:
             _add_other_projects(batch, recomputation.project, newest)
-        _write(batch, change_points, newest)
-        recomputation.renew()
+        with transaction.atomic():  # whoever lost the lease writes nothing
+            _write(batch, change_points, newest)
+            recomputation.renew()
 
 
 def _tallies(

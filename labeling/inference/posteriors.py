@@ -122,8 +122,9 @@ def _write(questions: QuestionArrays, posteriors: _Posteriors, recomputation: Re
         differs[:] = True
     changed = 0
     for batch in batched(np.flatnonzero(differs).tolist(), question_state.BATCH):
-        changed += _write_batch(batch, questions, posteriors)
-        recomputation.renew()
+        with transaction.atomic():  # whoever lost the lease writes nothing
+            changed += _write_batch(batch, questions, posteriors)
+            recomputation.renew()
     recomputation.renew(settling_rules=rules)
     return changed
 

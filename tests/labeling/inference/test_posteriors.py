@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from labeling import evidence, lease, question_state, review, tasks
 from labeling.aggregation import binary, drift
-from labeling.inference import recompute, schedule
-from labeling.models import Annotator, Answer, Project, Question, Recomputation
+from labeling.inference import posteriors, recompute, schedule
+from labeling.models import Annotator, Answer, LeaseLost, Project, Question, Recomputation
 from tests.cast import answer, distrust, truth
 from tests.concurrency import meanwhile
 
@@ -254,3 +254,32 @@ def test_what_somebody_did_in_another_project_counts_too(shapes, truths, alice):
     again = Annotator.objects.get(pk=alice.pk)
     assert (again.answers_count, again.gold_count) == (rated.answers_count, rated.gold_count)
     assert again.reliability == pytest.approx(rated.reliability, abs=0.05)
+
+
+def test_bad_answers_in_another_project_teach_nothing_of_their_annotator(shapes, truths, mallory):
+    answer(mallory, {pk: not value for pk, value in truths.items()})
+    distrust(mallory)
+    other = Project.objects.create(slug="other", name="Other")
+    mine = Question.objects.filter(kind="caption").first()
+    Question.objects.filter(pk=mine.pk).update(project=other)
+    answer(mallory, {mine.pk: True})
+    recompute.run(project=other)
+    counts = Annotator.objects.get(pk=mallory.pk).confusion_counts
+    assert sum(counts) == pytest.approx(0, abs=1)
+
+
+def test_whoever_lost_the_lease_writes_no_question(shapes, truths, alice, bob, monkeypatch):
+    for annotator in (alice, bob):
+        answer(annotator, truths)
+    Question.objects.update(probability=0.5)
+
+    def lose_the_lease() -> None:
+        Recomputation.objects.filter(project=shapes).update(lease_token="of somebody else")
+
+    write_batch = posteriors._write_batch
+    monkeypatch.setattr(
+        posteriors, "_write_batch", lambda *batch: (lose_the_lease(), write_batch(*batch))[1]
+    )
+    with pytest.raises(LeaseLost):
+        recompute.run(project=shapes)
+    assert not Question.objects.exclude(probability=0.5).exists()
