@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from labeling.models import Leased, LeaseLost
 
@@ -40,7 +40,7 @@ def _renew_until(row: Leased, done: threading.Event) -> None:
         while not done.wait(row.lease_duration.total_seconds() / RENEWALS):
             try:
                 row.renew()
-            except DatabaseError:
+            except Error:
                 logger.exception("The lease of %s could not be renewed.", row)
                 connection.close()
     except LeaseLost:

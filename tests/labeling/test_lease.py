@@ -1,9 +1,10 @@
 """A lease on a row: one holder at a time, and an heir where the holder died."""
 
+import threading
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -120,3 +121,24 @@ def test_a_lease_that_is_lost_during_a_long_transaction_is_missed_after_it():
     with pytest.raises(LeaseLost), lease.kept(held):
         let_expire(row)
         assert Snapshot.objects.acquire(row.pk) is not None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_lease_is_kept_although_the_database_is_away_for_a_moment(monkeypatch, error):
+    project = Project.objects.create(slug="garden", name="Garden")
+    row = Snapshot.objects.create(project=project)
+    monkeypatch.setattr(Snapshot, "lease_duration", timedelta(milliseconds=60))
+    held = Snapshot.objects.acquire(row.pk)
+    renew, failures = held.renew, [error("the connection is closed")]
+
+    def renewed_at_the_second_attempt() -> None:
+        if failures:
+            raise failures.pop()
+        renew()
+        renewed.set()
+
+    renewed = threading.Event()
+    monkeypatch.setattr(held, "renew", renewed_at_the_second_attempt)
+    with lease.kept(held):
+        assert renewed.wait(10)
