@@ -13,29 +13,32 @@ from django.db.models.functions import Lower
 
 # lower-case letters and digits that look like a letter, themselves or as capitals
 LOOKALIKES = {
-    "a": "аαɑ",
-    "b": "вβ",
-    "c": "сϲ",
-    "d": "ԁ",
-    "e": "еεҽ",
-    "g": "ɡց",
-    "h": "нηһհ",
-    "j": "јϳ",
-    "k": "кκ",
-    "l": "1iіιıӏǀɩ",
-    "m": "мμ",
-    "n": "νո",
-    "o": "0оοօ",
-    "p": "рρ",
+    "a": "аαɑᴀꓮꭺ",
+    "b": "вβʙꓐᏼ",
+    "c": "сϲᴄꓚꮯ",
+    "d": "ԁᴅꓓꭰ",
+    "e": "еεҽᴇꓰꭼ",
+    "f": "ꜰꓝ",
+    "g": "ɡցɢꓖꮐ",
+    "h": "нηһհʜꓧꮋ",
+    "j": "јϳᴊꓙꭻ",
+    "k": "кκᴋꓗꮶ",
+    "l": "1iіιıӏǀɩɪʟꓡꓲꭵꮮꮖ",
+    "m": "мμᴍꓟꮇ",
+    "n": "νոɴꓠ",
+    "o": "0оοօᴏꓳꮎ",
+    "p": "рρᴘꓑꮲ",
     "q": "ԛզ",
-    "s": "ѕ",
-    "t": "тτ",
-    "u": "υս",
-    "v": "ѵ",
-    "w": "ԝ",
-    "x": "хχ",
-    "y": "уγү",
-    "z": "ζ",
+    "r": "ʀꓣꭱ",
+    "s": "ѕꜱꓢꮪ",
+    "t": "тτᴛꓔꭲ",
+    "u": "υսᴜꓴ",
+    "v": "ѵᴠꓦꮩ",
+    "w": "ԝᴡꓪꮃ",
+    "x": "хχꓫ",
+    "y": "уγүʏꓬ",
+    "z": "ζᴢꓜꮓ",
+    "σ": "ς",
 }
 _FROM = "".join(LOOKALIKES.values())
 _TO = "".join(letter * len(likes) for letter, likes in LOOKALIKES.items())
@@ -56,8 +59,12 @@ def validate(name: str) -> None:
 
 
 def skeleton(name: str) -> str:
-    """Return the name in lower case, with each letter replaced by what it looks like."""
-    return unicodedata.normalize("NFKC", name).lower().translate(_SKELETON)
+    """Return the name in lower case, with each letter replaced by what it looks like.
+
+    Letters are lowered one by one, as PostgreSQL does it, whatever stands beside them.
+    """
+    letters = unicodedata.normalize("NFKC", name)
+    return "".join(letter.lower() for letter in letters).translate(_SKELETON)
 
 
 def alike(name: str) -> QuerySet[User]:
