@@ -20,8 +20,16 @@ def client_address(request: HttpRequest) -> str:
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
     if proxies and forwarded:
         hops = forwarded.split(",")
-        address = hops[-min(proxies, len(hops))].strip()
+        address = _without_port(hops[-min(proxies, len(hops))].strip())
     return network(address)
+
+
+def _without_port(address: str) -> str:
+    """Return the address in `192.0.2.1:443` or `[2001:db8::1]:443`, as some proxies write it."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    host, _, port = address.rpartition(":")
+    return host if port.isdigit() and ":" not in host else address
 
 
 def network(address: str) -> str:
