@@ -11,7 +11,9 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parent.parent.parent
 DATABASE = USER = "tessera"
 PORT = 5432  # no TCP: it only names PostgreSQL's socket
-CONTENTS = {"lock", "logs", "media", "postgresql", "runs", "secret-key", "snapshots", "static"}
+MARKS = {"logs", "secret-key"}  # of a data folder that was used before
+CONTENTS = {*MARKS, "cache", "lock", "lost+found", "media", "postgresql", "runs", "snapshots"}
+CONTENTS |= {"static", "valkey"}
 SHARED = 0o2050  # the mode's bits of a folder that is shared with its group on purpose
 LOG_LIMIT = 5_000_000  # bytes, after which a log starts afresh and the old one is kept beside it
 
@@ -82,7 +84,11 @@ def make_data_dir(data_dir: Path) -> None:
 
 
 def _check_ownership(data_dir: Path) -> None:
-    """Raise `EmbeddedError` for a folder of another user, or one with somebody else's files."""
+    """Raise `EmbeddedError` for a folder of another user, or one with somebody else's files.
+
+    A folder that was never used may hold parts of one, such as a volume for the pictures, and
+    nothing else: those of the system have names like `lock` and `media` too.
+    """
     owner = data_dir.stat().st_uid
     if owner != os.geteuid():
         raise EmbeddedError(
@@ -90,7 +96,7 @@ def _check_ownership(data_dir: Path) -> None:
             "work as that user, or set DATA_DIR to another folder."
         )
     names = {path.name for path in data_dir.iterdir() if not path.name.startswith(".")}
-    if names - {"lost+found"} and not names & CONTENTS:
+    if not names & MARKS and names - CONTENTS:
         raise EmbeddedError(
             f"The data folder {data_dir} holds other files: "
             "set DATA_DIR to a new folder, or to one that Tessera made."

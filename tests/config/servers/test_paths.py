@@ -38,6 +38,28 @@ def test_a_folder_with_other_files_in_it_is_left_alone(data_dir: Path) -> None:
     assert _mode(data_dir) == 0o755
 
 
+@pytest.mark.parametrize(
+    "names", [("lib", "lock"), ("etc", "media"), ("alternatives", "postgresql")]
+)
+def test_a_folder_of_the_system_is_left_alone(data_dir: Path, names: tuple[str, ...]) -> None:
+    for name in names:  # as in /var, / and /var/lib
+        (data_dir / name).mkdir(mode=0o755, parents=True)
+    data_dir.chmod(0o755)
+    with pytest.raises(servers.EmbeddedError, match="holds other files: set DATA_DIR"):
+        servers.make_data_dir(data_dir)
+    assert _mode(data_dir) == 0o755
+
+
+@pytest.mark.parametrize("names", [("media",), ("media", "lost+found"), ("logs", "notes")])
+def test_a_folder_that_tessera_made_or_that_holds_its_parts_is_used(
+    data_dir: Path, names: tuple[str, ...]
+) -> None:
+    for name in names:  # media may be a volume of its own; whoever works here may add notes
+        (data_dir / name).mkdir(parents=True)
+    servers.make_data_dir(data_dir)
+    assert _mode(data_dir) == 0o700
+
+
 def test_servers_write_files_that_are_nobody_elses(data_dir: Path) -> None:
     with servers.ensure(data_dir):
         files = [*data_dir.rglob("*"), *servers.socket_dir(data_dir).iterdir()]
