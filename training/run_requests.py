@@ -1,7 +1,6 @@
 """Requests for training runs: what may be asked for, and a sentence for what may not."""
 
 import json
-import math
 import re
 from collections.abc import Iterable
 from typing import Any, TypedDict, Unpack
@@ -10,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from labeling.models import Project, Snapshot
 from training.engine.presets import PRESETS, RECIPES
+from training.engine.values import is_number, is_text
 from training.models import SEED_LIMIT, Model, Run
 from training.runs import RunError
 
@@ -89,10 +89,8 @@ def _check_options(options: dict[str, Any]) -> None:
 
 
 def _can_be_stored(value: object) -> bool:
-    """Return whether PostgreSQL takes the value as JSON: no NaN, no NUL."""
-    if isinstance(value, str):
-        return "\0" not in value
-    return isinstance(value, bool | int | float) and math.isfinite(value)
+    """Return whether PostgreSQL takes the value as JSON: no NaN, no NUL, no lone surrogate."""
+    return isinstance(value, bool) or is_number(value) or is_text(value)
 
 
 def _check_clip(clip: Model, recipe: str, project: Project) -> None:

@@ -61,6 +61,9 @@ def test_a_run_is_started_on_a_snapshot_or_a_project(
         ({"recipe": ["clip"], "project": "shapes"}, "recipe"),
         ({"recipe": "clip", "project": "shapes", "options": [1]}, "options"),
         ({"recipe": "clip", "project": "shapes", "options": {"steps": {}}}, "option steps"),
+        ({"recipe": "clip", "project": "shapes", "options": {"beta1": 10**400}}, "option beta1"),
+        ({"recipe": "lora", "project": "shapes", "options": {"base": "\ud800"}}, "option base"),
+        ({"recipe": "lora", "project": "shapes", "options": {"base": ["\udc00"]}}, "option base"),
         ({"recipe": "diffusion", "project": "shapes", "clip": 77}, "clip"),
     ],
 )

@@ -1,6 +1,5 @@
 """Read and check a run's ``config.json``."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from training.engine.encoders.text import Spec
 from training.engine.files import TrainingError, read_json
 from training.engine.recipes import configure
 from training.engine.recipes.base import Config
+from training.engine.values import is_number, is_text
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ class _Fields:
 
     def optional(self, name: str, kind: type | tuple[type, ...]) -> Any:
         value = self.values.pop(name, None)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
+        known_kind = isinstance(value, kind) and not isinstance(value, bool)
+        if value is not None and not (is_text(value) if kind is str else known_kind):
             raise TrainingError(f"{self.path}: {name} has a wrong value, {value!r}.")
         return value
 
@@ -82,7 +83,7 @@ def _check_ranges(config: RunConfig) -> None:
     if not 0 <= config.seed < 2**31:
         raise TrainingError(f"The seed must be from 0 to {2**31 - 1}, not {config.seed}.")
     limit = config.time_limit
-    if limit is not None and not (math.isfinite(limit) and limit > 0):
+    if limit is not None and not (is_number(limit) and limit > 0):
         raise TrainingError(f"The time_limit must be a number of seconds above 0, not {limit}.")
     if config.threads is not None and not 1 <= config.threads <= 1024:
         raise TrainingError(f"threads must be from 1 to 1024, not {config.threads}.")

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from training.engine.values import is_number
+
+COUNT_MAX = 2**31 - 1  # what the database takes
 CURVE_POINTS = 240
 TAIL_BYTES = 8192
 SAMPLE = re.compile(r"\d{1,9}\.png")
@@ -79,11 +82,15 @@ def _fields(value: dict[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {"seconds_left": None}
     for name in NUMBERS:
         number = value.get(name)
-        if isinstance(number, int | float) and math.isfinite(number):
-            fields[name] = max(0, int(number)) if name in ("step", "steps") else float(number)
+        if is_number(number):
+            fields[name] = _count(number) if name in ("step", "steps") else float(number)
     if isinstance(value.get("stage"), str):
         fields["stage"] = value["stage"][:20]
     return fields
+
+
+def _count(number: float) -> int:
+    return min(max(0, int(number)), COUNT_MAX)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -1,17 +1,20 @@
 """What values read from JSON may be used as numbers and as texts."""
 
 import sys
+from typing import TypeGuard
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Return whether a value read from JSON is a finite number that a float can hold."""
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
-def is_text(value: object) -> bool:
+def is_text(value: object) -> TypeGuard[str]:
     """Return whether a value read from JSON is a text that files and databases take.
 
-    JSON may also hold NUL and lone surrogates.
+    JSON may also hold the character NUL and lone surrogates.
     """
     if not isinstance(value, str) or "\0" in value:
         return False

@@ -1,6 +1,5 @@
 """The protocols of a recipe: its config, its training, and the model that comes of it."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from training.engine.data.rows import Snapshot
 from training.engine.encoders.text import Spec
 from training.engine.files import TrainingError
 from training.engine.sampling.progress import OnProgress
+from training.engine.values import is_number, is_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +70,15 @@ def _checked(config: Config, name: str, value: Any, default: Any) -> Any:
             return value
     elif isinstance(default, str):
         expected = "a text"
-        if isinstance(value, str) and value.strip():
+        if is_text(value) and value.strip():
             return value
     elif isinstance(default, tuple):
         expected = "a list of texts"
-        if isinstance(value, list) and all(isinstance(x, str) and x.strip() for x in value):
+        if isinstance(value, list) and all(is_text(x) and x.strip() for x in value):
             return tuple(value)
     elif isinstance(default, float):
         expected = "a number" if name in config.SIGNED else "a number from 0"
-        number = type(value) in (int, float) and math.isfinite(value)
-        if number and (value >= 0 or name in config.SIGNED):
+        if is_number(value) and (value >= 0 or name in config.SIGNED):
             return float(value)
     else:
         least = 0 if name in config.FROM_ZERO else 1
