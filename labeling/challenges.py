@@ -157,7 +157,7 @@ def wording(challenge: Challenge) -> tuple[str, str, str]:
 
 
 def shows_generated(challenge: Challenge) -> bool:
-    """Whether it shows a single, generated picture; not to be told before it is answered."""
+    """Whether it shows a single, generated picture; not revealed before it is answered."""
     single = challenge.tiles if len(challenge.tiles) == 1 else []
     return Tile.objects.filter(pk__in=single, image__generated=True).exists()
 

@@ -111,7 +111,7 @@ def _fill(held: Snapshot) -> Snapshot:
             held.release(state=State.FAILED, error=str(error) or type(error).__name__)
         if not isinstance(error, SnapshotError | OSError):
             raise
-    except BaseException:  # this process is told to stop: another may go on at once
+    except BaseException:  # this process must stop: another may go on at once
         with suppress(LeaseLost):
             held.release(attempts=held.attempts - 1)
         raise

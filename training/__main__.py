@@ -211,7 +211,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("current", type=Path, help="- where there is none")
     compare.add_argument("snapshot", type=Path)
     compare.add_argument("--out", type=Path, required=True, help="the verdict, as JSON")
-    compare.add_argument("--answers", type=Path, help="what people said of both models' pictures")
+    compare.add_argument(
+        "--answers", type=Path, help="people's answers about both models' pictures"
+    )
     _add_judge_options(compare)
     report = commands.add_parser("report", help="a run as one HTML page")
     report.add_argument("run", type=Path)

@@ -93,7 +93,7 @@ def reason(log: Path, status: int) -> str:
         hint = ": is there enough memory?" if name == "SIGKILL" else "."
         return f"Its process was ended by {name}{hint}"
     last_line = tail(log, lines=1).removeprefix("error: ")
-    return last_line or f"Its process ended with status {status} and said nothing."
+    return last_line or f"Its process ended with status {status} and printed nothing."
 
 
 def tail(log: Path, *, lines: int = LOG_LINES) -> str:

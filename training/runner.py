@@ -80,7 +80,7 @@ def _recording_the_end(run: Run) -> Iterator[None]:
         with suppress(LeaseLost):
             runs.finish(run=run, state=Run.State.FAILED, error=_sentence(error))
         raise
-    except BaseException:  # SystemExit, KeyboardInterrupt: this process is told to stop
+    except BaseException:  # SystemExit, KeyboardInterrupt: this process must stop
         with suppress(LeaseLost):
             runs.release(run=run)
         raise

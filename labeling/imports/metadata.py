@@ -19,7 +19,7 @@ TEXT_COLUMNS = {*CAPTION_COLUMNS, *KEYWORD_COLUMNS}
 
 @dataclass
 class Metadata:
-    """What is said of one image; `problems` are the reasons for what was left out."""
+    """The texts and licence of one image; `problems` say why others were left out."""
 
     captions: list[str] = field(default_factory=list)
     keywords: list[str] = field(default_factory=list)

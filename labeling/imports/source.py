@@ -1,4 +1,4 @@
-"""Open a source of images: a folder, a zip or a tar, told apart by what they are."""
+"""Open a source of images: a folder, a zip or a tar, recognised by their content."""
 
 import tarfile
 import zipfile
@@ -13,7 +13,7 @@ Members = Callable[[], Iterator[Member | Rejection]]
 
 
 def find(path: Path) -> Members:
-    """Return a function that goes through the members anew at each call. Raises `SourceError`."""
+    """Return a function that iterates over all members at each call. Raises `SourceError`."""
     try:
         if path.is_dir():
             return partial(folder.members, path)  # which holds no name twice

@@ -30,7 +30,7 @@ class SourceIndex:
     ends: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # by file name
 
     def metadata(self, path: str) -> Metadata:
-        """Return all that is said of the image at this path."""
+        """Return the metadata of the image at this path."""
         key, metadata = path_key(path), Metadata()
         stem = PurePosixPath(key).with_suffix("").as_posix()
         for part in (self.by_path.get(key), self.by_stem.get(stem), self._by_end(key)):

@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 ('value', models.FloatField(default=1.0, help_text='Weight of its labels when questions are chosen; 0 or more.', validators=[django.core.validators.MinValueValidator(0.0)])),
                 ('prevalence', models.FloatField(default=0.1, help_text='Estimated share of tiles that show it.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
                 ('model_weight', models.FloatField(default=0.5, editable=False, help_text="The factor on the model's log-odds: 0 ignores the model, 1 takes it as it is.")),
-                ('known_when_fitted', models.PositiveIntegerField(default=0, editable=False, help_text='Known questions when the model weight was fitted; 0: it is to be fitted anew.')),
+                ('known_when_fitted', models.PositiveIntegerField(default=0, editable=False, help_text='Known questions when the model weight was fitted; 0: fit it again.')),
             ],
             options={
                 'ordering': ['name'],

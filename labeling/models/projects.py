@@ -111,7 +111,7 @@ class Concept(models.Model):
     known_when_fitted = models.PositiveIntegerField(
         default=0,
         editable=False,
-        help_text="Known questions when the model weight was fitted; 0: it is to be fitted anew.",
+        help_text="Known questions when the model weight was fitted; 0: fit it again.",
     )
 
     class Meta:

@@ -76,7 +76,7 @@ def test_a_call_that_fails_says_so_in_its_own_last_words(
     [
         ("error: The disk is full.\n", 1, "The disk is full."),
         ("10 %\r20 %\rerror: It broke.\n\n", 1, "It broke."),
-        ("", 3, "Its process ended with status 3 and said nothing."),
+        ("", 3, "Its process ended with status 3 and printed nothing."),
         ("busy", -9, "Its process was ended by SIGKILL: is there enough memory?"),
         ("busy", -11, "Its process was ended by SIGSEGV."),
     ],

@@ -5,7 +5,7 @@ from typing import Any
 
 from training.engine.report.metric_names import BESIDE, NOT_MERIT, WORDS
 
-REAL_SUFFIXES = {  # of metrics of real images, with what is said of them
+REAL_SUFFIXES = {  # of metrics of real images, with their wording
     "real": "",
     "real_training": " (those learned from)",
     "floor": "",

@@ -24,7 +24,7 @@ const gallery = new Gallery(part("samples"), part("sample"));
 const past = new GenerationHistory(part("history"), part("history-list"), open);
 let followedId = null; // of the generation that is on the screen, or on its way there
 let shown = null; // the generation whose samples are on the screen
-let hasCount = false; // whether somebody has said how many samples
+let hasCount = false; // whether somebody chose the number of samples
 
 const model = () => models.find(({ id }) => id === Number(fields.model.value));
 const number = (field) => (field.value === "" ? null : field.valueAsNumber);

@@ -1,4 +1,4 @@
-"""Vary what is said of a picture: a caption, its keywords in some order, or its labels together.
+"""Vary the text of a picture: a caption, its keywords in some order, or its labels together.
 
 Keywords are shuffled and some are left out, as is usual in training a LoRA, so that none depends
 on its neighbours; the first stay where they are, since they name what the LoRA is about.
@@ -29,7 +29,7 @@ NOTHING: Mixture = (("", 1.0),)
 
 @dataclass(frozen=True)
 class CaptionMixtures:
-    """For each of n pictures m variants of what is said of it, and the confidence in each."""
+    """For each of n pictures, m variants of its text and the confidence in each."""
 
     mixtures: list[Mixture]
     index: NDArray[np.int64]  # (n, m) into mixtures
@@ -81,7 +81,7 @@ def shuffled(
 def _sample(
     row: Row, labels: tuple[Mixture, float], chance: random.Random, keep: int, dropout: float
 ) -> tuple[Mixture, float]:
-    """Return one variant of what is said of a row, and the confidence in it."""
+    """Return one variant of a row's text, and the confidence in it."""
     keywords, spelt_out = _keywords(row)
     captions = [] if spelt_out else row.captions
     shares = {

@@ -77,7 +77,7 @@ def held_out(snapshot: Snapshot, count: int) -> tuple[Row, ...]:
 
 
 def unseen_pairs(snapshot: Snapshot, prompts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """Return (colour, thing) pairs that no training picture is said to be, both known apart.
+    """Return (colour, thing) pairs that label no training picture together, each known on its own.
 
     The things are those of the fixed prompts; each is given the next colour in turn.
     """

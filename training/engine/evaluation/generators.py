@@ -11,8 +11,8 @@
   for; ``density``, ``coverage`` (by the five nearest);
 - ``nearest_train``, ``near_copies``: how near the nearest training picture is;
 - ``nats_per_token``: how surprising held-out pictures are, where a model says it;
-- ``told_from_real@discriminator``: how often a GAN's own discriminator finds a held-out picture
-  more real than the one generated for its caption.
+- ``discriminator_accuracy@discriminator``: how often a GAN's own discriminator finds a held-out
+  picture more real than the one generated for its caption.
 """
 
 from pathlib import Path

@@ -57,5 +57,5 @@ def measure(
             generator.score(part, prompt_set.prompts) for part in (real, pictures)
         )
         told_apart = intervals.mean((of_real > of_generated).double().numpy())
-        figures |= intervals.entries("told_from_real@discriminator", told_apart, chance=0.5)
+        figures |= intervals.entries("discriminator_accuracy@discriminator", told_apart, chance=0.5)
     return figures

@@ -88,7 +88,7 @@ def _refusal(blocking: Sequence[Judgement], has_current: bool) -> str:
     if has_current:
         start = {
             "worse": "It is worse",
-            "cannot tell": "It cannot be told whether it is no worse",
+            "cannot tell": "It is unknown whether it is no worse",
         }.get(judgement.says, "It is no better")
         return f"{start} than the current model: {judgement.sentence}."
     return f"It is not shown to be better than chance: {judgement.sentence}."

@@ -16,7 +16,7 @@ WORDS = {
     "nearest_train": "distance to the nearest training picture",
     "near_copies": "share of near copies",
     "nats_per_token": "nats per token of held-out pictures",
-    "told_from_real": "held-out pictures told from drawn ones",
+    "discriminator_accuracy": "held-out pictures distinguished from generated ones",
     "recall@10": "own picture among the first ten",
     "caption_among_ten": "own caption preferred to nine others",
     "concept_ap": "average precision of concepts",

@@ -100,7 +100,7 @@ def test_a_model_that_says_what_it_thinks_of_pictures_is_asked(judged: Judged) -
     metrics = judged(Modeller())
     assert metrics["nats_per_token"] == 2.5
     assert metrics["nats_per_token_chance"] == 6.0
-    assert 0.3 < metrics["told_from_real@discriminator"] < 0.7
+    assert 0.3 < metrics["discriminator_accuracy@discriminator"] < 0.7
 
 
 def test_a_config_edited_by_hand_ends_in_a_sentence(
