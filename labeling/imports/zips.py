@@ -1,6 +1,8 @@
 """A zip of pictures. Nothing is ever unpacked to disk."""
 
+import lzma
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -10,6 +12,16 @@ from pathlib import Path
 from labeling.images.decoding import ImageRejected, read
 from labeling.imports.members import Member, Rejection, SourceError, is_ignored, path_problem
 
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    RuntimeError,  # NotImplementedError among them
+    ValueError,
+)
 ENCRYPTED, UTF_8 = 0x1, 0x800  # of a member's flag bits
 UNKNOWN_ENCODING = "a name in an unknown encoding: pack it again with names in UTF-8"
 
@@ -18,7 +30,7 @@ def members(path: Path) -> Iterator[Member | Rejection]:
     """Yield the members in the archive's order. Raises `SourceError`."""
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except DAMAGED as error:
         raise SourceError(f"{path} is cut off or damaged: pack it again.") from error
     with archive:
         for info in archive.infolist():
@@ -62,7 +74,9 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
     try:
         with archive.open(info) as file:
             return read(file, bytes_max=limit)
+    except ImageRejected:
+        raise
     except NotImplementedError as error:
         raise ImageRejected("packed in a way that cannot be read") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+    except DAMAGED as error:
         raise ImageRejected("damaged inside the archive") from error

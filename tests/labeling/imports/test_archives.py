@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from labeling.models import Concept, Image
-from tests.labeling.imports.sources import captions, take, tarred, write, zipped
+from tests.labeling.imports.sources import captions, refused, take, tarred, write, zipped
 from tests.pictures import encoded, jpeg, patchwork, png
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +80,28 @@ def test_a_zip_that_lies_about_a_size_is_found_out(tmp_path):
     assert true in data
     source.write_bytes(data.replace(true, lie))
     assert "damaged inside the archive: lie.jpg" in take(source)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_refused_and_the_others_are_imported(method, tmp_path):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", method) as file:
+        file.writestr("damaged.png", png(1))
+        file.writestr("whole.png", png(2))
+        middle = file.getinfo("whole.png").header_offset // 2 + 20
+    data = bytearray(archive.read_bytes())
+    data[middle : middle + 20] = bytes(20)
+    archive.write_bytes(data)
+    said = take(archive)
+    assert "imported 1," in said and "damaged inside the archive: damaged.png" in said
+
+
+def test_a_zip_of_a_version_that_nobody_knows_is_refused_as_a_whole(tmp_path):
+    archive = zipped(tmp_path / "a.zip", [("a.png", png(1))])
+    data = bytearray(archive.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 99
+    archive.write_bytes(data)
+    assert "damaged: pack it again" in refused(archive)
 
 
 def test_an_encrypted_member_is_refused(tmp_path):
