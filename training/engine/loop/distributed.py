@@ -168,4 +168,5 @@ def _peers() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise TrainingError(f"{FAILED} ({str(error).splitlines()[0]})") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TrainingError(f"{FAILED} ({reason})") from error

@@ -11,6 +11,8 @@ import pytest
 
 from tests.training.engine.conftest import RunMaker
 from tests.training.engine.runs import LONG, ROOT, write_run
+from training.engine.files import TrainingError
+from training.engine.loop import distributed
 
 DUEL = """
 import json
@@ -148,3 +150,9 @@ def test_processes_with_different_settings_are_refused(machines: Machines) -> No
     ended = fit_on_two_machines(machines.run("first"), machines.run("second", seed=1))
     assert [status for status, _ in ended] == [1, 1]
     assert "give all processes the same" in ended[1][1]
+
+
+def test_a_backend_that_fails_without_a_word_is_still_told_in_one_sentence() -> None:
+    failed = pytest.raises(TrainingError, match="Another process of this run has failed")
+    with failed, distributed._peers():
+        raise RuntimeError
