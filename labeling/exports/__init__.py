@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from labeling import snapshot_folder
 from labeling.exports import imagefolder, kohya
@@ -20,21 +21,25 @@ class ExportError(ValueError):
 
 @dataclass(frozen=True)
 class Counts:
-    """What an export holds: images, and how many of them have a caption."""
+    """What an export holds: images, and how many of them have a text."""
 
     images: int
-    captioned: int
+    with_text: int
 
 
 @dataclass(frozen=True)
 class Format:
     write: Callable[[Path, Path], None]  # snapshot folder, new folder
-    count: Callable[[Path], tuple[int, int]]  # images, and captioned ones, in the new folder
+    count: Callable[[Path], tuple[int, int]]  # images, and those with a text, in the new folder
+    text: Callable[[dict[str, Any]], str]  # what a row says of its image in this format
+    text_name: str  # what that text is
 
 
 FORMATS = {
-    "imagefolder": Format(imagefolder.write, imagefolder.count),
-    "kohya": Format(kohya.write, kohya.count),
+    "imagefolder": Format(
+        imagefolder.write, imagefolder.count, imagefolder.caption, text_name="a caption"
+    ),
+    "kohya": Format(kohya.write, kohya.count, kohya.caption, text_name="a caption or tags"),
 }
 
 
@@ -53,7 +58,7 @@ def export(*, folder: Path, format: str, out: Path) -> Counts:
         draft = Path(name, out.name)
         draft.mkdir()
         FORMATS[format].write(folder, draft)
-        counts = _checked(folder, Counts(*FORMATS[format].count(draft)))
+        counts = _checked(folder, Counts(*FORMATS[format].count(draft)), FORMATS[format])
         _check_unused(out)
         draft.replace(out)
     return counts
@@ -64,13 +69,14 @@ def _check_unused(out: Path) -> None:
         raise ExportError(f"{out} is in use: name a folder that is new or empty.")
 
 
-def _checked(folder: Path, written: Counts) -> Counts:
+def _checked(folder: Path, written: Counts, format: Format) -> Counts:
     """Compare what was written with the snapshot. Raises ExportError where they differ."""
     rows = [row for split in SPLITS for row in snapshot_folder.read_rows(folder, split)]
-    expected = Counts(len(rows), sum(bool(kohya.caption(row)) for row in rows))
+    expected = Counts(len(rows), sum(bool(format.text(row)) for row in rows))
     if written != expected:
         raise ExportError(
-            f"The export holds {written.images} pictures and {written.captioned} captions, "
-            f"not {expected.images} and {expected.captioned}: nothing was kept; try again."
+            f"The export holds {written.images} pictures, {written.with_text} of them with "
+            f"{format.text_name}, not {expected.images} and {expected.with_text}: "
+            "nothing was kept; try again."
         )
     return written

@@ -1,6 +1,7 @@
 """A snapshot → folders that other tools load."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_datasets_loads_the_imagefolder(snapshot, tmp_path, monkeypatch):
 
 def test_kohya_gets_a_text_beside_each_picture(snapshot, tmp_path):
     counts = exports.export(folder=snapshot, format="kohya", out=tmp_path / "out")
-    assert counts == exports.Counts(images=4, captioned=3)
+    assert counts == exports.Counts(images=4, with_text=3)
     texts = {p.stem: p.read_text(encoding="utf-8") for p in (tmp_path / "out").glob("*/*.txt")}
     assert texts["a"] == "an apple red, red, fruit", "a comma would split the caption"
     assert texts["b"] == ""
@@ -87,8 +88,10 @@ def test_a_short_export_is_thrown_away(snapshot, tmp_path, monkeypatch):
         kohya.write(snapshot, out)
         (out / "train/a.webp").unlink()
 
-    monkeypatch.setitem(exports.FORMATS, "kohya", exports.Format(forgetful, kohya.count))
-    with pytest.raises(exports.ExportError, match=r"holds 3 pictures .* not 4"):
+    monkeypatch.setitem(
+        exports.FORMATS, "kohya", replace(exports.FORMATS["kohya"], write=forgetful)
+    )
+    with pytest.raises(exports.ExportError, match=r"holds 3 pictures, .* not 4 "):
         exports.export(folder=snapshot, format="kohya", out=tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["snapshot"]
 
@@ -108,7 +111,7 @@ def test_two_exports_to_one_folder_leave_a_whole_one(snapshot, tmp_path, monkeyp
         kohya.write(folder, draft)
         exports.export(folder=snapshot, format="imagefolder", out=out)
 
-    monkeypatch.setitem(exports.FORMATS, "kohya", exports.Format(slow, kohya.count))
+    monkeypatch.setitem(exports.FORMATS, "kohya", replace(exports.FORMATS["kohya"], write=slow))
     with pytest.raises(exports.ExportError, match=r"in use"):
         exports.export(folder=snapshot, format="kohya", out=out)
     assert exports.FORMATS["imagefolder"].count(out) == (4, 3)
@@ -131,4 +134,4 @@ def test_the_command_refuses_what_is_no_snapshot(which, tmp_path):
 
 def test_the_command_counts_aloud(snapshot, tmp_path, capsys):
     call_command("export", str(snapshot), format="kohya", out=tmp_path / "out")
-    assert "4 pictures, 3 with a caption, checked" in capsys.readouterr().out
+    assert "4 pictures, 3 with a caption or tags, checked" in capsys.readouterr().out

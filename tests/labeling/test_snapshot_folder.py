@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from labeling import exports, json_lines, snapshot_folder, snapshot_rows, snapshots
 from tests.labeling.garden import add, caption, rows
@@ -96,6 +97,24 @@ def test_a_placeholder_is_read_as_nothing(garden):
     assert written["captions"] == [{"text": "", "confidence": 0.0, "source": ""}]
     assert (row["source"], row["captions"]) == (bare.source, [])
     assert snapshot_folder.read_manifest(folder)["counts"]["captions"] == 1
+
+
+def test_a_caption_is_counted_where_there_is_one(garden, tmp_path, capsys):
+    tagged, described = in_split(garden, "test"), in_split(garden, "train")
+    tagged.keywords = ["stripes"]
+    tagged.save()
+    caption(described, "stripes", 0.9)
+    folder, out = frozen(garden), tmp_path / "out"
+
+    call_command("export", str(folder), format="imagefolder", out=out)
+    assert "2 pictures, 1 with a caption, checked" in capsys.readouterr().out
+    card = " ".join((out / "README.md").read_text().split())
+    assert "2 pictures with 1 captions" in card
+    assert "an empty caption of confidence 0" in card, "the test split's first row has one"
+    assert '{"text": "", "confidence": 0.0' in (out / "test/metadata.jsonl").read_text()
+
+    call_command("export", str(folder), format="kohya", out=tmp_path / "lora")
+    assert "2 pictures, 2 with a caption or tags, checked" in capsys.readouterr().out
 
 
 def test_the_test_split_stays_out_of_training_though_no_other_image_is_there(garden):

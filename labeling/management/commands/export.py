@@ -25,7 +25,8 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{out} cannot be written: {error.strerror}.") from error
         self.stdout.write(
-            f"{counts.images} pictures, {counts.captioned} with a caption, checked: {out}"
+            f"{counts.images} pictures, {counts.with_text} with "
+            f"{exports.FORMATS[format].text_name}, checked: {out}"
         )
 
 
