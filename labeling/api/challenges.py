@@ -37,6 +37,8 @@ from labeling.models import Annotator, Challenge, Project, Tile
 
 NUMBERS = "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
 PICTURE_SECONDS = 3600  # for which a browser may keep a tile
+_CSRF: dict[str, list[str]] = {"csrfCookie": [], "csrfHeader": []}
+POST_AUTH: Any = [{"tokenAuth": []}, {**_CSRF, "visitor": []}, _CSRF]  # of visitors, newcomers
 TOKEN_SECONDS = 20  # for which the tiles of a challenge are cached
 
 
@@ -51,6 +53,7 @@ class IssueChallenge(_VisitorView):
 
     @extend_schema(
         operation_id="challenges_issue",
+        auth=POST_AUTH,
         request=ChallengeIn,
         responses={
             201: ChallengeOut,
@@ -103,6 +106,7 @@ class AnswerChallenge(_VisitorView):
 
     @extend_schema(
         operation_id="challenges_answer",
+        auth=POST_AUTH,
         request=AnswerIn,
         responses={200: OutcomeOut, **errors(400, 401, 403, 409, 410, 413, 415, 429)},
     )
@@ -128,6 +132,7 @@ class SkipChallenge(_VisitorView):
 
     @extend_schema(
         operation_id="challenges_skip",
+        auth=POST_AUTH,
         request=None,
         responses={200: SkippedOut, **errors(401, 403, 409, 410, 429)},
     )

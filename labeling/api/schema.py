@@ -16,8 +16,8 @@ class ErrorOut(serializers.Serializer[Any]):
 
 _DESCRIPTIONS = {
     400: "The request is not valid.",
-    401: "The token is not valid.",
-    403: "Not permitted.",
+    401: "The token is not valid, or credentials are missing.",
+    403: "Not permitted, or the CSRF token is missing or wrong.",
     404: "Not found.",
     409: "It conflicts with what is there already.",
     410: "It has expired.",

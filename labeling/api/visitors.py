@@ -26,10 +26,19 @@ class VisitorAuthentication(SessionAuthentication):
 
 class VisitorScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = VisitorAuthentication
-    name = "visitor"
+    name = ["visitor", "csrfCookie", "csrfHeader"]
 
-    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
-        return {"type": "apiKey", "in": "cookie", "name": settings.PSEUDONYM_COOKIE}
+    def get_security_requirement(self, auto_schema: object) -> dict[str, list[str]]:
+        return {"visitor": []}
+
+    def get_security_definition(self, auto_schema: object) -> list[dict[str, str]]:
+        cookie = {"name": settings.CSRF_COOKIE_NAME, "description": "Every page here sets it."}
+        header = {"name": "X-CSRFToken", "description": "The value of the CSRF cookie."}
+        return [
+            {"type": "apiKey", "in": "cookie", "name": settings.PSEUDONYM_COOKIE},
+            {"type": "apiKey", "in": "cookie", **cookie},
+            {"type": "apiKey", "in": "header", **header},
+        ]
 
 
 def known(request: Request) -> Annotator | None:

@@ -108,8 +108,16 @@ def test_nobody_else_comes_in_not_even_with_permissions(ids, client, ada):
     client.force_login(ada)
     for endpoint in [*STAFF_READABLE, *STAFF_WRITABLE]:
         do = post if endpoint.post else get
-        assert do(Client(), endpoint.path, ids) == REFUSED, endpoint
+        assert do(Client(), endpoint.path, ids) == 401, endpoint
         assert do(client, endpoint.path, ids) == REFUSED, endpoint
+
+
+def test_a_wrong_token_is_refused_with_the_scheme_that_is_asked_for(ids, client):
+    for endpoint in STAFF_READABLE:
+        address = API + endpoint.path.format(**ids)
+        response = client.get(address, headers={"Authorization": "Token wrong"})
+        assert response.status_code == 401, endpoint
+        assert response.headers["WWW-Authenticate"] == "Token", endpoint
 
 
 def test_staff_cancel_the_drawings_of_others_with_a_permission_only(ids):

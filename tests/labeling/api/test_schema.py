@@ -68,6 +68,15 @@ def test_every_error_is_told_as_one(document):
             assert response["description"], name
 
 
+def test_visitors_are_told_to_send_a_csrf_token(document):
+    schemes = document["components"]["securitySchemes"]
+    for name, operation in operations(document).items():
+        if name.startswith(f"post {API}challenges/"):
+            for requirement in operation["security"]:
+                assert {"csrfCookie", "csrfHeader"} <= set(requirement) or "tokenAuth" in requirement
+                assert set(requirement) <= set(schemes), name
+
+
 def test_anybody_may_read_it(client):
     response = client.get("/api/schema/")
     assert response.status_code == 200 and b"openapi: 3" in response.content
