@@ -8,11 +8,20 @@ const BOTTOM = 24;
 const TOP = 8;
 const SMOOTH = 0.85;
 
-export function drawCurve(container, points) {
-  if (points.length < 2) return;
+/**
+ * Return the lowest and the highest loss that the chart shows. Of a long curve, the highest 2 % are
+ * cut off; of a short one (up to 50 points), nothing is.
+ */
+export function rangeOf(points) {
   const values = points.map(([, loss]) => loss).sort((a, b) => a - b);
   const low = values[0];
-  const high = Math.max(values[Math.floor(0.98 * (values.length - 1))], low + 1e-9);
+  const high = values[Math.ceil(0.98 * values.length) - 1];
+  return [low, Math.max(high, low + 1e-9)];
+}
+
+export function drawCurve(container, points) {
+  if (points.length < 2) return;
+  const [low, high] = rangeOf(points);
   const first = points[0][0];
   const last = points.at(-1)[0];
   const x = (step) => LEFT + ((WIDTH - LEFT - 6) * (step - first)) / Math.max(1, last - first);
