@@ -73,7 +73,9 @@ def test_visitors_are_told_to_send_a_csrf_token(document):
     for name, operation in operations(document).items():
         if name.startswith(f"post {API}challenges/"):
             for requirement in operation["security"]:
-                assert {"csrfCookie", "csrfHeader"} <= set(requirement) or "tokenAuth" in requirement
+                assert {"csrfCookie", "csrfHeader"} <= set(
+                    requirement
+                ) or "tokenAuth" in requirement
                 assert set(requirement) <= set(schemes), name
 
 
