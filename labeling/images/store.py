@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import F, Func, Value
 
 from labeling.images import decoding, duplicates
 from labeling.images.decoding import Picture
@@ -95,6 +96,17 @@ def set_keywords(image: Image, keywords: Iterable[str]) -> None:
     """Replace an image's keywords, within the limits."""
     image.keywords = _keywords(keywords)
     image.save(update_fields=["keywords"])
+
+
+def add_sources(image: Image, paths: Iterable[str]) -> None:
+    """Remember the paths of an image's copies, of those that are not known yet."""
+    known = {image.source, *image.further_sources}
+    cut = dict.fromkeys(_cut(path, SOURCE_LENGTH) for path in paths)
+    if new := [path for path in cut if path not in known]:
+        added = Value(new, output_field=Image._meta.get_field("further_sources"))
+        appended = Func(F("further_sources"), added, function="array_cat")
+        Image.objects.filter(pk=image.pk).update(further_sources=appended)
+        image.further_sources = [*image.further_sources, *new]
 
 
 def add_many(

@@ -1,8 +1,8 @@
 """Import what a crowd answered elsewhere: a CSV with the columns task, worker and label.
 
-A task is an image: the path that it was imported from, its file name, or its SHA-256. With a
-column `concept`, the label is yes or no; without, the label names the concept that the image
-shows, and is a yes to it and a no to the file's other labels.
+A task is an image: the path of the file that it was imported from or of a copy, its file name, or
+its SHA-256. With a column `concept`, the label is yes or no; without, the label names the concept
+that the image shows, and is a yes to it and a no to the file's other labels.
 """
 
 import unicodedata
@@ -106,11 +106,17 @@ def _error(table: tables.Table, number: int, column: str, problem: str) -> Answe
 def _images(table: tables.Table, rows: list[Row], project: Project) -> dict[str, int]:
     """Return the image id of each task: by path, else by hash, else by a unique file name."""
     by_path_or_hash: dict[str, int] = {}
+    by_copy: dict[str, int] = {}
     by_name: dict[str, set[int]] = defaultdict(set)
-    images = project.images.values_list("pk", "source", "sha256", "source_sha256")
-    for pk, source, sha256, source_sha256 in images.iterator():
+    images = project.images.values_list(
+        "pk", "source", "further_sources", "sha256", "source_sha256"
+    )
+    for pk, source, further_sources, sha256, source_sha256 in images.iterator():
         by_path_or_hash |= {sha256: pk, source_sha256: pk, source: pk}
-        by_name[PurePosixPath(source).name].add(pk)
+        by_copy |= dict.fromkeys(further_sources, pk)
+        for path in (source, *further_sources):
+            by_name[PurePosixPath(path).name].add(pk)
+    by_path_or_hash = by_copy | by_path_or_hash  # an image's own path before that of a copy
     by_task: dict[str, int] = {}
     for row in rows:
         same_name = by_name.get(row.task, set())

@@ -169,6 +169,7 @@ class _BatchImporter:
                 for (member, _), sha256 in zip(batch, hashes, strict=True)
                 if sha256 in existing
             ]
+            _add_sources(stored)
             _update_keywords(stored, metadata)
             _ask(self.project, stored, metadata, self.plan)
         _count(self.report, stored, metadata)
@@ -191,6 +192,15 @@ class _BatchImporter:
             return self.prepare(item[1])
         except ImageRejected as error:
             return error
+
+
+def _add_sources(stored: Sequence[tuple[str, StoredImage]]) -> None:
+    """Remember the paths of copies, by which answers may name the image."""
+    paths: dict[int, list[str]] = defaultdict(list)
+    for path, image in stored:
+        paths[image.image.pk].append(path)
+    for row in {image.image.pk: image.image for _, image in stored}.values():
+        images.add_sources(row, paths[row.pk])
 
 
 def _update_keywords(

@@ -142,6 +142,7 @@ class Migration(migrations.Migration):
                 ('height', models.PositiveIntegerField()),
                 ('keywords', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, size=None)),
                 ('source', models.CharField(help_text='The path that it was imported from.', max_length=300)),
+                ('further_sources', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=300), blank=True, default=list, help_text='The paths of its copies.', size=None)),
                 ('license', models.CharField(blank=True, max_length=200)),
                 ('generated', models.BooleanField(default=False, help_text='Whether a model generated it.')),
                 ('prompt', models.CharField(blank=True, help_text='What it was generated from.', max_length=500)),

@@ -24,6 +24,12 @@ class Image(models.Model):
     height = models.PositiveIntegerField()
     keywords = ArrayField(models.CharField(max_length=80), default=list, blank=True)
     source = models.CharField(max_length=300, help_text="The path that it was imported from.")
+    further_sources = ArrayField(
+        models.CharField(max_length=300),
+        default=list,
+        blank=True,
+        help_text="The paths of its copies.",
+    )
     license = models.CharField(max_length=200, blank=True)
     generated = models.BooleanField(default=False, help_text="Whether a model generated it.")
     prompt = models.CharField(max_length=500, blank=True, help_text="What it was generated from.")

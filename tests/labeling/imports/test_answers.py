@@ -10,6 +10,8 @@ from labeling.imports.answers import load as load_answers
 from labeling.models import Annotator, Answer, Image, Question
 from tests.cast import COLOURS
 from tests.concurrency import meanwhile
+from tests.labeling.imports.sources import fill
+from tests.pictures import encoded, patchwork, png
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +73,25 @@ def test_a_file_name_is_enough_where_it_is_unique(shapes, write, capsys):
     Image.objects.filter(pk=image.pk).update(source="deep/down/a.png")
     load(write("task,worker,label\na.png,ann,circle\n"), capsys)
     assert answers_of("ann") == {("deep/down/a.png", "circle"): True}
+
+
+def test_an_answer_to_a_copy_is_one_to_the_picture(shapes, tmp_path, write, capsys):
+    folder = tmp_path / "pictures"
+    original = png(7)
+    files = {"Kreis/copy of one.png": original, "Kreis/kreis_ä03.png": original}
+    fill(folder, **files, **{"Quadrat/same.bmp": encoded(patchwork(7), "BMP")})
+    for _ in range(2):
+        call_command("import_images", str(folder), project="shapes")
+    image = Image.objects.get(source="Kreis/copy of one.png")
+    assert image.further_sources == ["Kreis/kreis_ä03.png", "Quadrat/same.bmp"]
+
+    rows = "Kreis/kreis_ä03.png,ann,circle\nKreis/copy of one.png,ben,circle\n"
+    load(
+        write(f"task,worker,label\n{rows}Quadrat/same.bmp,cas,circle\nsame.bmp,dan,circle\n"),
+        capsys,
+    )
+    for worker in ("ann", "ben", "cas", "dan"):
+        assert answers_of(worker) == {(image.source, "circle"): True}
 
 
 def test_importing_twice_adds_nothing(shapes, write, capsys):
