@@ -22,12 +22,19 @@ class RowError(ValueError):
 
 
 def read_snapshot(folder: Path) -> Snapshot:
-    """Read a snapshot, or a plain folder of pictures and ``.txt`` files of the same names.
+    """Read a snapshot, or a flat folder of pictures and ``.txt`` files of the same names.
 
     Raise ``TrainingError`` where it is neither, or holds no training pictures, or a row is broken.
     """
-    if not (folder / "manifest.json").exists() and folders.holds_pictures(folder):
-        return folders.read_folder(folder)
+    if not (folder / "manifest.json").exists():
+        if folders.holds_pictures(folder):
+            return folders.read_folder(folder)
+        if folder.is_dir():
+            raise TrainingError(
+                f"{folder / 'manifest.json'} is missing, and no pictures lie beside it: name the "
+                "folder of a snapshot, or one with pictures and their .txt files directly in it, "
+                "not in folders of their own."
+            )
     manifest = read_json(folder / "manifest.json")
     if not isinstance(manifest, dict) or manifest.get("format") != 1:
         raise TrainingError(f"{folder} is not a snapshot of format 1: make the snapshot again.")

@@ -45,6 +45,14 @@ def test_keywords_and_sentences_are_read_from_files_of_the_same_name(folder: Pat
     assert snapshot.test == () == snapshot.concepts
 
 
+def test_a_folder_with_folders_of_classes_is_refused_and_the_reason_says_what_is_read(
+    folder: Path,
+) -> None:
+    folder.rename(folder.parent / "cat")
+    with pytest.raises(TrainingError, match=r"folder of a snapshot, or .* directly in it, not in"):
+        read_snapshot(folder.parent)
+
+
 @pytest.mark.parametrize(
     ("text", "keywords"),
     [
