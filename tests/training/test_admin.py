@@ -237,9 +237,21 @@ def test_the_verdict_is_shown_with_its_reasons(ada_client: Client, run: Run, jud
             'class="verdict-bar"',
             "21 answers",
             "by comparison",
+            "Both drew the same prompts",
         ):
             assert words in page
     assert "candidate, not promoted" in ada_client.get("/admin/training/model/").content.decode()
+
+
+def test_only_models_that_draw_are_said_to_have_drawn(
+    ada_client: Client, run: Run, judged: Model
+) -> None:
+    Model.objects.filter(pk=judged.pk).update(
+        recipe="clip", verdict=judged.verdict | {"baseline": None}
+    )
+    page = ada_client.get(reverse("admin:training_model_change", args=[judged.pk]))
+    words = page.content.decode()
+    assert "The shaded part of a bar" in words and "Both drew" not in words
 
 
 def test_one_click_promotes_and_another_rolls_back(

@@ -6,7 +6,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from training import promotion
+from training import generators, promotion
 from training.admin import metrics
 from training.models import Model, Promotion
 
@@ -25,6 +25,7 @@ def context(model: Model, viewer: AbstractBaseUser | AnonymousUser) -> dict[str,
         "reason": stored.get("why", ""),
         "baseline": baseline,
         "judges": [_judge(judge) for judge in stored.get("judges", [])],
+        "same_prompts": baseline is not None and generators.generates(model.recipe),
         "answers": stored.get("answers", 0),
         "history": _history(model),
         "previous": promotion.baseline_of(model) if model.current and may_promote else None,
