@@ -1,5 +1,7 @@
 """Django's command line, with the embedded servers running and the database set up."""
 
+import os
+import sys
 from contextlib import ExitStack
 
 from django.core.management import ManagementUtility
@@ -41,6 +43,16 @@ class Utility(ManagementUtility):
     def __init__(self, argv: list[str], stack: ExitStack) -> None:
         super().__init__(argv)
         self._stack = stack
+
+    def execute(self) -> None:
+        """Run the command; end quietly where nobody reads its output any more (`… | head`)."""
+        try:
+            super().execute()
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes standard output once more as it exits, which would fail again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
         command = super().fetch_command(subcommand)

@@ -51,6 +51,15 @@ def test_first_commands_at_once_do_not_get_in_each_others_way(tmp_path: Path) ->
             assert output.strip() == "0", errors
 
 
+@pytest.mark.parametrize("command", ["diffsettings", "spectacular"])
+def test_a_command_whose_output_nobody_reads_ends_quietly(tmp_path: Path, command: str) -> None:
+    with _start(tmp_path, command) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert (errors, process.returncode) == ("", 1)
+
+
 def test_a_first_command_that_fails_says_so_in_a_sentence(tmp_path: Path) -> None:
     words = ("import_images", str(tmp_path / "nothing"), "--project", "birds")
     code, _, errors = _run(tmp_path / "data", *words)
