@@ -145,7 +145,8 @@ def _succeed(run: Run, folder: Path) -> Model:
 
 
 def _with_log(sentence: str, folder: Path) -> str:
-    return f"{sentence}\n\nThe end of its log:\n{processes.tail(folder / 'log.txt')}"
+    end = processes.tail(folder / "log.txt")
+    return f"{sentence}\n\nThe end of its log:\n{end}" if end else sentence
 
 
 def _sentence(error: Exception) -> str:

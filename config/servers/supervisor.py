@@ -61,8 +61,9 @@ class Supervisor:
         for service in self.services:
             if service.process is None or service.process.poll() is None:
                 continue
-            end = log_end(self.data_dir, service.name, lines=15)
-            report = f"The {service.name} process died. The end of its log:\n{end}"
+            report = f"The {service.name} process died."
+            if end := log_end(self.data_dir, service.name, lines=15).strip():
+                report += f" The end of its log:\n{end}"
             if not service.restarts.allow_another():
                 path = log_path(self.data_dir, service.name)
                 raise SupervisorError(f"{report}\nIt keeps dying, so everything stops: see {path}.")

@@ -68,7 +68,7 @@ class Command(BaseCommand):
         settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns without it
         database.migrate()
         call_command("load_demo")
-        password = _make_admin(data_dir / "admin-password")
+        password = _make_admin(_password_path(data_dir))
         connection.close()
         return password
 
@@ -77,9 +77,9 @@ class Command(BaseCommand):
         self._say(f"  Take part at {url}, review, train and draw at {url}admin/ as 'admin'.")
         if password:
             self._say(f"  A password was made for 'admin': {password}")
-        self._say(
-            f"  It is kept in {data_dir / 'admin-password'}, the logs in {data_dir / 'logs'}."
-        )
+        if (kept := _password_path(data_dir)).exists():
+            self._say(f"  The first password of 'admin' is kept in {kept}.")
+        self._say(f"  The logs are kept in {data_dir / 'logs'}.")
         self._say("  Ctrl-C stops everything; the data stays.")
 
     def _watch(self, supervisor: Supervisor, client: Client) -> None:
@@ -141,6 +141,10 @@ def _only_demo(data_dir: Path) -> Iterator[None]:
         except BlockingIOError:
             raise in_use(data_dir) from None
         yield
+
+
+def _password_path(data_dir: Path) -> Path:
+    return data_dir / "admin-password"
 
 
 def _make_admin(path: Path) -> str | None:

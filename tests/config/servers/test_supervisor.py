@@ -54,6 +54,17 @@ def test_it_restarts_what_died_and_shows_the_end_of_its_log(
     _wait_for_processes(tmp_path, 1)
 
 
+def test_it_does_not_speak_of_an_empty_log(
+    supervisor: Supervisor, messages: list[str], tmp_path: Path
+) -> None:
+    service = _service("web", SLEEP, tmp_path)
+    supervisor.start(service)
+    _process(service).kill()
+    _process(service).wait()
+    supervisor.check()
+    assert messages == ["The web process died.\nIt is started again."]
+
+
 def test_it_gives_up_on_what_keeps_dying(supervisor: Supervisor, tmp_path: Path) -> None:
     service = _service("worker", "exit('no luck')", tmp_path)
     supervisor.start(service)
