@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
 
 from labeling import lease, snapshots
 from labeling.models import LeaseLost, Snapshot
@@ -23,6 +24,10 @@ POLL_INTERVAL = 1.0  # seconds between two looks at the child
 OnProgress = Callable[[Run], None]
 
 logger = logging.getLogger(__name__)
+
+
+class DatabaseLostError(Exception):
+    """The database went away. Nothing of the run could be recorded: its lease just expires."""
 
 
 class _CancelledError(Exception):
@@ -41,6 +46,7 @@ def execute(run: Run, *, on_progress: OnProgress = lambda run: None) -> Model | 
 
     Whatever ends this early also stops the child, which writes a checkpoint: a step that fails and
     a cancelled run are recorded (`_recording_the_end`), a lost lease is somebody else's run by now.
+    Raises DatabaseLostError, after which the sweep queues the run again.
     """
     try:
         with _recording_the_end(run):
@@ -66,7 +72,7 @@ def execute(run: Run, *, on_progress: OnProgress = lambda run: None) -> Model | 
 def _recording_the_end(run: Run) -> Iterator[None]:
     """End the run as cancelled or failed, or queue it again where this process has to stop.
 
-    Raises LeaseLost, and again whatever is a fault of this program.
+    Raises LeaseLost, DatabaseLostError, and again whatever is a fault of this program.
     """
     try:
         yield
@@ -77,6 +83,8 @@ def _recording_the_end(run: Run) -> Iterator[None]:
     except (runs.RunError, OSError) as error:
         runs.finish(run=run, state=Run.State.FAILED, error=_sentence(error))
     except Exception as error:
+        if isinstance(error, OperationalError | InterfaceError) and not connection.is_usable():
+            raise DatabaseLostError(str(error).partition("\n")[0]) from error
         with suppress(LeaseLost):
             runs.finish(run=run, state=Run.State.FAILED, error=_sentence(error))
         raise

@@ -76,7 +76,11 @@ def train(run_id: int) -> None:
         if not acquired or runs.older_is_queued(run_id=run_id):
             return
         run = runs.acquire(run_id=run_id)
-        model = runner.execute(run) if run else None
+        try:
+            model = runner.execute(run) if run else None
+        except runner.DatabaseLostError as error:
+            logger.error("Run %s lost the database; the sweep queues it again. %s", run_id, error)
+            return
         if model:
             follow_up_now(model)
     enqueue_queued_runs()

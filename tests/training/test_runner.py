@@ -18,6 +18,7 @@ from labeling import snapshots
 from labeling.models import Image, Project, Snapshot
 from tests.waiting import wait_until
 from training import machine_lock, processes, run_requests, runner, runs, tasks
+from training.engine import progress
 from training.models import Model, Run
 
 State = Run.State
@@ -206,6 +207,29 @@ def test_a_lost_run_is_queued_again_and_its_old_worker_hears_of_it(
     run.refresh_from_db()
     assert run.state == State.QUEUED and run.lease_token == ""
     assert not left_over()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_loses_the_database_says_so_once_and_is_queued_again(
+    snapshot: Snapshot,
+    behave: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    behave("learn for ever")
+    run = queue(snapshot)
+
+    def end_the_session(folder: Path) -> None:
+        connection.cursor().execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    monkeypatch.setattr(progress, "latest", end_the_session)
+    tasks.train(run.pk)
+    connection.close()
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert "lost the database" in record.message and not record.exc_info
+    assert "\n" not in record.message and not left_over()
+    Run.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert runs.sweep() == [run.pk]
 
 
 def test_a_lost_run_that_was_to_be_cancelled_is(snapshot: Snapshot) -> None:

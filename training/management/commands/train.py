@@ -61,6 +61,10 @@ class Command(BaseCommand):
             return
         try:
             self._wait(run)
+        except runner.DatabaseLostError as error:
+            raise CommandError(
+                f"Run {run.pk} lost the database; a worker takes it up again. {error}"
+            ) from error
         except KeyboardInterrupt:
             self._cancel(run)
 
