@@ -3,14 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from training.engine.report.metric_names import BESIDE, NOT_MERIT, WORDS
-
-REAL_SUFFIXES = {  # of metrics of real images, with their wording
-    "real": "",
-    "real_training": " (those learned from)",
-    "floor": "",
-    "apart": " (between neighbours)",
-}
+from training.engine.metric_names import NOT_MERIT, REAL, is_beside, words
 
 
 def rows(metrics: Mapping[str, Any], other: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -27,17 +20,8 @@ def rows(metrics: Mapping[str, Any], other: Mapping[str, Any]) -> list[dict[str,
             "real": _real(name, numbers),
         }
         for name, value in numbers.items()
-        if name not in NOT_MERIT and not _is_beside(name, numbers)
+        if name not in NOT_MERIT and not is_beside(name, numbers)
     ]
-
-
-def words(name: str) -> str:
-    """Return a metric's name in words, with its judge."""
-    if name == "people":
-        return "people's answers about its pictures"
-    what, _, judge = (name, "", "") if name in WORDS else name.partition("@")
-    name_in_words = WORDS.get(what, what.replace("_", " "))
-    return f"{name_in_words} by {judge}" if judge else name_in_words
 
 
 def number(value: float | None) -> str:
@@ -51,18 +35,11 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if type(value) in (int, float)}
 
 
-def _is_beside(name: str, numbers: Mapping[str, float]) -> bool:
-    return any(name.removesuffix(f"_{end}") in numbers for end in BESIDE if name.endswith(end))
-
-
 def _interval(name: str, numbers: Mapping[str, float]) -> str:
     low, high = numbers.get(f"{name}_low"), numbers.get(f"{name}_high")
     return "" if low is None or high is None else f"{number(low)} to {number(high)}"
 
 
 def _real(name: str, numbers: Mapping[str, float]) -> str:
-    known = {end: numbers.get(f"{name}_{end}") for end in REAL_SUFFIXES}
-    return (
-        ", ".join(f"{number(v)}{REAL_SUFFIXES[end]}" for end, v in known.items() if v is not None)
-        or "–"
-    )
+    known = {end: numbers.get(f"{name}_{end}") for end in REAL}
+    return ", ".join(f"{number(v)}{REAL[end]}" for end, v in known.items() if v is not None) or "–"

@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 
 from training import generators, promotion
 from training.admin import metrics
+from training.engine import metric_names
 from training.models import Model, Promotion
 
 HISTORY_MAX = 10  # promotions of the recipe
@@ -63,7 +64,7 @@ def _judge(judge: dict[str, Any]) -> dict[str, Any]:
     low, high = judge.get("low"), judge.get("high")
     interval = "" if None in (low, high) else f"{metrics.number(low)} to {metrics.number(high)}"
     return {
-        "name": metrics.words(str(judge.get("name", ""))),
+        "name": metric_names.words(str(judge.get("name", ""))),
         "new": metrics.number(judge.get("new")),
         "current": metrics.number(judge.get("current")),
         "difference": metrics.number(judge.get("difference")),

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from training.engine import metric_names
 from training.engine.evaluation import intervals
 from training.engine.evaluation.intervals import Estimate, Values
 
@@ -37,9 +38,10 @@ class Judgement(NamedTuple):
     def sentence(self) -> str:
         """Return the figures in words."""
         value, low, high = self.difference
+        margin = f"; it may be worse by {self.margin:.2g}" if self.margin else ""
         return (
-            f"{self.name} {self.new:.3g} against {self.current:.3g}, "
-            f"better by {value:.3g}, between {low:.3g} and {high:.3g}, margin {self.margin:.2g}"
+            f"{metric_names.words(self.name)}: {self.new:.3g} against {self.current:.3g}, "
+            f"better by {value:.3g}, between {low:.3g} and {high:.3g}{margin}"
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -106,4 +108,5 @@ def _approval(judgements: Sequence[Judgement], has_current: bool) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    words = [f"“{metric_names.words(name)}”" for name in names]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from training.engine.metric_names import BESIDE, NOT_MERIT, REAL, is_beside, words
 from training.engine.report.escape import text
-from training.engine.report.metric_names import BESIDE, NOT_MERIT, WORDS
 
 
 def table(values: Mapping[str, Any]) -> str:
     """Return a table of figures, with intervals and what chance and real pictures reach."""
     numbers = {k: float(v) for k, v in values.items() if type(v) in (int, float)}
-    names = [name for name in numbers if not _beside(name, numbers) and name not in NOT_MERIT]
+    names = [name for name in numbers if not is_beside(name, numbers) and name not in NOT_MERIT]
     if not names:
         return ""
     rows = [_figure(name, numbers) for name in names]
@@ -28,34 +28,21 @@ def table(values: Mapping[str, Any]) -> str:
 HEAD = ("figure", "value", "5 % to 95 %", "from 0 to 1", "chance", "real pictures")
 
 
-def _beside(name: str, numbers: Mapping[str, float]) -> bool:
-    return any(name.removesuffix(f"_{end}") in numbers for end in BESIDE if name.endswith(end))
-
-
 def _figure(name: str, numbers: Mapping[str, float]) -> str:
     value, beside = numbers[name], {end: numbers.get(f"{name}_{end}") for end in BESIDE}
     low, high = beside["low"], beside["high"]
     interval = f"{_number(low)} to {_number(high)}" if None not in (low, high) else ""
     real = [
-        f"{_number(beside[end])}{word}"
-        for end, word in (("real", ""), ("real_training", " (training)"), ("floor", ""),
-                          ("apart", " (apart from each other)"))
-        if beside[end] is not None
-    ]  # fmt: skip
+        f"{_number(beside[end])}{word}" for end, word in REAL.items() if beside[end] is not None
+    ]
     cells = [
-        f'<th scope="row">{text(_words(name))}</th>',
+        f'<th scope="row">{text(words(name))}</th>',
         *(f'<td class="number">{cell}</td>' for cell in (_number(value), interval)),
         f"<td>{_bar(value, beside)}</td>",
         f'<td class="number">{_number(beside["chance"])}</td>',
         f'<td class="number">{"<br>".join(real)}</td>',
     ]
     return f"<tr>{''.join(cells)}</tr>"
-
-
-def _words(name: str) -> str:
-    what, _, judge = (name, "", "") if name in WORDS else name.partition("@")
-    words = WORDS.get(what, what.replace("_", " "))
-    return f"{words} by {judge}" if judge else words
 
 
 def _number(value: float | None) -> str:

@@ -47,7 +47,8 @@ def test_a_model_that_draws_better_is_promoted(decide_on: Decide) -> None:
     verdict = decide_on(Painter(), Painter(skill=0.2))
     assert verdict["promoted"]
     assert findings(verdict)[f"r_precision@{JUDGE}"] == "better"
-    assert "better than the current model" in verdict["why"]
+    assert "better than the current model by “R-precision of the fixed prompts" in verdict["why"]
+    assert "r_precision" not in verdict["why"]
     assert "a red square" in verdict["prompts"]
     assert verdict["seeds"] == [3, 4, 5, 6]
     json.dumps(verdict, allow_nan=False)
@@ -62,7 +63,7 @@ def test_a_model_that_draws_worse_is_not_and_the_sentence_says_by_how_much(
     judge = verdict["judges"][0]
     assert judge["difference"] == pytest.approx(judge["new"] - judge["current"])
     assert judge["low"] < judge["difference"] < judge["high"] < 0
-    assert verdict["why"].startswith("It is worse than the current model: r_precision")
+    assert verdict["why"].startswith("It is worse than the current model: R-precision of the fixed")
 
 
 def test_the_same_model_again_is_no_worse(decide_on: Decide) -> None:
@@ -100,7 +101,7 @@ def test_without_a_current_model_one_that_beats_chance_is_promoted(decide_on: De
 def test_without_a_current_model_one_that_draws_anything_is_not(decide_on: Decide) -> None:
     verdict = decide_on(Painter(skill=0.0))
     assert not verdict["promoted"]
-    assert verdict["why"].startswith("It is not shown to be better than chance: r_precision")
+    assert verdict["why"].startswith("It is not shown to be better than chance: R-precision of")
 
 
 def test_a_model_that_draws_one_picture_whatever_is_asked_is_never_promoted(
@@ -118,7 +119,7 @@ def test_people_who_find_it_worse_have_a_veto(decide_on: Decide, tmp_path: Path)
     verdict = decide_on(Painter(), Painter(), answers=answers)
     assert not verdict["promoted"]
     assert findings(verdict)["people"] == "worse"
-    assert "people 0.35 against 0.85" in verdict["why"]
+    assert "people's answers about its pictures: 0.35 against 0.85" in verdict["why"]
 
 
 def test_people_who_cannot_tell_or_are_few_do_not_block(decide_on: Decide, tmp_path: Path) -> None:
