@@ -26,13 +26,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The rows of a frozen folder; ``digest`` is a hash of their metadata."""
+    """The rows of a frozen folder, or of a flat one.
+
+    ``digest`` is a hash of what is read of them, by which caches and checkpoints know the data;
+    ``sha256`` is the snapshot's own, as its manifest has it: empty where there is none.
+    """
 
     folder: Path
     concepts: tuple[str, ...]
     train: tuple[Row, ...]
     test: tuple[Row, ...]
     digest: str
+    sha256: str = ""
 
 
 def digest(rows: Sequence[Row]) -> str:

@@ -14,6 +14,7 @@ from training.engine.data.rows import Row, Snapshot
 from training.engine.files import TrainingError, read_json
 
 COLUMNS = ("file_name", "captions", "tags", "concepts")  # that each row must have
+SHA256 = re.compile("[0-9a-f]{64}")
 UNLIKELY = 0.25  # probability of a caption that a snapshot left out, since it is below a half
 
 
@@ -53,7 +54,14 @@ def read_snapshot(folder: Path) -> Snapshot:
         train=splits["train"],
         test=splits["test"],
         digest=hashlib.sha256(metadata).hexdigest(),
+        sha256=_sha256(manifest),
     )
+
+
+def _sha256(manifest: Mapping[str, Any]) -> str:
+    """Return the manifest's own hash of the snapshot; empty where it has none."""
+    value = manifest.get("sha256")
+    return value if isinstance(value, str) and SHA256.fullmatch(value) else ""
 
 
 def _read_split(folder: Path) -> tuple[Row, ...]:

@@ -101,13 +101,21 @@ def _facts(folder: Path, config: dict[str, Any], snapshot: Snapshot | None) -> d
             f"{len(snapshot.train):,} pictures to learn from, {len(snapshot.test):,} held out; "
             f"{captioned:,} with captions, {len(snapshot.concepts):,} concepts"
         )
-    facts["Snapshot's hash"] = str(config.get("snapshot") or (snapshot.digest if snapshot else ""))
+    facts |= _hashes(config, snapshot)
     facts["Steps"] = f"{config.get('steps', '')}"
     facts["Seconds of training"] = f"{progress.metrics(folder).get('training_seconds', '')}"
     facts["Seed"] = f"{config.get('seed', '')}"
     facts["Code"] = str(config.get("code", ""))
     facts["Machine"] = str(config.get("machine", ""))
     return {name: value for name, value in facts.items() if value}
+
+
+def _hashes(config: dict[str, Any], snapshot: Snapshot | None) -> dict[str, str]:
+    """Return the hash of the snapshot; of data that is none, that of what was read of it."""
+    if own := config.get("snapshot_sha256") or (snapshot and snapshot.sha256):
+        return {"Snapshot's hash": str(own)}
+    read = config.get("data_sha256") or (snapshot and snapshot.digest)
+    return {"Hash of pictures and texts": str(read)} if read else {}
 
 
 def _text(value: Any) -> str:

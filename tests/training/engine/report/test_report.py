@@ -1,5 +1,6 @@
 """A run as one page: whole without a network, and safe whatever its texts say."""
 
+import html
 import json
 import shutil
 from html.parser import HTMLParser
@@ -78,6 +79,15 @@ def test_the_page_shows_curves_figures_samples_and_what_they_are_like(run: Path)
     assert "Beside the nearest training pictures" in texts
     assert page.count("<img") == 3 * 2 + 12 * (1 + 3)
     assert "45 pictures to learn from, 15 held out" in texts
+
+
+def test_the_snapshot_has_the_hash_of_its_manifest(run: Path) -> None:
+    snapshot = Path(json.loads((run / "config.json").read_text())["snapshot"])
+    manifest = json.loads((snapshot / "manifest.json").read_text())
+    assert "Snapshot's hash" not in html.unescape(write_report(run).read_text("utf-8"))
+    (snapshot / "manifest.json").write_text(json.dumps({**manifest, "sha256": "5c" * 32}))
+    texts = Reader(write_report(run).read_text("utf-8")).texts
+    assert texts[texts.index("Snapshot's hash") + 1 :][:2].count("5c" * 32) == 1
 
 
 def test_no_text_becomes_markup_and_nothing_is_loaded_from_elsewhere(run: Path) -> None:
