@@ -282,6 +282,14 @@ def test_a_report_may_do_nothing(ada_client: Client, run: Run) -> None:
     assert page_of(run, "report") in ada_client.get(page_of(run)).content.decode()
 
 
+def test_a_report_is_announced_with_what_it_holds(ada_client: Client, run: Run) -> None:
+    (Path(run.folder) / "report.html").write_text("<title>a report</title>")
+    assert "pictures over time" in ada_client.get(page_of(run)).content.decode()
+    Run.objects.filter(pk=run.pk).update(recipe="clip")
+    page = ada_client.get(page_of(run)).content.decode()
+    assert "Its report</a>: curves and figures</p>" in page
+
+
 def test_a_run_is_cancelled_and_resumed_by_post_alone(ada_client: Client, run: Run) -> None:
     assert ada_client.get(page_of(run, "cancel")).status_code == 405
     run.refresh_from_db()
