@@ -8,7 +8,7 @@ from typing import Any, TypedDict, Unpack
 from django.contrib.auth.models import AbstractBaseUser
 
 from labeling.models import Project, Snapshot
-from training.engine.presets import PRESETS, RECIPES
+from training.engine.presets import OPTIONS, PRESETS, RECIPES
 from training.engine.values import is_number, is_text
 from training.models import SEED_LIMIT, Model, Run
 from training.runs import RunError
@@ -37,7 +37,7 @@ def create(**request: Unpack[RunRequest]) -> Run:
     """Check a request and put it in the queue as a run. Raises RunError."""
     recipe, seed = request["recipe"], request.get("seed", 0)
     check_preset(recipe, request["preset"])
-    _check_options(request.get("options", {}))
+    check_options(recipe, request.get("options", {}))
     if not 0 <= seed < SEED_LIMIT:
         raise RunError(f"The seed must be from 0 to {SEED_LIMIT - 1}, not {seed}.")
     project = _project(request)
@@ -53,6 +53,24 @@ def check_preset(recipe: str, preset: str) -> None:
     if preset not in PRESETS[recipe]:
         presets = _alternatives(PRESETS[recipe])
         raise RunError(f"The recipe {recipe} has no preset {preset!r}: use {presets}.")
+
+
+def check_options(recipe: str, options: dict[str, Any]) -> None:
+    """Raise RunError where the recipe lacks an option, or a value cannot be stored.
+
+    The run's own process, which knows the ranges, checks the values.
+    """
+    for name, value in options.items():
+        if not OPTION_NAME.fullmatch(name):
+            raise RunError(f"{name!r} is no name of an option: those are like batch or base.")
+        items = value if isinstance(value, list) else [value]
+        if not all(map(_can_be_stored, items)):
+            raise RunError(f"The option {name} must be a number, a text, true, false or texts.")
+    if len(json.dumps(options)) > OPTIONS_LENGTH_MAX:
+        raise RunError(f"The options are longer than {OPTIONS_LENGTH_MAX} characters.")
+    if unknown := sorted(set(options) - OPTIONS[recipe]):
+        known = _alternatives(sorted(OPTIONS[recipe]))
+        raise RunError(f"The recipe {recipe} has no option {unknown[0]!r}: use {known}.")
 
 
 def parse_option(line: str) -> tuple[str, Any]:
@@ -74,18 +92,6 @@ def _project(request: RunRequest) -> Project:
     if project := request.get("project"):
         return project
     raise RunError("Name a snapshot or a project to train on.")
-
-
-def _check_options(options: dict[str, Any]) -> None:
-    """Check what can be stored; the run's own process, which knows the recipe, checks the rest."""
-    for name, value in options.items():
-        if not OPTION_NAME.fullmatch(name):
-            raise RunError(f"{name!r} is no name of an option: those are like batch or base.")
-        items = value if isinstance(value, list) else [value]
-        if not all(map(_can_be_stored, items)):
-            raise RunError(f"The option {name} must be a number, a text, true, false or texts.")
-    if len(json.dumps(options)) > OPTIONS_LENGTH_MAX:
-        raise RunError(f"The options are longer than {OPTIONS_LENGTH_MAX} characters.")
 
 
 def _can_be_stored(value: object) -> bool:

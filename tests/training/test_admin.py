@@ -138,6 +138,7 @@ def test_a_snapshot_is_chosen_by_the_address(ada_client: Client, bare_snapshot: 
         {"recipe_and_preset": "clip/huge", "seed": 0},
         {"recipe_and_preset": "clip/cpu", "seed": 10**30},
         {"recipe_and_preset": "clip/cpu", "seed": 0, "options": "steps"},
+        {"recipe_and_preset": "clip,diffusion/cpu", "seed": 0, "options": "foo=1"},
         {"recipe_and_preset": "diffusion/cpu", "seed": 0, "clip": "999"},
     ],
 )

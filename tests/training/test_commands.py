@@ -50,13 +50,21 @@ def test_without_wait_the_run_is_left_to_a_worker(snapshot: Snapshot) -> None:
     assert Run.objects.get().state == Run.State.QUEUED and "a worker takes it up" in output
 
 
-def test_options_are_passed_on_and_the_runs_own_process_checks_them(snapshot: Snapshot) -> None:
+def test_options_are_passed_on_and_the_runs_own_process_checks_their_values(
+    snapshot: Snapshot,
+) -> None:
     options = ["--option", "steps=9", "--option", "base=/models/sd15"]
     train("latest", "--recipe", "lora", "--preset", "smoke", *options)
     assert Run.objects.get().options == {"steps": 9, "base": "/models/sd15"}
-    with pytest.raises(CommandError, match="no option 'colour' here, only"):
-        train("latest", "--recipe", "clip", "--option", "colour=red", "--wait")
+    with pytest.raises(CommandError, match="steps must be a whole number"):
+        train("latest", "--recipe", "clip", "--option", "steps=many", "--wait")
     assert Run.objects.latest("pk").state == Run.State.FAILED
+
+
+def test_an_option_that_the_recipe_does_not_have_is_refused_at_once(snapshot: Snapshot) -> None:
+    with pytest.raises(CommandError, match="The recipe clip has no option 'colour': use"):
+        train("latest", "--recipe", "clip", "--option", "colour=red")
+    assert not Run.objects.exists()
 
 
 def test_a_snapshot_is_found_by_its_folder_even_if_it_was_frozen_elsewhere(

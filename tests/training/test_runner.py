@@ -343,6 +343,8 @@ def test_an_empty_project_is_named(db: None, behave: Callable[[str], None]) -> N
     [
         ({"recipe": "alchemy"}, "no recipe 'alchemy': use clip, diffusion,"),
         ({"options": {"__class__": 1}}, "'__class__' is no name of an option"),
+        ({"options": {"foo": 1}}, "The recipe clip has no option 'foo': use batch, beta1, "),
+        ({"options": {"guidance": 2}}, "The recipe clip has no option 'guidance'"),
         ({"options": {"steps": None}}, "option steps must be a number"),
         ({"options": {"steps": float("nan")}}, "option steps must be a number"),
         ({"options": {"prompts": ["a\0"]}}, "option prompts must be"),

@@ -74,6 +74,17 @@ class TrainForm(forms.Form):
         except runs.RunError as error:
             raise forms.ValidationError(str(error)) from None
 
+    def clean(self) -> dict[str, Any]:
+        """Check the options by the recipe that gets them: the last one."""
+        data = super().clean() or self.cleaned_data
+        if "options" in data and "recipe_and_preset" in data:
+            recipe = data["recipe_and_preset"].partition("/")[0].rpartition(",")[2]
+            try:
+                run_requests.check_options(recipe, data["options"])
+            except runs.RunError as error:
+                self.add_error("options", str(error))
+        return data
+
     def requests(self, by: AbstractBaseUser | None) -> list[RunRequest]:
         """Return the runs to start, in order: one a recipe. The last one gets the options."""
         data = self.cleaned_data

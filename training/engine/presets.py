@@ -1,4 +1,4 @@
-"""The recipes and their presets, the table that commands, admin and API choose from.
+"""The recipes, their presets and the names of their options, which requests choose from.
 
 It imports no torch, so that the web process can read it. A preset overrides defaults of its
 recipe's config, which stands beside the recipe's loss in ``training/engine/recipes/``.
@@ -20,6 +20,25 @@ RECIPES = {
     "gan": "generates pictures in one step, interpolates smoothly, and scores any picture",
     "autoregressive": "generates pictures patch by patch, and inpaints given ones",
     "lora": "teaches Stable Diffusion what a few pictures show (needs the extra lora)",
+}
+
+LOOP_OPTIONS = (  # of every recipe
+    "steps batch learning_rate warmup weight_decay beta1 prompts samples judge_steps "
+    "checkpoint_steps grid_steps precision compile"
+)
+OWN_OPTIONS = {
+    "clip": "size text tune zoom shift light",
+    "diffusion": "network size components patch width depth expansion dropout cond_drop_prob "
+    "flip_prob hue_prob jitter time_mean time_clamp guidance sampling_steps sampler",
+    "gan": "space size components noise width depth expansion group penalty contrast "
+    "cond_drop_prob flip_prob jitter guidance truncation",
+    "autoregressive": "size tokens patch codes levels width depth heads dropout token_dropout "
+    "cond_drop_prob flip_prob jitter guidance temperature top_k top_p",
+    "lora": "base size rank layers cond_drop_prob keep_keywords keyword_dropout caption_variants "
+    "min_snr_gamma guidance sampling_steps sampler",
+}
+OPTIONS = {
+    recipe: frozenset(f"{LOOP_OPTIONS} {names}".split()) for recipe, names in OWN_OPTIONS.items()
 }
 
 PIXELS: dict[str, Any] = {  # diffusion by a transformer

@@ -1,5 +1,6 @@
 """What holds for every recipe: it learns, resumes exactly, and repeats itself under one seed."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,14 @@ import torch
 
 from training.engine.data.rows import Snapshot
 from training.engine.loop.loop import Loop
+from training.engine.presets import OPTIONS
 from training.engine.recipes import RECIPES, configure
 from training.engine.recipes.base import Config, Source, Training
+
+
+def test_the_table_names_every_option_of_every_recipe() -> None:
+    for name, recipe in RECIPES.items():
+        assert OPTIONS[name] == {field.name for field in fields(recipe.config)}
 
 
 @pytest.fixture(params=["autoregressive", "clip", "diffusion", "gan"])
