@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
-from labeling.admin.base import RecordAdmin
+from labeling.admin.base import RecordAdmin, rounded
 from labeling.models import Annotator, Answer, Challenge
 
 M = TypeVar("M", bound=Model)
@@ -31,7 +31,7 @@ class OfAnnotatorAdmin(RecordAdmin[M]):
 
 @admin.register(Answer)
 class AnswerAdmin(OfAnnotatorAdmin[Answer]):
-    list_display = ["created_at", "annotator", "wording", "value", "reason", "seconds"]
+    list_display = ["created_at", "annotator", "wording", "value", "reason", rounded("seconds")]
     list_filter = ["value", "reason"]
     list_select_related = ["annotator__user", "question__concept"]
     ordering = ["-id"]
@@ -43,7 +43,15 @@ class AnswerAdmin(OfAnnotatorAdmin[Answer]):
 
 @admin.register(Challenge)
 class ChallengeAdmin(OfAnnotatorAdmin[Challenge]):
-    list_display = ["created_at", "kind", "concept", "annotator", "outcome", "passed", "seconds"]
+    list_display = [
+        "created_at",
+        "kind",
+        "concept",
+        "annotator",
+        "outcome",
+        "passed",
+        rounded("seconds"),
+    ]
     list_filter = ["project", "kind", "skipped", "passed"]
     list_select_related = ["annotator__user", "concept"]
     ordering = ["-created_at"]

@@ -1,11 +1,12 @@
 """What the admin's pages have in common: quick lists, and forms that save only what changed."""
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import FloatField, Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -72,6 +73,12 @@ class QuickAdmin(ModelAdmin[M]):
 class RecordAdmin(QuickAdmin[M]):
     """A model whose rows the loop writes: they are shown here, never added, edited or deleted."""
 
+    def get_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
+        """Show the model's numbers to three digits."""
+        floats = {f.name for f in self.opts.concrete_fields if isinstance(f, FloatField)}
+        names = super().get_fields(request, obj)
+        return [rounded(name) if name in floats else name for name in names]
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -80,6 +87,18 @@ class RecordAdmin(QuickAdmin[M]):
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
+
+
+def rounded(name: str) -> Callable[[Model], str]:
+    """Return a display function that shows a column of numbers to three digits."""
+
+    @admin.display(description=name.replace("_", " "), ordering=name)
+    def show(row: Model) -> str:
+        value = getattr(row, name)
+        return "–" if value is None else f"{value:.3g}"
+
+    show.__name__ = name  # under which Django finds the column's help text
+    return show
 
 
 def thumbnail(tile_id: int | None) -> SafeString | str:

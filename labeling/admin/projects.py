@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from labeling.admin import quality, review_queue, stats, svg
-from labeling.admin.base import ModelAdmin, QuickAdmin
+from labeling.admin.base import ModelAdmin, QuickAdmin, rounded
 from labeling.models import Annotator, Concept, Project, Question
 from labeling.permissions import may_view
 
@@ -110,17 +110,18 @@ class ProjectAdmin(ModelAdmin[Project]):
 
 @admin.register(Concept)
 class ConceptAdmin(QuickAdmin[Concept]):
-    list_display = ["name", "phrase", "project", "active", "value", "prevalence"]
+    list_display = ["name", "phrase", "project", "active", "value", rounded("prevalence")]
     list_editable = ["active", "value"]
     list_filter = ["project", "active"]
     list_select_related = ["project"]
     search_fields = ["name"]
-    readonly_fields = ["prevalence"]
+    exclude = ["prevalence"]  # which is shown rounded instead
+    readonly_fields = [rounded("prevalence")]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Concept | None = None
     ) -> tuple[Any, ...]:
-        return ("prevalence", "project") if obj else ("prevalence",)
+        return (*self.readonly_fields, "project") if obj else tuple(self.readonly_fields)
 
     def has_delete_permission(self, request: HttpRequest, obj: Concept | None = None) -> bool:
         """Allow it for a concept that nobody was asked about only: answers are never lost."""

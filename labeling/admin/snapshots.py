@@ -68,20 +68,20 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         obj.save()
         tasks.freeze_later(obj)
 
-    @admin.display(description="pictures")
+    @admin.display(description="train + test")
     def pictures(self, snapshot: Snapshot) -> str:
         counts = snapshot.counts
         if not counts:
             return "–"
-        return f"{counts['images']} ({counts['train']} to train on, {counts['test']} to test)"
+        return f"{counts['train']:,} + {counts['test']:,}"
 
     @admin.display(description="captions")
     def captions(self, snapshot: Snapshot) -> str:
-        return str(snapshot.counts.get("captions", "–"))
+        return _count(snapshot, "captions")
 
     @admin.display(description="answers")
     def answers(self, snapshot: Snapshot) -> str:
-        return str(snapshot.counts.get("answers", "–"))
+        return _count(snapshot, "answers")
 
     @admin.display(description="download")
     def download(self, snapshot: Snapshot) -> SafeString | str:
@@ -119,6 +119,10 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         response = StreamingHttpResponse(_zip(out, holder), content_type="application/zip")
         response["Content-Disposition"] = f'attachment; filename="{out.name}.zip"'
         return response
+
+
+def _count(snapshot: Snapshot, name: str) -> str:
+    return f"{snapshot.counts[name]:,}" if name in snapshot.counts else "–"
 
 
 class _Pipe:

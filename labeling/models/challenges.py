@@ -61,7 +61,7 @@ class Challenge(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.id}"
+        return f"{self.get_kind_display()} ({str(self.id)[:8]})"
 
     def reservations(self) -> dict[int, datetime]:
         """Return the expiry of its reservations by question id: of its open questions."""

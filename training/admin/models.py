@@ -93,7 +93,9 @@ class ModelAdmin(RecordAdmin[Model]):
         if model.feedback is None:
             is_due = model.current or generators.generates(model.recipe)
             return "not yet" if is_due else "nothing: it is not the current one"
-        return ", ".join(f"{value} {name}" for name, value in model.feedback.items())
+        if error := model.feedback.get("error"):
+            return f"nothing, because: {error}"
+        return ", ".join(f"{count:,} {name}" for name, count in model.feedback.items())
 
 
 @admin.register(Generation)

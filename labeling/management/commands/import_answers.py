@@ -32,7 +32,12 @@ class Command(BaseCommand):
         changed = recompute.run(project=row)
         labels = "labels follow soon" if changed is None else f"{changed:,} questions changed"
         self.stdout.write(
-            f"{imported.new:,} new of {imported.answers:,} answers by {imported.workers:,} people "
-            f"about {imported.images:,} images ({imported.known:,} known already, "
+            f"{imported.new:,} new of {_count(imported.answers, 'answer')} "
+            f"by {_count(imported.workers, 'person', 'people')} "
+            f"about {_count(imported.images, 'image')} ({imported.known:,} known already, "
             f"{imported.gone:,} about questions that are gone); {labels}."
         )
+
+
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from labeling import answers
+from labeling import answers, challenges
 from labeling.admin import base
 from labeling.models import Annotator, Answer, Image, Project, Question
 
@@ -34,6 +34,29 @@ def answered(shapes: Project, alice: Annotator, bob: Annotator) -> list[Question
 def test_every_list_opens(ada_client: Client, answered: list[Question]) -> None:
     for name in LISTS:
         assert ada_client.get(f"/admin/labeling/{name}/").status_code == 200, name
+
+
+def test_numbers_are_shown_to_three_digits(
+    ada_client: Client, shapes: Project, answered: list[Question]
+) -> None:
+    Answer.objects.update(probability_before=0.9735941874886335, seconds=3.14159)
+    shapes.concepts.update(prevalence=0.23529411764705882)
+    answer, concept = Answer.objects.all()[0].pk, shapes.concepts.all()[0].pk
+    page = ada_client.get(f"/admin/labeling/answer/{answer}/change/").content.decode()
+    assert ">0.974<" in page and "0.9735" not in page
+    assert ">3.14<" in ada_client.get("/admin/labeling/answer/").content.decode()
+    for address in ("concept/", f"concept/{concept}/change/"):
+        page = ada_client.get(f"/admin/labeling/{address}").content.decode()
+        assert ">0.235<" in page and "0.2352" not in page
+
+
+def test_a_challenge_is_titled_by_its_kind_in_words(
+    ada_client: Client, shapes: Project, alice: Annotator
+) -> None:
+    challenge = challenges.issue(annotator=alice, project=shapes, kind="grid")
+    assert challenge
+    page = ada_client.get(f"/admin/labeling/challenge/{challenge.pk}/change/").content.decode()
+    assert f"3 × 3 tiles of many pictures ({str(challenge.pk)[:8]})" in page
 
 
 def test_every_list_can_be_searched_for_anything(

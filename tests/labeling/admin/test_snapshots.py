@@ -67,6 +67,13 @@ def test_the_list_says_how_far_a_snapshot_is_and_whether_anybody_writes_it(admin
     assert "waiting for a worker" in page.text
 
 
+def test_the_list_says_how_many_pictures_are_to_train_on_and_to_test(admin_client, project):
+    counts = {"images": 1860, "train": 1762, "test": 98, "captions": 3210}
+    Snapshot.objects.filter(pk=snapshots.begin(project=project).pk).update(counts=counts)
+    page = admin_client.get(reverse("admin:labeling_snapshot_changelist"))
+    assert "1,762 + 98" in page.text and "3,210" in page.text
+
+
 def test_an_unknown_format_or_snapshot_is_not_found(admin_client, project):
     snapshot = snapshots.freeze(project=project)
     for args in ([snapshot.pk, "zarr"], [snapshot.pk + 1, "kohya"]):

@@ -98,7 +98,7 @@ def test_importing_twice_adds_nothing(shapes, write, capsys):
     path = write("task,worker,label\nred circle 00.png,ann,circle\n")
     load(path, capsys)
     before = list(Question.objects.order_by("pk").values())
-    assert "0 new of 1 answers" in load(path, capsys)
+    assert "0 new of 1 answer " in load(path, capsys)
     assert Answer.objects.count() == 1
     assert list(Question.objects.order_by("pk").values()) == before
 
@@ -140,7 +140,7 @@ def test_an_import_that_was_interrupted_is_finished_by_running_it_again(
         call_command("import_answers", path, project="shapes")
     assert Answer.objects.count() == 1
     report = load(path, capsys)
-    assert "1 new of 2 answers by 2 people about 1 images (1 known already" in report
+    assert "1 new of 2 answers by 2 people about 1 image (1 known already" in report
     assert Answer.objects.count() == 2
 
 
