@@ -116,12 +116,12 @@ class ConceptAdmin(QuickAdmin[Concept]):
     list_select_related = ["project"]
     search_fields = ["name"]
     exclude = ["prevalence"]  # which is shown rounded instead
-    readonly_fields = [rounded("prevalence")]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Concept | None = None
     ) -> tuple[Any, ...]:
-        return (*self.readonly_fields, "project") if obj else tuple(self.readonly_fields)
+        prevalence = rounded("prevalence")
+        return (prevalence, "project") if obj else (prevalence,)
 
     def has_delete_permission(self, request: HttpRequest, obj: Concept | None = None) -> bool:
         """Allow it for a concept that nobody was asked about only: answers are never lost."""
