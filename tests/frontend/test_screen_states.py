@@ -91,9 +91,12 @@ def test_it_says_when_nothing_is_left(ask):
     page = ask()
     Project.objects.update(active=False)
     page.reload()
-    expect(page.locator("#subject")).to_have_text("Nothing left to ask")
+    expect(page.locator("#subject")).to_have_text("Nothing left to ask of this kind")
+    expect(page.locator("#hint")).to_contain_text("choose Mixed or another kind")
     page.get_by_role("button", name="Look again").click()
     expect(page.locator("#note")).to_contain_text("Still nothing new")
+    page.get_by_role("link", name="Mixed").click()
+    expect(page.locator("#subject")).to_have_text("Nothing left to ask")
 
 
 def test_those_who_are_too_fast_are_asked_to_wait_and_lose_nothing(ask):

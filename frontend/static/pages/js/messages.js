@@ -2,11 +2,7 @@
 
 export const GENERATED = "That picture was drawn by a model.";
 
-export const NOTHING_LEFT = [
-  "Nothing left to ask",
-  "You have seen all the questions there are for you here. Thank you! New ones come as " +
-    "pictures are added and as the model finds new doubts.",
-];
+const NEW_ONES = "New ones come as pictures are added and as the model finds new doubts.";
 
 export const STILL_NOTHING = "Still nothing new: please come back later.";
 
@@ -21,6 +17,21 @@ const HINTS = {
   verify: "If you cannot tell, skip: a guess helps nobody.",
   write: "One plain sentence, as you would say it to someone who cannot see the picture.",
 };
+
+/** Say that no question is left: none of one kind, or of any where no kind was chosen. */
+export function nothingLeft(kind) {
+  if (kind) {
+    return [
+      "Nothing left to ask of this kind",
+      "You have seen all the questions of this kind. Thank you! There may be others: choose Mixed " +
+        `or another kind at the end of this page. ${NEW_ONES}`,
+    ];
+  }
+  return [
+    "Nothing left to ask",
+    `You have seen all the questions there are for you here. Thank you! ${NEW_ONES}`,
+  ];
+}
 
 /** Return the hint that is shown until the first answer. */
 export function firstHint(kind) {

@@ -84,8 +84,8 @@ export class Screen {
     else if (this.#parts.waiting.textContent) this.#say("waiting", "");
   }
 
-  showNothingLeft() {
-    this.#showPanel("empty", messages.NOTHING_LEFT, "Look again");
+  showNothingLeft(kind) {
+    this.#showPanel("empty", messages.nothingLeft(kind), "Look again");
   }
 
   showExpired() {

@@ -47,7 +47,7 @@ async function loadNext() {
     const fetched = await prefetcher.next();
     stopWaiting();
     if (fetched) show(fetched);
-    else screen.showNothingLeft();
+    else screen.showNothingLeft(kind);
   } catch (error) {
     stopWaiting();
     explain(error);
