@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.contrib import admin
@@ -89,8 +90,12 @@ class RecordAdmin(QuickAdmin[M]):
         return False
 
 
+@cache
 def rounded(name: str) -> Callable[[Model], str]:
-    """Return a display function that shows a column of numbers to three digits."""
+    """Return a display function that shows a column of numbers to three digits.
+
+    It is always the same one for a name: Django compares the fields of a form by identity.
+    """
 
     @admin.display(description=name.replace("_", " "), ordering=name)
     def show(row: Model) -> str:
