@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 
 from labeling import exports, tasks
 from labeling.admin.base import ModelAdmin
@@ -28,7 +29,7 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         "status",
         "pictures",
         "captions",
-        "created_at",
+        "created",
         "download",
     ]
     list_filter = ["state", "project"]
@@ -67,6 +68,10 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         obj.requested_by_id = request.user.pk
         obj.save()
         tasks.freeze_later(obj)
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, snapshot: Snapshot) -> str:
+        return f"{localtime(snapshot.created_at):%Y-%m-%d %H:%M}"
 
     @admin.display(description="train + test")
     def pictures(self, snapshot: Snapshot) -> str:

@@ -74,6 +74,21 @@ def test_the_list_says_how_many_pictures_are_to_train_on_and_to_test(admin_clien
     assert "1,762 + 98" in page.text and "3,210" in page.text
 
 
+@pytest.mark.django_db(transaction=True)
+def test_every_column_of_the_list_is_seen_in_a_window_of_1280_pixels(
+    page, live_server, project, admin_client
+):
+    snapshot = snapshots.freeze(project=project)
+    counts = {"images": 1860, "train": 1762, "test": 98, "captions": 13210}
+    Snapshot.objects.filter(pk=snapshot.pk).update(counts=counts)
+    session = {"name": "sessionid", "value": admin_client.cookies["sessionid"].value}
+    page.context.add_cookies([{**session, "url": live_server.url}])
+    page.goto(live_server.url + reverse("admin:labeling_snapshot_changelist"))
+    widths = "element => [element.scrollWidth, element.clientWidth]"
+    content, visible = page.locator(".results").evaluate(widths)
+    assert content <= visible
+
+
 def test_an_unknown_format_or_snapshot_is_not_found(admin_client, project):
     snapshot = snapshots.freeze(project=project)
     for args in ([snapshot.pk, "zarr"], [snapshot.pk + 1, "kohya"]):
