@@ -97,11 +97,16 @@ class Daemon:
     def _restart(self, server: Server, restarts: Restarts, exited: int) -> None:
         self._selector.unregister(exited)
         os.close(exited)
-        if not restarts.allow_another():
-            raise EmbeddedError(f"{server.name} keeps dying: see its log.")
-        print(f"{server.name} died and is started again.", flush=True)
-        server.start()
-        self._watch(server, restarts)
+        while restarts.allow_another():
+            print(f"{server.name} died and is started again.", flush=True)
+            try:
+                server.start()
+            except EmbeddedError as error:  # it died while it started
+                print(error, flush=True)
+                continue
+            self._watch(server, restarts)
+            return
+        raise EmbeddedError(f"{server.name} keeps dying: see its log.")
 
 
 def run(data_dir: Path, first: socket.socket) -> None:
