@@ -11,6 +11,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -52,12 +53,13 @@ def starts(run: Run) -> int:
 
 
 def left_over() -> list[str]:
-    """Processes of runs that are still there."""
+    """Processes of this test process's runs that are still there."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             found.append(path.read_text(errors="replace"))
-    return [line for line in found if "tests.training.child" in line]
+    runs_here = f"tests.training.child\0fit\0{settings.RUN_ROOT}"
+    return [line for line in found if runs_here in line]
 
 
 def test_a_run_that_refuses_fails_at_once_with_its_sentence_and_log(
@@ -128,6 +130,7 @@ def test_a_running_run_is_cancelled(
     def cancel_at_the_third_step(run: Run) -> None:
         if run.step and run.step not in steps:
             steps.append(run.step)
+            assert left_over()
         if len(steps) == 3:
             runs.cancel(run=run)
 
