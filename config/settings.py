@@ -138,8 +138,12 @@ DATABASES: dict[str, dict[str, Any]] = {
     else servers.database(DATA_DIR)
 }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a database that was restarted is used again
+_options = DATABASES["default"].setdefault("OPTIONS", {})
+if _flag("DATABASE_PREPARE", True):  # statements of `labeling.prepared`; all others never are
+    _options["prepare_threshold"] = 0
+    _options["options"] = f"{_options.get('options', '')} -c plan_cache_mode=force_generic_plan"
 if _flag("DATABASE_POOL", False):  # the web process: many threads, few connections
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    _options["pool"] = {
         "min_size": 2,
         "max_size": _number("DATABASE_POOL_SIZE", 16, least=2),
     }

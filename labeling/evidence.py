@@ -3,8 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from django.db import connection
-
+from labeling import prepared
 from labeling.aggregation import online
 from labeling.models import Annotator, Question, Recomputation
 from labeling.models.answers import TRUSTED
@@ -35,13 +34,10 @@ def by_question(
     ids = [question.pk for question in questions if _is_open_to_evidence(question)]
     if ids:
         excluded = excluding.pk if excluding is not None else 0
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _TRUSTED_ANSWERS, {"questions": ids, "excluded": excluded, "most": MAX_ANSWERS}
-            )
-            for question, value, *counts in cursor:
-                ratio = online.evidence(online.ConfusionCounts(*counts), value)
-                evidence[question].append(ratio)
+        values = {"questions": ids, "excluded": excluded, "most": MAX_ANSWERS}
+        for question, value, *counts in prepared.fetch(_TRUSTED_ANSWERS, values):
+            ratio = online.evidence(online.ConfusionCounts(*counts), value)
+            evidence[question].append(ratio)
     return evidence
 
 

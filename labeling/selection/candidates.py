@@ -9,13 +9,13 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.core.cache import cache
-from django.db import connection
 from django.utils import timezone
 
+from labeling import prepared
 from labeling.models import Annotator, Project
 from labeling.selection import reservations
 
@@ -26,6 +26,7 @@ MAX_ROWS = 600  # read by a window that is not read to its end
 CURSOR_SECONDS = 60  # for which it is remembered how far an annotator has come
 END = (-1.0, 0.0)  # (priority, random key) behind all questions
 
+_ABOUT = "concept_id = %(concept)s AND grid = %(grid)s"
 _OPEN = "kind = 'concept' AND state = 'open' AND source <> 'model'"
 _COLUMNS = "concept_id, probability, answers_count, answers_wanted, priority, random_key"
 
@@ -51,7 +52,8 @@ class Window:
     """A part of an index: the rows that meet a condition, in the order of the index."""
 
     role: str
-    condition: str  # SQL
+    condition: str  # SQL, the same for all windows of a kind: it is prepared
+    values: Mapping[str, int] = field(hash=False)  # the condition's parameters
     by_priority: bool = False  # from the highest priority on; else from a random point on
     exhaustive: bool = False  # read to the end rather than without a candidate
     gold: bool = False
@@ -64,53 +66,55 @@ class _Scan(NamedTuple):
     condition: str  # SQL
     order: str  # SQL
     limit: int | None
+    values: Mapping[str, float] = {}  # the condition's parameters
 
 
 def most_wanted(concept: int, grid: int, role: str) -> Window:
     """Return the window of a concept's open questions by priority."""
-    about = f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}"
-    return Window(role, about, by_priority=True, exhaustive=True)
+    values = {"concept": concept, "grid": grid}
+    return Window(role, f"{_ABOUT} AND {_OPEN}", values, by_priority=True, exhaustive=True)
 
 
 def likely(concept: int, grid: int, role: str) -> Window:
     """Return the window of those that are more likely true than not."""
-    about = f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN} AND probability >= 0.5"
-    return Window(role, about, by_priority=True)
+    values = {"concept": concept, "grid": grid}
+    return Window(role, f"{_ABOUT} AND {_OPEN} AND probability >= 0.5", values, by_priority=True)
 
 
 def at_random(concept: int, grid: int, role: str, *, exhaustive: bool = False) -> Window:
     """Return the window of a concept's open questions at random, whatever their probability."""
-    about = f"concept_id = {concept:d} AND grid = {grid:d} AND {_OPEN}"
-    return Window(role, about, exhaustive=exhaustive)
+    values = {"concept": concept, "grid": grid}
+    return Window(role, f"{_ABOUT} AND {_OPEN}", values, exhaustive=exhaustive)
 
 
 def gold(concept: int, grid: int, verdict: bool, role: str) -> Window:
     """Return the window of a concept's gold questions with that truth."""
-    about = f"concept_id = {concept:d} AND grid = {grid:d} AND verdict = {verdict}"
     known = "kind = 'concept' AND state = 'gold' AND source <> 'model'"
-    return Window(role, f"{about} AND {known}", gold=True)
+    condition = f"{_ABOUT} AND verdict = {verdict} AND {known}"
+    return Window(role, condition, {"concept": concept, "grid": grid}, gold=True)
 
 
 def captions(project: int, author: int, role: str, *, by_priority: bool) -> Window:
     """Return the window of open captions by other authors, by priority or at random."""
-    about = f"project_id = {project:d} AND kind = 'caption' AND state = 'open' AND grid = 1"
-    others = f"author_id IS DISTINCT FROM {author:d}"
-    return Window(role, f"{about} AND {others}", by_priority=by_priority, exhaustive=True)
+    about = "project_id = %(project)s AND kind = 'caption' AND state = 'open' AND grid = 1"
+    condition = f"{about} AND author_id IS DISTINCT FROM %(author)s"
+    values = {"project": project, "author": author}
+    return Window(role, condition, values, by_priority=by_priority, exhaustive=True)
 
 
 def gold_captions(project: int, role: str) -> Window:
     """Return the window of gold captions."""
-    about = f"project_id = {project:d} AND kind = 'caption' AND state = 'gold' AND grid = 1"
-    return Window(role, about, gold=True)
+    about = "project_id = %(project)s AND kind = 'caption' AND state = 'gold' AND grid = 1"
+    return Window(role, about, {"project": project}, gold=True)
 
 
 def generated(project: int, role: str) -> Window:
     """Return the window of open questions about generated pictures, by priority."""
-    active = f"SELECT id FROM labeling_concept WHERE project_id = {project:d} AND active"
-    about = f"project_id = {project:d} AND concept_id = ANY(ARRAY({active}))"
+    active = "SELECT id FROM labeling_concept WHERE project_id = %(project)s AND active"
+    about = f"project_id = %(project)s AND concept_id = ANY(ARRAY({active}))"
     asked = "kind = 'concept' AND source = 'model' AND state = 'open' AND grid = 1"
-    condition = f"{about} AND {asked}"
-    return Window(role, condition, by_priority=True, exhaustive=True, several_concepts=True)
+    condition, values = f"{about} AND {asked}", {"project": project}
+    return Window(role, condition, values, by_priority=True, exhaustive=True, several_concepts=True)
 
 
 def read(
@@ -145,8 +149,9 @@ def read(
 def _from_anywhere() -> list[list[_Scan]]:
     """Return the scans from a random point to the farther end; and those to the other one."""
     point = random.random()
-    ahead = [_Scan(f"random_key >= {point!r}", "random_key", MAX_ROWS)]
-    behind = [_Scan(f"random_key < {point!r}", "random_key DESC", MAX_ROWS)]
+    values = {"point": point}
+    ahead = [_Scan("random_key >= %(point)s", "random_key", MAX_ROWS, values)]
+    behind = [_Scan("random_key < %(point)s", "random_key DESC", MAX_ROWS, values)]
     return [ahead, behind] if point < 0.5 else [behind, ahead]
 
 
@@ -156,9 +161,9 @@ def _from_top(window: Window, annotator: Annotator) -> list[list[_Scan]]:
     cursor = cache.get(_key(window, annotator)) if annotator.answers_count >= MAX_ROWS else None
     if cursor is None:
         return [[_Scan("true", order, MAX_ROWS)]]
-    priority, key = map(float, cursor)
-    level = _Scan(f"priority = {priority!r} AND random_key >= {key!r}", order, MAX_ROWS)
-    return [[level, _Scan(f"priority < {priority!r}", order, MAX_ROWS)]]
+    values = dict(zip(("priority", "key"), map(float, cursor), strict=True))
+    level = _Scan("priority = %(priority)s AND random_key >= %(key)s", order, MAX_ROWS, values)
+    return [[level, _Scan("priority < %(priority)s", order, MAX_ROWS, values)]]
 
 
 def _remember(window: Window, annotator: Annotator, candidates: Sequence[Candidate]) -> None:
@@ -170,23 +175,28 @@ def _remember(window: Window, annotator: Annotator, candidates: Sequence[Candida
 
 def _key(window: Window, annotator: Annotator) -> str:
     """Return the cache key of an annotator's cursor in a window."""
-    condition = hashlib.sha256(window.condition.encode()).hexdigest()
-    return f"window-cursor:{annotator.pk}:{condition}"
+    window_text = f"{window.condition} {sorted(window.values.items())}"
+    digest = hashlib.sha256(window_text.encode()).hexdigest()
+    return f"window-cursor:{annotator.pk}:{digest}"
 
 
 def _read(scans: Mapping[Window, Sequence[_Scan]], values: dict[str, Any]) -> list[Candidate]:
-    """Return the candidates of all these scans, by one query."""
+    """Return the candidates of all these scans, by one query.
+
+    Its text depends on nothing but the kinds of windows and scans, of which there are few.
+    """
     if not scans:
         return []
-    roles = {f"role{number}": window.role for number, window in enumerate(scans)}
-    parts = (f"({_part(w, steps, n)})" for n, (w, steps) in enumerate(scans.items()))
-    with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(parts), values | roles)
-        return [Candidate(*row) for row in cursor.fetchall()]
+    parts = []
+    for number, (window, steps) in enumerate(scans.items()):
+        parts.append(f"({_part(window, steps, number)})")
+        for own in ({"role": window.role}, window.values, *(step.values for step in steps)):
+            values = values | {f"{name}{number}": value for name, value in own.items()}
+    return [Candidate(*row) for row in prepared.fetch(" UNION ALL ".join(parts), values)]
 
 
 def _part(window: Window, scans: Sequence[_Scan], number: int) -> str:
-    """Return a window as SQL.
+    """Return a window as SQL; its parameters' names end in its number.
 
     Lookups per row are subqueries and not joins, so that the plan can only be what is meant: walk
     the index, look up, stop.
@@ -199,14 +209,14 @@ def _part(window: Window, scans: Sequence[_Scan], number: int) -> str:
     )
     columns = f"id, tile_id, reservations, prior_shift, {_COLUMNS}"
     rows = f"SELECT {columns} FROM labeling_question WHERE {window.condition}"
-    stretches = (
-        f"({rows} AND {condition} ORDER BY {order} LIMIT {'ALL' if limit is None else limit})"
-        for condition, order, limit in scans
-    )
+    stretches = " UNION ALL ".join(
+        f"({rows} AND {scan.condition} ORDER BY {scan.order} LIMIT {scan.limit or 'ALL'})"
+        for scan in scans
+    ).replace(")s", f"{number})s")
     return f"""
         SELECT %(role{number})s, id, tile_id,
             (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_COLUMNS}, {value}
-        FROM ({" UNION ALL ".join(stretches)}) AS w
+        FROM ({stretches}) AS w
         WHERE w.id <> ALL(%(exclude)s)
             {"" if window.gold else f"AND {reservations.available('w')}"}
             AND ({already_answered}) IS NULL

@@ -9,8 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
-
+from labeling import prepared
 from labeling.aggregation.online import EDGE, NEWCOMER_EVIDENCE, log_odds
 from labeling.models import Project
 from labeling.question_state import MODEL_ANSWER_SHIFT
@@ -94,9 +93,7 @@ def reserve(
     if not questions:
         return set()
     values = parameters(project, now=now) | {"questions": list(questions), "until": until}
-    with connection.cursor() as cursor:
-        cursor.execute(_RESERVE.format(available=available("q")), values)
-        return {pk for (pk,) in cursor.fetchall()}
+    return {pk for (pk,) in prepared.fetch(_RESERVE.format(available=available("q")), values)}
 
 
 def release(reservations: Mapping[int, datetime]) -> None:
@@ -110,5 +107,4 @@ def release(reservations: Mapping[int, datetime]) -> None:
             "questions": list(reservations),
             "expiries": list(reservations.values()),
         }
-        with connection.cursor() as cursor:
-            cursor.execute(_RELEASE, values)
+        prepared.execute(_RELEASE, values)
