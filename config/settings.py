@@ -183,6 +183,10 @@ PSEUDONYM_COOKIE = "tessera_annotator"
 # Training
 CLIP_MODEL = os.environ.get("CLIP_MODEL", "")
 CLIP_PRETRAINED = os.environ.get("CLIP_PRETRAINED", "")
+# Questions of a pool, for each concept and grid, that nobody has answered yet: `labeling.pools`.
+POOL_DOUBTFUL = _number("POOL_DOUBTFUL", 64)
+POOL_LIKELY = _number("POOL_LIKELY", 32)
+POOL_RANDOM = _number("POOL_RANDOM", 32, least=1)
 TRAINING_THREADS = _number("TRAINING_THREADS", 0)  # of a run's process; 0: as many as cores
 RETRAIN_MINIMUM = _number("RETRAIN_MINIMUM", 50, least=1)  # labels, before anything is retrained
 RETRAIN_PRESET = os.environ.get("RETRAIN_PRESET", "cpu")
@@ -275,6 +279,7 @@ CELERY_TASK_QUEUES = {
 CELERY_TASK_ROUTES = {"training.tasks.generate": {"queue": "generate"}}
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "recompute-due-projects": {"task": "labeling.tasks.aggregate_due", "schedule": 60.0},
+    "fill-due-pools": {"task": "labeling.tasks.fill_due_pools", "schedule": 15.0},
     "freeze-pending-snapshots": {"task": "labeling.tasks.freeze_due", "schedule": 60.0},
     "forget-challenges": {"task": "labeling.tasks.forget_challenges", "schedule": 3600.0},
     "recover-runs-and-generations": {"task": "training.tasks.sweep", "schedule": 20.0},

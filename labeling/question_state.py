@@ -7,6 +7,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from labeling import bulk_update
+from labeling.aggregation import online
 from labeling.aggregation.information import relative_value
 from labeling.models import Question
 
@@ -19,6 +20,7 @@ LOOKAHEAD = 12  # answers foreseen at most
 HYSTERESIS = 2  # a closed question reopens at so many times the uncertainty, or worth, of closing
 
 _COLUMNS = (
+    "stated",
     "prior",
     "model_probability",
     "prior_shift",
@@ -63,6 +65,14 @@ def update_state(question: Question, *, now: datetime | None = None) -> None:
         elif question.settled_at is None:
             question.settled_at = now or timezone.now()
     question.priority = priority(question)
+
+
+def shift_prior(question: Question, change: float) -> None:
+    """Shift a question's prior and posterior by so many log-odds; the question is to be saved."""
+    question.prior = online.probability(online.log_odds(question.prior) + change)
+    if question.verdict is None:
+        question.probability = online.probability(online.log_odds(question.probability) + change)
+        update_state(question)
 
 
 def priority(question: Question) -> float:

@@ -1,54 +1,92 @@
-"""Ask questions: create those that do not exist yet, with their priors."""
+"""Ask questions: store those that do not exist yet, with their priors and the reason."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from itertools import product
+from typing import NamedTuple
 
-from labeling import bulk_insert, question_state
+import numpy as np
+from django.db import transaction
+
+from labeling import beliefs, bulk_insert, question_state
+from labeling.aggregation import online
 from labeling.batches import batched
-from labeling.models import Annotator, Concept, Question, Tile
+from labeling.beliefs import Beliefs, Priors, TileFacts
+from labeling.models import Annotator, Concept, Project, Question, Tile
 from labeling.models.projects import movable
 
 BATCH = 2_000
+
+Pair = tuple[int, int]  # (tile id, concept id)
+Reason = Question.Reason
 
 
 def ask_concepts(
     *,
     tiles: Iterable[Tile],
     concepts: Iterable[Concept],
-    gold: Mapping[tuple[int, int], bool] | None = None,
-    priors: Mapping[tuple[int, int], float] | None = None,
+    gold: Mapping[Pair, bool] | None = None,
+    stated: Mapping[Pair, float] | None = None,
+    reason: Reason = Reason.STATED,
 ) -> int:
     """Ask of each tile whether it shows each concept; existing questions stay as they are.
 
-    gold: (tile id, concept id) → the truth where it is known. priors: the same → the probability
-    by an import; where it is silent, the prior is the concept's prevalence. Return the number of
-    new questions.
+    See `ask_pairs`. The concepts are of one project. Return the number of new questions.
     """
-    concept_list, gold, priors = list(concepts), gold or {}, priors or {}
+    concept_list = list(concepts)
+    if not concept_list:
+        return 0
+    ids = [concept.pk for concept in concept_list]
+    pairs = list(product((tile.pk for tile in tiles), ids))
+    return ask_pairs(
+        project=concept_list[0].project, pairs=pairs, gold=gold, stated=stated, reason=reason
+    )
+
+
+def ask_pairs(
+    *,
+    project: Project,
+    pairs: Collection[Pair],
+    gold: Mapping[Pair, bool] | None = None,
+    stated: Mapping[Pair, float] | None = None,
+    reason: Reason = Reason.STATED,
+    slice_keys: Mapping[int, float] | None = None,
+) -> int:
+    """Store the questions of these pairs that do not exist yet; return how many.
+
+    Existing ones stay as they are, except that a statement becomes their prior where there was
+    none.
+
+    gold: the truth where it is known. stated: the probability by an import; where both it and
+    the image's own import are silent, the prior is the concept's prevalence; either is shifted by
+    the model's prediction (`labeling.beliefs`). slice_keys: by tile id, its place in the random
+    slice.
+    """
+    gold, stated, slice_keys = gold or {}, stated or {}, slice_keys or {}
+    concepts = _concepts(project, {concept for _, concept in pairs})
+    about = Beliefs(project, list(concepts.values()))
     created = 0
-    for batch in batched(tiles, max(1, BATCH // max(1, len(concept_list)))):
-        generated = _generated(batch)
-        existing = set(
-            Question.objects.filter(
-                kind=Question.Kind.CONCEPT, tile__in=batch, concept__in=concept_list
-            ).values_list("tile_id", "concept_id")
-        )
-        new = [
-            (tile, concept, (tile.pk, concept.pk))
-            for tile, concept in product(batch, concept_list)
-            if (tile.pk, concept.pk) not in existing
-        ]
+    for batch in batched(sorted(pairs), BATCH):
+        tiles = beliefs.facts({tile for tile, _ in batch})
+        existing = _existing({tile for tile, _ in batch}, concepts)
+        priors = about.priors(tiles)
+        row_of = {tile.tile: row for row, tile in enumerate(tiles)}
+        column_of = {pk: column for column, pk in enumerate(concepts)}
         created += bulk_insert.insert(
             [
-                _prepared(
-                    _about_concept(tile, concept, generated=tile.pk in generated),
-                    prior=movable(priors[key]) if key in priors else concept.prevalence,
-                    gold=gold.get(key),
+                _about_concept(
+                    tiles[row_of[pair[0]]],
+                    concepts[pair[1]],
+                    _with_statement(priors, row_of[pair[0]], column_of[pair[1]], stated.get(pair)),
+                    gold=gold.get(pair),
+                    reason=reason,
+                    slice_key=slice_keys.get(pair[0]),
                 )
-                for tile, concept, key in new
+                for pair in batch
+                if pair not in existing and pair[0] in row_of and pair[1] in concepts
             ]
         )
+        _restate({pair: stated[pair] for pair in existing & stated.keys()})
     return created
 
 
@@ -86,6 +124,10 @@ def ask_captions(
                         text=text,
                         source=source,
                         author=author,
+                        reason=Reason.GENERATED
+                        if source == Question.Source.MODEL
+                        else Reason.STATED,
+                        stated=movable(prior),
                     ),
                     prior=movable(prior),
                     gold=gold,
@@ -96,15 +138,87 @@ def ask_captions(
     return created
 
 
-def _about_concept(tile: Tile, concept: Concept, *, generated: bool) -> Question:
-    return Question(
+def _concepts(project: Project, ids: Collection[int]) -> dict[int, Concept]:
+    """Return concepts by id, each with the project at hand."""
+    concepts = {concept.pk: concept for concept in project.concepts.filter(pk__in=ids)}
+    for concept in concepts.values():
+        concept.project = project
+    return concepts
+
+
+def _existing(tiles: Collection[int], concepts: Collection[int]) -> set[Pair]:
+    rows = Question.objects.filter(tile__in=tiles, concept__in=concepts).order_by()
+    return {(tile, concept) for tile, concept in rows.values_list("tile_id", "concept_id")}
+
+
+def _restate(stated: Mapping[Pair, float]) -> None:
+    """Put statements into the priors of stored questions that rest on the prevalence so far."""
+    if not stated:
+        return
+    tiles, concepts = {tile for tile, _ in stated}, {concept for _, concept in stated}
+    rows = Question.objects.filter(tile__in=tiles, concept__in=concepts, stated=None)
+    ids = [
+        pk for pk, *pair in rows.values_list("pk", "tile_id", "concept_id") if tuple(pair) in stated
+    ]
+    with transaction.atomic():
+        locked = question_state.lock(ids)
+        for question in locked:
+            assert question.concept is not None
+            question.stated = movable(stated[question.tile_id, question.concept.pk])
+            change = online.log_odds(question.stated) - online.log_odds(question.concept.prevalence)
+            question_state.shift_prior(question, change)
+        question_state.save(locked)
+
+
+class _Prior(NamedTuple):
+    """What one question begins with."""
+
+    stated: float | None
+    predicted: float | None
+    shift: float
+    probability: float
+
+
+def _with_statement(priors: Priors, row: int, column: int, stated: float | None) -> _Prior:
+    """Return one pair's prior; what the caller states comes before what its image's import does."""
+    of_import, predicted, shift, probability = (
+        float(each[row, column])
+        for each in (priors.stated, priors.predicted, priors.shift, priors.probability)
+    )
+    if stated is not None:
+        of_import = movable(stated)
+        probability = online.probability(online.log_odds(of_import) + shift)
+    return _Prior(
+        stated=None if np.isnan(of_import) else of_import,
+        predicted=None if np.isnan(predicted) else predicted,
+        shift=shift,
+        probability=probability,
+    )
+
+
+def _about_concept(
+    tile: TileFacts,
+    concept: Concept,
+    prior: _Prior,
+    *,
+    gold: bool | None,
+    reason: Reason,
+    slice_key: float | None,
+) -> Question:
+    question = Question(
         project_id=concept.project_id,
-        tile=tile,
+        tile_id=tile.tile,
         grid=tile.grid,
         kind=Question.Kind.CONCEPT,
         concept=concept,
-        source=Question.Source.MODEL if generated else Question.Source.IMPORT,
+        source=Question.Source.MODEL if tile.generated else Question.Source.IMPORT,
+        reason=Reason.GENERATED if tile.generated else reason,
+        slice_key=slice_key,
+        stated=prior.stated,
+        model_probability=prior.predicted,
+        prior_shift=prior.shift,
     )
+    return _prepared(question, prior=prior.probability, gold=gold)
 
 
 def _prepared(question: Question, *, prior: float, gold: bool | None) -> Question:
@@ -116,9 +230,3 @@ def _prepared(question: Question, *, prior: float, gold: bool | None) -> Questio
         question.probability = float(gold)
     question.priority = question_state.priority(question)
     return question
-
-
-def _generated(tiles: Sequence[Tile]) -> set[int]:
-    """Return the ids of the tiles of generated images."""
-    ids = [tile.pk for tile in tiles]
-    return set(Tile.objects.filter(pk__in=ids, image__generated=True).values_list("pk", flat=True))

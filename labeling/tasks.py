@@ -6,10 +6,10 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from labeling import snapshots
+from labeling import pools, snapshots
 from labeling.enqueue import enqueue_on_commit
 from labeling.inference import recompute, schedule
-from labeling.models import Challenge, LeaseLost, Project, Snapshot
+from labeling.models import Challenge, Concept, LeaseLost, Project, Snapshot
 
 logger = logging.getLogger(__name__)
 KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept once it expired
@@ -34,6 +34,24 @@ def aggregate(project_id: int) -> None:
     project = Project.objects.filter(pk=project_id).first()
     if project is not None:
         recompute.run(project=project)
+
+
+@shared_task
+def fill_pool(concept_id: int, grid: int) -> None:
+    """Top up one pool, unless it is more than half full."""
+    concept = Concept.objects.select_related("project").filter(pk=concept_id).first()
+    if concept is not None:
+        pools.fill(concept, grid)
+
+
+@shared_task
+def fill_due_pools() -> None:
+    """Top up the pools that are half used. One that fails keeps no other waiting."""
+    for concept_id, grid in pools.due():
+        try:
+            fill_pool(concept_id, grid)
+        except Exception:
+            logger.exception("The pool of concept %s could not be filled.", concept_id)
 
 
 @shared_task

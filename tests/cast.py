@@ -94,7 +94,7 @@ def ada_client(ada: "User") -> "Client":
 @pytest.fixture
 def shapes(db: None) -> "Project":
     """Make twelve circles and twelve squares, a quarter of them gold, each with a caption."""
-    from labeling import images, questions
+    from labeling import images, pools, questions
     from labeling.images import duplicates
     from labeling.models import Concept, Project, Question
 
@@ -121,6 +121,7 @@ def shapes(db: None) -> "Project":
         for tile, concept in product(wholes[::4], concepts)
     }
     questions.ask_concepts(tiles=wholes, concepts=concepts, gold=gold)
+    pools.fill_project(project)
     questions.ask_captions(
         captions=[(tile, f"a {tile.image.source[:-7]}") for tile in wholes],
         source=Question.Source.IMPORT,
@@ -132,7 +133,7 @@ def shapes(db: None) -> "Project":
 @pytest.fixture
 def scenes(shapes: "Project") -> SimpleNamespace:
     """Cut two pictures of the project into 4 × 4 tiles; a circle fills the left half of each."""
-    from labeling import images, questions
+    from labeling import images, pools, questions
     from labeling.images import tiles
     from labeling.models import Concept
 
@@ -146,6 +147,7 @@ def scenes(shapes: "Project") -> SimpleNamespace:
         (tile.pk, concept.pk): tile.position % 4 < 2 for tile in scene_tiles if tile.position < 4
     }
     questions.ask_concepts(tiles=scene_tiles, concepts=[concept], gold=gold)
+    pools.fill_project(shapes)
     return SimpleNamespace(project=shapes, concept=concept, tiles=scene_tiles)
 
 

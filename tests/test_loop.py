@@ -14,7 +14,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 from playwright.sync_api import Browser, Page
 
-from labeling.inference import features
+from labeling import features
 from labeling.models import Answer, Concept, Image, Project, Question, Recomputation, Snapshot
 from tests.browser import let_server_finish
 from tests.waiting import wait_until

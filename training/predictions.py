@@ -9,9 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
-from labeling import json_lines, local_files, snapshot_folder, snapshot_rows
+from labeling import features, json_lines, local_files, snapshot_folder, snapshot_rows
 from labeling.batches import batched
-from labeling.inference import features, model_prior
+from labeling.inference import model_prior
 from labeling.models import Project, Question, Recomputation, Snapshot, Tile
 from training import processes
 from training.models import Model

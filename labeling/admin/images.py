@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from labeling.admin.base import RecordAdmin, thumbnail
 from labeling.images import tiles
 from labeling.models import Image, Question, Tile
+from labeling.models.projects import name_key
 from labeling.permissions import may_view
 
 LARGE = 640  # pixels of the longer side, where one picture is looked at
@@ -61,7 +62,7 @@ class ImageAdmin(RecordAdmin[Image]):
             return queryset, False
         if re.fullmatch("[0-9a-f]{6,64}", term):
             return queryset.filter(sha256__gte=term, sha256__lt=term + "g"), False
-        return queryset.filter(keywords__contains=[term]), False
+        return queryset.filter(keyword_keys__contains=[name_key(term)]), False
 
     @admin.display(description="picture")
     def picture(self, image: Image) -> SafeString | str:

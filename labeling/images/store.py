@@ -13,7 +13,8 @@ from django.db.models import F, Func, Value
 
 from labeling.images import decoding, duplicates
 from labeling.images.decoding import Picture
-from labeling.models import Image, Project, Tile
+from labeling.models import ClassSet, Image, Pool, Project, Tile
+from labeling.models.projects import name_key
 
 KEYWORDS_MAX = 100  # of one image; more is no description
 KEYWORD_LENGTH = 80
@@ -32,6 +33,7 @@ class NewImage:
     keywords: Sequence[str] = ()
     generated: bool = False
     prompt: str = ""
+    class_set: ClassSet | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def find_stored(*, project: Project, source_sha256s: Iterable[str]) -> dict[str,
 def set_keywords(image: Image, keywords: Iterable[str]) -> None:
     """Replace an image's keywords, within the limits."""
     image.keywords = _keywords(keywords)
-    image.save(update_fields=["keywords"])
+    image.keyword_keys = [name_key(keyword) for keyword in image.keywords]
+    image.save(update_fields=["keywords", "keyword_keys"])
 
 
 def add_sources(image: Image, paths: Iterable[str]) -> None:
@@ -153,6 +156,7 @@ def _create(
         ignore_conflicts=True,
     )
     _mark_duplicates(created, new_images, duplicate_index)
+    Pool.objects.filter(concept__project=project, exhausted=True).update(exhausted=False)
     return created
 
 
@@ -162,7 +166,7 @@ def _by_sha256(project: Project, sha256s: Iterable[str]) -> dict[str, Image]:
 
 
 def _row(project: Project, new_image: NewImage, name: str) -> Image:
-    picture = new_image.picture
+    picture, keywords = new_image.picture, _keywords(new_image.keywords)
     return Image(
         project=project,
         sha256=picture.sha256,
@@ -171,7 +175,10 @@ def _row(project: Project, new_image: NewImage, name: str) -> Image:
         file=name,
         width=picture.width,
         height=picture.height,
-        keywords=_keywords(new_image.keywords),
+        keywords=keywords,
+        keyword_keys=[name_key(keyword) for keyword in keywords],
+        class_set=new_image.class_set,
+        import_confidence=project.import_confidence,
         source=_cut(new_image.source, SOURCE_LENGTH),
         license=_cut(new_image.license, LICENSE_LENGTH),
         generated=new_image.generated,

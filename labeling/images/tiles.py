@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from PIL import Image as Pillow
 
-from labeling.models import Image, Tile
+from labeling.models import Image, Pool, Tile
 
 LONGEST = 320  # pixels; as large as a challenge ever shows a tile
 QUALITY = 90
@@ -48,6 +48,9 @@ def cut(image: Image, grid: int = 4) -> list[Tile]:
         ],
         ignore_conflicts=True,
     )
+    Image.objects.filter(pk=image.pk).update(cut_into=grid)
+    image.cut_into = grid
+    Pool.objects.filter(concept__project=image.project_id, exhausted=True).update(exhausted=False)
     return list(image.tiles.filter(grid=grid).order_by("position"))
 
 

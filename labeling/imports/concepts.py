@@ -1,7 +1,7 @@
 """Concepts named by a file or by folders."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from labeling.captions import has_controls
@@ -82,7 +82,7 @@ def create_missing(
     project: Project, shares: Mapping[str, float], phrases: Mapping[str, str]
 ) -> None:
     """Create the named concepts that the project lacks; a prevalence is its share of the images."""
-    existing = {concept.key for concept in project.concepts.all()}
+    existing = set(by_key(project))
     missing = {name_key(name): name for name in [*phrases, *shares]}
     Concept.objects.bulk_create(
         [
@@ -99,7 +99,7 @@ def create_missing(
     )
 
 
-def by_key(project: Project, names: Iterable[str]) -> dict[str, Concept]:
-    """Return the project's concepts of these names, by their keys."""
-    keys = {name_key(name) for name in names}
-    return {concept.key: concept for concept in project.concepts.all() if concept.key in keys}
+def by_key(project: Project) -> dict[str, Concept]:
+    """Return the project's concepts by the keys of their names and aliases."""
+    concepts = project.concepts.filter(merged_into=None)
+    return {key: concept for concept in concepts for key in concept.keys}

@@ -20,7 +20,7 @@ from labeling.imports.members import Member, Rejection, SourceError, size_proble
 from labeling.imports.metadata import Metadata
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
-from labeling.models import Concept, Project, Question
+from labeling.models import ClassSet, Concept, Project, Question
 from labeling.models.projects import name_key
 
 BATCH = 200  # images in one transaction …
@@ -50,10 +50,19 @@ class Report:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of every image: the concepts of the folders and of a concepts file."""
+    """What the source may state of an image: the concepts of its folders and of its keywords."""
 
     by_folder: dict[str, Concept]  # folder's path → the concept that it names
-    by_key: dict[str, Concept]  # of all names
+    by_key: dict[str, Concept]  # of all names and aliases
+    class_set: ClassSet | None = None  # of the folders, where there are several
+
+    def class_of(self, path: str) -> Concept | None:
+        """Return the concept that the folder of an image names."""
+        return self.by_folder.get(PurePosixPath(path).parent.as_posix())
+
+    def class_set_of(self, path: str) -> ClassSet | None:
+        """Return the classes of which the image at this path is in one."""
+        return self.class_set if self.class_of(path) else None
 
 
 def plan(
@@ -79,8 +88,18 @@ def plan(
     for folder, name in names.items():
         shares[name] += index.folders[folder] / index.images
     concepts.create_missing(project, shares, phrases)
-    by_key = concepts.by_key(project, [*shares, *phrases])
-    return Plan({folder: by_key[name_key(name)] for folder, name in names.items()}, by_key)
+    by_key = concepts.by_key(project)
+    by_folder = {folder: by_key[name_key(name)] for folder, name in names.items()}
+    return Plan(by_folder, by_key, _class_set(project, by_folder.values()))
+
+
+def _class_set(project: Project, classes: Iterable[Concept]) -> ClassSet | None:
+    """Return the set of a source's classes; None where its folders name fewer than two."""
+    ids = sorted({concept.pk for concept in classes})
+    if len(ids) < 2:
+        return None
+    class_set, _ = ClassSet.objects.get_or_create(project=project, concepts=ids)
+    return class_set
 
 
 def run(
@@ -185,6 +204,7 @@ class _BatchImporter:
                     source=member.path,
                     license=metadata[member.path].license,
                     keywords=metadata[member.path].keywords,
+                    class_set=self.plan.class_set_of(member.path),
                 )
 
     def _prepare(self, item: tuple[Member, bytes]) -> Picture | ImageRejected:
@@ -225,23 +245,16 @@ def _ask(
     metadata: Mapping[str, Metadata],
     plan: Plan,
 ) -> None:
-    """Ask about captions and concepts, with what the source says of them as priors."""
+    """Ask about the captions and concepts that the source states; the rest stays implicit."""
     confidence = project.import_confidence
-    of_folders = {concept.pk for concept in plan.by_folder.values()}
-    priors: dict[tuple[int, int], float] = {}
+    stated: dict[tuple[int, int], float] = {}
     for path, image in stored:
-        of_own_folder = plan.by_folder.get(PurePosixPath(path).parent.as_posix())
-        if of_own_folder:  # the image lies in this folder, and so in none of the others
-            priors.update({(image.tile.pk, concept): 1 - confidence for concept in of_folders})
-            priors[image.tile.pk, of_own_folder.pk] = confidence
+        if of_own_folder := plan.class_of(path):
+            stated[image.tile.pk, of_own_folder.pk] = confidence
         for keyword in metadata[path].keywords:
             if concept := plan.by_key.get(name_key(keyword)):
-                priors[image.tile.pk, concept.pk] = confidence
-    questions.ask_concepts(
-        tiles={image.tile.pk: image.tile for _, image in stored}.values(),
-        concepts=plan.by_key.values(),
-        priors=priors,
-    )
+                stated[image.tile.pk, concept.pk] = confidence
+    questions.ask_pairs(project=project, pairs=stated.keys(), stated=stated)
     questions.ask_captions(
         captions=[
             (image.tile, caption) for path, image in stored for caption in metadata[path].captions

@@ -14,14 +14,15 @@ from django.db import transaction
 from django.db.models import Count, Q
 from safetensors import SafetensorError
 
-from labeling import question_state
+from labeling import features, question_state
 from labeling.aggregation.model_weight import DEFAULT_WEIGHT, fit_model_weight
 from labeling.aggregation.online import log_odds, probability
 from labeling.batches import batched
-from labeling.inference import features, probes
+from labeling.beliefs import MAX_SHIFT
+from labeling.features import Features
+from labeling.inference import probes
 from labeling.inference.arrays import Floats
-from labeling.inference.features import Features
-from labeling.inference.probes import MAX_SHIFT, ConceptQuestions
+from labeling.inference.probes import ConceptQuestions
 from labeling.models import Concept, Project, Question, Recomputation
 
 BATCH = 500  # questions that are locked together

@@ -22,12 +22,12 @@ from labeling.aggregation.online import (
     log_odds,
 )
 from labeling.aggregation.probe import Probe
+from labeling.beliefs import MAX_SHIFT
+from labeling.features import Features, Index, Singles
 from labeling.inference.arrays import Floats, Ids, columns
-from labeling.inference.features import Features, Index, Singles
 from labeling.models import Concept
 from labeling.models.answers import TRUSTED
 
-MAX_SHIFT = 3.0  # log-odds: before its weight, a prediction counts at most as one answer may
 CONFIDENT = 0.8  # probability from which on a question counts as a yes, or as a no
 MIN_CONFIDENT = 5  # questions of either side without which no probe is fitted
 MAX_FITTED = 10_000  # questions that a probe is fitted on

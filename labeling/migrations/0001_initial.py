@@ -6,6 +6,7 @@ import django.contrib.postgres.search
 import django.core.validators
 import django.db.models.deletion
 import labeling.models.annotators
+import labeling.models.images
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -21,20 +22,11 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Concept',
+            name='ClassSet',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='As asked: "bicycle".', max_length=80)),
-                ('phrase', models.CharField(help_text='With its article: "a bicycle".', max_length=100)),
-                ('active', models.BooleanField(default=True, help_text='Whether questions about it are asked.')),
-                ('value', models.FloatField(default=1.0, help_text='Weight of its labels when questions are chosen; 0 or more.', validators=[django.core.validators.MinValueValidator(0.0)])),
-                ('prevalence', models.FloatField(default=0.1, help_text='Estimated share of tiles that show it.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
-                ('model_weight', models.FloatField(default=0.5, editable=False, help_text="The factor on the model's log-odds: 0 ignores the model, 1 takes it as it is.")),
-                ('known_when_fitted', models.PositiveIntegerField(default=0, editable=False, help_text='Known questions when the model weight was fitted; 0: fit it again.')),
+                ('concepts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), help_text='Their ids, ascending.', size=None)),
             ],
-            options={
-                'ordering': ['name'],
-            },
         ),
         migrations.CreateModel(
             name='Project',
@@ -53,7 +45,7 @@ class Migration(migrations.Migration):
                 ('import_confidence', models.FloatField(default=0.9, help_text='Prior probability that imported captions and keywords are true.', validators=[django.core.validators.MinValueValidator(0.010000000000000009), django.core.validators.MaxValueValidator(0.99)])),
                 ('retrain_after', models.PositiveIntegerField(default=500, help_text='Retrain automatically after this many new labels; 0 is never.')),
                 ('aggregated_to', models.BigIntegerField(default=0, editable=False, help_text='The newest answer of the last recomputation.')),
-                ('features', models.FileField(blank=True, editable=False, help_text='Embeddings by the current CLIP: `labeling.inference.features`.', max_length=200, upload_to='features')),
+                ('features', models.FileField(blank=True, editable=False, help_text='Embeddings by the current CLIP: `labeling.features`.', max_length=200, upload_to='features')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
@@ -86,27 +78,38 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='Challenge',
+            name='Concept',
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('grid', '3 × 3 tiles of many pictures'), ('split', '4 × 4 tiles of one picture'), ('verify', 'is this true of the picture?'), ('write', 'write what you see')], max_length=6)),
-                ('questions', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
-                ('tiles', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
-                ('reasons', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=9), default=list, size=None)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField()),
-                ('reserved_until', models.DateTimeField(blank=True, help_text='When the reservations of its open questions expire.', null=True)),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
-                ('skipped', models.BooleanField(default=False)),
-                ('passed', models.BooleanField(blank=True, help_text='Right on the gold tiles.', null=True)),
-                ('seconds', models.FloatField(blank=True, help_text='From shown to answered.', null=True)),
-                ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.annotator')),
-                ('concept', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, to='labeling.concept')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.project')),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(help_text='As asked: "bicycle".', max_length=80)),
+                ('phrase', models.CharField(help_text='With its article: "a bicycle".', max_length=100)),
+                ('aliases', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, help_text='Other names for it: a keyword that equals one counts for the concept.', size=None)),
+                ('active', models.BooleanField(default=True, help_text='Whether questions about it are asked.')),
+                ('value', models.FloatField(default=1.0, help_text='Weight of its labels when questions are chosen; 0 or more.', validators=[django.core.validators.MinValueValidator(0.0)])),
+                ('prevalence', models.FloatField(default=0.1, help_text='Estimated share of tiles that show it.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
+                ('model_weight', models.FloatField(default=0.5, editable=False, help_text="The factor on the model's log-odds: 0 ignores the model, 1 takes it as it is.")),
+                ('known_when_fitted', models.PositiveIntegerField(default=0, editable=False, help_text='Known questions when the model weight was fitted; 0: fit it again.')),
+                ('predictions', models.FileField(blank=True, editable=False, help_text="The model's log-odds for all tiles with features: `labeling.predictions`.", max_length=200, upload_to='predictions')),
+                ('priors_stale', models.BooleanField(default=False, editable=False, help_text='Whether prevalence, model weight or predictions have changed since the priors of its stored questions were set.')),
+                ('merged_into', models.ForeignKey(blank=True, editable=False, help_text='The concept that took over its questions and names.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='merged', to='labeling.concept')),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='concepts', to='labeling.project')),
             ],
             options={
-                'ordering': ['-created_at'],
+                'ordering': ['name'],
             },
+        ),
+        migrations.CreateModel(
+            name='Pool',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('grid', models.PositiveSmallIntegerField(default=1, help_text='That of its tiles.')),
+                ('start', models.FloatField(help_text='Uniform in [0, 1), drawn once.')),
+                ('frontier', models.FloatField(default=0.0, help_text='Share of the circle, from `start`, that the random slice holds.')),
+                ('newest_image', models.BigIntegerField(default=0, help_text="The newest image's id when it was last filled.")),
+                ('exhausted', models.BooleanField(default=False, help_text='Whether no pair was left to nominate, when it was last filled.')),
+                ('filled_at', models.DateTimeField(blank=True, null=True)),
+                ('concept', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pools', to='labeling.concept')),
+            ],
         ),
         migrations.CreateModel(
             name='Recomputation',
@@ -141,12 +144,17 @@ class Migration(migrations.Migration):
                 ('width', models.PositiveIntegerField()),
                 ('height', models.PositiveIntegerField()),
                 ('keywords', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, size=None)),
+                ('keyword_keys', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=240), blank=True, default=list, editable=False, help_text='What the keywords are compared by: `name_key`.', size=None)),
+                ('import_confidence', models.FloatField(default=0.9, editable=False, help_text='Probability that its keywords and its class are true, by its import.')),
+                ('random_key', models.FloatField(default=labeling.models.images.random_key, editable=False, help_text='Uniform in [0, 1), drawn once.')),
+                ('cut_into', models.PositiveSmallIntegerField(default=0, editable=False, help_text='The grid of tiles that it is cut into; 0: none.')),
                 ('source', models.CharField(help_text='The path that it was imported from.', max_length=300)),
                 ('further_sources', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=300), blank=True, default=list, help_text='The paths of its copies.', size=None)),
                 ('license', models.CharField(blank=True, max_length=200)),
                 ('generated', models.BooleanField(default=False, help_text='Whether a model generated it.')),
                 ('prompt', models.CharField(blank=True, help_text='What it was generated from.', max_length=500)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('class_set', models.ForeignKey(blank=True, db_index=False, editable=False, help_text='The classes of the import, of which it is in one.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='images', to='labeling.classset')),
                 ('near_duplicate_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='near_duplicates', to='labeling.image')),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='images', to='labeling.project')),
             ],
@@ -155,9 +163,32 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddField(
-            model_name='concept',
+            model_name='classset',
             name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='concepts', to='labeling.project'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='class_sets', to='labeling.project'),
+        ),
+        migrations.CreateModel(
+            name='Challenge',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('kind', models.CharField(choices=[('grid', '3 × 3 tiles of many pictures'), ('split', '4 × 4 tiles of one picture'), ('verify', 'is this true of the picture?'), ('write', 'write what you see')], max_length=6)),
+                ('questions', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
+                ('tiles', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
+                ('reasons', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=9), default=list, size=None)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('expires_at', models.DateTimeField()),
+                ('reserved_until', models.DateTimeField(blank=True, help_text='When the reservations of its open questions expire.', null=True)),
+                ('answered_at', models.DateTimeField(blank=True, null=True)),
+                ('skipped', models.BooleanField(default=False)),
+                ('passed', models.BooleanField(blank=True, help_text='Right on the gold tiles.', null=True)),
+                ('seconds', models.FloatField(blank=True, help_text='From shown to answered.', null=True)),
+                ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.annotator')),
+                ('concept', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, to='labeling.concept')),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['-created_at'],
+            },
         ),
         migrations.CreateModel(
             name='QualityReport',
@@ -188,8 +219,11 @@ class Migration(migrations.Migration):
                 ('grid', models.PositiveSmallIntegerField(default=1, help_text="Its tile's grid.")),
                 ('text', models.CharField(blank=True, help_text='The caption; else empty.', max_length=500)),
                 ('source', models.CharField(choices=[('import', 'Import'), ('annotator', 'Annotator'), ('model', 'Model')], default='import', max_length=9)),
+                ('reason', models.CharField(choices=[('stated', "an import or a caption's author said so"), ('random', 'drawn for the random slice'), ('doubtful', 'the model doubts it'), ('likely', 'likely to be true'), ('answered', 'answered elsewhere'), ('decided', 'a reviewer decided it'), ('generated', 'a model generated the picture')], default='stated', help_text='Why it is stored.', max_length=9)),
+                ('slice_key', models.FloatField(blank=True, help_text='Its place in the random slice, in [0, 1); null: it is not in the slice.', null=True)),
                 ('state', models.CharField(choices=[('open', 'Open'), ('settled', 'Settled'), ('ambiguous', 'Ambiguous'), ('gold', 'Gold')], default='open', max_length=9)),
-                ('prior', models.FloatField(default=0.5)),
+                ('stated', models.FloatField(blank=True, help_text="Probability by an import or an author; null: the concept's prevalence.", null=True)),
+                ('prior', models.FloatField(default=0.5, help_text='`stated`, or the prevalence, with the prior shift.')),
                 ('model_probability', models.FloatField(blank=True, help_text="The model's probability.", null=True)),
                 ('prior_shift', models.FloatField(db_default=0.0, default=0.0, help_text="What the model's probability adds to the log-odds of the prior.")),
                 ('probability', models.FloatField(default=0.5)),
@@ -300,6 +334,10 @@ class Migration(migrations.Migration):
             model_name='annotator',
             index=models.Index(condition=models.Q(('suspect_since__isnull', False)), fields=['-suspect_since'], name='annotator_suspect'),
         ),
+        migrations.AddConstraint(
+            model_name='pool',
+            constraint=models.UniqueConstraint(fields=('concept', 'grid'), name='pool_once_a_concept_and_grid'),
+        ),
         migrations.AddIndex(
             model_name='image',
             index=models.Index(fields=['project', 'source_sha256'], name='labeling_im_project_a63043_idx'),
@@ -310,11 +348,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='image',
+            index=models.Index(condition=models.Q(('cut_into', 0), ('generated', False)), fields=['project', 'random_key'], name='image_random'),
+        ),
+        migrations.AddIndex(
+            model_name='image',
+            index=models.Index(condition=models.Q(('cut_into__gt', 0), ('generated', False)), fields=['project', 'random_key'], name='image_random_cut'),
+        ),
+        migrations.AddIndex(
+            model_name='image',
             index=models.Index(condition=models.Q(('generated', True)), fields=['project'], name='image_generated'),
         ),
         migrations.AddIndex(
             model_name='image',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['keywords'], name='image_keywords'),
+            index=django.contrib.postgres.indexes.GinIndex(fields=['keyword_keys'], name='image_keyword_keys'),
         ),
         migrations.AddConstraint(
             model_name='image',
@@ -323,6 +369,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='concept',
             constraint=models.UniqueConstraint(fields=('project', 'name'), name='concept_once_a_project'),
+        ),
+        migrations.AddConstraint(
+            model_name='classset',
+            constraint=models.UniqueConstraint(fields=('project', 'concepts'), name='class_set_once_a_project'),
         ),
         migrations.AddIndex(
             model_name='qualityreport',
@@ -366,7 +416,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='question',
-            index=models.Index(condition=models.Q(('kind', 'concept'), ('state', 'open'), models.Q(('source', 'model'), _negated=True)), fields=['concept', 'grid', 'random_key'], name='question_random'),
+            index=models.Index(condition=models.Q(('kind', 'concept'), ('state', 'open'), models.Q(('source', 'model'), _negated=True), ('slice_key__isnull', False)), fields=['concept', 'grid', 'slice_key'], name='question_random'),
+        ),
+        migrations.AddIndex(
+            model_name='question',
+            index=models.Index(condition=models.Q(('kind', 'concept'), ('state', 'open'), models.Q(('source', 'model'), _negated=True), models.Q(('slice_key__isnull', False), ('reason__in', ['doubtful', 'likely']), _connector='OR'), ('answers_count', 0)), fields=['concept', 'grid', 'reason', 'slice_key'], name='question_pool'),
+        ),
+        migrations.AddIndex(
+            model_name='question',
+            index=models.Index(condition=models.Q(('slice_key__isnull', False)), fields=['concept', 'slice_key'], name='question_slice'),
         ),
         migrations.AddIndex(
             model_name='question',

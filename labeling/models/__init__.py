@@ -5,7 +5,7 @@ from labeling.models.answers import Answer
 from labeling.models.challenges import Challenge
 from labeling.models.images import Image, Tile
 from labeling.models.lease import Leased, LeaseLost
-from labeling.models.projects import Concept, Project
+from labeling.models.projects import ClassSet, Concept, Pool, Project
 from labeling.models.quality_reports import QualityReport
 from labeling.models.questions import Question
 from labeling.models.recomputations import Recomputation
@@ -15,10 +15,12 @@ __all__ = [
     "Annotator",
     "Answer",
     "Challenge",
+    "ClassSet",
     "Concept",
     "Image",
     "LeaseLost",
     "Leased",
+    "Pool",
     "Project",
     "QualityReport",
     "Question",

@@ -1,10 +1,17 @@
 """Images, and the rectangles of them that questions are about."""
 
+import random
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
-from labeling.models.projects import Project
+from labeling.models.projects import ClassSet, Project
+
+
+def random_key() -> float:
+    """Return a place among all pictures, uniform in [0, 1)."""
+    return random.random()
 
 
 class Image(models.Model):
@@ -23,6 +30,34 @@ class Image(models.Model):
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     keywords = ArrayField(models.CharField(max_length=80), default=list, blank=True)
+    keyword_keys = ArrayField(
+        models.CharField(max_length=240),
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="What the keywords are compared by: `name_key`.",
+    )
+    class_set = models.ForeignKey(
+        ClassSet,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="images",
+        db_index=False,
+        help_text="The classes of the import, of which it is in one.",
+    )
+    import_confidence = models.FloatField(
+        default=0.9,
+        editable=False,
+        help_text="Probability that its keywords and its class are true, by its import.",
+    )
+    random_key = models.FloatField(
+        default=random_key, editable=False, help_text="Uniform in [0, 1), drawn once."
+    )
+    cut_into = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="The grid of tiles that it is cut into; 0: none."
+    )
     source = models.CharField(max_length=300, help_text="The path that it was imported from.")
     further_sources = ArrayField(
         models.CharField(max_length=300),
@@ -44,9 +79,19 @@ class Image(models.Model):
             models.Index(fields=["project", "source_sha256"]),
             models.Index(fields=["project", "perceptual_hash"]),
             models.Index(
+                fields=["project", "random_key"],
+                condition=models.Q(generated=False, cut_into=0),
+                name="image_random",
+            ),
+            models.Index(
+                fields=["project", "random_key"],
+                condition=models.Q(generated=False, cut_into__gt=0),
+                name="image_random_cut",
+            ),
+            models.Index(
                 fields=["project"], condition=models.Q(generated=True), name="image_generated"
             ),
-            GinIndex(fields=["keywords"], name="image_keywords"),
+            GinIndex(fields=["keyword_keys"], name="image_keyword_keys"),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 import unicodedata
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -77,7 +78,7 @@ class Project(models.Model):
         blank=True,
         editable=False,
         max_length=200,
-        help_text="Embeddings by the current CLIP: `labeling.inference.features`.",
+        help_text="Embeddings by the current CLIP: `labeling.features`.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -94,6 +95,21 @@ class Concept(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="concepts")
     name = models.CharField(max_length=80, help_text='As asked: "bicycle".')
     phrase = models.CharField(max_length=100, help_text='With its article: "a bicycle".')
+    aliases = ArrayField(
+        models.CharField(max_length=80),
+        default=list,
+        blank=True,
+        help_text="Other names for it: a keyword that equals one counts for the concept.",
+    )
+    merged_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="merged",
+        help_text="The concept that took over its questions and names.",
+    )
     active = models.BooleanField(default=True, help_text="Whether questions about it are asked.")
     value = models.FloatField(
         default=1.0,
@@ -113,6 +129,19 @@ class Concept(models.Model):
         editable=False,
         help_text="Known questions when the model weight was fitted; 0: fit it again.",
     )
+    predictions = models.FileField(
+        upload_to="predictions",
+        blank=True,
+        editable=False,
+        max_length=200,
+        help_text="The model's log-odds for all tiles with features: `labeling.predictions`.",
+    )
+    priors_stale = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="Whether prevalence, model weight or predictions have changed since the priors "
+        "of its stored questions were set.",
+    )
 
     class Meta:
         ordering = ["name"]
@@ -128,6 +157,60 @@ class Concept(models.Model):
         """What its name is compared by."""
         return name_key(self.name)
 
+    @property
+    def keys(self) -> set[str]:
+        """What its name and its aliases are compared by."""
+        return {self.key, *map(name_key, self.aliases)}
+
     def is_named_by(self, text: str) -> bool:
-        """Whether a text is its name or its phrase, however it is spelled."""
-        return name_key(text) in {self.key, name_key(self.phrase)}
+        """Whether a text is its name, an alias or its phrase, however it is spelled."""
+        return name_key(text) in self.keys | {name_key(self.phrase)}
+
+
+class ClassSet(models.Model):
+    """The folders of one import, each a class: a picture in one of them is in none of the others.
+
+    What that says of a picture and the other classes is not stored question by question: it
+    follows from the set (`labeling.beliefs`).
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="class_sets")
+    concepts = ArrayField(models.BigIntegerField(), help_text="Their ids, ascending.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "concepts"], name="class_set_once_a_project")
+        ]
+
+    def __str__(self) -> str:
+        return f"{len(self.concepts)} classes of {self.project}"
+
+
+class Pool(models.Model):
+    """What is nominated to be asked about a concept, on tiles of one grid: `labeling.pools`.
+
+    The random slice goes through all pictures once, in the circular order of their random keys
+    that begins at `start`: so its first n pictures are a uniform sample of all.
+    """
+
+    concept = models.ForeignKey(Concept, models.CASCADE, related_name="pools")
+    grid = models.PositiveSmallIntegerField(default=1, help_text="That of its tiles.")
+    start = models.FloatField(help_text="Uniform in [0, 1), drawn once.")
+    frontier = models.FloatField(
+        default=0.0, help_text="Share of the circle, from `start`, that the random slice holds."
+    )
+    newest_image = models.BigIntegerField(
+        default=0, help_text="The newest image's id when it was last filled."
+    )
+    exhausted = models.BooleanField(
+        default=False, help_text="Whether no pair was left to nominate, when it was last filled."
+    )
+    filled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["concept", "grid"], name="pool_once_a_concept_and_grid")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.concept}, {self.grid} × {self.grid}"

@@ -12,10 +12,14 @@ from labeling.models.images import Tile
 from labeling.models.projects import Concept, Project
 
 _ASKED = Q(kind="concept", state="open") & ~Q(source="model")  # of images that no model generated
+_NOMINATED = Q(slice_key__isnull=False) | Q(reason__in=["doubtful", "likely"])
 
 
 class Question(models.Model):
     """Tile × text, with the probability that the text is true of the tile.
+
+    A question is stored when there is a reason (`reason`). All other pairs of a tile and a concept
+    are implicit: `labeling.beliefs` says what is believed of them.
 
     `probability` is the posterior by all answers so far, `prior` the probability before any (the
     concept's prevalence or the import's confidence, shifted by the model's probability). `verdict`
@@ -38,6 +42,15 @@ class Question(models.Model):
         ANNOTATOR = "annotator"
         MODEL = "model"
 
+    class Reason(models.TextChoices):
+        STATED = "stated", "an import or a caption's author said so"
+        RANDOM = "random", "drawn for the random slice"
+        DOUBTFUL = "doubtful", "the model doubts it"
+        LIKELY = "likely", "likely to be true"
+        ANSWERED = "answered", "answered elsewhere"
+        DECIDED = "decided", "a reviewer decided it"
+        GENERATED = "generated", "a model generated the picture"
+
     project = models.ForeignKey(Project, models.CASCADE, related_name="questions", db_index=False)
     tile = models.ForeignKey(Tile, models.CASCADE, related_name="questions", db_index=False)
     kind = models.CharField(max_length=8, choices=Kind.choices)
@@ -47,6 +60,14 @@ class Question(models.Model):
     )
     text = models.CharField(max_length=500, blank=True, help_text="The caption; else empty.")
     source = models.CharField(max_length=9, choices=Source.choices, default=Source.IMPORT)
+    reason = models.CharField(
+        max_length=9, choices=Reason.choices, default=Reason.STATED, help_text="Why it is stored."
+    )
+    slice_key = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="Its place in the random slice, in [0, 1); null: it is not in the slice.",
+    )
     author = models.ForeignKey(
         Annotator,
         models.SET_NULL,
@@ -57,7 +78,14 @@ class Question(models.Model):
     )
 
     state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
-    prior = models.FloatField(default=0.5)
+    stated = models.FloatField(
+        null=True,
+        blank=True,
+        help_text="Probability by an import or an author; null: the concept's prevalence.",
+    )
+    prior = models.FloatField(
+        default=0.5, help_text="`stated`, or the prevalence, with the prior shift."
+    )
     model_probability = models.FloatField(
         null=True, blank=True, help_text="The model's probability."
     )
@@ -128,7 +156,19 @@ class Question(models.Model):
                 name="question_likely",
             ),
             models.Index(
-                fields=["concept", "grid", "random_key"], condition=_ASKED, name="question_random"
+                fields=["concept", "grid", "slice_key"],
+                condition=_ASKED & Q(slice_key__isnull=False),
+                name="question_random",
+            ),
+            models.Index(  # which counts what a pool still holds
+                fields=["concept", "grid", "reason", "slice_key"],
+                condition=_ASKED & _NOMINATED & Q(answers_count=0),
+                name="question_pool",
+            ),
+            models.Index(  # by which prevalence is learned
+                fields=["concept", "slice_key"],
+                condition=Q(slice_key__isnull=False),
+                name="question_slice",
             ),
             models.Index(
                 fields=["concept", "grid", "verdict", "random_key"],

@@ -55,9 +55,17 @@ class Window:
     condition: str  # SQL, the same for all windows of a kind: it is prepared
     values: Mapping[str, int] = field(hash=False)  # the condition's parameters
     by_priority: bool = False  # from the highest priority on; else from a random point on
+    in_slice: bool = False  # in the order of the random slice
     exhaustive: bool = False  # read to the end rather than without a candidate
     gold: bool = False
     several_concepts: bool = False
+
+    @property
+    def order(self) -> str:
+        """Return the order of the index, as SQL."""
+        if self.in_slice:
+            return "slice_key"
+        return "priority DESC, random_key" if self.by_priority else "random_key"
 
 
 class _Scan(NamedTuple):
@@ -81,10 +89,11 @@ def likely(concept: int, grid: int, role: str) -> Window:
     return Window(role, f"{_ABOUT} AND {_OPEN} AND probability >= 0.5", values, by_priority=True)
 
 
-def at_random(concept: int, grid: int, role: str, *, exhaustive: bool = False) -> Window:
-    """Return the window of a concept's open questions at random, whatever their probability."""
+def at_random(concept: int, grid: int, role: str) -> Window:
+    """Return the window of a concept's random slice, in its order, whatever the probability."""
     values = {"concept": concept, "grid": grid}
-    return Window(role, f"{_ABOUT} AND {_OPEN}", values, exhaustive=exhaustive)
+    about = f"{_ABOUT} AND {_OPEN} AND slice_key IS NOT NULL"
+    return Window(role, about, values, in_slice=True, exhaustive=True)
 
 
 def gold(concept: int, grid: int, verdict: bool, role: str) -> Window:
@@ -129,7 +138,7 @@ def read(
     """
     values = reservations.parameters(project, now=timezone.now())
     values |= {"annotator": annotator.pk, "exclude": list(exclude)}
-    scans = {w: _from_top(w, annotator) if w.by_priority else _from_anywhere() for w in windows}
+    scans = {window: _scans(window, annotator) for window in windows}
     candidates = _read({w: first for w, (first, *_) in scans.items()}, values)
     count = Counter(candidate.role for candidate in candidates)
     second = {
@@ -139,11 +148,19 @@ def read(
     roles = {candidate.role for candidate in candidates}
     for window in windows:
         if window.exhaustive and window.role not in roles:
-            order = "priority DESC, random_key" if window.by_priority else "random_key"
-            further = _read({window: [_Scan("true", order, None)]}, values)
+            further = _read({window: [_Scan("true", window.order, None)]}, values)
             _remember(window, annotator, further)
             candidates += further
     return candidates
+
+
+def _scans(window: Window, annotator: Annotator) -> list[list[_Scan]]:
+    """Return the scans to begin with; and those that follow where they hold too little."""
+    if window.by_priority:
+        return _from_top(window, annotator)
+    if window.in_slice:
+        return [[_Scan("true", window.order, MAX_ROWS)]]
+    return _from_anywhere()
 
 
 def _from_anywhere() -> list[list[_Scan]]:

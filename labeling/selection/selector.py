@@ -13,9 +13,9 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling import question_state
+from labeling import pools, question_state
 from labeling.aggregation.information import information_gain
-from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
+from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question, Tile
 from labeling.selection import candidates, concepts
 from labeling.selection.candidates import Candidate
 from labeling.selection.picks import GRID_TILES, Grid, Kind, Pick, Reason, Selection, pick
@@ -32,6 +32,7 @@ JITTER = 0.2  # share of a score that is random, so that people who ask at once 
 
 State = Question.State
 YES, NO, LIKELY = "yes", "no", "likely"  # roles of windows, beside the reasons
+OPEN_ROLES = {LIKELY, Reason.RANDOM, Reason.WANTED}
 
 
 class Selector:
@@ -60,7 +61,10 @@ class Selector:
     def _grids(self) -> Iterator[Selection]:
         """Yield nine tiles about one concept: three gold, some at random, the rest most wanted."""
         for concept in concepts.by_priority(self.project, 1):
-            pool = self._read(
+            pool = self._read_filled(
+                concept,
+                1,
+                GRID_TILES - GRID_GOLD,
                 candidates.gold(concept, 1, True, YES),
                 candidates.gold(concept, 1, False, NO),
                 candidates.at_random(concept, 1, Reason.RANDOM),
@@ -74,7 +78,10 @@ class Selector:
         """Yield all tiles of one picture, asked for one concept; retired ones are only shown."""
         for concept in concepts.by_priority(self.project, SPLIT_SIDE):
             role = self._open_role()
-            pool = self._read(
+            pool = self._read_filled(
+                concept,
+                SPLIT_SIDE,
+                1,
                 candidates.gold(concept, SPLIT_SIDE, True, Reason.GOLD),
                 self._open_window(concept, SPLIT_SIDE, role),
             )
@@ -98,30 +105,35 @@ class Selector:
         """Yield one question: about a caption, a generated picture, or any picture."""
         for subject in concepts.weighted_shuffle(VERIFY_MIX):
             role = Reason.WANTED if subject == "generated" else self._open_role()
-            if subject == "caption":
-                windows = self._caption_windows(role)
-            else:
-                windows = self._concept_windows(subject, role)
-            if windows and (selection := self._single(self._read(*windows), role)):
+            pool = self._read_captions(role) if subject == "caption" else []
+            if subject == "generated":
+                pool = self._read_generated(role)
+            elif subject == "concept":
+                pool = self._read_concept(role)
+            if selection := self._single(pool, role):
                 yield selection
 
-    def _caption_windows(self, role: str) -> list[candidates.Window]:
-        """Return the windows of gold captions and of open ones by others."""
+    def _read_captions(self, role: str) -> list[Candidate]:
+        """Return gold captions and open ones by others."""
         project, by_priority = self.project.pk, role == Reason.WANTED
-        return [
+        return self._read(
             candidates.gold_captions(project, Reason.GOLD),
             candidates.captions(project, self.annotator.pk, role, by_priority=by_priority),
-        ]
+        )
 
-    def _concept_windows(self, subject: str, role: str) -> list[candidates.Window]:
-        """Return the windows of a concept's gold, and of its open or of generated pictures."""
+    def _read_generated(self, role: str) -> list[Candidate]:
+        """Return open questions about generated pictures, and a concept's gold."""
         concept = next(concepts.by_priority(self.project, 1), None)
-        gold = []
-        if concept is not None:
-            gold = [candidates.gold(concept, 1, v, Reason.GOLD) for v in (True, False)]
-        if subject == "generated":
-            return [*gold, candidates.generated(self.project.pk, role)]
-        return [*gold, self._open_window(concept, 1, role)] if concept is not None else []
+        gold = _gold_windows(concept) if concept is not None else []
+        return self._read(*gold, candidates.generated(self.project.pk, role))
+
+    def _read_concept(self, role: str) -> list[Candidate]:
+        """Return a concept's open questions and its gold."""
+        concept = next(concepts.by_priority(self.project, 1), None)
+        if concept is None:
+            return []
+        open_window = self._open_window(concept, 1, role)
+        return self._read_filled(concept, 1, 1, *_gold_windows(concept), open_window)
 
     def _single(self, pool: Sequence[Candidate], role: str) -> Selection | None:
         """Return a selection of one candidate, now and then gold; None where none is open."""
@@ -159,6 +171,18 @@ class Selector:
             exclude=self.pending_questions,
         )
 
+    def _read_filled(
+        self, concept: int, grid: int, least: int, *windows: candidates.Window
+    ) -> list[Candidate]:
+        """Read windows of a concept; fill its pool and read again where few open ones are left."""
+        read = self._read(*windows)
+        if len({c.question for c in read if c.role in OPEN_ROLES}) < least:
+            with_project = Concept.objects.select_related("project")
+            row = with_project.filter(pk=concept, active=True).first()
+            if row is not None and pools.fill(row, grid):
+                read = self._read(*windows)
+        return read
+
     def _open_role(self) -> Reason:
         """Return the reason to ask: at random for the project's share, else as most wanted."""
         at_random = random.random() < self.project.random_share
@@ -167,7 +191,7 @@ class Selector:
     def _open_window(self, concept: int, grid: int, role: str) -> candidates.Window:
         """Return the window of open questions that the role asks for."""
         if role == Reason.RANDOM:
-            return candidates.at_random(concept, grid, role, exhaustive=True)
+            return candidates.at_random(concept, grid, role)
         return candidates.most_wanted(concept, grid, role)
 
     def _ranked(self, pool: Sequence[Candidate]) -> list[Candidate]:
@@ -270,3 +294,8 @@ class Selector:
             .order_by("image__sha256")
             .values_list(Coalesce(Subquery(count), 0), "pk")
         )
+
+
+def _gold_windows(concept: int) -> list[candidates.Window]:
+    """Return the windows of a concept's gold questions about whole pictures."""
+    return [candidates.gold(concept, 1, verdict, Reason.GOLD) for verdict in (True, False)]

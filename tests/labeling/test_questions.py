@@ -43,7 +43,7 @@ def test_a_crowd_can_move_an_import_that_was_believed_with_certainty(shapes, cer
     caption, concept = "a certain spot", Concept.objects.create(project=shapes, name="spot")
     questions.ask_captions(captions=[(tile, caption)], source=Source.IMPORT, prior=certain)
     questions.ask_concepts(
-        tiles=[tile], concepts=[concept], priors={(tile.pk, concept.pk): certain}
+        tiles=[tile], concepts=[concept], stated={(tile.pk, concept.pk): certain}
     )
     for asked in (Question.objects.get(text=caption), Question.objects.get(concept=concept)):
         for number in range(9):

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 
+from labeling import pools
 from labeling.imports import concepts, importer, source, source_index
 from labeling.imports.importer import Report
 from labeling.imports.members import SourceError
@@ -60,7 +61,11 @@ class Command(BaseCommand):
         plan = importer.plan(
             project=project, index=index, phrases=phrases, source=path.name.partition(".")[0]
         )
-        return importer.run(project=project, members=members, index=index, plan=plan, progress=bar)
+        report = importer.run(
+            project=project, members=members, index=index, plan=plan, progress=bar
+        )
+        pools.fill_project(project)
+        return report
 
 
 def summary(report: Report) -> Iterator[str]:

@@ -10,8 +10,8 @@ from django.core.files import File
 from django.core.files.storage import Storage, default_storage
 from safetensors.numpy import save_file
 
-from labeling import answers, local_files, questions
-from labeling.inference import features, model_prior, recompute
+from labeling import answers, features, local_files, questions
+from labeling.inference import model_prior, recompute
 from labeling.models import Annotator, Concept, Image, Project, Question, Tile
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,130 @@
+"""What is believed of a tile and a concept before anybody was asked: the prior of every pair.
+
+The base is what an import states, else the concept's prevalence. The model's prediction shifts its
+log-odds by what it says beyond the prevalence, times the concept's model weight. A stored question
+begins at this prior, and a pair that is not stored is believed at it: so what is believed does not
+depend on which pairs are stored.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, logit  # type: ignore[import-untyped]
+
+from labeling import predictions
+from labeling.aggregation.online import EDGE
+from labeling.models import ClassSet, Concept, Project, Tile
+from labeling.models.projects import CERTAINTY
+
+MAX_SHIFT = 3.0  # log-odds: before its weight, a prediction counts at most as one answer may
+
+Floats = npt.NDArray[np.float64]
+
+_COLUMNS = (
+    *("pk", "grid", "image_id", "image__generated", "image__keyword_keys"),
+    *("image__class_set_id", "image__import_confidence"),
+)
+
+
+class TileFacts(NamedTuple):
+    """A tile, and what the import of its image states."""
+
+    tile: int
+    grid: int
+    image: int
+    generated: bool
+    keyword_keys: Sequence[str]
+    class_set: int | None
+    import_confidence: float
+
+
+@dataclass(frozen=True)
+class Priors:
+    """The priors of n tiles × C concepts: arrays (n, C)."""
+
+    stated: Floats  # probability by an import; NaN: none
+    predicted: Floats  # the model's probability; NaN: none
+    shift: Floats  # log-odds that the prediction adds; 0 without one
+    probability: Floats
+
+
+def facts(tiles: Iterable[int]) -> list[TileFacts]:
+    """Return the facts about tiles by their ids, in the order of the ids."""
+    rows = Tile.objects.filter(pk__in=list(tiles)).order_by("pk")
+    return [TileFacts(*row) for row in rows.values_list(*_COLUMNS)]
+
+
+class Beliefs:
+    """The priors of a project's pairs, by its concepts and their predictions as they are now."""
+
+    def __init__(self, project: Project, concepts: Sequence[Concept]) -> None:
+        self.concepts = concepts
+        self._column = {concept.pk: column for column, concept in enumerate(concepts)}
+        self._by_key = {key: n for n, concept in enumerate(concepts) for key in concept.keys}
+        self._class_sets = {
+            pk: (len(ids), [self._column[each] for each in ids if each in self._column])
+            for pk, ids in ClassSet.objects.filter(project=project).values_list("pk", "concepts")
+        }
+        self._tile_ids = predictions.tile_ids(project)
+        self._predictions = [predictions.load(concept, project) for concept in concepts]
+        self._prevalence = np.array([concept.prevalence for concept in concepts])
+        self._weight = np.array([concept.model_weight for concept in concepts])
+
+    def priors(self, tiles: Sequence[TileFacts]) -> Priors:
+        """Return the priors (n, C) of n tiles and all concepts."""
+        stated = self._stated(tiles)
+        predicted = self._predicted(tiles)
+        base = np.where(np.isnan(stated), self._prevalence, stated)
+        change = shift(predicted, self._prevalence, self._weight)
+        probability = expit(log_odds(base) + change)
+        return Priors(stated, expit(predicted), change, np.where(change == 0, base, probability))
+
+    def _stated(self, tiles: Sequence[TileFacts]) -> Floats:
+        """Return (n, C) what imports state; they speak of whole images that came from outside."""
+        stated = np.full((len(tiles), len(self.concepts)), np.nan)
+        for row, tile in enumerate(tiles):
+            if tile.grid != 1 or tile.generated:
+                continue
+            confidence = min(max(tile.import_confidence, 1 - CERTAINTY), CERTAINTY)
+            if tile.class_set in self._class_sets:
+                size, columns = self._class_sets[tile.class_set]
+                stated[row, columns] = of_other_classes(confidence, classes=size)
+            for key in tile.keyword_keys:
+                if key in self._by_key:
+                    stated[row, self._by_key[key]] = confidence
+        return stated
+
+    def _predicted(self, tiles: Sequence[TileFacts]) -> Floats:
+        """Return (n, C) the predicted log-odds, NaN without a prediction."""
+        rows = predictions.rows_of(self._tile_ids, np.array([t.tile for t in tiles], np.int64))
+        predicted = np.full((len(tiles), len(self.concepts)), np.nan)
+        present = np.flatnonzero(rows >= 0)
+        for column, array in enumerate(self._predictions):
+            if array is not None and len(present):
+                predicted[present, column] = array[rows[present]]
+        return predicted
+
+
+def of_other_classes(confidence: float, *, classes: int) -> float:
+    """Return the probability that a picture of one of so many classes is of another one."""
+    return max((1 - confidence) / max(classes - 1, 1), 1 - CERTAINTY)
+
+
+def shift(predicted: Floats, prevalence: Floats, weight: Floats) -> Floats:
+    """Return what predicted log-odds add to those of the prior; 0 where nothing is predicted.
+
+    It is clipped, so that it never settles a question without as many answers as the project asks
+    for.
+    """
+    beyond = np.nan_to_num(predicted - log_odds(prevalence), nan=0.0)
+    shifted: Floats = weight * beyond.clip(-MAX_SHIFT, MAX_SHIFT)
+    return shifted
+
+
+def log_odds(probability: Floats) -> Floats:
+    """Return the log-odds of probabilities, clipped to [EDGE, 1 - EDGE]."""
+    odds: Floats = logit(np.clip(probability, EDGE, 1 - EDGE))
+    return odds

@@ -1,0 +1,106 @@
+"""The model's predictions of all pairs of a tile and a concept: an array a concept, in storage.
+
+Each array holds float16 log-odds of yes in the order of the tiles of the project's features
+(`labeling.features`), NaN where nothing is predicted. It is valid for those features alone: its
+folder bears their name.
+"""
+
+import io
+import logging
+import secrets
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from safetensors import SafetensorError, safe_open
+
+from labeling import local_files
+from labeling.models import Concept, Project
+
+FOLDER = "predictions"
+logger = logging.getLogger(__name__)
+
+Ids = npt.NDArray[np.int64]
+Index = npt.NDArray[np.intp]
+LogOdds = npt.NDArray[np.float16]
+
+
+def tile_ids(project: Project) -> Ids:
+    """Return the ids (T,), ascending, of the tiles with features; none where those are missing."""
+    name = str(project.features.name or "")
+    return _tile_ids(name) if name else np.zeros(0, np.int64)
+
+
+def rows_of(tile_ids: Ids, tiles: Ids) -> Index:
+    """Return the row of each of `tiles` (n,) among the ascending `tile_ids` (T,), -1 without."""
+    if not len(tile_ids):
+        return np.full(len(tiles), -1)
+    rows = np.searchsorted(tile_ids, tiles).clip(max=len(tile_ids) - 1)
+    return np.where(tile_ids[rows] == tiles, rows, -1)
+
+
+def load(concept: Concept, project: Project) -> LogOdds | None:
+    """Return a concept's predictions (T,), mapped from its file.
+
+    None where there are none, or where they do not belong to the project's features (logged).
+    """
+    name = str(concept.predictions.name or "")
+    if not name:
+        return None
+    try:
+        if PurePosixPath(name).parent.name != _stem(project):
+            raise ValueError("it belongs to other features")
+        array = np.load(_local_path(name), mmap_mode="r", allow_pickle=False)
+        if array.dtype != np.float16 or array.shape != tile_ids(project).shape:
+            raise ValueError(f"it holds {array.dtype} {array.shape}")
+    except (OSError, ValueError) as error:
+        logger.warning("The predictions %s of %s cannot be used: %s", name, concept, error)
+        return None
+    loaded: LogOdds = array
+    return loaded
+
+
+def save(array: LogOdds, *, concept: Concept, features: str) -> str:
+    """Store a concept's predictions (T,) for the features of that name; return their name.
+
+    The concept itself still names the earlier ones.
+    """
+    name = f"{FOLDER}/{PurePosixPath(features).stem}/{concept.pk}-{secrets.token_hex(4)}.npy"
+    file = io.BytesIO()
+    np.save(file, array.astype(np.float16), allow_pickle=False)
+    return default_storage.save(name, ContentFile(file.getvalue()))
+
+
+def delete(name: str) -> None:
+    """Delete predictions that no concept names any more."""
+    if name:
+        default_storage.delete(name)
+
+
+def _stem(project: Project) -> str:
+    """Return the name of the folder of predictions that belong to the project's features."""
+    return PurePosixPath(str(project.features.name or "")).stem
+
+
+def _local_path(name: str) -> Path:
+    concept = Path(name).name.partition("-")[0]
+    return local_files.fetch(
+        name, cache=f"{FOLDER}/{Path(name).parent.name}", replaces=f"{concept}-*"
+    )
+
+
+@lru_cache(maxsize=4)
+def _tile_ids(name: str) -> Ids:
+    """Return the tiles of a features file, which never changes under its name."""
+    try:
+        project = Path(name).name.partition("-")[0]
+        path = local_files.fetch(name, cache="features", replaces=f"{project}-*")
+        with safe_open(path, framework="np") as file:
+            ids: Ids = file.get_tensor("tiles")
+    except (OSError, SafetensorError) as error:
+        logger.warning("The features %s cannot be read: %s", name, error)
+        return np.zeros(0, np.int64)
+    return ids
