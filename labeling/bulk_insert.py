@@ -21,7 +21,12 @@ def insert(rows: Sequence[models.Model]) -> int:
         cursor.execute("ALTER TABLE incoming DROP COLUMN id")
         with cursor.copy(f"COPY incoming ({names}) FROM STDIN") as copy:
             for row in rows:
-                copy.write_row([field.pre_save(row, add=True) for field in fields])
+                copy.write_row(
+                    [
+                        field.get_db_prep_save(field.pre_save(row, add=True), connection)
+                        for field in fields
+                    ]
+                )
         cursor.execute(
             f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming ON CONFLICT DO NOTHING"
         )
