@@ -3,16 +3,27 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import evidence, question_state
+from labeling import bulk_update, evidence, prepared, question_state
 from labeling.aggregation import drift, online
 from labeling.models import Annotator, Answer, Challenge, Question
 
 State = Question.State
-INSERT_BATCH = 2_000  # answers in one statement
+
+_INSERT = """
+INSERT INTO labeling_answer (annotator_id, challenge_id, seconds, created_at,
+    question_id, value, reason, probability_before)
+SELECT %(annotator)s::bigint, %(challenge)s::uuid, %(seconds)s::double precision,
+    %(now)s::timestamptz, new.*
+FROM unnest(%(questions)s::bigint[], %(values)s::boolean[], %(reasons)s::varchar[],
+    %(probabilities)s::double precision[]) AS new
+ON CONFLICT (question_id, annotator_id) DO NOTHING
+RETURNING question_id, id
+"""
 
 _ANNOTATOR_COLUMNS = (
     "true_positives",
@@ -67,10 +78,10 @@ def record(
     answers given here.
     """
     now = timezone.now()
-    with transaction.atomic():
-        annotator = Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+    with transaction.atomic(savepoint=False):
+        annotator = Annotator.objects.lock(annotator.pk)
         questions = question_state.lock(values)
-        stored = _store(annotator, questions, values, reasons, challenge, seconds)
+        stored = _store(annotator, questions, values, reasons, challenge, seconds, now)
         if not stored:
             return Outcome(recorded=0, already_recorded=len(questions))
         new = [answer.question for answer in stored]
@@ -110,26 +121,37 @@ def _store(
     reasons: Mapping[int, str],
     challenge: Challenge | None,
     seconds: float | None,
+    now: datetime,
 ) -> list[Answer]:
     """Insert the answers that are new; return them, with the locked questions at hand."""
-    earlier = Answer.objects.filter(annotator=annotator, question__in=questions)
-    answered = set(earlier.values_list("question_id", flat=True))
-    return Answer.objects.bulk_create(
-        [
-            Answer(
-                question=question,
-                annotator=annotator,
-                challenge=challenge,
-                value=values[question.pk],
-                reason=reasons[question.pk],
-                seconds=seconds,
-                probability_before=question.probability,
-            )
-            for question in questions
-            if question.pk not in answered
-        ],
-        batch_size=INSERT_BATCH,
-    )
+    answers = {
+        question.pk: Answer(
+            question=question,
+            annotator=annotator,
+            challenge=challenge,
+            value=values[question.pk],
+            reason=reasons[question.pk],
+            seconds=seconds,
+            probability_before=question.probability,
+            created_at=now,
+        )
+        for question in questions
+    }
+    rows: dict[str, Any] = {
+        "annotator": annotator.pk,
+        "challenge": challenge and challenge.pk,
+        "seconds": seconds,
+        "now": now,
+        "questions": list(answers),
+        "values": [answer.value for answer in answers.values()],
+        "reasons": [str(answer.reason) for answer in answers.values()],
+        "probabilities": [answer.probability_before for answer in answers.values()],
+    }
+    stored = []
+    for question, pk in prepared.fetch(_INSERT, rows):
+        answers[question].pk = pk
+        stored.append(answers[question])
+    return stored
 
 
 def _update(
@@ -224,7 +246,7 @@ def _save_annotator(annotator: Annotator, effects: Sequence[_Effect], now: datet
     annotator.gold_count += sum(effect.right is not None for effect in effects)
     annotator.gold_right += sum(effect.right is True for effect in effects)
     annotator.seen_at = now
-    annotator.save(update_fields=_ANNOTATOR_COLUMNS)
+    bulk_update.update([annotator], _ANNOTATOR_COLUMNS)
 
 
 def _outcome(effects: Sequence[_Effect], *, already_recorded: int) -> Outcome:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from labeling import prepared
 from labeling.aggregation import online
-from labeling.models import Annotator, Question, Recomputation
+from labeling.models import Annotator, Question
 from labeling.models.answers import TRUSTED
 
 MAX_ANSWERS = 100  # to a question that are read; a recomputation reads all of them
@@ -19,6 +19,11 @@ CROSS JOIN LATERAL (
     WHERE answer.question_id = question.id AND annotator.id <> %(excluded)s AND {TRUSTED}
     ORDER BY answer.annotator_id DESC LIMIT %(most)s
 ) AS trusted
+"""
+
+_TEMPERINGS = """
+SELECT project_id, strength, ambiguity FROM labeling_recomputation
+WHERE project_id = ANY(%s::bigint[])
 """
 
 
@@ -45,8 +50,7 @@ def temperings(questions: Iterable[Question]) -> Mapping[int, online.Tempering]:
     """Return by project id what its last recomputation fitted; the default where none has."""
     fitted: dict[int, online.Tempering] = defaultdict(online.Tempering)
     projects = {question.project_id for question in questions}
-    rows = Recomputation.objects.filter(project__in=projects)
-    for project, *tempering in rows.values_list("project", "strength", "ambiguity"):
+    for project, *tempering in prepared.fetch(_TEMPERINGS, [list(projects)]):
         fitted[project] = online.Tempering(*tempering)
     return fitted
 

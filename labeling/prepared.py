@@ -7,14 +7,15 @@ whatever parameters. What selects a partial index must therefore be in the text.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
-from django.db import connection
+from django.db import connection, models
 from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8Dumper
 
 Parameters = Mapping[str, Any] | Sequence[Any]
+M = TypeVar("M", bound=models.Model)
 
 
 def execute(query: str, parameters: Parameters) -> int:
@@ -29,6 +30,43 @@ def fetch(query: str, parameters: Parameters) -> list[tuple[Any, ...]]:
     with _cursor() as cursor:
         cursor.execute(query, parameters)
         return list(cursor.fetchall())
+
+
+def objects(model: type[M], rest: str, parameters: Parameters) -> list[M]:
+    """Return the rows of a model's table as objects.
+
+    rest: the query's text after FROM and the table: conditions, order, locks.
+    """
+    columns, table = _select(model)
+    rows = fetch(f"SELECT {columns} FROM {table} {rest}", parameters)
+    names = [field.attname for field in model._meta.concrete_fields]
+    return [model.from_db(connection.alias, names, row) for row in rows]
+
+
+def insert(row: M) -> M:
+    """Insert a new object whose primary key is set, as `save(force_insert=True)` would."""
+    fields = row._meta.concrete_fields
+    columns, table = _select(type(row))
+    places = ", ".join(["%s"] * len(fields))
+    values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+    execute(f"INSERT INTO {table} ({columns}) VALUES ({places})", values)
+    row._state.adding, row._state.db = False, connection.alias
+    return row
+
+
+@cache
+def _select(model: type[models.Model]) -> tuple[str, str]:
+    """Return a model's columns and its table as SQL.
+
+    Raises TypeError where a field's values are to be converted, as those of JSON are.
+    """
+    quote, fields = connection.ops.quote_name, model._meta.concrete_fields
+    if any(field.get_db_converters(connection) for field in fields):
+        raise TypeError(
+            f"Read {model.__name__} through its manager: its values are to be converted."
+        )
+    columns = ", ".join(quote(str(field.column)) for field in fields)
+    return columns, quote(model._meta.db_table)
 
 
 def _cursor() -> Any:

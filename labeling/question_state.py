@@ -1,17 +1,20 @@
 """A question's state and priority, by its posterior and answers; locking and writing questions."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
+from django.db.models import Model
 from django.utils import timezone
 
-from labeling import bulk_update
+from labeling import bulk_update, prepared
 from labeling.aggregation import online
 from labeling.aggregation.information import relative_value
-from labeling.models import Question
+from labeling.models import Concept, Project, Question
 
 State = Question.State
+M = TypeVar("M", bound=Model)
 
 BATCH = 100  # questions locked at once by whoever changes many: some thirty milliseconds
 FINISH_SHARE = 1 / 3  # of the questions with too few answers are finished before new ones begin
@@ -40,9 +43,14 @@ def lock(ids: Iterable[int]) -> list[Question]:
     Whoever changes questions comes through here, inside a transaction, and locks no annotator
     afterwards and no question with a smaller id: so no two transactions deadlock.
     """
-    rows = Question.objects.filter(pk__in=list(ids)).order_by("pk")
-    rows = rows.select_for_update(of=("self",), no_key=True)
-    return list(rows.select_related("concept", "project"))
+    condition = "WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
+    questions = prepared.objects(Question, condition, [list(ids)])
+    projects = _by_id(Project, {question.project_id for question in questions})
+    concepts = _by_id(Concept, {question.concept_id for question in questions} - {None})
+    for question in questions:
+        question.project = projects[question.project_id]
+        question.concept = concepts[question.concept_id] if question.concept_id else None
+    return questions
 
 
 def save(questions: Sequence[Question]) -> int:
@@ -126,6 +134,11 @@ def entropy(probability: float) -> float:
         return 0.0
     rest = 1 - probability
     return -probability * math.log2(probability) - rest * math.log2(rest)
+
+
+def _by_id(model: type[M], ids: Collection[int | None]) -> dict[int, M]:
+    rows = prepared.objects(model, "WHERE id = ANY(%s::bigint[])", [list(ids)]) if ids else []
+    return {row.pk: row for row in rows}
 
 
 def _state(question: Question) -> Question.State:

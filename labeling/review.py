@@ -53,7 +53,7 @@ def _set_blocked(annotator: Annotator, blocked: bool, by: User) -> int:
     The questions of the newest answers are recomputed at once besides, for the reviewer to see.
     """
     with transaction.atomic():
-        stored = Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+        stored = Annotator.objects.lock(annotator.pk)
         annotator.blocked = stored.blocked = blocked
         if not blocked:
             _trust_again(stored)

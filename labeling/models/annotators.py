@@ -7,12 +7,24 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from labeling import prepared
 from labeling.aggregation.online import ConfusionCounts
 
 
 def new_pseudonym() -> str:
     """Return a random name for a visitor."""
     return secrets.token_hex(8)
+
+
+class AnnotatorManager(models.Manager["Annotator"]):
+    def lock(self, pk: int) -> "Annotator":
+        """Return the annotator as they are now, locked until the transaction ends.
+
+        Raises Annotator.DoesNotExist.
+        """
+        for annotator in prepared.objects(Annotator, "WHERE id = %s FOR NO KEY UPDATE", [pk]):
+            return annotator
+        raise Annotator.DoesNotExist(f"There is no annotator {pk}.")
 
 
 class Annotator(models.Model):
@@ -47,6 +59,8 @@ class Annotator(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     seen_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AnnotatorManager()
 
     class Meta:
         ordering = ["-answers_count", "id"]

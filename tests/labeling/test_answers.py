@@ -262,7 +262,7 @@ def test_what_it_reads_does_not_grow_with_what_is_stored(
     )
     Question.objects.update(answers_count=150, yes_count=150)
     values = {question.pk: True, gold.pk: True}
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(9):
         answers.record(annotator=alice, values=values, reasons=dict.fromkeys(values, "wanted"))
     ratios = evidence.by_question(Question.objects.filter(pk__in=values))
     assert {pk: len(each) for pk, each in ratios.items()} == {question.pk: evidence.MAX_ANSWERS}
