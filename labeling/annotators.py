@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 
+from labeling import prepared
 from labeling.aggregation import online
 from labeling.models import Annotator, Answer, Project
 
@@ -34,6 +35,12 @@ SELECT annotator.id, record.* FROM unnest(%s::bigint[]) AS annotator(id) CROSS J
         ORDER BY answer.created_at DESC LIMIT %s
     ) AS answer
 ) AS record
+"""
+
+_PROGRESS = """
+SELECT answers_count + (SELECT count(*) FROM labeling_question WHERE author_id = annotator.id),
+    labels_count
+FROM labeling_annotator AS annotator WHERE id = %s
 """
 
 
@@ -80,6 +87,12 @@ EMPTY_RECORD = Record(0, 0, None, ConfusionMatrix(0, 0, 0, 0), ConfusionMatrix(0
 def reliability(annotator: Annotator) -> tuple[float, float, float]:
     """Return (mean, low, high) of the probability of a right answer, with a 90 % interval."""
     return online.reliability(annotator.confusion_counts)
+
+
+def progress(annotator: Annotator) -> tuple[int, int]:
+    """Return how many answers and captions the annotator has given, and how many labels came."""
+    ((answers, labels),) = prepared.fetch(_PROGRESS, [annotator.pk])
+    return answers, labels
 
 
 def records(annotators: Iterable[Annotator]) -> dict[int, Record]:

@@ -8,9 +8,9 @@ from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import answers, captions, questions
+from labeling import answers, captions, prepared, questions
 from labeling.answers import Outcome
-from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
+from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question, Tile
 from labeling.selection import concepts, reservations, substitutes
 from labeling.selection.picks import Kind, Pick, Selection
 from labeling.selection.selector import Selector
@@ -23,6 +23,11 @@ LONGEST_TOKEN = 100
 ATTEMPTS = 5  # to find a selection that nobody reserves first
 
 SHOWN = Challenge.SHOWN
+
+_CLAIM = """
+UPDATE labeling_challenge SET answered_at = %(now)s, seconds = %(seconds)s, skipped = %(skipped)s
+WHERE id = %(challenge)s AND answered_at IS NULL AND expires_at > %(now)s
+"""
 
 
 class ChallengeError(ValueError):
@@ -59,7 +64,7 @@ def issue(*, annotator: Annotator, project: Project, kind: str | None = None) ->
         return None
     with transaction.atomic():
         # One challenge at a time for each annotator, so that nothing is asked twice.
-        locked = Annotator.objects.select_for_update(no_key=True).get(pk=annotator.pk)
+        locked = Annotator.objects.lock(annotator.pk)
         selector = Selector(annotator=locked, project=project)
         if selector.pending >= MAX_PENDING:
             _expire_oldest(locked)
@@ -87,13 +92,14 @@ def find(token: str, annotator: Annotator | None) -> Challenge:
         key = _signer().unsign(token)
     except BadSignature:
         raise Forged("This is not a challenge of this site: ask for a new one.") from None
-    challenge = Challenge.objects.select_related("project", "annotator").filter(pk=key).first()
+    challenge = prepared.first(Challenge, "WHERE id = %s", [key])
     if challenge is None:
         raise Expired("The challenge is gone: ask for a new one.")
     if annotator is None or challenge.annotator_id != annotator.pk:
         raise Foreign("The challenge was put before somebody else: ask for one of your own.")
     if challenge.answered_at is None and challenge.expires_at <= timezone.now():
         raise Expired("The challenge has expired: ask for a new one.")
+    challenge.annotator = annotator
     return challenge
 
 
@@ -132,7 +138,8 @@ def answer(
         )
         reservations.release(challenge.reservations())
         if outcome.passed is not None:
-            Challenge.objects.filter(pk=challenge.pk).update(passed=outcome.passed)
+            passed = "UPDATE labeling_challenge SET passed = %s WHERE id = %s"
+            prepared.execute(passed, [outcome.passed, challenge.pk])
     return outcome
 
 
@@ -152,14 +159,15 @@ def wording(challenge: Challenge) -> tuple[str, str, str]:
         if question.concept:
             return "Does this picture show", question.concept.phrase, "?"
         return "Does this sentence describe the picture?", question.text, ""
-    assert challenge.concept is not None
-    return "Select all tiles that show", challenge.concept.phrase, ""
+    (concept,) = prepared.objects(Concept, "WHERE id = %s", [challenge.concept_id])
+    return "Select all tiles that show", concept.phrase, ""
 
 
 def shows_generated(challenge: Challenge) -> bool:
     """Whether it shows a single, generated picture; not revealed before it is answered."""
-    single = challenge.tiles if len(challenge.tiles) == 1 else []
-    return Tile.objects.filter(pk__in=single, image__generated=True).exists()
+    if len(challenge.tiles) != 1:
+        return False
+    return Tile.objects.filter(pk__in=challenge.tiles, image__generated=True).exists()
 
 
 def _signer() -> Signer:
@@ -188,17 +196,19 @@ def _create(
     now: datetime,
 ) -> Challenge:
     """Store the challenge of a selection."""
-    return Challenge.objects.create(
-        project=project,
-        annotator=annotator,
-        kind=selection.kind,
-        concept_id=selection.concept,
-        tile_id=picks[0].tile if selection.kind == Kind.WRITE else None,
-        questions=[pick.question for pick in picks if pick.question is not None],
-        tiles=[pick.tile for pick in picks],
-        reasons=[pick.reason for pick in picks],
-        reserved_until=until,
-        expires_at=now + timedelta(seconds=settings.CHALLENGE_SECONDS),
+    return prepared.insert(
+        Challenge(
+            project=project,
+            annotator=annotator,
+            kind=selection.kind,
+            concept_id=selection.concept,
+            tile_id=picks[0].tile if selection.kind == Kind.WRITE else None,
+            questions=[pick.question for pick in picks if pick.question is not None],
+            tiles=[pick.tile for pick in picks],
+            reasons=[pick.reason for pick in picks],
+            reserved_until=until,
+            expires_at=now + timedelta(seconds=settings.CHALLENGE_SECONDS),
+        )
     )
 
 
@@ -218,11 +228,8 @@ def _expire_oldest(annotator: Annotator) -> None:
 
 def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool = False) -> None:
     """Claim the right to answer, which only the first who tries gets."""
-    now = timezone.now()
-    won = Challenge.objects.filter(pk=challenge.pk, answered_at=None, expires_at__gt=now).update(
-        answered_at=now, seconds=seconds, skipped=skipped
-    )
-    if won:
+    values = {"challenge": challenge.pk, "seconds": seconds, "skipped": skipped}
+    if prepared.execute(_CLAIM, values | {"now": timezone.now()}):
         return
     if Challenge.objects.filter(pk=challenge.pk, answered_at=None).exists():
         raise Expired("The challenge has expired: ask for a new one.")

@@ -43,6 +43,11 @@ def objects(model: type[M], rest: str, parameters: Parameters) -> list[M]:
     return [model.from_db(connection.alias, names, row) for row in rows]
 
 
+def first(model: type[M], rest: str, parameters: Parameters) -> M | None:
+    """Return the first of such objects; None where there is none."""
+    return next(iter(objects(model, rest, parameters)), None)
+
+
 def insert(row: M) -> M:
     """Insert a new object whose primary key is set, as `save(force_insert=True)` would."""
     fields = row._meta.concrete_fields

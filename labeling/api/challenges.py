@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import challenges
+from labeling import annotators, challenges, prepared
 from labeling.answers import Outcome
 from labeling.api import throttles, visitors
 from labeling.api.exceptions import NotFound
@@ -64,7 +64,9 @@ class IssueChallenge(_VisitorView):
     def post(self, request: Request) -> Response:
         """Issue a challenge."""
         options = _valid(ChallengeIn(data=request.data))
-        project = get_object_or_404(Project, slug=options["project"])
+        project = prepared.first(Project, "WHERE slug = %s", [options["project"]])
+        if project is None:
+            raise NotFound
         annotator = visitors.welcome(request)
         challenge = challenges.issue(annotator=annotator, project=project, kind=options["kind"])
         if challenge is None:
@@ -122,7 +124,7 @@ class AnswerChallenge(_VisitorView):
                 "disputed": outcome.disputed,
                 "message": message(outcome),
                 "generated": challenges.shows_generated(challenge),
-                "progress": _progress(Annotator.objects.get(pk=challenge.annotator_id)),
+                "progress": _progress(challenge.annotator),
             }
         )
 
@@ -196,8 +198,8 @@ def _data(challenge: Challenge) -> dict[str, object]:
 
 
 def _progress(annotator: Annotator) -> dict[str, int]:
-    written = annotator.captions.count()
-    return {"answers": annotator.answers_count + written, "labels": annotator.labels_count}
+    answers, labels = annotators.progress(annotator)
+    return {"answers": answers, "labels": labels}
 
 
 def _valid(serializer: ChallengeIn | AnswerIn) -> dict[str, Any]:

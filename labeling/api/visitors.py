@@ -9,6 +9,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 
+from labeling import prepared
 from labeling.models import Annotator
 
 COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep one
@@ -78,9 +79,10 @@ def remember(response: HttpResponseBase, request: Request, annotator: Annotator)
 
 def _find(request: Request) -> Annotator | None:
     if isinstance(request.user, User):
-        return Annotator.objects.filter(user=request.user).first()
+        return prepared.first(Annotator, "WHERE user_id = %s", [request.user.pk])
     if pseudonym := _pseudonym(request):
-        return Annotator.objects.filter(pseudonym=pseudonym, user=None).first()
+        condition = "WHERE pseudonym = %s AND user_id IS NULL"
+        return prepared.first(Annotator, condition, [pseudonym])
     return None
 
 

@@ -22,9 +22,10 @@ class AnnotatorManager(models.Manager["Annotator"]):
 
         Raises Annotator.DoesNotExist.
         """
-        for annotator in prepared.objects(Annotator, "WHERE id = %s FOR NO KEY UPDATE", [pk]):
-            return annotator
-        raise Annotator.DoesNotExist(f"There is no annotator {pk}.")
+        annotator = prepared.first(Annotator, "WHERE id = %s FOR NO KEY UPDATE", [pk])
+        if annotator is None:
+            raise Annotator.DoesNotExist(f"There is no annotator {pk}.")
+        return annotator
 
 
 class Annotator(models.Model):

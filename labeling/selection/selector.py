@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling import pools, question_state
+from labeling import pools, prepared, question_state
 from labeling.aggregation.information import information_gain
 from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question, Tile
 from labeling.selection import candidates, concepts
@@ -32,6 +32,10 @@ JITTER = 0.2  # share of a score that is random, so that people who ask at once 
 
 State = Question.State
 YES, NO, LIKELY = "yes", "no", "likely"  # roles of windows, beside the reasons
+_PENDING = """
+SELECT tiles, questions FROM labeling_challenge
+WHERE annotator_id = %s AND answered_at IS NULL AND expires_at > %s
+"""
 OPEN_ROLES = {LIKELY, Reason.RANDOM, Reason.WANTED}
 
 
@@ -41,10 +45,7 @@ class Selector:
     def __init__(self, *, annotator: Annotator, project: Project) -> None:
         self.annotator = annotator
         self.project = project
-        pending = Challenge.objects.filter(
-            annotator=annotator, answered_at=None, expires_at__gt=timezone.now()
-        )
-        rows = list(pending.order_by().values_list("tiles", "questions"))
+        rows = prepared.fetch(_PENDING, [annotator.pk, timezone.now()])
         self.pending = len(rows)
         self.pending_tiles = {tile for tiles, _ in rows for tile in tiles}
         self.pending_questions = {question for _, questions in rows for question in questions}
