@@ -10,8 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from labeling import captions
-from labeling.images import decoding
+from labeling import captions, decoding
 from training import generators
 from training.models import SEED_LIMIT, Generation, Model
 

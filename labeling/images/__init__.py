@@ -1,6 +1,6 @@
 """Bytes → image: decode, strip, hash, find near-duplicates, cut tiles."""
 
-from labeling.images.decoding import ImageRejected
+from labeling.decoding import ImageRejected
 from labeling.images.store import (
     NewImage,
     StoredImage,

@@ -11,8 +11,9 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F, Func, Value
 
-from labeling.images import decoding, duplicates
-from labeling.images.decoding import Picture
+from labeling import decoding
+from labeling.decoding import Picture
+from labeling.images import duplicates
 from labeling.models import ClassSet, Image, Pool, Project, Tile
 from labeling.models.projects import name_key
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from labeling.images.decoding import ImageRejected
+from labeling.decoding import ImageRejected
 from labeling.imports.members import path_key
 from labeling.imports.metadata import Metadata
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from labeling.captions import has_controls
-from labeling.images.decoding import ImageRejected
+from labeling.decoding import ImageRejected
 from labeling.imports import sidecars
 from labeling.imports.members import SourceError
 from labeling.imports.metadata import LINE_BREAK

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db import transaction
 
 from labeling import images, questions
+from labeling.decoding import ImageRejected, Picture
 from labeling.images import NewImage, StoredImage
-from labeling.images.decoding import ImageRejected, Picture
 from labeling.images.duplicates import DuplicateIndex
 from labeling.imports import concepts
 from labeling.imports.members import Member, Rejection, SourceError, size_problem

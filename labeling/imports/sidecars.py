@@ -8,7 +8,7 @@ metadata, and a `.cls` with a class.
 import json
 import re
 
-from labeling.images.decoding import ImageRejected
+from labeling.decoding import ImageRejected
 from labeling.imports.metadata import LINE_BREAK, Metadata, from_row
 
 TEXTS = {".txt", ".caption"}

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from labeling.images.decoding import ImageRejected
+from labeling.decoding import ImageRejected
 from labeling.imports import coco, huggingface, sidecars
 from labeling.imports.members import Member, Rejection, SourceError, path_key
 from labeling.imports.metadata import Metadata

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from labeling.images.decoding import ImageRejected, read
+from labeling.decoding import ImageRejected, read
 from labeling.imports.members import Member, Rejection, SourceError, is_ignored, path_problem
 
 DAMAGED = (

@@ -55,7 +55,7 @@ def plain(source: Path) -> None:
     """Decode and encode as the import does, and nothing else."""
     from PIL import Image
 
-    from labeling.images.decoding import LOSSLESS_PIXELS
+    from labeling.decoding import LOSSLESS_PIXELS
     from labeling.imports import source as sources
     from labeling.imports.members import Member
 

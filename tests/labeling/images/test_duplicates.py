@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from labeling.images.decoding import difference_hash
+from labeling.decoding import difference_hash
 from labeling.images.duplicates import DuplicateIndex
 from labeling.models import Image, Project
 from tests.pictures import encoded, patchwork

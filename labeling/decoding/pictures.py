@@ -1,16 +1,12 @@
-"""Decode pictures, strip them of everything but their pixels, and encode them again.
-
-This module knows neither the database nor the settings, so that it can run in other processes.
-"""
+"""Decode pictures, strip them of everything but their pixels, and encode them again."""
 
 import hashlib
 import io
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import IO
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -88,9 +84,12 @@ def difference_hash(image: Image.Image) -> int:
     Each bit says whether one of 8 × 8 grey cells is brighter than its neighbour on the right
     (N. Krawetz, "Kind of like that", 2013).
     """
-    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
-    bits = np.packbits(grey[:, :-1] > grey[:, 1:])
-    return int.from_bytes(bits.tobytes(), "big", signed=True)
+    grey = image.convert("L").resize((9, 8), Image.Resampling.BOX).tobytes()
+    bits = 0
+    for cell, (left, right) in enumerate(pairwise(grey)):
+        if cell % 9 < 8:  # the last cell of a row has no neighbour
+            bits = bits << 1 | (left > right)
+    return bits - (bits >> 63 << 64)
 
 
 def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool]:
@@ -109,8 +108,8 @@ def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool]:
             raise ImageRejected("animated, or several pictures in one file")
         lossless = image.format in LOSSLESS_FORMATS or width * height <= LOSSLESS_PIXELS
         image.load()
-        upright = ImageOps.exif_transpose(image)
-        return _on_white(_to_srgb(upright)), lossless
+        ImageOps.exif_transpose(image, in_place=True)  # a copy of each picture costs a tenth
+        return _on_white(_to_srgb(image)), lossless
 
 
 def _to_srgb(image: Image.Image) -> Image.Image:
@@ -134,20 +133,26 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
 def _on_white(image: Image.Image) -> Image.Image:
     """Convert to RGB: what is transparent on white, and nothing beside the pixels."""
     if image.mode.startswith("I") or image.mode == "F":
-        values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0, neginf=0)
-        values *= 255 / _white(image.mode, values)
-        image = Image.fromarray(values.clip(0, 255).astype(np.uint8))
+        image = _to_grey(image)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         image = Image.new("RGBA", layer.size, "white")
         image.alpha_composite(layer)
-    plain = image.convert("RGB")
-    plain = plain.copy() if plain is image else plain
+    plain = image if image.mode == "RGB" else image.convert("RGB")
     plain.info = {}
     return plain
 
 
-def _white(mode: str, values: NDArray[np.float64]) -> float:
+def _to_grey(image: Image.Image) -> Image.Image:
+    """Convert a deep grey picture to 8 bits."""
+    import numpy as np  # which takes as long to import as five hundred pictures to decode
+
+    values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0, neginf=0)
+    values *= 255 / _white(image.mode, float(values.max(initial=0)))
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+
+
+def _white(mode: str, brightest: float) -> float:
     """Return the value that stands for white in a deep grey picture.
 
     Pillow's I;16 has 16 bits. Its I has 32, in which some programs store 8 or 16. For F there is
@@ -156,7 +161,7 @@ def _white(mode: str, values: NDArray[np.float64]) -> float:
     if mode.startswith("I;16"):
         return 65535
     whites = (255, 65535, 2**31 - 1) if mode == "I" else (1, 255, 65535)
-    return next((white for white in whites if values.max(initial=0) <= white), values.max())
+    return next((white for white in whites if brightest <= white), brightest)
 
 
 def _encode(image: Image.Image, *, lossless: bool) -> tuple[bytes, str]:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from labeling.images.decoding import (
+from labeling.decoding import (
     LOSSLESS_PIXELS,
     ImageRejected,
     Picture,
