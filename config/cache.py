@@ -46,10 +46,18 @@ class _Client(RedisCacheClient):
     """Share connections among the threads of a process, each of which has a cache of its own."""
 
     _shared_pools: ClassVar[dict[tuple[str, ...], dict[int, Any]]] = {}
+    _shared_clients: ClassVar[dict[Any, Any]] = {}  # by pool: to make one takes longer than to ask
 
     def __init__(self, servers: list[str], **options: Any) -> None:
         super().__init__(servers, **options)
         self._pools = self._shared_pools.setdefault(tuple(servers), {})
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
+        django_client = cast(Any, self)  # whose stubs lack these two
+        pool = django_client._get_connection_pool(write)
+        if pool not in self._shared_clients:
+            self._shared_clients[pool] = django_client._client(connection_pool=pool)
+        return self._shared_clients[pool]
 
     def delete_matching(self, pattern: str) -> None:
         client = self.get_client(None, write=True)

@@ -45,11 +45,11 @@ TOKEN_SECONDS = 20  # for which the tiles of a challenge are cached
 class _VisitorView(APIView):
     authentication_classes = [TokenAuthentication, visitors.VisitorAuthentication]
     permission_classes = [AllowAny]
-    throttle_classes = [throttles.Address]
+    throttle_classes = [throttles.Visits]
 
 
 class IssueChallenge(_VisitorView):
-    throttle_classes = [throttles.Address, throttles.Newcomers, throttles.Asks]
+    throttle_classes = [throttles.Asks]
 
     @extend_schema(
         operation_id="challenges_issue",
@@ -104,7 +104,7 @@ class TilePicture(_VisitorView):
 
 
 class AnswerChallenge(_VisitorView):
-    throttle_classes = [throttles.Address, throttles.Answers]
+    throttle_classes = [throttles.Answers]
 
     @extend_schema(
         operation_id="challenges_answer",
@@ -130,7 +130,7 @@ class AnswerChallenge(_VisitorView):
 
 
 class SkipChallenge(_VisitorView):
-    throttle_classes = [throttles.Address, throttles.Answers]
+    throttle_classes = [throttles.Answers]
 
     @extend_schema(
         operation_id="challenges_skip",

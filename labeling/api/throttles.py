@@ -1,14 +1,22 @@
 """Limits on how often anybody may call the API."""
 
+import time
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
+
 from django.conf import settings
+from django.core.cache import cache
 from rest_framework.request import Request
-from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
 from rest_framework.views import APIView
 
 from labeling.addresses import client_address
 from labeling.api import visitors
 
 CROWD = 20  # annotators who may share an address: a class, an office
+WINDOW = 60  # seconds for which a call counts
+
+Calls = list[tuple[int, int]]  # by second: (when, how many), the oldest first
 
 
 class ByAddress(SimpleRateThrottle):
@@ -18,51 +26,90 @@ class ByAddress(SimpleRateThrottle):
         return client_address(request._request)
 
 
-class _PerMinute(ByAddress):
-    """Allow `times` times `CHALLENGE_RATE` calls a minute."""
-
-    times = 1
-
-    def get_rate(self) -> str:
-        return f"{settings.CHALLENGE_RATE * self.times}/min"
-
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:
-        return f"throttle:{self.scope}:{self.caller(request)}"
-
-    def caller(self, request: Request) -> str:
-        return self.get_ident(request)
+def _address(request: Request) -> str:
+    return client_address(request._request)
 
 
-class _Annotator(_PerMinute):
-    def caller(self, request: Request) -> str:
-        annotator = visitors.known(request)
-        return str(annotator.pk) if annotator else self.get_ident(request)
+def _annotator(request: Request) -> str:
+    annotator = visitors.known(request)
+    return str(annotator.pk) if annotator else _address(request)
 
 
-class Asks(_Annotator):
-    """Limit the challenges issued to one annotator: more than answers, as some are prefetched."""
-
-    scope = "asks"
-    times = 3
+def _newcomer(request: Request) -> str | None:
+    return None if visitors.known(request) else _address(request)
 
 
-class Answers(_Annotator):
+class Limit(NamedTuple):
+    """`times` times `CHALLENGE_RATE` calls a minute of the same caller."""
+
+    scope: str
+    times: int
+    caller: Callable[[Request], str | None]  # None: the limit is not for them
+
+
+ADDRESS = Limit("address", CROWD, _address)  # all calls from one address
+NEWCOMERS = Limit("newcomers", 1, _newcomer)  # pseudonyms given to one address
+ASKS = Limit("asks", 3, _annotator)  # more than answers, as some challenges are prefetched
+ANSWERS = Limit("answers", 1, _annotator)  # or skips
+
+
+class _PerMinute(BaseThrottle):
+    """Hold a call to several limits at once, with one read of the cache and one write.
+
+    A limit counts the calls of each of the last sixty seconds, so that its cost is the same
+    however many are allowed. Calls beyond it are not counted.
+    """
+
+    limits: ClassVar[tuple[Limit, ...]] = ()
+
+    def __init__(self) -> None:
+        self._wait = 0.0
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        now = time.time()
+        rates = {
+            f"calls:{limit.scope}:{caller}": settings.CHALLENGE_RATE * limit.times
+            for limit in self.limits
+            if (caller := limit.caller(request)) is not None
+        }
+        stored = cache.get_many(rates)
+        calls = {key: _recent(stored.get(key, []), now) for key in rates}
+        exceeded = [key for key in rates if sum(n for _, n in calls[key]) >= rates[key]]
+        counted = {key: _with_another(calls[key], now) for key in rates if key not in exceeded}
+        cache.set_many(counted, WINDOW + 1)
+        self._wait = max((calls[key][0][0] + WINDOW + 1 - now for key in exceeded), default=0.0)
+        return not exceeded
+
+    def wait(self) -> float:
+        """Return the seconds until the oldest call no longer counts."""
+        return self._wait
+
+
+class Visits(_PerMinute):
+    """Limit all calls."""
+
+    limits = (ADDRESS,)
+
+
+class Asks(_PerMinute):
+    """Limit the challenges issued to one annotator, and to newcomers."""
+
+    limits = (ADDRESS, NEWCOMERS, ASKS)
+
+
+class Answers(_PerMinute):
     """Limit the challenges answered or skipped by one annotator."""
 
-    scope = "answers"
+    limits = (ADDRESS, ANSWERS)
 
 
-class Address(_PerMinute):
-    """Limit all calls from one address."""
-
-    scope = "address"
-    times = CROWD
+def _recent(calls: Calls, now: float) -> Calls:
+    """Return the calls that still count; those of a second count until all of it is over."""
+    return [(second, count) for second, count in calls if second + WINDOW + 1 > now]
 
 
-class Newcomers(_PerMinute):
-    """Limit the pseudonyms given to one address."""
-
-    scope = "newcomers"
-
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:
-        return None if visitors.known(request) else super().get_cache_key(request, view)
+def _with_another(calls: Calls, now: float) -> Calls:
+    second = int(now)
+    if calls and calls[-1][0] >= second:
+        return [*calls[:-1], (calls[-1][0], calls[-1][1] + 1)]
+    return [*calls, (second, 1)]
