@@ -11,7 +11,6 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 .PHONY: demo test lint bench environment
 
 demo: environment
-	@scripts/demo-pictures
 	@exec $(PYTHON) labeling/processes.py $$PPID 15 $(PYTHON) manage.py demo
 
 test: environment
@@ -25,7 +24,7 @@ lint: environment
 	@.venv/bin/lint-imports
 
 bench: environment
-	@scripts/demo-pictures
+	@$(PYTHON) -m fixtures.demo.fetch
 	$(PYTHON) tests/benchmarks/clone_to_ready.py
 	$(PYTHON) tests/benchmarks/import_speed.py "$(PICTURES)"
 	$(PYTHON) tests/benchmarks/challenges_over_http.py

