@@ -106,7 +106,8 @@ def ask_captions(
     created = 0
     for batch in batched(captions, BATCH):
         tiles = [tile.pk for tile, _ in batch]
-        projects = dict(Tile.objects.filter(pk__in=tiles).values_list("pk", "image__project_id"))
+        project_of = dict(Tile.objects.filter(pk__in=tiles).values_list("pk", "image__project_id"))
+        projects = Project.objects.in_bulk(set(project_of.values()))
         existing = set(
             Question.objects.filter(kind=Question.Kind.CAPTION, tile__in=tiles).values_list(
                 "tile_id", "text"
@@ -117,7 +118,7 @@ def ask_captions(
             [
                 _prepared(
                     Question(
-                        project_id=projects[tile.pk],
+                        project=projects[project_of[tile.pk]],
                         tile=tile,
                         grid=tile.grid,
                         kind=Question.Kind.CAPTION,
@@ -206,7 +207,7 @@ def _about_concept(
     slice_key: float | None,
 ) -> Question:
     question = Question(
-        project_id=concept.project_id,
+        project=concept.project,
         tile_id=tile.tile,
         grid=tile.grid,
         kind=Question.Kind.CONCEPT,

@@ -60,6 +60,17 @@ def test_a_project_cannot_believe_its_imports_with_certainty(shapes, certain):
         shapes.full_clean()
 
 
+def test_many_questions_take_few_queries(shapes, django_assert_max_num_queries):
+    Question.objects.all().delete()
+    tiles = list(Tile.objects.filter(image__project=shapes))
+    with django_assert_max_num_queries(30):
+        questions.ask_concepts(tiles=tiles, concepts=Concept.objects.filter(project=shapes))
+        questions.ask_captions(
+            captions=[(tile, "a shape") for tile in tiles], source="import", prior=0.9
+        )
+    assert Question.objects.count() > 60
+
+
 def test_nothing_to_ask_is_fine(shapes):
     assert questions.ask_concepts(tiles=[], concepts=Concept.objects.all()) == 0
     assert questions.ask_concepts(tiles=Tile.objects.all(), concepts=[]) == 0
