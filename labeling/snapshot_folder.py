@@ -7,7 +7,9 @@ beside a `manifest.json` that names every other file with its SHA-256.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +27,25 @@ PLACEHOLDERS: dict[str, list[Any]] = {
 }
 
 Row = dict[str, Any]
-Rows = Mapping[str, Sequence[Row]]  # by split
 
 
 class SnapshotError(ValueError):
     """A snapshot cannot be frozen or read; the message says why and what to do."""
 
 
-def write_metadata(folder: Path, rows: Rows) -> dict[str, str]:
-    """Write each split's rows; return the SHA-256 of each file written, by its name."""
-    digests = {}
-    filled = [column for column in PLACEHOLDERS if any(row[column] for row in _all(rows))]
-    for split in SPLITS:
-        if rows[split]:
-            data = json_lines.dumps(_typed(rows[split], filled))
-            (folder / split).mkdir(parents=True)
-            (folder / split / METADATA).write_bytes(data)
-            digests[f"{split}/{METADATA}"] = digest(data)
-    return digests
+def write_metadata(folder: Path, rows: Iterable[tuple[str, Row]]) -> dict[str, str]:
+    """Write rows with their splits as they come; return the SHA-256 of each file, by its name.
+
+    The rows of a split come in the order of their file names; one row is held at a time.
+    """
+    drafts: dict[str, _Metadata] = {}
+    with ExitStack() as files:
+        for split, row in rows:
+            if split not in drafts:
+                drafts[split] = files.enter_context(closing(_Metadata(folder / split)))
+            drafts[split].add(row)
+        filled = {column for draft in drafts.values() for column in draft.filled}
+        return {f"{split}/{METADATA}": draft.finish(filled) for split, draft in drafts.items()}
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -105,18 +108,44 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _typed(rows: Sequence[Row], columns: Sequence[str]) -> Sequence[Row]:
-    """Return the rows with the type of each column shown by the first ones.
+class _Metadata:
+    """The metadata of one split while it is written: the first row waits until all have come.
 
-    `datasets` refuses splits whose columns have different types, and an empty list has none.
+    `datasets` refuses splits whose columns have different types, and an empty list has none; so
+    the first row shows the type of each column that any split fills and its first rows do not.
     """
-    first = dict(rows[0])
-    for column in columns:
-        if not any(row[column] for row in rows[:LEADING]):
-            first[column] = PLACEHOLDERS[column]
-    return [first, *rows[1:]]
 
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True)
+        self._path = folder / METADATA
+        self._rest = (folder / f".rest-{METADATA}").open("w+b")
+        self._first: Row = {}
+        self._typed: set[str] = set()  # columns that the first LEADING rows fill
+        self._count = 0
+        self.filled: set[str] = set()  # columns that any row fills
 
-def _all(rows: Rows) -> Iterator[Row]:
-    for split in SPLITS:
-        yield from rows[split]
+    def add(self, row: Row) -> None:
+        self._count += 1
+        self.filled |= {column for column in PLACEHOLDERS if row[column]}
+        if self._count <= LEADING:
+            self._typed |= self.filled
+        if self._count == 1:
+            self._first = row
+        else:
+            self._rest.write(json_lines.dumps([row]))
+
+    def finish(self, filled: set[str]) -> str:
+        """Write the file, its columns typed as far as any split fills them; return its SHA-256."""
+        untyped = {column: PLACEHOLDERS[column] for column in filled - self._typed}
+        first = {column: untyped.get(column, value) for column, value in self._first.items()}
+        self._rest.seek(0)
+        with self._path.open("w+b") as file:
+            file.write(json_lines.dumps([first]))
+            shutil.copyfileobj(self._rest, file)
+            file.seek(0)
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def close(self) -> None:
+        """Remove the draft of the rest."""
+        self._rest.close()
+        Path(self._rest.name).unlink(missing_ok=True)

@@ -1,71 +1,81 @@
 """Labels → the rows of a snapshot: what an image shows, with probabilities and captions.
 
-An image shows what its most probable tile shows. What was only seen in parts of it is named in
-`in_part` and is no tag, since it is not what the image is of. A caption is kept from a probability
-of one half; every concept keeps its probability.
+Every concept keeps its probability, as `labeling.image_beliefs` says it, whether or not a question
+about it is stored. One that is switched off keeps its labels; one that was merged into another is
+not listed, since the other took over its names and answers. What was only seen in parts of an
+image is named in `in_part` and is no tag, since it is not what the image is of. A keyword is a tag
+unless it names a concept that the whole image does not show. A caption is kept from a probability
+of one half.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
+from django.db.models import Sum
+
+from labeling import image_beliefs
 from labeling.batches import batched
+from labeling.image_beliefs import ImageBeliefs
 from labeling.models import Concept, Image, Project, Question
 from labeling.models.projects import name_key
-from labeling.snapshot_folder import SPLITS, Row, Rows
+from labeling.snapshot_folder import SPLITS, Row
 
 TEST_SHARE = 0.05
 BATCH = 500  # images
+DIGITS = 4  # of a probability
 
-_COLUMNS = (
-    *("tile__image_id", "concept__name", "text", "source"),
-    *("probability", "answers_count", "verdict", "grid"),
-)
+Captions = Sequence[dict[str, Any]]
 
 
-@dataclass
-class Labels:
-    """The labels of one image."""
+@dataclass(frozen=True)
+class SnapshotRow:
+    """A row of a snapshot, and where it goes."""
 
-    concepts: dict[str, float] = field(default_factory=dict)
-    asked_of_whole: set[str] = field(default_factory=set)  # concepts
-    answered: set[str] = field(default_factory=set)  # concepts with an answer or a verdict
-    captions: list[dict[str, Any]] = field(default_factory=list)
-    answers: int = 0
+    split: str
+    row: Row
+    image: Image
 
 
 def build(
-    *, project: Project, include_generated: bool
-) -> tuple[dict[str, list[Row]], dict[str, Image]]:
-    """Return the rows of each split, by file name in order, and each file name's image."""
-    images = Image.objects.filter(project=project).select_related("near_duplicate_of", "project")
+    *, project: Project, concepts: Sequence[Concept], include_generated: bool
+) -> Iterator[SnapshotRow]:
+    """Yield the rows of a project's images in the order of their file names.
+
+    concepts: those of the rows, by `concepts_of`. A batch of images is held at a time.
+    """
+    images = Image.objects.filter(project=project).select_related("near_duplicate_of")
     if not include_generated:
         images = images.filter(generated=False)
-    concepts = list(Concept.objects.filter(project=project).order_by("name"))
-    rows: dict[str, list[Row]] = {split: [] for split in SPLITS}
-    sources: dict[str, Image] = {}
-    for batch in batched(images.order_by("id").iterator(chunk_size=BATCH), BATCH):
-        labels = labels_of(batch)
-        for image in batch:
-            row = row_of(image, labels[image.pk], concepts)
-            rows[split_of(image)].append(row)
-            sources[row["file_name"]] = image
-    for split_rows in rows.values():
-        split_rows.sort(key=lambda row: str(row["file_name"]))
-    return rows, sources
+    reader = image_beliefs.Reader(project, concepts)
+    names = _Names(concepts)
+    for batch in batched(images.order_by("sha256").iterator(chunk_size=BATCH), BATCH):
+        believed = reader.of(batch)
+        captions, answers = _captions(batch), _answers(batch)
+        for number, image in enumerate(batch):
+            shown = names.shown(believed, number)
+            row = row_of(image, shown, captions[image.pk], answers.get(image.pk, 0))
+            yield SnapshotRow(split_of(image), row, image)
 
 
-def counts(rows: Rows) -> dict[str, int]:
-    """Return what a snapshot holds: images by split and in all, captions, answers, generated."""
-    every = [row for split in SPLITS for row in rows[split]]
+def concepts_of(project: Project) -> list[Concept]:
+    """Return the concepts of a project's snapshots, by name."""
+    return list(project.concepts.filter(merged_into=None).order_by("name"))
+
+
+def counts(snapshot_row: SnapshotRow) -> dict[str, int]:
+    """Return what a row adds: images by split and in all, captions, answers, generated."""
+    row = snapshot_row.row
     return {
-        **{split: len(rows[split]) for split in SPLITS},
-        "images": len(every),
-        "captions": sum(len(row["captions"]) for row in every),
-        "answers": sum(row["n_answers"] for row in every),
-        "generated": sum(row["generated"] for row in every),
+        **dict.fromkeys(SPLITS, 0),
+        snapshot_row.split: 1,
+        "images": 1,
+        "captions": len(row["captions"]),
+        "answers": row["n_answers"],
+        "generated": int(row["generated"]),
     }
 
 
@@ -80,49 +90,45 @@ def split_of(image: Image) -> str:
     return "test" if int(original.sha256[:8], 16) / 2**32 < TEST_SHARE else "train"
 
 
-def labels_of(images: Iterable[Image]) -> dict[int, Labels]:
-    """Return the labels of images by image id."""
-    labels: dict[int, Labels] = defaultdict(Labels)
-    questions = Question.objects.filter(tile__image__in=images).order_by("-probability", "id")
-    for row in questions.values_list(*_COLUMNS):
-        image_id, concept, text, source, probability, answers, verdict, grid = row
-        image = labels[image_id]
-        image.answers += answers
-        if concept is not None:
-            image.concepts.setdefault(concept, round(probability, 4))  # most probable tile first
-            if grid == 1:
-                image.asked_of_whole.add(concept)
-            if answers or verdict is not None:
-                image.answered.add(concept)
-        elif probability >= 0.5 and grid == 1:
-            image.captions.append(
-                {"text": text, "confidence": round(probability, 4), "source": source}
-            )
-    return labels
+@dataclass(frozen=True)
+class Shown:
+    """What one image shows."""
+
+    probabilities: dict[str, float]  # by concept
+    whole: list[str]  # concepts that the whole image shows
+    in_part: list[str]  # concepts that are seen in parts of it alone
+    names: Mapping[str, str]  # a concept's name by each key of its name and aliases
 
 
-def row_of(image: Image, labels: Labels, concepts: Sequence[Concept]) -> Row:
-    """Return an image's row.
+class _Names:
+    """The names of C concepts, in the order of the columns of `ImageBeliefs`."""
 
-    A keyword that names a concept counts as it was imported until somebody has answered about it.
-    """
-    imported = _imported(image, labels, concepts)
-    probabilities = {
-        concept.name: round(image.project.import_confidence, 4)
-        if concept.name in imported
-        else labels.concepts.get(concept.name, round(concept.prevalence, 4))
-        for concept in concepts
-    }
-    shown = [name for name, probability in probabilities.items() if probability >= 0.5]
-    in_part = [name for name in shown if name not in labels.asked_of_whole | imported]
+    def __init__(self, concepts: Sequence[Concept]) -> None:
+        self._names = [concept.name for concept in concepts]
+        self._by_key = {key: concept.name for concept in concepts for key in concept.keys}
+
+    def shown(self, believed: ImageBeliefs, number: int) -> Shown:
+        """Return what the image in that row of `believed` shows."""
+        probability = believed.probability[number].round(DIGITS)
+        shown, in_part = probability >= 0.5, believed.in_part[number]
+        return Shown(
+            probabilities=dict(zip(self._names, probability.tolist(), strict=True)),
+            whole=list(compress(self._names, shown & ~in_part)),
+            in_part=list(compress(self._names, shown & in_part)),
+            names=self._by_key,
+        )
+
+
+def row_of(image: Image, shown: Shown, captions: Captions, answers: int) -> Row:
+    """Return an image's row; the most probable caption is its text."""
     return {
         "file_name": file_name(image),
-        "text": labels.captions[0]["text"] if labels.captions else "",
-        "tags": _tags(image.keywords, concepts, shown=shown, in_part=in_part),
-        "concepts": probabilities,
-        "in_part": in_part,
-        "captions": labels.captions,
-        "n_answers": labels.answers,
+        "text": captions[0]["text"] if captions else "",
+        "tags": _tags(image.keywords, shown),
+        "concepts": shown.probabilities,
+        "in_part": shown.in_part,
+        "captions": captions,
+        "n_answers": answers,
         "license": image.license,
         "source": image.source,
         "generated": image.generated,
@@ -132,19 +138,29 @@ def row_of(image: Image, labels: Labels, concepts: Sequence[Concept]) -> Row:
     }
 
 
-def _imported(image: Image, labels: Labels, concepts: Sequence[Concept]) -> set[str]:
-    """Return the concepts among the image's keywords that nobody has answered about."""
-    keywords = {name_key(keyword) for keyword in image.keywords}
-    named = {concept.name for concept in concepts if concept.key in keywords}
-    return named - labels.answered
-
-
-def _tags(
-    keywords: Sequence[str], concepts: Sequence[Concept], *, shown: list[str], in_part: list[str]
-) -> list[str]:
+def _tags(keywords: Iterable[str], shown: Shown) -> list[str]:
     """Return the keywords that no concept refutes, and the concepts shown by the whole image."""
-    named = {concept.key: concept.name for concept in concepts}
-    tags = [named.get(name_key(keyword), keyword) for keyword in keywords]
-    refuted = set(named.values()) - set(shown)
-    tags = [tag for tag in tags if tag not in refuted]
-    return list(dict.fromkeys([*tags, *(name for name in shown if name not in in_part)]))
+    tags = [shown.names.get(name_key(keyword), keyword) for keyword in keywords]
+    refuted = set(shown.names.values()) - set(shown.whole)
+    return list(dict.fromkeys([*(tag for tag in tags if tag not in refuted), *shown.whole]))
+
+
+def _captions(images: Sequence[Image]) -> dict[int, list[dict[str, Any]]]:
+    """Return the captions of whole images by image id, the most probable first."""
+    asked = Question.objects.filter(
+        tile__image__in=images, kind="caption", grid=1, probability__gte=0.5
+    ).order_by("-probability", "id")
+    captions: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for image, text, probability, source in asked.values_list(
+        "tile__image_id", "text", "probability", "source"
+    ):
+        captions[image].append(
+            {"text": text, "confidence": round(probability, DIGITS), "source": source}
+        )
+    return captions
+
+
+def _answers(images: Sequence[Image]) -> dict[int, int]:
+    """Return the number of answers about each image, by its id."""
+    asked = Question.objects.filter(tile__image__in=images, answers_count__gt=0).order_by()
+    return dict(asked.values_list("tile__image_id").annotate(Sum("answers_count")))

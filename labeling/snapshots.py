@@ -7,10 +7,12 @@ lease. Each attempt writes to a draft folder of its own; only the holder of the 
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
@@ -20,8 +22,9 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from labeling import lease, snapshot_folder, snapshot_rows
-from labeling.models import Image, LeaseLost, Project, Snapshot
-from labeling.snapshot_folder import SPLITS, Rows, SnapshotError
+from labeling.models import LeaseLost, Project, Snapshot
+from labeling.snapshot_folder import Row, SnapshotError
+from labeling.snapshot_rows import SnapshotRow
 
 ATTEMPTS = 3  # after which a snapshot whose workers died is given up
 REPORT_EVERY = 2.0  # seconds between two renewals of the lease
@@ -139,41 +142,79 @@ def _reporter(held: Snapshot) -> OnProgress:
     return report
 
 
+class _Picture(NamedTuple):
+    """A picture that a snapshot holds."""
+
+    path: str  # in the snapshot's folder
+    sha256: str
+    file: str  # in the project's storage
+    name: str  # for people
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What was written into a draft, but for the pictures."""
+
+    files: dict[str, str]  # SHA-256 by name, those of the pictures to come among them
+    counts: dict[str, int]
+    concepts: list[str]
+    pictures: list[_Picture]
+
+
 def _write(held: Snapshot, draft: Path, report: OnProgress) -> None:
     """Write the labels as they are now and publish them; images only where no snapshot has them."""
     with lease.kept(held), _one_moment():
-        rows, images = snapshot_rows.build(
-            project=held.project, include_generated=held.include_generated
-        )
-        concepts = sorted(held.project.concepts.values_list("name", flat=True))
-    if not images:
+        content = _write_rows(held, draft)
+    if not content.pictures:
         raise SnapshotError(f"Project “{held.project}” has no pictures yet: import some first.")
-    manifest = _manifest(held, rows, concepts, snapshot_folder.write_metadata(draft, rows), images)
+    manifest = _manifest(held, content)
     folder = _earlier_folder(held, manifest["sha256"], report)
     if folder is None:
-        _copy_images(draft, rows, images, report)
+        _copy_images(draft, content.pictures, report)
         snapshot_folder.write_manifest(draft, manifest)
     _publish(held, manifest, draft=draft, folder=folder)
 
 
-def _manifest(
-    held: Snapshot,
-    rows: Rows,
-    concepts: list[str],
-    files: dict[str, str],
-    images: Mapping[str, Image],
-) -> dict[str, Any]:
-    for split in SPLITS:
-        for row in rows[split]:
-            files[f"{split}/{row['file_name']}"] = images[row["file_name"]].sha256
+def _write_rows(held: Snapshot, draft: Path) -> _Content:
+    """Write the metadata as it is read, a batch of images at a time."""
+    pictures: list[_Picture] = []
+    counts: Counter[str] = Counter()
+    concepts = snapshot_rows.concepts_of(held.project)
+
+    def rows() -> Iterator[tuple[str, Row]]:
+        for each in snapshot_rows.build(
+            project=held.project,
+            concepts=concepts,
+            include_generated=held.include_generated,
+        ):
+            pictures.append(_picture(each))
+            counts.update(snapshot_rows.counts(each))
+            yield each.split, each.row
+
+    files = snapshot_folder.write_metadata(draft, rows())
+    files |= {picture.path: picture.sha256 for picture in pictures}
+    return _Content(files, dict(counts), [concept.name for concept in concepts], pictures)
+
+
+def _picture(snapshot_row: SnapshotRow) -> _Picture:
+    image = snapshot_row.image
+    return _Picture(
+        path=f"{snapshot_row.split}/{snapshot_row.row['file_name']}",
+        sha256=image.sha256,
+        file=str(image.file.name),
+        name=f"image {image.pk} ({image.source})",
+    )
+
+
+def _manifest(held: Snapshot, content: _Content) -> dict[str, Any]:
     return {
         "project": held.project.slug,
         "created": timezone.now().isoformat(timespec="seconds"),
-        "sha256": snapshot_folder.digest_of_files(files),
+        "sha256": snapshot_folder.digest_of_files(content.files),
         "options": {"include_generated": held.include_generated},
-        "counts": snapshot_rows.counts(rows),
-        "concepts": concepts,
-        "files": dict(sorted(files.items())),
+        "counts": content.counts,
+        "concepts": content.concepts,
+        "files": dict(sorted(content.files.items())),
     }
 
 
@@ -187,27 +228,24 @@ def _earlier_folder(held: Snapshot, sha256: str, report: OnProgress) -> Path | N
     return None
 
 
-def _copy_images(draft: Path, rows: Rows, images: Mapping[str, Image], report: OnProgress) -> None:
-    paths = [(split, row["file_name"]) for split in SPLITS for row in rows[split]]
-    for number, (split, name) in enumerate(paths, start=1):
-        (draft / split / name).write_bytes(_content(images[name]))
-        report(number / len(paths))
+def _copy_images(draft: Path, pictures: Sequence[_Picture], report: OnProgress) -> None:
+    for number, picture in enumerate(pictures, start=1):
+        (draft / picture.path).write_bytes(_content(picture))
+        report(number / len(pictures))
 
 
-def _content(image: Image) -> bytes:
+def _content(picture: _Picture) -> bytes:
     """Return the bytes of an image's file. Raises SnapshotError unless they are as imported."""
     try:
-        with default_storage.open(str(image.file.name), "rb") as file:
+        with default_storage.open(picture.file, "rb") as file:
             data: bytes = file.read()
     except OSError as error:
         raise SnapshotError(
-            f"The file of image {image.pk} ({image.source}) cannot be read: "
-            "restore it, or delete the image."
+            f"The file of {picture.name} cannot be read: restore it, or delete the image."
         ) from error
-    if snapshot_folder.digest(data) != image.sha256:
+    if snapshot_folder.digest(data) != picture.sha256:
         raise SnapshotError(
-            f"The file of image {image.pk} ({image.source}) is not what was imported: "
-            "restore it, or delete the image."
+            f"The file of {picture.name} is not what was imported: restore it, or delete the image."
         )
     return data
 

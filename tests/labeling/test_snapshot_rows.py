@@ -1,8 +1,10 @@
 """Labels → the rows of a snapshot."""
 
+from pathlib import Path
+
 import pytest
 
-from labeling import questions, snapshot_rows, snapshots
+from labeling import questions, snapshot_folder, snapshot_rows, snapshots
 from labeling.images import tiles
 from labeling.models import Concept, Image, Question
 from tests.labeling.garden import add, caption, rows
@@ -62,14 +64,92 @@ def test_a_confirmed_keyword_is_one_tag_by_the_concepts_name(garden, keyword, na
     assert rows(snapshots.freeze(project=garden))["1.png"]["tags"] == [name]
 
 
-def test_an_image_shows_what_its_most_probable_tile_shows(garden):
+def concept_of(project, name: str, **fields) -> Concept:
+    return Concept.objects.create(project=project, name=name, phrase=f"a {name}", **fields)
+
+
+def cut(image: Image, concept: Concept, answered: dict[int, float]) -> None:
+    """Cut the image into 4 × 4; people answered about these parts, and so it is believed."""
+    questions.ask_concepts(tiles=tiles.cut(image, grid=4), concepts=[concept])
+    for position, probability in answered.items():
+        Question.objects.filter(tile__position=position, grid=4, concept=concept).update(
+            probability=probability, answers_count=2
+        )
+
+
+def test_an_image_shows_what_people_saw_in_its_most_probable_part(garden):
     image = add(garden, 1)
-    cat = Concept.objects.create(project=garden, name="cat, asleep", phrase="a cat")
-    questions.ask_concepts(tiles=tiles.cut(image, grid=4), concepts=[cat])
-    Question.objects.filter(tile__position=6).update(probability=0.99)
+    cut(image, concept_of(garden, "cat, asleep"), {6: 0.99, 7: 0.2})
     row = rows(snapshots.freeze(project=garden))["1.png"]
     assert row["concepts"] == {"cat, asleep": 0.99}
     assert (row["in_part"], row["tags"]) == (["cat, asleep"], []), "it is no image of a cat"
+
+
+def test_parts_that_nobody_answered_about_say_nothing(garden):
+    image = add(garden, 1)
+    cut(image, concept_of(garden, "cat", prevalence=0.3), {0: 0.01})
+    Question.objects.filter(answers_count=0).update(probability=0.97, prior=0.97)
+    row = rows(snapshots.freeze(project=garden))["1.png"]
+    assert (row["concepts"], row["in_part"]) == ({"cat": 0.3}, [])
+
+
+def test_all_parts_together_speak_for_a_whole_that_nobody_answered_about(garden):
+    image, other = add(garden, 1, keywords=["cat"]), add(garden, 2, keywords=["cat"])
+    cat = concept_of(garden, "cat")
+    cut(image, cat, dict.fromkeys(range(16), 0.02))
+    cut(other, cat, dict.fromkeys(range(15), 0.02))
+    frozen = rows(snapshots.freeze(project=garden))
+    assert (frozen["1.png"]["concepts"], frozen["1.png"]["tags"]) == ({"cat": 0.02}, [])
+    assert (frozen["2.png"]["concepts"], frozen["2.png"]["tags"]) == ({"cat": 0.9}, ["cat"])
+
+
+def test_a_whole_that_people_know_is_not_outvoted_by_all_its_parts(garden):
+    image = add(garden, 1)
+    ask(image, "cat", probability=0.97, answers_count=3)
+    cut(image, Concept.objects.get(), dict.fromkeys(range(16), 0.02))
+    row = rows(snapshots.freeze(project=garden))["1.png"]
+    assert (row["concepts"], row["in_part"], row["tags"]) == ({"cat": 0.97}, [], ["cat"])
+
+
+def test_what_is_seen_in_a_part_alone_is_no_tag_though_a_keyword_says_so(garden):
+    image = add(garden, 1, keywords=["cat"])
+    ask(image, "cat", probability=0.03, answers_count=4)
+    cut(image, Concept.objects.get(), {3: 0.98})
+    row = rows(snapshots.freeze(project=garden))["1.png"]
+    assert (row["concepts"], row["in_part"], row["tags"]) == ({"cat": 0.98}, ["cat"], [])
+
+
+def test_a_keyword_that_is_an_alias_counts_for_its_concept(garden):
+    add(garden, 1, keywords=["Kitty", "red"])
+    concept_of(garden, "cat", aliases=["kitty"])
+    row = rows(snapshots.freeze(project=garden))["1.png"]
+    assert (row["concepts"], row["tags"]) == ({"cat": 0.9}, ["cat", "red"])
+
+
+def test_a_concept_that_nobody_asked_about_is_believed_at_its_prevalence(garden):
+    add(garden, 1)
+    concept_of(garden, "cat", prevalence=0.07)
+    assert rows(snapshots.freeze(project=garden))["1.png"]["concepts"] == {"cat": 0.07}
+
+
+def test_a_concept_that_is_switched_off_keeps_its_labels_and_a_merged_one_is_not_listed(garden):
+    image = add(garden, 1)
+    ask(image, "cat", probability=0.97, answers_count=3)
+    ask(image, "kitty", probability=0.6, answers_count=1)
+    cat = Concept.objects.get(name="cat")
+    Concept.objects.filter(name="kitty").update(merged_into=cat)
+    Concept.objects.update(active=False)
+    snapshot = snapshots.freeze(project=garden)
+    assert rows(snapshot)["1.png"]["concepts"] == {"cat": 0.97}
+    assert snapshot_folder.read_manifest(Path(snapshot.folder))["concepts"] == ["cat"]
+
+
+def test_an_answered_concept_of_another_image_changes_nothing(garden):
+    one, _ = add(garden, 1), add(garden, 2)
+    ask(one, "cat", probability=0.97, answers_count=3)
+    frozen = rows(snapshots.freeze(project=garden))
+    assert [frozen[name]["concepts"]["cat"] for name in ("1.png", "2.png")] == [0.97, 0.1]
+    assert [frozen[name]["n_answers"] for name in ("1.png", "2.png")] == [3, 0]
 
 
 def test_generated_images_stay_out_unless_asked_for(garden):

@@ -1,0 +1,140 @@
+"""What is believed of images: the probability that each shows each concept, and where it shows it.
+
+The whole picture is believed at its question's posterior where somebody answered about it or its
+truth is known, else as `labeling.beliefs` believes every pair, stored or not. A part of a cut
+picture speaks only where somebody answered about it or its truth is known. The largest of these
+probabilities is the image's; where nobody answered about the whole, but about all parts of its
+grid, the parts alone say it.
+
+So no image is believed differently because somebody's question about it was stored: a question
+without an answer or a verdict says no more than its pair would without it. Only what an import
+stated in a question counts before what follows from the image's own import.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from django.db.models import Q
+
+from labeling.aggregation import online
+from labeling.beliefs import Beliefs, Floats, TileFacts
+from labeling.models import Concept, Image, Project, Question, Tile
+
+Bools = npt.NDArray[np.bool_]
+
+# Questions that say more of an image than `Beliefs` does.
+_TELLING = Q(answers_count__gt=0) | Q(verdict__isnull=False) | Q(grid=1, stated__isnull=False)
+
+
+@dataclass(frozen=True)
+class ImageBeliefs:
+    """What is believed of n images and C concepts: arrays (n, C)."""
+
+    probability: Floats  # that the image shows the concept anywhere
+    in_part: Bools  # whether it is seen in a part alone: the whole is not of it
+
+
+class _Row(NamedTuple):
+    """A question about one image, in the order of `_COLUMNS`."""
+
+    image: int
+    concept: int
+    grid: int
+    probability: float
+    stated: float | None
+    answers_count: int
+    verdict: bool | None
+
+    @property
+    def known(self) -> bool:
+        """Whether somebody answered it, or its truth is known."""
+        return self.answers_count > 0 or self.verdict is not None
+
+
+_COLUMNS = (
+    *("tile__image_id", "concept_id", "grid", "probability"),
+    *("stated", "answers_count", "verdict"),
+)
+
+
+class Reader:
+    """Reads what is believed of a project's images, a batch at a time."""
+
+    def __init__(self, project: Project, concepts: Sequence[Concept]) -> None:
+        self._beliefs = Beliefs(project, concepts)
+        self._column = {concept.pk: column for column, concept in enumerate(concepts)}
+
+    def of(self, images: Sequence[Image]) -> ImageBeliefs:
+        """Return what is believed of n images, in their order."""
+        rows = self._rows(images)
+        whole, whole_known = self._wholes(images, rows)
+        parts, parts_known = self._parts(images, rows)
+        parts_alone = parts_known & ~whole_known
+        return ImageBeliefs(
+            probability=np.where(parts_alone, parts, np.maximum(whole, parts)),
+            in_part=(parts >= 0.5) & (whole < 0.5),
+        )
+
+    def _rows(self, images: Sequence[Image]) -> list[tuple[int, int, _Row]]:
+        """Return (row, column, question) of the questions that say more than the priors."""
+        row_of = {image.pk: row for row, image in enumerate(images)}
+        questions = Question.objects.filter(_TELLING, kind="concept", tile__image__in=row_of)
+        rows = map(_Row._make, questions.order_by().values_list(*_COLUMNS))
+        return [
+            (row_of[each.image], self._column[each.concept], each)
+            for each in rows
+            if each.concept in self._column
+        ]
+
+    def _wholes(
+        self, images: Sequence[Image], rows: Sequence[tuple[int, int, _Row]]
+    ) -> tuple[Floats, Bools]:
+        """Return (n, C) probabilities of the wholes, and whether they rest on people."""
+        priors = self._beliefs.priors(_facts(images))
+        probability, known = priors.probability, np.zeros(priors.probability.shape, bool)
+        for row, column, question in rows:
+            if question.grid != 1:
+                continue
+            if question.known:
+                probability[row, column], known[row, column] = question.probability, True
+            elif question.stated is not None:
+                shifted = online.log_odds(question.stated) + priors.shift[row, column]
+                probability[row, column] = online.probability(shifted)
+        return probability, known
+
+    def _parts(
+        self, images: Sequence[Image], rows: Sequence[tuple[int, int, _Row]]
+    ) -> tuple[Floats, Bools]:
+        """Return (n, C) the largest probability of a part, -1 without, and whether all speak."""
+        largest = np.full((len(images), len(self._column)), -1.0)
+        complete = np.zeros(largest.shape, bool)
+        known: Counter[tuple[int, int, int]] = Counter()
+        for row, column, question in rows:
+            if question.grid != 1 and question.known:
+                largest[row, column] = max(largest[row, column], question.probability)
+                known[row, column, question.grid] += 1
+        for (row, column, grid), count in known.items():
+            complete[row, column] |= count == grid**2
+        return largest, complete
+
+
+def _facts(images: Sequence[Image]) -> list[TileFacts]:
+    """Return the facts about the images' whole tiles."""
+    wholes = Tile.objects.filter(image__in=images, grid=1).order_by()
+    tile_of = dict(wholes.values_list("image_id", "pk"))
+    return [
+        TileFacts(
+            tile=tile_of.get(image.pk, 0),
+            grid=1,
+            image=image.pk,
+            generated=image.generated,
+            keyword_keys=image.keyword_keys,
+            class_set=image.class_set_id,
+            import_confidence=image.import_confidence,
+        )
+        for image in images
+    ]
