@@ -1,0 +1,88 @@
+"""What is read of a project does not depend on which pairs happened to be stored."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from labeling import exports, snapshot_rows, snapshots
+from labeling.inference import recompute
+from labeling.models import Project
+from tests.labeling.meadows import Meadow, Pair, forget, meadows, plant
+
+pytestmark = pytest.mark.django_db
+repeatable = settings(
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=8,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+class _Undo(Exception):
+    """Rolls a project back."""
+
+
+def read(meadow: Meadow, look: Callable[[Project], Any], **stored: set[Pair]) -> Any:
+    """Plant the meadow with these pairs stored besides, look at it, and undo all of it."""
+    seen = None
+    try:
+        with transaction.atomic():
+            project = plant(meadow, **stored)
+            seen = look(project)
+            forget(project)
+            raise _Undo
+    except _Undo:
+        return seen
+
+
+def snapshot(project: Project) -> list[tuple[str, dict]]:
+    concepts = snapshot_rows.concepts_of(project)
+    built = snapshot_rows.build(project=project, concepts=concepts, include_generated=True)
+    return [(each.split, each.row) for each in built]
+
+
+def recomputed_snapshot(project: Project) -> list[tuple[str, dict]]:
+    recompute.run(project=project)
+    return snapshot(project)
+
+
+@pytest.fixture(autouse=True)
+def folders(settings, tmp_path) -> None:
+    settings.MEDIA_ROOT, settings.SNAPSHOT_ROOT = tmp_path / "media", tmp_path / "snapshots"
+    settings.CACHE_ROOT = tmp_path / "cache"
+
+
+@pytest.mark.parametrize("look", [snapshot, recomputed_snapshot])
+@repeatable
+@given(data=st.data(), meadow=meadows())
+def test_snapshots_hold_the_same_whichever_pairs_were_stored(look, meadow, data):
+    some = st.sets(st.sampled_from(meadow.pairs))
+    bare = read(meadow, look, before=set(), after=set())
+    assert bare == read(meadow, look, before=data.draw(some), after=data.draw(some))
+    assert bare == read(meadow, look, before=set(meadow.pairs), after=set())
+
+
+@settings(repeatable, max_examples=3)
+@given(meadow=meadows())
+def test_exports_hold_the_same_whichever_pairs_were_stored(meadow, tmp_path_factory):
+    def exported(project: Project) -> dict[str, bytes]:
+        frozen = snapshots.freeze(project=project, include_generated=True)
+        files = {}
+        for name in exports.FORMATS:
+            out = tmp_path_factory.mktemp("exports") / name
+            exports.export(folder=Path(frozen.folder), format=name, out=out)
+            files |= {
+                f"{name}/{path.relative_to(out)}": path.read_bytes()
+                for path in out.rglob("*")
+                if path.is_file() and path.name not in {"manifest.json", "README.md"}
+            }
+        return {"sha256": frozen.sha256, **files}
+
+    bare = read(meadow, exported, before=set(), after=set())
+    assert bare == read(meadow, exported, before=set(meadow.pairs), after=set())
