@@ -71,8 +71,12 @@ def _check_unused(out: Path) -> None:
 
 def _checked(folder: Path, written: Counts, format: Format) -> Counts:
     """Compare what was written with the snapshot. Raises ExportError where they differ."""
-    rows = [row for split in SPLITS for row in snapshot_folder.read_rows(folder, split)]
-    expected = Counts(len(rows), sum(bool(format.text(row)) for row in rows))
+    texts = [
+        bool(format.text(row))
+        for split in SPLITS
+        for row in snapshot_folder.read_rows(folder, split)
+    ]
+    expected = Counts(len(texts), sum(texts))
     if written != expected:
         raise ExportError(
             f"The export holds {written.images} pictures, {written.with_text} of them with "

@@ -26,8 +26,9 @@ configs:
 as the Tessera snapshot `{sha256}`.
 
 Columns: `text` (the most probable caption), `tags`, `concepts` (the probability that the picture
-shows each concept), `in_part` (those seen in parts of it alone), `captions` (each with its
-confidence and source), `n_answers`, `license`, `source`, `generated`, `prompt`
+shows each concept, by people's answers, or where nobody was asked by what an import said, a model
+and how frequent the concept is), `in_part` (those that people saw in parts of it alone), `captions`
+(each with its confidence and source), `n_answers`, `license`, `source`, `generated`, `prompt`
 (what a model generated it from), `width`, `height`.
 
 So that all splits have the same types, the first row of a split in which nobody described an
@@ -63,8 +64,9 @@ def count(out: Path) -> tuple[int, int]:
     """Return how many images have both a file and a row, and how many of the rows a caption."""
     images = captioned = 0
     for split in (split for split in SPLITS if (out / split).is_dir()):
-        rows = list(snapshot_folder.read_rows(out, split))
         files = {path.name for path in (out / split).iterdir()}
-        images += len(files & {row["file_name"] for row in rows})
-        captioned += sum(bool(caption(row)) for row in rows)
+        for row in snapshot_folder.read_rows(out, split):
+            images += row["file_name"] in files
+            files.discard(row["file_name"])
+            captioned += bool(caption(row))
     return images, captioned
