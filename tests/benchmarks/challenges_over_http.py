@@ -1,15 +1,16 @@
 """Challenges answered a second, over HTTP, by several annotators at once.
 
-    python tests/benchmarks/challenges_over_http.py [--tiles 10000 100000] [--seconds 20]
+    python -m tests.benchmarks.challenges_over_http [--tiles 10000 1000000] [--worker]
 
-Starts a database and a web server of its own in a temporary folder, makes the tiles (rows of
-their own that share a few picture files; one concept is asked of each, one in six is gold), and
-lets annotators ask for a grid and answer it as fast as they can. Prints a table in Markdown.
+Starts a database and web processes of its own in a temporary folder, makes a project of each size
+(`large_projects`), and lets annotators ask for a grid and answer it as fast as they can. To answer
+well, but for one answer in twenty, they look up in the database which tiles they see; that is
+counted. The sizes are measured in turns. Prints a table in Markdown, with the CPU time of each
+part. With --worker, the demo's worker tops up the pools as well, else those who ask do.
 """
 
 import argparse
 import http.client
-import io
 import json
 import os
 import random
@@ -20,27 +21,36 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import count
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-CONCEPTS = 40
-GOLD = 1 / 6
+import psycopg
+
+if TYPE_CHECKING:
+    from tests.benchmarks.large_projects import Truth
+
+CONCEPTS = 41
+MISTAKES = 0.05  # share of answers
+PARTS = "web", "database", "Valkey", "worker"
 HEADER = (
     "| tiles | pictures too | challenges/s | p50 ask, answer (ms) | p95 ask, answer (ms) "
-    "| CPU s a challenge (web + database) |\n|---|---|---|---|---|---|"
+    "| CPU ms a challenge: clients | web | database | Valkey | worker | all |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tiles", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--tiles", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--annotators", type=int, default=8)
+    parser.add_argument("--worker", action="store_true")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tessera-bench-") as data_dir:
         os.environ |= {"DATA_DIR": data_dir, "DJANGO_SETTINGS_MODULE": "config.settings"}
@@ -49,91 +59,59 @@ def main() -> None:
         from config import servers
 
         with servers.ensure(Path(data_dir)):
-            _prepare()
-            print(HEADER, flush=True)
-            for tiles in wanted.tiles:
-                make_tiles(tiles)
-                with server() as (port, web):
-                    for pictures in (False, True):
-                        print(measure(wanted, port, web, tiles, pictures), flush=True)
+            truths = {tiles: _make_project(tiles) for tiles in wanted.tiles}
+            with processes(worker=wanted.worker) as (port, roots):
+                lines = _measure(wanted, port, roots, truths)
+    print(HEADER)
+    print("\n".join(str(line) for line in lines))
 
 
-def _prepare() -> None:
+def _make_project(tiles: int) -> "Truth":
     import django
     from django.core.management import call_command
 
     django.setup()
     call_command("migrate", verbosity=0)
+    from tests.benchmarks import large_projects
 
-
-def make_tiles(total: int) -> None:
-    """A project of its own, with that many tiles."""
-    import django.db
-    from django.core.files.base import ContentFile
-    from django.core.files.storage import default_storage
-    from PIL import Image as Pillow
-
-    from labeling import questions
-    from labeling.models import Concept, Image, Project, Tile
-
-    project = Project.objects.create(slug=f"bench-{total}", name="Benchmark")
-    concepts = [
-        Concept.objects.create(project=project, name=f"thing {n}", phrase=f"a thing {n}")
-        for n in range(CONCEPTS)
-    ]
-    names = []
-    for n in range(20):
-        file = io.BytesIO()
-        noise = Pillow.effect_noise((64, 64), 10 * n + 5).resize((256, 256)).convert("RGB")
-        noise.save(file, "WEBP", quality=90)
-        names.append(default_storage.save(f"images/noise-{n}.webp", ContentFile(file.getvalue())))
-    for start in range(0, total, 5_000):
-        images = Image.objects.bulk_create(
-            Image(
-                project=project,
-                sha256=f"{n * 2654435761 % 2**64:064x}",
-                source_sha256=f"{n:064x}",
-                perceptual_hash=n,
-                file=names[n % len(names)],
-                width=256,
-                height=256,
-                source=f"noise {n}.webp",
-            )
-            for n in range(start, min(start + 5_000, total))
-        )
-        tiles = Tile.objects.bulk_create(
-            Tile(image=image, width=256, height=256) for image in images
-        )
-        for number, concept in enumerate(concepts):
-            asked = tiles[number::CONCEPTS]
-            gold = {(t.pk, concept.pk): random.random() < 0.3 for t in asked[:: round(1 / GOLD)]}
-            questions.ask_concepts(tiles=asked, concepts=[concept], gold=gold)
-    with django.db.connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
+    start = time.perf_counter()
+    truth = large_projects.make(f"bench-{tiles}", tiles=tiles, concepts=CONCEPTS)
+    print(f"<!-- {tiles:,} tiles were made in {time.perf_counter() - start:.0f} s -->", flush=True)
+    return truth
 
 
 @contextmanager
-def server() -> Iterator[tuple[int, set[int]]]:
-    """The web processes as the demo runs them: their port and their process ids."""
+def processes(*, worker: bool) -> Iterator[tuple[int, dict[int, str]]]:
+    """Run the web processes, and the worker, as the demo does; give the port and their ids."""
     from config import services
     from config.servers.supervisor import Supervisor
 
     supervisor = Supervisor(data_dir=Path(os.environ["DATA_DIR"]), notify=print)
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        wanted = {service.name: service for service in services.web(listener)}
+        if worker:
+            wanted["worker"] = services.worker(Path(os.environ["DATA_DIR"]))
         try:
-            for service in services.web(listener):
-                service.environment["DATABASE_POOL"] = "1"
+            for service in wanted.values():
+                if service.name != "worker":
+                    service.environment["DATABASE_POOL"] = "1"
                 supervisor.start(service)
-            processes = [service.process for service in supervisor.services]
-            yield listener.getsockname()[1], {process.pid for process in processes if process}
+            roots = {
+                service.process.pid: "worker" if service.name == "worker" else "web"
+                for service in supervisor.services
+                if service.process
+            }
+            yield listener.getsockname()[1], roots
         finally:
             supervisor.stop()
 
 
 class Annotator:
-    """One visitor's browser, on one kept-alive connection."""
+    """One visitor who knows the truth, and their browser, on one kept-alive connection."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, truth: "Truth") -> None:
+        self.truth = truth
+        self.database = _connect()
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.cookies = {"csrftoken": "a" * 32}
 
@@ -165,73 +143,107 @@ class Annotator:
                 for tile in shown["tiles"]:
                     if self.send("GET", tile["url"])[0] != 200:
                         raise SystemExit("A picture did not come.")
-            chosen = [tile["number"] for tile in shown["tiles"] if random.random() < 0.3]
+            selected = self.look(shown["token"])
             before = time.perf_counter()
             status, data = self.send(
                 "POST",
                 f"/api/v1/challenges/{shown['token']}/answer/",
-                {"selected": chosen, "seconds": 1.0},
+                {"selected": selected, "seconds": 1.0},
             )
             if status != 200:
                 raise SystemExit(f"Answering failed with {status}: {data[:200]!r}")
             took.append((asked - start, time.perf_counter() - before))
         return took
 
-
-def measure(
-    wanted: argparse.Namespace, port: int, web: set[int], tiles: int, pictures: bool
-) -> str:
-    """A line of the table."""
-    annotators = [Annotator(port) for _ in range(wanted.annotators)]
-    project = f"bench-{tiles}"
-
-    def all_take_part(seconds: float) -> list[tuple[float, float]]:
-        until = time.perf_counter() + seconds
-        with ThreadPoolExecutor(len(annotators)) as pool:
-            parts = pool.map(lambda a: a.take_part(project, pictures, until), annotators)
-            return [pair for part in parts for pair in part]
-
-    all_take_part(2)  # warm
-    cpu, start = _cpu_seconds(web), time.perf_counter()
-    took = all_take_part(wanted.seconds)
-    seconds, spent = time.perf_counter() - start, _cpu_seconds(web) - cpu
-    asks, answers = ([1000 * one for one in side] for side in zip(*took, strict=True))
-    medians = f"{statistics.median(asks):.0f}, {statistics.median(answers):.0f}"
-    late = ", ".join(f"{statistics.quantiles(side, n=20)[-1]:.0f}" for side in (asks, answers))
-    return (
-        f"| {tiles:,} | {'yes' if pictures else 'no'} | {len(took) / seconds:.1f} | {medians} "
-        f"| {late} | {spent / len(took):.3f} |"
-    )
+    def look(self, token: str) -> list[int]:
+        """Return the numbers of the tiles that show the concept, with mistakes."""
+        query = "SELECT concept_id, tiles FROM labeling_challenge WHERE id = %s"
+        row = self.database.execute(query, [token.partition(".")[0]], prepare=True).fetchone()
+        assert row is not None
+        truth = self.truth.of(*row)
+        return [n for n, yes in enumerate(truth, 1) if yes != (random.random() < MISTAKES)]
 
 
-def _cpu_seconds(web: set[int]) -> float:
-    """Of the web processes and of the database, with all their processes."""
-    parents, ticks, database = {}, {}, set()
+def _connect() -> "psycopg.Connection[tuple[int, list[int]]]":
+    from config import servers
+
+    url = servers.database_url(Path(os.environ["DATA_DIR"]))
+    return psycopg.connect(url, autocommit=True)
+
+
+@dataclass
+class Line:
+    """What was measured of one project, with or without pictures, over all turns."""
+
+    tiles: int
+    pictures: bool
+    seconds: float = 0.0
+    took: list[tuple[float, float]] = field(default_factory=list)
+    cpu: Counter[str] = field(default_factory=Counter)  # seconds, by part
+
+    def __str__(self) -> str:
+        asks, answers = ([1000 * one for one in side] for side in zip(*self.took, strict=True))
+        medians = f"{statistics.median(asks):.0f}, {statistics.median(answers):.0f}"
+        late = ", ".join(f"{statistics.quantiles(side, n=20)[-1]:.0f}" for side in (asks, answers))
+        each = {part: 1000 * self.cpu[part] / len(self.took) for part in ("clients", *PARTS)}
+        parts = " | ".join(f"{each[part]:.1f}" for part in each)
+        return (
+            f"| {self.tiles:,} | {'yes' if self.pictures else 'no'} "
+            f"| {len(self.took) / self.seconds:.1f} | {medians} | {late} "
+            f"| {parts} | {sum(each.values()):.1f} |"
+        )
+
+
+def _measure(
+    wanted: argparse.Namespace, port: int, roots: dict[int, str], truths: dict[int, "Truth"]
+) -> list[Line]:
+    """Let annotators of its own take part in each project in turns."""
+    lines = [Line(tiles, pictures) for pictures in (False, True) for tiles in wanted.tiles]
+    crowds = {tiles: [Annotator(port) for _ in range(wanted.annotators)] for tiles in wanted.tiles}
+    for line in lines:
+        all_take_part(crowds[line.tiles], line, 2)  # warm
+    for line in lines * wanted.turns:
+        cpu, own, start = cpu_seconds(roots), time.process_time(), time.perf_counter()
+        line.took += all_take_part(crowds[line.tiles], line, wanted.seconds)
+        line.seconds += time.perf_counter() - start
+        spent = {"clients": time.process_time() - own}
+        spent |= {part: seconds - cpu[part] for part, seconds in cpu_seconds(roots).items()}
+        line.cpu.update(spent)
+    return lines
+
+
+def all_take_part(crowd: list[Annotator], line: Line, seconds: float) -> list[tuple[float, float]]:
+    until = time.perf_counter() + seconds
+    with ThreadPoolExecutor(len(crowd)) as pool:
+        parts = pool.map(lambda a: a.take_part(f"bench-{line.tiles}", line.pictures, until), crowd)
+        return [pair for part in parts for pair in part]
+
+
+def cpu_seconds(roots: dict[int, str]) -> Counter[str]:
+    """Return the CPU seconds of each part so far, with all its processes."""
+    parents, ticks, part_of = {}, {}, dict(roots)
     for folder in Path("/proc").glob("[0-9]*"):
+        pid = int(folder.name)
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            command = (folder / "cmdline").read_bytes()
+            place = (folder / "cwd").readlink()
         except OSError:
             continue
-        pid = int(folder.name)
-        parents[pid], ticks[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
-        ticks[pid] += int(fields[13]) + int(fields[14])  # of children that ended
-        if b"postgres" in command and os.environ["DATA_DIR"].encode() in command:
-            database.add(pid)
-    roots = web | database
-
-    def ours(pid: int) -> bool:
-        for _ in count():
-            if pid in roots:
-                return True
-            if pid not in parents:
-                return False
-            pid = parents[pid]
-        return False
-
-    return sum(ticks[pid] for pid in ticks if ours(pid)) / os.sysconf("SC_CLK_TCK")
+        parents[pid] = int(fields[1])
+        ticks[pid] = sum(map(int, fields[11:15]))  # its own and those of children that ended
+        if place.is_relative_to(os.environ["DATA_DIR"]):
+            server = {"postgresql": "database", "valkey": "Valkey"}.get(place.name, "")
+            part_of.setdefault(pid, server)
+    spent: Counter[str] = Counter()
+    for pid in ticks:
+        ancestor = pid
+        while ancestor in parents and not part_of.get(ancestor):
+            ancestor = parents[ancestor]
+        if part := part_of.get(ancestor):
+            spent[part] += ticks[pid] / os.sysconf("SC_CLK_TCK")
+    return spent
 
 
 if __name__ == "__main__":
     threading.excepthook = lambda args: os._exit(1)
-    main()
+    sys.exit(main())
