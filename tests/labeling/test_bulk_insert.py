@@ -1,7 +1,9 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from labeling import bulk_insert
-from labeling.models import Concept, Project
+from labeling.models import Concept, Image, Project, Question, Tile
 
 pytestmark = pytest.mark.django_db
 
@@ -9,6 +11,11 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def project():
     return Project.objects.create(slug="photos", name="Photos")
+
+
+@pytest.fixture(params=[0, 500], ids=["by COPY", "as JSON"], autouse=True)
+def few(request, monkeypatch):
+    monkeypatch.setattr(bulk_insert, "FEW", request.param)
 
 
 def concept(project, name):
@@ -33,3 +40,23 @@ def test_it_may_be_called_again_in_the_same_transaction(project):
         + bulk_insert.insert([concept(project, "dog")])
         == 2
     )
+
+
+def test_times_lists_and_gaps_are_kept(project):
+    image = Image.objects.create(project=project, perceptual_hash=1, width=9, height=9)
+    tile = Tile.objects.create(image=image, width=9, height=9)
+    concept(project, "cat").save()
+    expiry = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
+    question = Question(
+        project=project,
+        tile=tile,
+        kind="concept",
+        concept=Concept.objects.get(),
+        random_key=0.1 + 0.2,
+        reservations=[expiry, expiry],
+    )
+    assert bulk_insert.insert([question]) == 1
+    stored = Question.objects.get()
+    assert (stored.random_key, stored.reservations) == (0.1 + 0.2, [expiry, expiry])
+    assert (stored.verdict, stored.settled_at) == (None, None)
+    assert stored.created_at is not None
