@@ -5,16 +5,30 @@ which is written to PostgreSQL's catalogue and removed again.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeAlias
 from uuid import UUID
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models, transaction
+from django.db.backends.utils import CursorWrapper
 
 from labeling import prepared
 
+Field: TypeAlias = "models.Field[Any, Any]"
+
 FEW = 500  # rows at most that are not worth a temporary table
+PLAIN = (
+    ArrayField,
+    models.BooleanField,
+    models.CharField,
+    models.FloatField,
+    models.ForeignKey,
+    models.IntegerField,
+    models.TextField,
+)
 
 
 def insert(rows: Sequence[models.Model]) -> int:
@@ -24,13 +38,42 @@ def insert(rows: Sequence[models.Model]) -> int:
     """
     if not rows:
         return 0
-    return _insert_few(rows) if len(rows) <= FEW else _copy(rows)
+    return _insert_few(rows) if len(rows) <= FEW else _insert_many(rows)
+
+
+def insert_with_ids(rows: Sequence[models.Model]) -> None:
+    """Insert rows of one model in their order; give those their primary keys that have none.
+
+    Raises `IntegrityError` where a row violates a constraint; then none is inserted.
+    """
+    if not rows:
+        return
+    set_ids(rows)
+    with connection.cursor() as cursor:
+        _copy(cursor, _table(rows), rows[0]._meta.concrete_fields, rows)
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias
+
+
+def set_ids(rows: Sequence[models.Model]) -> None:
+    """Give rows of one model, which are not stored yet, the primary keys that they will have."""
+    new = [row for row in rows if row.pk is None]
+    if not new:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            [_table(new), len(new)],
+        )
+        for row, (pk,) in zip(new, cursor.fetchall(), strict=True):
+            row.pk = pk
 
 
 def _insert_few(rows: Sequence[models.Model]) -> int:
-    table, names = _target(rows[0])
-    columns = [str(field.column) for field in _fields(rows[0])]
-    objects = [dict(zip(columns, values, strict=True)) for values in _values(rows)]
+    fields = _without_key(rows)
+    table, names = _table(rows), _names(fields)
+    columns = [str(field.column) for field in fields]
+    objects = [dict(zip(columns, values, strict=True)) for values in _values(fields, rows)]
     return prepared.execute(
         f"INSERT INTO {table} ({names}) "
         f"SELECT {names} FROM json_populate_recordset(NULL::{table}, %s::json) "
@@ -39,14 +82,13 @@ def _insert_few(rows: Sequence[models.Model]) -> int:
     )
 
 
-def _copy(rows: Sequence[models.Model]) -> int:
-    table, names = _target(rows[0])
+def _insert_many(rows: Sequence[models.Model]) -> int:
+    fields = _without_key(rows)
+    table, names = _table(rows), _names(fields)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMPORARY TABLE incoming (LIKE {table}) ON COMMIT DROP")
         cursor.execute("ALTER TABLE incoming DROP COLUMN id")
-        with cursor.copy(f"COPY incoming ({names}) FROM STDIN") as copy:
-            for values in _values(rows):
-                copy.write_row(values)
+        _copy(cursor, "incoming", fields, rows)
         cursor.execute(
             f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming ON CONFLICT DO NOTHING"
         )
@@ -55,23 +97,41 @@ def _copy(rows: Sequence[models.Model]) -> int:
     return inserted
 
 
-def _fields(row: models.Model) -> list[Any]:
-    return [field for field in row._meta.concrete_fields if not field.primary_key]
+def _copy(
+    cursor: CursorWrapper, table: str, fields: Sequence[Field], rows: Sequence[models.Model]
+) -> None:
+    command = f"COPY {table} ({_names(fields)}) FROM STDIN"
+    with connection.wrap_database_errors, cursor.copy(command) as copy:
+        for values in _values(fields, rows):
+            copy.write_row(values)
 
 
-def _target(row: models.Model) -> tuple[str, str]:
-    """Return the table and its columns, without the primary key, as SQL."""
-    quote = connection.ops.quote_name
-    names = ", ".join(quote(str(field.column)) for field in _fields(row))
-    return quote(row._meta.db_table), names
+def _without_key(rows: Sequence[models.Model]) -> list[Field]:
+    return [field for field in rows[0]._meta.concrete_fields if not field.primary_key]
 
 
-def _values(rows: Sequence[models.Model]) -> Iterator[list[Any]]:
-    fields = _fields(rows[0])
+def _table(rows: Sequence[models.Model]) -> str:
+    return connection.ops.quote_name(rows[0]._meta.db_table)
+
+
+def _names(fields: Sequence[Field]) -> str:
+    return ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
+
+
+def _values(fields: Sequence[Field], rows: Sequence[models.Model]) -> Iterator[list[Any]]:
+    readers = [_reader(field) for field in fields]
     for row in rows:
-        yield [
-            field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields
-        ]
+        yield [read(row) for read in readers]
+
+
+def _reader(field: Field) -> Callable[[models.Model], Any]:
+    """Return a function that reads a field of a row as the database takes it.
+
+    Plain values are read as they are, a fifth of the time that asking the field takes.
+    """
+    if isinstance(field, PLAIN) and type(field).pre_save is models.Field.pre_save:
+        return attrgetter(field.attname)
+    return lambda row: field.get_db_prep_save(field.pre_save(row, add=True), connection)
 
 
 def _text(value: object) -> str:

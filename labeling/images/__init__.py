@@ -10,6 +10,7 @@ from labeling.images.store import (
     find_stored,
     preparer,
     set_keywords,
+    stored_sources,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "find_stored",
     "preparer",
     "set_keywords",
+    "stored_sources",
 ]

@@ -1,12 +1,15 @@
 """Find near-duplicates: candidates by their difference hashes, confirmed by their pixels."""
 
 import io
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 from PIL import Image
 
+from labeling.batches import batched
 from labeling.models import Image as ImageRow
 from labeling.models import Project
 
@@ -15,8 +18,20 @@ MAX_DIFFERENCE = 8.0  # of 255: root mean square over the pixels of thumbnails
 MAX_CANDIDATES = 5  # compared by pixels, nearest first
 SIDE = 32  # pixels of a thumbnail
 MAX_CACHED = 20_000  # thumbnails, 3 KB each
+BATCH, BLOCK = 256, 2_048  # hashes compared with each other at once, within a processor's cache
+FAR = 64  # more bits than `MAX_DISTANCE`
 
+Hashes = NDArray[np.uint64]
 Thumbnail = NDArray[np.uint8]
+Candidate = tuple[int, int]  # the bits that differ, and the image's id
+
+
+class HashedImage(NamedTuple):
+    """A new image: its id, its signed 64-bit difference hash and its stored bytes."""
+
+    image_id: int
+    perceptual_hash: int
+    data: bytes
 
 
 class DuplicateIndex:
@@ -26,54 +41,113 @@ class DuplicateIndex:
     """
 
     def __init__(self, project: Project) -> None:
-        rows = list(
-            ImageRow.objects.filter(project=project, near_duplicate_of=None)
-            .order_by("id")
-            .values_list("id", "perceptual_hash")
-        )
+        self._project = project
         self._thumbnails: dict[int, Thumbnail] = {}
-        self._size = len(rows)
-        self._ids = np.array([row[0] for row in rows], dtype=np.int64)
-        self._hashes = np.array([row[1] for row in rows], dtype=np.int64)
+        self._size = 0
+        self._ids = np.zeros(64, dtype=np.int64)  # ascending
+        self._hashes = np.zeros(64, dtype=np.uint64)
 
-    def original(self, perceptual_hash: int, data: bytes) -> int | None:
-        """Return the id of the image that this one repeats, if any.
+    def refresh(self) -> None:
+        """Read what the project has had added since, by others too."""
+        newest = int(self._ids[self._size - 1]) if self._size else 0
+        rows = ImageRow.objects.filter(project=self._project, near_duplicate_of=None, id__gt=newest)
+        self._extend(list(rows.order_by("id").values_list("id", "perceptual_hash")))
 
-        Pixels are compared in colour: a red and a blue heart have the same hash.
+    def add(self, images: Sequence[HashedImage]) -> list[int | None]:
+        """Return for each image the id of the one that it repeats, if any; add the others.
+
+        An image may repeat one before it in the same batch. Pixels are compared in colour: a red
+        and a blue heart have the same hash.
         """
-        nearest = self._nearest(perceptual_hash)
-        if not nearest:
+        batch = {image.image_id: image for image in images}
+        return [original for part in batched(images, BATCH) for original in self._add(part, batch)]
+
+    def _add(
+        self, images: Sequence[HashedImage], batch: dict[int, HashedImage]
+    ) -> list[int | None]:
+        hashes = _unsigned([image.perceptual_hash for image in images])
+        candidates = self._candidates(hashes)
+        within = np.bitwise_count(hashes[:, np.newaxis] ^ hashes)  # distances within the batch
+        originals: list[int | None] = []
+        for row, image in enumerate(images):
+            candidates[row] += [
+                (bits, images[other].image_id) for bits, other in _nearest(within[row, :row])
+            ]
+            originals.append(self._original(image, candidates[row], batch))
+            if originals[-1] is not None:
+                within[:, row] = FAR  # nothing repeats what is itself a repetition
+        repeat_none = [
+            (image.image_id, image.perceptual_hash)
+            for image, original in zip(images, originals, strict=True)
+            if original is None
+        ]
+        self._extend(repeat_none)
+        return originals
+
+    def _original(
+        self, image: HashedImage, candidates: list[Candidate], batch: dict[int, HashedImage]
+    ) -> int | None:
+        """Return the id of the nearest candidate with the same pixels; the older of two as near."""
+        if not candidates:
             return None
-        image = thumbnail(data)
-        return next((pk for pk in nearest if look_alike(image, self._thumbnail(pk))), None)
+        own = self._thumbnail(image.image_id, batch)
+        nearest = sorted(candidates, key=lambda candidate: candidate[0])[:MAX_CANDIDATES]
+        return next((pk for _, pk in nearest if look_alike(own, self._thumbnail(pk, batch))), None)
 
-    def add(self, image_id: int, perceptual_hash: int, data: bytes) -> None:
-        """Add an image that repeats none."""
-        if self._size == len(self._ids):  # grow by doubling
-            self._ids = np.resize(self._ids, max(64, 2 * self._size))
-            self._hashes = np.resize(self._hashes, max(64, 2 * self._size))
-        self._ids[self._size], self._hashes[self._size] = image_id, perceptual_hash
-        self._size += 1
-        self._cache(image_id, thumbnail(data))
+    def _candidates(self, hashes: Hashes) -> list[list[Candidate]]:
+        """Return the nearest images of each hash, the older of two as near first."""
+        candidates: list[list[Candidate]] = [[] for _ in hashes]
+        for start in range(0, self._size, BLOCK):
+            known = self._hashes[start : min(start + BLOCK, self._size)]
+            distances = np.bitwise_count(hashes[:, np.newaxis] ^ known)
+            for row in np.flatnonzero(distances.min(axis=1) <= MAX_DISTANCE).tolist():
+                candidates[row] += [
+                    (bits, int(self._ids[start + column]))
+                    for bits, column in _nearest(distances[row])
+                ]
+        return candidates
 
-    def _nearest(self, perceptual_hash: int) -> list[int]:
-        """Return the ids of the nearest images within `MAX_DISTANCE`, `MAX_CANDIDATES` at most."""
-        distance = np.bitwise_count(self._hashes[: self._size] ^ np.int64(perceptual_hash))
-        near = np.flatnonzero(distance <= MAX_DISTANCE)
-        nearest = near[np.argsort(distance[near], kind="stable")][:MAX_CANDIDATES]
-        return [int(image_id) for image_id in self._ids[nearest]]
+    def _extend(self, rows: Sequence[tuple[int, int]]) -> None:
+        size = self._size + len(rows)
+        if size > len(self._ids):
+            self._ids = np.resize(self._ids, 2 * size)
+            self._hashes = np.resize(self._hashes, 2 * size)
+        self._ids[self._size : size] = [image_id for image_id, _ in rows]
+        self._hashes[self._size : size] = _unsigned([hashed for _, hashed in rows])
+        self._size = size
 
-    def _thumbnail(self, image_id: int) -> Thumbnail:
+    def _thumbnail(self, image_id: int, batch: dict[int, HashedImage]) -> Thumbnail:
         if image_id not in self._thumbnails:
-            name = ImageRow.objects.values_list("file", flat=True).get(pk=image_id)
-            with default_storage.open(name) as file:
-                self._cache(image_id, thumbnail(file.read()))
+            self._cache(image_id, thumbnail(_data(image_id, batch)))
         return self._thumbnails[image_id]
 
     def _cache(self, image_id: int, image: Thumbnail) -> None:
         self._thumbnails[image_id] = image
         if len(self._thumbnails) > MAX_CACHED:
             del self._thumbnails[next(iter(self._thumbnails))]
+
+
+def _unsigned(hashes: Sequence[int]) -> Hashes:
+    return np.array(hashes, dtype=np.int64).view(np.uint64)
+
+
+def _nearest(distances: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Return distance and position of the nearest within `MAX_DISTANCE`, the first ones first."""
+    near = np.flatnonzero(distances <= MAX_DISTANCE)
+    if not len(near):
+        return []
+    nearest = near[np.argsort(distances[near], kind="stable")][:MAX_CANDIDATES]
+    return list(zip(distances[nearest].tolist(), nearest.tolist(), strict=True))
+
+
+def _data(image_id: int, batch: dict[int, HashedImage]) -> bytes:
+    """Return the stored bytes of an image of the batch, or of one that is stored."""
+    if image_id in batch:
+        return batch[image_id].data
+    name = ImageRow.objects.values_list("file", flat=True).get(pk=image_id)
+    with default_storage.open(name) as file:
+        data: bytes = file.read()
+    return data
 
 
 def thumbnail(data: bytes) -> Thumbnail:

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from django.conf import settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
-from django.db import transaction
-from django.db.models import F, Func, Value
+from django.db import connection, transaction
 
-from labeling import decoding
+from labeling import bulk_insert, decoding
 from labeling.decoding import Picture
-from labeling.images import duplicates
+from labeling.images import duplicates, files
+from labeling.images.duplicates import HashedImage
 from labeling.models import ClassSet, Image, Pool, Project, Tile
 from labeling.models.projects import name_key
 
@@ -22,6 +20,7 @@ KEYWORD_LENGTH = 80
 SOURCE_LENGTH = 300
 LICENSE_LENGTH = 200
 PROMPT_LENGTH = 500
+LOCK = 0x1A6E5  # PostgreSQL's advisory locks of this number and a project's id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,22 +94,33 @@ def find_stored(*, project: Project, source_sha256s: Iterable[str]) -> dict[str,
     return {tile.image.source_sha256: StoredImage(tile.image, tile, False) for tile in tiles}
 
 
-def set_keywords(image: Image, keywords: Iterable[str]) -> None:
-    """Replace an image's keywords, within the limits."""
-    image.keywords = _keywords(keywords)
-    image.keyword_keys = [name_key(keyword) for keyword in image.keywords]
-    image.save(update_fields=["keywords", "keyword_keys"])
+def stored_sources(*, project: Project, source_sha256s: Iterable[str]) -> set[str]:
+    """Return the hashes of files as they came from which the project has images, of these."""
+    images = Image.objects.filter(project=project, source_sha256__in=list(source_sha256s))
+    return set(images.order_by().values_list("source_sha256", flat=True))
 
 
-def add_sources(image: Image, paths: Iterable[str]) -> None:
-    """Remember the paths of an image's copies, of those that are not known yet."""
-    known = {image.source, *image.further_sources}
-    cut = dict.fromkeys(_cut(path, SOURCE_LENGTH) for path in paths)
-    if new := [path for path in cut if path not in known]:
-        added = Value(new, output_field=Image._meta.get_field("further_sources"))
-        appended = Func(F("further_sources"), added, function="array_cat")
-        Image.objects.filter(pk=image.pk).update(further_sources=appended)
-        image.further_sources = [*image.further_sources, *new]
+def set_keywords(keywords: Iterable[tuple[Image, Iterable[str]]]) -> None:
+    """Replace the keywords of images, within the limits."""
+    changed = []
+    for image, its_keywords in keywords:
+        new = _keywords(its_keywords)
+        if new != image.keywords:
+            image.keywords, image.keyword_keys = new, [name_key(keyword) for keyword in new]
+            changed.append(image)
+    Image.objects.bulk_update(changed, ["keywords", "keyword_keys"])
+
+
+def add_sources(paths: Iterable[tuple[Image, Iterable[str]]]) -> None:
+    """Remember the paths of images' copies, of those that are not known yet."""
+    changed = []
+    for image, its_paths in paths:
+        known = {image.source, *image.further_sources}
+        cut = dict.fromkeys(_cut(path, SOURCE_LENGTH) for path in its_paths)
+        if new := [path for path in cut if path not in known]:
+            image.further_sources = [*image.further_sources, *new]
+            changed.append(image)
+    Image.objects.bulk_update(changed, ["further_sources"])
 
 
 def add_many(
@@ -119,25 +129,30 @@ def add_many(
     """Store images and return them in the same order; those that the project has stay as they are.
 
     The files are written before the rows: an interruption leaves files that no row refers to and
-    that the next attempt finds, never rows without files.
+    that the next attempt finds, never rows without files. Whoever adds images to the same project
+    at the same time waits until this transaction ends.
     """
-    names = {new.picture.sha256: _write(new.picture) for new in new_images}
+    names = {new.picture.sha256: files.write(new.picture) for new in new_images}
     with transaction.atomic():
-        existing = _by_sha256(project, names)
+        _lock(project)
+        stored = _stored_by_sha256(project, names)
         missing: dict[str, NewImage] = {}
         for new in new_images:
-            if new.picture.sha256 not in existing:
+            if new.picture.sha256 not in stored:
                 missing.setdefault(new.picture.sha256, new)
-        created = _create(project, missing, names, duplicate_index)
-        stored = {**existing, **created}
-        tiles = {
-            tile.image_id: tile for tile in Tile.objects.filter(grid=1, image__in=stored.values())
-        }
-    first = dict.fromkeys(created, True)  # a repetition within the batch is not new
+        if missing:
+            stored |= _create(project, missing, names, duplicate_index)
+    first = dict.fromkeys(missing, True)  # a repetition within the batch is not new
     return [
-        StoredImage(stored[sha256], tiles[stored[sha256].pk], first.pop(sha256, False))
+        StoredImage(*stored[sha256], first.pop(sha256, False))
         for sha256 in (new.picture.sha256 for new in new_images)
     ]
+
+
+def _lock(project: Project) -> None:
+    """Wait until nobody else adds images to the project, and keep others from it until the end."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, project.pk % 2**31])
 
 
 def _create(
@@ -145,25 +160,28 @@ def _create(
     new_images: Mapping[str, NewImage],
     names: Mapping[str, str],
     duplicate_index: duplicates.DuplicateIndex,
-) -> dict[str, Image]:
-    """Create images, all by SHA-256, with their whole tiles, and mark the near-duplicates."""
-    Image.objects.bulk_create(
-        [_row(project, new_image, names[sha256]) for sha256, new_image in new_images.items()],
-        ignore_conflicts=True,
-    )
-    created = _by_sha256(project, new_images)
-    Tile.objects.bulk_create(
-        [Tile(image=image, width=image.width, height=image.height) for image in created.values()],
-        ignore_conflicts=True,
-    )
-    _mark_duplicates(created, new_images, duplicate_index)
+) -> dict[str, tuple[Image, Tile]]:
+    """Create images with their whole tiles, all by SHA-256, and mark the near-duplicates."""
+    images = [_row(project, new_image, names[sha256]) for sha256, new_image in new_images.items()]
+    bulk_insert.set_ids(images)
+    duplicate_index.refresh()
+    hashed_images = [
+        HashedImage(image.pk, image.perceptual_hash, new_image.picture.data)
+        for image, new_image in zip(images, new_images.values(), strict=True)
+    ]
+    originals = duplicate_index.add(hashed_images)
+    for image, original in zip(images, originals, strict=True):
+        image.near_duplicate_of_id = original
+    bulk_insert.insert_with_ids(images)
     Pool.objects.filter(concept__project=project, exhausted=True).update(exhausted=False)
-    return created
+    tiles = [Tile(image=image, width=image.width, height=image.height) for image in images]
+    bulk_insert.insert_with_ids(tiles)
+    return {image.sha256: (image, tile) for image, tile in zip(images, tiles, strict=True)}
 
 
-def _by_sha256(project: Project, sha256s: Iterable[str]) -> dict[str, Image]:
-    images = Image.objects.filter(project=project, sha256__in=list(sha256s))
-    return {image.sha256: image for image in images}
+def _stored_by_sha256(project: Project, sha256s: Iterable[str]) -> dict[str, tuple[Image, Tile]]:
+    tiles = Tile.objects.filter(grid=1, image__project=project, image__sha256__in=list(sha256s))
+    return {tile.image.sha256: (tile.image, tile) for tile in tiles.select_related("image")}
 
 
 def _row(project: Project, new_image: NewImage, name: str) -> Image:
@@ -197,31 +215,3 @@ def _cut(text: str, length: int) -> str:
     """Return a text that the database takes, without its beginning where it is too long."""
     text = text.replace("\0", "").encode("utf-8", "replace").decode()
     return text if len(text) <= length else "…" + text[1 - length :]
-
-
-def _write(picture: Picture) -> str:
-    """Write the file under its hash; return its name. One that a crash cut off is replaced."""
-    name = f"images/{picture.sha256[:2]}/{picture.sha256}.{picture.suffix}"
-    if default_storage.exists(name):
-        if default_storage.size(name) == len(picture.data):
-            return name
-        default_storage.delete(name)
-    return default_storage.save(name, ContentFile(picture.data))
-
-
-def _mark_duplicates(
-    images: Mapping[str, Image],
-    new_images: Mapping[str, NewImage],
-    duplicate_index: duplicates.DuplicateIndex,
-) -> None:
-    """Point near-duplicates at the image that they repeat."""
-    repeats = []
-    for sha256, new_image in new_images.items():
-        image, picture = images[sha256], new_image.picture
-        original = duplicate_index.original(picture.perceptual_hash, picture.data)
-        if original is None:
-            duplicate_index.add(image.pk, picture.perceptual_hash, picture.data)
-        else:
-            image.near_duplicate_of_id = original
-            repeats.append(image)
-    Image.objects.bulk_update(repeats, ["near_duplicate_of"])

@@ -1,10 +1,7 @@
 """Members → images, batch by batch; an import that was killed goes on where it stopped."""
 
-import hashlib
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -12,22 +9,20 @@ from django.conf import settings
 from django.db import transaction
 
 from labeling import images, questions
-from labeling.decoding import ImageRejected, Picture
+from labeling.decoding import Picture
+from labeling.decoding.pool import DecodingPool
 from labeling.images import NewImage, StoredImage
 from labeling.images.duplicates import DuplicateIndex
-from labeling.imports import concepts
-from labeling.imports.members import Member, Rejection, SourceError, size_problem
+from labeling.imports import concepts, pipeline
+from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.metadata import Metadata
+from labeling.imports.pipeline import Batch
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
-from labeling.models import ClassSet, Concept, Project, Question
+from labeling.models import ClassSet, Concept, Image, Project, Question
 from labeling.models.projects import name_key
 
-BATCH = 200  # images in one transaction …
-BATCH_BYTES = 64 * 2**20  # … and bytes of them at most, as they came
-THREADS = min(4, os.cpu_count() or 1)
-
-Batch = list[tuple[Member, bytes]]
+DELETED = "was deleted during the import: import it again"
 
 
 @dataclass
@@ -42,6 +37,12 @@ class Report:
     def reject(self, path: str, reason: str) -> None:
         """Note that a member was not imported, and why."""
         self.rejected[reason].append(path)
+
+    def count(self, stored: StoredImage) -> None:
+        """Count an image that is stored now."""
+        self.imported += stored.new
+        self.existing += not stored.new
+        self.near_duplicates += stored.new and stored.image.near_duplicate_of_id is not None
 
     @property
     def rejections(self) -> int:
@@ -119,99 +120,77 @@ def run(
         for member in members()
         if not isinstance(member, Rejection) and member.path not in index.metadata_paths
     )
-    with ThreadPoolExecutor(THREADS) as pool:
-        batch_importer = _BatchImporter(project, index, plan, report, pool)
-        for batch in _batches(progress(candidates, "pictures", index.images), report):
+    batch_importer = _BatchImporter(project, index, plan, report)
+    limits = {"bytes_max": settings.IMAGE_MAX_BYTES, "pixels_max": settings.IMAGE_MAX_PIXELS}
+    with DecodingPool(**limits) as pool:
+        for batch in pipeline.batches(
+            members=progress(candidates, "pictures", index.images),
+            project=project,
+            pool=pool,
+            reject=report.reject,
+        ):
             batch_importer.import_batch(batch)
     return report
-
-
-def _batches(members: Iterable[Member], report: Report) -> Iterator[Batch]:
-    """Read the members; yield them in batches that are limited in number and in bytes."""
-    batch: Batch = []
-    size = 0
-    for member in members:
-        try:
-            if reason := size_problem(member.size, settings.IMAGE_MAX_BYTES):
-                raise ImageRejected(reason)
-            data = member.read(settings.IMAGE_MAX_BYTES)
-        except ImageRejected as error:
-            report.reject(member.path, str(error))
-            continue
-        batch.append((member, data))
-        size += len(data)
-        if len(batch) == BATCH or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 class _BatchImporter:
     """Import batches of one source, each with its questions in one transaction."""
 
-    def __init__(
-        self,
-        project: Project,
-        index: SourceIndex,
-        plan: Plan,
-        report: Report,
-        pool: ThreadPoolExecutor,
-    ) -> None:
+    def __init__(self, project: Project, index: SourceIndex, plan: Plan, report: Report) -> None:
         self.project = project
         self.index = index
         self.plan = plan
         self.report = report
-        self.pool = pool
-        self.prepare = images.preparer()
         self.duplicate_index = DuplicateIndex(project)
 
     def import_batch(self, batch: Batch) -> None:
-        """Import a batch. What exists is known by its hash, before anything is decoded."""
-        hashes = [hashlib.sha256(data).hexdigest() for _, data in batch]
-        existing = images.find_stored(project=self.project, source_sha256s=hashes)
-        metadata = {member.path: self.index.metadata(member.path) for member, _ in batch}
-        new = [item for item, sha256 in zip(batch, hashes, strict=True) if sha256 not in existing]
-        new_images = list(self._new_images(new, metadata))
+        """Import a batch, and count what became of it once it is committed."""
+        metadata = {path: self.index.metadata(path) for path in batch.sha256s}
         with transaction.atomic():
-            added = images.add_many(
-                project=self.project,
-                new_images=new_images,
-                duplicate_index=self.duplicate_index,
-            )
-            stored = [
-                (new_image.source, image)
-                for new_image, image in zip(new_images, added, strict=True)
-            ]
-            stored += [
-                (member.path, existing[sha256])
-                for (member, _), sha256 in zip(batch, hashes, strict=True)
-                if sha256 in existing
-            ]
+            stored = self._store(batch, metadata)
             _add_sources(stored)
             _update_keywords(stored, metadata)
             _ask(self.project, stored, metadata, self.plan)
-        _count(self.report, stored, metadata)
+        self._count(batch, dict(stored), metadata)
+
+    def _store(
+        self, batch: Batch, metadata: Mapping[str, Metadata]
+    ) -> list[tuple[str, StoredImage]]:
+        """Return path and image of all that is stored now, whether new or not."""
+        new_images = list(self._new_images(batch, metadata))
+        added = images.add_many(
+            project=self.project, new_images=new_images, duplicate_index=self.duplicate_index
+        )
+        stored = [(new.source, image) for new, image in zip(new_images, added, strict=True)]
+        others = set(batch.sha256s.values()) - batch.results.keys()
+        existing = images.find_stored(project=self.project, source_sha256s=others)
+        stored += [
+            (path, existing[sha256]) for path, sha256 in batch.sha256s.items() if sha256 in existing
+        ]
+        return stored
 
     def _new_images(self, batch: Batch, metadata: Mapping[str, Metadata]) -> Iterator[NewImage]:
-        """Decode a batch in threads; yield what can be stored and report the rest."""
-        for (member, _), picture in zip(batch, self.pool.map(self._prepare, batch), strict=True):
-            if isinstance(picture, ImageRejected):
-                self.report.reject(member.path, str(picture))
-            else:
+        for path, sha256 in batch.sha256s.items():
+            picture = batch.results.get(sha256)
+            if isinstance(picture, Picture):
                 yield NewImage(
                     picture=picture,
-                    source=member.path,
-                    license=metadata[member.path].license,
-                    keywords=metadata[member.path].keywords,
-                    class_set=self.plan.class_set_of(member.path),
+                    source=path,
+                    license=metadata[path].license,
+                    keywords=metadata[path].keywords,
+                    class_set=self.plan.class_set_of(path),
                 )
 
-    def _prepare(self, item: tuple[Member, bytes]) -> Picture | ImageRejected:
-        try:
-            return self.prepare(item[1])
-        except ImageRejected as error:
-            return error
+    def _count(
+        self, batch: Batch, stored: Mapping[str, StoredImage], metadata: Mapping[str, Metadata]
+    ) -> None:
+        for path, sha256 in batch.sha256s.items():
+            if image := stored.get(path):
+                self.report.count(image)
+                for problem in metadata[path].problems:
+                    self.report.reject(path, problem)
+            else:
+                self.report.reject(path, str(batch.results.get(sha256, DELETED)))
 
 
 def _add_sources(stored: Sequence[tuple[str, StoredImage]]) -> None:
@@ -219,8 +198,8 @@ def _add_sources(stored: Sequence[tuple[str, StoredImage]]) -> None:
     paths: dict[int, list[str]] = defaultdict(list)
     for path, image in stored:
         paths[image.image.pk].append(path)
-    for row in {image.image.pk: image.image for _, image in stored}.values():
-        images.add_sources(row, paths[row.pk])
+    rows = {image.image.pk: image.image for _, image in stored}
+    images.add_sources([(row, paths[pk]) for pk, row in rows.items()])
 
 
 def _update_keywords(
@@ -230,13 +209,14 @@ def _update_keywords(
 
     Those of the path that the image came from replace its own; those of a copy are added.
     """
+    rows: dict[int, Image] = {}
+    keywords: dict[int, Sequence[str]] = {}
     for path, image in stored:
-        keywords = metadata[path].keywords
-        if keywords and not image.new:
-            from_here = image.image.source == path
-            images.set_keywords(
-                image.image, keywords if from_here else [*image.image.keywords, *keywords]
-            )
+        if (new := metadata[path].keywords) and not image.new:
+            row = rows.setdefault(image.image.pk, image.image)
+            from_here = row.source == path
+            keywords[row.pk] = new if from_here else [*keywords.get(row.pk, row.keywords), *new]
+    images.set_keywords([(row, keywords[pk]) for pk, row in rows.items()])
 
 
 def _ask(
@@ -262,14 +242,3 @@ def _ask(
         source=Question.Source.IMPORT,
         prior=confidence,
     )
-
-
-def _count(
-    report: Report, stored: Sequence[tuple[str, StoredImage]], metadata: Mapping[str, Metadata]
-) -> None:
-    for path, image in stored:
-        report.imported += image.new
-        report.existing += not image.new
-        report.near_duplicates += image.new and image.image.near_duplicate_of_id is not None
-        for problem in metadata[path].problems:
-            report.reject(path, problem)

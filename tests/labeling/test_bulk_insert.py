@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from labeling import bulk_insert
 from labeling.models import Concept, Image, Project, Question, Tile
@@ -60,3 +61,29 @@ def test_times_lists_and_gaps_are_kept(project):
     assert (stored.random_key, stored.reservations) == (0.1 + 0.2, [expiry, expiry])
     assert (stored.verdict, stored.settled_at) == (None, None)
     assert stored.created_at is not None
+
+
+def test_it_gives_rows_the_keys_that_they_are_stored_under(project):
+    rows = [concept(project, "cat"), concept(project, "dog"), concept(project, "ünï\ncode")]
+    bulk_insert.insert_with_ids(rows)
+    bulk_insert.insert_with_ids([])
+    assert [row.pk for row in rows] == sorted(row.pk for row in rows)
+    assert [Concept.objects.get(pk=row.pk).name for row in rows] == [row.name for row in rows]
+    rows[0].save()  # which knows that the row is there
+    assert Concept.objects.create(project=project, name="cow", phrase="a cow").pk > rows[-1].pk
+
+
+def test_keys_may_be_set_before_the_rows_are_stored(project):
+    rows = [concept(project, "cat"), concept(project, "dog")]
+    bulk_insert.set_ids(rows)
+    ids = [row.pk for row in rows]
+    bulk_insert.insert_with_ids(rows)
+    assert [row.pk for row in rows] == ids
+    assert set(Concept.objects.values_list("pk", flat=True)) == set(ids)
+
+
+def test_rows_that_a_constraint_forbids_raise_where_keys_are_wanted(project):
+    concept(project, "cat").save()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        bulk_insert.insert_with_ids([concept(project, "dog"), concept(project, "cat")])
+    assert Concept.objects.count() == 1

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 
 from labeling import pools
+from labeling.decoding.pool import PoolError
 from labeling.imports import concepts, importer, source, source_index
 from labeling.imports.importer import Report
 from labeling.imports.members import SourceError
@@ -40,6 +41,8 @@ class Command(BaseCommand):
             report = self._import(options["source"], options["project"], options["concepts"])
         except SourceError as error:
             raise CommandError(str(error)) from error
+        except PoolError as error:
+            raise CommandError(f"{error} Import the same source again to go on.") from error
         except OSError as error:
             raise CommandError(f"The pictures cannot be stored: {error}.") from error
         except KeyboardInterrupt:

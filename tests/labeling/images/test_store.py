@@ -5,7 +5,7 @@ import pytest
 from django.core.files.storage import default_storage
 from PIL import Image as Pillow
 
-from labeling import images
+from labeling import bulk_insert, images
 from labeling.images import ImageRejected, NewImage
 from labeling.images.duplicates import DuplicateIndex
 from labeling.models import Image, Project, Tile
@@ -107,7 +107,7 @@ def test_rows_that_fail_leave_files_that_the_next_attempt_takes_up(project, monk
         raise RuntimeError("power cut")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Tile.objects, "bulk_create", fail)
+        patch.setattr(bulk_insert, "insert_with_ids", fail)
         with pytest.raises(RuntimeError):
             add(project, png())
     assert not Image.objects.exists()

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from labeling.imports import importer
+from labeling.imports import pipeline
 from labeling.models import Concept, Image, Project, Question
 from tests.labeling.imports.sources import fill, refused, take, write, zipped
 from tests.pictures import encoded, jpeg, patchwork, png
@@ -79,13 +79,13 @@ def test_many_refusals_are_counted_and_not_all_named(tmp_path):
 
 def test_an_import_that_fails_half_way_goes_on_where_it_stopped(tmp_path, monkeypatch):
     source = zipped(tmp_path / "a.zip", [(f"cat/{n}.png", png(n)) for n in range(10)])
-    monkeypatch.setattr(importer, "BATCH", 4)
+    monkeypatch.setattr(pipeline, "BATCH", 4)
     taken = []
 
     def stop(things, name, total):
         for thing in things:
             taken.append(thing)
-            if len(taken) == 7:
+            if len(taken) == 9:  # the second batch is being decoded, the third read
                 raise KeyboardInterrupt
             yield thing
 

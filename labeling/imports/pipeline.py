@@ -1,0 +1,108 @@
+"""Members → pictures, batch by batch: one batch is decoded while the one before it is stored."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+from django.conf import settings
+
+from labeling import images
+from labeling.decoding import ImageRejected, Picture
+from labeling.decoding.pool import DecodingPool
+from labeling.imports.members import Member, size_problem
+from labeling.models import Project
+
+BATCH = 500  # files that are stored in one transaction …
+BATCH_BYTES = 32 * 2**20  # … and bytes of them at most, as they came
+CHUNK = 50  # files that one process decodes before it is given others …
+CHUNK_BYTES = 2**20  # … and bytes of them at most
+
+T = TypeVar("T")
+Result = Picture | ImageRejected
+Reject = Callable[[str, str], None]  # is given a path and a reason
+
+
+class File(NamedTuple):
+    """A member that was read, with the hash of what came."""
+
+    path: str
+    data: bytes
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some files of the source, without their bytes, and what became of the new ones."""
+
+    sha256s: dict[str, str]  # by path
+    results: dict[str, Result]  # by SHA-256, of those that the project did not have
+
+
+def batches(
+    *, members: Iterable[Member], project: Project, pool: DecodingPool, reject: Reject
+) -> Iterator[Batch]:
+    """Read all members and decode what the project does not have.
+
+    Only two batches are in memory: one that is stored, and one that is decoded meanwhile. Raises
+    `PoolError`.
+    """
+    files = _read(members, reject)
+    started = (_Started(batch, project, pool) for batch in _grouped(files, BATCH, BATCH_BYTES))
+    return (batch.finish() for batch in _one_ahead(started))
+
+
+class _Started:
+    """A batch whose new files are being decoded."""
+
+    def __init__(self, files: list[File], project: Project, pool: DecodingPool) -> None:
+        self._sha256s = {file.path: file.sha256 for file in files}
+        stored = images.stored_sources(project=project, source_sha256s=self._sha256s.values())
+        new = {file.sha256: file for file in files if file.sha256 not in stored}
+        self._chunks = [
+            ([file.sha256 for file in chunk], pool.submit([file.data for file in chunk]))
+            for chunk in _grouped(new.values(), CHUNK, CHUNK_BYTES)
+        ]
+
+    def finish(self) -> Batch:
+        """Wait until all are decoded."""
+        results: dict[str, Result] = {}
+        for sha256s, future in self._chunks:
+            results.update(zip(sha256s, future.result(), strict=True))
+        return Batch(self._sha256s, results)
+
+
+def _read(members: Iterable[Member], reject: Reject) -> Iterator[File]:
+    for member in members:
+        try:
+            if reason := size_problem(member.size, settings.IMAGE_MAX_BYTES):
+                raise ImageRejected(reason)
+            data = member.read(settings.IMAGE_MAX_BYTES)
+        except ImageRejected as error:
+            reject(member.path, str(error))
+        else:
+            yield File(member.path, data, hashlib.sha256(data).hexdigest())
+
+
+def _grouped(files: Iterable[File], count: int, size: int) -> Iterator[list[File]]:
+    """Yield lists of `count` files, or of fewer that reach `size` bytes."""
+    group: list[File] = []
+    total = 0
+    for file in files:
+        group.append(file)
+        total += len(file.data)
+        if len(group) == count or total >= size:
+            yield group
+            group, total = [], 0
+    if group:
+        yield group
+
+
+def _one_ahead(items: Iterable[T]) -> Iterator[T]:
+    """Yield the items, each after the next one was fetched."""
+    iterator = iter(items)
+    for current in iterator:
+        for following in iterator:
+            yield current
+            current = following
+        yield current
