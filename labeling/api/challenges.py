@@ -7,7 +7,6 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -33,7 +32,7 @@ from labeling.api.serializers import (
     SkippedOut,
 )
 from labeling.images import tiles
-from labeling.models import Annotator, Challenge, Project, Tile
+from labeling.models import Annotator, Challenge, Project
 
 NUMBERS = "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
 PICTURE_SECONDS = 3600  # for which a browser may keep a tile
@@ -90,12 +89,12 @@ class TilePicture(_VisitorView):
     )
     def get(self, request: Request, token: str, number: int) -> HttpResponse:
         """Send the picture of a tile, to the annotator whose challenge shows it."""
-        ids = _tiles(request, token)
-        if not 1 <= number <= len(ids):
+        packed = _tiles(request, token)
+        tile = packed[number - 1] if 1 <= number <= len(packed) else None
+        if tile is None:
             raise NotFound
-        tile = get_object_or_404(Tile.objects.select_related("image"), pk=ids[number - 1])
         try:
-            picture = tiles.as_webp(tile)
+            picture = tiles.as_webp(tiles.unpack(tile))
         except FileNotFoundError:
             raise NotFound("The picture is gone.") from None
         response = HttpResponse(picture, content_type="image/webp")
@@ -161,15 +160,15 @@ def message(outcome: Outcome) -> str:
     return sentence[0].upper() + sentence[1:] + "."
 
 
-def _tiles(request: Request, token: str) -> list[int]:
-    """Return the ids of a challenge's tiles; they are cached for the other pictures of it."""
+def _tiles(request: Request, token: str) -> list[list[Any] | None]:
+    """Return a challenge's tiles, packed; they are cached for the other pictures of it."""
     caller = f"{request.user.pk} {request.COOKIES.get(settings.PSEUDONYM_COOKIE)} {token}"
     key = f"tiles:{hashlib.sha256(caller.encode(errors='replace')).hexdigest()}"
-    ids: list[int] | None = cache.get(key)
-    if ids is None:
-        ids = challenges.find(token, visitors.known(request)).tiles
-        cache.set(key, ids, TOKEN_SECONDS)
-    return ids
+    packed: list[list[Any] | None] | None = cache.get(key)
+    if packed is None:
+        packed = tiles.pack(challenges.find(token, visitors.known(request)).tiles)
+        cache.set(key, packed, TOKEN_SECONDS)
+    return packed
 
 
 def _number(count: int) -> str:

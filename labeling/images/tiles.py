@@ -3,7 +3,9 @@
 import io
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -13,6 +15,9 @@ from labeling.models import Image, Pool, Tile
 
 LONGEST = 320  # pixels; as large as a challenge ever shows a tile
 QUALITY = 90
+
+_TILE_FIELDS = "grid", "left", "top", "width", "height"  # what a picture is made of
+_IMAGE_FIELDS = "sha256", "file", "width", "height"
 
 
 def whole(image: Image) -> Tile:
@@ -52,6 +57,21 @@ def cut(image: Image, grid: int = 4) -> list[Tile]:
     image.cut_into = grid
     Pool.objects.filter(concept__project=image.project_id, exhausted=True).update(exhausted=False)
     return list(image.tiles.filter(grid=grid).order_by("position"))
+
+
+def pack(ids: Sequence[int]) -> list[list[Any] | None]:
+    """Return what `as_webp` needs of each of these tiles, as JSON; None for those that are gone."""
+    of_image = [f"image__{name}" for name in _IMAGE_FIELDS]
+    rows = Tile.objects.filter(pk__in=ids).order_by().values_list("pk", *_TILE_FIELDS, *of_image)
+    by_id = {pk: list(values) for pk, *values in rows}
+    return [by_id.get(pk) for pk in ids]
+
+
+def unpack(values: Sequence[Any]) -> Tile:
+    """Return the tile of such values, for `as_webp` alone."""
+    count = len(_TILE_FIELDS)
+    image = Image(**dict(zip(_IMAGE_FIELDS, values[count:], strict=True)))
+    return Tile(image=image, **dict(zip(_TILE_FIELDS, values[:count], strict=True)))
 
 
 def as_webp(tile: Tile, *, longest: int = LONGEST) -> bytes:
