@@ -1,19 +1,29 @@
-"""How far a project has come: its questions by state, its answers and its annotators."""
+"""How far a project has come: its pairs, the questions among them by state, answers, annotators.
 
+A pair is a tile that may be asked about and a concept that is asked: most are implicit, and are
+counted by multiplication, never one by one.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from django.db.models import Count, Exists, OuterRef, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Exists, OuterRef, Q, Sum
 
 from labeling.models import Annotator, Answer, Project, Question
+from labeling.pools import levels
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Totals of a project; `open` to `gold` count questions by state."""
+    """Totals of a project; those from `open` to `gold` count its questions by state."""
 
     images: int
-    questions: int
+    pairs: int  # tiles that may be asked about × concepts that are asked
+    implicit: int  # pairs that no question is stored of
+    questions: int  # stored, of all kinds
+    answered: int  # questions with an answer or more
+    pooled: int  # open questions that pools hold, which nobody has answered yet
     open: int
     settled: int
     ambiguous: int
@@ -21,22 +31,83 @@ class Progress:
     answers: int  # without those of blocked annotators
     annotators: int
 
+    @property
+    def chosen(self) -> int:
+        """Questions that people are or were asked to settle: all but gold."""
+        return self.questions - self.gold
+
+    @property
+    def done(self) -> int:
+        """Chosen questions of which no more answers are wanted."""
+        return self.settled + self.ambiguous
+
+
+class _Group(NamedTuple):
+    """How many questions are alike, in the order of `_COUNTS`."""
+
+    concept: int | None
+    state: str
+    source: str
+    questions: int
+    answered: int
+    pooled: int
+    answers: int
+
+
+_COUNTS = {
+    "count": Count("pk"),
+    "answered": Count("pk", filter=Q(answers_count__gt=0)),
+    "pooled": Count("pk", filter=levels.POOLED),
+    "given": Sum("answers_count"),
+}
+
 
 def measure(*, project: Project) -> Progress:
-    """Count the questions in each state, the answers, and the people who gave them."""
-    by_state = {
-        state: (questions, answers)
-        for state, questions, answers in Question.objects.filter(project=project)
-        .order_by()
-        .values_list("state")
-        .annotate(count=Count("pk"), given=Coalesce(Sum("answers_count"), 0))
-    }
+    """Count the pairs, the questions in each state, the answers, and the people who gave them."""
+    groups = list(_groups(project))
+    asked = project.concepts.filter(active=True, merged_into=None)
+    concepts = set(asked.values_list("pk", flat=True))
+    pairs = _tiles(project) * len(concepts)
+    stored = sum(
+        group.questions
+        for group in groups
+        if group.concept in concepts and group.source != Question.Source.MODEL
+    )
     answered_here = Answer.objects.filter(annotator=OuterRef("pk"), question__project=project)
-    states = {str(state): by_state.get(state, (0, 0))[0] for state in Question.State.values}
+    states = {
+        str(state): sum(group.questions for group in groups if group.state == state)
+        for state in Question.State.values
+    }
     return Progress(
         images=project.images.count(),
-        questions=sum(states.values()),
-        answers=sum(answers for _, answers in by_state.values()),
+        pairs=pairs,
+        implicit=pairs - stored + _beside(project, concepts),
+        questions=sum(group.questions for group in groups),
+        answered=sum(group.answered for group in groups),
+        pooled=sum(group.pooled for group in groups),
+        answers=sum(group.answers for group in groups),
         annotators=Annotator.objects.filter(Exists(answered_here)).count(),
         **states,
     )
+
+
+def _groups(project: Project) -> Iterator[_Group]:
+    questions = Question.objects.filter(project=project).order_by()
+    rows = questions.values_list("concept_id", "state", "source").annotate(**_COUNTS)
+    yield from map(_Group._make, rows)
+
+
+def _tiles(project: Project) -> int:
+    """Count the tiles that may be asked about."""
+    return sum(levels.pictures(project, grid).count() * grid**2 for grid in levels.GRIDS)
+
+
+def _beside(project: Project, concepts: set[int]) -> int:
+    """Count the questions about wholes of cut pictures, which are asked about by their parts."""
+    return Question.objects.filter(
+        tile__image__project=project,
+        tile__image__generated=False,
+        tile__image__cut_into__gt=0,
+        tile__grid=1,
+        concept__in=concepts,
+    ).count()

@@ -1,7 +1,13 @@
-"""A project's progress and agreement, measured once in a while and kept in the cache for all."""
+"""A project's progress and agreement, measured once in a while and kept in the cache for all.
 
+What takes long to measure is kept longer, so that at most `MEASURING_SHARE` of the time is spent
+on it.
+"""
+
+import time
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from django.core.cache import cache
 from django.utils import timezone
@@ -10,31 +16,41 @@ from labeling import agreement as agreements
 from labeling import progress as project_progress
 from labeling.agreement import ConceptAgreement
 from labeling.models import Project
+from labeling.progress import Progress
 
 PROGRESS_SECONDS = 10
 AGREEMENT_SECONDS = 60
+MEASURING_SHARE = 0.02
 
 
-def progress(project: Project) -> dict[str, int]:
-    """Return the fields of `labeling.progress.Progress`, at most `PROGRESS_SECONDS` old."""
-    stats = cache.get_or_set(
+def progress(project: Project) -> Progress:
+    """Return a project's progress, about `PROGRESS_SECONDS` old at most."""
+    fields = _kept(
         _progress_key(project.pk),
         lambda: asdict(project_progress.measure(project=project)),
         PROGRESS_SECONDS,
     )
-    return cast(dict[str, int], stats)
+    return Progress(**fields)
 
 
 def agreement(project: Project) -> dict[str, Any]:
-    """Return agreement in the project and by concept, at most `AGREEMENT_SECONDS` old.
+    """Return agreement in the project and by concept, about `AGREEMENT_SECONDS` old at most.
 
     `whole` and each of `concepts` have the fields of `ConceptAgreement`, with the concept's id
     and name as `concept`; `measured_at` is an ISO 8601 time.
     """
-    stats = cache.get_or_set(
-        _agreement_key(project.pk), lambda: _agreement(project), AGREEMENT_SECONDS
-    )
-    return cast(dict[str, Any], stats)
+    return _kept(_agreement_key(project.pk), lambda: _agreement(project), AGREEMENT_SECONDS)
+
+
+def _kept(key: str, measure: Callable[[], dict[str, Any]], seconds: int) -> dict[str, Any]:
+    """Return what is kept under the key; measure and keep it where there is nothing."""
+    stats: dict[str, Any] | None = cache.get(key)
+    if stats is None:
+        started = time.monotonic()
+        stats = measure()
+        took = time.monotonic() - started
+        cache.set(key, stats, max(seconds, round(took / MEASURING_SHARE)))
+    return stats
 
 
 def forget_all() -> None:

@@ -20,12 +20,12 @@ STATES = [
 def progress(project: Project) -> dict[str, Any]:
     """Return the parts of the bar with their counts, and the totals beside it."""
     totals = project_stats.progress(project)
-    counts = [(str(state), totals[state]) for state in STATES]
-    questions = totals["questions"]
+    counts = [(str(state), int(getattr(totals, state))) for state in STATES]
+    questions = totals.questions
     return {
         "bar": svg.stacked_bar(counts),
         "parts": [(name, n, 100 * n / questions if questions else 0.0) for name, n in counts],
-        **{name: totals[name] for name in ("questions", "answers", "annotators")},
+        "totals": totals,
     }
 
 

@@ -14,9 +14,22 @@ from labeling.models import Project
 
 class ProjectProgress(serializers.Serializer[Any]):
     images = serializers.IntegerField()
+    pairs = serializers.IntegerField(
+        help_text="Tiles that may be asked about × concepts that are asked."
+    )
+    implicit = serializers.IntegerField(
+        help_text="Pairs that no question is stored of: they are believed at the model's "
+        "prediction, at what an import said, or at the concept's prevalence."
+    )
+    questions = serializers.IntegerField(help_text="Stored, of all kinds.")
+    answered = serializers.IntegerField(help_text="Questions with an answer or more.")
+    pooled = serializers.IntegerField(
+        help_text="Open questions that are nominated to be asked and have no answer yet."
+    )
     open = serializers.IntegerField()
     settled = serializers.IntegerField()
     ambiguous = serializers.IntegerField()
+    gold = serializers.IntegerField()
     answers = serializers.IntegerField()
     annotators = serializers.IntegerField()
 

@@ -12,6 +12,9 @@ GRIDS = (1, 4)  # of tiles that are asked about: wholes, and the parts of cut pi
 
 Reason = Question.Reason
 
+NOMINATED = Q(slice_key__isnull=False) | Q(reason__in=[Reason.DOUBTFUL, Reason.LIKELY])
+POOLED = Q(kind="concept", state="open", answers_count=0) & ~Q(source="model") & NOMINATED
+
 
 class Level(NamedTuple):
     """Open questions without an answer, by part."""
@@ -45,15 +48,8 @@ def measure(pool: Pool) -> Level:
 
 def fresh(pool: Pool) -> QuerySet[Question]:
     """Return the nominated questions of a pool that are open and have no answer."""
-    nominated = Q(slice_key__isnull=False) | Q(reason__in=[Reason.DOUBTFUL, Reason.LIKELY])
-    return (
-        Question.objects.filter(
-            concept=pool.concept_id, grid=pool.grid, kind="concept", state="open", answers_count=0
-        )
-        .exclude(source="model")
-        .filter(nominated)
-        .order_by()
-    )
+    in_pool = Question.objects.filter(POOLED, concept=pool.concept_id, grid=pool.grid)
+    return in_pool.order_by()
 
 
 def pictures(project: Project, grid: int) -> QuerySet[Image]:

@@ -25,5 +25,6 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{totals.answers:,} answers by {totals.annotators:,} annotators: {changed:,} "
             f"questions changed; {totals.settled:,} labels are settled, {totals.ambiguous:,} "
-            f"ambiguous, {totals.open:,} open."
+            f"ambiguous, {totals.open:,} open. Of {totals.pairs:,} pairs of a tile and a concept, "
+            f"{totals.implicit:,} are implicit."
         )

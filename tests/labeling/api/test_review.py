@@ -29,9 +29,15 @@ def test_anybody_may_see_what_projects_there_are(client, shapes):
     assert project == client.get(f"{API}projects/shapes/").json()
     assert project["progress"] == {
         "images": 24,
+        "pairs": 48,
+        "implicit": 0,
+        "questions": 72,
+        "answered": 0,
+        "pooled": 36,
         "open": 60,
         "settled": 0,
         "ambiguous": 0,
+        "gold": 12,
         "answers": 0,
         "annotators": 0,
     }
