@@ -131,6 +131,8 @@ def _reader(field: Field) -> Callable[[models.Model], Any]:
     """
     if isinstance(field, PLAIN) and type(field).pre_save is models.Field.pre_save:
         return attrgetter(field.attname)
+    if isinstance(field, models.DateTimeField):
+        return lambda row: field.pre_save(row, add=True)
     return lambda row: field.get_db_prep_save(field.pre_save(row, add=True), connection)
 
 

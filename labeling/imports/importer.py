@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from django.conf import settings
 from django.db import transaction
@@ -14,7 +13,7 @@ from labeling.decoding.pool import DecodingPool
 from labeling.images import NewImage, StoredImage
 from labeling.images.duplicates import DuplicateIndex
 from labeling.imports import concepts, pipeline
-from labeling.imports.members import Member, Rejection, SourceError
+from labeling.imports.members import Member, Rejection, SourceError, folder_of
 from labeling.imports.metadata import Metadata
 from labeling.imports.pipeline import Batch
 from labeling.imports.source import Members
@@ -59,7 +58,7 @@ class Plan:
 
     def class_of(self, path: str) -> Concept | None:
         """Return the concept that the folder of an image names."""
-        return self.by_folder.get(PurePosixPath(path).parent.as_posix())
+        return self.by_folder.get(folder_of(path))
 
     def class_set_of(self, path: str) -> ClassSet | None:
         """Return the classes of which the image at this path is in one."""

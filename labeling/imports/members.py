@@ -13,6 +13,7 @@ ARCHIVES = {
 }  # fmt: skip
 OF_FILE_MANAGERS = {"thumbs.db", "desktop.ini", "__macosx"}
 DRIVE = re.compile(r"[A-Za-z]:")
+IRREGULAR = re.compile(r"//|(?:^|/)\.?(?:/|$)")  # what `PurePosixPath` puts right
 
 
 class SourceError(ValueError):
@@ -38,7 +39,15 @@ class Rejection:
 
 def path_key(path: str) -> str:
     """Return what paths are compared by: with slashes, without `./`, in Unicode's NFC."""
-    return unicodedata.normalize("NFC", PurePosixPath(path.replace("\\", "/")).as_posix())
+    plain = path.replace("\\", "/")
+    if plain.isascii() and not IRREGULAR.search(plain):
+        return plain  # as nearly all are
+    return unicodedata.normalize("NFC", PurePosixPath(plain).as_posix())
+
+
+def folder_of(path: str) -> str:
+    """Return the key of the folder in which a member lies; "." outside of all."""
+    return path_key(path).rpartition("/")[0] or "."
 
 
 def is_ignored(path: str) -> bool:

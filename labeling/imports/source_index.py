@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from labeling.decoding import ImageRejected
 from labeling.imports import coco, huggingface, sidecars
-from labeling.imports.members import Member, Rejection, SourceError, path_key
+from labeling.imports.members import Member, Rejection, SourceError, folder_of, path_key
 from labeling.imports.metadata import Metadata
 from labeling.imports.source import Members
 
@@ -31,7 +31,10 @@ class SourceIndex:
 
     def metadata(self, path: str) -> Metadata:
         """Return the metadata of the image at this path."""
-        key, metadata = path_key(path), Metadata()
+        metadata = Metadata()
+        if not (self.by_path or self.by_stem or self.by_end):
+            return metadata
+        key = path_key(path)
         stem = PurePosixPath(key).with_suffix("").as_posix()
         for part in (self.by_path.get(key), self.by_stem.get(stem), self._by_end(key)):
             if part:
@@ -71,7 +74,7 @@ def build(members: Members) -> SourceIndex:
             _read(index, member, path)
         else:
             index.images += 1
-            index.folders[path.parent.as_posix()] += 1
+            index.folders[folder_of(member.path)] += 1
             paths.add(path_key(member.path))
     _reject_unmatched(index, paths)
     return index
@@ -79,9 +82,10 @@ def build(members: Members) -> SourceIndex:
 
 def _reject_unmatched(index: SourceIndex, paths: set[str]) -> None:
     """Reject metadata of images that are not there."""
-    stems = {PurePosixPath(path).with_suffix("").as_posix() for path in paths}
-    for stem in sorted(index.by_stem.keys() - stems):
-        index.rejections.append(Rejection(stem, "a text without a picture of the same name"))
+    if index.by_stem:
+        stems = {PurePosixPath(path).with_suffix("").as_posix() for path in paths}
+        for stem in sorted(index.by_stem.keys() - stems):
+            index.rejections.append(Rejection(stem, "a text without a picture of the same name"))
     for path in sorted(index.by_path.keys() - paths):
         index.rejections.append(Rejection(path, f"named in {huggingface.NAME}, but not there"))
 

@@ -8,13 +8,14 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 
-from labeling import pools
 from labeling.decoding.pool import PoolError
+from labeling.enqueue import enqueue_on_commit
 from labeling.imports import concepts, importer, source, source_index
 from labeling.imports.importer import Report
 from labeling.imports.members import SourceError
 from labeling.management.progress import bar
 from labeling.models import Project
+from labeling.tasks import fill_due_pools
 
 NAMED = 20  # files rejected for one reason are named up to here
 
@@ -67,7 +68,7 @@ class Command(BaseCommand):
         report = importer.run(
             project=project, members=members, index=index, plan=plan, progress=bar
         )
-        pools.fill_project(project)
+        enqueue_on_commit(fill_due_pools)
         return report
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from labeling.models import Concept, Image, Project, Question
+from labeling.tasks import fill_due_pools
 from tests.labeling.imports.sources import fill, prior, refused, take, write, zipped
 from tests.pictures import jpeg, png
 
@@ -20,6 +21,7 @@ def test_a_folder_name_is_a_concept_as_far_as_imports_are_believed(tmp_path):
     ]
     assert Concept.objects.get(name="cat").prevalence == pytest.approx(2 / 3)
     assert prior("cat", "cat/0.jpg") == prior("dog", "dog/2.png") == pytest.approx(0.9)
+    fill_due_pools()
     assert prior("dog", "cat/0.jpg") == prior("cat", "dog/2.png") == pytest.approx(0.1)
     assert not Question.objects.exclude(state="open").exists()
 
@@ -56,6 +58,7 @@ def test_a_concepts_file_says_what_is_asked(box, tmp_path):
         "bicycle": "a bicycle",
         "food": "something to eat",
     }
+    fill_due_pools()
     assert Question.objects.filter(kind="concept").count() == 6
     assert prior("bicycle", "dog/b.jpg") == prior("Cat", "cat/a.jpg") == 0.9
     assert prior("food", "cat/a.jpg") == 0.1

@@ -1,0 +1,159 @@
+"""Imports that are stopped, killed, or disturbed go on later, and lose nothing."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from labeling.decoding import pool
+from labeling.imports import pipeline
+from labeling.models import Concept, Image, Project, Question
+from tests import fragile_worker
+from tests.fragile_worker import HOSTILE
+from tests.labeling.imports.sources import refused, take, zipped
+from tests.pictures import png
+from tests.processes import children, is_alive
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).parents[3]
+
+
+def cats(path, count):
+    return zipped(path, [(f"cat/{n}.png", png(n, (32, 32))) for n in range(count)])
+
+
+def test_a_picture_that_crashes_its_decoder_is_refused_and_the_rest_imported(tmp_path, monkeypatch):
+    files = [(f"{n}.png", png(n)) for n in range(5)]
+    source = zipped(tmp_path / "a.zip", [*files, ("hostile.png", HOSTILE)])
+    with monkeypatch.context() as patch:
+        patch.setattr(pool.worker, "__name__", fragile_worker.__name__)
+        output = take(source)
+    assert "imported 5, already there 0, near-duplicates 0, refused 1:" in output
+    assert "decoding it ended the process (Segmentation fault): hostile.png" in output
+    assert "already there 5, near-duplicates 0, refused 1:" in take(source)
+
+
+def test_decoders_that_cannot_start_are_said_in_a_sentence(tmp_path, monkeypatch):
+    source = cats(tmp_path / "a.zip", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(pool.worker, "__name__", "no_such_module")
+        assert "did not start (exit status 1). Import the same source again" in refused(source)
+    assert not Image.objects.exists()
+    assert "imported 2" in take(source)
+
+
+def test_an_image_deleted_during_its_import_is_reported(tmp_path, monkeypatch):
+    source = cats(tmp_path / "a.zip", 2)
+    take(source)
+
+    def look_and_delete(batch):
+        Image.objects.filter(source="cat/0.png").delete()
+        return batch.finish_as_ever()
+
+    monkeypatch.setattr(
+        pipeline._Started, "finish_as_ever", pipeline._Started.finish, raising=False
+    )
+    monkeypatch.setattr(pipeline._Started, "finish", look_and_delete)
+    output = take(source)
+    assert "imported 0, already there 1, near-duplicates 0, refused 1:" in output
+    assert "deleted during the import: import it again: cat/0.png" in output
+
+
+def test_an_import_that_fails_half_way_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    source = zipped(tmp_path / "a.zip", [(f"cat/{n}.png", png(n)) for n in range(10)])
+    monkeypatch.setattr(pipeline, "BATCH", 4)
+    taken = []
+
+    def stop(things, name, total):
+        for thing in things:
+            taken.append(thing)
+            if len(taken) == 9:  # the second batch is being decoded, the third read
+                raise KeyboardInterrupt
+            yield thing
+
+    with monkeypatch.context() as patch:
+        patch.setattr("labeling.management.commands.import_images.bar", stop)
+        assert "to go on" in refused(source)
+    assert Image.objects.count() == Question.objects.count() == 4
+    assert "imported 6, already there 4" in take(source)
+    assert Question.objects.count() == 10
+
+
+@pytest.fixture
+def start(tmp_path, settings):
+    """Start an import in a process of its own, with the files where this process looks too."""
+    settings.MEDIA_ROOT = tmp_path / "data" / "media"
+    database = connection.settings_dict
+    host = str(database["HOST"]).replace("/", "%2F")
+    address = f"{database['USER']}@{host}:{database['PORT']}/{database['NAME']}"
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"postgresql://{address}",
+        "DATA_DIR": str(tmp_path / "data"),
+    }
+
+    def start(source):
+        command = [sys.executable, "manage.py", "import_images", str(source), "--project", "photos"]
+        return subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    return start
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_an_import_that_is_killed_or_stopped_loses_nothing_and_goes_on(tmp_path, start, end):
+    source = cats(tmp_path / "a.zip", 3 * pipeline.BATCH)
+    process = start(source)
+    wait_until(lambda: Image.objects.exists() or process.poll() is not None)
+    decoders = children(process.pid, of="decoding")
+    process.send_signal(end)
+    _, errors = process.communicate()
+    assert (b"Stopped. Import the same source again to go on." in errors) == (end == signal.SIGINT)
+    wait_until(lambda: not any(map(is_alive, decoders)))
+    there = Image.objects.count()
+    assert decoders and 0 < there < 3 * pipeline.BATCH
+    assert Question.objects.count() == there
+    assert f"imported {1500 - there:,}, already there {there:,}" in take(source)
+    assert Question.objects.count() == Image.objects.count() == 1500
+    assert all(Path(image.file.path).is_file() for image in Image.objects.all())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_imports_of_the_same_source_at_once_import_each_picture_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "BATCH", 10)
+    pictures = [(f"cat/{n % 50}-{n}.png", png(n % 50, (32, 32))) for n in range(100)]
+    source = zipped(tmp_path / "a.zip", pictures)
+    both_are_here, outputs = threading.Barrier(2), []
+    Concept.objects.create(project=Project.objects.create(slug="photos"), name="cat")
+
+    def importing():
+        both_are_here.wait()
+        try:
+            outputs.append(take(source))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=importing) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    counts = [
+        list(map(int, re.findall(r"imported (\d+), already there (\d+)", out)[0]))
+        for out in outputs
+    ]
+    assert [sum(count) for count in counts] == [100, 100]
+    assert sum(imported for imported, _ in counts) == Image.objects.count() == 50
+    assert Question.objects.count() == 50
+    assert not Image.objects.exclude(near_duplicate_of=None).exists()
+    copies = [len(image.further_sources) for image in Image.objects.all()]
+    assert copies == [1] * 50
