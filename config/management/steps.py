@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from labeling.management.progress import about
+
 
 class Steps:
     """Announce steps with the time that each should take.
@@ -23,14 +25,6 @@ class Steps:
         if times is not None:
             seconds = times * self._unit
         self._write(f"{text}, {about(seconds)}." if seconds is not None else f"{text}.")
-
-
-def about(seconds: float) -> str:
-    """Return a time as people say it: in whole seconds, from a minute on in minutes."""
-    if seconds >= 60:
-        return f"about {seconds / 60:.0f} minute{'s' if seconds >= 90 else ''}"
-    whole = max(1, round(seconds))
-    return f"about {whole} second{'s' if whole > 1 else ''}"
 
 
 def _age() -> float:

@@ -9,17 +9,27 @@ from tqdm import tqdm
 
 T = TypeVar("T")
 
-EVERY = 10.0  # seconds between lines where there is no terminal
+EVERY = 5.0  # seconds between lines where there is no terminal
 
 
 def bar(things: Iterable[T], name: str, total: int) -> Iterator[T]:
-    """Pass things on, showing how many of `total` have passed."""
+    """Pass things on, showing how many of `total` have passed and how long the others take."""
     if sys.stderr.isatty():
         yield from tqdm(things, desc=name, total=total, unit="", smoothing=0.1)
         return
-    reported = time.monotonic()
+    began = reported = time.monotonic()
     for number, thing in enumerate(things, start=1):
-        if time.monotonic() - reported >= EVERY:
-            reported = time.monotonic()
-            print(f"{name}: {number:,} of {total:,}", file=sys.stderr, flush=True)
+        now = time.monotonic()
+        if now - reported >= EVERY:
+            reported = now
+            left = about((now - began) / number * (total - number))
+            print(f"{name}: {number:,} of {total:,}, {left} left", file=sys.stderr, flush=True)
         yield thing
+
+
+def about(seconds: float) -> str:
+    """Return a time as people say it: in whole seconds, from a minute on in minutes."""
+    if seconds >= 60:
+        return f"about {seconds / 60:.0f} minute{'s' if seconds >= 90 else ''}"
+    whole = max(1, round(seconds))
+    return f"about {whole} second{'s' if whole > 1 else ''}"

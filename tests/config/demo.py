@@ -13,27 +13,41 @@ from pathlib import Path
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO_WITHOUT_PICTURES = """
-import sys
-from django.core import management
-from config.management.commands import demo
-sys.path.insert(0, ".")
-import manage
+WITHOUT_PICTURES = """
 call = management.call_command
 demo.has_no_database = lambda data_dir: False
 demo.call_command = lambda name, **options: name == "load_demo" or call(name, **options)
+"""
+WITH_PICTURES_OF = """
+from pathlib import Path
+prepare = demo.load.prepare
+demo.is_fetched = lambda: True
+demo.load.prepare = lambda: prepare(Path({modules!r}))
+"""
+START = """
+import os
+import sys
+import django
+from django.core import management
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+django.setup()
+from config.management.commands import demo
+{changes}
+sys.path.insert(0, ".")
+import manage
 sys.argv = ["manage.py", "demo"]
 manage.main()
 """
 
 
 class Demo:
-    """A demo, as make would start it."""
+    """A demo, as make would start it; without the project's pictures unless `modules` has some."""
 
-    def __init__(self, data_dir: Path, port: int | str) -> None:
+    def __init__(self, data_dir: Path, port: int | str, *, modules: Path | None = None) -> None:
         self.data_dir = data_dir
+        changes = WITH_PICTURES_OF.format(modules=str(modules)) if modules else WITHOUT_PICTURES
         self.process = subprocess.Popen(
-            [sys.executable, "-c", DEMO_WITHOUT_PICTURES],
+            [sys.executable, "-c", START.format(changes=changes)],
             cwd=ROOT,
             env={**os.environ, "PORT": str(port), "DATA_DIR": str(data_dir)},
             stdin=subprocess.DEVNULL,
@@ -44,13 +58,20 @@ class Demo:
 
     def wait_until_ready(self) -> str:
         """Return the address that it announces."""
+        line = self.wait_until_it_says("Tessera is ready at ")
+        ready = re.fullmatch(r"Tessera is ready at (http://127\.0\.0\.1:\d+/)\n", line)
+        assert ready
+        return ready[1]
+
+    def wait_until_it_says(self, beginning: str) -> str:
+        """Return the line that begins so."""
         assert self.process.stdout
         patience = threading.Timer(90, self.process.kill)
         patience.start()
         for line in self.process.stdout:
-            if ready := re.fullmatch(r"Tessera is ready at (http://127\.0\.0\.1:\d+/)\n", line):
+            if line.startswith(beginning):
                 patience.cancel()
-                return ready[1]
+                return line
         raise AssertionError(f"It ended with {self.process.wait()}.")
 
     def stop_reading(self) -> None:

@@ -12,6 +12,7 @@ from config import servers
 from config.servers.paths import log_path
 from tests.config.demo import ROOT, Demo, processes_of, status, wait_until_nothing_is_left
 from tests.config.servers.embedded import daemon_pid, main_pid, pids
+from tests.demo_pictures import lay_out
 from tests.waiting import wait_until
 
 
@@ -46,6 +47,21 @@ def test_the_demo_recovers_from_being_killed_and_stops_when_asked_to(
     assert _readable_by_others(tmp_path) == []
     assert demos[1].stop(signal.SIGINT) == 0
     assert processes_of(tmp_path) == []
+
+
+def test_a_first_start_that_is_ended_leaves_all_of_the_project_or_nothing(
+    demos: list[Demo], port: int, tmp_path: Path
+) -> None:
+    modules, data_dir = tmp_path / "modules", tmp_path / "data"
+    lay_out(modules)
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        ended = Demo(data_dir, port, modules=modules)
+        ended.wait_until_it_says("Making the demo project")
+        ended.stop(number)
+        wait_until_nothing_is_left(data_dir)
+    demos.append(Demo(data_dir, port, modules=modules))
+    demos[0].wait_until_it_says("The demo project is made: 160 images, ")
+    assert status(demos[0].wait_until_ready()) == 200
 
 
 def _readable_by_others(data_dir: Path) -> list[Path]:

@@ -5,11 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from config.management.steps import about
 from fixtures.demo import load
 from fixtures.demo.emoji import EmojiMissing
 from fixtures.demo.preparation import Preparation, PreparationError
-from labeling.management.progress import bar
+from labeling.management.progress import about, bar
 from labeling.models import Project
 
 SLUG = "demo"
