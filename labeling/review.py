@@ -8,10 +8,15 @@ from django.utils import timezone
 
 from labeling import question_state
 from labeling.inference import questions, schedule
-from labeling.models import Annotator, Answer, Question
+from labeling.models import Annotator, Answer, Concept, Question, Tile
+from labeling.questions import ask_pairs
 
 State = Question.State
 AT_ONCE = 1_000  # newest answers of a blocked annotator whose questions are recomputed at once
+
+
+class PairError(ValueError):
+    """A pair cannot be decided; the message says why and what to do."""
 
 
 def decide(*, question: Question, value: bool, by: User) -> Question:
@@ -23,6 +28,29 @@ def decide(*, question: Question, value: bool, by: User) -> Question:
         question.save()
         _log(question, by, f"Decided: {'yes' if value else 'no'}.")
     return question
+
+
+def decide_pair(*, tile: Tile, concept: Concept, value: bool, by: User) -> tuple[Question, bool]:
+    """Decide whether a tile shows a concept; the question is stored if it was implicit.
+
+    Return the question, and whether it is new. What was decided so already stays as it is. Raises
+    PairError for a concept that is gone, was merged, or belongs to another project.
+    """
+    with transaction.atomic():
+        locked = Concept.objects.select_for_update(of=("self",), no_key=True)
+        stored = locked.select_related("project", "merged_into").filter(pk=concept.pk).first()
+        if stored is None or stored.project_id != tile.image.project_id:
+            raise PairError(f"The picture's project has no concept “{concept}”.")
+        if stored.merged_into is not None:
+            raise PairError(
+                f"“{stored}” was merged into “{stored.merged_into}”: decide about that."
+            )
+        pair = tile.pk, stored.pk
+        new = ask_pairs(project=stored.project, pairs=[pair], reason=Question.Reason.DECIDED)
+        question = Question.objects.get(tile=tile, concept=stored)
+        if question.decided_by_id is None or question.verdict != value:
+            question = decide(question=question, value=value, by=by)
+    return question, bool(new)
 
 
 def reopen(*, question: Question, by: User) -> Question:

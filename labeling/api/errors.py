@@ -10,18 +10,19 @@ from django.views import defaults
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling import challenges
+from labeling import challenges, review
 from labeling.api.exceptions import NotFound, TooLarge
 
 PREFIX = "/api/"
 
 
-_CHALLENGE_ERRORS: dict[type[Exception], tuple[int, str]] = {
+_ERRORS: dict[type[Exception], tuple[int, str]] = {
     challenges.Invalid: (HTTPStatus.BAD_REQUEST, "invalid"),
     challenges.Forged: (HTTPStatus.FORBIDDEN, "forged"),
     challenges.Foreign: (HTTPStatus.FORBIDDEN, "foreign"),
     challenges.AlreadyAnswered: (HTTPStatus.CONFLICT, "answered"),
     challenges.Expired: (HTTPStatus.GONE, "expired"),
+    review.PairError: (HTTPStatus.CONFLICT, "conflict"),
 }
 _CODES: dict[int, str] = {
     HTTPStatus.BAD_REQUEST: "invalid",
@@ -49,7 +50,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
 
     Return None for an error that is not known: Django then logs it and calls `server_error`.
     """
-    if known := _CHALLENGE_ERRORS.get(type(error)):
+    if known := _ERRORS.get(type(error)):
         status, code = known
         return Response({"code": code, "detail": str(error)}, status=status)
     if isinstance(error, RequestDataTooBig):

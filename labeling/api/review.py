@@ -12,11 +12,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import review
-from labeling.api.fields import YesOrNo
+from labeling.api.exceptions import NotFound
+from labeling.api.fields import Number, YesOrNo
 from labeling.api.pagination import ById
 from labeling.api.permissions import staff_may
 from labeling.api.schema import errors
-from labeling.models import Project, Question
+from labeling.models import Concept, Project, Question, Tile
 
 MAY_VIEW = staff_may(read=(Question,))
 MAY_CHANGE = staff_may(read=(Question,), write="labeling.change_question")
@@ -36,6 +37,7 @@ class QuestionOut(serializers.ModelSerializer[Question]):
             "concept",
             "text",
             "source",
+            "reason",
             "state",
             "probability",
             "prior",
@@ -53,11 +55,27 @@ class QuestionOut(serializers.ModelSerializer[Question]):
 class QuestionFilters(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=Question.State.choices, required=False)
     kind = serializers.ChoiceField(choices=Question.Kind.choices, required=False)
+    reason = serializers.ChoiceField(
+        choices=Question.Reason.choices, required=False, help_text="Why it is stored."
+    )
     concept = serializers.CharField(max_length=80, required=False, help_text="Its name.")
 
 
 class DecisionIn(serializers.Serializer[Any]):
     value = YesOrNo()
+
+
+class PairDecisionIn(DecisionIn):
+    """Either `tile` or `image`, which stands for the whole of it."""
+
+    tile = Number(min_value=1, max_value=2**63 - 1, required=False, help_text="Its id.")
+    image = Number(min_value=1, max_value=2**63 - 1, required=False, help_text="Its id.")
+    concept = serializers.CharField(max_length=80, help_text="Its name, or an alias.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("tile" in attrs) == ("image" in attrs):
+            raise serializers.ValidationError("Name either a tile or an image.")
+        return attrs
 
 
 @extend_schema_view(
@@ -68,9 +86,9 @@ class DecisionIn(serializers.Serializer[Any]):
     )
 )
 class QuestionList(generics.ListAPIView[Question]):
-    """A project's questions and their posteriors."""
+    """A project's stored questions and their posteriors; all other pairs are implicit."""
 
-    permission_classes = [MAY_VIEW]
+    permission_classes = [MAY_CHANGE]
     serializer_class = QuestionOut
     pagination_class = ById
 
@@ -82,6 +100,55 @@ class QuestionList(generics.ListAPIView[Question]):
         if "concept" in filters:
             filters["concept"] = get_object_or_404(project.concepts, name=filters["concept"])
         return project.questions.filter(**filters).select_related("concept", "tile")
+
+    @extend_schema(
+        operation_id="questions_decide_pair",
+        request=PairDecisionIn,
+        responses={
+            200: QuestionOut,
+            201: QuestionOut,
+            **errors(400, 401, 403, 404, 409, 413, 415),
+        },
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Decide whether a tile shows a concept: its question is stored (201) if it was implicit.
+
+        The decision overrides all answers. Sent again, it changes nothing.
+        """
+        project = get_object_or_404(Project, slug=slug)
+        serializer = PairDecisionIn(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        decision = serializer.validated_data
+        question, new = review.decide_pair(
+            tile=_tile(project, decision),
+            concept=_concept(project, decision["concept"]),
+            value=decision["value"],
+            by=cast(User, request.user),
+        )
+        return Response(QuestionOut(question).data, status=201 if new else 200)
+
+
+def _tile(project: Project, decision: dict[str, Any]) -> Tile:
+    """Return the tile that a decision names, or the whole of its image. Raises NotFound."""
+    tiles = Tile.objects.filter(image__project=project).select_related("image")
+    if "tile" in decision:
+        tile = tiles.filter(pk=decision["tile"]).first()
+    else:
+        tile = tiles.filter(image=decision["image"], grid=1).first()
+    if tile is None:
+        raise NotFound("The project has no such picture.")
+    return tile
+
+
+def _concept(project: Project, name: str) -> Concept:
+    """Return the concept of that name, else the one that has it as an alias. Raises NotFound."""
+    concept = project.concepts.filter(name=name).first()
+    if concept is None:
+        others = project.concepts.filter(merged_into=None)
+        concept = next((each for each in others if each.is_named_by(name)), None)
+    if concept is None:
+        raise NotFound(f"The project has no concept “{name}”.")
+    return concept
 
 
 @extend_schema_view(

@@ -21,7 +21,11 @@ ENDPOINTS = [
     Endpoint("challenges/{token}/skip/", post=PUBLIC),
     Endpoint("projects/", get=PUBLIC),
     Endpoint("projects/{slug}/", get=PUBLIC),
-    Endpoint("projects/{slug}/questions/", get="labeling.view_question"),
+    Endpoint(
+        "projects/{slug}/questions/",
+        get="labeling.view_question",
+        post="labeling.change_question",
+    ),
     Endpoint("projects/{slug}/agreement/", get="labeling.view_project labeling.view_question"),
     Endpoint(
         "projects/{slug}/quality-reports/", get="labeling.view_project labeling.view_question"

@@ -3,10 +3,11 @@
 import json
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from labeling import answers, tasks
-from labeling.models import Project, Question, Snapshot
+from labeling.models import Concept, Image, Project, Question, Snapshot, Tile
 from tests.cast import allow
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +78,8 @@ def test_questions_can_be_filtered(ada_client, shapes):
     assert {row["concept"] for row in found("concept=circle")} == {"circle"}
     assert {row["kind"] for row in found("kind=caption")} == {"caption"}
     assert len(found("concept=square&state=open")) == 18
+    assert {row["reason"] for row in found("reason=stated")} == {"stated"}
+    assert found("reason=doubtful") == []
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,7 @@ def test_questions_can_be_filtered(ada_client, shapes):
     [
         ("state=lost", 400),
         ("kind=7", 400),
+        ("reason=whim", 400),
         ("concept=unicorn", 404),
         ("concept=%00", 400),
         ("concept=" + "x" * 500, 400),
@@ -98,6 +102,79 @@ def test_a_filter_that_makes_no_sense_is_refused(ada_client, shapes, query, stat
     response = ada_client.get(f"{API}projects/shapes/questions/?{query}")
     assert response.status_code == status
     assert status == 200 or set(response.json()) == {"code", "detail"}
+
+
+@pytest.fixture
+def dog(shapes) -> Concept:
+    """A concept that nothing is stored of."""
+    return Concept.objects.create(project=shapes, name="dog", phrase="a dog", aliases=["puppy"])
+
+
+def decide_pair(client: Client, **body: object):
+    return post(client, "projects/shapes/questions/", body)
+
+
+def test_a_reviewer_decides_what_no_question_is_stored_of(client, dog, bea):
+    allow(bea, "change_question")
+    client.force_login(bea)
+    tile = Tile.objects.first()
+    response = decide_pair(client, tile=tile.pk, concept="dog", value=True)
+    assert response.status_code == 201
+    decided = response.json()
+    assert (decided["tile"], decided["concept"], decided["reason"]) == (tile.pk, "dog", "decided")
+    assert (decided["state"], decided["verdict"], decided["probability"]) == ("settled", True, 1.0)
+    assert Question.objects.get(concept=dog).decided_by == bea
+
+
+def test_a_decision_that_is_sent_again_changes_nothing(ada_client, dog):
+    image = Image.objects.first()
+    by_image = decide_pair(ada_client, image=image.pk, concept="dog", value=False)
+    tile = image.tiles.get()
+    by_alias = decide_pair(ada_client, tile=tile.pk, concept="Puppy", value=False)
+    assert (by_image.status_code, by_alias.status_code) == (201, 200)
+    assert by_image.json() == by_alias.json()
+    assert LogEntry.objects.count() == 1
+    other_way = decide_pair(ada_client, tile=tile.pk, concept="dog", value=True)
+    assert (other_way.status_code, other_way.json()["verdict"]) == (200, True)
+
+
+def test_a_pair_that_is_stored_is_decided_with_its_answers(ada_client, asked, alice):
+    answers.record(annotator=alice, values={asked.pk: True}, reasons={asked.pk: "wanted"})
+    response = decide_pair(ada_client, tile=asked.tile_id, concept=asked.concept.name, value=False)
+    assert response.status_code == 200 and response.json()["id"] == asked.pk
+    assert (response.json()["answers_count"], response.json()["verdict"]) == (1, False)
+
+
+def test_a_decision_about_a_pair_names_what_there_is(ada_client, dog):
+    tile, image = Tile.objects.first(), Image.objects.first()
+    pair = {"tile": tile.pk, "concept": "dog", "value": True}
+    elsewhere = Project.objects.create(slug="elsewhere", name="Elsewhere")
+    cat = Concept.objects.create(project=elsewhere, name="cat", phrase="a cat")
+    refused = {
+        400: [
+            pair | {"image": image.pk},
+            {"concept": "dog", "value": True},
+            pair | {"value": "yes"},
+            pair | {"tile": "1"},
+            pair | {"tile": 2**63},
+            pair | {"concept": ""},
+        ],
+        404: [pair | {"tile": 10**9}, pair | {"concept": cat.name}, pair | {"concept": "unicorn"}],
+    }
+    for status, bodies in refused.items():
+        for body in bodies:
+            response = decide_pair(ada_client, **body)
+            assert response.status_code == status, body
+            assert set(response.json()) == {"code", "detail"}
+    assert not Question.objects.filter(concept__in=[dog, cat]).exists()
+
+
+def test_a_concept_that_was_merged_is_decided_about_no_more(ada_client, dog):
+    circle = Concept.objects.get(name="circle")
+    Concept.objects.filter(pk=dog.pk).update(merged_into=circle)
+    response = decide_pair(ada_client, tile=Tile.objects.first().pk, concept="dog", value=True)
+    assert response.status_code == 409
+    assert response.json()["detail"] == "“dog” was merged into “circle”: decide about that."
 
 
 @pytest.mark.parametrize("pk", ["0", "999999999", "9" * 40])
