@@ -1,8 +1,10 @@
 """Update many rows in one statement: much quicker than Django's `bulk_update`."""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 
 from labeling import prepared
 
@@ -11,19 +13,28 @@ def update(rows: Sequence[models.Model], fields: Sequence[str]) -> int:
     """Write `fields` of rows of one model from one `unnest`; return how many rows there were."""
     if not rows:
         return 0
-    options = rows[0]._meta
+    statement, columns = _statement(type(rows[0]), tuple(fields))
+    database = connections[DEFAULT_DB_ALIAS]
+    values = [
+        [column.get_db_prep_save(getattr(row, column.attname), database) for row in rows]
+        for column in columns
+    ]
+    return prepared.execute(statement, [[row.pk for row in rows], *values])
+
+
+@cache
+def _statement(model: type[models.Model], fields: tuple[str, ...]) -> tuple[str, list[Any]]:
+    """Return the statement that writes these fields, and the fields themselves."""
+    options, database = model._meta, connections[DEFAULT_DB_ALIAS]
+    quote = database.ops.quote_name
     by_name = {field.name: field for field in options.concrete_fields}
     columns = [by_name[name] for name in fields]
-    types = [f"%s::{column.db_type(connection)}[]" for column in columns]
-    names = [connection.ops.quote_name(str(column.column)) for column in columns]
+    types = [f"%s::{column.db_type(database)}[]" for column in columns]
+    names = [quote(str(column.column)) for column in columns]
     assignments = ", ".join(f"{name} = new.{name}" for name in names)
-    return prepared.execute(
-        f"UPDATE {connection.ops.quote_name(options.db_table)} AS old SET {assignments} "
+    statement = (
+        f"UPDATE {quote(options.db_table)} AS old SET {assignments} "
         f"FROM unnest(%s::bigint[], {', '.join(types)}) AS new(pk, {', '.join(names)}) "
-        f"WHERE old.{connection.ops.quote_name(str(options.pk.column))} = new.pk",
-        [[row.pk for row in rows]]
-        + [
-            [column.get_db_prep_save(getattr(row, column.attname), connection) for row in rows]
-            for column in columns
-        ],
+        f"WHERE old.{quote(str(options.pk.column))} = new.pk"
     )
+    return statement, columns

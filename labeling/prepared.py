@@ -5,12 +5,14 @@ a query's text stays as it is and its parameters are sent apart: each connection
 whatever parameters. What selects a partial index must therefore be in the text.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 import psycopg
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import Int8Dumper
 
@@ -40,7 +42,7 @@ def objects(model: type[M], rest: str, parameters: Parameters) -> list[M]:
     columns, table = _select(model)
     rows = fetch(f"SELECT {columns} FROM {table} {rest}", parameters)
     names = [field.attname for field in model._meta.concrete_fields]
-    return [model.from_db(connection.alias, names, row) for row in rows]
+    return [model.from_db(DEFAULT_DB_ALIAS, names, row) for row in rows]
 
 
 def first(model: type[M], rest: str, parameters: Parameters) -> M | None:
@@ -52,10 +54,10 @@ def insert(row: M) -> M:
     """Insert a new object whose primary key is set, as `save(force_insert=True)` would."""
     fields = row._meta.concrete_fields
     columns, table = _select(type(row))
-    places = ", ".join(["%s"] * len(fields))
-    values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+    places, database = ", ".join(["%s"] * len(fields)), _database()
+    values = [field.get_db_prep_save(field.pre_save(row, add=True), database) for field in fields]
     execute(f"INSERT INTO {table} ({columns}) VALUES ({places})", values)
-    row._state.adding, row._state.db = False, connection.alias
+    row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
     return row
 
 
@@ -76,13 +78,19 @@ def _select(model: type[models.Model]) -> tuple[str, str]:
 
 def _cursor() -> Any:
     """Return a cursor of Django's, with its hooks and its log, around one that prepares."""
-    connection.ensure_connection()
-    cursor: Any = _PreparingCursor(connection.connection)
-    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    database = _database()
+    database.ensure_connection()
+    cursor: Any = _PreparingCursor(database.connection)
+    wrap = database.make_debug_cursor if database.queries_logged else database.make_cursor
     return wrap(cursor)
 
 
-class _PreparingCursor(psycopg.Cursor[Any]):
+def _database() -> BaseDatabaseWrapper:
+    """Return the thread's connection itself: its proxy looks it up for each attribute."""
+    return connections[DEFAULT_DB_ALIAS]
+
+
+class _PreparingCursor(psycopg.RawCursor[Any]):
     """Prepare each statement, unless `DATABASE_PREPARE` forbids it on this connection."""
 
     @property
@@ -90,7 +98,27 @@ class _PreparingCursor(psycopg.Cursor[Any]):
         return _adapters()
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> "_PreparingCursor":
-        return super().execute(query, params, prepare=True, **options)
+        text, keys = _numbered(query)
+        return super().execute(text, [params[key] for key in keys], prepare=True, **options)
+
+
+@lru_cache(maxsize=512)
+def _numbered(query: str) -> tuple[bytes, list[str | int]]:
+    """Return a query with $1, $2 and so on for its placeholders, and each one's name or place.
+
+    psycopg does the same, but anew each time for a long query.
+    """
+    keys: list[str | int] = []
+
+    def number(placeholder: re.Match[str]) -> str:
+        if placeholder[0] == "%%":
+            return "%"
+        key = placeholder[1] or len(keys)
+        if key not in keys:
+            keys.append(key)
+        return f"${keys.index(key) + 1}"
+
+    return re.sub(r"%(?:%|s|\((\w+)\)s)", number, query).encode(), keys
 
 
 @cache

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.core.cache import cache
@@ -206,36 +207,50 @@ def _read(scans: Mapping[Window, Sequence[_Scan]], values: dict[str, Any]) -> li
         return []
     parts = []
     for number, (window, steps) in enumerate(scans.items()):
-        parts.append(f"({_part(window, steps, number)})")
+        stretches = tuple((step.condition, step.order, step.limit) for step in steps)
+        flags = {"gold": window.gold, "several_concepts": window.several_concepts}
+        limit = MAX_CANDIDATES if window.exhaustive else MAX_CANDIDATES_EACH
+        parts.append(_part(window.condition, stretches, number, limit, **flags))
         for own in ({"role": window.role}, window.values, *(step.values for step in steps)):
             values = values | {f"{name}{number}": value for name, value in own.items()}
     return [Candidate(*row) for row in prepared.fetch(" UNION ALL ".join(parts), values)]
 
 
-def _part(window: Window, scans: Sequence[_Scan], number: int) -> str:
-    """Return a window as SQL; its parameters' names end in its number.
+@lru_cache(maxsize=256)
+def _part(
+    condition: str,
+    stretches: Sequence[tuple[str, str, int | None]],
+    number: int,
+    limit: int,
+    *,
+    gold: bool,
+    several_concepts: bool,
+) -> str:
+    """Return a window as SQL on one line; its parameters' names end in its number.
+
+    stretches: (condition, order, limit) of each scan.
 
     Lookups per row are subqueries and not joins, so that the plan can only be what is meant: walk
     the index, look up, stop.
     """
-    value = "1"
-    if window.several_concepts:
-        value = "(SELECT value FROM labeling_concept WHERE id = w.concept_id)"
+    value = "(SELECT value FROM labeling_concept WHERE id = w.concept_id)"
     already_answered = (
         "SELECT 1 FROM labeling_answer WHERE question_id = w.id AND annotator_id = %(annotator)s"
     )
     columns = f"id, tile_id, reservations, prior_shift, {_COLUMNS}"
-    rows = f"SELECT {columns} FROM labeling_question WHERE {window.condition}"
-    stretches = " UNION ALL ".join(
-        f"({rows} AND {scan.condition} ORDER BY {scan.order} LIMIT {scan.limit or 'ALL'})"
-        for scan in scans
+    rows = f"SELECT {columns} FROM labeling_question WHERE {condition}"
+    scans = " UNION ALL ".join(
+        f"({rows} AND {scan} ORDER BY {order} LIMIT {count or 'ALL'})"
+        for scan, order, count in stretches
     ).replace(")s", f"{number})s")
-    return f"""
-        SELECT %(role{number})s, id, tile_id,
-            (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_COLUMNS}, {value}
-        FROM ({stretches}) AS w
+    text = f"""
+        (SELECT %(role{number})s, id, tile_id,
+            (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_COLUMNS},
+            {value if several_concepts else "1"}
+        FROM ({scans}) AS w
         WHERE w.id <> ALL(%(exclude)s)
-            {"" if window.gold else f"AND {reservations.available('w')}"}
+            {"" if gold else f"AND {reservations.available('w')}"}
             AND ({already_answered}) IS NULL
-        LIMIT {MAX_CANDIDATES if window.exhaustive else MAX_CANDIDATES_EACH}
+        LIMIT {limit})
     """
+    return " ".join(text.split())

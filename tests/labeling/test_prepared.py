@@ -47,3 +47,9 @@ def test_it_works_where_nothing_may_be_prepared(monkeypatch):
     monkeypatch.setattr(connection.connection, "prepare_threshold", None)
     assert prepared.fetch("SELECT %s::bigint, 'unprepared'", [1]) == [(1, "unprepared")]
     assert statements("unprepared") == []
+
+
+def test_parameters_are_found_by_name_and_by_place():
+    by_name = "SELECT %(a)s::int, %(b)s::int, %(a)s::int, 7 %% 4"
+    assert prepared.fetch(by_name, {"b": 2, "a": 1}) == [(1, 2, 1, 3)]
+    assert prepared.fetch("SELECT %s::int, %s::int, %s::text", [1, 2, "c"]) == [(1, 2, "c")]
