@@ -50,6 +50,7 @@ def ask_pairs(
     gold: Mapping[Pair, bool] | None = None,
     stated: Mapping[Pair, float] | None = None,
     reason: Reason = Reason.STATED,
+    reasons: Mapping[Pair, Reason] | None = None,
     slice_keys: Mapping[int, float] | None = None,
 ) -> int:
     """Store the questions of these pairs that do not exist yet; return how many.
@@ -59,10 +60,10 @@ def ask_pairs(
 
     gold: the truth where it is known. stated: the probability by an import; where both it and
     the image's own import are silent, the prior is the concept's prevalence; either is shifted by
-    the model's prediction (`labeling.beliefs`). slice_keys: by tile id, its place in the random
-    slice.
+    the model's prediction (`labeling.beliefs`). reason: why they are stored; reasons: of those
+    that are stored for another one. slice_keys: by tile id, its place in the random slice.
     """
-    gold, stated, slice_keys = gold or {}, stated or {}, slice_keys or {}
+    gold, stated, reasons, slice_keys = gold or {}, stated or {}, reasons or {}, slice_keys or {}
     concepts = _concepts(project, {concept for _, concept in pairs})
     about = Beliefs(project, list(concepts.values()))
     created = 0
@@ -79,7 +80,7 @@ def ask_pairs(
                     concepts[pair[1]],
                     _with_statement(priors, row_of[pair[0]], column_of[pair[1]], stated.get(pair)),
                     gold=gold.get(pair),
-                    reason=reason,
+                    reason=reasons.get(pair, reason),
                     slice_key=slice_keys.get(pair[0]),
                 )
                 for pair in batch

@@ -1,6 +1,7 @@
 """What a worker does for labels; each task finds its work in the database."""
 
 import logging
+import time
 from datetime import timedelta
 
 from celery import shared_task
@@ -9,9 +10,11 @@ from django.utils import timezone
 from labeling import pools, snapshots
 from labeling.enqueue import enqueue_on_commit
 from labeling.inference import recompute, schedule
-from labeling.models import Challenge, Concept, LeaseLost, Project, Snapshot
+from labeling.models import Challenge, LeaseLost, Project, Snapshot
+from labeling.pools.tasks import fill_pool
 
 logger = logging.getLogger(__name__)
+FILLING_SECONDS = 15.0  # of one run over the pools; the next one goes on
 KEPT = timedelta(days=1)  # how long a challenge that nobody answered is kept once it expired
 
 
@@ -37,21 +40,21 @@ def aggregate(project_id: int) -> None:
 
 
 @shared_task
-def fill_pool(concept_id: int, grid: int) -> None:
-    """Top up one pool, unless it is more than half full."""
-    concept = Concept.objects.select_related("project").filter(pk=concept_id).first()
-    if concept is not None:
-        pools.fill(concept, grid)
-
-
-@shared_task
 def fill_due_pools() -> None:
-    """Top up the pools that are half used. One that fails keeps no other waiting."""
+    """Have pools take notice of new pictures, and top up those that are half used.
+
+    One that fails keeps no other waiting, and neither does one that somebody else is filling. What
+    is left after a while is left to the next run.
+    """
+    pools.notice()
+    stop = time.monotonic() + FILLING_SECONDS
     for concept_id, grid in pools.due():
         try:
-            fill_pool(concept_id, grid)
+            fill_pool(concept_id, grid, wait=False)
         except Exception:
             logger.exception("The pool of concept %s could not be filled.", concept_id)
+        if time.monotonic() > stop:
+            return
 
 
 @shared_task

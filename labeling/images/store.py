@@ -12,7 +12,7 @@ from labeling import bulk_insert, decoding
 from labeling.decoding import Picture
 from labeling.images import duplicates, files
 from labeling.images.duplicates import HashedImage
-from labeling.models import ClassSet, Image, Pool, Project, Tile
+from labeling.models import ClassSet, Image, NewPictures, Project, Tile
 from labeling.models.projects import name_key
 
 KEYWORDS_MAX = 100  # of one image; more is no description
@@ -173,10 +173,16 @@ def _create(
     for image, original in zip(images, originals, strict=True):
         image.near_duplicate_of_id = original
     bulk_insert.insert_with_ids(images)
-    Pool.objects.filter(concept__project=project, exhausted=True).update(exhausted=False)
+    _announce(project, images)
     tiles = [Tile(image=image, width=image.width, height=image.height) for image in images]
     bulk_insert.insert_with_ids(tiles)
     return {image.sha256: (image, tile) for image, tile in zip(images, tiles, strict=True)}
+
+
+def _announce(project: Project, images: Iterable[Image]) -> None:
+    """Have the pools take notice of new pictures that people are asked about."""
+    if keys := [image.random_key for image in images if not image.generated]:
+        NewPictures.objects.create(project=project, grid=1, random_keys=keys)
 
 
 def _stored_by_sha256(project: Project, sha256s: Iterable[str]) -> dict[str, tuple[Image, Tile]]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
+from django.db import transaction
 from PIL import Image as Pillow
 
-from labeling.models import Image, Pool, Tile
+from labeling.models import Image, NewPictures, Question, Tile
 
 LONGEST = 320  # pixels; as large as a challenge ever shows a tile
 QUALITY = 90
@@ -53,9 +54,8 @@ def cut(image: Image, grid: int = 4) -> list[Tile]:
         ],
         ignore_conflicts=True,
     )
-    Image.objects.filter(pk=image.pk).update(cut_into=grid)
-    image.cut_into = grid
-    Pool.objects.filter(concept__project=image.project_id, exhausted=True).update(exhausted=False)
+    if grid > 1:
+        _ask_by_parts(image, grid)
     return list(image.tiles.filter(grid=grid).order_by("position"))
 
 
@@ -72,6 +72,20 @@ def unpack(values: Sequence[Any]) -> Tile:
     count = len(_TILE_FIELDS)
     image = Image(**dict(zip(_IMAGE_FIELDS, values[count:], strict=True)))
     return Tile(image=image, **dict(zip(_TILE_FIELDS, values[:count], strict=True)))
+
+
+def _ask_by_parts(image: Image, grid: int) -> None:
+    """Ask about a picture by its parts from now on, and no longer as a whole."""
+    with transaction.atomic():
+        changed = Image.objects.filter(pk=image.pk).exclude(cut_into=grid).update(cut_into=grid)
+        image.cut_into = grid
+        if changed and not image.generated:
+            sliced = Question.objects.filter(tile__image=image, grid=1, slice_key__isnull=False)
+            locked = sliced.order_by("pk").select_for_update(of=("self",), no_key=True)
+            Question.objects.filter(pk__in=[q.pk for q in locked]).update(slice_key=None)
+            NewPictures.objects.create(
+                project_id=image.project_id, grid=grid, random_keys=[image.random_key]
+            )
 
 
 def as_webp(tile: Tile, *, longest: int = LONGEST) -> bytes:

@@ -104,11 +104,13 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('grid', models.PositiveSmallIntegerField(default=1, help_text='That of its tiles.')),
                 ('start', models.FloatField(help_text='Uniform in [0, 1), drawn once.')),
-                ('frontier', models.FloatField(default=0.0, help_text='Share of the circle, from `start`, that the random slice holds.')),
-                ('newest_image', models.BigIntegerField(default=0, help_text="The newest image's id when it was last filled.")),
-                ('exhausted', models.BooleanField(default=False, help_text='Whether no pair was left to nominate, when it was last filled.')),
-                ('filled_at', models.DateTimeField(blank=True, null=True)),
-                ('concept', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pools', to='labeling.concept')),
+                ('frontier', models.FloatField(default=0.0, help_text='Share of the circle, from `start`, of which all pictures are in the slice; at 1 no pair is left to nominate.')),
+                ('random', models.PositiveIntegerField(default=0, help_text='Unanswered questions of the slice when it was last filled.')),
+                ('doubtful', models.PositiveIntegerField(default=0, help_text='… that the model doubted.')),
+                ('likely', models.PositiveIntegerField(default=0, help_text='… that were likely to be true.')),
+                ('fillings', models.PositiveIntegerField(default=0, help_text='How often it was filled.')),
+                ('filled_at', models.DateTimeField(blank=True, help_text='Null: fill it soon.', null=True)),
+                ('concept', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='pools', to='labeling.concept')),
             ],
         ),
         migrations.CreateModel(
@@ -132,6 +134,15 @@ class Migration(migrations.Migration):
             options={
                 'abstract': False,
             },
+        ),
+        migrations.CreateModel(
+            name='NewPictures',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('grid', models.PositiveSmallIntegerField(help_text='Of their tiles.')),
+                ('random_keys', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='new_pictures', to='labeling.project')),
+            ],
         ),
         migrations.CreateModel(
             name='Image',

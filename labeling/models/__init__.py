@@ -5,7 +5,8 @@ from labeling.models.answers import Answer
 from labeling.models.challenges import Challenge
 from labeling.models.images import Image, Tile
 from labeling.models.lease import Leased, LeaseLost
-from labeling.models.projects import ClassSet, Concept, Pool, Project
+from labeling.models.pools import NewPictures, Pool
+from labeling.models.projects import ClassSet, Concept, Project
 from labeling.models.quality_reports import QualityReport
 from labeling.models.questions import Question
 from labeling.models.recomputations import Recomputation
@@ -20,6 +21,7 @@ __all__ = [
     "Image",
     "LeaseLost",
     "Leased",
+    "NewPictures",
     "Pool",
     "Project",
     "QualityReport",

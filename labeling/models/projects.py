@@ -184,33 +184,3 @@ class ClassSet(models.Model):
 
     def __str__(self) -> str:
         return f"{len(self.concepts)} classes of {self.project}"
-
-
-class Pool(models.Model):
-    """What is nominated to be asked about a concept, on tiles of one grid: `labeling.pools`.
-
-    The random slice goes through all pictures once, in the circular order of their random keys
-    that begins at `start`: so its first n pictures are a uniform sample of all.
-    """
-
-    concept = models.ForeignKey(Concept, models.CASCADE, related_name="pools")
-    grid = models.PositiveSmallIntegerField(default=1, help_text="That of its tiles.")
-    start = models.FloatField(help_text="Uniform in [0, 1), drawn once.")
-    frontier = models.FloatField(
-        default=0.0, help_text="Share of the circle, from `start`, that the random slice holds."
-    )
-    newest_image = models.BigIntegerField(
-        default=0, help_text="The newest image's id when it was last filled."
-    )
-    exhausted = models.BooleanField(
-        default=False, help_text="Whether no pair was left to nominate, when it was last filled."
-    )
-    filled_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["concept", "grid"], name="pool_once_a_concept_and_grid")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.concept}, {self.grid} × {self.grid}"

@@ -4,24 +4,40 @@ from collections.abc import Iterable
 from typing import NamedTuple, Self
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db import connection
+from django.db.models import Q, QuerySet
 
-from labeling.models import Image, Pool, Project, Question
+from labeling.models import Image, Pool, Project
 
 GRIDS = (1, 4)  # of tiles that are asked about: wholes, and the parts of cut pictures
 
-Reason = Question.Reason
-
-NOMINATED = Q(slice_key__isnull=False) | Q(reason__in=[Reason.DOUBTFUL, Reason.LIKELY])
+# Nominated questions that are open and have no answer: the condition of the index on them, as a
+# filter and as SQL.
+NOMINATED = Q(slice_key__isnull=False) | Q(reason__in=["doubtful", "likely"])
 POOLED = Q(kind="concept", state="open", answers_count=0) & ~Q(source="model") & NOMINATED
+FRESH = """kind = 'concept' AND state = 'open' AND source <> 'model' AND answers_count = 0
+    AND (slice_key IS NOT NULL OR reason IN ('doubtful', 'likely'))"""
+
+_MEASURE = f"""
+SELECT count(*) FILTER (WHERE slice_key IS NOT NULL),
+    count(*) FILTER (WHERE slice_key IS NULL AND reason = 'doubtful'),
+    count(*) FILTER (WHERE slice_key IS NULL AND reason = 'likely')
+FROM labeling_question
+WHERE concept_id = %s AND grid = %s AND {FRESH}
+    AND NOT EXISTS (SELECT FROM unnest(reservations) AS expiry WHERE expiry > now())
+"""
 
 
 class Level(NamedTuple):
-    """Open questions without an answer, by part."""
+    """Questions that nobody has answered or is being asked, by part."""
 
     random: int
     doubtful: int
     likely: int
+
+    def missing(self, target: Self) -> "Level":
+        """Return what each part lacks to its target."""
+        return Level(*(max(want - have, 0) for have, want in zip(self, target, strict=True)))
 
     def shortage(self, target: Self) -> "Level":
         """Return what each part lacks to its target; nothing while more than half is left."""
@@ -35,21 +51,11 @@ def target(*, predicted: bool) -> Level:
     return full if predicted else Level(sum(full), 0, 0)
 
 
-def measure(pool: Pool) -> Level:
-    """Count what a pool still holds, by an index of just these questions."""
-    in_slice = Q(slice_key__isnull=False)
-    counts = fresh(pool).aggregate(
-        random=Count("pk", filter=in_slice),
-        doubtful=Count("pk", filter=~in_slice & Q(reason=Reason.DOUBTFUL)),
-        likely=Count("pk", filter=~in_slice & Q(reason=Reason.LIKELY)),
-    )
-    return Level(**counts)
-
-
-def fresh(pool: Pool) -> QuerySet[Question]:
-    """Return the nominated questions of a pool that are open and have no answer."""
-    in_pool = Question.objects.filter(POOLED, concept=pool.concept_id, grid=pool.grid)
-    return in_pool.order_by()
+def measure(concept: int, grid: int) -> Level:
+    """Count what a concept's pool still holds. Expired reservations count as none."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MEASURE, [concept, grid])
+        return Level(*cursor.fetchone())
 
 
 def pictures(project: Project, grid: int) -> QuerySet[Image]:
@@ -58,6 +64,16 @@ def pictures(project: Project, grid: int) -> QuerySet[Image]:
     return Image.objects.filter(project=project, generated=False, cut_into=cut_into)
 
 
+def has_pictures(project: Project, grid: int) -> bool:
+    """Whether the project has tiles of that grid that are asked about."""
+    return pictures(project, grid).exists()
+
+
 def grids(project: Project) -> Iterable[int]:
     """Return the grids of which the project has tiles that are asked about."""
-    return [grid for grid in GRIDS if pictures(project, grid).exists()]
+    return [grid for grid in GRIDS if has_pictures(project, grid)]
+
+
+def is_full(pool: Pool, level: Level, *, predicted: bool) -> bool:
+    """Whether a pool needs nothing: no part is half used, or there is nothing left to add."""
+    return pool.exhausted or not any(level.shortage(target(predicted=predicted)))

@@ -1,64 +1,73 @@
 """The random slice: a uniform sample of all pictures, without regard to what is believed of them.
 
-All pictures lie on a circle, at keys that were drawn when they were stored. A pool's slice holds
-the pictures from its start up to its frontier, and the frontier moves on as questions are used.
-Pictures that are imported later at a place which the frontier has passed belong to the slice too.
-So whatever else is nominated, the first n pictures of the slice are a uniform sample.
+All pictures lie on a circle, at keys that were drawn when they were stored. A pool's slice begins
+at its start, and its frontier moves on as questions are used. All pictures before the frontier are
+in the slice: what else is nominated or stated makes no difference, so they are a uniform sample of
+all pictures. Where pictures are stored later at a place that the frontier has passed, it goes back
+to the first of them (`new_pictures`), and takes them in as it passes again.
+
+Whoever estimates by the slice takes its questions before the frontier and before the first that is
+not answered, in the order of their places.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
-from labeling import questions
 from labeling.models import Image, Pool, Question, Tile
 from labeling.pools import levels
 
-LATE = 10_000  # ids by which an import may be behind: it draws them before it commits
 ROUNDING = 1e-12  # by which a place on the circle may be wrong
 
-
-def position(key: float, pool: Pool) -> float:
-    """Return the place of a picture with that random key in the pool's slice, in [0, 1)."""
-    return min((key - pool.start) % 1.0, math.nextafter(1.0, 0.0))
+_MARK = 1_000  # questions that are marked in one statement
 
 
-def draw(pool: Pool, pictures: int) -> int:
-    """Take the next pictures of the circle, and late ones, into a locked pool's slice.
+def position(key: float, start: float) -> float:
+    """Return the place of a picture with that random key in a slice from `start`, in [0, 1)."""
+    return min((key - start) % 1.0, math.nextafter(1.0, 0.0))
 
-    Their questions are stored, or belong to the slice from now on where they are stored already.
-    The pool is to be saved. Return the number of pictures.
+
+def draw(pool: Pool, pictures: int) -> dict[int, float]:
+    """Move a locked pool's frontier on over so many pictures that are not in its slice yet.
+
+    It comes to lie at the first picture after them that is not in the slice, or at 1. Return the
+    place of each of their tiles by id. The pool is to be saved, and the questions are to be stored
+    or, where they are stored already, marked.
     """
-    newest = Image.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    late = list(_late(pool))
-    ahead = _ahead(pool, pictures)
-    _add(pool, {pk: position(key, pool) for pk, key in [*late, *ahead]})
-    if len(ahead) < pictures:
+    ahead = _ahead(pool, pictures + 1)
+    places = {pk: position(key, pool.start) for pk, key in ahead}
+    if len(ahead) > pictures:
+        pool.frontier = places.pop(ahead[-1][0])
+    else:
         pool.frontier = 1.0
-    elif ahead:
-        pool.frontier = max(pool.frontier, position(ahead[-1][1], pool))
-    pool.newest_image = newest
-    return len(late) + len(ahead)
+    rows = Tile.objects.filter(image__in=places, grid=pool.grid).order_by()
+    return {tile: places[image] for tile, image in rows.values_list("pk", "image_id")}
+
+
+def mark(pool: Pool, places: Mapping[int, float]) -> None:
+    """Take the questions about these tiles into the slice, as far as they are stored outside it.
+
+    They are locked in the order of their ids.
+    """
+    outside = Question.objects.filter(
+        concept=pool.concept_id, tile__in=list(places), slice_key=None
+    )
+    locked = outside.order_by("pk").select_for_update(of=("self",), no_key=True)
+    questions = list(locked.only("pk", "tile_id"))
+    for question in questions:
+        question.slice_key = places[question.tile_id]
+    Question.objects.bulk_update(questions, ["slice_key"], batch_size=_MARK)
 
 
 def _ahead(pool: Pool, pictures: int) -> list[tuple[int, float]]:
     """Return (id, random key) of the next pictures from the frontier on, in the circle's order."""
-    found: list[tuple[int, float]] = []
-    for low, high in _arcs(pool.start + pool.frontier - ROUNDING, pool.start + 1.0):
+    ahead: list[tuple[int, float]] = []
+    for low, high in _arcs(pool.start + max(pool.frontier - ROUNDING, 0.0), pool.start + 1.0):
         arc = _outside(pool).filter(random_key__gte=low, random_key__lt=high)
         rows = arc.order_by("random_key").values_list("pk", "random_key")
-        found += rows[: pictures - len(found)]
-    return found
-
-
-def _late(pool: Pool) -> QuerySet[Image, tuple[int, float]]:
-    """Return (id, random key) of pictures on the passed part that came since the last filling."""
-    passed = Q(pk__in=[])
-    for low, high in _arcs(pool.start, pool.start + pool.frontier + ROUNDING):
-        passed |= Q(random_key__gte=low, random_key__lt=high)
-    late = _outside(pool).filter(passed, pk__gt=pool.newest_image - LATE)
-    return late.order_by("pk").values_list("pk", "random_key")
+        ahead += rows[: pictures - len(ahead)]
+    return ahead
 
 
 def _arcs(low: float, high: float) -> Iterator[tuple[float, float]]:
@@ -78,18 +87,3 @@ def _outside(pool: Pool) -> QuerySet[Image]:
         slice_key__isnull=False,
     )
     return levels.pictures(pool.concept.project, pool.grid).filter(~Exists(inside))
-
-
-def _add(pool: Pool, positions: dict[int, float]) -> None:
-    """Store the pictures' questions; mark those that are stored already, in the order of ids."""
-    rows = Tile.objects.filter(image__in=positions, grid=pool.grid).order_by()
-    keys = {tile: positions[image] for tile, image in rows.values_list("pk", "image_id")}
-    questions.ask_pairs(
-        project=pool.concept.project,
-        pairs=[(tile, pool.concept_id) for tile in keys],
-        reason=Question.Reason.RANDOM,
-        slice_keys=keys,
-    )
-    stored = Question.objects.filter(concept=pool.concept_id, tile__in=keys, slice_key=None)
-    for question in stored.order_by("pk").select_for_update(no_key=True):
-        Question.objects.filter(pk=question.pk).update(slice_key=keys[question.tile_id])

@@ -157,9 +157,9 @@ _WATCH = """
 CREATE FUNCTION watch() RETURNS trigger AS $$
 BEGIN
     IF EXISTS (
-        SELECT FROM unnest(NEW.questions, NEW.reasons) AS asked(id, reason)
+        SELECT FROM unnest(NEW.questions, NEW.reasons) AS asked(id, asked_for)
         JOIN labeling_question AS q USING (id)
-        WHERE reason IN ('wanted', 'random') AND (
+        WHERE asked_for IN ('wanted', 'random') AND (
             q.state <> 'open' OR NOT q.reservations @> ARRAY[NEW.reserved_until]
             OR cardinality(q.reservations) + q.answers_count > %s
         )
