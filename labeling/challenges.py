@@ -8,18 +8,19 @@ from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import answers, captions, prepared, questions
+from labeling import answers, captions, pools, prepared, questions
 from labeling.answers import Outcome
 from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question, Tile
 from labeling.selection import concepts, reservations, substitutes
 from labeling.selection.picks import Kind, Pick, Selection
-from labeling.selection.selector import Selector
+from labeling.selection.selector import PoolKey, Selector
 
 MIX = {"grid": 0.6, "split": 0.15, "verify": 0.2, "write": 0.05}  # share of each kind
 COLUMNS = {"grid": 3, "split": 4, "verify": 1, "write": 1}
 MAX_PENDING = 10  # challenges of one annotator; the oldest expire
 CAPTION_PRIOR = 0.6  # probability of a written caption before anybody judged it
 LONGEST_TOKEN = 100
+MAX_FILLED = 3  # pools that are filled, or have a worker woken, for one challenge
 ATTEMPTS = 5  # to find a selection that nobody reserves first
 
 SHOWN = Challenge.SHOWN
@@ -62,21 +63,13 @@ def issue(*, annotator: Annotator, project: Project, kind: str | None = None) ->
     """
     if not project.active:
         return None
-    with transaction.atomic():
-        # One challenge at a time for each annotator, so that nothing is asked twice.
-        locked = Annotator.objects.lock(annotator.pk)
-        selector = Selector(annotator=locked, project=project)
-        if selector.pending >= MAX_PENDING:
-            _expire_oldest(locked)
-        now = timezone.now()
-        until = now + reservations.RESERVATION_TIME
-        for selection in _selections(selector, kind):
-            picks = selection.picks
-            if not locked.blocked:  # a blocked annotator's answers count for nothing
-                picks = substitutes.reserve(selection, project=project, until=until, now=now)
-            if picks:
-                return _create(selection, picks, annotator, project, until=until, now=now)
-    return None
+    challenge, selector = _issue(annotator, project, kind)
+    for concept, grid in selector.low[:MAX_FILLED]:
+        pools.fill_later(concept, grid)
+    if challenge is None and selector.short:
+        _fill(selector.short)
+        challenge, _ = _issue(annotator, project, kind, accept_short=True)
+    return challenge
 
 
 def token(challenge: Challenge) -> str:
@@ -168,6 +161,40 @@ def shows_generated(challenge: Challenge) -> bool:
     if len(challenge.tiles) != 1:
         return False
     return Tile.objects.filter(pk__in=challenge.tiles, image__generated=True).exists()
+
+
+def _issue(
+    annotator: Annotator, project: Project, kind: str | None, *, accept_short: bool = False
+) -> tuple[Challenge | None, Selector]:
+    """Choose and reserve what the pools hold; return the challenge, None without, and the selector.
+
+    No pool is filled in here: whoever fills one may wait for those who hold an annotator.
+    """
+    with transaction.atomic():
+        # One challenge at a time for each annotator, so that nothing is asked twice.
+        locked = Annotator.objects.lock(annotator.pk)
+        selector = Selector(annotator=locked, project=project, accept_short=accept_short)
+        if selector.pending >= MAX_PENDING:
+            _expire_oldest(locked)
+        now = timezone.now()
+        until = now + reservations.RESERVATION_TIME
+        for selection in _selections(selector, kind):
+            picks = selection.picks
+            if not locked.blocked:  # a blocked annotator's answers count for nothing
+                picks = substitutes.reserve(selection, project=project, until=until, now=now)
+            if picks:
+                challenge = _create(selection, picks, annotator, project, until=until, now=now)
+                return challenge, selector
+    return None, selector
+
+
+def _fill(short: Sequence[PoolKey]) -> None:
+    """Fill the first of these pools that can be filled."""
+    keys = list(dict.fromkeys(short))[:MAX_FILLED]
+    rows = Concept.objects.select_related("project").in_bulk([concept for concept, _ in keys])
+    for concept, grid in keys:
+        if concept in rows and pools.fill(rows[concept], grid):
+            return
 
 
 def _signer() -> Signer:

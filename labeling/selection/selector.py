@@ -3,6 +3,7 @@
 A choice reads short windows of the indexes (`candidates`) and ranks what they hold by the
 information that an answer by this annotator is expected to bring, times the value of the concept.
 Nothing is reserved here: a selection names substitutes for what somebody else reserves first.
+Nothing is filled either: a selector notes the pools that hold too little (`low`, `short`).
 """
 
 import random
@@ -13,11 +14,12 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling import pools, prepared, question_state
+from labeling import prepared, question_state
 from labeling.aggregation.information import information_gain
-from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question, Tile
+from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
 from labeling.selection import candidates, concepts
 from labeling.selection.candidates import Candidate
+from labeling.selection.concepts import Askable
 from labeling.selection.picks import GRID_TILES, Grid, Kind, Pick, Reason, Selection, pick
 
 GRID_GOLD = 3  # tiles of a grid
@@ -28,6 +30,7 @@ SPLIT_GOLD = 0.2  # share of split challenges whose picture has gold tiles
 VERIFY_MIX = {"caption": 0.5, "generated": 0.35, "concept": 0.15}  # of what is verified
 ENOUGH_CAPTIONS = 5  # of a picture, after which nobody is asked to write one
 TILES_TO_DESCRIBE = 24  # looked at for one with few captions
+AMPLE = 2  # times as many questions as a challenge asks for: with fewer, a pool is filled
 JITTER = 0.2  # share of a score that is random, so that people who ask at once get different tiles
 
 State = Question.State
@@ -37,14 +40,21 @@ SELECT tiles, questions FROM labeling_challenge
 WHERE annotator_id = %s AND answered_at IS NULL AND expires_at > %s
 """
 OPEN_ROLES = {LIKELY, Reason.RANDOM, Reason.WANTED}
+PoolKey = tuple[int, int]  # (concept id, grid)
 
 
 class Selector:
     """Selections for one annotator who asks for one challenge of a project."""
 
-    def __init__(self, *, annotator: Annotator, project: Project) -> None:
+    def __init__(
+        self, *, annotator: Annotator, project: Project, accept_short: bool = False
+    ) -> None:
+        """Choose for an annotator; `accept_short`: ask what little a pool holds, too."""
         self.annotator = annotator
         self.project = project
+        self.accept_short = accept_short
+        self.low: list[PoolKey] = []  # pools that this annotator has soon used up, …
+        self.short: list[PoolKey] = []  # and those passed over because they are
         rows = prepared.fetch(_PENDING, [annotator.pk, timezone.now()])
         self.pending = len(rows)
         self.pending_tiles = {tile for tiles, _ in rows for tile in tiles}
@@ -61,9 +71,10 @@ class Selector:
 
     def _grids(self) -> Iterator[Selection]:
         """Yield nine tiles about one concept: three gold, some at random, the rest most wanted."""
-        for concept in concepts.by_priority(self.project, 1):
-            pool = self._read_filled(
-                concept,
+        for askable in concepts.by_priority(self.project, 1):
+            concept = askable.concept
+            pool = self._read_enough(
+                askable,
                 1,
                 GRID_TILES - GRID_GOLD,
                 candidates.gold(concept, 1, True, YES),
@@ -77,10 +88,10 @@ class Selector:
 
     def _splits(self) -> Iterator[Selection]:
         """Yield all tiles of one picture, asked for one concept; retired ones are only shown."""
-        for concept in concepts.by_priority(self.project, SPLIT_SIDE):
-            role = self._open_role()
-            pool = self._read_filled(
-                concept,
+        for askable in concepts.by_priority(self.project, SPLIT_SIDE):
+            concept, role = askable.concept, self._open_role()
+            pool = self._read_enough(
+                askable,
                 SPLIT_SIDE,
                 1,
                 candidates.gold(concept, SPLIT_SIDE, True, Reason.GOLD),
@@ -95,9 +106,9 @@ class Selector:
         scores: dict[int, float] = {}
         for candidate, score in self._scored([c for c in pool if c.role == role]):
             scores[candidate.image] = scores.get(candidate.image, 0.0) + score
-        images = sorted(scores, key=scores.__getitem__, reverse=True)
-        if role == Reason.RANDOM:
-            random.shuffle(images)
+        images = list(scores)  # in the order of the slice
+        if role != Reason.RANDOM:
+            images.sort(key=scores.__getitem__, reverse=True)
         if images and random.random() < SPLIT_GOLD:
             images = [c.image for c in pool if c.role == Reason.GOLD][:1] + images
         return images
@@ -124,17 +135,18 @@ class Selector:
 
     def _read_generated(self, role: str) -> list[Candidate]:
         """Return open questions about generated pictures, and a concept's gold."""
-        concept = next(concepts.by_priority(self.project, 1), None)
-        gold = _gold_windows(concept) if concept is not None else []
+        askable = next(concepts.by_priority(self.project, 1), None)
+        gold = _gold_windows(askable.concept) if askable is not None else []
         return self._read(*gold, candidates.generated(self.project.pk, role))
 
     def _read_concept(self, role: str) -> list[Candidate]:
-        """Return a concept's open questions and its gold."""
-        concept = next(concepts.by_priority(self.project, 1), None)
-        if concept is None:
-            return []
-        open_window = self._open_window(concept, 1, role)
-        return self._read_filled(concept, 1, 1, *_gold_windows(concept), open_window)
+        """Return the open questions of the first concept that has any, and its gold."""
+        for askable in concepts.by_priority(self.project, 1):
+            window = self._open_window(askable.concept, 1, role)
+            pool = self._read_enough(askable, 1, 1, *_gold_windows(askable.concept), window)
+            if any(candidate.role == role for candidate in pool):
+                return pool
+        return []
 
     def _single(self, pool: Sequence[Candidate], role: str) -> Selection | None:
         """Return a selection of one candidate, now and then gold; None where none is open."""
@@ -172,17 +184,24 @@ class Selector:
             exclude=self.pending_questions,
         )
 
-    def _read_filled(
-        self, concept: int, grid: int, least: int, *windows: candidates.Window
+    def _read_enough(
+        self, askable: Askable, grid: int, least: int, *windows: candidates.Window
     ) -> list[Candidate]:
-        """Read windows of a concept; fill its pool and read again where few open ones are left."""
+        """Read windows of a concept; none of it where its pool is to be filled first.
+
+        That is so where fewer than `least` questions can be asked, or none at random that might be.
+        """
         read = self._read(*windows)
-        if len({c.question for c in read if c.role in OPEN_ROLES}) < least:
-            with_project = Concept.objects.select_related("project")
-            row = with_project.filter(pk=concept, active=True).first()
-            if row is not None and pools.fill(row, grid):
-                read = self._read(*windows)
-        return read
+        if askable.exhausted:
+            return read
+        left = len({c.question for c in read if c.role in OPEN_ROLES})
+        roles = {window.role for window in windows} - {c.role for c in read}
+        if left < AMPLE * least:
+            self.low.append((askable.concept, grid))
+        if self.accept_short or (left >= least and Reason.RANDOM not in roles):
+            return read
+        self.short.append((askable.concept, grid))
+        return []
 
     def _open_role(self) -> Reason:
         """Return the reason to ask: at random for the project's share, else as most wanted."""

@@ -15,7 +15,7 @@ def test_a_concept_of_higher_priority_tends_to_come_first(shapes):
     Question.objects.filter(concept__name="circle").update(priority=0.9)
     Question.objects.filter(concept__name="square").update(priority=0.1)
     circle = Concept.objects.get(name="circle").pk
-    first = Counter(next(concepts.by_priority(shapes, 1)) for _ in range(60))
+    first = Counter(next(concepts.by_priority(shapes, 1)).concept for _ in range(60))
     assert first[circle] > 40
 
 

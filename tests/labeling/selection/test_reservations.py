@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from labeling import challenges, review
-from labeling.models import Annotator, Answer, Challenge, Project, Question
+from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question
 from labeling.selection import reservations
 
 State = Question.State
@@ -120,6 +120,7 @@ def test_a_retired_tile_completes_its_picture_and_is_not_asked(alice, scenes):
 
 @pytest.mark.django_db
 def test_a_picture_is_asked_of_as_many_as_its_tiles_need(scenes, alice, bob, mallory):
+    Concept.objects.exclude(pk=scenes.concept.pk).update(active=False)
     pictures = [
         challenges.issue(annotator=annotator, project=scenes.project, kind="split")
         for annotator in (alice, bob, mallory, Annotator.objects.create(pseudonym="dora"))
