@@ -1,19 +1,26 @@
-"""Pictures and tiles in the admin, and the address where reviewers' pages fetch a tile."""
+"""Pictures and tiles in the admin: what is believed of each, and the addresses of the pictures."""
 
 import re
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
-from django.urls import URLPattern, path
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_GET, require_POST
 
+from labeling import review
+from labeling.admin import image_labels
 from labeling.admin.base import RecordAdmin, thumbnail
 from labeling.images import tiles
-from labeling.models import Image, Question, Tile
+from labeling.models import Concept, Image, Question, Tile
 from labeling.models.projects import name_key
 from labeling.permissions import may_view
 
@@ -38,7 +45,10 @@ class OriginFilter(admin.SimpleListFilter):
 
 @admin.register(Image)
 class ImageAdmin(RecordAdmin[Image]):
-    list_display = ["picture", "source", "size", "words", "license", "generated", "created_at"]
+    list_display = [
+        *("picture", "source", "size", "words", "license", "generated", "created_at"),
+        "labels_link",
+    ]
     list_display_links = ["picture", "source"]
     list_filter = ["project", OriginFilter, ("near_duplicate_of", admin.EmptyFieldListFilter)]
     search_fields = ["keywords"]
@@ -75,6 +85,72 @@ class ImageAdmin(RecordAdmin[Image]):
     @admin.display(description="keywords")
     def words(self, image: Image) -> str:
         return ", ".join(image.keywords)
+
+    @admin.display(description="labels")
+    def labels_link(self, image: Image) -> SafeString:
+        address = reverse("admin:labeling_image_labels", args=[image.pk])
+        return format_html('<a href="{}">labels</a>', address)
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/labels/", wrap(require_GET(self.labels)), name="labeling_image_labels"),
+            path("<int:pk>/decide/", wrap(require_POST(self.decide)), name="labeling_image_decide"),
+            *super().get_urls(),
+        ]
+
+    def labels(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Show what is believed of a picture, stored or implicit, concept by concept."""
+        if not may_view(request.user, Image, Question):
+            raise PermissionDenied
+        image = get_object_or_404(Image.objects.select_related("project"), pk=pk)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"Labels of {image}",
+            "is_nav_sidebar_enabled": False,
+            "image": image,
+            "at": request.GET.get("at", ""),
+            "may_decide": request.user.has_perm("labeling.change_question"),
+            **image_labels.of(image, image_labels.Filters(request.GET)),
+        }
+        return TemplateResponse(request, "admin/labeling/image/labels.html", context)
+
+    def decide(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Decide whether a tile of the picture shows a concept, then show the picture again."""
+        if not request.user.has_perm("labeling.change_question"):
+            raise PermissionDenied
+        image = get_object_or_404(Image, pk=pk)
+        filters = image_labels.Filters(request.POST).cleaned_data
+        kept = {name: value for name, value in filters.items() if value}
+        if concept := _decide(request, image):
+            kept["at"] = concept.pk
+        address = reverse("admin:labeling_image_labels", args=[pk])
+        return redirect(f"{address}?{urlencode(kept)}")
+
+
+def _decide(request: HttpRequest, image: Image) -> Concept | None:
+    """Decide as the form says; return the concept that was decided about."""
+    value = "yes" in request.POST
+    number = request.POST.get("yes" if value else "no", "")
+    concepts = image.project.concepts
+    concept = concepts.filter(pk=number).first() if re.fullmatch("[0-9]{1,18}", number) else None
+    tile = image_labels.Filters(request.POST).tile_of(image)
+    if concept is None or tile is None:
+        messages.error(request, "Choose yes or no beside a concept: nothing was changed.")
+        return None
+    try:
+        question, _ = review.decide_pair(
+            tile=tile, concept=concept, value=value, by=cast(User, request.user)
+        )
+    except review.PairError as error:
+        messages.error(request, str(error))
+        return None
+    address = reverse("admin:labeling_question_review", args=[question.pk])
+    text = '<a href="{}">{}</a> is {}, by your decision.'
+    answer = "yes" if value else "no"
+    messages.success(request, format_html(text, address, concept.phrase, answer))
+    return concept
 
 
 @admin.register(Tile)

@@ -36,7 +36,7 @@ class QuestionAdmin(RecordAdmin[Question]):
         "review_link",
     ]
     list_display_links = ["wording"]
-    list_filter = ["state", "kind", "source", "project", "concept"]
+    list_filter = ["state", "kind", "source", "reason", "project", "concept"]
     list_select_related = ["concept"]
     search_fields = ["text"]
     search_help_text = "A concept, words of a caption, or a question's number."

@@ -53,6 +53,9 @@ class Filters(forms.Form):
     source = forms.ChoiceField(
         choices=[("", "every source"), *Question.Source.choices], required=False
     )
+    reason = forms.ChoiceField(
+        choices=[("", "every reason"), *Question.Reason.choices], required=False, label="Stored as"
+    )
     decided = forms.ChoiceField(
         choices=[("", "to decide"), ("yes", "decided"), ("all", "all")],
         required=False,
@@ -86,7 +89,7 @@ class Filters(forms.Form):
     def questions(self) -> QuerySet[Question]:
         chosen = self.cleaned_data
         questions = Question.objects.filter(project=self.project)
-        for name in ("concept", "state", "kind", "source"):
+        for name in ("concept", "state", "kind", "source", "reason"):
             if chosen.get(name):
                 questions = questions.filter(**{name: chosen[name]})
         decided = chosen.get("decided")

@@ -10,12 +10,17 @@ from labeling.models import Question
 
 def probability_bar(question: Question) -> SafeString:
     """Draw a thin bar as long as the question's probability."""
-    percent = 100 * question.probability
+    return bar(question.probability, question.state)
+
+
+def bar(probability: float, state: str) -> SafeString:
+    """Draw a thin bar as long as a probability."""
+    percent = 100 * probability
     return format_html(
         '<svg class="tessera-probability {}" viewBox="0 0 100 4" preserveAspectRatio="none"'
         ' role="img" aria-label="probability {} %"><rect class="ground" width="100" height="4"/>'
         '<rect class="fill" width="{}" height="4"/></svg>',
-        question.state,
+        state,
         f"{percent:.0f}",
         f"{percent:.1f}",
     )

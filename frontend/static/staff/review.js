@@ -14,6 +14,24 @@ function neighbour(tiles, at, key) {
   return step && tiles[at + step];
 }
 
+/** Walk the rows of a list with the arrows, or press the focused row's button for a key. */
+function useRows(rows, key) {
+  const all = [...rows.children];
+  const at = all.indexOf(document.activeElement.closest("[data-rows] > *"));
+  const step = { arrowdown: 1, j: 1, arrowup: -1, k: -1 }[key];
+  if (step) {
+    const row = all[at < 0 ? 0 : at + step];
+    row?.querySelector("[data-choice]")?.focus();
+    return Boolean(row);
+  }
+  const button = all[at]?.querySelector(`[data-choice="${key}"]`);
+  if (button && !leaving) {
+    leaving = true;
+    button.click();
+  }
+  return Boolean(button);
+}
+
 let leaving = false; // one decision a page, however long a key is held
 
 addEventListener("pageshow", () => (leaving = false));
@@ -32,6 +50,11 @@ addEventListener("keydown", (event) => {
       tile.focus();
       event.preventDefault();
     }
+    return;
+  }
+  const rows = document.querySelector("[data-rows]");
+  if (rows && useRows(rows, key)) {
+    event.preventDefault();
     return;
   }
   const controls = [...document.querySelectorAll("[data-key]")];

@@ -1,0 +1,117 @@
+"""What is believed of one picture, or of a part of it, concept by concept, and why.
+
+The concepts come in the order of their names, a page at a time, so that a page reads no more
+predictions than it shows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django import forms
+from django.core.paginator import Page, Paginator
+from django.utils.safestring import SafeString
+
+from labeling import beliefs
+from labeling.admin import svg
+from labeling.beliefs import Beliefs
+from labeling.models import Concept, Image, Question, Tile
+from labeling.models.projects import name_key
+
+PAGE = 100  # concepts
+
+
+@dataclass(frozen=True)
+class Label:
+    """What is believed of a tile and a concept."""
+
+    concept: Concept
+    probability: float
+    question: Question | None  # None: the pair is implicit
+    grounds: list[str]  # what the belief rests on, where nobody answered
+    bar: SafeString
+
+    @property
+    def value(self) -> bool:
+        """The likelier of yes and no."""
+        return self.probability >= 0.5
+
+
+class Filters(forms.Form):
+    """Which tile and which concepts are shown, by the address; what makes no sense is ignored."""
+
+    tile = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    q = forms.CharField(required=False, max_length=80)
+    page = forms.IntegerField(required=False, min_value=1, max_value=10**6)
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        self.is_valid()
+
+    def tile_of(self, image: Image) -> Tile | None:
+        """Return the chosen tile of an image, else its whole."""
+        tiles = image.tiles.order_by("grid", "position")
+        chosen = self.cleaned_data.get("tile") or 0
+        return tiles.filter(pk=chosen).first() or tiles.first()
+
+
+def of(image: Image, filters: Filters) -> dict[str, Any]:
+    """Return the context of an image's page of labels."""
+    tile = filters.tile_of(image)
+    words = filters.cleaned_data.get("q") or ""
+    concepts = [each for each in _concepts(image) if _is_meant(each, words)]
+    page = Paginator(concepts, PAGE).get_page(filters.cleaned_data.get("page") or 1)
+    labels = _labels(tile, page) if tile else []
+    return {
+        "tile": tile,
+        "whole": image.tiles.filter(grid=1).first(),
+        "parts": list(image.tiles.filter(grid=image.cut_into or 0).order_by("position")),
+        "labels": labels,
+        "stored": sum(label.question is not None for label in labels),
+        "page": page,
+        "words": words,
+    }
+
+
+def _concepts(image: Image) -> list[Concept]:
+    return list(image.project.concepts.filter(merged_into=None).order_by("name"))
+
+
+def _is_meant(concept: Concept, words: str) -> bool:
+    """Whether the words are part of one of the concept's names."""
+    return any(name_key(words) in key for key in concept.keys)
+
+
+def _labels(tile: Tile, page: Page[Concept]) -> list[Label]:
+    concepts: Sequence[Concept] = list(page)
+    asked = Question.objects.filter(tile=tile, concept__in=concepts)
+    questions = {each.concept_id: each for each in asked.select_related("concept")}
+    priors = Beliefs(tile.image.project, concepts).priors(beliefs.facts([tile.pk]))
+    labels = []
+    for column, concept in enumerate(concepts):
+        question = questions.get(concept.pk)
+        probability = question.probability if question else float(priors.probability[0, column])
+        labels.append(
+            Label(
+                concept,
+                probability,
+                question,
+                _grounds(concept, priors.stated[0, column], priors.predicted[0, column], question),
+                svg.bar(probability, question.state if question else "implicit"),
+            )
+        )
+    return labels
+
+
+def _grounds(
+    concept: Concept, stated: float, predicted: float, question: Question | None
+) -> list[str]:
+    """Say what a pair is believed by before anybody answers."""
+    if question is not None and question.stated is not None:
+        stated = question.stated
+    base = (
+        f"prevalence {concept.prevalence:.2f}" if np.isnan(stated) else f"import says {stated:.2f}"
+    )
+    model = [] if np.isnan(predicted) else [f"model says {predicted:.2f}"]
+    return [base, *model]
