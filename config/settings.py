@@ -280,6 +280,7 @@ CELERY_TASK_ROUTES = {"training.tasks.generate": {"queue": "generate"}}
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "recompute-due-projects": {"task": "labeling.tasks.aggregate_due", "schedule": 60.0},
     "fill-due-pools": {"task": "labeling.tasks.fill_due_pools", "schedule": 15.0},
+    "finish-concepts": {"task": "labeling.tasks.finish_concepts", "schedule": 15.0},
     "freeze-pending-snapshots": {"task": "labeling.tasks.freeze_due", "schedule": 60.0},
     "forget-challenges": {"task": "labeling.tasks.forget_challenges", "schedule": 3600.0},
     "recover-runs-and-generations": {"task": "training.tasks.sweep", "schedule": 20.0},

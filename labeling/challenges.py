@@ -129,6 +129,8 @@ def answer(
             challenge=challenge,
             seconds=seconds,
         )
+        if not outcome.recorded and not outcome.already_recorded:
+            raise Expired("What the challenge asked about is gone: ask for a new one.")
         reservations.release(challenge.reservations())
         if outcome.passed is not None:
             passed = "UPDATE labeling_challenge SET passed = %s WHERE id = %s"

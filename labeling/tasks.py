@@ -7,7 +7,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from labeling import pools, snapshots
+from labeling import concepts, merging, pools, snapshots
 from labeling.enqueue import enqueue_on_commit
 from labeling.inference import recompute, schedule
 from labeling.models import Challenge, LeaseLost, Project, Snapshot
@@ -58,6 +58,29 @@ def fill_due_pools() -> None:
 
 
 @shared_task
+def finish_concept(concept_id: int) -> None:
+    """Take over what statements are left of a concept; move the questions of a merged one."""
+    concept = Concept.objects.filter(pk=concept_id, unfinished_from__isnull=False).first()
+    if concept is None:
+        return
+    if concept.merged_into_id is None:
+        concepts.take_over(concept)
+    else:
+        merging.finish(concept)
+
+
+@shared_task
+def finish_concepts() -> None:
+    """Finish the concepts that no worker was woken for. One that fails keeps no other waiting."""
+    unfinished = Concept.objects.filter(unfinished_from__isnull=False).order_by("pk")
+    for concept_id in list(unfinished.values_list("pk", flat=True)):
+        try:
+            finish_concept(concept_id)
+        except Exception:
+            logger.exception("Concept %s could not be finished.", concept_id)
+
+
+@shared_task
 def freeze(snapshot_id: int) -> None:
     """Write the folder of a snapshot that was begun, unless somebody is writing it."""
     snapshot = Snapshot.objects.filter(pk=snapshot_id).first()
@@ -96,3 +119,9 @@ def _fill(snapshot: Snapshot) -> None:
 def freeze_later(snapshot: Snapshot) -> None:
     """Have a worker freeze it once it is stored; without a broker, `freeze_due` will."""
     enqueue_on_commit(freeze, snapshot.pk)
+
+
+def finish_concept_later(concept: Concept) -> None:
+    """Have a worker finish it if something is left; without a broker, `finish_concepts` will."""
+    if concept.unfinished_from is not None:
+        enqueue_on_commit(finish_concept, concept.pk)

@@ -1,4 +1,4 @@
-"""Projects and concepts in the admin, and each project's review."""
+"""Projects in the admin, and each project's review."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from labeling.admin import quality, review_queue, stats, svg
-from labeling.admin.base import ModelAdmin, QuickAdmin, rounded
-from labeling.models import Annotator, Concept, Project, Question
+from labeling.admin.base import ModelAdmin
+from labeling.models import Annotator, Project, Question
 from labeling.permissions import may_view
 
 
@@ -106,27 +106,6 @@ class ProjectAdmin(ModelAdmin[Project]):
             "is_nav_sidebar_enabled": False,
             "project": project,
         }
-
-
-@admin.register(Concept)
-class ConceptAdmin(QuickAdmin[Concept]):
-    list_display = ["name", "phrase", "project", "active", "value", rounded("prevalence")]
-    list_editable = ["active", "value"]
-    list_filter = ["project", "active"]
-    list_select_related = ["project"]
-    search_fields = ["name"]
-    exclude = ["prevalence"]  # which is shown rounded instead
-
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: Concept | None = None
-    ) -> tuple[Any, ...]:
-        prevalence = rounded("prevalence")
-        return (prevalence, "project") if obj else (prevalence,)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Concept | None = None) -> bool:
-        """Allow it for a concept that nobody was asked about only: answers are never lost."""
-        unasked = obj is not None and not obj.questions.exists()
-        return unasked and super().has_delete_permission(request, obj)
 
 
 def _with_texts(questions: QuerySet[Any]) -> QuerySet[Any]:

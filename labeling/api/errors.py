@@ -10,7 +10,7 @@ from django.views import defaults
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling import challenges, review
+from labeling import challenges, concepts, review
 from labeling.api.exceptions import NotFound, TooLarge
 
 PREFIX = "/api/"
@@ -23,6 +23,8 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     challenges.AlreadyAnswered: (HTTPStatus.CONFLICT, "answered"),
     challenges.Expired: (HTTPStatus.GONE, "expired"),
     review.PairError: (HTTPStatus.CONFLICT, "conflict"),
+    concepts.Conflict: (HTTPStatus.CONFLICT, "conflict"),
+    concepts.ConceptError: (HTTPStatus.BAD_REQUEST, "invalid"),
 }
 _CODES: dict[int, str] = {
     HTTPStatus.BAD_REQUEST: "invalid",

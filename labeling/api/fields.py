@@ -30,3 +30,15 @@ class Seconds(serializers.FloatField):
         if type(data) not in {int, float} or abs(data) > 1e9 or math.isnan(data):
             self.fail("invalid")
         return float(data)
+
+
+class Weight(serializers.FloatField):
+    """A number from 0 on."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=0.0, max_value=1e6, **kwargs)
+
+    def to_internal_value(self, data: Any) -> float:
+        if type(data) not in {int, float} or not abs(data) <= 1e9:
+            self.fail("invalid")
+        return float(data)

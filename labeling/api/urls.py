@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.api import annotators, challenges, projects, quality, review, snapshots
+from labeling.api import annotators, challenges, concepts, projects, quality, review, snapshots
 
 urlpatterns = [
     path("challenges/", challenges.IssueChallenge.as_view(), name="challenges"),
@@ -20,6 +20,7 @@ urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="projects"),
     path("projects/<slug:slug>/", projects.ProjectDetail.as_view(), name="project"),
     path("projects/<slug:slug>/questions/", review.QuestionList.as_view(), name="questions"),
+    path("projects/<slug:slug>/concepts/", concepts.ConceptList.as_view(), name="concepts"),
     path("projects/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),
     path(
         "projects/<slug:slug>/quality-reports/",
@@ -28,6 +29,8 @@ urlpatterns = [
     ),
     path("projects/<slug:slug>/snapshots/", snapshots.SnapshotList.as_view(), name="snapshots"),
     path("snapshots/<int:pk>/", snapshots.SnapshotDetail.as_view(), name="snapshot"),
+    path("concepts/<int:pk>/", concepts.ConceptDetail.as_view(), name="concept"),
+    path("concepts/<int:pk>/merge/", concepts.MergeConcept.as_view(), name="concept-merge"),
     path("questions/<int:pk>/", review.QuestionDetail.as_view(), name="question"),
     path("questions/<int:pk>/decide/", review.DecideQuestion.as_view(), name="question-decide"),
     path("questions/<int:pk>/reopen/", review.ReopenQuestion.as_view(), name="question-reopen"),

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from labeling import answers, questions
+from labeling import answers, concepts, questions
 from labeling.aggregation import tables
 from labeling.answers import Outcome
 from labeling.batches import batched
@@ -133,8 +133,8 @@ def _images(table: tables.Table, rows: list[Row], project: Project) -> dict[str,
 
 
 def _concepts(table: tables.Table, rows: list[Row], project: Project) -> dict[str, int]:
-    """Return the concept id of each name in the file, however it is spelled."""
-    by_key = {name_key(name): pk for name, pk in project.concepts.values_list("name", "pk")}
+    """Return the concept id of each name or alias in the file, however it is spelled."""
+    by_key = {key: concept.pk for key, concept in concepts.by_key(project).items()}
     by_name: dict[str, int] = {}
     for row in rows:
         column = "concept" if row.concept else "label"
@@ -150,22 +150,22 @@ def _concepts(table: tables.Table, rows: list[Row], project: Project) -> dict[st
 
 
 def _votes(
-    table: tables.Table, rows: list[Row], images: dict[str, int], concepts: dict[str, int]
+    table: tables.Table, rows: list[Row], images: dict[str, int], by_name: dict[str, int]
 ) -> dict[str, Votes]:
     """Return the votes of each worker."""
     votes: dict[str, Votes] = defaultdict(dict)
-    labels = {concepts[row.label] for row in rows if not row.concept}
+    labels = {by_name[row.label] for row in rows if not row.concept}
     for row in rows:
         by_worker, image = votes[row.worker], images[row.task]
         if row.concept:
-            key, vote = (image, concepts[row.concept]), YES_OR_NO[row.label.lower()]
+            key, vote = (image, by_name[row.concept]), YES_OR_NO[row.label.lower()]
             if by_worker.setdefault(key, vote) != vote:
                 problem = f"{row.worker} answered the opposite before"
                 raise _error(table, row.number, "label", problem)
         else:
             for concept in labels:
                 by_worker.setdefault((image, concept), False)
-            by_worker[image, concepts[row.label]] = True
+            by_worker[image, by_name[row.label]] = True
     return votes
 
 

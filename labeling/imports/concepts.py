@@ -1,10 +1,13 @@
 """Concepts named by a file or by folders."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from labeling import concepts
 from labeling.captions import has_controls
+from labeling.concepts import with_article
+from labeling.concepts.names import NAME_LENGTH, PHRASE_LENGTH
 from labeling.decoding import ImageRejected
 from labeling.imports import sidecars
 from labeling.imports.members import SourceError
@@ -15,7 +18,6 @@ from labeling.models.projects import name_key
 FOLDERS_MAX = 100
 FILE_MAX = 1_000
 SIZE_MAX = 1024 * 1024  # bytes
-NAME_LENGTH, PHRASE_LENGTH = 80, 100
 # Names that sort pictures rather than saying what they show.
 NO_CONCEPT = re.compile(
     r"\W*|(train(ing)?|test(ing)?|val|valid(ation)?|dev)[\W_]*\d*|\d[\d\W_]*"
@@ -61,11 +63,6 @@ def _parse(line: str, where: str) -> tuple[str, str]:
     return name, phrase
 
 
-def with_article(name: str) -> str:
-    """Return the name with its English article: "an apple"."""
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
-
-
 def name_of_folder(folder: str, *, source: str = "") -> str | None:
     """Return the concept that a folder's path names.
 
@@ -78,28 +75,24 @@ def name_of_folder(folder: str, *, source: str = "") -> str | None:
     return plain if len(plain) <= NAME_LENGTH else None
 
 
-def create_missing(
+def chosen_keys(project: Project, names: Iterable[str]) -> set[str]:
+    """Return by which keys these concepts are named: by their aliases too, where they exist."""
+    existing = concepts.by_key(project)
+    keys = {name_key(name) for name in names}
+    return keys.union(*(existing[key].keys for key in keys & existing.keys()))
+
+
+def ensure(
     project: Project, shares: Mapping[str, float], phrases: Mapping[str, str]
-) -> None:
-    """Create the named concepts that the project lacks; a prevalence is its share of the images."""
-    existing = set(by_key(project))
-    missing = {name_key(name): name for name in [*phrases, *shares]}
-    Concept.objects.bulk_create(
-        [
-            Concept(
-                project=project,
-                name=name,
-                phrase=phrases.get(name) or with_article(name),
-                prevalence=min(max(shares.get(name, 0.1), 0.01), 0.99),
-            )
-            for key, name in missing.items()
-            if key not in existing
-        ],
-        ignore_conflicts=True,
-    )
+) -> dict[str, Concept]:
+    """Create the named concepts that the project lacks; return all by their names and aliases.
 
-
-def by_key(project: Project) -> dict[str, Concept]:
-    """Return the project's concepts by the keys of their names and aliases."""
-    concepts = project.concepts.filter(merged_into=None)
-    return {key: concept for concept in concepts for key in concept.keys}
+    shares: by name, the share of the source's pictures. What the keywords of earlier pictures
+    state of new concepts is taken over. Raises `SourceError`.
+    """
+    try:
+        concepts.create_missing(project, shares, phrases)
+    except concepts.ConceptError as error:
+        raise SourceError(str(error)) from None
+    concepts.take_over_all(project)
+    return concepts.by_key(project)

@@ -73,10 +73,11 @@ def plan(
     Without a concepts file each folder's name is a concept; with one only the names in it.
     """
     spelling = {name_key(name): name for name in phrases}
+    chosen = concepts.chosen_keys(project, phrases)
     names: dict[str, str] = {}
     for folder in index.folders:
         name = concepts.name_of_folder(folder, source=source)
-        if name and (not phrases or name_key(name) in spelling):
+        if name and (not phrases or name_key(name) in chosen):
             names[folder] = spelling.setdefault(name_key(name), name)
     count = len(set(names.values()))
     if not phrases and count > concepts.FOLDERS_MAX:
@@ -87,8 +88,7 @@ def plan(
     shares: dict[str, float] = defaultdict(float)
     for folder, name in names.items():
         shares[name] += index.folders[folder] / index.images
-    concepts.create_missing(project, shares, phrases)
-    by_key = concepts.by_key(project)
+    by_key = concepts.ensure(project, shares, phrases)
     by_folder = {folder: by_key[name_key(name)] for folder, name in names.items()}
     return Plan(by_folder, by_key, _class_set(project, by_folder.values()))
 

@@ -136,6 +136,13 @@ class Concept(models.Model):
         max_length=200,
         help_text="The model's log-odds for all tiles with features: `labeling.predictions`.",
     )
+    unfinished_from = models.BigIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="After which image the statements of imports are still to be taken over, or "
+        "that the questions of a merged one are still to be moved; null: it is done.",
+    )
     priors_stale = models.BooleanField(
         default=False,
         editable=False,
@@ -146,7 +153,15 @@ class Concept(models.Model):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.UniqueConstraint(fields=["project", "name"], name="concept_once_a_project")
+            models.UniqueConstraint(
+                fields=["project", "name"],
+                condition=models.Q(merged_into=None),
+                name="concept_once_a_project",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(merged_into=None) | models.Q(active=False),
+                name="merged_concept_is_inactive",
+            ),
         ]
 
     def __str__(self) -> str:

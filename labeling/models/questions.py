@@ -50,6 +50,7 @@ class Question(models.Model):
         ANSWERED = "answered", "answered elsewhere"
         DECIDED = "decided", "a reviewer decided it"
         GENERATED = "generated", "a model generated the picture"
+        MERGED = "merged", "a record of a concept that was merged"
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="questions", db_index=False)
     tile = models.ForeignKey(Tile, models.CASCADE, related_name="questions", db_index=False)

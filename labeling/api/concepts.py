@@ -1,0 +1,207 @@
+"""Concepts over HTTP, for staff: create, change, switch off, merge and delete them."""
+
+from typing import Any, cast
+
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import generics, serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling import concepts, merging, project_stats, tasks
+from labeling.api.fields import Number, Weight, YesOrNo
+from labeling.api.pagination import ById
+from labeling.api.permissions import staff_may
+from labeling.api.schema import errors
+from labeling.concepts.names import ALIASES_MAX, NAME_LENGTH, PHRASE_LENGTH
+from labeling.models import Concept, Project
+
+MAY_ADD = staff_may(read=(Concept,), write="labeling.add_concept")
+MAY_MERGE = staff_may(read=(Concept,), write="labeling.change_concept")
+MAY_CHANGE = staff_may(
+    read=(Concept,), write="labeling.change_concept", delete="labeling.delete_concept"
+)
+
+
+class ConceptOut(serializers.ModelSerializer[Concept]):
+    project = serializers.SlugRelatedField[Any]("slug", read_only=True)
+    complete = serializers.SerializerMethodField(
+        help_text="False while a worker takes over what imports state of many pictures, or moves "
+        "the questions of a concept that was merged."
+    )
+
+    class Meta:
+        model = Concept
+        fields = [
+            "id",
+            "project",
+            "name",
+            "phrase",
+            "aliases",
+            "active",
+            "value",
+            "prevalence",
+            "merged_into",
+            "complete",
+        ]
+        read_only_fields = fields
+
+    def get_complete(self, concept: Concept) -> bool:
+        return concept.unfinished_from is None
+
+
+class ConceptIn(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=NAME_LENGTH, help_text='As asked: "bicycle".')
+    phrase = serializers.CharField(
+        max_length=PHRASE_LENGTH,
+        required=False,
+        allow_blank=True,
+        help_text='With its article, "a bicycle"; where it is empty, made from the name.',
+    )
+    aliases = serializers.ListField(
+        child=serializers.CharField(max_length=NAME_LENGTH),
+        max_length=ALIASES_MAX,
+        required=False,
+        help_text="Other names: a keyword that equals one counts for the concept.",
+    )
+    active = YesOrNo(required=False, help_text="Whether questions about it are asked.")
+    value = Weight(required=False, help_text="Weight of its labels when questions are chosen.")
+
+
+class ConceptChangeIn(ConceptIn):
+    name = serializers.CharField(max_length=NAME_LENGTH, required=False)
+    keep_name = YesOrNo(
+        required=False, help_text="False: a name that is changed does not become an alias."
+    )
+
+
+class MergeIn(serializers.Serializer[Any]):
+    into = Number(min_value=1, help_text="The id of the concept that takes over.")
+
+
+class MergedOut(serializers.Serializer[Any]):
+    concept = ConceptOut(help_text="The one that took over.")
+    questions = serializers.IntegerField(help_text="Questions that were moved.")
+    answers = serializers.IntegerField(help_text="Answers that were moved.")
+    kept = serializers.IntegerField(
+        help_text="Answers that were kept beside: their annotators had answered both."
+    )
+    left = serializers.IntegerField(help_text="Questions that a worker moves within minutes.")
+    message = serializers.CharField()
+
+
+class ConceptFilters(serializers.Serializer[Any]):
+    merged = serializers.BooleanField(
+        required=False, default=False, help_text="True: list those that were merged, too."
+    )
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="concepts_list",
+        parameters=[ConceptFilters],
+        responses={200: ConceptOut(many=True), **errors(400, 401, 403, 404)},
+    )
+)
+class ConceptList(generics.ListAPIView[Concept]):
+    """A project's concepts."""
+
+    permission_classes = [MAY_ADD]
+    serializer_class = ConceptOut
+    pagination_class = ById
+
+    def get_queryset(self) -> QuerySet[Concept]:
+        project = get_object_or_404(Project, slug=self.kwargs["slug"])
+        filters = ConceptFilters(data=self.request.query_params)
+        filters.is_valid(raise_exception=True)
+        rows = project.concepts.select_related("project")
+        return rows if filters.validated_data["merged"] else rows.filter(merged_into=None)
+
+    @extend_schema(
+        operation_id="concepts_create",
+        request=ConceptIn,
+        responses={201: ConceptOut, **errors(400, 401, 403, 404, 409, 413, 415)},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Create a concept; people are asked about it at once."""
+        project = get_object_or_404(Project, slug=slug)
+        concept = concepts.create(project=project, **_valid(ConceptIn(data=request.data)))
+        tasks.finish_concept_later(concept)
+        _log(request, concept, ADDITION, "Created by the API.")
+        return Response(ConceptOut(concept).data, status=status.HTTP_201_CREATED)
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="concepts_detail", responses={200: ConceptOut, **errors(401, 403, 404)}
+    )
+)
+class ConceptDetail(generics.RetrieveAPIView[Concept]):
+    """One concept."""
+
+    permission_classes = [MAY_CHANGE]
+    queryset = Concept.objects.select_related("project")
+    serializer_class = ConceptOut
+
+    @extend_schema(
+        operation_id="concepts_change",
+        request=ConceptChangeIn,
+        responses={200: ConceptOut, **errors(400, 401, 403, 404, 409, 413, 415)},
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        """Rename a concept, set its aliases, or switch it on or off."""
+        changes = _valid(ConceptChangeIn(data=request.data))
+        concept = concepts.edit(concept=self.get_object(), **changes)
+        tasks.finish_concept_later(concept)
+        _log(request, concept, CHANGE, f"Changed by the API: {', '.join(sorted(changes))}.")
+        return Response(ConceptOut(concept).data)
+
+    @extend_schema(
+        operation_id="concepts_delete",
+        responses={204: None, **errors(401, 403, 404, 409)},
+    )
+    def delete(self, request: Request, pk: int) -> Response:
+        """Delete a concept that nobody has answered about."""
+        concept = self.get_object()
+        deleted = Concept(pk=concept.pk, name=concept.name)
+        concepts.delete(concept)
+        _log(request, deleted, DELETION, "Deleted by the API.")
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class MergeConcept(APIView):
+    permission_classes = [MAY_MERGE]
+
+    @extend_schema(
+        operation_id="concepts_merge",
+        request=MergeIn,
+        responses={200: MergedOut, **errors(400, 401, 403, 404, 409, 413, 415)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Merge a concept into another one, which takes over its questions, answers and names."""
+        concept = get_object_or_404(Concept.objects.select_related("project"), pk=pk)
+        into = _valid(MergeIn(data=request.data))["into"]
+        survivor = get_object_or_404(Concept.objects.select_related("project"), pk=into)
+        by = cast(User, request.user)
+        merged = merging.merge(concept=concept, into=survivor, by=by)
+        for each in (merged.concept, merged.into):
+            tasks.finish_concept_later(each)
+        project_stats.forget_all()
+        body = {"concept": merged.into, **merged.counts._asdict(), "left": merged.left}
+        return Response(MergedOut(body | {"message": str(merged)}).data)
+
+
+def _valid(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def _log(request: Request, concept: Concept, action: int, message: str) -> None:
+    by = cast(User, request.user)
+    LogEntry.objects.log_actions(
+        by.pk, [concept], action, change_message=message, single_object=True
+    )

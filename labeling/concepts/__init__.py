@@ -1,0 +1,29 @@
+"""Concepts, as the admin, the API and imports create and change them: one way for all.
+
+A concept has a name and aliases, by which keywords and files name it. A new name is looked for
+among the keywords of all pictures at once, and a new concept's pools are filled, so that the next
+visitor is asked about it. Merging is in `labeling.merging`.
+"""
+
+from labeling.concepts.deletion import answers_count, delete, refusal
+from labeling.concepts.edits import ask_at_once, create, create_missing, edit, validate
+from labeling.concepts.names import ConceptError, Conflict, by_key, with_article
+from labeling.concepts.statements import AT_ONCE, take_over, take_over_all
+
+__all__ = [
+    "AT_ONCE",
+    "ConceptError",
+    "Conflict",
+    "answers_count",
+    "ask_at_once",
+    "by_key",
+    "create",
+    "create_missing",
+    "delete",
+    "edit",
+    "refusal",
+    "take_over",
+    "take_over_all",
+    "validate",
+    "with_article",
+]

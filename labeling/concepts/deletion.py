@@ -1,0 +1,46 @@
+"""Delete a concept that nobody has answered about; answers are never lost."""
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from labeling import pools, predictions
+from labeling.concepts.edits import lock
+from labeling.concepts.names import Conflict
+from labeling.models import Answer, Concept, Question
+
+
+def answers_count(concept: Concept) -> int:
+    """Return how many answers there are about it and about concepts that were merged into it."""
+    return Answer.objects.filter(question__in=_questions(concept)).count()
+
+
+def delete(concept: Concept) -> None:
+    """Delete a concept with its questions; challenges that ask about it are gone with it.
+
+    The import's class sets keep its place: a picture of its folder is still of no other class.
+    Raises Conflict where it has answers.
+    """
+    with transaction.atomic():
+        lock(concept.project)
+        questions = _questions(concept).order_by("pk")
+        list(questions.select_for_update().values_list("pk"))  # no answer comes from here on
+        if count := answers_count(concept):
+            raise Conflict(refusal(concept, count))
+        file = str(concept.predictions.name or "")
+        transaction.on_commit(lambda: predictions.delete(file))
+        pools.forget_priorities(concept.project)
+        concept.merged.all().delete()
+        concept.delete()
+
+
+def refusal(concept: Concept, answers: int) -> str:
+    """Say why a concept with so many answers cannot be deleted, and what to do."""
+    noun = "answer" if answers == 1 else "answers"
+    return (
+        f"“{concept}” has {answers:,} {noun}, which are never deleted: "
+        "switch it off, or merge it into another concept."
+    )
+
+
+def _questions(concept: Concept) -> QuerySet[Question]:
+    return Question.objects.filter(Q(concept=concept) | Q(concept__merged_into=concept))

@@ -1,0 +1,90 @@
+"""The names of concepts: what may be one, and that each names one concept of its project."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from labeling.captions import has_controls
+from labeling.models import Concept, Project
+from labeling.models.projects import name_key
+
+NAME_LENGTH, PHRASE_LENGTH = 80, 100
+ALIASES_MAX = 100
+# Names that take an English article: they begin with a Latin word without a digit.
+_LATIN = re.compile(r"[a-z\u00c0-\u024f]+(?![a-z\u00c0-\u024f\d])", re.IGNORECASE)
+
+
+class ConceptError(ValueError):
+    """A concept cannot be made or changed like this; the message says why and what to do."""
+
+
+class Conflict(ConceptError):
+    """It does not fit what is there: a name is taken, answers exist, or a concept was merged."""
+
+
+def clean(name: str, *, what: str = "name", longest: int = NAME_LENGTH) -> str:
+    """Return a name in NFC with single spaces. Raises ConceptError."""
+    name = " ".join(unicodedata.normalize("NFC", name).split())
+    if has_controls(name):
+        raise ConceptError(f"The {what} holds control characters: write plain words.")
+    if not name_key(name):
+        raise ConceptError(f"The {what} is empty: write what is seen, like “bicycle”.")
+    if len(name) > longest:
+        raise ConceptError(f"The {what} has {len(name)} characters; {longest} are the limit.")
+    return name
+
+
+def clean_phrase(phrase: str, *, name: str) -> str:
+    """Return a phrase; where it is empty, the name with its article. Raises ConceptError."""
+    if not phrase.strip():
+        return with_article(name)
+    return clean(phrase, what="phrase", longest=PHRASE_LENGTH)
+
+
+def clean_aliases(aliases: Iterable[str], *, name: str) -> list[str]:
+    """Return each alias once, without the name itself. Raises ConceptError."""
+    by_key = {name_key(name): name}
+    for alias in aliases:
+        if alias.strip():
+            plain = clean(alias, what="alias")
+            by_key.setdefault(name_key(plain), plain)
+    if len(by_key) > ALIASES_MAX + 1:
+        raise ConceptError(f"{len(by_key) - 1} aliases are too many; {ALIASES_MAX} are the limit.")
+    return list(by_key.values())[1:]
+
+
+def with_article(name: str) -> str:
+    """Return the name with its English article, "an apple"; one in another script as it is."""
+    if not _LATIN.match(name):
+        return name
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def by_key(project: Project) -> dict[str, Concept]:
+    """Return the project's concepts by the keys of their names and aliases.
+
+    The names of concepts that were merged are aliases of those that took them over.
+    """
+    concepts = project.concepts.filter(merged_into=None)
+    return {key: concept for concept in concepts for key in concept.keys}
+
+
+def check_free(project: Project, names: Iterable[str], *, of: Concept | None = None) -> None:
+    """Check that no other concept of the project has one of these names. Raises Conflict.
+
+    of: the concept whose names they are to be, if it exists.
+    """
+    owners = by_key(project)
+    for name in names:
+        owner = owners.get(name_key(name))
+        if owner is not None and owner != of:
+            raise Conflict(_taken(name, owner))
+
+
+def _taken(name: str, owner: Concept) -> str:
+    """Say which concept has the name, and how."""
+    if owner.key == name_key(name):
+        return f"“{name}” is taken: there is a concept “{owner}” already."
+    if any(name_key(name) == merged.key for merged in owner.merged.all()):
+        return f"“{name}” is taken: it was merged into “{owner}”, and is an alias of it."
+    return f"“{name}” is taken: it is an alias of “{owner}”."

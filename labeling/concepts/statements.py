@@ -1,0 +1,79 @@
+"""Take over what imports state: the pictures whose keywords name a concept.
+
+The statement is believed of a picture whether its question is stored or not (`labeling.beliefs`).
+To store the questions lets people be asked what the imports said, and puts the statement into the
+priors of questions that are stored already.
+"""
+
+from collections.abc import Iterator
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from labeling import questions
+from labeling.models import Concept, Image, Project, Question, Tile
+
+AT_ONCE = 1_000  # pictures whose statements are taken over while somebody waits
+BATCH = 500  # pictures in a transaction
+
+
+def naming(project: Project, keys: set[str]) -> QuerySet[Image]:
+    """Return the project's pictures whose keywords have one of these keys."""
+    return Image.objects.filter(
+        project=project, generated=False, keyword_keys__overlap=sorted(keys)
+    )
+
+
+def take_over(concept: Concept, *, limit: int | None = None) -> int:
+    """Store the questions about a concept that imports state, for so many pictures; all by default.
+
+    It goes on where it stopped, and is done once `unfinished_from` is null. Return the number of
+    pictures.
+    """
+    count = 0
+    for taken in _batches(concept, limit):
+        count += taken
+    concept.refresh_from_db(fields=["unfinished_from"])
+    return count
+
+
+def take_over_all(project: Project) -> int:
+    """Do so for all concepts of a project that are not finished; return the number of pictures."""
+    unfinished = project.concepts.filter(merged_into=None, unfinished_from__isnull=False)
+    return sum(map(take_over, unfinished))
+
+
+def _batches(concept: Concept, limit: int | None) -> Iterator[int]:
+    """Take over a batch at a time; yield the number of its pictures."""
+    left = limit
+    while left is None or left > 0:
+        size = BATCH if left is None else min(BATCH, left)
+        taken = _take_over_batch(concept.pk, size)
+        yield taken
+        if taken < size:
+            return
+        left = None if left is None else left - taken
+
+
+def _take_over_batch(pk: int, size: int) -> int:
+    """Take over the next pictures' statements in one transaction; return their number."""
+    with transaction.atomic():
+        locked = Concept.objects.select_for_update(no_key=True, of=("self",))
+        concept = locked.select_related("project").filter(pk=pk, merged_into=None).first()
+        if concept is None or concept.unfinished_from is None:
+            return 0
+        pictures = naming(concept.project, concept.keys).filter(pk__gt=concept.unfinished_from)
+        confidence = dict(pictures.order_by("pk").values_list("pk", "import_confidence")[:size])
+        tiles = Tile.objects.filter(image__in=confidence, grid=1)
+        stated = {
+            (tile, pk): confidence[image] for tile, image in tiles.values_list("pk", "image_id")
+        }
+        questions.ask_pairs(
+            project=concept.project,
+            pairs=stated.keys(),
+            stated=stated,
+            reason=Question.Reason.STATED,
+        )
+        concept.unfinished_from = max(confidence) if len(confidence) == size else None
+        concept.save(update_fields=["unfinished_from"])
+    return len(confidence)

@@ -1,0 +1,193 @@
+"""A concept is created, renamed and switched off, and people are asked accordingly."""
+
+import pytest
+
+from labeling import challenges, concepts, tasks
+from labeling.concepts import Conflict, statements
+from labeling.models import Concept, Question
+from tests.cast import answer
+from tests.labeling.garden import add
+
+pytestmark = pytest.mark.django_db
+
+
+def asked_about(annotator, project, times: int = 20) -> set[str]:
+    """Look at some grids and skip them; return the names of the concepts that they are about."""
+    names = set()
+    for _ in range(times):
+        grid = challenges.issue(annotator=annotator, project=project, kind="grid")
+        if grid is not None:
+            names.add(grid.concept.name)
+            challenges.skip(challenge=grid)
+    return names
+
+
+@pytest.fixture
+def tagged(garden):
+    """Ten pictures; the first four have the keyword "bike"."""
+    for number in range(10):
+        add(garden, number, keywords=["Bike"] if number < 4 else ["tree"])
+    return garden
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_concept_is_asked_about_at_once(shapes, alice):
+    assert "ring" not in asked_about(alice, shapes)
+    concepts.create(project=shapes, name="ring")
+    assert "ring" in asked_about(alice, shapes)
+
+
+def test_what_imports_state_of_it_is_taken_over(tagged):
+    concept = concepts.create(project=tagged, name="bicycle", aliases=["bike"])
+    stated = concept.questions.filter(reason="stated")
+    assert [(q.tile.image.source, q.stated) for q in stated] == [
+        (f"{number}.png", 0.9) for number in range(4)
+    ]
+    assert concept.prevalence == pytest.approx(0.4)
+    assert concept.unfinished_from is None
+
+
+def test_without_keywords_its_prevalence_is_a_tenth(tagged):
+    assert concepts.create(project=tagged, name="cloud").prevalence == pytest.approx(0.1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_project_without_pictures_takes_concepts(garden, alice):
+    concept = concepts.create(project=garden, name="bicycle")
+    assert concept.prevalence == pytest.approx(0.1)
+    assert asked_about(alice, garden) == set()
+    add(garden, 1)
+    assert challenges.issue(annotator=alice, project=garden, kind="grid") is not None
+
+
+def test_of_many_pictures_a_worker_takes_over_the_rest(tagged, monkeypatch):
+    monkeypatch.setattr(statements, "AT_ONCE", 2)
+    concept = concepts.create(project=tagged, name="bike")
+    assert concept.unfinished_from is not None
+    assert concept.questions.filter(stated__isnull=False).count() >= 2
+    tasks.finish_concepts()
+    concept.refresh_from_db()
+    assert concept.unfinished_from is None
+    stated = concept.questions.filter(stated__gt=0.5).values_list("tile__image__source", flat=True)
+    assert sorted(stated) == ["0.png", "1.png", "2.png", "3.png"]
+
+
+def test_a_worker_that_dies_goes_on_where_it_stopped(tagged, monkeypatch):
+    monkeypatch.setattr(statements, "BATCH", 1)
+    concept = Concept.objects.create(project=tagged, name="bike", unfinished_from=0)
+    ask_pairs, taken = statements.questions.ask_pairs, []
+
+    def dies_at_the_third(**arguments) -> int:
+        taken.append(arguments["pairs"])
+        if len(taken) == 3:
+            raise KeyboardInterrupt
+        return ask_pairs(**arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(statements.questions, "ask_pairs", dies_at_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            concepts.take_over(concept)
+    assert concept.questions.count() == 2
+    assert concepts.take_over(concept) == 2
+    assert concept.questions.filter(reason="stated").count() == 4
+
+
+def test_a_name_that_is_added_states_what_its_keywords_say(tagged):
+    concept = concepts.create(project=tagged, name="bicycle")
+    stored = concept.questions.get(tile__image__source="0.png")
+    assert (stored.reason, stored.stated) == ("random", None)
+    concepts.edit(concept=concept, aliases=["bike"])
+    stored.refresh_from_db()
+    assert (stored.reason, stored.stated) == ("random", 0.9)
+    assert stored.probability == pytest.approx(0.9)
+    concepts.edit(concept=concept, aliases=[])
+    stored.refresh_from_db()
+    assert stored.stated == 0.9
+
+
+@pytest.mark.django_db(transaction=True)
+def test_switched_off_it_is_asked_no_more_and_nothing_is_lost(shapes, alice):
+    square = shapes.concepts.get(name="square")
+    pending = challenges.issue(annotator=alice, project=shapes, kind="grid")
+    while pending.concept != square:
+        challenges.skip(challenge=pending)
+        pending = challenges.issue(annotator=alice, project=shapes, kind="grid")
+    labels = square.questions.count()
+    concepts.edit(concept=square, active=False)
+    assert asked_about(alice, shapes) == {"circle"}
+    assert challenges.answer(challenge=pending, selected=[]).recorded == len(pending.questions)
+    assert square.questions.count() == labels
+    concepts.edit(concept=square, active=True)
+    concepts.edit(concept=shapes.concepts.get(name="circle"), active=False)
+    assert asked_about(alice, shapes) == {"square"}
+
+
+def test_a_renamed_concept_keeps_its_old_name_as_an_alias(shapes):
+    circle = shapes.concepts.get(name="circle")
+    renamed = concepts.edit(concept=circle, name="orb")
+    assert (renamed.name, renamed.phrase, renamed.aliases) == ("orb", "an orb", ["circle"])
+    again = concepts.edit(concept=renamed, name="disc", keep_name=False)
+    assert (again.name, again.aliases) == ("disc", ["circle"])
+    back = concepts.edit(concept=again, name="circle")
+    assert (back.name, back.aliases) == ("circle", ["disc"])
+
+
+def test_a_name_that_is_respelled_is_no_alias(shapes):
+    circle = concepts.edit(concept=shapes.concepts.get(name="circle"), name="Circle")
+    assert (circle.name, circle.phrase, circle.aliases) == ("Circle", "a Circle", [])
+
+
+def test_a_phrase_of_its_own_outlives_a_new_name(shapes):
+    circle = concepts.edit(concept=shapes.concepts.get(name="circle"), phrase="something round")
+    renamed = concepts.edit(concept=circle, name="disc")
+    assert renamed.phrase == "something round"
+    assert concepts.edit(concept=renamed, phrase="").phrase == "a disc"
+
+
+def test_predictions_go_with_the_phrase_that_they_were_made_for(
+    shapes, django_capture_on_commit_callbacks, settings, tmp_path
+):
+    settings.MEDIA_ROOT = tmp_path
+    file = tmp_path / "predictions" / "a" / "1.npy"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    circle = shapes.concepts.get(name="circle")
+    Concept.objects.filter(pk=circle.pk).update(predictions="predictions/a/1.npy")
+    kept = concepts.edit(concept=circle, name="disc", phrase="a circle")
+    assert kept.predictions.name and not kept.priors_stale
+    with django_capture_on_commit_callbacks(execute=True):
+        changed = concepts.edit(concept=circle, phrase="a disc")
+    assert not changed.predictions.name and changed.priors_stale
+    assert not file.exists()
+
+
+def test_a_concept_with_answers_is_never_deleted(shapes, alice):
+    circle = shapes.concepts.get(name="circle")
+    answer(alice, {circle.questions.first().pk: True})
+    with pytest.raises(Conflict, match="“circle” has 1 answer, which are never deleted: switch"):
+        concepts.delete(circle)
+    assert shapes.concepts.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_concept_without_answers_goes_with_its_questions_and_challenges(shapes, alice):
+    circle = shapes.concepts.get(name="circle")
+    pending = challenges.issue(annotator=alice, project=shapes, kind="grid")
+    while pending.concept != circle:
+        challenges.skip(challenge=pending)
+        pending = challenges.issue(annotator=alice, project=shapes, kind="grid")
+    token = challenges.token(pending)
+    concepts.delete(circle)
+    assert not Question.objects.filter(concept__name="circle").exists()
+    with pytest.raises(challenges.Expired, match="ask for a new one"):
+        challenges.find(token, alice)
+    assert asked_about(alice, shapes) == {"square"}
+
+
+def test_an_answer_to_questions_that_are_gone_asks_for_a_new_challenge(shapes, alice):
+    challenge = challenges.issue(annotator=alice, project=shapes, kind="grid")
+    Question.objects.filter(pk__in=challenge.questions).delete()
+    with pytest.raises(challenges.Expired, match="ask for a new one"):
+        challenges.answer(challenge=challenge, selected=[])
+    challenge.refresh_from_db()
+    assert challenge.answered_at is None
