@@ -18,6 +18,7 @@ def ids(shapes, mallory, client) -> dict[str, object]:
         "slug": shapes.slug,
         "token": shown.json()["token"],
         "snapshot": snapshot.pk,
+        "concept": shapes.concepts.get(name="circle").pk,
         "question": Question.objects.filter(state="open").first().pk,
         "annotator": mallory.pk,
         "run": run.pk,

@@ -12,8 +12,24 @@ class Endpoint(NamedTuple):
     path: str
     get: str | None = None  # the permissions that it needs, separated by spaces; None: not allowed
     post: str | None = None
+    patch: str | None = None
+    delete: str | None = None
+
+    @property
+    def methods(self) -> set[str]:
+        """The methods that are allowed, besides HEAD and OPTIONS."""
+        return {name for name in METHODS if getattr(self, name) is not None}
 
 
+class Write(NamedTuple):
+    """A method that changes something, and the permission that it needs."""
+
+    method: str
+    path: str
+    permission: str
+
+
+METHODS = ("get", "post", "patch", "delete")
 ENDPOINTS = [
     Endpoint("challenges/", post=PUBLIC),
     Endpoint("challenges/{token}/tiles/1/", get=PUBLIC),
@@ -26,6 +42,7 @@ ENDPOINTS = [
         get="labeling.view_question",
         post="labeling.change_question",
     ),
+    Endpoint("projects/{slug}/concepts/", get="labeling.view_concept", post="labeling.add_concept"),
     Endpoint("projects/{slug}/agreement/", get="labeling.view_project labeling.view_question"),
     Endpoint(
         "projects/{slug}/quality-reports/", get="labeling.view_project labeling.view_question"
@@ -34,6 +51,13 @@ ENDPOINTS = [
         "projects/{slug}/snapshots/", get="labeling.view_snapshot", post="labeling.add_snapshot"
     ),
     Endpoint("snapshots/{snapshot}/", get="labeling.view_snapshot"),
+    Endpoint(
+        "concepts/{concept}/",
+        get="labeling.view_concept",
+        patch="labeling.change_concept",
+        delete="labeling.delete_concept",
+    ),
+    Endpoint("concepts/{concept}/merge/", post="labeling.change_concept"),
     Endpoint("questions/{question}/", get="labeling.view_question"),
     Endpoint("questions/{question}/decide/", post="labeling.change_question"),
     Endpoint("questions/{question}/reopen/", post="labeling.change_question"),
@@ -58,6 +82,11 @@ ENDPOINTS = [
     Endpoint("generations/{generation}/samples/1/nearest/1/", get=PUBLIC),
 ]
 READABLE = [e for e in ENDPOINTS if e.get is not None]
-WRITABLE = [e for e in ENDPOINTS if e.post is not None]
+WRITES = [
+    Write(method, endpoint.path, getattr(endpoint, method))
+    for endpoint in ENDPOINTS
+    for method in METHODS[1:]
+    if method in endpoint.methods
+]
 STAFF_READABLE = [e for e in READABLE if e.get]
-STAFF_WRITABLE = [e for e in WRITABLE if e.post]
+STAFF_WRITES = [write for write in WRITES if write.permission]

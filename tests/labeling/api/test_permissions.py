@@ -10,7 +10,8 @@ from tests.labeling.api.endpoints import (
     API,
     ENDPOINTS,
     STAFF_READABLE,
-    STAFF_WRITABLE,
+    STAFF_WRITES,
+    Write,
 )
 from training.api import urls as training_urls
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.django_db
 REFUSED = 403
 SAME_DOORS = [
     ("labeling_annotator_changelist", "annotators/"),
+    ("labeling_concept_changelist", "projects/{slug}/concepts/"),
     ("labeling_question_changelist", "projects/{slug}/questions/"),
     ("labeling_snapshot_changelist", "snapshots/{snapshot}/"),
     ("training_run_changelist", "runs/"),
@@ -49,9 +51,14 @@ def get(client: Client, path: str, ids) -> int:
 
 
 def post(client: Client, path: str, ids) -> int:
+    return send(client, Write("post", path, ""), ids)
+
+
+def send(client: Client, write: Write, ids) -> int:
+    address = API + write.path.format(**ids)
     body = {"value": True}
-    address = API + path.format(**ids)
-    return client.post(address, body, content_type="application/json").status_code
+    do = getattr(client, write.method)
+    return do(address, body, content_type="application/json").status_code
 
 
 def test_every_endpoint_is_in_the_table():
@@ -64,7 +71,7 @@ def test_every_endpoint_is_in_the_table():
 
 
 def _sample(path: str) -> str:
-    ids = dict.fromkeys(("snapshot", "question", "annotator", "run", "model"), "7")
+    ids = dict.fromkeys(("snapshot", "concept", "question", "annotator", "run", "model"), "7")
     return path.format(
         slug="a", token="a.b", generation="0" * 8 + 3 * "-0000" + "-" + "0" * 12, **ids
     )
@@ -86,30 +93,32 @@ def test_staff_who_may_not_view_are_shown_nothing(ids, every_permission):
 
 
 def test_staff_who_may_not_change_change_nothing(ids, every_permission):
-    for endpoint in STAFF_WRITABLE:
-        clerk = staff(*(every_permission - {endpoint.post}))
-        assert post(clerk, endpoint.path, ids) == REFUSED, endpoint
+    for write in STAFF_WRITES:
+        clerk = staff(*(every_permission - {write.permission}))
+        assert send(clerk, write, ids) == REFUSED, write
 
 
 def test_whoever_may_change_is_let_in(ids):
-    for endpoint in STAFF_WRITABLE:
-        assert post(staff(endpoint.post), endpoint.path, ids) != REFUSED, endpoint
+    for write in STAFF_WRITES:
+        assert send(staff(write.permission), write, ids) != REFUSED, write
 
 
 def test_a_superuser_may_do_everything(ids, ada_client):
     for endpoint in STAFF_READABLE:
         assert get(ada_client, endpoint.path, ids) == 200, endpoint
-    for endpoint in STAFF_WRITABLE:
-        assert post(ada_client, endpoint.path, ids) != REFUSED, endpoint
+    for write in STAFF_WRITES:
+        assert send(ada_client, write, ids) != REFUSED, write
 
 
 def test_nobody_else_comes_in_not_even_with_permissions(ids, client, ada):
     User.objects.filter(pk=ada.pk).update(is_staff=False)
     client.force_login(ada)
-    for endpoint in [*STAFF_READABLE, *STAFF_WRITABLE]:
-        do = post if endpoint.post else get
-        assert do(Client(), endpoint.path, ids) == 401, endpoint
-        assert do(client, endpoint.path, ids) == REFUSED, endpoint
+    for endpoint in STAFF_READABLE:
+        assert get(Client(), endpoint.path, ids) == 401, endpoint
+        assert get(client, endpoint.path, ids) == REFUSED, endpoint
+    for write in STAFF_WRITES:
+        assert send(Client(), write, ids) == 401, write
+        assert send(client, write, ids) == REFUSED, write
 
 
 def test_a_wrong_token_is_refused_with_the_scheme_that_is_asked_for(ids, client):
