@@ -119,7 +119,7 @@ def merge(*, concept: Concept, into: Concept, by: User) -> Merged:
         _expire_challenges(concept)
     counts, left = move(concept, limit=AT_ONCE)
     merged = Merged(concept, into, counts, left)
-    concepts.ask_at_once(into)
+    concepts.take_over(into, limit=concepts.AT_ONCE)
     LogEntry.objects.log_actions(
         by.pk, [concept, into], CHANGE, change_message=str(merged), single_object=False
     )
@@ -294,8 +294,8 @@ class _Batch:
         _set_priors(own, self.survivor)
         changed = [*own, *records]
         stored_questions.recompute_locked(changed)
-        question_state.save(changed)
         bulk_update.update(changed, _DECIDED)
+        question_state.save(changed)
 
 
 def _hand_over(question: Question, survivor: Question) -> None:

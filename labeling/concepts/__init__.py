@@ -6,7 +6,7 @@ visitor is asked about it. Merging is in `labeling.merging`.
 """
 
 from labeling.concepts.deletion import answers_count, delete, refusal
-from labeling.concepts.edits import ask_at_once, create, create_missing, edit, validate
+from labeling.concepts.edits import create, create_missing, edit, validate
 from labeling.concepts.names import ConceptError, Conflict, by_key, with_article
 from labeling.concepts.statements import AT_ONCE, take_over, take_over_all
 
@@ -15,7 +15,6 @@ __all__ = [
     "ConceptError",
     "Conflict",
     "answers_count",
-    "ask_at_once",
     "by_key",
     "create",
     "create_missing",
