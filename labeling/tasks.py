@@ -10,7 +10,7 @@ from django.utils import timezone
 from labeling import concepts, merging, pools, snapshots
 from labeling.enqueue import enqueue_on_commit
 from labeling.inference import recompute, schedule
-from labeling.models import Challenge, LeaseLost, Project, Snapshot
+from labeling.models import Challenge, Concept, LeaseLost, Project, Snapshot
 from labeling.pools.tasks import fill_pool
 
 logger = logging.getLogger(__name__)

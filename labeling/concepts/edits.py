@@ -1,6 +1,7 @@
 """Create and change concepts; each change is in one transaction, one at a time in a project."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from django.db import transaction
 
@@ -121,12 +122,12 @@ def validate(
 
 
 def ask_at_once(concept: Concept) -> None:
-    """Take over statements, fill the pools and forget priorities, so that it is asked at once."""
+    """Take over statements; once that is committed, fill the pools and forget priorities."""
     pools.forget_priorities(concept.project)
     if concept.unfinished_from is not None:
         statements.take_over(concept, limit=statements.AT_ONCE)
-    if concept.active:
-        pools.prepare(concept)
+    if concept.active:  # where this fails, a worker fills them: it is logged
+        transaction.on_commit(partial(pools.prepare, concept), robust=True)
 
 
 def lock(project: Project) -> None:

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from labeling import challenges, images
+from labeling import challenges
 from labeling.models import Concept, Question
 from tests.cast import answer
 from tests.labeling.garden import add
@@ -72,8 +72,7 @@ def test_a_concept_made_by_the_api_is_in_a_visitors_next_challenges(shapes, ada_
 
 
 def test_what_keywords_state_is_taken_over(shapes, ada_client):
-    image = add(shapes, 40)
-    images.store.set_keywords(image, ["Hoop"])
+    image = add(shapes, 40, keywords=["Hoop"])
     concept = create(ada_client, name="ring", aliases=["hoop"]).json()["id"]
     assert Question.objects.get(concept=concept, tile__image=image).stated == 0.9
 

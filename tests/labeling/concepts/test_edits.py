@@ -2,7 +2,7 @@
 
 import pytest
 
-from labeling import challenges, concepts, tasks
+from labeling import challenges, concepts, pools, tasks
 from labeling.concepts import Conflict, statements
 from labeling.models import Concept, Question
 from tests.cast import answer
@@ -94,6 +94,7 @@ def test_a_worker_that_dies_goes_on_where_it_stopped(tagged, monkeypatch):
 
 def test_a_name_that_is_added_states_what_its_keywords_say(tagged):
     concept = concepts.create(project=tagged, name="bicycle")
+    pools.prepare(concept)
     stored = concept.questions.get(tile__image__source="0.png")
     assert (stored.reason, stored.stated) == ("random", None)
     concepts.edit(concept=concept, aliases=["bike"])
