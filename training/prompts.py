@@ -1,6 +1,6 @@
 """What to ask a project's models for: what the project knows best, and some of its captions."""
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from labeling.models import Concept, Project, Question
 
@@ -9,14 +9,16 @@ CAPTIONS = 4
 
 
 def best_known_concepts(project: Project) -> list[Concept]:
-    """Return the concepts that most tiles are believed to show, the best known first.
+    """Return the concepts that most tiles are known to show, the best known first.
 
-    This counts all questions of the project: for workers, never for a request.
+    A tile counts where people's answers, or a known truth, are as certain as a settled label; what
+    a model or an import alone believes does not. This counts all such questions of the project:
+    for workers, never for a request.
     """
+    known = Q(questions__answers_count__gt=0) | Q(questions__verdict__isnull=False)
+    certain = Q(questions__probability__gte=project.settle_at)
     return list(
-        Concept.objects.filter(
-            project=project, active=True, questions__probability__gte=project.settle_at
-        )
+        project.concepts.filter(known, certain, active=True, merged_into=None)
         .annotate(tile_count=Count("questions"))
         .order_by("-tile_count", "name")[:CONCEPTS]
     )

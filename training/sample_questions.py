@@ -68,4 +68,5 @@ def _ask(sample: Sample, prompt: str, model: Model) -> int:
 
 def _concept(project: Project, prompt: str) -> Concept | None:
     """Return the concept that a prompt names, however a person has typed it."""
-    return next((each for each in project.concepts.all() if each.is_named_by(prompt)), None)
+    concepts = project.concepts.filter(merged_into=None)
+    return next((each for each in concepts if each.is_named_by(prompt)), None)

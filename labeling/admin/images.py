@@ -46,8 +46,8 @@ class OriginFilter(admin.SimpleListFilter):
 @admin.register(Image)
 class ImageAdmin(RecordAdmin[Image]):
     list_display = [
-        *("picture", "source", "size", "words", "license", "generated", "created_at"),
-        "labels_link",
+        *("picture", "source", "labels_link", "size", "words", "license", "generated"),
+        "created_at",
     ]
     list_display_links = ["picture", "source"]
     list_filter = ["project", OriginFilter, ("near_duplicate_of", admin.EmptyFieldListFilter)]
