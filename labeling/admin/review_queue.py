@@ -66,7 +66,8 @@ class Filters(forms.Form):
     def __init__(self, data: Any, *, project: Project) -> None:
         super().__init__(data, label_suffix="")
         self.project = project
-        self.fields["concept"].queryset = project.concepts.all()  # type: ignore[attr-defined]
+        listed = project.concepts.filter(merged_into=None)
+        self.fields["concept"].queryset = listed  # type: ignore[attr-defined]
         self.is_valid()
 
     def clean_after(self) -> Position | None:

@@ -55,6 +55,7 @@ class Plan:
     by_folder: dict[str, Concept]  # folder's path → the concept that it names
     by_key: dict[str, Concept]  # of all names and aliases
     class_set: ClassSet | None = None  # of the folders, where there are several
+    unnamed: Sequence[str] = ()  # paths of folders with pictures that name no concept
 
     def class_of(self, path: str) -> Concept | None:
         """Return the concept that the folder of an image names."""
@@ -90,7 +91,8 @@ def plan(
         shares[name] += index.folders[folder] / index.images
     by_key = concepts.ensure(project, shares, phrases)
     by_folder = {folder: by_key[name_key(name)] for folder, name in names.items()}
-    return Plan(by_folder, by_key, _class_set(project, by_folder.values()))
+    unnamed = sorted(set(index.folders) - set(names) - {"", "."})
+    return Plan(by_folder, by_key, _class_set(project, by_folder.values()), unnamed)
 
 
 def _class_set(project: Project, classes: Iterable[Concept]) -> ClassSet | None:

@@ -1,6 +1,6 @@
 """`import_images`: import the images of a folder, a zip or a tar, with their metadata."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,13 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("source", type=Path, metavar="SOURCE")
+        parser.add_argument(
+            "source",
+            type=Path,
+            nargs="?",
+            metavar="SOURCE",
+            help="may be left out with --concepts: the file's concepts are added to the project",
+        )
         parser.add_argument("--project", required=True, help="made if there is none of this name")
         parser.add_argument(
             "--concepts",
@@ -39,6 +45,9 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         try:
+            if options["source"] is None:
+                self._add_concepts(options["project"], options["concepts"])
+                return
             report = self._import(options["source"], options["project"], options["concepts"])
         except SourceError as error:
             raise CommandError(str(error)) from error
@@ -65,11 +74,27 @@ class Command(BaseCommand):
         plan = importer.plan(
             project=project, index=index, phrases=phrases, source=path.name.partition(".")[0]
         )
+        if plan.unnamed:
+            self.stdout.write(f"Folders that name no concept: {_named(plan.unnamed)}.")
         report = importer.run(
             project=project, members=members, index=index, plan=plan, progress=bar
         )
         enqueue_on_commit(fill_due_pools)
         return report
+
+    def _add_concepts(self, slug: str, file: Path | None) -> None:
+        """Add a file's concepts to a project that has its pictures already."""
+        if file is None:
+            raise SourceError("Name a SOURCE of pictures, or a file of concepts with --concepts.")
+        phrases = concepts.read(file)
+        project = Project.objects.filter(slug=slug).first()
+        if project is None:
+            raise SourceError(f"There is no project {slug}: name a SOURCE of pictures as well.")
+        before = project.concepts.count()
+        concepts.ensure(project, {}, phrases)
+        enqueue_on_commit(fill_due_pools)
+        new = project.concepts.count() - before
+        self.stdout.write(f"added {new:,} concepts, already there {len(phrases) - new:,}.")
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -80,9 +105,14 @@ def summary(report: Report) -> Iterator[str]:
     )
     yield f"{counts}{':' if report.rejected else '.'}"
     for reason, paths in sorted(report.rejected.items(), key=lambda item: -len(item[1])):
-        names = ", ".join(_printable(path) for path in paths[:NAMED])
-        more = f" and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
-        yield f"  {reason}: {names}{more}"
+        yield f"  {reason}: {_named(paths)}"
+
+
+def _named(paths: Sequence[str]) -> str:
+    """Return the first of the names, and how many more there are."""
+    names = ", ".join(_printable(path) for path in paths[:NAMED])
+    more = f" and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
+    return f"{names}{more}"
 
 
 def _checked(slug: str) -> str:

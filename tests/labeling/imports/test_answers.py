@@ -6,6 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from labeling import answers
+from labeling.concepts import edit
 from labeling.imports.answers import load as load_answers
 from labeling.models import Annotator, Answer, Image, Question
 from tests.cast import COLOURS
@@ -66,6 +67,15 @@ def test_with_a_concept_a_label_is_yes_or_no(shapes, write, capsys):
     load(path, capsys)
     assert answers_of("ann") == {(image.source, "circle"): False, (image.source, "square"): True}
     assert answers_of("ben") == {(image.source, "square"): True}
+
+
+def test_a_label_may_be_an_alias(shapes, write, capsys):
+    edit(concept=shapes.concepts.get(name="circle"), aliases=["disc"])
+    load(
+        write("task,worker,label\nred circle 00.png,ann,DISC\nred square 12.png,ann,square\n"),
+        capsys,
+    )
+    assert answers_of("ann")["red circle 00.png", "circle"] is True
 
 
 def test_a_file_name_is_enough_where_it_is_unique(shapes, write, capsys):

@@ -1,7 +1,12 @@
 """Concepts named by folders and by a file."""
 
-import pytest
+import io
 
+import pytest
+from django.core.management import CommandError, call_command
+
+from labeling import snapshot_rows
+from labeling.concepts import edit
 from labeling.models import Concept, Image, Project, Question
 from labeling.tasks import fill_due_pools
 from tests.labeling.imports.sources import fill, prior, refused, take, write, zipped
@@ -86,6 +91,71 @@ def test_a_concepts_file_with_nonsense_is_refused_before_anything_is_made(
         file.write_bytes(content)
     assert message in refused(box, concepts=file)
     assert not Project.objects.exists()
+
+
+@pytest.mark.parametrize("again", [True, False])
+@pytest.mark.django_db(transaction=True)
+def test_a_file_adds_concepts_to_the_pictures_that_are_there(box, tmp_path, client, again):
+    fill(box, **{f"{n}.png": png(n) for n in range(12)}, **{"3.txt": "street, velo, sun"})
+    take(box)
+    file = tmp_path / "concepts.txt"
+    file.write_text("velo: a bicycle\ncloud\n")
+    body = {"project": "photos", "kind": "grid"}
+    assert client.post("/api/v1/challenges/", body, "application/json").status_code == 204
+    if again:
+        assert "imported 0, already there 12" in take(box, concepts=file)
+    else:
+        assert added(file) == "added 2 concepts, already there 0.\n"
+        assert added(file) == "added 0 concepts, already there 2.\n"
+    assert prior("velo", "3.png") == 0.9
+    shown = [client.post("/api/v1/challenges/", body, "application/json") for _ in range(2)]
+    assert {each.json()["subject"] for each in shown} <= {"a bicycle", "a cloud"}
+
+
+def added(file) -> str:
+    out = io.StringIO()
+    call_command("import_images", project="photos", concepts=file, stdout=out)
+    return out.getvalue()
+
+
+def test_a_file_alone_needs_a_project(tmp_path):
+    with pytest.raises(CommandError, match="Name a SOURCE of pictures, or a file of concepts"):
+        call_command("import_images", project="photos")
+    file = tmp_path / "concepts.txt"
+    file.write_text("cat")
+    with pytest.raises(CommandError, match="There is no project photos: name a SOURCE"):
+        added(file)
+
+
+def test_a_keyword_and_a_folder_that_equal_an_alias_count_for_the_concept(box, tmp_path):
+    fill(box, **{"cat/a.png": png(1), "dog/b.png": png(2)})
+    take(box)
+    edit(concept=Concept.objects.get(name="cat"), aliases=["kitty", "猫"])
+    fill(box, **{"Kitty/c.png": png(3), "dog/d.png": png(4), "dog/d.txt": "sofa, \u732b, sun"})
+    file = tmp_path / "concepts.txt"
+    file.write_text("cat\ndog\n")
+    take(box, concepts=file)
+    assert set(Concept.objects.values_list("name", flat=True)) == {"cat", "dog"}
+    assert prior("cat", "Kitty/c.png") == prior("cat", "dog/d.png") == 0.9
+
+
+def test_a_keyword_that_equals_an_alias_counts_in_snapshots(box):
+    fill(box, **{"cat/a.png": png(1), "dog/b.png": png(2), "dog/b.txt": "sofa, kitty, sun"})
+    take(box)
+    cat = edit(concept=Concept.objects.get(name="cat"), aliases=["kitty"])
+    rows = snapshot_rows.build(
+        project=cat.project,
+        concepts=snapshot_rows.concepts_of(cat.project),
+        include_generated=False,
+    )
+    by_source = {each.row["source"]: each.row for each in rows}
+    assert by_source["dog/b.png"]["concepts"]["cat"] == 0.9
+    assert by_source["dog/b.png"]["tags"] == ["sofa", "cat", "sun", "dog"]
+
+
+def test_folders_that_name_no_concept_are_told(box):
+    fill(box, **{f"{name}/1.png": png(n) for n, name in enumerate(["cat", "photo", "x" * 90])})
+    assert f"Folders that name no concept: photo, {'x' * 90}." in take(box)
 
 
 def test_too_many_folders_ask_for_a_concepts_file(box):
