@@ -79,8 +79,7 @@ class Beliefs:
         predicted = self._predicted(tiles)
         base = np.where(np.isnan(stated), self._prevalence, stated)
         change = shift(predicted, self._prevalence, self._weight)
-        probability = expit(log_odds(base) + change)
-        return Priors(stated, expit(predicted), change, np.where(change == 0, base, probability))
+        return Priors(stated, expit(predicted), change, shifted(base, change))
 
     def _stated(self, tiles: Sequence[TileFacts]) -> Floats:
         """Return (n, C) what imports state; they speak of whole images that came from outside."""
@@ -120,8 +119,14 @@ def shift(predicted: Floats, prevalence: Floats, weight: Floats) -> Floats:
     for.
     """
     beyond = np.nan_to_num(predicted - log_odds(prevalence), nan=0.0)
-    shifted: Floats = weight * beyond.clip(-MAX_SHIFT, MAX_SHIFT)
-    return shifted
+    change: Floats = weight * beyond.clip(-MAX_SHIFT, MAX_SHIFT)
+    return change
+
+
+def shifted(probability: Floats, change: Floats) -> Floats:
+    """Return probabilities, shifted by so many log-odds."""
+    moved: Floats = np.where(change == 0, probability, expit(log_odds(probability) + change))
+    return moved
 
 
 def log_odds(probability: Floats) -> Floats:

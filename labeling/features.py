@@ -1,22 +1,23 @@
-"""A project's features: a CLIP's embeddings of tiles and concepts in one file, read in blocks."""
+"""A project's features: a CLIP's embeddings of tiles and concepts in one file, mapped into memory."""
 
+import json
 import logging
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from django.core.files.storage import default_storage
-from django.db import transaction
 from safetensors import SafetensorError, safe_open
 
 from labeling import local_files
-from labeling.models import Concept, Project
+from labeling.models import Project
 
 BLOCK = 20_000  # rows that are read together
+FOLDER = "features"
 # The tensors of a features file: type and number of dimensions.
 TENSORS = {
     "tiles": ("I64", 1),
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 Ids = npt.NDArray[np.int64]
 Index = npt.NDArray[np.intp]
 Singles = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,16 @@ class Features:
 
     name: str  # in the project's storage
     path: Path  # on this machine
-    width: int  # E
     tiles: Ids  # (T,) ids, ascending
+    images: Halves  # (T, E), mapped from the file
+    concepts: Ids  # (C,) ids of those that the model knew
     texts: dict[int, Singles]  # by concept: (E,)
     learned: Ids  # questions whose answers the model may have been trained on
+
+    @property
+    def width(self) -> int:
+        """E, the numbers of an embedding."""
+        return int(self.images.shape[1])
 
     def rows_of(self, tiles: Ids) -> Index:
         """Return the row of each tile (n,), -1 where there is none."""
@@ -50,19 +58,15 @@ class Features:
         rows = np.searchsorted(self.tiles, tiles).clip(max=len(self.tiles) - 1)
         return np.where(self.tiles[rows] == tiles, rows, -1)
 
-    def blocks(self, rows: Index) -> Iterator[tuple[Index, Singles]]:
-        """Yield the finite ones of `rows` (n,), block by block: index (m,), embeddings (m, E)."""
-        order = np.argsort(rows, kind="stable")
-        ordered = rows[order]
-        with safe_open(self.path, framework="np") as file:
-            images = file.get_slice("images")
-            for start in range(0, len(self.tiles), BLOCK):
-                first, last = np.searchsorted(ordered, [start, start + BLOCK])
-                if last > first:
-                    stop = min(start + BLOCK, len(self.tiles))
-                    block = images[start:stop][ordered[first:last] - start].astype(np.float32)
-                    usable = np.isfinite(block).all(1)
-                    yield order[first:last][usable], block[usable]
+    def rows(self, rows: Index) -> Singles:
+        """Return the embeddings (n, E) in these rows (n,); some may not be finite."""
+        return self.images[rows].astype(np.float32)
+
+    def blocks(self) -> Iterator[tuple[slice, Singles]]:
+        """Yield all embeddings (m, E), block by block, with their rows."""
+        for start in range(0, len(self.tiles), BLOCK):
+            rows = slice(start, min(start + BLOCK, len(self.tiles)))
+            yield rows, self.images[rows].astype(np.float32)
 
 
 def load(project: Project) -> Features | None:
@@ -71,43 +75,20 @@ def load(project: Project) -> Features | None:
     if not name:
         return None
     try:
-        concepts = set(project.concepts.values_list("pk", flat=True))
-        return _read(name, _local_path(name), concepts)
+        current = read(_local_path(name), name=name)
+        concepts = dict(project.concepts.values_list("pk", "text_embedding"))
+        texts = {pk: text for pk, text in current.texts.items() if pk in concepts}
+        for pk, embedding in concepts.items():
+            if embedding:
+                texts[pk] = _text(embedding, width=current.width)
     except (OSError, SafetensorError, ValueError, OverflowError) as error:
         logger.warning("The features %s of %s cannot be used: %s", name, project, error)
         return None
+    return Features(**{**vars(current), "texts": texts})
 
 
-def replace(*, project: Project, path: Path) -> None:
-    """Store the file as the project's features, and have all its concepts fitted again.
-
-    Raises ValueError where it holds no features.
-    """
-    try:
-        _read("", path, set())
-    except SafetensorError as error:
-        raise ValueError(f"{path} holds no features: {error}") from None
-    old = str(project.features.name or "")
-    with path.open("rb") as file:
-        # A new name each time, so that nobody takes a copy of the old file for the new one.
-        name = f"features/{project.pk}-{secrets.token_hex(8)}.safetensors"
-        name = default_storage.save(name, file)
-    with transaction.atomic():
-        Project.objects.filter(pk=project.pk).update(features=name)
-        Concept.objects.filter(project=project).update(known_when_fitted=0)
-    project.features.name = name
-    if old:
-        default_storage.delete(old)
-
-
-def _local_path(name: str) -> Path:
-    """Return the file's path on this machine; copies of the project's older features go."""
-    project = Path(name).name.partition("-")[0]
-    return local_files.fetch(name, cache="features", replaces=f"{project}-*")
-
-
-def _read(name: str, path: Path, concepts: set[int]) -> Features:
-    """Read and check everything but the tiles' embeddings, which are as large as the project.
+def read(path: Path, *, name: str = "") -> Features:
+    """Read and check a file of features; the tiles' embeddings are mapped, and not looked at.
 
     Raises OSError, SafetensorError or ValueError.
     """
@@ -122,15 +103,63 @@ def _read(name: str, path: Path, concepts: set[int]) -> Features:
             or (shapes["texts"][0] and shapes["texts"][1] != shapes["images"][1])
         ):
             raise ValueError(f"its shapes {shapes} do not fit together")
-        tiles, learned = file.get_tensor("tiles"), file.get_tensor("learned")
-        if (np.diff(tiles) <= 0).any():
-            raise ValueError("its tiles are not in the order of their ids")
-        texts = {
-            int(pk): row.astype(np.float32)
-            for pk, row in zip(file.get_tensor("concepts"), file.get_tensor("texts"), strict=True)
-            if pk in concepts and np.isfinite(row).all()
-        }
-    return Features(name, path, shapes["images"][1], tiles, texts, np.unique(learned))
+        small = {tensor: file.get_tensor(tensor) for tensor in TENSORS if tensor != "images"}
+    for tensor in ("tiles", "concepts"):
+        if (np.diff(small[tensor]) <= 0).any():
+            raise ValueError(f"its {tensor} are not in the order of their ids")
+    pairs = zip(small["concepts"].tolist(), small["texts"].astype(np.float32), strict=True)
+    return Features(
+        name=name,
+        path=path,
+        tiles=small["tiles"],
+        images=_mapped(path, shapes["images"]),
+        concepts=small["concepts"],
+        texts={pk: row for pk, row in pairs if np.isfinite(row).all()},
+        learned=np.unique(small["learned"]),
+    )
+
+
+def save(file: Path, *, project: Project) -> str:
+    """Store a file of features; return its name, which the project does not bear yet."""
+    # A new name each time, so that nobody takes a copy of the old file for the new one.
+    name = f"{FOLDER}/{project.pk}-{secrets.token_hex(8)}.safetensors"
+    with file.open("rb") as content:
+        return default_storage.save(name, content)
+
+
+def delete_others(project: Project) -> None:
+    """Delete the features of a project that it does not bear: earlier ones, and of lost intakes."""
+    current = PurePosixPath(str(project.features.name or "")).name
+    for name in local_files.listed(FOLDER)[1]:
+        if name.startswith(f"{project.pk}-") and name != current:
+            default_storage.delete(f"{FOLDER}/{name}")
+
+
+def _local_path(name: str) -> Path:
+    """Return the file's path on this machine; copies of the project's older features go."""
+    project = Path(name).name.partition("-")[0]
+    return local_files.fetch(name, cache=FOLDER, replaces=f"{project}-*")
+
+
+def _text(name: str, *, width: int) -> Singles:
+    """Return the embedding (E,) of a concept's phrase that was added later."""
+    concept = Path(name).name.partition("-")[0]
+    path = local_files.fetch(name, cache="predictions/texts", replaces=f"{concept}-*")
+    embedding = np.load(path, allow_pickle=False)
+    if embedding.shape != (width,) or not np.isfinite(embedding).all():
+        raise ValueError(f"{name} holds no text of {width} numbers")
+    single: Singles = embedding.astype(np.float32)
+    return single
+
+
+def _mapped(path: Path, shape: list[int]) -> Halves:
+    """Map the images of a checked safetensors file: its header says where they lie."""
+    if not shape[0]:
+        return np.zeros(shape, np.float16)
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        first, _ = json.loads(file.read(size))["images"]["data_offsets"]
+    return np.memmap(path, np.float16, "r", offset=8 + size + first, shape=tuple(shape))
 
 
 def _shape(file: Any, name: str) -> list[int]:

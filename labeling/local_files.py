@@ -28,3 +28,11 @@ def fetch(name: str, *, cache: str, replaces: str = "") -> Path:
             out.write(chunk)
     draft.rename(path)
     return path
+
+
+def listed(folder: str) -> tuple[list[str], list[str]]:
+    """Return the names of the folders and files in a folder of the storage; none without it."""
+    try:
+        return default_storage.listdir(folder)
+    except FileNotFoundError:
+        return [], []

@@ -10,6 +10,7 @@ import logging
 import secrets
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,7 @@ def load(concept: Concept, project: Project) -> LogOdds | None:
     if not name:
         return None
     try:
-        if PurePosixPath(name).parent.name != _stem(project):
+        if PurePosixPath(name).parent.name != _stem(str(project.features.name or "")):
             raise ValueError("it belongs to other features")
         array = np.load(_local_path(name), mmap_mode="r", allow_pickle=False)
         if array.dtype != np.float16 or array.shape != tile_ids(project).shape:
@@ -63,15 +64,17 @@ def load(concept: Concept, project: Project) -> LogOdds | None:
     return loaded
 
 
-def save(array: LogOdds, *, concept: Concept, features: str) -> str:
+def save(array: npt.NDArray[Any], *, concept: int, features: str) -> str:
     """Store a concept's predictions (T,) for the features of that name; return their name.
 
     The concept itself still names the earlier ones.
     """
-    name = f"{FOLDER}/{PurePosixPath(features).stem}/{concept.pk}-{secrets.token_hex(4)}.npy"
-    file = io.BytesIO()
-    np.save(file, array.astype(np.float16), allow_pickle=False)
-    return default_storage.save(name, ContentFile(file.getvalue()))
+    return _store(array, f"{_stem(features)}/{concept}-{secrets.token_hex(4)}.npy")
+
+
+def save_text(embedding: npt.NDArray[Any], *, concept: int, features: str) -> str:
+    """Store the embedding (E,) of a concept's phrase beside its predictions; return its name."""
+    return _store(embedding, f"{_stem(features)}/{concept}-{secrets.token_hex(4)}.text.npy")
 
 
 def delete(name: str) -> None:
@@ -80,16 +83,30 @@ def delete(name: str) -> None:
         default_storage.delete(name)
 
 
-def _stem(project: Project) -> str:
-    """Return the name of the folder of predictions that belong to the project's features."""
-    return PurePosixPath(str(project.features.name or "")).stem
+def delete_others(project: Project) -> None:
+    """Delete predictions that do not belong to the project's features, which is all of earlier ones."""
+    current = _stem(str(project.features.name or ""))
+    for folder in local_files.listed(FOLDER)[0]:
+        if folder.startswith(f"{project.pk}-") and folder != current:
+            for name in local_files.listed(f"{FOLDER}/{folder}")[1]:
+                default_storage.delete(f"{FOLDER}/{folder}/{name}")
+            default_storage.delete(f"{FOLDER}/{folder}")
+
+
+def _store(array: npt.NDArray[Any], name: str) -> str:
+    file = io.BytesIO()
+    np.save(file, np.asarray(array, np.float16), allow_pickle=False)
+    return default_storage.save(f"{FOLDER}/{name}", ContentFile(file.getvalue()))
+
+
+def _stem(features: str) -> str:
+    """Return the name of the folder of predictions that belong to the features of that name."""
+    return PurePosixPath(features).stem
 
 
 def _local_path(name: str) -> Path:
     concept = Path(name).name.partition("-")[0]
-    return local_files.fetch(
-        name, cache=f"{FOLDER}/{Path(name).parent.name}", replaces=f"{concept}-*"
-    )
+    return local_files.fetch(name, cache=FOLDER, replaces=f"{concept}-*")
 
 
 @lru_cache(maxsize=4)

@@ -6,7 +6,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from django.db import transaction
+from django.db import connection, transaction
 
 from labeling import beliefs, bulk_insert, question_state
 from labeling.aggregation import online
@@ -19,6 +19,8 @@ BATCH = 2_000
 
 Pair = tuple[int, int]  # (tile id, concept id)
 Reason = Question.Reason
+
+_SHARE = "SELECT id FROM labeling_concept WHERE id = ANY(%s) ORDER BY id FOR SHARE"
 
 
 def ask_concepts(
@@ -43,6 +45,7 @@ def ask_concepts(
     )
 
 
+@transaction.atomic
 def ask_pairs(
     *,
     project: Project,
@@ -64,7 +67,7 @@ def ask_pairs(
     that are stored for another one. slice_keys: by tile id, its place in the random slice.
     """
     gold, stated, reasons, slice_keys = gold or {}, stated or {}, reasons or {}, slice_keys or {}
-    concepts = _concepts(project, {concept for _, concept in pairs})
+    concepts = _lock_concepts(project, {concept for _, concept in pairs})
     about = Beliefs(project, list(concepts.values()))
     created = 0
     for batch in batched(sorted(pairs), BATCH):
@@ -140,8 +143,15 @@ def ask_captions(
     return created
 
 
-def _concepts(project: Project, ids: Collection[int]) -> dict[int, Concept]:
-    """Return concepts by id, each with the project at hand."""
+def _lock_concepts(project: Project, ids: Collection[int]) -> dict[int, Concept]:
+    """Return concepts by id, with the project; until the transaction ends they stay as they are.
+
+    So no question is stored with a prior that has changed since: whoever changes a concept's
+    prevalence, model weight or predictions waits, and then finds all questions that rest on them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SHARE, [list(ids)])
+    project.refresh_from_db(fields=["features"])
     concepts = {concept.pk: concept for concept in project.concepts.filter(pk__in=ids)}
     for concept in concepts.values():
         concept.project = project

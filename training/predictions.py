@@ -9,9 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 
-from labeling import features, json_lines, local_files, snapshot_folder, snapshot_rows
+from labeling import json_lines, local_files, snapshot_folder, snapshot_rows
 from labeling.batches import batched
-from labeling.inference import model_prior
+from labeling.inference import intake, model_prior
 from labeling.models import Project, Question, Recomputation, Snapshot, Tile
 from training import processes
 from training.models import Model
@@ -37,7 +37,7 @@ def update(model: Model) -> dict[str, Any]:
         records = json_lines.read(folder / "predictions.jsonl")
         by_question = {int(record["id"]): float(record["p"]) for record in records}
         count = model_prior.store(by_question)
-        features.replace(project=model.project, path=folder / "features.safetensors")
+        intake.replace(project=model.project, file=folder / "features.safetensors")
     Recomputation.objects.update_or_create(project=model.project, defaults={"requested": True})
     return {"predictions": count}
 

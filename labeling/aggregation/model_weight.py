@@ -47,15 +47,17 @@ def fit_model_weight(
     return float(minimize_scalar(loss, bounds=(0.0, MAX_WEIGHT), method="bounded").x)
 
 
-def match_prevalence(log_odds: Floats, prevalence: float) -> Floats:
+def match_prevalence(
+    log_odds: Floats, prevalence: float, weights: npt.NDArray[np.int64] | None = None
+) -> Floats:
     """Return the log-odds (n,), moved by one constant so that their mean probability fits.
 
-    prevalence: the mean probability wanted, in (0, 1).
+    prevalence: the mean probability wanted, in (0, 1). weights: (n,) how often each counts.
     """
     low, high = -LARGEST, LARGEST
     for _ in range(STEPS):
         middle = (low + high) / 2
-        if float(expit(log_odds + middle).mean()) < prevalence:
+        if float(np.average(expit(log_odds + middle), weights=weights)) < prevalence:
             low = middle
         else:
             high = middle

@@ -1,117 +1,130 @@
-"""Learn how frequent each concept is: the prior of its questions before anything else is known."""
+"""Learn how frequent each concept is: the prior of its questions before anything else is known.
 
-from typing import Any
+It is estimated from the random slice (`labeling.pools.random_slice`): a uniform sample of all
+pictures in a random order, of which as many count, from the beginning, as are known without a gap.
+Some of them are known because the model nominated them or a reviewer decided them; but the order
+knows nothing of that, and where the first gap comes depends on no picture behind it. So what else is
+asked biases nothing. (It is inverse sampling: J. B. S. Haldane, "On a method of estimating
+frequencies", Biometrika 33, 1945.)
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Count, Exists, OuterRef, Sum
 
-from labeling import question_state
-from labeling.aggregation.online import EDGE, log_odds
-from labeling.models import Answer, Concept, Project, Question, Recomputation
+from labeling.aggregation.online import log_odds
+from labeling.models import Concept, Project, Recomputation
+from labeling.pools import levels
 
 MIN_QUESTIONS = 30  # with fewer, the prevalence stays
 NOTICEABLE = 0.2  # log-odds: about a fifth more or fewer
-BATCH = 2_000  # questions that are locked together
 
-# Shifts the log-odds of a batch of questions, by id after the last one. The priority is that of
-# `question_state.priority`.
-_SHIFT = """
-WITH shifted AS (
-    SELECT id, 1 / (1 + exp(-(%(shift)s + ln(prior / (1 - prior))))) AS prior,
-        1 / (1 + exp(-(%(shift)s + ln(probability / (1 - probability))))) AS p
-    FROM (
-        SELECT id, least(greatest(prior, %(edge)s), 1 - %(edge)s) AS prior,
-            least(greatest(probability, %(edge)s), 1 - %(edge)s) AS probability
-        FROM labeling_question
-        WHERE concept_id = %(concept)s AND verdict IS NULL AND id > %(after)s
-        ORDER BY id LIMIT %(batch)s FOR NO KEY UPDATE
-    ) AS locked
-), written AS (
-    UPDATE labeling_question AS q
-    SET prior = shifted.prior, probability = shifted.p,
-        priority = CASE
-            WHEN q.state <> 'open' OR q.answers_count < q.answers_wanted OR (
-                q.answers_count BETWEEN 1 AND %(answers_min)s - 1
-                AND q.random_key < %(finish_share)s
-            ) THEN q.priority
-            ELSE -%(value)s * (p * ln(p) + (1 - p) * ln(1 - p)) / ln(2)
-        END
-    FROM shifted WHERE q.id = shifted.id
+# The random slices of concepts, and by concept and grid the first member of which nothing is known.
+_GAPS = """
+WITH slice AS (
+    SELECT concept_id, grid, slice_key, coalesce(verdict::int::float8, probability) AS yes,
+        answers_count = 0 AND verdict IS NULL AS unknown
+    FROM labeling_question
+    WHERE concept_id = ANY(%(concepts)s) AND slice_key IS NOT NULL AND source <> 'model'
+), gap AS (
+    SELECT concept_id, grid, min(slice_key) FILTER (WHERE unknown) AS slice_key
+    FROM slice GROUP BY concept_id, grid
 )
-SELECT max(id) FROM shifted
+"""
+# By concept and grid: the members before it, and the sum of their truths, or else posteriors.
+_SLICE = f"""{_GAPS}
+SELECT concept_id, grid, count(*), sum(yes) FROM slice JOIN gap USING (concept_id, grid)
+WHERE slice.slice_key < coalesce(gap.slice_key, 'infinity')
+GROUP BY concept_id, grid
+"""
+# The same, with all questions that an import answered.
+_WITH_IMPORTED = f"""{_GAPS}
+SELECT concept_id, grid, count(*), sum(coalesce(verdict::int::float8, probability))
+FROM labeling_question AS question LEFT JOIN gap USING (concept_id, grid)
+WHERE concept_id = ANY(%(concepts)s) AND kind = 'concept' AND source <> 'model'
+    AND (answers_count > 0 OR verdict IS NOT NULL)
+    AND (
+        question.slice_key < coalesce(gap.slice_key, 'infinity') OR EXISTS (
+            SELECT FROM labeling_answer WHERE question_id = question.id AND reason = 'imported'
+        )
+    )
+GROUP BY concept_id, grid
 """
 
 
-def update(recomputation: Recomputation) -> int:
-    """Learn each concept's prevalence; where it changed, shift its questions' log-odds by as much.
+class Sample(NamedTuple):
+    """What is known of a concept on the tiles of one grid."""
 
-    1. Finish the shift that an earlier recomputation was cut short in.
-    2. Estimate prevalences by questions that were chosen without regard to their probability.
-    3. For each that changed noticeably: store it, with the shift that is due to its questions.
-    4. Shift the questions, a batch at a time, and note after each how far it came.
+    grid: int
+    questions: int
+    yes: float  # the sum of their probabilities
+
+
+def update(recomputation: Recomputation) -> int:
+    """Learn each concept's prevalence.
+
+    1. Read what is known of the random slice, and where that is too little, of imported answers.
+    2. Estimate prevalences (`estimate`).
+    3. Store each that changed noticeably, and mark its concept's priors as stale
+       (`labeling.inference.priors`).
 
     Return how many prevalences changed.
     """
-    if recomputation.prevalence_shift:
-        _shift_questions(recomputation)
+    project = recomputation.project
+    tiles = tiles_by_grid(project)
     changed = 0
-    concepts = {concept.pk: concept for concept in recomputation.project.concepts.all()}
-    for pk, questions, yes in _unbiased_sums(recomputation.project):
-        prevalence = estimate(concepts[pk].prevalence, questions, yes)
-        shift = log_odds(prevalence) - log_odds(concepts[pk].prevalence)
-        if shift:
-            with transaction.atomic():
-                Concept.objects.filter(pk=pk).update(prevalence=prevalence)
-                due = {"concept": pk, "shift": shift, "after": 0}
-                recomputation.renew(prevalence_shift=due)
-            _shift_questions(recomputation)
-            changed += 1
+    concepts = {concept.pk: concept for concept in project.concepts.all()}
+    for pk, samples in read(concepts).items():
+        prevalence = estimate(concepts[pk].prevalence, samples, tiles)
+        if prevalence == concepts[pk].prevalence:
+            continue
+        with transaction.atomic():  # whoever lost the lease writes nothing
+            Concept.objects.filter(pk=pk).update(prevalence=prevalence, priors_stale=True)
+            recomputation.renew()
+        changed += 1
     return changed
 
 
-def estimate(current: float, questions: int, yes: float) -> float:
-    """Return the prevalence by so many questions and their sum of probabilities of yes.
+def estimate(current: float, samples: Sequence[Sample], tiles: dict[int, int]) -> float:
+    """Return the prevalence by samples of the tiles of each grid, weighted by the tiles' number.
 
-    It is the present one where they are too few, or the change would not be noticeable.
+    A grid of which too little is known counts as the others do. It is the present prevalence where
+    that is so of all, or where the change would not be noticeable.
     """
-    prevalence = (yes + 1) / (questions + 2)
+    enough = [sample for sample in samples if sample.questions >= MIN_QUESTIONS]
+    total = sum(tiles.get(sample.grid, 0) for sample in enough)
+    if not total:
+        return current
+    prevalence = sum(
+        tiles.get(sample.grid, 0) / total * (sample.yes + 1) / (sample.questions + 2)
+        for sample in enough
+    )
     noticeable = abs(log_odds(prevalence) - log_odds(current)) > NOTICEABLE
-    return prevalence if questions >= MIN_QUESTIONS and noticeable else current
+    return prevalence if noticeable else current
 
 
-def _unbiased_sums(project: Project) -> list[tuple[int, int, float]]:
-    """Return (concept, questions, sum of probabilities) of real tiles that were drawn at random.
-
-    Gold is left out: whoever chose it may have wanted some of everything.
-    """
-    drawn = Answer.objects.filter(
-        question=OuterRef("pk"), reason__in=[Answer.Reason.RANDOM, Answer.Reason.IMPORTED]
-    )
-    return list(
-        Question.objects.filter(project=project, kind=Question.Kind.CONCEPT)
-        .exclude(source=Question.Source.MODEL)
-        .filter(Exists(drawn), answers_count__gt=0)
-        .order_by()
-        .values_list("concept_id")
-        .annotate(Count("pk"), Sum("probability"))
-    )
+def read(concepts: Collection[int]) -> dict[int, list[Sample]]:
+    """Return by concept what is known of it: a sample for each grid."""
+    samples = _sums(_SLICE, concepts)
+    enough = {key for key, (questions, _) in samples.items() if questions >= MIN_QUESTIONS}
+    few = [pk for pk in concepts if any((pk, grid) not in enough for grid in levels.GRIDS)]
+    with_imported = _sums(_WITH_IMPORTED, few)
+    samples |= {key: sample for key, sample in with_imported.items() if key not in enough}
+    by_concept: dict[int, list[Sample]] = defaultdict(list)
+    for (concept, grid), (questions, yes) in sorted(samples.items()):
+        by_concept[concept].append(Sample(grid, questions, yes))
+    return by_concept
 
 
-def _shift_questions(recomputation: Recomputation) -> None:
-    """Finish the shift that is under way; one of a concept that is gone is dropped."""
-    shift: dict[str, Any] | None = recomputation.prevalence_shift
-    concept = Concept.objects.filter(pk=shift["concept"]).first() if shift else None
-    fixed = {
-        "edge": EDGE,
-        "batch": BATCH,
-        "value": concept.value if concept else 1.0,
-        "answers_min": recomputation.project.answers_min,
-        "finish_share": question_state.FINISH_SHARE,
-    }
-    while shift and concept is not None:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_SHIFT, shift | fixed)
-            (last,) = cursor.fetchone()
-            shift = shift | {"after": last} if last is not None else None
-            recomputation.renew(prevalence_shift=shift)
-    recomputation.renew(prevalence_shift=None)
+def tiles_by_grid(project: Project) -> dict[int, int]:
+    """Return by grid how many tiles are asked about."""
+    return {grid: levels.pictures(project, grid).count() * grid**2 for grid in levels.GRIDS}
+
+
+def _sums(query: str, concepts: Collection[int]) -> dict[tuple[int, int], tuple[int, float]]:
+    """Return (questions, yes) by (concept, grid)."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, {"concepts": list(concepts)})
+        return {(concept, grid): (count, yes) for concept, grid, count, yes in cursor}

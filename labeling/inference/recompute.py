@@ -1,7 +1,7 @@
 """Recompute every posterior and accuracy of a project from all its answers."""
 
 from labeling import quality
-from labeling.inference import model_prior, posteriors, prevalence, schedule
+from labeling.inference import model_prior, posteriors, prevalence, priors, schedule
 from labeling.models import Project
 
 
@@ -17,6 +17,7 @@ def run(*, project: Project) -> int | None:
         newest, complete = schedule.newest_answer()
         prevalence.update(recomputation)
         model_prior.refresh(recomputation)
+        priors.update_stale(project, recomputation.renew)
         changed, leave_one_out = posteriors.update(recomputation, newest=newest)
         recomputation.renew(changed=changed)
         quality.measure(project=project, leave_one_out=leave_one_out)

@@ -143,6 +143,19 @@ class Concept(models.Model):
         help_text="After which image the statements of imports are still to be taken over, or "
         "that the questions of a merged one are still to be moved; null: it is done.",
     )
+    embedded_phrase = models.CharField(
+        max_length=100,
+        blank=True,
+        editable=False,
+        help_text="The phrase that the model's predictions and text embedding are about.",
+    )
+    text_embedding = models.FileField(
+        upload_to="predictions",
+        blank=True,
+        editable=False,
+        max_length=200,
+        help_text="That phrase's embedding, where the project's features do not hold it.",
+    )
     priors_stale = models.BooleanField(
         default=False,
         editable=False,

@@ -144,8 +144,12 @@ class Question(models.Model):
             ),
         ]
         # Every index is paid for by each new question and each answer: an index holds only the
-        # rows that its query reads. `labeling.selection.candidates` reads the first seven.
+        # rows that its query reads. `labeling.selection.candidates` reads seven of
+        # them, from the second on.
         indexes = [
+            models.Index(  # by which priors are updated, and pairs nominated that are not stored
+                fields=["concept", "tile"], condition=Q(kind="concept"), name="question_of_concept"
+            ),
             models.Index(
                 fields=["concept", "grid", "-priority", "random_key"],
                 condition=_ASKED,

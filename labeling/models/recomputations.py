@@ -13,7 +13,7 @@ class Recomputation(Leased):
     """A project's recomputation, one row a project: leased while it runs.
 
     Besides its state, the row keeps what the last one learned, for answers that arrive one by one
-    (`strength` and `ambiguity`, see `labeling.aggregation.online`), and how far it came.
+    (`strength` and `ambiguity`, see `labeling.aggregation.online`).
     """
 
     class State(models.TextChoices):
@@ -36,9 +36,6 @@ class Recomputation(Leased):
         default=0, help_text="Questions that the last one changed."
     )
     error = models.TextField(blank=True, help_text="Why the last one failed.")
-    prevalence_shift = models.JSONField(
-        null=True, blank=True, help_text="The shift of a concept's priors that is under way."
-    )
     settling_rules = models.JSONField(
         default=list, blank=True, help_text="The rules by which the last one set states."
     )

@@ -211,7 +211,8 @@ class Live:
         )
         asked = np.unique(stream.question[:end])
         drawn = inferred.probability[asked[stream.verdict[asked] < 0]]
-        self.prevalence = prevalence.estimate(self.prevalence, len(drawn), float(drawn.sum()))
+        sample = prevalence.Sample(1, len(drawn), float(drawn.sum()))
+        self.prevalence = prevalence.estimate(self.prevalence, [sample], {1: len(stream.truth)})
         yes = inferred.probability[stream.question[:end]]
         counts = binary.confusion_counts(inferred, stream.question[:end], person)
         for who, each in enumerate(self.people):

@@ -8,41 +8,14 @@ import pytest
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage, default_storage
-from safetensors.numpy import save_file
+from scipy.special import expit
 
-from labeling import answers, features, local_files, questions
+from labeling import answers, features, local_files, predictions, questions, review
 from labeling.inference import model_prior, recompute
-from labeling.models import Annotator, Concept, Image, Project, Question, Tile
+from labeling.models import Annotator, Concept, Project, Question, Tile
+from tests.labeling.field import WIDTH, is_duck, see
 
 pytestmark = pytest.mark.django_db
-WIDTH = 12
-
-
-@pytest.fixture
-def field(db) -> Project:
-    """A hundred and sixty tiles, of which every second shows a duck."""
-    project = Project.objects.create(slug="field", name="Field")
-    duck = Concept.objects.create(project=project, name="duck", phrase="a duck", prevalence=0.5)
-    images = Image.objects.bulk_create(
-        Image(
-            project=project,
-            sha256=f"{number:064x}",
-            source_sha256=f"{number:064x}",
-            perceptual_hash=number,
-            file=f"{number}.webp",
-            width=32,
-            height=32,
-            source=f"{number}",
-        )
-        for number in range(160)
-    )
-    tiles = Tile.objects.bulk_create(Tile(image=image, width=32, height=32) for image in images)
-    questions.ask_concepts(tiles=tiles, concepts=[duck])
-    return project
-
-
-def is_duck(question: Question) -> bool:
-    return int(question.tile.image.source) % 2 == 0
 
 
 def crowd(size: int, right: float) -> list[tuple[Annotator, random.Random, float]]:
@@ -63,23 +36,6 @@ def ask(
         answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "wanted"))
         count += len(values)
     return count
-
-
-def see(project: Project, path: Path, *, tells: float, **changes) -> None:
-    """Store features of all tiles, the first of which separates ducks by `tells` deviations."""
-    dice = np.random.default_rng(0)
-    tiles = list(Tile.objects.order_by("pk").select_related("image"))
-    rows = dice.standard_normal((len(tiles), WIDTH))
-    rows[:, 0] += tells * np.array([1 - 2 * (int(tile.image.source) % 2) for tile in tiles])
-    parts = {
-        "tiles": np.array([tile.pk for tile in tiles]),
-        "images": rows.astype(np.float16),
-        "concepts": np.array([Concept.objects.get().pk]),
-        "texts": dice.standard_normal((1, WIDTH)).astype(np.float16),
-        "learned": np.zeros(0, np.int64),
-    }
-    save_file(parts | changes, path)
-    features.replace(project=project, path=path)
 
 
 def right(project: Project) -> float:
@@ -142,14 +98,15 @@ def test_what_a_model_was_trained_on_does_not_speak_for_it(field, tmp_path):
     assert Concept.objects.get().model_weight == pytest.approx(0.5, abs=1e-3)
 
 
-def test_with_few_answers_the_stored_predictions_stay(field, tmp_path):
+def test_with_few_answers_the_predictions_of_the_clip_stay(field, tmp_path):
     ask(field, crowd(2, 0.9), last=6)
-    first = Question.objects.order_by("pk").first()
-    model_prior.store({first.pk: 0.8})
-    see(field, tmp_path / "seen", tells=3.0)
+    clip = np.linspace(-2, 2, 160).astype(np.float16)
+    see(field, tmp_path / "seen", log_odds={"duck": clip})
+    before = Concept.objects.get().predictions.name
     recompute.run(project=field)
-    predicted = Question.objects.exclude(model_probability=None)
-    assert list(predicted.values_list("pk", "model_probability")) == [(first.pk, 0.8)]
+    assert Concept.objects.get().predictions.name == before
+    predicted = Question.objects.order_by("tile_id").values_list("model_probability", flat=True)
+    assert list(predicted) == pytest.approx(expit(clip.astype(float)).tolist())
 
 
 def test_recomputing_again_gives_the_model_no_more_weight(field, tmp_path):
@@ -293,43 +250,79 @@ def test_features_that_come_while_the_old_ones_are_fitted_are_fitted_next(
     assert Concept.objects.get().model_weight < 0.5
 
 
+def test_the_probe_of_each_concept_is_its_own(field, tmp_path):
+    """They are scored together, in one pass over the features."""
+    goose = Concept.objects.create(project=field, name="goose", phrase="a goose", prevalence=0.5)
+    questions.ask_concepts(tiles=Tile.objects.all(), concepts=[goose])
+    people = crowd(3, 0.9)
+    asked = list(Question.objects.order_by("tile_id").select_related("tile__image", "concept"))
+    for annotator, dice, right in people:
+        truths = {q.pk: is_duck(q) == (q.concept.name == "duck") for q in asked[:120]}
+        values = {pk: value == (dice.random() < right) for pk, value in truths.items()}
+        answers.record(annotator=annotator, values=values, reasons=dict.fromkeys(values, "wanted"))
+    see(field, tmp_path / "seen", tells=3.0)
+    recompute.run(project=field)
+    ducks, geese = (predictions.load(each, field) for each in field.concepts.order_by("name"))
+    even = [int(tile.image.source) % 2 == 0 for tile in Tile.objects.select_related("image")]
+    assert np.mean((ducks > 0) == even) > 0.95 and np.mean((geese < 0) == even) > 0.95
+    assert expit(ducks.astype(float)).mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_answered_tiles_are_scored_by_the_fold_that_did_not_learn_from_them(field, tmp_path):
+    ask(field, crowd(3, 0.9), last=60)
+    see(field, tmp_path / "seen", tells=0.0)
+    recompute.run(project=field)
+    scores = predictions.load(Concept.objects.get(), field)
+    even = np.arange(160) % 2 == 0
+    assert np.mean((scores[:60] > 0) == even[:60]) < 0.75, "which it would know by heart"
+
+
 def test_a_prediction_moves_probability_and_priority(shapes):
-    question = Question.objects.filter(kind="concept", state="open").first()
-    assert model_prior.store({question.pk: 0.9}) == 1
+    question = caption_of(shapes)
+    assert model_prior.store({question.pk: 0.1}) == 1
     question.refresh_from_db()
-    assert question.model_probability == 0.9
-    assert 0.7 < question.probability < 0.9 and question.prior == question.probability
-    assert 0 < question.priority < 1
+    assert question.model_probability == 0.1
+    assert 0.6 < question.probability < 0.9 and question.prior == question.probability
+    assert 0.6 < question.priority < 1
 
 
-def test_a_prediction_never_settles_a_question_alone(shapes):
-    question = Question.objects.filter(kind="concept", state="open").first()
+def test_a_prediction_never_settles_a_caption_alone(shapes):
+    question = caption_of(shapes)
     model_prior.store({question.pk: 1.0})
     question.refresh_from_db()
-    assert question.state == "open" and question.probability < shapes.settle_at
+    assert question.state == "open" and question.prior_shift == 1.5
 
 
 def test_a_new_prediction_takes_the_place_of_the_old(shapes):
-    question = Question.objects.filter(kind="concept", state="open").first()
+    question = caption_of(shapes)
     for predicted in (0.99, 0.01, 0.5):
         model_prior.store({question.pk: predicted})
     question.refresh_from_db()
-    assert question.model_probability == 0.5 and question.probability == pytest.approx(0.5)
+    assert question.model_probability == 0.5 and question.probability == pytest.approx(0.9)
 
 
-def test_a_prediction_leaves_known_truths_alone(shapes):
-    gold = Question.objects.filter(state="gold", verdict=False).first()
-    model_prior.store({gold.pk: 0.99})
-    gold.refresh_from_db()
-    assert gold.model_probability == 0.99 and gold.probability == 0 and gold.state == "gold"
+def test_a_prediction_leaves_a_decided_caption_alone(shapes, ada):
+    question = caption_of(shapes)
+    review.decide(question=question, value=False, by=ada)
+    model_prior.store({question.pk: 0.99})
+    question.refresh_from_db()
+    assert question.model_probability == 0.99
+    assert question.probability == 0 and question.state == "settled"
 
 
-def test_predictions_of_questions_that_are_gone_are_left_out(shapes):
-    assert model_prior.store({10**12: 0.3}) == 0
+def test_predictions_of_questions_that_are_gone_or_no_captions_are_left_out(shapes):
+    about_a_concept = Question.objects.filter(kind="concept").first()
+    assert model_prior.store({10**12: 0.3, about_a_concept.pk: 0.3}) == 0
 
 
 @pytest.mark.parametrize("predicted", [-0.1, 1.1, float("nan"), float("inf")])
 def test_it_refuses_a_prediction_that_is_no_probability(shapes, predicted):
-    question = Question.objects.filter(state="open").first()
     with pytest.raises(ValueError, match="between 0 and 1"):
-        model_prior.store({question.pk: predicted})
+        model_prior.store({caption_of(shapes).pk: predicted})
+
+
+def caption_of(project: Project) -> Question:
+    """Return a caption of the project, believed at .9."""
+    question = Question.objects.filter(project=project, kind="caption").first()
+    assert question is not None and question.probability == 0.9
+    return question

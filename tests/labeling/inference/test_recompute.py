@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from labeling import questions, review
+from labeling import pools, questions, review
 from labeling.aggregation import binary
 from labeling.inference import prevalence, recompute
 from labeling.models import Annotator, Answer, Concept, Question, Tile
@@ -88,22 +88,18 @@ def test_a_project_without_answers_can_be_recomputed(shapes):
     assert recompute.run(project=shapes) == 0
 
 
-def test_a_concept_that_turns_out_rare_moves_what_nobody_answered(shapes, alice):
-    tiles = list(Tile.objects.all())
+def test_a_concept_that_turns_out_rare_moves_what_nobody_answered(shapes, alice, monkeypatch):
+    monkeypatch.setattr(prevalence, "MIN_QUESTIONS", 10)
     rare = Concept.objects.create(project=shapes, name="cat", phrase="a cat", prevalence=0.5)
-    questions.ask_concepts(tiles=tiles, concepts=[rare])
-    first, *rest = Question.objects.filter(concept=rare).order_by("pk")
-    answer(alice, {question.pk: False for question in rest}, Answer.Reason.RANDOM)
-    prevalence.MIN_QUESTIONS, before = 10, prevalence.MIN_QUESTIONS
-    try:
-        recompute.run(project=shapes)
-    finally:
-        prevalence.MIN_QUESTIONS = before
+    pools.prepare(rare)
+    *asked, last = Question.objects.filter(concept=rare).order_by("slice_key")
+    answer(alice, {question.pk: False for question in asked}, Answer.Reason.RANDOM)
+    recompute.run(project=shapes)
     rare.refresh_from_db()
-    first.refresh_from_db()
-    assert rare.prevalence < 0.3
-    assert first.prior == first.probability == pytest.approx(rare.prevalence)
-    assert 0 < first.priority < 0.9
+    last.refresh_from_db()
+    assert rare.prevalence < 0.3 and not rare.priors_stale
+    assert last.prior == last.probability == pytest.approx(rare.prevalence)
+    assert 0 < last.priority < 0.9
 
 
 def test_questions_chosen_for_their_posterior_say_nothing_about_prevalence(shapes, alice):

@@ -9,8 +9,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from labeling import answers, challenges
-from labeling.inference import model_prior, prevalence, schedule
-from labeling.models import Annotator, Answer, Challenge, Project, Question
+from labeling.inference import priors
+from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question
 from labeling.selection import reservations
 from tests.waiting import wait_until
 
@@ -57,22 +57,18 @@ def record(low: Question, high: Question) -> Callable[[], object]:
     return lambda: answers.record(annotator=annotator, values=values, reasons=reasons)
 
 
-def predict(low: Question, high: Question) -> Callable[[], object]:
-    return lambda: model_prior.store({high.pk: 0.9, low.pk: 0.1})
+def update_priors(low: Question, high: Question) -> Callable[[], object]:
+    assert low.concept is not None
+    Concept.objects.filter(pk=low.concept.pk).update(prevalence=0.2, priors_stale=True)
+    return lambda: priors.update(low.concept)
 
 
-def shift_prevalence(low: Question, high: Question) -> Callable[[], object]:
-    def shift() -> None:
-        with schedule.claim(low.project) as recomputation:
-            assert recomputation is not None
-            shift = {"concept": low.concept_id, "shift": 1.0, "after": low.pk - 1}
-            recomputation.renew(prevalence_shift=shift)
-            prevalence.update(recomputation)
-
-    return shift
+def update_answered(low: Question, high: Question) -> Callable[[], object]:
+    record(low, high)()
+    return update_priors(low, high)
 
 
-@pytest.mark.parametrize("change", [expire_two, record, predict, shift_prevalence])
+@pytest.mark.parametrize("change", [expire_two, record, update_priors, update_answered])
 def test_a_change_of_two_questions_waits_for_the_first_with_the_second_free(
     pair: tuple[Question, Question], change: Change
 ) -> None:
