@@ -1,4 +1,4 @@
-"""A project's features: a CLIP's embeddings of tiles and concepts in one file, mapped into memory."""
+"""A project's features: a CLIP's embeddings of tiles and concepts in one file, mapped to memory."""
 
 import json
 import logging

@@ -84,7 +84,7 @@ def delete(name: str) -> None:
 
 
 def delete_others(project: Project) -> None:
-    """Delete predictions that do not belong to the project's features, which is all of earlier ones."""
+    """Delete the predictions that do not belong to the project's features."""
     current = _stem(str(project.features.name or ""))
     for folder in local_files.listed(FOLDER)[0]:
         if folder.startswith(f"{project.pk}-") and folder != current:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from training.engine.loop.stop import STOPPED
 
 if TYPE_CHECKING:
+    from training.engine.evaluation.predictions import Outputs
     from training.engine.generation.sample import SamplingRequest
 
 
@@ -94,13 +95,26 @@ def _run(options: argparse.Namespace) -> None:
             print(write_report(options.run))
         case "predict":
             from training.engine.evaluation.predictions import predict
-            from training.engine.files import TrainingError
 
-            if bool(options.subjects) != bool(options.features):
-                raise TrainingError("Name both a file of subjects and one for their features.")
-            files = options.questions, options.out, options.subjects, options.features
-            number = predict(options.model, *files)
+            number = predict(options.model, options.questions, options.out, _outputs(options))
             print(f"{number} predictions in {options.out}")
+        case "predict-concepts":
+            from training.engine.evaluation.log_odds import predict_concepts
+
+            files = options.subjects, options.features, options.texts, options.log_odds
+            number = predict_concepts(options.model, *files)
+            print(f"{number} concepts in {options.log_odds}")
+
+
+def _outputs(options: argparse.Namespace) -> "Outputs | None":
+    """Return where features and log-odds of subjects go; raise ``TrainingError`` for a part."""
+    from training.engine.evaluation.predictions import Outputs
+    from training.engine.files import TrainingError
+
+    files = options.subjects, options.features, options.log_odds
+    if any(files) and not all(files):
+        raise TrainingError("Name a file of subjects, and one each for features and log-odds.")
+    return Outputs(*files) if all(files) else None
 
 
 def _request(options: argparse.Namespace) -> "SamplingRequest":
@@ -223,6 +237,15 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("out", type=Path)
     predict.add_argument("--subjects", type=Path, help="tiles and concepts to embed")
     predict.add_argument("--features", type=Path, help="where their embeddings go")
+    predict.add_argument("--log-odds", type=Path, help="where the log-odds of all pairs go (.npy)")
+    concepts = commands.add_parser(
+        "predict-concepts", help="further concepts, from the features that predict wrote"
+    )
+    concepts.add_argument("model", type=Path)
+    concepts.add_argument("subjects", type=Path, help="concepts")
+    concepts.add_argument("--features", type=Path, required=True)
+    concepts.add_argument("--texts", type=Path, required=True, help="where their embeddings go")
+    concepts.add_argument("--log-odds", type=Path, required=True, help="where log-odds go (.npy)")
     return parser
 
 

@@ -1,8 +1,9 @@
-"""What the current CLIP predicts of a project's open questions, and the features that it sees."""
+"""What the current CLIP predicts of a project's tiles and captions, and the features it sees."""
 
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,51 +13,73 @@ from django.db.models import Q
 from labeling import json_lines, local_files, snapshot_folder, snapshot_rows
 from labeling.batches import batched
 from labeling.inference import intake, model_prior
-from labeling.models import Project, Question, Recomputation, Snapshot, Tile
+from labeling.models import Project, Question, Snapshot, Tile
 from training import processes
 from training.models import Model
 
 TIME_LIMIT = 3600.0  # seconds
+TILE_TIME = 0.1  # seconds that each tile adds to it
 BATCH = 2000  # rows that are held at once
 
 
 def update(model: Model) -> dict[str, Any]:
-    """Store a CLIP's predictions of open questions, and its features; return how many.
+    """Store a CLIP's features of a project, and its predictions of all pairs and open captions.
 
-    Both move what is asked next. The features let probes be fitted again as answers come in:
-    `model_prior.refresh`.
+    They move what is asked next. The features let probes be fitted again as answers come in:
+    `model_prior.refresh`. Return how many predictions there are.
     """
-    work = Path(settings.CACHE_ROOT) / "training"
-    work.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="predictions-", dir=work) as name:
+    with tempfile.TemporaryDirectory(prefix="predictions-", dir=work_folder()) as name:
         folder = Path(name)
-        if not json_lines.write(folder / "subjects.jsonl", _subjects(model)):
+        phrases = dict(model.project.concepts.values_list("pk", "phrase"))
+        subjects = chain(_tiles(model), concept_lines(phrases))
+        tiles = json_lines.write(folder / "subjects.jsonl", subjects) - len(phrases)
+        if not tiles:
             return {"predictions": 0}
-        json_lines.write(folder / "questions.jsonl", _open_questions(model.project))
-        _predict(model, folder)
+        json_lines.write(folder / "questions.jsonl", _open_captions(model.project))
+        _predict(model, folder, time_limit=TIME_LIMIT + TILE_TIME * tiles)
         records = json_lines.read(folder / "predictions.jsonl")
         by_question = {int(record["id"]): float(record["p"]) for record in records}
-        count = model_prior.store(by_question)
-        intake.replace(project=model.project, file=folder / "features.safetensors")
-    Recomputation.objects.update_or_create(project=model.project, defaults={"requested": True})
+        count = intake.replace(
+            project=model.project,
+            file=folder / "features.safetensors",
+            log_odds=folder / "log_odds.npy",
+            phrases=phrases,
+        )
+        count += model_prior.store(by_question)
     return {"predictions": count}
 
 
-def _predict(model: Model, folder: Path) -> None:
+def work_folder() -> Path:
+    """Return the folder that child processes' files lie in for a while."""
+    work = Path(settings.CACHE_ROOT) / "training"
+    work.mkdir(parents=True, exist_ok=True)
+    return work
+
+
+def concept_lines(phrases: dict[int, str]) -> Iterator[dict[str, Any]]:
+    """Yield a line for each concept, by its id and phrase."""
+    for concept, phrase in phrases.items():
+        yield {"concept": concept, "text": phrase}
+
+
+def _predict(model: Model, folder: Path, *, time_limit: float) -> None:
     """Have a child process read the questions and subjects, and write what it predicts."""
     arguments = ["predict", model.folder]
     arguments += [str(folder / "questions.jsonl"), str(folder / "predictions.jsonl")]
     arguments += ["--subjects", str(folder / "subjects.jsonl")]
     arguments += ["--features", str(folder / "features.safetensors")]
+    arguments += ["--log-odds", str(folder / "log_odds.npy")]
     log = Path(model.run.folder) / "predictions.txt"
-    processes.call(arguments, log=log, time_limit=TIME_LIMIT)
+    processes.call(arguments, log=log, time_limit=time_limit)
 
 
-def _open_questions(project: Project) -> Iterator[dict[str, Any]]:
-    """Yield a line for each open question."""
+def _open_captions(project: Project) -> Iterator[dict[str, Any]]:
+    """Yield a line for each open question about a caption."""
     questions = (
-        Question.objects.filter(project=project, state=Question.State.OPEN)
-        .select_related("tile__image", "concept")
+        Question.objects.filter(
+            project=project, state=Question.State.OPEN, kind=Question.Kind.CAPTION
+        )
+        .select_related("tile__image")
         .order_by("tile__image_id", "tile_id", "id")
     )
     files = _LocalFiles()
@@ -64,13 +87,13 @@ def _open_questions(project: Project) -> Iterator[dict[str, Any]]:
         yield {
             "id": question.pk,
             **files.place(question.tile),
-            "text": question.wording,
+            "text": question.text,
             "kind": question.kind,
         }
 
 
-def _subjects(model: Model) -> Iterator[dict[str, Any]]:
-    """Yield a line for each tile of the project, then one for each concept.
+def _tiles(model: Model) -> Iterator[dict[str, Any]]:
+    """Yield a line for each tile of the project.
 
     `learned` holds the ids of a tile's questions whose answers the model was trained on: what it
     predicts of them is no evidence of its own.
@@ -85,8 +108,6 @@ def _subjects(model: Model) -> Iterator[dict[str, Any]]:
             trained = trained_on is None or snapshot_rows.file_name(tile.image) in trained_on
             learned = answered[tile.pk] if trained else []
             yield {"tile": tile.pk, **files.place(tile), "learned": learned}
-    for concept in model.project.concepts.all():
-        yield {"concept": concept.pk, "text": concept.phrase}
 
 
 class _LocalFiles:

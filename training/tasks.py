@@ -12,11 +12,13 @@ from celery import shared_task
 from django.contrib.auth.models import AbstractBaseUser
 
 from labeling.enqueue import enqueue_on_commit
+from labeling.models import Project
 from training import (
     feedback,
     generation_requests,
     generations,
     machine_lock,
+    new_concepts,
     promotion,
     retraining,
     run_requests,
@@ -102,6 +104,15 @@ def generate(generation_id: str) -> None:
 
 
 @shared_task
+def predict_new_concepts(project_id: int) -> None:
+    """Predict the concepts that a project's CLIP does not know yet, unless somebody is at it."""
+    with machine_lock.acquire("new-concepts") as acquired:
+        project = Project.objects.filter(pk=project_id).first() if acquired else None
+        if project:
+            new_concepts.predict(project)
+
+
+@shared_task
 def sweep() -> None:
     """Enqueue what lost its worker, and what no worker was woken for."""
     with _isolated("Sweeping up runs"):
@@ -116,6 +127,9 @@ def sweep() -> None:
             due |= {model.pk for model in models_due()}
     for model_id in sorted(due):
         enqueue_on_commit(follow_up, model_id)
+    with _isolated("Sweeping up new concepts"):
+        for project in new_concepts.due():
+            enqueue_on_commit(predict_new_concepts, project.pk)
 
 
 @shared_task

@@ -1,8 +1,8 @@
 """Take in what a CLIP sees and predicts of a project: features, and the log-odds of all pairs.
 
-Files are stored first, under new names; one transaction then names them and marks what follows from
-them as due; earlier files are deleted last. Whoever is killed in between leaves the earlier model in
-place, or what the next recomputation finishes.
+Files are stored first, under new names; one transaction then names them and marks what follows
+from them as due; earlier files are deleted last. Whoever is killed in between leaves the earlier
+model in place, or what the next recomputation finishes.
 """
 
 import logging
@@ -68,16 +68,21 @@ def replace(
 
 
 def add(
-    *, concept: Concept, phrase: str, log_odds: LogOdds, text: npt.NDArray[np.float16]
+    *,
+    concept: Concept,
+    phrase: str,
+    features_name: str,
+    log_odds: LogOdds,
+    text: npt.NDArray[np.float16],
 ) -> bool:
     """Store the predictions (T,) and the text embedding (E,) of a concept that was added later.
 
-    phrase: what they are about. Return False where the concept or the project's features have
-    changed meanwhile. Raises ValueError where they do not fit the features.
+    phrase: what they are about. features_name: that of the features that they rest on. Return False
+    where the concept or the project's features have changed meanwhile. Raises ValueError where they
+    do not fit the features.
     """
-    project = concept.project
-    seen = features.load(project)
-    if seen is None:
+    seen = features.load(Project.objects.get(pk=concept.project_id))
+    if seen is None or seen.name != features_name:
         return False
     if log_odds.shape != seen.tiles.shape or text.shape != (seen.width,):
         raise ValueError(
@@ -85,11 +90,13 @@ def add(
             f"{len(seen.tiles)} tiles with {seen.width} features."
         )
     _check_finite(log_odds, text)
-    earlier = [str(concept.predictions.name or ""), str(concept.text_embedding.name or "")]
-    name = predictions.save(log_odds, concept=concept.pk, features=seen.name)
-    text_name = predictions.save_text(text, concept=concept.pk, features=seen.name)
+    name = predictions.save(log_odds, concept=concept.pk, features=features_name)
+    text_name = predictions.save_text(text, concept=concept.pk, features=features_name)
     unchanged = Concept.objects.filter(
-        pk=concept.pk, phrase=phrase, project__features=seen.name, merged_into=None
+        pk=concept.pk,
+        phrase=phrase,
+        predictions=concept.predictions.name,
+        project__features=features_name,
     )
     stored = unchanged.update(
         predictions=name,
@@ -98,7 +105,8 @@ def add(
         priors_stale=True,
         known_when_fitted=0,
     )
-    for unused in earlier if stored else [name, text_name]:
+    earlier = str(concept.predictions.name or ""), str(concept.text_embedding.name or "")
+    for unused in earlier if stored else (name, text_name):
         predictions.delete(unused)
     if stored:
         priors.update(concept)

@@ -3,8 +3,8 @@
 It is estimated from the random slice (`labeling.pools.random_slice`): a uniform sample of all
 pictures in a random order, of which as many count, from the beginning, as are known without a gap.
 Some of them are known because the model nominated them or a reviewer decided them; but the order
-knows nothing of that, and where the first gap comes depends on no picture behind it. So what else is
-asked biases nothing. (It is inverse sampling: J. B. S. Haldane, "On a method of estimating
+knows nothing of that, and where the first gap comes depends on no picture behind it. So what else
+is asked biases nothing. (It is inverse sampling: J. B. S. Haldane, "On a method of estimating
 frequencies", Biometrika 33, 1945.)
 """
 

@@ -2,8 +2,8 @@
 
 A question's prior rests on what its import states, else on the concept's prevalence, and on the
 model's prediction as far as the concept's model weight goes. Whoever changes one of the three marks
-the concept (`Concept.priors_stale`) in the same transaction and calls `update`; what a killed process
-left is finished by the next recomputation.
+the concept (`Concept.priors_stale`) in the same transaction and calls `update`; what a killed
+process left is finished by the next recomputation.
 """
 
 from collections.abc import Callable

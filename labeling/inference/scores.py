@@ -1,7 +1,7 @@
 """Score all tiles by many concepts' probes in one pass over the features.
 
-Scores are log-odds in float16, in a file that is mapped into memory: of 1,000 concepts and a million
-tiles they take 2 GB on disk, and a block of them at a time in memory.
+Scores are log-odds in float16, in a file that is mapped into memory: of 1,000 concepts and a
+million tiles they take 2 GB on disk, and a block of them at a time in memory.
 """
 
 import os

@@ -58,7 +58,7 @@ def see(
     if log_odds is not None:
         concepts = [concept for concept in concepts if concept.name in log_odds]
     parts = {
-        "tiles": np.array([tile.pk for tile in tiles]),
+        "tiles": np.array([tile.pk for tile in tiles], np.int64),
         "images": rows.astype(np.float16),
         "concepts": np.array([concept.pk for concept in concepts], np.int64),
         "texts": dice.standard_normal((len(concepts), WIDTH)).astype(np.float16),
@@ -68,7 +68,8 @@ def see(
     array = None
     if log_odds is not None:
         array = path.with_suffix(".npy")
-        np.save(array, np.array([log_odds[concept.name] for concept in concepts], np.float16))
+        rows = np.array([log_odds[concept.name] for concept in concepts], np.float16)
+        np.save(array, rows.reshape(len(concepts), len(tiles)))
     intake.replace(
         project=project,
         file=path,
@@ -92,8 +93,8 @@ def disbelieved(concept: Concept) -> list[int]:
     wrong = []
     for question, prior, predicted, shift in zip(stored, *columns, strict=True):
         right = np.isclose([question.prior, question.prior_shift], [prior, shift], atol=1e-9)
-        stored_prediction = np.nan if question.model_probability is None else (
-            question.model_probability
+        stored_prediction = (
+            np.nan if question.model_probability is None else (question.model_probability)
         )
         same = np.isclose(stored_prediction, predicted, atol=1e-9, equal_nan=True)
         untouched = question.answers_count or question.verdict is not None

@@ -1,5 +1,7 @@
 """Stored questions follow their concept: nobody can tell that they are stored."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
@@ -189,18 +191,17 @@ def test_a_concept_that_is_gone_is_left_alone(duck):
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "of another shape", "no numbers"])
 def test_without_usable_predictions_the_prevalence_is_believed(predicted, caplog, damage):
-    path = predicted.predictions.path
+    path = Path(predicted.predictions.path)
     match damage:
         case "missing":
             predicted.predictions.storage.delete(predicted.predictions.name)
         case "truncated":
-            with open(path, "r+b") as file:
+            with path.open("r+b") as file:
                 file.truncate(150)
         case "of another shape":
             np.save(path, np.zeros(7, np.float16))
         case "no numbers":
-            with open(path, "wb") as file:
-                file.write(b"\x80\x04\x95")
+            path.write_bytes(b"\x80\x04\x95")
     priors.update(predicted)
     assert set(Question.objects.values_list("prior", "model_probability")) == {(0.5, None)}
     assert "cannot be used" in caplog.text

@@ -62,6 +62,23 @@ class Calibration:
             x, scale = z, self.scales[1]
         return torch.sigmoid(scale[0] * x + scale[1])
 
+    def linear(self, names: Sequence[str], texts: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the log-odds of C concepts as weights (C, E) on a picture, and constants (C,).
+
+        ``texts`` (C, E) are the embeddings of ``names``. Log-odds are those of ``probability``.
+        """
+        usual = self.references @ texts.T  # (r, C)
+        deviation = usual.std(0).clamp(min=1e-4)
+        weights, constants = texts / deviation[:, None], -usual.mean(0) / deviation  # of z-scores
+        scales = self.scales[1].repeat(len(names), 1)  # (C, 2)
+        for row, name in enumerate(names):
+            if bare(name) in self.concepts:
+                probe = self.probes[self.concepts.index(bare(name))]
+                weights[row] = probe[:-2] + probe[-2] * weights[row]
+                constants[row] = probe[-1] + probe[-2] * constants[row]
+                scales[row] = self.scales[0]
+        return scales[:, :1] * weights, scales[:, 0] * constants + scales[:, 1]
+
     def save(self, folder: Path) -> None:
         """Write the calibration into a model folder."""
         parts = {"references": self.references, "probes": self.probes, "scales": self.scales}

@@ -11,6 +11,7 @@ from torch import Tensor
 from training.engine.data.pictures import Box, load_all
 from training.engine.encoders.clip import Clip
 from training.engine.encoders.clip_models import load_clip
+from training.engine.evaluation import log_odds
 from training.engine.evaluation.calibration import Calibration
 from training.engine.evaluation.questions import (
     Question,
@@ -26,31 +27,35 @@ BATCH = 32  # pictures decoded and embedded at a time
 
 @dataclass(frozen=True)
 class TileEmbeddings:
-    """Unit rows (t, E) of tiles, and each one's row."""
+    """Unit rows (t, E) of tiles in float16, and each one's row."""
 
     rows: dict[Tile, int]
     embeddings: Tensor
 
     def of(self, tiles: Sequence[Tile]) -> Tensor:
-        """Return the embeddings (n, E) of n tiles."""
+        """Return the embeddings (n, E) of n tiles, in float16."""
         return self.embeddings[[self.rows[tile] for tile in tiles]]
 
 
-def predict(
-    folder: Path,
-    questions: Path,
-    out: Path,
-    subjects: Path | None = None,
-    features: Path | None = None,
-) -> int:
+@dataclass(frozen=True)
+class Outputs:
+    """Where the features of subjects go, and the log-odds of all pairs of them."""
+
+    subjects: Path
+    features: Path
+    log_odds: Path
+
+
+def predict(folder: Path, questions: Path, out: Path, outputs: Outputs | None = None) -> int:
     """Write a line ``{"id", "p"}`` with the probability for each question; return how many.
 
-    With ``subjects``, write their ``features`` too, as safetensors: `tiles` (T,) ids, rising,
-    `images` (T, E) in float16, `concepts` (C,) ids, rising, `texts` (C, E) in float16, and
-    `learned`, ids of questions. Raise ``TrainingError`` where a file or the model is no good.
+    With ``outputs``, write the features of its subjects too, as safetensors: `tiles` (T,) ids,
+    rising, `images` (T, E) in float16, `concepts` (C,) ids, rising, `texts` (C, E) in float16, and
+    `learned`, ids of questions; and the log-odds (C, T) of all pairs, as float16 (.npy). Raise
+    ``TrainingError`` where a file or the model is no good.
     """
     to_answer = read_questions(questions)
-    to_embed = read_subjects(subjects) if subjects else Subjects({}, {}, [])
+    to_embed = read_subjects(outputs.subjects) if outputs else Subjects({}, {}, [])
     clip, calibration = load_clip(folder), Calibration.load(folder)
     tiles = [question.tile for question in to_answer] + list(to_embed.tiles.values())
     embeddings = embed_tiles(clip, tiles)
@@ -59,19 +64,22 @@ def predict(
         json.dumps({"id": question.id, "p": round(p, 5)}) + "\n"
         for question, p in zip(to_answer, predicted, strict=True)
     ]
-    if features:
-        write_tensors(features, _features(clip, to_embed, embeddings))
+    if outputs:
+        features = _features(clip, to_embed, embeddings)
+        write_tensors(outputs.features, features, {"clip": clip.identity})
+        names = [to_embed.concepts[pk] for pk in sorted(to_embed.concepts)]
+        texts = features["texts"].float()
+        log_odds.write(outputs.log_odds, features["images"], names, texts, calibration)
     write_bytes(out, "".join(lines).encode())
     return len(lines)
 
 
 def _features(clip: Clip, subjects: Subjects, embeddings: TileEmbeddings) -> dict[str, Tensor]:
-    tiles, concepts = sorted(subjects.tiles), sorted(subjects.concepts)
+    tiles = sorted(subjects.tiles)
     return {
         "tiles": torch.tensor(tiles, dtype=torch.int64),
-        "images": embeddings.of([subjects.tiles[tile] for tile in tiles]).half(),
-        "concepts": torch.tensor(concepts, dtype=torch.int64),
-        "texts": clip.encode_texts([subjects.concepts[concept] for concept in concepts]).half(),
+        "images": embeddings.of([subjects.tiles[tile] for tile in tiles]),
+        **log_odds.embed_concepts(clip, subjects.concepts),
         "learned": torch.tensor(subjects.learned, dtype=torch.int64),
     }
 
@@ -91,7 +99,7 @@ def probabilities(
     encoded = clip.encode_texts([text for text, _ in by_text])
     p = torch.zeros(len(questions))
     for ((text, kind), indices), embedding in zip(by_text.items(), encoded, strict=True):
-        images = embeddings.of([questions[index].tile for index in indices])
+        images = embeddings.of([questions[index].tile for index in indices]).float()
         p[indices] = calibration.probability(images, text, embedding, kind)
     return p.tolist()
 
@@ -103,10 +111,13 @@ def embed_tiles(clip: Clip, tiles: Sequence[Tile]) -> TileEmbeddings:
         boxes.setdefault(path, {})[box] = None
     sources = [(path, list(of_picture)) for path, of_picture in boxes.items()]
     distinct = [(path, box) for path, of_picture in sources for box in of_picture]
-    parts, batch = [torch.zeros(0, clip.width)], []
+    rows = {tile: row for row, tile in enumerate(distinct)}
+    embeddings = torch.empty(len(distinct), clip.width, dtype=torch.float16)
+    filled, batch = 0, []
     for number, pixels in enumerate(load_all(sources, clip.size), 1):
         batch.append(torch.from_numpy(pixels))
         if len(batch) == BATCH or number == len(sources):
-            parts.append(clip.encode_images(torch.cat(batch).numpy()))
-            batch = []
-    return TileEmbeddings({tile: row for row, tile in enumerate(distinct)}, torch.cat(parts))
+            encoded = clip.encode_images(torch.cat(batch).numpy())
+            embeddings[filled : filled + len(encoded)] = encoded
+            filled, batch = filled + len(encoded), []
+    return TileEmbeddings(rows, embeddings)

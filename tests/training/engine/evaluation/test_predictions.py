@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from training.__main__ import main
 from training.engine.data.rows import Snapshot
 from training.engine.encoders.clip import Clip
-from training.engine.evaluation import calibration, predictions
+from training.engine.evaluation import calibration, log_odds, predictions
 from training.engine.evaluation.calibration import Calibration
 from training.engine.evaluation.questions import Question, read_questions, read_subjects
 
@@ -129,9 +129,11 @@ def test_the_command_embeds_tiles_and_concepts(contrasted: Path, tmp_path: Path)
     subjects, seen = tmp_path / "s.jsonl", tmp_path / "f.safetensors"
     subjects.write_text("".join(json.dumps(line) + "\n" for line in lines))
     asked = {"id": 1, "image": str(tmp_path / "x.png"), "box": [0, 0, 64, 64]}
-    (tmp_path / "q.jsonl").write_text(json.dumps({**asked, "text": "red", "kind": "concept"}))
+    asked |= {"text": "a red square", "kind": "concept"}
+    (tmp_path / "q.jsonl").write_text(json.dumps(asked))
     arguments = [str(contrasted / "model"), str(tmp_path / "q.jsonl"), str(tmp_path / "o.jsonl")]
     more = ["--subjects", str(subjects), "--features", str(seen)]
+    more += ["--log-odds", str(tmp_path / "all.npy")]
     assert main(["predict", *arguments, *more]) == 0
     parts = load_file(seen)
     assert parts["tiles"].tolist() == [5, 12] and parts["learned"].tolist() == [3, 4]
@@ -139,6 +141,50 @@ def test_the_command_embeds_tiles_and_concepts(contrasted: Path, tmp_path: Path)
     assert parts["images"].dtype == parts["texts"].dtype == torch.float16
     red, blue = parts["images"].float() @ parts["texts"][0].float()
     assert red > blue
+    log_odds = np.load(tmp_path / "all.npy")
+    assert log_odds.dtype == np.float16 and log_odds.shape == (1, 2)
+    (answer,) = (json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines())
+    assert 1 / (1 + np.exp(-float(log_odds[0, 0]))) == pytest.approx(answer["p"], abs=2e-3)
+    # A concept that is added later is predicted from the features alone.
+    (tmp_path / "x.png").unlink()
+    added, texts = tmp_path / "added.jsonl", tmp_path / "texts.safetensors"
+    added.write_text(json.dumps({"concept": 9, "text": "a red square"}))
+    files = ["--features", str(seen), "--texts", str(texts), "--log-odds", str(tmp_path / "n.npy")]
+    assert main(["predict-concepts", arguments[0], str(added), *files]) == 0
+    assert np.array_equal(np.load(tmp_path / "n.npy"), log_odds)
+    later = load_file(texts)
+    assert later["concepts"].tolist() == [9] and torch.equal(later["texts"], parts["texts"])
+
+
+def test_features_of_another_model_predict_no_further_concept(
+    contrasted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen, added = tmp_path / "f.safetensors", tmp_path / "added.jsonl"
+    added.write_text(json.dumps({"concept": 9, "text": "a red square"}))
+    files = ["--features", str(seen), "--texts", str(tmp_path / "t")]
+    files += ["--log-odds", str(tmp_path / "n.npy")]
+    arguments = ["predict-concepts", str(contrasted / "model"), str(added), *files]
+    assert main(arguments) == 1
+    assert "holds no features" in capsys.readouterr().err
+    save_file({"images": torch.zeros(2, 384).half()}, seen, {"clip": "somebody else's"})
+    assert main(arguments) == 1
+    assert "is another model's" in capsys.readouterr().err
+    assert not (tmp_path / "n.npy").exists()
+
+
+def test_log_odds_of_all_pairs_are_those_of_single_ones(
+    eye: Clip, calibrated: Calibration, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    names = ["a red", "blue", "a bicycle"]
+    texts = eye.encode_texts(names)
+    tiles = [(row.path, None) for row in snapshot.test]
+    images = predictions.embed_tiles(eye, tiles).of(tiles)
+    log_odds.write(tmp_path / "all.npy", images, names, texts, calibrated)
+    written = np.load(tmp_path / "all.npy")
+    assert written.shape == (3, len(tiles))
+    for row, name, text in zip(written, names, texts, strict=True):
+        p = calibrated.probability(images.float(), name, text, "concept")
+        assert row == pytest.approx(p.logit(1e-6).numpy(), abs=0.05)
 
 
 @pytest.mark.parametrize("line", ["{", '{"tile": 1}', '{"concept": "a", "text": "b"}', "[]"])
@@ -149,10 +195,11 @@ def test_a_subject_that_is_none_is_refused(
     (tmp_path / "s.jsonl").write_text(line)
     arguments = [str(contrasted / "model"), str(tmp_path / "q.jsonl"), str(tmp_path / "o.jsonl")]
     more = ["--subjects", str(tmp_path / "s.jsonl"), "--features", str(tmp_path / "f")]
+    more += ["--log-odds", str(tmp_path / "n.npy")]
     assert main(["predict", *arguments, *more]) == 1
     assert "is not a tile or a concept" in capsys.readouterr().err
     assert main(["predict", *arguments, *more[:2]]) == 1
-    assert "Name both" in capsys.readouterr().err
+    assert "Name a file of subjects" in capsys.readouterr().err
     assert not (tmp_path / "f").exists() and not (tmp_path / "o.jsonl").exists()
 
 

@@ -1,0 +1,234 @@
+"""A new CLIP's features and predictions are taken in whole, or not at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+from django.db import OperationalError
+
+from labeling import features, pools, predictions, questions
+from labeling.beliefs import Beliefs
+from labeling.inference import intake, priors, recompute, schedule
+from labeling.models import Concept, Project, Question, Tile
+from tests.cast import answer
+from tests.labeling.field import disbelieved, pictures, see
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def goose(field) -> Concept:
+    """A second concept, of which nothing is stored."""
+    return Concept.objects.create(project=field, name="goose", phrase="a goose", prevalence=0.1)
+
+
+def draw(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 2, 160).astype(np.float16)
+
+
+def everything(project: Project) -> list[object]:
+    """Return all that an intake changes."""
+    project.refresh_from_db()
+    concepts = list(project.concepts.order_by("pk").values())
+    return [project.features.name, concepts, list(Question.objects.order_by("pk").values())]
+
+
+def test_all_pairs_are_predicted_and_what_rests_on_them_follows(field, duck, goose, tmp_path):
+    log_odds = {"duck": draw(1), "goose": draw(2)}
+    see(field, tmp_path / "seen", log_odds=log_odds)
+    for concept in field.concepts.all():
+        assert (predictions.load(concept, field) == log_odds[concept.name]).all()
+        assert (concept.embedded_phrase, concept.known_when_fitted) == (concept.phrase, 0)
+        assert disbelieved(concept) == [] and not concept.priors_stale
+    assert Question.objects.filter(concept=goose, reason="likely").exists()
+    assert schedule.due() == [field], "so that weights are fitted to what people say"
+
+
+def test_the_files_of_the_earlier_model_go(field, duck, goose, tmp_path):
+    for seed in (1, 2):
+        see(field, tmp_path / "seen", log_odds={"duck": draw(seed), "goose": draw(seed)})
+    stem = Path(field.features.name).stem
+    stored = [n for n in default_storage.listdir("features")[1] if n.startswith(f"{field.pk}-")]
+    assert stored == [f"{stem}.safetensors"]
+    folders = default_storage.listdir("predictions")[0]
+    assert [name for name in folders if name.startswith(f"{field.pk}-")] == [stem]
+    assert len(default_storage.listdir(f"predictions/{stem}")[1]) == 2
+
+
+def test_a_concept_that_the_model_did_not_know_loses_the_predictions_of_the_last(
+    field, duck, goose, tmp_path
+):
+    see(field, tmp_path / "seen", log_odds={"duck": draw(1), "goose": draw(1)})
+    see(field, tmp_path / "seen", log_odds={"duck": draw(2)})
+    goose.refresh_from_db()
+    assert not goose.predictions and not goose.embedded_phrase and disbelieved(goose) == []
+    assert set(Question.objects.filter(concept=goose).values_list("prior", flat=True)) == {0.1}
+
+
+@pytest.mark.parametrize(
+    ("log_odds", "why"),
+    [
+        (np.zeros((2, 159), np.float16), "must be float16"),
+        (np.zeros((1, 160), np.float16), "must be float16"),
+        (np.zeros((2, 160), np.float32), "must be float16"),
+        (np.full((2, 160), np.inf, np.float16), "infinite"),
+        (np.array([[{}]]), "no predictions"),
+        (None, "no predictions"),
+    ],
+)
+def test_predictions_that_do_not_fit_are_refused_and_nothing_changes(
+    field, duck, goose, tmp_path, log_odds, why
+):
+    see(field, tmp_path / "seen", log_odds={"duck": draw(1), "goose": draw(1)})
+    before = everything(field)
+    path = tmp_path / "wrong.npy"
+    if log_odds is None:
+        path.write_bytes(b"")
+    else:
+        np.save(path, log_odds, allow_pickle=True)
+    with pytest.raises(ValueError, match=why):
+        intake.replace(project=field, file=tmp_path / "seen", log_odds=path)
+    assert everything(field) == before
+    assert predictions.load(duck.__class__.objects.get(pk=duck.pk), field) is not None
+
+
+@pytest.mark.parametrize("what", ["tiles", "concepts"])
+def test_predictions_of_another_project_are_refused(field, duck, tmp_path, what):
+    changes = {what: np.arange(10**9, 10**9 + {"tiles": 160, "concepts": 1}[what])}
+    before = everything(field)
+    with pytest.raises(ValueError, match=f"another project: none of their {what}"):
+        see(field, tmp_path / "seen", log_odds={"duck": draw(1)}, **changes)
+    assert everything(field) == before
+
+
+def test_what_has_gone_meanwhile_is_left_out(field, duck, goose, tmp_path, caplog):
+    tiles = np.array([*Tile.objects.order_by("pk").values_list("pk", flat=True)[:159], 10**9])
+    see(field, tmp_path / "seen", log_odds={"duck": draw(1)}, tiles=np.sort(tiles))
+    assert "1 tiles of the features are no longer" in caplog.text
+    assert Question.objects.filter(concept=duck, model_probability=None).count() == 1
+
+
+def test_a_tile_of_which_nothing_is_predicted_is_believed_at_the_prevalence(field, duck, tmp_path):
+    log_odds = draw(1)
+    log_odds[7] = np.nan
+    see(field, tmp_path / "seen", log_odds={"duck": log_odds})
+    assert Question.objects.get(model_probability=None).prior == duck.prevalence
+    assert disbelieved(duck) == []
+
+
+def test_whoever_is_killed_before_the_switch_leaves_the_earlier_model(
+    field, duck, goose, tmp_path, monkeypatch
+):
+    see(field, tmp_path / "seen", log_odds={"duck": draw(1), "goose": draw(1)})
+    before = everything(field)
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "_switch", killed)
+        with pytest.raises(SystemExit):
+            see(field, tmp_path / "seen", log_odds={"duck": draw(2), "goose": draw(2)})
+    assert everything(field) == before
+    duck.refresh_from_db()
+    assert (predictions.load(duck, field) == draw(1)).all()
+    see(field, tmp_path / "seen", log_odds={"duck": draw(3), "goose": draw(3)})
+    lost = [n for n in default_storage.listdir("predictions")[0] if n.startswith(f"{field.pk}-")]
+    assert lost == [Path(field.features.name).stem], "what it left is cleared up"
+
+
+@pytest.mark.parametrize("step", ["features.delete_others", "priors.update", "pools.renew"])
+def test_what_whoever_is_killed_after_the_switch_left_is_finished(
+    field, duck, goose, tmp_path, monkeypatch, alice, step
+):
+    see(field, tmp_path / "seen", log_odds={"duck": draw(1), "goose": draw(1)})
+    module, name = step.split(".")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            {"features": features, "priors": priors, "pools": pools}[module], name, killed
+        )
+        with pytest.raises(SystemExit):
+            see(field, tmp_path / "seen", log_odds={"duck": draw(2), "goose": draw(2)})
+    field.refresh_from_db()
+    assert field.concepts.filter(priors_stale=True).exists() and schedule.due() == [field]
+    answer(alice, {Question.objects.filter(concept=goose).first().pk: True})
+    recompute.run(project=field)
+    assert not field.concepts.filter(priors_stale=True).exists()
+    for concept in field.concepts.all():
+        assert (predictions.load(concept, field) == draw(2)).all() and disbelieved(concept) == []
+
+
+def test_people_are_asked_and_answer_while_priors_follow(
+    field, duck, goose, tmp_path, monkeypatch, alice
+):
+    """Between the switch and the update questions are stored and answered, with the new priors."""
+    update_stale = priors.update_stale
+    tiles = Tile.objects.order_by("pk").values_list("pk", flat=True)
+
+    def ask_and_answer_first(project):
+        questions.ask_pairs(project=project, pairs=[(tiles[3], goose.pk), (tiles[4], goose.pk)])
+        answer(alice, {Question.objects.get(concept=goose, tile=tiles[4]).pk: True})
+        answer(alice, {Question.objects.get(concept=duck, tile=tiles[4]).pk: True})
+        return update_stale(project)
+
+    monkeypatch.setattr(priors, "update_stale", ask_and_answer_first)
+    see(field, tmp_path / "seen", log_odds={"duck": draw(1), "goose": draw(2)})
+    assert disbelieved(duck) == disbelieved(goose) == []
+    assert Question.objects.filter(answers_count=1).count() == 2
+
+
+def test_the_priors_of_all_pairs_are_those_of_the_new_model(field, duck, tmp_path):
+    see(field, tmp_path / "seen", log_odds={"duck": draw(1)})
+    duck.refresh_from_db()
+    assert Beliefs(field, [duck])._predictions[0] is not None
+    other = Project.objects.create(slug="other", name="Other")
+    assert predictions.tile_ids(other).tolist() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deadlock_is_tried_again(field, duck, tmp_path, monkeypatch):
+    set_files, attempts = intake._set_files, []
+
+    def meet_a_deadlock_first(*arguments):
+        attempts.append(len(attempts))
+        if len(attempts) < 3:
+            raise OperationalError("deadlock detected")
+        set_files(*arguments)
+
+    monkeypatch.setattr(intake, "_set_files", meet_a_deadlock_first)
+    see(field, tmp_path / "seen", log_odds={"duck": draw(1)})
+    assert len(attempts) == 3
+    duck.refresh_from_db()
+    assert predictions.load(duck, field) is not None
+
+
+def test_a_project_without_concepts_or_pictures_takes_in_nothing(db, tmp_path):
+    project = Project.objects.create(slug="empty", name="Empty")
+    see(project, tmp_path / "seen", log_odds={})
+    assert features.load(project) is not None and project.features
+    pictures(project, 1)
+    see(project, tmp_path / "seen", log_odds={})
+    seen = features.load(project)
+    assert seen is not None and len(seen.tiles) == 1
+
+
+def test_a_concept_that_is_added_later_has_predictions_and_a_text_of_its_own(
+    field, duck, goose, tmp_path
+):
+    see(field, tmp_path / "seen", log_odds={"duck": draw(1)})
+    seen = features.load(field)
+    text = np.full(seen.width, 0.25, np.float16)
+    given = {"phrase": "a goose", "features_name": seen.name, "text": text}
+    assert intake.add(concept=goose, log_odds=draw(2), **given)
+    goose.refresh_from_db()
+    assert (predictions.load(goose, field) == draw(2)).all() and disbelieved(goose) == []
+    assert (features.load(field).texts[goose.pk] == 0.25).all()
+    assert Question.objects.filter(concept=goose, reason="likely").exists()
+    for wrong in ({"log_odds": draw(2)[:9]}, {"log_odds": np.full(160, -np.inf)}):
+        with pytest.raises(ValueError, match=r"do not fit|infinite"):
+            intake.add(concept=goose, **given | wrong)
+    assert not intake.add(concept=goose, log_odds=draw(3), **given | {"features_name": "other"})
+    assert not intake.add(concept=goose, log_odds=draw(3), **given | {"phrase": "a swan"})
+    goose.refresh_from_db()
+    assert (predictions.load(goose, field) == draw(2)).all()
+
+
+def killed(*arguments: object, **options: object) -> None:
+    raise SystemExit("killed")

@@ -1,0 +1,219 @@
+"""What a real, tiny CLIP predicts of a project, and of a concept that is added later."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from django.core.cache import cache
+from django.core.files.storage import default_storage
+
+from labeling import features, images, pools, questions
+from labeling import predictions as stored_predictions
+from labeling.images import tiles
+from labeling.models import Concept, Project, Question, Recomputation, Tile
+from tests.labeling.field import disbelieved
+from tests.training.engine.runs import finish, square, start, write_run, write_snapshot
+from tests.training.studio import make_model
+from training import feedback, new_concepts, predictions, processes, tasks
+from training.__main__ import main
+from training.models import Model
+
+if TYPE_CHECKING:
+    from labeling.models import Snapshot
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fit a CLIP to coloured squares, and return its model folder."""
+    work = tmp_path_factory.mktemp("clip")
+    snapshot = write_snapshot(work / "squares")
+    write_run(work / "run", snapshot, work / "cache", recipe="clip")
+    finish(start("fit", work / "run"))
+    return work / "run" / "model"
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[None]:
+    """Execute what a child process would here, where torch is imported once."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(arguments: list[str], **options: object) -> None:
+        if main(arguments):
+            raise processes.ChildError(capsys.readouterr().err)
+
+    monkeypatch.setattr(processes, "call", call)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def squares(db: None) -> Project:
+    """Red and blue squares, of which nobody was asked anything; one has a caption."""
+    project = Project.objects.create(slug="squares", name="Squares")
+    for colour in ("red", "blue"):
+        Concept.objects.create(project=project, name=colour, phrase=f"a {colour}", prevalence=0.5)
+        for number in range(8):
+            data = square(colour, left=1 + number, top=3)
+            image, _ = images.add(project=project, data=data, source=f"{colour} {number}.png")
+    caption = tiles.whole(image), "a blue square"
+    questions.ask_captions(captions=[caption], source=Question.Source.IMPORT, prior=0.5)
+    pools.fill_project(project)
+    return project
+
+
+@pytest.fixture
+def clip(squares: Project, clip_folder: Path, bare_snapshot: Snapshot, tmp_path: Path) -> Model:
+    """The project's current CLIP, which has given nothing back yet."""
+    bare_snapshot.project = squares
+    bare_snapshot.save()
+    model = make_model(bare_snapshot, tmp_path, recipe="clip")
+    model.folder, model.run.folder = str(clip_folder), str(tmp_path)
+    model.save()
+    model.run.save()
+    return model
+
+
+@pytest.fixture
+def predicted(clip: Model) -> Project:
+    """The project, once the CLIP has predicted."""
+    assert "error" not in feedback.give(clip)
+    return Project.objects.get(pk=clip.project_id)
+
+
+def log_odds_by_colour(project: Project, name: str) -> dict[str, np.ndarray]:
+    """Return a concept's predictions by the colour of the squares."""
+    concept = project.concepts.get(name=name)
+    array = stored_predictions.load(concept, project)
+    assert array is not None
+    sources = Tile.objects.order_by("pk").values_list("image__source", flat=True)
+    colours = np.array([source.split()[0] for source in sources])
+    return {colour: array[colours == colour] for colour in ("red", "blue")}
+
+
+def test_all_pairs_are_predicted_whether_they_are_stored_or_not(predicted: Project) -> None:
+    for name, other in (("red", "blue"), ("blue", "red")):
+        by_colour = log_odds_by_colour(predicted, name)
+        assert by_colour[name].min() > by_colour[other].max()
+        concept = predicted.concepts.get(name=name)
+        assert disbelieved(concept) == [] and not concept.priors_stale
+    asked = Question.objects.filter(kind="concept")
+    assert asked.exists() and not asked.filter(model_probability=None).exists()
+    caption = Question.objects.get(kind="caption")
+    assert caption.model_probability and caption.prior_shift
+    assert Recomputation.objects.get(project=predicted).requested
+
+
+def test_how_much_was_predicted_is_told(clip: Model) -> None:
+    assert predictions.update(clip) == {"predictions": 16 * 2 + 1}
+
+
+def test_a_project_without_pictures_has_nothing_to_predict(clip: Model) -> None:
+    Question.objects.all().delete()
+    Tile.objects.all().delete()
+    assert predictions.update(clip) == {"predictions": 0}
+
+
+def test_a_concept_that_is_added_later_is_predicted_without_any_picture(
+    predicted: Project,
+) -> None:
+    assert new_concepts.due() == []
+    added = Concept.objects.create(
+        project=predicted, name="red thing", phrase="a red", prevalence=0.5
+    )
+    pools.prepare(added)
+    for name in default_storage.listdir("images")[1]:
+        default_storage.delete(f"images/{name}")
+    assert new_concepts.due() == [predicted]
+    tasks.predict_new_concepts(predicted.pk)
+    assert new_concepts.due() == []
+    by_colour = log_odds_by_colour(predicted, "red thing")
+    assert by_colour["red"].min() > by_colour["blue"].max()
+    assert disbelieved(added) == []
+    seen = features.load(predicted)
+    assert seen is not None
+    red = predicted.concepts.get(name="red")
+    assert seen.texts[added.pk] == pytest.approx(seen.texts[red.pk]), "which a probe starts from"
+
+
+def test_a_renamed_concept_is_predicted_again(predicted: Project) -> None:
+    concept = predicted.concepts.get(name="red")
+    before = str(concept.predictions.name)
+    Concept.objects.filter(pk=concept.pk).update(name="blue one", phrase="a blue")
+    assert new_concepts.due() == [predicted]
+    assert new_concepts.predict(predicted) == 1
+    by_colour = log_odds_by_colour(predicted, "blue one")
+    assert by_colour["blue"].min() > by_colour["red"].max()
+    assert not default_storage.exists(before)
+    again = predicted.concepts.get(name="blue one")
+    assert str(again.text_embedding.name) and again.priors_stale is False
+
+
+def test_a_concept_that_is_renamed_while_it_is_predicted_is_predicted_once_more(
+    predicted: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    added = Concept.objects.create(project=predicted, name="green", phrase="a green")
+    call = processes.call
+
+    def call_and_rename(*arguments: object, **options: object) -> None:
+        call(*arguments, **options)  # type: ignore[arg-type]
+        Concept.objects.filter(pk=added.pk).update(phrase="a meadow")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(processes, "call", call_and_rename)
+        assert new_concepts.predict(predicted) == 0
+    added.refresh_from_db()
+    assert not added.predictions and new_concepts.due() == [predicted]
+    assert new_concepts.predict(predicted) == 1
+
+
+def test_features_of_another_model_are_left_alone_and_it_is_tried_again_later(
+    predicted: Project, clip: Model, clip_folder: Path, tmp_path: Path
+) -> None:
+    Concept.objects.create(project=predicted, name="green", phrase="a green")
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in clip_folder.iterdir():
+        if path.is_file():
+            (other / path.name).write_bytes(path.read_bytes())
+    weights = other / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    Model.objects.filter(pk=clip.pk).update(folder=str(other))
+    with pytest.raises(processes.ChildError, match="another model's"):
+        new_concepts.predict(predicted)
+    assert new_concepts.due() == []
+    cache.clear()
+    assert new_concepts.due() == [predicted]
+
+
+def test_until_the_current_clip_has_given_its_features_nothing_is_due(
+    predicted: Project, clip: Model
+) -> None:
+    Concept.objects.create(project=predicted, name="green", phrase="a green")
+    for given in (None, {"error": "The disk is full."}):
+        Model.objects.filter(pk=clip.pk).update(feedback=given)
+        assert new_concepts.due() == []
+
+
+def test_predictions_that_are_no_good_leave_the_earlier_ones(
+    predicted: Project, clip: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = list(predicted.concepts.order_by("pk").values())
+    call = processes.call
+
+    def call_and_damage(arguments: list[str], **options: object) -> None:
+        call(arguments, **options)  # type: ignore[arg-type]
+        np.save(arguments[-1], np.full((2, 16), np.inf, np.float16))
+
+    monkeypatch.setattr(processes, "call", call_and_damage)
+    assert "infinite" in feedback.give(clip)["error"]
+    assert list(predicted.concepts.order_by("pk").values()) == before
+    assert features.load(predicted) is not None
