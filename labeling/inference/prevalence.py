@@ -21,7 +21,8 @@ from labeling.pools import levels
 MIN_QUESTIONS = 30  # with fewer, the prevalence stays
 NOTICEABLE = 0.2  # log-odds: about a fifth more or fewer
 
-# The random slices of concepts, and by concept and grid the first member of which nothing is known.
+# The random slices of concepts, and by concept and grid where they end: at the pool's frontier, or
+# before it at the first member of which nothing is known.
 _GAPS = """
 WITH slice AS (
     SELECT concept_id, grid, slice_key, coalesce(verdict::int::float8, probability) AS yes,
@@ -29,14 +30,15 @@ WITH slice AS (
     FROM labeling_question
     WHERE concept_id = ANY(%(concepts)s) AND slice_key IS NOT NULL AND source <> 'model'
 ), gap AS (
-    SELECT concept_id, grid, min(slice_key) FILTER (WHERE unknown) AS slice_key
-    FROM slice GROUP BY concept_id, grid
+    SELECT concept_id, grid,
+        least(frontier, min(slice_key) FILTER (WHERE unknown)) AS slice_key
+    FROM slice JOIN labeling_pool USING (concept_id, grid) GROUP BY concept_id, grid, frontier
 )
 """
-# By concept and grid: the members before it, and the sum of their truths, or else posteriors.
+# By concept and grid: the members before that, and the sum of their truths, or else posteriors.
 _SLICE = f"""{_GAPS}
 SELECT concept_id, grid, count(*), sum(yes) FROM slice JOIN gap USING (concept_id, grid)
-WHERE slice.slice_key < coalesce(gap.slice_key, 'infinity')
+WHERE slice.slice_key < gap.slice_key
 GROUP BY concept_id, grid
 """
 # The same, with all questions that an import answered.
@@ -46,7 +48,7 @@ FROM labeling_question AS question LEFT JOIN gap USING (concept_id, grid)
 WHERE concept_id = ANY(%(concepts)s) AND kind = 'concept' AND source <> 'model'
     AND (answers_count > 0 OR verdict IS NOT NULL)
     AND (
-        question.slice_key < coalesce(gap.slice_key, 'infinity') OR EXISTS (
+        question.slice_key < gap.slice_key OR EXISTS (
             SELECT FROM labeling_answer WHERE question_id = question.id AND reason = 'imported'
         )
     )

@@ -168,10 +168,12 @@ def _predict(
             },
             path,
         )
-        features.replace(project=project, path=path)
+        project.features.name = features.save(path, project=project)
+        project.save(update_fields=["features"])
     for name, log_odds in predicted.items():
         array = np.array([np.nan if each is None else each for each in log_odds], np.float16)
-        file = predictions.save(array, concept=concepts[name], features=str(project.features.name))
+        pk, seen = concepts[name].pk, str(project.features.name)
+        file = predictions.save(array, concept=pk, features=seen)
         Concept.objects.filter(pk=concepts[name].pk).update(predictions=file)
 
 

@@ -8,7 +8,7 @@ import pytest
 from labeling import pools, questions
 from labeling.inference import prevalence, schedule
 from labeling.inference.prevalence import Sample
-from labeling.models import Answer, Concept, Image, Pool, Project, Question, Tile
+from labeling.models import Answer, Concept, Image, NewPictures, Pool, Project, Question, Tile
 from labeling.pools import random_slice
 from tests.cast import answer
 from tests.labeling.field import pictures
@@ -114,7 +114,12 @@ def test_it_stays_unbiased_while_likely_pictures_are_asked_about_first(db):
     for number in range(30):
         concept = Concept.objects.create(project=project, name=f"{number}", prevalence=0.5)
         pool = Pool.objects.create(concept=concept, start=random.random())
-        random_slice.draw(pool, 100)
+        places = random_slice.draw(pool, 100)
+        pool.save()
+        in_place = [(tile, concept.pk) for tile in places]
+        questions.ask_pairs(
+            project=project, pairs=in_place, reason=Question.Reason.RANDOM, slice_keys=places
+        )
         nominated = [(tile, concept.pk) for tile in random.sample(shown, 40)]
         questions.ask_pairs(project=project, pairs=nominated, reason=Question.Reason.LIKELY)
         reveal(concept, [tile for tile, _ in nominated], truth)
@@ -139,7 +144,10 @@ def test_pictures_that_are_imported_later_count_as_all_others_do(db, alice):
     answer(alice, {question.pk: False for question in in_slice(concept)})
     assert known(concept)[0].questions == 40
     pictures(project, 40)
-    Pool.objects.update(exhausted=False)
+    keys = list(Image.objects.order_by("pk").values_list("random_key", flat=True)[40:])
+    NewPictures.objects.create(project=project, grid=1, random_keys=keys)
+    pools.notice()
+    assert not known(concept) or known(concept)[0].questions < 40, "their frontier went back"
     pools.prepare(concept)
     assert not known(concept) or known(concept)[0].questions < 40
     rest = [question for question in in_slice(concept) if not question.answers_count]
