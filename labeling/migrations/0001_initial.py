@@ -90,6 +90,7 @@ class Migration(migrations.Migration):
                 ('model_weight', models.FloatField(default=0.5, editable=False, help_text="The factor on the model's log-odds: 0 ignores the model, 1 takes it as it is.")),
                 ('known_when_fitted', models.PositiveIntegerField(default=0, editable=False, help_text='Known questions when the model weight was fitted; 0: fit it again.')),
                 ('predictions', models.FileField(blank=True, editable=False, help_text="The model's log-odds for all tiles with features: `labeling.predictions`.", max_length=200, upload_to='predictions')),
+                ('unfinished_from', models.BigIntegerField(blank=True, editable=False, help_text='After which image the statements of imports are still to be taken over, or that the questions of a merged one are still to be moved; null: it is done.', null=True)),
                 ('embedded_phrase', models.CharField(blank=True, editable=False, help_text="The phrase that the model's predictions and text embedding are about.", max_length=100)),
                 ('text_embedding', models.FileField(blank=True, editable=False, help_text="That phrase's embedding, where the project's features do not hold it.", max_length=200, upload_to='predictions')),
                 ('priors_stale', models.BooleanField(default=False, editable=False, help_text='Whether prevalence, model weight or predictions have changed since the priors of its stored questions were set.')),
@@ -231,7 +232,7 @@ class Migration(migrations.Migration):
                 ('grid', models.PositiveSmallIntegerField(default=1, help_text="Its tile's grid.")),
                 ('text', models.CharField(blank=True, help_text='The caption; else empty.', max_length=500)),
                 ('source', models.CharField(choices=[('import', 'Import'), ('annotator', 'Annotator'), ('model', 'Model')], default='import', max_length=9)),
-                ('reason', models.CharField(choices=[('stated', "an import or a caption's author said so"), ('random', 'drawn for the random slice'), ('doubtful', 'the model doubts it'), ('likely', 'likely to be true'), ('answered', 'answered elsewhere'), ('decided', 'a reviewer decided it'), ('generated', 'a model generated the picture')], default='stated', help_text='Why it is stored.', max_length=9)),
+                ('reason', models.CharField(choices=[('stated', "an import or a caption's author said so"), ('random', 'drawn for the random slice'), ('doubtful', 'the model doubts it'), ('likely', 'likely to be true'), ('answered', 'answered elsewhere'), ('decided', 'a reviewer decided it'), ('generated', 'a model generated the picture'), ('merged', 'a record of a concept that was merged')], default='stated', help_text='Why it is stored.', max_length=9)),
                 ('slice_key', models.FloatField(blank=True, help_text='Its place in the random slice, in [0, 1); null: it is not in the slice.', null=True)),
                 ('state', models.CharField(choices=[('open', 'Open'), ('settled', 'Settled'), ('ambiguous', 'Ambiguous'), ('gold', 'Gold')], default='open', max_length=9)),
                 ('stated', models.FloatField(blank=True, help_text="Probability by an import or an author; null: the concept's prevalence.", null=True)),
@@ -380,7 +381,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='concept',
-            constraint=models.UniqueConstraint(fields=('project', 'name'), name='concept_once_a_project'),
+            constraint=models.UniqueConstraint(condition=models.Q(('merged_into', None)), fields=('project', 'name'), name='concept_once_a_project'),
+        ),
+        migrations.AddConstraint(
+            model_name='concept',
+            constraint=models.CheckConstraint(condition=models.Q(('merged_into', None), ('active', False), _connector='OR'), name='merged_concept_is_inactive'),
         ),
         migrations.AddConstraint(
             model_name='classset',
