@@ -142,7 +142,14 @@ def _start_daemon(data_dir: Path) -> tuple[socket.socket, set[str]] | None:
             start_new_session=True,  # Ctrl-C is for its clients; it ends when they have left
         )
     _daemons.append(daemon)
-    connection = _read_greeting(ours)
+    try:
+        connection = _read_greeting(ours)
+    except EmbeddedError:
+        raise
+    except BaseException:  # an interruption, which a daemon that is still starting would not notice
+        daemon.terminate()
+        daemon.wait(PATIENCE)
+        raise
     if connection is None and not _ended_well(daemon):
         raise EmbeddedError(
             f"The embedded servers cannot start: see {log_path(data_dir, 'daemon')}."

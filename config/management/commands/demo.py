@@ -32,9 +32,9 @@ from fixtures.demo.preparation import Preparation
 PATIENCE = 60.0  # seconds for the first page
 
 # How long steps take, in units of the time from this process's start to the first of them
-FIRST_START = 10.0
-NEW, STARTED = 1.7, 0.4  # the servers with a new database, and with one that is there
-TABLES = 1.2
+FIRST_START = 14.0
+NEW, STARTED = 1.8, 0.4  # the servers with a new database, and with one that is there
+TABLES = 1.6
 WEB = 1.6
 
 

