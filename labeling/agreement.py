@@ -61,7 +61,7 @@ def measure(*, project: Project) -> ProjectAgreement:
         whole=_concept_agreement(None, tallies[:, 1:], states),
         concepts=[
             _concept_agreement(concept, tallies[tallies[:, 0] == concept.pk, 1:], states)
-            for concept in project.concepts.all()
+            for concept in project.concepts.filter(merged_into=None)
         ],
     )
 

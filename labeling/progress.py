@@ -4,7 +4,7 @@ A pair is a tile that may be asked about and a concept that is asked: most are i
 counted by multiplication, never one by one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -67,7 +67,8 @@ def measure(*, project: Project) -> Progress:
     groups = list(_groups(project))
     asked = project.concepts.filter(active=True, merged_into=None)
     concepts = set(asked.values_list("pk", flat=True))
-    pairs = _tiles(project) * len(concepts)
+    pictures = _pictures(project)
+    pairs = _tiles(pictures) * len(concepts)
     stored = sum(
         group.questions
         for group in groups
@@ -79,7 +80,7 @@ def measure(*, project: Project) -> Progress:
         for state in Question.State.values
     }
     return Progress(
-        images=project.images.count(),
+        images=sum(pictures.values()),
         pairs=pairs,
         implicit=pairs - stored + _beside(project, concepts),
         questions=sum(group.questions for group in groups),
@@ -97,9 +98,15 @@ def _groups(project: Project) -> Iterator[_Group]:
     yield from map(_Group._make, rows)
 
 
-def _tiles(project: Project) -> int:
-    """Count the tiles that may be asked about."""
-    return sum(levels.pictures(project, grid).count() * grid**2 for grid in levels.GRIDS)
+def _tiles(pictures: Mapping[tuple[int, bool], int]) -> int:
+    """Count the tiles that may be asked about: wholes, and the parts of cut pictures."""
+    return sum(pictures.get((levels.cut_into(grid), False), 0) * grid**2 for grid in levels.GRIDS)
+
+
+def _pictures(project: Project) -> dict[tuple[int, bool], int]:
+    """Count the pictures by the grid that they are cut into, and whether they were generated."""
+    rows = project.images.order_by().values_list("cut_into", "generated").annotate(Count("pk"))
+    return {(cut_into, generated): count for cut_into, generated, count in rows}
 
 
 def _beside(project: Project, concepts: set[int]) -> int:

@@ -60,8 +60,12 @@ def measure(concept: int, grid: int) -> Level:
 
 def pictures(project: Project, grid: int) -> QuerySet[Image]:
     """Return the pictures whose tiles of that grid are asked about: a cut one is by its parts."""
-    cut_into = 0 if grid == 1 else grid
-    return Image.objects.filter(project=project, generated=False, cut_into=cut_into)
+    return Image.objects.filter(project=project, generated=False, cut_into=cut_into(grid))
+
+
+def cut_into(grid: int) -> int:
+    """Return `Image.cut_into` of the pictures whose tiles of that grid are asked about."""
+    return 0 if grid == 1 else grid
 
 
 def has_pictures(project: Project, grid: int) -> bool:

@@ -75,6 +75,22 @@ def test_it_tells_how_far_people_agree_on_each_concept(
     assert len(rows) == 2
 
 
+def test_it_lists_the_concepts_that_people_disagree_on_most(
+    ada_client: Client, shapes: Project, disputed: Question, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeling.admin.stats.LISTED", 1)
+    page = ada_client.get(review(shapes))
+    _, (listed,) = page.context["agreement"]["short_tables"]
+    assert listed["stats"]["concept"]["id"] == disputed.concept_id
+    assert "1 more concept," in page.content.decode()
+
+
+def test_it_filters_by_why_a_question_is_stored(ada_client: Client, shapes: Project) -> None:
+    nominated = Question.objects.filter(state="open", kind="concept")[0]
+    Question.objects.filter(pk=nominated.pk).update(reason="doubtful")
+    assert shown(ada_client, review(shapes), reason="doubtful") == [nominated.pk]
+
+
 def test_it_filters(ada_client: Client, shapes: Project) -> None:
     for name, value in {"state": "gold", "kind": "caption", "source": "import"}.items():
         found = Question.objects.filter(pk__in=shown(ada_client, review(shapes), **{name: value}))
