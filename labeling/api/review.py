@@ -11,13 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import review
+from labeling import concepts, review
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import Number, YesOrNo
 from labeling.api.pagination import ById
 from labeling.api.permissions import staff_may
 from labeling.api.schema import errors
 from labeling.models import Concept, Project, Question, Tile
+from labeling.models.projects import name_key
 
 MAY_VIEW = staff_may(read=(Question,))
 MAY_CHANGE = staff_may(read=(Question,), write="labeling.change_question")
@@ -142,10 +143,8 @@ def _tile(project: Project, decision: dict[str, Any]) -> Tile:
 
 def _concept(project: Project, name: str) -> Concept:
     """Return the concept of that name, else the one that has it as an alias. Raises NotFound."""
-    concept = project.concepts.filter(name=name).first()
-    if concept is None:
-        others = project.concepts.filter(merged_into=None)
-        concept = next((each for each in others if each.is_named_by(name)), None)
+    concept = project.concepts.filter(name=name).select_related("merged_into").first()
+    concept = concept or concepts.by_key(project).get(name_key(name))
     if concept is None:
         raise NotFound(f"The project has no concept “{name}”.")
     return concept

@@ -137,7 +137,7 @@ def test_a_concept_that_is_switched_off_keeps_its_labels_and_a_merged_one_is_not
     ask(image, "cat", probability=0.97, answers_count=3)
     ask(image, "kitty", probability=0.6, answers_count=1)
     cat = Concept.objects.get(name="cat")
-    Concept.objects.filter(name="kitty").update(merged_into=cat)
+    Concept.objects.filter(name="kitty").update(merged_into=cat, active=False)
     Concept.objects.update(active=False)
     snapshot = snapshots.freeze(project=garden)
     assert rows(snapshot)["1.png"]["concepts"] == {"cat": 0.97}

@@ -82,7 +82,7 @@ def test_a_choice_that_makes_no_sense_changes_nothing(
 
 def test_a_merged_concept_is_not_listed_and_not_decided(ada_client: Client, image: Image) -> None:
     circle, dog = Concept.objects.get(name="circle"), Concept.objects.get(name="dog")
-    Concept.objects.filter(pk=dog.pk).update(merged_into=circle)
+    Concept.objects.filter(pk=dog.pk).update(merged_into=circle, active=False)
     assert "dog" not in shown(ada_client, image)
     page = ada_client.post(address(image, "decide"), {"yes": dog.pk}, follow=True)
     assert "was merged into" in page.content.decode()

@@ -171,7 +171,7 @@ def test_a_decision_about_a_pair_names_what_there_is(ada_client, dog):
 
 def test_a_concept_that_was_merged_is_decided_about_no_more(ada_client, dog):
     circle = Concept.objects.get(name="circle")
-    Concept.objects.filter(pk=dog.pk).update(merged_into=circle)
+    Concept.objects.filter(pk=dog.pk).update(merged_into=circle, active=False)
     response = decide_pair(ada_client, tile=Tile.objects.first().pk, concept="dog", value=True)
     assert response.status_code == 409
     assert response.json()["detail"] == "“dog” was merged into “circle”: decide about that."
