@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import IO
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, WebPImagePlugin  # noqa: F401
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 LOSSLESS_FORMATS = {"PNG", "GIF", "BMP", "TIFF"}  # sources whose pixels are kept as they are
