@@ -1,7 +1,6 @@
 """Write pictures into the storage, named by their content."""
 
 import os
-from pathlib import Path
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
@@ -27,11 +26,15 @@ def _create(storage: FileSystemStorage, name: str, data: bytes) -> bool:
 
     Does what `save` does without looking for a free name, a fifth of the time.
     """
+    path = os.path.join(storage.location, name)  # noqa: PTH118 (which is slow for so many)
     try:
-        with Path(storage.location, name).open("xb") as file:
-            if storage.file_permissions_mode is not None:
-                os.fchmod(file.fileno(), storage.file_permissions_mode)
-            file.write(data)
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except (FileExistsError, FileNotFoundError):
         return False
+    with os.fdopen(file, "wb", buffering=0) as raw:
+        if storage.file_permissions_mode is not None:
+            os.fchmod(file, storage.file_permissions_mode)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[raw.write(rest) :]
     return True

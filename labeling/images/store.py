@@ -219,5 +219,7 @@ def _keywords(keywords: Iterable[str]) -> list[str]:
 
 def _cut(text: str, length: int) -> str:
     """Return a text that the database takes, without its beginning where it is too long."""
+    if len(text) <= length and text.isascii() and "\0" not in text:
+        return text
     text = text.replace("\0", "").encode("utf-8", "replace").decode()
     return text if len(text) <= length else "…" + text[1 - length :]

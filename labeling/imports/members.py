@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 
 from labeling.decoding import too_large
 
-ARCHIVES = {
+ARCHIVES = (
     ".zip", ".tar", ".tgz", ".tbz", ".txz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".cbz",
-}  # fmt: skip
+)  # fmt: skip
 OF_FILE_MANAGERS = {"thumbs.db", "desktop.ini", "__macosx"}
 DRIVE = re.compile(r"[A-Za-z]:")
 IRREGULAR = re.compile(r"//|(?:^|/)\.?(?:/|$)")  # what `PurePosixPath` puts right
@@ -64,7 +64,7 @@ def path_problem(path: str, *, inside: str = "archive") -> str | None:
     plain = path.replace("\\", "/")
     if plain.startswith("/") or DRIVE.match(plain) or ".." in plain.split("/"):
         return f"its path leaves the {inside}"
-    if PurePosixPath(plain).suffix.lower() in ARCHIVES:
+    if plain.lower().endswith(ARCHIVES):
         return f"an archive within {'an archive' if inside == 'archive' else 'a folder'}"
     return None
 

@@ -11,6 +11,7 @@ from labeling.imports.metadata import Metadata
 from labeling.imports.source import Members
 
 TABLES = {".jsonl", ".csv", ".tsv", ".parquet"}
+OF_METADATA = (*sidecars.SUFFIXES, *TABLES)
 TABLE_MAX = 256 * 2**20  # bytes of a metadata.jsonl or of COCO's JSON
 TOTAL_MAX = 1 * 2**30  # bytes of all metadata together
 
@@ -63,15 +64,14 @@ def build(members: Members) -> SourceIndex:
         if isinstance(member, Rejection):
             index.rejections.append(member)
             continue
-        path = PurePosixPath(member.path)
-        if path.suffix.lower() in {*sidecars.SUFFIXES, *TABLES}:
+        if member.path.lower().endswith(OF_METADATA):
             index.metadata_paths.add(member.path)
             total += min(member.size, TABLE_MAX)
             if total > TOTAL_MAX:
                 raise SourceError(
                     f"Its texts are more than {TOTAL_MAX:,} bytes: import it in parts."
                 )
-            _read(index, member, path)
+            _read(index, member, PurePosixPath(member.path))
         else:
             index.images += 1
             index.folders[folder_of(member.path)] += 1

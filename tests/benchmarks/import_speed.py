@@ -1,11 +1,12 @@
 """Images/s of `import_images`, beside plain loops that decode and re-encode the same pictures.
 
-    python tests/benchmarks/import_speed.py SOURCE [--photographs 300] [--rounds 3]
+    python tests/benchmarks/import_speed.py SOURCE [--photographs 600] [--rounds 3]
 
 SOURCE is a folder, a zip or a tar with a folder for each class. Its pictures are imported with 41
 concepts, of which the source states one of each picture; with one concept, whose folder they all
-lie in; and again. Then so many photograph-like pictures of 1 megapixel are made and imported. The plain
-loops have no database, no hashes and no files: one in this process, one over two processes.
+lie in; and again. Then so many photograph-like pictures of 1 megapixel are made, which takes a
+minute, and imported. The plain loops have no database, no hashes and no files: one in this process,
+one over two processes.
 
 Uses servers of its own in a temporary folder and prints the median of the rounds, which take turns,
 as tables in Markdown. Leave the two cores idle. Set TMPDIR to a folder from whose file system
@@ -51,7 +52,7 @@ class Cost(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path)
-    parser.add_argument("--photographs", type=int, default=300)
+    parser.add_argument("--photographs", type=int, default=600)
     parser.add_argument("--rounds", type=int, default=3)
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tessera-bench-") as name:
