@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from labeling import answers, captions, pools, prepared, questions
@@ -63,7 +63,10 @@ def issue(*, annotator: Annotator, project: Project, kind: str | None = None) ->
     """
     if not project.active:
         return None
-    challenge, selector = _issue(annotator, project, kind)
+    try:
+        challenge, selector = _issue(annotator, project, kind)
+    except IntegrityError:  # somebody deleted the concept that was chosen
+        challenge, selector = _issue(annotator, project, kind)
     for concept, grid in selector.low[:MAX_FILLED]:
         pools.fill_later(concept, grid)
     if challenge is None and selector.short:

@@ -22,8 +22,12 @@ def delete(concept: Concept) -> None:
     """
     with transaction.atomic():
         lock(concept.project)
+        rows = Concept.objects.filter(pk=concept.pk)
+        if not rows.select_for_update(no_key=True):  # no pool is filled from here on
+            raise Conflict(f"“{concept}” is gone.")
         questions = _questions(concept).order_by("pk")
-        list(questions.select_for_update().values_list("pk"))  # no answer comes from here on
+        list(questions.select_for_update().values_list("pk"))  # … no answer recorded …
+        list(rows.select_for_update())  # … and no challenge issued about it
         if count := answers_count(concept):
             raise Conflict(refusal(concept, count))
         file = str(concept.predictions.name or "")

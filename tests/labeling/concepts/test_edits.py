@@ -1,10 +1,13 @@
 """A concept is created, renamed and switched off, and people are asked accordingly."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from django.db import connection
 
 from labeling import challenges, concepts, pools, tasks
 from labeling.concepts import Conflict, statements
-from labeling.models import Concept, Question
+from labeling.models import Annotator, Concept, Question
 from tests.cast import answer
 from tests.labeling.garden import add
 
@@ -183,6 +186,29 @@ def test_a_concept_without_answers_goes_with_its_questions_and_challenges(shapes
     with pytest.raises(challenges.Expired, match="ask for a new one"):
         challenges.find(token, alice)
     assert asked_about(alice, shapes) == {"square"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_concept_that_is_deleted_while_it_is_chosen_is_not_asked(shapes, mallory, monkeypatch):
+    Annotator.objects.update(blocked=True)  # whose challenges reserve nothing
+    create, deleted = challenges._create, []
+
+    def create_while_somebody_deletes(selection, *arguments, **more):
+        challenge = create(selection, *arguments, **more)
+        if not deleted:
+            deleted.append(challenge.concept)
+            with ThreadPoolExecutor(1) as threads:
+                threads.submit(delete_elsewhere, challenge.concept).result()
+        return challenge
+
+    monkeypatch.setattr(challenges, "_create", create_while_somebody_deletes)
+    challenge = challenges.issue(annotator=mallory, project=shapes, kind="grid")
+    assert challenge.concept == shapes.concepts.get() != deleted[0]
+
+
+def delete_elsewhere(concept: Concept) -> None:
+    concepts.delete(concept)
+    connection.close()
 
 
 def test_an_answer_to_questions_that_are_gone_asks_for_a_new_challenge(shapes, alice):
