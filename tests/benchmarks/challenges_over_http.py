@@ -199,7 +199,10 @@ def _measure(
 ) -> list[Line]:
     """Let annotators of its own take part in each project in turns."""
     lines = [Line(tiles, pictures) for pictures in (False, True) for tiles in wanted.tiles]
-    crowds = {tiles: [Annotator(port) for _ in range(wanted.annotators)] for tiles in wanted.tiles}
+    crowds = {
+        tiles: [Annotator(port, truth) for _ in range(wanted.annotators)]
+        for tiles, truth in truths.items()
+    }
     for line in lines:
         all_take_part(crowds[line.tiles], line, 2)  # warm
     for line in lines * wanted.turns:
