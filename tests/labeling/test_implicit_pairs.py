@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from labeling import exports, snapshot_rows, snapshots
 from labeling.inference import recompute
-from labeling.models import Project
+from labeling.models import Project, Question
 from tests.labeling.meadows import Meadow, Pair, forget, meadows, plant
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +66,26 @@ def test_snapshots_hold_the_same_whichever_pairs_were_stored(look, meadow, data)
     bare = read(meadow, look, before=set(), after=set())
     assert bare == read(meadow, look, before=data.draw(some), after=data.draw(some))
     assert bare == read(meadow, look, before=set(meadow.pairs), after=set())
+
+
+@repeatable
+@given(meadow=meadows())
+def test_a_pair_that_nobody_answered_about_is_believed_as_its_priors_say(meadow):
+    """So that the pages and the pools, which read the questions, say what snapshots say."""
+
+    def unanswered(project: Project) -> list[tuple[float, float]]:
+        recompute.run(project=project)
+        rows = {row["source"]: row for _, row in snapshot(project)}
+        asked = Question.objects.filter(
+            answers_count=0, verdict=None, grid=1, tile__image__cut_into=0
+        )
+        return [
+            (rows[q.tile.image.source]["concepts"][q.concept.name], q.probability)
+            for q in asked.select_related("tile__image", "concept")
+        ]
+
+    for shown, stored in read(meadow, unanswered, before=set(meadow.pairs), after=set()):
+        assert shown == pytest.approx(stored, abs=1e-4)
 
 
 @settings(repeatable, max_examples=3)
