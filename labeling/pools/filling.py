@@ -1,6 +1,7 @@
 """Fill pools: in one transaction each, by one process at a time, and never the same pair twice."""
 
 import random
+from collections.abc import Mapping
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -121,35 +122,39 @@ def _add(pool: Pool, nominations: Nominations, level: Level, missing: Level) -> 
     All are stored in the order of their ids, so that two who store the same pairs do not wait for
     each other in a circle. Save the pool; return how many questions are new.
     """
+    places = random_slice.draw(pool, _pictures(pool, missing.random))
+    nominations.taken |= places.keys()
     reasons = dict.fromkeys(nominations.best(Reason.LIKELY, missing.likely), Reason.LIKELY)
     reasons |= dict.fromkeys(nominations.best(Reason.DOUBTFUL, missing.doubtful), Reason.DOUBTFUL)
-    places = random_slice.draw(pool, _pictures(pool, level, missing, nominated=len(reasons)))
-    new = 0
-    if tiles := reasons.keys() | places.keys():
-        new = questions.ask_pairs(
-            project=pool.concept.project,
-            pairs=[(tile, pool.concept_id) for tile in tiles],
-            reason=Reason.RANDOM,
-            reasons={(tile, pool.concept_id): reason for tile, reason in reasons.items()},
-            slice_keys=places,
-        )
-        random_slice.mark(pool, places)
-        pool.fillings += 1
+    # What could not be nominated, but not again and again: as far as the pool as a whole has room.
+    instead = missing.likely + missing.doubtful - len(reasons)
+    room = sum(levels.target(predicted=True)) - sum(level) - len(reasons) - len(places)
+    places |= random_slice.draw(pool, _pictures(pool, min(instead, room)))
+    new = _store(pool, reasons, places)
     _save(pool)
     return new
 
 
-def _pictures(pool: Pool, level: Level, missing: Level, *, nominated: int) -> int:
-    """Return how many pictures are drawn at random.
+def _pictures(pool: Pool, count: int) -> int:
+    """Return how many pictures have so many tiles."""
+    return max(-(-count // pool.grid**2), 0)
 
-    They stand in for what could not be nominated, but not again and again: only as far as the pool
-    as a whole is not full.
-    """
-    full = sum(levels.target(predicted=True))
-    instead = missing.likely + missing.doubtful - nominated
-    room = full - sum(level) - nominated
-    questions_left = max(missing.random, min(missing.random + instead, room), 0)
-    return -(-questions_left // pool.grid**2)
+
+def _store(pool: Pool, reasons: Mapping[int, Reason], places: Mapping[int, float]) -> int:
+    """Store the questions about these tiles: nominees by the reason, and those of the slice."""
+    tiles = reasons.keys() | places.keys()
+    if not tiles:
+        return 0
+    new = questions.ask_pairs(
+        project=pool.concept.project,
+        pairs=[(tile, pool.concept_id) for tile in tiles],
+        reason=Reason.RANDOM,
+        reasons={(tile, pool.concept_id): reason for tile, reason in reasons.items()},
+        slice_keys=places,
+    )
+    random_slice.mark(pool, places)
+    pool.fillings += 1
+    return new
 
 
 def _save(pool: Pool) -> None:

@@ -30,6 +30,7 @@ class Nominations:
     def __init__(self, pool: Pool) -> None:
         self.pool, self.concept = pool, pool.concept
         self.project = pool.concept.project
+        self.taken: set[int] = set()  # tiles that are not to be nominated
         deserves = self.concept.model_weight >= MIN_WEIGHT
         self.predictions = predictions.load(self.concept, self.project) if deserves else None
 
@@ -91,17 +92,20 @@ class Nominations:
         pictures = levels.pictures(self.project, self.pool.grid)
         rows = Tile.objects.filter(pk__in=tiles.tolist(), grid=self.pool.grid, image__in=pictures)
         originals = dict(rows.values_list("pk", "image__near_duplicate_of_id"))
-        stored = self._stored(originals)
-        facts = [fact for fact in beliefs.facts(originals) if fact.tile not in stored]
-        for fact in self._ranked(facts, reason):
+        facts = {
+            fact.tile: fact for fact in beliefs.facts(originals.keys() - self._stored(originals))
+        }
+        in_order = [facts[tile] for tile in tiles.tolist() if tile in facts]
+        for fact in self._ranked(in_order, reason):
             yield fact.image, originals[fact.tile] or fact.image
 
     def _stored(self, tiles: Collection[int]) -> set[int]:
-        """Return the tiles whose pairs are stored; of a cut picture all, if any of them is."""
+        """Return those of the tiles whose pairs are stored, or to be stored."""
         stored = Question.objects.filter(concept=self.concept, tile__in=list(tiles)).order_by()
-        return set(stored.values_list("tile_id", flat=True))
+        return self.taken | set(stored.values_list("tile_id", flat=True))
 
     def _ranked(self, facts: list[TileFacts], reason: Reason) -> list[TileFacts]:
+        """Return them by what is believed exactly; those alike keep their order."""
         probability = self.beliefs.priors(facts).probability[:, 0]
         scores = -np.abs(probability - 0.5) if reason == Reason.DOUBTFUL else probability
         return [facts[row] for row in np.argsort(-scores, kind="stable")]

@@ -13,14 +13,17 @@ not answered, in the order of their places.
 import math
 from collections.abc import Iterator, Mapping
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
-from labeling.models import Image, Pool, Question, Tile
+from labeling.models import Pool, Question, Tile
 from labeling.pools import levels
 
 ROUNDING = 1e-12  # by which a place on the circle may be wrong
 
-_MARK = 1_000  # questions that are marked in one statement
+GROWTH = 4  # of a stretch of pictures that are read together, over the last one
+MARKED = 1_000  # questions in one statement
+
+Picture = tuple[int, float]  # (image id, random key)
 
 
 def position(key: float, start: float) -> float:
@@ -29,18 +32,16 @@ def position(key: float, start: float) -> float:
 
 
 def draw(pool: Pool, pictures: int) -> dict[int, float]:
-    """Move a locked pool's frontier on over so many pictures that are not in its slice yet.
+    """Move a locked pool's frontier on over so many pictures that are still to be asked about.
 
-    It comes to lie at the first picture after them that is not in the slice, or at 1. Return the
-    place of each of their tiles by id. The pool is to be saved, and the questions are to be stored
-    or, where they are stored already, marked.
+    Those on the way about which somebody was asked already belong to the slice as well. The
+    frontier comes to lie at the first picture after them that is not in the slice, or at 1. Return
+    the place of each of their tiles by id. The pool is to be saved, and the questions are to be
+    stored or, where they are stored already, marked.
     """
-    ahead = _ahead(pool, pictures + 1)
+    ahead, following = _ahead(pool, pictures)
     places = {pk: position(key, pool.start) for pk, key in ahead}
-    if len(ahead) > pictures:
-        pool.frontier = places.pop(ahead[-1][0])
-    else:
-        pool.frontier = 1.0
+    pool.frontier = position(following[1], pool.start) if following else 1.0
     rows = Tile.objects.filter(image__in=places, grid=pool.grid).order_by()
     return {tile: places[image] for tile, image in rows.values_list("pk", "image_id")}
 
@@ -57,17 +58,44 @@ def mark(pool: Pool, places: Mapping[int, float]) -> None:
     questions = list(locked.only("pk", "tile_id"))
     for question in questions:
         question.slice_key = places[question.tile_id]
-    Question.objects.bulk_update(questions, ["slice_key"], batch_size=_MARK)
+    Question.objects.bulk_update(questions, ["slice_key"], batch_size=MARKED)
 
 
-def _ahead(pool: Pool, pictures: int) -> list[tuple[int, float]]:
-    """Return (id, random key) of the next pictures from the frontier on, in the circle's order."""
-    ahead: list[tuple[int, float]] = []
+def _ahead(pool: Pool, pictures: int) -> tuple[list[Picture], Picture | None]:
+    """Return the next pictures outside the slice, in the circle's order, and the one after them.
+
+    So many of them are still to be asked about, as far as there are.
+    """
+    ahead: dict[int, Picture] = {}
+    left = pictures
     for low, high in _arcs(pool.start + max(pool.frontier - ROUNDING, 0.0), pool.start + 1.0):
-        arc = _outside(pool).filter(random_key__gte=low, random_key__lt=high)
-        rows = arc.order_by("random_key").values_list("pk", "random_key")
-        ahead += rows[: pictures - len(ahead)]
-    return ahead
+        for pk, key, answered in _in_order(pool, low, high, pictures + 1):
+            if not left:
+                return list(ahead.values()), (pk, key)
+            if pk not in ahead:
+                ahead[pk] = (pk, key)
+                left -= not answered
+    return list(ahead.values()), None
+
+
+def _in_order(pool: Pool, low: float, high: float, size: int) -> Iterator[tuple[int, float, bool]]:
+    """Yield (id, random key, whether it was answered) of pictures outside the slice, by key.
+
+    They are read in stretches that grow from `size`, whose ends are yielded twice.
+    """
+    questions = Question.objects.filter(
+        tile__image=OuterRef("pk"), tile__grid=pool.grid, concept=pool.concept_id
+    )
+    pictures = levels.pictures(pool.concept.project, pool.grid)
+    outside = pictures.filter(~Exists(questions.filter(slice_key__isnull=False)))
+    answered = outside.annotate(answered=Exists(questions.exclude(state="open", answers_count=0)))
+    while True:
+        stretch = answered.filter(random_key__gte=low, random_key__lt=high).order_by("random_key")
+        rows = list(stretch.values_list("pk", "random_key", "answered")[:size])
+        yield from rows
+        if len(rows) < size:
+            return
+        low, size = rows[-1][1], GROWTH * size
 
 
 def _arcs(low: float, high: float) -> Iterator[tuple[float, float]]:
@@ -76,14 +104,3 @@ def _arcs(low: float, high: float) -> Iterator[tuple[float, float]]:
         yield low, min(high, 1.0)
     if high > 1.0:
         yield max(low - 1.0, 0.0), high - 1.0
-
-
-def _outside(pool: Pool) -> QuerySet[Image]:
-    """Return the pictures that are not in the slice."""
-    inside = Question.objects.filter(
-        tile__image=OuterRef("pk"),
-        tile__grid=pool.grid,
-        concept=pool.concept_id,
-        slice_key__isnull=False,
-    )
-    return levels.pictures(pool.concept.project, pool.grid).filter(~Exists(inside))
