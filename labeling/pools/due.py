@@ -5,10 +5,18 @@ from django.db import connection
 from labeling.pools import levels
 
 _DUE = """
+WITH asked AS MATERIALIZED (
+    SELECT project.id, grid.grid, EXISTS (
+        SELECT FROM labeling_image AS image
+        WHERE project_id = project.id AND NOT generated
+            AND CASE WHEN grid.grid = 1 THEN cut_into = 0 ELSE cut_into > 0 END
+    ) AS has_pictures
+    FROM labeling_project AS project CROSS JOIN unnest(%(grids)s::int[]) AS grid(grid)
+    WHERE project.active
+)
 SELECT concept.id, grid.grid
 FROM labeling_concept AS concept
-JOIN labeling_project AS project ON project.id = concept.project_id AND project.active
-CROSS JOIN unnest(%(grids)s::int[]) AS grid(grid)
+JOIN asked AS grid ON grid.id = concept.project_id AND grid.has_pictures
 LEFT JOIN labeling_pool AS pool ON pool.concept_id = concept.id AND pool.grid = grid.grid
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE slice_key IS NOT NULL) AS random,

@@ -11,21 +11,19 @@ from labeling import pools
 from labeling.models import Project
 
 PRIORITY_SECONDS = 15  # for which the priorities are remembered
+NEW_MINUTES = 10  # for which a concept that nobody has answered about comes first, once
 TOP_QUESTIONS = 50  # per concept, whose priorities are summed
-NEW = 100.0  # times the priority of a concept that nobody has answered about yet
 FLOOR = 1e-3  # weight of a concept whose open questions are all certain, or worth nothing
 
 T = TypeVar("T")
 
-# A concept is new until its pool is filled for the second time or one of its top questions has an
-# answer.
 _PRIORITIES = """
 SELECT concept.id,
-    coalesce(greatest(top.priority, 0), concept.prevalence * concept.value * %(top)s)
-        * CASE WHEN coalesce(pool.fillings, 0) <= 1 AND coalesce(top.answers, 0) = 0
-            THEN %(new)s ELSE 1 END
-        + %(floor)s,
-    coalesce(pool.frontier >= 1, false)
+    coalesce(greatest(top.priority, 0), concept.prevalence * concept.value * %(top)s) + %(floor)s,
+    coalesce(pool.frontier >= 1, false),
+    CASE WHEN pool.fillings <= 1 AND top.answers = 0
+            AND pool.filled_at > now() - interval '1 minute' * %(minutes)s
+        THEN extract(epoch FROM pool.filled_at)::float8 END
 FROM labeling_concept AS concept
 LEFT JOIN labeling_pool AS pool ON pool.concept_id = concept.id AND pool.grid = %(grid)s
 CROSS JOIN LATERAL (
@@ -45,43 +43,51 @@ class Askable(NamedTuple):
     """A concept that may be asked about."""
 
     concept: int
+    weight: float  # above 0
     exhausted: bool  # all its pairs are stored: its pool cannot be filled any more
+    new_since: float | None  # time, while it is new and nobody has answered about it
 
 
 def by_priority(project: Project, grid: int) -> Iterator[Askable]:
     """Yield active concepts that may be asked about on tiles of that grid, in a random order.
 
-    A concept's weight is the sum of the highest priorities of its open questions, and more while it
-    is new. One without any whose pool can be filled is weighed by its prevalence.
+    A concept's weight is the sum of the highest priorities of its open questions. One without any
+    whose pool can be filled is weighed by its prevalence. One that was added lately comes first,
+    before one person.
     """
-    key = pools.priorities_key(project.pk, grid)
-    priorities: list[tuple[int, float, bool]] | None = cache.get(key)
-    if not priorities:
-        priorities = _priorities(project, grid)
-        cache.set(key, priorities, PRIORITY_SECONDS)
-    weights = {Askable(pk, exhausted): weight for pk, weight, exhausted in priorities}
-    if weights:  # as a rule no more than the first is asked for
-        (first,) = random.choices(list(weights), list(weights.values()))
+    key, new_key = pools.priorities_key(project.pk, grid), f"new-concepts:{project.pk}:{grid}"
+    remembered = cache.get_many([key, new_key])
+    askable = [Askable(*row) for row in remembered.get(key, [])]
+    new = remembered.get(new_key, [])
+    if not askable:
+        askable = _read(project, grid)
+        new = sorted((a.new_since, a.concept) for a in askable if a.new_since is not None)
+        cache.set(key, askable, PRIORITY_SECONDS)
+    weights = {each: each.weight for each in askable}
+    first = next((each for each in askable if new and each.concept == new[-1][1]), None)
+    if new:
+        cache.set(new_key, new[:-1], PRIORITY_SECONDS)
+    if first is None and askable:
+        (first,) = random.choices(askable, list(weights.values()))
+    if first is not None:  # as a rule no more than one is wanted
         yield first
         del weights[first]
         yield from weighted_shuffle(weights)
 
 
-def _priorities(project: Project, grid: int) -> list[tuple[int, float, bool]]:
-    """Return (concept, priority, exhausted) by a bounded read of the index."""
+def _read(project: Project, grid: int) -> list[Askable]:
+    """Return what may be asked about, by a bounded read of the index."""
+    values = {
+        "project": project.pk,
+        "grid": grid,
+        "pictures": pools.has_pictures(project, grid),
+        "top": TOP_QUESTIONS,
+        "minutes": NEW_MINUTES,
+        "floor": FLOOR,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(
-            _PRIORITIES,
-            {
-                "project": project.pk,
-                "grid": grid,
-                "pictures": pools.has_pictures(project, grid),
-                "top": TOP_QUESTIONS,
-                "new": NEW,
-                "floor": FLOOR,
-            },
-        )
-        return list(cursor.fetchall())
+        cursor.execute(_PRIORITIES, values)
+        return [Askable(*row) for row in cursor.fetchall()]
 
 
 def weighted_shuffle(weights: Mapping[T, float]) -> list[T]:

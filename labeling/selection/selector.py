@@ -134,10 +134,10 @@ class Selector:
         )
 
     def _read_generated(self, role: str) -> list[Candidate]:
-        """Return open questions about generated pictures, and a concept's gold."""
-        askable = next(concepts.by_priority(self.project, 1), None)
-        gold = _gold_windows(askable.concept) if askable is not None else []
-        return self._read(*gold, candidates.generated(self.project.pk, role))
+        """Return open questions about generated pictures, and gold of the first one's concept."""
+        pool = self._read(candidates.generated(self.project.pk, role))
+        concept = pool[0].concept if pool else None
+        return pool + (self._read(*_gold_windows(concept)) if concept is not None else [])
 
     def _read_concept(self, role: str) -> list[Candidate]:
         """Return the open questions of the first concept that has any, and its gold."""

@@ -3,8 +3,10 @@
 from collections import Counter
 
 import pytest
+from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
+from labeling import pools
 from labeling.models import Concept, Question
 from labeling.selection import concepts
 
@@ -17,6 +19,22 @@ def test_a_concept_of_higher_priority_tends_to_come_first(shapes):
     circle = Concept.objects.get(name="circle").pk
     first = Counter(next(concepts.by_priority(shapes, 1)).concept for _ in range(60))
     assert first[circle] > 40
+
+
+def test_a_concept_that_was_added_comes_first_before_one_person(shapes):
+    set(concepts.by_priority(shapes, 1)), set(concepts.by_priority(shapes, 1))
+    Question.objects.update(priority=1)
+    blob = Concept.objects.create(project=shapes, name="blob", phrase="a blob")
+    pools.prepare(blob)
+    cache.clear()
+    Question.objects.filter(concept=blob).update(priority=1e-9)
+    first = [next(concepts.by_priority(shapes, 1)).concept for _ in range(20)]
+    assert first[0] == blob.pk and blob.pk not in first[3:]
+
+
+def test_a_concept_is_not_new_once_somebody_has_answered(shapes):
+    Question.objects.filter(state="open").update(answers_count=1)
+    assert {each.new_since for each in concepts.by_priority(shapes, 1)} == {None}
 
 
 @pytest.mark.parametrize("priority", [0.0, -1e-4])
