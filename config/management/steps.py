@@ -20,11 +20,9 @@ class Steps:
         self._write = write
         self._unit = _age()
 
-    def begin(self, text: str, *, times: float | None = None, seconds: float | None = None) -> None:
-        """Announce a step that takes so many `seconds`, or so many times as long as the start."""
-        if times is not None:
-            seconds = times * self._unit
-        self._write(f"{text}, {about(seconds)}." if seconds is not None else f"{text}.")
+    def begin(self, text: str, *, times: float | None = None) -> None:
+        """Announce a step, and that it takes so many times as long as the start did."""
+        self._write(f"{text}, {about(times * self._unit)}." if times else f"{text}.")
 
 
 def _age() -> float:
