@@ -122,8 +122,9 @@ def _predict(project: Project) -> Truth:
     for concept in project.concepts.order_by("pk"):
         log_odds = rng.normal(-3.2, 2.5, len(ids)).astype(np.float16)
         concept.predictions = predictions.save(
-            log_odds, concept=concept, features=str(project.features.name)
+            log_odds, concept=concept.pk, features=str(project.features.name)
         )
+        concept.embedded_phrase = concept.phrase
         concept.save()
         truth.shown[concept.pk] = rng.random(len(ids)) < expit(log_odds.astype(np.float32))
     return truth
@@ -137,7 +138,8 @@ def _store_features(project: Project, tiles: npt.NDArray[np.int64]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "features.safetensors"
         save_file(tensors | embeddings, path)
-        features.replace(project=project, path=path)
+        project.features.name = features.save(path, project=project)
+        project.save()
 
 
 def _ask_gold(concept: Concept, truth: Truth, number: int) -> None:
