@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from django.core.files.storage import default_storage
+from django.db.models import F
 from safetensors import SafetensorError, safe_open
 
 from labeling import local_files
@@ -76,11 +77,7 @@ def load(project: Project) -> Features | None:
         return None
     try:
         current = read(_local_path(name), name=name)
-        concepts = dict(project.concepts.values_list("pk", "text_embedding"))
-        texts = {pk: text for pk, text in current.texts.items() if pk in concepts}
-        for pk, embedding in concepts.items():
-            if embedding:
-                texts[pk] = _text(embedding, width=current.width)
+        texts = _texts_of(project, current)
     except (OSError, SafetensorError, ValueError, OverflowError) as error:
         logger.warning("The features %s of %s cannot be used: %s", name, project, error)
         return None
@@ -139,6 +136,15 @@ def _local_path(name: str) -> Path:
     """Return the file's path on this machine; copies of the project's older features go."""
     project = Path(name).name.partition("-")[0]
     return local_files.fetch(name, cache=FOLDER, replaces=f"{project}-*")
+
+
+def _texts_of(project: Project, current: Features) -> dict[int, Singles]:
+    """Return the texts of the concepts' present phrases, wherever they are stored."""
+    embedded = project.concepts.filter(embedded_phrase=F("phrase"))
+    stored = dict(embedded.values_list("pk", "text_embedding"))
+    texts = {pk: text for pk, text in current.texts.items() if pk in stored}
+    added = {pk: _text(name, width=current.width) for pk, name in stored.items() if name}
+    return texts | added
 
 
 def _text(name: str, *, width: int) -> Singles:

@@ -60,7 +60,8 @@ def replace(
         for pk, row in zip(seen.concepts.tolist(), predicted, strict=False)
         if pk in own
     }
-    _switch(project, name, names, phrases or {})
+    known = {pk: phrase for pk, phrase in (phrases or {}).items() if pk in seen.concepts}
+    _switch(project, name, names, known)
     features.delete_others(project)
     predictions.delete_others(project)
     priors.update_stale(project)
@@ -178,7 +179,7 @@ def _set_files(
     concepts = list(project.concepts.order_by("pk").select_for_update(no_key=True))
     for concept in concepts:
         concept.predictions.name = names.get(concept.pk, "")
-        concept.embedded_phrase = phrases.get(concept.pk, "") if concept.pk in names else ""
+        concept.embedded_phrase = phrases.get(concept.pk, "")
         concept.text_embedding.name = ""
         concept.priors_stale, concept.known_when_fitted = True, 0
     fields = "predictions", "embedded_phrase", "text_embedding", "priors_stale", "known_when_fitted"

@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from labeling.models import Answer, LeaseLost, Project, Recomputation
+from labeling.models import Answer, Concept, LeaseLost, Project, Recomputation
 
 State = Recomputation.State
 
@@ -44,10 +44,12 @@ def due() -> list[Project]:
     """Return the projects to recompute.
 
     Those are projects with new answers, with other settling rules than the last time, with a
-    request, or whose recomputation died.
+    request, with stale priors, or whose recomputation died.
     """
     called = Recomputation.objects.filter(requested=True) | Recomputation.objects.expired()
     called_for = set(called.values_list("project", flat=True))
+    stale = Concept.objects.filter(priors_stale=True)
+    called_for |= set(stale.order_by().values_list("project", flat=True).distinct())
     return [
         project
         for project in Project.objects.select_related("recomputation")

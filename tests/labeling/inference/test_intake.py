@@ -230,5 +230,12 @@ def test_a_concept_that_is_added_later_has_predictions_and_a_text_of_its_own(
     assert (predictions.load(goose, field) == draw(2)).all()
 
 
+def test_the_text_of_an_earlier_phrase_is_no_hint(field, duck, tmp_path):
+    see(field, tmp_path / "seen")
+    assert set(features.load(field).texts) == {duck.pk}
+    Concept.objects.filter(pk=duck.pk).update(phrase="a mallard")
+    assert features.load(field).texts == {}
+
+
 def killed(*arguments: object, **options: object) -> None:
     raise SystemExit("killed")

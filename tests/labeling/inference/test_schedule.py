@@ -68,3 +68,10 @@ def test_other_settling_rules_are_due(shapes):
 
 def test_the_rules_are_those_by_which_questions_settle(shapes):
     assert schedule.settling_rules(shapes)[0] == [0.95, 2, 9, shapes.answer_cost]
+
+
+def test_stale_priors_are_due(shapes):
+    with schedule.claim(shapes):
+        pass
+    shapes.concepts.filter(name="circle").update(priors_stale=True)
+    assert schedule.due() == [shapes]
