@@ -18,7 +18,7 @@ MODELS = 2  # that are taken in, one after the other
 
 
 def take_in_predictions(meadow: Any) -> Iterator[str]:
-    """Take in features and log-odds of all pairs, as they lie in files, with 0 and 1 person there.
+    """Take in features and log-odds of all pairs, as they lie in files, while somebody takes part.
 
     The first model finds pools without predictions, the second one those of the first.
     """

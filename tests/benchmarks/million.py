@@ -23,6 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from intake import take_in_predictions
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 GOLD = 12  # pictures of each concept whose truth is known
 KEYWORDS = 2  # of each picture, that name concepts
@@ -212,6 +214,7 @@ PARTS: list[Callable[[Meadow], Iterator[str]]] = [
     add_a_concept,
     top_up,
     look_for_due_pools,
+    take_in_predictions,
 ]
 
 _IMAGES = """
