@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from django.db import connection, transaction
+from django.db.models import Q
 
 from labeling import beliefs, bulk_insert, question_state
 from labeling.aggregation import online
@@ -164,20 +165,27 @@ def _existing(tiles: Collection[int], concepts: Collection[int]) -> set[Pair]:
 
 
 def _restate(stated: Mapping[Pair, float]) -> None:
-    """Put statements into the priors of stored questions that rest on the prevalence so far."""
+    """Put statements into the priors of stored questions that rest on the prevalence so far.
+
+    So does one that it is true where only the import's other classes spoke against it.
+    """
     if not stated:
         return
     tiles, concepts = {tile for tile, _ in stated}, {concept for _, concept in stated}
-    rows = Question.objects.filter(tile__in=tiles, concept__in=concepts, stated=None)
+    rows = Question.objects.filter(tile__in=tiles, concept__in=concepts)
+    rows = rows.filter(Q(stated=None) | Q(stated__lt=0.5))
     ids = [
-        pk for pk, *pair in rows.values_list("pk", "tile_id", "concept_id") if tuple(pair) in stated
+        pk
+        for pk, tile, concept, earlier in rows.values_list("pk", "tile", "concept", "stated")
+        if (tile, concept) in stated and (earlier is None or stated[tile, concept] > earlier)
     ]
     with transaction.atomic():
         locked = question_state.lock(ids)
         for question in locked:
             assert question.concept is not None
+            base = question.concept.prevalence if question.stated is None else question.stated
             question.stated = movable(stated[question.tile_id, question.concept.pk])
-            change = online.log_odds(question.stated) - online.log_odds(question.concept.prevalence)
+            change = online.log_odds(question.stated) - online.log_odds(base)
             question_state.shift_prior(question, change)
         question_state.save(locked)
 

@@ -1,9 +1,11 @@
 """Synonyms are merged: one concept takes over the questions, answers and names of another."""
 
+import random
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from labeling import challenges, concepts, merging, pools, questions, tasks
 from labeling.concepts import ConceptError, Conflict
@@ -12,6 +14,7 @@ from labeling.inference.questions import recompute as recompute_few
 from labeling.models import Answer, ClassSet, Concept, Pool, Project, Question
 from tests.cast import answer
 from tests.labeling.garden import add
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -271,3 +274,65 @@ def test_two_who_merge_each_into_the_other_merge_once(bicycle, bike, alice, ada)
     assert sorted(message.startswith("Merged") for message in said) == [False, True]
     survivor = Concept.objects.get(merged_into=None, project=bike.project)
     assert survivor.questions.count() == Answer.objects.count() == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_was_answered_each_annotator_counts_once_and_no_answer_is_lost(
+    bicycle, bike, alice, bob, mallory, ada, seed
+):
+    draw = random.Random(seed)
+    given: dict[tuple[str, str, str], bool] = {}
+    for number, concept in product(range(8), (bicycle, bike)):
+        if draw.random() < 0.3:
+            continue
+        question = ask(concept, number)
+        for annotator in (alice, bob, mallory):
+            if draw.random() < 0.5:
+                vote = given[f"{number}.png", annotator.pseudonym, concept.name] = (
+                    draw.random() < 0.5
+                )
+                answer(annotator, {question.pk: vote})
+    merged = merging.merge(concept=bike, into=bicycle, by=ada)
+    rows = bicycle.questions.exclude(answers=None).values_list(
+        "tile__image__source", "answers__annotator__pseudonym", "answers__value"
+    )
+    of_bike = {key[:2]: vote for key, vote in given.items() if key[2] == "bike"}
+    of_bicycle = {key[:2]: vote for key, vote in given.items() if key[2] == "bicycle"}
+    assert {(source, name): vote for source, name, vote in rows} == of_bike | of_bicycle
+    assert merged.counts.kept == len(of_bike.keys() & of_bicycle.keys())
+    assert merged.counts.answers + merged.counts.kept == len(of_bike)
+    assert Answer.objects.count() == len(given)
+    moved = {source for source, _ in of_bike}
+    for question in bicycle.questions.filter(tile__image__source__in=moved):
+        before = question.answers_count, question.yes_count, question.probability
+        recompute_few([question.pk])
+        question.refresh_from_db()
+        after = question.answers_count, question.yes_count, question.probability
+        assert after == pytest.approx(before)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_that_is_being_recorded_is_moved_as_well(bicycle, bike, alice, ada):
+    pools.prepare(bike)
+    concepts.edit(concept=bicycle, active=False)
+    pending = challenges.issue(annotator=alice, project=bike.project, kind="grid")
+
+    def merge_elsewhere() -> str:
+        try:
+            return str(merging.merge(concept=bike, into=bicycle, by=ada))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            challenges.answer(challenge=pending, selected=[1])
+            merged = threads.submit(merge_elsewhere)
+            wait_until(somebody_waits)
+        assert f"{len(pending.questions)} answers moved" in merged.result()
+    assert bicycle.questions.exclude(answers=None).count() == len(pending.questions)
+
+
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])

@@ -7,7 +7,7 @@ from django.db import connection
 
 from labeling import challenges, concepts, pools, tasks
 from labeling.concepts import Conflict, statements
-from labeling.models import Annotator, Concept, Question
+from labeling.models import Annotator, ClassSet, Concept, Question
 from tests.cast import answer
 from tests.labeling.garden import add
 
@@ -107,6 +107,21 @@ def test_a_name_that_is_added_states_what_its_keywords_say(tagged):
     concepts.edit(concept=concept, aliases=[])
     stored.refresh_from_db()
     assert stored.stated == 0.9
+
+
+def test_a_keyword_comes_before_what_the_other_classes_of_an_import_say(tagged):
+    bicycle = concepts.create(project=tagged, name="bicycle")
+    car = concepts.create(project=tagged, name="car")
+    classes = ClassSet.objects.create(project=tagged, concepts=[bicycle.pk, car.pk])
+    tagged.images.update(class_set=classes)
+    pools.prepare(bicycle)
+    stored = bicycle.questions.get(tile__image__source="0.png")
+    assert stored.stated == pytest.approx(0.1)
+    concepts.edit(concept=bicycle, aliases=["bike"])
+    stored.refresh_from_db()
+    assert (stored.stated, stored.prior) == (0.9, pytest.approx(0.9))
+    other = bicycle.questions.get(tile__image__source="5.png")
+    assert other.stated == pytest.approx(0.1)
 
 
 @pytest.mark.django_db(transaction=True)
