@@ -187,10 +187,13 @@ def _take_over_names(concept: Concept, into: Concept) -> tuple[Concept, Concept]
 
 
 def _replace_in_class_sets(concept: Concept, into: Concept) -> None:
-    """Let the class sets that hold the concept hold the survivor; equal sets become one."""
+    """Let the class sets that hold the concept hold the survivor; equal sets become one.
+
+    One that held both holds it twice: what its number of classes says of the others stays true.
+    """
     sets = ClassSet.objects.filter(project=concept.project_id)
     for class_set in sets.filter(concepts__contains=[concept.pk]):
-        classes = sorted({*class_set.concepts, into.pk} - {concept.pk})
+        classes = sorted(into.pk if pk == concept.pk else pk for pk in class_set.concepts)
         if same := sets.filter(concepts=classes).first():
             Image.objects.filter(class_set=class_set).update(class_set=same)
             class_set.delete()

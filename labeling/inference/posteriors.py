@@ -118,7 +118,7 @@ def _write(questions: QuestionArrays, posteriors: _Posteriors, recomputation: Re
     differs = np.abs(posteriors.aggregate.probability - questions.probability) > NOTICEABLE
     differs |= posteriors.answers_count != questions.answers_count
     differs |= posteriors.yes_count != questions.yes_count
-    if recomputation.settling_rules != rules:
+    if schedule.have_changed(recomputation.settling_rules, rules):
         differs[:] = True
     changed = 0
     for batch in batched(np.flatnonzero(differs).tolist(), question_state.BATCH):

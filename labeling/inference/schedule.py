@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection
 from django.db.models.functions import Now
@@ -64,6 +65,17 @@ def settling_rules(project: Project) -> list[object]:
     return [[getattr(project, name) for name in fields], [list(pair) for pair in values]]
 
 
+def have_changed(earlier: list[Any], rules: list[Any]) -> bool:
+    """Whether settling rules differ for a question that both are about.
+
+    A concept that is new or gone changes nothing for the questions about others.
+    """
+    if not earlier or earlier[0] != rules[0]:
+        return True
+    values = dict(rules[1])
+    return any(values.get(pk, value) != value for pk, value in earlier[1])
+
+
 def newest_answer() -> tuple[int, bool]:
     """Return the newest answer's id, and whether every answer up to it is visible.
 
@@ -88,7 +100,7 @@ def _has_new_rules(project: Project) -> bool:
     if not hasattr(project, "recomputation"):
         return False
     rules = project.recomputation.settling_rules
-    return bool(rules) and rules != settling_rules(project)
+    return bool(rules) and have_changed(rules, settling_rules(project))
 
 
 def _acquire(project: Project) -> Recomputation | None:

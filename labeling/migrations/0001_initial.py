@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
             name='ClassSet',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('concepts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), help_text='Their ids, ascending.', size=None)),
+                ('concepts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), help_text='Their ids, ascending; twice where two classes were merged into one.', size=None)),
             ],
         ),
         migrations.CreateModel(

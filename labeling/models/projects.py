@@ -203,7 +203,10 @@ class ClassSet(models.Model):
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="class_sets")
-    concepts = ArrayField(models.BigIntegerField(), help_text="Their ids, ascending.")
+    concepts = ArrayField(
+        models.BigIntegerField(),
+        help_text="Their ids, ascending; twice where two classes were merged into one.",
+    )
 
     class Meta:
         constraints = [

