@@ -30,7 +30,8 @@ def update(model: Model) -> dict[str, Any]:
     """
     with tempfile.TemporaryDirectory(prefix="predictions-", dir=work_folder()) as name:
         folder = Path(name)
-        phrases = dict(model.project.concepts.values_list("pk", "phrase"))
+        concepts = model.project.concepts.filter(merged_into=None)
+        phrases = dict(concepts.values_list("pk", "phrase"))
         subjects = chain(_tiles(model), concept_lines(phrases))
         tiles = json_lines.write(folder / "subjects.jsonl", subjects) - len(phrases)
         if not tiles:

@@ -1,5 +1,7 @@
 """Delete a concept that nobody has answered about; answers are never lost."""
 
+from functools import partial
+
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
@@ -30,8 +32,9 @@ def delete(concept: Concept) -> None:
         list(rows.select_for_update())  # … and no challenge issued about it
         if count := answers_count(concept):
             raise Conflict(refusal(concept, count))
-        file = str(concept.predictions.name or "")
-        transaction.on_commit(lambda: predictions.delete(file))
+        files = str(concept.predictions.name or ""), str(concept.text_embedding.name or "")
+        for file in files:
+            transaction.on_commit(partial(predictions.delete, file))
         pools.forget_priorities(concept.project)
         concept.merged.all().delete()
         concept.delete()

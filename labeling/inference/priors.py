@@ -6,7 +6,7 @@ the concept (`Concept.priors_stale`) in the same transaction and calls `update`;
 process left is finished by the next recomputation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,11 @@ _QUESTIONS = """
 SELECT id, tile_id, coalesce(stated, 'NaN'), prior, prior_shift, coalesce(model_probability, 'NaN'),
     state = 'open' AND answers_count = 0 AND verdict IS NULL
 FROM labeling_question WHERE kind = 'concept' AND concept_id = {concept}
+"""
+_CONCEPT = """
+SELECT prevalence, model_weight, predictions, features FROM labeling_concept AS concept
+JOIN labeling_project AS project ON project.id = project_id
+WHERE concept.id = %s FOR SHARE OF concept
 """
 _LOCK_UNANSWERED = """
 SELECT id, tile_id, stated, answers_wanted FROM labeling_question
@@ -59,7 +64,8 @@ def update(concept: Concept, on_progress: OnProgress = lambda: None) -> int:
 
     1. Read the concept and its predictions as they are now.
     2. Find the questions whose prior is another one, without a lock.
-    3. Lock and write them, a batch at a time, in the order of their ids.
+    3. Lock and write them, a batch at a time, in the order of their ids. Each batch holds the
+       concept as it was read; where it has changed, somebody else updates by what it is now.
     4. Renew the concept's pools: what is doubtful or likely has changed too.
     5. Clear the mark, unless the concept has changed meanwhile.
 
@@ -69,17 +75,13 @@ def update(concept: Concept, on_progress: OnProgress = lambda: None) -> int:
     current = Concept.objects.select_related("project").filter(pk=concept.pk).first()
     if current is None:
         return 0
-    priors = _ConceptPriors(current)
     changed = 0
-    unanswered, answered = _differing(priors)
-    for ids in batched(unanswered, BATCH):
-        written = _write_unanswered(ids, priors)
-        answered += sorted(set(ids) - written)  # since they were found
-        changed += len(written)
-        on_progress()
-    for ids in batched(sorted(answered), question_state.BATCH):
-        changed += _write_answered(ids, priors)
-        on_progress()
+    try:
+        for written in _write(_ConceptPriors(current)):
+            changed += written
+            on_progress()
+    except _ConceptChanged:
+        return changed
     pools.renew(current)
     unchanged = Concept.objects.filter(
         pk=current.pk,
@@ -90,6 +92,10 @@ def update(concept: Concept, on_progress: OnProgress = lambda: None) -> int:
     )
     unchanged.update(priors_stale=False)
     return changed
+
+
+class _ConceptChanged(Exception):
+    """Somebody has changed the concept since it was read."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,16 @@ class _ConceptPriors:
         self._tile_ids = predictions.tile_ids(concept.project)
         self._predictions = predictions.load(concept, concept.project)
 
+    def hold(self) -> None:
+        """Keep the concept as it is until the transaction ends. Raises _ConceptChanged."""
+        with connection.cursor() as cursor:
+            cursor.execute(_CONCEPT, [self.concept.pk])
+            now = cursor.fetchone()
+        concept = self.concept
+        files = str(concept.predictions.name or ""), str(concept.project.features.name or "")
+        if now != (concept.prevalence, concept.model_weight, *files):
+            raise _ConceptChanged
+
     def of(self, tiles: Ids, stated: Floats) -> _Priors:
         """Return the priors of questions about these tiles (n,). stated: (n,), NaN: nothing."""
         predicted = self._log_odds(tiles)
@@ -124,6 +140,17 @@ class _ConceptPriors:
             rows = predictions.rows_of(self._tile_ids, tiles)
             log_odds[rows >= 0] = self._predictions[rows[rows >= 0]]
         return log_odds
+
+
+def _write(priors: _ConceptPriors) -> Iterator[int]:
+    """Write the questions whose prior is another one; yield after each batch how many it had."""
+    unanswered, answered = _differing(priors)
+    for ids in batched(unanswered, BATCH):
+        written = _write_unanswered(ids, priors)
+        answered += sorted(set(ids) - written)  # since they were found
+        yield len(written)
+    for ids in batched(sorted(answered), question_state.BATCH):
+        yield _write_answered(ids, priors)
 
 
 def _differing(priors: _ConceptPriors) -> tuple[list[int], list[int]]:
@@ -144,6 +171,7 @@ def _close(old: Floats, new: Floats) -> npt.NDArray[np.bool_]:
 @transaction.atomic
 def _write_unanswered(ids: list[int], priors: _ConceptPriors) -> set[int]:
     """Write questions that have no answer, as far as that is still so; return their ids."""
+    priors.hold()
     with connection.cursor() as cursor:
         cursor.execute(_LOCK_UNANSWERED, [ids])
         locked = cursor.fetchall()
@@ -162,6 +190,7 @@ def _write_unanswered(ids: list[int], priors: _ConceptPriors) -> set[int]:
 @transaction.atomic
 def _write_answered(ids: list[int], priors: _ConceptPriors) -> int:
     """Write questions with an answer or a known truth; return how many there are."""
+    priors.hold()
     questions = question_state.lock(ids)
     tiles = np.array([question.tile_id for question in questions], np.int64)
     stated = np.array([question.stated for question in questions], np.float64)
