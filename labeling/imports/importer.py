@@ -12,10 +12,10 @@ from labeling.decoding import Picture
 from labeling.decoding.pool import DecodingPool
 from labeling.images import NewImage, StoredImage
 from labeling.images.duplicates import DuplicateIndex
-from labeling.imports import concepts, pipeline
+from labeling.imports import concepts, read_ahead
 from labeling.imports.members import Member, Rejection, SourceError, folder_of
 from labeling.imports.metadata import Metadata
-from labeling.imports.pipeline import Batch
+from labeling.imports.read_ahead import Batch
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
 from labeling.models import ClassSet, Concept, Image, Project, Question
@@ -124,7 +124,7 @@ def run(
     batch_importer = _BatchImporter(project, index, plan, report)
     limits = {"bytes_max": settings.IMAGE_MAX_BYTES, "pixels_max": settings.IMAGE_MAX_PIXELS}
     with DecodingPool(**limits) as pool:
-        for batch in pipeline.batches(
+        for batch in read_ahead.batches(
             members=progress(candidates, "pictures", index.images),
             project=project,
             pool=pool,

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from labeling.decoding import pool
-from labeling.imports import pipeline
+from labeling.imports import read_ahead
 from labeling.models import Concept, Image, Project, Question
 from tests import fragile_worker
 from tests.fragile_worker import HOSTILE
@@ -58,9 +58,9 @@ def test_an_image_deleted_during_its_import_is_reported(tmp_path, monkeypatch):
         return batch.finish_as_ever()
 
     monkeypatch.setattr(
-        pipeline._Started, "finish_as_ever", pipeline._Started.finish, raising=False
+        read_ahead._Started, "finish_as_ever", read_ahead._Started.finish, raising=False
     )
-    monkeypatch.setattr(pipeline._Started, "finish", look_and_delete)
+    monkeypatch.setattr(read_ahead._Started, "finish", look_and_delete)
     output = take(source)
     assert "imported 0, already there 1, near-duplicates 0, refused 1:" in output
     assert "deleted during the import: import it again: cat/0.png" in output
@@ -68,7 +68,7 @@ def test_an_image_deleted_during_its_import_is_reported(tmp_path, monkeypatch):
 
 def test_an_import_that_fails_half_way_goes_on_where_it_stopped(tmp_path, monkeypatch):
     source = zipped(tmp_path / "a.zip", [(f"cat/{n}.png", png(n)) for n in range(10)])
-    monkeypatch.setattr(pipeline, "BATCH", 4)
+    monkeypatch.setattr(read_ahead, "BATCH", 4)
     taken = []
 
     def stop(things, name, total):
@@ -111,7 +111,7 @@ def start(tmp_path, settings):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_an_import_that_is_killed_or_stopped_loses_nothing_and_goes_on(tmp_path, start, end):
-    source = cats(tmp_path / "a.zip", 3 * pipeline.BATCH)
+    source = cats(tmp_path / "a.zip", 3 * read_ahead.BATCH)
     process = start(source)
     wait_until(lambda: Image.objects.exists() or process.poll() is not None)
     decoders = children(process.pid, of="decoding")
@@ -120,7 +120,7 @@ def test_an_import_that_is_killed_or_stopped_loses_nothing_and_goes_on(tmp_path,
     assert (b"Stopped. Import the same source again to go on." in errors) == (end == signal.SIGINT)
     wait_until(lambda: not any(map(is_alive, decoders)))
     there = Image.objects.count()
-    assert decoders and 0 < there < 3 * pipeline.BATCH
+    assert decoders and 0 < there < 3 * read_ahead.BATCH
     assert Question.objects.count() == there
     assert f"imported {1500 - there:,}, already there {there:,}" in take(source)
     assert Question.objects.count() == Image.objects.count() == 1500
@@ -129,7 +129,7 @@ def test_an_import_that_is_killed_or_stopped_loses_nothing_and_goes_on(tmp_path,
 
 @pytest.mark.django_db(transaction=True)
 def test_two_imports_of_the_same_source_at_once_import_each_picture_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "BATCH", 10)
+    monkeypatch.setattr(read_ahead, "BATCH", 10)
     pictures = [(f"cat/{n % 50}-{n}.png", png(n % 50, (32, 32))) for n in range(100)]
     source = zipped(tmp_path / "a.zip", pictures)
     both_are_here, outputs = threading.Barrier(2), []
