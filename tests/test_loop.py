@@ -14,11 +14,12 @@ from PIL import Image as Picture
 from PIL import ImageDraw
 from playwright.sync_api import Browser, Page
 
-from labeling import features
+from labeling import concepts, features
 from labeling.models import Answer, Concept, Image, Project, Question, Recomputation, Snapshot
 from tests.browser import let_server_finish
 from tests.waiting import wait_until
 from training.models import Model, Run
+from training.tasks import sweep
 
 TRAINING_LIMIT = 300.0  # seconds
 SEE_RED = """tiles => tiles.map(tile => {
@@ -139,6 +140,13 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path):
     assert Recomputation.objects.get().requested
     call_command("aggregate", project="orchard")
     assert all(concept.known_when_fitted for concept in Concept.objects.all())
+
+    # a concept that is added later is predicted from what it saw
+    pear = concepts.create(project=Project.objects.get(), name="pear")
+    sweep()
+    wait_until(Concept.objects.filter(pk=pear.pk).exclude(predictions="").exists)
+    pears = Question.objects.filter(concept=pear)
+    wait_until(pears.filter(model_probability__isnull=False).exists)
 
     # another draws, and what it drew is asked about, marked as generated
     diffusion = train(snapshot, "diffusion")

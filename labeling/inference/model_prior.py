@@ -161,6 +161,8 @@ def _fit_weight(fit: _Fit, predicted: Scores | None, features: Features) -> floa
     if predicted is not None:
         log_odds[row >= 0] = predicted[row[row >= 0]]
     fresh = np.isfinite(log_odds) & ~np.isin(questions.id, features.learned)
+    if not fresh.any():
+        return DEFAULT_WEIGHT
     prevalence = np.array(fit.concept.prevalence)
     added: Floats = beliefs.shift(log_odds[fresh], prevalence, np.array(1.0))
     return fit_model_weight(added, questions.base[fresh], questions.evidence[fresh])

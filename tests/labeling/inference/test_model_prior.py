@@ -11,7 +11,7 @@ from django.core.files.storage import Storage, default_storage
 from scipy.special import expit
 
 from labeling import answers, features, local_files, predictions, questions, review
-from labeling.inference import model_prior, recompute
+from labeling.inference import model_prior, priors, recompute
 from labeling.models import Annotator, Concept, Project, Question, Tile
 from tests.labeling.field import WIDTH, is_duck, see
 
@@ -248,6 +248,15 @@ def test_features_that_come_while_the_old_ones_are_fitted_are_fitted_next(
     recompute.run(project=field)
     assert Concept.objects.get().known_when_fitted == 60
     assert Concept.objects.get().model_weight < 0.5
+
+
+def test_where_nothing_is_known_nothing_is_done_twice(field, tmp_path, monkeypatch):
+    see(field, tmp_path / "seen", log_odds={"duck": np.zeros(160)})
+    updated = []
+    monkeypatch.setattr(priors, "update", lambda concept, *rest: updated.append(concept) or 0)
+    recompute.run(project=field)
+    concept = Concept.objects.get()
+    assert (concept.model_weight, concept.known_when_fitted) == (0.5, 1) and not updated
 
 
 def test_the_probe_of_each_concept_is_its_own(field, tmp_path):
