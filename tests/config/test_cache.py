@@ -50,6 +50,17 @@ def test_processes_count_together():
     assert cache.get("attempts") == 2
 
 
+def test_several_values_are_kept_together_and_expire():
+    cache.set_many({"red": [1, 2], "blue": None}, 60)
+    assert cache.get_many(["red", "blue", "green"]) == {"red": [1, 2], "blue": None}
+    client = cache._cache.get_client()
+    assert 0 < client.ttl(cache.make_key("red")) <= 60
+    cache.set_many({"red": 1}, None)
+    assert client.ttl(cache.make_key("red")) == -1
+    cache.set_many({"red": 1}, 0)
+    assert cache.get("red") is None
+
+
 def test_nothing_but_json_is_kept():
     with pytest.raises(TypeError):
         cache.set("object", object())
