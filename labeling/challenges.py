@@ -21,7 +21,7 @@ MAX_PENDING = 10  # challenges of one annotator; the oldest expire
 CAPTION_PRIOR = 0.6  # probability of a written caption before anybody judged it
 LONGEST_TOKEN = 100
 MAX_FILLED = 3  # pools that are filled, or have a worker woken, for one challenge
-ATTEMPTS = 5  # to find a selection that nobody reserves first
+ATTEMPTS = 5  # to find what nobody reserves first
 
 SHOWN = Challenge.SHOWN
 
@@ -63,16 +63,19 @@ def issue(*, annotator: Annotator, project: Project, kind: str | None = None) ->
     """
     if not project.active:
         return None
-    try:
-        challenge, selector = _issue(annotator, project, kind)
-    except IntegrityError:  # somebody deleted the concept that was chosen
-        challenge, selector = _issue(annotator, project, kind)
-    for concept, grid in selector.low[:MAX_FILLED]:
-        pools.fill_later(concept, grid)
-    if challenge is None and selector.short:
-        _fill(selector.short)
-        challenge, _ = _issue(annotator, project, kind, accept_short=True)
-    return challenge
+    for attempt in range(ATTEMPTS):
+        try:
+            challenge, selector = _issue(annotator, project, kind, accept_short=attempt > 0)
+        except IntegrityError:  # somebody deleted the concept that was chosen
+            challenge, selector = _issue(annotator, project, kind, accept_short=True)
+        for concept, grid in selector.low[:MAX_FILLED]:
+            pools.fill_later(concept, grid)
+        if challenge is not None:
+            return challenge
+        if not selector.short:
+            break
+        _fill(selector.short)  # what others may be the first to reserve
+    return None
 
 
 def token(challenge: Challenge) -> str:

@@ -54,7 +54,7 @@ class Selector:
         self.project = project
         self.accept_short = accept_short
         self.low: list[PoolKey] = []  # pools that this annotator has soon used up, …
-        self.short: list[PoolKey] = []  # and those passed over because they are
+        self.short: list[PoolKey] = []  # and those that hold too little for a challenge
         rows = prepared.fetch(_PENDING, [annotator.pk, timezone.now()])
         self.pending = len(rows)
         self.pending_tiles = {tile for tiles, _ in rows for tile in tiles}
@@ -198,10 +198,10 @@ class Selector:
         roles = {window.role for window in windows} - {c.role for c in read}
         if left < AMPLE * least:
             self.low.append((askable.concept, grid))
-        if self.accept_short or (left >= least and Reason.RANDOM not in roles):
+        if left >= least and Reason.RANDOM not in roles:
             return read
         self.short.append((askable.concept, grid))
-        return []
+        return read if self.accept_short else []
 
     def _open_role(self) -> Reason:
         """Return the reason to ask: at random for the project's share, else as most wanted."""
