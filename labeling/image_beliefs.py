@@ -8,7 +8,8 @@ grid, the parts alone say it.
 
 So no image is believed differently because somebody's question about it was stored: a question
 without an answer or a verdict says no more than its pair would without it. Only what an import
-stated in a question counts before what follows from the image's own import.
+stated in a question alone, the class of a folder, counts besides what follows from the image's own
+import; the larger of the two does.
 """
 
 from collections import Counter
@@ -102,7 +103,8 @@ class Reader:
             if question.known:
                 probability[row, column], known[row, column] = question.probability, True
             elif question.stated is not None:
-                shifted = online.log_odds(question.stated) + priors.shift[row, column]
+                stated = np.fmax(question.stated, priors.stated[row, column])
+                shifted = online.log_odds(stated) + priors.shift[row, column]
                 probability[row, column] = online.probability(shifted)
         return probability, known
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from labeling import answers, features, images, predictions, questions
+from labeling.concepts import edit
 from labeling.images import tiles
 from labeling.models import Annotator, ClassSet, Concept, Image, Project, Question
 from tests.pictures import striped
@@ -41,6 +42,7 @@ class Meadow:
     pictures: list[Picture]
     prevalence: dict[str, float]
     later_prevalence: dict[str, float]  # what is learned after the answers
+    later_aliases: dict[str, str]  # by concept, given after the answers
     predicted: dict[str, list[float | None]]  # log-odds of each concept, by tile in order
     answered: dict[Pair, list[bool]]
     decided: dict[Pair, bool]
@@ -69,7 +71,7 @@ _pictures = st.builds(
 def meadows(draw: st.DrawFn) -> Meadow:
     """Make up a meadow."""
     pictures = draw(st.lists(_pictures, min_size=1, max_size=3))
-    bare = Meadow(pictures, {}, {}, {}, {}, {})
+    bare = Meadow(pictures, {}, {}, {}, {}, {}, {})
     pair = st.sampled_from(bare.pairs)
     tile_count = sum(1 + picture.parts for picture in pictures)
     log_odds = st.none() | st.floats(-6, 6, width=16)
@@ -77,6 +79,7 @@ def meadows(draw: st.DrawFn) -> Meadow:
         pictures=pictures,
         prevalence={name: draw(_probability) for name in NAMES},
         later_prevalence=draw(st.dictionaries(st.sampled_from(NAMES), _probability, max_size=2)),
+        later_aliases=draw(st.dictionaries(st.sampled_from(NAMES), st.just("red"), max_size=1)),
         predicted={
             name: draw(st.lists(log_odds, min_size=tile_count, max_size=tile_count))
             for name in draw(st.sets(st.sampled_from(NAMES)))
@@ -112,6 +115,9 @@ def plant(meadow: Meadow, *, before: set[Pair], after: set[Pair]) -> Project:
         Concept.objects.filter(pk=concepts[name].pk).update(
             prevalence=prevalence, priors_stale=True
         )
+    for name, alias in meadow.later_aliases.items():
+        concept = Concept.objects.get(pk=concepts[name].pk)
+        edit(concept=concept, aliases=[*concept.aliases, alias])
     questions.ask_pairs(project=project, pairs=ids(after), reason=reasons.DOUBTFUL)
     return project
 
@@ -174,7 +180,7 @@ def _predict(
         array = np.array([np.nan if each is None else each for each in log_odds], np.float16)
         pk, seen = concepts[name].pk, str(project.features.name)
         file = predictions.save(array, concept=pk, features=seen)
-        Concept.objects.filter(pk=concepts[name].pk).update(predictions=file)
+        Concept.objects.filter(pk=concepts[name].pk).update(predictions=file, priors_stale=True)
 
 
 def _answer(question: Question, values: list[bool]) -> None:

@@ -19,7 +19,7 @@ repeatable = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    max_examples=8,
+    max_examples=6,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
@@ -88,7 +88,7 @@ def test_a_pair_that_nobody_answered_about_is_believed_as_its_priors_say(meadow)
         assert shown == pytest.approx(stored, abs=1e-4)
 
 
-@settings(repeatable, max_examples=3)
+@settings(repeatable, max_examples=2)
 @given(meadow=meadows())
 def test_exports_hold_the_same_whichever_pairs_were_stored(meadow, tmp_path_factory):
     def exported(project: Project) -> dict[str, bytes]:
