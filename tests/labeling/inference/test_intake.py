@@ -1,16 +1,19 @@
 """A new CLIP's features and predictions are taken in whole, or not at all."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from labeling import features, pools, predictions, questions
 from labeling.beliefs import Beliefs
 from labeling.inference import intake, priors, recompute, schedule
-from labeling.models import Concept, Project, Question, Tile
+from labeling.models import Annotator, Concept, Project, Question, Tile
 from tests.cast import answer
 from tests.labeling.field import disbelieved, pictures, see
 
@@ -235,6 +238,48 @@ def test_the_text_of_an_earlier_phrase_is_no_hint(field, duck, tmp_path):
     assert set(features.load(field).texts) == {duck.pk}
     Concept.objects.filter(pk=duck.pk).update(phrase="a mallard")
     assert features.load(field).texts == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_models_come_in_while_questions_are_stored_answered_and_recomputed(
+    field, duck, goose, tmp_path
+):
+    """Each on a connection of its own; in the end nobody can tell which pairs are stored."""
+    tiles = list(Tile.objects.order_by("pk").values_list("pk", flat=True))
+    stop = threading.Event()
+
+    def until_stopped(step: Callable[[int], object]) -> int:
+        turns = 0
+        try:
+            while not stop.is_set():
+                step(turns)
+                turns += 1
+        finally:
+            connection.close()
+        return turns
+
+    def ask(turn: int) -> None:
+        questions.ask_pairs(project=field, pairs=[(tiles[turn % 160], goose.pk)])
+
+    def answer_somebody(turn: int) -> None:
+        annotator = Annotator.objects.create(pseudonym=f"person {turn}")
+        asked = Question.objects.order_by("pk").values_list("pk", flat=True)[turn % 100 :: 7]
+        answer(annotator, {pk: pk % 3 == 0 for pk in asked[:20]})
+
+    def look(turn: int) -> None:
+        recompute.run(project=Project.objects.get(pk=field.pk))
+
+    with ThreadPoolExecutor(3) as pool:
+        turns = [pool.submit(until_stopped, step) for step in (ask, answer_somebody, look)]
+        try:
+            for seed in range(4):
+                see(field, tmp_path / "seen", log_odds={"duck": draw(seed), "goose": draw(seed)})
+        finally:
+            stop.set()
+    assert all(turn.result() for turn in turns)
+    priors.update_stale(field)
+    assert disbelieved(duck) == disbelieved(goose) == []
+    assert not field.concepts.filter(priors_stale=True).exists()
 
 
 def killed(*arguments: object, **options: object) -> None:
