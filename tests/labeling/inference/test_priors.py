@@ -272,7 +272,8 @@ def test_a_question_that_is_stored_while_the_prevalence_changes_begins_at_the_ne
     insert = questions.bulk_insert.insert
     Question.objects.all().delete()
     monkeypatch.setattr(questions.bulk_insert, "insert", ask_slowly)
-    pools.prepare(duck)
+    tile = Tile.objects.first()
+    assert questions.ask_pairs(project=field, pairs=[(tile.pk, duck.pk)]) == 1
     assert waited
     change(duck, prevalence=0.1)
     priors.update(duck)
