@@ -40,8 +40,11 @@ def test_a_clip_run_shows_its_progress_and_its_predictions_move_the_open_questio
     run = Run.objects.get()
     assert run.state == Run.State.SUCCEEDED and run.trigger == Run.Trigger.COMMAND
     assert "step" in output and f"Run {run.pk} succeeded: {run.folder}/model" in output
+    pairs = 24 * 2  # stored or not
+    captions = Question.objects.filter(kind=Question.Kind.CAPTION, state=Question.State.OPEN)
+    assert f"{pairs + captions.count()} predictions" in output
+    assert "It is the current model now" in output
     asked = Question.objects.filter(state=Question.State.OPEN)
-    assert f"{asked.count()} predictions" in output and "It is the current model now" in output
     assert not asked.filter(model_probability=None).exists()
 
 
