@@ -1,6 +1,8 @@
 """What the current CLIP predicts of a project's tiles and captions, and the features it sees."""
 
+import shutil
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -20,6 +22,7 @@ from training.models import Model
 TIME_LIMIT = 3600.0  # seconds
 TILE_TIME = 0.1  # seconds that each tile adds to it
 BATCH = 2000  # rows that are held at once
+LEFT_AFTER = 7 * 24 * 3600.0  # seconds from which on nobody works in a folder any more
 
 
 def update(model: Model) -> dict[str, Any]:
@@ -51,9 +54,12 @@ def update(model: Model) -> dict[str, Any]:
 
 
 def work_folder() -> Path:
-    """Return the folder that child processes' files lie in for a while."""
-    work = Path(settings.CACHE_ROOT) / "training"
+    """Return the folder that child processes' files lie in; what killed workers left goes."""
+    work = Path(settings.CACHE_ROOT) / "intake"
     work.mkdir(parents=True, exist_ok=True)
+    for folder in work.iterdir():
+        if folder.stat().st_mtime < time.time() - LEFT_AFTER:
+            shutil.rmtree(folder, ignore_errors=True)
     return work
 
 

@@ -60,12 +60,16 @@ def match(scores: Scores, prevalence: float) -> Scores:
 
 
 def _allocated(path: Path, shape: tuple[int, int]) -> Scores:
-    """Return an array in a new file, which has its place: a full disk would kill who writes."""
+    """Return an array in a new file, which is gone with this process, however that ends.
+
+    It has its place on the disk at once: a full one would kill who writes.
+    """
     if 0 in shape:
         return np.zeros(shape, np.float16)
     scores: Scores = open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
     with path.open("r+b") as file:
         os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    path.unlink()
     return scores
 
 

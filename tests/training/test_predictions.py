@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +115,15 @@ def test_all_pairs_are_predicted_whether_they_are_stored_or_not(predicted: Proje
 
 def test_how_much_was_predicted_is_told(clip: Model) -> None:
     assert predictions.update(clip) == {"predictions": 16 * 2 + 1}
+
+
+def test_what_a_killed_worker_left_behind_goes(clip: Model) -> None:
+    lost = predictions.work_folder() / "predictions-of-the-dead"
+    lost.mkdir(exist_ok=True)
+    (lost / "log_odds.npy").write_bytes(b"much")
+    assert lost in predictions.work_folder().iterdir()
+    os.utime(lost, (0, 0))
+    assert lost not in predictions.work_folder().iterdir()
 
 
 def test_a_project_without_pictures_has_nothing_to_predict(clip: Model) -> None:
