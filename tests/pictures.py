@@ -53,6 +53,14 @@ def jpeg(seed: int = 0, size: tuple[int, int] = (96, 64), **options: Any) -> byt
     return encoded(patchwork(seed, size), "JPEG", **{"quality": 92, **options})
 
 
+def with_many_scans(count: int, side: int = 2000) -> bytes:
+    """Return a grey JPEG that goes over its picture so many times more than it need."""
+    data = encoded(Image.new("L", (side, side), 128), "JPEG", progressive=True, quality=10)
+    end = data.rindex(b"\xff\xd9")
+    scan = data.rindex(b"\xff\xc4", 0, data.rindex(b"\xff\xda", 0, end))  # with its table
+    return data[:end] + data[scan:end] * count + data[end:]
+
+
 def png(seed: int = 0, size: tuple[int, int] = (96, 64)) -> bytes:
     """Return a patchwork as a PNG."""
     return encoded(patchwork(seed, size), "PNG")

@@ -2,16 +2,18 @@
 
 Reads pickled lists of files from its standard input until that ends, and answers each on its
 standard output with a pickled list of `Picture` and `ImageRejected`. The first thing that it
-writes is `READY`.
+writes is `READY`. A picture that keeps it busy for `PICTURE_SECONDS` ends it.
 """
 
 import os
 import pickle
+import signal
 import sys
 
 from labeling.decoding.pictures import ImageRejected, Picture, prepare
 
 READY = "ready"
+PICTURE_SECONDS = 60.0  # of the processor; 40 megapixels of noise, losslessly, take four
 
 
 def main(arguments: list[str]) -> None:
@@ -32,10 +34,15 @@ def main(arguments: list[str]) -> None:
 
 
 def _prepare(data: bytes, bytes_max: int, pixels_max: int) -> Picture | ImageRejected:
+    # A small file may ask for hours of work: a JPEG of 100,000 scans. No decoder can be interrupted
+    # from Python, so the signal is left to end the process.
+    signal.setitimer(signal.ITIMER_PROF, PICTURE_SECONDS)
     try:
         return prepare(data, bytes_max=bytes_max, pixels_max=pixels_max)
     except ImageRejected as error:
         return error
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from labeling.decoding import ImageRejected, Picture, pool, prepare
 from labeling.decoding.pool import DecodingPool, PoolError
 from tests import fragile_worker
 from tests.fragile_worker import HOSTILE
-from tests.pictures import png
+from tests.pictures import png, with_many_scans
 from tests.processes import children, is_alive
 from tests.waiting import wait_until
 
@@ -53,6 +53,14 @@ def test_a_picture_that_ends_its_process_is_rejected_alone(fragile):
         assert decoding_pool.submit([png(4)]).result() == [prepare(png(4), **LIMITS)]
     assert [isinstance(result, Picture) for result in results] == [True, False, True, False, True]
     assert str(results[1]) == "decoding it ended the process (Segmentation fault)"
+
+
+def test_a_picture_that_would_keep_its_process_busy_for_ever_is_rejected_alone(fragile):
+    endless = with_many_scans(20_000)
+    with DecodingPool(**LIMITS) as decoding_pool:
+        first, rejection, last = decoding_pool.submit([png(1), endless, png(2)]).result()
+    assert isinstance(first, Picture) and isinstance(last, Picture)
+    assert str(rejection) == "decoding it ended the process (Profiling timer expired)"
 
 
 def test_a_process_that_somebody_kills_costs_no_picture():
