@@ -10,12 +10,14 @@ import logging
 import secrets
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from numpy.lib.format import open_memmap
 from safetensors import SafetensorError, safe_open
 
 from labeling import local_files
@@ -32,7 +34,13 @@ LogOdds = npt.NDArray[np.float16]
 def tile_ids(project: Project) -> Ids:
     """Return the ids (T,), ascending, of the tiles with features; none where those are missing."""
     name = str(project.features.name or "")
-    return _tile_ids(name) if name else np.zeros(0, np.int64)
+    if not name:
+        return np.zeros(0, np.int64)
+    try:
+        return _tile_ids(name)
+    except (OSError, SafetensorError) as error:
+        logger.warning("The features %s cannot be read: %s", name, error)
+        return np.zeros(0, np.int64)
 
 
 def rows_of(tile_ids: Ids, tiles: Ids) -> Index:
@@ -54,10 +62,10 @@ def load(concept: Concept, project: Project) -> LogOdds | None:
     try:
         if PurePosixPath(name).parent.name != _stem(str(project.features.name or "")):
             raise ValueError("it belongs to other features")
-        array = np.load(_local_path(name), mmap_mode="r", allow_pickle=False)
+        array = open_memmap(_local_path(name), mode="r")
         if array.dtype != np.float16 or array.shape != tile_ids(project).shape:
             raise ValueError(f"it holds {array.dtype} {array.shape}")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError, TokenError) as error:
         logger.warning("The predictions %s of %s cannot be used: %s", name, concept, error)
         return None
     loaded: LogOdds = array
@@ -111,13 +119,12 @@ def _local_path(name: str) -> Path:
 
 @lru_cache(maxsize=4)
 def _tile_ids(name: str) -> Ids:
-    """Return the tiles of a features file, which never changes under its name."""
-    try:
-        project = Path(name).name.partition("-")[0]
-        path = local_files.fetch(name, cache="features", replaces=f"{project}-*")
-        with safe_open(path, framework="np") as file:
-            ids: Ids = file.get_tensor("tiles")
-    except (OSError, SafetensorError) as error:
-        logger.warning("The features %s cannot be read: %s", name, error)
-        return np.zeros(0, np.int64)
+    """Return the tiles of a features file, which never changes under its name.
+
+    Raises OSError or SafetensorError, and then is asked anew the next time.
+    """
+    project = Path(name).name.partition("-")[0]
+    path = local_files.fetch(name, cache="features", replaces=f"{project}-*")
+    with safe_open(path, framework="np") as file:
+        ids: Ids = file.get_tensor("tiles")
     return ids

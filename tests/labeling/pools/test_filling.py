@@ -2,11 +2,13 @@
 
 from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from labeling import pools
+from labeling import pools, predictions
 from labeling.images import tiles
 from labeling.models import ClassSet, Concept, Image, Pool, Project, Question, Tile
 from labeling.pools import levels
@@ -30,6 +32,11 @@ def predicted(sheep: Concept) -> dict[int, float]:
     by_tile = probabilities(sheep.project)
     predict(sheep, by_tile)
     return by_tile
+
+
+def npy(header: str) -> bytes:
+    """Return the beginning of a .npy file, without its numbers."""
+    return b"\x93NUMPY\x01\x00v\x00" + header.ljust(117).encode() + b"\n"
 
 
 def held(concept: Concept, reason: str) -> list[Question]:
@@ -226,6 +233,33 @@ def test_predictions_of_another_shape_are_logged_and_all_is_drawn_at_random(
         assert pools.fill(Concept.objects.get(pk=sheep.pk), 1) == 8
         assert len(held(sheep, Reason.RANDOM)) == 8
         assert "cannot be used" in caplog.text
+
+
+HEADER = "{'descr': '<f2', 'fortran_order': False, 'shape': "
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"PK\3\4", *(npy(HEADER + rest) for rest in ("(60,), }", "(3,", f"({10**30},), }}"))],
+    ids=["empty", "zip", "cut off", "broken", "huge"],
+)
+def test_predictions_that_were_damaged_are_logged_and_all_is_drawn_at_random(
+    sheep: Concept, predicted: dict[int, float], caplog, data: bytes
+) -> None:
+    Path(default_storage.path(sheep.predictions.name)).write_bytes(data)
+    assert pools.fill(sheep, 1) == 8
+    assert len(held(sheep, Reason.RANDOM)) == 8
+    assert "cannot be used" in caplog.text
+
+
+def test_features_that_could_not_be_read_once_are_read_again(
+    sheep: Concept, predicted: dict[int, float]
+) -> None:
+    path = Path(default_storage.path(sheep.project.features.name))
+    path.rename(path.with_suffix(".away"))
+    assert not len(predictions.tile_ids(sheep.project))
+    path.with_suffix(".away").rename(path)
+    assert predictions.tile_ids(sheep.project).tolist() == sorted(predicted)
 
 
 def test_a_model_that_deserves_no_weight_nominates_nothing(
