@@ -54,9 +54,8 @@ def create_missing(
 ) -> int:
     """Create the named concepts that the project lacks; return their number.
 
-    shares: by name, the share of an import's pictures, which becomes the prevalence. phrases: by
-    name. What the keywords of earlier pictures state is still to be taken over. Raises
-    ConceptError.
+    shares: by name, the share of all pictures, which becomes the prevalence. phrases: by name.
+    What the keywords of earlier pictures state is still to be taken over. Raises ConceptError.
     """
     with transaction.atomic():
         lock(project)

@@ -87,8 +87,8 @@ def ensure(
 ) -> dict[str, Concept]:
     """Create the named concepts that the project lacks; return all by their names and aliases.
 
-    shares: by name, the share of the source's pictures. What the keywords of earlier pictures
-    state of new concepts is taken over. Raises `SourceError`.
+    shares: by name, the share of all pictures. What the keywords of earlier pictures state of new
+    concepts is taken over. Raises `SourceError`.
     """
     try:
         concepts.create_missing(project, shares, phrases)

@@ -86,9 +86,10 @@ def plan(
             f"Its folders name {count:,} concepts, too many to ask about all: "
             "choose some of them in a file and name it with --concepts."
         )
+    pictures = index.images + project.images.filter(generated=False).count()
     shares: dict[str, float] = defaultdict(float)
     for folder, name in names.items():
-        shares[name] += index.folders[folder] / index.images
+        shares[name] += index.folders[folder] / pictures
     by_key = concepts.ensure(project, shares, phrases)
     by_folder = {folder: by_key[name_key(name)] for folder, name in names.items()}
     unnamed = sorted(set(index.folders) - set(names) - {"", "."})

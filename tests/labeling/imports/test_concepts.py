@@ -31,6 +31,12 @@ def test_a_folder_name_is_a_concept_as_far_as_imports_are_believed(tmp_path):
     assert not Question.objects.exclude(state="open").exists()
 
 
+def test_a_later_imports_folder_is_as_frequent_as_it_is_among_all_pictures(tmp_path):
+    take(zipped(tmp_path / "a.zip", PICTURES))
+    take(zipped(tmp_path / "b.zip", [("horse/3.jpg", jpeg(3))]))
+    assert Concept.objects.get(name="horse").prevalence == pytest.approx(1 / 4)
+
+
 @pytest.mark.parametrize("name", ["train", "test", "val2017", "images", "0001", "a", "photos"])
 def test_folders_that_only_sort_are_no_concepts(name, tmp_path):
     take(zipped(tmp_path / "a.zip", [(f"{name}/0.jpg", jpeg())]))
