@@ -37,6 +37,7 @@ bench: environment
 	$(PYTHON) tests/benchmarks/kv_cache.py
 	$(PYTHON) -m tests.benchmarks.lora_speed
 	$(PYTHON) tests/benchmarks/choosing.py
+	$(PYTHON) tests/benchmarks/million.py
 	$(PYTHON) tests/benchmarks/online_cost.py
 	$(PYTHON) tests/benchmarks/aggregation_speed.py
 	$(PYTHON) tests/benchmarks/agreement.py

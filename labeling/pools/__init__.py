@@ -8,7 +8,7 @@ Whoever fills a pool locks its concept, then the pool, then questions in the ord
 holds no second pool and no annotator meanwhile.
 """
 
-from labeling.pools.due import due
+from labeling.pools.due_pools import due
 from labeling.pools.filling import fill, fill_project, prepare, renew
 from labeling.pools.levels import has_pictures
 from labeling.pools.new_pictures import notice

@@ -12,6 +12,7 @@ from labeling.models import Project
 
 PRIORITY_SECONDS = 15  # for which the priorities are remembered
 NEW_MINUTES = 10  # for which a concept that nobody has answered about comes first, once
+MAX_NEW = 50  # that come first before the priorities are read again
 TOP_QUESTIONS = 50  # per concept, whose priorities are summed
 FLOOR = 1e-3  # weight of a concept whose open questions are all certain, or worth nothing
 
@@ -62,6 +63,7 @@ def by_priority(project: Project, grid: int) -> Iterator[Askable]:
     if not askable:
         askable = _read(project, grid)
         new = sorted((a.new_since, a.concept) for a in askable if a.new_since is not None)
+        new = new[-MAX_NEW:]
         cache.set(key, askable, PRIORITY_SECONDS)
     weights = {each: each.weight for each in askable}
     first = next((each for each in askable if new and each.concept == new[-1][1]), None)

@@ -197,9 +197,10 @@ def fill(count: int) -> Any:
 
 _IMAGES = """
 INSERT INTO labeling_image (project_id, sha256, source_sha256, perceptual_hash, file, width,
-    height, keywords, source, license, generated, prompt, created_at)
+    height, keywords, keyword_keys, import_confidence, random_key, cut_into, source,
+    further_sources, license, generated, prompt, created_at)
 SELECT %(project)s, encode(sha256(n::text::bytea), 'hex'), lpad(to_hex(n), 64, '0'), n, 'x.webp',
-    64, 64, '{}', '', '', false, '', now()
+    64, 64, '{}', '{}', .9, random(), 0, '', '{}', '', false, '', now()
 FROM generate_series(1, %(total)s) AS n
 """
 _TILES = """
@@ -207,10 +208,12 @@ INSERT INTO labeling_tile (image_id, grid, position, "left", top, width, height)
 SELECT id, 1, 0, 0, 0, 64, 64 FROM labeling_image WHERE project_id = %(project)s ORDER BY id
 """
 _QUESTIONS = """
-INSERT INTO labeling_question (project_id, tile_id, kind, grid, concept_id, text, source, state,
+INSERT INTO labeling_question (project_id, tile_id, kind, grid, concept_id, text, source, reason,
+    slice_key, state,
     prior, probability, verdict, answers_count, yes_count, disagreement, answers_wanted,
     reservations, priority, random_key, created_at)
-SELECT %(project)s, id, 'concept', 1, %(first)s + n %% %(concepts)s, '', 'import',
+SELECT %(project)s, id, 'concept', 1, %(first)s + n %% %(concepts)s, '', 'import', 'random',
+    CASE WHEN random() < .1 THEN random() END,
     CASE WHEN gold THEN 'gold' ELSE 'open' END, p, CASE WHEN gold THEN round(p) ELSE p END,
     CASE WHEN gold THEN p > .5 END, 0, 0, 0, 0, '{}',
     CASE WHEN gold THEN 0 ELSE -(p * ln(p) + (1 - p) * ln(1 - p)) / ln(2) END, random(), now()

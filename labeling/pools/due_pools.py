@@ -5,12 +5,16 @@ from django.db import connection
 from labeling.pools import levels
 
 _DUE = """
-WITH asked AS MATERIALIZED (
-    SELECT project.id, grid.grid, EXISTS (
-        SELECT FROM labeling_image AS image
-        WHERE project_id = project.id AND NOT generated
-            AND CASE WHEN grid.grid = 1 THEN cut_into = 0 ELSE cut_into > 0 END
-    ) AS has_pictures
+WITH asked AS MATERIALIZED (  -- each condition is that of an index
+    SELECT project.id, grid.grid,
+        grid.grid = 1 AND EXISTS (
+            SELECT FROM labeling_image
+            WHERE project_id = project.id AND NOT generated AND cut_into = 0
+        ) OR grid.grid > 1 AND EXISTS (
+            SELECT FROM labeling_image
+            WHERE project_id = project.id AND NOT generated AND cut_into > 0
+                AND cut_into = grid.grid
+        ) AS has_pictures
     FROM labeling_project AS project CROSS JOIN unnest(%(grids)s::int[]) AS grid(grid)
     WHERE project.active
 )
