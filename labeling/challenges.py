@@ -72,9 +72,9 @@ def issue(*, annotator: Annotator, project: Project, kind: str | None = None) ->
             pools.fill_later(concept, grid)
         if challenge is not None:
             return challenge
-        if not selector.short:
+        if not selector.short and not selector.lost:
             break
-        _fill(selector.short)  # what others may be the first to reserve
+        _fill([*selector.short, *selector.low])  # what others may be the first to reserve
     return None
 
 
@@ -193,6 +193,7 @@ def _issue(
             if picks:
                 challenge = _create(selection, picks, annotator, project, until=until, now=now)
                 return challenge, selector
+            selector.lost += 1
     return None, selector
 
 

@@ -53,6 +53,7 @@ class Selector:
         self.annotator = annotator
         self.project = project
         self.accept_short = accept_short
+        self.lost = 0  # selections that others reserved first
         self.low: list[PoolKey] = []  # pools that this annotator has soon used up, …
         self.short: list[PoolKey] = []  # and those that hold too little for a challenge
         rows = prepared.fetch(_PENDING, [annotator.pk, timezone.now()])

@@ -8,9 +8,9 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from labeling import answers, challenges
+from labeling import answers, challenges, pools
 from labeling.inference import priors
-from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question
+from labeling.models import Annotator, Answer, Challenge, Concept, Pool, Project, Question
 from labeling.selection import reservations
 from tests.waiting import wait_until
 
@@ -68,7 +68,18 @@ def update_answered(low: Question, high: Question) -> Callable[[], object]:
     return update_priors(low, high)
 
 
-@pytest.mark.parametrize("change", [expire_two, record, update_priors, update_answered])
+def take_into_slice(low: Question, high: Question) -> Callable[[], object]:
+    """Fill a pool whose next pictures in the slice are those of both, and nominated before."""
+    pool = Pool.objects.get(concept=low.concept_id, grid=1)
+    Question.objects.filter(concept=low.concept_id).update(answers_count=1)
+    Question.objects.filter(pk__in=[low.pk, high.pk]).update(slice_key=None)
+    Pool.objects.filter(pk=pool.pk).update(frontier=0.0, filled_at=None)
+    return lambda: pools.fill(pool.concept, 1)
+
+
+@pytest.mark.parametrize(
+    "change", [expire_two, record, update_priors, update_answered, take_into_slice]
+)
 def test_a_change_of_two_questions_waits_for_the_first_with_the_second_free(
     pair: tuple[Question, Question], change: Change
 ) -> None:
