@@ -27,7 +27,7 @@ bench: environment
 	@$(PYTHON) -m fixtures.demo.fetch
 	$(PYTHON) tests/benchmarks/clone_to_ready.py
 	$(PYTHON) tests/benchmarks/import_speed.py "$(PICTURES)"
-	$(PYTHON) tests/benchmarks/challenges_over_http.py
+	$(PYTHON) -m tests.benchmarks.challenges_over_http
 	$(PYTHON) tests/benchmarks/web_speed.py
 	$(PYTHON) tests/benchmarks/admin_lists.py
 	$(if $(SNAPSHOT),,@echo "Not measured for want of SNAPSHOT=folder:")

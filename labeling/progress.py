@@ -65,6 +65,8 @@ _COUNTS = {
 def measure(*, project: Project) -> Progress:
     """Count the pairs, the questions in each state, the answers, and the people who gave them."""
     groups = list(_groups(project))
+    merged = set(project.concepts.exclude(merged_into=None).values_list("pk", flat=True))
+    current = [group for group in groups if group.concept not in merged]  # the others are records
     asked = project.concepts.filter(active=True, merged_into=None)
     concepts = set(asked.values_list("pk", flat=True))
     pictures = _pictures(project)
@@ -76,16 +78,16 @@ def measure(*, project: Project) -> Progress:
     )
     answered_here = Answer.objects.filter(annotator=OuterRef("pk"), question__project=project)
     states = {
-        str(state): sum(group.questions for group in groups if group.state == state)
+        str(state): sum(group.questions for group in current if group.state == state)
         for state in Question.State.values
     }
     return Progress(
         images=sum(pictures.values()),
         pairs=pairs,
         implicit=pairs - stored + _beside(project, concepts),
-        questions=sum(group.questions for group in groups),
-        answered=sum(group.answered for group in groups),
-        pooled=sum(group.pooled for group in groups),
+        questions=sum(group.questions for group in current),
+        answered=sum(group.answered for group in current),
+        pooled=sum(group.pooled for group in current),
         answers=sum(group.answers for group in groups),
         annotators=Annotator.objects.filter(Exists(answered_here)).count(),
         **states,
