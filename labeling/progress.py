@@ -23,7 +23,7 @@ class Progress:
     implicit: int  # pairs that no question is stored of
     questions: int  # stored, of all kinds
     answered: int  # questions with an answer or more
-    pooled: int  # open questions that pools hold, which nobody has answered yet
+    pooled: int  # open questions in the pools of asked concepts, which nobody has answered yet
     open: int
     settled: int
     ambiguous: int
@@ -87,7 +87,7 @@ def measure(*, project: Project) -> Progress:
         implicit=pairs - stored + _beside(project, concepts),
         questions=sum(group.questions for group in current),
         answered=sum(group.answered for group in current),
-        pooled=sum(group.pooled for group in current),
+        pooled=sum(group.pooled for group in current if group.concept in concepts),
         answers=sum(group.answers for group in groups),
         annotators=Annotator.objects.filter(Exists(answered_here)).count(),
         **states,

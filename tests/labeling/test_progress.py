@@ -72,6 +72,30 @@ def test_pools_hold_open_questions_that_nobody_has_answered(shapes, alice):
     assert (after.pooled, after.answered) == (before - 1, 1)
 
 
+def test_nothing_waits_in_the_pools_of_a_concept_that_is_switched_off(shapes):
+    before = progress.measure(project=shapes).pooled
+    Concept.objects.filter(name="circle").update(active=False)
+    after = progress.measure(project=shapes).pooled
+    nominated = Question.objects.filter(state="open", slice_key__isnull=False)
+    assert after == nominated.filter(concept__name="square").count() < before
+
+
+def test_the_home_page_promises_questions_only_where_there_are_pairs(garden, client):
+    add(garden, 1)
+    assert "No question has been chosen yet." in client.get("/").content.decode()
+    Concept.objects.create(project=garden, name="dog", phrase="a dog")
+    project_stats.forget_all()
+    assert "The first questions are being chosen." in client.get("/").content.decode()
+
+
+def test_the_home_page_promises_more_questions_as_long_as_pairs_are_implicit(shapes, client):
+    more = "More are chosen as people answer."
+    assert more not in client.get("/").content.decode()
+    Concept.objects.create(project=shapes, name="dog", phrase="a dog")
+    project_stats.forget_all()
+    assert more in client.get("/").content.decode()
+
+
 def test_a_project_without_pictures_has_nothing_to_count(garden):
     Concept.objects.create(project=garden, name="dog", phrase="a dog")
     assert set(vars(progress.measure(project=garden)).values()) == {0}

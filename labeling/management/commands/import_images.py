@@ -15,9 +15,14 @@ from labeling.imports.importer import Report
 from labeling.imports.members import SourceError
 from labeling.management.progress import bar
 from labeling.models import Project
+from labeling.models.projects import name_key
 from labeling.tasks import fill_due_pools
 
 NAMED = 20  # files rejected for one reason are named up to here
+NO_CONCEPTS = (
+    "The project has no concepts, so nobody is asked what its pictures show: "
+    "name some in a file with --concepts, or add them in the admin."
+)
 
 
 class Command(BaseCommand):
@@ -80,6 +85,8 @@ class Command(BaseCommand):
             project=project, members=members, index=index, plan=plan, progress=bar
         )
         enqueue_on_commit(fill_due_pools)
+        if not project.concepts.exists():
+            self.stdout.write(NO_CONCEPTS)
         return report
 
     def _add_concepts(self, slug: str, file: Path | None) -> None:
@@ -94,7 +101,8 @@ class Command(BaseCommand):
         concepts.ensure(project, {}, phrases)
         enqueue_on_commit(fill_due_pools)
         new = project.concepts.count() - before
-        self.stdout.write(f"added {new:,} concepts, already there {len(phrases) - new:,}.")
+        existing = len({name_key(name) for name in phrases}) - new
+        self.stdout.write(f"added {new:,} concepts, already there {existing:,}.")
 
 
 def summary(report: Report) -> Iterator[str]:

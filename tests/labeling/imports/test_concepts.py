@@ -103,16 +103,19 @@ def test_a_concepts_file_with_nonsense_is_refused_before_anything_is_made(
 @pytest.mark.django_db(transaction=True)
 def test_a_file_adds_concepts_to_the_pictures_that_are_there(box, tmp_path, client, again):
     fill(box, **{f"{n}.png": png(n) for n in range(12)}, **{"3.txt": "street, velo, sun"})
-    take(box)
+    assert "The project has no concepts" in take(box)
     file = tmp_path / "concepts.txt"
     file.write_text("velo: a bicycle\ncloud\n")
     body = {"project": "photos", "kind": "grid"}
     assert client.post("/api/v1/challenges/", body, "application/json").status_code == 204
     if again:
-        assert "imported 0, already there 12" in take(box, concepts=file)
+        output = take(box, concepts=file)
+        assert "imported 0, already there 12" in output and "no concepts" not in output
     else:
         assert added(file) == "added 2 concepts, already there 0.\n"
         assert added(file) == "added 0 concepts, already there 2.\n"
+        file.write_text("velo\nVELO\nrain\n")
+        assert added(file) == "added 1 concepts, already there 1.\n"
     assert prior("velo", "3.png") == 0.9
     shown = [client.post("/api/v1/challenges/", body, "application/json") for _ in range(2)]
     assert {each.json()["subject"] for each in shown} <= {"a bicycle", "a cloud"}
