@@ -225,10 +225,7 @@ class _Batch:
     """Locked questions of a merged concept, and the survivor's about the same tiles."""
 
     def __init__(self, pk: int, ids: Sequence[int]) -> None:
-        rows = Concept.objects.select_for_update(no_key=True, of=("self",))
-        merged = rows.select_related("merged_into__project").get(pk=pk)
-        assert merged.merged_into is not None
-        self.survivor = merged.merged_into
+        self.survivor = _lock_survivor(pk)
         tiles = Question.objects.filter(pk__in=ids).values("tile")
         twins = Question.objects.filter(concept=self.survivor, tile__in=tiles)
         twin_ids = set(twins.values_list("pk", flat=True))
@@ -299,6 +296,21 @@ class _Batch:
         stored_questions.recompute_locked(changed)
         bulk_update.update(changed, _DECIDED)
         question_state.save(changed)
+
+
+def _lock_survivor(pk: int) -> Concept:
+    """Return the concept that took over the one with this id; both stay as they are meanwhile.
+
+    So no question is moved with a prior that has changed since.
+    """
+    both = Q(pk=pk) | Q(pk__in=Concept.objects.filter(pk=pk).values("merged_into"))
+    rows = Concept.objects.filter(both).select_for_update(no_key=True, of=("self",))
+    locked = {row.pk: row for row in rows.select_related("project").order_by("pk")}
+    merged_into = locked[pk].merged_into_id
+    assert merged_into is not None
+    if merged_into not in locked:  # it was merged itself meanwhile
+        raise IntegrityError(f"The concept {pk} is merged into {merged_into} now.")
+    return locked[merged_into]
 
 
 def _hand_over(question: Question, survivor: Question) -> None:

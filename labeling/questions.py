@@ -60,7 +60,7 @@ def ask_pairs(
     """Store the questions of these pairs that do not exist yet; return how many.
 
     Existing ones stay as they are, except that a statement becomes their prior where there was
-    none.
+    none. A pair of a concept that was merged is asked of the one that took over.
 
     gold: the truth where it is known. stated: the probability by an import; where both it and
     the image's own import are silent, the prior is the concept's prevalence; either is shifted by
@@ -68,16 +68,28 @@ def ask_pairs(
     that are stored for another one. slice_keys: by tile id, its place in the random slice.
     """
     gold, stated, reasons, slice_keys = gold or {}, stated or {}, reasons or {}, slice_keys or {}
-    concepts = _lock_concepts(project, {concept for _, concept in pairs})
+    concepts, survivors = _lock_concepts(project, {concept for _, concept in pairs})
+    if survivors:
+        pairs = {_followed(pair, survivors) for pair in pairs}
+        gold, stated, reasons = (
+            {_followed(pair, survivors): value for pair, value in each.items()}
+            for each in (gold, stated, reasons)
+        )
     about = Beliefs(project, list(concepts.values()))
     created = 0
+    others: set[Pair] = set()  # that are stored already, or by somebody else meanwhile
     for batch in batched(sorted(pairs), BATCH):
         tiles = beliefs.facts({tile for tile, _ in batch})
         existing = _existing({tile for tile, _ in batch}, concepts)
         priors = about.priors(tiles)
         row_of = {tile.tile: row for row, tile in enumerate(tiles)}
         column_of = {pk: column for column, pk in enumerate(concepts)}
-        created += bulk_insert.insert(
+        new = [
+            pair
+            for pair in batch
+            if pair not in existing and pair[0] in row_of and pair[1] in concepts
+        ]
+        inserted = bulk_insert.insert(
             [
                 _about_concept(
                     tiles[row_of[pair[0]]],
@@ -87,11 +99,13 @@ def ask_pairs(
                     reason=reasons.get(pair, reason),
                     slice_key=slice_keys.get(pair[0]),
                 )
-                for pair in batch
-                if pair not in existing and pair[0] in row_of and pair[1] in concepts
+                for pair in new
             ]
         )
-        _restate({pair: stated[pair] for pair in existing & stated.keys()})
+        created += inserted
+        others |= existing if inserted == len(new) else existing.union(new)
+    # All rows are inserted before any is locked, so that two who do both wait in no circle.
+    _restate({pair: stated[pair] for pair in others & stated.keys()})
     return created
 
 
@@ -144,19 +158,33 @@ def ask_captions(
     return created
 
 
-def _lock_concepts(project: Project, ids: Collection[int]) -> dict[int, Concept]:
+def _lock_concepts(
+    project: Project, ids: Collection[int]
+) -> tuple[dict[int, Concept], dict[int, int]]:
     """Return concepts by id, with the project; until the transaction ends they stay as they are.
 
     So no question is stored with a prior that has changed since: whoever changes a concept's
     prevalence, model weight or predictions waits, and then finds all questions that rest on them.
+    In the place of those that were merged come those that took over, whose ids are returned by
+    theirs.
     """
     with connection.cursor() as cursor:
         cursor.execute(_SHARE, [list(ids)])
     project.refresh_from_db(fields=["features"])
     concepts = {concept.pk: concept for concept in project.concepts.filter(pk__in=ids)}
+    survivors = {pk: row.merged_into_id for pk, row in concepts.items() if row.merged_into_id}
+    if survivors:
+        remaining, _ = _lock_concepts(project, set(survivors.values()))
+        concepts = {pk: row for pk, row in concepts.items() if pk not in survivors} | remaining
     for concept in concepts.values():
         concept.project = project
-    return concepts
+    return concepts, survivors
+
+
+def _followed(pair: Pair, survivors: Mapping[int, int]) -> Pair:
+    """Return the pair of the same tile and the concept that remains."""
+    tile, concept = pair
+    return tile, survivors.get(concept, concept)
 
 
 def _existing(tiles: Collection[int], concepts: Collection[int]) -> set[Pair]:

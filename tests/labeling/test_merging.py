@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from labeling import challenges, concepts, merging, pools, questions, tasks
 from labeling.concepts import ConceptError, Conflict
@@ -13,6 +13,7 @@ from labeling.images import tiles
 from labeling.inference.questions import recompute as recompute_few
 from labeling.models import Answer, ClassSet, Concept, Pool, Project, Question
 from tests.cast import answer
+from tests.concurrency import meanwhile
 from tests.labeling.garden import add
 from tests.waiting import wait_until
 
@@ -348,3 +349,19 @@ def somebody_waits() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
         return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_prevalence_is_learned_while_questions_are_moved_that_rest_on_it(bicycle, bike, ada):
+    """Whoever learns one waits, and then finds the moved questions."""
+    theirs = ask(bike, 1)
+    Concept.objects.filter(pk=bike.pk).update(merged_into=bicycle, active=False)
+    with transaction.atomic():
+        merging._Batch(bike.pk, [theirs.pk])
+        with pytest.raises(OperationalError, match="could not obtain lock"):
+            meanwhile(lambda: hold_at_once(bicycle))
+
+
+@transaction.atomic
+def hold_at_once(concept: Concept) -> None:
+    list(Concept.objects.filter(pk=concept.pk).select_for_update(nowait=True, no_key=True))

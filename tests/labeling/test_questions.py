@@ -3,8 +3,9 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from labeling import answers, questions
+from labeling import answers, bulk_insert, merging, questions
 from labeling.models import Annotator, Concept, Question, Tile
+from tests.concurrency import meanwhile
 
 pytestmark = pytest.mark.django_db
 Source = Question.Source
@@ -75,3 +76,32 @@ def test_nothing_to_ask_is_fine(shapes):
     assert questions.ask_concepts(tiles=[], concepts=Concept.objects.all()) == 0
     assert questions.ask_concepts(tiles=Tile.objects.all(), concepts=[]) == 0
     assert questions.ask_captions(captions=[], source=Source.IMPORT, prior=0.9) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_counts_though_somebody_else_stores_its_question_first(shapes, monkeypatch):
+    blob = Concept.objects.create(project=shapes, name="blob", phrase="a blob", prevalence=0.2)
+    pair = Tile.objects.latest("pk").pk, blob.pk
+    insert = bulk_insert.insert
+
+    def late(rows) -> int:
+        monkeypatch.setattr(bulk_insert, "insert", insert)
+        meanwhile(lambda: questions.ask_pairs(project=shapes, pairs=[pair]))
+        return insert(rows)
+
+    monkeypatch.setattr(bulk_insert, "insert", late)
+    assert questions.ask_pairs(project=shapes, pairs=[pair], stated={pair: 0.9}) == 0
+    question = Question.objects.get(concept=blob)
+    assert question.stated == 0.9 and question.prior == pytest.approx(0.9)
+
+
+def test_what_is_asked_of_a_merged_concept_is_asked_of_the_one_that_took_over(shapes, ada):
+    """So an import that began before the merge loses nothing."""
+    blob = Concept.objects.create(project=shapes, name="blob", phrase="a blob")
+    dot = Concept.objects.create(project=shapes, name="dot", phrase="a dot", prevalence=0.2)
+    merging.merge(concept=blob, into=dot, by=ada)
+    tile = Tile.objects.latest("pk").pk
+    stated, gold = {(tile, blob.pk): 0.9}, {(tile, blob.pk): True}
+    assert questions.ask_pairs(project=shapes, pairs=stated, stated=stated, gold=gold) == 1
+    question = Question.objects.get(concept__in=[blob, dot])
+    assert (question.concept, question.stated, question.verdict) == (dot, 0.9, True)
