@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
-from labeling.models.projects import ClassSet, Project
+from labeling.models.projects import KEY_LENGTH, ClassSet, Project
 
 
 def random_key() -> float:
@@ -31,7 +31,7 @@ class Image(models.Model):
     height = models.PositiveIntegerField()
     keywords = ArrayField(models.CharField(max_length=80), default=list, blank=True)
     keyword_keys = ArrayField(
-        models.CharField(max_length=240),
+        models.CharField(max_length=KEY_LENGTH),
         default=list,
         blank=True,
         editable=False,

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+KEY_LENGTH = 240  # characters of what names are compared by
 CERTAINTY = 0.99  # of an import at most: what is more certain, no answers could change
 
 _share = [MinValueValidator(0.0), MaxValueValidator(1.0)]
@@ -15,10 +16,11 @@ _prior = [MinValueValidator(1 - CERTAINTY), MaxValueValidator(CERTAINTY)]
 def name_key(name: str) -> str:
     """Return what names are compared by: the name without case, spacing or Unicode variants.
 
-    It is NFKC with full case folding (Unicode 15, section 3.13.3) and single spaces.
+    It is NFKC with full case folding (Unicode 15, section 3.13.3) and single spaces, of which the
+    first `KEY_LENGTH` characters count: NFKC makes eighteen of some.
     """
     folded = unicodedata.normalize("NFKC", name).casefold()
-    return " ".join(unicodedata.normalize("NFKC", folded).split())
+    return " ".join(unicodedata.normalize("NFKC", folded).split())[:KEY_LENGTH].rstrip()
 
 
 def movable(prior: float) -> float:

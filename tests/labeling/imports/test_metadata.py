@@ -152,3 +152,13 @@ def test_json_that_says_nothing_is_refused(text, box):
     fill(box, **{"a.jpg": jpeg(), "a.json": text, "metadata.jsonl": text})
     output = take(box)
     assert "imported 1" in output and "metadata.jsonl" in output and "a.json" in output
+
+
+def test_a_keyword_of_ligatures_is_taken_and_names_its_concept(box):
+    """Compared, it is eighteen times as long."""
+    ligatures = "\ufdfa" * 80
+    fill(box, **{"a.png": png(1), "a.txt": f"{ligatures}, red, wall"})
+    write(box.parent, "concepts.txt", ligatures)
+    take(box, concepts=box.parent / "concepts.txt")
+    assert Image.objects.get().keywords == [ligatures, "red", "wall"]
+    assert Question.objects.get().concept.name == ligatures
