@@ -7,7 +7,7 @@ survivor's once that comes to its picture: so both remain uniform samples.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -159,6 +159,7 @@ def _take_over_names(concept: Concept, into: Concept) -> tuple[Concept, Concept]
             f"“{concept}” and “{into}” are of different projects: nothing is merged."
         )
     lock(concept.project)
+    class_sets = _lock_class_sets(concept)  # before the concepts, as an import does
     rows = Concept.objects.select_for_update(no_key=True).filter(
         Q(pk__in=[concept.pk, into.pk]) | Q(merged_into=concept.pk)
     )
@@ -181,18 +182,26 @@ def _take_over_names(concept: Concept, into: Concept) -> tuple[Concept, Concept]
     forget_predictions(concept)
     concept.save()
     concept.merged.update(merged_into=into)
-    _replace_in_class_sets(concept, into)
+    _replace_in_class_sets(class_sets, concept, into)
     pools.forget_priorities(project)
     return concept, into
 
 
-def _replace_in_class_sets(concept: Concept, into: Concept) -> None:
+def _lock_class_sets(concept: Concept) -> list[ClassSet]:
+    """Return the class sets that hold the concept, once no import is storing images of them."""
+    sets = ClassSet.objects.filter(concepts__contains=[concept.pk])
+    return list(sets.order_by("pk").select_for_update())
+
+
+def _replace_in_class_sets(
+    class_sets: Iterable[ClassSet], concept: Concept, into: Concept
+) -> None:
     """Let the class sets that hold the concept hold the survivor; equal sets become one.
 
     One that held both holds it twice: what its number of classes says of the others stays true.
     """
     sets = ClassSet.objects.filter(project=concept.project_id)
-    for class_set in sets.filter(concepts__contains=[concept.pk]):
+    for class_set in class_sets:
         classes = sorted(into.pk if pk == concept.pk else pk for pk in class_set.concepts)
         if same := sets.filter(concepts=classes).first():
             Image.objects.filter(class_set=class_set).update(class_set=same)

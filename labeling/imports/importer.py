@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from labeling import images, questions
 from labeling.decoding import Picture
@@ -21,6 +21,7 @@ from labeling.imports.source_index import SourceIndex
 from labeling.models import ClassSet, Concept, Image, Project, Question
 from labeling.models.projects import name_key
 
+_HOLD_CLASS_SET = "SELECT FROM labeling_classset WHERE id = %s FOR KEY SHARE"
 DELETED = "was deleted during the import: import it again"
 
 
@@ -105,6 +106,27 @@ def _class_set(project: Project, classes: Iterable[Concept]) -> ClassSet | None:
     return class_set
 
 
+def _held(plan: Plan, project: Project) -> Plan:
+    """Return the plan with the set of its classes, which stays until the transaction ends.
+
+    Where a class was merged since the import began, another set may have taken its place.
+    """
+    if plan.class_set is None or _hold(plan.class_set):
+        return plan
+    ids = {concept.pk for concept in plan.by_folder.values()}
+    survivors = dict(Concept.objects.filter(pk__in=ids).values_list("pk", "merged_into"))
+    classes = sorted(survivors.get(pk) or pk for pk in ids)
+    class_set, _ = ClassSet.objects.get_or_create(project=project, concepts=classes)
+    return _held(replace(plan, class_set=class_set), project)
+
+
+def _hold(class_set: ClassSet) -> bool:
+    """Whether a set of classes is still there; it is then kept until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD_CLASS_SET, [class_set.pk])
+        return bool(cursor.rowcount)
+
+
 def run(
     *,
     project: Project,
@@ -149,6 +171,7 @@ class _BatchImporter:
         """Import a batch, and count what became of it once it is committed."""
         metadata = {path: self.index.metadata(path) for path in batch.sha256s}
         with transaction.atomic():
+            self.plan = _held(self.plan, self.project)
             stored = self._store(batch, metadata)
             _add_sources(stored)
             _update_keywords(stored, metadata)

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from labeling import merging
 from labeling.decoding import pool
 from labeling.imports import read_ahead
-from labeling.models import Concept, Image, Project, Question
+from labeling.models import ClassSet, Concept, Image, Project, Question
 from tests import fragile_worker
 from tests.fragile_worker import HOSTILE
 from tests.labeling.imports.sources import refused, take, zipped
@@ -64,6 +65,28 @@ def test_an_image_deleted_during_its_import_is_reported(tmp_path, monkeypatch):
     output = take(source)
     assert "imported 0, already there 1, near-duplicates 0, refused 1:" in output
     assert "deleted during the import: import it again: cat/0.png" in output
+
+
+@pytest.mark.django_db(transaction=True)
+def test_classes_that_are_merged_during_an_import_are_followed(tmp_path, monkeypatch, ada):
+    names = "cat/0.png", "dog/1.png", "kitty/2.png", "dog/3.png"
+    take(zipped(tmp_path / "a.zip", [(name, png(n)) for n, name in enumerate(names[:2])]))
+    source = zipped(tmp_path / "b.zip", [(name, png(n)) for n, name in enumerate(names)][2:])
+
+    def look_and_merge(batch):
+        cat, kitty = (Concept.objects.get(name=name) for name in ("cat", "kitty"))
+        merging.merge(concept=kitty, into=cat, by=ada)
+        return batch.finish_as_ever()
+
+    monkeypatch.setattr(
+        read_ahead._Started, "finish_as_ever", read_ahead._Started.finish, raising=False
+    )
+    monkeypatch.setattr(read_ahead._Started, "finish", look_and_merge)
+    assert "imported 2" in take(source)
+    (classes,) = ClassSet.objects.all()
+    assert set(Image.objects.values_list("class_set", flat=True)) == {classes.pk}
+    question = Question.objects.get(tile__image__source="kitty/2.png")
+    assert (question.concept.name, question.stated) == ("cat", 0.9)
 
 
 def test_an_import_that_fails_half_way_goes_on_where_it_stopped(tmp_path, monkeypatch):
