@@ -193,9 +193,7 @@ def _lock_class_sets(concept: Concept) -> list[ClassSet]:
     return list(sets.order_by("pk").select_for_update())
 
 
-def _replace_in_class_sets(
-    class_sets: Iterable[ClassSet], concept: Concept, into: Concept
-) -> None:
+def _replace_in_class_sets(class_sets: Iterable[ClassSet], concept: Concept, into: Concept) -> None:
     """Let the class sets that hold the concept hold the survivor; equal sets become one.
 
     One that held both holds it twice: what its number of classes says of the others stays true.
