@@ -3,7 +3,7 @@
 import random
 from collections.abc import Collection, Iterable, Mapping
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from django.db import connection, transaction
@@ -18,6 +18,7 @@ from labeling.models.projects import movable
 
 BATCH = 2_000
 
+T = TypeVar("T")
 Pair = tuple[int, int]  # (tile id, concept id)
 Reason = Question.Reason
 
@@ -71,10 +72,8 @@ def ask_pairs(
     concepts, survivors = _lock_concepts(project, {concept for _, concept in pairs})
     if survivors:
         pairs = {_followed(pair, survivors) for pair in pairs}
-        gold, stated, reasons = (
-            {_followed(pair, survivors): value for pair, value in each.items()}
-            for each in (gold, stated, reasons)
-        )
+        gold, stated = _by_followed(gold, survivors), _by_followed(stated, survivors)
+        reasons = _by_followed(reasons, survivors)
     about = Beliefs(project, list(concepts.values()))
     created = 0
     others: set[Pair] = set()  # that are stored already, or by somebody else meanwhile
@@ -185,6 +184,10 @@ def _followed(pair: Pair, survivors: Mapping[int, int]) -> Pair:
     """Return the pair of the same tile and the concept that remains."""
     tile, concept = pair
     return tile, survivors.get(concept, concept)
+
+
+def _by_followed(values: Mapping[Pair, T], survivors: Mapping[int, int]) -> dict[Pair, T]:
+    return {_followed(pair, survivors): value for pair, value in values.items()}
 
 
 def _existing(tiles: Collection[int], concepts: Collection[int]) -> set[Pair]:
