@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
@@ -34,7 +33,7 @@ from labeling.models import (
     Question,
     Recomputation,
 )
-from labeling.models.projects import movable
+from labeling.models.projects import CERTAINTY, movable
 
 AT_ONCE = 1_000  # questions that are moved while somebody waits
 ATTEMPTS = 3  # at a batch, while somebody asks the survivor's questions about the same tiles
@@ -57,6 +56,24 @@ WITH unused AS (
 )
 DELETE FROM labeling_question
 WHERE id IN (SELECT unused.id FROM unused JOIN whole USING (grid, image_id))
+"""
+
+# What class sets state of the survivor by now becomes the base of its stored questions, whose priors
+# follow when they are brought up to date.
+_STATE_OTHER_CLASSES = """
+WITH silent AS (
+    SELECT q.id, greatest(
+        (1 - least(greatest(image.import_confidence, %(least)s), %(most)s))
+            / greatest(cardinality(classes.concepts) - 1, 1), %(least)s) AS stated
+    FROM labeling_question AS q
+    JOIN labeling_tile AS tile ON tile.id = q.tile_id
+    JOIN labeling_image AS image ON image.id = tile.image_id
+    JOIN labeling_classset AS classes ON classes.id = image.class_set_id
+    WHERE q.concept_id = %(concept)s AND q.kind = 'concept' AND q.grid = 1 AND q.stated IS NULL
+        AND NOT image.generated AND classes.concepts @> ARRAY[%(concept)s]::bigint[]
+    ORDER BY q.id FOR NO KEY UPDATE OF q
+)
+UPDATE labeling_question AS q SET stated = silent.stated FROM silent WHERE q.id = silent.id
 """
 
 # An answer moves unless its annotator has answered the survivor's question, too.
@@ -176,7 +193,8 @@ def _take_over_names(concept: Concept, into: Concept) -> tuple[Concept, Concept]
         [*into.aliases, concept.name, *concept.aliases], name=into.name
     )
     into.unfinished_from, into.known_when_fitted = 0, 0
-    into.save(update_fields=["aliases", "unfinished_from", "known_when_fitted"])
+    into.priors_stale = True  # as class sets may state more of it
+    into.save(update_fields=["aliases", "unfinished_from", "known_when_fitted", "priors_stale"])
     concept.merged_into, concept.active, concept.aliases = into, False, []
     concept.unfinished_from = 0
     forget_predictions(concept)
@@ -207,6 +225,10 @@ def _replace_in_class_sets(class_sets: Iterable[ClassSet], concept: Concept, int
         else:
             class_set.concepts = classes
             class_set.save()
+    if class_sets:
+        values = {"concept": into.pk, "least": 1 - CERTAINTY, "most": CERTAINTY}
+        with connection.cursor() as cursor:
+            cursor.execute(_STATE_OTHER_CLASSES, values)
 
 
 def _expire_challenges(concept: Concept) -> None:
@@ -341,18 +363,10 @@ def _set_priors(own: Sequence[Question], concept: Concept) -> None:
         imported, predicted = float(priors.stated[row, 0]), float(priors.predicted[row, 0])
         stated = [p for p in (question.stated, imported) if p is not None and p == p]
         question.stated = movable(max(stated)) if stated else None
-        if predicted == predicted:
-            question.model_probability = predicted
-        question.prior_shift = _shift(question.model_probability, concept)
+        question.model_probability = predicted if predicted == predicted else None
+        question.prior_shift = float(priors.shift[row, 0])
         base = concept.prevalence if question.stated is None else question.stated
         question.prior = online.probability(online.log_odds(base) + question.prior_shift)
-
-
-def _shift(predicted: float | None, concept: Concept) -> float:
-    """Return what a prediction adds to the log-odds of the prior."""
-    log_odds = np.array([np.nan if predicted is None else online.log_odds(predicted)])
-    prevalence, weight = np.array([concept.prevalence]), np.array([concept.model_weight])
-    return float(beliefs.shift(log_odds, prevalence, weight)[0])
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,6 +10,7 @@ from django.db import OperationalError, connection, transaction
 from labeling import challenges, concepts, merging, pools, questions, tasks
 from labeling.concepts import ConceptError, Conflict
 from labeling.images import tiles
+from labeling.inference import priors
 from labeling.inference.questions import recompute as recompute_few
 from labeling.models import Answer, ClassSet, Concept, Pool, Project, Question
 from tests.cast import answer
@@ -165,6 +166,33 @@ def test_beliefs_about_other_classes_stay_whether_they_are_stored_or_not(bicycle
     merging.merge(concept=bike, into=bicycle, by=ada)
     stored.refresh_from_db()
     assert ask(car, 2).prior == stored.prior == pytest.approx(0.05)
+
+
+def test_what_class_sets_state_of_the_survivor_by_now_holds_for_its_stored_questions(
+    bicycle, bike, ada
+):
+    project = bicycle.project
+    car = Concept.objects.create(project=project, name="car", phrase="a car")
+    classes = ClassSet.objects.create(project=project, concepts=sorted([bike.pk, car.pk]))
+    stored = ask(bicycle, 1)
+    project.images.update(class_set=classes)
+    merging.merge(concept=bike, into=bicycle, by=ada)
+    bicycle.refresh_from_db()
+    priors.update(bicycle)
+    stored.refresh_from_db()
+    assert ask(bicycle, 2).prior == stored.prior == pytest.approx(0.1)
+
+
+def test_what_was_predicted_of_the_merged_concept_is_not_believed_of_the_survivor(
+    bicycle, bike, alice, ada
+):
+    moved = ask(bike, 1)
+    answer(alice, {moved.pk: True})
+    Question.objects.filter(pk=moved.pk).update(model_probability=0.9, prior_shift=1.0, prior=0.5)
+    merging.merge(concept=bike, into=bicycle, by=ada)
+    moved.refresh_from_db()
+    assert (moved.model_probability, moved.prior_shift) == (None, 0)
+    assert moved.prior == pytest.approx(0.3)
 
 
 def test_the_survivors_random_slice_stays_a_uniform_sample(bicycle, bike, alice, ada, settings):
