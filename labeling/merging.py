@@ -58,8 +58,8 @@ DELETE FROM labeling_question
 WHERE id IN (SELECT unused.id FROM unused JOIN whole USING (grid, image_id))
 """
 
-# What class sets state of the survivor by now becomes the base of its stored questions, whose priors
-# follow when they are brought up to date.
+# What class sets state of the survivor by now becomes the base of its stored questions; their
+# priors follow once they are brought up to date.
 _STATE_OTHER_CLASSES = """
 WITH silent AS (
     SELECT q.id, greatest(
