@@ -16,15 +16,20 @@ from labeling.pools import levels
 
 @dataclass(frozen=True)
 class Progress:
-    """Totals of a project; those from `open` to `gold` count its questions by state."""
+    """Totals of a project; those from `open` to `gold` count its questions by state.
+
+    A concept that is switched off is no longer asked: its open questions are in no count of
+    questions, while what was settled of it stays a label. Questions of merged concepts are
+    records, of which only the answers count.
+    """
 
     images: int
     pairs: int  # tiles that may be asked about × concepts that are asked
     implicit: int  # pairs that no question is stored of
-    questions: int  # stored, of all kinds
+    questions: int  # stored, of all kinds; those of the four states together
     answered: int  # questions with an answer or more
     pooled: int  # open questions in the pools of asked concepts, which nobody has answered yet
-    open: int
+    open: int  # of concepts that are asked, and of captions
     settled: int
     ambiguous: int
     gold: int
@@ -65,10 +70,9 @@ _COUNTS = {
 def measure(*, project: Project) -> Progress:
     """Count the pairs, the questions in each state, the answers, and the people who gave them."""
     groups = list(_groups(project))
-    merged = set(project.concepts.exclude(merged_into=None).values_list("pk", flat=True))
-    current = [group for group in groups if group.concept not in merged]  # the others are records
     asked = project.concepts.filter(active=True, merged_into=None)
     concepts = set(asked.values_list("pk", flat=True))
+    current = _counted(project, groups, concepts)
     pictures = _pictures(project)
     pairs = _tiles(pictures) * len(concepts)
     stored = sum(
@@ -98,6 +102,17 @@ def _groups(project: Project) -> Iterator[_Group]:
     questions = Question.objects.filter(project=project).order_by()
     rows = questions.values_list("concept_id", "state", "source").annotate(**_COUNTS)
     yield from map(_Group._make, rows)
+
+
+def _counted(project: Project, groups: list[_Group], asked: set[int]) -> list[_Group]:
+    """Return the groups that count as questions: without records and what is no longer asked."""
+    unmerged = project.concepts.filter(merged_into=None).values_list("pk", flat=True)
+    kept, current = {None, *unmerged}, {None, *asked}  # captions belong to no concept
+    return [
+        group
+        for group in groups
+        if group.concept in (current if group.state == Question.State.OPEN else kept)
+    ]
 
 
 def _tiles(pictures: Mapping[tuple[int, bool], int]) -> int:

@@ -21,7 +21,9 @@ class ProjectProgress(serializers.Serializer[Any]):
         help_text="Pairs that no question is stored of: they are believed at the model's "
         "prediction, at what an import said, or at the concept's prevalence."
     )
-    questions = serializers.IntegerField(help_text="Stored, of all kinds.")
+    questions = serializers.IntegerField(
+        help_text="Stored, of all kinds, without open ones of concepts that are no longer asked."
+    )
     answered = serializers.IntegerField(help_text="Questions with an answer or more.")
     pooled = serializers.IntegerField(
         help_text="Open questions that are nominated to be asked and have no answer yet."

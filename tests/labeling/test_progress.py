@@ -42,7 +42,33 @@ def test_pairs_of_a_concept_that_is_not_asked_are_not_counted(shapes):
     assert progress.measure(project=shapes).pairs == 24
     Concept.objects.filter(pk=square.pk).update(merged_into=circle, active=False)
     measured = progress.measure(project=shapes)
-    assert (measured.pairs, measured.implicit, measured.questions) == (0, 0, 48)
+    assert (measured.pairs, measured.implicit) == (0, 0)
+
+
+def test_open_questions_of_a_concept_that_is_switched_off_are_not_to_be_done(shapes):
+    before = progress.measure(project=shapes)
+    of_circle = Question.objects.filter(concept__name="circle")
+    settled = of_circle.filter(state="open").order_by("pk")[:3].values_list("pk", flat=True)
+    Question.objects.filter(pk__in=list(settled)).update(state="settled")
+    left = of_circle.filter(state="open").count()
+    Concept.objects.filter(name="circle").update(active=False)
+    measured = progress.measure(project=shapes)
+    assert (measured.settled, measured.done) == (3, 3)
+    assert measured.open == before.open - 3 - left
+    assert measured.questions == before.questions - left
+    assert measured.chosen == before.chosen - left
+    Question.objects.filter(state="open").exclude(concept__name="circle").update(state="settled")
+    finished = progress.measure(project=shapes)
+    assert finished.done == finished.chosen
+
+
+def test_questions_of_a_merged_concept_are_records(shapes):
+    circle, square = Concept.objects.order_by("name")
+    Question.objects.filter(concept=square).update(state="settled")
+    others = Question.objects.exclude(concept=square).count()
+    Concept.objects.filter(pk=square.pk).update(merged_into=circle, active=False)
+    measured = progress.measure(project=shapes)
+    assert (measured.questions, measured.settled) == (others, 0)
 
 
 def test_a_cut_picture_counts_by_its_parts_and_a_generated_one_does_not(garden):
