@@ -70,11 +70,12 @@ def _ahead(pool: Pool, pictures: int) -> tuple[list[Picture], Picture | None]:
     left = pictures
     for low, high in _arcs(pool.start + max(pool.frontier - ROUNDING, 0.0), pool.start + 1.0):
         for pk, key, answered in _in_order(pool, low, high, pictures + 1):
+            if pk in ahead:
+                continue
             if not left:
                 return list(ahead.values()), (pk, key)
-            if pk not in ahead:
-                ahead[pk] = (pk, key)
-                left -= not answered
+            ahead[pk] = (pk, key)
+            left -= not answered
     return list(ahead.values()), None
 
 

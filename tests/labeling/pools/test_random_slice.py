@@ -64,6 +64,17 @@ def test_what_is_stored_already_belongs_to_it_too(sheep: Concept) -> None:
     assert len(in_slice(sheep)) > 8
 
 
+def test_its_frontier_lies_behind_all_of_it(sheep: Concept) -> None:
+    """Also where as many pictures were read as it takes, one of which was answered."""
+    Pool.objects.create(concept=sheep, grid=1, start=0.0)
+    first = Tile.objects.order_by("image__random_key").first()
+    questions.ask_concepts(tiles=[first], concepts=[sheep], reason=Reason.ANSWERED)
+    Question.objects.update(answers_count=1)
+    pools.fill(sheep, 1)
+    assert_it_is_whole(sheep)
+    assert len(in_slice(sheep)) == 9
+
+
 def test_pictures_that_come_later_are_taken_in_where_they_lie(sheep: Concept) -> None:
     for _ in range(3):
         use_up(sheep)
