@@ -9,6 +9,7 @@ from labeling import captions
 
 CAPTION_LENGTH = 500
 KEYWORD_LENGTH = 80
+TEXTS_MAX = 100  # captions, and keywords, of one image; more is no description
 LINE_BREAK = re.compile(r"\r\n|\n|\r")  # Unicode has others, which a text may hold
 
 
@@ -51,7 +52,13 @@ class Metadata:
         elif len(plain) > longest:
             self.problems.append(f"its {kind} is longer than {longest} characters")
         elif plain and plain not in texts:
-            texts.append(plain)
+            self._append(texts, plain, kind)
+
+    def _append(self, texts: list[str], text: str, kind: str) -> None:
+        if len(texts) < TEXTS_MAX:
+            texts.append(text)
+        elif (problem := f"it has more than {TEXTS_MAX} {kind}s") not in self.problems:
+            self.problems.append(problem)
 
 
 def from_row(row: dict[str, Any]) -> Metadata:

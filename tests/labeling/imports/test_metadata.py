@@ -162,3 +162,10 @@ def test_a_keyword_of_ligatures_is_taken_and_names_its_concept(box):
     take(box, concepts=box.parent / "concepts.txt")
     assert Image.objects.get().keywords == [ligatures, "red", "wall"]
     assert Question.objects.get().concept.name == ligatures
+
+
+def test_of_too_many_keywords_the_first_are_taken_and_the_rest_is_reported(box):
+    row = {"file_name": "a.png", "tags": [f"word {n}" for n in range(101)]}
+    fill(box, **{"a.png": png(1), "metadata.jsonl": json.dumps(row)})
+    assert "it has more than 100 keywords: a.png" in take(box)
+    assert len(Image.objects.get().keywords) == 100
