@@ -10,7 +10,7 @@ from labeling.inference import prevalence, schedule
 from labeling.inference.prevalence import Sample
 from labeling.models import Answer, Concept, Image, NewPictures, Pool, Project, Question, Tile
 from labeling.pools import random_slice
-from tests.cast import answer
+from tests.cast import answer, distrust
 from tests.labeling.field import pictures
 
 pytestmark = pytest.mark.django_db
@@ -157,8 +157,21 @@ def test_pictures_that_are_imported_later_count_as_all_others_do(db, alice):
 
 
 def reveal(concept: Concept, tiles: list[int], truth: dict[int, bool]) -> None:
-    """Somebody who is always right has answered about these tiles."""
+    """Somebody who is always right, and known for it, has answered about these tiles."""
     for value in (True, False):
         revealed = [tile for tile in tiles if truth[tile] == value]
         asked = Question.objects.filter(concept=concept, tile__in=revealed)
-        asked.update(answers_count=1, probability=float(value))
+        asked.update(answers_count=1, probability=float(value), state="settled")
+
+
+def test_what_suspect_annotators_alone_have_answered_is_not_known_yet(field, mallory, alice):
+    """Else the prevalence would be held where it is: such questions are believed at their prior."""
+    distrust(mallory)
+    goose = Concept.objects.create(project=field, name="goose", phrase="a goose", prevalence=0.1)
+    pools.fill(goose, 1)
+    drawn = list(Question.objects.filter(concept=goose).order_by("slice_key"))
+    answer(mallory, {question.pk: True for question in drawn}, "random")
+    assert prevalence.read([goose.pk]) == {}
+    answer(alice, {question.pk: False for question in drawn[:7]}, "random")
+    ((sample,),) = prevalence.read([goose.pk]).values()
+    assert sample.questions == 7 and sample.yes < 0.7
