@@ -87,16 +87,28 @@ def test_an_answer_outlives_the_page_that_it_was_given_on(ask):
     assert Answer.objects.count() == 9
 
 
-def test_it_says_when_nothing_is_left(ask):
+def test_it_says_when_there_is_nothing_to_ask(ask):
     page = ask()
     Project.objects.update(active=False)
     page.reload()
-    expect(page.locator("#subject")).to_have_text("Nothing left to ask of this kind")
+    nothing = "There is nothing to ask you of this kind right now"
+    expect(page.locator("#subject")).to_have_text(nothing)
     expect(page.locator("#hint")).to_contain_text("choose Mixed or another kind")
     page.get_by_role("button", name="Look again").click()
     expect(page.locator("#note")).to_contain_text("Still nothing new")
     page.get_by_role("link", name="Mixed").click()
-    expect(page.locator("#subject")).to_have_text("Nothing left to ask")
+    expect(page.locator("#subject")).to_have_text("There is nothing to ask you right now")
+    expect(page.locator("#hint")).not_to_contain_text("Thank you")  # nothing was answered here
+
+
+def test_it_thanks_whoever_has_answered_when_there_is_nothing_more_to_ask(ask):
+    page = ask()
+    page.route(ISSUE, lambda route: route.fulfill(status=204))
+    page.keyboard.press("n")
+    expect(page.locator("#outcome")).not_to_be_empty()
+    page.keyboard.press("n")
+    expect(page.locator("#subject")).to_contain_text("There is nothing to ask you of this kind")
+    expect(page.locator("#hint")).to_contain_text("Thank you for your answers!")
 
 
 def test_those_who_are_too_fast_are_asked_to_wait_and_lose_nothing(ask):

@@ -18,19 +18,19 @@ const HINTS = {
   write: "One plain sentence, as you would say it to someone who cannot see the picture.",
 };
 
-/** Say that no question is left: none of one kind, or of any where no kind was chosen. */
-export function nothingLeft(kind) {
+/**
+ * Say that there is no question: none of one kind, or of any where no kind was chosen. Only who
+ * has answered since the page was opened is thanked.
+ */
+export function nothingToAsk(kind, { answered }) {
+  const thanks = answered ? "Thank you for your answers! " : "";
   if (kind) {
     return [
-      "Nothing left to ask of this kind",
-      "You have seen all the questions of this kind. Thank you! There may be others: choose Mixed " +
-        `or another kind at the end of this page. ${NEW_ONES}`,
+      "There is nothing to ask you of this kind right now",
+      `${thanks}There may be others: choose Mixed or another kind at the end of this page. ${NEW_ONES}`,
     ];
   }
-  return [
-    "Nothing left to ask",
-    `You have seen all the questions there are for you here. Thank you! ${NEW_ONES}`,
-  ];
+  return ["There is nothing to ask you right now", thanks + NEW_ONES];
 }
 
 /** Return the hint that is shown until the first answer. */

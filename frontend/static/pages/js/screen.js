@@ -84,8 +84,9 @@ export class Screen {
     else if (this.#parts.waiting.textContent) this.#say("waiting", "");
   }
 
-  showNothingLeft(kind) {
-    this.#showPanel("empty", messages.nothingLeft(kind), "Look again");
+  /** `answered` says whether the person has answered anything since the page was opened. */
+  showNothingToAsk(kind, { answered }) {
+    this.#showPanel("empty", messages.nothingToAsk(kind, { answered }), "Look again");
   }
 
   showExpired() {

@@ -28,6 +28,7 @@ const outbox = new Outbox({
 const screen = new Screen({ root, submit, skip, retry: next });
 
 let current = null; // { challenge, deadline, shownAt } on the screen
+let answered = false; // whether anything was, since the page was opened
 let loading = null; // the promise of the next one
 let expiryTimer = 0;
 let retryTimer = 0;
@@ -47,7 +48,7 @@ async function loadNext() {
     const fetched = await prefetcher.next();
     stopWaiting();
     if (fetched) show(fetched);
-    else screen.showNothingLeft(kind);
+    else screen.showNothingToAsk(kind, { answered });
   } catch (error) {
     stopWaiting();
     explain(error);
@@ -70,6 +71,7 @@ function expire() {
 function submit(body) {
   if (!current) return;
   if (Date.now() >= current.deadline) return expire();
+  answered = true;
   storage.setItem(HINT_SEEN, "1");
   const seconds = Math.round((performance.now() - current.shownAt) / 100) / 10;
   leave("answer", { ...body, seconds });
