@@ -122,6 +122,23 @@ def test_the_home_page_promises_more_questions_as_long_as_pairs_are_implicit(sha
     assert more in client.get("/").content.decode()
 
 
+@pytest.mark.parametrize(
+    ("chosen", "done", "sentence"),
+    [
+        (1, 0, "0 of 1 question chosen so far is done."),
+        (1, 1, "1 of 1 question chosen so far is done."),
+        (3, 0, "0 of 3 questions chosen so far are done."),
+        (3, 1, "1 of 3 questions chosen so far is done."),
+        (3, 2, "2 of 3 questions chosen so far are done."),
+    ],
+)
+def test_the_home_page_says_how_many_questions_are_done(shapes, client, chosen, done, sentence):
+    kept = list(Question.objects.exclude(state="gold").values_list("pk", flat=True)[:chosen])
+    Question.objects.exclude(pk__in=kept).exclude(state="gold").delete()
+    Question.objects.filter(pk__in=kept[:done]).update(state="settled")
+    assert sentence in client.get("/").content.decode()
+
+
 def test_a_project_without_pictures_has_nothing_to_count(garden):
     Concept.objects.create(project=garden, name="dog", phrase="a dog")
     assert set(vars(progress.measure(project=garden)).values()) == {0}
