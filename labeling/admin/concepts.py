@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -130,6 +130,13 @@ class ConceptAdmin(QuickAdmin[Concept]):
                 f"Its keywords are those of more than {concepts.AT_ONCE:,} pictures: what imports "
                 "state of the others follows within minutes.",
             )
+
+    def response_post_save_add(self, request: HttpRequest, obj: Concept) -> HttpResponseRedirect:
+        """Lead to the concepts of the new one's project."""
+        if not self.has_view_or_change_permission(request):
+            return super().response_post_save_add(request, obj)
+        query = urlencode({"project__id__exact": obj.project_id})
+        return HttpResponseRedirect(f"{reverse('admin:labeling_concept_changelist')}?{query}")
 
     # Deleting
 

@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
-from labeling.models import Concept
+from labeling.models import Concept, Project
 from tests.cast import allow, answer
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +64,14 @@ def test_a_concept_made_here_is_in_a_visitors_next_challenges(shapes, ada_client
     concept = shapes.concepts.get(name="ring")
     assert (concept.phrase, concept.aliases) == ("a ring", ["hoop", "O"])
     assert "a ring" in subjects(8)
+
+
+def test_a_new_concept_leads_to_those_of_its_project(shapes, ada_client):
+    garden = Project.objects.create(slug="garden", name="Garden")
+    sent = form(project=garden.pk, name="rose")
+    listed = text(ada_client.post(ADD, sent, follow=True))
+    assert "1 concept" in listed
+    assert "a rose" in listed and "a circle" not in listed
 
 
 def test_a_name_that_is_taken_is_said_beside_the_form(shapes, ada_client, circle):
