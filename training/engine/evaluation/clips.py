@@ -69,6 +69,12 @@ class ConceptPrediction(NamedTuple):
         """Return the log loss (k,) of each picture, in nats."""
         return binary_cross_entropy(self.probability, self.shown.float(), reduction="none")
 
+    @property
+    def chance_log_losses(self) -> Tensor:
+        """Return the log loss (k,) of giving each picture the share of these that show it."""
+        shown = self.shown.float()
+        return binary_cross_entropy(shown.mean().expand_as(shown), shown, reduction="none")
+
 
 def concept_predictions(
     clip: Clip, calibration: Calibration, snapshot: Snapshot, cache: Path

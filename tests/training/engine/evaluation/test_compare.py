@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.training.engine.gallery import Painter, write_model
 from training.__main__ import main
 from training.engine.data.packing import pack
 from training.engine.data.rows import Snapshot
 from training.engine.evaluation import compare_generators
+from training.engine.evaluation.clips import ConceptPrediction
 from training.engine.evaluation.compare import compare
 from training.engine.evaluation.compare_generators import distance_margin
 from training.engine.evaluation.intervals import Estimate
+from training.engine.evaluation.verdict import paired, verdict
 from training.engine.files import TrainingError
 
 JUDGE = "lsa-linear"
@@ -151,11 +154,28 @@ def test_a_clip_model_is_held_against_another_by_held_out_pictures(
     assert verdict["promoted"]
     assert set(findings(verdict)) == {"recall@10", "caption_among_ten", "concept_log_loss"}
     assert main(["compare", model, "-", str(snapshot_folder), *options]) == 0
-    alone = json.loads(out.read_text())["judges"]
-    assert {judge["name"]: judge["current"] for judge in alone} == {
-        "recall@10": pytest.approx(10 / 16),
-        "caption_among_ten": pytest.approx(0.1),
-    }
+    alone = json.loads(out.read_text())
+    assert "better than chance by “own picture among the first ten”" in alone["why"]
+    chance = {judge["name"]: judge["current"] for judge in alone["judges"]}
+    assert chance["recall@10"] == pytest.approx(10 / 16)
+    assert chance["caption_among_ten"] == pytest.approx(0.1)
+    assert 0 < chance["concept_log_loss"] < math.log(2)
+
+
+def test_a_concept_is_predicted_by_chance_as_often_as_held_out_pictures_show_it() -> None:
+    shown = torch.tensor([True, False, False, False])
+    prediction = ConceptPrediction(torch.arange(4), shown, torch.zeros(4), torch.full((4,), 0.25))
+    losses = prediction.chance_log_losses
+    assert losses.tolist() == pytest.approx([-math.log(0.25), *[-math.log(0.75)] * 3])
+    assert prediction.log_losses.tolist() == pytest.approx(losses.tolist())
+
+
+def test_a_first_model_that_knows_concepts_no_better_than_by_chance_is_not_promoted() -> None:
+    losses = np.array([-math.log(0.25), *[-math.log(0.75)] * 3])
+    judgement = paired("concept_log_loss", losses, losses, 0.02, up=False)
+    decision = verdict([judgement], has_current=False)
+    assert not decision["promoted"]
+    assert decision["why"].startswith("It is not shown to be better than chance: log loss")
 
 
 def test_what_cannot_be_compared_ends_in_a_sentence_and_writes_nothing(
