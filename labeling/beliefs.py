@@ -24,7 +24,7 @@ MAX_SHIFT = 3.0  # log-odds: before its weight, a prediction counts at most as o
 Floats = npt.NDArray[np.float64]
 
 _COLUMNS = (
-    *("pk", "grid", "image_id", "image__generated", "image__keyword_keys"),
+    *("pk", "grid", "image_id", "image__generated", "image__stated_keys"),
     *("image__class_set_id", "image__import_confidence"),
 )
 
@@ -36,7 +36,7 @@ class TileFacts(NamedTuple):
     grid: int
     image: int
     generated: bool
-    keyword_keys: Sequence[str]
+    stated_keys: Sequence[str]
     class_set: int | None
     import_confidence: float
 
@@ -57,33 +57,24 @@ def facts(tiles: Iterable[int]) -> list[TileFacts]:
     return [TileFacts(*row) for row in rows.values_list(*_COLUMNS)]
 
 
-class Beliefs:
-    """The priors of a project's pairs, by its concepts and their predictions as they are now."""
+class Statements:
+    """What imports state of a project's pairs, by its concepts and class sets as they are now."""
 
     def __init__(self, project: Project, concepts: Sequence[Concept]) -> None:
-        self.concepts = concepts
-        self._column = {concept.pk: column for column, concept in enumerate(concepts)}
+        self._concepts = len(concepts)
+        columns = {concept.pk: column for column, concept in enumerate(concepts)}
         self._by_key = {key: n for n, concept in enumerate(concepts) for key in concept.keys}
         self._class_sets = {
-            pk: (len(ids), [self._column[each] for each in ids if each in self._column])
+            pk: (len(ids), [columns[each] for each in ids if each in columns])
             for pk, ids in ClassSet.objects.filter(project=project).values_list("pk", "concepts")
         }
-        self._tile_ids = predictions.tile_ids(project)
-        self._predictions = [predictions.load(concept, project) for concept in concepts]
-        self._prevalence = np.array([concept.prevalence for concept in concepts])
-        self._weight = np.array([concept.model_weight for concept in concepts])
 
-    def priors(self, tiles: Sequence[TileFacts]) -> Priors:
-        """Return the priors (n, C) of n tiles and all concepts."""
-        stated = self._stated(tiles)
-        predicted = self._predicted(tiles)
-        base = np.where(np.isnan(stated), self._prevalence, stated)
-        change = shift(predicted, self._prevalence, self._weight)
-        return Priors(stated, expit(predicted), change, shifted(base, change))
+    def of(self, tiles: Sequence[TileFacts]) -> Floats:
+        """Return (n, C) what is stated of n tiles and C concepts, NaN: nothing.
 
-    def _stated(self, tiles: Sequence[TileFacts]) -> Floats:
-        """Return (n, C) what imports state; they speak of whole images that came from outside."""
-        stated = np.full((len(tiles), len(self.concepts)), np.nan)
+        Imports speak of whole images that came from outside.
+        """
+        stated = np.full((len(tiles), self._concepts), np.nan)
         for row, tile in enumerate(tiles):
             if tile.grid != 1 or tile.generated:
                 continue
@@ -91,10 +82,30 @@ class Beliefs:
             if tile.class_set in self._class_sets:
                 size, columns = self._class_sets[tile.class_set]
                 stated[row, columns] = of_other_classes(confidence, classes=size)
-            for key in tile.keyword_keys:
+            for key in tile.stated_keys:
                 if key in self._by_key:
                     stated[row, self._by_key[key]] = confidence
         return stated
+
+
+class Beliefs:
+    """The priors of a project's pairs, by its concepts and their predictions as they are now."""
+
+    def __init__(self, project: Project, concepts: Sequence[Concept]) -> None:
+        self.concepts = concepts
+        self._statements = Statements(project, concepts)
+        self._tile_ids = predictions.tile_ids(project)
+        self._predictions = [predictions.load(concept, project) for concept in concepts]
+        self._prevalence = np.array([concept.prevalence for concept in concepts])
+        self._weight = np.array([concept.model_weight for concept in concepts])
+
+    def priors(self, tiles: Sequence[TileFacts]) -> Priors:
+        """Return the priors (n, C) of n tiles and all concepts."""
+        stated = self._statements.of(tiles)
+        predicted = self._predicted(tiles)
+        base = np.where(np.isnan(stated), self._prevalence, stated)
+        change = shift(predicted, self._prevalence, self._weight)
+        return Priors(stated, expit(predicted), change, shifted(base, change))
 
     def _predicted(self, tiles: Sequence[TileFacts]) -> Floats:
         """Return (n, C) the predicted log-odds, NaN without a prediction."""

@@ -7,9 +7,7 @@ probabilities is the image's; where nobody answered about the whole, but about a
 grid, the parts alone say it.
 
 So no image is believed differently because somebody's question about it was stored: a question
-without an answer or a verdict says no more than its pair would without it. Only what an import
-stated in a question alone, the class of a folder, counts besides what follows from the image's own
-import; the larger of the two does.
+without an answer or a verdict says no more than its pair would without it.
 """
 
 from collections import Counter
@@ -21,14 +19,13 @@ import numpy as np
 import numpy.typing as npt
 from django.db.models import Q
 
-from labeling.aggregation import online
 from labeling.beliefs import Beliefs, Floats, TileFacts
 from labeling.models import Concept, Image, Project, Question, Tile
 
 Bools = npt.NDArray[np.bool_]
 
-# Questions that say more of an image than `Beliefs` does.
-_TELLING = Q(answers_count__gt=0) | Q(verdict__isnull=False) | Q(grid=1, stated__isnull=False)
+# Questions that say more of an image than `Beliefs` does: somebody answered, or the truth is known.
+_TELLING = Q(answers_count__gt=0) | Q(verdict__isnull=False)
 
 
 @dataclass(frozen=True)
@@ -46,20 +43,9 @@ class _Row(NamedTuple):
     concept: int
     grid: int
     probability: float
-    stated: float | None
-    answers_count: int
-    verdict: bool | None
-
-    @property
-    def known(self) -> bool:
-        """Whether somebody answered it, or its truth is known."""
-        return self.answers_count > 0 or self.verdict is not None
 
 
-_COLUMNS = (
-    *("tile__image_id", "concept_id", "grid", "probability"),
-    *("stated", "answers_count", "verdict"),
-)
+_COLUMNS = "tile__image_id", "concept_id", "grid", "probability"
 
 
 class Reader:
@@ -98,14 +84,8 @@ class Reader:
         priors = self._beliefs.priors(_facts(images))
         probability, known = priors.probability, np.zeros(priors.probability.shape, bool)
         for row, column, question in rows:
-            if question.grid != 1:
-                continue
-            if question.known:
+            if question.grid == 1:
                 probability[row, column], known[row, column] = question.probability, True
-            elif question.stated is not None:
-                stated = np.fmax(question.stated, priors.stated[row, column])
-                shifted = online.log_odds(stated) + priors.shift[row, column]
-                probability[row, column] = online.probability(shifted)
         return probability, known
 
     def _parts(
@@ -116,7 +96,7 @@ class Reader:
         complete = np.zeros(largest.shape, bool)
         known: Counter[tuple[int, int, int]] = Counter()
         for row, column, question in rows:
-            if question.grid != 1 and question.known:
+            if question.grid != 1:
                 largest[row, column] = max(largest[row, column], question.probability)
                 known[row, column, question.grid] += 1
         for (row, column, grid), count in known.items():
@@ -134,7 +114,7 @@ def _facts(images: Sequence[Image]) -> list[TileFacts]:
             grid=1,
             image=image.pk,
             generated=image.generated,
-            keyword_keys=image.keyword_keys,
+            stated_keys=image.stated_keys,
             class_set=image.class_set_id,
             import_confidence=image.import_confidence,
         )

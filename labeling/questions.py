@@ -7,7 +7,6 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models import Q
 
 from labeling import beliefs, bulk_insert, question_state
 from labeling.aggregation import online
@@ -15,11 +14,11 @@ from labeling.batches import batched
 from labeling.beliefs import Beliefs, Priors, TileFacts
 from labeling.models import Annotator, Concept, Project, Question, Tile
 from labeling.models.projects import movable
+from labeling.restating import Change, Pair, restate
 
 BATCH = 2_000
 
 T = TypeVar("T")
-Pair = tuple[int, int]  # (tile id, concept id)
 Reason = Question.Reason
 
 _SHARE = "SELECT id FROM labeling_concept WHERE id = ANY(%s) ORDER BY id FOR SHARE"
@@ -57,6 +56,7 @@ def ask_pairs(
     reason: Reason = Reason.STATED,
     reasons: Mapping[Pair, Reason] | None = None,
     slice_keys: Mapping[int, float] | None = None,
+    changed: Mapping[Pair, Change] | None = None,
 ) -> int:
     """Store the questions of these pairs that do not exist yet; return how many.
 
@@ -67,6 +67,7 @@ def ask_pairs(
     the image's own import are silent, the prior is the concept's prevalence; either is shifted by
     the model's prediction (`labeling.beliefs`). reason: why they are stored; reasons: of those
     that are stored for another one. slice_keys: by tile id, its place in the random slice.
+    changed: what imports state otherwise than before, for stored questions (`restating.Watch`).
     """
     gold, stated, reasons, slice_keys = gold or {}, stated or {}, reasons or {}, slice_keys or {}
     concepts, survivors = _lock_concepts(project, {concept for _, concept in pairs})
@@ -104,7 +105,7 @@ def ask_pairs(
         created += inserted
         others |= existing if inserted == len(new) else existing.union(new)
     # All rows are inserted before any is locked, so that two who do both wait in no circle.
-    _restate({pair: stated[pair] for pair in others & stated.keys()})
+    restate({pair: stated[pair] for pair in others & stated.keys()}, changed or {})
     return created
 
 
@@ -193,32 +194,6 @@ def _by_followed(values: Mapping[Pair, T], survivors: Mapping[int, int]) -> dict
 def _existing(tiles: Collection[int], concepts: Collection[int]) -> set[Pair]:
     rows = Question.objects.filter(tile__in=tiles, concept__in=concepts).order_by()
     return {(tile, concept) for tile, concept in rows.values_list("tile_id", "concept_id")}
-
-
-def _restate(stated: Mapping[Pair, float]) -> None:
-    """Put statements into the priors of stored questions that rest on the prevalence so far.
-
-    So does one that it is true where only the import's other classes spoke against it.
-    """
-    if not stated:
-        return
-    tiles, concepts = {tile for tile, _ in stated}, {concept for _, concept in stated}
-    rows = Question.objects.filter(tile__in=tiles, concept__in=concepts)
-    rows = rows.filter(Q(stated=None) | Q(stated__lt=0.5))
-    ids = [
-        pk
-        for pk, tile, concept, earlier in rows.values_list("pk", "tile", "concept", "stated")
-        if (tile, concept) in stated and (earlier is None or stated[tile, concept] > earlier)
-    ]
-    with transaction.atomic():
-        locked = question_state.lock(ids)
-        for question in locked:
-            assert question.concept is not None
-            base = question.concept.prevalence if question.stated is None else question.stated
-            question.stated = movable(stated[question.tile_id, question.concept.pk])
-            change = online.log_odds(question.stated) - online.log_odds(base)
-            question_state.shift_prior(question, change)
-        question_state.save(locked)
 
 
 class _Prior(NamedTuple):

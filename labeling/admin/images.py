@@ -72,7 +72,7 @@ class ImageAdmin(RecordAdmin[Image]):
             return queryset, False
         if re.fullmatch("[0-9a-f]{6,64}", term):
             return queryset.filter(sha256__gte=term, sha256__lt=term + "g"), False
-        return queryset.filter(keyword_keys__contains=[name_key(term)]), False
+        return queryset.filter(stated_keys__contains=[name_key(term)]), False
 
     @admin.display(description="picture")
     def picture(self, image: Image) -> SafeString | str:

@@ -27,7 +27,7 @@ def create(
     """Create a concept, and have it asked about at once.
 
     phrase: the name with its article where it is empty. Its prevalence is the share of pictures
-    whose keywords name it. The statements of up to `AT_ONCE` pictures are taken over here; where
+    that imports say show it. The statements of up to `AT_ONCE` pictures are taken over here; where
     there are more, `unfinished_from` is set and a worker does the rest. Raises ConceptError.
     """
     name = names.clean(name)
@@ -43,7 +43,7 @@ def create(
     with transaction.atomic():
         lock(project)
         names.check_free(project, [concept.name, *concept.aliases])
-        concept.prevalence = _prevalence(concept)
+        concept.prevalence = _prevalence(concept, _pictures(project))
         concept.save()
     ask_at_once(concept)
     return concept
@@ -54,16 +54,18 @@ def create_missing(
 ) -> int:
     """Create the named concepts that the project lacks; return their number.
 
-    shares: by name, the share of all pictures, which becomes the prevalence. phrases: by name.
+    shares: by name, the share of all pictures, which becomes the prevalence; without one it is as
+    that of `create`. phrases: by name.
     What the keywords of earlier pictures state is still to be taken over. Raises ConceptError.
     """
     with transaction.atomic():
         lock(project)
+        pictures = _pictures(project)
         existing = set(names.by_key(project))
         missing: dict[str, Concept] = {}
         for name in [*phrases, *shares]:
             if name_key(name) not in existing | missing.keys():
-                missing[name_key(name)] = _missing(project, name, shares, phrases)
+                missing[name_key(name)] = _missing(project, name, shares, phrases, pictures)
         Concept.objects.bulk_create(missing.values())
         pools.forget_priorities(project)
     return len(missing)
@@ -83,7 +85,8 @@ def edit(
 
     name: the old one becomes an alias if `keep_name`; a phrase that was the default follows it.
     phrase: what the model predicted by the old one is cleared. aliases: replace all; what keywords
-    state by new ones is taken over as for a new concept, stored questions stay as they are.
+    state by new ones is taken over as for a new concept; what they stated by those that are gone
+    is taken back.
     active: whether it is asked about; its answers and pending challenges are kept. Raises
     ConceptError.
     """
@@ -94,13 +97,16 @@ def edit(
         if stored.merged_into is not None:
             survivor = stored.merged_into
             raise Conflict(f"“{stored}” was merged into “{survivor}”: change that one.")
-        before = stored.keys
+        earlier = Concept(pk=stored.pk, name=stored.name, aliases=stored.aliases)
+        before = earlier.keys
         _rename(stored, name, phrase, aliases, keep_name=keep_name)
         stored.active = stored.active if active is None else active
         stored.value = stored.value if value is None else value
         if stored.keys - before:
             stored.unfinished_from = 0
         stored.save()
+        if gone := before - stored.keys:
+            statements.take_back(stored, earlier, gone)
     ask_at_once(stored)
     return stored
 
@@ -135,25 +141,38 @@ def lock(project: Project) -> None:
 
 
 def _missing(
-    project: Project, name: str, shares: Mapping[str, float], phrases: Mapping[str, str]
+    project: Project,
+    name: str,
+    shares: Mapping[str, float],
+    phrases: Mapping[str, str],
+    pictures: int,
 ) -> Concept:
     plain = names.clean(name)
-    return Concept(
+    concept = Concept(
         project=project,
         name=plain,
         phrase=names.clean_phrase(phrases.get(name, ""), name=plain),
-        prevalence=min(max(shares.get(name, DEFAULT_PREVALENCE), LEAST), MOST),
         unfinished_from=0,
     )
+    share = shares.get(name)
+    concept.prevalence = _prevalence(concept, pictures) if share is None else _within(share)
+    return concept
 
 
-def _prevalence(concept: Concept) -> float:
-    """Return the share of pictures whose keywords name it; the default where none does."""
+def _prevalence(concept: Concept, pictures: int) -> float:
+    """Return the share of so many pictures that imports say show it; the default where none."""
     named = statements.naming(concept.project, concept.keys).count()
     if not named:
         return DEFAULT_PREVALENCE
-    pictures = concept.project.images.filter(generated=False).count()
-    return min(max(named / pictures, LEAST), MOST)
+    return _within(named / pictures)
+
+
+def _within(share: float) -> float:
+    return min(max(share, LEAST), MOST)
+
+
+def _pictures(project: Project) -> int:
+    return project.images.filter(generated=False).count()
 
 
 def _rename(

@@ -1,4 +1,4 @@
-"""Take over what imports state: the pictures whose keywords name a concept.
+"""Take over what imports state: the pictures whose keywords or folders name a concept.
 
 The statement is believed of a picture whether its question is stored or not (`labeling.beliefs`).
 To store the questions lets people be asked what the imports said, and puts the statement into the
@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from django.db import transaction
 from django.db.models import QuerySet
 
-from labeling import questions
+from labeling import beliefs, questions, restating
+from labeling.batches import batched
+from labeling.beliefs import Statements
 from labeling.models import Concept, Image, Project, Question, Tile
 
 AT_ONCE = 1_000  # pictures whose statements are taken over while somebody waits
@@ -18,10 +20,8 @@ BATCH = 500  # pictures in a transaction
 
 
 def naming(project: Project, keys: set[str]) -> QuerySet[Image]:
-    """Return the project's pictures whose keywords have one of these keys."""
-    return Image.objects.filter(
-        project=project, generated=False, keyword_keys__overlap=sorted(keys)
-    )
+    """Return the project's pictures that imports give one of these keys: by keyword or folder."""
+    return Image.objects.filter(project=project, generated=False, stated_keys__overlap=sorted(keys))
 
 
 def take_over(concept: Concept, *, limit: int | None = None) -> int:
@@ -41,6 +41,21 @@ def take_over_all(project: Project) -> int:
     """Do so for all concepts of a project that are not finished; return the number of pictures."""
     unfinished = project.concepts.filter(merged_into=None, unfinished_from__isnull=False)
     return sum(map(take_over, unfinished))
+
+
+def take_back(concept: Concept, earlier: Concept, gone: set[str]) -> None:
+    """Take back from stored questions what imports stated by keys that a locked concept has lost.
+
+    earlier: the concept with its names as they were. Called in the transaction that changes them.
+    """
+    stored = Question.objects.filter(
+        concept=concept, stated__isnull=False, tile__image__in=naming(concept.project, gone)
+    )
+    before, now = (Statements(concept.project, [each]) for each in (earlier, concept))
+    for tiles in batched(stored.order_by("pk").values_list("tile", flat=True), BATCH):
+        facts = beliefs.facts(tiles)
+        changed = restating.changes(facts, [concept], before.of(facts), now.of(facts))
+        restating.restate({}, changed)
 
 
 def _batches(concept: Concept, limit: int | None) -> Iterator[int]:

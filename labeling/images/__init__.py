@@ -9,7 +9,8 @@ from labeling.images.store import (
     add_sources,
     find_stored,
     preparer,
-    set_keywords,
+    save_statements,
+    set_statements,
     stored_sources,
 )
 
@@ -22,6 +23,7 @@ __all__ = [
     "add_sources",
     "find_stored",
     "preparer",
-    "set_keywords",
+    "save_statements",
+    "set_statements",
     "stored_sources",
 ]

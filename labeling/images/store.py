@@ -33,6 +33,7 @@ class NewImage:
     keywords: Sequence[str] = ()
     generated: bool = False
     prompt: str = ""
+    class_key: str = ""  # of the folder's name, where that is a class
     class_set: ClassSet | None = None
 
 
@@ -100,15 +101,28 @@ def stored_sources(*, project: Project, source_sha256s: Iterable[str]) -> set[st
     return set(images.order_by().values_list("source_sha256", flat=True))
 
 
-def set_keywords(keywords: Iterable[tuple[Image, Iterable[str]]]) -> None:
-    """Replace the keywords of images, within the limits."""
-    changed = []
-    for image, its_keywords in keywords:
-        new = _keywords(its_keywords)
-        if new != image.keywords:
-            image.keywords, image.keyword_keys = new, [name_key(keyword) for keyword in new]
-            changed.append(image)
-    Image.objects.bulk_update(changed, ["keywords", "keyword_keys"])
+def set_statements(
+    image: Image, *, keywords: Iterable[str], class_keys: Iterable[str], class_set: ClassSet | None
+) -> bool:
+    """Set what imports state of an image, to be saved; return whether it is something else.
+
+    keywords: replace the stored ones, within the limits. class_keys: are added to those of
+    earlier folders, which stay unless a keyword that is replaced said the same. class_set:
+    replaces the stored one, unless it is None.
+    """
+    before = image.keywords, image.stated_keys, image.class_set_id
+    of_keywords = set(map(name_key, image.keywords))
+    of_folders = [key for key in image.stated_keys if key not in of_keywords]
+    image.keywords = _keywords(keywords)
+    image.stated_keys = _stated_keys(image.keywords, [*of_folders, *class_keys])
+    if class_set is not None:
+        image.class_set = class_set
+    return before != (image.keywords, image.stated_keys, image.class_set_id)
+
+
+def save_statements(changed: Iterable[Image]) -> None:
+    """Save what `set_statements` has set."""
+    Image.objects.bulk_update(changed, ["keywords", "stated_keys", "class_set"])
 
 
 def add_sources(paths: Iterable[tuple[Image, Iterable[str]]]) -> None:
@@ -201,7 +215,7 @@ def _row(project: Project, new_image: NewImage, name: str) -> Image:
         width=picture.width,
         height=picture.height,
         keywords=keywords,
-        keyword_keys=[name_key(keyword) for keyword in keywords],
+        stated_keys=_stated_keys(keywords, [new_image.class_key]),
         class_set=new_image.class_set,
         import_confidence=project.import_confidence,
         source=_cut(new_image.source, SOURCE_LENGTH),
@@ -215,6 +229,11 @@ def _keywords(keywords: Iterable[str]) -> list[str]:
     """Return each keyword once, in order, within the limits."""
     plain = (keyword.replace("\0", "").strip()[:KEYWORD_LENGTH] for keyword in keywords)
     return list(dict.fromkeys(keyword for keyword in plain if keyword))[:KEYWORDS_MAX]
+
+
+def _stated_keys(keywords: Iterable[str], class_keys: Iterable[str]) -> list[str]:
+    """Return each key of keywords and classes once, in order."""
+    return [key for key in dict.fromkeys([*map(name_key, keywords), *class_keys]) if key]
 
 
 def _cut(text: str, length: int) -> str:

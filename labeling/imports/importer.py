@@ -20,6 +20,7 @@ from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
 from labeling.models import ClassSet, Concept, Image, Project, Question
 from labeling.models.projects import name_key
+from labeling.restating import Change, Pair, Watch
 
 _HOLD_CLASS_SET = "SELECT FROM labeling_classset WHERE id = %s FOR KEY SHARE"
 DELETED = "was deleted during the import: import it again"
@@ -54,6 +55,7 @@ class Plan:
     """What the source may state of an image: the concepts of its folders and of its keywords."""
 
     by_folder: dict[str, Concept]  # folder's path → the concept that it names
+    class_keys: dict[str, str]  # folder's path → the key of its name
     by_key: dict[str, Concept]  # of all names and aliases
     class_set: ClassSet | None = None  # of the folders, where there are several
     unnamed: Sequence[str] = ()  # paths of folders with pictures that name no concept
@@ -61,6 +63,10 @@ class Plan:
     def class_of(self, path: str) -> Concept | None:
         """Return the concept that the folder of an image names."""
         return self.by_folder.get(folder_of(path))
+
+    def class_key_of(self, path: str) -> str:
+        """Return the key by which the folder of an image names a concept; empty: it names none."""
+        return self.class_keys.get(folder_of(path), "")
 
     def class_set_of(self, path: str) -> ClassSet | None:
         """Return the classes of which the image at this path is in one."""
@@ -94,7 +100,8 @@ def plan(
     by_key = concepts.ensure(project, shares, phrases)
     by_folder = {folder: by_key[name_key(name)] for folder, name in names.items()}
     unnamed = sorted(set(index.folders) - set(names) - {"", "."})
-    return Plan(by_folder, by_key, _class_set(project, by_folder.values()), unnamed)
+    keys = {folder: name_key(name) for folder, name in names.items()}
+    return Plan(by_folder, keys, by_key, _class_set(project, by_folder.values()), unnamed)
 
 
 def _class_set(project: Project, classes: Iterable[Concept]) -> ClassSet | None:
@@ -174,8 +181,8 @@ class _BatchImporter:
             self.plan = _held(self.plan, self.project)
             stored = self._store(batch, metadata)
             _add_sources(stored)
-            _update_keywords(stored, metadata)
-            _ask(self.project, stored, metadata, self.plan)
+            changed = _update_statements(self.project, stored, metadata, self.plan)
+            _ask(self.project, stored, metadata, self.plan, changed)
         self._count(batch, dict(stored), metadata)
 
     def _store(
@@ -203,6 +210,7 @@ class _BatchImporter:
                     source=path,
                     license=metadata[path].license,
                     keywords=metadata[path].keywords,
+                    class_key=self.plan.class_key_of(path),
                     class_set=self.plan.class_set_of(path),
                 )
 
@@ -227,21 +235,40 @@ def _add_sources(stored: Sequence[tuple[str, StoredImage]]) -> None:
     images.add_sources([(row, paths[pk]) for pk, row in rows.items()])
 
 
-def _update_keywords(
-    stored: Sequence[tuple[str, StoredImage]], metadata: Mapping[str, Metadata]
-) -> None:
-    """Give existing images the keywords that the source has for them now.
+def _update_statements(
+    project: Project,
+    stored: Sequence[tuple[str, StoredImage]],
+    metadata: Mapping[str, Metadata],
+    plan: Plan,
+) -> dict[Pair, Change]:
+    """Give existing images what the source states of them now; return what that changes.
 
-    Those of the path that the image came from replace its own; those of a copy are added.
+    Keywords and other classes of the path that the image came from replace the stored ones; what
+    it states of a copy is added.
     """
-    rows: dict[int, Image] = {}
-    keywords: dict[int, Sequence[str]] = {}
-    for path, image in stored:
-        if (new := metadata[path].keywords) and not image.new:
-            row = rows.setdefault(image.image.pk, image.image)
-            from_here = row.source == path
-            keywords[row.pk] = new if from_here else [*keywords.get(row.pk, row.keywords), *new]
-    images.set_keywords([(row, keywords[pk]) for pk, row in rows.items()])
+    changed: dict[int, StoredImage] = {}
+    rows: dict[int, StoredImage] = {}
+    own_first = sorted(stored, key=lambda each: each[0] != each[1].image.source)
+    for path, repeated in own_first:
+        image = rows.setdefault(repeated.image.pk, repeated)
+        if not repeated.new and _update(image.image, path, metadata[path].keywords, plan):
+            changed[image.image.pk] = image
+    if not changed:
+        return {}
+    watch = Watch(project, [image.tile.pk for image in changed.values()])
+    images.save_statements([image.image for image in changed.values()])
+    return watch.changes()
+
+
+def _update(image: Image, path: str, keywords: Sequence[str], plan: Plan) -> bool:
+    """Set what a path states of an image, to be saved; return whether it is something else."""
+    own = image.source == path
+    return images.set_statements(
+        image,
+        keywords=(keywords if own and keywords else [*image.keywords, *keywords]),
+        class_keys=[plan.class_key_of(path)],
+        class_set=plan.class_set_of(path) if own else None,
+    )
 
 
 def _ask(
@@ -249,21 +276,22 @@ def _ask(
     stored: Sequence[tuple[str, StoredImage]],
     metadata: Mapping[str, Metadata],
     plan: Plan,
+    changed: Mapping[Pair, Change],
 ) -> None:
     """Ask about the captions and concepts that the source states; the rest stays implicit."""
-    confidence = project.import_confidence
-    stated: dict[tuple[int, int], float] = {}
+    stated: dict[Pair, float] = {}
     for path, image in stored:
+        confidence = image.image.import_confidence
         if of_own_folder := plan.class_of(path):
             stated[image.tile.pk, of_own_folder.pk] = confidence
         for keyword in metadata[path].keywords:
             if concept := plan.by_key.get(name_key(keyword)):
                 stated[image.tile.pk, concept.pk] = confidence
-    questions.ask_pairs(project=project, pairs=stated.keys(), stated=stated)
+    questions.ask_pairs(project=project, pairs=stated.keys(), stated=stated, changed=changed)
     questions.ask_captions(
         captions=[
             (image.tile, caption) for path, image in stored for caption in metadata[path].captions
         ],
         source=Question.Source.IMPORT,
-        prior=confidence,
+        prior=project.import_confidence,
     )

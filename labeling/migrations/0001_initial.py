@@ -157,7 +157,7 @@ class Migration(migrations.Migration):
                 ('width', models.PositiveIntegerField()),
                 ('height', models.PositiveIntegerField()),
                 ('keywords', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, size=None)),
-                ('keyword_keys', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=240), blank=True, default=list, editable=False, help_text='What the keywords are compared by: `name_key`.', size=None)),
+                ('stated_keys', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=240), blank=True, default=list, editable=False, help_text="What its imports state that it shows: the keys (`name_key`) of its keywords and of its folders' names.", size=None)),
                 ('import_confidence', models.FloatField(default=0.9, editable=False, help_text='Probability that its keywords and its class are true, by its import.')),
                 ('random_key', models.FloatField(default=labeling.models.images.random_key, editable=False, help_text='Uniform in [0, 1), drawn once.')),
                 ('cut_into', models.PositiveSmallIntegerField(default=0, editable=False, help_text='The grid of tiles that it is cut into; 0: none.')),
@@ -373,7 +373,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='image',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['keyword_keys'], name='image_keyword_keys'),
+            index=django.contrib.postgres.indexes.GinIndex(fields=['stated_keys'], name='image_stated_keys'),
         ),
         migrations.AddConstraint(
             model_name='image',

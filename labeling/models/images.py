@@ -30,12 +30,13 @@ class Image(models.Model):
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     keywords = ArrayField(models.CharField(max_length=80), default=list, blank=True)
-    keyword_keys = ArrayField(
+    stated_keys = ArrayField(
         models.CharField(max_length=KEY_LENGTH),
         default=list,
         blank=True,
         editable=False,
-        help_text="What the keywords are compared by: `name_key`.",
+        help_text="What its imports state that it shows: the keys (`name_key`) of its keywords "
+        "and of its folders' names.",
     )
     class_set = models.ForeignKey(
         ClassSet,
@@ -91,7 +92,7 @@ class Image(models.Model):
             models.Index(
                 fields=["project"], condition=models.Q(generated=True), name="image_generated"
             ),
-            GinIndex(fields=["keyword_keys"], name="image_keyword_keys"),
+            GinIndex(fields=["stated_keys"], name="image_stated_keys"),
         ]
 
     def __str__(self) -> str:

@@ -83,7 +83,7 @@ def _tag(tiles: int) -> None:
         for name, named in NAMED.items():
             cursor.execute(
                 "UPDATE labeling_image SET keywords = ARRAY[%(name)s],"
-                " keyword_keys = ARRAY[%(name)s] WHERE id IN (SELECT id FROM labeling_image"
+                " stated_keys = ARRAY[%(name)s] WHERE id IN (SELECT id FROM labeling_image"
                 " WHERE keywords = '{}' ORDER BY random_key LIMIT %(count)s)",
                 {"name": name, "count": min(named, tiles // 10)},
             )

@@ -147,7 +147,9 @@ def _tiles(
         whole = tiles.whole(image)
         tile_ids[number, 0] = whole.pk
         if picture.folder and not picture.generated:
-            Image.objects.filter(pk=image.pk).update(class_set=class_set)
+            Image.objects.filter(pk=image.pk).update(
+                class_set=class_set, stated_keys=[*image.stated_keys, picture.folder]
+            )
             pair = whole.pk, concepts[picture.folder].pk
             questions.ask_pairs(project=project, pairs=[pair], stated={pair: 0.9})
         if picture.cut:

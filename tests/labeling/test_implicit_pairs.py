@@ -4,12 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labeling import exports, snapshot_rows, snapshots
+from labeling import beliefs, exports, snapshot_rows, snapshots
+from labeling.beliefs import Beliefs
+from labeling.concepts import edit
 from labeling.inference import recompute
 from labeling.models import Project, Question
 from tests.labeling.meadows import Meadow, Pair, forget, meadows, plant
@@ -86,6 +89,22 @@ def test_a_pair_that_nobody_answered_about_is_believed_as_its_priors_say(meadow)
 
     for shown, stored in read(meadow, unanswered, before=set(meadow.pairs), after=set()):
         assert shown == pytest.approx(stored, abs=1e-4)
+
+
+@repeatable
+@given(meadow=meadows())
+def test_an_alias_that_is_removed_leaves_nothing_behind_in_stored_pairs(meadow):
+    def stated_and_believed(project: Project) -> list[tuple[float, float]]:
+        cat = edit(concept=project.concepts.get(name="cat"), aliases=[])
+        asked = cat.questions.filter(tile__image__generated=False).order_by("tile")
+        facts = beliefs.facts(asked.values_list("tile", flat=True))
+        stated = Beliefs(project, [cat]).priors(facts).stated[:, 0]
+        return list(zip([q.stated or 0.0 for q in asked], np.nan_to_num(stated), strict=True))
+
+    for stated, believed in read(
+        meadow, stated_and_believed, before=set(meadow.pairs), after=set()
+    ):
+        assert stated == pytest.approx(believed)
 
 
 @settings(repeatable, max_examples=2)

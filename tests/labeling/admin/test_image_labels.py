@@ -46,7 +46,7 @@ def test_it_says_what_is_stored_and_what_is_implicit(
 
 
 def test_an_implicit_pair_that_an_import_states_says_so(ada_client: Client, image: Image) -> None:
-    Image.objects.filter(pk=image.pk).update(keyword_keys=["dog"])
+    Image.objects.filter(pk=image.pk).update(stated_keys=["dog"])
     label = shown(ada_client, image)["dog"]
     assert (label.question, label.probability) == (None, 0.9)
     assert label.grounds == ["import says 0.90"]

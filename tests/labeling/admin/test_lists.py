@@ -92,7 +92,7 @@ def test_an_answer_is_found_by_its_annotator(ada_client: Client, answered: list[
 
 def test_an_image_is_found_by_keyword_or_hash(ada_client: Client, shapes: Project) -> None:
     image = Image.objects.all()[0]
-    Image.objects.filter(pk=image.pk).update(keywords=["Apple"], keyword_keys=["apple"])
+    Image.objects.filter(pk=image.pk).update(keywords=["Apple"], stated_keys=["apple"])
     assert found(ada_client, "image/?q=Apple") == 1
     assert found(ada_client, f"image/?q={image.sha256[:12]}") == 1
 

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from labeling import challenges, concepts, pools, tasks
+from labeling.aggregation import online
 from labeling.concepts import Conflict, statements
 from labeling.models import Annotator, ClassSet, Concept, Question
 from tests.cast import answer
@@ -104,9 +105,29 @@ def test_a_name_that_is_added_states_what_its_keywords_say(tagged):
     stored.refresh_from_db()
     assert (stored.reason, stored.stated) == ("random", 0.9)
     assert stored.probability == pytest.approx(0.9)
+
+
+def test_what_keywords_state_by_a_name_that_is_removed_is_taken_back(tagged, alice):
+    concept = concepts.create(project=tagged, name="bicycle", aliases=["bike"])
+    asked, other = concept.questions.order_by("pk")[:2]
+    answer(alice, {asked.pk: True})
+    asked.refresh_from_db()
+    before = asked.probability
     concepts.edit(concept=concept, aliases=[])
-    stored.refresh_from_db()
-    assert stored.stated == 0.9
+    asked.refresh_from_db()
+    other.refresh_from_db()
+    assert (asked.stated, other.stated) == (None, None)
+    assert other.prior == other.probability == pytest.approx(concept.prevalence)
+    assert online.log_odds(before) - online.log_odds(asked.probability) == pytest.approx(
+        online.log_odds(0.9) - online.log_odds(concept.prevalence)
+    )
+
+
+def test_what_somebody_else_stated_stays_when_a_name_is_removed(tagged):
+    concept = concepts.create(project=tagged, name="bicycle", aliases=["bike"])
+    Question.objects.filter(concept=concept).update(stated=0.7)
+    concepts.edit(concept=concept, aliases=[])
+    assert set(concept.questions.values_list("stated", flat=True)) == {0.7}
 
 
 def test_a_keyword_comes_before_what_the_other_classes_of_an_import_say(tagged):
