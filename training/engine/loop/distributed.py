@@ -34,8 +34,13 @@ def join() -> None:
 
 
 def leave() -> None:
-    """Leave the other processes; those that still wait for this one raise ``TrainingError``."""
+    """Leave the other processes; those that still wait for this one raise ``TrainingError``.
+
+    No reference to the gloo group is kept: one that lives until the interpreter ends may abort it.
+    """
+    global _control
     if dist.is_initialized():
+        _control = None
         dist.destroy_process_group()
 
 
