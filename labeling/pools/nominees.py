@@ -1,11 +1,14 @@
 """Retire nominees: make pairs implicit again that nobody was asked about."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection
 from django.utils import timezone
 
 from labeling.models import Challenge, Pool
+
+RECORDED_WITHIN = timedelta(minutes=1)  # is every answer, once its challenge was claimed
 
 _RETIRE = """
 WITH unused AS (
@@ -45,9 +48,11 @@ def retire(pool: Pool) -> int:
 
 
 def _pending(project: int) -> set[int]:
-    """Return the questions of pending challenges: those of blocked annotators reserve nothing."""
-    pending = Challenge.objects.filter(
-        project=project, answered_at=None, expires_at__gt=timezone.now()
-    )
+    """Return the questions of pending challenges: those of blocked annotators reserve nothing.
+
+    One that has just expired may have an answer that is being recorded.
+    """
+    recent = timezone.now() - RECORDED_WITHIN
+    pending = Challenge.objects.filter(project=project, answered_at=None, expires_at__gt=recent)
     rows = pending.order_by().values_list("questions", flat=True)
     return {question for questions in rows for question in questions}

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from labeling import pools, predictions
 from labeling.images import tiles
-from labeling.models import ClassSet, Concept, Image, Pool, Project, Question, Tile
+from labeling.models import Challenge, ClassSet, Concept, Image, Pool, Project, Question, Tile
 from labeling.pools import levels
 from labeling.pools.levels import Level
 from labeling.tasks import fill_due_pools
@@ -209,6 +209,24 @@ def test_a_nominee_that_somebody_was_asked_about_is_kept(
     predict(sheep, dict.fromkeys(predicted, 0.2))
     pools.renew(sheep)
     assert Question.objects.filter(pk=kept.pk).exists()
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(300, True), (-10, True), (-120, False)])
+def test_a_nominee_of_a_challenge_stays_until_its_answer_can_no_longer_come(
+    sheep: Concept, predicted: dict[int, float], alice, seconds: int, kept: bool
+) -> None:
+    pools.fill(sheep, 1)
+    shown = Question.objects.filter(reason=Reason.LIKELY, slice_key=None)[0]
+    Challenge.objects.create(
+        project=sheep.project,
+        annotator=alice,
+        kind=Challenge.Kind.VERIFY,
+        questions=[shown.pk],
+        expires_at=timezone.now() + timedelta(seconds=seconds),
+    )
+    predict(sheep, dict.fromkeys(predicted, 0.2))
+    pools.renew(sheep)
+    assert Question.objects.filter(pk=shown.pk).exists() == kept
 
 
 def test_what_is_reserved_counts_as_used(sheep: Concept) -> None:
