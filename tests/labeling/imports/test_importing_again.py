@@ -4,6 +4,7 @@ import pytest
 
 from labeling import beliefs, concepts, merging
 from labeling.beliefs import Beliefs
+from labeling.imports import importer
 from labeling.models import Concept, Project, Question
 from labeling.tasks import fill_due_pools
 from tests.labeling.imports.sources import fill, prior, take
@@ -91,10 +92,9 @@ def test_the_class_of_a_merged_concept_is_the_survivors(meadow, ada):
     assert prior("cat", "horse/2.png") == prior("cat", "cat/0.png") == pytest.approx(0.9)
 
 
-def test_an_import_that_changes_nothing_holds_no_concepts(meadow, django_assert_max_num_queries):
-    with django_assert_max_num_queries(40) as queries:
-        take(meadow)
-    assert not any("FOR NO KEY UPDATE" in q["sql"] and "merged" in q["sql"] for q in queries)
+def test_an_import_that_changes_nothing_holds_no_concepts(meadow, monkeypatch):
+    monkeypatch.setattr(importer, "Watch", None)  # would not be callable
+    assert "already there 3" in take(meadow)
 
 
 def test_a_new_concept_is_as_frequent_however_it_is_added(box, tmp_path):
