@@ -169,7 +169,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('class_set', models.ForeignKey(blank=True, db_index=False, editable=False, help_text='The classes of the import, of which it is in one.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='images', to='labeling.classset')),
                 ('near_duplicate_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='near_duplicates', to='labeling.image')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='images', to='labeling.project')),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='images', to='labeling.project')),
             ],
             options={
                 'ordering': ['id'],
@@ -323,7 +323,7 @@ class Migration(migrations.Migration):
                 ('top', models.PositiveIntegerField(default=0)),
                 ('width', models.PositiveIntegerField()),
                 ('height', models.PositiveIntegerField()),
-                ('image', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tiles', to='labeling.image')),
+                ('image', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='tiles', to='labeling.image')),
             ],
             options={
                 'ordering': ['image_id', 'grid', 'position'],

@@ -17,7 +17,7 @@ def random_key() -> float:
 class Image(models.Model):
     """A re-encoded picture, addressed by its content."""
 
-    project = models.ForeignKey(Project, models.CASCADE, related_name="images")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="images", db_index=False)
     sha256 = models.CharField(max_length=64, help_text="Of the stored, re-encoded file.")
     source_sha256 = models.CharField(max_length=64, help_text="Of the file as it came.")
     perceptual_hash = models.BigIntegerField(help_text="64-bit difference hash, signed.")
@@ -102,7 +102,7 @@ class Image(models.Model):
 class Tile(models.Model):
     """A rectangle of an image, in its pixels; the whole of it where `grid` is 1."""
 
-    image = models.ForeignKey(Image, models.CASCADE, related_name="tiles")
+    image = models.ForeignKey(Image, models.CASCADE, related_name="tiles", db_index=False)
     grid = models.PositiveSmallIntegerField(default=1, help_text="1 = whole, 4 = one of 4 × 4.")
     position = models.PositiveSmallIntegerField(default=0, help_text="Row by row from 0.")
     left = models.PositiveIntegerField(default=0)
