@@ -77,7 +77,7 @@ class Life:
             6,
             class_set=classes,
             keywords=words,
-            keyword_keys=[word.casefold() for word in words],
+            stated_keys=[word.casefold() for word in words],
         )
         keys = [tile.image.random_key for tile in tiles]
         NewPictures.objects.create(project=self.project, grid=1, random_keys=keys)
