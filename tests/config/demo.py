@@ -64,15 +64,17 @@ class Demo:
         return ready[1]
 
     def wait_until_it_says(self, beginning: str) -> str:
-        """Return the line that begins so."""
+        """Return the line that begins so; one that does not come fails, with all that came."""
         assert self.process.stdout
         patience = threading.Timer(90, self.process.kill)
         patience.start()
+        lines = []
         for line in self.process.stdout:
+            lines.append(line)
             if line.startswith(beginning):
                 patience.cancel()
                 return line
-        raise AssertionError(f"It ended with {self.process.wait()}.")
+        raise AssertionError(f"It ended with {self.process.wait()} after:\n{''.join(lines)}")
 
     def stop_reading(self) -> None:
         assert self.process.stdout
