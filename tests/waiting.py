@@ -23,3 +23,20 @@ def wait_until(
         if time.monotonic() > deadline:
             pytest.fail(str(explain()))
         time.sleep(0.02)
+
+
+def wait_until_somebody_waits() -> None:
+    """Return once another connection to the test database waits for a lock."""
+    wait_until(_somebody_waits, explain=lambda: "Nobody waits for a lock.")
+
+
+def _somebody_waits() -> bool:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(cursor.fetchone()[0])

@@ -45,7 +45,7 @@ class Pool(models.Model):
 
 
 class NewPictures(models.Model):
-    """Pictures that were stored together, and that the pools were not told of yet.
+    """Pictures that were stored together, and that no pool has taken notice of yet.
 
     The row is written in the transaction that stores them: it is there once they are, however
     late that is, and until the pools have taken notice (`labeling.pools.notice`).

@@ -43,7 +43,7 @@ class Question(models.Model):
         MODEL = "model"
 
     class Reason(models.TextChoices):
-        STATED = "stated", "an import or a caption's author said so"
+        STATED = "stated", "stated by an import or by a caption's author"
         RANDOM = "random", "drawn for the random slice"
         DOUBTFUL = "doubtful", "the model doubts it"
         LIKELY = "likely", "likely to be true"

@@ -10,6 +10,7 @@ from labeling import beliefs
 from labeling.beliefs import Beliefs
 from labeling.inference import intake
 from labeling.models import Concept, Image, Project, Question, Tile
+from tests.labeling.unseen import image_row
 
 WIDTH = 12
 
@@ -18,18 +19,7 @@ def pictures(project: Project, count: int, **fields: object) -> list[Tile]:
     """Store so many pictures that nobody looks at, and return their tiles."""
     first = Image.objects.count()
     images = Image.objects.bulk_create(
-        Image(
-            project=project,
-            sha256=f"{number:064x}",
-            source_sha256=f"{number:064x}",
-            perceptual_hash=number,
-            file=f"{number}.webp",
-            width=32,
-            height=32,
-            source=f"{number}",
-            **fields,
-        )
-        for number in range(first, first + count)
+        image_row(project, number, **fields) for number in range(first, first + count)
     )
     return Tile.objects.bulk_create(Tile(image=image, width=32, height=32) for image in images)
 

@@ -11,6 +11,7 @@ from safetensors.numpy import save
 from labeling import predictions
 from labeling.images import tiles
 from labeling.models import Concept, Image, NewPictures, Project, Question, Tile
+from tests.labeling.unseen import image_row
 
 _numbers = itertools.count()
 
@@ -19,7 +20,7 @@ def add_pictures(
     project: Project, count: int, *, random_keys: Sequence[float] = (), **fields: object
 ) -> list[Tile]:
     """Store so many pictures as an import would, without files; return their whole tiles."""
-    images = [_image(project, **fields) for _ in range(count)]
+    images = [image_row(project, next(_numbers), **fields) for _ in range(count)]
     for image, key in zip(images, random_keys, strict=False):
         image.random_key = key
     Image.objects.bulk_create(images)
@@ -55,18 +56,3 @@ def predict(concept: Concept, probabilities: Mapping[int, float]) -> None:
 def answered(question: Question) -> None:
     """Count an answer to a question, as far as pools look at it."""
     Question.objects.filter(pk=question.pk).update(answers_count=1)
-
-
-def _image(project: Project, **fields: object) -> Image:
-    number = next(_numbers)
-    return Image(
-        project=project,
-        sha256=f"{number:064x}",
-        source_sha256=f"{number:064x}",
-        perceptual_hash=number,
-        file=f"{number}.webp",
-        width=32,
-        height=32,
-        source=f"{number}.png",
-        **fields,
-    )

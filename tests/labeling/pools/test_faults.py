@@ -17,7 +17,7 @@ from labeling.pools import random_slice
 from labeling.tasks import fill_due_pools
 from tests.concurrency import meanwhile
 from tests.labeling.meadow import add_pictures
-from tests.waiting import wait_until
+from tests.waiting import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parents[3]
@@ -105,22 +105,12 @@ def test_a_concept_that_is_deleted_while_its_pool_is_filled_is_gone(
         filling = pool.submit(in_thread(lambda: pools.fill(sheep, 1)))
         assert reached.wait(30)
         deleting = pool.submit(in_thread(lambda: concepts.delete(Concept.objects.get(pk=sheep.pk))))
-        wait_until(somebody_waits, explain=lambda: "The deletion does not wait.")
+        wait_until_somebody_waits()
         go_on.set()
         assert filling.result() == 8
         deleting.result()
     assert not Concept.objects.exists() and not Question.objects.exists()
     assert pools.fill(sheep, 1) == 0 and not Pool.objects.exists()
-
-
-def somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return bool(cursor.fetchone()[0])
 
 
 def test_one_pool_that_somebody_fills_keeps_no_other_waiting(sheep: Concept) -> None:
@@ -177,7 +167,7 @@ def test_a_pool_that_is_filled_while_pictures_come_is_told_of_them(
         start = Pool.objects.get().start
         add_pictures(sheep.project, 1, random_keys=[start])
         noticing = pool.submit(in_thread(pools.notice))
-        wait_until(somebody_waits, explain=lambda: "Nobody waits for the filling.")
+        wait_until_somebody_waits()
         go_on.set()
         filling.result()
         assert noticing.result() == 1

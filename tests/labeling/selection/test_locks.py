@@ -12,7 +12,7 @@ from labeling import answers, challenges, pools
 from labeling.inference import priors
 from labeling.models import Annotator, Answer, Challenge, Concept, Pool, Project, Question
 from labeling.selection import reservations
-from tests.waiting import wait_until
+from tests.waiting import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,16 +100,3 @@ def test_a_change_of_two_questions_waits_for_the_first_with_the_second_free(
             wait_until_somebody_waits()
             assert locked.get(pk=high.pk)
         running.result()
-
-
-def wait_until_somebody_waits() -> None:
-    def somebody_waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            return bool(cursor.fetchone()[0])
-
-    wait_until(somebody_waits, explain=lambda: "Nobody waits.")
