@@ -63,7 +63,7 @@ def changes(
     tiles: Sequence[TileFacts], concepts: Sequence[Concept], earlier: Floats, now: Floats
 ) -> dict[Pair, Change]:
     """Return the pairs of n tiles and C concepts of which something else is stated. (n, C) both."""
-    same = (np.abs(earlier - now) <= SAME) | (np.isnan(earlier) & np.isnan(now))
+    same = np.isclose(earlier, now, rtol=0, atol=SAME, equal_nan=True)
     return {
         (tiles[row].tile, concepts[column].pk): Change(
             _value(earlier[row, column]), _value(now[row, column])

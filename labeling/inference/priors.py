@@ -165,7 +165,7 @@ def _differing(priors: _ConceptPriors) -> tuple[list[int], list[int]]:
 
 
 def _close(old: Floats, new: Floats) -> npt.NDArray[np.bool_]:
-    return (np.abs(old - new) <= SAME) | (np.isnan(old) & np.isnan(new))
+    return np.isclose(old, new, rtol=0, atol=SAME, equal_nan=True)
 
 
 @transaction.atomic
