@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 
 from labeling.models import Annotator, Answer, Project, Question
+from labeling.models.questions import POOLED
 from labeling.pools import levels
 
 
@@ -62,7 +63,7 @@ class _Group(NamedTuple):
 _COUNTS = {
     "count": Count("pk"),
     "answered": Count("pk", filter=Q(answers_count__gt=0)),
-    "pooled": Count("pk", filter=levels.POOLED),
+    "pooled": Count("pk", filter=POOLED),
     "given": Sum("answers_count"),
 }
 

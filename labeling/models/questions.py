@@ -13,6 +13,7 @@ from labeling.models.projects import Concept, Project
 
 _ASKED = Q(kind="concept", state="open") & ~Q(source="model")  # of images that no model generated
 _NOMINATED = Q(slice_key__isnull=False) | Q(reason__in=["doubtful", "likely"])
+POOLED = _ASKED & _NOMINATED & Q(answers_count=0)  # what pools hold: `labeling.pools`
 
 
 class Question(models.Model):
@@ -167,7 +168,7 @@ class Question(models.Model):
             ),
             models.Index(  # which counts what a pool still holds
                 fields=["concept", "grid", "reason", "slice_key"],
-                condition=_ASKED & _NOMINATED & Q(answers_count=0),
+                condition=POOLED,
                 name="question_pool",
             ),
             models.Index(  # by which prevalence is learned

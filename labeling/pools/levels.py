@@ -5,16 +5,13 @@ from typing import NamedTuple, Self
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from labeling.models import Image, Pool, Project
+from labeling.models import Image, Project
 
 GRIDS = (1, 4)  # of tiles that are asked about: wholes, and the parts of cut pictures
 
-# Nominated questions that are open and have no answer: the condition of the index on them, as a
-# filter and as SQL.
-NOMINATED = Q(slice_key__isnull=False) | Q(reason__in=["doubtful", "likely"])
-POOLED = Q(kind="concept", state="open", answers_count=0) & ~Q(source="model") & NOMINATED
+# `labeling.models.questions.POOLED` as SQL, by which PostgreSQL chooses the index on it.
 FRESH = """kind = 'concept' AND state = 'open' AND source <> 'model' AND answers_count = 0
     AND (slice_key IS NOT NULL OR reason IN ('doubtful', 'likely'))"""
 
@@ -76,8 +73,3 @@ def has_pictures(project: Project, grid: int) -> bool:
 def grids(project: Project) -> Iterable[int]:
     """Return the grids of which the project has tiles that are asked about."""
     return [grid for grid in GRIDS if has_pictures(project, grid)]
-
-
-def is_full(pool: Pool, level: Level, *, predicted: bool) -> bool:
-    """Whether a pool needs nothing: no part is half used, or there is nothing left to add."""
-    return pool.exhausted or not any(level.shortage(target(predicted=predicted)))
