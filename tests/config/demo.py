@@ -24,6 +24,11 @@ prepare = demo.load.prepare
 demo.is_fetched = lambda: True
 demo.load.prepare = lambda: prepare(Path({modules!r}))
 """
+IN_THE_MIDDLE = "The pictures are stored."
+STUCK = f"""
+import time
+demo.load.pools.prepare = lambda concept: (print({IN_THE_MIDDLE!r}, flush=True), time.sleep(300))
+"""
 START = """
 import os
 import sys
@@ -41,11 +46,17 @@ manage.main()
 
 
 class Demo:
-    """A demo, as make would start it; without the project's pictures unless `modules` has some."""
+    """A demo, as make would start it; without the project's pictures unless `modules` has some.
 
-    def __init__(self, data_dir: Path, port: int | str, *, modules: Path | None = None) -> None:
+    stuck: whether it waits, with the pictures stored and nothing committed.
+    """
+
+    def __init__(
+        self, data_dir: Path, port: int | str, *, modules: Path | None = None, stuck: bool = False
+    ) -> None:
         self.data_dir = data_dir
         changes = WITH_PICTURES_OF.format(modules=str(modules)) if modules else WITHOUT_PICTURES
+        changes += STUCK if stuck else ""
         self.process = subprocess.Popen(
             [sys.executable, "-c", START.format(changes=changes)],
             cwd=ROOT,

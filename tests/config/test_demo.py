@@ -10,7 +10,14 @@ import pytest
 
 from config import servers
 from config.servers.paths import log_path
-from tests.config.demo import ROOT, Demo, processes_of, status, wait_until_nothing_is_left
+from tests.config.demo import (
+    IN_THE_MIDDLE,
+    ROOT,
+    Demo,
+    processes_of,
+    status,
+    wait_until_nothing_is_left,
+)
 from tests.config.servers.embedded import daemon_pid, main_pid, pids
 from tests.demo_pictures import lay_out
 from tests.waiting import wait_until
@@ -55,8 +62,8 @@ def test_a_first_start_that_is_ended_leaves_all_of_the_project_or_nothing(
     modules, data_dir = tmp_path / "modules", tmp_path / "data"
     lay_out(modules)
     for number in (signal.SIGKILL, signal.SIGTERM):
-        ended = Demo(data_dir, port, modules=modules)
-        ended.wait_until_it_says("Making the demo project")
+        ended = Demo(data_dir, port, modules=modules, stuck=True)
+        ended.wait_until_it_says(IN_THE_MIDDLE)
         ended.stop(number)
         wait_until_nothing_is_left(data_dir)
     demos.append(Demo(data_dir, port, modules=modules))
