@@ -10,6 +10,8 @@ urlpatterns = [
     path("", include("labeling.views")),
     path("", include("labeling.accounts.views")),
     path("", include("training.views")),
+    path("projects/<slug:slug>/", include("labeling.project_pages.urls")),
+    path("projects/<slug:slug>/", include("training.project_pages.urls")),
     path("admin/", admin.site.urls),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/v1/", include("labeling.api.urls")),

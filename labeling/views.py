@@ -13,14 +13,14 @@ from labeling.models import Challenge, Project
 
 def home(request: HttpRequest) -> HttpResponse:
     """Say what the answers are for, and lead to the first challenge."""
-    projects = Project.objects.filter(active=True)
+    projects = Project.objects.public()
     progress = [(project, project_stats.progress(project)) for project in projects]
     return render(request, "home.html", {"projects": progress})
 
 
 def take_part(request: HttpRequest) -> HttpResponse:
     """Go to the only project's challenges, or to the choice between several."""
-    projects = Project.objects.filter(active=True)[:2]
+    projects = Project.objects.public()[:2]
     if len(projects) == 1:
         return redirect("take_part", project=projects[0].slug)
     return redirect("/#projects")

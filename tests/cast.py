@@ -98,7 +98,9 @@ def shapes(db: None) -> "Project":
     from labeling.images import duplicates
     from labeling.models import Concept, Project, Question
 
-    project = Project.objects.create(slug="shapes", name="Shapes", attribution="Drawn by Ada.")
+    project = Project.objects.create(
+        state="open", slug="shapes", name="Shapes", attribution="Drawn by Ada."
+    )
     concepts = [
         Concept.objects.create(project=project, name=name, phrase=f"a {name}", prevalence=0.5)
         for name in SHAPES

@@ -25,7 +25,10 @@ RETRY_AFTER = 600  # seconds, where it failed
 def due() -> list[Project]:
     """Return the projects with such concepts, whose features are by their current CLIP."""
     clips = Model.objects.filter(
-        recipe="clip", current=True, feedback__has_key="predictions", project__active=True
+        recipe="clip",
+        current=True,
+        feedback__has_key="predictions",
+        project__state=Project.State.OPEN,
     ).exclude(project__features="")
     projects = [clip.project for clip in clips.select_related("project").order_by("project")]
     return [

@@ -36,7 +36,7 @@ def requests(project: Project) -> Iterator[RunRequest]:
 
 def due() -> Iterator[Project]:
     """Yield the active projects with enough labels that their newest run has not seen."""
-    for project in Project.objects.filter(active=True, retrain_after__gt=0):
+    for project in Project.objects.open().filter(retrain_after__gt=0):
         if not runs.busy(project=project) and is_due(project):
             yield project
 

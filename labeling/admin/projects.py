@@ -21,12 +21,25 @@ from labeling.permissions import may_view
 
 @admin.register(Project)
 class ProjectAdmin(ModelAdmin[Project]):
-    list_display = ["name", "slug", "active", "review_link"]
+    list_display = ["name", "slug", "state", "review_link"]
     search_fields = ["name", "slug"]
     prepopulated_fields = {"slug": ["name"]}
     readonly_fields = ["created_at"]
     fieldsets = [
-        (None, {"fields": ["name", "slug", "active", "description", "attribution", "created_at"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "name",
+                    "slug",
+                    "state",
+                    "private",
+                    "description",
+                    "attribution",
+                    "created_at",
+                ]
+            },
+        ),
         (
             "When a question is settled",
             {

@@ -58,7 +58,7 @@ class ProjectList(generics.ListAPIView[Project]):
 
     authentication_classes = []
     permission_classes = [AllowAny]
-    queryset = Project.objects.filter(active=True)
+    queryset = Project.objects.public()
     serializer_class = ProjectOut
     pagination_class = ById
 
@@ -71,6 +71,6 @@ class ProjectDetail(generics.RetrieveAPIView[Project]):
 
     authentication_classes = []
     permission_classes = [AllowAny]
-    queryset = Project.objects.filter(active=True)
+    queryset = Project.objects.public()
     serializer_class = ProjectOut
     lookup_field = "slug"

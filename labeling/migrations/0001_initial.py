@@ -36,7 +36,12 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=120)),
                 ('description', models.TextField(blank=True, help_text='Shown to annotators.')),
                 ('attribution', models.TextField(blank=True, help_text='Where the images come from; shown to annotators.')),
-                ('active', models.BooleanField(default=True, help_text='Whether questions are asked.')),
+                ('instructions', models.TextField(blank=True, help_text='How to answer; annotators can read it any time.', max_length=4000)),
+                ('language', models.CharField(default='en', help_text="A language tag, such as en or pt-BR: that of its concepts' phrases.", max_length=20)),
+                ('state', models.CharField(choices=[('draft', 'Draft'), ('open', 'Open'), ('archived', 'Archived')], default='draft', max_length=8)),
+                ('private', models.BooleanField(default=False, help_text='Whether only those who were invited may take part.')),
+                ('ask_parts', models.BooleanField(default=False, help_text='Whether pictures are cut into 4 × 4 parts, and asked about by these.')),
+                ('practice_questions', models.PositiveSmallIntegerField(default=3, help_text="Questions with feedback, made of gold, before an annotator's first.")),
                 ('settle_at', models.FloatField(default=0.95, help_text='Probability, of yes or of no, at which a question settles.', validators=[django.core.validators.MinValueValidator(0.5), django.core.validators.MaxValueValidator(0.9999)])),
                 ('answers_min', models.PositiveSmallIntegerField(default=2, help_text='No question settles on fewer answers than this; a model that clearly says the same stands for one of them.')),
                 ('answers_cap', models.PositiveSmallIntegerField(default=9, help_text='A question still uncertain after this many answers is ambiguous.')),
@@ -46,6 +51,8 @@ class Migration(migrations.Migration):
                 ('retrain_after', models.PositiveIntegerField(default=500, help_text='Retrain automatically after this many new labels; 0 is never.')),
                 ('aggregated_to', models.BigIntegerField(default=0, editable=False, help_text='The newest answer of the last recomputation.')),
                 ('features', models.FileField(blank=True, editable=False, help_text='Embeddings by the current CLIP: `labeling.features`.', max_length=200, upload_to='features')),
+                ('version', models.PositiveIntegerField(default=0, editable=False, help_text='Counts the edits: of two at once, the second is told.')),
+                ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
@@ -83,12 +90,14 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(help_text='As asked: "bicycle".', max_length=80)),
                 ('phrase', models.CharField(help_text='With its article: "a bicycle".', max_length=100)),
+                ('definition', models.CharField(blank=True, help_text='A sentence: what counts as one, and what does not.', max_length=500)),
                 ('aliases', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, help_text='Other names for it: a keyword that equals one counts for the concept.', size=None)),
                 ('active', models.BooleanField(default=True, help_text='Whether questions about it are asked.')),
                 ('value', models.FloatField(default=1.0, help_text='Weight of its labels when questions are chosen; 0 or more.', validators=[django.core.validators.MinValueValidator(0.0)])),
                 ('prevalence', models.FloatField(default=0.1, help_text='Estimated share of tiles that show it.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
                 ('model_weight', models.FloatField(default=0.5, editable=False, help_text="The factor on the model's log-odds: 0 ignores the model, 1 takes it as it is.")),
                 ('known_when_fitted', models.PositiveIntegerField(default=0, editable=False, help_text='Known questions when the model weight was fitted; 0: fit it again.')),
+                ('version', models.PositiveIntegerField(default=0, editable=False, help_text='Counts the edits: of two at once, the second is told.')),
                 ('predictions', models.FileField(blank=True, editable=False, help_text="The model's log-odds for all tiles with features: `labeling.predictions`.", max_length=200, upload_to='predictions')),
                 ('unfinished_from', models.BigIntegerField(blank=True, editable=False, help_text='After which image the statements of imports are still to be taken over, or that the questions of a merged one are still to be moved; null: it is done.', null=True)),
                 ('embedded_phrase', models.CharField(blank=True, editable=False, help_text="The phrase that the model's predictions and text embedding are about.", max_length=100)),
@@ -99,6 +108,68 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['name'],
+            },
+        ),
+        migrations.CreateModel(
+            name='ConceptPhrase',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('language', models.CharField(help_text='A language tag, such as de or pt-BR.', max_length=20)),
+                ('phrase', models.CharField(help_text='With its article: "ein Fahrrad".', max_length=100)),
+                ('concept', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='phrases', to='labeling.concept')),
+            ],
+            options={
+                'ordering': ['language'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Import',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
+                ('state', models.CharField(choices=[('uploading', 'Uploading'), ('reading', 'Reading'), ('choosing', 'Choosing'), ('importing', 'Importing'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('undoing', 'Undoing'), ('undone', 'Undone')], default='uploading', max_length=9)),
+                ('name', models.CharField(blank=True, help_text='Of the folder or archive.', max_length=200)),
+                ('folder', models.CharField(blank=True, editable=False, help_text='Where its uploaded files lie.', max_length=400)),
+                ('files', models.PositiveIntegerField(default=0, help_text='Announced, of an upload.')),
+                ('bytes', models.BigIntegerField(default=0, help_text='Announced, of an upload.')),
+                ('received', models.BigIntegerField(default=0, help_text='Bytes that have been uploaded.')),
+                ('candidates', models.JSONField(blank=True, default=list, help_text='Concepts that it names: `labeling.imports.candidates`.')),
+                ('concepts', models.JSONField(blank=True, help_text='The names that were chosen; null: not yet.', null=True)),
+                ('pictures', models.PositiveIntegerField(default=0, help_text='That it holds.')),
+                ('done', models.PositiveIntegerField(default=0, help_text='Pictures that were looked at.')),
+                ('counts', models.JSONField(blank=True, default=dict, help_text='What became of them.')),
+                ('error', models.TextField(blank=True, help_text='Why it failed.')),
+                ('attempts', models.PositiveSmallIntegerField(default=0, help_text='Workers that began it.')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('active_at', models.DateTimeField(auto_now_add=True, help_text='When something last came in.')),
+                ('started_at', models.DateTimeField(blank=True, help_text='When pictures were read.', null=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imports', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Invitation',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('role', models.CharField(choices=[('owner', 'Owner'), ('reviewer', 'Reviewer'), ('trainer', 'Trainer'), ('annotator', 'Annotator'), ('viewer', 'Viewer')], max_length=9)),
+                ('token_sha256', models.CharField(editable=False, max_length=64, unique=True)),
+                ('for_username', models.CharField(blank=True, help_text='The only user who may accept it; empty: anybody.', max_length=150)),
+                ('uses_max', models.PositiveIntegerField(blank=True, help_text='How many may accept it; empty: any number.', null=True)),
+                ('uses', models.PositiveIntegerField(default=0)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('expires_at', models.DateTimeField()),
+                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='invitations', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['-id'],
             },
         ),
         migrations.CreateModel(
@@ -147,6 +218,21 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Membership',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('role', models.CharField(choices=[('owner', 'Owner'), ('reviewer', 'Reviewer'), ('trainer', 'Trainer'), ('annotator', 'Annotator'), ('viewer', 'Viewer')], max_length=9)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('annotator', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='labeling.annotator')),
+                ('invitation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='memberships', to='labeling.invitation')),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
             name='Image',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -169,10 +255,29 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('class_set', models.ForeignKey(blank=True, db_index=False, editable=False, help_text='The classes of the import, of which it is in one.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='images', to='labeling.classset')),
                 ('near_duplicate_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='near_duplicates', to='labeling.image')),
+                ('imported_by', models.ForeignKey(blank=True, db_index=False, editable=False, help_text='The import that brought it first.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='images', to='labeling.import')),
                 ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='images', to='labeling.project')),
             ],
             options={
                 'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Event',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('project', 'project'), ('members', 'members and invitations'), ('import', 'imports and removals'), ('concept', 'concepts'), ('gold', 'gold'), ('decision', 'decisions'), ('annotator', 'annotators'), ('snapshot', 'snapshots'), ('run', 'training runs'), ('model', 'models')], max_length=9)),
+                ('actor', models.CharField(blank=True, help_text="The user's name then; empty: it happened by itself.", max_length=150)),
+                ('message', models.TextField(help_text='A sentence: what was done, and to what.')),
+                ('object_type', models.CharField(blank=True, help_text='Such as question.', max_length=40)),
+                ('object_id', models.CharField(blank=True, max_length=40)),
+                ('annotator_id', models.BigIntegerField(blank=True, help_text='Of an event about an annotator.', null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(blank=True, db_index=False, help_text='Empty: it concerns all projects, like the blocking of an annotator.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['-id'],
             },
         ),
         migrations.AddField(
@@ -334,6 +439,39 @@ class Migration(migrations.Migration):
             name='tile',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='questions', to='labeling.tile'),
         ),
+        migrations.CreateModel(
+            name='ConceptExample',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('yes', 'shows it'), ('no', 'does not show it'), ('hard_yes', 'hard, but shows it'), ('hard_no', 'hard, and does not show it')], max_length=8)),
+                ('note', models.CharField(blank=True, help_text='Why; shown beside it.', max_length=200)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('concept', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='examples', to='labeling.concept')),
+                ('tile', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='examples', to='labeling.tile')),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Comment',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('remark', 'remark'), ('decision', 'note on a decision'), ('cut_off', 'cut off or too small'), ('broken', 'broken picture'), ('offensive', 'offensive or private'), ('wording', 'the question is unclear')], default='remark', max_length=9)),
+                ('text', models.CharField(blank=True, max_length=1000)),
+                ('resolved_at', models.DateTimeField(blank=True, null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('annotator', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='comments', to='labeling.annotator')),
+                ('resolved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comments', to='labeling.project')),
+                ('question', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='comments', to='labeling.question')),
+                ('tile', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='comments', to='labeling.tile')),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
         migrations.AddField(
             model_name='challenge',
             name='tile',
@@ -348,8 +486,32 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('suspect_since__isnull', False)), fields=['-suspect_since'], name='annotator_suspect'),
         ),
         migrations.AddConstraint(
+            model_name='conceptphrase',
+            constraint=models.UniqueConstraint(fields=('concept', 'language'), name='phrase_once_a_language'),
+        ),
+        migrations.AddConstraint(
             model_name='pool',
             constraint=models.UniqueConstraint(fields=('concept', 'grid'), name='pool_once_a_concept_and_grid'),
+        ),
+        migrations.AddConstraint(
+            model_name='membership',
+            constraint=models.UniqueConstraint(condition=models.Q(('annotator', None)), fields=('project', 'user'), name='user_once_a_project'),
+        ),
+        migrations.AddConstraint(
+            model_name='membership',
+            constraint=models.UniqueConstraint(condition=models.Q(('user', None)), fields=('project', 'annotator'), name='visitor_once_a_project'),
+        ),
+        migrations.AddConstraint(
+            model_name='membership',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('annotator__isnull', False), ('user', None)), models.Q(('annotator', None), ('user__isnull', False)), _connector='OR'), name='member_is_user_or_visitor'),
+        ),
+        migrations.AddConstraint(
+            model_name='membership',
+            constraint=models.CheckConstraint(condition=models.Q(('annotator', None), ('role', 'annotator'), _connector='OR'), name='visitors_only_annotate'),
+        ),
+        migrations.AddIndex(
+            model_name='import',
+            index=models.Index(condition=models.Q(('state__in', ['uploading', 'reading', 'choosing', 'importing', 'undoing'])), fields=['state', 'lease_until'], name='import_unfinished'),
         ),
         migrations.AddIndex(
             model_name='image',
@@ -373,11 +535,23 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='image',
+            index=models.Index(condition=models.Q(('imported_by__isnull', False)), fields=['imported_by'], name='image_of_import'),
+        ),
+        migrations.AddIndex(
+            model_name='image',
             index=django.contrib.postgres.indexes.GinIndex(fields=['stated_keys'], name='image_stated_keys'),
         ),
         migrations.AddConstraint(
             model_name='image',
             constraint=models.UniqueConstraint(fields=('project', 'sha256'), name='image_once_a_project'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(fields=['project', '-id'], name='event_of_project'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(fields=['project', 'kind', '-id'], name='event_of_kind'),
         ),
         migrations.AddConstraint(
             model_name='concept',
@@ -502,6 +676,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='question',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'gold'), _negated=True), ('verdict__isnull', False), _connector='OR'), name='gold_has_a_verdict'),
+        ),
+        migrations.AddConstraint(
+            model_name='conceptexample',
+            constraint=models.UniqueConstraint(fields=('concept', 'tile'), name='example_once_a_concept'),
+        ),
+        migrations.AddIndex(
+            model_name='comment',
+            index=models.Index(condition=models.Q(('resolved_at', None)), fields=['project', '-id'], name='comment_unresolved'),
         ),
         migrations.AddIndex(
             model_name='challenge',

@@ -3,10 +3,15 @@
 from labeling.models.annotators import Annotator, SuspectSpell
 from labeling.models.answers import Answer
 from labeling.models.challenges import Challenge
+from labeling.models.comments import Comment
+from labeling.models.events import Event
+from labeling.models.examples import ConceptExample
 from labeling.models.images import Image, Tile
+from labeling.models.imports import Import
 from labeling.models.lease import Leased, LeaseLost
+from labeling.models.members import Invitation, Membership, Role
 from labeling.models.pools import NewPictures, Pool
-from labeling.models.projects import ClassSet, Concept, Project
+from labeling.models.projects import ClassSet, Concept, ConceptPhrase, Project
 from labeling.models.quality_reports import QualityReport
 from labeling.models.questions import Question
 from labeling.models.recomputations import Recomputation
@@ -17,16 +22,24 @@ __all__ = [
     "Answer",
     "Challenge",
     "ClassSet",
+    "Comment",
     "Concept",
+    "ConceptExample",
+    "ConceptPhrase",
+    "Event",
     "Image",
+    "Import",
+    "Invitation",
     "LeaseLost",
     "Leased",
+    "Membership",
     "NewPictures",
     "Pool",
     "Project",
     "QualityReport",
     "Question",
     "Recomputation",
+    "Role",
     "Snapshot",
     "SuspectSpell",
     "Tile",

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from labeling.models.imports import Import
 from labeling.models.projects import KEY_LENGTH, ClassSet, Project
 
 
@@ -59,6 +60,16 @@ class Image(models.Model):
     cut_into = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="The grid of tiles that it is cut into; 0: none."
     )
+    imported_by = models.ForeignKey(
+        Import,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="images",
+        db_index=False,
+        help_text="The import that brought it first.",
+    )
     source = models.CharField(max_length=300, help_text="The path that it was imported from.")
     further_sources = ArrayField(
         models.CharField(max_length=300),
@@ -91,6 +102,11 @@ class Image(models.Model):
             ),
             models.Index(
                 fields=["project"], condition=models.Q(generated=True), name="image_generated"
+            ),
+            models.Index(
+                fields=["imported_by"],
+                condition=models.Q(imported_by__isnull=False),
+                name="image_of_import",
             ),
             GinIndex(fields=["stated_keys"], name="image_stated_keys"),
         ]

@@ -1,6 +1,7 @@
 """Projects, each a data set in the making, and their concepts."""
 
 import unicodedata
+from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -28,8 +29,34 @@ def movable(prior: float) -> float:
     return min(max(prior, 1 - CERTAINTY), CERTAINTY)
 
 
+class ProjectState(models.TextChoices):
+    """Draft → open → archived, and back."""
+
+    DRAFT = "draft"
+    OPEN = "open"
+    ARCHIVED = "archived"
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    """Which projects ask questions, and which of them everybody may see."""
+
+    def open(self) -> Self:
+        """Return the projects that ask questions."""
+        return self.filter(state=ProjectState.OPEN)
+
+    def public(self) -> Self:
+        """Return those of them that everybody may take part in."""
+        return self.open().filter(private=False)
+
+
 class Project(models.Model):
-    """A data set in the making: images, concepts, and when its questions settle."""
+    """A data set in the making: images, concepts, and when its questions settle.
+
+    A draft is seen by its members alone. An open project asks questions: of everybody, or where it
+    is private of those who were invited. An archived one asks nothing and keeps everything.
+    """
+
+    State = ProjectState
 
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=120)
@@ -37,7 +64,25 @@ class Project(models.Model):
     attribution = models.TextField(
         blank=True, help_text="Where the images come from; shown to annotators."
     )
-    active = models.BooleanField(default=True, help_text="Whether questions are asked.")
+    instructions = models.TextField(
+        blank=True, max_length=4_000, help_text="How to answer; annotators can read it any time."
+    )
+    language = models.CharField(
+        max_length=20,
+        default="en",
+        help_text="A language tag, such as en or pt-BR: that of its concepts' phrases.",
+    )
+    state = models.CharField(max_length=8, choices=ProjectState.choices, default=ProjectState.DRAFT)
+    private = models.BooleanField(
+        default=False, help_text="Whether only those who were invited may take part."
+    )
+    ask_parts = models.BooleanField(
+        default=False,
+        help_text="Whether pictures are cut into 4 × 4 parts, and asked about by these.",
+    )
+    practice_questions = models.PositiveSmallIntegerField(
+        default=3, help_text="Questions with feedback, made of gold, before an annotator's first."
+    )
     settle_at = models.FloatField(
         default=0.95,
         validators=[MinValueValidator(0.5), MaxValueValidator(0.9999)],
@@ -82,13 +127,24 @@ class Project(models.Model):
         max_length=200,
         help_text="Embeddings by the current CLIP: `labeling.features`.",
     )
+    version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counts the edits: of two at once, the second is told."
+    )
+    published_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ProjectQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def active(self) -> bool:
+        """Whether questions are asked."""
+        return self.state == self.State.OPEN
 
 
 class Concept(models.Model):
@@ -97,6 +153,9 @@ class Concept(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="concepts")
     name = models.CharField(max_length=80, help_text='As asked: "bicycle".')
     phrase = models.CharField(max_length=100, help_text='With its article: "a bicycle".')
+    definition = models.CharField(
+        max_length=500, blank=True, help_text="A sentence: what counts as one, and what does not."
+    )
     aliases = ArrayField(
         models.CharField(max_length=80),
         default=list,
@@ -130,6 +189,9 @@ class Concept(models.Model):
         default=0,
         editable=False,
         help_text="Known questions when the model weight was fitted; 0: fit it again.",
+    )
+    version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counts the edits: of two at once, the second is told."
     )
     predictions = models.FileField(
         upload_to="predictions",
@@ -195,6 +257,23 @@ class Concept(models.Model):
     def is_named_by(self, text: str) -> bool:
         """Whether a text is its name, an alias or its phrase, however it is spelled."""
         return name_key(text) in self.keys | {name_key(self.phrase)}
+
+
+class ConceptPhrase(models.Model):
+    """A concept's phrase in another language than its project's."""
+
+    concept = models.ForeignKey(Concept, models.CASCADE, related_name="phrases")
+    language = models.CharField(max_length=20, help_text="A language tag, such as de or pt-BR.")
+    phrase = models.CharField(max_length=100, help_text='With its article: "ein Fahrrad".')
+
+    class Meta:
+        ordering = ["language"]
+        constraints = [
+            models.UniqueConstraint(fields=["concept", "language"], name="phrase_once_a_language")
+        ]
+
+    def __str__(self) -> str:
+        return self.phrase
 
 
 class ClassSet(models.Model):

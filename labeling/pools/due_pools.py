@@ -16,7 +16,7 @@ WITH asked AS MATERIALIZED (  -- each condition is that of an index
                 AND cut_into = grid.grid
         ) AS has_pictures
     FROM labeling_project AS project CROSS JOIN unnest(%(grids)s::int[]) AS grid(grid)
-    WHERE project.active
+    WHERE project.state = 'open'
 )
 SELECT concept.id, grid.grid
 FROM labeling_concept AS concept

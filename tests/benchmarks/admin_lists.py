@@ -55,7 +55,7 @@ def fill(count: int) -> Any:
 
     draw = random.Random(0)
     User.objects.create_superuser("reviewer")
-    project = models.Project.objects.create(slug="many", name="Many")
+    project = models.Project.objects.create(state="open", slug="many", name="Many")
     concepts = models.Concept.objects.bulk_create(
         models.Concept(project=project, name=f"thing {n}", phrase=f"a thing {n}")
         for n in range(CONCEPTS)

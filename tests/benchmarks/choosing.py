@@ -182,7 +182,7 @@ def fill(count: int) -> Any:
     """Create a project with so many open questions, half of them as a model would predict."""
     from labeling.models import Concept, Project
 
-    project = Project.objects.create(slug=f"many-{count}", name="Many")
+    project = Project.objects.create(state="open", slug=f"many-{count}", name="Many")
     concepts = Concept.objects.bulk_create(
         Concept(project=project, name=f"thing {n}", phrase=f"a thing {n}") for n in range(CONCEPTS)
     )

@@ -43,7 +43,7 @@ class Truth:
 
 def make(slug: str, *, tiles: int, concepts: int) -> Truth:
     """Store a project with that many tiles, each of a picture of its own, and fill its pools."""
-    project = Project.objects.create(slug=slug, name=slug)
+    project = Project.objects.create(state="open", slug=slug, name=slug)
     Concept.objects.bulk_create(
         Concept(project=project, name=f"thing {n}", phrase=f"a thing {n}", prevalence=PREVALENCE)
         for n in range(concepts)

@@ -76,7 +76,7 @@ class Meadow:
         from labeling.models import Annotator, Concept, Project
 
         self.wanted = wanted
-        self.project = Project.objects.create(slug="meadow", name="Meadow")
+        self.project = Project.objects.create(state="open", slug="meadow", name="Meadow")
         Concept.objects.bulk_create(
             Concept(
                 project=self.project,

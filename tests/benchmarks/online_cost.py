@@ -70,7 +70,7 @@ def fill(count: int) -> None:
 
     from labeling import models
 
-    project = models.Project.objects.create(slug="many", name="Many", answers_cap=20)
+    project = models.Project.objects.create(state="open", slug="many", name="Many", answers_cap=20)
     concept = models.Concept.objects.create(project=project, name="thing", phrase="a thing")
     image = models.Image.objects.create(project=project, perceptual_hash=0, width=64, height=64)
     tile = models.Tile.objects.create(image=image, width=64, height=64)

@@ -62,7 +62,7 @@ def fill(pictures: int, concepts: int) -> Any:
     """Create a project of so many pictures and concepts, with predictions of all pairs."""
     from labeling import models
 
-    project = models.Project.objects.create(slug="many", name="Many")
+    project = models.Project.objects.create(state="open", slug="many", name="Many")
     models.Concept.objects.bulk_create(
         models.Concept(project=project, name=f"thing {n}", phrase=f"a thing {n}")
         for n in range(concepts)

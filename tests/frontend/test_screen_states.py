@@ -89,7 +89,7 @@ def test_an_answer_outlives_the_page_that_it_was_given_on(ask):
 
 def test_it_says_when_there_is_nothing_to_ask(ask):
     page = ask()
-    Project.objects.update(active=False)
+    Project.objects.update(state="archived")
     page.reload()
     nothing = "There is nothing to ask you of this kind right now"
     expect(page.locator("#subject")).to_have_text(nothing)

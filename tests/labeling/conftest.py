@@ -17,4 +17,4 @@ def garden(db: None, settings, tmp_path: Path) -> "Project":
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.SNAPSHOT_ROOT = tmp_path / "snapshots"
     settings.CACHE_ROOT = tmp_path / "cache"
-    return Project.objects.create(slug="garden", name="Garden")
+    return Project.objects.create(state="open", slug="garden", name="Garden")

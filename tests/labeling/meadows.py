@@ -91,7 +91,7 @@ def meadows(draw: st.DrawFn) -> Meadow:
 
 def plant(meadow: Meadow, *, before: set[Pair], after: set[Pair]) -> Project:
     """Make the project; store some more pairs before anybody answers, and some more afterwards."""
-    project = Project.objects.create(slug="meadow", name="Meadow")
+    project = Project.objects.create(state="open", slug="meadow", name="Meadow")
     concepts = {name: _concept(project, name, meadow.prevalence[name]) for name in NAMES}
     tile_ids = _tiles(project, concepts, meadow)
     _predict(project, concepts, sorted(tile_ids.values()), meadow.predicted)

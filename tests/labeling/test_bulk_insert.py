@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def project():
-    return Project.objects.create(slug="photos", name="Photos")
+    return Project.objects.create(state="open", slug="photos", name="Photos")
 
 
 @pytest.fixture(params=[0, 500], ids=["by COPY", "as JSON"], autouse=True)

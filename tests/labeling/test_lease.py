@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def row() -> Snapshot:
-    project = Project.objects.create(slug="garden", name="Garden")
+    project = Project.objects.create(state="open", slug="garden", name="Garden")
     return Snapshot.objects.create(project=project)
 
 
@@ -103,7 +103,7 @@ def test_a_sweep_revokes_expired_leases(row):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lease_is_kept_during_a_long_transaction(monkeypatch):
-    project = Project.objects.create(slug="garden", name="Garden")
+    project = Project.objects.create(state="open", slug="garden", name="Garden")
     row = Snapshot.objects.create(project=project)
     monkeypatch.setattr(Snapshot, "lease_duration", timedelta(milliseconds=60))
     held = Snapshot.objects.acquire(row.pk)
@@ -115,7 +115,7 @@ def test_a_lease_is_kept_during_a_long_transaction(monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lease_that_is_lost_during_a_long_transaction_is_missed_after_it():
-    project = Project.objects.create(slug="garden", name="Garden")
+    project = Project.objects.create(state="open", slug="garden", name="Garden")
     row = Snapshot.objects.create(project=project)
     held = Snapshot.objects.acquire(row.pk)
     with pytest.raises(LeaseLost), lease.kept(held):
@@ -126,7 +126,7 @@ def test_a_lease_that_is_lost_during_a_long_transaction_is_missed_after_it():
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
 def test_a_lease_is_kept_although_the_database_is_away_for_a_moment(monkeypatch, error):
-    project = Project.objects.create(slug="garden", name="Garden")
+    project = Project.objects.create(state="open", slug="garden", name="Garden")
     row = Snapshot.objects.create(project=project)
     monkeypatch.setattr(Snapshot, "lease_duration", timedelta(milliseconds=60))
     held = Snapshot.objects.acquire(row.pk)

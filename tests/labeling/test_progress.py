@@ -24,7 +24,7 @@ def test_it_counts_questions_by_state(shapes, alice):
 def test_it_counts_one_project_alone(shapes, alice):
     first = Question.objects.first()
     answers.record(annotator=alice, values={first.pk: True}, reasons={first.pk: "wanted"})
-    other = Project.objects.create(slug="other", name="Other")
+    other = Project.objects.create(state="open", slug="other", name="Other")
     assert progress.measure(project=other).answers == 0
 
 

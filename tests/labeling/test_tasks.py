@@ -33,7 +33,7 @@ def answer_one(annotator) -> None:
 
 
 def test_it_recomputes_what_was_answered_since(shapes, alice, monkeypatch):
-    Project.objects.create(slug="quiet", name="Quiet")
+    Project.objects.create(state="open", slug="quiet", name="Quiet")
     done = count(monkeypatch)
     tasks.aggregate_due()
     assert done == []
@@ -73,7 +73,7 @@ def test_what_was_left_in_the_middle_is_taken_up_again(shapes, alice, monkeypatc
 
 def test_a_recomputation_that_fails_says_why_and_is_tried_again(shapes, alice, monkeypatch, caplog):
     answer_one(alice)
-    another = Project.objects.create(slug="another", name="Another")
+    another = Project.objects.create(state="open", slug="another", name="Another")
     with schedule.claim(another):
         pass
     schedule.request_all()

@@ -33,7 +33,7 @@ def bare_snapshot(db: None, tmp_path: Path) -> Snapshot:
     """Enough of a snapshot for a process that never looks into it."""
     from labeling.models import Concept, Project, Snapshot
 
-    project = Project.objects.create(slug="shapes", name="Shapes")
+    project = Project.objects.create(state="open", slug="shapes", name="Shapes")
     Concept.objects.create(project=project, name="circle", phrase="a circle")
     folder = tmp_path / "snapshot"
     (folder / "train").mkdir(parents=True)

@@ -128,7 +128,7 @@ def test_a_wrong_request_is_refused(
 
 
 def test_several_projects_are_told_apart(snapshot: Snapshot) -> None:
-    other = Project.objects.create(slug="other", name="Other")
+    other = Project.objects.create(state="open", slug="other", name="Other")
     Snapshot.objects.create(project=other, folder="/x", state=Snapshot.State.READY)
     with pytest.raises(CommandError, match="say whose with --project"):
         train("latest", "--recipe", "clip")

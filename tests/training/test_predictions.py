@@ -59,7 +59,7 @@ def in_this_process(
 @pytest.fixture
 def squares(db: None) -> Project:
     """Red and blue squares, of which nobody was asked anything; one has a caption."""
-    project = Project.objects.create(slug="squares", name="Squares")
+    project = Project.objects.create(state="open", slug="squares", name="Squares")
     for colour in ("red", "blue"):
         Concept.objects.create(project=project, name=colour, phrase=f"a {colour}", prevalence=0.5)
         for number in range(8):

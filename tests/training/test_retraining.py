@@ -118,7 +118,7 @@ def test_a_preset_that_one_of_the_recipes_lacks_is_refused_at_the_start(
 def test_a_project_that_cannot_retrain_keeps_no_other_waiting(
     busy_project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = Project.objects.create(slug="broken", name="Broken")
+    broken = Project.objects.create(state="open", slug="broken", name="Broken")
     monkeypatch.setattr(retraining, "due", lambda: iter([broken, busy_project]))
     requests = retraining.requests
 

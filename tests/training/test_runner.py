@@ -335,7 +335,7 @@ def test_a_run_keeps_its_lease_however_long_it_freezes(
 
 def test_an_empty_project_is_named(db: None, behave: Callable[[str], None]) -> None:
     behave("succeed")
-    empty = Project.objects.create(slug="empty", name="Empty")
+    empty = Project.objects.create(state="open", slug="empty", name="Empty")
     run = run_requests.create(project=empty, recipe="clip", preset="smoke", trigger=Run.Trigger.API)
     assert executed(run).state == State.FAILED
     assert "no pictures" in run.error and not Image.objects.exists()

@@ -67,7 +67,7 @@ def test_a_concept_made_here_is_in_a_visitors_next_challenges(shapes, ada_client
 
 
 def test_a_new_concept_leads_to_those_of_its_project(shapes, ada_client):
-    garden = Project.objects.create(slug="garden", name="Garden")
+    garden = Project.objects.create(state="open", slug="garden", name="Garden")
     sent = form(project=garden.pk, name="rose")
     listed = text(ada_client.post(ADD, sent, follow=True))
     assert "1 concept" in listed

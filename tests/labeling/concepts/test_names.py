@@ -56,7 +56,7 @@ def test_a_taken_name_says_which_concept_has_it(shapes):
 
 
 def test_another_project_may_use_the_name(shapes):
-    garden = Project.objects.create(slug="garden", name="Garden")
+    garden = Project.objects.create(state="open", slug="garden", name="Garden")
     assert concepts.create(project=garden, name="circle").project == garden
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def project(settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
-    return Project.objects.create(slug="photos", name="Photos")
+    return Project.objects.create(state="open", slug="photos", name="Photos")
 
 
 @pytest.fixture

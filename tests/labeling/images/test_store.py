@@ -21,7 +21,7 @@ def media(settings, tmp_path):
 
 @pytest.fixture
 def project():
-    return Project.objects.create(slug="photos", name="Photos")
+    return Project.objects.create(state="open", slug="photos", name="Photos")
 
 
 def add(project, data, **more):
@@ -57,7 +57,7 @@ def test_the_same_pixels_in_another_file_are_the_same_picture(project):
 
 
 def test_two_projects_may_hold_the_same_picture(project):
-    other = Project.objects.create(slug="other", name="Other")
+    other = Project.objects.create(state="open", slug="other", name="Other")
     assert add(project, png())[1] and add(other, png())[1]
     assert Image.objects.count() == 2
 

@@ -17,7 +17,7 @@ def folders(settings, tmp_path):
 
 @pytest.fixture
 def add():
-    project = Project.objects.create(slug="photos", name="Photos")
+    project = Project.objects.create(state="open", slug="photos", name="Photos")
     return lambda data: images.add(project=project, data=data, source="1")[0]
 
 

@@ -156,7 +156,7 @@ def test_two_imports_of_the_same_source_at_once_import_each_picture_once(tmp_pat
     pictures = [(f"cat/{n % 50}-{n}.png", png(n % 50, (32, 32))) for n in range(100)]
     source = zipped(tmp_path / "a.zip", pictures)
     both_are_here, outputs = threading.Barrier(2), []
-    Concept.objects.create(project=Project.objects.create(slug="photos"), name="cat")
+    Concept.objects.create(project=Project.objects.create(state="open", slug="photos"), name="cat")
 
     def importing():
         both_are_here.wait()

@@ -15,7 +15,7 @@ def field(db: None) -> "Project":
     from labeling.models import Concept, Project
     from tests.labeling.field import pictures
 
-    project = Project.objects.create(slug="field", name="Field")
+    project = Project.objects.create(state="open", slug="field", name="Field")
     duck = Concept.objects.create(project=project, name="duck", phrase="a duck", prevalence=0.5)
     questions.ask_concepts(tiles=pictures(project, 160), concepts=[duck])
     return project

@@ -181,7 +181,7 @@ def test_the_priors_of_all_pairs_are_those_of_the_new_model(field, duck, tmp_pat
     see(field, tmp_path / "seen", log_odds={"duck": draw(1)})
     duck.refresh_from_db()
     assert Beliefs(field, [duck])._predictions[0] is not None
-    other = Project.objects.create(slug="other", name="Other")
+    other = Project.objects.create(state="open", slug="other", name="Other")
     assert predictions.tile_ids(other).tolist() == []
 
 
@@ -203,7 +203,7 @@ def test_a_deadlock_is_tried_again(field, duck, tmp_path, monkeypatch):
 
 
 def test_a_project_without_concepts_or_pictures_takes_in_nothing(db, tmp_path):
-    project = Project.objects.create(slug="empty", name="Empty")
+    project = Project.objects.create(state="open", slug="empty", name="Empty")
     see(project, tmp_path / "seen", log_odds={})
     assert features.load(project) is not None and project.features
     pictures(project, 1)

@@ -231,7 +231,7 @@ def test_it_keeps_its_lease_however_long_it_infers(shapes, truths, alice, monkey
 
 
 def test_nothing_is_read_of_other_projects(shapes, truths, alice):
-    other = Project.objects.create(slug="other", name="Other")
+    other = Project.objects.create(state="open", slug="other", name="Other")
     answer(alice, truths)
     tallies = Annotator.objects.get(pk=alice.pk).answers_count
     assert recompute.run(project=other) == 0
@@ -243,7 +243,7 @@ def test_what_somebody_did_in_another_project_counts_too(shapes, truths, alice):
     answer(alice, truths)
     recompute.run(project=shapes)
     rated = Annotator.objects.get(pk=alice.pk)
-    other = Project.objects.create(slug="other", name="Other")
+    other = Project.objects.create(state="open", slug="other", name="Other")
     moved = Question.objects.filter(pk__in=list(truths)[:24])
     concept = other.concepts.create(name="circle", phrase="a circle")
     for question in moved:
@@ -259,7 +259,7 @@ def test_what_somebody_did_in_another_project_counts_too(shapes, truths, alice):
 def test_bad_answers_in_another_project_teach_nothing_of_their_annotator(shapes, truths, mallory):
     answer(mallory, {pk: not value for pk, value in truths.items()})
     distrust(mallory)
-    other = Project.objects.create(slug="other", name="Other")
+    other = Project.objects.create(state="open", slug="other", name="Other")
     mine = Question.objects.filter(kind="caption").first()
     Question.objects.filter(pk=mine.pk).update(project=other)
     answer(mallory, {mine.pk: True})

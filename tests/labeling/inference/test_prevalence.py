@@ -106,7 +106,7 @@ def test_it_stays_unbiased_while_likely_pictures_are_asked_about_first(db):
     was drawn at random and answered for that reason, as it was estimated before, misses them all.
     """
     random.seed(1)
-    project = Project.objects.create(slug="meadow", name="Meadow")
+    project = Project.objects.create(state="open", slug="meadow", name="Meadow")
     tiles = [tile.pk for tile in pictures(project, 300)]
     truth = {tile: number % 5 == 0 for number, tile in enumerate(tiles)}
     shown = [tile for tile in tiles if truth[tile]]
@@ -137,7 +137,7 @@ def test_it_stays_unbiased_while_likely_pictures_are_asked_about_first(db):
 
 def test_pictures_that_are_imported_later_count_as_all_others_do(db, alice):
     """They lie in the slice where their keys put them, and close a gap once they are answered."""
-    project = Project.objects.create(slug="meadow", name="Meadow")
+    project = Project.objects.create(state="open", slug="meadow", name="Meadow")
     pictures(project, 40)
     concept = Concept.objects.create(project=project, name="cat", prevalence=0.5)
     pools.prepare(concept)

@@ -20,7 +20,7 @@ def meadow(db: None, settings, tmp_path: Path) -> "Project":
 
     settings.MEDIA_ROOT, settings.CACHE_ROOT = tmp_path / "media", tmp_path / "cache"
     settings.POOL_DOUBTFUL, settings.POOL_LIKELY, settings.POOL_RANDOM = 4, 2, 2
-    project = Project.objects.create(slug="meadow", name="Meadow")
+    project = Project.objects.create(state="open", slug="meadow", name="Meadow")
     add_pictures(project, PICTURES)
     pools.notice()
     return project

@@ -85,7 +85,7 @@ def test_only_what_is_used_is_due(sheep: Concept) -> None:
 
 
 def test_a_project_that_is_switched_off_is_not_filled(sheep: Concept) -> None:
-    Project.objects.update(active=False)
+    Project.objects.update(state="archived")
     assert pools.due() == [] and pools.fill(sheep, 1) == 0
 
 
@@ -241,7 +241,7 @@ def test_what_is_reserved_counts_as_used(sheep: Concept) -> None:
 def test_predictions_of_another_shape_are_logged_and_all_is_drawn_at_random(
     sheep: Concept, predicted: dict[int, float], caplog
 ) -> None:
-    other = Project.objects.create(slug="other", name="Other")
+    other = Project.objects.create(state="open", slug="other", name="Other")
     goat = Concept.objects.create(project=other, name="goat", phrase="a goat")
     predict(goat, {tile.pk: 0.5 for tile in add_pictures(other, 7)})
     for name in (goat.predictions.name, "predictions/gone/1-0.npy"):
@@ -297,7 +297,7 @@ def test_a_merged_concept_is_not_filled(sheep: Concept) -> None:
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_project_of_hardly_any_pictures_is_done_at_once(db: None, count: int) -> None:
-    project = Project.objects.create(slug="bare", name="Bare")
+    project = Project.objects.create(state="open", slug="bare", name="Bare")
     Concept.objects.create(project=project, name="sheep", phrase="a sheep")
     add_pictures(project, count)
     fill_due_pools()

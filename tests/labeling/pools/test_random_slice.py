@@ -182,7 +182,7 @@ def shows_sheep(number: int) -> bool:
 
 def simulate(dice: random.Random, drawn: Counter[int], stored: Counter[int]) -> None:
     """Ask about pictures on some circles; count the first ones of each slice, and all stored."""
-    project = Project.objects.create(slug=f"meadow-{dice.random()}", name="Meadow")
+    project = Project.objects.create(state="open", slug=f"meadow-{dice.random()}", name="Meadow")
     numbers: dict[int, int] = {}  # by tile
     kinds = Concept.objects.bulk_create(
         Concept(project=project, name=f"sheep {n}", phrase="a sheep") for n in range(CIRCLES)

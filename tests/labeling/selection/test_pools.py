@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 def meadow(db: None, settings) -> Project:
     settings.POOL_DOUBTFUL = settings.POOL_LIKELY = 0
     settings.POOL_RANDOM = 12
-    return Project.objects.create(slug="meadow", name="Meadow")
+    return Project.objects.create(state="open", slug="meadow", name="Meadow")
 
 
 @pytest.fixture

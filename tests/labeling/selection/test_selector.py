@@ -204,7 +204,7 @@ def test_an_inactive_concept_is_not_asked(alice, shapes):
 
 
 def test_an_inactive_project_asks_nothing(alice, shapes):
-    shapes.active = False
+    shapes.state = "archived"
     assert challenges.issue(annotator=alice, project=shapes) is None
 
 

@@ -1,0 +1,95 @@
+"""Say who may do what in a project: by their role in it, or by Django's permissions as staff.
+
+One rule for pages, API and admin. Staff with Django's permission for the rows in question may do it
+in every project; a superuser may do everything.
+"""
+
+from enum import StrEnum
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db.models import QuerySet
+
+from labeling.models import Annotator, Membership, Project, Role
+
+User = AbstractBaseUser | AnonymousUser
+
+
+class Capability(StrEnum):
+    """What somebody may do in a project."""
+
+    VIEW = "view"  # its pages, labels, agreement and history
+    ANNOTATE = "annotate"  # answer its questions
+    REVIEW = "review"  # decide, mark gold, resolve flags, block annotators
+    TRAIN = "train"  # snapshots, runs, promotions
+    MANAGE = "manage"  # pictures, concepts, settings, members, publishing
+
+
+_OF_ROLE = {
+    Role.OWNER: frozenset(Capability),
+    Role.REVIEWER: frozenset({Capability.VIEW, Capability.ANNOTATE, Capability.REVIEW}),
+    Role.TRAINER: frozenset({Capability.VIEW, Capability.ANNOTATE, Capability.TRAIN}),
+    Role.ANNOTATOR: frozenset({Capability.ANNOTATE}),
+    Role.VIEWER: frozenset({Capability.VIEW}),
+}
+_OF_STAFF = {  # Django's permissions that stand for a capability in all projects
+    Capability.VIEW: ("labeling.view_project", "labeling.change_project"),
+    Capability.ANNOTATE: ("labeling.view_project", "labeling.change_project"),
+    Capability.REVIEW: ("labeling.change_question",),
+    Capability.TRAIN: ("training.add_run",),
+    Capability.MANAGE: ("labeling.change_project",),
+}
+
+
+def may(user: User, project: Project, capability: Capability) -> bool:
+    """Return whether a user may do this in a project."""
+    return capability in capabilities(user, project)
+
+
+def capabilities(user: User, project: Project) -> frozenset[Capability]:
+    """Return all that a user may do in a project; what everybody may do is not among it."""
+    return _as_staff(user) | _as_member(user, project)
+
+
+def may_create(user: User) -> bool:
+    """Return whether a user may create projects, of which they become the owner."""
+    return bool(user.is_active and user.has_perm("labeling.add_project"))  # type: ignore[attr-defined]
+
+
+def projects(user: User) -> QuerySet[Project]:
+    """Return the projects whose pages a user may see, archived ones among them."""
+    if Capability.VIEW in _as_staff(user):
+        return Project.objects.all()
+    if not user.is_authenticated or not user.is_active:
+        return Project.objects.none()
+    roles = [role for role, allowed in _OF_ROLE.items() if Capability.VIEW in allowed]
+    members = Membership.objects.filter(user=user.pk, role__in=roles)
+    return Project.objects.filter(pk__in=members.values("project"))
+
+
+def may_take_part(user: User, annotator: Annotator | None, project: Project) -> bool:
+    """Return whether somebody may answer a project's questions while it asks any.
+
+    annotator: a visitor who is not signed in, where they are known.
+    """
+    if not project.private or may(user, project, Capability.ANNOTATE):
+        return True
+    return annotator is not None and (
+        Membership.objects.filter(project=project, annotator=annotator).exists()
+    )
+
+
+def _as_staff(user: User) -> frozenset[Capability]:
+    if not (user.is_active and getattr(user, "is_staff", False)):
+        return frozenset()
+    return frozenset(
+        capability
+        for capability, permissions in _OF_STAFF.items()
+        if any(map(user.has_perm, permissions))  # type: ignore[attr-defined]
+    )
+
+
+def _as_member(user: User, project: Project) -> frozenset[Capability]:
+    if not user.is_authenticated or not user.is_active:
+        return frozenset()
+    role = Membership.objects.filter(project=project, user=user.pk).values_list("role", flat=True)
+    return _OF_ROLE[Role(role[0])] if role else frozenset()

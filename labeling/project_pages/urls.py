@@ -1,0 +1,5 @@
+"""Addresses below /projects/<slug>/."""
+
+from labeling.project_pages import overview
+
+urlpatterns = [*overview.urlpatterns]

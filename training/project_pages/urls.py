@@ -1,0 +1,5 @@
+"""Addresses below /projects/<slug>/."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
