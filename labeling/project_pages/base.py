@@ -39,14 +39,16 @@ def register(section: Section) -> Section:
     return section
 
 
-def page(capability: Capability) -> Callable[[View[P]], Callable[..., HttpResponse]]:
+def page(
+    capability: Capability, *, cacheable: bool = False
+) -> Callable[[View[P]], Callable[..., HttpResponse]]:
     """Return a decorator: the view is given the project of the slug if the user may do this there.
 
-    Whoever may not even see the project's pages is not told that there is one.
+    Whoever may not even see the project's pages is not told that there is one. cacheable: whether
+    the view's own Cache-Control counts, as for pictures.
     """
 
     def decorate(view: View[P]) -> Callable[..., HttpResponse]:
-        @never_cache
         @wraps(view)
         def checked(
             request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs
@@ -60,7 +62,7 @@ def page(capability: Capability) -> Callable[[View[P]], Callable[..., HttpRespon
                 raise PermissionDenied("Your role in this project does not allow it.")
             return view(request, project, *args, **kwargs)
 
-        return checked
+        return checked if cacheable else never_cache(checked)
 
     return decorate
 

@@ -1,5 +1,5 @@
 """Addresses below /projects/<slug>/."""
 
-from labeling.project_pages import overview
+from labeling.project_pages import overview, tile_pictures
 
-urlpatterns = [*overview.urlpatterns]
+urlpatterns = [*overview.urlpatterns, *tile_pictures.urlpatterns]
