@@ -92,7 +92,7 @@ INSTALLED_APPS = [
     "config",
     "labeling",
     "training",
-    "django.contrib.admin",
+    "config.admin_site.LoopAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

@@ -1,6 +1,7 @@
 """A real Chromium, driven by Playwright."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from django.db import connection
@@ -8,6 +9,9 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import chromium
 from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 TIMEOUT = 60_000.0  # milliseconds, which only a failure ever needs
 BUSY = (
@@ -37,6 +41,16 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     context.close()
     if "live_server" in request.fixturenames:
         let_server_finish()
+
+
+def sign_in(page: Page, user: "User", url: str) -> None:
+    """Sign a user in at a live server, without the form."""
+    from django.test import Client
+
+    client = Client()
+    client.force_login(user)
+    cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}
+    page.context.add_cookies([cookie])
 
 
 def let_server_finish() -> None:

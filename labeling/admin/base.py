@@ -111,6 +111,8 @@ def thumbnail(tile_id: int | None) -> SafeString | str:
     if tile_id is None:
         return "–"
     return format_html(
-        '<img class="tessera-thumbnail" src="{}" alt="" loading="lazy" width="64" height="64">',
+        '<img class="tessera-thumbnail" src="{}" alt="picture {}" loading="lazy" width="64" '
+        'height="64">',
         reverse("admin:labeling_tile_picture", args=[tile_id]),
+        tile_id,
     )

@@ -87,7 +87,12 @@ class ConceptForm(ModelForm):
 
 
 class ConceptRowForm(ModelForm):
-    """A row of the list."""
+    """A row of the list, whose fields are named for screen readers by their columns."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, field in self.fields.items():
+            field.widget.attrs["aria-label"] = f"{self.instance}: {field.label or name}"
 
     def clean(self) -> dict[str, Any]:
         if self.changed_data and self.instance.merged_into is not None:
