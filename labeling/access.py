@@ -55,13 +55,16 @@ def may_create(user: User) -> bool:
     return bool(user.is_active and user.has_perm("labeling.add_project"))  # type: ignore[attr-defined]
 
 
-def projects(user: User) -> QuerySet[Project]:
-    """Return the projects whose pages a user may see, archived ones among them."""
-    if Capability.VIEW in _as_staff(user):
+def projects(user: User, capability: Capability = Capability.VIEW) -> QuerySet[Project]:
+    """Return the projects in which a user may do this, archived ones among them.
+
+    Those in which they may VIEW are those whose pages they may see.
+    """
+    if capability in _as_staff(user):
         return Project.objects.all()
     if not user.is_authenticated or not user.is_active:
         return Project.objects.none()
-    roles = [role for role, allowed in _OF_ROLE.items() if Capability.VIEW in allowed]
+    roles = [role for role, allowed in _OF_ROLE.items() if capability in allowed]
     members = Membership.objects.filter(user=user.pk, role__in=roles)
     return Project.objects.filter(pk__in=members.values("project"))
 

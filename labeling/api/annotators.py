@@ -14,12 +14,12 @@ from rest_framework.views import APIView
 from labeling import annotators, project_stats, review
 from labeling.annotators import Record
 from labeling.api.pagination import ById
-from labeling.api.permissions import staff_may
+from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.models import Annotator, SuspectSpell
 
-MAY_VIEW = staff_may(read=(Annotator,))
-MAY_CHANGE = staff_may(read=(Annotator,), write="labeling.change_annotator")
+MAY_VIEW = may(None, models=(Annotator,))
+MAY_CHANGE = may(None, models=(Annotator,), staff_write="labeling.change_annotator")
 
 
 class ConfusionOut(serializers.Serializer[Any]):

@@ -1,4 +1,4 @@
-"""Concepts over HTTP, for staff: create, change, switch off, merge and delete them."""
+"""Concepts over HTTP, for members and staff: create, change, switch off, merge and delete them."""
 
 from typing import Any, cast
 
@@ -13,17 +13,23 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import concepts, merging, project_stats, tasks
+from labeling.access import Capability
 from labeling.api.fields import Number, Weight, YesOrNo
 from labeling.api.pagination import ById
-from labeling.api.permissions import staff_may
+from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.concepts.names import ALIASES_MAX, NAME_LENGTH, PHRASE_LENGTH
 from labeling.models import Concept, Project
 
-MAY_ADD = staff_may(read=(Concept,), write="labeling.add_concept")
-MAY_MERGE = staff_may(read=(Concept,), write="labeling.change_concept")
-MAY_CHANGE = staff_may(
-    read=(Concept,), write="labeling.change_concept", delete="labeling.delete_concept"
+MAY_ADD = may(
+    Capability.VIEW, Capability.MANAGE, models=(Concept,), staff_write="labeling.add_concept"
+)
+MAY_CHANGE = may(
+    Capability.VIEW,
+    Capability.MANAGE,
+    models=(Concept,),
+    staff_write="labeling.change_concept",
+    staff_delete="labeling.delete_concept",
 )
 
 
@@ -174,7 +180,7 @@ class ConceptDetail(generics.RetrieveAPIView[Concept]):
 
 
 class MergeConcept(APIView):
-    permission_classes = [MAY_MERGE]
+    permission_classes = [MAY_CHANGE]
 
     @extend_schema(
         operation_id="concepts_merge",
@@ -185,7 +191,8 @@ class MergeConcept(APIView):
         """Merge a concept into another one, which takes over its questions, answers and names."""
         concept = get_object_or_404(Concept.objects.select_related("project"), pk=pk)
         into = _valid(MergeIn(data=request.data))["into"]
-        survivor = get_object_or_404(Concept.objects.select_related("project"), pk=into)
+        merged_into = Concept.objects.filter(project__in=MAY_CHANGE.projects(request))
+        survivor = get_object_or_404(merged_into.select_related("project"), pk=into)
         by = cast(User, request.user)
         merged = merging.merge(concept=concept, into=survivor, by=by)
         for each in (merged.concept, merged.into):

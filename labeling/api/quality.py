@@ -1,4 +1,4 @@
-"""Quality over HTTP, for staff: agreement, calibration, and the history of both."""
+"""Quality over HTTP, for members and staff: agreement, calibration, and the history of both."""
 
 from typing import Any
 
@@ -11,12 +11,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import project_stats
+from labeling.access import Capability
 from labeling.api.pagination import NewestFirst
-from labeling.api.permissions import staff_may
+from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.models import Project, QualityReport, Question
 
-MAY_REVIEW = staff_may(read=(Project, Question))
+MAY_VIEW = may(Capability.VIEW, models=(Project, Question))
 
 
 class StatsOut(serializers.Serializer[Any]):
@@ -95,7 +96,7 @@ class QualityReportOut(serializers.ModelSerializer[QualityReport]):
 
 
 class Agreement(APIView):
-    permission_classes = [MAY_REVIEW]
+    permission_classes = [MAY_VIEW]
 
     @extend_schema(
         operation_id="agreement",
@@ -120,7 +121,7 @@ class QualityReportList(generics.ListAPIView[QualityReport]):
     The newest first; older ones are at least an hour apart.
     """
 
-    permission_classes = [MAY_REVIEW]
+    permission_classes = [MAY_VIEW]
     serializer_class = QualityReportOut
     pagination_class = NewestFirst
 

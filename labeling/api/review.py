@@ -1,4 +1,4 @@
-"""Questions over HTTP, for staff: their posteriors, and a reviewer's decisions."""
+"""Questions over HTTP, for members and staff: posteriors, and a reviewer's decisions."""
 
 from typing import Any, cast
 
@@ -12,16 +12,22 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import concepts, review
+from labeling.access import Capability
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import Number, YesOrNo
 from labeling.api.pagination import ById
-from labeling.api.permissions import staff_may
+from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.models import Concept, Project, Question, Tile
 from labeling.models.projects import name_key
 
-MAY_VIEW = staff_may(read=(Question,))
-MAY_CHANGE = staff_may(read=(Question,), write="labeling.change_question")
+MAY_VIEW = may(Capability.VIEW, models=(Question,))
+MAY_CHANGE = may(
+    Capability.VIEW,
+    Capability.REVIEW,
+    models=(Question,),
+    staff_write="labeling.change_question",
+)
 
 
 class QuestionOut(serializers.ModelSerializer[Question]):

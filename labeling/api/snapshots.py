@@ -1,4 +1,4 @@
-"""Snapshots over HTTP, for staff."""
+"""Snapshots over HTTP, for members and staff."""
 
 from typing import Any, cast
 
@@ -11,14 +11,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import snapshots, tasks
+from labeling.access import Capability
 from labeling.api.fields import YesOrNo
 from labeling.api.pagination import NewestFirst
-from labeling.api.permissions import staff_may
+from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.models import Project, Snapshot
 
-MAY_ADD = staff_may(read=(Snapshot,), write="labeling.add_snapshot")
-MAY_VIEW = staff_may(read=(Snapshot,))
+MAY_ADD = may(
+    Capability.VIEW, Capability.TRAIN, models=(Snapshot,), staff_write="labeling.add_snapshot"
+)
+MAY_VIEW = may(Capability.VIEW, models=(Snapshot,))
 
 
 class SnapshotOut(serializers.ModelSerializer[Snapshot]):

@@ -16,8 +16,9 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, UserRateThrottle
 from rest_framework.views import APIView
 
+from labeling.access import Capability
 from labeling.api.parsers import BoundedJSONParser
-from labeling.api.permissions import staff_may
+from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.api.throttles import ByAddress
 from labeling.models import Question
@@ -32,7 +33,13 @@ SESSION_KEY = "studio"  # under which a session keeps its visitor's key
 HISTORY_MAX = 12  # generations
 
 State = Generation.State
-MAY_ASK = staff_may(read=(Question,), write="labeling.add_question")
+MAY_ASK = may(
+    Capability.VIEW,
+    Capability.TRAIN,
+    models=(Generation, Question),
+    staff_write="labeling.add_question",
+    path="model__project",
+)
 
 
 class GenerationThrottle(ByAddress, UserRateThrottle):

@@ -1,20 +1,24 @@
-"""What runs have produced, and which model of a recipe is the current one, for staff."""
+"""What runs have produced, and each recipe's current model, for members and staff."""
 
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.access import Capability
 from labeling.api.pagination import NewestFirst
-from labeling.api.permissions import staff_may
+from labeling.api.permissions import may
 from labeling.api.schema import errors
 from training import promotion, tasks
 from training.api.errors import ConflictError
 from training.models import Model
 
-MAY_VIEW = staff_may(read=(Model,))
-MAY_CHANGE = staff_may(read=(Model,), write="training.change_model")
+MAY_VIEW = may(Capability.VIEW, models=(Model,))
+MAY_CHANGE = may(
+    Capability.VIEW, Capability.TRAIN, models=(Model,), staff_write="training.change_model"
+)
 
 
 class ModelSerializer(serializers.ModelSerializer[Model]):
@@ -44,9 +48,12 @@ class ModelList(generics.ListAPIView[Model]):
     """Models, the newest first."""
 
     permission_classes = [MAY_VIEW]
-    queryset = Model.objects.select_related("project", "run")
     serializer_class = ModelSerializer
     pagination_class = NewestFirst
+
+    def get_queryset(self) -> QuerySet[Model]:
+        models = Model.objects.filter(project__in=MAY_VIEW.projects(self.request))
+        return models.select_related("project", "run")
 
 
 @extend_schema_view(get=extend_schema(responses={200: ModelSerializer, **errors(401, 403, 404)}))

@@ -1,8 +1,8 @@
-"""Training over HTTP, for staff: start, follow, cancel, resume."""
+"""Training over HTTP, for members and staff: start, follow, cancel, resume."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -11,8 +11,9 @@ from rest_framework import generics, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.access import Capability
 from labeling.api.pagination import NewestFirst
-from labeling.api.permissions import staff_may
+from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.models import Project, Snapshot
 from training import runs, tasks
@@ -20,8 +21,8 @@ from training.api.errors import ConflictError, InvalidError
 from training.engine import progress
 from training.models import SEED_LIMIT, Model, Run
 
-MAY_VIEW = staff_may(read=(Run,))
-MAY_TRAIN = staff_may(read=(Run,), write="training.add_run")
+MAY_VIEW = may(Capability.VIEW, models=(Run,))
+MAY_TRAIN = may(Capability.VIEW, Capability.TRAIN, models=(Run,), staff_write="training.add_run")
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):
@@ -66,20 +67,37 @@ class RunDetailSerializer(RunSerializer):
         return [list(point) for point in progress.curve(Path(run.folder))] if run.folder else []
 
 
+class _RowOfProject(serializers.PrimaryKeyRelatedField[Any]):
+    """A row of a project in which the caller may train."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows = cast(QuerySet[Any], super().get_queryset())
+        return rows.filter(project__in=_trainable(self))
+
+
+class _ProjectBySlug(serializers.SlugRelatedField[Project]):
+    """A project in which the caller may train."""
+
+    def get_queryset(self) -> QuerySet[Project]:
+        return _trainable(self)
+
+
+def _trainable(field: serializers.Field[Any, Any, Any, Any]) -> QuerySet[Project]:
+    return MAY_TRAIN.projects(field.context["request"])
+
+
 class RunRequestSerializer(serializers.Serializer[Any]):
     """What to train on (a snapshot, or a project, of which one is frozen), and how."""
 
-    snapshot = serializers.PrimaryKeyRelatedField(
-        queryset=Snapshot.objects.select_related("project"), required=False
-    )
-    project = serializers.SlugRelatedField("slug", queryset=Project.objects.all(), required=False)
+    snapshot = _RowOfProject(queryset=Snapshot.objects.select_related("project"), required=False)
+    project = _ProjectBySlug("slug", queryset=Project.objects.all(), required=False)
     include_generated = serializers.BooleanField(default=False)
     recipe = serializers.CharField(max_length=40)
     preset = serializers.CharField(max_length=40, default="cpu")
     options = serializers.DictField(
         default=dict, help_text="In place of the preset's, such as steps; base for lora."
     )
-    clip = serializers.PrimaryKeyRelatedField(
+    clip = _RowOfProject(
         queryset=Model.objects.filter(recipe="clip"),
         required=False,
         allow_null=True,
@@ -101,11 +119,11 @@ class RunList(generics.ListAPIView[Run]):
     serializer_class = RunSerializer
 
     def get_queryset(self) -> QuerySet[Run]:
-        queryset = Run.objects.select_related("project")
+        queryset = Run.objects.filter(project__in=MAY_VIEW.projects(self.request))
         for name, field in (("project", "project__slug"), ("state", "state")):
             if value := self.request.query_params.get(name, "").replace("\0", ""):
                 queryset = queryset.filter(**{field: value})
-        return queryset
+        return queryset.select_related("project")
 
     @extend_schema(
         parameters=[OpenApiParameter("project"), OpenApiParameter("state")],
@@ -120,7 +138,7 @@ class RunList(generics.ListAPIView[Run]):
     )
     def post(self, request: Request) -> Response:
         """Queue a run; a worker executes it."""
-        serializer = RunRequestSerializer(data=request.data)
+        serializer = RunRequestSerializer(data=request.data, context={"request": request})
         serializer.is_valid(raise_exception=True)
         try:
             run = tasks.start_run(

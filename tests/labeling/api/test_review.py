@@ -24,7 +24,7 @@ def post(client: Client, path: str, body: object = None):
 
 
 def test_anybody_may_see_what_projects_there_are(client, shapes):
-    Project.objects.create(state="open", slug="hidden", name="Hidden", active=False)
+    Project.objects.create(slug="hidden", name="Hidden")
     (project,) = client.get(f"{API}projects/").json()["results"]
     assert project["slug"] == "shapes" and project["attribution"] == "Drawn by Ada."
     assert project == client.get(f"{API}projects/shapes/").json()
@@ -46,7 +46,7 @@ def test_anybody_may_see_what_projects_there_are(client, shapes):
 
 @pytest.mark.parametrize("slug", ["nowhere", "hidden", "x" * 300])
 def test_it_says_that_a_project_is_unknown(client, shapes, slug):
-    Project.objects.create(state="open", slug="hidden", name="Hidden", active=False)
+    Project.objects.create(slug="hidden", name="Hidden")
     response = client.get(f"{API}projects/{slug}/")
     assert response.status_code == 404 and response.json()["code"] == "not_found"
 
