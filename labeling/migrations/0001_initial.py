@@ -7,6 +7,7 @@ import django.core.validators
 import django.db.models.deletion
 import labeling.models.annotators
 import labeling.models.images
+import labeling.models.projects
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -32,19 +33,19 @@ class Migration(migrations.Migration):
             name='Project',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=60, unique=True)),
+                ('slug', models.SlugField(max_length=60, unique=True, validators=[labeling.models.projects.validate_slug_is_free])),
                 ('name', models.CharField(max_length=120)),
                 ('description', models.TextField(blank=True, help_text='Shown to annotators.')),
                 ('attribution', models.TextField(blank=True, help_text='Where the images come from; shown to annotators.')),
                 ('instructions', models.TextField(blank=True, help_text='How to answer; annotators can read it any time.', max_length=4000)),
-                ('language', models.CharField(default='en', help_text="A language tag, such as en or pt-BR: that of its concepts' phrases.", max_length=20)),
+                ('language', models.CharField(default='en', help_text="A language tag, such as en or pt-BR: that of its concepts' phrases.", max_length=20, validators=[django.core.validators.RegexValidator('\\A[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\\Z', 'Write a language tag, such as en or pt-BR.')])),
                 ('state', models.CharField(choices=[('draft', 'Draft'), ('open', 'Open'), ('archived', 'Archived')], default='draft', max_length=8)),
                 ('private', models.BooleanField(default=False, help_text='Whether only those who were invited may take part.')),
                 ('ask_parts', models.BooleanField(default=False, help_text='Whether pictures are cut into 4 × 4 parts, and asked about by these.')),
                 ('practice_questions', models.PositiveSmallIntegerField(default=3, help_text="Questions with feedback, made of gold, before an annotator's first.")),
                 ('settle_at', models.FloatField(default=0.95, help_text='Probability, of yes or of no, at which a question settles.', validators=[django.core.validators.MinValueValidator(0.5), django.core.validators.MaxValueValidator(0.9999)])),
-                ('answers_min', models.PositiveSmallIntegerField(default=2, help_text='No question settles on fewer answers than this; a model that clearly says the same stands for one of them.')),
-                ('answers_cap', models.PositiveSmallIntegerField(default=9, help_text='A question still uncertain after this many answers is ambiguous.')),
+                ('answers_min', models.PositiveSmallIntegerField(default=2, help_text='No question settles on fewer answers than this; a model that clearly says the same stands for one of them.', validators=[django.core.validators.MinValueValidator(1)])),
+                ('answers_cap', models.PositiveSmallIntegerField(default=9, help_text='A question still uncertain after this many answers is ambiguous.', validators=[django.core.validators.MinValueValidator(1)])),
                 ('answer_cost', models.FloatField(default=0.25, help_text='What an answer must bring: a question is given up as ambiguous once an answer to it is expected to settle fewer than this many labels for each that it would settle on a new question. At 0.25, three yes and three no of nine are given up; at 0, nothing is before the last answer allowed.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
                 ('random_share', models.FloatField(default=0.1, help_text='Share of questions drawn at random, so that accuracy can be estimated.', validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
                 ('import_confidence', models.FloatField(default=0.9, help_text='Prior probability that imported captions and keywords are true.', validators=[django.core.validators.MinValueValidator(0.010000000000000009), django.core.validators.MaxValueValidator(0.99)])),
@@ -52,7 +53,7 @@ class Migration(migrations.Migration):
                 ('aggregated_to', models.BigIntegerField(default=0, editable=False, help_text='The newest answer of the last recomputation.')),
                 ('features', models.FileField(blank=True, editable=False, help_text='Embeddings by the current CLIP: `labeling.features`.', max_length=200, upload_to='features')),
                 ('version', models.PositiveIntegerField(default=0, editable=False, help_text='Counts the edits: of two at once, the second is told.')),
-                ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('published_at', models.DateTimeField(blank=True, editable=False, help_text='Since when it is open, or was until it was archived; empty of a draft.', null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={

@@ -4,10 +4,13 @@ import unicodedata
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.urls import reverse
 
 KEY_LENGTH = 240  # characters of what names are compared by
+RESERVED_SLUGS = frozenset({"new"})  # words that stand where a slug does in addresses
 CERTAINTY = 0.99  # of an import at most: what is more certain, no answers could change
 
 _share = [MinValueValidator(0.0), MaxValueValidator(1.0)]
@@ -27,6 +30,17 @@ def name_key(name: str) -> str:
 def movable(prior: float) -> float:
     """Return the prior within `CERTAINTY`, either way, so that people's answers can move it."""
     return min(max(prior, 1 - CERTAINTY), CERTAINTY)
+
+
+def validate_slug_is_free(slug: str) -> None:
+    """Raise ValidationError for a slug that is a word of the site's own addresses."""
+    if slug.lower() in RESERVED_SLUGS:
+        raise ValidationError(f"“{slug}” is a word of this site's addresses: choose another.")
+
+
+validate_language = RegexValidator(
+    r"\A[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z", "Write a language tag, such as en or pt-BR."
+)
 
 
 class ProjectState(models.TextChoices):
@@ -58,7 +72,7 @@ class Project(models.Model):
 
     State = ProjectState
 
-    slug = models.SlugField(max_length=60, unique=True)
+    slug = models.SlugField(max_length=60, unique=True, validators=[validate_slug_is_free])
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True, help_text="Shown to annotators.")
     attribution = models.TextField(
@@ -70,6 +84,7 @@ class Project(models.Model):
     language = models.CharField(
         max_length=20,
         default="en",
+        validators=[validate_language],
         help_text="A language tag, such as en or pt-BR: that of its concepts' phrases.",
     )
     state = models.CharField(max_length=8, choices=ProjectState.choices, default=ProjectState.DRAFT)
@@ -90,11 +105,14 @@ class Project(models.Model):
     )
     answers_min = models.PositiveSmallIntegerField(
         default=2,
+        validators=[MinValueValidator(1)],
         help_text="No question settles on fewer answers than this; a model that clearly says the "
         "same stands for one of them.",
     )
     answers_cap = models.PositiveSmallIntegerField(
-        default=9, help_text="A question still uncertain after this many answers is ambiguous."
+        default=9,
+        validators=[MinValueValidator(1)],
+        help_text="A question still uncertain after this many answers is ambiguous.",
     )
     answer_cost = models.FloatField(
         default=0.25,
@@ -130,7 +148,12 @@ class Project(models.Model):
     version = models.PositiveIntegerField(
         default=0, editable=False, help_text="Counts the edits: of two at once, the second is told."
     )
-    published_at = models.DateTimeField(null=True, blank=True, editable=False)
+    published_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Since when it is open, or was until it was archived; empty of a draft.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ProjectQuerySet.as_manager()
@@ -140,6 +163,10 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        """Return the address of its overview."""
+        return reverse("project", args=[self.slug])
 
     @property
     def active(self) -> bool:

@@ -19,7 +19,7 @@ Reason = Question.Reason
 _ASKED = """
 SELECT 1 FROM labeling_concept AS concept
 JOIN labeling_project AS project ON project.id = project_id
-WHERE concept.id = %s AND concept.active AND merged_into_id IS NULL AND project.state = 'open'
+WHERE concept.id = %s AND concept.active AND merged_into_id IS NULL AND project.state <> 'archived'
 FOR SHARE OF concept
 """
 
