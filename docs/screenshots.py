@@ -116,7 +116,7 @@ def shoot_admin(page: Page, project: Project) -> None:
     page.fill("[name=username]", "admin")
     page.fill("[name=password]", (servers.data_dir() / "admin-password").read_text().strip())
     page.click("[type=submit]")
-    page.goto(f"/admin/labeling/project/{project.pk}/review/")
+    page.goto(f"/projects/{project.slug}/labels/")
     save(page, "review")
     page.goto("/admin/training/run/")
     page.click("text=diffusion no.")

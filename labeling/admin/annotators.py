@@ -18,8 +18,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from labeling import annotators, project_stats, review
-from labeling.admin import histories, svg
+from labeling import annotators, project_stats, review, svg
+from labeling.admin import histories
 from labeling.admin.base import RecordAdmin
 from labeling.annotators import Record
 from labeling.models import Annotator, Answer

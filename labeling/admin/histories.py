@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from labeling.admin import plots
+from labeling import plots
 from labeling.admin.base import thumbnail
 from labeling.annotators import RECENT
 from labeling.models import Annotator, Answer
@@ -15,7 +15,7 @@ LEAST = 4  # answers in a point
 def of(annotator: Annotator) -> dict[str, Any]:
     """Return the newest answers, each with its label, and a plot of the share that is right."""
     newest = Answer.objects.filter(annotator=annotator).order_by("-created_at", "-pk")
-    rows = newest.select_related("question__concept")[:SHOWN]
+    rows = newest.select_related("question__concept", "question__project")[:SHOWN]
     return {
         "answers": [_row(answer) for answer in rows],
         "accuracy_history": _accuracy_history(annotator),

@@ -1,31 +1,22 @@
-"""Pictures and tiles in the admin: what is believed of each, and the addresses of the pictures."""
+"""Pictures and tiles in the admin: their lists, and the addresses of the lists' pictures."""
 
 import re
-from typing import Any, cast
-from urllib.parse import urlencode
+from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.auth.models import User
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
+from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_GET, require_POST
 
-from labeling import review
-from labeling.admin import image_labels
 from labeling.admin.base import RecordAdmin, thumbnail
-from labeling.images import tiles
-from labeling.models import Concept, Image, Question, Tile
+from labeling.models import Image, Question, Tile
 from labeling.models.projects import name_key
 from labeling.permissions import may_view
-
-LARGE = 640  # pixels of the longer side, where one picture is looked at
-SMALL = 160  # and in lists
+from labeling.project_pages import tile_pictures
 
 
 class OriginFilter(admin.SimpleListFilter):
@@ -53,6 +44,7 @@ class ImageAdmin(RecordAdmin[Image]):
     list_filter = ["project", OriginFilter, ("near_duplicate_of", admin.EmptyFieldListFilter)]
     search_fields = ["keywords"]
     search_help_text = "A keyword, or the beginning of a SHA-256."
+    list_select_related = ["project"]
     ordering = ["-id"]
     sortable_by = ()
     readonly_fields = ["picture"]
@@ -88,69 +80,8 @@ class ImageAdmin(RecordAdmin[Image]):
 
     @admin.display(description="labels")
     def labels_link(self, image: Image) -> SafeString:
-        address = reverse("admin:labeling_image_labels", args=[image.pk])
+        address = reverse("project-image-labels", args=[image.project.slug, image.pk])
         return format_html('<a href="{}">labels</a>', address)
-
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        return [
-            path("<int:pk>/labels/", wrap(require_GET(self.labels)), name="labeling_image_labels"),
-            path("<int:pk>/decide/", wrap(require_POST(self.decide)), name="labeling_image_decide"),
-            *super().get_urls(),
-        ]
-
-    def labels(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Show what is believed of a picture, stored or implicit, concept by concept."""
-        if not may_view(request.user, Image, Question):
-            raise PermissionDenied
-        image = get_object_or_404(Image.objects.select_related("project"), pk=pk)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"Labels of {image}",
-            "is_nav_sidebar_enabled": False,
-            "image": image,
-            "at": request.GET.get("at", ""),
-            "may_decide": request.user.has_perm("labeling.change_question"),
-            **image_labels.of(image, image_labels.Filters(request.GET)),
-        }
-        return TemplateResponse(request, "admin/labeling/image/labels.html", context)
-
-    def decide(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Decide whether a tile of the picture shows a concept, then show the picture again."""
-        if not request.user.has_perm("labeling.change_question"):
-            raise PermissionDenied
-        image = get_object_or_404(Image, pk=pk)
-        filters = image_labels.Filters(request.POST).cleaned_data
-        kept = {name: value for name, value in filters.items() if value}
-        if concept := _decide(request, image):
-            kept["at"] = concept.pk
-        address = reverse("admin:labeling_image_labels", args=[pk])
-        return redirect(f"{address}?{urlencode(kept)}")
-
-
-def _decide(request: HttpRequest, image: Image) -> Concept | None:
-    """Decide as the form says; return the concept that was decided about."""
-    value = "yes" in request.POST
-    number = request.POST.get("yes" if value else "no", "")
-    concepts = image.project.concepts
-    concept = concepts.filter(pk=number).first() if re.fullmatch("[0-9]{1,18}", number) else None
-    tile = image_labels.Filters(request.POST).tile_of(image)
-    if concept is None or tile is None:
-        messages.error(request, "Choose yes or no beside a concept: nothing was changed.")
-        return None
-    try:
-        question, _ = review.decide_pair(
-            tile=tile, concept=concept, value=value, by=cast(User, request.user)
-        )
-    except review.PairError as error:
-        messages.error(request, str(error))
-        return None
-    address = reverse("admin:labeling_question_review", args=[question.pk])
-    text = '<a href="{}">{}</a> is {}, by your decision.'
-    answer = "yes" if value else "no"
-    messages.success(request, format_html(text, address, concept.phrase, answer))
-    return concept
 
 
 @admin.register(Tile)
@@ -173,15 +104,12 @@ class TileAdmin(RecordAdmin[Tile]):
         view = self.admin_site.admin_view(self.send_picture, cacheable=True)
         return [
             path("<int:pk>/picture/", view, name="labeling_tile_picture"),
-            path("<int:pk>/picture/large/", view, {"longest": LARGE}, "labeling_tile_large"),
             *super().get_urls(),
         ]
 
-    def send_picture(self, request: HttpRequest, pk: int, longest: int = SMALL) -> HttpResponse:
+    def send_picture(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Send a tile's picture, to staff who may view tiles or questions."""
         if not may_view(request.user, Question) and not may_view(request.user, Tile):
             raise PermissionDenied
         tile = get_object_or_404(Tile.objects.select_related("image"), pk=pk)
-        response = HttpResponse(tiles.as_webp(tile, longest=longest), content_type="image/webp")
-        response["Cache-Control"] = "private, max-age=86400, immutable"
-        return response
+        return tile_pictures.send(tile, longest=tile_pictures.SMALL)

@@ -1,25 +1,16 @@
-"""Questions in the admin: the list, and each with its answers and the reviewer's decision."""
+"""Questions in the admin: the list, which leads to each one's page."""
 
-from typing import Any, cast
-
-from django.contrib import admin, messages
-from django.contrib.auth.models import User
+from django.contrib import admin
 from django.contrib.postgres.search import SearchQuery, SearchVector
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_GET, require_POST
 
-from labeling import annotators, review
-from labeling.admin import review_queue, svg
+from labeling import svg
 from labeling.admin.base import RecordAdmin, thumbnail
-from labeling.models import Answer, Question, Tile
-from labeling.permissions import may_view
+from labeling.models import Question
 
 CAPTION = Question.Kind.CAPTION
 
@@ -37,7 +28,7 @@ class QuestionAdmin(RecordAdmin[Question]):
     ]
     list_display_links = ["wording"]
     list_filter = ["state", "kind", "source", "reason", "project", "concept"]
-    list_select_related = ["concept"]
+    list_select_related = ["concept", "project"]
     search_fields = ["text"]
     search_help_text = "A concept, words of a caption, or a question's number."
     ordering = ["-id"]
@@ -78,111 +69,5 @@ class QuestionAdmin(RecordAdmin[Question]):
 
     @admin.display(description="review")
     def review_link(self, question: Question) -> SafeString:
-        address = reverse("admin:labeling_question_review", args=[question.pk])
+        address = reverse("project-question", args=[question.project.slug, question.pk])
         return format_html('<a href="{}">answers</a>', address)
-
-    def get_urls(self) -> list[URLPattern]:
-        wrap = self.admin_site.admin_view
-        return [
-            path(
-                "<int:pk>/review/", wrap(require_GET(self.review)), name="labeling_question_review"
-            ),
-            path(
-                "<int:pk>/decide/", wrap(require_POST(self.decide)), name="labeling_question_decide"
-            ),
-            *super().get_urls(),
-        ]
-
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("labeling.change_question")
-
-    def review(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Show one question large: its picture, its probability, and who answered what."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        question = _get_question(pk)
-        filters = review_queue.Filters(request.GET, project=question.project)
-        here = review_queue.Position.of(question)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": question.wording,
-            "is_nav_sidebar_enabled": False,
-            "question": question,
-            "scale": svg.probability_scale(question),
-            "whole": _whole(question.tile),
-            "answers": _answers(question) if may_view(request.user, Answer) else None,
-            "query": filters.query,
-            "next": _first(review_queue.after(filters.questions(), here, 1)),
-            "previous": _first(review_queue.before(filters.questions(), here, 1)),
-            "no_count": question.answers_count - question.yes_count,
-            "may_decide": self.has_decide_permission(request),
-            "may_block": request.user.has_perm("labeling.change_annotator"),
-        }
-        return TemplateResponse(request, "admin/labeling/question/review.html", context)
-
-    def decide(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Decide a question or reopen it, then show the next one."""
-        if not self.has_decide_permission(request):
-            raise PermissionDenied
-        question = _get_question(pk)
-        filters = review_queue.Filters(request.GET, project=question.project)
-        here = review_queue.Position.of(question)
-        _decide(request, question)
-        following = _first(review_queue.after(filters.questions(), here, 1))
-        if following:
-            address = reverse("admin:labeling_question_review", args=[following.pk])
-        else:
-            messages.info(request, "That was the last of these questions.")
-            address = reverse("admin:labeling_project_review", args=[question.project_id])
-        return redirect(f"{address}?{filters.query}")
-
-
-def _get_question(pk: int) -> Question:
-    related = ("project", "concept", "tile__image", "decided_by", "author__user")
-    return get_object_or_404(Question.objects.select_related(*related), pk=pk)
-
-
-def _decide(request: HttpRequest, question: Question) -> None:
-    by, choice = cast(User, request.user), request.POST.get("decision")
-    if choice in {"yes", "no"}:
-        review.decide(question=question, value=choice == "yes", by=by)
-    elif choice == "reopen":
-        review.reopen(question=question, by=by)
-    else:
-        messages.error(request, "Choose yes, no or reopen: nothing was changed.")
-        return
-    back = reverse("admin:labeling_question_review", args=[question.pk])
-    result = "open again" if choice == "reopen" else f"{choice}, by your decision"
-    messages.success(
-        request, format_html('<a href="{}">{}</a> is {}.', back, question.wording, result)
-    )
-
-
-def _answers(question: Question) -> list[dict[str, Any]]:
-    """Return each answer with its annotator's reliability, the most reliable first."""
-    answers = Answer.objects.filter(question=question).select_related("annotator__user")
-    rows = []
-    for answer in answers.order_by("-annotator__reliability", "id")[:200]:
-        mean, low, high = annotators.reliability(answer.annotator)
-        rows.append(
-            {
-                "answer": answer,
-                "annotator": answer.annotator,
-                "reliability": f"{mean:.2f}",
-                "range": f"{low:.2f}–{high:.2f}",
-                "interval": svg.interval(mean, low, high),
-            }
-        )
-    return rows
-
-
-def _whole(tile: Tile) -> Tile | None:
-    """Return the whole picture, where the question is about a part of it."""
-    if tile.grid == 1:
-        return None
-    return Tile.objects.filter(image_id=tile.image_id, grid=1).first()
-
-
-def _first(questions: list[Question]) -> Question | None:
-    return questions[0] if questions else None

@@ -17,6 +17,11 @@ LARGE = 640  # and where one picture is looked at
 def picture(request: HttpRequest, project: Project, pk: int, longest: int = SMALL) -> HttpResponse:
     """Send the picture of a tile, which browsers may keep for a day."""
     tile = get_object_or_404(Tile.objects.select_related("image"), pk=pk, image__project=project)
+    return send(tile, longest=longest)
+
+
+def send(tile: Tile, *, longest: int) -> HttpResponse:
+    """Return a response with the picture, its longer side so many pixels at most."""
     response = HttpResponse(tiles.as_webp(tile, longest=longest), content_type="image/webp")
     response["Cache-Control"] = "private, max-age=86400, immutable"
     return response

@@ -1,5 +1,19 @@
 """Addresses below /projects/<slug>/."""
 
-from labeling.project_pages import overview, tile_pictures
+from labeling.project_pages import (
+    agreement,
+    image_labels,
+    labels,
+    overview,
+    question,
+    tile_pictures,
+)
 
-urlpatterns = [*overview.urlpatterns, *tile_pictures.urlpatterns]
+urlpatterns = [
+    *overview.urlpatterns,
+    *labels.urlpatterns,
+    *question.urlpatterns,
+    *image_labels.urlpatterns,
+    *agreement.urlpatterns,
+    *tile_pictures.urlpatterns,
+]

@@ -1,21 +1,19 @@
-"""Template tags of the admin's pages."""
+"""Template tags of the pages for reviewers."""
 
 from django import template
 from django.contrib.auth.models import AbstractUser
 from django.db.models import QuerySet
 
-from labeling.models import Project, Question
-from labeling.permissions import may_view
+from labeling import access
+from labeling.models import Project
 
 register = template.Library()
 
 
 @register.simple_tag
 def projects_to_review(user: AbstractUser) -> QuerySet[Project]:
-    """Return the projects that the user may review, twenty at most."""
-    if may_view(user, Project, Question):
-        return Project.objects.all()[:20]
-    return Project.objects.none()
+    """Return the projects whose labels the user may see, twenty at most."""
+    return access.projects(user)[:20]
 
 
 @register.filter

@@ -174,7 +174,7 @@ def report(project: Any, questions: int) -> None:
     from django.test import Client
 
     from labeling import models
-    from labeling.admin import review_queue
+    from labeling.project_pages import review_queue
 
     client = Client()
     client.force_login(User.objects.get())
@@ -182,7 +182,7 @@ def report(project: Any, questions: int) -> None:
     everything = review_queue.Filters({}, project=project).questions()
     deep = everything.order_by("disagreement", "id")[PAGES_END]
     one = review_queue.after(everything, None, 1)[0]
-    review = f"/admin/labeling/project/{project.pk}/review/"
+    review = f"/projects/{project.slug}/labels/"
     lists = {
         "questions": "question/",
         "questions, page 1,000": f"question/?p={min(1000, questions // 50)}",
@@ -204,7 +204,7 @@ def report(project: Any, questions: int) -> None:
         "review of a concept": f"{review}?concept={concept.pk}",
         "review of ambiguous captions (none)": f"{review}?state=ambiguous&kind=caption",
         "review, near the last question": f"{review}?after={review_queue.Position.of(deep)}",
-        "answers to a question": f"/admin/labeling/question/{one.pk}/review/",
+        "answers to a question": f"/projects/{project.slug}/questions/{one.pk}/",
     }
     for name, address in pages.items():
         print(f"| {name} | {seconds(partial(client.get, address)):.3f} | – |")

@@ -69,7 +69,7 @@ def test_several_are_blocked_from_the_list(
 def test_it_goes_back_to_where_the_button_was(
     ada_client: Client, alice: Annotator, bea: User, swayed: Question
 ) -> None:
-    there = f"/admin/labeling/question/{swayed.pk}/review/?kind=concept"
+    there = f"/projects/shapes/questions/{swayed.pk}/?kind=concept"
     assert ada_client.post(block(alice), {"next": there})["Location"] == there
 
 

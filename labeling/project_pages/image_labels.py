@@ -4,20 +4,30 @@ The concepts come in the order of their names, a page at a time, so that a page 
 predictions than it shows.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
+from urllib.parse import urlencode
 
 import numpy as np
 from django import forms
+from django.contrib import messages
+from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_GET, require_POST
 
-from labeling import beliefs
-from labeling.admin import svg
+from labeling import beliefs, review, svg
+from labeling.access import Capability
 from labeling.beliefs import Beliefs
-from labeling.models import Concept, Image, Question, Tile
+from labeling.models import Concept, Image, Project, Question, Tile
 from labeling.models.projects import name_key
+from labeling.project_pages import base, labels
 
 PAGE = 100  # concepts
 
@@ -56,22 +66,69 @@ class Filters(forms.Form):
         return tiles.filter(pk=chosen).first() or tiles.first()
 
 
+@require_GET
+@base.page(Capability.VIEW)
+def image_labels(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Show what is believed of a picture, stored or implicit, concept by concept."""
+    image = get_object_or_404(Image.objects.select_related("project"), pk=pk, project=project)
+    context = of(image, Filters(request.GET)) | {"image": image, "at": request.GET.get("at", "")}
+    template = "project/image_labels.html"
+    return base.render(request, project, template, context, section=labels.SECTION)
+
+
+@require_POST
+@base.page(Capability.REVIEW)
+def decide(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Decide whether a tile of the picture shows a concept, then show the picture again."""
+    image = get_object_or_404(Image.objects.select_related("project"), pk=pk, project=project)
+    filters = Filters(request.POST).cleaned_data
+    kept = {name: value for name, value in filters.items() if value}
+    if concept := _decide(request, image):
+        kept["at"] = concept.pk
+    address = reverse("project-image-labels", args=[project.slug, pk])
+    return redirect(f"{address}?{urlencode(kept)}")
+
+
 def of(image: Image, filters: Filters) -> dict[str, Any]:
     """Return the context of an image's page of labels."""
     tile = filters.tile_of(image)
     words = filters.cleaned_data.get("q") or ""
     concepts = [each for each in _concepts(image) if _is_meant(each, words)]
     page = Paginator(concepts, PAGE).get_page(filters.cleaned_data.get("page") or 1)
-    labels = _labels(tile, page) if tile else []
+    rows = _labels(tile, page) if tile else []
     return {
         "tile": tile,
         "whole": image.tiles.filter(grid=1).first(),
         "parts": list(image.tiles.filter(grid=image.cut_into or 0).order_by("position")),
-        "labels": labels,
-        "stored": sum(label.question is not None for label in labels),
+        "labels": rows,
+        "stored": sum(label.question is not None for label in rows),
         "page": page,
         "words": words,
     }
+
+
+def _decide(request: HttpRequest, image: Image) -> Concept | None:
+    """Decide as the form says; return the concept that was decided about."""
+    value = "yes" in request.POST
+    number = request.POST.get("yes" if value else "no", "")
+    concepts = image.project.concepts
+    concept = concepts.filter(pk=number).first() if re.fullmatch("[0-9]{1,18}", number) else None
+    tile = Filters(request.POST).tile_of(image)
+    if concept is None or tile is None:
+        messages.error(request, "Choose yes or no beside a concept: nothing was changed.")
+        return None
+    try:
+        question, _ = review.decide_pair(
+            tile=tile, concept=concept, value=value, by=cast(User, request.user)
+        )
+    except review.PairError as error:
+        messages.error(request, str(error))
+        return None
+    address = reverse("project-question", args=[image.project.slug, question.pk])
+    text = '<a href="{}">{}</a> is {}, by your decision.'
+    answer = "yes" if value else "no"
+    messages.success(request, format_html(text, address, concept.phrase, answer))
+    return concept
 
 
 def _concepts(image: Image) -> list[Concept]:
@@ -88,11 +145,11 @@ def _labels(tile: Tile, page: Page[Concept]) -> list[Label]:
     asked = Question.objects.filter(tile=tile, concept__in=concepts)
     questions = {each.concept_id: each for each in asked.select_related("concept")}
     priors = Beliefs(tile.image.project, concepts).priors(beliefs.facts([tile.pk]))
-    labels = []
+    rows = []
     for column, concept in enumerate(concepts):
         question = questions.get(concept.pk)
         probability = question.probability if question else float(priors.probability[0, column])
-        labels.append(
+        rows.append(
             Label(
                 concept,
                 probability,
@@ -101,7 +158,7 @@ def _labels(tile: Tile, page: Page[Concept]) -> list[Label]:
                 svg.bar(probability, question.state if question else "implicit"),
             )
         )
-    return labels
+    return rows
 
 
 def _grounds(
@@ -115,3 +172,9 @@ def _grounds(
     )
     model = [] if np.isnan(predicted) else [f"model says {predicted:.2f}"]
     return [base, *model]
+
+
+urlpatterns = [
+    path("pictures/<int:pk>/labels/", image_labels, name="project-image-labels"),
+    path("pictures/<int:pk>/decide/", decide, name="project-image-decide"),
+]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labeling import annotators, quality
-from labeling.admin import plots, stats, svg
+from labeling import annotators, plots, quality, svg
 from labeling.models import Annotator, Project
+from labeling.project_pages import stats
 from labeling.quality import Point
 
 LISTED = 50  # suspects

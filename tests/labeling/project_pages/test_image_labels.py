@@ -8,9 +8,8 @@ from django.test import Client
 from playwright.sync_api import Page, expect
 
 from labeling import answers
-from labeling.admin import image_labels
-from labeling.models import Annotator, Concept, Image, Project, Question
-from tests.cast import allow
+from labeling.models import Annotator, Concept, Image, Membership, Project, Question
+from labeling.project_pages import image_labels
 
 pytestmark = pytest.mark.django_db
 WIDTHS = "() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
@@ -24,7 +23,7 @@ def image(shapes: Project) -> Image:
 
 
 def address(image: Image, what: str = "labels") -> str:
-    return f"/admin/labeling/image/{image.pk}/{what}/"
+    return f"/projects/{image.project.slug}/pictures/{image.pk}/{what}/"
 
 
 def shown(client: Client, image: Image, **query: object) -> dict[str, image_labels.Label]:
@@ -102,20 +101,32 @@ def test_many_concepts_come_a_page_at_a_time_and_are_found_by_any_name(
     )
 
 
-def test_those_who_may_only_look_cannot_decide(client: Client, image: Image, bea: User) -> None:
-    client.force_login(bea)
-    assert client.get(address(image)).status_code == 403
-    allow(bea, "view_image", "view_question")
-    bea = User.objects.get(pk=bea.pk)
-    client.force_login(bea)
+def test_viewers_look_and_reviewers_decide(client: Client, image: Image, carol: User) -> None:
+    client.force_login(carol)
+    assert client.get(address(image)).status_code == 404
+    Membership.objects.create(project=image.project, user=carol, role="viewer")
     assert b'name="yes"' not in client.get(address(image)).content
     dog = Concept.objects.get(name="dog")
     assert client.post(address(image, "decide"), {"yes": dog.pk}).status_code == 403
     assert client.get(address(image, "decide")).status_code == 405
+    Membership.objects.update(role="reviewer")
+    assert b'name="yes"' in client.get(address(image)).content
+    assert client.post(address(image, "decide"), {"yes": dog.pk}).status_code == 302
 
 
-def test_an_unknown_picture_is_not_found(ada_client: Client, db: None) -> None:
-    assert ada_client.get("/admin/labeling/image/987654/labels/").status_code == 404
+def test_a_picture_is_found_in_its_own_project_alone(
+    client: Client, image: Image, carol: User
+) -> None:
+    elsewhere = Project.objects.create(slug="elsewhere", name="Elsewhere")
+    Membership.objects.create(project=elsewhere, user=carol, role="owner")
+    client.force_login(carol)
+    path = f"/projects/elsewhere/pictures/{image.pk}/"
+    assert client.get(f"{path}labels/").status_code == 404
+    assert client.post(f"{path}decide/", {"yes": 1}).status_code == 404
+
+
+def test_an_unknown_picture_is_not_found(ada_client: Client, shapes: Project) -> None:
+    assert ada_client.get("/projects/shapes/pictures/987654/labels/").status_code == 404
 
 
 @pytest.mark.django_db(transaction=True)
@@ -130,7 +141,7 @@ def test_a_reviewer_needs_no_mouse(
     page.keyboard.press("ArrowDown")  # to the first concept
     page.keyboard.press("ArrowDown")
     page.keyboard.press("n")
-    expect(page.locator(".messagelist")).to_contain_text("is no, by your decision")
+    expect(page.locator(".page-messages")).to_contain_text("is no, by your decision")
     dog = Concept.objects.get(name="dog")
     expect(page.locator(f"#concept-{dog.pk} [name=yes]")).to_be_focused()
     page.keyboard.press("ArrowDown")

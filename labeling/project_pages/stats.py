@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from labeling import project_stats
-from labeling.admin import svg
+from labeling import project_stats, svg
 from labeling.models import Project, Question
 
-LISTED = 50  # concepts where there is little room
 LEAST_ALPHA = -0.5  # of the scale; below it people contradict each other
 STATES = [
     Question.State.GOLD,
@@ -31,10 +29,7 @@ def progress(project: Project) -> dict[str, Any]:
 
 
 def agreement(project: Project) -> dict[str, Any]:
-    """Return rows for the project and its concepts, the lowest alpha first, and their time.
-
-    `short_tables` holds the first `LISTED` concepts, and `unlisted` is how many more there are.
-    """
+    """Return rows for the project and its concepts, the lowest alpha first, and their time."""
     measured = project_stats.agreement(project)
     concepts = sorted(
         measured["concepts"], key=lambda row: 2.0 if row["alpha"] is None else row["alpha"]
@@ -43,8 +38,6 @@ def agreement(project: Project) -> dict[str, Any]:
     return {
         "rows": rows,
         "tables": [whole, rows],
-        "short_tables": [whole, rows[:LISTED]],
-        "unlisted": max(len(rows) - LISTED, 0),
         "measured_at": datetime.fromisoformat(measured["measured_at"]),
     }
 

@@ -1,4 +1,4 @@
-"""The review page: how far a project is, and the questions that people disagree on."""
+"""The wall: how far a project is, and the questions that people disagree on."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -7,7 +7,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from labeling import answers
 from labeling import review as labels
-from labeling.models import Annotator, Concept, Project, Question
+from labeling.models import Annotator, Concept, Membership, Project, Question
 from tests.cast import allow
 
 UNREADABLE = [
@@ -40,7 +40,7 @@ def disputed(shapes: Project, alice: Annotator, bob: Annotator) -> Question:
 
 
 def review(project: Project) -> str:
-    return f"/admin/labeling/project/{project.pk}/review/"
+    return f"/projects/{project.slug}/labels/"
 
 
 def shown(client: Client, address: str, **filters: str | int) -> list[int]:
@@ -63,26 +63,6 @@ def test_it_tells_how_far_the_project_is(
     assert ("open", open_questions) in [part[:2] for part in page.context["progress"]["parts"]]
     totals = page.context["progress"]["totals"]
     assert (totals.answers, totals.answered, totals.pairs, totals.implicit) == (2, 1, 48, 0)
-
-
-def test_it_tells_how_far_people_agree_on_each_concept(
-    ada_client: Client, shapes: Project, disputed: Question
-) -> None:
-    rows = ada_client.get(review(shapes)).context["agreement"]["rows"]
-    by_concept = {row["stats"]["concept"]["id"]: row for row in rows}
-    assert by_concept[disputed.concept_id]["stats"]["answers"] == 2
-    assert by_concept[disputed.concept_id]["percent"] == 0
-    assert len(rows) == 2
-
-
-def test_it_lists_the_concepts_that_people_disagree_on_most(
-    ada_client: Client, shapes: Project, disputed: Question, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("labeling.admin.stats.LISTED", 1)
-    page = ada_client.get(review(shapes))
-    _, (listed,) = page.context["agreement"]["short_tables"]
-    assert listed["stats"]["concept"]["id"] == disputed.concept_id
-    assert "1 more concept," in page.content.decode()
 
 
 def test_it_filters_by_why_a_question_is_stored(ada_client: Client, shapes: Project) -> None:
@@ -120,7 +100,7 @@ def test_a_decided_question_leaves_the_wall(
 def test_its_pages_hold_every_question_once(
     ada_client: Client, shapes: Project, disputed: Question, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labeling.admin.review_queue.PAGE", 10)
+    monkeypatch.setattr("labeling.project_pages.review_queue.PAGE", 10)
     seen, position = [], ""
     while position is not None:
         page = ada_client.get(review(shapes), {"after": str(position), "decided": "all"})
@@ -134,27 +114,34 @@ def test_it_says_which_filter_it_cannot_read(ada_client: Client, shapes: Project
     for query in UNREADABLE:
         page = ada_client.get(f"{review(shapes)}?{query}")
         assert page.status_code == 200
-        assert b"errornote" in page.content, query
+        assert b"errorlist" in page.content, query
         assert page.context["tiles"], query
 
 
 def test_it_knows_no_other_project(ada_client: Client, db: None) -> None:
-    assert ada_client.get("/admin/labeling/project/987654/review/").status_code == 404
+    assert ada_client.get("/projects/nowhere/labels/").status_code == 404
 
 
 def test_a_visitor_is_sent_to_sign_in(client: Client, shapes: Project) -> None:
     assert client.get(review(shapes)).status_code == 302
 
 
+def test_it_is_for_members_of_the_project(client: Client, shapes: Project, carol: User) -> None:
+    client.force_login(carol)
+    assert client.get(review(shapes)).status_code == 404
+    Membership.objects.create(project=shapes, user=carol, role="viewer")
+    assert client.get(review(shapes)).status_code == 200
+
+
 def test_staff_without_permission_see_nothing(client: Client, shapes: Project, bea: User) -> None:
     client.force_login(bea)
     question = Question.objects.all()[0]
-    addresses = [
-        review(shapes),
-        f"/admin/labeling/question/{question.pk}/review/",
-        f"/admin/labeling/tile/{question.tile_id}/picture/",
-    ]
-    assert [client.get(address).status_code for address in addresses] == [403, 403, 403]
+    addresses = {
+        review(shapes): 404,
+        f"/projects/shapes/questions/{question.pk}/": 404,
+        f"/admin/labeling/tile/{question.tile_id}/picture/": 403,
+    }
+    assert {each: client.get(each).status_code for each in addresses} == addresses
 
 
 def test_the_first_page_leads_to_each_review(ada_client: Client, shapes: Project) -> None:
@@ -164,17 +151,16 @@ def test_the_first_page_leads_to_each_review(ada_client: Client, shapes: Project
 def test_staff_who_may_not_review_are_not_led_there(
     client: Client, shapes: Project, bea: User
 ) -> None:
-    allow(bea, "view_project")
+    allow(bea, "view_question")
     client.force_login(bea)
     assert review(shapes).encode() not in client.get("/admin/").content
 
 
-def test_a_tile_comes_as_a_picture(ada_client: Client, shapes: Project) -> None:
+def test_the_admins_lists_show_pictures(ada_client: Client, shapes: Project) -> None:
     tile = Question.objects.all()[0].tile_id
-    for address in (f"{tile}/picture/", f"{tile}/picture/large/"):
-        response = ada_client.get(f"/admin/labeling/tile/{address}")
-        assert response["Content-Type"] == "image/webp"
-        assert response.content[8:12] == b"WEBP"
+    response = ada_client.get(f"/admin/labeling/tile/{tile}/picture/")
+    assert response["Content-Type"] == "image/webp"
+    assert response.content[8:12] == b"WEBP"
     assert ada_client.get("/admin/labeling/tile/987654/picture/").status_code == 404
 
 

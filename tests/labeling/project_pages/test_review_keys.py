@@ -27,27 +27,27 @@ def note(problems: list[str], line: ConsoleMessage) -> None:
 def test_a_reviewer_needs_no_mouse(reviewer: Page, live_server: object, shapes: Project) -> None:
     problems: list[str] = []
     reviewer.on("console", partial(note, problems))
-    reviewer.goto(f"{live_server}/admin/labeling/project/{shapes.pk}/review/?kind=concept")
+    reviewer.goto(f"{live_server}/projects/shapes/labels/?kind=concept")
     first, second, third = Question.objects.filter(kind="concept", verdict=None).order_by("-pk")[:3]
 
     reviewer.keyboard.press("ArrowRight")  # to the first tile
     reviewer.keyboard.press("ArrowRight")
     reviewer.keyboard.press("ArrowLeft")
     reviewer.keyboard.press("Enter")
-    reviewer.wait_for_url(f"**/question/{first.pk}/review/?kind=concept")
+    reviewer.wait_for_url(f"**/questions/{first.pk}/?kind=concept")
     reviewer.keyboard.press("y")
-    reviewer.wait_for_url(f"**/question/{second.pk}/review/?kind=concept")
-    expect(reviewer.locator(".messagelist")).to_contain_text("yes, by your decision")
+    reviewer.wait_for_url(f"**/questions/{second.pk}/?kind=concept")
+    expect(reviewer.locator(".page-messages")).to_contain_text("yes, by your decision")
     reviewer.keyboard.press("j")
-    reviewer.wait_for_url(f"**/question/{third.pk}/review/?kind=concept")
+    reviewer.wait_for_url(f"**/questions/{third.pk}/?kind=concept")
     reviewer.keyboard.press("k")
-    reviewer.wait_for_url(f"**/question/{second.pk}/review/?kind=concept")
+    reviewer.wait_for_url(f"**/questions/{second.pk}/?kind=concept")
     reviewer.keyboard.press("n")
-    reviewer.wait_for_url(f"**/question/{third.pk}/review/?kind=concept")
+    reviewer.wait_for_url(f"**/questions/{third.pk}/?kind=concept")
     reviewer.keyboard.press("a")
     reviewer.wait_for_url(lambda url: f"/{third.pk}/" not in url)
     reviewer.keyboard.press("Escape")
-    reviewer.wait_for_url(f"**/project/{shapes.pk}/review/?kind=concept")
+    reviewer.wait_for_url("**/projects/shapes/labels/?kind=concept")
 
     third.refresh_from_db()
     verdicts = dict(Question.objects.filter(decided_by__isnull=False).values_list("pk", "verdict"))

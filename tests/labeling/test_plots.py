@@ -4,8 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
-from labeling import quality
-from labeling.admin import plots
+from labeling import plots, quality
 from labeling.aggregation.calibration import by_truth
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

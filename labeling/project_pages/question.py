@@ -1,0 +1,113 @@
+"""The page of one question: its picture, who answered what, and the reviewer's decision."""
+
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling import access, annotators, review, svg
+from labeling.access import Capability
+from labeling.models import Answer, Project, Question, Tile
+from labeling.project_pages import base, labels, review_queue
+
+ANSWERS = 200  # at most, on the page
+
+
+@require_GET
+@base.page(Capability.VIEW)
+def question(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Show one question large: its picture, its probability, and who answered what."""
+    row = _get_question(project, pk)
+    filters = review_queue.Filters(request.GET, project=project)
+    here = review_queue.Position.of(row)
+    may_review = access.may(request.user, project, Capability.REVIEW)
+    context = {
+        "question": row,
+        "scale": svg.probability_scale(row),
+        "whole": _whole(row.tile),
+        "answers": _answers(row) if may_review else None,
+        "query": filters.query,
+        "next": _first(review_queue.after(filters.questions(), here, 1)),
+        "previous": _first(review_queue.before(filters.questions(), here, 1)),
+        "no_count": row.answers_count - row.yes_count,
+        "may_block": request.user.has_perm("labeling.change_annotator"),
+    }
+    return base.render(request, project, "project/question.html", context, section=labels.SECTION)
+
+
+@require_POST
+@base.page(Capability.REVIEW)
+def decide(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Decide a question or reopen it, then show the next one."""
+    row = _get_question(project, pk)
+    filters = review_queue.Filters(request.GET, project=project)
+    here = review_queue.Position.of(row)
+    _decide(request, row)
+    following = _first(review_queue.after(filters.questions(), here, 1))
+    if following:
+        address = reverse("project-question", args=[project.slug, following.pk])
+    else:
+        messages.info(request, "That was the last of these questions.")
+        address = reverse("project-labels", args=[project.slug])
+    return redirect(f"{address}?{filters.query}")
+
+
+def _get_question(project: Project, pk: int) -> Question:
+    related = ("project", "concept", "tile__image", "decided_by", "author__user")
+    return get_object_or_404(Question.objects.select_related(*related), pk=pk, project=project)
+
+
+def _decide(request: HttpRequest, question: Question) -> None:
+    by, choice = cast(User, request.user), request.POST.get("decision")
+    if choice in {"yes", "no"}:
+        review.decide(question=question, value=choice == "yes", by=by)
+    elif choice == "reopen":
+        review.reopen(question=question, by=by)
+    else:
+        messages.error(request, "Choose yes, no or reopen: nothing was changed.")
+        return
+    back = reverse("project-question", args=[question.project.slug, question.pk])
+    result = "open again" if choice == "reopen" else f"{choice}, by your decision"
+    messages.success(
+        request, format_html('<a href="{}">{}</a> is {}.', back, question.wording, result)
+    )
+
+
+def _answers(question: Question) -> list[dict[str, Any]]:
+    """Return each answer with its annotator's reliability, the most reliable first."""
+    answers = Answer.objects.filter(question=question).select_related("annotator__user")
+    rows = []
+    for answer in answers.order_by("-annotator__reliability", "id")[:ANSWERS]:
+        mean, low, high = annotators.reliability(answer.annotator)
+        rows.append(
+            {
+                "answer": answer,
+                "annotator": answer.annotator,
+                "reliability": f"{mean:.2f}",
+                "range": f"{low:.2f}–{high:.2f}",
+                "interval": svg.interval(mean, low, high),
+            }
+        )
+    return rows
+
+
+def _whole(tile: Tile) -> Tile | None:
+    """Return the whole picture, where the question is about a part of it."""
+    if tile.grid == 1:
+        return None
+    return Tile.objects.filter(image_id=tile.image_id, grid=1).first()
+
+
+def _first(questions: list[Question]) -> Question | None:
+    return questions[0] if questions else None
+
+
+urlpatterns = [
+    path("questions/<int:pk>/", question, name="project-question"),
+    path("questions/<int:pk>/decide/", decide, name="project-question-decide"),
+]
