@@ -157,6 +157,7 @@ MEDIA_ROOT = DATA_DIR / "media"
 SNAPSHOT_ROOT = DATA_DIR / "snapshots"
 RUN_ROOT = DATA_DIR / "runs"
 CACHE_ROOT = DATA_DIR / "cache"
+UPLOAD_ROOT = Path(os.environ.get("UPLOAD_ROOT") or DATA_DIR / "uploads")
 STORAGES = {
     "default": {
         "BACKEND": os.environ.get(
@@ -174,6 +175,14 @@ USE_TZ = True
 IMAGE_MAX_BYTES = _number("IMAGE_MAX_BYTES", 20 * 1024 * 1024, least=1)
 IMAGE_MAX_PIXELS = _number("IMAGE_MAX_PIXELS", 40_000_000, least=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+# Uploads of pictures, in parts
+UPLOAD_MAX_BYTES = _number("UPLOAD_MAX_BYTES", 20 * 1024 * 1024 * 1024, least=1)  # of one upload
+UPLOAD_MAX_FILES = _number("UPLOAD_MAX_FILES", 200_000, least=1)  # … or members of its archives
+UPLOAD_MAX_UNFINISHED = _number("UPLOAD_MAX_UNFINISHED", 10, least=1)  # of one project
+UPLOAD_MIN_FREE_BYTES = _number(
+    "UPLOAD_MIN_FREE_BYTES", 1024 * 1024 * 1024
+)  # of the disk, that remain
+UPLOAD_PART_BYTES = 4 * 1024 * 1024  # of one request
 
 # Challenges
 CHALLENGE_SECONDS = _number("CHALLENGE_SECONDS", 900, least=10)

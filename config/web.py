@@ -38,7 +38,8 @@ def serve(listener: socket.socket) -> None:
         inbuf_overflow=64 * 1024,  # bytes of a body in memory; the rest waits in a file
         channel_timeout=IDLE,
         cleanup_interval=IDLE // 3,
-        max_request_body_size=settings.IMAGE_MAX_BYTES + settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+        max_request_body_size=max(settings.IMAGE_MAX_BYTES, settings.UPLOAD_PART_BYTES)
+        + settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
         clear_untrusted_proxy_headers=False,  # Django's settings say which of them count
         asyncore_use_poll=True,
         ident=None,

@@ -20,15 +20,15 @@ def find(path: Path) -> Members:
         if not path.exists():
             raise SourceError(f"There is no {path}: name a folder, a zip or a tar with pictures.")
         if path.is_file() and zipfile.is_zipfile(path):
-            return lambda: _distinct(zips.members(path))
+            return lambda: distinct(zips.members(path))
         if path.is_file() and tarfile.is_tarfile(path):
-            return lambda: _distinct(tars.members(path))
+            return lambda: distinct(tars.members(path))
     except OSError as error:
         raise SourceError(f"{path} cannot be opened: {error.strerror}.") from error
     raise SourceError(f"{path} is neither a folder nor a zip nor a tar.")
 
 
-def _distinct(members: Iterator[Member | Rejection]) -> Iterator[Member | Rejection]:
+def distinct(members: Iterator[Member | Rejection]) -> Iterator[Member | Rejection]:
     """Reject all but the first of several members of one name."""
     paths: set[str] = set()
     for member in members:

@@ -133,11 +133,13 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('uploading', 'Uploading'), ('reading', 'Reading'), ('choosing', 'Choosing'), ('importing', 'Importing'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('undoing', 'Undoing'), ('undone', 'Undone')], default='uploading', max_length=9)),
                 ('name', models.CharField(blank=True, help_text='Of the folder or archive.', max_length=200)),
                 ('folder', models.CharField(blank=True, editable=False, help_text='Where its uploaded files lie.', max_length=400)),
+                ('fingerprint', models.CharField(blank=True, editable=False, help_text="Of an upload's list of files: the same folder goes on where it stopped.", max_length=64)),
                 ('files', models.PositiveIntegerField(default=0, help_text='Announced, of an upload.')),
                 ('bytes', models.BigIntegerField(default=0, help_text='Announced, of an upload.')),
                 ('received', models.BigIntegerField(default=0, help_text='Bytes that have been uploaded.')),
                 ('candidates', models.JSONField(blank=True, default=list, help_text='Concepts that it names: `labeling.imports.candidates`.')),
                 ('concepts', models.JSONField(blank=True, help_text='The names that were chosen; null: not yet.', null=True)),
+                ('start_at_once', models.BooleanField(default=False, help_text='Whether it goes on by itself with the concepts that are ticked.')),
                 ('pictures', models.PositiveIntegerField(default=0, help_text='That it holds.')),
                 ('done', models.PositiveIntegerField(default=0, help_text='Pictures that were looked at.')),
                 ('counts', models.JSONField(blank=True, default=dict, help_text='What became of them.')),
@@ -478,6 +480,22 @@ class Migration(migrations.Migration):
             name='tile',
             field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, to='labeling.tile'),
         ),
+        migrations.CreateModel(
+            name='UploadedFile',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField(help_text='From 0, in the order of announcement.')),
+                ('path', models.CharField(help_text='In the folder that was dropped.', max_length=500)),
+                ('size', models.BigIntegerField(help_text='In bytes.')),
+                ('modified', models.BigIntegerField(default=0, help_text='Milliseconds since 1970.')),
+                ('received', models.BigIntegerField(default=0, help_text='Bytes that have come.')),
+                ('problem', models.CharField(blank=True, help_text='Why it is refused before it is sent.', max_length=200)),
+                ('upload', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='uploaded_files', to='labeling.import')),
+            ],
+            options={
+                'ordering': ['upload_id', 'number'],
+            },
+        ),
         migrations.AddIndex(
             model_name='annotator',
             index=models.Index(fields=['-answers_count'], name='annotator_busiest'),
@@ -697,5 +715,17 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='challenge',
             index=models.Index(condition=models.Q(('tile__isnull', False)), fields=['tile'], name='challenge_tile'),
+        ),
+        migrations.AddIndex(
+            model_name='uploadedfile',
+            index=models.Index(condition=models.Q(('problem', ''), ('received__lt', models.F('size'))), fields=['upload', 'number'], name='uploaded_file_missing'),
+        ),
+        migrations.AddConstraint(
+            model_name='uploadedfile',
+            constraint=models.UniqueConstraint(fields=('upload', 'number'), name='number_once_an_upload'),
+        ),
+        migrations.AddConstraint(
+            model_name='uploadedfile',
+            constraint=models.UniqueConstraint(fields=('upload', 'path'), name='path_once_an_upload'),
         ),
     ]

@@ -7,7 +7,7 @@ from labeling.models.comments import Comment
 from labeling.models.events import Event
 from labeling.models.examples import ConceptExample
 from labeling.models.images import Image, Tile
-from labeling.models.imports import Import
+from labeling.models.imports import Import, UploadedFile
 from labeling.models.lease import Leased, LeaseLost
 from labeling.models.members import Invitation, Membership, Role
 from labeling.models.pools import NewPictures, Pool
@@ -43,4 +43,5 @@ __all__ = [
     "Snapshot",
     "SuspectSpell",
     "Tile",
+    "UploadedFile",
 ]

@@ -8,6 +8,9 @@ from django.db import models
 from labeling.models.lease import Leased
 from labeling.models.projects import Project
 
+NAME_LENGTH = 200  # characters of an import's name
+PATH_LENGTH = 500  # … and of a file's path in an upload
+
 
 class Import(Leased):
     """A source of pictures on its way in; the worker that reads it holds the row's lease.
@@ -32,9 +35,17 @@ class Import(Leased):
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="imports")
     state = models.CharField(max_length=9, choices=State.choices, default=State.UPLOADING)
-    name = models.CharField(max_length=200, blank=True, help_text="Of the folder or archive.")
+    name = models.CharField(
+        max_length=NAME_LENGTH, blank=True, help_text="Of the folder or archive."
+    )
     folder = models.CharField(
         max_length=400, blank=True, editable=False, help_text="Where its uploaded files lie."
+    )
+    fingerprint = models.CharField(
+        max_length=64,
+        blank=True,
+        editable=False,
+        help_text="Of an upload's list of files: the same folder goes on where it stopped.",
     )
     files = models.PositiveIntegerField(default=0, help_text="Announced, of an upload.")
     bytes = models.BigIntegerField(default=0, help_text="Announced, of an upload.")
@@ -44,6 +55,9 @@ class Import(Leased):
     )
     concepts = models.JSONField(
         null=True, blank=True, help_text="The names that were chosen; null: not yet."
+    )
+    start_at_once = models.BooleanField(
+        default=False, help_text="Whether it goes on by itself with the concepts that are ticked."
     )
     pictures = models.PositiveIntegerField(default=0, help_text="That it holds.")
     done = models.PositiveIntegerField(default=0, help_text="Pictures that were looked at.")
@@ -72,3 +86,56 @@ class Import(Leased):
 
     def __str__(self) -> str:
         return self.name or f"import no. {self.pk}"
+
+    @property
+    def share(self) -> float | None:
+        """How much of the current step is done, 0 to 1; None while nobody knows."""
+        done, total = {
+            self.State.UPLOADING: (self.received, self.bytes),
+            self.State.IMPORTING: (self.done, self.pictures),
+        }.get(self.State(self.state), (0, 0))
+        return min(done / total, 1.0) if total else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the pictures that are left will take at the rate so far; None: not known yet."""
+        if self.state != self.State.IMPORTING or not self.done or self.started_at is None:
+            return None
+        elapsed = ((self.heartbeat_at or self.started_at) - self.started_at).total_seconds()
+        return max(0.0, elapsed / self.done * (self.pictures - self.done))
+
+
+class UploadedFile(models.Model):
+    """A file of an upload, as it was announced, and how much of it has come.
+
+    Its bytes lie in the upload's folder under its number. The row goes once the import has ended.
+    """
+
+    upload = models.ForeignKey(
+        Import, models.CASCADE, related_name="uploaded_files", db_index=False
+    )
+    number = models.PositiveIntegerField(help_text="From 0, in the order of announcement.")
+    path = models.CharField(max_length=PATH_LENGTH, help_text="In the folder that was dropped.")
+    size = models.BigIntegerField(help_text="In bytes.")
+    modified = models.BigIntegerField(default=0, help_text="Milliseconds since 1970.")
+    received = models.BigIntegerField(default=0, help_text="Bytes that have come.")
+    problem = models.CharField(
+        max_length=200, blank=True, help_text="Why it is refused before it is sent."
+    )
+
+    class Meta:
+        ordering = ["upload_id", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["upload", "number"], name="number_once_an_upload"),
+            models.UniqueConstraint(fields=["upload", "path"], name="path_once_an_upload"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["upload", "number"],
+                condition=models.Q(problem="") & models.Q(received__lt=models.F("size")),
+                name="uploaded_file_missing",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.path

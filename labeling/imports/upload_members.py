@@ -1,0 +1,83 @@
+"""The members of an upload: its files, and what its archives hold, as one source."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from labeling.decoding import ImageRejected, read
+from labeling.imports import source, staging, upload_paths
+from labeling.imports.members import Member, Rejection, SourceError
+from labeling.imports.source import Members
+from labeling.models import Import
+
+LOST = "was lost on the server: upload it again"
+NO_ARCHIVE = "is no zip or tar that can be read, or is cut off: pack it again"
+
+
+class _File(NamedTuple):
+    """What is needed of an `UploadedFile`."""
+
+    path: str
+    number: int
+    size: int
+    problem: str
+
+
+def members(record: Import) -> Members:
+    """Return a function that iterates over all members of an upload at each call.
+
+    An archive is a source of its own, whose members lie in a folder of its name; where nothing
+    else was uploaded, they keep their paths, as by the command. What was refused when it was
+    announced is a rejection.
+    """
+    rows = record.uploaded_files.order_by().values_list(*_File._fields)
+    files = sorted(map(_File._make, rows))
+    accepted = [file for file in files if not file.problem]
+    alone = len(accepted) == 1
+    return lambda: source.distinct(_members(record, files, alone))
+
+
+def _members(record: Import, files: list[_File], alone: bool) -> Iterator[Member | Rejection]:
+    for file in files:
+        if file.problem:
+            yield Rejection(file.path, file.problem)
+        elif upload_paths.is_archive(file.path):
+            yield from _of_archive(staging.path_of(record, file.number), file.path, alone)
+        else:
+            path = staging.path_of(record, file.number)
+            yield Member(file.path, file.size, partial(_read, path, file.size))
+
+
+def _of_archive(path: Path, name: str, alone: bool) -> Iterator[Member | Rejection]:
+    folder = "" if alone else f"{_without_suffix(name)}/"
+    try:
+        for member in source.find(path)():
+            if isinstance(member, Rejection) and member.path == path.name:
+                yield Rejection(name, member.reason)  # of the archive as a whole
+            else:
+                yield replace(member, path=f"{folder}{member.path}")
+    except SourceError:
+        yield Rejection(name, NO_ARCHIVE if path.exists() else LOST)
+
+
+def _without_suffix(name: str) -> str:
+    suffixes = sorted(upload_paths.READ_ARCHIVES, key=len, reverse=True)
+    suffix = next(each for each in suffixes if name.lower().endswith(each))
+    return name[: -len(suffix)] or name
+
+
+def _read(path: Path, size: int, limit: int) -> bytes:
+    if not size:
+        return b""
+    try:
+        with path.open("rb") as file:
+            data = read(file, bytes_max=limit)
+    except FileNotFoundError as error:
+        raise ImageRejected(LOST) from error
+    except OSError as error:
+        raise ImageRejected(f"cannot be read: {error.strerror}") from error
+    if len(data) != size:
+        raise ImageRejected(LOST)
+    return data
