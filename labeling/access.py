@@ -55,6 +55,11 @@ def may_create(user: User) -> bool:
     return bool(user.is_active and user.has_perm("labeling.add_project"))  # type: ignore[attr-defined]
 
 
+def covers(role: str, other: str) -> bool:
+    """Return whether a role allows all that another one does."""
+    return _OF_ROLE[Role(other)] <= _OF_ROLE[Role(role)]
+
+
 def projects(user: User, capability: Capability = Capability.VIEW) -> QuerySet[Project]:
     """Return the projects in which a user may do this, archived ones among them.
 

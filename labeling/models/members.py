@@ -2,10 +2,13 @@
 
 import hashlib
 import secrets
+from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import CASCADE, ProtectedError, Q, QuerySet
+from django.db.models.deletion import Collector
+from django.utils import timezone
 
 from labeling.models.annotators import Annotator
 from labeling.models.projects import Project
@@ -21,12 +24,35 @@ class Role(models.TextChoices):
     VIEWER = "viewer"
 
 
+def cascade_keeping_owners(
+    collector: Collector,
+    field: models.ForeignKey[Any, Any],
+    memberships: QuerySet["Membership"],
+    using: str,
+) -> None:
+    """Delete the memberships of a user who is deleted, but no project's only owner.
+
+    Raises ProtectedError: another owner has to be made first.
+    """
+    owned = [row for row in memberships if row.role == Role.OWNER]
+    others = Membership.objects.filter(role=Role.OWNER).exclude(pk__in=[row.pk for row in owned])
+    kept = set(others.values_list("project_id", flat=True))
+    last: set[models.Model] = {row for row in owned if row.project_id not in kept}
+    if last:
+        raise ProtectedError("A project would have no owner: make somebody else one first.", last)
+    CASCADE(collector, field, memberships, using)
+
+
 class Membership(models.Model):
     """A user's role in a project; or a visitor, by pseudonym, who was invited to annotate."""
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="memberships"
+        settings.AUTH_USER_MODEL,
+        cascade_keeping_owners,
+        null=True,
+        blank=True,
+        related_name="memberships",
     )
     annotator = models.ForeignKey(
         Annotator, models.CASCADE, null=True, blank=True, related_name="memberships"
@@ -65,6 +91,12 @@ class Membership(models.Model):
 class Invitation(models.Model):
     """A link that makes whoever opens it a member; only the hash of its token is stored."""
 
+    class Status(models.TextChoices):
+        OPEN = "open"
+        USED_UP = "used up"
+        EXPIRED = "expired"
+        WITHDRAWN = "withdrawn"
+
     project = models.ForeignKey(Project, models.CASCADE, related_name="invitations")
     role = models.CharField(max_length=9, choices=Role.choices)
     token_sha256 = models.CharField(max_length=64, unique=True, editable=False)
@@ -87,6 +119,17 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"Invitation as {self.role} of {self.project}"
+
+    @property
+    def status(self) -> Status:
+        """Whether somebody may still accept it, or why nobody may."""
+        if self.revoked_at is not None:
+            return self.Status.WITHDRAWN
+        if self.expires_at <= timezone.now():
+            return self.Status.EXPIRED
+        if self.uses_max is not None and self.uses >= self.uses_max:
+            return self.Status.USED_UP
+        return self.Status.OPEN
 
     @staticmethod
     def new_token() -> str:
