@@ -17,7 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from labeling import beliefs, bulk_update, concepts, pools, question_state
+from labeling import audit, beliefs, bulk_update, concepts, guides, pools, question_state
 from labeling.aggregation import online
 from labeling.batches import batched
 from labeling.beliefs import Beliefs
@@ -29,10 +29,13 @@ from labeling.models import (
     Challenge,
     ClassSet,
     Concept,
+    ConceptExample,
+    Event,
     Image,
     Question,
     Recomputation,
 )
+from labeling.models.examples import EXAMPLES_MAX
 from labeling.models.projects import CERTAINTY, movable
 
 AT_ONCE = 1_000  # questions that are moved while somebody waits
@@ -127,19 +130,26 @@ def merge(*, concept: Concept, into: Concept, by: User) -> Merged:
       merged concept's question. A verdict of `into` comes before one of the merged concept.
     - Its name and aliases become aliases of `into`, what keywords state by them is taken over, and
       class sets that hold it hold `into`. Predictions of `into` stay, its own are deleted.
+    - Its definition, its phrases in other languages and its examples become those of `into` where
+      that has none: no definition, no phrase in that language, the picture no example, and room.
     - Its pending challenges expire, and its row stays, inactive.
 
     Raises ConceptError.
     """
     with transaction.atomic():
         concept, into = _take_over_names(concept, into)
+        _take_over_guide(concept, into)
         _expire_challenges(concept)
     counts, left = move(concept, limit=AT_ONCE)
     merged = Merged(concept, into, counts, left)
     concepts.take_over(into, limit=concepts.AT_ONCE)
-    LogEntry.objects.log_actions(
-        by.pk, [concept, into], CHANGE, change_message=str(merged), single_object=False
-    )
+    with transaction.atomic():
+        audit.record(
+            project=concept.project, kind=Event.Kind.CONCEPT, message=str(merged), by=by, row=into
+        )
+        LogEntry.objects.log_actions(
+            by.pk, [concept], CHANGE, change_message=str(merged), single_object=True
+        )
     return merged
 
 
@@ -194,15 +204,38 @@ def _take_over_names(concept: Concept, into: Concept) -> tuple[Concept, Concept]
     )
     into.unfinished_from, into.known_when_fitted = 0, 0
     into.priors_stale = True  # as class sets may state more of it
-    into.save(update_fields=["aliases", "unfinished_from", "known_when_fitted", "priors_stale"])
+    into.definition = into.definition or concept.definition
+    into.version += 1
+    into.save(
+        update_fields=[
+            "aliases",
+            "unfinished_from",
+            "known_when_fitted",
+            "priors_stale",
+            "definition",
+            "version",
+        ]
+    )
     concept.merged_into, concept.active, concept.aliases = into, False, []
     concept.unfinished_from = 0
+    concept.version += 1
     forget_predictions(concept)
     concept.save()
     concept.merged.update(merged_into=into)
     _replace_in_class_sets(class_sets, concept, into)
     pools.forget_priorities(project)
     return concept, into
+
+
+def _take_over_guide(concept: Concept, into: Concept) -> None:
+    """Give a survivor the phrases and examples that it lacks; the others stay as a record."""
+    taken = into.phrases.values("language")
+    concept.phrases.exclude(language__in=taken).update(concept=into)
+    room = EXAMPLES_MAX - into.examples.count()
+    others = concept.examples.exclude(tile__in=into.examples.values("tile")).order_by("pk")
+    moved = others.values_list("pk", flat=True)[: max(room, 0)]
+    ConceptExample.objects.filter(pk__in=list(moved)).update(concept=into)
+    guides.forget(into)
 
 
 def _lock_class_sets(concept: Concept) -> list[ClassSet]:

@@ -121,6 +121,11 @@ def freeze_later(snapshot: Snapshot) -> None:
     enqueue_on_commit(freeze, snapshot.pk)
 
 
+def finish_concepts_later() -> None:
+    """Have a worker finish all concepts that are not; without a broker, the next sweep will."""
+    enqueue_on_commit(finish_concepts)
+
+
 def finish_concept_later(concept: Concept) -> None:
     """Have a worker finish it if something is left; without a broker, `finish_concepts` will."""
     if concept.unfinished_from is not None:

@@ -59,7 +59,7 @@ class ConceptForm(ModelForm):
             self.fields[
                 "phrase"
             ].help_text = (
-                'With its article: "a bicycle". Leave it empty to have it made from the name.'
+                'With its article: "a bicycle". Empty: the name, in English with its article.'
             )
         if self.instance.pk and "aliases" in self.fields:
             self.fields["aliases"].initial = self.instance.aliases
@@ -78,6 +78,7 @@ class ConceptForm(ModelForm):
                 project=project,
                 name=data["name"],
                 phrase=data.get("phrase", ""),
+                definition=data.get("definition", ""),
                 aliases=aliases,
                 of=self.instance if exists else None,
             )

@@ -20,7 +20,7 @@ from labeling.admin.concept_forms import ConceptForm, ConceptRowForm, MergeForm
 from labeling.concepts import ConceptError
 from labeling.models import Concept
 
-OWN_FIELDS = {"name", "phrase", "aliases", "active", "value"}
+OWN_FIELDS = {"name", "phrase", "definition", "aliases", "active", "value"}
 
 
 class Merged(admin.SimpleListFilter):
@@ -60,11 +60,12 @@ class ConceptAdmin(QuickAdmin[Concept]):
 
     def get_fields(self, request: HttpRequest, obj: Concept | None = None) -> Any:
         if obj is None:
-            return ["project", "name", "phrase", "aliases", "active", "value"]
+            return ["project", "name", "phrase", "definition", "aliases", "active", "value"]
         shown = [rounded("prevalence"), "answers"]
         if obj.merged_into_id is not None:
             return ["project", "name", "phrase", "merged_into", "active", *shown]
-        return ["project", "name", "keep_name", "phrase", "aliases", "active", "value", *shown]
+        texts = ["name", "keep_name", "phrase", "definition", "aliases"]
+        return ["project", *texts, "active", "value", *shown]
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Concept | None = None
@@ -114,13 +115,14 @@ class ConceptAdmin(QuickAdmin[Concept]):
             return redirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Concept, form: Any, change: bool) -> None:
-        data = form.cleaned_data
+        data, by = form.cleaned_data, cast(User, request.user)
         if change:
             changes = {name: data[name] for name in OWN_FIELDS.intersection(form.changed_data)}
             keep_name = data.get("keep_name", True)
-            saved = concepts.edit(concept=obj, keep_name=keep_name, **changes)
+            saved = concepts.edit(concept=obj, keep_name=keep_name, by=by, **changes)
         else:
-            saved = concepts.create(**{name: data[name] for name in OWN_FIELDS | {"project"}})
+            values = {name: data[name] for name in OWN_FIELDS | {"project"}}
+            saved = concepts.create(by=by, **values)
         obj.pk = saved.pk
         obj.refresh_from_db()
         tasks.finish_concept_later(saved)
@@ -158,7 +160,18 @@ class ConceptAdmin(QuickAdmin[Concept]):
         return [*names, questions], {"concepts": len(objs), "questions": count}, set(), []
 
     def delete_model(self, request: HttpRequest, obj: Concept) -> None:
-        concepts.delete(obj)
+        concepts.delete(obj, by=cast(User, request.user))
+
+    # The services write the history
+
+    def log_addition(self, *args: Any) -> None:
+        pass
+
+    def log_change(self, *args: Any) -> None:
+        pass
+
+    def log_deletions(self, *args: Any) -> None:
+        pass
 
     # Merging
 

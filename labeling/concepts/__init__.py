@@ -7,22 +7,25 @@ visitor is asked about it. Merging is in `labeling.merging`.
 
 from labeling.concepts.deletion import answers_count, delete, refusal
 from labeling.concepts.edits import create, create_missing, edit, validate
-from labeling.concepts.names import ConceptError, Conflict, by_key, with_article
+from labeling.concepts.lists import Added, add_lines
+from labeling.concepts.names import ConceptError, Conflict, by_key, default_phrase
 from labeling.concepts.statements import AT_ONCE, take_over, take_over_all
 
 __all__ = [
     "AT_ONCE",
+    "Added",
     "ConceptError",
     "Conflict",
+    "add_lines",
     "answers_count",
     "by_key",
     "create",
     "create_missing",
+    "default_phrase",
     "delete",
     "edit",
     "refusal",
     "take_over",
     "take_over_all",
     "validate",
-    "with_article",
 ]

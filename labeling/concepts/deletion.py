@@ -2,13 +2,15 @@
 
 from functools import partial
 
+from django.contrib.admin.models import DELETION
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from labeling import pools, predictions
+from labeling import audit, guides, pools, predictions
 from labeling.concepts.edits import lock
 from labeling.concepts.names import Conflict
-from labeling.models import Answer, Concept, Question
+from labeling.models import Answer, Concept, Event, Question
 
 
 def answers_count(concept: Concept) -> int:
@@ -16,7 +18,7 @@ def answers_count(concept: Concept) -> int:
     return Answer.objects.filter(question__in=_questions(concept)).count()
 
 
-def delete(concept: Concept) -> None:
+def delete(concept: Concept, *, by: User | None = None) -> None:
     """Delete a concept with its questions; challenges that ask about it are gone with it.
 
     The import's class sets keep its place: a picture of its folder is still of no other class.
@@ -37,6 +39,15 @@ def delete(concept: Concept) -> None:
             transaction.on_commit(partial(predictions.delete, file))
         pools.forget_priorities(concept.project)
         concept.merged.all().delete()
+        audit.record(
+            project=concept.project,
+            kind=Event.Kind.CONCEPT,
+            message=f"Deleted the concept “{concept}”, which nobody had answered about.",
+            by=by,
+            row=concept,
+            action=DELETION,
+        )
+        guides.forget(concept)
         concept.delete()
 
 

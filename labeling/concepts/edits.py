@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from functools import partial
 
+from django.contrib.admin.models import ADDITION
+from django.contrib.auth.models import User
 from django.db import transaction
 
-from labeling import pools, predictions
+from labeling import audit, guides, pools, predictions
 from labeling.concepts import names, statements
 from labeling.concepts.names import Conflict
-from labeling.models import Concept, Project
+from labeling.models import Concept, ConceptPhrase, Event, Project
 from labeling.models.projects import name_key
 
 DEFAULT_PREVALENCE = 0.1  # where no keyword names a concept
@@ -20,13 +22,17 @@ def create(
     project: Project,
     name: str,
     phrase: str = "",
+    definition: str = "",
     aliases: Iterable[str] = (),
+    phrases: Mapping[str, str] | None = None,
     active: bool = True,
     value: float = 1.0,
+    by: User | None = None,
 ) -> Concept:
     """Create a concept, and have it asked about at once.
 
-    phrase: the name with its article where it is empty. Its prevalence is the share of pictures
+    phrase: in the project's language; where it is empty the name, in English with its article.
+    phrases: in other languages, by their tags. by: None where an import does so. Its prevalence is the share of pictures
     that imports say show it. The statements of up to `AT_ONCE` pictures are taken over here; where
     there are more, `unfinished_from` is set and a worker does the rest. Raises ConceptError.
     """
@@ -34,17 +40,28 @@ def create(
     concept = Concept(
         project=project,
         name=name,
-        phrase=names.clean_phrase(phrase, name=name),
+        phrase=names.clean_phrase(phrase, name=name, language=project.language),
+        definition=names.clean_definition(definition),
         aliases=names.clean_aliases(aliases, name=name),
         active=active,
         value=value,
         unfinished_from=0,
     )
+    translations = names.clean_phrases(phrases or {}, language=project.language)
     with transaction.atomic():
         lock(project)
         names.check_free(project, [concept.name, *concept.aliases])
-        concept.prevalence = _prevalence(concept, _pictures(project))
+        concept.prevalence = _prevalence(concept, pictures_count(project))
         concept.save()
+        _set_phrases(concept, translations)
+        audit.record(
+            project=project,
+            kind=Event.Kind.CONCEPT,
+            message=f"Added the concept “{concept}”.",
+            by=by,
+            row=concept,
+            action=ADDITION,
+        )
     ask_at_once(concept)
     return concept
 
@@ -60,12 +77,18 @@ def create_missing(
     """
     with transaction.atomic():
         lock(project)
-        pictures = _pictures(project)
+        pictures = pictures_count(project)
         existing = set(names.by_key(project))
         missing: dict[str, Concept] = {}
         for name in [*phrases, *shares]:
             if name_key(name) not in existing | missing.keys():
-                missing[name_key(name)] = _missing(project, name, shares, phrases, pictures)
+                missing[name_key(name)] = unsaved(
+                    project,
+                    name,
+                    phrase=phrases.get(name, ""),
+                    pictures=pictures,
+                    share=shares.get(name),
+                )
         Concept.objects.bulk_create(missing.values())
         pools.forget_priorities(project)
     return len(missing)
@@ -76,50 +99,130 @@ def edit(
     concept: Concept,
     name: str | None = None,
     phrase: str | None = None,
+    definition: str | None = None,
     aliases: Iterable[str] | None = None,
+    phrases: Mapping[str, str] | None = None,
     active: bool | None = None,
     value: float | None = None,
     keep_name: bool = True,
+    version: int | None = None,
+    by: User | None = None,
 ) -> Concept:
     """Change what is given of a concept; return it as it is stored now.
 
     name: the old one becomes an alias if `keep_name`; a phrase that was the default follows it.
-    phrase: what the model predicted by the old one is cleared. aliases: replace all; what keywords
-    state by new ones is taken over as for a new concept; what they stated by those that are gone
-    is taken back.
-    active: whether it is asked about; its answers and pending challenges are kept. Raises
-    ConceptError.
+    phrase: what the model predicted by the old one is cleared. aliases, phrases: replace all; what
+    keywords state by new aliases is taken over as for a new concept; what they stated by those
+    that are gone is taken back. active: whether it is asked about; its answers and pending
+    challenges are kept. version: the `Concept.version` that the changes were made to; where
+    somebody has changed it since, nothing is saved. Raises ConceptError, and Conflict of it.
     """
     with transaction.atomic():
         lock(concept.project)
         stored = Concept.objects.select_for_update(no_key=True).get(pk=concept.pk)
         stored.project = concept.project
-        if stored.merged_into is not None:
-            survivor = stored.merged_into
-            raise Conflict(f"“{stored}” was merged into “{survivor}”: change that one.")
-        earlier = Concept(pk=stored.pk, name=stored.name, aliases=stored.aliases)
-        before = earlier.keys
+        _check_current(stored, version)
+        before = _Before(stored)
         _rename(stored, name, phrase, aliases, keep_name=keep_name)
+        if definition is not None:
+            stored.definition = names.clean_definition(definition)
+        if phrases is not None:
+            language = stored.project.language
+            _set_phrases(stored, names.clean_phrases(phrases, language=language))
         stored.active = stored.active if active is None else active
         stored.value = stored.value if value is None else value
-        if stored.keys - before:
+        if stored.keys - before.keys:
             stored.unfinished_from = 0
+        if changes := before.changes(stored):
+            stored.version += 1
+            _record_edit(stored, changes, by)
         stored.save()
-        if gone := before - stored.keys:
-            statements.take_back(stored, earlier, gone)
+        if gone := before.keys - stored.keys:
+            statements.take_back(stored, before.concept, gone)
+        guides.forget(stored)
     ask_at_once(stored)
     return stored
 
 
+class _Before:
+    """A concept as it was before an edit."""
+
+    FIELDS = "name", "phrase", "definition", "aliases", "active", "value"
+
+    def __init__(self, concept: Concept) -> None:
+        self.concept = Concept(
+            pk=concept.pk, **{name: getattr(concept, name) for name in self.FIELDS}
+        )
+        self.keys = self.concept.keys
+        self._phrases = _phrases(concept)
+
+    def changes(self, concept: Concept) -> list[str]:
+        """Return the names of the fields that are not as they were."""
+        changed = [
+            name
+            for name in self.FIELDS
+            if getattr(concept, name) != getattr(self.concept, name)
+        ]
+        return changed + (["phrases"] if _phrases(concept) != self._phrases else [])
+
+
+def _check_current(stored: Concept, version: int | None) -> None:
+    """Check that a locked concept may be changed, from this version on. Raises Conflict."""
+    if stored.merged_into is not None:
+        survivor = stored.merged_into
+        raise Conflict(f"“{stored}” was merged into “{survivor}”: change that one.")
+    if version is not None and version != stored.version:
+        raise Conflict(
+            f"Somebody else has changed “{stored}” meanwhile, so yours were not saved: look at "
+            "what it is now, and change it again where you still want to."
+        )
+
+
+def _record_edit(concept: Concept, changes: list[str], by: User | None) -> None:
+    message = f"Changed the concept “{concept}”: {', '.join(changes)}."
+    if changes == ["active"]:
+        message = f"Switched the concept “{concept}” {'on' if concept.active else 'off'}."
+    audit.record(
+        project=concept.project, kind=Event.Kind.CONCEPT, message=message, by=by, row=concept
+    )
+
+
+def _phrases(concept: Concept) -> dict[str, str]:
+    return dict(concept.phrases.values_list("language", "phrase"))
+
+
+def _set_phrases(concept: Concept, phrases: Mapping[str, str]) -> None:
+    """Let a concept have these phrases in other languages, and no others."""
+    concept.phrases.exclude(language__in=phrases).delete()
+    ConceptPhrase.objects.bulk_create(
+        [
+            ConceptPhrase(concept=concept, language=language, phrase=phrase)
+            for language, phrase in phrases.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["concept", "language"],
+        update_fields=["phrase"],
+    )
+
+
 def validate(
-    *, project: Project, name: str, phrase: str, aliases: Iterable[str], of: Concept | None = None
+    *,
+    project: Project,
+    name: str,
+    phrase: str,
+    aliases: Iterable[str],
+    definition: str = "",
+    phrases: Mapping[str, str] | None = None,
+    of: Concept | None = None,
 ) -> None:
-    """Check names before they are saved. Raises ConceptError.
+    """Check a concept's texts before they are saved. Raises ConceptError.
 
     of: the concept that they are to be of, where it exists.
     """
     checked = Concept(name=names.clean(name))
-    names.clean_phrase(phrase, name=checked.name)
+    names.clean_phrase(phrase, name=checked.name, language=project.language)
+    names.clean_definition(definition)
+    names.clean_phrases(phrases or {}, language=project.language)
     checked.aliases = names.clean_aliases(aliases, name=checked.name)
     names.check_free(project, [checked.name, *checked.aliases], of=of)
     if of is not None:
@@ -140,21 +243,21 @@ def lock(project: Project) -> None:
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
 
 
-def _missing(
-    project: Project,
-    name: str,
-    shares: Mapping[str, float],
-    phrases: Mapping[str, str],
-    pictures: int,
+def unsaved(
+    project: Project, name: str, *, phrase: str, pictures: int, share: float | None = None
 ) -> Concept:
+    """Return a concept that is still to be saved and finished. Raises ConceptError.
+
+    pictures: how many the project has. share: of them, those that show it; None: those that
+    imports name it of.
+    """
     plain = names.clean(name)
     concept = Concept(
         project=project,
         name=plain,
-        phrase=names.clean_phrase(phrases.get(name, ""), name=plain),
+        phrase=names.clean_phrase(phrase, name=plain, language=project.language),
         unfinished_from=0,
     )
-    share = shares.get(name)
     concept.prevalence = _prevalence(concept, pictures) if share is None else _within(share)
     return concept
 
@@ -171,7 +274,8 @@ def _within(share: float) -> float:
     return min(max(share, LEAST), MOST)
 
 
-def _pictures(project: Project) -> int:
+def pictures_count(project: Project) -> int:
+    """Return how many pictures a project has that no model generated."""
     return project.images.filter(generated=False).count()
 
 
@@ -192,10 +296,11 @@ def _rename(
     concept.aliases = names.clean_aliases(kept, name=concept.name)
     names.check_free(concept.project, [concept.name, *concept.aliases], of=concept)
     _check_merged(concept, concept.keys)
-    if phrase is None and old.phrase == names.with_article(old.name):
+    language = concept.project.language
+    if phrase is None and old.phrase == names.default_phrase(old.name, language):
         phrase = ""
     if phrase is not None:
-        concept.phrase = names.clean_phrase(phrase, name=concept.name)
+        concept.phrase = names.clean_phrase(phrase, name=concept.name, language=language)
     if concept.phrase != old.phrase:
         forget_predictions(concept)
 

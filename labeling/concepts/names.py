@@ -2,14 +2,16 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from labeling import languages
 from labeling.captions import has_controls
 from labeling.models import Concept, Project
 from labeling.models.projects import name_key
 
-NAME_LENGTH, PHRASE_LENGTH = 80, 100
+NAME_LENGTH, PHRASE_LENGTH, DEFINITION_LENGTH = 80, 100, 500
 ALIASES_MAX = 100
+PHRASES_MAX = 40  # languages beside the project's own
 # Names that take an English article: they begin with a Latin word without a digit.
 _LATIN = re.compile(r"[a-z\u00c0-\u024f]+(?![a-z\u00c0-\u024f\d])", re.IGNORECASE)
 
@@ -34,11 +36,41 @@ def clean(name: str, *, what: str = "name", longest: int = NAME_LENGTH) -> str:
     return name
 
 
-def clean_phrase(phrase: str, *, name: str) -> str:
-    """Return a phrase; where it is empty, the name with its article. Raises ConceptError."""
+def clean_phrase(phrase: str, *, name: str, language: str) -> str:
+    """Return a phrase; where it is empty, the default one. Raises ConceptError."""
     if not phrase.strip():
-        return with_article(name)
+        return default_phrase(name, language)
     return clean(phrase, what="phrase", longest=PHRASE_LENGTH)
+
+
+def clean_phrases(phrases: Mapping[str, str], *, language: str) -> dict[str, str]:
+    """Return phrases by language tag, without empty ones. Raises ConceptError.
+
+    language: the project's, in which the phrase is the concept's own.
+    """
+    cleaned: dict[str, str] = {}
+    for given, phrase in phrases.items():
+        if not phrase.strip():
+            continue
+        try:
+            tag = languages.clean(given)
+        except languages.LanguageError as error:
+            raise ConceptError(str(error)) from None
+        if tag == language:
+            raise ConceptError(f"{tag} is the project's own language: change the phrase itself.")
+        if tag in cleaned:
+            raise ConceptError(f"There are two phrases for {tag}: leave one.")
+        cleaned[tag] = clean(phrase, what=f"phrase for {tag}", longest=PHRASE_LENGTH)
+    if len(cleaned) > PHRASES_MAX:
+        raise ConceptError(f"{len(cleaned)} languages are too many; {PHRASES_MAX} are the limit.")
+    return cleaned
+
+
+def clean_definition(definition: str) -> str:
+    """Return a definition with single spaces; it may be empty. Raises ConceptError."""
+    if not definition.strip():
+        return ""
+    return clean(definition, what="definition", longest=DEFINITION_LENGTH)
 
 
 def clean_aliases(aliases: Iterable[str], *, name: str) -> list[str]:
@@ -51,6 +83,14 @@ def clean_aliases(aliases: Iterable[str], *, name: str) -> list[str]:
     if len(by_key) > ALIASES_MAX + 1:
         raise ConceptError(f"{len(by_key) - 1} aliases are too many; {ALIASES_MAX} are the limit.")
     return list(by_key.values())[1:]
+
+
+def default_phrase(name: str, language: str) -> str:
+    """Return what a concept is called until somebody writes its phrase.
+
+    language: the project's; in English the name gets its article, in others it stands alone.
+    """
+    return with_article(name) if languages.primary(language) == "en" else name
 
 
 def with_article(name: str) -> str:
@@ -78,10 +118,10 @@ def check_free(project: Project, names: Iterable[str], *, of: Concept | None = N
     for name in names:
         owner = owners.get(name_key(name))
         if owner is not None and owner != of:
-            raise Conflict(_taken(name, owner))
+            raise Conflict(taken(name, owner))
 
 
-def _taken(name: str, owner: Concept) -> str:
+def taken(name: str, owner: Concept) -> str:
     """Say which concept has the name, and how."""
     if owner.key == name_key(name):
         return f"“{name}” is taken: there is a concept “{owner}” already."

@@ -6,7 +6,6 @@ from pathlib import Path, PurePosixPath
 
 from labeling import concepts
 from labeling.captions import has_controls
-from labeling.concepts import with_article
 from labeling.concepts.names import NAME_LENGTH, PHRASE_LENGTH
 from labeling.decoding import ImageRejected
 from labeling.imports import sidecars
@@ -30,7 +29,7 @@ REPEATS = re.compile(r"^\d+_(?=\D)")  # "10_cat": how often kohya's trainer show
 def read(path: Path) -> dict[str, str]:
     """Read a concepts file: a concept a line, `bicycle` or `bicycle: a bicycle`.
 
-    Return phrases by name. Empty lines and those that begin with # are passed over. Raises
+    Return phrases by name, empty where none is given. Empty lines and those that begin with # are passed over. Raises
     `SourceError`.
     """
     try:
@@ -57,7 +56,6 @@ def _parse(line: str, where: str) -> tuple[str, str]:
     name, _, phrase = (part.strip() for part in line.partition(":"))
     if not name or has_controls(line.strip()):
         raise SourceError(f"{where} names no concept: write `bicycle` or `bicycle: a bicycle`.")
-    phrase = phrase or with_article(name)
     if len(name) > NAME_LENGTH or len(phrase) > PHRASE_LENGTH:
         raise SourceError(f"{where} is longer than {NAME_LENGTH} characters.")
     return name, phrase

@@ -5,6 +5,8 @@ from django.db import models
 from labeling.models.images import Tile
 from labeling.models.projects import Concept
 
+EXAMPLES_MAX = 12  # of a concept: more nobody looks at
+
 
 class ConceptExample(models.Model):
     """A tile that an owner has picked: a clear yes, a clear no, or a hard one with its answer."""
@@ -26,6 +28,15 @@ class ConceptExample(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["concept", "tile"], name="example_once_a_concept")
         ]
+
+    @property
+    def shows(self) -> bool:
+        """Whether the tile shows the concept."""
+        return self.kind in {self.Kind.YES, self.Kind.HARD_YES}
+
+    @property
+    def hard(self) -> bool:
+        return self.kind in {self.Kind.HARD_YES, self.Kind.HARD_NO}
 
     def __str__(self) -> str:
         return f"{self.concept}: {self.get_kind_display()}"
