@@ -19,9 +19,7 @@ NOTE_LENGTH = 200
 Kind = ConceptExample.Kind
 
 
-def choose(
-    *, concept: Concept, tile: Tile, kind: str, note: str = "", by: User
-) -> ConceptExample:
+def choose(*, concept: Concept, tile: Tile, kind: str, note: str = "", by: User) -> ConceptExample:
     """Make a whole picture an example of a concept, or change one; decide its question by it.
 
     kind: of `ConceptExample.Kind`. note: why, up to `NOTE_LENGTH` characters. Raises ConceptError.

@@ -164,13 +164,13 @@ class ConceptAdmin(QuickAdmin[Concept]):
 
     # The services write the history
 
-    def log_addition(self, *args: Any) -> None:
+    def log_addition(self, request: HttpRequest, obj: Concept, message: Any) -> Any:
         pass
 
-    def log_change(self, *args: Any) -> None:
+    def log_change(self, request: HttpRequest, obj: Concept, message: Any) -> Any:
         pass
 
-    def log_deletions(self, *args: Any) -> None:
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         pass
 
     # Merging

@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
@@ -18,9 +17,15 @@ from labeling.api.fields import Number, Weight, YesOrNo
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
 from labeling.api.schema import errors
-from labeling.concepts.names import ALIASES_MAX, NAME_LENGTH, PHRASE_LENGTH
+from labeling.concepts.names import (
+    ALIASES_MAX,
+    DEFINITION_LENGTH,
+    NAME_LENGTH,
+    PHRASE_LENGTH,
+)
 from labeling.models import Concept, Project
 
+LIST_LENGTH = 250_000  # characters of a thousand lines
 MAY_ADD = may(
     Capability.VIEW, Capability.MANAGE, models=(Concept,), staff_write="labeling.add_concept"
 )
@@ -35,6 +40,9 @@ MAY_CHANGE = may(
 
 class ConceptOut(serializers.ModelSerializer[Concept]):
     project = serializers.SlugRelatedField[Any]("slug", read_only=True)
+    phrases = serializers.SerializerMethodField(
+        help_text="In other languages than the project's, by language tag."
+    )
     complete = serializers.SerializerMethodField(
         help_text="False while a worker takes over what imports state of many pictures, or moves "
         "the questions of a concept that was merged."
@@ -47,14 +55,20 @@ class ConceptOut(serializers.ModelSerializer[Concept]):
             "project",
             "name",
             "phrase",
+            "definition",
             "aliases",
+            "phrases",
             "active",
             "value",
             "prevalence",
             "merged_into",
             "complete",
+            "version",
         ]
         read_only_fields = fields
+
+    def get_phrases(self, concept: Concept) -> dict[str, str]:
+        return {each.language: each.phrase for each in concept.phrases.all()}
 
     def get_complete(self, concept: Concept) -> bool:
         return concept.unfinished_from is None
@@ -67,6 +81,18 @@ class ConceptIn(serializers.Serializer[Any]):
         required=False,
         allow_blank=True,
         help_text='With its article, "a bicycle"; where it is empty, made from the name.',
+    )
+    definition = serializers.CharField(
+        max_length=DEFINITION_LENGTH,
+        required=False,
+        allow_blank=True,
+        help_text="A sentence: what counts as one, and what does not.",
+    )
+    phrases = serializers.DictField(
+        child=serializers.CharField(max_length=PHRASE_LENGTH, allow_blank=True),
+        required=False,
+        help_text='In other languages than the project\'s, by language tag: {"de": "ein Fahrrad"}. '
+        "They replace all.",
     )
     aliases = serializers.ListField(
         child=serializers.CharField(max_length=NAME_LENGTH),
@@ -83,6 +109,30 @@ class ConceptChangeIn(ConceptIn):
     keep_name = YesOrNo(
         required=False, help_text="False: a name that is changed does not become an alias."
     )
+    version = Number(
+        required=False,
+        min_value=0,
+        help_text="That of the concept as it was read: 409 where it has changed since.",
+    )
+
+
+class LinesIn(serializers.Serializer[Any]):
+    text = serializers.CharField(
+        max_length=LIST_LENGTH,
+        trim_whitespace=False,
+        help_text="A concept a line: `bicycle` or `bicycle: a bicycle`.",
+    )
+
+
+class ProblemOut(serializers.Serializer[Any]):
+    number = serializers.IntegerField(help_text="Of the line, from 1.")
+    line = serializers.CharField()
+    why = serializers.CharField()
+
+
+class AddedOut(serializers.Serializer[Any]):
+    concepts = ConceptOut(many=True)
+    problems = ProblemOut(many=True)
 
 
 class MergeIn(serializers.Serializer[Any]):
@@ -124,7 +174,7 @@ class ConceptList(generics.ListAPIView[Concept]):
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
         filters = ConceptFilters(data=self.request.query_params)
         filters.is_valid(raise_exception=True)
-        rows = project.concepts.select_related("project")
+        rows = project.concepts.select_related("project").prefetch_related("phrases")
         return rows if filters.validated_data["merged"] else rows.filter(merged_into=None)
 
     @extend_schema(
@@ -135,9 +185,10 @@ class ConceptList(generics.ListAPIView[Concept]):
     def post(self, request: Request, slug: str) -> Response:
         """Create a concept; people are asked about it at once."""
         project = get_object_or_404(Project, slug=slug)
-        concept = concepts.create(project=project, **_valid(ConceptIn(data=request.data)))
+        by = cast(User, request.user)
+        values = _valid(ConceptIn(data=request.data))
+        concept = concepts.create(project=project, by=by, **values)
         tasks.finish_concept_later(concept)
-        _log(request, concept, ADDITION, "Created by the API.")
         return Response(ConceptOut(concept).data, status=status.HTTP_201_CREATED)
 
 
@@ -159,11 +210,11 @@ class ConceptDetail(generics.RetrieveAPIView[Concept]):
         responses={200: ConceptOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
     def patch(self, request: Request, pk: int) -> Response:
-        """Rename a concept, set its aliases, or switch it on or off."""
+        """Change a concept: its name, texts and aliases, or whether it is asked about."""
         changes = _valid(ConceptChangeIn(data=request.data))
-        concept = concepts.edit(concept=self.get_object(), **changes)
+        by = cast(User, request.user)
+        concept = concepts.edit(concept=self.get_object(), by=by, **changes)
         tasks.finish_concept_later(concept)
-        _log(request, concept, CHANGE, f"Changed by the API: {', '.join(sorted(changes))}.")
         return Response(ConceptOut(concept).data)
 
     @extend_schema(
@@ -172,11 +223,25 @@ class ConceptDetail(generics.RetrieveAPIView[Concept]):
     )
     def delete(self, request: Request, pk: int) -> Response:
         """Delete a concept that nobody has answered about."""
-        concept = self.get_object()
-        deleted = Concept(pk=concept.pk, name=concept.name)
-        concepts.delete(concept)
-        _log(request, deleted, DELETION, "Deleted by the API.")
+        concepts.delete(self.get_object(), by=cast(User, request.user))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class AddConcepts(APIView):
+    permission_classes = [MAY_ADD]
+
+    @extend_schema(
+        operation_id="concepts_add",
+        request=LinesIn,
+        responses={200: AddedOut, **errors(400, 401, 403, 404, 413, 415)},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Add a concept for each line of a list; lines that do not fit are said, and left out."""
+        project = get_object_or_404(Project, slug=slug)
+        text = _valid(LinesIn(data=request.data))["text"]
+        added = concepts.add_lines(project=project, text=text, by=cast(User, request.user))
+        tasks.finish_concepts_later()
+        return Response(AddedOut(added).data)
 
 
 class MergeConcept(APIView):
@@ -205,10 +270,3 @@ class MergeConcept(APIView):
 def _valid(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
-
-
-def _log(request: Request, concept: Concept, action: int, message: str) -> None:
-    by = cast(User, request.user)
-    LogEntry.objects.log_actions(
-        by.pk, [concept], action, change_message=message, single_object=True
-    )

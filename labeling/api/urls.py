@@ -21,6 +21,9 @@ urlpatterns = [
     path("projects/<slug:slug>/", projects.ProjectDetail.as_view(), name="api-project"),
     path("projects/<slug:slug>/questions/", review.QuestionList.as_view(), name="questions"),
     path("projects/<slug:slug>/concepts/", concepts.ConceptList.as_view(), name="concepts"),
+    path(
+        "projects/<slug:slug>/concepts/list/", concepts.AddConcepts.as_view(), name="concepts-add"
+    ),
     path("projects/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),
     path(
         "projects/<slug:slug>/quality-reports/",

@@ -32,9 +32,10 @@ def create(
     """Create a concept, and have it asked about at once.
 
     phrase: in the project's language; where it is empty the name, in English with its article.
-    phrases: in other languages, by their tags. by: None where an import does so. Its prevalence is the share of pictures
-    that imports say show it. The statements of up to `AT_ONCE` pictures are taken over here; where
-    there are more, `unfinished_from` is set and a worker does the rest. Raises ConceptError.
+    phrases: in other languages, by their tags. by: None where an import does so. Its
+    prevalence is the share of pictures that imports say show it. The statements of up to `AT_ONCE`
+    pictures are taken over here; where there are more, `unfinished_from` is set and a worker does
+    the rest. Raises ConceptError.
     """
     name = names.clean(name)
     concept = Concept(
@@ -159,9 +160,7 @@ class _Before:
     def changes(self, concept: Concept) -> list[str]:
         """Return the names of the fields that are not as they were."""
         changed = [
-            name
-            for name in self.FIELDS
-            if getattr(concept, name) != getattr(self.concept, name)
+            name for name in self.FIELDS if getattr(concept, name) != getattr(self.concept, name)
         ]
         return changed + (["phrases"] if _phrases(concept) != self._phrases else [])
 

@@ -11,7 +11,6 @@ from labeling.concepts import names
 from labeling.concepts.edits import lock, pictures_count, unsaved
 from labeling.concepts.names import ConceptError
 from labeling.models import Concept, Event, Project
-from labeling.models.projects import name_key
 
 LINES_MAX = 1_000
 SHOWN = 3  # names in the history's sentence

@@ -29,8 +29,8 @@ REPEATS = re.compile(r"^\d+_(?=\D)")  # "10_cat": how often kohya's trainer show
 def read(path: Path) -> dict[str, str]:
     """Read a concepts file: a concept a line, `bicycle` or `bicycle: a bicycle`.
 
-    Return phrases by name, empty where none is given. Empty lines and those that begin with # are passed over. Raises
-    `SourceError`.
+    Return phrases by name, empty where none is given. Empty lines and those that begin with # are
+    passed over. Raises `SourceError`.
     """
     try:
         if path.stat().st_size > SIZE_MAX:

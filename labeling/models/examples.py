@@ -29,6 +29,9 @@ class ConceptExample(models.Model):
             models.UniqueConstraint(fields=["concept", "tile"], name="example_once_a_concept")
         ]
 
+    def __str__(self) -> str:
+        return f"{self.concept}: {self.get_kind_display()}"
+
     @property
     def shows(self) -> bool:
         """Whether the tile shows the concept."""
@@ -37,6 +40,3 @@ class ConceptExample(models.Model):
     @property
     def hard(self) -> bool:
         return self.kind in {self.Kind.HARD_YES, self.Kind.HARD_NO}
-
-    def __str__(self) -> str:
-        return f"{self.concept}: {self.get_kind_display()}"

@@ -43,6 +43,7 @@ ENDPOINTS = [
         post="labeling.change_question",
     ),
     Endpoint("projects/{slug}/concepts/", get="labeling.view_concept", post="labeling.add_concept"),
+    Endpoint("projects/{slug}/concepts/list/", post="labeling.add_concept"),
     Endpoint("projects/{slug}/agreement/", get="labeling.view_project labeling.view_question"),
     Endpoint(
         "projects/{slug}/quality-reports/", get="labeling.view_project labeling.view_question"

@@ -60,15 +60,18 @@ def test_a_concept_made_by_the_api_is_in_a_visitors_next_challenges(shapes, ada_
         "project": "shapes",
         "name": "ring",
         "phrase": "a ring",
+        "definition": "",
         "aliases": [],
+        "phrases": {},
         "active": True,
         "value": 1.0,
         "prevalence": 0,
         "merged_into": None,
         "complete": True,
+        "version": 0,
     }
     assert "a ring" in subjects(8)
-    assert LogEntry.objects.get().change_message == "Created by the API."
+    assert LogEntry.objects.get().change_message == "Added the concept “ring”."
 
 
 def test_what_keywords_state_is_taken_over(shapes, ada_client):
