@@ -17,13 +17,21 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from labeling import audit, beliefs, bulk_update, concepts, guides, pools, question_state
+from labeling import (
+    audit,
+    beliefs,
+    bulk_update,
+    concepts,
+    guides,
+    pools,
+    question_posteriors,
+    question_state,
+)
 from labeling.aggregation import online
 from labeling.batches import batched
 from labeling.beliefs import Beliefs
 from labeling.concepts import ConceptError, Conflict
 from labeling.concepts.edits import forget_predictions, lock
-from labeling.inference import questions as stored_questions
 from labeling.models import (
     Answer,
     Challenge,
@@ -31,6 +39,7 @@ from labeling.models import (
     Concept,
     ConceptExample,
     Event,
+    GoldMark,
     Image,
     Question,
     Recomputation,
@@ -139,6 +148,7 @@ def merge(*, concept: Concept, into: Concept, by: User) -> Merged:
     with transaction.atomic():
         concept, into = _take_over_names(concept, into)
         _take_over_guide(concept, into)
+        GoldMark.objects.filter(concept=concept).update(concept=into)
         _expire_challenges(concept)
     counts, left = move(concept, limit=AT_ONCE)
     merged = Merged(concept, into, counts, left)
@@ -355,7 +365,7 @@ class _Batch:
         own = [*self.alone, *(survivor for _, survivor in self.twins.values())]
         _set_priors(own, self.survivor)
         changed = [*own, *records]
-        stored_questions.recompute_locked(changed)
+        question_posteriors.recompute_locked(changed)
         bulk_update.update(changed, _DECIDED)
         question_state.save(changed)
 

@@ -58,6 +58,11 @@ def save(questions: Sequence[Question]) -> int:
     return bulk_update.update(questions, _COLUMNS)
 
 
+def save_decided(questions: Sequence[Question]) -> int:
+    """Write the state of locked questions, and what was decided; return how many there were."""
+    return bulk_update.update(questions, (*_COLUMNS, "verdict", "decided_by", "answers_wanted"))
+
+
 def update_state(question: Question, *, now: datetime | None = None) -> None:
     """Set disagreement, state, settled_at and priority by the posterior and the answer counts.
 

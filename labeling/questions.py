@@ -70,7 +70,7 @@ def ask_pairs(
     changed: what imports state otherwise than before, for stored questions (`restating.Watch`).
     """
     gold, stated, reasons, slice_keys = gold or {}, stated or {}, reasons or {}, slice_keys or {}
-    concepts, survivors = _lock_concepts(project, {concept for _, concept in pairs})
+    concepts, survivors = lock_concepts(project, {concept for _, concept in pairs})
     if survivors:
         pairs = {_followed(pair, survivors) for pair in pairs}
         gold, stated = _by_followed(gold, survivors), _by_followed(stated, survivors)
@@ -158,7 +158,7 @@ def ask_captions(
     return created
 
 
-def _lock_concepts(
+def lock_concepts(
     project: Project, ids: Collection[int]
 ) -> tuple[dict[int, Concept], dict[int, int]]:
     """Return concepts by id, with the project; until the transaction ends they stay as they are.
@@ -174,7 +174,7 @@ def _lock_concepts(
     concepts = {concept.pk: concept for concept in project.concepts.filter(pk__in=ids)}
     survivors = {pk: row.merged_into_id for pk, row in concepts.items() if row.merged_into_id}
     if survivors:
-        remaining, _ = _lock_concepts(project, set(survivors.values()))
+        remaining, _ = lock_concepts(project, set(survivors.values()))
         concepts = {pk: row for pk, row in concepts.items() if pk not in survivors} | remaining
     for concept in concepts.values():
         concept.project = project

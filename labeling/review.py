@@ -6,8 +6,8 @@ from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from labeling import question_state
-from labeling.inference import questions, schedule
+from labeling import question_posteriors, question_state
+from labeling.inference import schedule
 from labeling.models import Annotator, Answer, Concept, Question, Tile
 from labeling.questions import ask_pairs
 
@@ -59,7 +59,7 @@ def reopen(*, question: Question, by: User) -> Question:
         (question,) = question_state.lock([question.pk])
         question.verdict, question.decided_by, question.state = None, None, State.OPEN
         question.answers_wanted = question.answers_count + question.project.answers_min
-        questions.recompute_locked([question])
+        question_posteriors.recompute_locked([question])
         question.save()
         _log(question, by, "Reopened.")
     return question
@@ -89,7 +89,7 @@ def _set_blocked(annotator: Annotator, blocked: bool, by: User) -> int:
         schedule.request_all()
         _log(stored, by, "Blocked." if blocked else "Unblocked.")
     newest = Answer.objects.filter(annotator=annotator).order_by("-created_at")
-    return questions.recompute(newest.values_list("question_id", flat=True)[:AT_ONCE])
+    return question_posteriors.recompute(newest.values_list("question_id", flat=True)[:AT_ONCE])
 
 
 def _trust_again(annotator: Annotator) -> None:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from django.db import transaction
 
-from labeling import lease, question_state
+from labeling import lease, question_posteriors, question_state
 from labeling.aggregation import binary, online_tempering
 from labeling.aggregation.binary import BinaryAggregate
 from labeling.batches import batched
 from labeling.inference import annotators, schedule
-from labeling.inference import questions as stored_questions
 from labeling.inference.arrays import AnswerArrays, Bools, Ids, QuestionArrays, read
 from labeling.models import Question, Recomputation, SuspectSpell
 
@@ -134,7 +133,7 @@ def _write_batch(rows: list[int], arrays: QuestionArrays, posteriors: _Posterior
     row_of = dict(zip(arrays.id[rows].tolist(), rows, strict=True))
     with transaction.atomic():
         questions = question_state.lock(row_of)
-        counts = stored_questions.count_answers(list(row_of))
+        counts = question_posteriors.count_answers(list(row_of))
         before = [_written(question) for question in questions]
         changed_since = []
         for question in questions:
@@ -152,7 +151,7 @@ def _write_batch(rows: list[int], arrays: QuestionArrays, posteriors: _Posterior
             question.probability = float(posteriors.aggregate.probability[row])
             question.answers_count, question.yes_count = answers, yes
             question_state.update_state(question)
-        stored_questions.recompute_locked(changed_since)
+        question_posteriors.recompute_locked(changed_since)
         changed = [q for q, was in zip(questions, before, strict=True) if _written(q) != was]
         question_state.save(changed)
     return len(changed)

@@ -444,6 +444,25 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='questions', to='labeling.tile'),
         ),
         migrations.CreateModel(
+            name='GoldMark',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('value', models.BooleanField(help_text='The truth; null: not sure, or refused.', null=True)),
+                ('verdict_before', models.BooleanField(help_text='As a reviewer had decided before; null: nobody had.', null=True)),
+                ('origin', models.CharField(choices=[('session', 'a session'), ('proposal', 'a proposal'), ('question', 'the page of the question'), ('rectangle', 'a rectangle'), ('whole', 'the gold of the whole picture'), ('import', 'an import'), ('file', 'a file')], max_length=9)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('concept', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='gold_marks', to='labeling.concept')),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('imported_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='gold_marks', to='labeling.import')),
+                ('question', models.ForeignKey(blank=True, help_text='Of a caption alone: a pair is named by its tile and its concept.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='gold_marks', to='labeling.question')),
+                ('tile', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='gold_marks', to='labeling.tile')),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
             name='ConceptExample',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -696,6 +715,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='question',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'gold'), _negated=True), ('verdict__isnull', False), _connector='OR'), name='gold_has_a_verdict'),
+        ),
+        migrations.AddIndex(
+            model_name='goldmark',
+            index=models.Index(condition=models.Q(('ended_at', None)), fields=['concept', 'tile'], name='gold_mark_of_pair'),
         ),
         migrations.AddConstraint(
             model_name='conceptexample',

@@ -6,6 +6,7 @@ from labeling.models.challenges import Challenge
 from labeling.models.comments import Comment
 from labeling.models.events import Event
 from labeling.models.examples import ConceptExample
+from labeling.models.gold_marks import GoldMark
 from labeling.models.images import Image, Tile
 from labeling.models.imports import Import, UploadedFile
 from labeling.models.lease import Leased, LeaseLost
@@ -27,6 +28,7 @@ __all__ = [
     "ConceptExample",
     "ConceptPhrase",
     "Event",
+    "GoldMark",
     "Image",
     "Import",
     "Invitation",

@@ -16,13 +16,13 @@ from django.utils import timezone
 
 from labeling import prepared, question_state
 from labeling.aggregation.information import information_gain
+from labeling.gold.need import GRID_GOLD
 from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
 from labeling.selection import candidates, concepts
 from labeling.selection.candidates import Candidate
 from labeling.selection.concepts import Askable
 from labeling.selection.picks import GRID_TILES, Grid, Kind, Pick, Reason, Selection, pick
 
-GRID_GOLD = 3  # tiles of a grid
 SPLIT_SIDE = 4  # tiles of a split picture, per side
 SPLIT_IMAGES = 3  # pictures that are tried for a concept
 VERIFY_GOLD = 0.25  # share of verify challenges

@@ -2,9 +2,8 @@
 
 import pytest
 
-from labeling import answers, evidence, question_state, review
+from labeling import answers, evidence, question_posteriors, question_state, review
 from labeling.aggregation import drift
-from labeling.inference import questions
 from labeling.models import Annotator, Answer, Question
 from tests.cast import truth
 
@@ -273,7 +272,7 @@ def test_recomputing_gives_nearly_the_same_posterior(alice, bob, shapes):
     for question in open_questions:
         answer(alice, question, True)
         answer(bob, question, False)
-    changed = questions.recompute([question.pk for question in open_questions])
+    changed = question_posteriors.recompute([question.pk for question in open_questions])
     assert changed == 0
     for question in open_questions:
         before = question.probability

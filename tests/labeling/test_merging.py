@@ -11,8 +11,8 @@ from labeling import challenges, concepts, merging, pools, questions, tasks
 from labeling.concepts import ConceptError, Conflict
 from labeling.images import tiles
 from labeling.inference import priors
-from labeling.inference.questions import recompute as recompute_few
 from labeling.models import Answer, ClassSet, Concept, Pool, Project, Question
+from labeling.question_posteriors import recompute as recompute_few
 from tests.cast import answer
 from tests.concurrency import meanwhile
 from tests.labeling.garden import add
@@ -259,7 +259,7 @@ def test_a_merge_that_dies_goes_on_where_it_stopped(bicycle, bike, alice, ada, m
     asked = [ask(bike, number) for number in range(6)]
     answer(alice, dict.fromkeys([question.pk for question in asked], True))
     monkeypatch.setattr(merging.question_state, "BATCH", 2)
-    recomputed, recompute_locked = [], merging.stored_questions.recompute_locked
+    recomputed, recompute_locked = [], merging.question_posteriors.recompute_locked
 
     def dies_at_the_second(batch) -> int:
         recomputed.append(batch)
@@ -268,7 +268,7 @@ def test_a_merge_that_dies_goes_on_where_it_stopped(bicycle, bike, alice, ada, m
         return recompute_locked(batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(merging.stored_questions, "recompute_locked", dies_at_the_second)
+        patch.setattr(merging.question_posteriors, "recompute_locked", dies_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             merging.merge(concept=bike, into=bicycle, by=ada)
     assert (bicycle.questions.count(), bike.questions.count()) == (2, 4)

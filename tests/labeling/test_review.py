@@ -5,8 +5,7 @@ import random
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from labeling import review, tasks
-from labeling.inference import questions as stored_questions
+from labeling import question_posteriors, review, tasks
 from labeling.inference import recompute, schedule
 from labeling.models import Annotator, Question
 from tests.cast import answer, distrust, truth
@@ -113,7 +112,7 @@ def test_blocking_is_finished_later_if_it_dies_in_the_middle(
 ):
     recompute.run(project=shapes)
     with monkeypatch.context() as patch, pytest.raises(ConnectionError):
-        patch.setattr(stored_questions, "recompute", die)
+        patch.setattr(question_posteriors, "recompute", die)
         review.block(annotator=mallory, by=ada)
     assert schedule.due() == [shapes]
     tasks.aggregate_due()

@@ -8,8 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from labeling import answers, review
-from labeling.inference import questions
+from labeling import answers, question_posteriors, review
 from labeling.models import Annotator, Answer, Project, Question
 from tests.cast import allow, distrust
 
@@ -20,7 +19,7 @@ def swayed(shapes: Project, alice: Annotator, bob: Annotator) -> Question:
     question = Question.objects.filter(project=shapes, state="open", kind="concept")[0]
     answers.record(annotator=alice, values={question.pk: True}, reasons={question.pk: "wanted"})
     Question.objects.filter(pk=question.pk).update(prior=0.2)
-    questions.recompute([question.pk])
+    question_posteriors.recompute([question.pk])
     question.refresh_from_db()
     assert question.label
     return question
