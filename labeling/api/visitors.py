@@ -3,17 +3,14 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import AnonymousUser
 from django.http.response import HttpResponseBase
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.request import Request
 
-from labeling import prepared
+from labeling import visitors
 from labeling.models import Annotator
-
-COOKIE_SECONDS = 400 * 24 * 3600  # as long as browsers keep one
-COOKIE_SALT = "labeling.visitors"
 
 
 class VisitorAuthentication(SessionAuthentication):
@@ -44,51 +41,14 @@ class VisitorScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 
 def known(request: Request) -> Annotator | None:
     """Return the annotator who sent the request, if they were here before."""
-    http = request._request
-    if not hasattr(http, "annotator"):
-        http.annotator = _find(request)  # type: ignore[attr-defined]
-    annotator: Annotator | None = http.annotator  # type: ignore[attr-defined]
-    return annotator
+    return visitors.known(request._request, request.user)
 
 
 def welcome(request: Request) -> Annotator:
     """Return the annotator who sent the request; make one for a newcomer."""
-    annotator = known(request)
-    if annotator is None:
-        if isinstance(request.user, User):
-            annotator, _ = Annotator.objects.get_or_create(user=request.user)
-        else:
-            annotator = Annotator.objects.create()
-        request._request.annotator = annotator  # type: ignore[attr-defined]
-    return annotator
+    return visitors.welcome(request._request, request.user)
 
 
 def remember(response: HttpResponseBase, request: Request, annotator: Annotator) -> None:
     """Give a visitor the cookie that makes them the same one next time."""
-    if annotator.user_id is None and _pseudonym(request) != annotator.pseudonym:
-        response.set_signed_cookie(
-            settings.PSEUDONYM_COOKIE,
-            annotator.pseudonym,
-            salt=COOKIE_SALT,
-            max_age=COOKIE_SECONDS,
-            httponly=True,
-            samesite="Lax",
-            secure=settings.HTTPS,
-        )
-
-
-def _find(request: Request) -> Annotator | None:
-    if isinstance(request.user, User):
-        return prepared.first(Annotator, "WHERE user_id = %s", [request.user.pk])
-    if pseudonym := _pseudonym(request):
-        condition = "WHERE pseudonym = %s AND user_id IS NULL"
-        return prepared.first(Annotator, condition, [pseudonym])
-    return None
-
-
-def _pseudonym(request: Request) -> str | None:
-    """Return the pseudonym in the cookie; None without one that was signed here."""
-    pseudonym: str | None = request._request.get_signed_cookie(
-        settings.PSEUDONYM_COOKIE, default=None, salt=COOKIE_SALT
-    )
-    return pseudonym
+    visitors.remember(response, request._request, annotator)
