@@ -15,6 +15,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from config import cache, servers
+from config.logs import HideTokens
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = servers.data_dir()
@@ -302,6 +303,9 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"tokens": {"()": HideTokens}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tokens"]}
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
 }

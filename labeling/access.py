@@ -57,7 +57,12 @@ def may_create(user: User) -> bool:
 
 def covers(role: str, other: str) -> bool:
     """Return whether a role allows all that another one does."""
-    return _OF_ROLE[Role(other)] <= _OF_ROLE[Role(role)]
+    return of_role(other) <= of_role(role)
+
+
+def of_role(role: str) -> frozenset[Capability]:
+    """Return what members in a role may do."""
+    return _OF_ROLE[Role(role)]
 
 
 def projects(user: User, capability: Capability = Capability.VIEW) -> QuerySet[Project]:
@@ -100,4 +105,4 @@ def _as_member(user: User, project: Project) -> frozenset[Capability]:
     if not user.is_authenticated or not user.is_active:
         return frozenset()
     role = Membership.objects.filter(project=project, user=user.pk).values_list("role", flat=True)
-    return _OF_ROLE[Role(role[0])] if role else frozenset()
+    return of_role(role[0]) if role else frozenset()

@@ -24,6 +24,7 @@ PER_ACCOUNT_AND_ADDRESS = 10  # failures in a window
 PER_ADDRESS = 60  # of a class or an office
 PER_ACCOUNT = 30  # from addresses that are not known
 SIGN_UPS_PER_ADDRESS = 40
+INVITATION_GUESSES_PER_ADDRESS = 20
 KNOWN_SECONDS = 90 * 24 * 3600  # for which an address counts as known after a success
 
 
@@ -71,6 +72,11 @@ class SignIn:
 def count_sign_up(address: str) -> None:
     """Count an attempt to sign up; raises TooManyAttempts."""
     _count(f"sign-up:{_digest(address)}", SIGN_UPS_PER_ADDRESS)
+
+
+def count_invitation_guess(address: str) -> None:
+    """Count a token that belongs to no invitation; raises TooManyAttempts."""
+    _count(f"invitation:{_digest(address)}", INVITATION_GUESSES_PER_ADDRESS)
 
 
 def _count(key: str, most: int) -> None:

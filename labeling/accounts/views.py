@@ -8,6 +8,7 @@ from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from labeling.accounts.forms import TOO_MANY, SignInForm, SignUpForm
 
@@ -21,12 +22,23 @@ class SignIn(auth.LoginView):
 
 
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """Make an account of a name and a password, nothing else."""
+    """Make an account of a name and a password, nothing else; then go on where `next` says."""
+    target = _target(request)
     form = SignUpForm(request.POST or None, request=request)
     if form.is_valid():
         login(request, form.save())
-        return redirect("home")
-    return render(request, "sign_up.html", {"form": form}, status=_status(form))
+        return redirect(target or "home")
+    context = {"form": form, "next": target}
+    return render(request, "sign_up.html", context, status=_status(form))
+
+
+def _target(request: HttpRequest) -> str:
+    """Return where to go afterwards, as `next` says; empty where that is another site."""
+    target = request.POST.get("next") or request.GET.get("next") or ""
+    safe = url_has_allowed_host_and_scheme(
+        target, {request.get_host()}, require_https=request.is_secure()
+    )
+    return target if safe else ""
 
 
 def _status(form: BaseForm) -> int:
