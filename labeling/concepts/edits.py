@@ -68,31 +68,34 @@ def create(
 
 
 def create_missing(
-    project: Project, shares: Mapping[str, float], phrases: Mapping[str, str]
-) -> int:
-    """Create the named concepts that the project lacks; return their number.
+    project: Project,
+    phrases: Mapping[str, str],
+    *,
+    named: Mapping[str, int] | None = None,
+    pictures: int = 0,
+) -> list[Concept]:
+    """Create the named concepts that the project lacks; return them.
 
-    shares: by name, the share of all pictures, which becomes the prevalence; without one it is as
-    that of `create`. phrases: by name.
-    What the keywords of earlier pictures state is still to be taken over. Raises ConceptError.
+    phrases: by name; empty ones become the name with its article. named: by key, how many of so
+    many `pictures` to come are named so; their prevalence is the share of all pictures, those that
+    are there among them. What the keywords of these state is still to be taken over. Raises
+    ConceptError.
     """
     with transaction.atomic():
         lock(project)
-        pictures = pictures_count(project)
+        pictures += pictures_count(project)
         existing = set(names.by_key(project))
         missing: dict[str, Concept] = {}
-        for name in [*phrases, *shares]:
-            if name_key(name) not in existing | missing.keys():
-                missing[name_key(name)] = unsaved(
-                    project,
-                    name,
-                    phrase=phrases.get(name, ""),
-                    pictures=pictures,
-                    share=shares.get(name),
+        for name, phrase in phrases.items():
+            key = name_key(name)
+            if key not in existing | missing.keys():
+                count = (named or {}).get(key, 0)
+                missing[key] = unsaved(
+                    project, name, phrase=phrase, pictures=pictures, named=count
                 )
-        Concept.objects.bulk_create(missing.values())
+        created = Concept.objects.bulk_create(missing.values())
         pools.forget_priorities(project)
-    return len(missing)
+    return created
 
 
 def edit(
@@ -243,12 +246,12 @@ def lock(project: Project) -> None:
 
 
 def unsaved(
-    project: Project, name: str, *, phrase: str, pictures: int, share: float | None = None
+    project: Project, name: str, *, phrase: str, pictures: int, named: int = 0
 ) -> Concept:
     """Return a concept that is still to be saved and finished. Raises ConceptError.
 
-    pictures: how many the project has. share: of them, those that show it; None: those that
-    imports name it of.
+    pictures: how many there are, those to come among them. named: how many of those to come show
+    it; what imports say of the project's own is added.
     """
     plain = names.clean(name)
     concept = Concept(
@@ -257,13 +260,16 @@ def unsaved(
         phrase=names.clean_phrase(phrase, name=plain, language=project.language),
         unfinished_from=0,
     )
-    concept.prevalence = _prevalence(concept, pictures) if share is None else _within(share)
+    concept.prevalence = _prevalence(concept, pictures, named=named)
     return concept
 
 
-def _prevalence(concept: Concept, pictures: int) -> float:
-    """Return the share of so many pictures that imports say show it; the default where none."""
-    named = statements.naming(concept.project, concept.keys).count()
+def _prevalence(concept: Concept, pictures: int, *, named: int = 0) -> float:
+    """Return the share of so many pictures that imports say show it; the default where none.
+
+    named: how many of those to come they say it of.
+    """
+    named += statements.naming(concept.project, concept.keys).count()
     if not named:
         return DEFAULT_PREVALENCE
     return _within(named / pictures)

@@ -12,7 +12,7 @@ from labeling import bulk_insert, decoding
 from labeling.decoding import Picture
 from labeling.images import duplicates, files
 from labeling.images.duplicates import HashedImage
-from labeling.models import ClassSet, Image, NewPictures, Project, Tile
+from labeling.models import ClassSet, Image, Import, NewPictures, Project, Tile
 from labeling.models.projects import name_key
 
 KEYWORDS_MAX = 100  # of one image; more is no description
@@ -35,6 +35,7 @@ class NewImage:
     prompt: str = ""
     class_key: str = ""  # of the folder's name, where that is a class
     class_set: ClassSet | None = None
+    imported_by: Import | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def add_sources(paths: Iterable[tuple[Image, Iterable[str]]]) -> None:
     changed = []
     for image, its_paths in paths:
         known = {image.source, *image.further_sources}
-        cut = dict.fromkeys(_cut(path, SOURCE_LENGTH) for path in its_paths)
+        cut = dict.fromkeys(map(cut_source, its_paths))
         if new := [path for path in cut if path not in known]:
             image.further_sources = [*image.further_sources, *new]
             changed.append(image)
@@ -217,8 +218,9 @@ def _row(project: Project, new_image: NewImage, name: str) -> Image:
         keywords=keywords,
         stated_keys=_stated_keys(keywords, [new_image.class_key]),
         class_set=new_image.class_set,
+        imported_by=new_image.imported_by,
         import_confidence=project.import_confidence,
-        source=_cut(new_image.source, SOURCE_LENGTH),
+        source=cut_source(new_image.source),
         license=_cut(new_image.license, LICENSE_LENGTH),
         generated=new_image.generated,
         prompt=_cut(new_image.prompt, PROMPT_LENGTH),
@@ -234,6 +236,11 @@ def _keywords(keywords: Iterable[str]) -> list[str]:
 def _stated_keys(keywords: Iterable[str], class_keys: Iterable[str]) -> list[str]:
     """Return each key of keywords and classes once, in order."""
     return [key for key in dict.fromkeys([*map(name_key, keywords), *class_keys]) if key]
+
+
+def cut_source(path: str) -> str:
+    """Return a path as it is stored: without its beginning where it is too long."""
+    return _cut(path, SOURCE_LENGTH)
 
 
 def _cut(text: str, length: int) -> str:

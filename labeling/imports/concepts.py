@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from django.db import transaction
+
 from labeling import concepts
 from labeling.captions import has_controls
 from labeling.concepts.names import NAME_LENGTH, PHRASE_LENGTH
@@ -11,7 +13,7 @@ from labeling.decoding import ImageRejected
 from labeling.imports import sidecars
 from labeling.imports.members import SourceError
 from labeling.imports.metadata import LINE_BREAK
-from labeling.models import Concept, Project
+from labeling.models import Concept, Import, Project
 from labeling.models.projects import name_key
 
 FOLDERS_MAX = 100
@@ -52,6 +54,17 @@ def read(path: Path) -> dict[str, str]:
     return phrases
 
 
+def parse(names: Iterable[str]) -> dict[str, str]:
+    """Return phrases by name, each with its article, of names as they are typed.
+
+    Raises `SourceError`.
+    """
+    phrases = dict(_parse(name, f"“{name}”") for name in names if name.strip())
+    if not phrases:
+        raise SourceError("No concept is named: write names with commas between them.")
+    return phrases
+
+
 def _parse(line: str, where: str) -> tuple[str, str]:
     name, _, phrase = (part.strip() for part in line.partition(":"))
     if not name or has_controls(line.strip()):
@@ -81,16 +94,26 @@ def chosen_keys(project: Project, names: Iterable[str]) -> set[str]:
 
 
 def ensure(
-    project: Project, shares: Mapping[str, float], phrases: Mapping[str, str]
-) -> dict[str, Concept]:
-    """Create the named concepts that the project lacks; return all by their names and aliases.
+    project: Project,
+    phrases: Mapping[str, str],
+    *,
+    named: Mapping[str, int] | None = None,
+    pictures: int = 0,
+    record: Import | None = None,
+) -> list[Concept]:
+    """Create the named concepts that the project lacks; return those that are new.
 
-    shares: by name, the share of all pictures. What the keywords of earlier pictures state of new
-    concepts is taken over. Raises `SourceError`.
+    named: by key, in how many of so many `pictures` that are imported. record: the import that
+    makes them. What the keywords of earlier pictures state of new concepts is taken over. Raises
+    `SourceError`.
     """
     try:
-        concepts.create_missing(project, shares, phrases)
+        with transaction.atomic():
+            created = concepts.create_missing(project, phrases, named=named, pictures=pictures)
+            if record is not None and created:
+                record.made_concepts += [concept.pk for concept in created]
+                Import.objects.filter(pk=record.pk).update(made_concepts=record.made_concepts)
     except concepts.ConceptError as error:
         raise SourceError(str(error)) from None
     concepts.take_over_all(project)
-    return concepts.by_key(project)
+    return created

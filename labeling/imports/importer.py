@@ -2,52 +2,30 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.db import connection, transaction
 
+from labeling import concepts as all_concepts
 from labeling import images, questions
 from labeling.decoding import Picture
 from labeling.decoding.pool import DecodingPool
 from labeling.images import NewImage, StoredImage
 from labeling.images.duplicates import DuplicateIndex
-from labeling.imports import concepts, read_ahead
-from labeling.imports.members import Member, Rejection, SourceError, folder_of
+from labeling.imports import candidates, concepts, read_ahead
+from labeling.imports.members import Member, folder_of
 from labeling.imports.metadata import Metadata
 from labeling.imports.read_ahead import Batch
+from labeling.imports.report import Report
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
-from labeling.models import ClassSet, Concept, Image, Project, Question
+from labeling.models import ClassSet, Concept, Image, Import, Project, Question
 from labeling.models.projects import name_key
 from labeling.restating import Change, Pair, Watch
 
 _HOLD_CLASS_SET = "SELECT FROM labeling_classset WHERE id = %s FOR KEY SHARE"
 DELETED = "was deleted during the import: import it again"
-
-
-@dataclass
-class Report:
-    """What became of the members; `rejected` holds the paths for each reason."""
-
-    imported: int = 0
-    existing: int = 0
-    near_duplicates: int = 0
-    rejected: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    def reject(self, path: str, reason: str) -> None:
-        """Note that a member was not imported, and why."""
-        self.rejected[reason].append(path)
-
-    def count(self, stored: StoredImage) -> None:
-        """Count an image that is stored now."""
-        self.imported += stored.new
-        self.existing += not stored.new
-        self.near_duplicates += stored.new and stored.image.near_duplicate_of_id is not None
-
-    @property
-    def rejections(self) -> int:
-        return sum(len(paths) for paths in self.rejected.values())
 
 
 @dataclass(frozen=True)
@@ -73,35 +51,30 @@ class Plan:
         return self.class_set if self.class_of(path) else None
 
 
-def plan(
-    *, project: Project, index: SourceIndex, phrases: dict[str, str], source: str = ""
-) -> Plan:
-    """Create the concepts that the source names. Raises `SourceError`.
+def plan(*, record: Import, index: SourceIndex, chosen: Mapping[str, str]) -> Plan:
+    """Create the concepts that were chosen, as far as they are missing. Raises `SourceError`.
 
-    Without a concepts file each folder's name is a concept; with one only the names in it.
+    chosen: phrases by name; an empty one becomes the name with its article. A folder is a class
+    where its name was chosen.
     """
-    spelling = {name_key(name): name for name in phrases}
-    chosen = concepts.chosen_keys(project, phrases)
-    names: dict[str, str] = {}
+    project, source = record.project, source_name(record)
+    named = {key: each.pictures for key, each in candidates.count(index, source).items()}
+    concepts.ensure(project, chosen, named=named, pictures=index.images, record=record)
+    by_key = all_concepts.by_key(project)
+    keys = concepts.chosen_keys(project, chosen)
+    class_keys: dict[str, str] = {}
     for folder in index.folders:
         name = concepts.name_of_folder(folder, source=source)
-        if name and (not phrases or name_key(name) in chosen):
-            names[folder] = spelling.setdefault(name_key(name), name)
-    count = len(set(names.values()))
-    if not phrases and count > concepts.FOLDERS_MAX:
-        raise SourceError(
-            f"Its folders name {count:,} concepts, too many to ask about all: "
-            "choose some of them in a file and name it with --concepts."
-        )
-    pictures = index.images + project.images.filter(generated=False).count()
-    shares: dict[str, float] = defaultdict(float)
-    for folder, name in names.items():
-        shares[name] += index.folders[folder] / pictures
-    by_key = concepts.ensure(project, shares, phrases)
-    by_folder = {folder: by_key[name_key(name)] for folder, name in names.items()}
-    unnamed = sorted(set(index.folders) - set(names) - {"", "."})
-    keys = {folder: name_key(name) for folder, name in names.items()}
-    return Plan(by_folder, keys, by_key, _class_set(project, by_folder.values()), unnamed)
+        if name and name_key(name) in keys & by_key.keys():
+            class_keys[folder] = name_key(name)
+    by_folder = {folder: by_key[key] for folder, key in class_keys.items()}
+    unnamed = sorted(set(index.folders) - set(by_folder) - {"", "."})
+    return Plan(by_folder, class_keys, by_key, _class_set(project, by_folder.values()), unnamed)
+
+
+def source_name(record: Import) -> str:
+    """Return the name of a folder or archive, which is no concept, without its suffix."""
+    return record.name.partition(".")[0]
 
 
 def _class_set(project: Project, classes: Iterable[Concept]) -> ClassSet | None:
@@ -136,39 +109,46 @@ def _hold(class_set: ClassSet) -> bool:
 
 def run(
     *,
-    project: Project,
+    record: Import,
     members: Members,
     index: SourceIndex,
     plan: Plan,
-    progress: Callable[[Iterable[Member], str, int], Iterable[Member]],
-) -> Report:
-    """Import all images. What the project has already is left as it is."""
-    report = Report()
-    for rejection in index.rejections:
-        report.reject(rejection.path, rejection.reason)
-    candidates = (
-        member
-        for member in members()
-        if not isinstance(member, Rejection) and member.path not in index.metadata_paths
-    )
-    batch_importer = _BatchImporter(project, index, plan, report)
+    report: Report,
+    renew: Callable[[int], None],
+) -> None:
+    """Import all images. What the project has already is left as it is.
+
+    renew: called with the number of pictures that were looked at, as they come. Raises
+    `PoolError`, and what `renew` raises.
+    """
+    report.add_texts(index.rejections, index.metadata_paths)
+    refused = report.refused
+    looked_at = 0
+
+    def pictures() -> Iterator[Member]:
+        nonlocal looked_at
+        for member in members():
+            if isinstance(member, Member) and member.path not in index.metadata_paths:
+                yield member
+                looked_at += 1
+                renew(looked_at)
+
+    batch_importer = _BatchImporter(record, index, plan, report)
     limits = {"bytes_max": settings.IMAGE_MAX_BYTES, "pixels_max": settings.IMAGE_MAX_PIXELS}
     with DecodingPool(**limits) as pool:
         for batch in read_ahead.batches(
-            members=progress(candidates, "pictures", index.images),
-            project=project,
-            pool=pool,
-            reject=report.reject,
+            members=pictures(), project=record.project, pool=pool, reject=report.refuse
         ):
             batch_importer.import_batch(batch)
-    return report
+    report.check(read=looked_at + refused)
 
 
 class _BatchImporter:
     """Import batches of one source, each with its questions in one transaction."""
 
-    def __init__(self, project: Project, index: SourceIndex, plan: Plan, report: Report) -> None:
-        self.project = project
+    def __init__(self, record: Import, index: SourceIndex, plan: Plan, report: Report) -> None:
+        self.record = record
+        self.project = record.project
         self.index = index
         self.plan = plan
         self.report = report
@@ -212,18 +192,28 @@ class _BatchImporter:
                     keywords=metadata[path].keywords,
                     class_key=self.plan.class_key_of(path),
                     class_set=self.plan.class_set_of(path),
+                    imported_by=self.record,
                 )
 
     def _count(
         self, batch: Batch, stored: Mapping[str, StoredImage], metadata: Mapping[str, Metadata]
     ) -> None:
         for path, sha256 in batch.sha256s.items():
-            if image := stored.get(path):
-                self.report.count(image)
-                for problem in metadata[path].problems:
-                    self.report.reject(path, problem)
+            image = stored.get(path)
+            if image is None:
+                self.report.refuse(path, str(batch.results.get(sha256, DELETED)))
+            elif self._is_taken(path, image):
+                near_duplicate = image.image.near_duplicate_of_id is not None
+                problems = metadata[path].problems
+                self.report.take(path, near_duplicate=near_duplicate, problems=problems)
             else:
-                self.report.reject(path, str(batch.results.get(sha256, DELETED)))
+                self.report.know(path, problems=metadata[path].problems)
+
+    def _is_taken(self, path: str, stored: StoredImage) -> bool:
+        """Whether this import brought the image by this path, perhaps before it was killed."""
+        image = stored.image
+        brought = image.imported_by_id == self.record.pk and image.source == images.cut_source(path)
+        return stored.new or brought
 
 
 def _add_sources(stored: Sequence[tuple[str, StoredImage]]) -> None:

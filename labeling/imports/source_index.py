@@ -1,19 +1,51 @@
 """An index of a source: its images' metadata, gathered before the first image is read."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from labeling.decoding import ImageRejected
-from labeling.imports import coco, huggingface, sidecars
+from labeling.imports import coco, concepts, huggingface, sidecars
 from labeling.imports.members import Member, Rejection, SourceError, folder_of, path_key
 from labeling.imports.metadata import Metadata
 from labeling.imports.source import Members
+from labeling.models.projects import name_key
 
 TABLES = {".jsonl", ".csv", ".tsv", ".parquet"}
 OF_METADATA = (*sidecars.SUFFIXES, *TABLES)
 TABLE_MAX = 256 * 2**20  # bytes of a metadata.jsonl or of COCO's JSON
 TOTAL_MAX = 1 * 2**30  # bytes of all metadata together
+WITHOUT_PICTURE = "a text without a picture of the same name"
+
+
+@dataclass
+class KeywordCounts:
+    """How many pictures have each keyword."""
+
+    spellings: Counter[str] = field(default_factory=Counter)  # as it is written → pictures
+    repeated: Counter[str] = field(
+        default_factory=Counter
+    )  # key → spellings beyond a picture's first
+    in_folder: Counter[str] = field(
+        default_factory=Counter
+    )  # key → pictures in a folder of that name
+    keys: dict[str, str] = field(default_factory=dict)  # spelling → key
+
+    def add(self, keywords: Sequence[str], *, folder: str) -> None:
+        """Count the keywords of a picture in a folder whose name has that key."""
+        self.spellings.update(keywords)
+        keys = [self._key(keyword) for keyword in keywords]
+        if len(set(keys)) < len(keys):
+            self.repeated.update(Counter(keys) - Counter(set(keys)))
+        if folder in keys:
+            self.in_folder[folder] += 1
+
+    def _key(self, keyword: str) -> str:
+        key = self.keys.get(keyword)
+        if key is None:
+            key = self.keys[keyword] = name_key(keyword)
+        return key
 
 
 @dataclass
@@ -29,6 +61,8 @@ class SourceIndex:
     by_stem: dict[str, Metadata] = field(default_factory=dict)  # the path without its suffix
     by_end: dict[str, Metadata] = field(default_factory=dict)  # the path, or the end of it
     ends: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # by file name
+    keywords: "KeywordCounts" = field(default_factory=lambda: KeywordCounts())
+    captions: int = 0  # of all pictures together
 
     def metadata(self, path: str) -> Metadata:
         """Return the metadata of the image at this path."""
@@ -77,17 +111,35 @@ def build(members: Members) -> SourceIndex:
             index.folders[folder_of(member.path)] += 1
             paths.add(path_key(member.path))
     _reject_unmatched(index, paths)
+    _count_texts(index, paths)
     return index
+
+
+def _count_texts(index: SourceIndex, paths: set[str]) -> None:
+    """Count the keywords and captions of all images."""
+    if not (index.by_path or index.by_stem or index.by_end):
+        return
+    folders = {path: name_key(concepts.name_of_folder(path) or "") for path in index.folders}
+    for path in paths:
+        metadata = index.metadata(path)
+        index.captions += len(metadata.captions)
+        if metadata.keywords:
+            index.keywords.add(metadata.keywords, folder=folders[folder_of(path)])
 
 
 def _reject_unmatched(index: SourceIndex, paths: set[str]) -> None:
     """Reject metadata of images that are not there."""
     if index.by_stem:
-        stems = {PurePosixPath(path).with_suffix("").as_posix() for path in paths}
-        for stem in sorted(index.by_stem.keys() - stems):
-            index.rejections.append(Rejection(stem, "a text without a picture of the same name"))
+        unmatched = index.by_stem.keys() - {_stem(path) for path in paths}
+        for path in sorted(index.metadata_paths) if unmatched else ():
+            if _stem(path_key(path)) in unmatched:
+                index.rejections.append(Rejection(path, WITHOUT_PICTURE))
     for path in sorted(index.by_path.keys() - paths):
         index.rejections.append(Rejection(path, f"named in {huggingface.NAME}, but not there"))
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).with_suffix("").as_posix()
 
 
 def _read(index: SourceIndex, member: Member, path: PurePosixPath) -> None:

@@ -2,7 +2,9 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -25,6 +27,25 @@ def bar(things: Iterable[T], name: str, total: int) -> Iterator[T]:
             left = about((now - began) / number * (total - number))
             print(f"{name}: {number:,} of {total:,}, {left} left", file=sys.stderr, flush=True)
         yield thing
+
+
+@contextmanager
+def meter(name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that shows how many of `total` are done, and how long the others take."""
+    done: SimpleQueue[int] = SimpleQueue()
+    steps = bar(iter(done.get, -1), name, total)
+
+    def show(count: int) -> None:
+        nonlocal shown
+        for _ in range(count - shown):
+            done.put(0)
+            next(steps)
+        shown = max(shown, count)
+
+    shown = 0
+    yield show
+    done.put(-1)
+    next(steps, None)
 
 
 def about(seconds: float) -> str:

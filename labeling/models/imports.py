@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from labeling.models.lease import Leased
@@ -50,9 +51,16 @@ class Import(Leased):
     files = models.PositiveIntegerField(default=0, help_text="Announced, of an upload.")
     bytes = models.BigIntegerField(default=0, help_text="Announced, of an upload.")
     received = models.BigIntegerField(default=0, help_text="Bytes that have been uploaded.")
+    source = models.CharField(
+        max_length=400, blank=True, editable=False, help_text="The path that a command was given."
+    )
     candidates = models.JSONField(
         default=list, blank=True, help_text="Concepts that it names: `labeling.imports.candidates`."
     )
+    candidates_count = models.PositiveIntegerField(
+        default=0, help_text="Concepts that it names, beyond those that are listed too."
+    )
+    captions = models.PositiveIntegerField(default=0, help_text="That it holds.")
     concepts = models.JSONField(
         null=True, blank=True, help_text="The names that were chosen; null: not yet."
     )
@@ -62,6 +70,16 @@ class Import(Leased):
     pictures = models.PositiveIntegerField(default=0, help_text="That it holds.")
     done = models.PositiveIntegerField(default=0, help_text="Pictures that were looked at.")
     counts = models.JSONField(default=dict, blank=True, help_text="What became of them.")
+    made_concepts = ArrayField(
+        models.BigIntegerField(), default=list, blank=True, editable=False, help_text="Their ids."
+    )
+    report = models.FileField(
+        upload_to="imports",
+        blank=True,
+        editable=False,
+        max_length=200,
+        help_text="What became of each file: `labeling.imports.report`.",
+    )
     error = models.TextField(blank=True, help_text="Why it failed.")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Workers that began it.")
     requested_by = models.ForeignKey(

@@ -1,6 +1,7 @@
 """`import_images`: import the images of a folder, a zip or a tar, with their metadata."""
 
 import gc
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,22 +9,32 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
+from django.db.models import F
+from django.utils import timezone
 
+from labeling import lease
 from labeling.decoding.pool import PoolError
 from labeling.enqueue import enqueue_on_commit
-from labeling.imports import concepts, importer, source, source_index
-from labeling.imports.importer import Report
+from labeling.imports import concepts, jobs, source
 from labeling.imports.members import SourceError
-from labeling.management.progress import bar
-from labeling.models import Project
+from labeling.imports.report import Report
+from labeling.imports.source import Members
+from labeling.imports.source_index import SourceIndex
+from labeling.management import choices
+from labeling.management.progress import meter
+from labeling.models import Import, LeaseLost, Project
 from labeling.models.projects import name_key
 from labeling.tasks import fill_due_pools
 
 NAMED = 20  # files rejected for one reason are named up to here
 NO_CONCEPTS = (
     "The project has no concepts, so nobody is asked what its pictures show: "
-    "name some in a file with --concepts, or add them in the admin."
+    "name some with --concepts, or add them on the project's page."
 )
+DRAFT = "The project {slug} is a draft, which asks nobody: publish it on its page."
+GO_ON = "Import the same source again to go on."
+NAME_LENGTH, SOURCE_LENGTH = 200, 400
+State = Import.State
 
 
 class Command(BaseCommand):
@@ -39,79 +50,148 @@ class Command(BaseCommand):
             type=Path,
             nargs="?",
             metavar="SOURCE",
-            help="may be left out with --concepts: the file's concepts are added to the project",
+            help="may be left out with --concepts: the concepts are added to the project",
         )
         parser.add_argument("--project", required=True, help="made if there is none of this name")
         parser.add_argument(
             "--concepts",
-            type=Path,
-            metavar="FILE",
-            help="what to ask of each picture, one a line: `bicycle` or `bicycle: a bicycle`",
+            metavar="FILE|NAMES",
+            help="what to ask of each picture: names with commas between them, `all` that the "
+            "source names, or a file with one a line: `bicycle` or `bicycle: a bicycle`",
+        )
+        parser.add_argument(
+            "--no-input", action="store_true", help="ask nothing, not even on a terminal"
         )
 
     def handle(self, **options: Any) -> None:
+        wanted = None if options["concepts"] is None else str(options["concepts"])
+        slug = options["project"]
         try:
             if options["source"] is None:
-                self._add_concepts(options["project"], options["concepts"])
+                self._add_concepts(slug, wanted)
                 return
             gc.freeze()  # what was loaded stays; fewer passes through what a batch leaves
             gc.set_threshold(50_000, 20, 20)
-            report = self._import(options["source"], options["project"], options["concepts"])
+            may_ask = not options["no_input"] and sys.stdin.isatty() and sys.stdout.isatty()
+            self._import(options["source"], slug, wanted, may_ask=may_ask)
         except SourceError as error:
             raise CommandError(str(error)) from error
         except PoolError as error:
-            raise CommandError(f"{error} Import the same source again to go on.") from error
+            raise CommandError(f"{error} {GO_ON}") from error
         except OSError as error:
             raise CommandError(f"The pictures cannot be stored: {error}.") from error
+        except LeaseLost as error:
+            raise CommandError("Somebody else goes on with this import.") from error
         except KeyboardInterrupt:
-            raise CommandError("Stopped. Import the same source again to go on.") from None
-        for line in summary(report):
-            self.stdout.write(line)
+            raise CommandError(f"Stopped. {GO_ON}") from None
 
-    def _import(self, path: Path, slug: str, file: Path | None) -> Report:
+    def _import(self, path: Path, slug: str, wanted: str | None, *, may_ask: bool) -> None:
         slug = _checked(slug)
         members = source.find(path)
-        phrases = concepts.read(file) if file else {}
-        index = source_index.build(members)
-        if not index.images:
-            reasons = "; ".join(sorted({rejection.reason for rejection in index.rejections}))
-            raise SourceError(f"{path} holds no pictures{f' ({reasons})' if reasons else ''}.")
+        if wanted not in (None, choices.ALL):
+            choices.parse(wanted)  # before anything is made
+        index = jobs.read(members, name=str(path))
         project, created = Project.objects.get_or_create(slug=slug, defaults={"name": slug})
         if created:
             self.stdout.write(f"Made the project {slug}.")
-        plan = importer.plan(
-            project=project, index=index, phrases=phrases, source=path.name.partition(".")[0]
-        )
-        if plan.unnamed:
-            self.stdout.write(f"Folders that name no concept: {_named(plan.unnamed)}.")
-        report = importer.run(
-            project=project, members=members, index=index, plan=plan, progress=bar
-        )
+        record = _record(project, path)
+        try:
+            report = self._execute(record, members, index, wanted, may_ask=may_ask)
+        except BaseException as error:
+            if not isinstance(error, LeaseLost):
+                record.release(state=State.FAILED, error=str(error) or GO_ON)
+            raise
+        record.release(state=State.DONE, error="", finished_at=timezone.now())
         enqueue_on_commit(fill_due_pools)
+        self._close(record, report)
+
+    def _execute(
+        self,
+        record: Import,
+        members: Members,
+        index: SourceIndex,
+        wanted: str | None,
+        *,
+        may_ask: bool,
+    ) -> Report:
+        """Say what the source names, and import it with what was chosen of that."""
+        jobs.describe(record, index)
+        for line in choices.describe(record):
+            self.stdout.write(line)
+        unchosen = choices.by_keywords(record)
+        if wanted is None and unchosen:
+            wanted = choices.ask(record) if may_ask else None
+        chosen = choices.chosen(record, wanted)
+        if wanted is None and unchosen:
+            self.stdout.write(choices.advice(unchosen))
+        record.renew(state=State.IMPORTING, concepts=list(chosen), error="")
+        with lease.kept(record), meter("pictures", index.images) as show:
+
+            def renew(done: int) -> None:
+                show(done)
+                record.renew(done=done)
+
+            return jobs.execute(
+                record, members, concepts=list(chosen), phrases=chosen, renew=renew, index=index
+            )
+
+    def _close(self, record: Import, report: Report) -> None:
+        """Say what became of the import, and what is left to do."""
+        for line in summary(report):
+            self.stdout.write(line)
+        if report.unnamed:
+            self.stdout.write(f"Folders that name no concept: {_named(report.unnamed)}.")
+        project = record.project
         if not project.concepts.exists():
             self.stdout.write(NO_CONCEPTS)
-        return report
+        if project.state == Project.State.DRAFT:
+            self.stdout.write(DRAFT.format(slug=project.slug))
+        self.stdout.write(f"To take the import back: manage.py undo_import {record.pk}")
 
-    def _add_concepts(self, slug: str, file: Path | None) -> None:
-        """Add a file's concepts to a project that has its pictures already."""
-        if file is None:
-            raise SourceError("Name a SOURCE of pictures, or a file of concepts with --concepts.")
-        phrases = concepts.read(file)
+    def _add_concepts(self, slug: str, wanted: str | None) -> None:
+        """Add concepts to a project that has its pictures already."""
+        if wanted in (None, choices.ALL):
+            raise SourceError("Name a SOURCE of pictures, or concepts with --concepts.")
+        phrases = choices.parse(wanted)
         project = Project.objects.filter(slug=slug).first()
         if project is None:
             raise SourceError(f"There is no project {slug}: name a SOURCE of pictures as well.")
-        before = project.concepts.count()
-        concepts.ensure(project, {}, phrases)
+        new = len(concepts.ensure(project, phrases))
         enqueue_on_commit(fill_due_pools)
-        new = project.concepts.count() - before
         existing = len({name_key(name) for name in phrases}) - new
         self.stdout.write(f"added {new:,} concepts, already there {existing:,}.")
+
+
+def _record(project: Project, path: Path) -> Import:
+    """Return a leased row for the import of a path: that of an import that was stopped, or new.
+
+    Raises LeaseLost where somebody else is at it.
+    """
+    full = path.resolve()
+    stopped = Import.objects.filter(
+        project=project,
+        source=str(full)[-SOURCE_LENGTH:],
+        state__in=[State.READING, State.IMPORTING, State.FAILED],
+    )
+    record = stopped.order_by("-pk").first() or Import.objects.create(
+        project=project,
+        state=State.READING,
+        name=full.name[:NAME_LENGTH],
+        source=str(full)[-SOURCE_LENGTH:],
+    )
+    held: Import | None = Import.objects.acquire(
+        record.pk, state=State.READING, attempts=F("attempts") + 1
+    )
+    if held is None:
+        raise LeaseLost(f"{record} is being imported by somebody else.")
+    held.project = project
+    return held
 
 
 def summary(report: Report) -> Iterator[str]:
     """Yield the closing count, and each reason with the names of what was rejected for it."""
     counts = (
-        f"imported {report.imported:,}, already there {report.existing:,}, "
+        f"imported {report.taken:,}, already there {report.known:,}, "
         f"near-duplicates {report.near_duplicates:,}, refused {report.rejections:,}"
     )
     yield f"{counts}{':' if report.rejected else '.'}"

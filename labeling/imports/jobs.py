@@ -1,0 +1,151 @@
+"""An import as a job: the same for a command, the API and the page.
+
+`prepare` goes through the source and says which concepts it names; `execute` imports it with those
+that were chosen. The caller holds the lease of the `Import` row and sets its state.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+
+from labeling import audit
+from labeling.imports import candidates, importer, source_index
+from labeling.imports.importer import source_name
+from labeling.imports.members import SourceError
+from labeling.imports.report import Report
+from labeling.imports.source import Members
+from labeling.imports.source_index import SourceIndex
+from labeling.models import Event, Import
+
+CONCEPTS_MAX = 1_000  # that an import makes
+RENEW_EVERY = 1.0  # seconds between two calls of `renew`, at least
+
+
+def prepare(record: Import, members: Members) -> SourceIndex:
+    """Go through a source, and save what it holds and which concepts it names (`describe`).
+
+    Raises `SourceError`, where it holds no pictures among others.
+    """
+    index = read(members, name=record.source or record.name or "The import")
+    describe(record, index)
+    return index
+
+
+def read(members: Members, *, name: str) -> SourceIndex:
+    """Go through a source of that name. Raises `SourceError`, where it holds no pictures too."""
+    index = source_index.build(members)
+    if not index.images:
+        reasons = "; ".join(sorted({rejection.reason for rejection in index.rejections}))
+        raise SourceError(f"{name} holds no pictures{f' ({reasons})' if reasons else ''}.")
+    return index
+
+
+def describe(record: Import, index: SourceIndex) -> None:
+    """Save how many pictures and captions a source holds, and which concepts it names."""
+    named = candidates.gather(index, record.project, source=source_name(record))
+    record.pictures, record.captions = index.images, index.captions
+    record.candidates = [candidate.as_json() for candidate in named.listed]
+    record.candidates_count = named.total
+    record.save(update_fields=["pictures", "captions", "candidates", "candidates_count"])
+
+
+def execute(
+    record: Import,
+    members: Members,
+    *,
+    concepts: Sequence[str],
+    renew: Callable[[int], None],
+    phrases: Mapping[str, str] | None = None,
+    index: SourceIndex | None = None,
+) -> Report:
+    """Import a source with the concepts that were chosen; save its counts and its report.
+
+    concepts: their names; those that the project lacks are created, with the `phrases` by name.
+    renew: called with the number of pictures that were looked at, about once a second; what it
+    raises ends the import, which goes on when it is executed again. index: as `prepare` returned
+    it, or the source is gone through once more. The caller has the pools filled afterwards
+    (`labeling.tasks.fill_due_pools`). Raises `SourceError` and `PoolError`.
+    """
+    if len(concepts) > CONCEPTS_MAX:
+        raise SourceError(
+            f"{len(concepts):,} concepts were chosen; {CONCEPTS_MAX:,} are the limit: choose fewer."
+        )
+    chosen = {name: (phrases or {}).get(name, "") for name in concepts}
+    index = source_index.build(members) if index is None else index
+    _start(record)
+    plan = importer.plan(record=record, index=index, chosen=chosen)
+    with Report() as report:
+        importer.run(
+            record=record,
+            members=members,
+            index=index,
+            plan=plan,
+            report=report,
+            renew=_now_and_then(renew),
+        )
+        renew(index.images)
+        report.unnamed = plan.unnamed
+        _finish(record, report)
+    return report
+
+
+def _start(record: Import) -> None:
+    """Note in the history that the import has begun, unless it goes on."""
+    if record.started_at is not None:
+        return
+    record.started_at = timezone.now()
+    with transaction.atomic():
+        record.save(update_fields=["started_at"])
+        _audit(record, f"Began to import {record}: {count(record.pictures, 'picture')}.")
+
+
+def _finish(record: Import, report: Report) -> None:
+    """Save the counts and the report of an import, in place of those of a killed attempt."""
+    earlier = str(record.report.name or "")
+    record.report = report.save(str(record.pk))
+    record.counts = report.counts()
+    with transaction.atomic():
+        record.save(update_fields=["report", "counts"])
+        _audit(record, f"Imported {record}: {summary(record.counts)}.")
+        if earlier:
+            transaction.on_commit(partial(default_storage.delete, earlier))
+
+
+def summary(counts: Mapping[str, int]) -> str:
+    """Return the counts of an import in words."""
+    return (
+        f"{count(counts['taken'], 'new picture')}, {counts['known']:,} known already, "
+        f"{count(counts['near_duplicates'], 'near-duplicate')}, {counts['refused']:,} refused"
+    )
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _audit(record: Import, message: str) -> None:
+    audit.record(
+        project=record.project,
+        kind=Event.Kind.IMPORT,
+        message=message,
+        by=record.requested_by,
+        row=record,
+    )
+
+
+def _now_and_then(renew: Callable[[int], None]) -> Callable[[int], None]:
+    """Return a function that passes a number on, but not more often than `RENEW_EVERY`."""
+    last = time.monotonic()
+
+    def call(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= RENEW_EVERY:
+            last = time.monotonic()
+            renew(done)
+
+    return call
