@@ -80,8 +80,8 @@ def gather(index: SourceIndex, project: Project, *, source: str = "") -> Candida
     order = sorted(named, key=lambda key: (key not in ticked, -named[key].pictures, key))
     listed = []
     for key in order[:LISTED_MAX]:
-        concept = existing.get(key)
-        listed.append(_candidate(key, named[key], concept and concept.name, key in ticked))
+        concept = existing[key].name if key in existing else None
+        listed.append(_candidate(key, named[key], concept, key in ticked))
     return Candidates(listed, len(named))
 
 

@@ -152,7 +152,7 @@ class _BatchImporter:
         self.index = index
         self.plan = plan
         self.report = report
-        self.duplicate_index = DuplicateIndex(project)
+        self.duplicate_index = DuplicateIndex(record.project)
 
     def import_batch(self, batch: Batch) -> None:
         """Import a batch, and count what became of it once it is committed."""

@@ -21,6 +21,7 @@ from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
 from labeling.models import Event, Import
 
+State = Import.State
 CONCEPTS_MAX = 1_000  # that an import makes
 RENEW_EVERY = 1.0  # seconds between two calls of `renew`, at least
 
@@ -91,6 +92,15 @@ def execute(
         report.unnamed = plan.unnamed
         _finish(record, report)
     return report
+
+
+def fail_lost_commands() -> int:
+    """Fail the imports whose command was killed; return how many."""
+    begun = Import.objects.filter(state__in=[State.READING, State.IMPORTING]).exclude(source="")
+    lost = begun.expired()
+    return lost.revoke(
+        state=State.FAILED, error="Its command was stopped: run it again, or take the import back."
+    )
 
 
 def _start(record: Import) -> None:

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from queue import SimpleQueue
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -32,20 +31,19 @@ def bar(things: Iterable[T], name: str, total: int) -> Iterator[T]:
 @contextmanager
 def meter(name: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function that shows how many of `total` are done, and how long the others take."""
-    done: SimpleQueue[int] = SimpleQueue()
-    steps = bar(iter(done.get, -1), name, total)
+    more = True
+    shown = 0
+    steps = bar(iter(lambda: more, False), name, total)
 
     def show(count: int) -> None:
         nonlocal shown
         for _ in range(count - shown):
-            done.put(0)
             next(steps)
         shown = max(shown, count)
 
-    shown = 0
     yield show
-    done.put(-1)
-    next(steps, None)
+    more = False
+    next(steps, None)  # which ends the bar's line
 
 
 def about(seconds: float) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
-from django.db.models import F
+from django.db import transaction
 from django.utils import timezone
 
-from labeling import lease
+from labeling import lease, projects
 from labeling.decoding.pool import PoolError
 from labeling.enqueue import enqueue_on_commit
 from labeling.imports import concepts, jobs, source
@@ -24,6 +24,7 @@ from labeling.management import choices
 from labeling.management.progress import meter
 from labeling.models import Import, LeaseLost, Project
 from labeling.models.projects import name_key
+from labeling.projects import Audience, ProjectError
 from labeling.tasks import fill_due_pools
 
 NAMED = 20  # files rejected for one reason are named up to here
@@ -74,7 +75,7 @@ class Command(BaseCommand):
             gc.set_threshold(50_000, 20, 20)
             may_ask = not options["no_input"] and sys.stdin.isatty() and sys.stdout.isatty()
             self._import(options["source"], slug, wanted, may_ask=may_ask)
-        except SourceError as error:
+        except (SourceError, ProjectError) as error:
             raise CommandError(str(error)) from error
         except PoolError as error:
             raise CommandError(f"{error} {GO_ON}") from error
@@ -91,8 +92,9 @@ class Command(BaseCommand):
         if wanted not in (None, choices.ALL):
             choices.parse(wanted)  # before anything is made
         index = jobs.read(members, name=str(path))
-        project, created = Project.objects.get_or_create(slug=slug, defaults={"name": slug})
-        if created:
+        project = Project.objects.filter(slug=slug).first()
+        if project is None:
+            project = projects.create(by=None, name=slug, slug=slug, audience=Audience.PUBLIC)
             self.stdout.write(f"Made the project {slug}.")
         record = _record(project, path)
         try:
@@ -163,27 +165,18 @@ class Command(BaseCommand):
 
 
 def _record(project: Project, path: Path) -> Import:
-    """Return a leased row for the import of a path: that of an import that was stopped, or new.
-
-    Raises LeaseLost where somebody else is at it.
-    """
-    full = path.resolve()
-    stopped = Import.objects.filter(
-        project=project,
-        source=str(full)[-SOURCE_LENGTH:],
-        state__in=[State.READING, State.IMPORTING, State.FAILED],
-    )
-    record = stopped.order_by("-pk").first() or Import.objects.create(
-        project=project,
-        state=State.READING,
-        name=full.name[:NAME_LENGTH],
-        source=str(full)[-SOURCE_LENGTH:],
-    )
-    held: Import | None = Import.objects.acquire(
-        record.pk, state=State.READING, attempts=F("attempts") + 1
-    )
-    if held is None:
-        raise LeaseLost(f"{record} is being imported by somebody else.")
+    """Return a new row, leased, for the import of a path."""
+    jobs.fail_lost_commands()
+    full = str(path.resolve())
+    with transaction.atomic():  # nobody else can take the row before it is leased
+        record = Import.objects.create(
+            project=project,
+            state=State.READING,
+            name=Path(full).name[:NAME_LENGTH],
+            source=full[-SOURCE_LENGTH:],
+        )
+        held: Import | None = Import.objects.acquire(record.pk, attempts=1)
+    assert held is not None
     held.project = project
     return held
 

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from django.core.management import CommandError, call_command
 
-from labeling.models import Question
+from labeling.models import Project, Question
 
 
 def fill(folder, **files):
@@ -48,6 +48,11 @@ def refused(source, **options):
         take(source, **options)
     assert "\n" not in str(error.value)
     return str(error.value)
+
+
+def publish():
+    """Open the project, which an import makes as a draft."""
+    Project.objects.update(state="open")
 
 
 def prior(concept, source):

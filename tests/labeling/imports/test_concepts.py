@@ -9,7 +9,7 @@ from labeling import snapshot_rows
 from labeling.concepts import edit
 from labeling.models import Concept, Image, Project, Question
 from labeling.tasks import fill_due_pools
-from tests.labeling.imports.sources import fill, prior, refused, take, write, zipped
+from tests.labeling.imports.sources import fill, prior, publish, refused, take, write, zipped
 from tests.pictures import jpeg, png
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +26,7 @@ def test_a_folder_name_is_a_concept_as_far_as_imports_are_believed(tmp_path):
     ]
     assert Concept.objects.get(name="cat").prevalence == pytest.approx(2 / 3)
     assert prior("cat", "cat/0.jpg") == prior("dog", "dog/2.png") == pytest.approx(0.9)
+    publish()
     fill_due_pools()
     assert prior("dog", "cat/0.jpg") == prior("cat", "dog/2.png") == pytest.approx(0.1)
     assert not Question.objects.exclude(state="open").exists()
@@ -69,6 +70,7 @@ def test_a_concepts_file_says_what_is_asked(box, tmp_path):
         "bicycle": "a bicycle",
         "food": "something to eat",
     }
+    publish()
     fill_due_pools()
     assert Question.objects.filter(kind="concept").count() == 6
     assert prior("bicycle", "dog/b.jpg") == prior("Cat", "cat/a.jpg") == 0.9
@@ -104,6 +106,7 @@ def test_a_concepts_file_with_nonsense_is_refused_before_anything_is_made(
 def test_a_file_adds_concepts_to_the_pictures_that_are_there(box, tmp_path, client, again):
     fill(box, **{f"{n}.png": png(n) for n in range(12)}, **{"3.txt": "street, velo, sun"})
     assert "The project has no concepts" in take(box)
+    publish()
     file = tmp_path / "concepts.txt"
     file.write_text("velo: a bicycle\ncloud\n")
     body = {"project": "photos", "kind": "grid"}
@@ -128,7 +131,7 @@ def added(file) -> str:
 
 
 def test_a_file_alone_needs_a_project(tmp_path):
-    with pytest.raises(CommandError, match="Name a SOURCE of pictures, or a file of concepts"):
+    with pytest.raises(CommandError, match="Name a SOURCE of pictures, or concepts with"):
         call_command("import_images", project="photos")
     file = tmp_path / "concepts.txt"
     file.write_text("cat")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from django.db import connection
 
 from labeling import merging
 from labeling.decoding import pool
-from labeling.imports import read_ahead
-from labeling.models import ClassSet, Concept, Image, Project, Question
+from labeling.imports import jobs, read_ahead
+from labeling.models import ClassSet, Concept, Image, Import, Project, Question
 from tests import fragile_worker
 from tests.fragile_worker import HOSTILE
 from tests.labeling.imports.sources import refused, take, zipped
@@ -92,18 +93,17 @@ def test_classes_that_are_merged_during_an_import_are_followed(tmp_path, monkeyp
 def test_an_import_that_fails_half_way_goes_on_where_it_stopped(tmp_path, monkeypatch):
     source = zipped(tmp_path / "a.zip", [(f"cat/{n}.png", png(n)) for n in range(10)])
     monkeypatch.setattr(read_ahead, "BATCH", 4)
-    taken = []
+    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.0)
 
-    def stop(things, name, total):
-        for thing in things:
-            taken.append(thing)
-            if len(taken) == 9:  # the second batch is being decoded, the third read
-                raise KeyboardInterrupt
-            yield thing
+    def stop(done):
+        if done == 9:  # the second batch is being decoded, the third read
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("labeling.management.commands.import_images.bar", stop)
+        meter = "labeling.management.commands.import_images.meter"
+        patch.setattr(meter, lambda *_: nullcontext(stop))
         assert "to go on" in refused(source)
+    assert Import.objects.get().state == "failed"
     assert Image.objects.count() == Question.objects.count() == 4
     assert "imported 6, already there 4" in take(source)
     assert Question.objects.count() == 10

@@ -7,7 +7,7 @@ from labeling.beliefs import Beliefs
 from labeling.imports import importer
 from labeling.models import Concept, Project, Question
 from labeling.tasks import fill_due_pools
-from tests.labeling.imports.sources import fill, prior, take
+from tests.labeling.imports.sources import fill, prior, publish, take
 from tests.pictures import png
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +75,7 @@ def test_a_concept_that_is_created_again_is_what_its_folder_states(meadow):
     concepts.delete(Concept.objects.get(name="horse"))
     horse = concepts.create(project=Project.objects.get(), name="horse")
     assert horse.prevalence == pytest.approx(1 / 3)
+    publish()
     fill_due_pools()
     assert prior("horse", "horse/2.png") == pytest.approx(0.9)
     assert prior("horse", "cat/0.png") == pytest.approx(1 / 3)
