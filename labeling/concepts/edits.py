@@ -90,9 +90,7 @@ def create_missing(
             key = name_key(name)
             if key not in existing | missing.keys():
                 count = (named or {}).get(key, 0)
-                missing[key] = unsaved(
-                    project, name, phrase=phrase, pictures=pictures, named=count
-                )
+                missing[key] = unsaved(project, name, phrase=phrase, pictures=pictures, named=count)
         created = Concept.objects.bulk_create(missing.values())
         pools.forget_priorities(project)
     return created
@@ -245,9 +243,7 @@ def lock(project: Project) -> None:
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
 
 
-def unsaved(
-    project: Project, name: str, *, phrase: str, pictures: int, named: int = 0
-) -> Concept:
+def unsaved(project: Project, name: str, *, phrase: str, pictures: int, named: int = 0) -> Concept:
     """Return a concept that is still to be saved and finished. Raises ConceptError.
 
     pictures: how many there are, those to come among them. named: how many of those to come show

@@ -55,7 +55,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def parse(names: Iterable[str]) -> dict[str, str]:
-    """Return phrases by name, each with its article, of names as they are typed.
+    """Return names as they are typed, each without a phrase.
 
     Raises `SourceError`.
     """
