@@ -4,6 +4,7 @@ from labeling.models.annotators import Annotator, SuspectSpell
 from labeling.models.answers import Answer
 from labeling.models.challenges import Challenge
 from labeling.models.comments import Comment
+from labeling.models.decision_batches import DecisionBatch
 from labeling.models.events import Event
 from labeling.models.examples import ConceptExample
 from labeling.models.gold_marks import GoldMark
@@ -27,6 +28,7 @@ __all__ = [
     "Concept",
     "ConceptExample",
     "ConceptPhrase",
+    "DecisionBatch",
     "Event",
     "GoldMark",
     "Image",

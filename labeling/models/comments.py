@@ -9,6 +9,8 @@ from labeling.models.images import Tile
 from labeling.models.projects import Project
 from labeling.models.questions import Question
 
+_IS_FLAG = Q(kind__in=["cut_off", "broken", "offensive", "wording"])
+
 
 class Comment(models.Model):
     """A flag, a remark or the note on a decision, about a tile or about one question of it."""
@@ -44,6 +46,18 @@ class Comment(models.Model):
 
     class Meta:
         ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tile", "kind", "annotator"],
+                condition=_IS_FLAG & Q(annotator__isnull=False),
+                name="flag_once_an_annotator",
+            ),
+            models.UniqueConstraint(
+                fields=["tile", "kind", "user"],
+                condition=_IS_FLAG & Q(user__isnull=False),
+                name="flag_once_a_user",
+            ),
+        ]
         indexes = [
             models.Index(
                 fields=["project", "-id"], condition=Q(resolved_at=None), name="comment_unresolved"

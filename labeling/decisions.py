@@ -1,0 +1,238 @@
+"""Decide many questions at once, tell what was left alone and why, and undo it.
+
+Two reviewers may look at the same questions: whoever decides says what they saw of each, and a
+question that somebody decided otherwise in the meantime is left as it is.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, User
+from django.db import transaction
+from django.utils import timezone
+
+from labeling import audit, question_state
+from labeling.inference import questions as stored_questions
+from labeling.models import DecisionBatch, Event, Project, Question
+
+Choice = DecisionBatch.Choice
+State = Question.State
+
+AT_ONCE = 500  # questions in a batch
+UNDO_TIME = timedelta(hours=24)  # for which a batch can be undone
+
+GONE = "no longer there"
+MERGED = "of a concept that was merged into another"
+GOLD = "gold: change that on its own page"
+UNDONE_BEFORE = "changed since by somebody"
+
+
+class DecisionError(ValueError):
+    """Nothing was decided; the message says why and what to do."""
+
+
+@dataclass
+class Outcome:
+    """What became of a batch; `changed`, `unchanged` and `refused` add up to its size."""
+
+    changed: int = 0
+    unchanged: int = 0  # that were so before
+    refused: dict[int, str] = field(default_factory=dict)  # by question id: why
+    batch: DecisionBatch | None = None  # to undo; None where nothing changed
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Return why questions were refused, the most frequent first."""
+        return Counter(self.refused.values()).most_common()
+
+
+def standing(question: Question) -> str:
+    """Return what is decided of a question: "", "yes", "no", "gold-yes" or "gold-no"."""
+    if question.verdict is None:
+        return ""
+    word = "yes" if question.verdict else "no"
+    return f"gold-{word}" if question.state == State.GOLD else word
+
+
+def decide_many(
+    *, project: Project, choice: str, seen: Mapping[int, str | None], by: AbstractBaseUser
+) -> Outcome:
+    """Decide questions in one transaction; return what was changed, and what refused and why.
+
+    seen: by question id, its `standing` when the reviewer saw it; None: decide it in any case.
+
+    Refused are questions that are gone, whose concept was merged, that are gold, or that somebody
+    decided since. Raises DecisionError for more than AT_ONCE, for none, and for another choice.
+    """
+    if choice not in {Choice.YES, Choice.NO, Choice.REOPEN}:
+        raise DecisionError("Choose yes, no or reopen: nothing was changed.")
+    if not 0 < len(seen) <= AT_ONCE:
+        raise DecisionError(f"Select from 1 to {AT_ONCE} questions: nothing was changed.")
+    with transaction.atomic():
+        locked = _lock(project, seen)
+        outcome = Outcome(refused=dict.fromkeys(seen.keys() - {each.pk for each in locked}, GONE))
+        chosen = _acceptable(locked, seen, outcome)
+        before = [_snapshot(question) for question in chosen]
+        changed = _decide(chosen, choice, by)
+        outcome.unchanged = len(chosen) - len(changed)
+        outcome.changed = len(changed)
+        if changed:
+            kept = {question.pk for question in changed}
+            outcome.batch = _record(
+                project, choice, [row for row in before if row["question"] in kept], changed, by
+            )
+    return outcome
+
+
+def undoable(*, project: Project, by: AbstractBaseUser) -> DecisionBatch | None:
+    """Return the user's newest batch in a project if it can be undone, else None."""
+    batch = DecisionBatch.objects.filter(project=project, user=by.pk).first()
+    if batch is None or batch.undone_at or batch.created_at < timezone.now() - UNDO_TIME:
+        return None
+    return batch
+
+
+def undo(*, batch: DecisionBatch, by: AbstractBaseUser) -> Outcome:
+    """Put back what held before a batch, but for questions that somebody changed since.
+
+    Raises DecisionError if it was undone before.
+    """
+    with transaction.atomic():
+        claimed = DecisionBatch.objects.filter(pk=batch.pk, undone_at=None)
+        if not claimed.update(undone_at=timezone.now()):
+            raise DecisionError("That was undone before: nothing was changed.")
+        before = {row["question"]: row for row in batch.questions}
+        locked = _lock(batch.project, before)
+        outcome = Outcome(refused=dict.fromkeys(before.keys() - {each.pk for each in locked}, GONE))
+        restored = []
+        for question in locked:
+            if _is_as_decided(question, batch):
+                restored.append(question)
+            else:
+                outcome.refused[question.pk] = UNDONE_BEFORE
+        _restore(restored, before)
+        outcome.changed = len(restored)
+        audit.record(
+            project=batch.project,
+            kind=Event.Kind.DECISION,
+            message=f"Undid a decision about {_count(len(restored))} ({batch.choice}).",
+            by=by,
+        )
+        _log(restored, by, f"Undid: {batch.choice}.")
+    return outcome
+
+
+def _lock(project: Project, ids: Mapping[int, Any]) -> list[Question]:
+    return [each for each in question_state.lock(ids) if each.project_id == project.pk]
+
+
+def _acceptable(
+    locked: Sequence[Question], seen: Mapping[int, str | None], outcome: Outcome
+) -> list[Question]:
+    """Return the questions that may be decided; say of the others why not."""
+    chosen = []
+    for question in locked:
+        expected = seen[question.pk]
+        if question.concept is not None and question.concept.merged_into_id is not None:
+            outcome.refused[question.pk] = MERGED
+        elif expected is not None and expected != standing(question):
+            outcome.refused[question.pk] = _since(question)
+        elif question.state == State.GOLD:
+            outcome.refused[question.pk] = GOLD
+        else:
+            chosen.append(question)
+    return chosen
+
+
+def _since(question: Question) -> str:
+    """Say what somebody did to a question since it was seen."""
+    name = User.objects.filter(pk=question.decided_by_id).values_list("username", flat=True).first()
+    done = {"": "reopened", "yes": "decided yes", "no": "decided no"}.get(
+        standing(question), "made gold"
+    )
+    return f"{done} by {name} since you looked" if name else f"{done} since you looked"
+
+
+def _decide(chosen: Sequence[Question], choice: str, by: AbstractBaseUser) -> list[Question]:
+    """Decide or reopen locked questions, and write those that change."""
+    if choice == Choice.REOPEN:
+        changed = list(chosen)
+        for question in changed:
+            question.verdict, question.decided_by_id, question.state = None, None, State.OPEN
+            question.answers_wanted = question.answers_count + question.project.answers_min
+        stored_questions.recompute_locked(changed)
+    else:
+        value = choice == Choice.YES
+        changed = [
+            each for each in chosen if each.verdict is not value or each.decided_by_id is None
+        ]
+        for question in changed:
+            question.verdict, question.decided_by_id, question.answers_wanted = value, by.pk, 0
+            question_state.update_state(question)
+    question_state.save_decided(changed)
+    return changed
+
+
+def _snapshot(question: Question) -> dict[str, Any]:
+    """Return what undoing puts back, as JSON."""
+    return {
+        "question": question.pk,
+        "verdict": question.verdict,
+        "decided_by": question.decided_by_id,
+        "state": question.state,
+        "answers_wanted": question.answers_wanted,
+    }
+
+
+def _is_as_decided(question: Question, batch: DecisionBatch) -> bool:
+    """Return whether a question still is as the batch left it."""
+    if batch.choice == Choice.REOPEN:
+        return question.verdict is None
+    return standing(question) == batch.choice and question.decided_by_id == batch.user_id
+
+
+def _restore(questions: Sequence[Question], before: Mapping[int, Mapping[str, Any]]) -> None:
+    """Put locked questions back as they were, and write them; answers since then count."""
+    existing = set(
+        User.objects.filter(pk__in={row["decided_by"] for row in before.values()}).values_list(
+            "pk", flat=True
+        )
+    )
+    for question in questions:
+        row = before[question.pk]
+        question.verdict, question.state = row["verdict"], State(row["state"])
+        question.decided_by_id = row["decided_by"] if row["decided_by"] in existing else None
+        question.answers_wanted = row["answers_wanted"]
+    stored_questions.recompute_locked(questions)
+    question_state.save_decided(questions)
+
+
+def _record(
+    project: Project,
+    choice: str,
+    before: list[dict[str, Any]],
+    changed: Sequence[Question],
+    by: AbstractBaseUser,
+) -> DecisionBatch:
+    """Keep the batch, write one event, and a line into the admin's history of each question."""
+    done = "Reopened" if choice == Choice.REOPEN else f"Decided {choice}:"
+    audit.record(
+        project=project,
+        kind=Event.Kind.DECISION,
+        message=f"{done} {_count(len(changed))}.",
+        by=by,
+    )
+    _log(changed, by, "Reopened." if choice == Choice.REOPEN else f"Decided: {choice}.")
+    return DecisionBatch.objects.create(
+        project=project, user_id=by.pk, choice=choice, questions=before
+    )
+
+
+def _log(questions: Sequence[Question], by: AbstractBaseUser, message: str) -> None:
+    audit.log(rows=questions, message=message, by=by)
+
+
+def _count(number: int) -> str:
+    return f"{number:,} question{'' if number == 1 else 's'}"
