@@ -1,7 +1,10 @@
 """Write down what happened in a project: its history, and Django's where there is a row."""
 
+from collections.abc import Iterable
+
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
 from labeling.models import Annotator, Event, Project
@@ -33,7 +36,21 @@ def record(
         annotator_id=row.pk if isinstance(row, Annotator) else None,
     )
     if row is not None and by is not None:
-        LogEntry.objects.log_actions(
-            by.pk, [row], action, change_message=message, single_object=True
-        )
+        log([row], by=by, message=message, action=action)
     return event
+
+
+def log(rows: Iterable[Model], *, by: AbstractBaseUser, message: str, action: int = CHANGE) -> None:
+    """Add a line to the history that Django's admin shows of each row, and no event."""
+    entries = [
+        LogEntry(
+            user_id=by.pk,
+            content_type=ContentType.objects.get_for_model(row),
+            object_id=row.pk,
+            object_repr=str(row)[:200],
+            action_flag=action,
+            change_message=message,
+        )
+        for row in rows
+    ]
+    LogEntry.objects.bulk_create(entries)

@@ -75,7 +75,9 @@ def flag_challenge(
     return flag(tile=tile, kind=kind, text=text, question=asked, annotator=annotator)
 
 
-def remark(*, question: Question, text: str, by: AbstractBaseUser, kind: str = Kind.REMARK) -> Comment:
+def remark(
+    *, question: Question, text: str, by: AbstractBaseUser, kind: str = Kind.REMARK
+) -> Comment:
     """Say something about a question, or with kind DECISION, why it was decided so.
 
     Raises CommentError without any text.

@@ -14,19 +14,25 @@ from django.contrib.auth.models import AbstractBaseUser, User
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import audit, question_state
-from labeling.inference import questions as stored_questions
-from labeling.models import DecisionBatch, Event, Project, Question
+from labeling import audit, gold, question_posteriors, question_state
+from labeling.models import DecisionBatch, Event, GoldMark, Project, Question
 
 Choice = DecisionBatch.Choice
 State = Question.State
 
 AT_ONCE = 500  # questions in a batch
+_DONE = {
+    Choice.YES: "Decided yes:",
+    Choice.NO: "Decided no:",
+    Choice.REOPEN: "Reopened",
+    Choice.GOLD: "Used as gold:",
+}
 UNDO_TIME = timedelta(hours=24)  # for which a batch can be undone
 
 GONE = "no longer there"
 MERGED = "of a concept that was merged into another"
 GOLD = "gold: change that on its own page"
+UNDECIDED = "neither decided nor settled: say yes or no first"
 UNDONE_BEFORE = "changed since by somebody"
 
 
@@ -66,17 +72,18 @@ def decide_many(
     Refused are questions that are gone, whose concept was merged, that are gold, or that somebody
     decided since. Raises DecisionError for more than AT_ONCE, for none, and for another choice.
     """
-    if choice not in {Choice.YES, Choice.NO, Choice.REOPEN}:
-        raise DecisionError("Choose yes, no or reopen: nothing was changed.")
+    if choice not in Choice.values:
+        raise DecisionError("Choose yes, no, reopen or use as gold: nothing was changed.")
     if not 0 < len(seen) <= AT_ONCE:
         raise DecisionError(f"Select from 1 to {AT_ONCE} questions: nothing was changed.")
     with transaction.atomic():
-        locked = _lock(project, seen)
-        outcome = Outcome(refused=dict.fromkeys(seen.keys() - {each.pk for each in locked}, GONE))
-        chosen = _acceptable(locked, seen, outcome)
+        # Marking gold locks concepts before their questions: nothing may be locked before it.
+        rows = _read(project, seen) if choice == Choice.GOLD else _lock(project, seen)
+        outcome = Outcome(refused=dict.fromkeys(seen.keys() - {each.pk for each in rows}, GONE))
+        chosen = _acceptable(rows, seen, choice, outcome)
         before = [_snapshot(question) for question in chosen]
-        changed = _decide(chosen, choice, by)
-        outcome.unchanged = len(chosen) - len(changed)
+        changed = (_mark_gold if choice == Choice.GOLD else _decide)(chosen, choice, by, outcome)
+        outcome.unchanged = len(seen) - len(changed) - len(outcome.refused)
         outcome.changed = len(changed)
         if changed:
             kept = {question.pk for question in changed}
@@ -112,15 +119,18 @@ def undo(*, batch: DecisionBatch, by: AbstractBaseUser) -> Outcome:
                 restored.append(question)
             else:
                 outcome.refused[question.pk] = UNDONE_BEFORE
+        if batch.choice == Choice.GOLD:
+            for question in restored:
+                gold.unmark(question=question, by=by, settle=False, record=False)
         _restore(restored, before)
         outcome.changed = len(restored)
         audit.record(
             project=batch.project,
             kind=Event.Kind.DECISION,
-            message=f"Undid a decision about {_count(len(restored))} ({batch.choice}).",
+            message=f"Undid: {_DONE[Choice(batch.choice)].lower()} {_count(len(restored))}.",
             by=by,
         )
-        _log(restored, by, f"Undid: {batch.choice}.")
+        audit.log(restored, by=by, message=f"Undid: {_DONE[Choice(batch.choice)].lower()}")
     return outcome
 
 
@@ -128,19 +138,26 @@ def _lock(project: Project, ids: Mapping[int, Any]) -> list[Question]:
     return [each for each in question_state.lock(ids) if each.project_id == project.pk]
 
 
+def _read(project: Project, ids: Mapping[int, Any]) -> list[Question]:
+    rows = Question.objects.filter(project=project, pk__in=ids).order_by("pk")
+    return list(rows.select_related("concept", "project", "tile"))
+
+
 def _acceptable(
-    locked: Sequence[Question], seen: Mapping[int, str | None], outcome: Outcome
+    rows: Sequence[Question], seen: Mapping[int, str | None], choice: str, outcome: Outcome
 ) -> list[Question]:
-    """Return the questions that may be decided; say of the others why not."""
+    """Return the questions that may be decided so; say of the others why not."""
     chosen = []
-    for question in locked:
+    for question in rows:
         expected = seen[question.pk]
         if question.concept is not None and question.concept.merged_into_id is not None:
             outcome.refused[question.pk] = MERGED
         elif expected is not None and expected != standing(question):
             outcome.refused[question.pk] = _since(question)
-        elif question.state == State.GOLD:
+        elif question.state == State.GOLD and choice != Choice.GOLD:
             outcome.refused[question.pk] = GOLD
+        elif choice == Choice.GOLD and question.state in {State.OPEN, State.AMBIGUOUS}:
+            outcome.refused[question.pk] = UNDECIDED
         else:
             chosen.append(question)
     return chosen
@@ -148,21 +165,24 @@ def _acceptable(
 
 def _since(question: Question) -> str:
     """Say what somebody did to a question since it was seen."""
-    name = User.objects.filter(pk=question.decided_by_id).values_list("username", flat=True).first()
+    by = question.decided_by_id or 0
+    name = User.objects.filter(pk=by).values_list("username", flat=True).first()
     done = {"": "reopened", "yes": "decided yes", "no": "decided no"}.get(
         standing(question), "made gold"
     )
     return f"{done} by {name} since you looked" if name else f"{done} since you looked"
 
 
-def _decide(chosen: Sequence[Question], choice: str, by: AbstractBaseUser) -> list[Question]:
-    """Decide or reopen locked questions, and write those that change."""
+def _decide(
+    chosen: Sequence[Question], choice: str, by: AbstractBaseUser, outcome: Outcome
+) -> list[Question]:
+    """Decide or reopen locked questions, and write those that change; return these."""
     if choice == Choice.REOPEN:
         changed = list(chosen)
         for question in changed:
             question.verdict, question.decided_by_id, question.state = None, None, State.OPEN
             question.answers_wanted = question.answers_count + question.project.answers_min
-        stored_questions.recompute_locked(changed)
+        question_posteriors.recompute_locked(changed)
     else:
         value = choice == Choice.YES
         changed = [
@@ -173,6 +193,31 @@ def _decide(chosen: Sequence[Question], choice: str, by: AbstractBaseUser) -> li
             question_state.update_state(question)
     question_state.save_decided(changed)
     return changed
+
+
+def _mark_gold(
+    chosen: Sequence[Question], choice: str, by: AbstractBaseUser, outcome: Outcome
+) -> list[Question]:
+    """Use questions as gold, with the truth that they have; return those that were none before."""
+    origin = GoldMark.Origin.QUESTION
+    new = [question for question in chosen if question.state != State.GOLD]
+    pairs = {(each.tile_id, each.concept_id): each for each in new if each.concept_id is not None}
+    if pairs:
+        marked = gold.mark_pairs(
+            project=new[0].project,
+            values={pair: question.label for pair, question in pairs.items()},
+            by=by,
+            origin=origin,
+            record=False,
+        )
+        outcome.refused |= {pairs[pair].pk: why for pair, why in marked.refused.items()}
+    for question in new:
+        if question.concept_id is None:
+            try:
+                gold.mark_caption(question=question, value=question.label, by=by, origin=origin)
+            except gold.GoldError as error:
+                outcome.refused[question.pk] = str(error)
+    return [question for question in new if question.pk not in outcome.refused]
 
 
 def _snapshot(question: Question) -> dict[str, Any]:
@@ -190,6 +235,8 @@ def _is_as_decided(question: Question, batch: DecisionBatch) -> bool:
     """Return whether a question still is as the batch left it."""
     if batch.choice == Choice.REOPEN:
         return question.verdict is None
+    if batch.choice == Choice.GOLD:
+        return question.state == State.GOLD and question.decided_by_id == batch.user_id
     return standing(question) == batch.choice and question.decided_by_id == batch.user_id
 
 
@@ -205,7 +252,7 @@ def _restore(questions: Sequence[Question], before: Mapping[int, Mapping[str, An
         question.verdict, question.state = row["verdict"], State(row["state"])
         question.decided_by_id = row["decided_by"] if row["decided_by"] in existing else None
         question.answers_wanted = row["answers_wanted"]
-    stored_questions.recompute_locked(questions)
+    question_posteriors.recompute_locked(questions)
     question_state.save_decided(questions)
 
 
@@ -217,21 +264,17 @@ def _record(
     by: AbstractBaseUser,
 ) -> DecisionBatch:
     """Keep the batch, write one event, and a line into the admin's history of each question."""
-    done = "Reopened" if choice == Choice.REOPEN else f"Decided {choice}:"
+    done = _DONE[Choice(choice)]
     audit.record(
         project=project,
-        kind=Event.Kind.DECISION,
+        kind=Event.Kind.GOLD if choice == Choice.GOLD else Event.Kind.DECISION,
         message=f"{done} {_count(len(changed))}.",
         by=by,
     )
-    _log(changed, by, "Reopened." if choice == Choice.REOPEN else f"Decided: {choice}.")
+    audit.log(changed, by=by, message=f"{done} (with {len(changed) - 1} others)")
     return DecisionBatch.objects.create(
         project=project, user_id=by.pk, choice=choice, questions=before
     )
-
-
-def _log(questions: Sequence[Question], by: AbstractBaseUser, message: str) -> None:
-    audit.log(rows=questions, message=message, by=by)
 
 
 def _count(number: int) -> str:

@@ -1,14 +1,12 @@
 """A reviewer decides: what is true of a question, and whose answers count."""
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Model
 from django.utils import timezone
 
-from labeling import question_posteriors, question_state
+from labeling import audit, comments, gold, question_posteriors, question_state
 from labeling.inference import schedule
-from labeling.models import Annotator, Answer, Concept, Question, Tile
+from labeling.models import Annotator, Answer, Comment, Concept, Event, Question, Tile
 from labeling.questions import ask_pairs
 
 State = Question.State
@@ -19,14 +17,21 @@ class PairError(ValueError):
     """A pair cannot be decided; the message says why and what to do."""
 
 
-def decide(*, question: Question, value: bool, by: User) -> Question:
-    """Set what is true, as a reviewer accepts or overrides the posterior."""
+def decide(*, question: Question, value: bool, by: User, note: str = "") -> Question:
+    """Set what is true, as a reviewer accepts or overrides the posterior.
+
+    note: why; it is kept with what else was said about the question. Gold stays gold.
+    """
     with transaction.atomic():
-        (question,) = question_state.lock([question.pk])
-        question.verdict, question.decided_by, question.answers_wanted = value, by, 0
-        question_state.update_state(question)
-        question.save()
-        _log(question, by, f"Decided: {'yes' if value else 'no'}.")
+        if Question.objects.filter(pk=question.pk, state=State.GOLD).exists():
+            question = _mark_gold(question, value, by)
+        else:
+            (question,) = question_state.lock([question.pk])
+            question.verdict, question.decided_by, question.answers_wanted = value, by, 0
+            question_state.update_state(question)
+            question_state.save_decided([question])
+            _record(question, by, f"Decided “{question.wording}”: {'yes' if value else 'no'}.")
+        _keep(note, question, by)
     return question
 
 
@@ -53,15 +58,18 @@ def decide_pair(*, tile: Tile, concept: Concept, value: bool, by: User) -> tuple
     return question, bool(new)
 
 
-def reopen(*, question: Question, by: User) -> Question:
+def reopen(*, question: Question, by: User, note: str = "") -> Question:
     """Ask for more answers: withdraw any verdict; gold is gold no longer."""
     with transaction.atomic():
         (question,) = question_state.lock([question.pk])
+        if question.state == State.GOLD:
+            gold.unmark(question=question, by=by, settle=False, record=False)
         question.verdict, question.decided_by, question.state = None, None, State.OPEN
         question.answers_wanted = question.answers_count + question.project.answers_min
         question_posteriors.recompute_locked([question])
-        question.save()
-        _log(question, by, "Reopened.")
+        question_state.save_decided([question])
+        _record(question, by, f"Reopened “{question.wording}”.")
+        _keep(note, question, by)
     return question
 
 
@@ -87,7 +95,13 @@ def _set_blocked(annotator: Annotator, blocked: bool, by: User) -> int:
             _trust_again(stored)
         stored.save()
         schedule.request_all()
-        _log(stored, by, "Blocked." if blocked else "Unblocked.")
+        audit.record(
+            project=None,
+            kind=Event.Kind.ANNOTATOR,
+            message=f"{'Blocked' if blocked else 'Unblocked'} {stored}.",
+            by=by,
+            row=stored,
+        )
     newest = Answer.objects.filter(annotator=annotator).order_by("-created_at")
     return question_posteriors.recompute(newest.values_list("question_id", flat=True)[:AT_ONCE])
 
@@ -100,5 +114,23 @@ def _trust_again(annotator: Annotator) -> None:
         annotator.end_suspect_spell(stop=(last or 0) + 1, now=timezone.now())
 
 
-def _log(row: Model, by: User, message: str) -> None:
-    LogEntry.objects.log_actions(by.pk, [row], CHANGE, change_message=message, single_object=True)
+def _mark_gold(question: Question, value: bool, by: User) -> Question:
+    if question.concept is None:
+        return gold.mark_caption(question=question, value=value, by=by)
+    return gold.mark(tile=question.tile, concept=question.concept, value=value, by=by)
+
+
+def _record(question: Question, by: User, message: str) -> None:
+    audit.record(
+        project=question.project,
+        kind=Event.Kind.DECISION,
+        message=message,
+        by=by,
+        row=question,
+    )
+
+
+def _keep(note: str, question: Question, by: User) -> None:
+    """Keep the note on a decision, if there is any text in it."""
+    if comments.clean(note):
+        comments.remark(question=question, text=note, by=by, kind=Comment.Kind.DECISION)

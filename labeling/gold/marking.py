@@ -141,10 +141,13 @@ def set_aside(*, tile: Tile, concept: Concept, by: AbstractBaseUser | None, orig
         )
 
 
-def unmark(*, question: Question, by: AbstractBaseUser | None, settle: bool) -> Question:
+def unmark(
+    *, question: Question, by: AbstractBaseUser | None, settle: bool, record: bool = True
+) -> Question:
     """Let a gold question be gold no longer; its answers stay. Raises GoldError.
 
     settle: its truth remains as a decided label; else it is withdrawn, and people are asked.
+    record: whether the project's history gets an event; else the caller adds one.
     """
     with transaction.atomic():
         locked = question_state.lock([question.pk])
@@ -155,14 +158,15 @@ def unmark(*, question: Question, by: AbstractBaseUser | None, settle: bool) -> 
         question_state.save_decided(locked)
         _end_marks(_marks_of(stored))
         _request_recomputation(stored.project, locked)
-        audit.record(
-            project=stored.project,
-            kind=Event.Kind.GOLD,
-            message=f"“{stored.wording}” is gold no longer"
-            + (": its truth stays as a decision." if settle else ": people are asked again."),
-            by=by,
-            row=stored,
-        )
+        if record:
+            audit.record(
+                project=stored.project,
+                kind=Event.Kind.GOLD,
+                message=f"“{stored.wording}” is gold no longer"
+                + (": its truth stays as a decision." if settle else ": people are asked again."),
+                by=by,
+                row=stored,
+            )
     return stored
 
 

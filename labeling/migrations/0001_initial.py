@@ -289,6 +289,21 @@ class Migration(migrations.Migration):
                 'ordering': ['-id'],
             },
         ),
+        migrations.CreateModel(
+            name='DecisionBatch',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('choice', models.CharField(choices=[('yes', 'Yes'), ('no', 'No'), ('reopen', 'Reopen'), ('gold', 'use as gold')], max_length=6)),
+                ('questions', models.JSONField(default=list, help_text='By question: verdict, decided_by, state and answers_wanted before.')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('undone_at', models.DateTimeField(blank=True, null=True)),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='decision_batches', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
         migrations.AddField(
             model_name='classset',
             name='project',
@@ -732,6 +747,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='comment',
             index=models.Index(condition=models.Q(('resolved_at', None)), fields=['project', '-id'], name='comment_unresolved'),
+        ),
+        migrations.AddConstraint(
+            model_name='comment',
+            constraint=models.UniqueConstraint(condition=models.Q(('kind__in', ['cut_off', 'broken', 'offensive', 'wording']), ('annotator__isnull', False)), fields=('tile', 'kind', 'annotator'), name='flag_once_an_annotator'),
+        ),
+        migrations.AddConstraint(
+            model_name='comment',
+            constraint=models.UniqueConstraint(condition=models.Q(('kind__in', ['cut_off', 'broken', 'offensive', 'wording']), ('user__isnull', False)), fields=('tile', 'kind', 'user'), name='flag_once_a_user'),
         ),
         migrations.AddIndex(
             model_name='challenge',

@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 
 from labeling import question_posteriors, review, tasks
 from labeling.inference import recompute, schedule
-from labeling.models import Annotator, Question
+from labeling.models import Annotator, Comment, Event, Question
 from tests.cast import answer, distrust, truth
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,28 @@ def test_a_reviewer_has_the_last_word(shapes, ada, value):
     assert (question.probability, question.verdict) == (float(value), value)
     assert question.state == State.SETTLED and question.decided_by == ada
     assert question.settled_at is not None and question.priority == 0
-    assert LogEntry.objects.get().get_change_message() == f"Decided: {'yes' if value else 'no'}."
+    decided = f"Decided “a circle”: {'yes' if value else 'no'}."
+    assert LogEntry.objects.get().get_change_message() == decided
+    assert (Event.objects.get().message, Event.objects.get().actor) == (decided, "ada")
+
+
+def test_the_reason_of_a_decision_is_kept_with_it(shapes, ada):
+    question = Question.objects.filter(kind="concept", state=State.OPEN).first()
+    review.decide(question=question, value=True, by=ada, note="  Half of it\x00 is cut off. ")
+    review.reopen(question=question, by=ada, note=" \t")
+    note = Comment.objects.get()
+    assert (note.text, note.kind, note.user) == ("Half of it is cut off.", "decision", ada)
+    assert (note.question, note.tile) == (question, question.tile)
+
+
+def test_gold_that_is_decided_otherwise_stays_gold(shapes, ada):
+    question = Question.objects.filter(kind="concept", state=State.GOLD, verdict=True).first()
+    review.decide(question=question, value=False, by=ada)
+    question.refresh_from_db()
+    assert (question.state, question.verdict, question.probability) == (State.GOLD, False, 0.0)
+    review.reopen(question=question, by=ada)
+    question.refresh_from_db()
+    assert (question.state, question.verdict) == (State.OPEN, None)
 
 
 def test_a_reopened_question_is_asked_again_however_certain_it_looks(
@@ -54,7 +75,9 @@ def test_a_reopened_question_is_asked_again_however_certain_it_looks(
         answer(annotator, {question.pk: True})
     question.refresh_from_db()
     assert question.state == State.SETTLED
-    assert "Reopened." in {entry.get_change_message() for entry in LogEntry.objects.all()}
+    assert f"Reopened “{question.wording}”." in {
+        entry.get_change_message() for entry in LogEntry.objects.all()
+    }
 
 
 def test_a_decision_can_be_withdrawn(shapes, alice, ada):
@@ -87,7 +110,7 @@ def test_blocking_changes_labels_at_once_and_unblocking_brings_them_back(
         assert question.probability == pytest.approx(before[question.pk], abs=0.05)
         assert question.answers_count == 1
     messages = [entry.get_change_message() for entry in LogEntry.objects.order_by("pk")]
-    assert messages == ["Blocked.", "Unblocked."]
+    assert messages == ["Blocked mallory.", "Unblocked mallory."]
 
 
 def test_blocking_somebody_busy_changes_the_newest_at_once_and_the_rest_soon(

@@ -76,10 +76,8 @@ def test_decisions_are_written_into_the_history(
     ada_client.post(address(question, "decide/"), {"decision": "no"})
     entry = LogEntry.objects.get()
     assert (entry.user, entry.object_id) == (ada, str(question.pk))
-    assert (
-        b"Decided: no."
-        in ada_client.get(f"/admin/labeling/question/{question.pk}/history/").content
-    )
+    page = ada_client.get(f"/admin/labeling/question/{question.pk}/history/")
+    assert f"Decided “{question.wording}”: no." in page.content.decode()
 
 
 def test_the_last_one_leads_back_to_the_wall(ada_client: Client, question: Question) -> None:
