@@ -258,6 +258,7 @@ SPECTACULAR_SETTINGS = {
         "QuestionState": "labeling.models.Question.State",
         "SnapshotState": "labeling.models.Snapshot.State",
         "JobState": "training.models.Run.State",  # and of generations
+        "ExampleKind": "labeling.models.ConceptExample.Kind",
         "GenerationKind": "training.models.Generation.Kind",
     },
 }

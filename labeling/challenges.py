@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from labeling import answers, captions, pools, prepared, questions
+from labeling import answers, captions, guides, pools, prepared, questions
 from labeling.answers import Outcome
 from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question, Tile
 from labeling.selection import concepts, reservations, substitutes
@@ -151,17 +152,28 @@ def skip(*, challenge: Challenge) -> None:
         reservations.release(challenge.reservations())
 
 
-def wording(challenge: Challenge) -> tuple[str, str, str]:
-    """Return the sentence that asks as (before, subject, after)."""
+class Wording(NamedTuple):
+    """The sentence that asks, and what it is about."""
+
+    before: str
+    subject: str
+    after: str
+    language: str = ""  # tag of the subject; empty: it is not known
+    guide: guides.Summary | None = None  # of the concept, where it asks about one
+
+
+def wording(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
+    """Return the sentence that asks somebody who wants these languages."""
     if challenge.kind == Kind.WRITE:
-        return "Write what you see in this picture", "", ""
+        return Wording("Write what you see in this picture", "", "")
+    if challenge.concept_id is None:
+        (text,) = Question.objects.filter(pk=challenge.questions[0]).values_list("text", flat=True)
+        return Wording("Does this sentence describe the picture?", text, "")
+    summary = guides.summary(challenge.concept_id)
+    phrase, language = summary.phrase_for(wanted)
     if challenge.kind == Kind.VERIFY:
-        question = Question.objects.select_related("concept").get(pk=challenge.questions[0])
-        if question.concept:
-            return "Does this picture show", question.concept.phrase, "?"
-        return "Does this sentence describe the picture?", question.text, ""
-    (concept,) = prepared.objects(Concept, "WHERE id = %s", [challenge.concept_id])
-    return "Select all tiles that show", concept.phrase, ""
+        return Wording("Does this picture show", phrase, "?", language, summary)
+    return Wording("Select all tiles that show", phrase, "", language, summary)
 
 
 def shows_generated(challenge: Challenge) -> bool:

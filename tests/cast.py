@@ -99,7 +99,11 @@ def shapes(db: None) -> "Project":
     from labeling.models import Concept, Project, Question
 
     project = Project.objects.create(
-        state="open", slug="shapes", name="Shapes", attribution="Drawn by Ada."
+        state="open",
+        slug="shapes",
+        name="Shapes",
+        attribution="Drawn by Ada.",
+        practice_questions=0,
     )
     concepts = [
         Concept.objects.create(project=project, name=name, phrase=f"a {name}", prevalence=0.5)

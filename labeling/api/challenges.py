@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import annotators, challenges, prepared
+from labeling import annotators, challenges, guides, languages, prepared
 from labeling.answers import Outcome
 from labeling.api import throttles, visitors
 from labeling.api.exceptions import NotFound
@@ -71,7 +71,7 @@ class IssueChallenge(_VisitorView):
         if challenge is None:
             response = Response(status=status.HTTP_204_NO_CONTENT)
         else:
-            response = Response(_data(challenge), status=status.HTTP_201_CREATED)
+            response = Response(_data(challenge, request), status=status.HTTP_201_CREATED)
         visitors.remember(response, request, annotator)
         return response
 
@@ -175,17 +175,20 @@ def _number(count: int) -> str:
     return NUMBERS[count] if count < len(NUMBERS) else str(count)
 
 
-def _data(challenge: Challenge) -> dict[str, object]:
+def _data(challenge: Challenge, request: Request) -> dict[str, object]:
     token = challenges.token(challenge)
-    before, subject, after = challenges.wording(challenge)
+    wanted = languages.accepted(request.headers.get("Accept-Language", ""))
+    wording = challenges.wording(challenge, wanted)
     left = challenge.expires_at - timezone.now() + timedelta(milliseconds=500)
     return {
         "token": token,
         "kind": challenge.kind,
         "columns": challenges.COLUMNS[challenge.kind],
-        "before": before,
-        "subject": subject,
-        "after": after,
+        "before": wording.before,
+        "subject": wording.subject,
+        "after": wording.after,
+        "lang": wording.language,
+        **_guide(challenge, wording.guide),
         "tiles": [
             {"number": number, "url": reverse("challenge-tile", args=[token, number])}
             for number in range(1, len(challenge.tiles) + 1)
@@ -193,6 +196,18 @@ def _data(challenge: Challenge) -> dict[str, object]:
         "expires_in": min(int(left.total_seconds()), settings.CHALLENGE_SECONDS),
         "attribution": challenge.project.attribution,
         "progress": _progress(challenge.annotator),
+    }
+
+
+def _guide(challenge: Challenge, summary: guides.Summary | None) -> dict[str, object]:
+    """Say where the concept of a challenge is explained, and which version of that is current."""
+    if summary is None:
+        return {"concept": None, "guide": "", "guide_version": ""}
+    address = reverse("api-concept-guide", args=[summary.slug, challenge.concept_id])
+    return {
+        "concept": challenge.concept_id,
+        "guide": address,
+        "guide_version": summary.version,
     }
 
 

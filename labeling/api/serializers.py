@@ -45,6 +45,16 @@ class ChallengeOut(serializers.Serializer[Any]):
     before = serializers.CharField()
     subject = serializers.CharField(allow_blank=True)
     after = serializers.CharField(allow_blank=True)
+    lang = serializers.CharField(
+        allow_blank=True, help_text="Language tag of the subject; empty: it is not known."
+    )
+    concept = serializers.IntegerField(allow_null=True, help_text="The id of what is asked about.")
+    guide = serializers.CharField(
+        allow_blank=True, help_text="The address where the concept is explained."
+    )
+    guide_version = serializers.CharField(
+        allow_blank=True, help_text="Changes with the guide; empty: it says nothing."
+    )
     tiles = ChallengeTile(many=True)
     expires_in = serializers.IntegerField(help_text="Seconds.")
     attribution = serializers.CharField(allow_blank=True)

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from labeling.api import annotators, challenges, concepts, projects, quality, review, snapshots
+from labeling.api import (
+    annotators,
+    challenges,
+    concepts,
+    guides,
+    practice,
+    projects,
+    quality,
+    review,
+    snapshots,
+)
 
 urlpatterns = [
     path("challenges/", challenges.IssueChallenge.as_view(), name="challenges"),
@@ -24,6 +34,32 @@ urlpatterns = [
     path(
         "projects/<slug:slug>/concepts/list/", concepts.AddConcepts.as_view(), name="concepts-add"
     ),
+    path(
+        "projects/<slug:slug>/concepts/<int:pk>/guide/",
+        guides.ConceptGuide.as_view(),
+        name="api-concept-guide",
+    ),
+    path(
+        "projects/<slug:slug>/examples/<int:pk>/picture/",
+        guides.ExamplePicture.as_view(),
+        name="api-example-picture",
+    ),
+    path("projects/<slug:slug>/practice/", practice.NextPractice.as_view(), name="api-practice"),
+    path(
+        "projects/<slug:slug>/practice/skip/",
+        practice.SkipPractice.as_view(),
+        name="api-practice-skip",
+    ),
+    path(
+        "projects/<slug:slug>/practice/<int:number>/",
+        practice.AnswerPractice.as_view(),
+        name="api-practice-answer",
+    ),
+    path(
+        "projects/<slug:slug>/practice/<int:number>/picture/",
+        practice.PracticePicture.as_view(),
+        name="api-practice-picture",
+    ),
     path("projects/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),
     path(
         "projects/<slug:slug>/quality-reports/",
@@ -34,6 +70,12 @@ urlpatterns = [
     path("snapshots/<int:pk>/", snapshots.SnapshotDetail.as_view(), name="snapshot"),
     path("concepts/<int:pk>/", concepts.ConceptDetail.as_view(), name="concept"),
     path("concepts/<int:pk>/merge/", concepts.MergeConcept.as_view(), name="concept-merge"),
+    path("concepts/<int:pk>/examples/", guides.ExampleList.as_view(), name="api-examples"),
+    path(
+        "concepts/<int:pk>/examples/<int:example>/",
+        guides.ExampleDetail.as_view(),
+        name="api-example",
+    ),
     path("questions/<int:pk>/", review.QuestionDetail.as_view(), name="question"),
     path("questions/<int:pk>/decide/", review.DecideQuestion.as_view(), name="question-decide"),
     path("questions/<int:pk>/reopen/", review.ReopenQuestion.as_view(), name="question-reopen"),

@@ -218,6 +218,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Practice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('answered', models.PositiveSmallIntegerField(default=0)),
+                ('skipped', models.BooleanField(default=False)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('annotator', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='practice', to='labeling.annotator')),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
             name='NewPictures',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -389,6 +403,18 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='PracticeQuestion',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('position', models.PositiveSmallIntegerField(help_text='From 0, in the order of asking.')),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='practice_set', to='labeling.project')),
+                ('question', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='practice', to='labeling.question')),
+            ],
+            options={
+                'ordering': ['position'],
+            },
+        ),
+        migrations.CreateModel(
             name='Answer',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -553,6 +579,10 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('concept', 'grid'), name='pool_once_a_concept_and_grid'),
         ),
         migrations.AddConstraint(
+            model_name='practice',
+            constraint=models.UniqueConstraint(fields=('annotator', 'project'), name='practice_once_an_annotator'),
+        ),
+        migrations.AddConstraint(
             model_name='membership',
             constraint=models.UniqueConstraint(condition=models.Q(('annotator', None)), fields=('project', 'user'), name='user_once_a_project'),
         ),
@@ -627,6 +657,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='qualityreport',
             index=models.Index(fields=['project', '-measured_at'], name='quality_report_newest'),
+        ),
+        migrations.AddConstraint(
+            model_name='practicequestion',
+            constraint=models.UniqueConstraint(fields=('project', 'position'), name='practice_position_once'),
         ),
         migrations.AddIndex(
             model_name='answer',

@@ -13,6 +13,7 @@ from labeling.models.imports import Import, UploadedFile
 from labeling.models.lease import Leased, LeaseLost
 from labeling.models.members import Invitation, Membership, Role
 from labeling.models.pools import NewPictures, Pool
+from labeling.models.practice import Practice, PracticeQuestion
 from labeling.models.projects import ClassSet, Concept, ConceptPhrase, Project
 from labeling.models.quality_reports import QualityReport
 from labeling.models.questions import Question
@@ -39,6 +40,8 @@ __all__ = [
     "Membership",
     "NewPictures",
     "Pool",
+    "Practice",
+    "PracticeQuestion",
     "Project",
     "QualityReport",
     "Question",

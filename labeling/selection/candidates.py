@@ -27,7 +27,13 @@ MAX_ROWS = 600  # read by a window that is not read to its end
 CURSOR_SECONDS = 60  # for which it is remembered how far an annotator has come
 END = (-1.0, 0.0)  # (priority, random key) behind all questions
 
-_ABOUT = "concept_id = %(concept)s AND grid = %(grid)s"
+# What a concept's guide or its project's practice gives away is asked of nobody. Both are read
+# once for a scan, and not for each row.
+_EXAMPLES = "SELECT tile_id FROM labeling_conceptexample WHERE concept_id = %(concept)s"
+_ABOUT = f"concept_id = %(concept)s AND grid = %(grid)s AND tile_id <> ALL(ARRAY({_EXAMPLES}))"
+_PRACTICE = """SELECT practice.question_id FROM labeling_practicequestion AS practice
+    JOIN labeling_project AS project ON project.id = practice.project_id
+    WHERE project.id = %(practice_of)s AND project.practice_questions > 0"""
 _OPEN = "kind = 'concept' AND state = 'open' AND source <> 'model'"
 _COLUMNS = "concept_id, probability, answers_count, answers_wanted, priority, random_key"
 
@@ -138,7 +144,7 @@ def read(
     the annotator has answered of what is open; so it is remembered how far they have come.
     """
     values = reservations.parameters(project, now=timezone.now())
-    values |= {"annotator": annotator.pk, "exclude": list(exclude)}
+    values |= {"annotator": annotator.pk, "practice_of": project.pk, "exclude": list(exclude)}
     scans = {window: _scans(window, annotator) for window in windows}
     candidates = _read({w: first for w, (first, *_) in scans.items()}, values)
     count = Counter(candidate.role for candidate in candidates)
@@ -243,13 +249,14 @@ def _part(
         f"({rows} AND {scan} ORDER BY {order} LIMIT {count or 'ALL'})"
         for scan, order, count in stretches
     ).replace(")s", f"{number})s")
+    available = f"w.id <> ALL(ARRAY({_PRACTICE}))" if gold else reservations.available("w")
     text = f"""
         (SELECT %(role{number})s, id, tile_id,
             (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_COLUMNS},
             {value if several_concepts else "1"}
         FROM ({scans}) AS w
         WHERE w.id <> ALL(%(exclude)s)
-            {"" if gold else f"AND {reservations.available('w')}"}
+            AND {available}
             AND ({already_answered}) IS NULL
         LIMIT {limit})
     """

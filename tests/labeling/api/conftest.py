@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture
 def ids(shapes, mallory, client) -> dict[str, object]:
     """What stands in the braces of the endpoints."""
-    from labeling.models import Question, Snapshot
+    from labeling.models import ConceptExample, Question, Snapshot
     from training.models import Generation, Model, Run
 
     snapshot = Snapshot.objects.create(project=shapes)
@@ -14,11 +14,15 @@ def ids(shapes, mallory, client) -> dict[str, object]:
     model = Model.objects.create(project=shapes, run=run, recipe="diffusion")
     body = {"project": "shapes", "kind": "grid"}
     shown = client.post("/api/v1/challenges/", body, content_type="application/json")
+    circle = shapes.concepts.get(name="circle")
+    tile = Question.objects.filter(state="gold").first().tile
+    example = ConceptExample.objects.create(concept=circle, tile=tile, kind="yes")
     return {
+        "example": example.pk,
         "slug": shapes.slug,
         "token": shown.json()["token"],
         "snapshot": snapshot.pk,
-        "concept": shapes.concepts.get(name="circle").pk,
+        "concept": circle.pk,
         "question": Question.objects.filter(state="open").first().pk,
         "annotator": mallory.pk,
         "run": run.pk,

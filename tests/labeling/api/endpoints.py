@@ -44,6 +44,12 @@ ENDPOINTS = [
     ),
     Endpoint("projects/{slug}/concepts/", get="labeling.view_concept", post="labeling.add_concept"),
     Endpoint("projects/{slug}/concepts/list/", post="labeling.add_concept"),
+    Endpoint("projects/{slug}/concepts/{concept}/guide/", get=PUBLIC),
+    Endpoint("projects/{slug}/examples/{example}/picture/", get=PUBLIC),
+    Endpoint("projects/{slug}/practice/", get=PUBLIC),
+    Endpoint("projects/{slug}/practice/skip/", post=PUBLIC),
+    Endpoint("projects/{slug}/practice/1/", post=PUBLIC),
+    Endpoint("projects/{slug}/practice/1/picture/", get=PUBLIC),
     Endpoint("projects/{slug}/agreement/", get="labeling.view_project labeling.view_question"),
     Endpoint(
         "projects/{slug}/quality-reports/", get="labeling.view_project labeling.view_question"
@@ -58,6 +64,12 @@ ENDPOINTS = [
         patch="labeling.change_concept",
         delete="labeling.delete_concept",
     ),
+    Endpoint(
+        "concepts/{concept}/examples/",
+        get="labeling.view_concept",
+        post="labeling.change_concept",
+    ),
+    Endpoint("concepts/{concept}/examples/{example}/", delete="labeling.change_concept"),
     Endpoint("concepts/{concept}/merge/", post="labeling.change_concept"),
     Endpoint("questions/{question}/", get="labeling.view_question"),
     Endpoint("questions/{question}/decide/", post="labeling.change_question"),

@@ -78,7 +78,9 @@ def test_every_endpoint_is_in_the_table():
 
 
 def _sample(path: str) -> str:
-    ids = dict.fromkeys(("snapshot", "concept", "question", "annotator", "run", "model"), "7")
+    ids = dict.fromkeys(
+        ("snapshot", "concept", "example", "question", "annotator", "run", "model"), "7"
+    )
     return path.format(
         slug="a", token="a.b", generation="0" * 8 + 3 * "-0000" + "-" + "0" * 12, **ids
     )
