@@ -10,7 +10,7 @@ from django.views import defaults
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling import challenges, concepts, review
+from labeling import challenges, concepts, gold, review
 from labeling.api.exceptions import NotFound, TooLarge
 
 PREFIX = "/api/"
@@ -22,6 +22,7 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     challenges.Foreign: (HTTPStatus.FORBIDDEN, "foreign"),
     challenges.AlreadyAnswered: (HTTPStatus.CONFLICT, "answered"),
     challenges.Expired: (HTTPStatus.GONE, "expired"),
+    gold.GoldError: (HTTPStatus.CONFLICT, "conflict"),
     review.PairError: (HTTPStatus.CONFLICT, "conflict"),
     concepts.Conflict: (HTTPStatus.CONFLICT, "conflict"),
     concepts.ConceptError: (HTTPStatus.BAD_REQUEST, "invalid"),

@@ -127,15 +127,15 @@ class QuestionList(generics.ListAPIView[Question]):
         serializer.is_valid(raise_exception=True)
         decision = serializer.validated_data
         question, new = review.decide_pair(
-            tile=_tile(project, decision),
-            concept=_concept(project, decision["concept"]),
+            tile=pair_tile(project, decision),
+            concept=pair_concept(project, decision["concept"]),
             value=decision["value"],
             by=cast(User, request.user),
         )
         return Response(QuestionOut(question).data, status=201 if new else 200)
 
 
-def _tile(project: Project, decision: dict[str, Any]) -> Tile:
+def pair_tile(project: Project, decision: dict[str, Any]) -> Tile:
     """Return the tile that a decision names, or the whole of its image. Raises NotFound."""
     tiles = Tile.objects.filter(image__project=project).select_related("image")
     if "tile" in decision:
@@ -147,7 +147,7 @@ def _tile(project: Project, decision: dict[str, Any]) -> Tile:
     return tile
 
 
-def _concept(project: Project, name: str) -> Concept:
+def pair_concept(project: Project, name: str) -> Concept:
     """Return the concept of that name, else the one that has it as an alias. Raises NotFound."""
     concept = project.concepts.filter(name=name).select_related("merged_into").first()
     concept = concept or concepts.by_key(project).get(name_key(name))

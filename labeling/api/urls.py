@@ -6,6 +6,7 @@ from labeling.api import (
     annotators,
     challenges,
     concepts,
+    gold,
     guides,
     practice,
     projects,
@@ -60,6 +61,8 @@ urlpatterns = [
         practice.PracticePicture.as_view(),
         name="api-practice-picture",
     ),
+    path("projects/<slug:slug>/gold/", gold.Gold.as_view(), name="api-gold"),
+    path("projects/<slug:slug>/gold/replace/", gold.ReplaceGold.as_view(), name="api-gold-replace"),
     path("projects/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),
     path(
         "projects/<slug:slug>/quality-reports/",
@@ -76,6 +79,10 @@ urlpatterns = [
         guides.ExampleDetail.as_view(),
         name="api-example",
     ),
+    path(
+        "concepts/<int:pk>/gold/proposals/", gold.GoldProposals.as_view(), name="api-gold-proposals"
+    ),
+    path("concepts/<int:pk>/gold/session/", gold.GoldSession.as_view(), name="api-gold-session"),
     path("questions/<int:pk>/", review.QuestionDetail.as_view(), name="question"),
     path("questions/<int:pk>/decide/", review.DecideQuestion.as_view(), name="question-decide"),
     path("questions/<int:pk>/reopen/", review.ReopenQuestion.as_view(), name="question-reopen"),

@@ -50,6 +50,13 @@ ENDPOINTS = [
     Endpoint("projects/{slug}/practice/skip/", post=PUBLIC),
     Endpoint("projects/{slug}/practice/1/", post=PUBLIC),
     Endpoint("projects/{slug}/practice/1/picture/", get=PUBLIC),
+    Endpoint(
+        "projects/{slug}/gold/",
+        get="labeling.view_question",
+        post="labeling.change_question",
+        delete="labeling.change_question",
+    ),
+    Endpoint("projects/{slug}/gold/replace/", post="labeling.change_question"),
     Endpoint("projects/{slug}/agreement/", get="labeling.view_project labeling.view_question"),
     Endpoint(
         "projects/{slug}/quality-reports/", get="labeling.view_project labeling.view_question"
@@ -71,6 +78,12 @@ ENDPOINTS = [
     ),
     Endpoint("concepts/{concept}/examples/{example}/", delete="labeling.change_concept"),
     Endpoint("concepts/{concept}/merge/", post="labeling.change_concept"),
+    Endpoint(
+        "concepts/{concept}/gold/proposals/", get="labeling.view_concept labeling.view_question"
+    ),
+    Endpoint(
+        "concepts/{concept}/gold/session/", get="labeling.view_concept labeling.view_question"
+    ),
     Endpoint("questions/{question}/", get="labeling.view_question"),
     Endpoint("questions/{question}/decide/", post="labeling.change_question"),
     Endpoint("questions/{question}/reopen/", post="labeling.change_question"),
