@@ -2,6 +2,7 @@
 
 from labeling.project_pages import (
     agreement,
+    gold,
     image_labels,
     labels,
     overview,
@@ -15,5 +16,6 @@ urlpatterns = [
     *question.urlpatterns,
     *image_labels.urlpatterns,
     *agreement.urlpatterns,
+    *gold.urlpatterns,
     *tile_pictures.urlpatterns,
 ]
