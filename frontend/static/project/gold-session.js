@@ -77,6 +77,7 @@ function show(index) {
   parts.count.textContent = done ? "" : `${at + 1} of ${pictures.length}`;
   parts.progress.hidden = done;
   parts.end.hidden = !done;
+  parts.back.hidden = done;
   parts.back.querySelector("button").hidden = at === 0;
   if (done) showEnd();
 }
