@@ -32,6 +32,7 @@ SELECT annotator.id, record.* FROM unnest(%s::bigint[]) AS annotator(id) CROSS J
         JOIN labeling_question AS question ON question.id = question_id
         LEFT JOIN labeling_challenge AS challenge ON challenge.id = challenge_id
         WHERE answer.annotator_id = annotator.id
+            AND (%s::bigint IS NULL OR question.project_id = %s)
         ORDER BY answer.created_at DESC LIMIT %s
     ) AS answer
 ) AS record
@@ -95,11 +96,17 @@ def progress(annotator: Annotator) -> tuple[int, int]:
     return answers, labels
 
 
-def records(annotators: Iterable[Annotator]) -> dict[int, Record]:
-    """Return the record of each by id, from their newest answers, by one query."""
+def records(
+    annotators: Iterable[Annotator], *, project: Project | None = None
+) -> dict[int, Record]:
+    """Return the record of each by id, from their newest answers, by one query.
+
+    project: in which alone; None is all.
+    """
+    project_id = project.pk if project else None
     ids = [annotator.pk for annotator in annotators]
     with connection.cursor() as cursor:
-        cursor.execute(_RECORDS, [ids, RECENT])
+        cursor.execute(_RECORDS, [ids, project_id, project_id, RECENT])
         by_id = {
             pk: Record(
                 answers, timed, seconds, ConfusionMatrix(*counts[:4]), ConfusionMatrix(*counts[4:])

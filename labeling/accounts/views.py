@@ -1,14 +1,23 @@
 """The pages of accounts: sign in, sign out, sign up."""
 
+from typing import cast
+
+from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth import views as auth
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.models import User
 from django.core.exceptions import NON_FIELD_ERRORS
+from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
+from rest_framework.authtoken.models import Token
 
 from labeling.accounts.forms import TOO_MANY, SignInForm, SignUpForm
 
@@ -41,6 +50,34 @@ def _target(request: HttpRequest) -> str:
     return target if safe else ""
 
 
+@never_cache
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    """Show whose account it is, and whether programs may use the API in their name."""
+    token = Token.objects.filter(user=request.user.pk).first()
+    return render(request, "account.html", {"token": token})
+
+
+@never_cache
+@require_POST
+@login_required
+def make_token(request: HttpRequest) -> HttpResponse:
+    """Make a token in place of any other, and show it once."""
+    with transaction.atomic():
+        Token.objects.filter(user=request.user.pk).delete()
+        token = Token.objects.create(user=cast(User, request.user))
+    return render(request, "account.html", {"token": token, "key": token.key})
+
+
+@require_POST
+@login_required
+def revoke_token(request: HttpRequest) -> HttpResponse:
+    """Let programs use the API in one's name no longer."""
+    Token.objects.filter(user=request.user.pk).delete()
+    messages.success(request, "The token is revoked: programs that use it are refused.")
+    return redirect("account")
+
+
 def _status(form: BaseForm) -> int:
     return 429 if form.is_bound and form.has_error(NON_FIELD_ERRORS, TOO_MANY) else 200
 
@@ -49,4 +86,7 @@ urlpatterns = [
     path("sign-in/", SignIn.as_view(), name="login"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("sign-up/", sign_up, name="sign_up"),
+    path("account/", account, name="account"),
+    path("account/token/", make_token, name="token"),
+    path("account/token/revoke/", revoke_token, name="token-revoke"),
 ]

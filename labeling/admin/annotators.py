@@ -18,9 +18,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from labeling import annotators, project_stats, review, svg
-from labeling.admin import histories
-from labeling.admin.base import RecordAdmin
+from labeling import annotators, answer_history, project_stats, review, svg
+from labeling.admin.base import RecordAdmin, thumbnail
 from labeling.annotators import Record
 from labeling.models import Annotator, Answer
 from labeling.permissions import may_view
@@ -205,7 +204,10 @@ class AnnotatorAdmin(RecordAdmin[Annotator]):
         if annotator is not None and self.has_view_permission(request, annotator):
             context["record"] = record_of(annotator)
             if may_view(request.user, Answer):
-                context |= histories.of(annotator)
+                history = answer_history.of(annotator)
+                for row in history["answers"]:
+                    row["picture"] = thumbnail(row["question"].tile_id)
+                context |= history
         return super().change_view(request, object_id, form_url, context)
 
     def changelist_view(

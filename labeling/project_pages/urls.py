@@ -2,10 +2,12 @@
 
 from labeling.project_pages import (
     agreement,
+    annotators,
     gold,
     image_labels,
     labels,
     overview,
+    people,
     question,
     tile_pictures,
 )
@@ -17,5 +19,7 @@ urlpatterns = [
     *image_labels.urlpatterns,
     *agreement.urlpatterns,
     *gold.urlpatterns,
+    *people.urlpatterns,
+    *annotators.urlpatterns,
     *tile_pictures.urlpatterns,
 ]

@@ -2,23 +2,27 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
+
 from labeling import plots
-from labeling.admin.base import thumbnail
 from labeling.annotators import RECENT
-from labeling.models import Annotator, Answer
+from labeling.models import Annotator, Answer, Project
 
 SHOWN = 30  # answers
 GROUPS = 25  # points of the line
 LEAST = 4  # answers in a point
 
 
-def of(annotator: Annotator) -> dict[str, Any]:
-    """Return the newest answers, each with its label, and a plot of the share that is right."""
-    newest = Answer.objects.filter(annotator=annotator).order_by("-created_at", "-pk")
+def of(annotator: Annotator, *, project: Project | None = None) -> dict[str, Any]:
+    """Return the newest answers, each with its label, and a plot of the share that is right.
+
+    project: of which alone; None is all.
+    """
+    newest = _newest(annotator, project)
     rows = newest.select_related("question__concept", "question__project")[:SHOWN]
     return {
         "answers": [_row(answer) for answer in rows],
-        "accuracy_history": _accuracy_history(annotator),
+        "accuracy_history": _accuracy_history(newest),
     }
 
 
@@ -27,14 +31,19 @@ def _row(answer: Answer) -> dict[str, Any]:
     return {
         "answer": answer,
         "question": question,
-        "picture": thumbnail(question.tile_id),
         "right": answer.value == question.label,
     }
 
 
-def _accuracy_history(annotator: Annotator) -> str:
+def _newest(annotator: Annotator, project: Project | None) -> QuerySet[Answer]:
+    answers = Answer.objects.filter(annotator=annotator)
+    if project is not None:
+        answers = answers.filter(question__project=project)
+    return answers.order_by("-created_at", "-pk")
+
+
+def _accuracy_history(newest: QuerySet[Answer]) -> str:
     """Plot the expected share of right answers, by groups of successive answers."""
-    newest = Answer.objects.filter(annotator=annotator).order_by("-created_at", "-pk")
     rows = list(newest.values_list("created_at", "value", "question__probability")[:RECENT])[::-1]
     size = max(LEAST, -(-len(rows) // GROUPS))
     groups = [rows[start : start + size] for start in range(0, len(rows) - size + 1, size)]

@@ -1,0 +1,22 @@
+// <copy-field>: a text field with a button that copies what it holds.
+
+class CopyField extends HTMLElement {
+  connectedCallback() {
+    const field = this.querySelector("input");
+    const button = this.querySelector("button");
+    const status = this.querySelector("[role=status]");
+    field.addEventListener("focus", () => field.select());
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      field.select();
+      try {
+        await navigator.clipboard.writeText(field.value);
+        status.textContent = "Copied";
+      } catch {
+        status.textContent = "Press Ctrl+C, or ⌘C, to copy it";
+      }
+    });
+  }
+}
+
+customElements.define("copy-field", CopyField);
