@@ -14,7 +14,7 @@ from django.contrib.auth.models import AbstractBaseUser, User
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import audit, gold, question_posteriors, question_state
+from labeling import audit, gold, question_posteriors, question_state, review
 from labeling.models import DecisionBatch, Event, GoldMark, Project, Question
 
 Choice = DecisionBatch.Choice
@@ -52,14 +52,6 @@ class Outcome:
     def reasons(self) -> list[tuple[str, int]]:
         """Return why questions were refused, the most frequent first."""
         return Counter(self.refused.values()).most_common()
-
-
-def standing(question: Question) -> str:
-    """Return what is decided of a question: "", "yes", "no", "gold-yes" or "gold-no"."""
-    if question.verdict is None:
-        return ""
-    word = "yes" if question.verdict else "no"
-    return f"gold-{word}" if question.state == State.GOLD else word
 
 
 def decide_many(
@@ -152,8 +144,8 @@ def _acceptable(
         expected = seen[question.pk]
         if question.concept is not None and question.concept.merged_into_id is not None:
             outcome.refused[question.pk] = MERGED
-        elif expected is not None and expected != standing(question):
-            outcome.refused[question.pk] = _since(question)
+        elif expected is not None and expected != question.standing:
+            outcome.refused[question.pk] = review.change(question)
         elif question.state == State.GOLD and choice != Choice.GOLD:
             outcome.refused[question.pk] = GOLD
         elif choice == Choice.GOLD and question.state in {State.OPEN, State.AMBIGUOUS}:
@@ -161,16 +153,6 @@ def _acceptable(
         else:
             chosen.append(question)
     return chosen
-
-
-def _since(question: Question) -> str:
-    """Say what somebody did to a question since it was seen."""
-    by = question.decided_by_id or 0
-    name = User.objects.filter(pk=by).values_list("username", flat=True).first()
-    done = {"": "reopened", "yes": "decided yes", "no": "decided no"}.get(
-        standing(question), "made gold"
-    )
-    return f"{done} by {name} since you looked" if name else f"{done} since you looked"
 
 
 def _decide(
@@ -237,7 +219,7 @@ def _is_as_decided(question: Question, batch: DecisionBatch) -> bool:
         return question.verdict is None
     if batch.choice == Choice.GOLD:
         return question.state == State.GOLD and question.decided_by_id == batch.user_id
-    return standing(question) == batch.choice and question.decided_by_id == batch.user_id
+    return question.standing == batch.choice and question.decided_by_id == batch.user_id
 
 
 def _restore(questions: Sequence[Question], before: Mapping[int, Mapping[str, Any]]) -> None:

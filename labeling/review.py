@@ -17,12 +17,20 @@ class PairError(ValueError):
     """A pair cannot be decided; the message says why and what to do."""
 
 
-def decide(*, question: Question, value: bool, by: User, note: str = "") -> Question:
-    """Set what is true, as a reviewer accepts or overrides the posterior.
+class Changed(ValueError):
+    """Somebody else decided in the meantime; the message says who and what."""
 
-    note: why; it is kept with what else was said about the question. Gold stays gold.
+
+def decide(
+    *, question: Question, value: bool, by: User, note: str = "", seen: str | None = None
+) -> Question:
+    """Set what is true, as a reviewer accepts or overrides the posterior. Gold stays gold.
+
+    note: why; it is kept with what else was said about the question. seen: the question's
+    `standing` as the reviewer saw it; raises Changed if it is another by now.
     """
     with transaction.atomic():
+        _check(question, seen)
         if Question.objects.filter(pk=question.pk, state=State.GOLD).exists():
             question = _mark_gold(question, value, by)
         else:
@@ -58,9 +66,13 @@ def decide_pair(*, tile: Tile, concept: Concept, value: bool, by: User) -> tuple
     return question, bool(new)
 
 
-def reopen(*, question: Question, by: User, note: str = "") -> Question:
-    """Ask for more answers: withdraw any verdict; gold is gold no longer."""
+def reopen(*, question: Question, by: User, note: str = "", seen: str | None = None) -> Question:
+    """Ask for more answers: withdraw any verdict; gold is gold no longer.
+
+    note, seen: as of `decide`.
+    """
     with transaction.atomic():
+        _check(question, seen)
         (question,) = question_state.lock([question.pk])
         if question.state == State.GOLD:
             gold.unmark(question=question, by=by, settle=False, record=False)
@@ -71,6 +83,16 @@ def reopen(*, question: Question, by: User, note: str = "") -> Question:
         _record(question, by, f"Reopened “{question.wording}”.")
         _keep(note, question, by)
     return question
+
+
+def change(question: Question) -> str:
+    """Say what somebody did to a question since it was seen otherwise: "decided yes by ada …"."""
+    by = question.decided_by_id or 0
+    name = User.objects.filter(pk=by).values_list("username", flat=True).first()
+    done = {"": "reopened", "yes": "decided yes", "no": "decided no"}.get(
+        question.standing, "made gold"
+    )
+    return f"{done} by {name} since you looked" if name else f"{done} since you looked"
 
 
 def block(*, annotator: Annotator, by: User) -> int:
@@ -112,6 +134,15 @@ def _trust_again(annotator: Annotator) -> None:
     if annotator.suspect:
         last = annotator.answers.order_by("-pk").values_list("pk", flat=True).first()
         annotator.end_suspect_spell(stop=(last or 0) + 1, now=timezone.now())
+
+
+def _check(question: Question, seen: str | None) -> None:
+    """Lock a question, and raise Changed if it is not as it was seen."""
+    if seen is None:
+        return
+    for locked in Question.objects.select_for_update(no_key=True).filter(pk=question.pk):
+        if locked.standing != seen:
+            raise Changed(f"“{question.wording}” was {change(locked)}: nothing was changed.")
 
 
 def _mark_gold(question: Question, value: bool, by: User) -> Question:

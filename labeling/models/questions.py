@@ -229,3 +229,11 @@ class Question(models.Model):
     def label(self) -> bool:
         """The likelier of yes and no."""
         return self.probability >= 0.5
+
+    @property
+    def standing(self) -> str:
+        """What is decided of it: "", "yes", "no", "gold-yes" or "gold-no"."""
+        if self.verdict is None:
+            return ""
+        word = "yes" if self.verdict else "no"
+        return f"gold-{word}" if self.state == self.State.GOLD else word

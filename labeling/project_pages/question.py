@@ -10,9 +10,9 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import access, annotators, review, svg
+from labeling import access, annotators, comments, gold, review, svg
 from labeling.access import Capability
-from labeling.models import Answer, Project, Question, Tile
+from labeling.models import Answer, Comment, Project, Question, Tile
 from labeling.project_pages import base, labels, review_queue
 
 ANSWERS = 200  # at most, on the page
@@ -23,7 +23,7 @@ ANSWERS = 200  # at most, on the page
 def question(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Show one question large: its picture, its probability, and who answered what."""
     row = _get_question(project, pk)
-    filters = review_queue.Filters(request.GET, project=project)
+    filters = review_queue.Filters(request.GET, project=project, user=request.user)
     here = review_queue.Position.of(row)
     may_review = access.may(request.user, project, Capability.REVIEW)
     context = {
@@ -31,6 +31,8 @@ def question(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "scale": svg.probability_scale(row),
         "whole": _whole(row.tile),
         "answers": _answers(row) if may_review else None,
+        "comments": comments.of_question(row),
+        "kinds": [(kind, kind.label) for kind in Comment.Kind if kind in Comment.FLAGS],
         "query": filters.query,
         "next": _first(review_queue.after(filters.questions(), here, 1)),
         "previous": _first(review_queue.before(filters.questions(), here, 1)),
@@ -45,9 +47,11 @@ def question(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 def decide(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Decide a question or reopen it, then show the next one."""
     row = _get_question(project, pk)
-    filters = review_queue.Filters(request.GET, project=project)
+    filters = review_queue.Filters(request.GET, project=project, user=request.user)
     here = review_queue.Position.of(row)
-    _decide(request, row)
+    if not _decide(request, row):
+        address = reverse("project-question", args=[project.slug, pk])
+        return redirect(f"{address}?{filters.query}")
     following = _first(review_queue.after(filters.questions(), here, 1))
     if following:
         address = reverse("project-question", args=[project.slug, following.pk])
@@ -57,25 +61,50 @@ def decide(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     return redirect(f"{address}?{filters.query}")
 
 
+@require_POST
+@base.page(Capability.REVIEW)
+def comment(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Keep a remark about a question, or flag its picture."""
+    row = _get_question(project, pk)
+    kind, text, by = request.POST.get("kind", ""), request.POST.get("text", ""), request.user
+    try:
+        if kind in Comment.FLAGS:
+            comments.flag(tile=row.tile, kind=kind, text=text, question=row, user=cast(User, by))
+        else:
+            comments.remark(question=row, text=text, by=cast(User, by))
+    except comments.CommentError as error:
+        messages.error(request, str(error))
+    filters = review_queue.Filters(request.GET, project=project, user=by)
+    address = reverse("project-question", args=[project.slug, pk])
+    return redirect(f"{address}?{filters.query}#comments")
+
+
 def _get_question(project: Project, pk: int) -> Question:
     related = ("project", "concept", "tile__image", "decided_by", "author__user")
     return get_object_or_404(Question.objects.select_related(*related), pk=pk, project=project)
 
 
-def _decide(request: HttpRequest, question: Question) -> None:
+def _decide(request: HttpRequest, question: Question) -> bool:
+    """Decide as the form says; return whether that was done."""
     by, choice = cast(User, request.user), request.POST.get("decision")
-    if choice in {"yes", "no"}:
-        review.decide(question=question, value=choice == "yes", by=by)
-    elif choice == "reopen":
-        review.reopen(question=question, by=by)
-    else:
-        messages.error(request, "Choose yes, no or reopen: nothing was changed.")
-        return
+    note, seen = request.POST.get("note", ""), request.POST.get("seen")
+    try:
+        if choice in {"yes", "no"}:
+            review.decide(question=question, value=choice == "yes", by=by, note=note, seen=seen)
+        elif choice == "reopen":
+            review.reopen(question=question, by=by, note=note, seen=seen)
+        else:
+            messages.error(request, "Choose yes, no or reopen: nothing was changed.")
+            return False
+    except (review.Changed, gold.GoldError) as error:
+        messages.error(request, str(error))
+        return False
     back = reverse("project-question", args=[question.project.slug, question.pk])
     result = "open again" if choice == "reopen" else f"{choice}, by your decision"
     messages.success(
         request, format_html('<a href="{}">{}</a> is {}.', back, question.wording, result)
     )
+    return True
 
 
 def _answers(question: Question) -> list[dict[str, Any]]:
@@ -110,4 +139,5 @@ def _first(questions: list[Question]) -> Question | None:
 urlpatterns = [
     path("questions/<int:pk>/", question, name="project-question"),
     path("questions/<int:pk>/decide/", decide, name="project-question-decide"),
+    path("questions/<int:pk>/comment/", comment, name="project-question-comment"),
 ]

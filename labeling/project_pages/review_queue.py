@@ -10,8 +10,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import QuerySet
 
+from labeling import comments
 from labeling.models import Concept, Project, Question
 
 PAGE = 48
@@ -57,15 +59,24 @@ class Filters(forms.Form):
         choices=[("", "every reason"), *Question.Reason.choices], required=False, label="Stored as"
     )
     decided = forms.ChoiceField(
-        choices=[("", "to decide"), ("yes", "decided"), ("all", "all")],
+        choices=[
+            ("", "to decide"),
+            ("flagged", "flagged"),
+            ("yes", "decided"),
+            ("mine", "decided by me"),
+            ("all", "all"),
+        ],
         required=False,
         label="Review",
     )
     after = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
 
-    def __init__(self, data: Any, *, project: Project) -> None:
+    def __init__(
+        self, data: Any, *, project: Project, user: AbstractBaseUser | AnonymousUser | None = None
+    ) -> None:
         super().__init__(data, label_suffix="")
         self.project = project
+        self.user = user
         listed = project.concepts.filter(merged_into=None)
         self.fields["concept"].queryset = listed  # type: ignore[attr-defined]
         self.is_valid()
@@ -94,6 +105,10 @@ class Filters(forms.Form):
             if chosen.get(name):
                 questions = questions.filter(**{name: chosen[name]})
         decided = chosen.get("decided")
+        if decided == "flagged":
+            return questions.filter(pk__in=comments.flagged_questions(self.project))
+        if decided == "mine":
+            return questions.filter(decided_by=self.user.pk if self.user else None)
         if decided == "yes":
             return questions.filter(decided_by__isnull=False)
         if decided == "all":

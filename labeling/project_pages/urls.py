@@ -3,6 +3,7 @@
 from labeling.project_pages import (
     agreement,
     annotators,
+    flags,
     gold,
     image_labels,
     labels,
@@ -21,5 +22,6 @@ urlpatterns = [
     *gold.urlpatterns,
     *people.urlpatterns,
     *annotators.urlpatterns,
+    *flags.urlpatterns,
     *tile_pictures.urlpatterns,
 ]

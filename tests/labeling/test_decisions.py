@@ -23,7 +23,7 @@ def chosen(shapes: Project) -> list[Question]:
 
 
 def decide(project: Project, questions: list[Question], choice: str, by: User):
-    standings = {question.pk: decisions.standing(question) for question in questions}
+    standings = {question.pk: question.standing for question in questions}
     return decisions.decide_many(project=project, choice=choice, seen=standings, by=by)
 
 

@@ -3,13 +3,14 @@
 const ARROWS = { arrowright: "j", arrowleft: "k" };
 
 function isTyping(target) {
-  return target.closest("input, select, textarea, [contenteditable]") !== null;
+  return target.closest('input:not([type="checkbox"]), select, textarea, [contenteditable]') !== null;
 }
 
 /** Return the tile that a key leads to from the focused one, in rows as they are laid out. */
 function neighbour(tiles, at, key) {
   if (at < 0) return tiles[0];
-  const columns = tiles.filter((tile) => tile.offsetTop === tiles[0].offsetTop).length;
+  const top = (tile) => Math.round(tile.getBoundingClientRect().top);
+  const columns = tiles.filter((tile) => top(tile) === top(tiles[0])).length;
   const step = { arrowright: 1, j: 1, arrowleft: -1, k: -1, arrowdown: columns, arrowup: -columns }[key];
   return step && tiles[at + step];
 }
@@ -43,7 +44,7 @@ addEventListener("keydown", (event) => {
   if (queue) {
     const tiles = [...queue.querySelectorAll("a")];
     const isStep = key.startsWith("arrow") || key === "j" || key === "k";
-    const at = tiles.indexOf(document.activeElement);
+    const at = tiles.findIndex((tile) => tile.closest("li").contains(document.activeElement));
     const scrolls = at < 0 && (key === "arrowdown" || key === "arrowup");
     const tile = isStep && !scrolls && neighbour(tiles, at, key);
     if (tile) {

@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from labeling import answers
+from labeling import answers, decisions
 from labeling import review as labels
 from labeling.models import Annotator, Concept, Membership, Project, Question
 from tests.cast import allow
@@ -171,3 +171,85 @@ def test_a_page_asks_no_query_for_each_tile(
 ) -> None:
     with django_assert_max_num_queries(25):
         ada_client.get(review(shapes))
+
+
+def select(*questions: Question) -> list[str]:
+    return [f"{question.pk}:{question.standing}" for question in questions]
+
+
+def test_all_that_are_selected_are_decided_and_it_can_be_undone(
+    ada_client: Client, shapes: Project
+) -> None:
+    chosen = list(Question.objects.filter(state="open", kind="concept")[:3])
+    there = review(shapes) + "?kind=concept"
+    form = {"decision": "no", "question": select(*chosen)}
+    page = ada_client.post(review(shapes) + "decide/?kind=concept", form, follow=True)
+    assert page.redirect_chain == [(there, 302)]
+    assert "Decided no: 3 questions." in page.content.decode()
+    assert Question.objects.filter(verdict=False, decided_by__isnull=False).count() == 3
+    undo = {"batch": page.context["undoable"].pk}
+    page = ada_client.post(review(shapes) + "undo/", undo, follow=True)
+    assert "Put back as before: 3 questions." in page.content.decode()
+    assert not Question.objects.filter(decided_by__isnull=False).exists()
+    page = ada_client.post(review(shapes) + "undo/", undo, follow=True)
+    assert "cannot be undone any more" in page.content.decode()
+
+
+def test_it_says_what_was_left_as_it_was_and_why(
+    ada_client: Client, shapes: Project, bea: User
+) -> None:
+    chosen = list(Question.objects.filter(state="open", kind="concept")[:3])
+    form = {"decision": "yes", "question": select(*chosen)}
+    labels.decide(question=Question.objects.get(pk=chosen[0].pk), value=False, by=bea)
+    page = ada_client.post(review(shapes) + "decide/", form, follow=True).content.decode()
+    assert "Decided yes: 2 questions." in page
+    assert "Left as it was: 1 decided no by bea since you looked." in page
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"decision": "yes"},
+        {"decision": "yes", "question": ["x", "1:maybe", "9" * 30 + ":"]},
+        {"decision": "burn", "question": ["1:"]},
+        {"decision": "yes", "question": [f"{number}:" for number in range(1, 502)]},
+    ],
+)
+def test_a_selection_that_makes_no_sense_changes_nothing(
+    ada_client: Client, shapes: Project, form: dict[str, object]
+) -> None:
+    page = ada_client.post(review(shapes) + "decide/", form, follow=True)
+    assert "nothing was changed" in page.content.decode()
+    assert not Question.objects.filter(decided_by__isnull=False).exists()
+
+
+def test_only_reviewers_decide_and_undo_only_what_they_did(
+    client: Client, ada: User, shapes: Project, carol: User
+) -> None:
+    question = Question.objects.filter(state="open", kind="concept")[0]
+    batch = decisions.decide_many(
+        project=shapes, choice="yes", seen={question.pk: None}, by=ada
+    ).batch
+    assert batch is not None
+    member = Membership.objects.create(project=shapes, user=carol, role="viewer")
+    client.force_login(carol)
+    assert b'name="question"' not in client.get(review(shapes)).content
+    for address in ("decide/", "undo/"):
+        assert client.post(review(shapes) + address, {}).status_code == 403
+        assert client.get(review(shapes) + address).status_code == 405
+    Membership.objects.filter(pk=member.pk).update(role="reviewer")
+    assert b'name="question"' in client.get(review(shapes)).content
+    page = client.post(review(shapes) + "undo/", {"batch": batch.pk}, follow=True)
+    assert "cannot be undone" in page.content.decode()
+    question.refresh_from_db()
+    assert question.verdict is True
+
+
+def test_it_filters_by_what_the_reviewer_decided(
+    ada: User, ada_client: Client, bea: User, shapes: Project
+) -> None:
+    first, second = Question.objects.filter(state="open", kind="concept")[:2]
+    labels.decide(question=first, value=True, by=ada)
+    labels.decide(question=second, value=True, by=bea)
+    assert shown(ada_client, review(shapes), decided="mine") == [first.pk]

@@ -53,3 +53,31 @@ def test_a_reviewer_needs_no_mouse(reviewer: Page, live_server: object, shapes: 
     verdicts = dict(Question.objects.filter(decided_by__isnull=False).values_list("pk", "verdict"))
     assert verdicts == {first.pk: True, second.pk: False, third.pk: third.label}
     assert problems == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_are_selected_by_keys_and_by_shift_and_decided_at_once(
+    reviewer: Page, live_server: object, shapes: Project
+) -> None:
+    problems: list[str] = []
+    reviewer.on("console", partial(note, problems))
+    reviewer.goto(f"{live_server}/projects/shapes/labels/?kind=concept&state=open")
+    ids = list(Question.objects.filter(kind="concept", state="open").order_by("-pk")[:6])
+    expect(reviewer.locator("#selected")).to_have_text("None selected")
+    reviewer.keyboard.press("ArrowRight")
+    reviewer.keyboard.press("x")
+    boxes = reviewer.locator("input[name=question]")
+    boxes.nth(3).click(modifiers=["Shift"])
+    expect(reviewer.locator("#selected")).to_have_text("4 selected")
+    reviewer.keyboard.press("y")
+    expect(reviewer.locator(".page-messages")).to_contain_text("Decided yes: 4 questions.")
+    decided = Question.objects.filter(decided_by__isnull=False, verdict=True)
+    assert set(decided.values_list("pk", flat=True)) == {question.pk for question in ids[:4]}
+    reviewer.get_by_role("button", name="Undo").click()
+    expect(reviewer.locator(".page-messages")).to_contain_text("Put back as before: 4 questions.")
+    assert not decided.exists()
+    reviewer.keyboard.press("a")
+    expect(boxes.nth(20)).to_be_checked()
+    reviewer.keyboard.press("Escape")
+    expect(reviewer.locator("#selected")).to_have_text("None selected")
+    assert problems == []

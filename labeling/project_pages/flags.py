@@ -1,0 +1,60 @@
+"""What annotators and reviewers flagged, and what becomes of it."""
+
+import re
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path, reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling import comments
+from labeling.access import Capability
+from labeling.models import Comment, Project
+from labeling.project_pages import base, labels
+
+PAGE = 48
+
+
+@require_GET
+@base.page(Capability.VIEW)
+def flags(request: HttpRequest, project: Project) -> HttpResponse:
+    """Show the flags that wait, the newest first, a page at a time."""
+    before = request.GET.get("before", "")
+    rows = comments.open_flags(project)
+    if re.fullmatch("[0-9]{1,18}", before):
+        rows = rows.filter(pk__lt=before)
+    related = ("tile__image", "question__concept", "user", "annotator__user")
+    found = list(rows.select_related(*related)[: PAGE + 1])
+    page = found[:PAGE]
+    context = {
+        "flags": page,
+        "more": page[-1].pk if len(found) > PAGE else None,
+        "first_page": not before,
+    }
+    return base.render(request, project, "project/flags.html", context, section=labels.SECTION)
+
+
+@require_POST
+@base.page(Capability.REVIEW)
+def resolve(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Say that a flag or remark was seen to, and go back to where it was shown."""
+    comment = get_object_or_404(
+        Comment.objects.select_related("question", "tile", "project"), pk=pk, project=project
+    )
+    if comments.resolve(comment=comment, by=cast(User, request.user)):
+        messages.success(request, f"Resolved: {comment.get_kind_display()}.")
+    else:
+        messages.info(request, "That was resolved before.")
+    if request.POST.get("back") == "question" and comment.question_id:
+        address = reverse("project-question", args=[project.slug, comment.question_id])
+        return redirect(f"{address}#comments")
+    return redirect("project-flags", project.slug)
+
+
+urlpatterns = [
+    path("flags/", flags, name="project-flags"),
+    path("comments/<int:pk>/resolve/", resolve, name="project-comment-resolve"),
+]
