@@ -43,6 +43,11 @@ class Guide:
     language: str  # of the phrase; definition and notes are in the project's
     examples: list[ConceptExample]
 
+    @property
+    def direction(self) -> str:
+        """In which the phrase is written: "ltr" or "rtl"."""
+        return languages.direction(self.language)
+
 
 def summary(concept: int) -> Summary:
     """Return the summary of a concept by its id, up to `SECONDS` old.

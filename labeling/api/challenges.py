@@ -188,6 +188,7 @@ def _data(challenge: Challenge, request: Request) -> dict[str, object]:
         "subject": wording.subject,
         "after": wording.after,
         "lang": wording.language,
+        "dir": languages.direction(wording.language) if wording.language else "auto",
         **_guide(challenge, wording.guide),
         "tiles": [
             {"number": number, "url": reverse("challenge-tile", args=[token, number])}

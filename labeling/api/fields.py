@@ -5,6 +5,8 @@ from typing import Any
 
 from rest_framework import serializers
 
+DIRECTIONS = ["ltr", "rtl", "auto"]  # in which a text is written, as HTML's `dir`
+
 
 class Number(serializers.IntegerField):
     def to_internal_value(self, data: Any) -> int:

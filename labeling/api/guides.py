@@ -19,7 +19,7 @@ from labeling import access, examples, guides, languages
 from labeling.access import Capability
 from labeling.api import throttles, visitors
 from labeling.api.exceptions import NotFound
-from labeling.api.fields import Number
+from labeling.api.fields import DIRECTIONS, Number
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.permissions import may
 from labeling.api.schema import errors
@@ -63,6 +63,9 @@ class GuideOut(serializers.Serializer[Any]):
     concept = serializers.IntegerField(source="concept.pk")
     phrase = serializers.CharField(help_text='"a bicycle"')
     lang = serializers.CharField(source="language", help_text="Language tag of the phrase.")
+    dir = serializers.ChoiceField(
+        choices=DIRECTIONS, source="direction", help_text="In which the phrase is written."
+    )
     definition = serializers.CharField(source="concept.definition", allow_blank=True)
     definition_lang = serializers.CharField(
         source="concept.project.language", help_text="Language tag of the definition and notes."

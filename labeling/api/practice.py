@@ -10,11 +10,11 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import guides, practice
+from labeling import guides, languages, practice
 from labeling.api import throttles, visitors
 from labeling.api.challenges import POST_AUTH
 from labeling.api.exceptions import NotFound
-from labeling.api.fields import YesOrNo
+from labeling.api.fields import DIRECTIONS, YesOrNo
 from labeling.api.guides import ForVisitors, open_to, send_picture, wanted
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.schema import errors
@@ -28,6 +28,7 @@ class PracticeOut(serializers.Serializer[Any]):
     concept = serializers.IntegerField()
     phrase = serializers.CharField()
     lang = serializers.CharField(help_text="Language tag of the phrase.")
+    dir = serializers.ChoiceField(choices=DIRECTIONS, help_text="In which the phrase is written.")
     guide = serializers.CharField(help_text="The address of the concept's guide.")
     guide_version = serializers.CharField(
         allow_blank=True, help_text="Changes with the guide; empty: it says nothing."
@@ -155,6 +156,7 @@ def _data(request: Request, project: Project, question: Question, number: int) -
         "concept": concept,
         "phrase": phrase,
         "lang": language,
+        "dir": languages.direction(language),
         "guide": reverse("api-concept-guide", args=[project.slug, concept]),
         "guide_version": summary.version,
         "url": reverse("api-practice-picture", args=[project.slug, number]),

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from labeling.api.fields import Number, Seconds, YesOrNo
+from labeling.api.fields import DIRECTIONS, Number, Seconds, YesOrNo
 from labeling.models import Challenge
 
 
@@ -47,6 +47,9 @@ class ChallengeOut(serializers.Serializer[Any]):
     after = serializers.CharField(allow_blank=True)
     lang = serializers.CharField(
         allow_blank=True, help_text="Language tag of the subject; empty: it is not known."
+    )
+    dir = serializers.ChoiceField(
+        choices=DIRECTIONS, help_text="In which direction the subject is written."
     )
     concept = serializers.IntegerField(allow_null=True, help_text="The id of what is asked about.")
     guide = serializers.CharField(

@@ -142,7 +142,7 @@ def test_the_skeleton_waits_a_moment_before_it_shows(ask):
 def test_help_opens_with_a_key_and_closes(ask):
     page = ask()
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Help")).to_be_visible()
     page.keyboard.press("n")  # means nothing while the help is open
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)

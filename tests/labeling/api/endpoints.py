@@ -71,13 +71,13 @@ ENDPOINTS = [
         patch="labeling.change_concept",
         delete="labeling.delete_concept",
     ),
+    Endpoint("concepts/{concept}/merge/", post="labeling.change_concept"),
     Endpoint(
         "concepts/{concept}/examples/",
         get="labeling.view_concept",
         post="labeling.change_concept",
     ),
     Endpoint("concepts/{concept}/examples/{example}/", delete="labeling.change_concept"),
-    Endpoint("concepts/{concept}/merge/", post="labeling.change_concept"),
     Endpoint(
         "concepts/{concept}/gold/proposals/", get="labeling.view_concept labeling.view_question"
     ),

@@ -18,6 +18,14 @@ const HINTS = {
   write: "One plain sentence, as you would say it to someone who cannot see the picture.",
 };
 
+export const PRACTICE = "Nothing that you answer in practice is recorded. Skip leaves it out.";
+
+/** Say whether an answer in practice was right. */
+export function feedback({ right, shows, phrase }) {
+  if (right) return shows ? `Right: this one shows ${phrase}.` : `Right: this one does not show ${phrase}.`;
+  return shows ? `This one does show ${phrase}.` : `This one does not show ${phrase}.`;
+}
+
 /**
  * Say that there is no question: none of one kind, or of any where no kind was chosen. Only who
  * has answered since the page was opened is thanked.

@@ -4,12 +4,8 @@ import { ApiError } from "../../shared/client.js";
 
 const SMALL = 96; // px: below this, edges are kept crisp at whole multiples
 
-/** Resolve to one decoded <img> for each tile, in the order of the tiles. */
-export function loadPictures(challenge) {
-  return Promise.all(challenge.tiles.map((tile) => load(tile.url)));
-}
-
-async function load(url) {
+/** Resolve to the decoded picture at an address. Rejects with an ApiError. */
+export async function loadPicture(url) {
   const picture = new Image();
   picture.alt = "";
   picture.draggable = false;
@@ -29,4 +25,9 @@ async function load(url) {
     picture.style.setProperty("--natural-height", picture.naturalHeight);
   }
   return picture;
+}
+
+/** Resolve to one decoded <img> for each tile, in the order of the tiles. */
+export function loadPictures(challenge) {
+  return Promise.all(challenge.tiles.map((tile) => loadPicture(tile.url)));
 }

@@ -3,7 +3,9 @@
 import { ApiError, Client } from "../../shared/client.js";
 import { Challenges } from "./challenges.js";
 import { Outbox, safeStorage } from "./outbox.js";
-import { loadPictures } from "./pictures.js";
+import { Guides } from "./guides.js";
+import { loadPicture, loadPictures } from "./pictures.js";
+import { Practice } from "./practice.js";
 import { Prefetcher } from "./prefetch.js";
 import { Screen } from "./screen.js";
 
@@ -11,13 +13,23 @@ const RETRY = 5_000; // ms between attempts to reach the server
 const HINT_SEEN = "tessera.seen-hint";
 
 const root = document.getElementById("ask");
-const { project, kind } = root.dataset;
+const { project, kind, practice: practiceCount } = root.dataset;
 const storage = safeStorage(window);
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
-const challenges = new Challenges(new Client({ csrf }));
+const client = new Client({ csrf });
+const challenges = new Challenges(client);
+const guides = new Guides({
+  get: (address) => client.get(address),
+  load: (example) => loadPicture(example.url),
+  storage,
+});
+const practice = new Practice({ client, project, storage });
 const prefetcher = new Prefetcher({
   issue: () => challenges.issue({ project, kind: kind || null }),
-  load: loadPictures,
+  load: (challenge) => {
+    guides.unseen(challenge); // so that it is there when the challenge is
+    return loadPictures(challenge);
+  },
 });
 const outbox = new Outbox({
   send: ({ token, action, body }) =>
@@ -25,8 +37,15 @@ const outbox = new Outbox({
   storage,
   onDone: showResult,
 });
-const screen = new Screen({ root, submit, skip, retry: next });
+const screen = new Screen({
+  root,
+  submit,
+  skip,
+  retry: next,
+  guide: () => (asked ? guides.of(asked) : null),
+});
 
+let asked = null; // the challenge or practice question that the help explains
 let current = null; // { challenge, deadline, shownAt } on the screen
 let answered = false; // whether anything was, since the page was opened
 let loading = null; // the promise of the next one
@@ -46,7 +65,9 @@ async function loadNext() {
   const stopWaiting = screen.wait();
   try {
     const fetched = await prefetcher.next();
+    const guide = fetched && (await guides.unseen(fetched.challenge));
     stopWaiting();
+    if (guide) await explainConcept(fetched.challenge, guide);
     if (fetched) show(fetched);
     else screen.showNothingToAsk(kind, { answered });
   } catch (error) {
@@ -55,7 +76,41 @@ async function loadNext() {
   }
 }
 
+/** Let newcomers practise, if there is anything to practise on; go on without it if it fails. */
+async function practise() {
+  prefetcher.start();
+  try {
+    for (let question = await practice.next(); question; question = await practice.next()) {
+      if (!(await practiseOne(question))) break;
+    }
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+  }
+}
+
+/** Ask a practice question and say what is right; return false to who skips the practice. */
+async function practiseOne(question) {
+  const [guide, pictures] = await Promise.all([guides.unseen(question), loadPictures(question)]);
+  if (guide) await explainConcept(question, guide);
+  asked = question;
+  const yes = await screen.askPractice(question, pictures);
+  if (yes === null) {
+    practice.skip().catch(() => {});
+    return false;
+  }
+  const result = await practice.check(question, yes);
+  await screen.showFeedback(result);
+  return true;
+}
+
+async function explainConcept(challenge, guide) {
+  asked = challenge;
+  await screen.showGuide(guide);
+  guides.markSeen(challenge);
+}
+
 function show({ challenge, pictures, deadline }) {
+  asked = challenge;
   current = { challenge, deadline, shownAt: performance.now() };
   screen.showChallenge(challenge, pictures, { first: !storage.getItem(HINT_SEEN) });
   expiryTimer = setTimeout(expire, deadline - Date.now());
@@ -119,4 +174,5 @@ function explain(error) {
 }
 
 window.addEventListener("online", deliver);
+if (Number(practiceCount) > 0 && !practice.isDone) await practise();
 next();
