@@ -293,6 +293,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "fill-due-pools": {"task": "labeling.tasks.fill_due_pools", "schedule": 15.0},
     "finish-concepts": {"task": "labeling.tasks.finish_concepts", "schedule": 15.0},
     "freeze-pending-snapshots": {"task": "labeling.tasks.freeze_due", "schedule": 60.0},
+    "advance-imports": {"task": "labeling.tasks.advance_imports", "schedule": 15.0},
+    "forget-uploads": {"task": "labeling.tasks.forget_uploads", "schedule": 3600.0},
     "forget-challenges": {"task": "labeling.tasks.forget_challenges", "schedule": 3600.0},
     "recover-runs-and-generations": {"task": "training.tasks.sweep", "schedule": 20.0},
     "retrain-due-projects": {"task": "training.tasks.retrain_due", "schedule": 60.0},

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from labeling import concepts, merging, pools, snapshots
 from labeling.enqueue import enqueue_on_commit
+from labeling.imports import runner
 from labeling.inference import recompute, schedule
-from labeling.models import Challenge, Concept, LeaseLost, Project, Snapshot
+from labeling.models import Challenge, Concept, Import, LeaseLost, Project, Snapshot
 from labeling.pools.tasks import fill_pool
 
 logger = logging.getLogger(__name__)
@@ -103,6 +104,34 @@ def freeze_due() -> None:
 
 
 @shared_task
+def advance_import(import_id: int) -> None:
+    """Read an upload, carry out its import or undo it, unless somebody is at it."""
+    record = Import.objects.filter(pk=import_id).first()
+    if record is not None:
+        _advance(record)
+
+
+@shared_task
+def advance_imports() -> None:
+    """Go on with the imports that no worker was woken for, and those whose worker died.
+
+    One that fails keeps no other waiting.
+    """
+    runner.give_up_lost()
+    for record in runner.waiting():
+        try:
+            _advance(record)
+        except Exception:
+            logger.exception("%s could not be carried out.", record)
+
+
+@shared_task
+def forget_uploads() -> None:
+    """Cancel the uploads that nobody goes on with, and delete what no import needs any more."""
+    runner.forget_abandoned()
+
+
+@shared_task
 def forget_challenges() -> None:
     """Delete the challenges that nobody answered."""
     old = timezone.now() - KEPT
@@ -114,6 +143,22 @@ def _fill(snapshot: Snapshot) -> None:
         snapshots.fill(snapshot)
     except LeaseLost as error:  # whoever holds the lease now writes it
         logger.warning("%s", error)
+
+
+def _advance(record: Import) -> None:
+    """Carry out the steps of an import until somebody must choose, or it has ended."""
+    try:
+        while advanced := runner.advance(record):
+            if advanced.state in {Import.State.DONE, Import.State.UNDONE}:
+                enqueue_on_commit(fill_due_pools)
+    except LeaseLost as error:  # whoever holds the lease now goes on, or it was cancelled
+        logger.warning("%s", error)
+
+
+def advance_later(record: Import) -> None:
+    """Have a worker go on with an import; without a broker, `advance_imports` will."""
+    if record.state in runner.WORK:
+        enqueue_on_commit(advance_import, record.pk)
 
 
 def freeze_later(snapshot: Snapshot) -> None:

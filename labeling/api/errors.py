@@ -12,6 +12,7 @@ from rest_framework.views import exception_handler
 
 from labeling import challenges, concepts, gold, review
 from labeling.api.exceptions import NotFound, TooLarge
+from labeling.imports import staging, uploads
 
 PREFIX = "/api/"
 
@@ -24,6 +25,12 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     challenges.Expired: (HTTPStatus.GONE, "expired"),
     gold.GoldError: (HTTPStatus.CONFLICT, "conflict"),
     review.PairError: (HTTPStatus.CONFLICT, "conflict"),
+    uploads.UploadError: (HTTPStatus.BAD_REQUEST, "invalid"),
+    uploads.UploadConflict: (HTTPStatus.CONFLICT, "conflict"),
+    uploads.FilesMissing: (HTTPStatus.CONFLICT, "incomplete"),
+    uploads.PartMissing: (HTTPStatus.CONFLICT, "gap"),
+    uploads.UploadTooLarge: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"),
+    staging.DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, "disk_full"),
     concepts.Conflict: (HTTPStatus.CONFLICT, "conflict"),
     concepts.ConceptError: (HTTPStatus.BAD_REQUEST, "invalid"),
 }

@@ -24,6 +24,7 @@ _DESCRIPTIONS = {
     413: "The request is too large.",
     415: "The request is not of a type that is read here.",
     429: "Too many requests.",
+    507: "The server's disk is full: what has come is kept.",
 }
 
 

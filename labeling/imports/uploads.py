@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.files import File
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from labeling import audit
@@ -36,6 +36,10 @@ class UploadError(ValueError):
 
 class UploadConflict(UploadError):
     """It is not the time for this step, or another has done it."""
+
+
+class FilesMissing(UploadConflict):
+    """It is completed before all has come; the message names what has not."""
 
 
 class UploadTooLarge(UploadError):
@@ -200,10 +204,10 @@ def complete(
     return record
 
 
-def missing(record: Import) -> dict[str, int]:
-    """Return the paths of the first files of which something has not come, and how much it is."""
-    rows = record.uploaded_files.filter(problem="", received__lt=F("size")).order_by("number")
-    return {row.path: row.size - row.received for row in rows[:NAMED]}
+def missing(record: Import) -> QuerySet[UploadedFile]:
+    """Return the files of an upload of which something has not come, in their order."""
+    rows = record.uploaded_files.filter(problem="", received__lt=F("size"))
+    return rows.order_by("number")
 
 
 def remove_files(record: Import) -> None:
@@ -284,12 +288,11 @@ def _store(record: Import, part: Part, rows: Mapping[int, UploadedFile]) -> None
 
 
 def _check_complete(record: Import) -> None:
-    accepted = record.uploaded_files.filter(problem="")
-    if not accepted.exists():
+    if not record.uploaded_files.filter(problem="").exists():
         reasons = sorted(set(record.uploaded_files.values_list("problem", flat=True)))
         raise UploadError(f"It holds no file that can be imported ({'; '.join(reasons[:5])}).")
-    incomplete = accepted.filter(received__lt=F("size")).order_by("number")
+    incomplete = missing(record)
     if count := incomplete.count():
         names = ", ".join(row.path for row in incomplete[:NAMED])
         more = f" and {count - NAMED:,} more" if count > NAMED else ""
-        raise UploadConflict(f"Parts of {count:,} files are missing: {names}{more}.")
+        raise FilesMissing(f"Parts of {count:,} files are missing: {names}{more}.")

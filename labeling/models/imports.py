@@ -85,9 +85,20 @@ class Import(Leased):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     active_at = models.DateTimeField(auto_now_add=True, help_text="When something last came in.")
     started_at = models.DateTimeField(null=True, blank=True, help_text="When pictures were read.")
+    claimed_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its worker took it up."
+    )
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -117,9 +128,11 @@ class Import(Leased):
     @property
     def seconds_left(self) -> float | None:
         """How long the pictures that are left will take at the rate so far; None: not known yet."""
-        if self.state != self.State.IMPORTING or not self.done or self.started_at is None:
+        if self.state != self.State.IMPORTING or not self.done:
             return None
-        elapsed = ((self.heartbeat_at or self.started_at) - self.started_at).total_seconds()
+        if self.claimed_at is None or self.heartbeat_at is None:
+            return None
+        elapsed = (self.heartbeat_at - self.claimed_at).total_seconds()
         return max(0.0, elapsed / self.done * (self.pictures - self.done))
 
 

@@ -1,0 +1,419 @@
+"""Imports over HTTP: upload pictures in parts, choose concepts, follow the import to its report."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import UploadedFile as SentFile
+from django.db.models import QuerySet
+from django.http import FileResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from rest_framework import generics, serializers, status
+from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle, UserRateThrottle
+from rest_framework.views import APIView
+
+from labeling import tasks
+from labeling.access import Capability
+from labeling.api.exceptions import NotFound
+from labeling.api.fields import Number, YesOrNo
+from labeling.api.negotiation import PictureNegotiation
+from labeling.api.pagination import ById, NewestFirst
+from labeling.api.permissions import may
+from labeling.api.schema import errors
+from labeling.imports import runner, uploads
+from labeling.imports.uploads import Announced, Part
+from labeling.models import Import, Project, UploadedFile
+
+MAY_UPLOAD = may(
+    Capability.VIEW, Capability.MANAGE, models=(Import,), staff_write="labeling.change_project"
+)
+PART_NAME = re.compile(r"(\d{1,9})(?:@(\d{1,18}))?")
+
+
+class UploadThrottle(UserRateThrottle):
+    """Each user may begin some uploads a minute."""
+
+    scope = "uploads"
+    rate = "60/minute"
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class AnyText(serializers.Field[Any, Any, Any, Any]):
+    """A text of any characters: what is wrong with one path must not refuse the others."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise ValidationError("This is no text.")
+        return data
+
+    def to_representation(self, value: Any) -> str:
+        return str(value)
+
+
+class ImportOut(serializers.ModelSerializer[Import]):
+    project = serializers.SlugRelatedField[Any]("slug", read_only=True)
+    requested_by = serializers.StringRelatedField[Any]()
+    share = serializers.FloatField(
+        read_only=True, allow_null=True, help_text="Of the current step, from 0 to 1; null: unknown."
+    )
+    seconds_left = serializers.FloatField(
+        read_only=True, allow_null=True, help_text="At the rate so far; null: not known yet."
+    )
+
+    class Meta:
+        model = Import
+        fields = [
+            "id",
+            "project",
+            "name",
+            "state",
+            "files",
+            "bytes",
+            "received",
+            "pictures",
+            "done",
+            "share",
+            "seconds_left",
+            "concepts",
+            "counts",
+            "error",
+            "requested_by",
+            "created_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+
+class CandidateOut(serializers.Serializer[Any]):
+    """A concept that keywords or folders name."""
+
+    name = serializers.CharField()
+    pictures = serializers.IntegerField(help_text="That are named so.")
+    keywords = serializers.IntegerField(help_text="… by a keyword.")
+    folders = serializers.IntegerField(help_text="… by their folder.")
+    spellings = serializers.ListField(
+        child=serializers.CharField(), help_text="Other spellings that count as the same."
+    )
+    concept = serializers.CharField(
+        allow_null=True, help_text="The project's concept of that name or alias."
+    )
+    ticked = serializers.BooleanField(help_text="Whether it is proposed.")
+
+
+class ImportDetailOut(ImportOut):
+    candidates = CandidateOut(many=True, read_only=True)
+
+    class Meta(ImportOut.Meta):
+        fields = [*ImportOut.Meta.fields, "candidates"]
+        read_only_fields = fields
+
+
+class BegunOut(ImportOut):
+    part_bytes = serializers.SerializerMethodField(help_text="Of a request with parts, at most.")
+
+    class Meta(ImportOut.Meta):
+        fields = [*ImportOut.Meta.fields, "part_bytes"]
+        read_only_fields = fields
+
+    def get_part_bytes(self, record: Import) -> int:
+        return settings.UPLOAD_PART_BYTES
+
+
+class ImportIn(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=500, help_text="Of the folder or archive.")
+    fingerprint = serializers.RegexField(
+        "[0-9a-f]{16,64}",
+        default="",
+        help_text="A hash of the list of files: an unfinished upload of the same one goes on.",
+    )
+    files = Number(default=0, min_value=0, max_value=10**9, help_text="How many will come.")
+    bytes = Number(default=0, min_value=0, max_value=10**15, help_text="How many will come.")
+
+
+class FileIn(serializers.Serializer[Any]):
+    path = AnyText(help_text="In the folder, with slashes.")
+    size = Number(min_value=0, max_value=10**15, help_text="In bytes.")
+    modified = Number(
+        default=0, min_value=0, max_value=10**15, help_text="Milliseconds since 1970."
+    )
+
+
+class FilesIn(serializers.Serializer[Any]):
+    files = FileIn(many=True, allow_empty=False)
+
+
+class FileOut(serializers.Serializer[Any]):
+    number = serializers.IntegerField(allow_null=True, help_text="Null: it is passed over.")
+    received = serializers.IntegerField(help_text="Bytes that have come.")
+    problem = serializers.CharField(
+        allow_blank=True, help_text="Why it is refused, and must not be sent; empty: it is not."
+    )
+
+
+class FilesOut(serializers.Serializer[Any]):
+    files = FileOut(many=True, help_text="In the order in which they were announced.")
+
+
+class MissingOut(serializers.ModelSerializer[UploadedFile]):
+    class Meta:
+        model = UploadedFile
+        fields = ["number", "path", "size", "received"]
+        read_only_fields = fields
+
+
+class PartsIn(serializers.Serializer[Any]):
+    """Any number of files, each in a field that is named by its number, or `number@offset`."""
+
+    number = serializers.FileField(help_text="Named 0, 17 or 17@4194304.")
+
+
+class PartOut(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    received = serializers.IntegerField(help_text="Bytes of this file that have come.")
+
+
+class PartsOut(serializers.Serializer[Any]):
+    files = PartOut(many=True)
+
+
+class CompleteIn(serializers.Serializer[Any]):
+    start_at_once = YesOrNo(
+        default=False, help_text="Import with the proposed concepts, without waiting for a choice."
+    )
+    concepts = serializers.ListField(
+        child=serializers.CharField(max_length=500),
+        allow_null=True,
+        default=None,
+        help_text="Import with these concepts, without waiting for a choice.",
+    )
+
+
+class ConceptsIn(serializers.Serializer[Any]):
+    concepts = serializers.ListField(child=serializers.CharField(max_length=500))
+
+
+class _UploadView(APIView):
+    permission_classes = [MAY_UPLOAD]
+
+    def record(self, pk: int) -> Import:
+        return get_object_or_404(Import.objects.select_related("project", "requested_by"), pk=pk)
+
+    def answer(self, record: Import, *, code: int = status.HTTP_200_OK) -> Response:
+        """Answer with the row as it is now, and wake a worker where there is work."""
+        tasks.advance_later(record)
+        return Response(ImportDetailOut(record).data, status=code)
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="imports_list",
+        responses={200: ImportOut(many=True), **errors(401, 403, 404)},
+    )
+)
+class ImportList(generics.ListAPIView[Import]):
+    """A project's imports, the newest first."""
+
+    serializer_class = ImportOut
+    pagination_class = NewestFirst
+    permission_classes = [MAY_UPLOAD]
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        return [UploadThrottle()] if self.request.method == "POST" else []
+
+    def get_queryset(self) -> QuerySet[Import]:
+        project = get_object_or_404(Project, slug=self.kwargs["slug"])
+        return project.imports.select_related("project", "requested_by")
+
+    @extend_schema(
+        operation_id="imports_begin",
+        request=ImportIn,
+        responses={
+            200: BegunOut,
+            201: BegunOut,
+            **errors(400, 401, 403, 404, 409, 413, 415, 429, 507),
+        },
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Begin an upload (201), or find the unfinished one of the same list of files (200)."""
+        project = get_object_or_404(Project, slug=slug)
+        options = _valid(ImportIn(data=request.data))
+        record, new = uploads.begin(
+            project=project,
+            by=cast(User, request.user),
+            name=options["name"],
+            fingerprint=options["fingerprint"],
+            files=options["files"],
+            size=options["bytes"],
+        )
+        code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
+        return Response(BegunOut(record).data, status=code)
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="imports_detail", responses={200: ImportDetailOut, **errors(401, 403, 404)}
+    )
+)
+class ImportDetail(generics.RetrieveAPIView[Import]):
+    """One import: how far it is, which concepts it names, what became of its files."""
+
+    permission_classes = [MAY_UPLOAD]
+    queryset = Import.objects.select_related("project", "requested_by")
+    serializer_class = ImportDetailOut
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="imports_missing",
+        responses={200: MissingOut(many=True), **errors(401, 403, 404)},
+    )
+)
+class ImportFiles(generics.ListAPIView[UploadedFile]):
+    """The files of an upload of which something has not come yet."""
+
+    permission_classes = [MAY_UPLOAD]
+    serializer_class = MissingOut
+    pagination_class = ById
+
+    def get_queryset(self) -> QuerySet[UploadedFile]:
+        return uploads.missing(get_object_or_404(Import, pk=self.kwargs["pk"]))
+
+    @extend_schema(
+        operation_id="imports_announce",
+        request=FilesIn,
+        responses={200: FilesOut, **errors(400, 401, 403, 404, 409, 413, 415, 507)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Announce files, up to a thousand at a time; those that are known go on where they were.
+
+        Announce more than once as you like: the answer says what has come of each.
+        """
+        record = get_object_or_404(Import, pk=pk)
+        files = [Announced(**each) for each in _valid(FilesIn(data=request.data))["files"]]
+        rows = uploads.announce(record=record, files=files)
+        return Response(FilesOut({"files": [_file(row) for row in rows]}).data)
+
+
+class ImportParts(_UploadView):
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="imports_parts",
+        request={"multipart/form-data": PartsIn},
+        responses={200: PartsOut, **errors(400, 401, 403, 404, 409, 413, 415, 507)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Send files or parts of them: up to a hundred, and `part_bytes` together.
+
+        A part that has come before changes nothing; one that begins after what has come is refused
+        with the code "gap".
+        """
+        record = get_object_or_404(Import, pk=pk)
+        rows = uploads.receive(record=record, parts=list(_parts(request)))
+        return Response(PartsOut({"files": rows}).data)
+
+
+class CompleteImport(_UploadView):
+    @extend_schema(
+        operation_id="imports_complete",
+        request=CompleteIn,
+        responses={202: ImportDetailOut, **errors(400, 401, 403, 404, 409, 413, 415)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Hand an upload to a worker, which reads it; refused while something has not come."""
+        record = self.record(pk)
+        options = _valid(CompleteIn(data=request.data))
+        if options["concepts"] is not None:
+            options["concepts"] = runner.clean_names(options["concepts"])
+        record = uploads.complete(record=record, by=cast(User, request.user), **options)
+        return self.answer(record, code=status.HTTP_202_ACCEPTED)
+
+
+class ChooseConcepts(_UploadView):
+    @extend_schema(
+        operation_id="imports_choose",
+        request=ConceptsIn,
+        responses={202: ImportDetailOut, **errors(400, 401, 403, 404, 409, 413, 415)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Import with these concepts; none means that nothing new is asked about the pictures."""
+        record = self.record(pk)
+        names = _valid(ConceptsIn(data=request.data))["concepts"]
+        record = runner.choose(record=record, by=cast(User, request.user), names=names)
+        return self.answer(record, code=status.HTTP_202_ACCEPTED)
+
+
+class CancelImport(_UploadView):
+    @extend_schema(
+        operation_id="imports_cancel",
+        request=None,
+        responses={200: ImportDetailOut, **errors(401, 403, 404, 409)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """End an import that has not ended; what it has taken stays until it is undone."""
+        return self.answer(runner.cancel(record=self.record(pk), by=cast(User, request.user)))
+
+
+class RetryImport(_UploadView):
+    @extend_schema(
+        operation_id="imports_retry",
+        request=None,
+        responses={202: ImportDetailOut, **errors(401, 403, 404, 409)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Try an import that failed again, from where it failed."""
+        record = runner.retry(record=self.record(pk), by=cast(User, request.user))
+        return self.answer(record, code=status.HTTP_202_ACCEPTED)
+
+
+class ImportReport(_UploadView):
+    content_negotiation_class = PictureNegotiation
+
+    @extend_schema(
+        operation_id="imports_report",
+        responses={(200, "text/csv"): OpenApiTypes.BINARY, **errors(401, 403, 404)},
+    )
+    def get(self, request: Request, pk: int) -> FileResponse:
+        """Send a table of every file: its path, what became of it, and why."""
+        record = self.record(pk)
+        if not record.report:
+            raise NotFound("There is no report yet: wait until the import is done.")
+        return report_response(record)
+
+
+def report_response(record: Import) -> FileResponse:
+    """Return the report of an import as a file to keep."""
+    name = f"{record.project.slug}-import-{record.pk}.csv"
+    file = record.report.open("rb")
+    return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
+
+
+def _parts(request: Request) -> Iterator[Part]:
+    """Yield the parts of a request, by the names of their fields."""
+    for name, files in request.FILES.lists():
+        match = PART_NAME.fullmatch(str(name))
+        if match is None:
+            raise ValidationError("Name each part by its number, or number@offset: 17@4194304.")
+        for file in cast(list[SentFile], files):
+            yield Part(int(match[1]), int(match[2] or 0), file)
+    if not request.FILES:
+        raise ValidationError("There is no part in the request.")
+
+
+def _file(row: UploadedFile | None) -> dict[str, Any]:
+    if row is None:
+        return {"number": None, "received": 0, "problem": "passed over"}
+    return {"number": row.number, "received": row.received, "problem": row.problem}
+
+
+def _valid(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)

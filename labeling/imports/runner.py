@@ -1,0 +1,200 @@
+"""The way of an upload after its last byte: read, chosen, imported; cancelled, tried again, undone.
+
+A worker carries out one step at a time under the row's lease, and another goes on where one died.
+An import by the command has no uploaded files and is the command's own.
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from labeling import audit, concepts, lease
+from labeling.decoding.pool import PoolError
+from labeling.imports import jobs, staging, upload_members, uploads
+from labeling.imports.members import SourceError
+from labeling.imports.uploads import UploadConflict, UploadError
+from labeling.models import Event, Import, LeaseLost, Project
+from labeling.models.projects import name_key
+
+logger = logging.getLogger(__name__)
+ATTEMPTS = 3  # after which an import whose workers died is given up
+CHOICE_KEPT = timedelta(days=7)  # how long the files of one that nobody chooses for are kept
+FAILED_KEPT = timedelta(days=1)  # … and those of one that failed, which may be tried again
+
+State = Import.State
+WORK = (State.READING, State.IMPORTING)
+UNFINISHED = (State.UPLOADING, State.READING, State.CHOOSING, State.IMPORTING)
+
+
+def waiting() -> QuerySet[Import]:
+    """Return the imports that a worker may take up, the oldest first."""
+    return _work().free().order_by("pk")
+
+
+def advance(record: Import) -> Import | None:
+    """Carry out the next step of an import; return its row as it is then.
+
+    Return None where nothing is to be done, or somebody is at it. What is wrong with the source is
+    not raised: the state is then "failed", with the reason in `error`. Raises LeaseLost where
+    somebody else took over, or cancelled it.
+    """
+    held: Import | None = _work().acquire(
+        record.pk, attempts=F("attempts") + 1, claimed_at=Now(), done=0, error=""
+    )
+    if held is None:
+        return None
+    step = {State.READING: _read, State.IMPORTING: _import}[State(held.state)]
+    try:
+        with lease.kept(held):
+            fields = step(held)
+        held.release(attempts=0, **fields)
+    except LeaseLost:
+        raise
+    except Exception as error:
+        _fail(held, error)
+    except BaseException:  # this process must stop: another may go on at once
+        with suppress(LeaseLost):
+            held.release(attempts=held.attempts - 1)
+        raise
+    if held.state == State.DONE:
+        uploads.remove_files(held)
+    return held
+
+
+def choose(*, record: Import, by: AbstractBaseUser, names: Sequence[str]) -> Import:
+    """Import with these concepts; those that the project lacks are created. Raises `UploadError`.
+
+    names: none means that nothing new is asked about the pictures.
+    """
+    chosen = clean_names(names)
+    with transaction.atomic():
+        choosing = Import.objects.filter(pk=record.pk, state=State.CHOOSING)
+        if not choosing.update(state=State.IMPORTING, concepts=chosen, attempts=0):
+            raise UploadConflict("It is not waiting for concepts to be chosen: look at it again.")
+        record.refresh_from_db()
+        word = "concept" if len(chosen) == 1 else "concepts"
+        _record(record, f"Chose {len(chosen):,} {word} for the import of “{record}”.", by)
+    return record
+
+
+def clean_names(names: Sequence[str]) -> list[str]:
+    """Return each name of a concept once, as it is stored. Raises `UploadError`."""
+    try:
+        chosen = {name_key(name): concepts.clean(name) for name in names}
+    except concepts.ConceptError as error:
+        raise UploadError(str(error)) from error
+    if len(chosen) > jobs.CONCEPTS_MAX:
+        raise UploadError(f"{jobs.CONCEPTS_MAX:,} concepts are the limit of one import.")
+    return list(chosen.values())
+
+
+def cancel(*, record: Import, by: AbstractBaseUser | None, reason: str = "") -> Import:
+    """End an import; what it has taken stays until it is undone. Raises `UploadConflict`.
+
+    by: None where it was abandoned, with a reason.
+    """
+    with transaction.atomic():
+        unfinished = Import.objects.filter(pk=record.pk, state__in=UNFINISHED).exclude(folder="")
+        if not unfinished.revoke(state=State.CANCELLED, finished_at=Now(), error=reason):
+            raise UploadConflict("The import has ended already.")
+        record.refresh_from_db()
+        uploads.remove_files(record)
+        _record(record, f"Cancelled the import of “{record}”. {reason}".strip(), by)
+    return record
+
+
+def retry(*, record: Import, by: AbstractBaseUser) -> Import:
+    """Try an import that failed again, from where it failed. Raises `UploadConflict`."""
+    with transaction.atomic():
+        failed = Import.objects.filter(pk=record.pk, state=State.FAILED).exclude(folder="")
+        locked = failed.select_for_update(no_key=True).first()
+        if locked is None:
+            raise UploadConflict("It has not failed: look at it again.")
+        if not locked.uploaded_files.exists():
+            raise UploadConflict("Its files are deleted by now: upload them again.")
+        was_read = locked.pictures > 0 and locked.concepts is not None
+        locked.state = State.IMPORTING if was_read else State.READING
+        locked.attempts, locked.error, locked.finished_at = 0, "", None
+        locked.save(update_fields=["state", "attempts", "error", "finished_at"])
+        _record(locked, f"Tried the import of “{locked}” again.", by)
+    return locked
+
+
+def give_up_lost() -> int:
+    """Fail the imports whose workers died too often; return how many."""
+    lost = _work().filter(attempts__gte=ATTEMPTS).expired()
+    return lost.revoke(
+        state=State.FAILED,
+        finished_at=Now(),
+        error=f"Its worker was lost {ATTEMPTS} times. Is there enough memory? Try it again.",
+    )
+
+
+def forget_abandoned() -> None:
+    """Cancel the uploads that nobody goes on with, and delete the files that nobody needs."""
+    now = timezone.now()
+    uploading = Q(state=State.UPLOADING, active_at__lt=now - uploads.ABANDONED_AFTER)
+    choosing = Q(state=State.CHOOSING, active_at__lt=now - CHOICE_KEPT)
+    for record in Import.objects.filter(uploading | choosing):
+        with suppress(UploadConflict):  # somebody went on, or was quicker
+            cancel(record=record, by=None, reason="Nobody went on with it.")
+    old = Q(state=State.FAILED, finished_at__lt=now - FAILED_KEPT)
+    for record in Import.objects.filter(old, uploaded_files__isnull=False).distinct():
+        uploads.remove_files(record)
+    kept = Import.objects.filter(Q(state__in=UNFINISHED) | Q(state=State.FAILED) & ~old)
+    staging.remove_orphans(set(kept.values_list("folder", flat=True)))
+
+
+def _work() -> Any:
+    """Return the imports that workers have a step of: none that a command carries out."""
+    return Import.objects.filter(state__in=WORK).exclude(folder="")
+
+
+def _read(held: Import) -> dict[str, Any]:
+    """Look at what a source holds; return what is to be set."""
+    jobs.prepare(held, upload_members.members(held))
+    if held.concepts is None and held.start_at_once:
+        held.concepts = [each["name"] for each in held.candidates if each["ticked"]]
+    state = State.CHOOSING if held.concepts is None else State.IMPORTING
+    return {"state": state, "concepts": held.concepts}
+
+
+def _import(held: Import) -> dict[str, Any]:
+    """Import a source; return what is to be set."""
+
+    def renew(done: int) -> None:
+        held.renew(done=done)
+
+    members = upload_members.members(held)
+    jobs.execute(held, members, concepts=held.concepts or [], renew=renew)
+    return {"state": State.DONE, "finished_at": timezone.now()}
+
+
+def _fail(held: Import, error: Exception) -> None:
+    """Write down why a step failed; one of a project that was deleted meanwhile is gone."""
+    if not Project.objects.filter(pk=held.project_id).exists():
+        staging.remove(held)
+        return
+    if isinstance(error, SourceError | PoolError):
+        message = str(error)
+    elif isinstance(error, OSError):
+        message = f"The server could not store it: {error.strerror or error}. Try it again."
+    else:
+        logger.exception("The import no. %s failed.", held.pk)
+        message = "The server failed over it, and has noted why. Try it again."
+    with suppress(LeaseLost):
+        held.release(state=State.FAILED, error=message, finished_at=timezone.now())
+
+
+def _record(record: Import, message: str, by: AbstractBaseUser | None) -> None:
+    audit.record(
+        project=record.project, kind=Event.Kind.IMPORT, message=message, by=by, row=record
+    )
