@@ -7,7 +7,8 @@ const RETRY_AFTER = 5; // seconds, where the server does not say
 
 /**
  * A request that failed. `code` is the server's, or one of "offline" (the server was not reached),
- * "broken" (it failed) and "reload" (the page is out of date); `message` is a sentence.
+ * "broken" (it failed), "disk_full" (it has no room now) and "reload" (the page is out of date);
+ * `message` is a sentence.
  */
 export class ApiError extends Error {
   constructor(code, message, retryAfter = 0) {
@@ -20,10 +21,12 @@ export class ApiError extends Error {
 export class Client {
   #csrf;
   #fetch;
+  #timeout;
 
-  constructor({ csrf, fetch = globalThis.fetch.bind(globalThis) }) {
+  constructor({ csrf, fetch = globalThis.fetch.bind(globalThis), timeout = TIMEOUT }) {
     this.#csrf = csrf;
     this.#fetch = fetch;
+    this.#timeout = timeout;
   }
 
   /** Return the JSON at an address. */
@@ -48,7 +51,7 @@ export class Client {
     try {
       response = await this.#fetch(address, {
         credentials: "same-origin",
-        signal: AbortSignal.timeout(TIMEOUT),
+        signal: AbortSignal.timeout(this.#timeout),
         ...options,
       });
     } catch {
@@ -65,6 +68,7 @@ function errorOf(response, json) {
   const retryAfter = Number(response.headers.get("Retry-After")) || RETRY_AFTER;
   const detail = typeof json?.detail === "string" ? json.detail : "";
   if (response.status === 429) return new ApiError("throttled", detail, retryAfter);
+  if (response.status === 507) return new ApiError("disk_full", detail, retryAfter);
   if (response.status >= 500) {
     return new ApiError("broken", "The server could not do this.", retryAfter);
   }
