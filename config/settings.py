@@ -257,6 +257,7 @@ SPECTACULAR_SETTINGS = {
         "QuestionKind": "labeling.models.Question.Kind",
         "QuestionState": "labeling.models.Question.State",
         "SnapshotState": "labeling.models.Snapshot.State",
+        "ImportState": "labeling.models.Import.State",
         "JobState": "training.models.Run.State",  # and of generations
         "ExampleKind": "labeling.models.ConceptExample.Kind",
         "GenerationKind": "training.models.Generation.Kind",

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from labeling import concepts, merging, pools, snapshots
 from labeling.enqueue import enqueue_on_commit
-from labeling.imports import runner
+from labeling.imports import jobs, runner
 from labeling.inference import recompute, schedule
 from labeling.models import Challenge, Concept, Import, LeaseLost, Project, Snapshot
 from labeling.pools.tasks import fill_pool
@@ -117,6 +117,7 @@ def advance_imports() -> None:
 
     One that fails keeps no other waiting.
     """
+    jobs.fail_lost_commands()
     runner.give_up_lost()
     for record in runner.waiting():
         try:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.files.uploadedfile import UploadedFile as SentFile
+from django.core.files import File
 from django.db.models import QuerySet
 from django.http import FileResponse
 from django.shortcuts import get_object_or_404
@@ -62,7 +62,9 @@ class ImportOut(serializers.ModelSerializer[Import]):
     project = serializers.SlugRelatedField[Any]("slug", read_only=True)
     requested_by = serializers.StringRelatedField[Any]()
     share = serializers.FloatField(
-        read_only=True, allow_null=True, help_text="Of the current step, from 0 to 1; null: unknown."
+        read_only=True,
+        allow_null=True,
+        help_text="Of the current step, from 0 to 1; null: unknown.",
     )
     seconds_left = serializers.FloatField(
         read_only=True, allow_null=True, help_text="At the rate so far; null: not known yet."
@@ -402,7 +404,7 @@ def _parts(request: Request) -> Iterator[Part]:
         match = PART_NAME.fullmatch(str(name))
         if match is None:
             raise ValidationError("Name each part by its number, or number@offset: 17@4194304.")
-        for file in cast(list[SentFile], files):
+        for file in cast(list["File[bytes]"], files):
             yield Part(int(match[1]), int(match[2] or 0), file)
     if not request.FILES:
         raise ValidationError("There is no part in the request.")

@@ -12,16 +12,19 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from labeling import audit, concepts, lease
+from labeling import audit, lease
+from labeling.concepts import ConceptError
+from labeling.concepts.names import clean
 from labeling.decoding.pool import PoolError
 from labeling.imports import jobs, staging, upload_members, uploads
 from labeling.imports.members import SourceError
 from labeling.imports.uploads import UploadConflict, UploadError
 from labeling.models import Event, Import, LeaseLost, Project
+from labeling.models.lease import LeasedQuerySet
 from labeling.models.projects import name_key
 
 logger = logging.getLogger(__name__)
@@ -34,7 +37,7 @@ WORK = (State.READING, State.IMPORTING)
 UNFINISHED = (State.UPLOADING, State.READING, State.CHOOSING, State.IMPORTING)
 
 
-def waiting() -> QuerySet[Import]:
+def waiting() -> LeasedQuerySet[Import]:
     """Return the imports that a worker may take up, the oldest first."""
     return _work().free().order_by("pk")
 
@@ -46,7 +49,7 @@ def advance(record: Import) -> Import | None:
     not raised: the state is then "failed", with the reason in `error`. Raises LeaseLost where
     somebody else took over, or cancelled it.
     """
-    held: Import | None = _work().acquire(
+    held = _work().acquire(
         record.pk, attempts=F("attempts") + 1, claimed_at=Now(), done=0, error=""
     )
     if held is None:
@@ -88,8 +91,8 @@ def choose(*, record: Import, by: AbstractBaseUser, names: Sequence[str]) -> Imp
 def clean_names(names: Sequence[str]) -> list[str]:
     """Return each name of a concept once, as it is stored. Raises `UploadError`."""
     try:
-        chosen = {name_key(name): concepts.clean(name) for name in names}
-    except concepts.ConceptError as error:
+        chosen = {name_key(name): clean(name) for name in names}
+    except ConceptError as error:
         raise UploadError(str(error)) from error
     if len(chosen) > jobs.CONCEPTS_MAX:
         raise UploadError(f"{jobs.CONCEPTS_MAX:,} concepts are the limit of one import.")
@@ -153,9 +156,10 @@ def forget_abandoned() -> None:
     staging.remove_orphans(set(kept.values_list("folder", flat=True)))
 
 
-def _work() -> Any:
+def _work() -> LeasedQuerySet[Import]:
     """Return the imports that workers have a step of: none that a command carries out."""
-    return Import.objects.filter(state__in=WORK).exclude(folder="")
+    work: LeasedQuerySet[Import] = Import.objects.filter(state__in=WORK).exclude(folder="")
+    return work
 
 
 def _read(held: Import) -> dict[str, Any]:
@@ -195,6 +199,4 @@ def _fail(held: Import, error: Exception) -> None:
 
 
 def _record(record: Import, message: str, by: AbstractBaseUser | None) -> None:
-    audit.record(
-        project=record.project, kind=Event.Kind.IMPORT, message=message, by=by, row=record
-    )
+    audit.record(project=record.project, kind=Event.Kind.IMPORT, message=message, by=by, row=record)

@@ -154,8 +154,10 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('active_at', models.DateTimeField(auto_now_add=True, help_text='When something last came in.')),
                 ('started_at', models.DateTimeField(blank=True, help_text='When pictures were read.', null=True)),
+                ('claimed_at', models.DateTimeField(blank=True, editable=False, help_text='When its worker took it up.', null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('undone_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imports', to='labeling.project')),
             ],
             options={

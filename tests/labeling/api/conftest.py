@@ -6,9 +6,13 @@ import pytest
 @pytest.fixture
 def ids(shapes, mallory, client) -> dict[str, object]:
     """What stands in the braces of the endpoints."""
-    from labeling.models import ConceptExample, Question, Snapshot
+    from django.core.files.base import ContentFile
+
+    from labeling.models import ConceptExample, Import, Question, Snapshot
     from training.models import Generation, Model, Run
 
+    upload = Import.objects.create(project=shapes, name="box", folder="box")
+    upload.report.save("report.csv", ContentFile(b"path,outcome\n"))
     snapshot = Snapshot.objects.create(project=shapes)
     run = Run.objects.create(project=shapes, snapshot=snapshot, recipe="diffusion")
     model = Model.objects.create(project=shapes, run=run, recipe="diffusion")
@@ -21,6 +25,7 @@ def ids(shapes, mallory, client) -> dict[str, object]:
         "example": example.pk,
         "slug": shapes.slug,
         "token": shown.json()["token"],
+        "import": upload.pk,
         "snapshot": snapshot.pk,
         "concept": circle.pk,
         "question": Question.objects.filter(state="open").first().pk,

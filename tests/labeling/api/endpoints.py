@@ -64,6 +64,17 @@ ENDPOINTS = [
     Endpoint(
         "projects/{slug}/snapshots/", get="labeling.view_snapshot", post="labeling.add_snapshot"
     ),
+    Endpoint(
+        "projects/{slug}/imports/", get="labeling.view_import", post="labeling.change_project"
+    ),
+    Endpoint("imports/{import}/", get="labeling.view_import"),
+    Endpoint("imports/{import}/files/", get="labeling.view_import", post="labeling.change_project"),
+    Endpoint("imports/{import}/parts/", post="labeling.change_project"),
+    Endpoint("imports/{import}/complete/", post="labeling.change_project"),
+    Endpoint("imports/{import}/concepts/", post="labeling.change_project"),
+    Endpoint("imports/{import}/cancel/", post="labeling.change_project"),
+    Endpoint("imports/{import}/retry/", post="labeling.change_project"),
+    Endpoint("imports/{import}/report/", get="labeling.view_import"),
     Endpoint("snapshots/{snapshot}/", get="labeling.view_snapshot"),
     Endpoint(
         "concepts/{concept}/",

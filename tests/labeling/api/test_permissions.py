@@ -54,7 +54,9 @@ def staff(*permissions: str) -> Client:
 
 
 def get(client: Client, path: str, ids) -> int:
-    return client.get(API + path.format(**ids)).status_code
+    response = client.get(API + path.format(**ids))
+    b"".join(response)  # which closes a file that is sent
+    return response.status_code
 
 
 def post(client: Client, path: str, ids) -> int:
@@ -78,9 +80,8 @@ def test_every_endpoint_is_in_the_table():
 
 
 def _sample(path: str) -> str:
-    ids = dict.fromkeys(
-        ("snapshot", "concept", "example", "question", "annotator", "run", "model"), "7"
-    )
+    rows = "snapshot", "import", "concept", "example", "question", "annotator", "run", "model"
+    ids = dict.fromkeys(rows, "7")
     return path.format(
         slug="a", token="a.b", generation="0" * 8 + 3 * "-0000" + "-" + "0" * 12, **ids
     )
