@@ -26,6 +26,9 @@ ATTEMPTS = 5  # to find what nobody reserves first
 
 SHOWN = Challenge.SHOWN
 
+_HOLD_TILE = "SELECT id FROM labeling_tile WHERE id = %(tile)s FOR KEY SHARE"
+REMOVED = "The picture was removed: ask for a new one."
+
 _CLAIM = """
 UPDATE labeling_challenge SET answered_at = %(now)s, seconds = %(seconds)s, skipped = %(skipped)s
 WHERE id = %(challenge)s AND answered_at IS NULL AND expires_at > %(now)s
@@ -122,6 +125,7 @@ def answer(
     if challenge.kind == Kind.WRITE:
         caption = _parse_caption(text)
         with transaction.atomic():
+            _hold_tile(challenge)  # before the challenge, as whoever removes a picture does
             _claim(challenge, seconds=seconds)
             return _record_caption(challenge, caption, seconds)
     values = dict(zip(challenge.questions, _parse_values(challenge, selected, yes), strict=True))
@@ -163,11 +167,17 @@ class Wording(NamedTuple):
 
 
 def wording(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
-    """Return the sentence that asks somebody who wants these languages."""
+    """Return the sentence that asks somebody who wants these languages.
+
+    Raises Expired where it was removed meanwhile.
+    """
     if challenge.kind == Kind.WRITE:
         return Wording("Write what you see in this picture", "", "")
     if challenge.concept_id is None:
-        (text,) = Question.objects.filter(pk=challenge.questions[0]).values_list("text", flat=True)
+        asked = Question.objects.filter(pk=challenge.questions[0])
+        text = asked.values_list("text", flat=True).first()
+        if text is None:
+            raise Expired(REMOVED)
         return Wording("Does this sentence describe the picture?", text, "")
     summary = guides.summary(challenge.concept_id)
     phrase, language = summary.phrase_for(wanted)
@@ -282,6 +292,12 @@ def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool 
     if Challenge.objects.filter(pk=challenge.pk, answered_at=None).exists():
         raise Expired("The challenge has expired: ask for a new one.")
     raise AlreadyAnswered("This challenge was answered before: nothing was changed.")
+
+
+def _hold_tile(challenge: Challenge) -> None:
+    """Keep the tile to be described until the transaction ends. Raises Expired."""
+    if not prepared.fetch(_HOLD_TILE, {"tile": challenge.tiles[0]}):
+        raise Expired(REMOVED)
 
 
 def _parse_values(

@@ -21,6 +21,11 @@ BATCH = 2_000
 T = TypeVar("T")
 Reason = Question.Reason
 
+_HOLD_TILES = """
+SELECT tile.id, image.project_id FROM labeling_tile AS tile
+JOIN labeling_image AS image ON image.id = tile.image_id
+WHERE tile.id = ANY(%s) ORDER BY tile.id FOR KEY SHARE OF tile
+"""
 _SHARE = "SELECT id FROM labeling_concept WHERE id = ANY(%s) ORDER BY id FOR SHARE"
 
 
@@ -120,42 +125,63 @@ def ask_captions(
     """Ask of each tile whether the caption describes it; existing questions stay as they are.
 
     source: a `Question.Source`. prior: the probability of such captions before anyone was asked.
-    gold: the truth of all of them, where it is known. Return the number of new questions.
+    gold: the truth of all of them, where it is known. Tiles that are gone are passed over. Return
+    the number of new questions.
     """
-    created = 0
-    for batch in batched(captions, BATCH):
-        tiles = [tile.pk for tile, _ in batch]
-        project_of = dict(Tile.objects.filter(pk__in=tiles).values_list("pk", "image__project_id"))
-        projects = Project.objects.in_bulk(set(project_of.values()))
-        existing = set(
-            Question.objects.filter(kind=Question.Kind.CAPTION, tile__in=tiles).values_list(
-                "tile_id", "text"
+    return sum(
+        _ask_captions(batch, source=source, prior=movable(prior), author=author, gold=gold)
+        for batch in batched(captions, BATCH)
+    )
+
+
+@transaction.atomic
+def _ask_captions(
+    batch: Collection[tuple[Tile, str]],
+    *,
+    source: str,
+    prior: float,
+    author: Annotator | None,
+    gold: bool | None,
+) -> int:
+    """Store the questions about captions that are new; return how many."""
+    asked = Question.objects.filter(
+        kind=Question.Kind.CAPTION, tile__in={tile.pk for tile, _ in batch}
+    )
+    existing = set(asked.values_list("tile_id", "text"))
+    new = {(tile.pk, text): tile for tile, text in batch if (tile.pk, text) not in existing}
+    project_of = _hold_tiles({tile for tile, _ in new})
+    projects = Project.objects.in_bulk(set(project_of.values()))
+    reason = Reason.GENERATED if source == Question.Source.MODEL else Reason.STATED
+    return bulk_insert.insert(
+        [
+            _prepared(
+                Question(
+                    project=projects[project_of[tile.pk]],
+                    tile=tile,
+                    grid=tile.grid,
+                    kind=Question.Kind.CAPTION,
+                    text=text,
+                    source=source,
+                    author=author,
+                    reason=reason,
+                    stated=prior,
+                ),
+                prior=prior,
+                gold=gold,
             )
-        )
-        new = {(tile.pk, text): tile for tile, text in batch if (tile.pk, text) not in existing}
-        created += bulk_insert.insert(
-            [
-                _prepared(
-                    Question(
-                        project=projects[project_of[tile.pk]],
-                        tile=tile,
-                        grid=tile.grid,
-                        kind=Question.Kind.CAPTION,
-                        text=text,
-                        source=source,
-                        author=author,
-                        reason=Reason.GENERATED
-                        if source == Question.Source.MODEL
-                        else Reason.STATED,
-                        stated=movable(prior),
-                    ),
-                    prior=movable(prior),
-                    gold=gold,
-                )
-                for (_, text), tile in new.items()
-            ]
-        )
-    return created
+            for (_, text), tile in new.items()
+            if tile.pk in project_of
+        ]
+    )
+
+
+def _hold_tiles(ids: Collection[int]) -> dict[int, int]:
+    """Return the projects of tiles by tile id; until the transaction ends none of them goes."""
+    if not ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD_TILES, [list(ids)])
+        return dict(cursor.fetchall())
 
 
 def lock_concepts(

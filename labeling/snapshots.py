@@ -145,6 +145,7 @@ def _reporter(held: Snapshot) -> OnProgress:
 class _Picture(NamedTuple):
     """A picture that a snapshot holds."""
 
+    pk: int
     path: str  # in the snapshot's folder
     sha256: str
     file: str  # in the project's storage
@@ -160,19 +161,32 @@ class _Content:
     concepts: list[str]
     pictures: list[_Picture]
 
+    @property
+    def newest_image(self) -> int:
+        """The id of the newest: a project's pictures are stored in the order of their ids."""
+        return max(picture.pk for picture in self.pictures)
+
 
 def _write(held: Snapshot, draft: Path, report: OnProgress) -> None:
     """Write the labels as they are now and publish them; images only where no snapshot has them."""
-    with lease.kept(held), _one_moment():
-        content = _write_rows(held, draft)
-    if not content.pictures:
-        raise SnapshotError(f"Project “{held.project}” has no pictures yet: import some first.")
-    manifest = _manifest(held, content)
-    folder = _earlier_folder(held, manifest["sha256"], report)
-    if folder is None:
-        _copy_images(draft, content.pictures, report)
-        snapshot_folder.write_manifest(draft, manifest)
-    _publish(held, manifest, draft=draft, folder=folder)
+    for attempt in range(1, ATTEMPTS + 1):
+        with lease.kept(held), _one_moment():
+            content = _write_rows(held, draft)
+        if not content.pictures:
+            raise SnapshotError(f"Project “{held.project}” has no pictures yet: import some first.")
+        manifest = _manifest(held, content)
+        folder = _earlier_folder(held, manifest["sha256"], report)
+        try:
+            if folder is None:
+                _copy_images(draft, content.pictures, report)
+                snapshot_folder.write_manifest(draft, manifest)
+        except SnapshotError:
+            if attempt == ATTEMPTS or not _removed(held, content):
+                raise
+            shutil.rmtree(draft)  # a picture was removed meanwhile: begin again without it
+        else:
+            break
+    _publish(held, manifest, content, draft=draft, folder=folder)
 
 
 def _write_rows(held: Snapshot, draft: Path) -> _Content:
@@ -199,6 +213,7 @@ def _write_rows(held: Snapshot, draft: Path) -> _Content:
 def _picture(snapshot_row: SnapshotRow) -> _Picture:
     image = snapshot_row.image
     return _Picture(
+        pk=image.pk,
         path=f"{snapshot_row.split}/{snapshot_row.row['file_name']}",
         sha256=image.sha256,
         file=str(image.file.name),
@@ -250,13 +265,28 @@ def _content(picture: _Picture) -> bytes:
     return data
 
 
+def _removed(held: Snapshot, content: _Content) -> int:
+    """Return how many pictures of a content were removed since it was read."""
+    images = held.project.images.filter(pk__lte=content.newest_image)
+    if not held.include_generated:
+        images = images.filter(generated=False)
+    return len(content.pictures) - images.count()
+
+
 def _publish(
-    held: Snapshot, manifest: Mapping[str, Any], *, draft: Path, folder: Path | None
+    held: Snapshot,
+    manifest: Mapping[str, Any],
+    content: _Content,
+    *,
+    draft: Path,
+    folder: Path | None,
 ) -> None:
     """Move the draft to its place, unless an earlier folder is shared, and finish the row."""
     sha256 = manifest["sha256"]
     with transaction.atomic():
-        held.renew()  # this locks the row: whoever lost the lease moves nothing
+        # This locks the row: whoever lost the lease moves nothing, and whoever removes a picture
+        # marks the snapshot afterwards.
+        held.renew(newest_image=content.newest_image)
         if folder is None:
             folder = draft.with_name(f"{held.project.slug}-{held.pk}-{sha256[:8]}")
             shutil.rmtree(folder, ignore_errors=True)  # moved by an attempt killed in this place
@@ -267,6 +297,7 @@ def _publish(
             sha256=sha256,
             folder=str(folder),
             counts=manifest["counts"],
+            removed=_removed(held, content),
         )
 
 

@@ -1,7 +1,8 @@
 """Find near-duplicates: candidates by their difference hashes, confirmed by their pixels."""
 
 import io
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from labeling.batches import batched
 from labeling.models import Image as ImageRow
-from labeling.models import Project
+from labeling.models import Project, RemovedImage
 
 MAX_DISTANCE = 6  # bits of 64 that may differ
 MAX_DIFFERENCE = 8.0  # of 255: root mean square over the pixels of thumbnails
@@ -44,11 +45,16 @@ class DuplicateIndex:
         self._project = project
         self._thumbnails: dict[int, Thumbnail] = {}
         self._size = 0
+        self._removals = 0  # the newest removal that is taken into account
         self._ids = np.zeros(64, dtype=np.int64)  # ascending
         self._hashes = np.zeros(64, dtype=np.uint64)
 
     def refresh(self) -> None:
-        """Read what the project has had added since, by others too."""
+        """Read what the project has had added or removed since, by others too."""
+        removals = RemovedImage.objects.filter(project=self._project).order_by("-pk")
+        newest_removal = removals.values_list("pk", flat=True).first() or 0
+        if newest_removal > self._removals:
+            self._removals, self._size = newest_removal, 0
         newest = int(self._ids[self._size - 1]) if self._size else 0
         rows = ImageRow.objects.filter(project=self._project, near_duplicate_of=None, id__gt=newest)
         self._extend(list(rows.order_by("id").values_list("id", "perceptual_hash")))
@@ -148,6 +154,45 @@ def _data(image_id: int, batch: dict[int, HashedImage]) -> bytes:
     with default_storage.open(name) as file:
         data: bytes = file.read()
     return data
+
+
+def relink(removed: Collection[int]) -> None:
+    """Give the near-duplicates of images that are being removed another original.
+
+    It is the oldest of them, as far as the others look like it; the rest are no near-duplicates.
+    """
+    rows = ImageRow.objects.filter(near_duplicate_of__in=removed).exclude(pk__in=removed)
+    left: dict[int, list[ImageRow]] = defaultdict(list)
+    for row in rows.order_by("pk"):
+        assert row.near_duplicate_of_id is not None
+        left[row.near_duplicate_of_id].append(row)
+    for family in left.values():
+        _relink_family(family)
+    ImageRow.objects.bulk_update(
+        [row for family in left.values() for row in family], ["near_duplicate_of"]
+    )
+
+
+def _relink_family(family: Sequence[ImageRow]) -> None:
+    """Set the originals of images that repeated the same one, the oldest first."""
+    originals: list[ImageRow] = []
+    for row in family:
+        same = (each for each in originals if _repeats(row, each))
+        original = next(same, None)
+        row.near_duplicate_of = original
+        if original is None:
+            originals.append(row)
+
+
+def _repeats(row: ImageRow, other: ImageRow) -> bool:
+    """Whether two stored images are near-duplicates; not where a file cannot be read."""
+    bits = ((row.perceptual_hash ^ other.perceptual_hash) % 2**64).bit_count()
+    if bits > MAX_DISTANCE:
+        return False
+    try:
+        return look_alike(thumbnail(_data(row.pk, {})), thumbnail(_data(other.pk, {})))
+    except OSError:
+        return False
 
 
 def thumbnail(data: bytes) -> Thumbnail:

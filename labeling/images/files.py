@@ -1,11 +1,35 @@
-"""Write pictures into the storage, named by their content."""
+"""Write pictures into the storage, named by their content, and delete what no image uses.
+
+The files of one content are one file, whichever projects have it: whoever writes files holds them
+shared until its rows are stored, and whoever deletes some holds them alone.
+"""
 
 import os
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
+from django.db import connection
 
 from labeling.decoding import Picture
+
+LOCK = 0x1F11E5  # PostgreSQL's advisory lock of this number
+
+
+def hold() -> None:
+    """Keep others from deleting files, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [LOCK])
+
+
+def hold_alone() -> None:
+    """Keep others from writing or deleting files, until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+
+
+def delete(name: str) -> None:
+    """Delete a file that no image uses, while files are held alone."""
+    storages["default"].delete(name)
 
 
 def write(picture: Picture) -> str:

@@ -147,9 +147,10 @@ def add_many(
     that the next attempt finds, never rows without files. Whoever adds images to the same project
     at the same time waits until this transaction ends.
     """
-    names = {new.picture.sha256: files.write(new.picture) for new in new_images}
     with transaction.atomic():
-        _lock(project)
+        files.hold()
+        names = {new.picture.sha256: files.write(new.picture) for new in new_images}
+        lock(project)
         stored = _stored_by_sha256(project, names)
         missing: dict[str, NewImage] = {}
         for new in new_images:
@@ -164,8 +165,11 @@ def add_many(
     ]
 
 
-def _lock(project: Project) -> None:
-    """Wait until nobody else adds images to the project, and keep others from it until the end."""
+def lock(project: Project) -> None:
+    """Wait until nobody else adds or removes images of the project; keep others from it.
+
+    It is held until the transaction ends, and taken before the rows of concepts and images.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, project.pk % 2**31])
 

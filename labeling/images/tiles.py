@@ -3,7 +3,8 @@
 import io
 import os
 import secrets
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,18 @@ def as_webp(tile: Tile, *, longest: int = LONGEST) -> bytes:
     draft.write_bytes(data)
     draft.replace(path)
     return data
+
+
+def forget_rendered(sha256s: Iterable[str]) -> None:
+    """Delete what was rendered, on this machine, of images of these contents."""
+    by_folder: dict[str, set[str]] = defaultdict(set)
+    for sha256 in sha256s:
+        by_folder[sha256[:2]].add(sha256)
+    for name, contents in by_folder.items():
+        folder = Path(settings.CACHE_ROOT) / "tiles" / name
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name.partition("-")[0] in contents:
+                path.unlink(missing_ok=True)
 
 
 def _is_webp(image: Image) -> bool:

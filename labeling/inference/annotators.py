@@ -4,6 +4,7 @@ from collections import defaultdict
 
 import numpy as np
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from labeling import bulk_update
@@ -11,7 +12,7 @@ from labeling.aggregation import drift, online
 from labeling.aggregation.binary import BinaryAggregate, confusion_counts
 from labeling.batches import batched
 from labeling.inference.arrays import AnswerArrays, Floats, QuestionArrays
-from labeling.models import Annotator, Answer, Project, Recomputation
+from labeling.models import Annotator, Answer, Project, Recomputation, RemovedAnswer
 from labeling.models.answers import TRUSTED
 
 BATCH = 100  # annotators locked at once
@@ -78,6 +79,20 @@ def update_accuracies(
             _add_other_projects(batch, recomputation.project, newest)
         with transaction.atomic():  # whoever lost the lease writes nothing
             _write(batch, change_points, newest)
+            recomputation.renew()
+
+
+def update_without_answers(*, newest: int, recomputation: Recomputation) -> None:
+    """Update the annotators whose answers in the project are all archived: they count nothing."""
+    project = recomputation.project
+    archived = RemovedAnswer.objects.filter(project=project, annotator__isnull=False)
+    here = Answer.objects.filter(annotator=OuterRef("annotator"), question__project=project)
+    ids = archived.exclude(Exists(here)).order_by().values_list("annotator", flat=True).distinct()
+    for batch in batched(list(ids), BATCH):
+        tallies = {pk: [0.0] * 7 + [drift.GUESSING] for pk in batch}
+        _add_other_projects(tallies, project, newest)
+        with transaction.atomic():  # whoever lost the lease writes nothing
+            _write(tallies, {}, newest)
             recomputation.renew()
 
 

@@ -37,6 +37,7 @@ def update(recomputation: Recomputation, *, newest: int) -> tuple[int, dict[int,
     """
     questions, answers = read(recomputation.project, newest=newest)
     recomputation.renew()
+    annotators.update_without_answers(newest=newest, recomputation=recomputation)
     if not len(questions.id):
         return 0, {}
     with lease.kept(recomputation):  # of millions of answers it may take longer than the lease

@@ -18,6 +18,7 @@ from labeling.models.projects import ClassSet, Concept, ConceptPhrase, Project
 from labeling.models.quality_reports import QualityReport
 from labeling.models.questions import Question
 from labeling.models.recomputations import Recomputation
+from labeling.models.removals import RemovedAnswer, RemovedImage
 from labeling.models.snapshots import Snapshot
 
 __all__ = [
@@ -46,6 +47,8 @@ __all__ = [
     "QualityReport",
     "Question",
     "Recomputation",
+    "RemovedAnswer",
+    "RemovedImage",
     "Role",
     "Snapshot",
     "SuspectSpell",

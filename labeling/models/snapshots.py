@@ -24,6 +24,12 @@ class Snapshot(Leased):
     sha256 = models.CharField(max_length=64, blank=True)
     folder = models.CharField(max_length=400, blank=True)
     include_generated = models.BooleanField(default=False)
+    newest_image = models.BigIntegerField(
+        default=0, editable=False, help_text="The id of the newest picture when it was written."
+    )
+    removed = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Pictures that it holds and that were removed since."
+    )
     counts = models.JSONField(default=dict, blank=True)
     progress = models.FloatField(default=0.0, help_text="Share of it that is written, 0 to 1.")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Workers that began it.")
@@ -45,6 +51,14 @@ class Snapshot(Leased):
 
     def __str__(self) -> str:
         return f"{self.project} no. {self.pk} ({self.sha256[:8] or self.state})"
+
+    @property
+    def warning(self) -> str:
+        """What was removed since, as a sentence; empty: nothing."""
+        if not self.removed:
+            return ""
+        noun, verb = ("picture", "was") if self.removed == 1 else ("pictures", "were")
+        return f"It holds {self.removed:,} {noun} that {verb} removed since."
 
     @property
     def status(self) -> str:

@@ -1,0 +1,309 @@
+"""Remove pictures: with their tiles and questions they are gone from all that is asked and learned.
+
+The answers about them are moved into an archive (`RemovedAnswer`) in the same transaction: they
+are kept for the audit, and count for nothing. Snapshots that hold a removed picture are marked.
+
+Locks are taken in this order: the project's images, its concepts, image and tile rows, questions,
+snapshots. So nobody adds or nominates meanwhile, answers that are being recorded are waited for,
+and those that come later find no question.
+"""
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from labeling import audit, images, pools
+from labeling.batches import batched
+from labeling.images import duplicates, files, tiles
+from labeling.models import (
+    Answer,
+    Challenge,
+    Event,
+    Image,
+    Import,
+    Project,
+    Question,
+    Recomputation,
+    RemovedImage,
+    Snapshot,
+    Tile,
+)
+
+BATCH = 100  # pictures that are removed in one transaction
+FILES_BATCH = 50  # files that are deleted while nobody may store any
+REASON_LENGTH = 300
+
+logger = logging.getLogger(__name__)
+
+_LOCK_CONCEPTS = """
+SELECT id FROM labeling_concept WHERE project_id = %s ORDER BY id FOR NO KEY UPDATE
+"""
+_ARCHIVE = """
+INSERT INTO labeling_removedanswer (project_id, image_id, image_sha256, image_source,
+    grid, "left", top, width, height, question_id, concept_id, text, verdict,
+    answer_id, annotator_id, annotator_name, challenge_id, value, reason, seconds,
+    probability_before, answered_at, created_at)
+SELECT question.project_id, removed.id, image.sha256, image.source,
+    tile.grid, tile."left", tile.top, tile.width, tile.height, question.id, question.concept_id,
+    coalesce(concept.name, question.text), question.verdict,
+    answer.id, answer.annotator_id, coalesce(account.username, annotator.pseudonym),
+    answer.challenge_id, answer.value, answer.reason, answer.seconds,
+    answer.probability_before, answer.created_at, now()
+FROM labeling_answer AS answer
+JOIN labeling_question AS question ON question.id = answer.question_id
+JOIN labeling_tile AS tile ON tile.id = question.tile_id
+JOIN labeling_image AS image ON image.id = tile.image_id
+JOIN labeling_annotator AS annotator ON annotator.id = answer.annotator_id
+LEFT JOIN auth_user AS account ON account.id = annotator.user_id
+LEFT JOIN labeling_concept AS concept ON concept.id = question.concept_id
+LEFT JOIN unnest(%(images)s::bigint[], %(removed)s::bigint[]) AS removed(image_id, id)
+    ON removed.image_id = image.id
+WHERE answer.question_id = ANY(%(questions)s)
+"""
+
+
+class RemovalError(ValueError):
+    """Pictures cannot be removed like this; the message says why and what to do."""
+
+
+class AnswersDiffer(RuntimeError):
+    """Answers that were to be archived are not those that were: nothing is removed."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What was removed; the answers are all in the archive."""
+
+    images: int = 0
+    questions: int = 0
+    answers: int = 0
+
+    def plus(self, other: "Removal") -> "Removal":
+        """Return both together."""
+        return Removal(
+            self.images + other.images,
+            self.questions + other.questions,
+            self.answers + other.answers,
+        )
+
+    def __str__(self) -> str:
+        return f"{_count(self.images, 'picture')} with {_count(self.answers, 'answer')}"
+
+
+def remove(
+    rows: Iterable[Image], *, by: AbstractBaseUser | None, reason: str, undone: Import | None = None
+) -> Removal:
+    """Remove pictures, a batch in a transaction; return how much was removed.
+
+    Those that are gone already are passed over. undone: the import that is taken back with them,
+    which writes the history itself. Raises RemovalError without a reason.
+    """
+    reason = " ".join(reason.split())
+    if not reason:
+        raise RemovalError("Say why the pictures are removed: the history keeps it.")
+    if len(reason) > REASON_LENGTH:
+        raise RemovalError(f"The reason has {len(reason)} characters; {REASON_LENGTH} at most.")
+    by_project: dict[int, list[int]] = defaultdict(list)
+    for row in rows:
+        by_project[row.project_id].append(row.pk)
+    total = Removal()
+    for project in Project.objects.filter(pk__in=by_project).order_by("pk"):
+        for batch in batched(sorted(by_project[project.pk]), BATCH):
+            total = total.plus(_remove(project, batch, by=by, reason=reason, undone=undone))
+    return total
+
+
+def take_back(questions: Collection[int]) -> int:
+    """Delete questions whose text is said no more; return how many answers were archived.
+
+    Call it inside a transaction that holds the project's images (`images.lock`).
+    """
+    locked = _locked_questions(Question.objects.filter(pk__in=questions))
+    answers = _archive(locked, {})
+    Question.objects.filter(pk__in=locked).delete()
+    return answers.total()
+
+
+def delete_files(limit: int | None = None) -> int:
+    """Delete the stored files of removed pictures that no other image uses; return how many.
+
+    What is rendered of them on this machine goes as well.
+    """
+    pending = RemovedImage.objects.exclude(file="").order_by("pk").values_list("pk", flat=True)
+    return sum(map(_delete_files, batched(list(pending[:limit]), FILES_BATCH)))
+
+
+def _remove(
+    project: Project,
+    ids: Sequence[int],
+    *,
+    by: AbstractBaseUser | None,
+    reason: str,
+    undone: Import | None,
+) -> Removal:
+    """Remove a batch of pictures in one transaction."""
+    with transaction.atomic():
+        lock(project)
+        locked = list(
+            Image.objects.filter(pk__in=ids).order_by("pk").select_for_update(of=("self",))
+        )
+        if not locked:
+            return Removal()
+        tile_ids = _locked_tiles(locked)
+        questions = _locked_questions(Question.objects.filter(tile__in=tile_ids))
+        removed = _note(locked, by=by, reason=reason, undone=undone)
+        answers = _archive(questions, {row.image_id: row.pk for row in removed})
+        for row in removed:
+            row.answers = answers[row.image_id]
+        RemovedImage.objects.bulk_update(removed, ["answers"])
+        removal = Removal(len(locked), len(questions), answers.total())
+        _mark_snapshots(project, locked)
+        duplicates.relink([row.pk for row in locked])
+        Challenge.objects.filter(tile__in=tile_ids).delete()  # which ask to describe one
+        Image.objects.filter(pk__in=[row.pk for row in locked]).delete()
+        follow(project)
+        if undone is None:
+            audit.record(
+                project=project,
+                kind=Event.Kind.IMPORT,
+                message=f"Removed {removal} ({_named(locked)}): {reason}",
+                by=by,
+            )
+        transaction.on_commit(partial(_expire_challenges, project, tile_ids), robust=True)
+        transaction.on_commit(delete_files, robust=True)
+    return removal
+
+
+def lock(project: Project) -> None:
+    """Keep others from adding, removing and nominating pictures until the transaction ends."""
+    images.lock(project)
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_CONCEPTS, [project.pk])
+
+
+def follow(project: Project) -> None:
+    """Have figures, posteriors and priorities follow what was removed."""
+    Recomputation.objects.update_or_create(project=project, defaults={"requested": True})
+    pools.forget_priorities(project)
+
+
+def _locked_tiles(rows: Sequence[Image]) -> list[int]:
+    locked = Tile.objects.filter(image__in=rows).order_by("pk").select_for_update(of=("self",))
+    return [tile.pk for tile in locked]
+
+
+def _locked_questions(questions: Any) -> list[int]:
+    """Lock questions in the order of their ids, once answers to them are recorded."""
+    return [q.pk for q in questions.order_by("pk").select_for_update(of=("self",)).only("pk")]
+
+
+def _note(
+    rows: Sequence[Image], *, by: AbstractBaseUser | None, reason: str, undone: Import | None
+) -> list[RemovedImage]:
+    """Store what is left of each picture."""
+    return RemovedImage.objects.bulk_create(
+        RemovedImage(
+            project_id=row.project_id,
+            image_id=row.pk,
+            sha256=row.sha256,
+            source=row.source,
+            generated=row.generated,
+            reason=reason,
+            undone=undone,
+            removed_by_id=by.pk if by else None,
+            file=str(row.file.name),
+        )
+        for row in rows
+    )
+
+
+def _archive(questions: Sequence[int], removed: Mapping[int, int]) -> Counter[int]:
+    """Move the answers to locked questions into the archive; count them by their image's id.
+
+    removed: the archive's row of each image that goes. Raises AnswersDiffer.
+    """
+    answers = Answer.objects.filter(question__in=questions)
+    counts = Counter(answers.values_list("question__tile__image", flat=True))
+    if not counts:
+        return counts
+    values: dict[str, Any] = {
+        "images": list(removed),
+        "removed": list(removed.values()),
+        "questions": list(questions),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_ARCHIVE, values)
+        archived = cursor.rowcount
+    deleted, _ = answers.delete()
+    if not archived == deleted == counts.total():
+        raise AnswersDiffer(
+            f"Of {counts.total():,} answers {archived:,} were archived and {deleted:,} deleted."
+        )
+    return counts
+
+
+def _mark_snapshots(project: Project, rows: Sequence[Image]) -> None:
+    """Count, in each snapshot that holds some of these pictures, how many were removed."""
+    held = Snapshot.objects.filter(project=project, newest_image__gte=rows[0].pk)
+    for snapshot in held.order_by("pk").select_for_update(of=("self",), no_key=True):
+        count = sum(
+            row.pk <= snapshot.newest_image and (snapshot.include_generated or not row.generated)
+            for row in rows
+        )
+        Snapshot.objects.filter(pk=snapshot.pk).update(removed=F("removed") + count)
+
+
+def _expire_challenges(project: Project, tile_ids: Sequence[int]) -> None:
+    """Expire the pending challenges that show a tile, so that whoever sees one gets another.
+
+    Those that are being answered just now are left: their answers about the tile find no question.
+    The reservations of the others run out by themselves.
+    """
+    now = timezone.now()
+    pending = Challenge.objects.filter(project=project, answered_at=None, expires_at__gt=now)
+    with transaction.atomic():
+        shown = pending.filter(tiles__overlap=list(tile_ids)).order_by("pk")
+        locked = shown.select_for_update(skip_locked=True, no_key=True).values_list("pk", flat=True)
+        Challenge.objects.filter(pk__in=list(locked)).update(expires_at=now)
+
+
+def _delete_files(ids: Sequence[int]) -> int:
+    """Delete the files of these removed pictures, while nobody stores any."""
+    with transaction.atomic():
+        files.hold_alone()
+        rows = RemovedImage.objects.filter(pk__in=ids).exclude(file="")
+        names = dict(rows.values_list("sha256", "file"))
+        projects = Project.objects.values("pk")
+        used = Image.objects.filter(project__in=projects, sha256__in=names)
+        unused = names.keys() - set(used.values_list("sha256", flat=True))
+        kept = {sha256 for sha256 in sorted(unused) if not _delete_file(names[sha256])}
+        tiles.forget_rendered(unused)
+        rows.exclude(sha256__in=kept).update(file="")
+    return len(unused - kept)
+
+
+def _delete_file(name: str) -> bool:
+    """Delete a file; one that cannot be is logged, and tried again later."""
+    try:
+        files.delete(name)
+    except OSError as error:
+        logger.warning("The file %s of a removed picture stays: %s", name, error)
+        return False
+    return True
+
+
+def _named(rows: Sequence[Image]) -> str:
+    more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
+    return ", ".join(row.source for row in rows[:3]) + more
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
