@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render as render_template
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -17,7 +18,7 @@ from labeling.access import Capability
 from labeling.models import Project
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, Project, P], HttpResponse]
+View = Callable[Concatenate[HttpRequest, Project, P], HttpResponseBase]
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,18 @@ def register(section: Section) -> Section:
 
 def page(
     capability: Capability, *, cacheable: bool = False
-) -> Callable[[View[P]], Callable[..., HttpResponse]]:
+) -> Callable[[View[P]], Callable[..., HttpResponseBase]]:
     """Return a decorator: the view is given the project of the slug if the user may do this there.
 
     Whoever may not even see the project's pages is not told that there is one. cacheable: whether
     the view's own Cache-Control counts, as for pictures.
     """
 
-    def decorate(view: View[P]) -> Callable[..., HttpResponse]:
+    def decorate(view: View[P]) -> Callable[..., HttpResponseBase]:
         @wraps(view)
         def checked(
             request: HttpRequest, slug: str, *args: P.args, **kwargs: P.kwargs
-        ) -> HttpResponse:
+        ) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             project = access.projects(request.user).filter(slug=slug).first()
