@@ -1,4 +1,5 @@
 # make demo: everything at http://127.0.0.1:8000/ (PORT=… HOST=… DATA_DIR=…)
+# make demo EMPTY=1 DATA_DIR=…: the same without the demo project, to make one of your own
 # make test, make lint
 # make bench (PICTURES=… to import, SNAPSHOT=… to train on, PEOPLE=… with crowd/ and cifar10/)
 # Each makes its own environment in .venv first.
@@ -7,11 +8,12 @@ PYTHON := .venv/bin/python
 PICTURES := fixtures/demo/node_modules/@lobehub/fluent-emoji-3d/assets
 SNAPSHOT := $(lastword $(sort $(wildcard .data/snapshots/*)))
 PEOPLE :=
+EMPTY :=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 .PHONY: demo test lint bench environment
 
 demo: environment
-	@exec $(PYTHON) labeling/processes.py $$PPID 15 $(PYTHON) manage.py demo
+	@exec $(PYTHON) labeling/processes.py $$PPID 15 $(PYTHON) manage.py demo $(if $(EMPTY),--empty)
 
 test: environment
 	@$(PYTHON) -m tests.chromium

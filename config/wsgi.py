@@ -8,3 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 os.environ.setdefault("DATABASE_POOL", "1")
 
 application = get_wsgi_application()
+
+from config import announcement  # noqa: E402 - models can be imported by now
+
+announcement.announce()

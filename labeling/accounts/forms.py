@@ -9,7 +9,7 @@ from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
-from labeling.accounts import limits, names
+from labeling.accounts import limits, names, set_up
 from labeling.addresses import client_address
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class AdminSignInForm(SignInForm, AdminAuthenticationForm):
 class SignUpForm(_UserCreationForm):
     """Ask for a name that is like nobody else's, and a password that is not like the name."""
 
+    attempt = "make an account"
+
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.request = request
@@ -59,13 +61,42 @@ class SignUpForm(_UserCreationForm):
         """Count the attempt before anything is looked up, such as whether a name is taken."""
         if self.is_bound:
             try:
-                limits.count_sign_up(client_address(self.request))
+                self.count(client_address(self.request))
             except limits.TooManyAttempts as error:
                 self.cleaned_data = {}
                 self._errors = forms.utils.ErrorDict()
-                self.add_error(None, too_many("make an account", error))
+                self.add_error(None, too_many(self.attempt, error))
                 return
         super().full_clean()
+
+    def count(self, address: str) -> None:
+        """Count an attempt; raises TooManyAttempts."""
+        limits.count_sign_up(address)
+
+
+class SetUpForm(SignUpForm):
+    """Ask for the first administrator's name and password, and for the code from the log."""
+
+    attempt = "set this installation up"
+    code = forms.CharField(
+        max_length=40,
+        help_text="The server printed it when it started, in its terminal or log; "
+        "<code>python manage.py set_up_code</code> prints it again.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    field_order = ["code", "username", "password1", "password2"]
+
+    def count(self, address: str) -> None:
+        """Count an attempt; raises TooManyAttempts."""
+        limits.count_set_up(address)
+
+    def clean_code(self) -> str:
+        code: str = self.cleaned_data["code"]
+        try:
+            set_up.check_code(code)
+        except set_up.WrongCode as error:
+            raise forms.ValidationError(str(error), code="wrong_code") from None
+        return code
 
 
 def too_many(what: str, error: limits.TooManyAttempts) -> forms.ValidationError:

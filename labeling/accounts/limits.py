@@ -25,6 +25,8 @@ PER_ADDRESS = 60  # of a class or an office
 PER_ACCOUNT = 30  # from addresses that are not known
 SIGN_UPS_PER_ADDRESS = 40
 INVITATION_GUESSES_PER_ADDRESS = 20
+SET_UPS_PER_ADDRESS = 10  # guesses of the code of an empty installation, …
+SET_UPS = 60  # and from all addresses together
 KNOWN_SECONDS = 90 * 24 * 3600  # for which an address counts as known after a success
 
 
@@ -77,6 +79,12 @@ def count_sign_up(address: str) -> None:
 def count_invitation_guess(address: str) -> None:
     """Count a token that belongs to no invitation; raises TooManyAttempts."""
     _count(f"invitation:{_digest(address)}", INVITATION_GUESSES_PER_ADDRESS)
+
+
+def count_set_up(address: str) -> None:
+    """Count an attempt to set the installation up; raises TooManyAttempts."""
+    _count(f"set-up:{_digest(address)}", SET_UPS_PER_ADDRESS)
+    _count("set-up", SET_UPS)
 
 
 def _count(key: str, most: int) -> None:

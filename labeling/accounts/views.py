@@ -13,25 +13,41 @@ from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from rest_framework.authtoken.models import Token
 
-from labeling.accounts.forms import TOO_MANY, SignInForm, SignUpForm
+from labeling import access
+from labeling.accounts import set_up
+from labeling.accounts.forms import TOO_MANY, SetUpForm, SignInForm, SignUpForm
 
 
 class SignIn(auth.LoginView):
     template_name = "sign_in.html"
     authentication_form = SignInForm
 
+    def get_default_redirect_url(self) -> str:
+        """Lead whoever has projects to them, or to the only one; visitors to the first page."""
+        rows = access.projects(self.request.user)[:2]
+        if len(rows) == 1:
+            return rows[0].get_absolute_url()
+        if rows or access.may_create(self.request.user):
+            return reverse("projects")
+        return super().get_default_redirect_url()
+
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=_status(form))
 
 
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """Make an account of a name and a password, nothing else; then go on where `next` says."""
+    """Make an account of a name and a password; then go on where `next` says.
+
+    The first account of all is the administrator's, which the set-up makes.
+    """
+    if set_up.is_needed():
+        return redirect("set_up")
     target = _target(request)
     form = SignUpForm(request.POST or None, request=request)
     if form.is_valid():
@@ -78,6 +94,27 @@ def revoke_token(request: HttpRequest) -> HttpResponse:
     return redirect("account")
 
 
+@never_cache
+def set_up_page(request: HttpRequest) -> HttpResponse:
+    """Make the first administrator of an empty installation, who then makes the first project."""
+    if not set_up.is_needed():
+        return redirect("login")
+    initial = {"code": request.GET.get("code", "")[:40]}
+    form = SetUpForm(request.POST or None, request=request, initial=initial)
+    if form.is_valid():
+        try:
+            user = set_up.create_administrator(
+                name=form.cleaned_data["username"],
+                password=form.cleaned_data["password1"],
+                code=form.cleaned_data["code"],
+            )
+        except set_up.Done:
+            return redirect("login")
+        login(request, user)
+        return redirect("project-new")
+    return render(request, "set_up.html", {"form": form}, status=_status(form))
+
+
 def _status(form: BaseForm) -> int:
     return 429 if form.is_bound and form.has_error(NON_FIELD_ERRORS, TOO_MANY) else 200
 
@@ -85,6 +122,7 @@ def _status(form: BaseForm) -> int:
 urlpatterns = [
     path("sign-in/", SignIn.as_view(), name="login"),
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
+    path("set-up/", set_up_page, name="set_up"),
     path("sign-up/", sign_up, name="sign_up"),
     path("account/", account, name="account"),
     path("account/token/", make_token, name="token"),

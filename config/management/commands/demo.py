@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from config import servers, services
@@ -28,6 +28,7 @@ from config.servers.supervisor import Supervisor, SupervisorError
 from fixtures.demo import load
 from fixtures.demo.fetch import is_fetched
 from fixtures.demo.preparation import Preparation
+from labeling.accounts import set_up
 
 PATIENCE = 60.0  # seconds for the first page
 
@@ -42,8 +43,16 @@ class Command(BaseCommand):
     help = "Run everything with the demo project; PORT, HOST and DATA_DIR are honoured."
     requires_system_checks: list[str] = []
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--empty",
+            action="store_true",
+            help="without the demo project and its admin: the first page makes yours",
+        )
+
+    def handle(self, *args: Any, empty: bool, **options: Any) -> None:
         host, port = _address()
+        self._empty = empty
         interrupts.raise_on_signals()
         self._steps = Steps(self._say)
         try:
@@ -67,7 +76,7 @@ class Command(BaseCommand):
         with ExitStack() as stack:
             preparation = None
             new = has_no_database(settings.DATA_DIR)
-            if new:
+            if new and not self._empty:
                 self._steps.begin("Making a database and the demo project", times=FIRST_START)
                 preparation = stack.enter_context(self._begin_pictures())
             self._steps.begin("Starting PostgreSQL and Valkey", times=NEW if new else STARTED)
@@ -86,8 +95,11 @@ class Command(BaseCommand):
         if not database.is_up_to_date():
             self._steps.begin("Creating the tables", times=TABLES)
             database.migrate()
-        call_command("load_demo", preparation=preparation)
-        password = _make_admin(_password_path(data_dir))
+        password = None
+        if not self._empty:
+            call_command("load_demo", preparation=preparation)
+            password = _make_admin(_password_path(data_dir))
+        self._set_up_path = set_up.path() if set_up.is_needed() else ""
         connection.close()
         return password
 
@@ -111,7 +123,12 @@ class Command(BaseCommand):
 
     def _ready(self, url: str, data_dir: Path, password: str | None) -> None:
         self._say(f"Tessera is ready at {url}")
-        self._say(f"  Take part at {url}, review, train and draw at {url}admin/ as 'admin'.")
+        if self._set_up_path:
+            self._say(f"  Make the first administrator at {url.rstrip('/')}{self._set_up_path}")
+        else:
+            self._say(f"  Take part at {url}, work on projects at {url}projects/.")
+        if not self._empty:
+            self._say(f"  Review, train and draw at {url}admin/ as 'admin'.")
         if password:
             self._say(f"  A password was made for 'admin': {password}")
         if (kept := _password_path(data_dir)).exists():
