@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("labeling.accounts.views")),
     path("", include("labeling.project_pages.invitation")),
     path("", include("training.views")),
+    path("projects/", include("labeling.project_pages.all_urls")),
     path("projects/<slug:slug>/", include("labeling.project_pages.urls")),
     path("projects/<slug:slug>/", include("training.project_pages.urls")),
     path("admin/", admin.site.urls),

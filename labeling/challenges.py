@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.signing import BadSignature, Signer
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from labeling import answers, captions, guides, pools, prepared, questions
+from labeling import access, answers, captions, guides, pools, prepared, questions
 from labeling.answers import Outcome
 from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question, Tile
 from labeling.selection import concepts, reservations, substitutes
@@ -59,14 +60,41 @@ class Invalid(ChallengeError):
     """The answer does not fit the challenge."""
 
 
+class Closed(ChallengeError):
+    """The project asks no questions: it is a draft, or archived."""
+
+
+class Private(ChallengeError):
+    """The project asks only those who were invited."""
+
+
+def admit(
+    *, project: Project, user: AbstractBaseUser | AnonymousUser, annotator: Annotator | None
+) -> None:
+    """Check that somebody may take part in a project now. Raises Closed or Private.
+
+    annotator: where they are known. The sentences name no project: one that is a draft or private
+    is nobody else's business.
+    """
+    if project.state == Project.State.DRAFT:
+        raise Closed("This project is still being prepared: it asks no questions yet.")
+    if not project.active:
+        raise Closed("This project is finished and asks no more questions. Thank you for coming.")
+    if project.private and not access.may_take_part(user, annotator, project):
+        raise Private(
+            "This project is private: open the invitation that you were sent, or sign in with the "
+            "account that was invited."
+        )
+
+
 def issue(*, annotator: Annotator, project: Project, kind: str | None = None) -> Challenge | None:
     """Issue a new challenge, of that kind or of any; None where nothing is left to ask.
 
     Its open questions are reserved: until it is answered or skipped, or for `RESERVATION_TIME`,
-    they are asked of no more others than they still need.
+    they are asked of no more others than they still need. Raises Closed or Private.
     """
-    if not project.active:
-        return None
+    if not project.active or project.private:
+        admit(project=project, user=annotator.user or AnonymousUser(), annotator=annotator)
     for attempt in range(ATTEMPTS):
         try:
             challenge, selector = _issue(annotator, project, kind, accept_short=attempt > 0)

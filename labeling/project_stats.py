@@ -1,4 +1,4 @@
-"""A project's progress and agreement, measured once in a while and kept in the cache for all.
+"""A project's progress, activity and agreement: measured now and then, kept in the cache for all.
 
 What takes long to measure is kept longer, so that at most `MEASURING_SHARE` of the time is spent
 on it.
@@ -12,25 +12,38 @@ from typing import Any
 from django.core.cache import cache
 from django.utils import timezone
 
+from labeling import activity as project_activity
 from labeling import agreement as agreements
 from labeling import progress as project_progress
+from labeling.activity import Activity
 from labeling.agreement import ConceptAgreement
 from labeling.models import Project
 from labeling.progress import Progress
 
 PROGRESS_SECONDS = 10
+ACTIVITY_SECONDS = 30
 AGREEMENT_SECONDS = 60
 MEASURING_SHARE = 0.02
 
 
 def progress(project: Project) -> Progress:
     """Return a project's progress, about `PROGRESS_SECONDS` old at most."""
-    fields = _kept(
+    fields = kept(
         _progress_key(project.pk),
         lambda: asdict(project_progress.measure(project=project)),
         PROGRESS_SECONDS,
     )
     return Progress(**fields)
+
+
+def activity(project: Project) -> Activity:
+    """Return what came in by day, about `ACTIVITY_SECONDS` old at most."""
+    fields = kept(
+        _activity_key(project.pk),
+        lambda: asdict(project_activity.measure(project=project)),
+        ACTIVITY_SECONDS,
+    )
+    return Activity(**fields)
 
 
 def agreement(project: Project) -> dict[str, Any]:
@@ -39,10 +52,10 @@ def agreement(project: Project) -> dict[str, Any]:
     `whole` and each of `concepts` have the fields of `ConceptAgreement`, with the concept's id
     and name as `concept`; `measured_at` is an ISO 8601 time.
     """
-    return _kept(_agreement_key(project.pk), lambda: _agreement(project), AGREEMENT_SECONDS)
+    return kept(_agreement_key(project.pk), lambda: _agreement(project), AGREEMENT_SECONDS)
 
 
-def _kept(key: str, measure: Callable[[], dict[str, Any]], seconds: int) -> dict[str, Any]:
+def kept(key: str, measure: Callable[[], dict[str, Any]], seconds: int) -> dict[str, Any]:
     """Return what is kept under the key; measure and keep it where there is nothing."""
     stats: dict[str, Any] | None = cache.get(key)
     if stats is None:
@@ -53,14 +66,25 @@ def _kept(key: str, measure: Callable[[], dict[str, Any]], seconds: int) -> dict
     return stats
 
 
+def forget(project: Project) -> None:
+    """Measure a project again when it is next looked at."""
+    keys = (_progress_key, _activity_key, _agreement_key)
+    cache.delete_many([key(project.pk) for key in keys])
+
+
 def forget_all() -> None:
     """Measure all projects again when they are next looked at."""
     projects = Project.objects.values_list("pk", flat=True)
-    cache.delete_many([key(pk) for pk in projects for key in (_progress_key, _agreement_key)])
+    keys = (_progress_key, _activity_key, _agreement_key)
+    cache.delete_many([key(pk) for pk in projects for key in keys])
 
 
 def _progress_key(pk: int) -> str:
     return f"progress:{pk}"
+
+
+def _activity_key(pk: int) -> str:
+    return f"activity:{pk}"
 
 
 def _agreement_key(pk: int) -> str:

@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
 
-from labeling import audit, captions
+from labeling import audit, captions, languages
 from labeling.enqueue import enqueue_on_commit
 from labeling.models import Concept, Event, Image, Membership, Project, Role
 from labeling.models.projects import RESERVED_SLUGS
@@ -73,7 +73,9 @@ class Invalid(ProjectError):
 
     def __init__(self, errors: Mapping[str, Collection[str]]) -> None:
         self.errors = {field: list(sentences) for field, sentences in errors.items()}
-        super().__init__(" ".join(s for sentences in self.errors.values() for s in sentences))
+        super().__init__(
+            " ".join(f"{name}: {' '.join(texts)}" for name, texts in self.errors.items())
+        )
 
 
 class Conflict(ProjectError):
@@ -219,14 +221,16 @@ def _validate(project: Project, exclude: Collection[str]) -> None:
     errors: dict[str, list[str]] = {}
     try:
         project.clean_fields(exclude=set(exclude))
+        project.clean()
     except ValidationError as error:
         errors = error.message_dict
     if "name" not in exclude and (sentence := _fault_of_name(project.name)):
         errors["name"] = [sentence]
-    if not errors and project.answers_cap < project.answers_min:
-        errors["answers_cap"] = [
-            f"A question needs {project.answers_min} answers to settle: allow at least as many."
-        ]
+    if "language" not in exclude:
+        try:
+            project.language = languages.clean(project.language)
+        except languages.LanguageError as error:
+            errors["language"] = [str(error)]
     if errors:
         raise Invalid(errors)
 

@@ -1,11 +1,14 @@
 """Small plots for pages and lists, as SVG without inline styles, which the CSP would refuse."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from labeling.models import Question
+
+SPARK_HEIGHT, SPARK_BAR, SPARK_GAP = 24, 5, 2  # units of a sparkline's drawing
+SPARK_LEAST = 1.5  # height of a bar, so that a day without anything is a day, too
 
 
 def probability_bar(question: Question) -> SafeString:
@@ -93,6 +96,35 @@ def interval(
         right,
         at,
     )
+
+
+def sparkline(days: Sequence[int]) -> SafeString:
+    """Draw a bar a day, the oldest first; the text beside it says the same."""
+    most = max(days, default=0) or 1
+    bars = [
+        (
+            "some" if count else "none",
+            number * (SPARK_BAR + SPARK_GAP),
+            f"{SPARK_HEIGHT - _spark_height(count, most):.1f}",
+            SPARK_BAR,
+            f"{_spark_height(count, most):.1f}",
+        )
+        for number, count in enumerate(days)
+    ]
+    rectangles = format_html_join(
+        "", '<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="1"/>', bars
+    )
+    width = max(len(days) * (SPARK_BAR + SPARK_GAP) - SPARK_GAP, 1)
+    return format_html(
+        '<svg class="sparkline" viewBox="0 0 {} {}" aria-hidden="true">{}</svg>',
+        width,
+        SPARK_HEIGHT,
+        rectangles,
+    )
+
+
+def _spark_height(count: int, most: int) -> float:
+    return max(SPARK_HEIGHT * count / most, SPARK_LEAST)
 
 
 def _x(probability: float) -> str:

@@ -48,7 +48,10 @@ def remember(response: HttpResponseBase, request: HttpRequest, annotator: Annota
 
 def _find(request: HttpRequest, user: AbstractBaseUser | AnonymousUser) -> Annotator | None:
     if isinstance(user, User):
-        return prepared.first(Annotator, "WHERE user_id = %s", [user.pk])
+        annotator = prepared.first(Annotator, "WHERE user_id = %s", [user.pk])
+        if annotator is not None:
+            annotator.user = user
+        return annotator
     if pseudonym := _pseudonym(request):
         condition = "WHERE pseudonym = %s AND user_id IS NULL"
         return prepared.first(Annotator, condition, [pseudonym])

@@ -1,11 +1,15 @@
 """Projects in the admin."""
 
+from typing import Any, ClassVar, cast
+
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from labeling import projects
 from labeling.admin.base import ModelAdmin
 from labeling.models import Project
 
@@ -14,8 +18,8 @@ from labeling.models import Project
 class ProjectAdmin(ModelAdmin[Project]):
     list_display = ["name", "slug", "state", "labels_link"]
     search_fields = ["name", "slug"]
-    prepopulated_fields = {"slug": ["name"]}
-    readonly_fields = ["created_at"]
+    prepopulated_fields: ClassVar[dict[str, Any]] = {"slug": ["name"]}
+    readonly_fields: ClassVar[list[str]] = ["state", "created_at"]
     fieldsets = [
         (
             None,
@@ -45,6 +49,24 @@ class ProjectAdmin(ModelAdmin[Project]):
         ),
         ("Training", {"fields": ["retrain_after"]}),
     ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Project | None = None) -> list[str]:
+        """Keep the slug of a project, which is in addresses that people have."""
+        return self.readonly_fields + (["slug"] if obj else [])
+
+    def get_prepopulated_fields(
+        self, request: HttpRequest, obj: Project | None = None
+    ) -> dict[str, Any]:
+        return {} if obj else self.prepopulated_fields
+
+    def save_model(self, request: HttpRequest, obj: Project, form: Any, change: bool) -> None:
+        """Make a draft of one's own, or change settings, as the project's pages do."""
+        by = cast(User, request.user)
+        if not change:
+            projects.add(project=obj, by=by)
+            return
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        projects.edit(project=obj, by=by, version=None, **changes)
 
     def has_delete_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
         """Allow it for a project without pictures only: answers are never lost."""

@@ -1,6 +1,7 @@
 """Challenges over HTTP, for anybody: issue one, show its tiles, answer or skip it."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -66,6 +67,8 @@ class IssueChallenge(_VisitorView):
         project = prepared.first(Project, "WHERE slug = %s", [options["project"]])
         if project is None:
             raise NotFound
+        if visitors.known(request) is None:  # nobody is made an annotator to be turned away
+            challenges.admit(project=project, user=request.user, annotator=None)
         annotator = visitors.welcome(request)
         challenge = challenges.issue(annotator=annotator, project=project, kind=options["kind"])
         if challenge is None:
@@ -177,9 +180,23 @@ def _number(count: int) -> str:
 
 def _data(challenge: Challenge, request: Request) -> dict[str, object]:
     token = challenges.token(challenge)
+    addresses = [
+        reverse("challenge-tile", args=[token, number])
+        for number in range(1, len(challenge.tiles) + 1)
+    ]
+    left = challenge.expires_at - timezone.now() + timedelta(milliseconds=500)
+    return describe(challenge, request, token=token, tile_addresses=addresses) | {
+        "expires_in": min(int(left.total_seconds()), settings.CHALLENGE_SECONDS),
+        "progress": _progress(challenge.annotator),
+    }
+
+
+def describe(
+    challenge: Challenge, request: Request, *, token: str, tile_addresses: Sequence[str]
+) -> dict[str, object]:
+    """Return what the screen shows of a challenge, whoever it is for."""
     wanted = languages.accepted(request.headers.get("Accept-Language", ""))
     wording = challenges.wording(challenge, wanted)
-    left = challenge.expires_at - timezone.now() + timedelta(milliseconds=500)
     return {
         "token": token,
         "kind": challenge.kind,
@@ -190,13 +207,8 @@ def _data(challenge: Challenge, request: Request) -> dict[str, object]:
         "lang": wording.language,
         "dir": languages.direction(wording.language) if wording.language else "auto",
         **_guide(challenge, wording.guide),
-        "tiles": [
-            {"number": number, "url": reverse("challenge-tile", args=[token, number])}
-            for number in range(1, len(challenge.tiles) + 1)
-        ],
-        "expires_in": min(int(left.total_seconds()), settings.CHALLENGE_SECONDS),
+        "tiles": [{"number": n, "url": url} for n, url in enumerate(tile_addresses, 1)],
         "attribution": challenge.project.attribution,
-        "progress": _progress(challenge.annotator),
     }
 
 

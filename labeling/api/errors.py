@@ -10,7 +10,7 @@ from django.views import defaults
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling import challenges, concepts, gold, review
+from labeling import challenges, concepts, gold, projects, review
 from labeling.api.exceptions import NotFound, TooLarge
 from labeling.imports import staging, uploads
 
@@ -24,6 +24,11 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     challenges.AlreadyAnswered: (HTTPStatus.CONFLICT, "answered"),
     challenges.Expired: (HTTPStatus.GONE, "expired"),
     gold.GoldError: (HTTPStatus.CONFLICT, "conflict"),
+    challenges.Closed: (HTTPStatus.FORBIDDEN, "closed"),
+    challenges.Private: (HTTPStatus.FORBIDDEN, "private"),
+    projects.Invalid: (HTTPStatus.BAD_REQUEST, "invalid"),
+    projects.Conflict: (HTTPStatus.CONFLICT, "conflict"),
+    projects.NothingToAsk: (HTTPStatus.CONFLICT, "nothing_to_ask"),
     review.PairError: (HTTPStatus.CONFLICT, "conflict"),
     uploads.UploadError: (HTTPStatus.BAD_REQUEST, "invalid"),
     uploads.UploadConflict: (HTTPStatus.CONFLICT, "conflict"),

@@ -1,15 +1,40 @@
-"""Projects over HTTP, for anybody: what they are, and how far they are."""
+"""Projects over HTTP: anybody sees the public ones, members theirs, and owners change them."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
-from rest_framework import generics, serializers
-from rest_framework.permissions import AllowAny
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db.models import Q, QuerySet
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from drf_spectacular.utils import (
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
+from rest_framework import generics, serializers, status
+from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from labeling import project_stats
+from labeling import access, previews, project_stats, projects
+from labeling.access import Capability
+from labeling.api.challenges import describe
+from labeling.api.fields import Number, YesOrNo
 from labeling.api.pagination import ById
+from labeling.api.permissions import may
 from labeling.api.schema import errors
-from labeling.models import Project
+from labeling.api.serializers import ChallengeOut
+from labeling.models import Challenge, Project
+from labeling.projects import Audience
+
+MAY_MANAGE = may(None, Capability.MANAGE, models=(Project,), staff_write="labeling.change_project")
+MAY_VIEW = may(Capability.VIEW, models=(Project,))
+PREVIEW = "preview"  # the token of challenges that are not stored
 
 
 class ProjectProgress(serializers.Serializer[Any]):
@@ -36,41 +61,235 @@ class ProjectProgress(serializers.Serializer[Any]):
     annotators = serializers.IntegerField()
 
 
+class ProjectSettings(serializers.ModelSerializer[Project]):
+    class Meta:
+        model = Project
+        fields = ["version", *projects.EDITABLE]
+
+
 class ProjectOut(serializers.ModelSerializer[Project]):
     progress = serializers.SerializerMethodField()
+    settings = serializers.SerializerMethodField(
+        help_text="For those who may see the project's pages; null for others."
+    )
 
     class Meta:
         model = Project
-        fields = ["slug", "name", "description", "attribution", "progress"]
+        fields = [
+            "slug",
+            "name",
+            "description",
+            "attribution",
+            "language",
+            "state",
+            "private",
+            "published_at",
+            "progress",
+            "settings",
+        ]
 
     @extend_schema_field(ProjectProgress)
     def get_progress(self, project: Project) -> dict[str, Any]:
         return dict(ProjectProgress(project_stats.progress(project)).data)
 
+    @extend_schema_field(ProjectSettings(allow_null=True))
+    def get_settings(self, project: Project) -> dict[str, Any] | None:
+        visible: QuerySet[Project] = self.context["visible"]
+        if not visible.filter(pk=project.pk).exists():
+            return None
+        return dict(ProjectSettings(project).data)
+
+
+class ProjectIn(serializers.Serializer[Any]):
+    name = serializers.CharField(max_length=120)
+    slug = serializers.SlugField(
+        max_length=60, required=False, help_text="Made from the name where it is left out."
+    )
+    description = serializers.CharField(max_length=4_000, required=False, allow_blank=True)
+    language = serializers.CharField(max_length=20, required=False)
+    audience = serializers.ChoiceField(
+        choices=[str(audience) for audience in Audience],
+        required=False,
+        default=str(Audience.TEAM),
+        help_text="me: only you answer, once a question; team: those who are invited; public: all.",
+    )
+
+
+class ProjectChangeIn(serializers.ModelSerializer[Project]):
+    version = Number(
+        required=False,
+        min_value=0,
+        help_text="Of the settings as you saw them: 409 where somebody else saved meanwhile.",
+    )
+    private = YesOrNo(required=False)
+    ask_parts = YesOrNo(required=False)
+
+    class Meta:
+        model = Project
+        fields = ["version", *projects.EDITABLE]
+        extra_kwargs: ClassVar[dict[str, dict[str, bool]]] = {
+            name: {"required": False} for name in projects.EDITABLE
+        }
+
+
+class MayCreate(BasePermission):
+    """Anybody may look; whoever may create projects may post one."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return request.method != "POST" or access.may_create(request.user)
+
+
+class _Visible(generics.GenericAPIView[Project]):
+    """Public projects, and those whose pages the caller may see."""
+
+    serializer_class = ProjectOut
+
+    @cached_property
+    def visible(self) -> QuerySet[Project]:
+        return access.projects(self.request.user)
+
+    def get_queryset(self) -> QuerySet[Project]:
+        public = projects.with_questions(Project.objects.public())
+        return Project.objects.filter(
+            Q(pk__in=public.values("pk")) | Q(pk__in=self.visible.values("pk"))
+        )
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {"request": self.request, "visible": self.visible}
+
 
 @extend_schema_view(
     get=extend_schema(
-        operation_id="projects_list", responses={200: ProjectOut(many=True), **errors(404)}
+        operation_id="projects_list", responses={200: ProjectOut(many=True), **errors(401, 404)}
     )
 )
-class ProjectList(generics.ListAPIView[Project]):
-    """The projects that anybody can take part in."""
+class ProjectList(_Visible, generics.ListAPIView[Project]):
+    """The projects that anybody can take part in, and the caller's own with their state."""
 
-    authentication_classes = []
-    permission_classes = [AllowAny]
-    queryset = Project.objects.public()
-    serializer_class = ProjectOut
+    permission_classes = [MayCreate]
     pagination_class = ById
+
+    @extend_schema(
+        operation_id="projects_create",
+        request=ProjectIn,
+        responses={201: ProjectOut, **errors(400, 401, 403, 413, 415)},
+    )
+    def post(self, request: Request) -> Response:
+        """Create a draft, which the caller owns."""
+        given = _valid(ProjectIn(data=request.data))
+        audience = Audience(given.pop("audience"))
+        project = projects.create(by=_user(request), audience=audience, **given)
+        body = self.get_serializer(project).data
+        return Response(body, status=status.HTTP_201_CREATED)
 
 
 @extend_schema_view(
-    get=extend_schema(operation_id="projects_detail", responses={200: ProjectOut, **errors(404)})
+    get=extend_schema(
+        operation_id="projects_detail", responses={200: ProjectOut, **errors(401, 404)}
+    )
 )
-class ProjectDetail(generics.RetrieveAPIView[Project]):
+class ProjectDetail(_Visible, generics.RetrieveAPIView[Project]):
     """One project."""
 
-    authentication_classes = []
-    permission_classes = [AllowAny]
-    queryset = Project.objects.public()
-    serializer_class = ProjectOut
     lookup_field = "slug"
+
+    def get_permissions(self) -> list[Any]:
+        return [AllowAny() if self.request.method in SAFE_METHODS else MAY_MANAGE()]
+
+    @extend_schema(
+        operation_id="projects_change",
+        request=ProjectChangeIn,
+        responses={200: ProjectOut, **errors(400, 401, 403, 404, 409, 413, 415)},
+    )
+    def patch(self, request: Request, slug: str) -> Response:
+        """Change a project's settings."""
+        changes = _valid(ProjectChangeIn(data=request.data, partial=True))
+        version = changes.pop("version", None)
+        project = projects.edit(
+            project=self.get_object(), by=_user(request), version=version, **changes
+        )
+        return Response(self.get_serializer(project).data)
+
+
+class _Step(_Visible):
+    """A step of a project's life."""
+
+    permission_classes = [MAY_MANAGE]
+    lookup_field = "slug"
+
+    def _take(self, request: Request, step: Callable[..., Project]) -> Response:
+        project = step(project=self.get_object(), by=_user(request))
+        return Response(self.get_serializer(project).data)
+
+
+_STEP: dict[str, Any] = {
+    "request": None,
+    "responses": {200: ProjectOut, **errors(401, 403, 404, 409)},
+}
+
+
+class PublishProject(_Step):
+    @extend_schema(operation_id="projects_publish", **_STEP)
+    def post(self, request: Request, slug: str) -> Response:
+        """Open a draft: its questions are asked from now on."""
+        return self._take(request, projects.publish)
+
+
+class UnpublishProject(_Step):
+    @extend_schema(operation_id="projects_unpublish", **_STEP)
+    def post(self, request: Request, slug: str) -> Response:
+        """Make an open project a draft again."""
+        return self._take(request, projects.unpublish)
+
+
+class ArchiveProject(_Step):
+    @extend_schema(operation_id="projects_archive", **_STEP)
+    def post(self, request: Request, slug: str) -> Response:
+        """Close a project: it asks nothing and keeps everything."""
+        return self._take(request, projects.archive)
+
+
+class ReopenProject(_Step):
+    @extend_schema(operation_id="projects_reopen", **_STEP)
+    def post(self, request: Request, slug: str) -> Response:
+        """Make an archived project what it was before."""
+        return self._take(request, projects.reopen)
+
+
+class PreviewFilters(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=Challenge.Kind.choices, required=False)
+
+
+class PreviewProject(APIView):
+    permission_classes = [MAY_VIEW]
+
+    @extend_schema(
+        operation_id="projects_preview",
+        parameters=[PreviewFilters],
+        responses={
+            200: ChallengeOut,
+            204: OpenApiResponse(description="Nothing can be asked."),
+            **errors(400, 401, 403, 404),
+        },
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Choose what a visitor would be asked first; nothing is reserved, stored or counted."""
+        project = get_object_or_404(Project, slug=slug)
+        kind = _valid(PreviewFilters(data=request.query_params)).get("kind")
+        challenge = previews.choose(project=project, kind=kind)
+        if challenge is None:
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        addresses = [reverse("project-tile-large", args=[slug, tile]) for tile in challenge.tiles]
+        body = describe(challenge, request, token=PREVIEW, tile_addresses=addresses)
+        nobody = {"answers": 0, "labels": 0}
+        shown = {"expires_in": settings.CHALLENGE_SECONDS, "progress": nobody}
+        return Response(body | shown)
+
+
+def _user(request: Request) -> User | None:
+    return request.user if isinstance(request.user, User) else None
+
+
+def _valid(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)

@@ -31,6 +31,31 @@ urlpatterns = [
     path("challenges/<str:token>/skip/", challenges.SkipChallenge.as_view(), name="challenge-skip"),
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
     path("projects/<slug:slug>/", projects.ProjectDetail.as_view(), name="api-project"),
+    path(
+        "projects/<slug:slug>/publish/",
+        projects.PublishProject.as_view(),
+        name="api-project-publish",
+    ),
+    path(
+        "projects/<slug:slug>/unpublish/",
+        projects.UnpublishProject.as_view(),
+        name="api-project-unpublish",
+    ),
+    path(
+        "projects/<slug:slug>/archive/",
+        projects.ArchiveProject.as_view(),
+        name="api-project-archive",
+    ),
+    path(
+        "projects/<slug:slug>/reopen/",
+        projects.ReopenProject.as_view(),
+        name="api-project-reopen",
+    ),
+    path(
+        "projects/<slug:slug>/preview/",
+        projects.PreviewProject.as_view(),
+        name="api-project-preview",
+    ),
     path("projects/<slug:slug>/questions/", review.QuestionList.as_view(), name="questions"),
     path("projects/<slug:slug>/concepts/", concepts.ConceptList.as_view(), name="concepts"),
     path(

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('description', models.TextField(blank=True, help_text='Shown to annotators.')),
                 ('attribution', models.TextField(blank=True, help_text='Where the images come from; shown to annotators.')),
                 ('instructions', models.TextField(blank=True, help_text='How to answer; annotators can read it any time.', max_length=4000)),
-                ('language', models.CharField(default='en', help_text="A language tag, such as en or pt-BR: that of its concepts' phrases.", max_length=20, validators=[django.core.validators.RegexValidator('\\A[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\\Z', 'Write a language tag, such as en or pt-BR.')])),
+                ('language', models.CharField(default='en', help_text="A language tag, such as en or pt-BR: that of its concepts' phrases.", max_length=20)),
                 ('state', models.CharField(choices=[('draft', 'Draft'), ('open', 'Open'), ('archived', 'Archived')], default='draft', max_length=8)),
                 ('private', models.BooleanField(default=False, help_text='Whether only those who were invited may take part.')),
                 ('ask_parts', models.BooleanField(default=False, help_text='Whether pictures are cut into 4 × 4 parts, and asked about by these.')),

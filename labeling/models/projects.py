@@ -5,7 +5,7 @@ from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.urls import reverse
 
@@ -36,11 +36,6 @@ def validate_slug_is_free(slug: str) -> None:
     """Raise ValidationError for a slug that is a word of the site's own addresses."""
     if slug.lower() in RESERVED_SLUGS:
         raise ValidationError(f"“{slug}” is a word of this site's addresses: choose another.")
-
-
-validate_language = RegexValidator(
-    r"\A[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z", "Write a language tag, such as en or pt-BR."
-)
 
 
 class ProjectState(models.TextChoices):
@@ -84,7 +79,6 @@ class Project(models.Model):
     language = models.CharField(
         max_length=20,
         default="en",
-        validators=[validate_language],
         help_text="A language tag, such as en or pt-BR: that of its concepts' phrases.",
     )
     state = models.CharField(max_length=8, choices=ProjectState.choices, default=ProjectState.DRAFT)
@@ -167,6 +161,12 @@ class Project(models.Model):
     def get_absolute_url(self) -> str:
         """Return the address of its overview."""
         return reverse("project", args=[self.slug])
+
+    def clean(self) -> None:
+        """Check that thresholds fit each other."""
+        if self.answers_cap < self.answers_min:
+            sentence = f"A label needs {self.answers_min} answers: allow at least as many."
+            raise ValidationError({"answers_cap": sentence})
 
     @property
     def active(self) -> bool:

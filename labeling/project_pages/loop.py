@@ -1,13 +1,22 @@
-"""The loop as its owner sees it: steps, each with its number, its trend and its next action.
+"""The loop as its owner sees it: steps, each with its number, its trend and its next actions.
 
 Apps register their steps (`register`), so that labelling need not know training.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from labeling.access import Capability
 from labeling.models import Project
+
+
+class Urgency(IntEnum):
+    """How much the loop waits for an action."""
+
+    OPTIONAL = 0  # possible at any time
+    WAITING = 1  # work that waits, while the loop goes on
+    NEEDED = 2  # the loop does not go on without it
 
 
 @dataclass(frozen=True)
@@ -17,7 +26,8 @@ class Action:
     text: str
     url: str
     capability: Capability
-    urgent: bool = False  # the loop does not go on without it
+    urgency: Urgency = Urgency.OPTIONAL
+    reason: str = ""  # a sentence: what it is good for
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,7 @@ class Step:
     unit: str
     url: str
     trend: str = ""
+    days: Sequence[int] = ()  # what came each day, the oldest first: the sparkline
     state: str = ""  # a sentence: what it waits for, or how it is
     actions: tuple[Action, ...] = ()
 
@@ -45,6 +56,20 @@ def register(order: int, step: Callable[[Project], Step]) -> None:
     _steps[order] = step
 
 
-def steps(project: Project) -> Iterable[Step]:
+def steps(project: Project) -> list[Step]:
     """Return a project's steps in the order of the loop."""
     return [_steps[order](project) for order in sorted(_steps)]
+
+
+def next_action(steps: Collection[Step], capabilities: Collection[Capability]) -> Action | None:
+    """Return the action that matters most, of those that somebody may do; None: nothing waits.
+
+    It is the most urgent one, and of several the first in the order of the loop.
+    """
+    actions = [
+        action
+        for step in steps
+        for action in step.actions
+        if action.capability in capabilities and action.urgency > Urgency.OPTIONAL
+    ]
+    return max(actions, key=lambda action: action.urgency, default=None)

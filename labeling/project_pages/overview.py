@@ -3,9 +3,12 @@
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
+from labeling import access, svg
 from labeling.access import Capability
 from labeling.models import Project
-from labeling.project_pages import base, loop
+from labeling.project_pages import base, loop, steps
+
+__all__ = ["SECTION", "steps", "urlpatterns"]
 
 SECTION = base.register(base.Section("project", "Overview", 0))
 
@@ -13,7 +16,19 @@ SECTION = base.register(base.Section("project", "Overview", 0))
 @base.page(Capability.VIEW)
 def overview(request: HttpRequest, project: Project) -> HttpResponse:
     """Show each step of the loop with its number, its trend and its next action."""
-    context = {"steps": loop.steps(project)}
+    allowed = access.capabilities(request.user, project)
+    rows = loop.steps(project)
+    context = {
+        "next": loop.next_action(rows, allowed),
+        "steps": [
+            {
+                "step": step,
+                "sparkline": svg.sparkline(step.days) if any(step.days) else "",
+                "actions": [each for each in step.actions if each.capability in allowed],
+            }
+            for step in rows
+        ],
+    }
     return base.render(request, project, "project/overview.html", context, section=SECTION)
 
 

@@ -10,12 +10,16 @@ from labeling.project_pages import (
     labels,
     overview,
     people,
+    preview,
     question,
+    settings,
     tile_pictures,
 )
 
 urlpatterns = [
     *overview.urlpatterns,
+    *preview.urlpatterns,
+    *settings.urlpatterns,
     *labels.urlpatterns,
     *question.urlpatterns,
     *image_labels.urlpatterns,

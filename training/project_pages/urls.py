@@ -2,4 +2,8 @@
 
 from django.urls import URLPattern
 
+from training.project_pages import steps
+
+__all__ = ["steps", "urlpatterns"]
+
 urlpatterns: list[URLPattern] = []

@@ -35,8 +35,13 @@ ENDPOINTS = [
     Endpoint("challenges/{token}/tiles/1/", get=PUBLIC),
     Endpoint("challenges/{token}/answer/", post=PUBLIC),
     Endpoint("challenges/{token}/skip/", post=PUBLIC),
-    Endpoint("projects/", get=PUBLIC),
-    Endpoint("projects/{slug}/", get=PUBLIC),
+    Endpoint("projects/", get=PUBLIC, post=PUBLIC),  # of those who may create: `test_projects`
+    Endpoint("projects/{slug}/", get=PUBLIC, patch="labeling.change_project"),
+    Endpoint("projects/{slug}/publish/", post="labeling.change_project"),
+    Endpoint("projects/{slug}/unpublish/", post="labeling.change_project"),
+    Endpoint("projects/{slug}/archive/", post="labeling.change_project"),
+    Endpoint("projects/{slug}/reopen/", post="labeling.change_project"),
+    Endpoint("projects/{slug}/preview/", get="labeling.view_project"),
     Endpoint(
         "projects/{slug}/questions/",
         get="labeling.view_question",

@@ -205,7 +205,8 @@ def test_an_inactive_concept_is_not_asked(alice, shapes):
 
 def test_an_inactive_project_asks_nothing(alice, shapes):
     shapes.state = "archived"
-    assert challenges.issue(annotator=alice, project=shapes) is None
+    with pytest.raises(challenges.Closed):
+        challenges.issue(annotator=alice, project=shapes)
 
 
 @pytest.mark.parametrize(("kind", "most"), [("grid", 5), ("split", 6), ("verify", 8), ("write", 4)])

@@ -84,6 +84,8 @@ export function problem({ code, message, retryAfter }, number) {
     ],
     broken: ["The server has trouble", `Try again in a moment. Nothing that you answered is lost.${queued}`],
     reload: ["This page is out of date", "You may have signed in or out elsewhere. Reload it to go on."],
+    closed: ["This project asks no questions now", message],
+    private: ["This project is private", message],
     not_found: ["This project is not there", "It may have been renamed or closed. The first page lists all."],
   }[code];
   return known ?? ["That did not work", `${message} Try again, or go back to the first page.`];

@@ -84,10 +84,15 @@ export function safeStorage(window) {
     window.localStorage.removeItem("tessera.probe");
     return window.localStorage;
   } catch {
-    const items = new Map();
-    return {
-      getItem: (key) => items.get(key) ?? null,
-      setItem: (key, value) => items.set(key, value),
-    };
+    return pageStorage();
   }
+}
+
+/** Return a storage that lasts as long as the page. */
+export function pageStorage() {
+  const items = new Map();
+  return {
+    getItem: (key) => items.get(key) ?? null,
+    setItem: (key, value) => items.set(key, value),
+  };
 }

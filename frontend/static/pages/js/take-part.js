@@ -2,22 +2,23 @@
 
 import { ApiError, Client } from "../../shared/client.js";
 import { Challenges } from "./challenges.js";
-import { Outbox, safeStorage } from "./outbox.js";
+import { Outbox, pageStorage, safeStorage } from "./outbox.js";
 import { Guides } from "./guides.js";
 import { loadPicture, loadPictures } from "./pictures.js";
 import { Practice } from "./practice.js";
 import { Prefetcher } from "./prefetch.js";
+import { Previews } from "./previews.js";
 import { Screen } from "./screen.js";
 
 const RETRY = 5_000; // ms between attempts to reach the server
 const HINT_SEEN = "tessera.seen-hint";
 
 const root = document.getElementById("ask");
-const { project, kind, practice: practiceCount } = root.dataset;
-const storage = safeStorage(window);
+const { project, kind, practice: practiceCount, preview } = root.dataset;
+const storage = preview ? pageStorage() : safeStorage(window);
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
 const client = new Client({ csrf });
-const challenges = new Challenges(client);
+const challenges = preview ? new Previews(client, preview) : new Challenges(client);
 const guides = new Guides({
   get: (address) => client.get(address),
   load: (example) => loadPicture(example.url),

@@ -1,0 +1,26 @@
+/** Challenges of a preview: they are shown like any other, and answers go nowhere. */
+
+const NOTHING_RECORDED = "Nothing was recorded: this is the preview.";
+
+export class Previews {
+  #client;
+  #address;
+
+  constructor(client, address) {
+    this.#client = client;
+    this.#address = address;
+  }
+
+  /** Choose a challenge; null when nothing can be asked. */
+  issue({ kind = null }) {
+    return this.#client.get(kind ? `${this.#address}?kind=${kind}` : this.#address);
+  }
+
+  async answer() {
+    return { message: NOTHING_RECORDED, generated: false, progress: { answers: 0, labels: 0 } };
+  }
+
+  async skip() {
+    return { progress: { answers: 0, labels: 0 } };
+  }
+}

@@ -1,0 +1,16 @@
+"""The languages that a project may be in, each under its own name."""
+
+from django.conf.locale import LANG_INFO
+
+from labeling.languages import clean
+
+
+def choices(*more: str) -> list[tuple[str, str]]:
+    """Return (tag, name) of languages by their names; and the tags in `more` if unlisted."""
+    known = {
+        clean(info["code"]): info["name_local"].capitalize()
+        for info in LANG_INFO.values()
+        if "code" in info
+    }
+    listed = sorted(known.items(), key=lambda pair: pair[1].casefold())
+    return listed + [(tag, tag) for tag in dict.fromkeys(more) if tag and tag not in known]
