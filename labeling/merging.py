@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
@@ -157,9 +156,7 @@ def merge(*, concept: Concept, into: Concept, by: User) -> Merged:
         audit.record(
             project=concept.project, kind=Event.Kind.CONCEPT, message=str(merged), by=by, row=into
         )
-        LogEntry.objects.log_actions(
-            by.pk, [concept], CHANGE, change_message=str(merged), single_object=True
-        )
+        audit.log([concept], by=by, message=str(merged))
     return merged
 
 

@@ -21,8 +21,8 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from labeling import lease, snapshot_folder, snapshot_rows
-from labeling.models import LeaseLost, Project, Snapshot
+from labeling import audit, lease, snapshot_folder, snapshot_rows
+from labeling.models import Event, LeaseLost, Project, Snapshot
 from labeling.snapshot_folder import Row, SnapshotError
 from labeling.snapshot_rows import SnapshotRow
 
@@ -40,11 +40,15 @@ def begin(
     requested_by: AbstractBaseUser | None = None,
 ) -> Snapshot:
     """Create a snapshot that is still to be written, by `fill`."""
-    return Snapshot.objects.create(
-        project=project,
-        include_generated=include_generated,
-        requested_by_id=requested_by.pk if requested_by is not None else None,
-    )
+    with transaction.atomic():
+        snapshot = Snapshot.objects.create(
+            project=project,
+            include_generated=include_generated,
+            requested_by_id=requested_by.pk if requested_by is not None else None,
+        )
+        generated = " with pictures that models drew" if include_generated else ""
+        _record(snapshot, f"began{generated}", by=requested_by)
+    return snapshot
 
 
 def fill(snapshot: Snapshot) -> Snapshot:
@@ -88,12 +92,15 @@ def waiting() -> QuerySet[Snapshot]:
 def give_up_lost() -> int:
     """Fail the snapshots whose workers died too often; return how many."""
     lost = Snapshot.objects.filter(state=State.FREEZING, attempts__gte=ATTEMPTS).expired()
-    for snapshot in lost:
+    error = f"Its worker was lost {ATTEMPTS} times. Is there enough memory? Freeze another."
+    given_up = 0
+    for snapshot in lost.select_related("project"):
         _remove_drafts(snapshot)
-    return lost.revoke(
-        state=State.FAILED,
-        error=f"Its worker was lost {ATTEMPTS} times. Is there enough memory? Freeze another.",
-    )
+        with transaction.atomic():
+            if lost.filter(pk=snapshot.pk).revoke(state=State.FAILED, error=error):
+                _record(snapshot, f"failed: {error}")
+                given_up += 1
+    return given_up
 
 
 def _acquire(snapshot: Snapshot) -> Snapshot | None:
@@ -111,7 +118,10 @@ def _fill(held: Snapshot) -> Snapshot:
         raise
     except Exception as error:
         if not connection.needs_rollback:
-            held.release(state=State.FAILED, error=str(error) or type(error).__name__)
+            reason = str(error) or type(error).__name__
+            with transaction.atomic():
+                held.release(state=State.FAILED, error=reason)
+                _record(held, f"failed: {reason}")
         if not isinstance(error, SnapshotError | OSError):
             raise
     except BaseException:  # this process must stop: another may go on at once
@@ -299,6 +309,17 @@ def _publish(
             counts=manifest["counts"],
             removed=_removed(held, content),
         )
+        _record(held, f"is ready: {manifest['counts']['images']:,} pictures")
+
+
+def _record(snapshot: Snapshot, what: str, by: AbstractBaseUser | None = None) -> None:
+    audit.record(
+        project=snapshot.project,
+        kind=Event.Kind.SNAPSHOT,
+        message=f"Snapshot {snapshot.pk} {what.rstrip('.')}.",
+        by=by,
+        row=snapshot,
+    )
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import exports
-from labeling.models import Snapshot
+from labeling import audit, exports
+from labeling.models import Event, Snapshot
 from labeling.snapshot_folder import SnapshotError
 
 
@@ -24,10 +24,20 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{out} cannot be written: {error.strerror}.") from error
+        if snapshot.isdecimal():
+            _record(snapshot, f"as {format}: {counts.images:,} pictures")
         self.stdout.write(
             f"{counts.images} pictures, {counts.with_text} with "
             f"{exports.FORMATS[format].text_name}, checked: {out}"
         )
+
+
+def _record(snapshot: str, what: str) -> None:
+    """Write an export of a snapshot of this installation into its project's history."""
+    row = Snapshot.objects.select_related("project").filter(pk=snapshot).first()
+    if row is not None:
+        message = f"Exported snapshot {row.pk} {what}."
+        audit.record(project=row.project, kind=Event.Kind.SNAPSHOT, message=message, row=row)
 
 
 def _folder(snapshot: str) -> Path:
