@@ -61,7 +61,7 @@ def new_project(request: HttpRequest) -> HttpResponse:
     """Show the form; make the draft and go to it."""
     if not access.may_create(request.user):
         raise PermissionDenied("Your account may not make projects: ask whoever runs this site.")
-    form = NewProjectForm(request.POST or None)
+    form = NewProjectForm(request.POST or None, label_suffix="")
     if form.is_valid() and (project := form.create(request)):
         return redirect(project)
     chosen = form["audience"].value()

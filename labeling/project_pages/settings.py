@@ -77,7 +77,9 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         }
 
     def __init__(self, data: QueryDict | None, project: Project) -> None:
-        super().__init__(data, instance=copy(project))  # what is typed is not the project's yet
+        super().__init__(
+            data, instance=copy(project), label_suffix=""
+        )  # what is typed is not the project's yet
         choices = languages.choices(project.language)
         self.fields["language"].choices = choices  # type: ignore[attr-defined]
         for field in self.fields.values():

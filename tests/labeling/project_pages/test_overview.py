@@ -1,0 +1,106 @@
+"""The overview: each step of the loop, and the one action that matters most."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+
+from labeling import access, projects, svg
+from labeling.models import Comment, Image, Membership, Project, Question, Role
+from labeling.project_pages import loop
+
+pytestmark = pytest.mark.django_db
+
+
+def next_text(project: Project, user: User) -> str:
+    steps = loop.steps(project)
+    action = loop.next_action(steps, access.capabilities(user, project))
+    return action.text if action else ""
+
+
+def step(project: Project, name: str) -> loop.Step:
+    return next(step for step in loop.steps(project) if step.name == name)
+
+
+def texts(project: Project, name: str) -> list[str]:
+    return [action.text for action in step(project, name).actions]
+
+
+def test_the_loop_has_five_steps(ada_client: Client, shapes: Project) -> None:
+    page = ada_client.get("/projects/shapes/")
+    assert page.status_code == 200
+    names = [row["step"].name for row in page.context["steps"]]
+    assert names == ["pictures", "questions", "labels", "model", "drawings"]
+    assert page.context["steps"][0]["step"].number == 24
+
+
+def test_what_matters_most_goes_along_the_loop(ada: User, shapes: Project) -> None:
+    empty = projects.create(by=ada, name="Empty")
+    assert next_text(empty, ada) == "Add pictures"
+    shapes.state = Project.State.DRAFT
+    shapes.save()
+    shapes.concepts.update(active=False)
+    assert next_text(shapes, ada) == "Choose concepts"
+    shapes.concepts.update(active=True)
+    assert next_text(shapes, ada) == "Preview and publish"
+
+
+def test_only_what_somebody_may_do_waits_for_them(shapes: Project, carol: User) -> None:
+    Membership.objects.create(project=shapes, user=carol, role=Role.VIEWER)
+    client = Client()
+    client.force_login(carol)
+    page = client.get("/projects/shapes/")
+    assert page.context["next"] is None
+    assert "Nothing waits for you" in page.content.decode()
+    assert "Add pictures" not in page.content.decode()
+
+
+def test_disputes_and_flags_wait_for_a_reviewer(shapes: Project) -> None:
+    questions = list(Question.objects.filter(kind="concept", state="open")[:3])
+    Question.objects.filter(pk__in=[q.pk for q in questions]).update(state="ambiguous")
+    Comment.objects.create(project=shapes, tile=questions[0].tile, kind=Comment.Kind.BROKEN)
+    assert {"3 to decide", "1 flagged"} <= set(texts(shapes, "labels"))
+
+
+def test_trends_are_of_this_week(shapes: Project) -> None:
+    old = Image.objects.filter(pk__in=Image.objects.values("pk")[:20])
+    old.update(created_at=timezone.now() - timedelta(days=10))
+    Question.objects.filter(pk=Question.objects.first().pk).update(settled_at=timezone.now())
+    pictures = step(shapes, "pictures")
+    assert pictures.trend == "+4 this week" and sum(pictures.days) == 24
+    assert step(shapes, "labels").trend == "+1 this week"
+
+
+def test_answers_are_counted_by_day(shapes: Project) -> None:
+    client = Client()
+    shown = client.post(
+        "/api/v1/challenges/",
+        {"project": "shapes", "kind": "grid"},
+        content_type="application/json",
+    ).json()
+    address = f"/api/v1/challenges/{shown['token']}/answer/"
+    client.post(address, {"selected": []}, content_type="application/json")
+    assert step(shapes, "questions").trend == "9 answers this week"
+
+
+def test_a_draft_and_an_archived_project_say_that_nobody_is_asked(shapes: Project) -> None:
+    shapes.state = Project.State.DRAFT
+    assert "A draft: nobody is asked" in step(shapes, "questions").state
+    shapes.state = Project.State.ARCHIVED
+    assert "Archived" in step(shapes, "questions").state
+    assert texts(shapes, "questions") == ["Reopen"]
+
+
+def test_a_sparkline_has_a_bar_a_day() -> None:
+    drawing = svg.sparkline([0, 2, 4])
+    assert drawing.count("<rect") == 3 and 'class="none"' in drawing and "style" not in drawing
+    assert svg.sparkline([]).count("<rect") == 0
+
+
+def test_strangers_are_not_told_that_there_is_a_project(shapes: Project, carol: User) -> None:
+    client = Client()
+    assert client.get("/projects/shapes/")["Location"].startswith("/sign-in/")
+    client.force_login(carol)
+    assert client.get("/projects/shapes/").status_code == 404

@@ -1,0 +1,119 @@
+"""What visitors see of projects that are drafts, archived, private or empty."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.signing import get_cookie_signer
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from labeling import challenges, visitors
+from labeling.models import Annotator, Challenge, Membership, Project, Role
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v1/challenges/"
+
+
+@pytest.fixture
+def secret(shapes: Project) -> Project:
+    """Return the shapes as a private project, whose name is nobody's business."""
+    Project.objects.update(private=True, name="Secret shapes")
+    shapes.refresh_from_db()
+    return shapes
+
+
+def ask(client: Client):
+    return client.post(URL, {"project": "shapes", "kind": "grid"}, content_type="application/json")
+
+
+def member(project: Project, user: User, role: Role) -> Client:
+    Membership.objects.create(project=project, user=user, role=role)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def invited_visitor(project: Project) -> Client:
+    """Return the client of a visitor without an account who accepted an invitation."""
+    visitor = Annotator.objects.create()
+    Membership.objects.create(project=project, annotator=visitor, role=Role.ANNOTATOR)
+    client = Client()
+    signer = get_cookie_signer(salt="tessera_annotator" + visitors.COOKIE_SALT)
+    client.cookies["tessera_annotator"] = signer.sign(visitor.pseudonym)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "sentence"),
+    [
+        ({"state": "draft"}, "closed", "still being prepared"),
+        ({"state": "archived"}, "closed", "finished"),
+        ({"private": True}, "private", "is private"),
+        ({"state": "draft", "private": True}, "closed", "still being prepared"),
+    ],
+)
+def test_strangers_are_told_in_a_sentence_and_not_the_name(client, shapes, changes, code, sentence):
+    Project.objects.update(name="Secret shapes", **changes)
+    response = ask(client)
+    assert response.status_code == 403 and response.json()["code"] == code
+    page = client.get("/take-part/shapes/")
+    assert page.status_code == 403
+    for text in (response.content.decode(), page.content.decode()):
+        assert sentence in text and "Secret" not in text
+    assert not Challenge.objects.exists() and not Annotator.objects.exists()
+
+
+def test_nothing_is_issued_to_a_stranger_by_whatever_way(alice, secret):
+    with pytest.raises(challenges.Private):
+        challenges.issue(annotator=alice, project=secret)
+
+
+@pytest.mark.parametrize("role", [Role.OWNER, Role.REVIEWER, Role.TRAINER, Role.ANNOTATOR])
+def test_members_who_may_annotate_take_part_in_a_private_project(secret, carol, role):
+    client = member(secret, carol, role)
+    assert client.get("/take-part/shapes/").status_code == 200
+    assert ask(client).status_code == 201
+    assert "Secret shapes" in client.get("/").content.decode()
+    assert client.get("/take-part/")["Location"] == "/take-part/shapes/"
+
+
+def test_a_viewer_sees_the_pages_and_answers_nothing(secret, carol):
+    client = member(secret, carol, Role.VIEWER)
+    assert ask(client).json()["code"] == "private"
+    assert "Secret shapes" in client.get("/take-part/shapes/").content.decode()  # a member
+
+
+def test_a_visitor_who_was_invited_takes_part_without_an_account(secret):
+    client = invited_visitor(secret)
+    assert ask(client).status_code == 201
+    assert client.get("/take-part/")["Location"] == "/take-part/shapes/"
+    assert "Secret shapes" in client.get("/").content.decode()
+    assert "Secret shapes" not in Client().get("/").content.decode()
+
+
+def test_a_member_of_a_draft_is_led_to_its_page(shapes, carol):
+    Project.objects.update(state="draft")
+    client = member(shapes, carol, Role.OWNER)
+    page = client.get("/take-part/shapes/").content.decode()
+    assert 'href="/projects/shapes/"' in page and "Shapes" in page
+
+
+def test_an_empty_project_is_not_on_the_first_page(client, carol):
+    Project.objects.create(slug="empty", name="Nothing here", state="open")
+    page = client.get("/").content.decode()
+    assert "Nothing here" not in page and "No project is asking" in page
+    assert client.get("/take-part/")["Location"] == "/#projects"
+
+
+def test_privacy_costs_a_public_project_nothing_and_a_private_one_a_look_up(shapes, carol):
+    client = member(shapes, carol, Role.ANNOTATOR)
+    ask(client)
+    with CaptureQueriesContext(connection) as public:
+        ask(client)
+    Project.objects.update(private=True)
+    with CaptureQueriesContext(connection) as private:
+        ask(client)
+    memberships = [q for q in public if "labeling_membership" in str(q["sql"])]
+    assert memberships == []
+    memberships = [q for q in private if "labeling_membership" in str(q["sql"])]
+    assert len(memberships) == 1
