@@ -293,6 +293,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "recompute-due-projects": {"task": "labeling.tasks.aggregate_due", "schedule": 60.0},
     "fill-due-pools": {"task": "labeling.tasks.fill_due_pools", "schedule": 15.0},
     "finish-concepts": {"task": "labeling.tasks.finish_concepts", "schedule": 15.0},
+    "cut-due-pictures": {"task": "labeling.tasks.cut_due_pictures", "schedule": 15.0},
     "freeze-pending-snapshots": {"task": "labeling.tasks.freeze_due", "schedule": 60.0},
     "advance-imports": {"task": "labeling.tasks.advance_imports", "schedule": 15.0},
     "forget-uploads": {"task": "labeling.tasks.forget_uploads", "schedule": 3600.0},

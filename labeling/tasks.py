@@ -7,7 +7,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from labeling import concepts, merging, pools, snapshots
+from labeling import concepts, merging, parts, pools, snapshots
 from labeling.enqueue import enqueue_on_commit
 from labeling.imports import jobs, runner
 from labeling.inference import recompute, schedule
@@ -79,6 +79,24 @@ def finish_concepts() -> None:
             finish_concept(concept_id)
         except Exception:
             logger.exception("Concept %s could not be finished.", concept_id)
+
+
+@shared_task
+def cut_pictures(project_id: int) -> None:
+    """Cut a project's pictures into parts, or put them back, unless somebody is at it."""
+    project = Project.objects.filter(pk=project_id).first()
+    if project is not None:
+        parts.run(project)
+
+
+@shared_task
+def cut_due_pictures() -> None:
+    """Cut what no worker was woken for, new pictures too. One that fails keeps no other waiting."""
+    for project in parts.due():
+        try:
+            parts.run(project)
+        except Exception:
+            logger.exception("The pictures of %s could not be cut.", project)
 
 
 @shared_task
@@ -176,3 +194,8 @@ def finish_concept_later(concept: Concept) -> None:
     """Have a worker finish it if something is left; without a broker, `finish_concepts` will."""
     if concept.unfinished_from is not None:
         enqueue_on_commit(finish_concept, concept.pk)
+
+
+def cut_pictures_later(project: Project) -> None:
+    """Have a worker cut or put back pictures; without a broker, `cut_due_pictures` will."""
+    enqueue_on_commit(cut_pictures, project.pk)

@@ -79,7 +79,7 @@ def _take_over_batch(pk: int, size: int) -> int:
             return 0
         pictures = naming(concept.project, concept.keys).filter(pk__gt=concept.unfinished_from)
         confidence = dict(pictures.order_by("pk").values_list("pk", "import_confidence")[:size])
-        tiles = Tile.objects.filter(image__in=confidence, grid=1)
+        tiles = Tile.objects.filter(image__in=confidence, grid=1, image__cut_into=0)
         stated = {
             (tile, pk): confidence[image] for tile, image in tiles.values_list("pk", "image_id")
         }

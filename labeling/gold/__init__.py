@@ -18,22 +18,27 @@ from labeling.gold.marking import (
 )
 from labeling.gold.need import Need, Progress, progress
 from labeling.gold.proposals import propose
-from labeling.gold.session import session
+from labeling.gold.rectangles import Marked, Rectangle, mark_rectangles
+from labeling.gold.session import session, session_of_parts
 from labeling.gold.wall import GoldQuestion, wall
 
 __all__ = [
     "GoldError",
     "GoldQuestion",
+    "Marked",
     "Need",
     "Outcome",
     "Progress",
+    "Rectangle",
     "mark",
     "mark_caption",
     "mark_pairs",
+    "mark_rectangles",
     "progress",
     "propose",
     "replace",
     "session",
+    "session_of_parts",
     "set_aside",
     "take_back",
     "unmark",

@@ -50,6 +50,7 @@ class Outcome:
     changed: int = 0  # gold with the other truth before
     unchanged: int = 0  # gold with that truth before
     refused: dict[Pair, str] = field(default_factory=dict)  # and why
+    parts: int = 0  # besides: gold parts of pictures that do not show it as a whole
 
     @property
     def gold(self) -> int:
@@ -62,6 +63,7 @@ class Outcome:
         self.changed += other.changed
         self.unchanged += other.unchanged
         self.refused |= other.refused
+        self.parts += other.parts
 
 
 def mark(
@@ -109,12 +111,24 @@ def mark_pairs(
 ) -> Outcome:
     """Make pairs of a project gold, each with its truth; return what became of them.
 
-    A pair of a concept that was merged is one of the concept that took over. What an import says
+    A pair of a concept that was merged is one of the concept that took over. Where a cut picture as
+    a whole does not show a concept, none of its parts does: they are gold, too. That it shows it
+    says of no single part that it does. What an import says
     comes after people: it changes neither gold nor a reviewer's decision. Each batch of pairs is
     one transaction, with an event in the project's history unless not to `record` (an import has
     one of its own).
     """
     total = Outcome()
+    parts = _parts_without(values)
+    if parts:
+        total.parts = mark_pairs(
+            project=project,
+            values=parts,
+            by=by,
+            origin=Origin.WHOLE if imported_by is None else origin,
+            imported_by=imported_by,
+            record=False,
+        ).gold
     for batch in batched(sorted(values), BATCH):
         with transaction.atomic():
             outcome = _mark(
@@ -204,6 +218,22 @@ def take_back(imported_by: Import) -> int:
         with transaction.atomic():
             count += _take_back(batch)
     return count
+
+
+def _parts_without(values: Mapping[Pair, bool]) -> dict[Pair, bool]:
+    """Return the pairs of parts whose truth is no, since the whole does not show the concept."""
+    concepts_of: dict[int, list[int]] = {}
+    for (tile, concept), value in values.items():
+        if not value:
+            concepts_of.setdefault(tile, []).append(concept)
+    wholes = Tile.objects.filter(pk__in=concepts_of, grid=1, image__cut_into__gt=0)
+    image_of = dict(wholes.order_by().values_list("image", "pk"))
+    parts = Tile.objects.filter(image__in=image_of, grid__gt=1).order_by()
+    return {
+        (part, concept): False
+        for part, image in parts.values_list("pk", "image_id")
+        for concept in concepts_of[image_of[image]]
+    }
 
 
 def _mark(

@@ -54,11 +54,13 @@ def known_families(concept: Concept) -> set[int]:
 def free(concept: Concept, *, grid: int = 1) -> QuerySet[Tile]:
     """Return the tiles that may become gold of a concept.
 
-    Those are of pictures that no model generated, are not gold for it, and nobody set aside.
+    Those are of pictures that no model generated, are not gold for it, and nobody set aside. The
+    whole of a cut picture is none of them: it is not asked about.
     """
     gold = Question.objects.filter(concept=concept, state=Question.State.GOLD)
     aside = GoldMark.objects.filter(concept=concept, ended_at=None, value=None)
-    tiles = Tile.objects.filter(image__project=concept.project_id, image__generated=False)
+    cut = {"image__cut_into": 0} if grid == 1 else {}
+    tiles = Tile.objects.filter(image__project=concept.project_id, image__generated=False, **cut)
     return (
         tiles.filter(grid=grid)
         .exclude(pk__in=gold.values("tile"))

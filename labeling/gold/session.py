@@ -14,7 +14,7 @@ from labeling import beliefs, predictions
 from labeling.beliefs import Beliefs
 from labeling.concepts import statements
 from labeling.gold.pictures import Choice, Picture, folder_of, free, known_families
-from labeling.models import Concept, Question, Tile
+from labeling.models import Concept, GoldMark, Question, Tile
 
 WINDOW = 150  # pictures that are read of each kind
 HARD_SHARE = 0.2  # of a session, about which the model is in doubt
@@ -32,7 +32,8 @@ def session(concept: Concept, count: int = 20) -> list[Picture]:
     pictures are drawn at random. Each is of another family of near-duplicates, of which none is
     gold for the concept yet, and they come from as many folders as can be.
     """
-    pictures = _pictures(concept, _candidates(concept, count))
+    candidates = _candidates(concept, count)
+    pictures = _pictures(concept, free(concept).filter(pk__in=candidates))
     random.shuffle(pictures)
     likely = [each for each in pictures if each.probability >= 0.5]
     unlikely = [each for each in pictures if each.probability < 0.5]
@@ -49,6 +50,33 @@ def session(concept: Concept, count: int = 20) -> list[Picture]:
     choice.add(unlikely, count - len(choice.pictures))
     choice.add(likely, count - len(choice.pictures))
     random.shuffle(choice.pictures)
+    return choice.pictures
+
+
+def session_of_parts(concept: Concept, count: int = 10) -> list[Picture]:
+    """Return cut pictures on which to draw where a concept is seen: of their whole tiles.
+
+    None of their parts is gold for it yet. About half of them are likely to show it somewhere, by
+    what is believed of the whole picture; each is of another family of near-duplicates.
+    """
+    gold = Question.objects.filter(concept=concept, state=State.GOLD, grid__gt=1)
+    aside = GoldMark.objects.filter(concept=concept, ended_at=None, value=None)
+    tiles = (
+        Tile.objects.filter(image__project=concept.project_id, image__generated=False)
+        .filter(grid=1, image__cut_into__gt=0)
+        .exclude(image__in=gold.values("tile__image"))
+        .exclude(pk__in=aside.values("tile"))
+    )
+    naming = statements.naming(concept.project, concept.keys)
+    named = tiles.filter(image__in=naming).order_by("image__random_key")
+    window = {*named.values_list("pk", flat=True)[:WINDOW], *_from_anywhere(tiles, WINDOW)}
+    pictures = _pictures(concept, tiles.filter(pk__in=window))
+    random.shuffle(pictures)
+    pictures.sort(key=lambda each: -each.probability)
+    choice = Choice(())
+    choice.add(pictures, count // 2)
+    random.shuffle(pictures)
+    choice.add(pictures, count - len(choice.pictures))
     return choice.pictures
 
 
@@ -70,7 +98,7 @@ def _candidates(concept: Concept, count: int) -> set[int]:
     for window in (_answered(concept), _stated(concept)):
         tiles.update(window)
     tiles.update(_predicted(concept))
-    tiles.update(_at_random(concept, max(WINDOW, 4 * count)))
+    tiles.update(_from_anywhere(free(concept), max(WINDOW, 4 * count)))
     return tiles
 
 
@@ -107,23 +135,21 @@ def _predicted(concept: Concept) -> list[int]:
     return chosen
 
 
-def _at_random(concept: Concept, count: int) -> Iterator[int]:
-    """Yield tiles of pictures from a random point of all pictures on."""
+def _from_anywhere(tiles: QuerySet[Tile], count: int) -> Iterator[int]:
+    """Yield tiles in the order of their pictures' random keys, from a random point on."""
     point = random.random()
-    tiles = free(concept).order_by("image__random_key")
-    ahead = list(tiles.filter(image__random_key__gte=point).values_list("pk", flat=True)[:count])
-    yield from ahead
-    before = tiles.filter(image__random_key__lt=point).values_list("pk", flat=True)
-    yield from before[: count - len(ahead)]
+    ordered = tiles.order_by("image__random_key")
+    ahead = ordered.filter(image__random_key__gte=point).values_list("pk", flat=True)[:count]
+    read = list(ahead)
+    yield from read
+    before = ordered.filter(image__random_key__lt=point).values_list("pk", flat=True)
+    yield from before[: count - len(read)]
 
 
-def _pictures(concept: Concept, tiles: set[int]) -> list[Picture]:
-    """Return those of the tiles that may become gold, with what is believed of them."""
+def _pictures(concept: Concept, tiles: QuerySet[Tile]) -> list[Picture]:
+    """Return tiles with what is believed of them."""
     columns = "pk", "image", "image__near_duplicate_of", "image__source"
-    rows = {
-        pk: rest
-        for pk, *rest in free(concept).filter(pk__in=tiles).order_by().values_list(*columns)
-    }
+    rows = {pk: rest for pk, *rest in tiles.order_by().values_list(*columns)}
     facts = beliefs.facts(rows)
     priors = Beliefs(concept.project, [concept]).priors(facts).probability[:, 0]
     probability = {fact.tile: float(p) for fact, p in zip(facts, priors, strict=True)}

@@ -37,27 +37,50 @@ def cut(image: Image, grid: int = 4) -> list[Tile]:
             f"A picture of {image.width} × {image.height} pixels cannot be cut into "
             f"{grid} × {grid} tiles."
         )
+    if grid > 1:
+        cut_many([image], grid)
+    else:
+        Tile.objects.bulk_create(_parts(image, grid), ignore_conflicts=True)
+    return list(image.tiles.filter(grid=grid).order_by("position"))
+
+
+def cut_many(images: Sequence[Image], grid: int = 4) -> int:
+    """Cut pictures of one project into grid × grid tiles, and ask about them by these.
+
+    From then on they are not asked about as a whole: they leave the random slices of wholes, and
+    the pools take notice of their parts. Return how many were not cut so before. Each side of them
+    has `grid` pixels at least.
+    """
+    with transaction.atomic():
+        locked = Image.objects.filter(pk__in=[image.pk for image in images]).order_by("pk")
+        new = list(locked.exclude(cut_into=grid).select_for_update(of=("self",), no_key=True))
+        Tile.objects.bulk_create(
+            [tile for image in images for tile in _parts(image, grid)], ignore_conflicts=True
+        )
+        Image.objects.filter(pk__in=[image.pk for image in new]).update(cut_into=grid)
+        _ask_by_parts([image for image in new if not image.generated], grid)
+    for image in images:
+        image.cut_into = grid
+    return len(new)
+
+
+def _parts(image: Image, grid: int) -> list[Tile]:
+    """Return the tiles of an image, row by row."""
     columns = [image.width * step // grid for step in range(grid + 1)]
     rows = [image.height * step // grid for step in range(grid + 1)]
-    Tile.objects.bulk_create(
-        [
-            Tile(
-                image=image,
-                grid=grid,
-                position=row * grid + column,
-                left=columns[column],
-                top=rows[row],
-                width=columns[column + 1] - columns[column],
-                height=rows[row + 1] - rows[row],
-            )
-            for row in range(grid)
-            for column in range(grid)
-        ],
-        ignore_conflicts=True,
-    )
-    if grid > 1:
-        _ask_by_parts(image, grid)
-    return list(image.tiles.filter(grid=grid).order_by("position"))
+    return [
+        Tile(
+            image=image,
+            grid=grid,
+            position=row * grid + column,
+            left=columns[column],
+            top=rows[row],
+            width=columns[column + 1] - columns[column],
+            height=rows[row + 1] - rows[row],
+        )
+        for row in range(grid)
+        for column in range(grid)
+    ]
 
 
 def pack(ids: Sequence[int]) -> list[list[Any] | None]:
@@ -75,18 +98,18 @@ def unpack(values: Sequence[Any]) -> Tile:
     return Tile(image=image, **dict(zip(_TILE_FIELDS, values[:count], strict=True)))
 
 
-def _ask_by_parts(image: Image, grid: int) -> None:
-    """Ask about a picture by its parts from now on, and no longer as a whole."""
-    with transaction.atomic():
-        changed = Image.objects.filter(pk=image.pk).exclude(cut_into=grid).update(cut_into=grid)
-        image.cut_into = grid
-        if changed and not image.generated:
-            sliced = Question.objects.filter(tile__image=image, grid=1, slice_key__isnull=False)
-            locked = sliced.order_by("pk").select_for_update(of=("self",), no_key=True)
-            Question.objects.filter(pk__in=[q.pk for q in locked]).update(slice_key=None)
-            NewPictures.objects.create(
-                project_id=image.project_id, grid=grid, random_keys=[image.random_key]
-            )
+def _ask_by_parts(images: Sequence[Image], grid: int) -> None:
+    """Ask about pictures of one project by their parts from now on, and no longer as a whole."""
+    if not images:
+        return
+    sliced = Question.objects.filter(tile__image__in=images, grid=1, slice_key__isnull=False)
+    locked = sliced.order_by("pk").select_for_update(of=("self",), no_key=True)
+    Question.objects.filter(pk__in=[q.pk for q in locked]).update(slice_key=None)
+    NewPictures.objects.create(
+        project_id=images[0].project_id,
+        grid=grid,
+        random_keys=[image.random_key for image in images],
+    )
 
 
 def as_webp(tile: Tile, *, longest: int = LONGEST) -> bytes:

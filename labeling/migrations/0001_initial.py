@@ -24,13 +24,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='ClassSet',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('concepts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), help_text='Their ids, ascending; twice where two classes were merged into one.', size=None)),
-            ],
-        ),
-        migrations.CreateModel(
             name='Project',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -125,6 +118,109 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Cutting',
+            fields=[
+                ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
+                ('project', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='cutting', serialize=False, to='labeling.project')),
+                ('state', models.CharField(choices=[('idle', 'Idle'), ('cutting', 'Cutting'), ('restoring', 'putting back')], default='idle', max_length=9)),
+                ('total', models.PositiveIntegerField(default=0, help_text='Pictures when it began.')),
+                ('done', models.PositiveIntegerField(default=0, help_text='Pictures that were cut, or put back.')),
+                ('kept', models.PositiveIntegerField(default=0, help_text='That stayed cut: something is known of their parts.')),
+                ('restored_to', models.BigIntegerField(default=0, editable=False, help_text='The last picture that was looked at.')),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='Recomputation',
+            fields=[
+                ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
+                ('project', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='recomputation', serialize=False, to='labeling.project')),
+                ('state', models.CharField(choices=[('idle', 'Idle'), ('running', 'Running'), ('failed', 'Failed')], default='idle', max_length=7)),
+                ('requested', models.BooleanField(default=False, help_text='Something other than a new answer calls for it.')),
+                ('started_at', models.DateTimeField(blank=True, null=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('changed', models.PositiveIntegerField(default=0, help_text='Questions that the last one changed.')),
+                ('error', models.TextField(blank=True, help_text='Why the last one failed.')),
+                ('settling_rules', models.JSONField(blank=True, default=list, help_text='The rules by which the last one set states.')),
+                ('strength', models.FloatField(default=0.7, help_text='Weight of the evidence of a single answer, by the last one.')),
+                ('ambiguity', models.FloatField(default=0.1, help_text='Prior probability of a split truth, by the last one.')),
+            ],
+            options={
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='ClassSet',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('concepts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), help_text='Their ids, ascending; twice where two classes were merged into one.', size=None)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='class_sets', to='labeling.project')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Challenge',
+            fields=[
+                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ('kind', models.CharField(choices=[('grid', '3 × 3 tiles of many pictures'), ('split', '4 × 4 tiles of one picture'), ('verify', 'is this true of the picture?'), ('write', 'write what you see')], max_length=6)),
+                ('questions', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
+                ('tiles', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
+                ('reasons', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=9), default=list, size=None)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('expires_at', models.DateTimeField()),
+                ('reserved_until', models.DateTimeField(blank=True, help_text='When the reservations of its open questions expire.', null=True)),
+                ('answered_at', models.DateTimeField(blank=True, null=True)),
+                ('skipped', models.BooleanField(default=False)),
+                ('passed', models.BooleanField(blank=True, help_text='Right on the gold tiles.', null=True)),
+                ('seconds', models.FloatField(blank=True, help_text='From shown to answered.', null=True)),
+                ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.annotator')),
+                ('concept', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, to='labeling.concept')),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['-created_at'],
+            },
+        ),
+        migrations.CreateModel(
+            name='DecisionBatch',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('choice', models.CharField(choices=[('yes', 'Yes'), ('no', 'No'), ('reopen', 'Reopen'), ('gold', 'use as gold')], max_length=6)),
+                ('questions', models.JSONField(default=list, help_text='By question: verdict, decided_by, state and answers_wanted before.')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('undone_at', models.DateTimeField(blank=True, null=True)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='decision_batches', to='labeling.project')),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Event',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('project', 'project'), ('members', 'members and invitations'), ('import', 'imports and removals'), ('concept', 'concepts'), ('gold', 'gold'), ('decision', 'decisions'), ('annotator', 'annotators'), ('snapshot', 'snapshots'), ('run', 'training runs'), ('model', 'models')], max_length=9)),
+                ('actor', models.CharField(blank=True, help_text="The user's name then; empty: it happened by itself.", max_length=150)),
+                ('message', models.TextField(help_text='A sentence: what was done, and to what.')),
+                ('object_type', models.CharField(blank=True, help_text='Such as question.', max_length=40)),
+                ('object_id', models.CharField(blank=True, max_length=40)),
+                ('annotator_id', models.BigIntegerField(blank=True, help_text='Of an event about an annotator.', null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('project', models.ForeignKey(blank=True, db_index=False, help_text='Empty: it concerns all projects, like the blocking of an annotator.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='labeling.project')),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
             name='Import',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -156,12 +252,43 @@ class Migration(migrations.Migration):
                 ('started_at', models.DateTimeField(blank=True, help_text='When pictures were read.', null=True)),
                 ('claimed_at', models.DateTimeField(blank=True, editable=False, help_text='When its worker took it up.', null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imports', to='labeling.project')),
                 ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('undone_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='imports', to='labeling.project')),
             ],
             options={
                 'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Image',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('sha256', models.CharField(help_text='Of the stored, re-encoded file.', max_length=64)),
+                ('source_sha256', models.CharField(help_text='Of the file as it came.', max_length=64)),
+                ('perceptual_hash', models.BigIntegerField(help_text='64-bit difference hash, signed.')),
+                ('file', models.ImageField(height_field='height', max_length=200, upload_to='images', width_field='width')),
+                ('width', models.PositiveIntegerField()),
+                ('height', models.PositiveIntegerField()),
+                ('keywords', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, size=None)),
+                ('stated_keys', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=240), blank=True, default=list, editable=False, help_text="What its imports state that it shows: the keys (`name_key`) of its keywords and of its folders' names.", size=None)),
+                ('import_confidence', models.FloatField(default=0.9, editable=False, help_text='Probability that its keywords and its class are true, by its import.')),
+                ('random_key', models.FloatField(default=labeling.models.images.random_key, editable=False, help_text='Uniform in [0, 1), drawn once.')),
+                ('cut_into', models.PositiveSmallIntegerField(default=0, editable=False, help_text='The grid of tiles that it is cut into; 0: none.')),
+                ('keep_whole', models.BooleanField(default=False, help_text='Whether it is asked about as a whole, though others are cut.')),
+                ('source', models.CharField(help_text='The path that it was imported from.', max_length=300)),
+                ('further_sources', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=300), blank=True, default=list, help_text='The paths of its copies.', size=None)),
+                ('license', models.CharField(blank=True, max_length=200)),
+                ('generated', models.BooleanField(default=False, help_text='Whether a model generated it.')),
+                ('prompt', models.CharField(blank=True, help_text='What it was generated from.', max_length=500)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('class_set', models.ForeignKey(blank=True, db_index=False, editable=False, help_text='The classes of the import, of which it is in one.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='images', to='labeling.classset')),
+                ('near_duplicate_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='near_duplicates', to='labeling.image')),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='images', to='labeling.project')),
+                ('imported_by', models.ForeignKey(blank=True, db_index=False, editable=False, help_text='The import that brought it first.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='images', to='labeling.import')),
+            ],
+            options={
+                'ordering': ['id'],
             },
         ),
         migrations.CreateModel(
@@ -184,6 +311,30 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Membership',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('role', models.CharField(choices=[('owner', 'Owner'), ('reviewer', 'Reviewer'), ('trainer', 'Trainer'), ('annotator', 'Annotator'), ('viewer', 'Viewer')], max_length=9)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('annotator', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='labeling.annotator')),
+                ('invitation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='memberships', to='labeling.invitation')),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='labeling.project')),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=labeling.models.members.cascade_keeping_owners, related_name='memberships', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='NewPictures',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('grid', models.PositiveSmallIntegerField(help_text='Of their tiles.')),
+                ('random_keys', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='new_pictures', to='labeling.project')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Pool',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -199,27 +350,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='Recomputation',
-            fields=[
-                ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
-                ('project', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='recomputation', serialize=False, to='labeling.project')),
-                ('state', models.CharField(choices=[('idle', 'Idle'), ('running', 'Running'), ('failed', 'Failed')], default='idle', max_length=7)),
-                ('requested', models.BooleanField(default=False, help_text='Something other than a new answer calls for it.')),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('changed', models.PositiveIntegerField(default=0, help_text='Questions that the last one changed.')),
-                ('error', models.TextField(blank=True, help_text='Why the last one failed.')),
-                ('settling_rules', models.JSONField(blank=True, default=list, help_text='The rules by which the last one set states.')),
-                ('strength', models.FloatField(default=0.7, help_text='Weight of the evidence of a single answer, by the last one.')),
-                ('ambiguity', models.FloatField(default=0.1, help_text='Prior probability of a split truth, by the last one.')),
-            ],
-            options={
-                'abstract': False,
-            },
-        ),
-        migrations.CreateModel(
             name='Practice',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -231,121 +361,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='NewPictures',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('grid', models.PositiveSmallIntegerField(help_text='Of their tiles.')),
-                ('random_keys', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), size=None)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='new_pictures', to='labeling.project')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Membership',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('owner', 'Owner'), ('reviewer', 'Reviewer'), ('trainer', 'Trainer'), ('annotator', 'Annotator'), ('viewer', 'Viewer')], max_length=9)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('annotator', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='labeling.annotator')),
-                ('invitation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='memberships', to='labeling.invitation')),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=labeling.models.members.cascade_keeping_owners, related_name='memberships', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='labeling.project')),
-            ],
-            options={
-                'ordering': ['id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Image',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(help_text='Of the stored, re-encoded file.', max_length=64)),
-                ('source_sha256', models.CharField(help_text='Of the file as it came.', max_length=64)),
-                ('perceptual_hash', models.BigIntegerField(help_text='64-bit difference hash, signed.')),
-                ('file', models.ImageField(height_field='height', max_length=200, upload_to='images', width_field='width')),
-                ('width', models.PositiveIntegerField()),
-                ('height', models.PositiveIntegerField()),
-                ('keywords', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, size=None)),
-                ('stated_keys', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=240), blank=True, default=list, editable=False, help_text="What its imports state that it shows: the keys (`name_key`) of its keywords and of its folders' names.", size=None)),
-                ('import_confidence', models.FloatField(default=0.9, editable=False, help_text='Probability that its keywords and its class are true, by its import.')),
-                ('random_key', models.FloatField(default=labeling.models.images.random_key, editable=False, help_text='Uniform in [0, 1), drawn once.')),
-                ('cut_into', models.PositiveSmallIntegerField(default=0, editable=False, help_text='The grid of tiles that it is cut into; 0: none.')),
-                ('source', models.CharField(help_text='The path that it was imported from.', max_length=300)),
-                ('further_sources', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=300), blank=True, default=list, help_text='The paths of its copies.', size=None)),
-                ('license', models.CharField(blank=True, max_length=200)),
-                ('generated', models.BooleanField(default=False, help_text='Whether a model generated it.')),
-                ('prompt', models.CharField(blank=True, help_text='What it was generated from.', max_length=500)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('class_set', models.ForeignKey(blank=True, db_index=False, editable=False, help_text='The classes of the import, of which it is in one.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='images', to='labeling.classset')),
-                ('near_duplicate_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='near_duplicates', to='labeling.image')),
-                ('imported_by', models.ForeignKey(blank=True, db_index=False, editable=False, help_text='The import that brought it first.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='images', to='labeling.import')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='images', to='labeling.project')),
-            ],
-            options={
-                'ordering': ['id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Event',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('project', 'project'), ('members', 'members and invitations'), ('import', 'imports and removals'), ('concept', 'concepts'), ('gold', 'gold'), ('decision', 'decisions'), ('annotator', 'annotators'), ('snapshot', 'snapshots'), ('run', 'training runs'), ('model', 'models')], max_length=9)),
-                ('actor', models.CharField(blank=True, help_text="The user's name then; empty: it happened by itself.", max_length=150)),
-                ('message', models.TextField(help_text='A sentence: what was done, and to what.')),
-                ('object_type', models.CharField(blank=True, help_text='Such as question.', max_length=40)),
-                ('object_id', models.CharField(blank=True, max_length=40)),
-                ('annotator_id', models.BigIntegerField(blank=True, help_text='Of an event about an annotator.', null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(blank=True, db_index=False, help_text='Empty: it concerns all projects, like the blocking of an annotator.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='labeling.project')),
-            ],
-            options={
-                'ordering': ['-id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='DecisionBatch',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('choice', models.CharField(choices=[('yes', 'Yes'), ('no', 'No'), ('reopen', 'Reopen'), ('gold', 'use as gold')], max_length=6)),
-                ('questions', models.JSONField(default=list, help_text='By question: verdict, decided_by, state and answers_wanted before.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('undone_at', models.DateTimeField(blank=True, null=True)),
-                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='decision_batches', to='labeling.project')),
-            ],
-            options={
-                'ordering': ['-id'],
-            },
-        ),
-        migrations.AddField(
-            model_name='classset',
-            name='project',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='class_sets', to='labeling.project'),
-        ),
-        migrations.CreateModel(
-            name='Challenge',
-            fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('grid', '3 × 3 tiles of many pictures'), ('split', '4 × 4 tiles of one picture'), ('verify', 'is this true of the picture?'), ('write', 'write what you see')], max_length=6)),
-                ('questions', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
-                ('tiles', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
-                ('reasons', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=9), default=list, size=None)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField()),
-                ('reserved_until', models.DateTimeField(blank=True, help_text='When the reservations of its open questions expire.', null=True)),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
-                ('skipped', models.BooleanField(default=False)),
-                ('passed', models.BooleanField(blank=True, help_text='Right on the gold tiles.', null=True)),
-                ('seconds', models.FloatField(blank=True, help_text='From shown to answered.', null=True)),
-                ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.annotator')),
-                ('concept', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, to='labeling.concept')),
-                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.project')),
-            ],
-            options={
-                'ordering': ['-created_at'],
             },
         ),
         migrations.CreateModel(
@@ -630,29 +645,30 @@ class Migration(migrations.Migration):
             model_name='conceptphrase',
             constraint=models.UniqueConstraint(fields=('concept', 'language'), name='phrase_once_a_language'),
         ),
-        migrations.AddConstraint(
-            model_name='pool',
-            constraint=models.UniqueConstraint(fields=('concept', 'grid'), name='pool_once_a_concept_and_grid'),
+        migrations.AddField(
+            model_name='cutting',
+            name='requested_by',
+            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),
         migrations.AddConstraint(
-            model_name='practice',
-            constraint=models.UniqueConstraint(fields=('annotator', 'project'), name='practice_once_an_annotator'),
+            model_name='concept',
+            constraint=models.UniqueConstraint(condition=models.Q(('merged_into', None)), fields=('project', 'name'), name='concept_once_a_project'),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(condition=models.Q(('annotator', None)), fields=('project', 'user'), name='user_once_a_project'),
+            model_name='concept',
+            constraint=models.CheckConstraint(condition=models.Q(('merged_into', None), ('active', False), _connector='OR'), name='merged_concept_is_inactive'),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(condition=models.Q(('user', None)), fields=('project', 'annotator'), name='visitor_once_a_project'),
+            model_name='classset',
+            constraint=models.UniqueConstraint(fields=('project', 'concepts'), name='class_set_once_a_project'),
         ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('annotator__isnull', False), ('user', None)), models.Q(('annotator', None), ('user__isnull', False)), _connector='OR'), name='member_is_user_or_visitor'),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(fields=['project', '-id'], name='event_of_project'),
         ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(('annotator', None), ('role', 'annotator'), _connector='OR'), name='visitors_only_annotate'),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(fields=['project', 'kind', '-id'], name='event_of_kind'),
         ),
         migrations.AddIndex(
             model_name='import',
@@ -690,25 +706,29 @@ class Migration(migrations.Migration):
             model_name='image',
             constraint=models.UniqueConstraint(fields=('project', 'sha256'), name='image_once_a_project'),
         ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['project', '-id'], name='event_of_project'),
-        ),
-        migrations.AddIndex(
-            model_name='event',
-            index=models.Index(fields=['project', 'kind', '-id'], name='event_of_kind'),
+        migrations.AddConstraint(
+            model_name='membership',
+            constraint=models.UniqueConstraint(condition=models.Q(('annotator', None)), fields=('project', 'user'), name='user_once_a_project'),
         ),
         migrations.AddConstraint(
-            model_name='concept',
-            constraint=models.UniqueConstraint(condition=models.Q(('merged_into', None)), fields=('project', 'name'), name='concept_once_a_project'),
+            model_name='membership',
+            constraint=models.UniqueConstraint(condition=models.Q(('user', None)), fields=('project', 'annotator'), name='visitor_once_a_project'),
         ),
         migrations.AddConstraint(
-            model_name='concept',
-            constraint=models.CheckConstraint(condition=models.Q(('merged_into', None), ('active', False), _connector='OR'), name='merged_concept_is_inactive'),
+            model_name='membership',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('annotator__isnull', False), ('user', None)), models.Q(('annotator', None), ('user__isnull', False)), _connector='OR'), name='member_is_user_or_visitor'),
         ),
         migrations.AddConstraint(
-            model_name='classset',
-            constraint=models.UniqueConstraint(fields=('project', 'concepts'), name='class_set_once_a_project'),
+            model_name='membership',
+            constraint=models.CheckConstraint(condition=models.Q(('annotator', None), ('role', 'annotator'), _connector='OR'), name='visitors_only_annotate'),
+        ),
+        migrations.AddConstraint(
+            model_name='pool',
+            constraint=models.UniqueConstraint(fields=('concept', 'grid'), name='pool_once_a_concept_and_grid'),
+        ),
+        migrations.AddConstraint(
+            model_name='practice',
+            constraint=models.UniqueConstraint(fields=('annotator', 'project'), name='practice_once_an_annotator'),
         ),
         migrations.AddIndex(
             model_name='qualityreport',

@@ -4,6 +4,7 @@ from labeling.models.annotators import Annotator, SuspectSpell
 from labeling.models.answers import Answer
 from labeling.models.challenges import Challenge
 from labeling.models.comments import Comment
+from labeling.models.cuttings import Cutting
 from labeling.models.decision_batches import DecisionBatch
 from labeling.models.events import Event
 from labeling.models.examples import ConceptExample
@@ -30,6 +31,7 @@ __all__ = [
     "Concept",
     "ConceptExample",
     "ConceptPhrase",
+    "Cutting",
     "DecisionBatch",
     "Event",
     "GoldMark",

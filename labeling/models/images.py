@@ -60,6 +60,9 @@ class Image(models.Model):
     cut_into = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="The grid of tiles that it is cut into; 0: none."
     )
+    keep_whole = models.BooleanField(
+        default=False, help_text="Whether it is asked about as a whole, though others are cut."
+    )
     imported_by = models.ForeignKey(
         Import,
         models.SET_NULL,
