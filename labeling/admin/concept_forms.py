@@ -1,6 +1,6 @@
-"""Forms about concepts: one concept, a row of the list, and which one stays of several."""
+"""Forms about concepts: one concept, and a row of the list."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -8,33 +8,12 @@ from django.core.exceptions import ValidationError
 from labeling import concepts
 from labeling.concepts import ConceptError
 from labeling.models import Concept
+from labeling.project_pages.concept_forms import Aliases
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Concept]
 else:
     ModelForm = forms.ModelForm
-
-
-class Aliases(forms.CharField):
-    """A list of names, one a line; a line is cut at its commas unless it was an alias before."""
-
-    widget = forms.Textarea(attrs={"rows": 4, "class": "vTextField"})
-
-    def __init__(self, **options: Any) -> None:
-        options.pop("base_field", None)
-        super().__init__(**options, strip=False)
-
-    def prepare_value(self, value: Any) -> str:
-        return "\n".join(value) if isinstance(value, list) else value or ""
-
-    def to_python(self, value: Any) -> Any:
-        lines = [line.strip() for line in (value or "").splitlines()]
-        earlier = set(self.initial or [])
-        parts = [[line] if line in earlier else line.split(",") for line in lines]
-        return [part.strip() for line in parts for part in line if part.strip()]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return bool(list(initial or []) != self.to_python(data))
 
 
 class ConceptForm(ModelForm):
@@ -99,43 +78,3 @@ class ConceptRowForm(ModelForm):
         if self.changed_data and self.instance.merged_into is not None:
             raise ValidationError(f"It was merged into “{self.instance.merged_into}”.")
         return super().clean() or {}
-
-
-class MergeForm(forms.Form):
-    """Which concept stays: one of several that were chosen, or for a single one any other."""
-
-    into = forms.ModelChoiceField(Concept.objects.none(), empty_label=None)
-
-    def __init__(self, *args: Any, chosen: list[str], **options: Any) -> None:
-        super().__init__(*args, **options)
-        ids = {int(pk) for pk in chosen if pk.isdecimal() and len(pk) < 19}
-        rows = Concept.objects.filter(pk__in=ids, merged_into=None).select_related("project")
-        self.chosen = list(rows)
-        into = cast("forms.ModelChoiceField[Concept]", self.fields["into"])
-        if len(self.chosen) == 1:
-            others = self.chosen[0].project.concepts.filter(merged_into=None)
-            into.queryset = others.exclude(pk=self.chosen[0].pk)
-            into.label = "Into"
-        else:
-            answers = {concept.pk: concepts.answers_count(concept) for concept in self.chosen}
-            into.queryset = rows
-            into.widget = forms.RadioSelect()
-            into.choices = [(c.pk, _described(c, answers[c.pk])) for c in self.chosen]
-            into.initial = max(answers, key=answers.__getitem__, default=None)
-            into.label = "Which one stays?"
-
-    def problem(self) -> str:
-        """Say why these concepts cannot be merged, whichever stays; empty if they can."""
-        if not self.chosen:
-            return "Choose the concepts to be merged: those are gone, or were merged already."
-        if len({concept.project_id for concept in self.chosen}) > 1:
-            return "Only concepts of one project can be merged: nothing was changed."
-        return ""
-
-
-def _described(concept: Concept, answers: int) -> str:
-    """Return a concept's name with what tells it from the others."""
-    aliases = f", also “{'”, “'.join(concept.aliases)}”" if concept.aliases else ""
-    noun = "answer" if answers == 1 else "answers"
-    off = "" if concept.active else ", switched off"
-    return f"{concept} ({concept.phrase}{aliases}): {answers:,} {noun}{off}"

@@ -16,9 +16,10 @@ from django.utils.safestring import SafeString
 
 from labeling import concepts, merging, project_stats, tasks
 from labeling.admin.base import QuickAdmin, rounded
-from labeling.admin.concept_forms import ConceptForm, ConceptRowForm, MergeForm
+from labeling.admin.concept_forms import ConceptForm, ConceptRowForm
 from labeling.concepts import ConceptError
 from labeling.models import Concept
+from labeling.project_pages.concept_forms import MergeForm
 
 OWN_FIELDS = {"name", "phrase", "definition", "aliases", "active", "value"}
 
