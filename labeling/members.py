@@ -216,12 +216,14 @@ def _join(
 
 def _claim(invitation: Invitation, user: User | None) -> None:
     """Use an invitation once, if it may still be: whoever comes too late is told why."""
+    # No join: PostgreSQL checks a row's own columns again once it has waited for somebody else.
     usable = Invitation.objects.filter(
         Q(uses_max=None) | Q(uses__lt=F("uses_max")),
         pk=invitation.pk,
         revoked_at=None,
         expires_at__gt=timezone.now(),
-    ).exclude(project__state=Project.State.ARCHIVED)
+        project__in=Project.objects.exclude(state=Project.State.ARCHIVED),
+    )
     if not usable.update(uses=F("uses") + 1):
         invitation.refresh_from_db()
         check(invitation, user)

@@ -61,6 +61,9 @@ class Membership(models.Model):
     invitation = models.ForeignKey(
         "Invitation", models.SET_NULL, null=True, blank=True, related_name="memberships"
     )
+    people_seen_at = models.DateTimeField(
+        null=True, blank=True, help_text="When they last looked at who belongs to the project."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -86,6 +89,11 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user or self.annotator}, {self.role} of {self.project}"
+
+    def see_people(self) -> None:
+        """Remember that the member has looked at who belongs to the project."""
+        self.people_seen_at = timezone.now()
+        self.save(update_fields=["people_seen_at"])
 
 
 class Invitation(models.Model):

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import access, members
+from labeling import access, members, notices
 from labeling.access import Capability
 from labeling.models import Invitation, Membership, Project, Role
 from labeling.project_pages import base, roles
@@ -58,7 +58,9 @@ class InvitationForm(forms.Form):
 @base.page(Capability.VIEW)
 def people(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the members, the open invitations, and what each role may do."""
-    return _render(request, project, InvitationForm(label_suffix=""))
+    response = _render(request, project, InvitationForm(label_suffix=""))
+    notices.look_at_people(project.memberships.filter(user=request.user.pk).first())
+    return response
 
 
 @require_POST

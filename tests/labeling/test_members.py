@@ -213,7 +213,7 @@ def test_of_two_who_accept_the_last_use_at_once_one_joins(project, olga, carol, 
         lambda: members.accept(token=token, user=bea),
     )
     errors = [outcome for outcome in outcomes if isinstance(outcome, members.InvitationError)]
-    assert len(errors) == 1 and "used already" in str(errors[0])
+    assert len(errors) == 1 and "used already" in str(errors[0]), outcomes
     assert Membership.objects.exclude(user=olga).count() == 1
     assert Invitation.objects.get().uses == 1
 
