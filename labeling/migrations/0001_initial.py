@@ -315,6 +315,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('role', models.CharField(choices=[('owner', 'Owner'), ('reviewer', 'Reviewer'), ('trainer', 'Trainer'), ('annotator', 'Annotator'), ('viewer', 'Viewer')], max_length=9)),
+                ('people_seen_at', models.DateTimeField(blank=True, help_text='When they last looked at who belongs to the project.', null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('annotator', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='labeling.annotator')),
                 ('invitation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='memberships', to='labeling.invitation')),
