@@ -1,0 +1,22 @@
+"""Look through a project's pictures: all of them, or those of a keyword, a path or an import."""
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from labeling.models import Image, Import, Project, Tile
+from labeling.models.projects import name_key
+
+
+def search(project: Project, *, words: str = "", record: Import | None = None) -> QuerySet[Image]:
+    """Return pictures, the newest first, each with the id of its whole tile as `whole`.
+
+    words: equal to a keyword or a folder's name, or part of the path. record: the import that
+    brought them.
+    """
+    images = Image.objects.filter(project=project)
+    if record is not None:
+        images = images.filter(imported_by=record)
+    if key := name_key(words):
+        plain = words.strip()
+        images = images.filter(Q(stated_keys__contains=[key]) | Q(source__icontains=plain))
+    whole = Tile.objects.filter(image=OuterRef("pk"), grid=1, position=0)
+    return images.annotate(whole=Subquery(whole.values("pk")[:1])).order_by("-pk")

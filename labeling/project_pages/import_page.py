@@ -1,0 +1,147 @@
+"""One import: how far it is, which concepts it may ask about, what became of its files."""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling import tasks
+from labeling.access import Capability
+from labeling.imports import runner
+from labeling.imports.report import Outcome
+from labeling.imports.uploads import UploadError
+from labeling.models import Import, Project
+from labeling.project_pages import base, pictures
+
+NAMED = 20  # files that are named for one reason
+
+_ACTIONS = {"cancel": runner.cancel, "retry": runner.retry}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why some files were refused, or texts of them left out."""
+
+    reason: str
+    count: int
+    names: list[str]  # the first of them
+
+    @property
+    def more(self) -> int:
+        """How many are not named."""
+        return self.count - len(self.names)
+
+
+@require_GET
+@base.page(Capability.VIEW)
+def import_page(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Show an import as it is now."""
+    return _render(request, _record(project, pk))
+
+
+@require_POST
+@base.page(Capability.MANAGE)
+def choose(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Import with the concepts that are ticked and those that were typed."""
+    record = _record(project, pk)
+    typed = request.POST.get("others", "")
+    names = [name for line in typed.splitlines() for name in line.split(",") if name.strip()]
+    names = [*request.POST.getlist("concept"), *names]
+    try:
+        record = runner.choose(record=record, by=cast(User, request.user), names=names)
+    except UploadError as error:
+        chosen = set(request.POST.getlist("concept"))
+        return _render(request, record, error=str(error), typed=typed, chosen=chosen)
+    tasks.advance_later(record)
+    return redirect("project-import", project.slug, pk)
+
+
+@require_POST
+@base.page(Capability.MANAGE)
+def act(request: HttpRequest, project: Project, pk: int, action: str) -> HttpResponse:
+    """Cancel an import, or try it again."""
+    record = _record(project, pk)
+    try:
+        tasks.advance_later(_ACTIONS[action](record=record, by=cast(User, request.user)))
+    except UploadError as error:
+        messages.error(request, str(error))
+    return redirect("project-import", project.slug, pk)
+
+
+@require_GET
+@base.page(Capability.VIEW)
+def report(request: HttpRequest, project: Project, pk: int) -> FileResponse:
+    """Send the table of what became of every file."""
+    record = _record(project, pk)
+    if not record.report:
+        raise Http404("There is no report yet.")
+    name = f"{project.slug}-import-{pk}.csv"
+    file = record.report.open("rb")
+    return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
+
+
+def refusals(record: Import) -> list[Refusal]:
+    """Return why files were refused and texts left out, by an import's report; most first."""
+    if not record.report:
+        return []
+    counts, names = Counter[str](), defaultdict[str, list[str]](list)
+    with record.report.open("rb") as file:
+        for row in csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline="")):
+            if reason := row["reason"]:
+                reason = reason if row["outcome"] == Outcome.REFUSED else f"a text of it: {reason}"
+                counts[reason] += 1
+                if len(names[reason]) < NAMED:
+                    names[reason].append(row["path"])
+    return [Refusal(reason, count, names[reason]) for reason, count in counts.most_common()]
+
+
+def _record(project: Project, pk: int) -> Import:
+    return get_object_or_404(project.imports.select_related("requested_by", "project"), pk=pk)
+
+
+def _render(
+    request: HttpRequest,
+    record: Import,
+    *,
+    error: str = "",
+    typed: str = "",
+    chosen: set[str] | None = None,
+) -> HttpResponse:
+    """Render an import; with an error, what was chosen and typed is kept."""
+    project, done = record.project, record.state == Import.State.DONE
+    candidates = [
+        {**each, "ticked": each["ticked"] if chosen is None else each["name"] in chosen}
+        for each in record.candidates
+    ]
+    context: dict[str, Any] = {
+        "record": record,
+        "error": error,
+        "typed": typed,
+        "candidates": candidates,
+        "ticked": sum(each["ticked"] for each in candidates),
+        "unlisted": record.candidates_count - len(candidates),
+        "asked": project.concepts.filter(active=True).count(),
+        "stored": record.images.count(),
+        "refusals": refusals(record) if done else [],
+        "working": record.state in {"uploading", "reading", "importing", "undoing"},
+    }
+    status = 409 if error else 200
+    template = "project/import.html"
+    return base.render(request, project, template, context, section=pictures.SECTION, status=status)
+
+
+urlpatterns = [
+    path("imports/<int:pk>/", import_page, name="project-import"),
+    path("imports/<int:pk>/concepts/", choose, name="project-import-choose"),
+    path("imports/<int:pk>/cancel/", act, {"action": "cancel"}, "project-import-cancel"),
+    path("imports/<int:pk>/retry/", act, {"action": "retry"}, "project-import-retry"),
+    path("imports/<int:pk>/report.csv", report, name="project-import-report"),
+]

@@ -1,0 +1,113 @@
+"""The pictures of a project: bring more in, follow their imports, look through those there are."""
+
+from typing import Any, cast
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling import tasks
+from labeling.access import Capability
+from labeling.images import browsing
+from labeling.imports import staging, uploads
+from labeling.imports.uploads import Announced, Part, UploadError
+from labeling.models import Import, Project
+from labeling.project_pages import base
+
+SECTION = base.register(base.Section("project-pictures", "Pictures", 10))
+PAGE = 60  # pictures
+IMPORTS_SHOWN = 5
+
+
+class Filters(forms.Form):
+    """Which pictures are shown, by the address; what makes no sense is ignored."""
+
+    q = forms.CharField(required=False, max_length=200)
+    record = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    imports = forms.CharField(required=False, max_length=3)
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        self.is_valid()
+
+
+@require_GET
+@base.page(Capability.VIEW)
+def pictures(request: HttpRequest, project: Project) -> HttpResponse:
+    """Show where to drop pictures, the imports, and the pictures a page at a time."""
+    filters = Filters(request.GET).cleaned_data
+    records = project.imports.select_related("requested_by")
+    shown = None if filters.get("imports") == "all" else IMPORTS_SHOWN
+    rows = list(records[: 200 if shown is None else shown + 1])
+    context = {
+        "imports": rows[:shown],
+        "more_imports": shown is not None and len(rows) > shown,
+        "total": project.images.count(),
+        "limit_mb": settings.UPLOAD_MAX_BYTES // 2**20,
+        "form_mb": settings.IMAGE_MAX_BYTES // 2**20,
+        **_wall(project, filters),
+    }
+    return base.render(request, project, "project/pictures.html", context, section=SECTION)
+
+
+def _wall(project: Project, filters: dict[str, Any]) -> dict[str, Any]:
+    """Return a page of the pictures, and the key of the next one."""
+    words, before = filters.get("q") or "", filters.get("before")
+    number = filters.get("record")
+    record = project.imports.filter(pk=number).first() if number else None
+    images = browsing.search(project, words=words, record=record)
+    if before:
+        images = images.filter(pk__lt=before)
+    page = list(images[: PAGE + 1])
+    return {
+        "words": words,
+        "record": record,
+        "images": page[:PAGE],
+        "before": page[PAGE - 1].pk if len(page) > PAGE else None,
+        "first_page": before is None,
+    }
+
+
+@require_POST
+@base.page(Capability.MANAGE)
+def upload(request: HttpRequest, project: Project) -> HttpResponse:
+    """Take files from a plain form, as one upload; what is larger comes in parts by the script."""
+    files = request.FILES.getlist("files")
+    if not files:
+        messages.error(request, "Choose an archive or pictures first.")
+        return redirect("project-pictures", project.slug)
+    try:
+        record = _take(project, cast(User, request.user), files)
+    except (UploadError, staging.DiskFull) as error:
+        messages.error(request, str(error))
+        return redirect("project-pictures", project.slug)
+    return redirect("project-import", project.slug, record.pk)
+
+
+def _take(project: Project, by: User, files: "list[UploadedFile[bytes]]") -> Import:
+    name = files[0].name or "upload"
+    record, _ = uploads.begin(project=project, by=by, name=name)
+    announced = [Announced(file.name or "", file.size or 0) for file in files]
+    rows = uploads.announce(record=record, files=announced)
+    parts = [
+        Part(row.number, 0, file)
+        for row, file in zip(rows, files, strict=True)
+        if row and not row.problem
+    ]
+    uploads.receive(record=record, parts=parts)
+    record = uploads.complete(record=record, by=by)
+    tasks.advance_later(record)
+    return record
+
+
+urlpatterns = [
+    path("pictures/", pictures, name="project-pictures"),
+    path("pictures/upload/", upload, name="project-upload"),
+]
