@@ -8,6 +8,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.waiting import wait_until
@@ -40,7 +41,7 @@ from config.management.commands import demo
 {changes}
 sys.path.insert(0, ".")
 import manage
-sys.argv = ["manage.py", "demo"]
+sys.argv = ["manage.py", "demo", *{arguments}]
 manage.main()
 """
 
@@ -48,17 +49,24 @@ manage.main()
 class Demo:
     """A demo, as make would start it; without the project's pictures unless `modules` has some.
 
-    stuck: whether it waits, with the pictures stored and nothing committed.
+    stuck: whether it waits, with the pictures stored and nothing committed. arguments: of the
+    command.
     """
 
     def __init__(
-        self, data_dir: Path, port: int | str, *, modules: Path | None = None, stuck: bool = False
+        self,
+        data_dir: Path,
+        port: int | str,
+        *,
+        modules: Path | None = None,
+        stuck: bool = False,
+        arguments: Sequence[str] = (),
     ) -> None:
         self.data_dir = data_dir
         changes = WITH_PICTURES_OF.format(modules=str(modules)) if modules else WITHOUT_PICTURES
         changes += STUCK if stuck else ""
         self.process = subprocess.Popen(
-            [sys.executable, "-c", START.format(changes=changes)],
+            [sys.executable, "-c", START.format(changes=changes, arguments=list(arguments))],
             cwd=ROOT,
             env={**os.environ, "PORT": str(port), "DATA_DIR": str(data_dir)},
             stdin=subprocess.DEVNULL,

@@ -3,6 +3,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,22 @@ def test_the_demo_recovers_from_being_killed_and_stops_when_asked_to(
     assert _readable_by_others(tmp_path) == []
     assert demos[1].stop(signal.SIGINT) == 0
     assert processes_of(tmp_path) == []
+
+
+def test_an_empty_start_says_where_the_first_administrator_is_made(
+    demos: list[Demo], port: int, tmp_path: Path
+) -> None:
+    demos.append(Demo(tmp_path, port, arguments=["--empty"]))
+    url = demos[0].wait_until_ready()
+    line = demos[0].wait_until_it_says("  Make the first administrator at ")
+    address = line.removeprefix("  Make the first administrator at ").strip()
+    assert address.startswith(f"{url}set-up/?code=")
+    with urllib.request.urlopen(url, timeout=60) as page:
+        assert page.url == f"{url}set-up/"
+    with urllib.request.urlopen(address, timeout=60) as page:
+        assert address.partition("=")[2] in page.read().decode()
+    assert not (tmp_path / "admin-password").exists()
+    assert demos[0].stop(signal.SIGINT) == 0
 
 
 def test_a_first_start_that_is_ended_leaves_all_of_the_project_or_nothing(
