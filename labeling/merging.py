@@ -40,6 +40,7 @@ from labeling.models import (
     Event,
     GoldMark,
     Image,
+    ImportStatement,
     Question,
     Recomputation,
 )
@@ -260,7 +261,8 @@ def _replace_in_class_sets(class_sets: Iterable[ClassSet], concept: Concept, int
     for class_set in class_sets:
         classes = sorted(into.pk if pk == concept.pk else pk for pk in class_set.concepts)
         if same := sets.filter(concepts=classes).first():
-            Image.objects.filter(class_set=class_set).update(class_set=same)
+            for model in (Image, ImportStatement):
+                model._default_manager.filter(class_set=class_set).update(class_set=same)
             class_set.delete()
         else:
             class_set.concepts = classes

@@ -95,7 +95,7 @@ class Removal:
         )
 
     def __str__(self) -> str:
-        return f"{_count(self.images, 'picture')} with {_count(self.answers, 'answer')}"
+        return f"{count(self.images, 'picture')} with {count(self.answers, 'answer')}"
 
 
 def remove(
@@ -254,11 +254,11 @@ def _mark_snapshots(project: Project, rows: Sequence[Image]) -> None:
     """Count, in each snapshot that holds some of these pictures, how many were removed."""
     held = Snapshot.objects.filter(project=project, newest_image__gte=rows[0].pk)
     for snapshot in held.order_by("pk").select_for_update(of=("self",), no_key=True):
-        count = sum(
+        held_of = sum(
             row.pk <= snapshot.newest_image and (snapshot.include_generated or not row.generated)
             for row in rows
         )
-        Snapshot.objects.filter(pk=snapshot.pk).update(removed=F("removed") + count)
+        Snapshot.objects.filter(pk=snapshot.pk).update(removed=F("removed") + held_of)
 
 
 def _expire_challenges(project: Project, tile_ids: Sequence[int]) -> None:
@@ -305,5 +305,6 @@ def _named(rows: Sequence[Image]) -> str:
     return ", ".join(row.source for row in rows[:3]) + more
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -103,39 +103,38 @@ def stored_sources(*, project: Project, source_sha256s: Iterable[str]) -> set[st
 
 
 def set_statements(
-    image: Image, *, keywords: Iterable[str], class_keys: Iterable[str], class_set: ClassSet | None
-) -> bool:
-    """Set what imports state of an image, to be saved; return whether it is something else.
+    image: Image, *, keywords: Iterable[str], class_keys: Iterable[str], class_set_id: int | None
+) -> None:
+    """Set what imports state of an image, to be saved.
 
     keywords: replace the stored ones, within the limits. class_keys: are added to those of
-    earlier folders, which stay unless a keyword that is replaced said the same. class_set:
+    earlier folders, which stay unless a keyword that is replaced said the same. class_set_id:
     replaces the stored one, unless it is None.
     """
-    before = image.keywords, image.stated_keys, image.class_set_id
     of_keywords = set(map(name_key, image.keywords))
     of_folders = [key for key in image.stated_keys if key not in of_keywords]
-    image.keywords = _keywords(keywords)
+    image.keywords = clean_keywords(keywords)
     image.stated_keys = _stated_keys(image.keywords, [*of_folders, *class_keys])
-    if class_set is not None:
-        image.class_set = class_set
-    return before != (image.keywords, image.stated_keys, image.class_set_id)
+    if class_set_id is not None:
+        image.class_set_id = class_set_id
 
 
-def save_statements(changed: Iterable[Image]) -> None:
-    """Save what `set_statements` has set."""
-    Image.objects.bulk_update(changed, ["keywords", "stated_keys", "class_set"])
+def save_statements(changed: Iterable[Image], fields: Iterable[str]) -> None:
+    """Save what was set of images, by the names of the fields."""
+    Image.objects.bulk_update(changed, fields)
 
 
-def add_sources(paths: Iterable[tuple[Image, Iterable[str]]]) -> None:
-    """Remember the paths of images' copies, of those that are not known yet."""
-    changed = []
-    for image, its_paths in paths:
-        known = {image.source, *image.further_sources}
-        cut = dict.fromkeys(map(cut_source, its_paths))
-        if new := [path for path in cut if path not in known]:
-            image.further_sources = [*image.further_sources, *new]
-            changed.append(image)
-    Image.objects.bulk_update(changed, ["further_sources"])
+def add_sources(image: Image, paths: Iterable[str]) -> None:
+    """Add the paths of an image's copies that are not known yet; it is to be saved."""
+    known = {image.source, *image.further_sources}
+    new = [path for path in dict.fromkeys(map(cut_source, paths)) if path not in known]
+    image.further_sources = [*image.further_sources, *new]
+
+
+def clean_keywords(keywords: Iterable[str]) -> list[str]:
+    """Return each keyword once, in order, within the limits."""
+    plain = (keyword.replace("\0", "").strip()[:KEYWORD_LENGTH] for keyword in keywords)
+    return list(dict.fromkeys(keyword for keyword in plain if keyword))[:KEYWORDS_MAX]
 
 
 def add_many(
@@ -210,7 +209,7 @@ def _stored_by_sha256(project: Project, sha256s: Iterable[str]) -> dict[str, tup
 
 
 def _row(project: Project, new_image: NewImage, name: str) -> Image:
-    picture, keywords = new_image.picture, _keywords(new_image.keywords)
+    picture, keywords = new_image.picture, clean_keywords(new_image.keywords)
     return Image(
         project=project,
         sha256=picture.sha256,
@@ -225,16 +224,10 @@ def _row(project: Project, new_image: NewImage, name: str) -> Image:
         imported_by=new_image.imported_by,
         import_confidence=project.import_confidence,
         source=cut_source(new_image.source),
-        license=_cut(new_image.license, LICENSE_LENGTH),
+        license=cut_license(new_image.license),
         generated=new_image.generated,
         prompt=_cut(new_image.prompt, PROMPT_LENGTH),
     )
-
-
-def _keywords(keywords: Iterable[str]) -> list[str]:
-    """Return each keyword once, in order, within the limits."""
-    plain = (keyword.replace("\0", "").strip()[:KEYWORD_LENGTH] for keyword in keywords)
-    return list(dict.fromkeys(keyword for keyword in plain if keyword))[:KEYWORDS_MAX]
 
 
 def _stated_keys(keywords: Iterable[str], class_keys: Iterable[str]) -> list[str]:
@@ -245,6 +238,11 @@ def _stated_keys(keywords: Iterable[str], class_keys: Iterable[str]) -> list[str
 def cut_source(path: str) -> str:
     """Return a path as it is stored: without its beginning where it is too long."""
     return _cut(path, SOURCE_LENGTH)
+
+
+def cut_license(text: str) -> str:
+    """Return a licence as it is stored."""
+    return _cut(text, LICENSE_LENGTH)
 
 
 def _cut(text: str, length: int) -> str:

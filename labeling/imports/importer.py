@@ -13,14 +13,14 @@ from labeling.decoding import Picture
 from labeling.decoding.pool import DecodingPool
 from labeling.images import NewImage, StoredImage
 from labeling.images.duplicates import DuplicateIndex
-from labeling.imports import candidates, concepts, read_ahead
+from labeling.imports import candidates, concepts, read_ahead, statements
 from labeling.imports.members import Member, folder_of
 from labeling.imports.metadata import Metadata
 from labeling.imports.read_ahead import Batch
 from labeling.imports.report import Report
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
-from labeling.models import ClassSet, Concept, Image, Import, Project, Question
+from labeling.models import ClassSet, Concept, Image, Import, ImportStatement, Project, Question
 from labeling.models.projects import name_key
 from labeling.restating import Change, Pair, Watch
 
@@ -160,8 +160,7 @@ class _BatchImporter:
         with transaction.atomic():
             self.plan = _held(self.plan, self.project)
             stored = self._store(batch, metadata)
-            _add_sources(stored)
-            changed = _update_statements(self.project, stored, metadata, self.plan)
+            changed = self._state(stored, metadata)
             _ask(self.project, stored, metadata, self.plan, changed)
         self._count(batch, dict(stored), metadata)
 
@@ -195,6 +194,41 @@ class _BatchImporter:
                     imported_by=self.record,
                 )
 
+    def _state(
+        self, stored: Sequence[tuple[str, StoredImage]], metadata: Mapping[str, Metadata]
+    ) -> dict[Pair, Change]:
+        """Let existing images be as the source describes them now; return what that changes."""
+        rows: dict[int, StoredImage] = {}
+        said: dict[Image, list[ImportStatement]] = defaultdict(list)
+        for path, image in stored:
+            row = rows.setdefault(image.image.pk, image)
+            if not image.new:
+                said[row.image].append(self._statement(row.image, path, metadata[path]))
+        before = {image: statements.stated(image) for image in said}
+        changed = statements.add(self.record, said)
+        restated = [image for image in changed if statements.stated(image) != before[image]]
+        if not restated:
+            images.save_statements(changed, ["further_sources"])
+            return {}
+        watch = Watch(self.project, [rows[image.pk].tile.pk for image in restated])
+        images.save_statements(changed, statements.ROW)
+        return watch.changes()
+
+    def _statement(self, image: Image, path: str, metadata: Metadata) -> ImportStatement:
+        """Return what the source says of a path of an image."""
+        class_key, class_set = self.plan.class_key_of(path), self.plan.class_set_of(path)
+        return ImportStatement(
+            image=image,
+            imported_by=self.record,
+            path=images.cut_source(path),
+            keywords=images.clean_keywords(metadata.keywords),
+            class_keys=[class_key] if class_key else [],
+            class_set=class_set,
+            captions=metadata.captions,
+            license=images.cut_license(metadata.license),
+            confidence=self.project.import_confidence,
+        )
+
     def _count(
         self, batch: Batch, stored: Mapping[str, StoredImage], metadata: Mapping[str, Metadata]
     ) -> None:
@@ -214,51 +248,6 @@ class _BatchImporter:
         image = stored.image
         brought = image.imported_by_id == self.record.pk and image.source == images.cut_source(path)
         return stored.new or brought
-
-
-def _add_sources(stored: Sequence[tuple[str, StoredImage]]) -> None:
-    """Remember the paths of copies, by which answers may name the image."""
-    paths: dict[int, list[str]] = defaultdict(list)
-    for path, image in stored:
-        paths[image.image.pk].append(path)
-    rows = {image.image.pk: image.image for _, image in stored}
-    images.add_sources([(row, paths[pk]) for pk, row in rows.items()])
-
-
-def _update_statements(
-    project: Project,
-    stored: Sequence[tuple[str, StoredImage]],
-    metadata: Mapping[str, Metadata],
-    plan: Plan,
-) -> dict[Pair, Change]:
-    """Give existing images what the source states of them now; return what that changes.
-
-    Keywords and other classes of the path that the image came from replace the stored ones; what
-    it states of a copy is added.
-    """
-    changed: dict[int, StoredImage] = {}
-    rows: dict[int, StoredImage] = {}
-    own_first = sorted(stored, key=lambda each: each[0] != each[1].image.source)
-    for path, repeated in own_first:
-        image = rows.setdefault(repeated.image.pk, repeated)
-        if not repeated.new and _update(image.image, path, metadata[path].keywords, plan):
-            changed[image.image.pk] = image
-    if not changed:
-        return {}
-    watch = Watch(project, [image.tile.pk for image in changed.values()])
-    images.save_statements([image.image for image in changed.values()])
-    return watch.changes()
-
-
-def _update(image: Image, path: str, keywords: Sequence[str], plan: Plan) -> bool:
-    """Set what a path states of an image, to be saved; return whether it is something else."""
-    own = image.source == path
-    return images.set_statements(
-        image,
-        keywords=(keywords if own and keywords else [*image.keywords, *keywords]),
-        class_keys=[plan.class_key_of(path)],
-        class_set=plan.class_set_of(path) if own else None,
-    )
 
 
 def _ask(

@@ -21,6 +21,7 @@ from labeling.models.questions import Question
 from labeling.models.recomputations import Recomputation
 from labeling.models.removals import RemovedAnswer, RemovedImage
 from labeling.models.snapshots import Snapshot
+from labeling.models.statements import ImportStatement
 
 __all__ = [
     "Annotator",
@@ -37,6 +38,7 @@ __all__ = [
     "GoldMark",
     "Image",
     "Import",
+    "ImportStatement",
     "Invitation",
     "LeaseLost",
     "Leased",

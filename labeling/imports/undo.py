@@ -1,0 +1,296 @@
+"""Take an import back, whole: the state is then as if only the other imports had been made.
+
+Pictures that it brought go, unless another import has brought them again: they stay as that one
+describes them. What it stated of pictures that were there already is taken back, and gold, concepts
+and class sets that nothing else speaks of go with it. Answers to what goes are archived.
+
+Each batch is a transaction, and what is left to do is found in the rows: so it goes on where it was
+interrupted.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from labeling import audit, concepts, images, removal, restating
+from labeling.concepts import Conflict
+from labeling.concepts.statements import naming
+from labeling.gold import marking
+from labeling.imports import statements
+from labeling.models import (
+    ClassSet,
+    Concept,
+    Event,
+    Image,
+    Import,
+    ImportStatement,
+    Project,
+    Question,
+    Tile,
+)
+from labeling.models.projects import name_key
+from labeling.removal import Removal
+from labeling.restating import Watch
+
+BATCH = 100  # pictures in a transaction
+State = Import.State
+UNDOABLE = (State.DONE, State.FAILED, State.CANCELLED, State.UNDOING)
+_HOLD_CLASS_SETS = """
+SELECT FROM labeling_classset WHERE project_id = %s ORDER BY id FOR KEY SHARE
+"""
+
+OnProgress = Callable[[int], None]  # called with the number of pictures that were looked at
+
+
+class UndoError(ValueError):
+    """The import cannot be taken back; the message says why."""
+
+
+def undo(record: Import, by: AbstractBaseUser | None) -> Import:
+    """Take an import back here and now; return its row as it is then. Raises UndoError."""
+    return run(begin(record, by))
+
+
+def begin(record: Import, by: AbstractBaseUser | None) -> Import:
+    """Mark an import as one that is being taken back; `run` does it. Raises UndoError."""
+    with transaction.atomic():
+        rows = Import.objects.filter(pk=record.pk, state__in=UNDOABLE).exclude(state=State.UNDOING)
+        user = by.pk if by else None
+        begun = rows.free().update(state=State.UNDOING, undone_by=user, error="", done=0)
+        record = Import.objects.select_related("project").get(pk=record.pk)
+        if not begun and record.state != State.UNDOING:
+            raise UndoError(_refusal(record))
+        if begun:
+            _audit(record, f"Began to take back the import {record}.")
+    return record
+
+
+def run(record: Import, on_progress: OnProgress | None = None) -> Import:
+    """Take back an import that was begun, or go on with it; return its row as it is then.
+
+    One that somebody else is at is left alone. Raises LeaseLost where somebody else took over.
+    """
+    undoing = Import.objects.filter(state=State.UNDOING)
+    held: Import | None = undoing.acquire(record.pk, attempts=F("attempts") + 1)
+    if held is not None:
+        _Undoing(held, on_progress).run()
+    return Import.objects.get(pk=record.pk)
+
+
+def waiting() -> QuerySet[Import]:
+    """Return the imports that are to be taken back and that nobody is at."""
+    return Import.objects.filter(state=State.UNDOING).free().order_by("pk")
+
+
+def _refusal(record: Import) -> str:
+    if record.state == State.UNDONE:
+        return f"The import {record} was taken back already."
+    return f"The import {record} is at work: cancel it first, or wait until it is done."
+
+
+def _audit(record: Import, message: str) -> None:
+    audit.record(
+        project=record.project,
+        kind=Event.Kind.IMPORT,
+        message=message,
+        by=record.undone_by,
+        row=record,
+    )
+
+
+class _Undoing:
+    """Takes a leased import back."""
+
+    def __init__(self, held: Import, on_progress: OnProgress | None) -> None:
+        self.record, self.project = held, held.project
+        self.on_progress = on_progress
+        self.counts = {"removed": 0, "restored": 0, "archived": 0, "gold": 0, "concepts": 0}
+        self.counts |= {key: held.counts[key] for key in self.counts.keys() & held.counts.keys()}
+
+    def run(self) -> None:
+        """Take back batch by batch, then what no picture holds any more."""
+        try:
+            for images_of in (self._brought, self._mentioned):
+                while batch := images_of():
+                    self._take_back(batch)
+            self._add(gold=marking.take_back(self.record))
+            self._add(concepts=_delete_concepts(self.record))
+            _delete_class_sets(self.project)
+        except Exception as error:
+            if not connection.needs_rollback:
+                self.record.release(error=str(error) or type(error).__name__)
+            raise
+        with transaction.atomic():
+            self.record.release(
+                state=State.UNDONE, finished_at=timezone.now(), counts=self._all_counts()
+            )
+            _audit(self.record, f"Took back the import {self.record}: {summary(self.counts)}.")
+
+    def _brought(self) -> list[int]:
+        """Return the next pictures that the import brought."""
+        rows = self.record.images.order_by("pk").values_list("pk", flat=True)
+        return list(rows[:BATCH])
+
+    def _mentioned(self) -> list[int]:
+        """Return the next pictures of others that the import speaks of."""
+        rows = ImportStatement.objects.filter(imported_by=self.record).order_by("image")
+        return list(rows.values_list("image", flat=True).distinct()[:BATCH])
+
+    def _take_back(self, ids: Collection[int]) -> None:
+        with transaction.atomic():
+            images.lock(self.project)
+            with connection.cursor() as cursor:  # before the concepts, as an import does
+                cursor.execute(_HOLD_CLASS_SETS, [self.project.pk])
+            removal.lock(self.project)
+            rows = list(Image.objects.filter(pk__in=ids).order_by("pk").select_for_update())
+            kept = statements.by_image(ids)
+            left = {pk: self._of_others(said) for pk, said in kept.items()}
+            going = [row for row in rows if not left.get(row.pk)]
+            staying = [row for row in rows if left.get(row.pk)]
+            removed = self._remove(going)
+            answers = _restore(self.record, self.project, staying, kept, left)
+            removal.follow(self.project)
+            self._add(
+                removed=removed.images,
+                restored=len(staying),
+                archived=removed.answers + answers,
+            )
+            done = self.record.done + len(rows)
+            self.record.renew(done=done, counts=self._all_counts())
+        if self.on_progress is not None:
+            self.on_progress(done)
+
+    def _of_others(self, said: Iterable[ImportStatement]) -> list[ImportStatement]:
+        return [row for row in said if row.imported_by_id != self.record.pk]
+
+    def _remove(self, rows: Sequence[Image]) -> Removal:
+        reason = f"The import {self.record} was taken back."[: removal.REASON_LENGTH]
+        return removal.remove(rows, by=self.record.undone_by, reason=reason, undone=self.record)
+
+    def _add(self, **counts: int) -> None:
+        for name, count in counts.items():
+            self.counts[name] += count
+
+    def _all_counts(self) -> dict[str, Any]:
+        return {**self.record.counts, **self.counts}
+
+
+def summary(counts: dict[str, int]) -> str:
+    """Return in words what was taken back."""
+    return (
+        f"{removal.count(counts['removed'], 'picture')} removed, "
+        f"{counts['restored']:,} as other imports describe them, "
+        f"{removal.count(counts['archived'], 'answer')} archived, "
+        f"{removal.count(counts['concepts'], 'concept')} deleted"
+    )
+
+
+def _restore(
+    record: Import,
+    project: Project,
+    rows: Sequence[Image],
+    kept: statements.Statements,
+    left: dict[int, list[ImportStatement]],
+) -> int:
+    """Let pictures be as the other imports describe them; return how many answers were archived.
+
+    kept: all that is stated of them; left: what others state.
+    """
+    if not rows:
+        return 0
+    wholes = Tile.objects.filter(image__in=rows, grid=1)
+    watch = Watch(project, list(wholes.values_list("pk", flat=True)))
+    for row in rows:
+        statements.replay(row, left[row.pk])
+    images.save_statements(rows, [*statements.ROW, *statements.ORIGIN])
+    restating.restate({}, watch.changes())
+    answers = removal.take_back(list(_captions_gone(rows, kept, left)))
+    ImportStatement.objects.filter(image__in=rows, imported_by=record).delete()
+    alone = [row for row in rows if len({said.imported_by_id for said in left[row.pk]}) == 1]
+    ImportStatement.objects.filter(image__in=alone).delete()  # their own rows say it all
+    return answers
+
+
+def _captions_gone(
+    rows: Sequence[Image], kept: statements.Statements, left: dict[int, list[ImportStatement]]
+) -> Iterator[int]:
+    """Yield the questions about captions that no import states any more."""
+    asked = Question.objects.filter(
+        kind=Question.Kind.CAPTION,
+        source=Question.Source.IMPORT,
+        grid=1,
+        tile__image__in=[row.pk for row in rows],
+    )
+    for pk, image, text in asked.values_list("pk", "tile__image", "text"):
+        before = {caption for said in kept[image] for caption in said.captions}
+        now = {caption for said in left[image] for caption in said.captions}
+        if text in before - now:
+            yield pk
+
+
+def _delete_concepts(record: Import) -> int:
+    """Delete the concepts that the import made and nothing else speaks of; return how many.
+
+    Those that another import chose as well are its own from now on.
+    """
+    deleted = 0
+    for concept in Concept.objects.filter(pk__in=record.made_concepts).order_by("-pk"):
+        heir = next(_others_that_chose(record, concept), None)
+        if heir is not None:
+            _hand_over(concept, heir)
+        elif not _is_spoken_of(concept):
+            deleted += _delete(concept, record.undone_by)
+    return deleted
+
+
+def _others_that_chose(record: Import, concept: Concept) -> Iterator[Import]:
+    """Yield the other imports that people chose the concept for, the oldest first."""
+    others = Import.objects.filter(project=record.project, concepts__isnull=False)
+    for other in others.exclude(pk=record.pk).exclude(state=State.UNDONE).order_by("pk"):
+        if any(name_key(name) in concept.keys for name in other.concepts or ()):
+            yield other
+
+
+def _hand_over(concept: Concept, heir: Import) -> None:
+    with transaction.atomic():
+        locked = Import.objects.select_for_update().get(pk=heir.pk)
+        if concept.pk not in locked.made_concepts:
+            made = [*locked.made_concepts, concept.pk]
+            Import.objects.filter(pk=heir.pk).update(made_concepts=made)
+
+
+def _is_spoken_of(concept: Concept) -> bool:
+    """Whether somebody changed or explained a concept, decided about it, or a picture names it."""
+    return bool(
+        concept.version
+        or concept.definition
+        or concept.merged_into_id
+        or concept.merged.exists()
+        or concept.examples.exists()
+        or concept.phrases.exists()
+        or concept.questions.filter(verdict__isnull=False).exists()
+        or naming(concept.project, concept.keys).exists()
+    )
+
+
+def _delete(concept: Concept, by: Any) -> bool:
+    """Delete a concept, unless somebody has answered about it."""
+    try:
+        concepts.delete(concept, by=by)
+    except Conflict:
+        return False
+    return True
+
+
+def _delete_class_sets(project: Project) -> None:
+    """Delete the class sets of which no picture is; an import that needs one makes it again."""
+    with transaction.atomic():
+        unused = ClassSet.objects.filter(project=project, images=None, statements=None)
+        ids = list(unused.values_list("pk", flat=True))
+        locked = ClassSet.objects.filter(pk__in=ids).order_by("pk").select_for_update()
+        list(locked.values_list("pk"))
+        ClassSet.objects.filter(pk__in=ids, images=None, statements=None).delete()

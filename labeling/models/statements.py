@@ -1,0 +1,55 @@
+"""What imports said of pictures that were there already, so that each can be taken back."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from labeling.models.images import Image
+from labeling.models.imports import Import
+from labeling.models.projects import KEY_LENGTH, ClassSet
+
+
+class ImportStatement(models.Model):
+    """What an import said of one path of a picture that several imports speak of.
+
+    A picture that one import alone speaks of has no rows: its own row says it all. Otherwise its
+    first row says what it was when the second import came, and each other row what was said since,
+    in the order of their ids (`labeling.imports.statements`).
+    """
+
+    image = models.ForeignKey(Image, models.CASCADE, related_name="statements", db_index=False)
+    imported_by = models.ForeignKey(
+        Import,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="statements",
+        help_text="Empty: the picture came in without an import.",
+    )
+    path = models.CharField(max_length=300)
+    further_paths = ArrayField(
+        models.CharField(max_length=300), default=list, blank=True, help_text="Of its copies."
+    )
+    keywords = ArrayField(models.CharField(max_length=80), default=list, blank=True)
+    class_keys = ArrayField(
+        models.CharField(max_length=KEY_LENGTH),
+        default=list,
+        blank=True,
+        help_text="The keys (`name_key`) of its folders' names, as far as those are classes.",
+    )
+    class_set = models.ForeignKey(
+        ClassSet, models.SET_NULL, null=True, blank=True, related_name="statements"
+    )
+    captions = ArrayField(models.CharField(max_length=500), default=list, blank=True)
+    license = models.CharField(max_length=200, blank=True)
+    confidence = models.FloatField(help_text="Probability that it is true.")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["image", "imported_by", "path"], name="statement_once_a_path"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.path}: {', '.join(self.keywords)}"
