@@ -20,10 +20,20 @@ from labeling.imports.read_ahead import Batch
 from labeling.imports.report import Report
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
-from labeling.models import ClassSet, Concept, Image, Import, ImportStatement, Project, Question
+from labeling.models import (
+    ClassSet,
+    Concept,
+    Image,
+    Import,
+    ImportStatement,
+    LeaseLost,
+    Project,
+    Question,
+)
 from labeling.models.projects import name_key
 from labeling.restating import Change, Pair, Watch
 
+_HOLD_RECORD = "SELECT FROM labeling_import WHERE id = %s AND lease_token = %s FOR SHARE"
 _HOLD_CLASS_SET = "SELECT FROM labeling_classset WHERE id = %s FOR KEY SHARE"
 DELETED = "was deleted during the import: import it again"
 
@@ -100,6 +110,17 @@ def _held(plan: Plan, project: Project) -> Plan:
     return _held(replace(plan, class_set=class_set), project)
 
 
+def _hold_record(record: Import) -> None:
+    """Keep an import from being cancelled or undone until the transaction ends.
+
+    Raises LeaseLost where it was, or where somebody else goes on with it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD_RECORD, [record.pk, record.lease_token])
+        if not cursor.rowcount:
+            raise LeaseLost(f"The import {record} was ended, or somebody else goes on with it.")
+
+
 def _hold(class_set: ClassSet) -> bool:
     """Whether a set of classes is still there; it is then kept until the transaction ends."""
     with connection.cursor() as cursor:
@@ -158,6 +179,7 @@ class _BatchImporter:
         """Import a batch, and count what became of it once it is committed."""
         metadata = {path: self.index.metadata(path) for path in batch.sha256s}
         with transaction.atomic():
+            _hold_record(self.record)
             self.plan = _held(self.plan, self.project)
             stored = self._store(batch, metadata)
             changed = self._state(stored, metadata)

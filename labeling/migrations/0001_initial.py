@@ -292,6 +292,25 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='ImportStatement',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('path', models.CharField(max_length=300)),
+                ('further_paths', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=300), blank=True, default=list, help_text='Of its copies.', size=None)),
+                ('keywords', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, size=None)),
+                ('class_keys', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=240), blank=True, default=list, help_text="The keys (`name_key`) of its folders' names, as far as those are classes.", size=None)),
+                ('captions', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=500), blank=True, default=list, size=None)),
+                ('license', models.CharField(blank=True, max_length=200)),
+                ('confidence', models.FloatField(help_text='Probability that it is true.')),
+                ('class_set', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='statements', to='labeling.classset')),
+                ('image', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='statements', to='labeling.image')),
+                ('imported_by', models.ForeignKey(blank=True, help_text='Empty: the picture came in without an import.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='statements', to='labeling.import')),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
             name='Invitation',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -706,6 +725,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='image',
             constraint=models.UniqueConstraint(fields=('project', 'sha256'), name='image_once_a_project'),
+        ),
+        migrations.AddConstraint(
+            model_name='importstatement',
+            constraint=models.UniqueConstraint(fields=('image', 'imported_by', 'path'), name='statement_once_a_path'),
         ),
         migrations.AddConstraint(
             model_name='membership',
