@@ -12,6 +12,7 @@ from labeling import image_beliefs, predictions
 from labeling.models import Concept, Image, Question, Tile
 
 POOL = 48  # pictures of each kind that are looked at
+DOUBT = 0.3  # distance of a probability from one half, within which a picture counts as hard
 _WHOLE = Q(grid=1) & ~Q(source=Question.Source.MODEL)
 
 
@@ -50,19 +51,18 @@ def candidates(concept: Concept, wall: Wall, count: int) -> list[Candidate]:
         for image, p in zip(images, beliefs.probability[:, 0], strict=True)
         if image.pk in tiles
     ]
-    return sorted(filter(_fits[wall], ranked), key=_order[wall])[:count]
+    return _ranked(ranked, wall)[:count]
 
 
-_fits = {
-    Wall.YES: lambda each: each.probability >= 0.5,
-    Wall.NO: lambda each: each.probability < 0.5,
-    Wall.HARD: lambda each: each.disputed or 0.1 <= each.probability <= 0.9,
-}
-_order = {
-    Wall.YES: lambda each: -each.probability,
-    Wall.NO: lambda each: each.probability,
-    Wall.HARD: lambda each: (not each.disputed, abs(each.probability - 0.5)),
-}
+def _ranked(pictures: list[Candidate], wall: Wall) -> list[Candidate]:
+    """Return the pictures that fit a wall, the most telling first.
+
+    Where little is known yet, the likeliest are not likely: they are shown all the same.
+    """
+    if wall == Wall.HARD:
+        hard = [each for each in pictures if each.disputed or abs(each.probability - 0.5) < DOUBT]
+        return sorted(hard, key=lambda each: (not each.disputed, abs(each.probability - 0.5)))
+    return sorted(pictures, key=lambda each: each.probability, reverse=wall == Wall.YES)
 
 
 def _images(concept: Concept) -> Iterable[Image]:

@@ -1,7 +1,8 @@
 """Examples: pictures that an owner picks to show what is meant by a concept.
 
-To pick one decides its question as well: it is a label from then on, asked of nobody, since the
-guide gives its answer away. To remove the example keeps the label.
+To pick one decides its question as well: it is a label from then on, and no longer asked, since the
+guide gives its answer away; gold that is an example measures nobody. To remove the example keeps
+the label. Where a reviewer reopens the question, people are asked all the same: somebody doubts it.
 """
 
 from django.contrib.auth.models import User

@@ -82,7 +82,7 @@ def change(request: HttpRequest, project: Project) -> HttpResponse:
 def merge(request: HttpRequest, project: Project) -> HttpResponse:
     """Ask which of the chosen concepts stays, and merge the others into it."""
     chosen = request.GET.getlist("concept")
-    form = MergeForm(request.POST or None, chosen=chosen, project=project)
+    form = MergeForm(request.POST or None, chosen=chosen, project=project, label_suffix="")
     if problem := form.problem():
         messages.error(request, problem)
         return redirect("project-concepts", project.slug)

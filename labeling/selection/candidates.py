@@ -27,10 +27,10 @@ MAX_ROWS = 600  # read by a window that is not read to its end
 CURSOR_SECONDS = 60  # for which it is remembered how far an annotator has come
 END = (-1.0, 0.0)  # (priority, random key) behind all questions
 
-# What a concept's guide or its project's practice gives away is asked of nobody. Both are read
+_ABOUT = "concept_id = %(concept)s AND grid = %(grid)s"
+# Gold that a concept's guide or its project's practice gives away measures nobody. Both are read
 # once for a scan, and not for each row.
 _EXAMPLES = "SELECT tile_id FROM labeling_conceptexample WHERE concept_id = %(concept)s"
-_ABOUT = f"concept_id = %(concept)s AND grid = %(grid)s AND tile_id <> ALL(ARRAY({_EXAMPLES}))"
 _PRACTICE = """SELECT practice.question_id FROM labeling_practicequestion AS practice
     JOIN labeling_project AS project ON project.id = practice.project_id
     WHERE project.id = %(practice_of)s AND project.practice_questions > 0"""
@@ -106,7 +106,8 @@ def at_random(concept: int, grid: int, role: str) -> Window:
 def gold(concept: int, grid: int, verdict: bool, role: str) -> Window:
     """Return the window of a concept's gold questions with that truth."""
     known = "kind = 'concept' AND state = 'gold' AND source <> 'model'"
-    condition = f"{_ABOUT} AND verdict = {verdict} AND {known}"
+    hidden = f"tile_id <> ALL(ARRAY({_EXAMPLES}))"
+    condition = f"{_ABOUT} AND verdict = {verdict} AND {known} AND {hidden}"
     return Window(role, condition, {"concept": concept, "grid": grid}, gold=True)
 
 
