@@ -21,7 +21,7 @@ from labeling import (
 from labeling.access import Capability
 from labeling.concepts import ConceptError, Conflict
 from labeling.example_candidates import Wall
-from labeling.models import Concept, ConceptExample, Project, Tile
+from labeling.models import Concept, ConceptExample, Project, Question, Tile
 from labeling.models.examples import EXAMPLES_MAX
 from labeling.project_pages import base
 from labeling.project_pages.concept_forms import ConceptForm
@@ -129,12 +129,14 @@ def _detail(
     wall = request.GET.get("wall", "")
     wall = Wall(wall) if wall in list(Wall) else Wall.YES
     chosen = guides.examples(concept)
+    questions = Question.objects.filter(concept=concept, tile__examples__in=chosen)
+    verdicts = dict(questions.values_list("tile", "verdict"))
     context = {
         "concept": concept,
         "counts": concept_counts.counts([concept])[concept.pk],
         "answers": concepts.answers_count(concept),
         "form": form,
-        "examples": chosen,
+        "examples": [(each, verdicts.get(each.tile_id)) for each in chosen],
         "room": EXAMPLES_MAX - len(chosen),
         "kinds": ConceptExample.Kind.choices,
         "wall": wall,

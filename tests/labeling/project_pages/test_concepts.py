@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from labeling import concepts, example_candidates, examples
+from labeling import concepts, example_candidates, examples, review
 from labeling.concept_counts import counts
 from labeling.example_candidates import Wall
 from labeling.models import Concept, ConceptExample, Membership, Project, Question, Tile
@@ -71,7 +71,7 @@ def test_a_thousand_are_searched_and_paged(
 ) -> None:
     names = "\n".join(f"thing {number}" for number in range(1_000))
     assert len(concepts.add_lines(project=shapes, text=names).concepts) == 1_000
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(30):
         first = ada_client.get(LIST)
     assert first.text.count('scope="row"') == 50
     assert "Page 1 of 21, 1,002 concepts" in first.text
@@ -177,6 +177,18 @@ def test_examples_are_picked_changed_and_removed(ada_client: Client, circle: Con
     assert ada_client.post(address, {"tile": "9" * 30, "choice": "no"}).status_code == 404
     ada_client.post(address, {"tile": tile.pk, "choice": "remove"})
     assert not ConceptExample.objects.exists()
+
+
+def test_an_example_that_was_decided_otherwise_is_pointed_out(
+    ada_client: Client, circle: Concept, ada: User
+) -> None:
+    tile = whole(circle.project, 1)
+    examples.choose(concept=circle, tile=tile, kind="yes", by=ada)
+    assert "otherwise since" not in ada_client.get(page(circle)).text
+    review.decide_pair(tile=tile, concept=circle, value=False, by=ada)
+    assert "Decided otherwise since: no." in ada_client.get(page(circle)).text
+    review.reopen(question=Question.objects.get(tile=tile, concept=circle), by=ada)
+    assert "Reopened since" in ada_client.get(page(circle)).text
 
 
 def test_likely_unlikely_and_disputed_pictures_are_offered(
