@@ -10,7 +10,7 @@ from django.views import defaults
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling import challenges, concepts, gold, projects, review
+from labeling import challenges, concepts, gold, parts, projects, review
 from labeling.api.exceptions import NotFound, TooLarge
 from labeling.imports import staging, uploads
 
@@ -29,6 +29,7 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     projects.Invalid: (HTTPStatus.BAD_REQUEST, "invalid"),
     projects.Conflict: (HTTPStatus.CONFLICT, "conflict"),
     projects.NothingToAsk: (HTTPStatus.CONFLICT, "nothing_to_ask"),
+    parts.PartsError: (HTTPStatus.CONFLICT, "conflict"),
     review.PairError: (HTTPStatus.CONFLICT, "conflict"),
     uploads.UploadError: (HTTPStatus.BAD_REQUEST, "invalid"),
     uploads.UploadConflict: (HTTPStatus.CONFLICT, "conflict"),

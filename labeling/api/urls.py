@@ -9,6 +9,7 @@ from labeling.api import (
     gold,
     guides,
     imports,
+    parts,
     practice,
     projects,
     quality,
@@ -88,6 +89,12 @@ urlpatterns = [
         name="api-practice-picture",
     ),
     path("projects/<slug:slug>/gold/", gold.Gold.as_view(), name="api-gold"),
+    path(
+        "projects/<slug:slug>/gold/rectangles/",
+        parts.Rectangles.as_view(),
+        name="api-gold-rectangles",
+    ),
+    path("projects/<slug:slug>/parts/", parts.Parts.as_view(), name="api-parts"),
     path("projects/<slug:slug>/gold/replace/", gold.ReplaceGold.as_view(), name="api-gold-replace"),
     path("projects/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),
     path(

@@ -55,7 +55,7 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
 @base.page(Capability.VIEW)
 def wall(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Show the gold of a concept, what people miss most often first."""
-    concept = _concept(project, pk)
+    concept = get_concept(project, pk)
     order = request.GET.get("order", "")
     order = order if order in ORDERS else next(iter(ORDERS))
     number = max(_number(request.GET.get("page", "")), 1)
@@ -76,7 +76,7 @@ def wall(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @base.page(Capability.REVIEW)
 def proposals(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Show settled questions that may become gold."""
-    concept = _concept(project, pk)
+    concept = get_concept(project, pk)
     context = {"concept": concept, "questions": gold.propose(concept, COUNT)}
     return base.render(request, project, "project/gold_proposals.html", context, section=SECTION)
 
@@ -85,7 +85,7 @@ def proposals(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @base.page(Capability.REVIEW)
 def session(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Show pictures to mark, one after the other."""
-    concept = _concept(project, pk)
+    concept = get_concept(project, pk)
     context = {"concept": concept, "pictures": gold.session(concept, COUNT), "count": COUNT}
     return base.render(request, project, "project/gold_session.html", context, section=SECTION)
 
@@ -94,7 +94,7 @@ def session(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @base.page(Capability.REVIEW)
 def decide(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Do what a form says with a tile and a concept, and return to where it was sent from."""
-    concept = _concept(project, pk)
+    concept = get_concept(project, pk)
     tiles = Tile.objects.select_related("image").filter(image__project=project)
     tile = get_object_or_404(tiles, pk=_number(request.POST.get("tile", "")))
     quiet = "quiet" in request.POST  # a script sends it, and tells what became of it itself
@@ -108,7 +108,7 @@ def decide(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         if quiet:
             return HttpResponse(status=204)
         messages.success(request, done)
-    return redirect(_back(request, reverse("project-gold-wall", args=[project.slug, pk])))
+    return redirect(back(request, reverse("project-gold-wall", args=[project.slug, pk])))
 
 
 @require_POST
@@ -118,7 +118,7 @@ def mark_question(request: HttpRequest, project: Project, pk: int) -> HttpRespon
     question = get_object_or_404(project.questions.select_related("concept", "tile__image"), pk=pk)
     value = {"yes": True, "no": False}.get(request.POST.get("gold", ""))
     by = cast(User, request.user)
-    back = _back(request, reverse("project-question", args=[project.slug, pk]))
+    address = back(request, reverse("project-question", args=[project.slug, pk]))
     try:
         if value is None:
             gold.unmark(question=question, by=by, settle=True)
@@ -131,7 +131,7 @@ def mark_question(request: HttpRequest, project: Project, pk: int) -> HttpRespon
             messages.success(request, f"It is gold now: {'yes' if value else 'no'}.")
     except GoldError as error:
         messages.error(request, str(error))
-    return redirect(back)
+    return redirect(address)
 
 
 def _decide(request: HttpRequest, tile: Tile, concept: Concept) -> str:
@@ -158,7 +158,8 @@ def _urgency(row: Progress) -> tuple[int, str]:
     return -row.missing, row.concept.name
 
 
-def _concept(project: Project, pk: int) -> Concept:
+def get_concept(project: Project, pk: int) -> Concept:
+    """Return a concept of a project by its id. Raises Http404."""
     concepts = project.concepts.filter(merged_into=None).select_related("project")
     return get_object_or_404(concepts, pk=pk)
 
@@ -168,7 +169,7 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
-def _back(request: HttpRequest, default: str) -> str:
+def back(request: HttpRequest, default: str) -> str:
     """Return the address that a form asks to return to, where it is on this site."""
     address = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())

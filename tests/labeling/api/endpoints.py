@@ -61,6 +61,8 @@ ENDPOINTS = [
         post="labeling.change_question",
         delete="labeling.change_question",
     ),
+    Endpoint("projects/{slug}/gold/rectangles/", post="labeling.change_question"),
+    Endpoint("projects/{slug}/parts/", get="labeling.view_image", post="labeling.change_project"),
     Endpoint("projects/{slug}/gold/replace/", post="labeling.change_question"),
     Endpoint("projects/{slug}/agreement/", get="labeling.view_project labeling.view_question"),
     Endpoint(
