@@ -209,8 +209,7 @@ function show(index) {
   find("count").textContent = `${at + 1} of ${pictures.length}`;
   size = { width: Number(picture.dataset.width), height: Number(picture.dataset.height) };
   const image = find("picture");
-  image.width = size.width;
-  image.height = size.height;
+  find("frame").style.setProperty("--ratio", size.width / size.height);
   image.src = picture.dataset.src;
   if (pictures[at + 1]) new Image().src = pictures[at + 1].dataset.src;
   [rectangles, chosen] = [[], -1];
