@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 LOOP = {
     "Projects": ("Project", "Membership", "Invitation", "Event"),
-    "Pictures": ("Import", "Image", "Tile", "Removal", "RemovedAnswer"),
+    "Pictures": ("Import", "Image", "Tile", "RemovedImage", "RemovedAnswer"),
     "Questions": ("Concept", "Question", "Challenge", "Comment"),
     "Labels": ("Answer", "Annotator", "Snapshot"),
     "Models": ("Run", "Model", "Promotion"),

@@ -297,6 +297,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "freeze-pending-snapshots": {"task": "labeling.tasks.freeze_due", "schedule": 60.0},
     "advance-imports": {"task": "labeling.tasks.advance_imports", "schedule": 15.0},
     "forget-uploads": {"task": "labeling.tasks.forget_uploads", "schedule": 3600.0},
+    "delete-removed-files": {"task": "labeling.tasks.delete_removed_files", "schedule": 3600.0},
     "forget-challenges": {"task": "labeling.tasks.forget_challenges", "schedule": 3600.0},
     "recover-runs-and-generations": {"task": "training.tasks.sweep", "schedule": 20.0},
     "retrain-due-projects": {"task": "training.tasks.retrain_due", "schedule": 60.0},

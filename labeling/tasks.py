@@ -7,7 +7,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from labeling import concepts, merging, parts, pools, snapshots
+from labeling import concepts, merging, parts, pools, removal, snapshots
 from labeling.enqueue import enqueue_on_commit
 from labeling.imports import jobs, runner
 from labeling.inference import recompute, schedule
@@ -148,6 +148,12 @@ def advance_imports() -> None:
 def forget_uploads() -> None:
     """Cancel the uploads that nobody goes on with, and delete what no import needs any more."""
     runner.forget_abandoned()
+
+
+@shared_task
+def delete_removed_files() -> None:
+    """Delete the files of removed pictures that could not be deleted when those were removed."""
+    removal.delete_files()
 
 
 @shared_task

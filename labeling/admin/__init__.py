@@ -11,6 +11,7 @@ from labeling.admin import (
     images,
     projects,
     questions,
+    removals,
     snapshots,
 )
 
@@ -22,6 +23,7 @@ __all__ = [
     "images",
     "projects",
     "questions",
+    "removals",
     "snapshots",
 ]
 

@@ -1,9 +1,12 @@
 """Pictures and tiles in the admin: their lists, and the addresses of the lists' pictures."""
 
 import re
-from typing import Any
+from typing import Any, cast
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from labeling import removal
 from labeling.admin.base import RecordAdmin, thumbnail
 from labeling.models import Image, Question, Tile
 from labeling.models.projects import name_key
@@ -34,8 +38,18 @@ class OriginFilter(admin.SimpleListFilter):
         return queryset
 
 
+class RemovalForm(ActionForm):
+    """The list's actions, with why the pictures are removed."""
+
+    reason = forms.CharField(
+        required=False, max_length=removal.REASON_LENGTH, label="Why they are removed:"
+    )
+
+
 @admin.register(Image)
 class ImageAdmin(RecordAdmin[Image]):
+    action_form = RemovalForm
+    actions = ["remove_selected"]
     list_display = [
         *("picture", "source", "labels_link", "size", "words", "license", "generated"),
         "created_at",
@@ -55,6 +69,23 @@ class ImageAdmin(RecordAdmin[Image]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Image]:
         whole = Tile.objects.filter(image=OuterRef("pk"), grid=1, position=0)
         return super().get_queryset(request).annotate(whole=Subquery(whole.values("pk")[:1]))
+
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may remove pictures: that is not Django's own deletion."""
+        return request.user.has_perm("labeling.delete_image")
+
+    @admin.action(description="Remove the pictures", permissions=["remove"])
+    def remove_selected(self, request: HttpRequest, queryset: QuerySet[Image]) -> None:
+        """Remove the pictures; the answers about them are kept in the archive."""
+        reason = request.POST.get("reason", "")
+        try:
+            removed = removal.remove(
+                list(queryset), by=cast(AbstractBaseUser, request.user), reason=reason
+            )
+        except removal.RemovalError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"Removed {removed}.")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Image], search_term: str

@@ -29,6 +29,7 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         "status",
         "pictures",
         "captions",
+        "removed",
         "created",
         "download",
     ]
@@ -48,6 +49,7 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         "pictures",
         "captions",
         "answers",
+        "removed_since",
         "requested_by",
         "created_at",
         "download",
@@ -87,6 +89,10 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
     @admin.display(description="answers")
     def answers(self, snapshot: Snapshot) -> str:
         return _count(snapshot, "answers")
+
+    @admin.display(description="removed since")
+    def removed_since(self, snapshot: Snapshot) -> str:
+        return snapshot.warning or "nothing"
 
     @admin.display(description="download")
     def download(self, snapshot: Snapshot) -> SafeString | str:

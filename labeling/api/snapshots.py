@@ -29,6 +29,9 @@ class SnapshotOut(serializers.ModelSerializer[Snapshot]):
     status = serializers.CharField(
         read_only=True, help_text="The state in words, with how far it is, or that it waits."
     )
+    warning = serializers.CharField(
+        read_only=True, help_text="What was removed since, as a sentence; empty: nothing."
+    )
 
     class Meta:
         model = Snapshot
@@ -42,6 +45,8 @@ class SnapshotOut(serializers.ModelSerializer[Snapshot]):
             "sha256",
             "include_generated",
             "counts",
+            "removed",
+            "warning",
             "error",
             "created_at",
         ]

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from labeling import audit, concepts, images, removal, restating
@@ -235,11 +235,11 @@ def _captions_gone(
 def _delete_concepts(record: Import) -> int:
     """Delete the concepts that the import made and nothing else speaks of; return how many.
 
-    Those that another import chose as well are its own from now on.
+    Those that another import chose, or whose pictures it brought, are its own from now on.
     """
     deleted = 0
     for concept in Concept.objects.filter(pk__in=record.made_concepts).order_by("-pk"):
-        heir = next(_others_that_chose(record, concept), None)
+        heir = _heir(record, concept)
         if heir is not None:
             _hand_over(concept, heir)
         elif not _is_spoken_of(concept):
@@ -247,12 +247,18 @@ def _delete_concepts(record: Import) -> int:
     return deleted
 
 
-def _others_that_chose(record: Import, concept: Concept) -> Iterator[Import]:
-    """Yield the other imports that people chose the concept for, the oldest first."""
-    others = Import.objects.filter(project=record.project, concepts__isnull=False)
-    for other in others.exclude(pk=record.pk).exclude(state=State.UNDONE).order_by("pk"):
+def _heir(record: Import, concept: Concept) -> Import | None:
+    """Return another import that speaks of a concept: that chose it, or whose pictures name it."""
+    others = Import.objects.filter(project=record.project).exclude(pk=record.pk)
+    others = others.exclude(state__in=[State.UNDOING, State.UNDONE]).order_by("pk")
+    for other in others.filter(concepts__isnull=False):
         if any(name_key(name) in concept.keys for name in other.concepts or ()):
-            yield other
+            return other
+    named = naming(concept.project, concept.keys)
+    return others.filter(
+        Exists(named.filter(imported_by=OuterRef("pk")))
+        | Exists(ImportStatement.objects.filter(imported_by=OuterRef("pk"), image__in=named))
+    ).first()
 
 
 def _hand_over(concept: Concept, heir: Import) -> None:

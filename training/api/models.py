@@ -24,6 +24,12 @@ MAY_CHANGE = may(
 class ModelSerializer(serializers.ModelSerializer[Model]):
     project = serializers.CharField(source="project.slug", read_only=True)
     metrics = serializers.JSONField(source="run.metrics", read_only=True)
+    snapshot_warning = serializers.CharField(
+        source="run.snapshot.warning",
+        read_only=True,
+        default="",
+        help_text="Pictures that it was trained on and that were removed since, or empty.",
+    )
 
     class Meta:
         model = Model
@@ -37,6 +43,7 @@ class ModelSerializer(serializers.ModelSerializer[Model]):
             "reviewed_at",
             "metrics",
             "feedback",
+            "snapshot_warning",
             "created_at",
         ]
 
@@ -53,7 +60,7 @@ class ModelList(generics.ListAPIView[Model]):
 
     def get_queryset(self) -> QuerySet[Model]:
         models = Model.objects.filter(project__in=MAY_VIEW.projects(self.request))
-        return models.select_related("project", "run")
+        return models.select_related("project", "run__snapshot")
 
 
 @extend_schema_view(get=extend_schema(responses={200: ModelSerializer, **errors(401, 403, 404)}))
@@ -61,13 +68,13 @@ class ModelDetail(generics.RetrieveAPIView[Model]):
     """One model."""
 
     permission_classes = [MAY_VIEW]
-    queryset = Model.objects.select_related("project", "run")
+    queryset = Model.objects.select_related("project", "run__snapshot")
     serializer_class = ModelSerializer
 
 
 class Promote(generics.GenericAPIView[Model]):
     permission_classes = [MAY_CHANGE]
-    queryset = Model.objects.select_related("project", "run")
+    queryset = Model.objects.select_related("project", "run__snapshot")
     serializer_class = ModelSerializer
 
     @extend_schema(request=None, responses={200: ModelSerializer, **errors(401, 403, 404, 409)})

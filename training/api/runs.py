@@ -59,9 +59,15 @@ class RunSerializer(serializers.ModelSerializer[Run]):
 
 class RunDetailSerializer(RunSerializer):
     curve = serializers.SerializerMethodField(help_text="[step, loss], thinned.")
+    snapshot_warning = serializers.CharField(
+        source="snapshot.warning",
+        read_only=True,
+        default="",
+        help_text="Pictures of its snapshot that were removed since, as a sentence, or empty.",
+    )
 
     class Meta(RunSerializer.Meta):
-        fields = [*RunSerializer.Meta.fields, "curve"]
+        fields = [*RunSerializer.Meta.fields, "curve", "snapshot_warning"]
 
     def get_curve(self, run: Run) -> list[list[float]]:
         return [list(point) for point in progress.curve(Path(run.folder))] if run.folder else []
