@@ -10,7 +10,7 @@ from django.views import defaults
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling import challenges, concepts, gold, parts, projects, review
+from labeling import challenges, concepts, gold, parts, projects, removal, review
 from labeling.api.exceptions import NotFound, TooLarge
 from labeling.imports import staging, uploads
 
@@ -31,6 +31,7 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     projects.NothingToAsk: (HTTPStatus.CONFLICT, "nothing_to_ask"),
     parts.PartsError: (HTTPStatus.CONFLICT, "conflict"),
     review.PairError: (HTTPStatus.CONFLICT, "conflict"),
+    removal.RemovalError: (HTTPStatus.BAD_REQUEST, "invalid"),
     uploads.UploadError: (HTTPStatus.BAD_REQUEST, "invalid"),
     uploads.UploadConflict: (HTTPStatus.CONFLICT, "conflict"),
     uploads.FilesMissing: (HTTPStatus.CONFLICT, "incomplete"),

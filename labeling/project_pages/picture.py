@@ -1,10 +1,15 @@
 """One picture: how it came, what imports say of it, what it is asked, what is believed of it."""
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
-from django.urls import path
-from django.views.decorators.http import require_GET
+from typing import cast
 
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import path
+from django.views.decorators.http import require_GET, require_POST
+
+from labeling import removal
 from labeling.access import Capability
 from labeling.models import Image, Project, Question
 from labeling.project_pages import base, pictures
@@ -16,19 +21,50 @@ QUESTIONS = 30  # that are shown; the page of labels has all
 @base.page(Capability.VIEW)
 def picture(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Show a picture with all that is known of it."""
-    images = Image.objects.select_related("imported_by", "near_duplicate_of")
-    image = get_object_or_404(images, pk=pk, project=project)
-    keys = project.images.values_list("pk", flat=True)
+    return _render(request, _image(project, pk))
+
+
+@require_POST
+@base.page(Capability.MANAGE)
+def remove(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Remove a picture, for a reason."""
+    image = _image(project, pk)
+    reason = request.POST.get("reason", "")
+    try:
+        removed = removal.remove([image], by=cast(User, request.user), reason=reason)
+    except removal.RemovalError as error:
+        return _render(request, image, error=str(error), reason=reason)
+    messages.success(request, f"Removed {removed}: {image}.")
+    return redirect("project-pictures", project.slug)
+
+
+def _image(project: Project, pk: int) -> Image:
+    images = Image.objects.select_related("imported_by", "near_duplicate_of", "project")
+    return get_object_or_404(images, pk=pk, project=project)
+
+
+def _render(
+    request: HttpRequest, image: Image, *, error: str = "", reason: str = ""
+) -> HttpResponse:
+    keys = image.project.images.values_list("pk", flat=True)
     context = {
         "image": image,
         "whole": image.tiles.filter(grid=1).first(),
         "questions": _questions(image),
         "near_duplicates": list(image.near_duplicates.order_by("pk")[:10]),
-        "newer": keys.filter(pk__gt=pk).order_by("pk").first(),
-        "older": keys.filter(pk__lt=pk).order_by("-pk").first(),
+        "newer": keys.filter(pk__gt=image.pk).order_by("pk").first(),
+        "older": keys.filter(pk__lt=image.pk).order_by("-pk").first(),
+        "remove_error": error,
+        "reason": reason,
     }
-    template = "project/picture.html"
-    return base.render(request, project, template, context, section=pictures.SECTION)
+    return base.render(
+        request,
+        image.project,
+        "project/picture.html",
+        context,
+        section=pictures.SECTION,
+        status=400 if error else 200,
+    )
 
 
 def _questions(image: Image) -> list[Question]:
@@ -37,4 +73,7 @@ def _questions(image: Image) -> list[Question]:
     return list(stored.order_by("-answers_count", "pk")[:QUESTIONS])
 
 
-urlpatterns = [path("pictures/<int:pk>/", picture, name="project-picture")]
+urlpatterns = [
+    path("pictures/<int:pk>/", picture, name="project-picture"),
+    path("pictures/<int:pk>/remove/", remove, name="project-picture-remove"),
+]

@@ -25,6 +25,7 @@ def ids(shapes, mallory, client) -> dict[str, object]:
         "example": example.pk,
         "slug": shapes.slug,
         "token": shown.json()["token"],
+        "image": shapes.images.last().pk,
         "import": upload.pk,
         "snapshot": snapshot.pk,
         "concept": circle.pk,

@@ -71,6 +71,9 @@ ENDPOINTS = [
     Endpoint(
         "projects/{slug}/snapshots/", get="labeling.view_snapshot", post="labeling.add_snapshot"
     ),
+    Endpoint("projects/{slug}/images/", get="labeling.view_image"),
+    Endpoint("images/{image}/", get="labeling.view_image"),
+    Endpoint("images/{image}/remove/", post="labeling.change_project"),
     Endpoint(
         "projects/{slug}/imports/", get="labeling.view_import", post="labeling.change_project"
     ),

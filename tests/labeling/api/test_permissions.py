@@ -80,8 +80,8 @@ def test_every_endpoint_is_in_the_table():
 
 
 def _sample(path: str) -> str:
-    rows = "snapshot", "import", "concept", "example", "question", "annotator", "run", "model"
-    ids = dict.fromkeys(rows, "7")
+    names = "annotator", "concept", "example", "image", "import", "model", "question", "run"
+    ids = dict.fromkeys([*names, "snapshot"], "7")
     return path.format(
         slug="a", token="a.b", generation="0" * 8 + 3 * "-0000" + "-" + "0" * 12, **ids
     )
