@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from labeling import concepts, merging, parts, pools, removal, snapshots
 from labeling.enqueue import enqueue_on_commit
-from labeling.imports import jobs, runner
+from labeling.imports import jobs, runner, undo
 from labeling.inference import recompute, schedule
 from labeling.models import Challenge, Concept, Import, LeaseLost, Project, Snapshot
 from labeling.pools.tasks import fill_pool
@@ -137,7 +137,7 @@ def advance_imports() -> None:
     """
     jobs.fail_lost_commands()
     runner.give_up_lost()
-    for record in runner.waiting():
+    for record in [*runner.waiting(), *undo.waiting()]:
         try:
             _advance(record)
         except Exception:
@@ -173,8 +173,11 @@ def _fill(snapshot: Snapshot) -> None:
 def _advance(record: Import) -> None:
     """Carry out the steps of an import until somebody must choose, or it has ended."""
     try:
+        if record.state == Import.State.UNDOING:
+            undo.run(record)
+            enqueue_on_commit(fill_due_pools)
         while advanced := runner.advance(record):
-            if advanced.state in {Import.State.DONE, Import.State.UNDONE}:
+            if advanced.state == Import.State.DONE:
                 enqueue_on_commit(fill_due_pools)
     except LeaseLost as error:  # whoever holds the lease now goes on, or it was cancelled
         logger.warning("%s", error)
@@ -182,7 +185,7 @@ def _advance(record: Import) -> None:
 
 def advance_later(record: Import) -> None:
     """Have a worker go on with an import; without a broker, `advance_imports` will."""
-    if record.state in runner.WORK:
+    if record.state in {*runner.WORK, Import.State.UNDOING}:
         enqueue_on_commit(advance_import, record.pk)
 
 

@@ -12,7 +12,7 @@ from rest_framework.views import exception_handler
 
 from labeling import challenges, concepts, gold, parts, projects, removal, review
 from labeling.api.exceptions import NotFound, TooLarge
-from labeling.imports import staging, uploads
+from labeling.imports import staging, undo, uploads
 
 PREFIX = "/api/"
 
@@ -32,6 +32,7 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     parts.PartsError: (HTTPStatus.CONFLICT, "conflict"),
     review.PairError: (HTTPStatus.CONFLICT, "conflict"),
     removal.RemovalError: (HTTPStatus.BAD_REQUEST, "invalid"),
+    undo.UndoError: (HTTPStatus.CONFLICT, "conflict"),
     uploads.UploadError: (HTTPStatus.BAD_REQUEST, "invalid"),
     uploads.UploadConflict: (HTTPStatus.CONFLICT, "conflict"),
     uploads.FilesMissing: (HTTPStatus.CONFLICT, "incomplete"),

@@ -376,6 +376,18 @@ class RetryImport(_UploadView):
         return self.answer(record, code=status.HTTP_202_ACCEPTED)
 
 
+class UndoImport(_UploadView):
+    @extend_schema(
+        operation_id="imports_undo",
+        request=None,
+        responses={202: ImportDetailOut, **errors(401, 403, 404, 409)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Take an import back whole: its pictures go, unless another import brought them too."""
+        record = runner.undo_later(record=self.record(pk), by=cast(User, request.user))
+        return self.answer(record, code=status.HTTP_202_ACCEPTED)
+
+
 class ImportReport(_UploadView):
     content_negotiation_class = PictureNegotiation
 

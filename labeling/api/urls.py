@@ -115,6 +115,7 @@ urlpatterns = [
     path("imports/<int:pk>/concepts/", imports.ChooseConcepts.as_view(), name="import-concepts"),
     path("imports/<int:pk>/cancel/", imports.CancelImport.as_view(), name="import-cancel"),
     path("imports/<int:pk>/retry/", imports.RetryImport.as_view(), name="import-retry"),
+    path("imports/<int:pk>/undo/", imports.UndoImport.as_view(), name="import-undo"),
     path("imports/<int:pk>/report/", imports.ImportReport.as_view(), name="import-report"),
     path("snapshots/<int:pk>/", snapshots.SnapshotDetail.as_view(), name="snapshot"),
     path("concepts/<int:pk>/", concepts.ConceptDetail.as_view(), name="concept"),

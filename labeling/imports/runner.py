@@ -20,7 +20,7 @@ from labeling import audit, lease
 from labeling.concepts import ConceptError
 from labeling.concepts.names import clean
 from labeling.decoding.pool import PoolError
-from labeling.imports import jobs, staging, upload_members, uploads
+from labeling.imports import jobs, staging, undo, upload_members, uploads
 from labeling.imports.members import SourceError
 from labeling.imports.uploads import UploadConflict, UploadError
 from labeling.models import Event, Import, LeaseLost, Project
@@ -129,6 +129,14 @@ def retry(*, record: Import, by: AbstractBaseUser) -> Import:
         locked.save(update_fields=["state", "attempts", "error", "finished_at"])
         _record(locked, f"Tried the import of “{locked}” again.", by)
     return locked
+
+
+def undo_later(*, record: Import, by: AbstractBaseUser) -> Import:
+    """Have a worker take an import back whole (`undo.run`). Raises `UndoError`."""
+    with transaction.atomic():
+        record = undo.begin(record, by)
+        uploads.remove_files(record)
+    return record
 
 
 def give_up_lost() -> int:

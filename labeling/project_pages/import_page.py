@@ -11,14 +11,15 @@ from django.contrib.auth.models import User
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling import tasks
 from labeling.access import Capability
 from labeling.imports import runner
 from labeling.imports.report import Outcome
+from labeling.imports.undo import UNDOABLE, UndoError
 from labeling.imports.uploads import UploadError
-from labeling.models import Import, Project
+from labeling.models import Answer, Import, Project
 from labeling.project_pages import base, pictures
 
 NAMED = 20  # files that are named for one reason
@@ -76,6 +77,28 @@ def act(request: HttpRequest, project: Project, pk: int, action: str) -> HttpRes
     return redirect("project-import", project.slug, pk)
 
 
+@require_http_methods(["GET", "POST"])
+@base.page(Capability.MANAGE)
+def undo_page(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Say what goes if an import is taken back; with POST, take it back."""
+    record = _record(project, pk)
+    if request.method == "POST":
+        try:
+            tasks.advance_later(runner.undo_later(record=record, by=cast(User, request.user)))
+        except UndoError as error:
+            messages.error(request, str(error))
+        return redirect("project-import", project.slug, pk)
+    made = project.concepts.filter(pk__in=record.made_concepts)
+    context = {
+        "record": record,
+        "stored": record.images.count(),
+        "answers": Answer.objects.filter(question__tile__image__imported_by=record).count(),
+        "made": list(made.values_list("name", flat=True)),
+    }
+    template = "project/import_undo.html"
+    return base.render(request, project, template, context, section=pictures.SECTION)
+
+
 @require_GET
 @base.page(Capability.VIEW)
 def report(request: HttpRequest, project: Project, pk: int) -> FileResponse:
@@ -131,6 +154,7 @@ def _render(
         "asked": project.concepts.filter(active=True).count(),
         "stored": record.images.count(),
         "refusals": refusals(record) if done else [],
+        "undoable": record.state in UNDOABLE and record.state != Import.State.UNDOING,
         "working": record.state in {"uploading", "reading", "importing", "undoing"},
     }
     status = 409 if error else 200
@@ -143,5 +167,6 @@ urlpatterns = [
     path("imports/<int:pk>/concepts/", choose, name="project-import-choose"),
     path("imports/<int:pk>/cancel/", act, {"action": "cancel"}, "project-import-cancel"),
     path("imports/<int:pk>/retry/", act, {"action": "retry"}, "project-import-retry"),
+    path("imports/<int:pk>/undo/", undo_page, name="project-import-undo"),
     path("imports/<int:pk>/report.csv", report, name="project-import-report"),
 ]

@@ -84,6 +84,7 @@ ENDPOINTS = [
     Endpoint("imports/{import}/concepts/", post="labeling.change_project"),
     Endpoint("imports/{import}/cancel/", post="labeling.change_project"),
     Endpoint("imports/{import}/retry/", post="labeling.change_project"),
+    Endpoint("imports/{import}/undo/", post="labeling.change_project"),
     Endpoint("imports/{import}/report/", get="labeling.view_import"),
     Endpoint("snapshots/{snapshot}/", get="labeling.view_snapshot"),
     Endpoint(

@@ -7,7 +7,7 @@ from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from labeling import tasks
+from labeling import images, tasks
 from labeling.models import Import, Membership, Project
 from tests.labeling.api.endpoints import API
 from tests.pictures import png
@@ -73,6 +73,24 @@ def test_a_script_uploads_chooses_and_downloads_the_report(owner, birds):
     assert b"owl/1.png,taken" in b"".join(report.streaming_content)
     (listed,) = owner.get(f"{API}projects/birds/imports/").json()["results"]
     assert (listed["id"], "candidates" in listed) == (shown["id"], False)
+    assert post(owner, f"{path}undo/").json()["state"] == "undoing"
+    tasks.advance_imports()
+    assert owner.get(API + path).json()["state"] == "undone" and not birds.images.exists()
+    assert post(owner, f"{path}undo/").status_code == 409
+
+
+def test_pictures_are_looked_through_and_removed(owner, birds):
+    for number, data in enumerate(FILES.values()):
+        images.add(project=birds, data=data, source=list(FILES)[number], keywords=["bird"])
+    listed = owner.get(f"{API}projects/birds/images/", {"q": "wren"}).json()["results"]
+    assert [each["source"] for each in listed] == ["wren/3.png"]
+    assert len(owner.get(f"{API}projects/birds/images/", {"q": "BIRD"}).json()["results"]) == 3
+    path = f"images/{listed[0]['id']}/"
+    assert owner.get(API + path).json()["keywords"] == ["bird"]
+    assert post(owner, f"{path}remove/", {"reason": " "}).status_code == 400
+    removed = post(owner, f"{path}remove/", {"reason": "private"}).json()
+    assert removed == {"images": 1, "questions": 0, "answers": 0}
+    assert owner.get(API + path).status_code == 404
 
 
 def test_what_is_missing_is_listed_and_a_large_file_comes_in_parts(owner):
@@ -169,7 +187,7 @@ def test_only_owners_bring_pictures_in(owner, birds, bea, role):
         Membership.objects.create(project=birds, user=bea, role=role)
     closed = 404 if role in {None, "annotator"} else 403
     assert post(client, "projects/birds/imports/", {"name": "x"}).status_code == closed
-    for step in ("files/", "complete/", "concepts/", "cancel/", "retry/"):
+    for step in ("files/", "complete/", "concepts/", "cancel/", "retry/", "undo/"):
         assert post(client, path + step).status_code == closed, step
     assert send(client, path, **{"0": b"x"}).status_code == closed
     seen = 200 if role in {"reviewer", "trainer", "viewer"} else 404

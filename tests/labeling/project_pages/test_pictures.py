@@ -174,6 +174,21 @@ def test_a_picture_is_shown_with_what_is_known_of_it_and_removed_for_a_reason(ow
     assert owner.get(page("project-picture", image.pk)).status_code == 404
 
 
+def test_an_import_is_undone_once_it_is_said_what_goes(owner, birds, carol):
+    record = imported(birds, carol)
+    assert b"Undo this import" in owner.get(page("project-import", record.pk)).content
+    confirmation = owner.get(page("project-import-undo", record.pk)).content
+    assert b"<b>2</b> pictures that it brought go" in confirmation and b"owl" in confirmation
+    assert birds.images.count() == 2
+    owner.post(page("project-import-undo", record.pk))
+    tasks.advance_imports()
+    shown = owner.get(page("project-import", record.pk)).content
+    assert b"It was taken back: 2 pictures are gone" in shown
+    assert not birds.images.exists() and not birds.concepts.exists()
+    again = owner.post(page("project-import-undo", record.pk), follow=True)
+    assert b"was taken back already" in again.content
+
+
 @pytest.mark.parametrize("role", ["reviewer", "trainer", "viewer", "annotator", None])
 def test_only_owners_change_anything(owner, birds, carol, bea, role):
     record = read(birds, carol)
@@ -196,6 +211,7 @@ def test_only_owners_change_anything(owner, birds, carol, bea, role):
         ("project-import-choose", record.pk),
         ("project-import-cancel", record.pk),
         ("project-import-retry", record.pk),
+        ("project-import-undo", record.pk),
         ("project-picture-remove", image.pk),
     ):
         assert client.post(page(name, *args)).status_code == (403 if sees else 404), name
