@@ -253,6 +253,9 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
+        "CommentKind": "labeling.models.Comment.Kind",
+        "FlagKind": "labeling.comments.FLAG_KINDS",
+        "SaidKind": "labeling.comments.SAID_KINDS",
         "ChallengeKind": "labeling.models.Challenge.Kind",
         "QuestionKind": "labeling.models.Question.Kind",
         "QuestionState": "labeling.models.Question.State",

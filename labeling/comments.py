@@ -12,6 +12,8 @@ from labeling import audit
 from labeling.models import Annotator, Challenge, Comment, Event, Project, Question, Tile
 
 Kind = Comment.Kind
+FLAG_KINDS = [(kind.value, kind.label) for kind in Kind if kind in Comment.FLAGS]
+SAID_KINDS = [(Kind.REMARK.value, Kind.REMARK.label), *FLAG_KINDS]  # of those who may remark, too
 LONGEST = 1_000  # characters of a text
 _HIDDEN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # turn text around
 
@@ -57,6 +59,11 @@ def flag(
         )
 
 
+def shows(challenge: Challenge, number: int) -> bool:
+    """Return whether a challenge shows a tile of that number, from 1."""
+    return 1 <= number <= len(_tiles(challenge))
+
+
 def flag_challenge(
     *, challenge: Challenge, number: int, kind: str, text: str = ""
 ) -> tuple[Comment, bool]:
@@ -64,10 +71,10 @@ def flag_challenge(
 
     Raises CommentError for a number that the challenge does not show.
     """
-    tiles = challenge.tiles or ([challenge.tile_id] if challenge.tile_id else [])
     tile = None
-    if 1 <= number <= len(tiles):
-        tile = Tile.objects.select_related("image").filter(pk=tiles[number - 1]).first()
+    if shows(challenge, number):
+        pk = _tiles(challenge)[number - 1]
+        tile = Tile.objects.select_related("image").filter(pk=pk).first()
     if tile is None:
         raise CommentError("The challenge has no such picture.")
     asked = Question.objects.filter(pk__in=challenge.questions, tile=tile).first()
@@ -134,6 +141,15 @@ def flagged_questions(project: Project, *, limit: int = 1_000) -> list[int]:
     asked = [question for question, _ in flags if question is not None]
     tiles = [tile for question, tile in flags if question is None]
     return [*asked, *Question.objects.filter(tile__in=tiles).values_list("pk", flat=True)]
+
+
+def heard(project: Project) -> QuerySet[Comment]:
+    """Return all that was said in a project, but not by blocked annotators."""
+    return Comment.objects.filter(_heard(), project=project)
+
+
+def _tiles(challenge: Challenge) -> list[int]:
+    return challenge.tiles or ([challenge.tile_id] if challenge.tile_id else [])
 
 
 def _heard() -> Q:

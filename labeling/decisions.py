@@ -96,12 +96,13 @@ def undoable(*, project: Project, by: AbstractBaseUser) -> DecisionBatch | None:
 def undo(*, batch: DecisionBatch, by: AbstractBaseUser) -> Outcome:
     """Put back what held before a batch, but for questions that somebody changed since.
 
-    Raises DecisionError if it was undone before.
+    Raises DecisionError unless it is `undoable`.
     """
     with transaction.atomic():
         claimed = DecisionBatch.objects.filter(pk=batch.pk, undone_at=None)
-        if not claimed.update(undone_at=timezone.now()):
-            raise DecisionError("That was undone before: nothing was changed.")
+        is_last = batch == undoable(project=batch.project, by=by)
+        if not is_last or not claimed.update(undone_at=timezone.now()):
+            raise DecisionError("That cannot be undone any more: nothing was changed.")
         before = {row["question"]: row for row in batch.questions}
         locked = _lock(batch.project, before)
         outcome = Outcome(refused=dict.fromkeys(before.keys() - {each.pk for each in locked}, GONE))

@@ -10,7 +10,17 @@ from django.views import defaults
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling import challenges, concepts, gold, parts, projects, removal, review
+from labeling import (
+    challenges,
+    comments,
+    concepts,
+    decisions,
+    gold,
+    parts,
+    projects,
+    removal,
+    review,
+)
 from labeling.api.exceptions import NotFound, TooLarge
 from labeling.imports import staging, undo, uploads
 
@@ -33,6 +43,9 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     review.PairError: (HTTPStatus.CONFLICT, "conflict"),
     removal.RemovalError: (HTTPStatus.BAD_REQUEST, "invalid"),
     undo.UndoError: (HTTPStatus.CONFLICT, "conflict"),
+    review.Changed: (HTTPStatus.CONFLICT, "changed"),
+    comments.CommentError: (HTTPStatus.BAD_REQUEST, "invalid"),
+    decisions.DecisionError: (HTTPStatus.CONFLICT, "conflict"),
     uploads.UploadError: (HTTPStatus.BAD_REQUEST, "invalid"),
     uploads.UploadConflict: (HTTPStatus.CONFLICT, "conflict"),
     uploads.FilesMissing: (HTTPStatus.CONFLICT, "incomplete"),

@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import concepts, review
+from labeling import comments, concepts, review
 from labeling.access import Capability
+from labeling.api.decisions import STANDINGS
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import Number, YesOrNo
 from labeling.api.pagination import ById
@@ -50,6 +51,7 @@ class QuestionOut(serializers.ModelSerializer[Question]):
             "prior",
             "model_probability",
             "verdict",
+            "standing",
             "answers_count",
             "yes_count",
             "disagreement",
@@ -68,16 +70,35 @@ class QuestionFilters(serializers.Serializer[Any]):
     concept = serializers.CharField(max_length=80, required=False, help_text="Its name.")
 
 
-class DecisionIn(serializers.Serializer[Any]):
+class ReopenIn(serializers.Serializer[Any]):
+    note = serializers.CharField(
+        max_length=comments.LONGEST,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Why: it is kept with what else is said about the question.",
+    )
+    seen = serializers.ChoiceField(
+        choices=STANDINGS,
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        default=None,
+        help_text="Its `standing` when you looked: if it is another by now, nothing is changed.",
+    )
+
+
+class DecisionIn(ReopenIn):
     value = YesOrNo()
 
 
-class PairDecisionIn(DecisionIn):
+class PairDecisionIn(serializers.Serializer[Any]):
     """Either `tile` or `image`, which stands for the whole of it."""
 
     tile = Number(min_value=1, max_value=2**63 - 1, required=False, help_text="Its id.")
     image = Number(min_value=1, max_value=2**63 - 1, required=False, help_text="Its id.")
     concept = serializers.CharField(max_length=80, help_text="Its name, or an alias.")
+    value = YesOrNo()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("tile" in attrs) == ("image" in attrs):
@@ -175,15 +196,16 @@ class DecideQuestion(APIView):
     @extend_schema(
         operation_id="questions_decide",
         request=DecisionIn,
-        responses={200: QuestionOut, **errors(400, 401, 403, 404, 413, 415)},
+        responses={200: QuestionOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
     def post(self, request: Request, pk: int) -> Response:
         """Decide a question: the decision overrides all answers."""
         question = get_object_or_404(Question, pk=pk)
-        decision = DecisionIn(data=request.data)
-        decision.is_valid(raise_exception=True)
-        value = decision.validated_data["value"]
-        decided = review.decide(question=question, value=value, by=cast(User, request.user))
+        serializer = DecisionIn(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        decided = review.decide(
+            question=question, by=cast(User, request.user), **serializer.validated_data
+        )
         return Response(QuestionOut(decided).data)
 
 
@@ -192,11 +214,15 @@ class ReopenQuestion(APIView):
 
     @extend_schema(
         operation_id="questions_reopen",
-        request=None,
-        responses={200: QuestionOut, **errors(401, 403, 404)},
+        request=ReopenIn,
+        responses={200: QuestionOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
     def post(self, request: Request, pk: int) -> Response:
         """Withdraw any decision and ask more people."""
         question = get_object_or_404(Question, pk=pk)
-        reopened = review.reopen(question=question, by=cast(User, request.user))
+        serializer = ReopenIn(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        reopened = review.reopen(
+            question=question, by=cast(User, request.user), **serializer.validated_data
+        )
         return Response(QuestionOut(reopened).data)

@@ -51,6 +51,7 @@ ADDRESS = Limit("address", CROWD, _address)  # all calls from one address
 NEWCOMERS = Limit("newcomers", 1, _newcomer)  # pseudonyms given to one address
 ASKS = Limit("asks", 3, _annotator)  # more than answers, as some challenges are prefetched
 ANSWERS = Limit("answers", 1, _annotator)  # or skips
+FLAGS = Limit("flags", 1, _annotator)
 
 
 class _PerMinute(BaseThrottle):
@@ -101,6 +102,12 @@ class Answers(_PerMinute):
     """Limit the challenges answered or skipped by one annotator."""
 
     limits = (ADDRESS, ANSWERS)
+
+
+class Flags(_PerMinute):
+    """Limit the tiles flagged by one annotator."""
+
+    limits = (ADDRESS, FLAGS)
 
 
 def _recent(calls: Calls, now: float) -> Calls:

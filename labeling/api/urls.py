@@ -5,7 +5,9 @@ from django.urls import path
 from labeling.api import (
     annotators,
     challenges,
+    comments,
     concepts,
+    decisions,
     gold,
     guides,
     images,
@@ -24,6 +26,11 @@ urlpatterns = [
         "challenges/<str:token>/tiles/<int:number>/",
         challenges.TilePicture.as_view(),
         name="challenge-tile",
+    ),
+    path(
+        "challenges/<str:token>/tiles/<int:number>/flag/",
+        comments.FlagTile.as_view(),
+        name="challenge-flag",
     ),
     path(
         "challenges/<str:token>/answer/",
@@ -59,6 +66,14 @@ urlpatterns = [
         name="api-project-preview",
     ),
     path("projects/<slug:slug>/questions/", review.QuestionList.as_view(), name="questions"),
+    path("projects/<slug:slug>/decisions/", decisions.DecideMany.as_view(), name="decisions"),
+    path(
+        "projects/<slug:slug>/decisions/<int:batch>/undo/",
+        decisions.UndoDecisions.as_view(),
+        name="decisions-undo",
+    ),
+    path("projects/<slug:slug>/comments/", comments.CommentList.as_view(), name="comments"),
+    path("comments/<int:pk>/resolve/", comments.ResolveComment.as_view(), name="comment-resolve"),
     path("projects/<slug:slug>/concepts/", concepts.ConceptList.as_view(), name="concepts"),
     path(
         "projects/<slug:slug>/concepts/list/", concepts.AddConcepts.as_view(), name="concepts-add"

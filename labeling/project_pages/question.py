@@ -32,7 +32,7 @@ def question(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "whole": _whole(row.tile),
         "answers": _answers(row) if may_review else None,
         "comments": comments.of_question(row),
-        "kinds": [(kind, kind.label) for kind in Comment.Kind if kind in Comment.FLAGS],
+        "kinds": comments.FLAG_KINDS,
         "query": filters.query,
         "next": _first(review_queue.after(filters.questions(), here, 1)),
         "previous": _first(review_queue.before(filters.questions(), here, 1)),

@@ -4,10 +4,11 @@ import pytest
 
 
 @pytest.fixture
-def ids(shapes, mallory, client) -> dict[str, object]:
+def ids(shapes, mallory, ada, client) -> dict[str, object]:
     """What stands in the braces of the endpoints."""
     from django.core.files.base import ContentFile
 
+    from labeling import comments, decisions
     from labeling.models import ConceptExample, Import, Question, Snapshot
     from training.models import Generation, Model, Run
 
@@ -21,7 +22,11 @@ def ids(shapes, mallory, client) -> dict[str, object]:
     circle = shapes.concepts.get(name="circle")
     tile = Question.objects.filter(state="gold").first().tile
     example = ConceptExample.objects.create(concept=circle, tile=tile, kind="yes")
+    decided = Question.objects.filter(state="open").last()
+    outcome = decisions.decide_many(project=shapes, choice="yes", seen={decided.pk: None}, by=ada)
     return {
+        "batch": outcome.batch.pk,
+        "comment": comments.remark(question=decided, text="Look at the corner.", by=ada).pk,
         "example": example.pk,
         "slug": shapes.slug,
         "token": shown.json()["token"],

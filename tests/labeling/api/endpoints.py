@@ -33,6 +33,7 @@ METHODS = ("get", "post", "patch", "delete")
 ENDPOINTS = [
     Endpoint("challenges/", post=PUBLIC),
     Endpoint("challenges/{token}/tiles/1/", get=PUBLIC),
+    Endpoint("challenges/{token}/tiles/1/flag/", post=PUBLIC),
     Endpoint("challenges/{token}/answer/", post=PUBLIC),
     Endpoint("challenges/{token}/skip/", post=PUBLIC),
     Endpoint("projects/", get=PUBLIC, post=PUBLIC),  # of those who may create: `test_projects`
@@ -47,6 +48,12 @@ ENDPOINTS = [
         get="labeling.view_question",
         post="labeling.change_question",
     ),
+    Endpoint("projects/{slug}/decisions/", post="labeling.change_question"),
+    Endpoint("projects/{slug}/decisions/{batch}/undo/", post="labeling.change_question"),
+    Endpoint(
+        "projects/{slug}/comments/", get="labeling.view_comment", post="labeling.change_question"
+    ),
+    Endpoint("comments/{comment}/resolve/", post="labeling.change_question"),
     Endpoint("projects/{slug}/concepts/", get="labeling.view_concept", post="labeling.add_concept"),
     Endpoint("projects/{slug}/concepts/list/", post="labeling.add_concept"),
     Endpoint("projects/{slug}/concepts/{concept}/guide/", get=PUBLIC),

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from labeling import answers, tasks
-from labeling.models import Concept, Image, Project, Question, Snapshot, Tile
+from labeling import answers, decisions, tasks
+from labeling.models import Comment, Concept, Image, Membership, Project, Question, Snapshot, Tile
 from tests.cast import allow
 
 pytestmark = pytest.mark.django_db
@@ -102,6 +102,69 @@ def test_a_filter_that_makes_no_sense_is_refused(ada_client, shapes, query, stat
     response = ada_client.get(f"{API}projects/shapes/questions/?{query}")
     assert response.status_code == status
     assert status == 200 or set(response.json()) == {"code", "detail"}
+
+
+def test_a_decision_has_a_note_and_knows_what_was_seen(ada_client, asked, bea):
+    body = {"value": True, "note": "The corner\u202e shows it.", "seen": ""}
+    response = post(ada_client, f"questions/{asked.pk}/decide/", body)
+    assert response.json()["standing"] == "yes"
+    note = Comment.objects.get(question=asked)
+    assert (note.kind, note.text) == ("decision", "The corner shows it.")
+    response = post(ada_client, f"questions/{asked.pk}/reopen/", {"seen": ""})
+    assert response.status_code == 409 and "decided yes by ada" in response.json()["detail"]
+    for body in ({"value": True, "note": "x" * 1_001}, {"value": True, "seen": "perhaps"}):
+        assert post(ada_client, f"questions/{asked.pk}/decide/", body).status_code == 400
+    assert post(ada_client, f"questions/{asked.pk}/reopen/", {"seen": "yes"}).status_code == 200
+
+
+def test_many_are_decided_at_once_and_undone(ada_client, shapes, bea):
+    first, second, third = Question.objects.filter(kind="concept", state="open")[:3]
+    post(ada_client, f"questions/{first.pk}/decide/", {"value": False})
+    body = {
+        "decision": "yes",
+        "questions": [
+            {"question": first.pk, "seen": ""},
+            {"question": second.pk, "seen": ""},
+            {"question": third.pk},
+            {"question": 10**9},
+        ],
+    }
+    outcome = post(ada_client, "projects/shapes/decisions/", body).json()
+    assert (outcome["changed"], outcome["unchanged"]) == (2, 0)
+    assert outcome["refused"] == [
+        {"question": first.pk, "reason": "decided no by ada since you looked"},
+        {"question": 10**9, "reason": "no longer there"},
+    ]
+    undo = f"projects/shapes/decisions/{outcome['batch']}/undo/"
+    assert post(ada_client, undo).json()["changed"] == 2
+    assert post(ada_client, undo).status_code == 409
+    second.refresh_from_db()
+    assert second.verdict is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"decision": "yes", "questions": []},
+        {"decision": "burn", "questions": [{"question": 1}]},
+        {"decision": "yes", "questions": [1]},
+        {"decision": "yes", "questions": [{"question": "1"}]},
+        {"decision": "yes", "questions": [{"question": 1, "seen": "perhaps"}]},
+        {"decision": "yes", "questions": [{"question": n} for n in range(1, 502)]},
+    ],
+)
+def test_a_batch_that_makes_no_sense_is_refused(ada_client, shapes, body):
+    assert post(ada_client, "projects/shapes/decisions/", body).status_code == 400
+
+
+def test_a_batch_of_another_reviewer_is_not_undone(client, shapes, ada, carol):
+    question = Question.objects.filter(state="open").first()
+    outcome = decisions.decide_many(project=shapes, choice="yes", seen={question.pk: None}, by=ada)
+    Membership.objects.create(project=shapes, user=carol, role="reviewer")
+    client.force_login(carol)
+    undo = f"projects/shapes/decisions/{outcome.batch.pk}/undo/"
+    assert post(client, undo).status_code == 404
 
 
 @pytest.fixture
