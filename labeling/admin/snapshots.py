@@ -4,9 +4,10 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
@@ -122,7 +123,9 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         holder = tempfile.TemporaryDirectory(prefix="tessera-export-")
         out = Path(holder.name) / f"{snapshot.project.slug}-{snapshot.pk}-{format}"
         try:
-            exports.export(folder=Path(snapshot.folder), format=format, out=out)
+            exports.export_snapshot(
+                snapshot=snapshot, format=format, out=out, by=cast(User, request.user)
+            )
         except (exports.ExportError, SnapshotError, OSError) as error:
             holder.cleanup()
             messages.error(request, format_html("Not exported: {}", str(error)))

@@ -11,13 +11,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import annotators, project_stats, review
+from labeling import annotators, project_annotators, project_stats, review
+from labeling.access import Capability
 from labeling.annotators import Record
+from labeling.api.exceptions import NotFound
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
 from labeling.api.schema import errors
-from labeling.models import Annotator, SuspectSpell
+from labeling.models import Annotator, Project, SuspectSpell
 
+MAY_REVIEW = may(Capability.REVIEW, Capability.REVIEW, models=(Annotator,))
 MAY_VIEW = may(None, models=(Annotator,))
 MAY_CHANGE = may(None, models=(Annotator,), staff_write="labeling.change_annotator")
 
@@ -195,3 +198,84 @@ class UnblockAnnotator(APIView):
         changed = review.unblock(annotator=annotator, by=cast(User, request.user))
         project_stats.forget_all()
         return Response(BlockedOut({"annotator": annotator, "changed": changed}).data)
+
+
+class ProjectAnnotatorOut(serializers.Serializer[Any]):
+    """An annotator, with what they did in one project."""
+
+    id = serializers.IntegerField(source="annotator.pk")
+    name = serializers.CharField(source="annotator.__str__")
+    blocked = serializers.BooleanField(source="annotator.blocked")
+    suspect_since = serializers.DateTimeField(source="annotator.suspect_since", allow_null=True)
+    reliability = serializers.FloatField(
+        source="annotator.reliability", help_text="Over all projects."
+    )
+    answers = serializers.IntegerField(help_text="In the project; 10,001 is that or more.")
+    gold = serializers.IntegerField(help_text="Gold questions of the project that they answered.")
+    gold_right = serializers.IntegerField()
+    first_at = serializers.DateTimeField(allow_null=True)
+    last_at = serializers.DateTimeField(allow_null=True)
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="project_annotators_list",
+        responses={200: ProjectAnnotatorOut(many=True), **errors(401, 403, 404)},
+    )
+)
+class ProjectAnnotatorList(generics.ListAPIView[Annotator]):
+    """Those who answered in a project."""
+
+    permission_classes = [MAY_REVIEW]
+    serializer_class = ProjectAnnotatorOut
+    pagination_class = ById
+
+    def get_queryset(self) -> QuerySet[Annotator]:
+        project = get_object_or_404(Project, slug=self.kwargs["slug"])
+        return project_annotators.listing(project)
+
+    def paginate_queryset(self, queryset: Any) -> list[Any] | None:
+        """Count what each annotator of a page did in the project at once."""
+        page = super().paginate_queryset(queryset)
+        project = get_object_or_404(Project, slug=self.kwargs["slug"])
+        return list(project_annotators.with_counts(page or [], project))
+
+
+class BlockProjectAnnotator(APIView):
+    permission_classes = [MAY_REVIEW]
+
+    @extend_schema(
+        operation_id="project_annotators_block",
+        request=None,
+        responses={200: BlockedOut, **errors(401, 403, 404, 409)},
+    )
+    def post(self, request: Request, slug: str, annotator: int) -> Response:
+        """Block somebody who answered here, in all projects.
+
+        409 where they answered in projects that are not yours to review: staff decide then.
+        """
+        return _set_blocked(request, slug, annotator, blocked=True)
+
+
+class UnblockProjectAnnotator(APIView):
+    permission_classes = [MAY_REVIEW]
+
+    @extend_schema(
+        operation_id="project_annotators_unblock",
+        request=None,
+        responses={200: BlockedOut, **errors(401, 403, 404, 409)},
+    )
+    def post(self, request: Request, slug: str, annotator: int) -> Response:
+        """Let the answers of somebody who answered here count again, in all projects."""
+        return _set_blocked(request, slug, annotator, blocked=False)
+
+
+def _set_blocked(request: Request, slug: str, pk: int, *, blocked: bool) -> Response:
+    project = get_object_or_404(Project, slug=slug)
+    annotator = project_annotators.find(project, pk)
+    if annotator is None:
+        raise NotFound
+    changed = project_annotators.set_blocked(
+        project=project, annotator=annotator, blocked=blocked, by=cast(User, request.user)
+    )
+    return Response(BlockedOut({"annotator": annotator, "changed": changed}).data)

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labeling import snapshot_folder
+from django.contrib.auth.models import AbstractBaseUser
+
+from labeling import audit, snapshot_folder
 from labeling.exports import imagefolder, kohya
+from labeling.models import Event, Snapshot
 from labeling.snapshot_folder import SPLITS
 
 
@@ -41,6 +44,21 @@ FORMATS = {
     ),
     "kohya": Format(kohya.write, kohya.count, kohya.caption, text_name="a caption or tags"),
 }
+
+
+def export_snapshot(
+    *, snapshot: Snapshot, format: str, out: Path, by: AbstractBaseUser | None = None
+) -> Counts:
+    """Export a snapshot as `export` does, and write it into its project's history."""
+    counts = export(folder=Path(snapshot.folder), format=format, out=out)
+    audit.record(
+        project=snapshot.project,
+        kind=Event.Kind.SNAPSHOT,
+        message=f"Exported snapshot {snapshot.pk} as {format}: {counts.images:,} pictures.",
+        by=by,
+        row=snapshot,
+    )
+    return counts
 
 
 def export(*, folder: Path, format: str, out: Path) -> Counts:

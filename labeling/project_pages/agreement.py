@@ -16,7 +16,7 @@ def agreement(request: HttpRequest, project: Project) -> HttpResponse:
     """Show how far people agree, how often labels are right, and the history of both."""
     context = quality.of(project)
     context["may_see_annotators"] = access.may(request.user, project, Capability.REVIEW)
-    context["may_block"] = request.user.has_perm("labeling.change_annotator")
+    context["may_block"] = access.may(request.user, project, Capability.REVIEW)
     return base.render(request, project, "project/agreement.html", context, section=labels.SECTION)
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling import audit, exports
-from labeling.models import Event, Snapshot
+from labeling import exports
+from labeling.models import Snapshot
 from labeling.snapshot_folder import SnapshotError
 
 
@@ -19,33 +19,28 @@ class Command(BaseCommand):
 
     def handle(self, *, snapshot: str, format: str, out: Path, **options: Any) -> None:
         try:
-            counts = exports.export(folder=_folder(snapshot), format=format, out=out)
+            if snapshot.isdecimal():
+                row = _find(snapshot)
+                counts = exports.export_snapshot(snapshot=row, format=format, out=out)
+            else:
+                counts = exports.export(folder=Path(snapshot), format=format, out=out)
         except (exports.ExportError, SnapshotError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{out} cannot be written: {error.strerror}.") from error
-        if snapshot.isdecimal():
-            _record(snapshot, f"as {format}: {counts.images:,} pictures")
         self.stdout.write(
             f"{counts.images} pictures, {counts.with_text} with "
             f"{exports.FORMATS[format].text_name}, checked: {out}"
         )
 
 
-def _record(snapshot: str, what: str) -> None:
-    """Write an export of a snapshot of this installation into its project's history."""
-    row = Snapshot.objects.select_related("project").filter(pk=snapshot).first()
-    if row is not None:
-        message = f"Exported snapshot {row.pk} {what}."
-        audit.record(project=row.project, kind=Event.Kind.SNAPSHOT, message=message, row=row)
-
-
-def _folder(snapshot: str) -> Path:
-    if not snapshot.isdecimal():
-        return Path(snapshot)
-    row = Snapshot.objects.filter(pk=min(int(snapshot), 2**63 - 1)).first()
+def _find(snapshot: str) -> Snapshot:
+    """Return the snapshot of this number. Raises CommandError where there is none, or not yet."""
+    row = (
+        Snapshot.objects.select_related("project").filter(pk=min(int(snapshot), 2**63 - 1)).first()
+    )
     if row is None:
         raise CommandError(f"There is no snapshot {snapshot}: freeze one with `snapshot`.")
     if row.state != Snapshot.State.READY:
         raise CommandError(f"Snapshot {snapshot} is {row.state}, not ready. {row.error}".strip())
-    return Path(row.folder)
+    return row

@@ -1,15 +1,19 @@
 """One row of everything that the API shows."""
 
+from datetime import timedelta
+
 import pytest
 
 
 @pytest.fixture
 def ids(shapes, mallory, ada, client) -> dict[str, object]:
     """What stands in the braces of the endpoints."""
+    from django.contrib.auth.models import User
     from django.core.files.base import ContentFile
+    from django.utils import timezone
 
     from labeling import comments, decisions
-    from labeling.models import ConceptExample, Import, Question, Snapshot
+    from labeling.models import ConceptExample, Import, Invitation, Membership, Question, Snapshot
     from training.models import Generation, Model, Run
 
     upload = Import.objects.create(project=shapes, name="box", folder="box")
@@ -24,9 +28,17 @@ def ids(shapes, mallory, ada, client) -> dict[str, object]:
     example = ConceptExample.objects.create(concept=circle, tile=tile, kind="yes")
     decided = Question.objects.filter(state="open").last()
     outcome = decisions.decide_many(project=shapes, choice="yes", seen={decided.pk: None}, by=ada)
+    member = Membership.objects.create(
+        project=shapes, user=User.objects.create_user("member"), role="viewer"
+    )
+    invitation = Invitation.objects.create(
+        project=shapes, role="viewer", expires_at=timezone.now() + timedelta(days=1)
+    )
     return {
         "batch": outcome.batch.pk,
         "comment": comments.remark(question=decided, text="Look at the corner.", by=ada).pk,
+        "member": member.pk,
+        "invitation": invitation.pk,
         "example": example.pk,
         "slug": shapes.slug,
         "token": shown.json()["token"],

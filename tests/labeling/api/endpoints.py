@@ -116,6 +116,21 @@ ENDPOINTS = [
     Endpoint("questions/{question}/", get="labeling.view_question"),
     Endpoint("questions/{question}/decide/", post="labeling.change_question"),
     Endpoint("questions/{question}/reopen/", post="labeling.change_question"),
+    Endpoint("projects/{slug}/members/", get="labeling.view_membership"),
+    Endpoint(
+        "members/{member}/", patch="labeling.change_project", delete="labeling.change_project"
+    ),
+    Endpoint(
+        "projects/{slug}/invitations/",
+        get="labeling.view_invitation",
+        post="labeling.change_project",
+    ),
+    Endpoint("invitations/accept/", post=PUBLIC),
+    Endpoint("invitations/{invitation}/", delete="labeling.change_project"),
+    Endpoint("projects/{slug}/events/", get="labeling.view_project labeling.view_event"),
+    Endpoint("projects/{slug}/annotators/", get="labeling.view_annotator"),
+    Endpoint("projects/{slug}/annotators/{annotator}/block/", post="labeling.change_question"),
+    Endpoint("projects/{slug}/annotators/{annotator}/unblock/", post="labeling.change_question"),
     Endpoint("annotators/", get="labeling.view_annotator"),
     Endpoint("annotators/{annotator}/", get="labeling.view_annotator"),
     Endpoint("annotators/{annotator}/block/", post="labeling.change_annotator"),
