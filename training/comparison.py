@@ -18,7 +18,6 @@ from training.engine import progress
 from training.models import Model, Sample
 
 TIME_LIMIT = 3600.0  # seconds
-PEOPLE = "people"  # the judge's name in a verdict
 EPSILON = 1e-6
 
 

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from labeling.inference import intake
+from labeling.models import Project
 from training import generations, generators, predictions, prompts, sample_questions, sampling
 from training.models import Model
 from training.sampling import GeneratedImage
@@ -21,11 +23,11 @@ logger = logging.getLogger(__name__)
 def due() -> QuerySet[Model]:
     """Return the models that have been reviewed and gave nothing back yet.
 
-    Only the current CLIP predicts. Every candidate's samples are asked about, since people's
-    answers are one of its judges.
+    Only the current CLIP predicts, and only accepted models have their samples asked about.
     """
     reviewed = Model.objects.filter(feedback__isnull=True, reviewed_at__isnull=False)
-    return reviewed.filter(Q(current=True) | ~Q(recipe="clip"))
+    asked_about = Q(pk__in=generators.accepted().order_by().values("pk"))
+    return reviewed.filter(Q(current=True, recipe="clip") | asked_about)
 
 
 def is_due(model: Model) -> bool:
@@ -46,6 +48,29 @@ def give(model: Model) -> dict[str, Any]:
     model.feedback = feedback
     model.save(update_fields=["feedback"])
     return feedback
+
+
+def to_take_back() -> QuerySet[Project]:
+    """Return the projects in which models gave something that they stand for no longer."""
+    predicted = _of_no_clip(Project.objects.all()).values("pk")
+    asked = sample_questions.of_refused_models().values("generation__model__project")
+    return Project.objects.filter(Q(pk__in=predicted) | Q(pk__in=asked))
+
+
+def take_back(project: Project) -> None:
+    """Take back predictions of a CLIP that is not current, and questions about refused samples."""
+    if _of_no_clip(Project.objects.filter(pk=project.pk)).exists():
+        intake.withdraw(project=project)
+    sample_questions.take_back(project)
+    gave = Model.objects.filter(project=project, current=False, feedback__isnull=False)
+    refused = gave.exclude(pk__in=generators.accepted().order_by().values("pk"))
+    refused.update(feedback=None)  # should it be accepted again, it gives again
+
+
+def _of_no_clip(projects: QuerySet[Project]) -> QuerySet[Project]:
+    """Return those with a CLIP's predictions, and no current CLIP."""
+    clips = Model.objects.filter(recipe="clip", current=True)
+    return projects.exclude(features="").exclude(pk__in=clips.values("project"))
 
 
 def ask_about_samples(model: Model) -> dict[str, Any]:

@@ -1,10 +1,18 @@
-"""Models that generate images: which they are, what they can do, and images to offer them."""
+"""Models that generate images: which they are, what they can do, and who may see their images.
+
+The public sees images of *public* models alone: those that were accepted, in projects that anybody
+may take part in. Whoever takes part in a private project sees its accepted models; whoever may look
+at a project's pages sees all its models.
+"""
 
 from functools import lru_cache
 from pathlib import Path
 
-from django.db.models import Case, QuerySet, When
+from django.db.models import Case, Q, QuerySet, When
 
+from labeling import access
+from labeling.models import Annotator, Membership, Project
+from training.engine.presets import SMOKE
 from training.models import Model
 
 RECIPES = ("diffusion", "gan", "autoregressive", "lora")  # whose models generate images
@@ -12,6 +20,8 @@ INPAINTING_RECIPES = ("autoregressive",)  # whose models also inpaint
 
 EXAMPLES_MAX = 8  # images of the project that are offered to be inpainted
 SUFFIXES = {".png", ".jpg", ".webp"}
+
+_ACCEPTED = (Q(current=True) | Q(accepted=True)) & ~Q(run__preset=SMOKE)
 
 
 def generates(recipe: str) -> bool:
@@ -24,11 +34,48 @@ def inpaints(recipe: str) -> bool:
     return recipe in INPAINTING_RECIPES
 
 
+def has_files(model: Model) -> bool:
+    """Return whether the model's folder is still there."""
+    return Path(model.folder, "config.json").is_file()
+
+
 def all_models() -> QuerySet[Model]:
     """Return all models that generate images: current ones first, then by recipe, newest first."""
     order = [When(recipe=recipe, then=place) for place, recipe in enumerate(RECIPES)]
     models = Model.objects.filter(recipe__in=RECIPES).select_related("project", "run__snapshot")
     return models.order_by("-current", Case(*order), "project__name", "-id")
+
+
+def accepted() -> QuerySet[Model]:
+    """Return those whose images may be put before the people who take part in their project.
+
+    They are current, or were until a better one came, and no preset made them that is only there
+    to see that everything works.
+    """
+    return all_models().filter(_ACCEPTED)
+
+
+def is_accepted(model: Model) -> bool:
+    """Return whether a model is among `accepted`."""
+    return accepted().filter(pk=model.pk).exists()
+
+
+def visible(user: access.User, annotator: Annotator | None = None) -> QuerySet[Model]:
+    """Return the models whose images somebody may see.
+
+    annotator: a visitor who is not signed in, where they are known.
+    """
+    own = Q(project__in=access.projects(user))
+    return all_models().filter(own | (_ACCEPTED & Q(project__in=_shown_to(user, annotator))))
+
+
+def _shown_to(user: access.User, annotator: Annotator | None) -> QuerySet[Project]:
+    """Return the open projects that somebody may take part in."""
+    member = Q(user=user.pk) if user.is_authenticated and user.is_active else Q(pk=None)
+    if annotator is not None:
+        member |= Q(annotator=annotator)
+    invited = Membership.objects.filter(member).values("project")
+    return Project.objects.open().filter(Q(private=False) | Q(pk__in=invited))
 
 
 def examples(model: Model) -> tuple[Path, ...]:

@@ -102,6 +102,10 @@ class Model(models.Model):
     recipe = models.CharField(max_length=40)
     folder = models.CharField(max_length=400)
     current = models.BooleanField(default=False)
+    accepted = models.BooleanField(
+        default=False,
+        help_text="It was promoted, and that was not taken back: the public may see its pictures.",
+    )
     verdict = models.JSONField(
         null=True,
         blank=True,
@@ -134,11 +138,31 @@ class Model(models.Model):
 
 
 class Promotion(models.Model):
-    """A promotion of a model to the current one of its recipe; rows are only ever added."""
+    """A change of the current model of a recipe: to another one, or to none.
 
-    model = models.ForeignKey(Model, models.CASCADE, related_name="promotions")
+    Rows are only ever added: an undo is a row that names what it undoes.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="promotions")
+    recipe = models.CharField(max_length=40)
+    model = models.ForeignKey(
+        Model,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="promotions",
+        help_text="The current one from then on; empty: none.",
+    )
     replaced = models.ForeignKey(
-        Model, models.SET_NULL, null=True, blank=True, related_name="replacements"
+        Model,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="replacements",
+        help_text="The current one until then; empty: none.",
+    )
+    undoes = models.OneToOneField(
+        "self", models.CASCADE, null=True, blank=True, related_name="undone_by"
     )
     automatic = models.BooleanField(
         default=False, help_text="Decided by the comparison, and not by a person."
@@ -146,14 +170,17 @@ class Promotion(models.Model):
     promoted_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    reason = models.TextField(blank=True)
+    reason = models.TextField(blank=True, max_length=500)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["-id"]
+        indexes = [models.Index(fields=["project", "recipe", "-id"], name="promotion_of_recipe")]
 
     def __str__(self) -> str:
-        return f"{self.model} became current"
+        if self.model is None:
+            return f"No {self.recipe} model is current any more"
+        return f"The {self.model} became current"
 
 
 class Generation(Leased):

@@ -1,24 +1,31 @@
-"""Decide which model of a recipe is the current one.
+"""Decide which model of a recipe is the current one: by comparison, or by a person.
 
 A candidate is compared with a baseline: the current model. It is promoted where no judge finds it
 worse. A current model that was promoted this way is compared again as answers about its samples
-come in, and the model before it becomes current again once people find the new one worse. What a
-person has decided stays as it is.
+come in, and the model before it becomes current again once people find the new one worse.
+
+A person may promote any model, take the current one back so that there is none, and undo the last
+change, each with a reason. What a person has decided stays as it is.
 """
 
 import logging
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from labeling import audit
+from labeling.models import Event
 from training import comparison, generators, processes
+from training.engine.metric_names import PEOPLE
 from training.models import Model, Promotion
 
+REASON_MAX = 500  # characters
+TOO_LATE = "Somebody else made another model the current one just now: look again, then decide."
 NEW_ANSWERS = 20  # about either model's samples, after which the two are compared again
 
 logger = logging.getLogger(__name__)
@@ -71,37 +78,78 @@ def promote(
     by: AbstractBaseUser | None = None,
     reason: str = "",
     baseline: Model | None = None,
+    seen: int | None = None,
+    rolls_back: bool = False,
 ) -> Promotion:
     """Make a model the current one of its recipe.
 
-    A person (`by`) may promote any model. Without one the promotion follows from a comparison with
-    `baseline`, and holds only while that is the current model. Raises PromotionError.
+    A person (`by`) may promote any model, and gives a reason. `seen` is the id of the current model
+    that they saw, 0 for none: if there is another one by now, they are told. Without a person the
+    promotion follows from a comparison with `baseline`, and holds only while that is the current
+    model; `rolls_back` says that it was found unfit. Raises PromotionError.
     """
-    if not _has_files(model):
-        raise PromotionError(f"The folder of {model} has gone: choose another model.")
-    siblings = Model.objects.filter(project=model.project_id, recipe=model.recipe)
-    current = siblings.filter(current=True).first()
+    if by is not None:
+        reason = _checked_reason(reason)
+    _check_files(model)
+    current = current_of(model.project_id, model.recipe)
     if current == model:
         raise PromotionError(f"The {model} is the current one already.")
-    if by is None and current != baseline and (current is None or _has_files(current)):
-        raise PromotionError("Another model has become the current one.")
-    changes: dict[str, Any] = {"current": True}
-    if not generators.generates(model.recipe):
-        changes["feedback"] = None  # its predictions have to replace those of another model
-    try:
-        with transaction.atomic():
-            if current and not siblings.filter(pk=current.pk, current=True).update(current=False):
-                raise PromotionError("Somebody else made another model the current one just now.")
-            siblings.filter(pk=model.pk).update(**changes)
-            return Promotion.objects.create(
-                model=model,
-                replaced=current,
-                automatic=by is None,
-                promoted_by_id=by.pk if by else None,
-                reason=reason,
-            )
-    except IntegrityError:
-        raise PromotionError("Somebody else made another model the current one just now.") from None
+    if seen is not None and seen != (current.pk if current else 0):
+        raise PromotionError(TOO_LATE)
+    if by is None and current != baseline and (current is None or generators.has_files(current)):
+        raise PromotionError(TOO_LATE)
+    return _change(
+        replaced=current,
+        model=model,
+        by=by,
+        reason=reason,
+        unfit=rolls_back and current is not None,
+    )
+
+
+def demote(model: Model, *, by: AbstractBaseUser, reason: str) -> Promotion:
+    """Take the current model of a recipe back, so that there is none. Raises PromotionError.
+
+    Its pictures are put before the public no longer. A later model becomes current once it beats
+    chance, or by a person.
+    """
+    reason = _checked_reason(reason)
+    if not Model.objects.filter(pk=model.pk, current=True).exists():
+        raise PromotionError(f"The {model} is not the current one: there is nothing to take back.")
+    return _change(replaced=model, model=None, by=by, reason=reason, unfit=True)
+
+
+def undo(promotion: Promotion, *, by: AbstractBaseUser, reason: str) -> Promotion:
+    """Undo the last change of a recipe's current model, and so on back to none.
+
+    `promotion` is the one that the person saw as the last. Raises PromotionError.
+    """
+    reason = _checked_reason(reason)
+    last = last_change(promotion.project_id, promotion.recipe)
+    if last != promotion or last.model != current_of(last.project_id, last.recipe):
+        raise PromotionError("This is not the last change any more: look again, then decide.")
+    if last.replaced:
+        _check_files(last.replaced)
+    return _change(
+        replaced=last.model, model=last.replaced, by=by, reason=reason, unfit=True, undoes=last
+    )
+
+
+def current_of(project_id: int, recipe: str) -> Model | None:
+    """Return the current model of a recipe, if there is one."""
+    return Model.objects.filter(project=project_id, recipe=recipe, current=True).first()
+
+
+def last_change(project_id: int, recipe: str) -> Promotion | None:
+    """Return the last change that was neither undone nor an undo: what `undo` takes back."""
+    stands = history(project_id, recipe).filter(undoes=None, undone_by=None)
+    return stands.first()
+
+
+def history(project_id: int, recipe: str) -> QuerySet[Promotion]:
+    """Return the changes of a recipe's current model, the newest first."""
+    rows = Promotion.objects.filter(project=project_id, recipe=recipe)
+    return rows.select_related("model", "replaced", "promoted_by", "undoes", "undone_by")
 
 
 def baseline_of(model: Model) -> Model | None:
@@ -110,10 +158,8 @@ def baseline_of(model: Model) -> Model | None:
         last = model.promotions.select_related("replaced").first()
         baseline = last.replaced if last else None
     else:
-        baseline = Model.objects.filter(
-            project=model.project_id, recipe=model.recipe, current=True
-        ).first()
-    return baseline if baseline and _has_files(baseline) else None
+        baseline = current_of(model.project_id, model.recipe)
+    return baseline if baseline and generators.has_files(baseline) else None
 
 
 def _reviewed_candidates() -> set[Model]:
@@ -151,13 +197,93 @@ def _apply_verdict(model: Model, baseline: Model | None, verdict: dict[str, Any]
     """Promote a candidate that no judge finds worse, or the baseline of a worse current model."""
     if model.current:
         worse = any(
-            judge["name"] == comparison.PEOPLE and judge["says"] == "worse"
-            for judge in verdict["judges"]
+            judge["name"] == PEOPLE and judge["says"] == "worse" for judge in verdict["judges"]
         )
         if worse and baseline and _promoted_automatically(model):
-            promote(baseline, baseline=model, reason=f"People find {model} worse.")
+            reason = f"People find {model} worse."
+            promote(baseline, baseline=model, reason=reason, rolls_back=True)
     elif verdict["promoted"] and not _replaced_by_person(model):
         promote(model, baseline=baseline, reason=verdict["why"])
+
+
+def _change(
+    *,
+    replaced: Model | None,
+    model: Model | None,
+    by: AbstractBaseUser | None,
+    reason: str,
+    unfit: bool,
+    undoes: Promotion | None = None,
+) -> Promotion:
+    """Put a model, or none, in the place of the current one, and write it down.
+
+    unfit: whether the current one was found so, and not just surpassed: then the public sees no
+    more of its pictures. Raises PromotionError where somebody else was quicker.
+    """
+    of_recipe = model or replaced
+    assert of_recipe is not None
+    try:
+        with transaction.atomic():
+            _set_current(replaced, model, unfit=unfit)
+            row = Promotion.objects.create(
+                project_id=of_recipe.project_id,
+                recipe=of_recipe.recipe,
+                model=model,
+                replaced=replaced,
+                undoes=undoes,
+                automatic=by is None,
+                promoted_by_id=by.pk if by else None,
+                reason=reason,
+            )
+            audit.record(
+                project=of_recipe.project,
+                kind=Event.Kind.MODEL,
+                message=_message(row),
+                by=by,
+                row=of_recipe,
+            )
+    except IntegrityError:
+        raise PromotionError(TOO_LATE) from None
+    return row
+
+
+def _set_current(replaced: Model | None, model: Model | None, *, unfit: bool) -> None:
+    """Change the rows, if `replaced` is still the current one. Raises PromotionError."""
+    if replaced:
+        still_current = Model.objects.filter(pk=replaced.pk, current=True)
+        if not still_current.update(current=False, accepted=not unfit):
+            raise PromotionError(TOO_LATE)
+    if model:
+        changes: dict[str, Any] = {"current": True, "accepted": True}
+        if not generators.generates(model.recipe):
+            changes["feedback"] = None  # its predictions have to replace those of another model
+        Model.objects.filter(pk=model.pk).update(**changes)
+
+
+def _message(row: Promotion) -> str:
+    if row.model is None:
+        changed = f"Took back the {row.replaced}: no {row.recipe} model is current"
+    else:
+        changed = f"Made the {row.model} the current one"
+        if row.replaced:
+            changed += f" in place of no. {row.replaced_id}"
+    if row.undoes:
+        changed = f"Undid the change of {row.undoes.created_at:%d %b %H:%M}. {changed}"
+    return f"{changed}. {row.reason}".strip()
+
+
+def _checked_reason(reason: str) -> str:
+    reason = " ".join(reason.split())
+    if not reason:
+        raise PromotionError("Say why, in a sentence: others will read it in the history.")
+    if len(reason) > REASON_MAX:
+        raise PromotionError(f"The reason is longer than {REASON_MAX} characters: shorten it.")
+    return reason
+
+
+def _check_files(model: Model) -> None:
+    if not generators.has_files(model):
+        raise PromotionError(f"The folder of {model} has gone: choose another model.")
 
 
 def _promoted_automatically(model: Model) -> bool:
@@ -167,7 +293,3 @@ def _promoted_automatically(model: Model) -> bool:
 
 def _replaced_by_person(model: Model) -> bool:
     return model.replacements.filter(automatic=False).exists()
-
-
-def _has_files(model: Model) -> bool:
-    return Path(model.folder, "config.json").is_file()

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import QuerySet
 
-from labeling.models import Project, Question
-from training import run_requests, runs
+from labeling.models import Project
+from training import labels, run_requests, runs
 from training.models import Run
 from training.run_requests import RunRequest
 
@@ -44,22 +43,6 @@ def due() -> Iterator[Project]:
 def is_due(project: Project) -> bool:
     """Return whether there are enough labels, and enough new ones."""
     return (
-        labels(project).count() >= settings.RETRAIN_MINIMUM
-        and new_labels(project).count() >= project.retrain_after
+        labels.settled(project).count() >= settings.RETRAIN_MINIMUM
+        and labels.new(project).count() >= project.retrain_after
     )
-
-
-def labels(project: Project) -> QuerySet[Question]:
-    """Return the questions that people's answers, or a reviewer, have settled."""
-    return Question.objects.filter(project=project, settled_at__isnull=False)
-
-
-def new_labels(project: Project) -> QuerySet[Question]:
-    """Return those that the newest run has not seen."""
-    newest = Run.objects.filter(project=project).select_related("snapshot").first()
-    if newest is None:
-        return labels(project)
-    seen_until = newest.created_at
-    if newest.snapshot and newest.trigger != Run.Trigger.SCHEDULE:  # which freezes its own
-        seen_until = newest.snapshot.created_at
-    return labels(project).filter(settled_at__gt=seen_until)

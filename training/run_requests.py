@@ -5,10 +5,14 @@ import re
 from collections.abc import Iterable
 from typing import Any, TypedDict, Unpack
 
+from django.contrib.admin.models import ADDITION
 from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
 
-from labeling.models import Project, Snapshot
-from training.engine.presets import OPTIONS, PRESETS, RECIPES
+from labeling import audit
+from labeling.models import Event, Project, Snapshot
+from training import readiness
+from training.engine.presets import OPTIONS, PRESETS, RECIPES, SMOKE
 from training.engine.values import is_number, is_text
 from training.models import SEED_LIMIT, Model, Run
 from training.runs import RunError
@@ -31,10 +35,14 @@ class RunRequest(TypedDict, total=False):
     clip: Model | None
     seed: int
     requested_by: AbstractBaseUser | None
+    anyway: bool  # although there is hardly anything to learn from
 
 
 def create(**request: Unpack[RunRequest]) -> Run:
-    """Check a request and put it in the queue as a run. Raises RunError."""
+    """Check a request and put it in the queue as a run.
+
+    Raises RunError; with NothingToLearnError what is missing, unless the run is to start anyway.
+    """
     recipe, seed = request["recipe"], request.get("seed", 0)
     check_preset(recipe, request["preset"])
     check_options(recipe, request.get("options", {}))
@@ -43,7 +51,20 @@ def create(**request: Unpack[RunRequest]) -> Run:
     project = _project(request)
     if clip := request.get("clip"):
         _check_clip(clip, recipe, project)
-    return Run.objects.create(**{**request, "project": project})
+    anyway = request.pop("anyway", False)
+    if request["preset"] != SMOKE and not anyway:
+        readiness.check(project, request.get("snapshot"), recipe)
+    with transaction.atomic():
+        run = Run.objects.create(**{**request, "project": project})
+        audit.record(
+            project=project,
+            kind=Event.Kind.RUN,
+            message=f"Asked for a run: {run}, preset {run.preset}.",
+            by=run.requested_by,
+            row=run,
+            action=ADDITION,
+        )
+    return run
 
 
 def check_preset(recipe: str, preset: str) -> None:

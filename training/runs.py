@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -83,7 +84,7 @@ def resume(*, run: Run) -> None:
 
 
 def sweep() -> list[int]:
-    """Queue again every run whose worker was lost; return the queued ones, oldest first."""
+    """Queue again every run whose worker was lost; return the queued ones, the next first."""
     ended = {"finished_at": timezone.now(), "seconds_left": None}
     lost = Run.objects.filter(state=State.RUNNING).expired()
     lost.filter(cancel_requested=True).revoke(state=State.CANCELLED, **ended)
@@ -93,12 +94,22 @@ def sweep() -> list[int]:
         **ended,
     )
     lost.revoke(state=State.QUEUED, seconds_left=None)
-    return list(Run.objects.filter(state=State.QUEUED).order_by("pk").values_list("pk", flat=True))
+    return list(queue().values_list("pk", flat=True))
 
 
-def older_is_queued(*, run_id: int) -> bool:
-    """Return whether another run has waited for longer."""
-    return Run.objects.filter(state=State.QUEUED, pk__lt=run_id).exists()
+def queue() -> QuerySet[Run]:
+    """Return the queued runs in the order in which they start.
+
+    What a person asked for goes before what the schedule did; each in the order of asking.
+    """
+    by_person = Case(When(trigger=Run.Trigger.SCHEDULE, then=1), default=0)
+    return Run.objects.filter(state=State.QUEUED).order_by(by_person, "pk")
+
+
+def another_is_next(*, run_id: int) -> bool:
+    """Return whether another queued run starts before this one."""
+    first = queue().values_list("pk", flat=True).first()
+    return first is not None and first != run_id
 
 
 def busy(*, project: Project) -> bool:

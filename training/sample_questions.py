@@ -5,9 +5,13 @@ Their answers judge the model (`training.promotion`) and label new images for th
 
 from collections.abc import Iterator
 
-from labeling import images, questions
+from django.db import transaction
+from django.db.models import QuerySet
+
+from labeling import images, question_state, questions
 from labeling.images import tiles
 from labeling.models import Concept, Project, Question
+from training import generators
 from training.generation_requests import GenerationError
 from training.models import Generation, Model, Sample
 
@@ -17,8 +21,14 @@ CAPTION_PRIOR = 0.5  # probability that a sample shows its prompt, before anyone
 def ask(*, generation: Generation) -> int:
     """Ask about a finished request's samples; return how many questions are new.
 
-    Raises GenerationError where there are no samples, or none that has a prompt.
+    Raises GenerationError where there are no samples, or none that has a prompt, or where their
+    model's pictures are not put before people.
     """
+    if not generators.is_accepted(generation.model):
+        raise GenerationError(
+            f"The {generation.model} was not accepted, or only tries whether everything works: "
+            "people are not asked about its pictures. Promote another model, or this one."
+        )
     if generation.state != Generation.State.SUCCEEDED:
         raise GenerationError(
             f"This generation is {generation.state}: there is nothing to ask about yet."
@@ -27,6 +37,27 @@ def ask(*, generation: Generation) -> int:
     if not with_prompts:
         raise GenerationError("These were drawn from no prompt: there is nothing to ask.")
     return sum(_ask(sample, prompt, generation.model) for sample, prompt in with_prompts)
+
+
+def of_refused_models() -> QuerySet[Sample]:
+    """Return the samples that people are asked about although their model is not accepted."""
+    asked = Sample.objects.filter(
+        question__state=Question.State.OPEN, question__answers_count=0, question__verdict=None
+    )
+    return asked.exclude(generation__model__in=generators.accepted().order_by().values("pk"))
+
+
+def take_back(project: Project) -> int:
+    """Ask no more about samples of a project's refused models; return how many questions went.
+
+    Questions that somebody has answered stay, with their answers.
+    """
+    ids = of_refused_models().filter(generation__model__project=project)
+    with transaction.atomic():
+        questions = question_state.lock(sorted(set(ids.values_list("question", flat=True))))
+        unanswered = [q.pk for q in questions if not q.answers_count and q.verdict is None]
+        Question.objects.filter(pk__in=unanswered).delete()
+    return len(unanswered)
 
 
 def _with_prompts(generation: Generation) -> Iterator[tuple[Sample, str]]:

@@ -26,7 +26,7 @@ from training import (
     runs,
 )
 from training.generation_requests import GenerationRequest
-from training.models import Generation, Model, Run
+from training.models import Generation, Model, Promotion, Run
 from training.run_requests import RunRequest
 
 RUNS_ENQUEUED = 4  # of those that are queued: more workers than that are rarely idle
@@ -54,13 +54,43 @@ def start_generation(**request: Unpack[GenerationRequest]) -> Generation:
     return generation
 
 
-def promote(*, model: Model, by: AbstractBaseUser) -> None:
+def promote(
+    *, model: Model, by: AbstractBaseUser, reason: str, seen: int | None = None
+) -> Promotion:
     """Make a model the current one of its recipe; a worker does what follows from that.
 
     Raises promotion.PromotionError.
     """
-    promotion.promote(model, by=by)
-    enqueue_on_commit(follow_up, model.pk)
+    row = promotion.promote(model, by=by, reason=reason, seen=seen)
+    _follow_change(row)
+    return row
+
+
+def demote(*, model: Model, by: AbstractBaseUser, reason: str) -> Promotion:
+    """Take the current model back; a worker does what follows from that.
+
+    Raises promotion.PromotionError.
+    """
+    row = promotion.demote(model, by=by, reason=reason)
+    _follow_change(row)
+    return row
+
+
+def undo_promotion(*, change: Promotion, by: AbstractBaseUser, reason: str) -> Promotion:
+    """Undo the last change of the current model; a worker does what follows from that.
+
+    Raises promotion.PromotionError.
+    """
+    row = promotion.undo(change, by=by, reason=reason)
+    _follow_change(row)
+    return row
+
+
+def _follow_change(change: Promotion) -> None:
+    if change.model:
+        enqueue_on_commit(follow_up, change.model.pk)
+    if change.replaced:
+        enqueue_on_commit(take_back, change.project_id)
 
 
 def follow_up_now(model: Model) -> None:
@@ -73,9 +103,9 @@ def follow_up_now(model: Model) -> None:
 
 @shared_task
 def train(run_id: int) -> None:
-    """Execute a run, unless it is no longer queued, not the oldest, or this machine is busy."""
+    """Execute a run, unless it is no longer queued, not the next, or this machine is busy."""
     with machine_lock.acquire() as acquired:
-        if not acquired or runs.older_is_queued(run_id=run_id):
+        if not acquired or runs.another_is_next(run_id=run_id):
             return
         run = runs.acquire(run_id=run_id)
         try:
@@ -95,6 +125,15 @@ def follow_up(model_id: int) -> None:
         model = Model.objects.filter(pk=model_id).first() if acquired else None
         if model:
             follow_up_now(model)
+
+
+@shared_task
+def take_back(project_id: int) -> None:
+    """Take back what models gave the loop that are no longer current or accepted."""
+    with machine_lock.acquire("take-back") as acquired:
+        project = Project.objects.filter(pk=project_id).first() if acquired else None
+        if project:
+            feedback.take_back(project)
 
 
 @shared_task
@@ -127,6 +166,9 @@ def sweep() -> None:
             due |= {model.pk for model in models_due()}
     for model_id in sorted(due):
         enqueue_on_commit(follow_up, model_id)
+    with _isolated("Sweeping up what is taken back"):
+        for project in feedback.to_take_back():
+            enqueue_on_commit(take_back, project.pk)
     with _isolated("Sweeping up new concepts"):
         for project in new_concepts.due():
             enqueue_on_commit(predict_new_concepts, project.pk)
@@ -145,9 +187,8 @@ def retrain_due() -> None:
 
 
 def enqueue_queued_runs() -> None:
-    """Wake workers for the oldest queued runs."""
-    queued = Run.objects.filter(state=Run.State.QUEUED).order_by("pk")
-    for run_id in queued.values_list("pk", flat=True)[:RUNS_ENQUEUED]:
+    """Wake workers for the next queued runs."""
+    for run_id in runs.queue().values_list("pk", flat=True)[:RUNS_ENQUEUED]:
         enqueue_on_commit(train, run_id)
 
 

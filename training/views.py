@@ -2,12 +2,17 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.cache import never_cache
+from rest_framework.request import Request
 
-from training import generation_requests, generators, lookup
+from labeling import access
+from labeling.access import Capability
+from labeling.models import Project
+from training import generation_requests, generators, lookup, viewers
 from training.models import Model
 
 MODELS_MAX = 40  # to choose from
@@ -16,27 +21,41 @@ MODELS_MAX = 40  # to choose from
 @never_cache
 def studio(request: HttpRequest) -> HttpResponse:
     """Show the form; the samples come by the API."""
-    models = list(generators.all_models()[:MODELS_MAX])
-    chosen = _chosen(request, models)
+    visible = viewers.models(Request(request), user=request.user)
+    models = list(visible.filter(pk__in=generators.accepted().order_by().values("pk"))[:MODELS_MAX])
+    chosen = _chosen(request, models, visible)
     if chosen and chosen not in models:
         models.append(chosen)
     context = {
         "models": [_for_page(model) for model in models],
         "model": chosen,
         "project": chosen.project if chosen else None,
-        "may_ask": request.user.is_staff and request.user.has_perm("labeling.add_question"),
+        "may_ask": chosen is not None and _may_ask(request, chosen),
+        "train_at": _project_to_train(request),
         "limits": generation_requests,
     }
     return render(request, "studio.html", context)
 
 
-def _chosen(request: HttpRequest, models: list[Model]) -> Model | None:
-    """Return the model of `?model=3`, current or not, that of `?project=demo`, or the first."""
+def _chosen(request: HttpRequest, models: list[Model], visible: QuerySet[Model]) -> Model | None:
+    """Return the model of `?model=3`, if it may be seen, that of `?project=demo`, or the first."""
     number = lookup.parse_id(request.GET.get("model", ""))
-    if model := generators.all_models().filter(pk=number).first():
+    if model := visible.filter(pk=number).first():
         return model
     slug = request.GET.get("project")
     return next((m for m in models if m.project.slug == slug), models[0] if models else None)
+
+
+def _may_ask(request: HttpRequest, model: Model) -> bool:
+    may_train = access.may(request.user, model.project, Capability.TRAIN)
+    return may_train and generators.is_accepted(model)
+
+
+def _project_to_train(request: HttpRequest) -> Project | None:
+    """Return a project in which somebody may train the first model."""
+    projects = access.projects(request.user)[:MODELS_MAX]
+    may_train = (p for p in projects if access.may(request.user, p, Capability.TRAIN))
+    return next(may_train, None)
 
 
 def _for_page(model: Model) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 
 from labeling import bulk_update, features, predictions
 from labeling.features import Features, Ids
-from labeling.inference import priors
+from labeling.inference import model_prior, priors
 from labeling.inference.arrays import columns
 from labeling.models import Concept, Project, Recomputation
 
@@ -112,6 +112,19 @@ def add(
     if stored:
         priors.update(concept)
     return bool(stored)
+
+
+def withdraw(*, project: Project) -> None:
+    """Take back a project's features and predictions, since no model stands for them any more.
+
+    Stored questions return to the priors that they would have without a model. Whoever is killed on
+    the way leaves what the next recomputation finishes.
+    """
+    _switch(project, "", {}, {})
+    features.delete_others(project)
+    predictions.delete_others(project)
+    priors.update_stale(project)
+    model_prior.withdraw(project)
 
 
 def _checked(project: Project, file: Path, log_odds: Path | None) -> tuple[Features, LogOdds]:

@@ -59,6 +59,23 @@ def store(probabilities: Mapping[int, float]) -> int:
     return stored
 
 
+def withdraw(project: Project) -> int:
+    """Take back what a model predicted of a project's captions; return how many there were."""
+    captions = Question.objects.filter(
+        project=project, kind=Question.Kind.CAPTION, model_probability__isnull=False
+    )
+    withdrawn = 0
+    for ids in batched(sorted(captions.values_list("pk", flat=True)), BATCH):
+        with transaction.atomic():
+            questions = question_state.lock(ids)
+            for question in questions:
+                change, question.prior_shift = -question.prior_shift, 0.0
+                question.model_probability = None
+                question_state.shift_prior(question, change)
+            withdrawn += question_state.save(questions)
+    return withdrawn
+
+
 def refresh(recomputation: Recomputation) -> int:
     """Predict a project's tiles from their features, and refit its concepts' model weights.
 

@@ -15,8 +15,8 @@ from rest_framework.views import APIView
 from labeling.api.exceptions import NotFound
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.schema import errors
-from training import generation_requests, generators
-from training.models import Generation, Sample
+from training import generation_requests, generators, viewers
+from training.models import Sample
 
 CACHE_CONTROL = "private, max-age=86400, immutable"
 NOT_FOUND = "There is no such picture."
@@ -26,9 +26,8 @@ _documented = extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY, 
 
 
 class ImageView(APIView):
-    """Send an image to anybody who knows its address."""
+    """Send an image to whoever knows its address and may see the model's pictures."""
 
-    authentication_classes = []
     permission_classes = [AllowAny]
     content_negotiation_class = PictureNegotiation
 
@@ -38,7 +37,7 @@ class SampleImage(ImageView):
     def get(self, request: Request, pk: object, number: int) -> FileResponse:
         """Return a generated image."""
         try:
-            return _response(get_sample(pk, number).file.open("rb"), "picture.png")
+            return _response(get_sample(request, pk, number).file.open("rb"), "picture.png")
         except FileNotFoundError:
             raise NotFound(GONE) from None
 
@@ -47,7 +46,7 @@ class NearestImage(ImageView):
     @_documented
     def get(self, request: Request, pk: object, number: int, rank: int) -> FileResponse:
         """Return one of the training images that a sample is nearest to."""
-        sample = get_sample(pk, number)
+        sample = get_sample(request, pk, number)
         snapshot = sample.generation.model.run.snapshot
         if snapshot is None or not 1 <= rank <= len(sample.nearest):
             raise NotFound(NOT_FOUND)
@@ -59,7 +58,7 @@ class SourceImage(ImageView):
     @_documented
     def get(self, request: Request, pk: object) -> FileResponse:
         """Return the image whose lower half was to be inpainted."""
-        generation = get_object_or_404(Generation, pk=pk)
+        generation = get_object_or_404(viewers.generations(request), pk=pk)
         if not generation.source_image:
             raise NotFound(NOT_FOUND)
         try:
@@ -72,16 +71,16 @@ class ExampleImage(ImageView):
     @_documented
     def get(self, request: Request, pk: int, number: int) -> FileResponse:
         """Return one of the project's images that are offered to be inpainted."""
-        model = get_object_or_404(generators.all_models(), pk=pk)
+        model = get_object_or_404(viewers.models(request), pk=pk)
         examples = generators.examples(model)
         if not 1 <= number <= len(examples):
             raise NotFound(NOT_FOUND)
         return _local_file(examples[number - 1])
 
 
-def get_sample(pk: object, number: int) -> Sample:
-    """Return a generation's sample by its number, from 1. Raises Http404."""
-    generation = get_object_or_404(Generation, pk=pk)
+def get_sample(request: Request, pk: object, number: int) -> Sample:
+    """Return a sample that the sender may see by its number, from 1. Raises Http404."""
+    generation = get_object_or_404(viewers.generations(request), pk=pk)
     samples = generation.samples.select_related("generation__model__run__snapshot")
     if not 1 <= number <= generation_requests.COUNT_LIMIT or number > samples.count():
         raise Http404(NOT_FOUND)

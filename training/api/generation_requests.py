@@ -5,12 +5,14 @@ from typing import IO, Any
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework import serializers
 from rest_framework.parsers import DataAndFiles, MultiPartParser
+from rest_framework.request import Request
 
 from labeling.api.exceptions import TooLarge
-from training import generation_requests, generators
+from training import generation_requests, generators, viewers
 from training.api import files
 from training.generation_requests import Kind
 from training.models import SEED_LIMIT, Model
@@ -39,15 +41,19 @@ class SourceImageParser(MultiPartParser):
         return super().parse(stream, media_type, parser_context)
 
 
+class VisibleModels(serializers.PrimaryKeyRelatedField[Model]):
+    """A model whose pictures the sender may see; others do not exist for them."""
+
+    def get_queryset(self) -> QuerySet[Model]:
+        request = self.context.get("request")
+        return viewers.models(request) if request else generators.all_models()
+
+
 class GenerationRequestSerializer(serializers.Serializer[Any]):
     """Samples of a prompt (or none), an interpolation between two, or an inpainted image."""
 
-    model = serializers.PrimaryKeyRelatedField(
-        queryset=Model.objects.filter(recipe__in=generators.RECIPES).select_related(
-            "run__snapshot"
-        ),
-        required=False,
-        help_text="Empty: a current one.",
+    model = VisibleModels(
+        queryset=generators.all_models(), required=False, help_text="Empty: a current one."
     )
     project = serializers.SlugField(required=False)
     kind = serializers.ChoiceField(choices=Kind.choices, default=Kind.SAMPLES)
@@ -95,25 +101,28 @@ class GenerationRequestSerializer(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments of `generation_requests.create`."""
-        project = attrs.pop("project", None)
+        request, project = self.context["request"], attrs.pop("project", None)
         if "model" not in attrs:
-            attrs["model"] = _current_model(project)
+            attrs["model"] = _current_model(request, project)
         source = {name: attrs.pop(name, None) for name in ("example", "generation", "number")}
         upload = attrs.pop("source_image", None)
         if attrs["kind"] == Kind.INPAINTING:
-            attrs["source_image"] = _source_image(attrs["model"], upload, **source)
+            attrs["source_image"] = _source_image(request, attrs["model"], upload, **source)
         return attrs
 
 
-def _current_model(project: str | None) -> Model:
-    current = generators.all_models().filter(current=True)
-    model = (current.filter(project__slug=project) if project is not None else current).first()
+def _current_model(request: Request, project: str | None) -> Model:
+    """Return the current accepted model, else the newest that was; raise where there is none."""
+    accepted = generators.accepted().order_by().values("pk")
+    models = viewers.models(request).filter(pk__in=accepted)
+    model = (models.filter(project__slug=project) if project is not None else models).first()
     if model is None:
         raise serializers.ValidationError(NO_MODEL)
     return model
 
 
 def _source_image(
+    request: Request,
     model: Model,
     upload: "UploadedFile[Any] | None",
     *,
@@ -126,7 +135,7 @@ def _source_image(
         return bytes(upload.read(FORM_BYTES_MAX))
     try:
         if generation is not None:
-            with files.get_sample(generation, number or 1).file.open("rb") as file:
+            with files.get_sample(request, generation, number or 1).file.open("rb") as file:
                 return bytes(file.read())
         if example is not None:
             return generators.examples(model)[example - 1].read_bytes()

@@ -23,7 +23,7 @@ from labeling.api.schema import errors
 from labeling.api.throttles import ByAddress
 from labeling.models import Question
 from labeling.permissions import is_staff
-from training import generation_requests, sample_questions, tasks
+from training import generation_requests, sample_questions, tasks, viewers
 from training.api.errors import BusyError, ConflictError, InvalidError
 from training.api.generation_requests import GenerationRequestSerializer, SourceImageParser
 from training.generation_requests import UNFINISHED, GenerationError, QueueFullError
@@ -142,7 +142,7 @@ class Generations(APIView):
     )
     def post(self, request: Request) -> Response:
         """Request samples; look at the generation until its state is succeeded."""
-        serializer = GenerationRequestSerializer(data=request.data)
+        serializer = GenerationRequestSerializer(data=request.data, context={"request": request})
         serializer.is_valid(raise_exception=True)
         user = request.user if request.user.is_authenticated else None
         visitor = "" if user else _visitor_key(request)
@@ -163,8 +163,11 @@ class GenerationDetail(generics.RetrieveAPIView[Generation]):
     """A generation's state, and its samples once they are there."""
 
     permission_classes = [AllowAny]
-    queryset = Generation.objects.prefetch_related("samples__generation__samples")
     serializer_class = GenerationSerializer
+
+    def get_queryset(self) -> QuerySet[Generation]:
+        visible = viewers.generations(self.request)
+        return visible.prefetch_related("samples__generation__samples")
 
 
 class Cancel(generics.GenericAPIView[Generation]):
@@ -208,11 +211,12 @@ class Ask(APIView):
 
 
 def _own(request: Request) -> QuerySet[Generation]:
-    """Return the generations of a user, or of a visitor's session."""
+    """Return the generations of a user, or of a visitor's session, that they may still see."""
+    visible = viewers.generations(request)
     if request.user.is_authenticated:
-        return Generation.objects.filter(requested_by=request.user.pk)
+        return visible.filter(requested_by=request.user.pk)
     visitor = request._request.session.get(SESSION_KEY)
-    return Generation.objects.filter(visitor=visitor) if visitor else Generation.objects.none()
+    return visible.filter(visitor=visitor) if visitor else visible.none()
 
 
 def _is_own(context: Mapping[str, Any], generation: Generation) -> bool:

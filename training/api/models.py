@@ -82,7 +82,9 @@ class Promote(generics.GenericAPIView[Model]):
         """Make a model the current one of its recipe: roll back, or overrule its comparison."""
         assert isinstance(request.user, User)  # which the permission asks for
         try:
-            tasks.promote(model=self.get_object(), by=request.user)
+            tasks.promote(
+                model=self.get_object(), by=request.user, reason=str(request.data.get("reason", ""))
+            )
         except promotion.PromotionError as error:
             raise ConflictError(str(error)) from None
         return Response(ModelSerializer(self.get_object()).data)

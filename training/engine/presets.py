@@ -7,11 +7,20 @@ recipe's config, which stands beside the recipe's loss in ``training/engine/reci
 from dataclasses import dataclass, field
 from typing import Any
 
+SMOKE = "smoke"  # the preset of every recipe that only shows whether everything works
+
 
 @dataclass(frozen=True)
 class Preset:
+    """A named choice of options.
+
+    ``minutes`` is about how long a run takes on the machine that ``about`` names, from and to:
+    what is said before this installation has runs of its own (docs/training.md).
+    """
+
     about: str
     options: dict[str, Any] = field(default_factory=dict)
+    minutes: tuple[float, float] = (1, 60)
 
 
 RECIPES = {
@@ -63,11 +72,13 @@ PRESETS: dict[str, dict[str, Preset]] = {
         "smoke": Preset(
             "seconds, only to see that everything works",
             {"steps": 12, "batch": 16, "size": 32, "warmup": 2, "checkpoint_steps": 4},
+            minutes=(0.5, 2),
         ),
-        "cpu": Preset("minutes, on two processor cores", {"steps": 260}),
+        "cpu": Preset("minutes, on two processor cores", {"steps": 260}, minutes=(3, 10)),
         "tune": Preset(
             "an hour or so, on a GPU: all of a pretrained open_clip model (CLIP_MODEL) learns",
             {"tune": "all", "steps": 3000, "batch": 256, "learning_rate": 1e-5, "warmup": 200},
+            minutes=(40, 120),
         ),
     },
     "diffusion": {
@@ -87,19 +98,25 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "checkpoint_steps": 10,
                 "grid_steps": 30,
             },
+            minutes=(0.5, 2),
         ),
-        "cpu": Preset("minutes, on two processor cores", {"steps": 2800, "hue_prob": 0.2}),
+        "cpu": Preset(
+            "minutes, on two processor cores", {"steps": 2800, "hue_prob": 0.2}, minutes=(5, 12)
+        ),
         "gpu-s": Preset(
             "ten minutes, on a GPU: 32 pixels",
             {**PIXELS, "steps": 14_000, "size": 32, "patch": 2, "width": 384},
+            minutes=(8, 20),
         ),
         "gpu-m": Preset(
             "an hour, on a GPU: 64 pixels",
             {**PIXELS, "steps": 60_000, "width": 512},
+            minutes=(45, 120),
         ),
         "gpu-l": Preset(
             "hours, on a GPU: 64 pixels, a larger network",
             {**PIXELS, "steps": 120_000, "width": 768, "learning_rate": 3e-4},
+            minutes=(120, 360),
         ),
     },
     "gan": {
@@ -119,8 +136,9 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "checkpoint_steps": 10,
                 "grid_steps": 30,
             },
+            minutes=(0.5, 2),
         ),
-        "cpu": Preset("minutes, on two processor cores", {"steps": 3200}),
+        "cpu": Preset("minutes, on two processor cores", {"steps": 3200}, minutes=(6, 20)),
         "gpu": Preset(
             "hours, on a GPU: 32 pixels",
             {
@@ -137,6 +155,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "checkpoint_steps": 2000,
                 "grid_steps": 5000,
             },
+            minutes=(120, 480),
         ),
         "gpu-64": Preset(
             "many hours, on a GPU: 64 pixels",
@@ -152,6 +171,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "checkpoint_steps": 2000,
                 "grid_steps": 5000,
             },
+            minutes=(240, 900),
         ),
     },
     "autoregressive": {
@@ -171,8 +191,9 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "checkpoint_steps": 10,
                 "grid_steps": 30,
             },
+            minutes=(0.5, 2),
         ),
-        "cpu": Preset("minutes, on two processor cores", {"steps": 2000}),
+        "cpu": Preset("minutes, on two processor cores", {"steps": 2000}, minutes=(8, 20)),
         "gpu": Preset(
             "hours, on a GPU: 64 pixels",
             {
@@ -189,6 +210,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "checkpoint_steps": 2000,
                 "grid_steps": 4000,
             },
+            minutes=(120, 480),
         ),
         "gpu-pixels": Preset(
             "hours, on a GPU: 32 pixels, one by one from a palette of 512 colours",
@@ -205,6 +227,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "checkpoint_steps": 2000,
                 "grid_steps": 4000,
             },
+            minutes=(120, 480),
         ),
     },
     "lora": {
@@ -223,6 +246,7 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "checkpoint_steps": 4,
                 "grid_steps": 6,
             },
+            minutes=(1, 10),
         ),
         "cpu": Preset(
             "hours, on processor cores: 256 pixels, for a handful of pictures",
@@ -239,7 +263,8 @@ PRESETS: dict[str, dict[str, Preset]] = {
                 "checkpoint_steps": 20,
                 "grid_steps": 0,
             },
+            minutes=(60, 300),
         ),
-        "gpu": Preset("minutes, on a GPU: 512 pixels", {"steps": 1500}),
+        "gpu": Preset("minutes, on a GPU: 512 pixels", {"steps": 1500}, minutes=(5, 30)),
     },
 }

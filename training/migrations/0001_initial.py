@@ -24,6 +24,7 @@ class Migration(migrations.Migration):
                 ('recipe', models.CharField(max_length=40)),
                 ('folder', models.CharField(max_length=400)),
                 ('current', models.BooleanField(default=False)),
+                ('accepted', models.BooleanField(default=False, help_text='It was promoted, and that was not taken back: the public may see its pictures.')),
                 ('verdict', models.JSONField(blank=True, help_text='How it compares with the current model; empty until compared.', null=True)),
                 ('reviewed_at', models.DateTimeField(blank=True, null=True)),
                 ('feedback', models.JSONField(blank=True, help_text='What it gave back to the loop; empty until it has.', null=True)),
@@ -70,12 +71,15 @@ class Migration(migrations.Migration):
             name='Promotion',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('recipe', models.CharField(max_length=40)),
                 ('automatic', models.BooleanField(default=False, help_text='Decided by the comparison, and not by a person.')),
-                ('reason', models.TextField(blank=True)),
+                ('reason', models.TextField(blank=True, max_length=500)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('model', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='promotions', to='training.model')),
+                ('model', models.ForeignKey(blank=True, help_text='The current one from then on; empty: none.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='promotions', to='training.model')),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='promotions', to='labeling.project')),
                 ('promoted_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('replaced', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='replacements', to='training.model')),
+                ('replaced', models.ForeignKey(blank=True, help_text='The current one until then; empty: none.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='replacements', to='training.model')),
+                ('undoes', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='undone_by', to='training.promotion')),
             ],
             options={
                 'ordering': ['-id'],
@@ -144,6 +148,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='generation',
             index=models.Index(fields=['visitor', '-created_at'], name='training_ge_visitor_1c8908_idx'),
+        ),
+        migrations.AddIndex(
+            model_name='promotion',
+            index=models.Index(fields=['project', 'recipe', '-id'], name='promotion_of_recipe'),
         ),
         migrations.AddIndex(
             model_name='run',

@@ -8,14 +8,15 @@ where there is none. Generators sample the same prompts with the same seeds, and
 conditioned neither, looks at both. FILE gets, whole or not at all:
 
     {"promoted": bool, "why": one sentence,
-     "judges": [{"name", "new", "current", "difference", "low", "high", "margin", "says"}, …],
+     "judges": [{"name", "new", "current", "difference", "low", "high", "margin", "n", "says"}, …],
      "prompts": [str, …], "seeds": [int, …]}
 
-Numbers are floats or null. ``difference`` has the sign that makes up better; ``low`` and ``high``
-are its 5th and 95th percentile. ``says`` is "better" (low > 0), "worse" (high < 0), "no worse"
-(low ≥ −margin) or "cannot tell". The new model is promoted where every judge says "better" or
-"no worse". The judge ``people`` has a veto alone: it blocks where it says "worse", because a few
-answers cannot show that a model is no worse.
+Numbers are floats or null; ``n`` says of how many prompts, pictures or answers. ``why`` is plain
+English (``training.engine.metric_names``). ``difference`` has the sign that makes up better;
+``low`` and ``high`` are its 5th and 95th percentile. ``says`` is "better" (low > 0), "worse"
+(high < 0), "no worse" (low ≥ −margin) or "cannot tell". The new model is promoted where every judge
+says "better" or "no worse". The judge ``people`` has a veto alone: it blocks where it says "worse",
+because a few answers cannot show that a model is no worse.
 
 Without a current model a new one must generate different pictures for different seeds or prompts,
 and be better than chance where that can be measured: ``current`` is then what chance would reach.
@@ -35,8 +36,9 @@ from training.engine.encoders.text import Spec
 from training.engine.evaluation import compare_clips, intervals, judges
 from training.engine.evaluation.compare_generators import GeneratorComparison
 from training.engine.evaluation.model_config import evaluation_settings, read_model_config
-from training.engine.evaluation.verdict import PEOPLE, Judgement, verdict
+from training.engine.evaluation.verdict import Judgement, verdict
 from training.engine.files import TrainingError, read_json
+from training.engine.metric_names import PEOPLE
 
 MARGIN = 0.05  # of shares of answers
 FEWEST_ANSWERS = 20  # about pictures of either model
@@ -103,4 +105,5 @@ def _people(path: Path) -> list[Judgement]:
     if min(len(new), len(current)) < FEWEST_ANSWERS:
         return []
     difference = intervals.difference(new, current)
-    return [Judgement(PEOPLE, float(new.mean()), float(current.mean()), difference, MARGIN)]
+    values = float(new.mean()), float(current.mean())
+    return [Judgement(PEOPLE, *values, difference, MARGIN, len(new) + len(current))]

@@ -109,7 +109,8 @@ class GeneratorComparison:
         training = self.judge.embed_rows(prompt_sets.spread(self.training, len(real)))
         margin = distance_margin(current, metrics.kid(real, training))
         difference = Estimate(-value, -high, -low)
-        return Judgement(f"kid@{self.judge.name}", new, current, difference, margin)
+        name = f"kid@{self.judge.name}"
+        return Judgement(name, new, current, difference, margin, len(of_new))
 
 
 def distance_margin(current: float, floor: Estimate) -> float:

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from training.engine import metric_names
 from training.engine.evaluation import intervals
 from training.engine.evaluation.intervals import Estimate, Values
-
-PEOPLE = "people"  # the judge whose few answers cannot show that a model is no worse
+from training.engine.metric_names import PEOPLE
 
 
 class Judgement(NamedTuple):
@@ -19,6 +18,7 @@ class Judgement(NamedTuple):
     current: float
     difference: Estimate
     margin: float  # by how much a model may be worse and still be called no worse
+    n: int  # of prompts, pictures or answers that it rests on
 
     @property
     def says(self) -> str:
@@ -35,14 +35,18 @@ class Judgement(NamedTuple):
         return self.says == "worse" or (self.says == "cannot tell" and self.name != PEOPLE)
 
     @property
-    def sentence(self) -> str:
-        """Return the figures in words."""
-        value, low, high = self.difference
-        margin = f"; it may be worse by {self.margin:.2g}" if self.margin else ""
-        return (
-            f"{metric_names.words(self.name)}: {self.new:.3g} against {self.current:.3g}, "
-            f"better by {value:.3g}, between {low:.3g} and {high:.3g}{margin}"
-        )
+    def gain(self) -> str:
+        """Return by how much it is better or worse, and on what."""
+        size = metric_names.size(self.name, self.difference.value)
+        spread = metric_names.spread(self.name, *self.difference)
+        return f"by {size} on {metric_names.plain(self.name)} {spread}"
+
+    @property
+    def figures(self) -> str:
+        """Return both values with the difference and its interval."""
+        new, current = (metric_names.figure(self.name, v) for v in (self.new, self.current))
+        change = metric_names.difference(self.name, *self.difference)
+        return f"{new} against {current}, {change}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures for JSON, where what is not finite is null."""
@@ -55,13 +59,14 @@ class Judgement(NamedTuple):
             "margin": self.margin,
         }
         finite = {key: float(v) if math.isfinite(v) else None for key, v in numbers.items()}
-        return {"name": self.name, **finite, "says": self.says}
+        return {"name": self.name, **finite, "n": self.n, "says": self.says}
 
 
 def paired(name: str, new: Values, current: Values, margin: float, up: bool = True) -> Judgement:
     """Judge values (n,) of the same prompts or pictures; ``up``: whether more is better."""
     difference = intervals.mean(new - current if up else current - new)
-    return Judgement(name, float(new.mean()), float(current.mean()), difference, margin)
+    values = float(new.mean()), float(current.mean())
+    return Judgement(name, *values, difference, margin, len(new))
 
 
 def verdict(
@@ -87,26 +92,27 @@ def verdict(
 
 def _refusal(blocking: Sequence[Judgement], has_current: bool) -> str:
     judgement = next((j for j in blocking if j.says == "worse"), blocking[0])
-    if has_current:
-        start = {
-            "worse": "It is worse",
-            "cannot tell": "It is unknown whether it is no worse",
-        }.get(judgement.says, "It is no better")
-        return f"{start} than the current model: {judgement.sentence}."
-    return f"It is not shown to be better than chance: {judgement.sentence}."
+    plain = metric_names.plain(judgement.name)
+    if not has_current:
+        return f"Not shown to be better than chance on {plain}: {judgement.figures}."
+    if judgement.says == "worse":
+        return f"Worse {judgement.gain}."
+    margin = metric_names.size(judgement.name, judgement.margin)
+    allowed = f"; it may be worse by {margin} at most" if judgement.margin else ""
+    return f"Too close to call on {plain}: {judgement.figures}{allowed}."
 
 
 def _approval(judgements: Sequence[Judgement], has_current: bool) -> str:
     if not judgements:
-        return "There is nothing held out to judge it by, and no judge finds it worse."
-    rival = "the current model" if has_current else "chance"
-    better = [judgement.name for judgement in judgements if judgement.says == "better"]
-    if better:
-        return f"It is better than {rival} by {_listed(better)}, and worse by no judge."
-    names = _listed([judgement.name for judgement in judgements])
-    return f"It is no worse than {rival} by any judge: {names}."
+        return "Nothing is held out to judge it by, so nothing finds it worse."
+    better = [judgement.gain for judgement in judgements if judgement.says == "better"]
+    if not has_current:
+        return f"Better than chance {_listed(better)}."
+    if not better:
+        return "No worse than the current model on anything that was measured."
+    elsewhere = ", no worse elsewhere" if len(better) < len(judgements) else ""
+    return f"Better {_listed(better)}{elsewhere}."
 
 
-def _listed(names: Sequence[str]) -> str:
-    words = [f"“{metric_names.words(name)}”" for name in names]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

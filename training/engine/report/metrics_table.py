@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from training.engine.metric_names import BESIDE, NOT_MERIT, REAL, is_beside, words
+from training.engine.metric_names import (
+    BESIDE,
+    NOT_MERIT,
+    REAL,
+    figure,
+    interval,
+    is_beside,
+    words,
+)
 from training.engine.report.escape import text
 
 
@@ -30,23 +38,21 @@ HEAD = ("figure", "value", "5 % to 95 %", "from 0 to 1", "chance", "real picture
 
 def _figure(name: str, numbers: Mapping[str, float]) -> str:
     value, beside = numbers[name], {end: numbers.get(f"{name}_{end}") for end in BESIDE}
-    low, high = beside["low"], beside["high"]
-    interval = f"{_number(low)} to {_number(high)}" if None not in (low, high) else ""
+    between = interval(name, beside["low"], beside["high"])
+    chance = figure(name, beside["chance"]) if beside["chance"] is not None else ""
     real = [
-        f"{_number(beside[end])}{word}" for end, word in REAL.items() if beside[end] is not None
+        f"{figure(name, beside[end])}{word}"
+        for end, word in REAL.items()
+        if beside[end] is not None
     ]
     cells = [
         f'<th scope="row">{text(words(name))}</th>',
-        *(f'<td class="number">{cell}</td>' for cell in (_number(value), interval)),
+        *(f'<td class="number">{cell}</td>' for cell in (figure(name, value), between)),
         f"<td>{_bar(value, beside)}</td>",
-        f'<td class="number">{_number(beside["chance"])}</td>',
+        f'<td class="number">{chance}</td>',
         f'<td class="number">{"<br>".join(real)}</td>',
     ]
     return f"<tr>{''.join(cells)}</tr>"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
 
 
 def _bar(value: float, beside: Mapping[str, float | None]) -> str:

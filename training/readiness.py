@@ -1,0 +1,81 @@
+"""What a run would learn from, in numbers, before it starts."""
+
+from dataclasses import dataclass
+
+from labeling.models import Project, Question, Snapshot
+from training import generators
+from training.labels import settled
+from training.runs import RunError
+
+
+class NothingToLearnError(RunError):
+    """A run that would learn little; the message says what, and how to start it anyway."""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """How much a project, or a snapshot of it, gives a model to learn from."""
+
+    pictures: int
+    labels: int  # questions that people's answers, or a reviewer, have settled
+    captions: int
+
+    @property
+    def numbers(self) -> str:
+        """Return the numbers in words."""
+        return (
+            f"{_count(self.labels, 'settled label')}, {_count(self.captions, 'caption')}, "
+            f"{_count(self.pictures, 'picture')}"
+        )
+
+
+def of_project(project: Project) -> Readiness:
+    """Count what a snapshot frozen now would hold."""
+    captions = Question.objects.filter(
+        project=project, kind=Question.Kind.CAPTION, probability__gte=0.5, tile__grid=1
+    )
+    return Readiness(
+        pictures=project.images.filter(generated=False).count(),
+        labels=settled(project).count(),
+        captions=captions.count(),
+    )
+
+
+def of_snapshot(snapshot: Snapshot) -> Readiness:
+    """Count what a snapshot holds; labels by when they were settled."""
+    labels = settled(snapshot.project).filter(settled_at__lte=snapshot.created_at)
+    return Readiness(
+        pictures=int(snapshot.counts.get("images", 0)),
+        labels=labels.count(),
+        captions=int(snapshot.counts.get("captions", 0)),
+    )
+
+
+def warning(readiness: Readiness, recipe: str) -> str:
+    """Return what is missing and what the model will learn instead; empty where labels are there.
+
+    It is a matter for people to decide: an import alone may be good enough for them.
+    """
+    if readiness.labels:
+        return ""
+    draws = generators.generates(recipe)
+    if not readiness.pictures:
+        return f"{readiness.numbers}: there is nothing to learn from. Add pictures first."
+    if readiness.captions:
+        learns = "what the captions and imported words say, which nobody has checked"
+    elif draws:
+        learns = "how the pictures look, and hardly what words mean: it draws much the same for all"
+    else:
+        learns = "next to nothing: no text says what a picture shows"
+    return f"{readiness.numbers}: the model will learn {learns}. Settle some labels first."
+
+
+def check(project: Project, snapshot: Snapshot | None, recipe: str) -> None:
+    """Raise NothingToLearnError where a run would learn little."""
+    readiness = of_snapshot(snapshot) if snapshot else of_project(project)
+    if missing := warning(readiness, recipe):
+        raise NothingToLearnError(missing)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
