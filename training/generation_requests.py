@@ -18,6 +18,7 @@ COUNT_LIMIT = 16  # samples of one request
 PROMPT_LIMIT = 500  # characters
 GUIDANCE_LIMIT = 20.0
 REQUESTER_LIMIT = 4  # unfinished requests of one person
+COMPARISON_LIMIT = 16  # of one person who compares two models
 SOURCE_IMAGE_BYTES = 8 * 2**20
 SOURCE_IMAGE_PIXELS = 16_000_000
 
@@ -39,7 +40,7 @@ class GenerationRequest(TypedDict, total=False):
 
     An interpolation's second prompt and seed are its first where they are None. `source_image`
     holds the bytes of the file whose lower half is inpainted. `visitor` is the key of an
-    anonymous person's session.
+    anonymous person's session. `in_comparison` allows a person more at a time.
     """
 
     model: Model
@@ -53,6 +54,7 @@ class GenerationRequest(TypedDict, total=False):
     source_image: bytes | None
     requested_by: AbstractBaseUser | None
     visitor: str
+    in_comparison: bool
 
 
 def create(**request: Unpack[GenerationRequest]) -> Generation:
@@ -67,7 +69,7 @@ def create(**request: Unpack[GenerationRequest]) -> Generation:
     check_model(generation.model, generation.kind)
     if generation.is_interpolation:
         _set_second_end(generation, request)
-    _check_queue(generation)
+    _check_queue(generation, COMPARISON_LIMIT if request.get("in_comparison") else REQUESTER_LIMIT)
     if generation.kind == Kind.INPAINTING:
         generation.source_image = _store_source_image(generation.pk, request.get("source_image"))
     generation.save()
@@ -152,7 +154,7 @@ def _check_seed(seed: int) -> None:
         raise GenerationError(f"The seed must be from 0 to {SEED_LIMIT - 1}, not {seed}.")
 
 
-def _check_queue(generation: Generation) -> None:
+def _check_queue(generation: Generation, limit: int) -> None:
     """Raise QueueFullError where the queue, or this person's share of it, is used up."""
     unfinished = Generation.objects.filter(state__in=UNFINISHED)
     if (total := unfinished.count()) >= settings.GENERATION_QUEUE_LIMIT:
@@ -160,9 +162,9 @@ def _check_queue(generation: Generation) -> None:
     if not (generation.requested_by_id or generation.visitor):
         return
     own = unfinished.filter(requested_by=generation.requested_by_id, visitor=generation.visitor)
-    if own.count() >= REQUESTER_LIMIT:
+    if own.count() >= limit:
         raise QueueFullError(
-            f"{REQUESTER_LIMIT} of your drawings are waiting already: wait for them, or cancel one."
+            f"{limit} of your drawings are waiting already: wait for them, or cancel one."
         )
 
 

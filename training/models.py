@@ -29,7 +29,7 @@ class Run(Leased):
         CANCELLED = "cancelled"
 
     class Trigger(models.TextChoices):
-        ADMIN = "admin"
+        PAGE = "page"
         COMMAND = "command"
         API = "api"
         SCHEDULE = "schedule"

@@ -3,16 +3,20 @@
 Every change of state is a conditional update whose row count says who won.
 """
 
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Case, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from labeling.models import Project, Snapshot
+from labeling import audit
+from labeling.models import Event, Project, Snapshot
 from training import generators, prompts
 from training.models import Model, Run
 
@@ -64,23 +68,52 @@ def finish(*, run: Run, state: Run.State, **fields: Any) -> None:
     run.release(state=state, finished_at=timezone.now(), seconds_left=None, **fields)
 
 
-def cancel(*, run: Run) -> None:
+def cancel(*, run: Run, by: AbstractBaseUser | None = None) -> None:
     """Cancel a queued run at once; have the worker of a running one stop it. Raises RunError."""
     row = Run.objects.filter(pk=run.pk)
     cancelled = {"state": State.CANCELLED, "finished_at": timezone.now()}
-    if row.filter(state=State.QUEUED).update(cancel_requested=True, **cancelled):
-        return
-    if not row.filter(state=State.RUNNING).update(cancel_requested=True):
-        raise RunError(f"Run {run.pk} has ended already: there is nothing to cancel.")
+    with transaction.atomic():
+        if not (
+            row.filter(state=State.QUEUED).update(cancel_requested=True, **cancelled)
+            or row.filter(state=State.RUNNING).update(cancel_requested=True)
+        ):
+            raise RunError(f"Run {run.pk} has ended already: there is nothing to cancel.")
+        _record(run, "Cancelled", by)
 
 
-def resume(*, run: Run) -> None:
+def resume(*, run: Run, by: AbstractBaseUser | None = None) -> None:
     """Queue a failed or cancelled run again, from its last checkpoint on. Raises RunError."""
     ended = Run.objects.filter(pk=run.pk, state__in=[State.FAILED, State.CANCELLED])
-    if not ended.update(
-        state=State.QUEUED, cancel_requested=False, error="", attempts=0, finished_at=None
-    ):
-        raise RunError(f"Run {run.pk} has neither failed nor been cancelled.")
+    with transaction.atomic():
+        if not ended.update(
+            state=State.QUEUED, cancel_requested=False, error="", attempts=0, finished_at=None
+        ):
+            raise RunError(f"Run {run.pk} has neither failed nor been cancelled.")
+        _record(run, "Resumed", by)
+
+
+def _record(run: Run, what: str, by: AbstractBaseUser | None) -> None:
+    message = f"{what} the run {run}."
+    audit.record(project=run.project, kind=Event.Kind.RUN, message=message, by=by, row=run)
+
+
+def delete(*, run: Run, by: AbstractBaseUser) -> None:
+    """Delete an ended run with its folder and the model in it. Raises RunError."""
+    if run.state not in ENDED:
+        raise RunError(f"Run {run.pk} is {run.state}: cancel it first.")
+    if Run.objects.filter(clip__run=run).exists():
+        raise RunError(f"Other runs read their texts by the model of run {run.pk}: it stays.")
+    project, name, folder = run.project, str(run), Path(run.folder)
+    with transaction.atomic():
+        run.delete()
+        audit.record(
+            project=project,
+            kind=Event.Kind.RUN,
+            message=f"Deleted the run {name}, with its model and its folder.",
+            by=by,
+        )
+    if str(folder) and Path(settings.RUN_ROOT) in folder.parents:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep() -> list[int]:

@@ -24,6 +24,7 @@ from training import (
     run_requests,
     runner,
     runs,
+    side_by_side,
 )
 from training.generation_requests import GenerationRequest
 from training.models import Generation, Model, Promotion, Run
@@ -41,9 +42,9 @@ def start_run(**request: Unpack[RunRequest]) -> Run:
     return run
 
 
-def resume_run(*, run: Run) -> None:
+def resume_run(*, run: Run, by: AbstractBaseUser | None = None) -> None:
     """Queue an ended run again and wake a worker. Raises runs.RunError."""
-    runs.resume(run=run)
+    runs.resume(run=run, by=by)
     enqueue_on_commit(train, run.pk)
 
 
@@ -52,6 +53,19 @@ def start_generation(**request: Unpack[GenerationRequest]) -> Generation:
     generation = generation_requests.create(**request)
     enqueue_on_commit(generate, str(generation.pk))
     return generation
+
+
+def start_comparison(
+    *, comparison: side_by_side.Comparison, by: AbstractBaseUser
+) -> list[Generation]:
+    """Request what two models have not drawn yet, and wake workers.
+
+    Raises generation_requests.GenerationError.
+    """
+    requested = side_by_side.request(comparison, by=by)
+    for generation in requested:
+        enqueue_on_commit(generate, str(generation.pk))
+    return requested
 
 
 def promote(

@@ -376,7 +376,7 @@ def test_the_page_follows_the_run(
     page.context.add_cookies([cookie | {"url": live_server.url}])
     page.goto(live_server.url + page_of(run))
     page.get_by_text("step 3 of 9").wait_for()
-    page.locator("polyline.mean").wait_for(state="attached")
+    page.locator("path.mean").wait_for(state="attached")
     Run.objects.update(step=6)
     page.get_by_text("step 6 of 9").wait_for()
     Run.objects.update(state=State.FAILED, error="The disk is full.")

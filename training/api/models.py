@@ -1,8 +1,11 @@
 """What runs have produced, and each recipe's current model, for members and staff."""
 
+from collections.abc import Callable
+from typing import Any
+
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,14 +14,28 @@ from labeling.access import Capability
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.schema import errors
-from training import promotion, tasks
+from training import promotion, tasks, verdicts
 from training.api.errors import ConflictError
-from training.models import Model
+from training.models import Model, Promotion
 
 MAY_VIEW = may(Capability.VIEW, models=(Model,))
 MAY_CHANGE = may(
     Capability.VIEW, Capability.TRAIN, models=(Model,), staff_write="training.change_model"
 )
+
+MAY_LIST_CHANGES = may(Capability.VIEW, models=(Promotion,))
+MAY_UNDO = may(None, Capability.TRAIN, models=(Promotion,), staff_write="training.change_model")
+
+
+class FigureSerializer(serializers.Serializer[Any]):
+    """What one judge says, in words."""
+
+    name = serializers.CharField(help_text="What was measured, and by whom.")
+    new = serializers.CharField()
+    current = serializers.CharField(help_text="The baseline's, or what chance would reach.")
+    difference = serializers.CharField(help_text="With its 5th to 95th percentile.")
+    n = serializers.CharField(help_text="On how many prompts, pictures or answers it rests.")
+    says = serializers.CharField()
 
 
 class ModelSerializer(serializers.ModelSerializer[Model]):
@@ -30,6 +47,9 @@ class ModelSerializer(serializers.ModelSerializer[Model]):
         default="",
         help_text="Pictures that it was trained on and that were removed since, or empty.",
     )
+    standing = serializers.SerializerMethodField(help_text="Current, candidate, …, in words.")
+    sentence = serializers.SerializerMethodField(help_text="The verdict in plain words.")
+    figures = serializers.SerializerMethodField(help_text="The verdict's figures in words.")
 
     class Meta:
         model = Model
@@ -39,6 +59,10 @@ class ModelSerializer(serializers.ModelSerializer[Model]):
             "run",
             "recipe",
             "current",
+            "accepted",
+            "standing",
+            "sentence",
+            "figures",
             "verdict",
             "reviewed_at",
             "metrics",
@@ -46,6 +70,55 @@ class ModelSerializer(serializers.ModelSerializer[Model]):
             "snapshot_warning",
             "created_at",
         ]
+
+    def get_standing(self, model: Model) -> str:
+        return verdicts.standing(model)
+
+    def get_sentence(self, model: Model) -> str:
+        return verdicts.sentence(model)
+
+    @extend_schema_field(FigureSerializer(many=True))
+    def get_figures(self, model: Model) -> list[dict[str, str]]:
+        return [figure.in_words() for figure in verdicts.figures(model)]
+
+
+class PromotionSerializer(serializers.ModelSerializer[Promotion]):
+    """A change of a recipe's current model, or the wish for one."""
+
+    promoted_by = serializers.CharField(source="promoted_by.username", default=None, read_only=True)
+    undone = serializers.SerializerMethodField(help_text="Whether it was undone.")
+
+    class Meta:
+        model = Promotion
+        fields = [
+            "id",
+            "recipe",
+            "model",
+            "replaced",
+            "undoes",
+            "undone",
+            "automatic",
+            "promoted_by",
+            "reason",
+            "created_at",
+        ]
+
+    def get_undone(self, promotion: Promotion) -> bool:
+        return hasattr(promotion, "undone_by")
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(
+        max_length=promotion.REASON_MAX, help_text="Why, for those who read the history."
+    )
+
+
+class PromoteSerializer(ReasonSerializer):
+    instead_of = serializers.IntegerField(
+        min_value=0,
+        required=False,
+        help_text="Id of the current model that you saw, 0 for none: 409 if it is another by now.",
+    )
 
 
 @extend_schema_view(
@@ -72,19 +145,84 @@ class ModelDetail(generics.RetrieveAPIView[Model]):
     serializer_class = ModelSerializer
 
 
-class Promote(generics.GenericAPIView[Model]):
+class StandingChange(generics.GenericAPIView[Model]):
+    """Change which model of a recipe is the current one."""
+
     permission_classes = [MAY_CHANGE]
     queryset = Model.objects.select_related("project", "run__snapshot")
     serializer_class = ModelSerializer
 
-    @extend_schema(request=None, responses={200: ModelSerializer, **errors(401, 403, 404, 409)})
-    def post(self, request: Request, pk: int) -> Response:
-        """Make a model the current one of its recipe: roll back, or overrule its comparison."""
-        assert isinstance(request.user, User)  # which the permission asks for
+    def apply(self, change: Callable[..., object], **wish: object) -> Response:
+        """Change it and return the model; 409 where that cannot be."""
+        assert isinstance(self.request.user, User)  # which the permission asks for
         try:
-            tasks.promote(
-                model=self.get_object(), by=request.user, reason=str(request.data.get("reason", ""))
-            )
+            change(by=self.request.user, **wish)
         except promotion.PromotionError as error:
             raise ConflictError(str(error)) from None
         return Response(ModelSerializer(self.get_object()).data)
+
+
+class Promote(StandingChange):
+    @extend_schema(
+        request=PromoteSerializer,
+        responses={200: ModelSerializer, **errors(400, 401, 403, 404, 409)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Make a model the current one of its recipe: roll back, or overrule its comparison."""
+        wish = _checked(PromoteSerializer, request)
+        model, seen = self.get_object(), wish.get("instead_of")
+        return self.apply(tasks.promote, model=model, reason=wish["reason"], seen=seen)
+
+
+class Demote(StandingChange):
+    @extend_schema(
+        request=ReasonSerializer,
+        responses={200: ModelSerializer, **errors(400, 401, 403, 404, 409)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Take the current model back: then its recipe has none."""
+        wish = _checked(ReasonSerializer, request)
+        return self.apply(tasks.demote, model=self.get_object(), reason=wish["reason"])
+
+
+class PromotionList(generics.ListAPIView[Promotion]):
+    """The changes of the current model, the newest first."""
+
+    permission_classes = [MAY_LIST_CHANGES]
+    serializer_class = PromotionSerializer
+    pagination_class = NewestFirst
+
+    def get_queryset(self) -> QuerySet[Promotion]:
+        projects = MAY_LIST_CHANGES.projects(self.request)
+        changes = Promotion.objects.filter(project__in=projects)
+        return changes.select_related("promoted_by", "undone_by")
+
+    @extend_schema(responses={200: PromotionSerializer(many=True), **errors(401, 403, 404)})
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return super().get(request, *args, **kwargs)
+
+
+class Undo(generics.GenericAPIView[Promotion]):
+    permission_classes = [MAY_UNDO]
+    queryset = Promotion.objects.all()
+    serializer_class = PromotionSerializer
+
+    @extend_schema(
+        request=ReasonSerializer,
+        responses={200: PromotionSerializer, **errors(400, 401, 403, 404, 409)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Undo the last change of a recipe's current model; return the change that this is."""
+        assert isinstance(request.user, User)  # which the permission asks for
+        wish, change = _checked(ReasonSerializer, request), self.get_object()
+        try:
+            undo = tasks.undo_promotion(change=change, by=request.user, reason=wish["reason"])
+        except promotion.PromotionError as error:
+            raise ConflictError(str(error)) from None
+        return Response(PromotionSerializer(undo).data)
+
+
+def _checked(serializer_class: type[serializers.Serializer[Any]], request: Request) -> Any:
+    serializer = serializer_class(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data

@@ -12,6 +12,9 @@ urlpatterns = [
     path("models/", models.ModelList.as_view(), name="models"),
     path("models/<int:pk>/", models.ModelDetail.as_view(), name="model"),
     path("models/<int:pk>/promote/", models.Promote.as_view(), name="model_promote"),
+    path("models/<int:pk>/demote/", models.Demote.as_view(), name="model_demote"),
+    path("promotions/", models.PromotionList.as_view(), name="promotions"),
+    path("promotions/<int:pk>/undo/", models.Undo.as_view(), name="promotion_undo"),
     path(
         "models/<int:pk>/examples/<int:number>/", files.ExampleImage.as_view(), name="model_example"
     ),

@@ -1,9 +1,13 @@
 """Addresses below /projects/<slug>/."""
 
-from django.urls import URLPattern
-
-from training.project_pages import steps
+from training.project_pages import compare, model, models, run, steps, train
 
 __all__ = ["steps", "urlpatterns"]
 
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    *models.urlpatterns,
+    *train.urlpatterns,
+    *run.urlpatterns,
+    *model.urlpatterns,
+    *compare.urlpatterns,
+]

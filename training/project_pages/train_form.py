@@ -1,4 +1,4 @@
-"""The form that starts runs."""
+"""The form that starts runs of a project."""
 
 from typing import Any
 
@@ -7,25 +7,26 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
 from labeling.models import Project, Snapshot
-from training import retraining, run_requests, runs
-from training.engine.presets import PRESETS, RECIPES
+from training import readiness, retraining, run_requests, runs
+from training.engine.presets import PRESETS, RECIPES, SMOKE
 from training.models import SEED_LIMIT, Model, Run
 from training.run_requests import RunRequest
 
 SNAPSHOTS_MAX = 50  # to choose from
 WHOLE_LOOP = ",".join(retraining.RECIPES)
+NOW = "now"  # freeze a snapshot
 
 
 class TrainForm(forms.Form):
     """What to train on, by which recipe and preset, and with which options."""
 
+    recipe_and_preset = forms.ChoiceField(label="Recipe, preset")
     source = forms.ChoiceField(label="Learn from")
     include_generated = forms.BooleanField(
         required=False,
         label="With pictures that models drew",
         help_text="Only where a snapshot is frozen now.",
     )
-    recipe_and_preset = forms.ChoiceField(label="Recipe, preset", initial=f"{WHOLE_LOOP}/cpu")
     clip = forms.ChoiceField(
         label="Texts read by",
         required=False,
@@ -35,19 +36,23 @@ class TrainForm(forms.Form):
     options = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 40, "spellcheck": "false"}),
-        help_text="In place of the preset's, one a line: <code>steps=5000</code>; lora needs "
-        "<code>base=</code>, a folder of Stable Diffusion or its name on the hub. Of two recipes, "
-        "the second takes them.",
+        help_text="In place of the preset's, one a line, such as steps=5000; lora needs base=, a "
+        "folder of Stable Diffusion or its name on the hub. Of two recipes, the second takes them.",
     )
     seed = forms.IntegerField(
         min_value=0, max_value=SEED_LIMIT - 1, initial=0, help_text="The same seed repeats."
     )
+    anyway = forms.BooleanField(required=False, label="Train all the same")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._set_choices("source", [("Freeze a snapshot now", _projects()), _frozen()])
+        self.project = project
+        preset = settings.RETRAIN_PRESET
+        known = preset in PRESETS["clip"] and preset in PRESETS["diffusion"]
+        self.fields["recipe_and_preset"].initial = f"{WHOLE_LOOP}/{preset if known else 'cpu'}"
+        self._set_choices("source", [(NOW, "the labels of now: a new snapshot"), *_frozen(project)])
         self._set_choices("recipe_and_preset", _presets())
-        self._set_choices("clip", [("", _default_encoder()), *_clips()])
+        self._set_choices("clip", [("", _default_encoder()), *_clips(project)])
 
     def _set_choices(self, name: str, choices: Any) -> None:
         field = self.fields[name]
@@ -55,16 +60,17 @@ class TrainForm(forms.Form):
         field.choices = choices
 
     def clean_source(self) -> RunRequest:
-        """Return the chosen project or snapshot, by its name in a request."""
-        kind, _, number = self.cleaned_data["source"].partition(":")
-        if kind == "project":
-            return {"project": Project.objects.get(pk=number)}
-        return {"snapshot": Snapshot.objects.select_related("project").get(pk=number)}
+        """Return the project or one of its snapshots, by its name in a request."""
+        number = self.cleaned_data["source"]
+        if number == NOW:
+            return {"project": self.project}
+        ready = Snapshot.objects.select_related("project").filter(project=self.project)
+        return {"snapshot": ready.get(pk=number)}
 
     def clean_clip(self) -> Model | None:
         """Return the chosen text encoder; None for the default one."""
         number = self.cleaned_data["clip"]
-        return Model.objects.get(pk=number) if number else None
+        return Model.objects.get(pk=number, project=self.project) if number else None
 
     def clean_options(self) -> dict[str, Any]:
         """Parse `name=value`, one a line."""
@@ -75,35 +81,66 @@ class TrainForm(forms.Form):
             raise forms.ValidationError(str(error)) from None
 
     def clean(self) -> dict[str, Any]:
-        """Check the options by the recipe that gets them: the last one."""
+        """Check the options by the last recipe, which gets them, and what there is to learn."""
         data = super().clean() or self.cleaned_data
         if "options" in data and "recipe_and_preset" in data:
-            recipe = data["recipe_and_preset"].partition("/")[0].rpartition(",")[2]
             try:
-                run_requests.check_options(recipe, data["options"])
+                run_requests.check_options(self.recipes[-1], data["options"])
             except runs.RunError as error:
                 self.add_error("options", str(error))
+        if not self.errors and self.warning and not data.get("anyway"):
+            self.add_error("anyway", self.warning)
         return data
+
+    @property
+    def initial_preset(self) -> str:
+        """Return the recipe and preset that are chosen at first."""
+        field = self.fields["recipe_and_preset"]
+        return str(self.get_initial_for_field(field, "recipe_and_preset"))
+
+    @property
+    def recipes(self) -> list[str]:
+        """Return the chosen recipes, in the order in which they train."""
+        return str(self.cleaned_data["recipe_and_preset"]).partition("/")[0].split(",")
+
+    @property
+    def preset(self) -> str:
+        """Return the chosen preset."""
+        return str(self.cleaned_data["recipe_and_preset"]).partition("/")[2]
+
+    @property
+    def warning(self) -> str:
+        """Return what is missing to learn from; empty where nothing is."""
+        if self.preset == SMOKE:
+            return ""
+        snapshot = self.cleaned_data["source"].get("snapshot")
+        known = readiness.of_snapshot(snapshot) if snapshot else readiness.of_project(self.project)
+        return readiness.warning(known, self.recipes[-1])
 
     def requests(self, by: AbstractBaseUser | None) -> list[RunRequest]:
         """Return the runs to start, in order: one a recipe. The last one gets the options."""
         data = self.cleaned_data
         source: RunRequest = data["source"]
-        recipes, _, preset = data["recipe_and_preset"].partition("/")
         requests: list[RunRequest] = [
             {
                 **source,
                 "recipe": recipe,
-                "preset": preset,
+                "preset": self.preset,
                 "seed": data["seed"],
                 "include_generated": data["include_generated"],
-                "trigger": Run.Trigger.ADMIN,
+                "trigger": Run.Trigger.PAGE,
                 "requested_by": by,
+                "anyway": data["anyway"],
             }
-            for recipe in recipes.split(",")
+            for recipe in self.recipes
         ]
         requests[-1] |= {"options": data["options"], "clip": data["clip"]}
         return requests
+
+
+def presets() -> set[str]:
+    """Return the values of all recipes and presets that can be chosen."""
+    return {value for _, group in _presets() for value, _ in group}
 
 
 def _presets() -> list[tuple[str, list[tuple[str, str]]]]:
@@ -127,25 +164,18 @@ def _default_encoder() -> str:
     return settings.CLIP_MODEL or "the sentence encoder"
 
 
-def _clips() -> list[tuple[str, str]]:
-    current = Model.objects.filter(recipe="clip", current=True).select_related("project")
-    return [(str(clip.pk), f"{clip}, the current one of {clip.project}") for clip in current]
+def _clips(project: Project) -> list[tuple[str, str]]:
+    current = Model.objects.filter(project=project, recipe="clip", current=True)
+    return [(str(clip.pk), f"{clip}, the current one") for clip in current]
 
 
-def _projects() -> list[tuple[str, str]]:
+def _frozen(project: Project) -> list[tuple[str, str]]:
+    ready = Snapshot.objects.filter(project=project, state=Snapshot.State.READY)
     return [
-        (f"project:{project.pk}", f"a new snapshot of {project.name}")
-        for project in Project.objects.all()
-    ]
-
-
-def _frozen() -> tuple[str, list[tuple[str, str]]]:
-    ready = Snapshot.objects.filter(state=Snapshot.State.READY).select_related("project")
-    snapshots = [
         (
-            f"snapshot:{s.pk}",
-            f"{s}: {s.counts.get('images', '?')} pictures, {s.created_at:%d %b %H:%M}",
+            str(s.pk),
+            f"snapshot no. {s.pk}: {s.counts.get('images', '?')} pictures, "
+            f"{s.created_at:%d %b %H:%M}",
         )
         for s in ready[:SNAPSHOTS_MAX]
     ]
-    return "Frozen before", snapshots

@@ -1,18 +1,14 @@
-"""What the page of a run shows: sentences, numbers and sample grids."""
+"""A run in words: its state, its progress, when it starts and how long it takes."""
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from django.urls import reverse
 from django.utils import timezone
 
 from labeling import snapshot_folder
-from training import processes, runs
-from training.engine import progress
+from training import estimates, runs
 from training.models import Model, Run
 
-LOG_LINES = 30
 CERTAIN = 0.05  # distance to 0 or 1 up to which a probability is certain
 STAGES = {
     "": "starting",
@@ -22,23 +18,6 @@ STAGES = {
     "evaluate": "measuring what it has learnt",
     "done": "done",
 }
-
-
-def live(run: Run) -> dict[str, Any]:
-    """Return what changes while a run goes on."""
-    folder = Path(run.folder) if run.folder else None
-    return {
-        "state": run.state,
-        "ended": run.state in runs.ENDED,
-        "version": version(run),
-        "final": final(run),
-        "headline": headline(run),
-        "details": details(run),
-        "fraction": fraction(run),
-        "curve": progress.curve(folder) if folder else [],
-        "samples": sample_urls(run),
-        "log": processes.tail(folder / "log.txt", lines=LOG_LINES) if folder else "",
-    }
 
 
 def version(run: Run) -> str:
@@ -56,7 +35,7 @@ def final(run: Run) -> bool:
 def headline(run: Run) -> str:
     """Return the run's state as a sentence."""
     if run.state == Run.State.QUEUED:
-        return f"Queued: {_ahead(run)}"
+        return f"Queued: {starts(run)}"
     if run.state == Run.State.RUNNING:
         if run.cancel_requested:
             return "Stopping, once a checkpoint is written"
@@ -71,6 +50,8 @@ def headline(run: Run) -> str:
 def details(run: Run) -> str:
     """Return steps, speed and time left, as far as they are known."""
     words = []
+    if run.state == Run.State.QUEUED:
+        return f"takes {estimates.of_run(run).words}"
     if run.steps:
         words.append(f"step {run.step:,} of {run.steps:,}")
     if run.images_per_second:
@@ -105,18 +86,6 @@ def seconds(value: float) -> str:
     return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.1f} h"
 
 
-def sample_urls(run: Run) -> list[dict[str, Any]]:
-    """Return step and address of each sample grid, newest first."""
-    names = progress.samples(Path(run.folder)) if run.folder else []
-    return [
-        {
-            "step": int(name.removesuffix(".png")),
-            "url": reverse("admin:training_run_sample", args=[run.pk, name]),
-        }
-        for name in reversed(names)
-    ]
-
-
 @lru_cache(maxsize=64)
 def certainty(folder: str) -> str:
     """Return which share of a snapshot's concept probabilities is certain, as a sentence."""
@@ -146,7 +115,9 @@ def compared(run: Run) -> Model | None:
     return others.filter(current=True).first() or others.filter(run__lt=run.pk).first()
 
 
-def _ahead(run: Run) -> str:
-    before = Run.objects.filter(state__in=[Run.State.QUEUED, Run.State.RUNNING], pk__lt=run.pk)
-    count = before.count()
-    return f"{count} before it" if count else "a worker takes it up within seconds"
+def starts(run: Run) -> str:
+    """Return how many runs are before a queued one, and when it starts."""
+    before, wait = estimates.ahead(run)
+    if wait is None:
+        return "a worker takes it up within seconds"
+    return f"{before} before it, starts in {wait.words}"

@@ -1,9 +1,11 @@
-"""The metrics of a run as rows of a table, with intervals, chance and real images."""
+"""The metrics of a model as rows of a table, with intervals, chance and real images."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from training.engine.metric_names import NOT_MERIT, REAL, is_beside, words
+from training.engine.metric_names import NOT_MERIT, REAL, figure, interval, is_beside, words
+
+NONE = "–"
 
 
 def rows(metrics: Mapping[str, Any], other: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -12,11 +14,11 @@ def rows(metrics: Mapping[str, Any], other: Mapping[str, Any]) -> list[dict[str,
     return [
         {
             "name": words(name),
-            "value": number(value),
+            "value": figure(name, value),
             "interval": _interval(name, numbers),
-            "other": number(others.get(name)),
+            "other": figure(name, others.get(name)),
             "other_interval": _interval(name, others),
-            "chance": number(numbers.get(f"{name}_chance")),
+            "chance": figure(name, numbers.get(f"{name}_chance")),
             "real": _real(name, numbers),
         }
         for name, value in numbers.items()
@@ -24,22 +26,15 @@ def rows(metrics: Mapping[str, Any], other: Mapping[str, Any]) -> list[dict[str,
     ]
 
 
-def number(value: float | None) -> str:
-    """Return a number to three digits; a dash for none."""
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
-
-
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if type(value) in (int, float)}
 
 
 def _interval(name: str, numbers: Mapping[str, float]) -> str:
-    low, high = numbers.get(f"{name}_low"), numbers.get(f"{name}_high")
-    return "" if low is None or high is None else f"{number(low)} to {number(high)}"
+    return interval(name, numbers.get(f"{name}_low"), numbers.get(f"{name}_high"))
 
 
 def _real(name: str, numbers: Mapping[str, float]) -> str:
     known = {end: numbers.get(f"{name}_{end}") for end in REAL}
-    return ", ".join(f"{number(v)}{REAL[end]}" for end, v in known.items() if v is not None) or "–"
+    shown = [f"{figure(name, v)}{REAL[end]}" for end, v in known.items() if v is not None]
+    return ", ".join(shown) or NONE
