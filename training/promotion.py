@@ -86,7 +86,8 @@ def promote(
     A person (`by`) may promote any model, and gives a reason. `seen` is the id of the current model
     that they saw, 0 for none: if there is another one by now, they are told. Without a person the
     promotion follows from a comparison with `baseline`, and holds only while that is the current
-    model; `rolls_back` says that it was found unfit. Raises PromotionError.
+    model. `rolls_back` says that the current one was found unfit, as does whoever goes back to an
+    earlier one. Raises PromotionError.
     """
     if by is not None:
         reason = _checked_reason(reason)
@@ -98,13 +99,8 @@ def promote(
         raise PromotionError(TOO_LATE)
     if by is None and current != baseline and (current is None or generators.has_files(current)):
         raise PromotionError(TOO_LATE)
-    return _change(
-        replaced=current,
-        model=model,
-        by=by,
-        reason=reason,
-        unfit=rolls_back and current is not None,
-    )
+    unfit = rolls_back or model.promotions.exists()
+    return _change(replaced=current, model=model, by=by, reason=reason, unfit=unfit)
 
 
 def demote(model: Model, *, by: AbstractBaseUser, reason: str) -> Promotion:

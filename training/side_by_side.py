@@ -10,9 +10,11 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 
-from training import generation_requests, generators
+from labeling.models import Project
+from training import generation_requests, generators, project_state
 from training.generation_requests import GenerationError
 from training.models import Generation, Model
 
@@ -94,6 +96,29 @@ def of(
     for line in lines:
         generation_requests.check(prompt=line, count=count, seed=seed, guidance=None)
     return Comparison(model, other, tuple(lines), seed, count)
+
+
+def pair(
+    project: Project, number: int | None = None, other_number: int | None = None
+) -> tuple[Model | None, Model | None]:
+    """Return two models of a project by their ids; None where there is none.
+
+    Without ids, they are the newest candidate that draws, and the current model of its recipe.
+    """
+    models = Model.objects.filter(project=project).select_related("project", "run__snapshot")
+    model = models.filter(pk=number).first() if number else _default(models, project)
+    if model is None or other_number:
+        return model, models.filter(pk=other_number or 0).first()
+    others = models.exclude(pk=model.pk)
+    alike = others.filter(recipe=model.recipe).order_by("-current", "-pk").first()
+    drawing = others.filter(recipe__in=generators.RECIPES).order_by("-current", "-pk")
+    return model, alike or drawing.first()
+
+
+def _default(models: QuerySet[Model], project: Project) -> Model | None:
+    waiting = (model.pk for model in project_state.waiting_models(project))
+    drawing = models.filter(recipe__in=generators.RECIPES)
+    return drawing.filter(pk__in=waiting).first() or drawing.first() or models.first()
 
 
 def default_prompts(model: Model, other: Model) -> list[str]:

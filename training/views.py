@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.views.decorators.cache import never_cache
-from rest_framework.request import Request
 
 from labeling import access
 from labeling.access import Capability
@@ -21,7 +20,7 @@ MODELS_MAX = 40  # to choose from
 @never_cache
 def studio(request: HttpRequest) -> HttpResponse:
     """Show the form; the samples come by the API."""
-    visible = viewers.models(Request(request), user=request.user)
+    visible = viewers.models(request, request.user)
     models = list(visible.filter(pk__in=generators.accepted().order_by().values("pk"))[:MODELS_MAX])
     chosen = _chosen(request, models, visible)
     if chosen and chosen not in models:

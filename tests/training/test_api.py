@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from labeling.models import Snapshot
+from training.engine import metric_names
 from training.models import Model, Run
 
 if TYPE_CHECKING:
@@ -34,7 +36,9 @@ def post(client: Client, address: str, **fields: Any) -> tuple[int, Any]:
 def test_a_run_is_started_on_a_snapshot_or_a_project(
     ada_client: Client, bare_snapshot: Snapshot, ada: User
 ) -> None:
-    status, body = post(ada_client, RUNS, snapshot=bare_snapshot.pk, recipe="clip", seed=3)
+    status, body = post(
+        ada_client, RUNS, snapshot=bare_snapshot.pk, recipe="clip", seed=3, anyway=True
+    )
     assert status == 201
     run = Run.objects.get(pk=body["id"])
     assert (run.snapshot, run.preset, run.seed) == (bare_snapshot, "cpu", 3)
@@ -109,11 +113,56 @@ def test_a_model_is_made_the_current_one(
     )
     address = f"/api/v1/models/{model.pk}/promote/"
     status, body = post(ada_client, address)
+    assert status == 400 and "reason" in body["detail"]
+    status, body = post(ada_client, address, reason="It is better.", instead_of=0)
     assert status == 200 and body["current"] and body["feedback"] is None
-    status, body = post(ada_client, address)
+    assert body["standing"] == "current"
+    status, body = post(ada_client, address, reason="It is better.")
     assert status == 409 and "current one already" in body["detail"]
     ada_client.force_login(bea)
-    assert post(ada_client, address)[0] == 404
+    assert post(ada_client, address, reason="It is better.")[0] == 404
+
+
+def test_a_promotion_is_undone_or_the_model_taken_back(
+    ada_client: Client, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    model = Model.objects.create(project=run.project, run=run, recipe="clip", folder=str(tmp_path))
+    address = f"/api/v1/models/{model.pk}/"
+    post(ada_client, f"{address}promote/", reason="It is better.")
+    status, body = post(ada_client, f"{address}demote/", reason="It is not.")
+    assert status == 200 and not body["current"]
+    change, promoted = ada_client.get("/api/v1/promotions/").json()["results"]
+    assert change["model"] is None and change["replaced"] == model.pk
+    assert (change["promoted_by"], change["reason"]) == ("ada", "It is not.")
+    undo = f"/api/v1/promotions/{change['id']}/undo/"
+    status, body = post(ada_client, undo, reason="It is, after all.")
+    assert status == 200 and body["model"] == model.pk and body["undoes"] == change["id"]
+    assert ada_client.get(address).json()["current"]
+    assert post(ada_client, undo, reason="Again.")[0] == 409
+    undo = f"/api/v1/promotions/{promoted['id']}/undo/"
+    assert post(ada_client, undo, reason="None at all.")[1]["model"] is None
+
+
+def test_a_verdict_is_told_in_words(ada_client: Client, run: Run) -> None:
+    judge = {"name": "recall@10", "new": 0.87, "current": 0.84, "difference": 0.03}
+    judge |= {"low": 0.01, "high": 0.05, "margin": 0.05, "n": 141, "says": "better"}
+    why = "Better by 3 points on how often a caption finds its picture among ten (±2)."
+    verdict = {"promoted": False, "why": why, "judges": [judge]}
+    model = Model.objects.create(
+        project=run.project, run=run, recipe="clip", verdict=verdict, reviewed_at=timezone.now()
+    )
+    body = ada_client.get(f"/api/v1/models/{model.pk}/").json()
+    assert body["sentence"] == f"{why.rstrip('.')}: not promoted."
+    (figure,) = body["figures"]
+    assert figure == {
+        "name": metric_names.words("recall@10"),
+        "new": "87%",
+        "current": "84%",
+        "difference": "3 points better (±2)",
+        "n": "141 pictures",
+        "says": "better",
+    }
 
 
 @pytest.mark.parametrize("address", [f"{RUNS}4711/", f"{RUNS}{10**30}/", "/api/v1/models/4711/"])

@@ -141,6 +141,7 @@ def test_a_model_that_is_not_current_generates_too(
     snapshot = model.run.snapshot
     assert snapshot
     old = make_model(snapshot, tmp_path, recipe="gan", current=False)
+    Model.objects.filter(pk=old.pk).update(accepted=True)  # it was current before
     assert drawn(client, model=old.pk)["state"] == "succeeded"
     assert [one.pk for one in generators.all_models()] == [model.pk, old.pk]
 

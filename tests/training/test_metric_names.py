@@ -38,7 +38,7 @@ def test_a_metric_and_its_judge_are_words() -> None:
 
 def test_no_metric_or_judge_shows_an_internal_name() -> None:
     for name in METRICS:
-        for judge in ("", *(f"@{judge}" for judge in JUDGES)):
+        for judge in ("",) if "@" in name else ("", *(f"@{judge}" for judge in JUDGES)):
             shown = metric_names.words(name + judge)
             assert "_" not in shown and "@" not in shown and "lsa" not in shown
 
@@ -76,7 +76,7 @@ def test_a_figure_has_no_more_digits_than_it_needs(
             "3 points better (from 9 points worse to 5 points better)",
         ),
         ("kid@judge", (0.0123, 0.0073, 0.0173), "0.012 better (±0.005)"),
-        ("recall@10", (0.0, 0.0, 0.0), "no better (±0)"),
+        ("recall@10", (0.0, 0.0, 0.0), "no better"),
     ],
 )
 def test_a_difference_is_said_with_its_interval(

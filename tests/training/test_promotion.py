@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 
 from labeling import questions
-from labeling.models import Concept, Question, Snapshot, Tile
+from labeling.models import Concept, Event, Question, Snapshot, Tile
 from tests.cast import COLOURS
 from tests.pictures import draw
 from training import comparison, feedback, promotion, sample_questions, tasks
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 Make = Callable[..., Model]
+WHY = "It draws better circles."
 
 
 @pytest.fixture
@@ -64,7 +65,9 @@ def reviewed(model: Model) -> Model:
 
 
 def answered(model: Model, probability: float, count: int = 24) -> None:
-    """People have answered whether the model's samples show circles."""
+    """People have answered whether the model's samples show circles, while it was accepted."""
+    accepted = Model.objects.filter(pk=model.pk).values_list("accepted", flat=True).get()
+    Model.objects.filter(pk=model.pk).update(accepted=True)
     generation = Generation.objects.create(
         model=model, prompt="a circle", count=count, state=Generation.State.SUCCEEDED
     )
@@ -75,6 +78,7 @@ def answered(model: Model, probability: float, count: int = 24) -> None:
         file = default_storage.save(f"samples/{number}.png", ContentFile(data))
         Sample.objects.create(generation=generation, file=file, seed=number)
     sample_questions.ask(generation=generation)
+    Model.objects.filter(pk=model.pk).update(accepted=accepted)
     Question.objects.filter(samples__generation=generation).update(
         answers_count=1, probability=probability
     )
@@ -107,6 +111,91 @@ def test_a_worse_model_stays_a_candidate_and_says_why(
         verdict_on(second)["why"] == "It is worse." and verdict_on(second)["baseline"] == first.pk
     )
     assert promotion.is_due(second) is False
+
+
+def test_a_person_says_why(make: Make, ada: User) -> None:
+    first = reviewed(make())
+    for reason, complaint in (("  ", "Say why"), ("x" * 501, "longer than 500")):
+        with pytest.raises(promotion.PromotionError, match=complaint):
+            promotion.demote(first, by=ada, reason=reason)
+    assert current() == first
+
+
+def test_whoever_decides_by_what_was_current_before_is_told(make: Make, ada: User) -> None:
+    first, second, third = reviewed(make()), reviewed(make()), make()
+    with pytest.raises(promotion.PromotionError, match="look again"):
+        promotion.promote(third, by=ada, reason=WHY, seen=first.pk)
+    assert current() == second
+    promotion.promote(third, by=ada, reason=WHY, seen=second.pk)
+    assert current() == third
+
+
+def test_changes_are_undone_one_by_one_down_to_no_current_model(make: Make, ada: User) -> None:
+    first, second = reviewed(make()), reviewed(make())
+    promotion.promote(make(), by=ada, reason=WHY)
+    for remaining in (second, first, None):
+        last = promotion.last_change(first.project_id, "diffusion")
+        assert last
+        undo = promotion.undo(last, by=ada, reason="It blurs.")
+        assert undo.undoes == last and undo.model == remaining
+        assert promotion.current_of(first.project_id, "diffusion") == remaining
+    assert promotion.last_change(first.project_id, "diffusion") is None
+    assert Promotion.objects.count() == 6
+    assert not Model.objects.filter(accepted=True).exists()
+
+
+def test_only_the_last_change_is_undone_and_only_once(make: Make, ada: User) -> None:
+    reviewed(make()), reviewed(make())
+    last, earlier = Promotion.objects.all()
+    with pytest.raises(promotion.PromotionError, match="not the last change"):
+        promotion.undo(earlier, by=ada, reason=WHY)
+    promotion.undo(last, by=ada, reason=WHY)
+    with pytest.raises(promotion.PromotionError, match="not the last change"):
+        promotion.undo(last, by=ada, reason=WHY)
+
+
+def test_nothing_is_undone_to_a_model_whose_files_have_gone(make: Make, ada: User) -> None:
+    first, second = reviewed(make()), reviewed(make())
+    Path(first.folder, "config.json").unlink()
+    last = promotion.last_change(first.project_id, "diffusion")
+    assert last
+    with pytest.raises(promotion.PromotionError, match="has gone"):
+        promotion.undo(last, by=ada, reason=WHY)
+    assert current() == second
+
+
+def test_a_model_that_was_taken_back_stays_so_and_a_new_one_has_to_beat_chance(
+    make: Make, ada: User
+) -> None:
+    first = reviewed(make())
+    promotion.demote(first, by=ada, reason="It draws nonsense.")
+    with pytest.raises(promotion.PromotionError, match="not the current one"):
+        promotion.demote(first, by=ada, reason=WHY)
+    first.refresh_from_db()
+    assert not reviewed(first).current and not first.accepted
+    second = reviewed(make())
+    assert second.current and verdict_on(second)["baseline"] is None
+
+
+def test_every_change_is_in_the_projects_history(make: Make, ada: User) -> None:
+    first = reviewed(make())
+    promotion.demote(first, by=ada, reason="It draws nonsense.")
+    last = promotion.last_change(first.project_id, "diffusion")
+    assert last
+    promotion.undo(last, by=ada, reason="It does not.")
+    events = Event.objects.filter(kind=Event.Kind.MODEL).order_by("pk")
+    assert [event.actor for event in events] == ["", "ada", "ada"]
+    assert f"Took back the {first}" in events[1].message and "nonsense" in events[1].message
+    assert events[2].message.startswith("Undid") and "It does not." in events[2].message
+
+
+def test_a_model_that_was_only_surpassed_may_still_be_seen(make: Make, ada: User) -> None:
+    first, second = reviewed(make()), reviewed(make())
+    first.refresh_from_db()
+    assert not first.current and first.accepted
+    promotion.promote(first, by=ada, reason="The new one blurs.")  # which says that it is unfit
+    second.refresh_from_db()
+    assert not second.accepted
 
 
 def test_recipes_have_a_current_model_each(make: Make) -> None:
@@ -142,18 +231,18 @@ def test_a_person_overrules_the_comparison_in_both_directions(
     first = reviewed(make())
     verdict("worse")
     second = reviewed(make())
-    promotion.promote(second, by=ada)
+    promotion.promote(second, by=ada, reason=WHY)
     assert current() == second
-    promotion.promote(first, by=ada)
+    promotion.promote(first, by=ada, reason=WHY)
     assert current() == first
     assert [p.promoted_by for p in Promotion.objects.all()] == [ada, ada, None]
     with pytest.raises(promotion.PromotionError, match="current one already"):
-        promotion.promote(first, by=ada)
+        promotion.promote(first, by=ada, reason=WHY)
 
 
 def test_what_a_person_put_aside_is_not_promoted_again_by_itself(make: Make, ada: User) -> None:
     first, second = reviewed(make()), reviewed(make())
-    promotion.promote(first, by=ada)
+    promotion.promote(first, by=ada, reason=WHY)
     answered(first, 0.2)
     answered(second, 0.9)
     second.refresh_from_db()
@@ -180,7 +269,7 @@ def test_what_a_person_made_current_stays_although_people_find_it_worse(
     first = reviewed(make())
     verdict("worse")
     second = reviewed(make())
-    promotion.promote(second, by=ada)
+    promotion.promote(second, by=ada, reason=WHY)
     answered(first, 0.9)
     answered(second, 0.3)
     second.refresh_from_db()
@@ -256,7 +345,7 @@ def test_a_verdict_against_a_model_that_was_replaced_meanwhile_is_dropped(
 
     def meanwhile(model: Model, baseline: Model | None) -> dict[str, object]:
         if baseline == first:
-            promotion.promote(other, by=ada)
+            promotion.promote(other, by=ada, reason=WHY)
         return compare(model, baseline)
 
     monkeypatch.setattr(comparison, "compare", meanwhile)
@@ -289,15 +378,16 @@ def test_what_a_worker_lost_before_the_review_or_the_feedback_left_undone_is_don
     assert woken == [model.pk] * 2
 
 
-def test_only_the_current_clip_predicts_and_all_that_generate_give_samples(
+def test_only_the_current_clip_predicts_and_only_accepted_models_give_samples(
     make: Make, verdict: Callable[[str], None], ada: User
 ) -> None:
-    first = reviewed(make("clip"))
-    Model.objects.update(feedback={"predictions": 3})
+    first, candidate = reviewed(make("clip")), reviewed(make("gan"))
+    Model.objects.filter(recipe="clip").update(feedback={"predictions": 3})
     verdict("worse")
-    second, candidate = reviewed(make("clip")), reviewed(make("gan"))
+    second, refused = reviewed(make("clip")), reviewed(make("gan"))
+    assert candidate.current and not refused.current
     assert set(feedback.due()) == {candidate}
-    promotion.promote(second, by=ada)
+    promotion.promote(second, by=ada, reason=WHY)
     assert set(feedback.due()) == {candidate, second}
-    promotion.promote(first, by=ada)  # whose predictions have been replaced meanwhile
+    promotion.promote(first, by=ada, reason=WHY)  # whose predictions have been replaced meanwhile
     assert set(feedback.due()) == {candidate, first}

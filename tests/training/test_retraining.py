@@ -66,7 +66,7 @@ def test_too_few_labels_start_nothing(busy_project: Project, settings: SettingsW
     assert due() == []
 
 
-@pytest.mark.parametrize("fields", [{"retrain_after": 0}, {"active": False}])
+@pytest.mark.parametrize("fields", [{"retrain_after": 0}, {"state": "archived"}])
 def test_a_project_that_does_not_want_it_is_left_alone(
     busy_project: Project, fields: dict[str, object]
 ) -> None:

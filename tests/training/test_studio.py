@@ -185,6 +185,7 @@ def test_a_model_that_is_not_current_is_marked(
 ) -> None:
     assert model.run.snapshot
     old = make_model(model.run.snapshot, tmp_path, recipe="gan", current=False)
+    Model.objects.filter(pk=old.pk).update(accepted=True)  # it was current before
     page.goto(f"{live_server.url}/draw/")
     page.get_by_text("Model, number, seed, guidance").click()
     choice = page.get_by_label("Model", exact=True)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from labeling.models import Project, Snapshot
 
 
-def test_the_page_says_what_to_do_where_there_is_no_model(client: Client, ada: User) -> None:
+def test_the_page_says_what_to_do_where_there_is_no_model(
+    client: Client, ada: User, shapes: Project
+) -> None:
     page = client.get("/draw/").content.decode()
     assert "Nothing can be drawn yet" in page and "Train a model" not in page
     client.force_login(ada)
@@ -41,6 +43,7 @@ def test_suggestions_are_what_the_project_knew_best_when_the_model_was_trained(
     run = runs.acquire(run_id=queued.pk)
     assert run
     model = runs.succeed(run=run, folder=str(tmp_path), metrics={})
+    Model.objects.filter(pk=model.pk).update(current=True)
     assert model.suggestions == [circle.phrase]
     assert f'"suggestions": ["{circle.phrase}"]' in client.get("/draw/").content.decode()
 

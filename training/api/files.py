@@ -58,7 +58,7 @@ class SourceImage(ImageView):
     @_documented
     def get(self, request: Request, pk: object) -> FileResponse:
         """Return the image whose lower half was to be inpainted."""
-        generation = get_object_or_404(viewers.generations(request), pk=pk)
+        generation = get_object_or_404(viewers.generations(request._request, request.user), pk=pk)
         if not generation.source_image:
             raise NotFound(NOT_FOUND)
         try:
@@ -71,7 +71,7 @@ class ExampleImage(ImageView):
     @_documented
     def get(self, request: Request, pk: int, number: int) -> FileResponse:
         """Return one of the project's images that are offered to be inpainted."""
-        model = get_object_or_404(viewers.models(request), pk=pk)
+        model = get_object_or_404(viewers.models(request._request, request.user), pk=pk)
         examples = generators.examples(model)
         if not 1 <= number <= len(examples):
             raise NotFound(NOT_FOUND)
@@ -80,7 +80,7 @@ class ExampleImage(ImageView):
 
 def get_sample(request: Request, pk: object, number: int) -> Sample:
     """Return a sample that the sender may see by its number, from 1. Raises Http404."""
-    generation = get_object_or_404(viewers.generations(request), pk=pk)
+    generation = get_object_or_404(viewers.generations(request._request, request.user), pk=pk)
     samples = generation.samples.select_related("generation__model__run__snapshot")
     if not 1 <= number <= generation_requests.COUNT_LIMIT or number > samples.count():
         raise Http404(NOT_FOUND)

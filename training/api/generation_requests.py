@@ -46,7 +46,9 @@ class VisibleModels(serializers.PrimaryKeyRelatedField[Model]):
 
     def get_queryset(self) -> QuerySet[Model]:
         request = self.context.get("request")
-        return viewers.models(request) if request else generators.all_models()
+        return (
+            viewers.models(request._request, request.user) if request else generators.all_models()
+        )
 
 
 class GenerationRequestSerializer(serializers.Serializer[Any]):
@@ -114,7 +116,7 @@ class GenerationRequestSerializer(serializers.Serializer[Any]):
 def _current_model(request: Request, project: str | None) -> Model:
     """Return the current accepted model, else the newest that was; raise where there is none."""
     accepted = generators.accepted().order_by().values("pk")
-    models = viewers.models(request).filter(pk__in=accepted)
+    models = viewers.models(request._request, request.user).filter(pk__in=accepted)
     model = (models.filter(project__slug=project) if project is not None else models).first()
     if model is None:
         raise serializers.ValidationError(NO_MODEL)

@@ -166,7 +166,7 @@ class GenerationDetail(generics.RetrieveAPIView[Generation]):
     serializer_class = GenerationSerializer
 
     def get_queryset(self) -> QuerySet[Generation]:
-        visible = viewers.generations(self.request)
+        visible = viewers.generations(self.request._request, self.request.user)
         return visible.prefetch_related("samples__generation__samples")
 
 
@@ -212,7 +212,7 @@ class Ask(APIView):
 
 def _own(request: Request) -> QuerySet[Generation]:
     """Return the generations of a user, or of a visitor's session, that they may still see."""
-    visible = viewers.generations(request)
+    visible = viewers.generations(request._request, request.user)
     if request.user.is_authenticated:
         return visible.filter(requested_by=request.user.pk)
     visitor = request._request.session.get(SESSION_KEY)

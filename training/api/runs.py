@@ -6,17 +6,19 @@ from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import generics, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from labeling.access import Capability
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.models import Project, Snapshot
-from training import runs, tasks
+from training import outlook, readiness, run_requests, run_summary, runs, tasks
 from training.api.errors import ConflictError, InvalidError
 from training.engine import progress
 from training.models import SEED_LIMIT, Model, Run
@@ -65,9 +67,15 @@ class RunDetailSerializer(RunSerializer):
         default="",
         help_text="Pictures of its snapshot that were removed since, as a sentence, or empty.",
     )
+    headline = serializers.SerializerMethodField(
+        help_text="Its state in words; of a queued run, how many are before it and when it starts."
+    )
 
     class Meta(RunSerializer.Meta):
-        fields = [*RunSerializer.Meta.fields, "curve", "snapshot_warning"]
+        fields = [*RunSerializer.Meta.fields, "headline", "curve", "snapshot_warning"]
+
+    def get_headline(self, run: Run) -> str:
+        return run_summary.headline(run)
 
     def get_curve(self, run: Run) -> list[list[float]]:
         return [list(point) for point in progress.curve(Path(run.folder))] if run.folder else []
@@ -110,6 +118,9 @@ class RunRequestSerializer(serializers.Serializer[Any]):
         help_text="The clip model that encodes its texts; none: a frozen sentence encoder.",
     )
     seed = serializers.IntegerField(min_value=0, max_value=SEED_LIMIT - 1, default=0)
+    anyway = serializers.BooleanField(
+        default=False, help_text="Although there are no settled labels to learn from."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("snapshot" in attrs) == ("project" in attrs):
@@ -150,6 +161,8 @@ class RunList(generics.ListAPIView[Run]):
             run = tasks.start_run(
                 trigger=Run.Trigger.API, requested_by=user(request), **serializer.validated_data
             )
+        except readiness.NothingToLearnError as error:
+            raise InvalidError(f"{error} To train all the same, send anyway: true.") from None
         except runs.RunError as error:
             raise InvalidError(str(error)) from None
         return Response(RunSerializer(run).data, status=status.HTTP_201_CREATED)
@@ -176,7 +189,7 @@ class StateChange(generics.GenericAPIView[Run]):
     def apply(self, change: Callable[..., None]) -> Response:
         """Change the state and return the run; 409 where its state does not allow it."""
         try:
-            change(run=self.get_object())
+            change(run=self.get_object(), by=user(self.request))
         except runs.RunError as error:
             raise ConflictError(str(error)) from None
         return Response(RunSerializer(self.get_object()).data)
@@ -199,6 +212,67 @@ class Resume(StateChange):
     def post(self, request: Request, pk: int) -> Response:
         """Queue a failed or cancelled run again; it goes on from its last checkpoint."""
         return self.apply(tasks.resume_run)
+
+
+class OutlookRequestSerializer(serializers.Serializer[Any]):
+    """What would be trained."""
+
+    recipe = serializers.CharField(max_length=40, default="diffusion")
+    preset = serializers.CharField(max_length=40, default="cpu")
+    snapshot = serializers.IntegerField(
+        required=False, help_text="Without one, what a new snapshot would hold."
+    )
+    steps = serializers.IntegerField(min_value=1, required=False)
+
+
+class EstimateSerializer(serializers.Serializer[Any]):
+    """Seconds, from and to."""
+
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    words = serializers.CharField()
+
+
+class OutlookSerializer(serializers.Serializer[Any]):
+    """What a run would learn from, how long it takes, and when it starts."""
+
+    numbers = serializers.CharField()
+    warning = serializers.CharField(help_text="What is missing; empty where nothing is.")
+    takes = EstimateSerializer()
+    basis = serializers.CharField()
+    before = serializers.IntegerField(help_text="Runs that end first.")
+    wait = EstimateSerializer(allow_null=True, help_text="null: seconds.")
+
+
+class RunOutlook(APIView):
+    permission_classes = [MAY_VIEW]
+
+    @extend_schema(
+        parameters=[OutlookRequestSerializer],
+        responses={200: OutlookSerializer, **errors(400, 401, 403, 404)},
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Say what to expect of a run, before it is asked for."""
+        serializer = OutlookRequestSerializer(data=request.query_params)
+        serializer.is_valid(raise_exception=True)
+        wish = serializer.validated_data
+        project = get_object_or_404(Project, slug=slug)
+        snapshot = None
+        if "snapshot" in wish:
+            ready = Snapshot.objects.filter(project=project, state=Snapshot.State.READY)
+            snapshot = get_object_or_404(ready, pk=wish["snapshot"])
+        try:
+            run_requests.check_preset(wish["recipe"], wish["preset"])
+        except runs.RunError as error:
+            raise InvalidError(str(error)) from None
+        expected = outlook.of(
+            project=project,
+            recipes=[wish["recipe"]],
+            preset=wish["preset"],
+            snapshot=snapshot,
+            options={"steps": wish["steps"]} if "steps" in wish else None,
+        )
+        return Response(OutlookSerializer(expected).data)
 
 
 def user(request: Request) -> User | None:

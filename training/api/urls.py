@@ -2,13 +2,19 @@
 
 from django.urls import path
 
-from training.api import files, generations, models, runs
+from training.api import comparisons, files, generations, models, runs
 
 urlpatterns = [
     path("runs/", runs.RunList.as_view(), name="runs"),
     path("runs/<int:pk>/", runs.RunDetail.as_view(), name="run"),
     path("runs/<int:pk>/cancel/", runs.Cancel.as_view(), name="run_cancel"),
     path("runs/<int:pk>/resume/", runs.Resume.as_view(), name="run_resume"),
+    path("projects/<slug:slug>/outlook/", runs.RunOutlook.as_view(), name="run_outlook"),
+    path(
+        "projects/<slug:slug>/comparison/",
+        comparisons.ModelComparison.as_view(),
+        name="model_comparison",
+    ),
     path("models/", models.ModelList.as_view(), name="models"),
     path("models/<int:pk>/", models.ModelDetail.as_view(), name="model"),
     path("models/<int:pk>/promote/", models.Promote.as_view(), name="model_promote"),

@@ -126,9 +126,12 @@ def interval(name: str, low: float | None, high: float | None) -> str:
     return f"{figure(name, low)} to {figure(name, high)}"
 
 
-def size(name: str, difference: float) -> str:
-    """Return the size of a difference without its sign: "3 points", "0.012"."""
-    return _sized(name, abs(difference), None)
+def size(name: str, difference: float, width: float | None = None) -> str:
+    """Return the size of a difference without its sign: "3 points", "0.012".
+
+    width: of its interval, beyond which no digits are given.
+    """
+    return _sized(name, abs(difference), width)
 
 
 def difference(name: str, value: float, low: float, high: float) -> str:
@@ -138,12 +141,14 @@ def difference(name: str, value: float, low: float, high: float) -> str:
     """
     if not all(map(math.isfinite, (value, low, high))):
         return "unknown"
-    return f"{_signed(name, value, high - low)} {spread(name, value, low, high)}"
+    return f"{_signed(name, value, high - low)} {spread(name, value, low, high)}".strip()
 
 
 def spread(name: str, value: float, low: float, high: float) -> str:
     """Return the interval of a difference in brackets: "(±2)" where it is symmetric."""
     width = high - low
+    if width <= NEARLY_NOTHING:
+        return ""
     if abs((high - value) - (value - low)) <= SKEWED * width:
         return f"(±{_bare(name, width / 2, width)})"
     return f"(from {_signed(name, low, width)} to {_signed(name, high, width)})"

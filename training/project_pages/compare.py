@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from labeling.access import Capability
 from labeling.models import Project
 from labeling.project_pages import base
-from training import generators, lookup, project_state, side_by_side, tasks, verdicts
+from training import generators, lookup, side_by_side, tasks, verdicts
 from training.generation_requests import GenerationError
 from training.models import Model
 from training.project_pages import metric_rows
@@ -120,25 +120,11 @@ def _sentence(model: Model, other: Model) -> str:
 
 def _pair(project: Project, asked: QueryDict) -> tuple[Model | None, Model | None]:
     """Return the models that are asked for; else the newest candidate and the current model."""
-    models = Model.objects.filter(project=project).select_related("project", "run")
-    model = models.filter(pk=lookup.parse_id(asked.get("model", ""))).first()
-    other = models.filter(pk=lookup.parse_id(asked.get("other", ""))).first()
-    model = model or _default(project)
-    if model and (other is None or other == model):
-        same = models.filter(recipe=model.recipe).exclude(pk=model.pk)
-        alike = same.filter(current=True).first() or same.first()
-        drawing = models.filter(recipe__in=generators.RECIPES).exclude(pk=model.pk)
-        other = alike or drawing.order_by("-current", "-pk").first()
+    number, other_number = (lookup.parse_id(asked.get(name, "")) for name in ("model", "other"))
+    model, other = side_by_side.pair(project, number, other_number)
+    if model is None or other is None:
+        return side_by_side.pair(project)
     return model, other
-
-
-def _default(project: Project) -> Model | None:
-    """Return the newest model that waits and draws, else the newest that draws, else any."""
-    waiting = [m for m in project_state.waiting_models(project) if generators.generates(m.recipe)]
-    if waiting:
-        return waiting[0]
-    models = Model.objects.filter(project=project).select_related("project", "run")
-    return models.filter(recipe__in=generators.RECIPES).first() or models.first()
 
 
 def _choices(project: Project) -> list[tuple[int, str]]:

@@ -1,6 +1,6 @@
 """The page on which a member starts runs, with what they would learn from and how long it takes."""
 
-from typing import Any, cast
+from typing import cast
 
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -12,9 +12,9 @@ from django.views.decorators.http import require_GET, require_http_methods
 from labeling.access import Capability
 from labeling.models import Project, Snapshot
 from labeling.project_pages import base
-from training import estimates, lookup, readiness, runs, tasks
-from training.engine.presets import SMOKE
+from training import lookup, outlook, runs, tasks
 from training.models import Run
+from training.outlook import Outlook
 from training.project_pages import train_form
 from training.project_pages.models import SECTION
 from training.project_pages.train_form import NOW, TrainForm
@@ -30,17 +30,18 @@ def train(request: HttpRequest, project: Project) -> HttpResponse:
         names = " and ".join(str(run) for run in started)
         messages.success(request, f"Queued: {names}.")
         return redirect("project-run", project.slug, started[0].pk)
-    context = {"form": form, "warned": "anyway" in form.errors, **_outlook(form)}
+    context = {"form": form, "warned": "anyway" in form.errors}
+    context["outlook"] = _outlook(form)
     return base.render(request, project, "project/train.html", context, section=SECTION)
 
 
 @require_GET
 @base.page(Capability.TRAIN)
-def outlook(request: HttpRequest, project: Project) -> HttpResponse:
+def show_outlook(request: HttpRequest, project: Project) -> HttpResponse:
     """Return, as a fragment of the page, what the chosen runs would learn from and take."""
     form = TrainForm(request.GET, project=project)
     form.is_valid()
-    return render(request, "project/train_outlook.html", _outlook(form))
+    return render(request, "project/train_outlook.html", {"outlook": _outlook(form)})
 
 
 def _start(request: HttpRequest, form: TrainForm) -> list[Run]:
@@ -58,34 +59,18 @@ def _start(request: HttpRequest, form: TrainForm) -> list[Run]:
     return started
 
 
-def _outlook(form: TrainForm) -> dict[str, Any]:
+def _outlook(form: TrainForm) -> Outlook:
     """Return what is known of the runs that a form asks for, or would if it was sent now."""
     data = form.cleaned_data if form.is_bound and hasattr(form, "cleaned_data") else {}
-    chosen = str(data.get("recipe_and_preset") or form.initial_preset)
-    recipes, _, preset = chosen.partition("/")
+    recipes, _, preset = str(data.get("recipe_and_preset") or form.initial_preset).partition("/")
     snapshot = data["source"].get("snapshot") if "source" in data else _initial_snapshot(form)
-    options = data.get("options") or {}
-    takes = [
-        estimates.of_request(
-            recipe=recipe,
-            preset=preset,
-            project=form.project,
-            snapshot=snapshot,
-            options=options if recipe == recipes.split(",")[-1] else {},
-        )
-        for recipe in recipes.split(",")
-    ]
-    known = readiness.of_snapshot(snapshot) if snapshot else readiness.of_project(form.project)
-    before, wait = estimates.ahead(Run(project=form.project, trigger=Run.Trigger.PAGE))
-    return {
-        "numbers": known.numbers,
-        "warning": readiness.warning(known, recipes.split(",")[-1]) if preset != SMOKE else "",
-        "takes": sum(takes[1:], takes[0]).words,
-        "basis": min(takes, key=lambda each: each.runs).basis,
-        "before": before,
-        "wait": wait,
-        "trial": preset == SMOKE,
-    }
+    return outlook.of(
+        project=form.project,
+        recipes=recipes.split(","),
+        preset=preset,
+        snapshot=snapshot,
+        options=data.get("options"),
+    )
 
 
 def _initial_snapshot(form: TrainForm) -> Snapshot | None:
@@ -103,5 +88,5 @@ def _initial(request: HttpRequest) -> dict[str, str]:
 
 urlpatterns = [
     path("train/", train, name="project-train"),
-    path("train/outlook/", outlook, name="project-train-outlook"),
+    path("train/outlook/", show_outlook, name="project-train-outlook"),
 ]

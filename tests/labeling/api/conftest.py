@@ -14,13 +14,16 @@ def ids(shapes, mallory, ada, client) -> dict[str, object]:
 
     from labeling import comments, decisions
     from labeling.models import ConceptExample, Import, Invitation, Membership, Question, Snapshot
-    from training.models import Generation, Model, Run
+    from training.models import Generation, Model, Promotion, Run
 
     upload = Import.objects.create(project=shapes, name="box", folder="box")
     upload.report.save("report.csv", ContentFile(b"path,outcome\n"))
     snapshot = Snapshot.objects.create(project=shapes)
     run = Run.objects.create(project=shapes, snapshot=snapshot, recipe="diffusion")
     model = Model.objects.create(project=shapes, run=run, recipe="diffusion")
+    earlier = Run.objects.create(project=shapes, snapshot=snapshot, recipe="diffusion")
+    Model.objects.create(project=shapes, run=earlier, recipe="diffusion")
+    promotion = Promotion.objects.create(project=shapes, recipe="diffusion", model=model)
     body = {"project": "shapes", "kind": "grid"}
     shown = client.post("/api/v1/challenges/", body, content_type="application/json")
     circle = shapes.concepts.get(name="circle")
@@ -50,5 +53,6 @@ def ids(shapes, mallory, ada, client) -> dict[str, object]:
         "annotator": mallory.pk,
         "run": run.pk,
         "model": model.pk,
+        "promotion": promotion.pk,
         "generation": Generation.objects.create(model=model, prompt="a circle").pk,
     }

@@ -139,9 +139,16 @@ ENDPOINTS = [
     Endpoint("runs/{run}/", get="training.view_run"),
     Endpoint("runs/{run}/cancel/", post="training.add_run"),
     Endpoint("runs/{run}/resume/", post="training.add_run"),
+    Endpoint("projects/{slug}/outlook/", get="training.view_run"),
+    Endpoint(
+        "projects/{slug}/comparison/", get="training.view_generation", post="training.add_run"
+    ),
     Endpoint("models/", get="training.view_model"),
     Endpoint("models/{model}/", get="training.view_model"),
     Endpoint("models/{model}/promote/", post="training.change_model"),
+    Endpoint("models/{model}/demote/", post="training.change_model"),
+    Endpoint("promotions/", get="training.view_promotion"),
+    Endpoint("promotions/{promotion}/undo/", post="training.change_model"),
     Endpoint("models/{model}/examples/1/", get=PUBLIC),
     Endpoint("generations/", get=PUBLIC, post=PUBLIC),
     Endpoint("generations/{generation}/", get=PUBLIC),

@@ -37,9 +37,10 @@ class Judgement(NamedTuple):
     @property
     def gain(self) -> str:
         """Return by how much it is better or worse, and on what."""
-        size = metric_names.size(self.name, self.difference.value)
-        spread = metric_names.spread(self.name, *self.difference)
-        return f"by {size} on {metric_names.plain(self.name)} {spread}"
+        value, low, high = self.difference
+        size = metric_names.size(self.name, value, high - low)
+        spread = metric_names.spread(self.name, value, low, high)
+        return f"by {size} on {metric_names.plain(self.name)} {spread}".strip()
 
     @property
     def figures(self) -> str:

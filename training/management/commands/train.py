@@ -6,7 +6,18 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from training import lookup, machine_lock, run_requests, runner, runs, tasks
+from training import (
+    lookup,
+    machine_lock,
+    readiness,
+    run_requests,
+    run_summary,
+    runner,
+    runs,
+    tasks,
+    verdicts,
+)
+from training.engine import metric_names
 from training.engine.presets import RECIPES
 from training.models import Model, Run
 
@@ -36,6 +47,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument(
+            "--anyway", action="store_true", help="although there are no settled labels"
+        )
+        parser.add_argument(
             "--wait", action="store_true", help="show progress until the end; needs no worker"
         )
 
@@ -53,11 +67,14 @@ class Command(BaseCommand):
                 clip=lookup.find_clip(clip, snapshot.project) if clip else None,
                 seed=options["seed"],
                 trigger=Run.Trigger.COMMAND,
+                anyway=options["anyway"],
             )
+        except readiness.NothingToLearnError as error:
+            raise CommandError(f"{error} To train all the same, add --anyway.") from None
         except ValueError as error:
             raise CommandError(str(error)) from None
         if not options["wait"]:
-            self.stdout.write(f"Run {run.pk} is queued; a worker takes it up.")
+            self.stdout.write(f"Run {run.pk} is queued: {run_summary.starts(run)}.")
             return
         try:
             self._wait(run)
@@ -89,14 +106,15 @@ class Command(BaseCommand):
         self.stdout.write(f"Run {run.pk} succeeded: {run.model.folder}")
         for name, value in sorted(run.metrics.items()):
             if isinstance(value, int | float):
-                self.stdout.write(f"  {name} {value:.4g}")
+                shown = metric_names.figure(name, value)
+                self.stdout.write(f"  {shown}  {metric_names.words(name)}")
 
     def _follow_up(self, model: Model) -> None:
         self._show("comparing it with the current model")
         tasks.follow_up_now(model)
         model.refresh_from_db()
         standing = "It is the current model now" if model.current else "It stays a candidate"
-        self.stdout.write(f"{standing}: {(model.verdict or {}).get('why', '')}")
+        self.stdout.write(f"{standing}. {verdicts.sentence(model)}")
         for name, value in (model.feedback or {}).items():
             self.stdout.write(f"back to the loop: {value} {name}")
 

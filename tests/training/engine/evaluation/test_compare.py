@@ -50,7 +50,7 @@ def test_a_model_that_draws_better_is_promoted(decide_on: Decide) -> None:
     verdict = decide_on(Painter(), Painter(skill=0.2))
     assert verdict["promoted"]
     assert findings(verdict)[f"r_precision@{JUDGE}"] == "better"
-    assert "better than the current model by “R-precision of the fixed prompts" in verdict["why"]
+    assert verdict["why"].startswith("Better by 27 points on how well pictures fit their words (±")
     assert "r_precision" not in verdict["why"]
     assert "a red square" in verdict["prompts"]
     assert verdict["seeds"] == [3, 4, 5, 6]
@@ -66,7 +66,7 @@ def test_a_model_that_draws_worse_is_not_and_the_sentence_says_by_how_much(
     judge = verdict["judges"][0]
     assert judge["difference"] == pytest.approx(judge["new"] - judge["current"])
     assert judge["low"] < judge["difference"] < judge["high"] < 0
-    assert verdict["why"].startswith("It is worse than the current model: R-precision of the fixed")
+    assert verdict["why"] == "Worse by 27 points on how well pictures fit their words (±6)."
 
 
 def test_the_same_model_again_is_no_worse(decide_on: Decide) -> None:
@@ -98,13 +98,13 @@ def test_without_a_current_model_one_that_beats_chance_is_promoted(decide_on: De
     verdict = decide_on(Painter())
     assert verdict["promoted"]
     assert verdict["judges"][0]["new"] > verdict["judges"][0]["current"]
-    assert "better than chance" in verdict["why"]
+    assert verdict["why"].startswith("Better than chance by ")
 
 
 def test_without_a_current_model_one_that_draws_anything_is_not(decide_on: Decide) -> None:
     verdict = decide_on(Painter(skill=0.0))
     assert not verdict["promoted"]
-    assert verdict["why"].startswith("It is not shown to be better than chance: R-precision of")
+    assert verdict["why"].startswith("Not shown to be better than chance on how well pictures fit")
 
 
 def test_a_model_that_draws_one_picture_whatever_is_asked_is_never_promoted(
@@ -122,7 +122,7 @@ def test_people_who_find_it_worse_have_a_veto(decide_on: Decide, tmp_path: Path)
     verdict = decide_on(Painter(), Painter(), answers=answers)
     assert not verdict["promoted"]
     assert findings(verdict)["people"] == "worse"
-    assert "people's answers about its pictures: 0.35 against 0.85" in verdict["why"]
+    assert verdict["why"].startswith("Worse by 50 points on whether people find")
 
 
 def test_people_who_cannot_tell_or_are_few_do_not_block(decide_on: Decide, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_clip_model_is_held_against_another_by_held_out_pictures(
     assert set(findings(verdict)) == {"recall@10", "caption_among_ten", "concept_log_loss"}
     assert main(["compare", model, "-", str(snapshot_folder), *options]) == 0
     alone = json.loads(out.read_text())
-    assert "better than chance by “own picture among the first ten”" in alone["why"]
+    assert "points on how often a caption finds its picture among ten" in alone["why"]
     chance = {judge["name"]: judge["current"] for judge in alone["judges"]}
     assert chance["recall@10"] == pytest.approx(10 / 16)
     assert chance["caption_among_ten"] == pytest.approx(0.1)
@@ -175,7 +175,7 @@ def test_a_first_model_that_knows_concepts_no_better_than_by_chance_is_not_promo
     judgement = paired("concept_log_loss", losses, losses, 0.02, up=False)
     decision = verdict([judgement], has_current=False)
     assert not decision["promoted"]
-    assert decision["why"].startswith("It is not shown to be better than chance: log loss")
+    assert decision["why"].startswith("Not shown to be better than chance on how well it foresees")
 
 
 def test_what_cannot_be_compared_ends_in_a_sentence_and_writes_nothing(
