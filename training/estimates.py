@@ -13,13 +13,14 @@ from django.utils import timezone
 
 from labeling.models import Project, Snapshot
 from training import runs
-from training.engine.presets import PRESETS
+from training.engine.presets import PRESETS, Preset
 from training.models import Run
 
 RUNS = 5  # earlier ones that count
 SPREAD = 1.25  # between two runs alike: another program may be at work on the machine
 LEAST = 10.0  # seconds
 MINUTE, HOUR = 60.0, 3600.0
+UNKNOWN = Preset("a preset that is no more")
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def _pictures(run: Run) -> int:
 
 def _reference(run: Run) -> Estimate:
     """Return the preset's reference, its steps scaled where other ones are asked for."""
-    preset = PRESETS[run.recipe][run.preset]
+    preset = PRESETS.get(run.recipe, {}).get(run.preset) or UNKNOWN
     usual = preset.options.get("steps")
     share = _steps(run) / usual if usual and _steps(run) else 1.0
     low, high = preset.minutes

@@ -60,7 +60,7 @@ def test_options_are_passed_on_and_the_runs_own_process_checks_their_values(
     train("latest", "--recipe", "lora", "--preset", "smoke", *options)
     assert Run.objects.get().options == {"steps": 9, "base": "/models/sd15"}
     with pytest.raises(CommandError, match="steps must be a whole number"):
-        train("latest", "--recipe", "clip", "--option", "steps=many", "--wait")
+        train("latest", "--recipe", "clip", "--option", "steps=many", "--wait", "--anyway")
     assert Run.objects.latest("pk").state == Run.State.FAILED
 
 
@@ -73,10 +73,10 @@ def test_an_option_that_the_recipe_does_not_have_is_refused_at_once(snapshot: Sn
 def test_a_snapshot_is_found_by_its_folder_even_if_it_was_frozen_elsewhere(
     snapshot: Snapshot, tmp_path: Path
 ) -> None:
-    train(snapshot.folder, "--recipe", "clip")
+    train(snapshot.folder, "--recipe", "clip", "--anyway")
     assert Run.objects.get().snapshot == snapshot
     shutil.copytree(snapshot.folder, tmp_path / "copy")
-    train(str(tmp_path / "copy"), "--recipe", "clip")
+    train(str(tmp_path / "copy"), "--recipe", "clip", "--anyway")
     copied = Run.objects.first()
     assert copied and copied.snapshot and copied.snapshot.folder == str(tmp_path / "copy")
     assert copied.snapshot.sha256 == snapshot.sha256
@@ -132,7 +132,7 @@ def test_several_projects_are_told_apart(snapshot: Snapshot) -> None:
     Snapshot.objects.create(project=other, folder="/x", state=Snapshot.State.READY)
     with pytest.raises(CommandError, match="say whose with --project"):
         train("latest", "--recipe", "clip")
-    train("latest", "--recipe", "clip", "--project", "shapes")
+    train("latest", "--recipe", "clip", "--project", "shapes", "--anyway")
     assert Run.objects.get().snapshot == snapshot
 
 
@@ -158,7 +158,7 @@ def heed_ctrl_c() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_run_is_kept_for_the_sweep_where_no_broker_answers(bare_snapshot: Snapshot) -> None:
     nowhere = "redis://127.0.0.1:1/0"
-    process = manage("train", "latest", "--recipe", "clip", CELERY_BROKER_URL=nowhere)
+    process = manage("train", "latest", "--recipe", "clip", "--anyway", CELERY_BROKER_URL=nowhere)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 0 and "is queued" in out, errors
     assert "No worker was woken" in errors and "Traceback" not in errors

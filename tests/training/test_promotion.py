@@ -308,7 +308,7 @@ def test_only_answers_about_its_own_samples_prompts_count_for_a_model(make: Make
 
 
 def test_a_picture_that_two_models_generate_counts_for_both(make: Make) -> None:
-    first, second = make(), make()
+    first, second = make(accepted=True), make(accepted=True)
     answered(first, 0.9, count=3)
     for sample in Sample.objects.all():
         sample.pk, sample.question = None, None

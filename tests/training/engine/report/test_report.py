@@ -74,7 +74,7 @@ def test_the_page_shows_curves_figures_samples_and_what_they_are_like(run: Path)
     texts = " ".join(read.texts)
     assert page.count('class="curve"') == 2
     assert "how many pictures nearly copy one it learnt from" in texts
-    assert "0.1 to 0.7" in texts
+    assert "10% to 70%" in texts
     assert "step 10" in texts and "step 20" in texts
     assert "Beside the nearest training pictures" in texts
     assert page.count("<img") == 3 * 2 + 12 * (1 + 3)

@@ -1,0 +1,81 @@
+"""A run that would learn from nothing says so first, and starts only if it is to all the same."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+
+from labeling.models import Project, Question, Snapshot
+from training import readiness, run_requests
+from training.models import Run
+
+LABELS = "0 settled labels"
+
+
+def test_captions_alone_are_said_to_be_unchecked(shapes: Project) -> None:
+    known = readiness.of_project(shapes)
+    assert known.numbers == "0 settled labels, 24 captions, 24 pictures"
+    assert "which nobody has checked" in readiness.warning(known, "diffusion")
+
+
+def test_pictures_alone_teach_how_they_look(shapes: Project) -> None:
+    Question.objects.filter(kind=Question.Kind.CAPTION).delete()
+    known = readiness.of_project(shapes)
+    assert "hardly what words mean" in readiness.warning(known, "diffusion")
+    assert "next to nothing" in readiness.warning(known, "clip")
+
+
+def test_labels_need_no_warning_and_count_as_of_the_snapshot(
+    shapes: Project, snapshot: Snapshot
+) -> None:
+    newest = Question.objects.filter(kind=Question.Kind.CONCEPT)[0]
+    Question.objects.filter(pk=newest.pk).update(settled_at=timezone.now())
+    assert readiness.warning(readiness.of_project(shapes), "diffusion") == ""
+    assert LABELS in readiness.warning(readiness.of_snapshot(snapshot), "diffusion")
+    Question.objects.filter(pk=newest.pk).update(settled_at=snapshot.created_at)
+    assert readiness.warning(readiness.of_snapshot(snapshot), "diffusion") == ""
+
+
+def test_an_empty_project_has_nothing_to_learn_from(db: None) -> None:
+    empty = Project.objects.create(slug="empty", name="Empty")
+    assert "nothing to learn from" in readiness.warning(readiness.of_project(empty), "clip")
+
+
+@pytest.mark.parametrize("preset", ["smoke", "cpu"])
+def test_a_smoke_run_asks_no_questions(bare_snapshot: Snapshot, preset: str) -> None:
+    wish = {"snapshot": bare_snapshot, "recipe": "clip", "preset": preset, "trigger": "api"}
+    if preset == "cpu":
+        with pytest.raises(readiness.NothingToLearnError, match=LABELS):
+            run_requests.create(**wish)  # type: ignore[arg-type]
+    else:
+        run_requests.create(**wish)  # type: ignore[arg-type]
+    assert Run.objects.exists() == (preset == "smoke")
+
+
+def test_the_api_says_how_to_train_all_the_same(
+    ada_client: Client, bare_snapshot: Snapshot
+) -> None:
+    wish = {"project": "shapes", "recipe": "diffusion"}
+    answer = ada_client.post("/api/v1/runs/", wish, content_type="application/json")
+    detail = answer.json()["detail"]
+    assert answer.status_code == 400 and LABELS in detail and "anyway: true" in detail
+    wish["anyway"] = "true"
+    answer = ada_client.post("/api/v1/runs/", wish, content_type="application/json")
+    assert answer.status_code == 201
+
+
+def test_the_command_says_how_to_train_all_the_same(bare_snapshot: Snapshot) -> None:
+    with pytest.raises(CommandError, match="add --anyway"):
+        call_command("train", "latest", recipe="diffusion")
+    assert not Run.objects.exists()
+
+
+def test_the_outlook_is_told_by_the_api(ada_client: Client, bare_snapshot: Snapshot) -> None:
+    address = "/api/v1/projects/shapes/outlook/"
+    body = ada_client.get(address, {"recipe": "diffusion"}).json()
+    assert LABELS in body["warning"] and body["takes"]["words"] == "about 5 to 10 minutes"
+    assert body["before"] == 0 and body["wait"] is None
+    assert ada_client.get(address, {"recipe": "alchemy"}).status_code == 400
+    assert ada_client.get(address, {"snapshot": 4711}).status_code == 404
