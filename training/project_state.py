@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from labeling.models import Project
-from training import labels, retraining, runs, verdicts
+from training import labels, retraining, runs
 from training.models import Model, Run
 
 WAITING_MAX = 20  # candidates
@@ -13,11 +13,6 @@ def current_models(project: Project) -> list[Model]:
     """Return the current model of each recipe."""
     current = Model.objects.filter(project=project, current=True)
     return list(current.select_related("run", "project").order_by("recipe"))
-
-
-def newest_model(project: Project) -> Model | None:
-    """Return the model of the newest run that has one."""
-    return Model.objects.filter(project=project).select_related("run", "project").first()
 
 
 def waiting_models(project: Project) -> list[Model]:
@@ -52,13 +47,3 @@ def retraining_state(project: Project) -> str:
         return "It retrains by itself within a minute, once no run of it is under way."
     recipes = " and ".join(retraining.RECIPES)
     return f"It retrains by itself ({recipes}) after {missing:,} more new labels."
-
-
-def newest_state(project: Project) -> str:
-    """Return where the newest model stands, in a sentence: for the overview."""
-    if unfinished := unfinished_runs(project):
-        return f"{unfinished[0]} is {unfinished[0].state}."
-    model = newest_model(project)
-    if model is None:
-        return "Nothing has been trained yet."
-    return f"{str(model)[0].upper()}{str(model)[1:]}: {verdicts.standing(model)}."

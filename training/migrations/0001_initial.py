@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
                 ('options', models.JSONField(blank=True, default=dict, help_text='Values that replace those of the preset, by name.')),
                 ('seed', models.PositiveIntegerField(default=0)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=9)),
-                ('trigger', models.CharField(choices=[('admin', 'Admin'), ('command', 'Command'), ('api', 'Api'), ('schedule', 'Schedule')], max_length=8)),
+                ('trigger', models.CharField(choices=[('page', 'Page'), ('command', 'Command'), ('api', 'Api'), ('schedule', 'Schedule')], max_length=8)),
                 ('folder', models.CharField(blank=True, max_length=400)),
                 ('attempts', models.PositiveSmallIntegerField(default=0, help_text='How often its process was started.')),
                 ('cancel_requested', models.BooleanField(default=False)),

@@ -3,11 +3,13 @@
 from typing import Any, cast
 
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
+from labeling import access
 from labeling.access import Capability
 from labeling.models import Project
 from labeling.project_pages import base
@@ -27,7 +29,9 @@ FIELDS = ("model", "other", "prompts", "seed", "count")
 def compare(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the pairs that are there; on POST, request those that are missing."""
     if request.method == "POST":
-        return _draw(request, slug=project.slug)
+        if not access.may(request.user, project, Capability.TRAIN):
+            raise PermissionDenied("Only those who train models have pictures drawn to compare.")
+        return _draw(request, project)
     return _render(request, project, request.GET)
 
 
@@ -44,7 +48,6 @@ def live(request: HttpRequest, project: Project) -> HttpResponse:
         return JsonResponse({"error": str(error)}, status=400)
 
 
-@base.page(Capability.TRAIN)
 def _draw(request: HttpRequest, project: Project) -> HttpResponse:
     model, other = _pair(project, request.POST)
     if model is None or other is None:

@@ -10,7 +10,7 @@ from labeling.access import Capability
 from labeling.models import Project, Question
 from labeling.project_pages.loop import Action, Step, Urgency, register
 from labeling.project_pages.steps import address
-from training import generators, retraining, runs
+from training import generators, labels, runs
 from training.models import Model, Run, Sample
 
 SECONDS = 10  # for which counts are kept
@@ -58,8 +58,8 @@ def drawings(project: Project) -> Step:
 
 def _counts(project: Project) -> dict[str, int]:
     return {
-        "labels": retraining.labels(project).count(),
-        "new_labels": retraining.new_labels(project).count(),
+        "labels": labels.settled(project).count(),
+        "new_labels": labels.new(project).count(),
     }
 
 
@@ -98,7 +98,7 @@ def _actions(project: Project, current: list[Model], new: int, labels: int) -> l
         actions.append(
             Action(
                 "Compare and promote",
-                address("project-models", project),
+                address("project-compare", project),
                 Capability.TRAIN,
                 Urgency.WAITING,
                 "A new model was not found better by itself: look at both, and decide.",
