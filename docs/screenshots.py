@@ -118,8 +118,8 @@ def shoot_admin(page: Page, project: Project) -> None:
     page.click("[type=submit]")
     page.goto(f"/projects/{project.slug}/labels/")
     save(page, "review")
-    page.goto("/admin/training/run/")
-    page.click("text=diffusion no.")
+    page.goto(f"/projects/{project.slug}/models/")
+    page.click("table >> text=diffusion no.")
     page.wait_for_timeout(2_500)
     save(page, "run")
 

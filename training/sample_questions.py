@@ -6,9 +6,9 @@ Their answers judge the model (`training.promotion`) and label new images for th
 from collections.abc import Iterator
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
-from labeling import images, question_state, questions
+from labeling import images, questions, removal
 from labeling.images import tiles
 from labeling.models import Concept, Project, Question
 from training import generators
@@ -40,24 +40,27 @@ def ask(*, generation: Generation) -> int:
 
 
 def of_refused_models() -> QuerySet[Sample]:
-    """Return the samples that people are asked about although their model is not accepted."""
-    asked = Sample.objects.filter(
-        question__state=Question.State.OPEN, question__answers_count=0, question__verdict=None
+    """Return the samples that people are still asked about although no accepted model drew them."""
+    asked = Sample.objects.filter(question__state=Question.State.OPEN, question__verdict=None)
+    accepted = generators.accepted().order_by().values("pk")
+    refused = asked.exclude(generation__model__in=accepted)
+    also_accepted = Sample.objects.filter(
+        question=OuterRef("question"), generation__model__in=accepted
     )
-    return asked.exclude(generation__model__in=generators.accepted().order_by().values("pk"))
+    return refused.exclude(Exists(also_accepted))
 
 
 def take_back(project: Project) -> int:
     """Ask no more about samples of a project's refused models; return how many questions went.
 
-    Questions that somebody has answered stay, with their answers.
+    Answers to them are archived with those about removed pictures. Settled questions stay.
     """
-    ids = of_refused_models().filter(generation__model__project=project)
+    refused = of_refused_models().filter(generation__model__project=project)
     with transaction.atomic():
-        questions = question_state.lock(sorted(set(ids.values_list("question", flat=True))))
-        unanswered = [q.pk for q in questions if not q.answers_count and q.verdict is None]
-        Question.objects.filter(pk__in=unanswered).delete()
-    return len(unanswered)
+        images.lock(project)
+        questions = set(refused.values_list("question", flat=True))
+        removal.take_back(questions)
+    return len(questions)
 
 
 def _with_prompts(generation: Generation) -> Iterator[tuple[Sample, str]]:

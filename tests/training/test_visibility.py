@@ -17,7 +17,16 @@ from django.core.files.storage import default_storage
 from django.test import Client
 
 from labeling import visitors
-from labeling.models import Annotator, Concept, Membership, Project, Question, Snapshot
+from labeling.models import (
+    Annotator,
+    Concept,
+    Membership,
+    Project,
+    Question,
+    RemovedAnswer,
+    Snapshot,
+)
+from tests.cast import answer
 from tests.pictures import draw, plain
 from tests.training.studio import make_model, request
 from training import feedback, generators, sample_questions, tasks
@@ -184,7 +193,7 @@ def test_a_refused_model_gives_no_pictures_to_the_loop(model: Model, hide: Hide)
 
 
 def test_questions_about_a_model_that_is_taken_back_are_asked_no_more(
-    model: Model, bare_snapshot: Snapshot
+    model: Model, bare_snapshot: Snapshot, alice: Annotator
 ) -> None:
     generation = Generation.objects.create(model=model, prompt="a circle", state="succeeded")
     for number, colour in enumerate(("red", "green")):
@@ -192,13 +201,16 @@ def test_questions_about_a_model_that_is_taken_back_are_asked_no_more(
         name = default_storage.save(f"samples/{number}.png", ContentFile(data))
         Sample.objects.create(generation=generation, file=name, seed=number)
     assert sample_questions.ask(generation=generation) == 2
-    answered = Question.objects.order_by("pk")[0]
-    Question.objects.filter(pk=answered.pk).update(answers_count=1)
+    settled, answered = Question.objects.order_by("pk")
+    Question.objects.filter(pk=settled.pk).update(state="settled", answers_count=3)
+    answer(alice, {answered.pk: True})
     assert not feedback.to_take_back().exists()
     refuse(model)
     assert list(feedback.to_take_back()) == [model.project]
     tasks.take_back(model.project_id)
-    assert list(Question.objects.all()) == [answered]
+    assert list(Question.objects.all()) == [settled]
+    (kept,) = RemovedAnswer.objects.all()
+    assert kept.question_id == answered.pk and kept.value
     assert Sample.objects.filter(question=None).count() == 1
     assert not feedback.to_take_back().exists()
 

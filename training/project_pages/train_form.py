@@ -46,6 +46,7 @@ class TrainForm(forms.Form):
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.label_suffix = ""
         self.project = project
         preset = settings.RETRAIN_PRESET
         known = preset in PRESETS["clip"] and preset in PRESETS["diffusion"]
