@@ -18,6 +18,8 @@ from labeling import concepts, features
 from labeling.models import Answer, Concept, Image, Project, Question, Recomputation, Snapshot
 from tests.browser import let_server_finish
 from tests.waiting import wait_until
+from training import tasks
+from training.engine.presets import PRESETS, SMOKE
 from training.models import Model, Run
 from training.tasks import sweep
 
@@ -86,9 +88,10 @@ def take_part(page: Page, *, challenges: int) -> None:
         )
 
 
-def train(snapshot: Snapshot, recipe: str) -> Model:
+def train(snapshot: Snapshot, recipe: str, preset: str = "smoke", **options: object) -> Model:
     """Ask for a run as a person would, and wait until the worker is done with it."""
-    call_command("train", str(snapshot.pk), recipe=recipe, preset="smoke")
+    lines = [f"{name}={json.dumps(value)}" for name, value in options.items()]
+    call_command("train", str(snapshot.pk), recipe=recipe, preset=preset, option=lines)
     run = Run.objects.get(recipe=recipe)
     at_work = Run.objects.filter(pk=run.pk, state__in=[Run.State.QUEUED, Run.State.RUNNING])
     wait_until(lambda: not at_work.exists(), limit=TRAINING_LIMIT)
@@ -105,7 +108,7 @@ def wait_for_feedback(model: Model) -> dict[str, object]:
     return model.feedback
 
 
-def test_once_around(transactional_db, worker, people, pictures, tmp_path):
+def test_once_around(transactional_db, worker, people, pictures, tmp_path, ada):
     # pictures come in; nobody has said anything yet
     call_command("import_images", str(pictures), project="orchard")
     assert Image.objects.count() == 32
@@ -148,10 +151,15 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path):
     pears = Question.objects.filter(concept=pear)
     wait_until(pears.filter(model_probability__isnull=False).exists)
 
-    # another draws, and what it drew is asked about, marked as generated
-    diffusion = train(snapshot, "diffusion")
-    assert wait_for_feedback(diffusion)["questions"]
+    # another draws; once it is accepted, what it drew is asked about, marked as generated
+    quick = PRESETS["diffusion"][SMOKE].options
+    diffusion = train(snapshot, "diffusion", preset="cpu", **quick)
+    wait_until(Model.objects.filter(pk=diffusion.pk, reviewed_at__isnull=False).exists)
+    diffusion.refresh_from_db()
     assert diffusion.current == diffusion.verdict["promoted"], diffusion.verdict["why"]
+    if not diffusion.current:
+        tasks.promote(model=diffusion, by=ada, reason="It draws red things.")
+    assert wait_for_feedback(diffusion)["questions"]
     drawn = Image.objects.filter(generated=True)
     assert drawn.exists() and Question.objects.filter(tile__image__in=drawn).exists()
     call_command("generate", str(diffusion.pk), "an apple", count=2, out=tmp_path / "drawn")
