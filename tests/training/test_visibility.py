@@ -88,8 +88,17 @@ def addresses(generation: Generation) -> list[str]:
     return [own, f"{own}samples/1/", f"{own}samples/1/nearest/1/", f"{own}source-image/", examples]
 
 
+def statuses(client: Client, generation: Generation) -> list[int]:
+    """Return what is answered below each of these addresses."""
+    responses = [client.get(address) for address in addresses(generation)]
+    for response in responses:
+        if response.streaming:
+            list(response)  # reads the file to its end, and closes it
+    return [response.status_code for response in responses]
+
+
 def test_everybody_sees_a_current_models_drawings(client: Client, drawn: Generation) -> None:
-    assert [client.get(address).status_code for address in addresses(drawn)] == [200] * 5
+    assert statuses(client, drawn) == [200] * 5
     assert f"no. {drawn.model_id}" in client.get("/draw/").content.decode()
     assert request(client, model=drawn.model_id, prompt="x")["status"] == 201
 
@@ -102,7 +111,7 @@ def test_visitors_and_other_users_see_nothing_of_a_hidden_model(
     signed_in = Client()
     signed_in.force_login(carol)
     for visitor in (client, signed_in):
-        assert [visitor.get(address).status_code for address in addresses(drawn)] == [404] * 5
+        assert statuses(visitor, drawn) == [404] * 5
         for query in ("", f"?model={drawn.model_id}", "?project=shapes"):
             assert "Nothing can be drawn yet" in visitor.get(f"/draw/{query}").content.decode()
         for wish in ({"model": drawn.model_id}, {"project": "shapes"}, {}):
@@ -127,7 +136,7 @@ def test_members_who_may_look_see_all_of_it(
     hide(drawn.model)
     Membership.objects.create(project=drawn.model.project, user=carol, role="viewer")
     client.force_login(carol)
-    assert [client.get(address).status_code for address in addresses(drawn)] == [200] * 5
+    assert statuses(client, drawn) == [200] * 5
     page = client.get(f"/draw/?model={drawn.model_id}").content.decode()
     assert "What shall it draw?" in page
 
@@ -144,10 +153,10 @@ def test_who_was_invited_to_a_private_project_sees_its_accepted_models(
     else:
         Membership.objects.create(project=project, annotator=alice, role="annotator")
         client.cookies[project_settings.PSEUDONYM_COOKIE] = _signed(alice.pseudonym)
-    assert [client.get(address).status_code for address in addresses(drawn)] == [200] * 5
+    assert statuses(client, drawn) == [200] * 5
     assert "What shall it draw?" in client.get("/draw/").content.decode()
     refuse(drawn.model)
-    assert [client.get(address).status_code for address in addresses(drawn)] == [404] * 5
+    assert statuses(client, drawn) == [404] * 5
 
 
 def _signed(pseudonym: str) -> str:

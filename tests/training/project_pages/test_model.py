@@ -39,7 +39,7 @@ def test_the_verdict_is_shown_with_its_figures_in_plain_words(
         "Candidate, not promoted",
         "It cannot be &lt;judged&gt;: not promoted.",
         "how well pictures fit their words (R-precision), by the CLIP judge",
-        "20 points better (±50)",
+        "20 points better (±51)",
         "60 prompts",
         "too close to call",
         'class="verdict-bar"',

@@ -9,7 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling.models import Project, Question
+from labeling import images
+from labeling.models import Project, Question, Tile
+from tests.pictures import draw
 from training.models import Model, Run
 
 if TYPE_CHECKING:
@@ -48,9 +50,7 @@ def test_runs_under_way_say_when_they_start(ada_client: Client, run: Run) -> Non
     assert "Queued: 1 before it" in page
 
 
-def test_new_labels_lead_to_training_again(
-    member: SignIn, run: Run, shapes_labels: None = None
-) -> None:
+def test_new_labels_lead_to_training_again(member: SignIn, run: Run) -> None:
     client = member("trainer")
     assert "Retrain" not in text(client)
     Question.objects.create(
@@ -85,9 +85,8 @@ def test_many_runs_are_shown_by_pages_and_with_few_queries(
     assert ada_client.get(f"{MODELS}?page=x").status_code == 200
 
 
-def _tile(project: Project):  # type: ignore[no-untyped-def]
-    from labeling import images
-    from tests.pictures import draw
-
-    image, _ = images.add(project=project, data=draw(shape="circle", colour="red", corner=0))
+def _tile(project: Project) -> Tile:
+    image, _ = images.add(
+        project=project, data=draw(shape="circle", colour="red", corner=0), source="red.png"
+    )
     return image.tile
