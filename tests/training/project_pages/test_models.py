@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from labeling import images
+from labeling.images import tiles
 from labeling.models import Project, Question, Tile
 from tests.pictures import draw
 from training.models import Model, Run
@@ -89,4 +90,4 @@ def _tile(project: Project) -> Tile:
     image, _ = images.add(
         project=project, data=draw(shape="circle", colour="red", corner=0), source="red.png"
     )
-    return image.tile
+    return tiles.whole(image)
