@@ -32,7 +32,6 @@ EDITABLE = (
     "instructions",
     "language",
     "private",
-    "ask_parts",
     "practice_questions",
     "settle_at",
     "answers_min",

@@ -64,7 +64,7 @@ class ProjectProgress(serializers.Serializer[Any]):
 class ProjectSettings(serializers.ModelSerializer[Project]):
     class Meta:
         model = Project
-        fields = ["version", *projects.EDITABLE]
+        fields = ["version", *projects.EDITABLE, "ask_parts"]
 
 
 class ProjectOut(serializers.ModelSerializer[Project]):
@@ -122,7 +122,6 @@ class ProjectChangeIn(serializers.ModelSerializer[Project]):
         help_text="Of the settings as you saw them: 409 where somebody else saved meanwhile.",
     )
     private = YesOrNo(required=False)
-    ask_parts = YesOrNo(required=False)
 
     class Meta:
         model = Project

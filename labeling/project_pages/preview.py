@@ -15,7 +15,14 @@ def preview(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the challenge screen with the visitors' own scripts; nothing is kept of it."""
     manages = access.may(request.user, project, Capability.MANAGE)
     if refusal := projects.nothing_to_ask(project):
-        context = {"refusal": refusal, "manages": manages}
+        has_pictures = project.images.filter(generated=False).exists()
+        page = "project-concepts" if has_pictures else "project-pictures"
+        context = {
+            "refusal": refusal,
+            "manages": manages,
+            "remedy": reverse(page, args=[project.slug]),
+            "remedy_text": "Choose concepts" if has_pictures else "Add pictures",
+        }
         return base.render(request, project, "project/nothing_to_preview.html", context)
     kind = request.GET.get("kind", "")
     context = {

@@ -1,23 +1,28 @@
 """The first three steps of the loop: pictures, questions, labels."""
 
+from collections.abc import Iterator
+
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template.defaultfilters import pluralize
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
-from labeling import project_stats, projects
+from labeling import gold, project_stats, projects
 from labeling.access import Capability
 from labeling.activity import Activity
 from labeling.models import Comment, Import, Project
 from labeling.project_pages.loop import Action, Step, Urgency, register
 
-GOLD_TO_START = 20  # known answers by which annotators can be told apart
+GOLD_SESSION = 20  # pictures of one session of marking
+GOLD_SECONDS = 30  # for which it is kept how much gold is missing
 _RUNNING = (Import.State.READING, Import.State.IMPORTING, Import.State.UNDOING)
 
 
 def pictures(project: Project) -> Step:
     """Return the step at which pictures come in."""
     progress, days = project_stats.progress(project), project_stats.activity(project).pictures
-    empty = progress.images == 0
+    newest = project.imports.first()
+    coming = newest is not None and newest.state in _RUNNING
+    empty = progress.images == 0 and not coming
     add = Action(
         "Add pictures",
         address("project-pictures", project),
@@ -33,8 +38,8 @@ def pictures(project: Project) -> Step:
         url=add.url,
         trend=this_week(days),
         days=days,
-        state=_imports(project),
-        actions=(add,),
+        state=_import_state(newest),
+        actions=(*_import_actions(project, newest), add),
     )
 
 
@@ -73,18 +78,13 @@ def labels(project: Project) -> Step:
         state=f"{intcomma(progress.gold)} gold, by which annotators are measured."
         if progress.gold
         else "No gold yet: nobody knows how reliable the answers are.",
-        actions=tuple(
-            _review_actions(project, progress.gold, progress.ambiguous, flagged, progress.images)
-        ),
+        actions=tuple(_review_actions(project, progress.gold, progress.ambiguous, flagged)),
     )
 
 
-def address(name: str, project: Project) -> str:
+def address(name: str, project: Project, *more: int) -> str:
     """Return the address of a page of a project."""
-    try:
-        return reverse(name, args=[project.slug])
-    except NoReverseMatch:
-        return project.get_absolute_url()
+    return reverse(name, args=[project.slug, *more])
 
 
 def this_week(days: list[int]) -> str:
@@ -93,9 +93,8 @@ def this_week(days: list[int]) -> str:
     return f"+{intcomma(count)} this week" if count else ""
 
 
-def _imports(project: Project) -> str:
+def _import_state(newest: Import | None) -> str:
     """Say what the newest import waits for, where it does."""
-    newest = project.imports.first()
     if newest is None:
         return ""
     if newest.state == Import.State.CHOOSING:
@@ -105,6 +104,20 @@ def _imports(project: Project) -> str:
     if newest.state == Import.State.FAILED:
         return f"“{newest}” failed."
     return ""
+
+
+def _import_actions(project: Project, newest: Import | None) -> list[Action]:
+    if newest is None or newest.state != Import.State.CHOOSING:
+        return []
+    return [
+        Action(
+            "Go on with the import",
+            address("project-import", project, newest.pk),
+            Capability.MANAGE,
+            Urgency.NEEDED,
+            f"“{newest}” has been read: tick what people should be asked about.",
+        )
+    ]
 
 
 def _asked(project: Project, concepts: int) -> str:
@@ -142,20 +155,27 @@ def _asking_actions(project: Project, concepts: int) -> list[Action]:
     return [choose, Action("Preview", preview, Capability.VIEW)]
 
 
-def _review_actions(
-    project: Project, gold: int, ambiguous: int, flagged: int, pictures: int
-) -> list[Action]:
-    actions = []
-    if gold < GOLD_TO_START and pictures:
-        actions.append(
-            Action(
-                f"Mark {GOLD_TO_START} gold",
-                address("project-gold", project),
-                Capability.REVIEW,
-                Urgency.WAITING,
-                "Answers that you know show how far everybody else's can be believed: two minutes.",
-            )
+def _gold_actions(project: Project, gold_count: int) -> Iterator[Action]:
+    """Yield the session of marking, as long as a concept wants gold; at first it matters most."""
+    missing = project_stats.kept(
+        f"gold-missing:{project.pk}",
+        lambda: {"gold": sum(each.missing for each in gold.progress(project))},
+        GOLD_SECONDS,
+    )["gold"]
+    if missing:
+        yield Action(
+            f"Mark {min(missing, GOLD_SESSION)} gold",
+            address("project-gold", project),
+            Capability.REVIEW,
+            Urgency.WAITING if gold_count < GOLD_SESSION else Urgency.OPTIONAL,
+            "What you know for sure shows how far everybody else can be believed: two minutes.",
         )
+
+
+def _review_actions(
+    project: Project, gold_count: int, ambiguous: int, flagged: int
+) -> list[Action]:
+    actions = list(_gold_actions(project, gold_count))
     if ambiguous:
         actions.append(
             Action(

@@ -18,7 +18,7 @@ def test_the_first_page_leads_to_the_first_challenge(page, live_server, shapes):
     assert page.url.endswith("/take-part/shapes/")
 
 
-def test_nothing_scrolls_sideways_at_320_pixels(page, live_server, scenes):
+def test_nothing_scrolls_sideways_at_320_pixels(page, live_server, scenes, ada):
     page.set_viewport_size(NARROW)
     kinds = [f"/take-part/shapes/?kind={kind}" for kind in ("grid", "split", "verify", "write")]
     for path in ("/", "/sign-in/", "/sign-up/", "/nowhere/", *kinds):
@@ -40,7 +40,7 @@ def test_pages_break_no_rule_of_their_own(page, live_server, shapes):
     assert messages == []
 
 
-def test_a_visitor_makes_an_account_and_signs_out(page, live_server, shapes):
+def test_a_visitor_makes_an_account_and_signs_out(page, live_server, shapes, ada):
     page.goto(f"{live_server.url}/sign-up/")
     page.locator("#id_username").fill("alice")
     page.locator("#id_password1").fill("a long sentence of mine")
@@ -48,7 +48,7 @@ def test_a_visitor_makes_an_account_and_signs_out(page, live_server, shapes):
     page.get_by_role("button", name="Make an account").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("link", name="Sign in")).to_be_visible()
-    assert not User.objects.get().is_staff
+    assert not User.objects.get(username="alice").is_staff
 
 
 def test_an_unknown_page_is_a_calm_sentence(client, db):

@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from labeling.models import Answer, Challenge, Project
+from labeling.models import Answer, Challenge, Image, Project
 from tests.waiting import wait_until
 
 ISSUE = "**/api/v1/challenges/"
@@ -89,7 +89,7 @@ def test_an_answer_outlives_the_page_that_it_was_given_on(ask):
 
 def test_it_says_when_there_is_nothing_to_ask(ask):
     page = ask()
-    Project.objects.update(state="archived")
+    Image.objects.all().delete()
     page.reload()
     nothing = "There is nothing to ask you of this kind right now"
     expect(page.locator("#subject")).to_have_text(nothing)
@@ -99,6 +99,18 @@ def test_it_says_when_there_is_nothing_to_ask(ask):
     page.get_by_role("link", name="Mixed").click()
     expect(page.locator("#subject")).to_have_text("There is nothing to ask you right now")
     expect(page.locator("#hint")).not_to_contain_text("Thank you")  # nothing was answered here
+
+
+def test_it_says_that_a_project_was_made_private_meanwhile(ask):
+    page = ask()
+    Project.objects.update(private=True)
+    page.keyboard.press("n")
+    expect(page.locator("#outcome")).not_to_be_empty()  # what was asked before still counts
+    page.keyboard.press("n")
+    expect(page.locator("#subject")).to_have_text("This project is private")
+    expect(page.locator("#hint")).to_contain_text("open the invitation that you were sent")
+    page.reload()
+    expect(page.get_by_role("heading", name="This project is private")).to_be_visible()
 
 
 def test_it_thanks_whoever_has_answered_when_there_is_nothing_more_to_ask(ask):
