@@ -10,7 +10,7 @@ from labeling import concepts
 from labeling.captions import has_controls
 from labeling.concepts.names import NAME_LENGTH, PHRASE_LENGTH
 from labeling.decoding import ImageRejected
-from labeling.imports import sidecars
+from labeling.imports import gold, sidecars
 from labeling.imports.members import SourceError
 from labeling.imports.metadata import LINE_BREAK
 from labeling.models import Concept, Import, Project
@@ -77,8 +77,11 @@ def _parse(line: str, where: str) -> tuple[str, str]:
 def name_of_folder(folder: str, *, source: str = "") -> str | None:
     """Return the concept that a folder's path names.
 
-    None for a name that only sorts, like `train` or `0001`, and for `source`, the archive's own.
+    None for a name that only sorts, like `train` or `0001`, for `source`, the archive's own, and
+    for a folder of gold, which is no class.
     """
+    if gold.of_folder(folder) is not None:
+        return None
     name = PurePosixPath(folder).name
     plain = " ".join(REPEATS.sub("", name).replace("_", " ").split())
     if not plain or NO_CONCEPT.fullmatch(plain) or name == source or has_controls(plain):

@@ -10,6 +10,7 @@ from labeling.imports import sidecars
 from labeling.imports.members import Rejection, path_key
 from labeling.imports.metadata import (
     CAPTION_COLUMNS,
+    GOLD_COLUMN,
     KEYWORD_COLUMNS,
     TEXT_COLUMNS,
     Metadata,
@@ -50,4 +51,4 @@ def _file_name(row: dict[str, Any]) -> str | None:
 def _without_text(row: dict[str, Any]) -> str:
     """Return what a row holds instead of a text, and what is wanted."""
     others = ", ".join(sorted(row.keys() - {*FILE_COLUMNS, "license"})) or "nothing"
-    return f"found {others}; wanted {', '.join(CAPTION_COLUMNS + KEYWORD_COLUMNS)}"
+    return f"found {others}; wanted {', '.join((*CAPTION_COLUMNS, *KEYWORD_COLUMNS, GOLD_COLUMN))}"

@@ -13,7 +13,7 @@ from labeling.decoding import Picture
 from labeling.decoding.pool import DecodingPool
 from labeling.images import NewImage, StoredImage
 from labeling.images.duplicates import DuplicateIndex
-from labeling.imports import candidates, concepts, read_ahead, statements
+from labeling.imports import candidates, concepts, gold, read_ahead, statements
 from labeling.imports.members import Member, folder_of
 from labeling.imports.metadata import Metadata
 from labeling.imports.read_ahead import Batch
@@ -184,7 +184,25 @@ class _BatchImporter:
             stored = self._store(batch, metadata)
             changed = self._state(stored, metadata)
             _ask(self.project, stored, metadata, self.plan, changed)
+        self._attach_gold(stored, metadata)
         self._count(batch, dict(stored), metadata)
+
+    def _attach_gold(
+        self, stored: Sequence[tuple[str, StoredImage]], metadata: Mapping[str, Metadata]
+    ) -> None:
+        """Mark what the source says is gold; an import that is stopped here does so again.
+
+        In a transaction of its own: the questions are locked in the order of their ids.
+        """
+        with transaction.atomic():
+            _hold_record(self.record)
+            counts = gold.attach(
+                record=self.record, stored=stored, metadata=metadata, concepts=self.plan.by_key
+            )
+        self.report.gold += counts.attached
+        self.report.gold_refused += counts.refused
+        for path, problems in counts.problems.items():
+            metadata[path].problems.extend(problems)
 
     def _store(
         self, batch: Batch, metadata: Mapping[str, Metadata]
@@ -282,6 +300,8 @@ def _ask(
     """Ask about the captions and concepts that the source states; the rest stays implicit."""
     stated: dict[Pair, float] = {}
     for path, image in stored:
+        if image.image.cut_into:  # it is not asked about as a whole
+            continue
         confidence = image.image.import_confidence
         if of_own_folder := plan.class_of(path):
             stated[image.tile.pk, of_own_folder.pk] = confidence

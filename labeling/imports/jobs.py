@@ -130,7 +130,15 @@ def summary(counts: Mapping[str, int]) -> str:
     return (
         f"{count(counts['taken'], 'new picture')}, {counts['known']:,} known already, "
         f"{count(counts['near_duplicates'], 'near-duplicate')}, {counts['refused']:,} refused"
+        + _gold(counts)
     )
+
+
+def _gold(counts: Mapping[str, int]) -> str:
+    attached, refused = counts.get("gold", 0), counts.get("gold_refused", 0)
+    if not attached + refused:
+        return ""
+    return f"; {attached:,} gold{f', {refused:,} texts of gold refused' if refused else ''}"
 
 
 def count(number: int, noun: str) -> str:

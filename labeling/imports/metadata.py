@@ -15,7 +15,8 @@ LINE_BREAK = re.compile(r"\r\n|\n|\r")  # Unicode has others, which a text may h
 
 CAPTION_COLUMNS = "text", "caption", "captions"
 KEYWORD_COLUMNS = "tags", "keywords"
-TEXT_COLUMNS = {*CAPTION_COLUMNS, *KEYWORD_COLUMNS}
+GOLD_COLUMN = "gold"
+TEXT_COLUMNS = {*CAPTION_COLUMNS, *KEYWORD_COLUMNS, GOLD_COLUMN}
 
 
 @dataclass
@@ -25,6 +26,8 @@ class Metadata:
     captions: list[str] = field(default_factory=list)
     keywords: list[str] = field(default_factory=list)
     license: str = ""
+    gold: dict[str, bool] = field(default_factory=dict)  # truths by the names of concepts
+    gold_read: int = 0  # texts of gold, those with problems among them
     problems: list[str] = field(default_factory=list)
 
     def add_caption(self, text: Any) -> None:
@@ -35,11 +38,33 @@ class Metadata:
         """Add a keyword, unless it is there already, or note why it cannot be taken."""
         self._add(self.keywords, text, "keyword", KEYWORD_LENGTH)
 
+    def add_gold(self, name: Any, truth: Any) -> None:
+        """Add whether it shows something as gold, or note why that cannot be taken."""
+        self.gold_read += 1
+        plain = " ".join(name.split()) if isinstance(name, str) else ""
+        if not plain or len(plain) > KEYWORD_LENGTH or captions.has_controls(plain):
+            self.problems.append("its gold names nothing that a concept can be named")
+        elif not isinstance(truth, bool):
+            self.problems.append(f"its gold of “{plain}” is neither true nor false")
+        elif self.gold.get(plain, truth) is not truth:
+            self.problems.append(f"its gold of “{plain}” is both yes and no")
+        elif plain in self.gold:
+            self.gold_read -= 1  # said twice
+        elif len(self.gold) >= TEXTS_MAX:
+            self.problems.append(f"it has more than {TEXTS_MAX} texts of gold")
+        else:
+            self.gold[plain] = truth
+
     def merge(self, other: "Metadata") -> None:
         """Add what another part of the source says of the same image."""
         self.captions += [text for text in other.captions if text not in self.captions]
         self.keywords += [text for text in other.keywords if text not in self.keywords]
         self.license = self.license or other.license
+        self.gold_read += other.gold_read
+        for name, truth in other.gold.items():
+            self.gold_read -= self.gold.get(name) is truth  # said twice
+            if self.gold.setdefault(name, truth) is not truth:
+                self.problems.append(f"its gold of “{name}” is both yes and no")
         self.problems += other.problems
 
     def _add(self, texts: list[str], text: Any, kind: str, longest: int) -> None:
@@ -64,7 +89,8 @@ class Metadata:
 def from_row(row: dict[str, Any]) -> Metadata:
     """Return the metadata of a row as Hugging Face, img2dataset and others write it.
 
-    text, caption, captions: texts, or {"text": …}; tags, keywords: texts, or one with commas.
+    text, caption, captions: texts, or {"text": …}; tags, keywords: texts, or one with commas;
+    gold: {"bird": true, "owl": false}, or ["bird", "-owl"].
     """
     metadata = Metadata()
     for key in CAPTION_COLUMNS:
@@ -75,9 +101,21 @@ def from_row(row: dict[str, Any]) -> Metadata:
             parts = keyword.split(",") if isinstance(keyword, str) else [keyword]
             for part in parts:
                 metadata.add_keyword(part)
+    for name, truth in _gold(row.get(GOLD_COLUMN)):
+        metadata.add_gold(name, truth)
     if isinstance(row.get("license"), str):
         metadata.license = row["license"]
     return metadata
+
+
+def _gold(value: Any) -> Iterable[tuple[Any, Any]]:
+    """Yield (name, truth) of a field: {"bird": true, "owl": false}, or ["bird", "-owl"]."""
+    if isinstance(value, dict):
+        yield from value.items()
+        return
+    for name in _values(value):
+        is_no = isinstance(name, str) and name.startswith("-")
+        yield (name[1:] if is_no else name), not is_no
 
 
 def _values(value: Any) -> Iterable[Any]:

@@ -42,6 +42,8 @@ class Report:
     def __init__(self) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.near_duplicates = 0
+        self.gold = 0  # texts of gold that are attached to a picture …
+        self.gold_refused = 0  # … and those that are not
         self.remarks = 0  # texts of pictures that were left out
         self.rejected: dict[str, list[str]] = defaultdict(list)
         self.unnamed: Sequence[str] = ()  # folders with pictures that name no concept
@@ -124,6 +126,8 @@ class Report:
             "near_duplicates": self.near_duplicates,
             "remarks": self.remarks,
             "texts": self.outcomes[Outcome.TEXT],
+            "gold": self.gold,
+            "gold_refused": self.gold_refused,
         }
 
     def save(self, name: str) -> str:

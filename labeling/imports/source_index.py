@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from labeling.decoding import ImageRejected
-from labeling.imports import coco, concepts, huggingface, sidecars
+from labeling.imports import coco, concepts, gold, huggingface, sidecars
 from labeling.imports.members import Member, Rejection, SourceError, folder_of, path_key
 from labeling.imports.metadata import Metadata
 from labeling.imports.source import Members
@@ -117,14 +117,16 @@ def build(members: Members) -> SourceIndex:
 
 def _count_texts(index: SourceIndex, paths: set[str]) -> None:
     """Count the keywords and captions of all images."""
-    if not (index.by_path or index.by_stem or index.by_end):
+    of_gold = any(gold.of_folder(folder) for folder in index.folders)
+    if not (index.by_path or index.by_stem or index.by_end or of_gold):
         return
     folders = {path: name_key(concepts.name_of_folder(path) or "") for path in index.folders}
     for path in paths:
         metadata = index.metadata(path)
         index.captions += len(metadata.captions)
-        if metadata.keywords:
-            index.keywords.add(metadata.keywords, folder=folders[folder_of(path)])
+        named = list(dict.fromkeys([*metadata.keywords, *gold.shown(path, metadata)]))
+        if named:
+            index.keywords.add(named, folder=folders.get(folder_of(path), ""))
 
 
 def _reject_unmatched(index: SourceIndex, paths: set[str]) -> None:

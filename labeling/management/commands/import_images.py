@@ -187,6 +187,8 @@ def summary(report: Report) -> Iterator[str]:
         f"imported {report.taken:,}, already there {report.known:,}, "
         f"near-duplicates {report.near_duplicates:,}, refused {report.rejections:,}"
     )
+    if report.gold + report.gold_refused:
+        counts += f", gold {report.gold:,}, gold refused {report.gold_refused:,}"
     yield f"{counts}{':' if report.rejected else '.'}"
     for reason, paths in sorted(report.rejected.items(), key=lambda item: -len(item[1])):
         yield f"  {reason}: {_named(paths)}"

@@ -1,0 +1,118 @@
+"""Gold in a source: a `gold` field of its metadata, and folders such as `gold/not bird`.
+
+A field is {"bird": true, "owl": false}, or ["bird", "-owl"]. A folder directly below one that is
+named `gold` says of its pictures that they show what it is named after, or with "not" or "no"
+before it, that they do not: such folders are no classes.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from labeling import gold
+from labeling.images import StoredImage
+from labeling.imports.members import folder_of
+from labeling.imports.metadata import Metadata
+from labeling.models import Concept, GoldMark, Import
+from labeling.models.projects import name_key
+from labeling.restating import Pair
+
+FOLDER = "gold"
+NEGATED = re.compile(r"(?:not|no)\s+(?P<name>\S.*)", re.IGNORECASE)
+
+
+class Said(NamedTuple):
+    """What a source says of a picture and a concept as gold."""
+
+    name: str
+    truth: bool
+
+
+@dataclass
+class Counts:
+    """Texts of gold that were read: those that are attached to a picture, and all others."""
+
+    attached: int = 0
+    refused: int = 0
+    problems: dict[str, list[str]] = field(default_factory=dict)  # by path, why
+
+
+def of_folder(folder: str, known: Mapping[str, Concept] | None = None) -> Said | None:
+    """Return what a folder's path says of its pictures; None where it is no gold folder.
+
+    known: concepts by their keys: a name with "no" in it that is one's own is not negated.
+    """
+    parts = PurePosixPath(folder).parts
+    if len(parts) < 2 or name_key(parts[-2]) != FOLDER:
+        return None
+    text = " ".join(parts[-1].replace("_", " ").split())
+    negated = NEGATED.fullmatch(text)
+    if negated is None or name_key(text) in (known or {}):
+        return Said(text, True)
+    return Said(negated["name"], False)
+
+
+def shown(path: str, metadata: Metadata) -> list[str]:
+    """Return the names of what a picture shows by its gold."""
+    of_own_folder = of_folder(folder_of(path))
+    said = [*metadata.gold.items(), *([of_own_folder] if of_own_folder else [])]
+    return [name for name, truth in said if truth]
+
+
+def attach(
+    *,
+    record: Import,
+    stored: Sequence[tuple[str, StoredImage]],
+    metadata: Mapping[str, Metadata],
+    concepts: Mapping[str, Concept],
+) -> Counts:
+    """Make the pairs gold of which the source says so; return how many texts, and what was wrong.
+
+    stored: (path, image) of a batch. concepts: the project's, by their keys. Names that name no
+    concept are refused, and so is what contradicts itself, earlier gold or a decision.
+    """
+    counts = Counts()
+    values: dict[Pair, bool] = {}
+    paths: dict[Pair, list[str]] = {}
+    for path, image in stored:
+        problems = counts.problems.setdefault(path, [])
+        for said in _said(path, metadata[path], concepts):
+            concept = concepts.get(name_key(said.name))
+            if concept is None:
+                problems.append(f"its gold names “{said.name}”, which is no concept")
+                continue
+            pair = image.tile.pk, concept.pk
+            if values.setdefault(pair, said.truth) is not said.truth:
+                problems.append(f"its gold of “{concept}” is both yes and no")
+            else:
+                paths.setdefault(pair, []).append(path)
+    outcome = gold.mark_pairs(
+        project=record.project,
+        values=values,
+        by=None,
+        origin=GoldMark.Origin.IMPORT,
+        imported_by=record,
+        record=False,
+    )
+    for pair, reason in outcome.refused.items():
+        for path in paths.get(pair, ()):
+            counts.problems[path].append(f"its gold cannot be: {reason}")
+    read = sum(_read(path, metadata[path]) for path in metadata)
+    attached = sum(map(len, paths.values())) - sum(
+        len(paths.get(pair, ())) for pair in outcome.refused
+    )
+    counts.attached, counts.refused = attached, read - attached
+    return counts
+
+
+def _said(path: str, metadata: Metadata, concepts: Mapping[str, Concept]) -> list[Said]:
+    of_own_folder = of_folder(folder_of(path), concepts)
+    said = [Said(name, truth) for name, truth in metadata.gold.items()]
+    return [*said, of_own_folder] if of_own_folder else said
+
+
+def _read(path: str, metadata: Metadata) -> int:
+    """Return how many texts of gold a source has of a picture."""
+    return metadata.gold_read + (of_folder(folder_of(path)) is not None)
