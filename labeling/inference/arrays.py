@@ -34,7 +34,14 @@ WHERE question.project_id = {{project}} AND answer.id <= {{newest}} AND {COUNTED
 """
 _QUESTIONS = """
 SELECT id, prior, probability, answers_count::bigint, yes_count::bigint,
-    CASE verdict WHEN true THEN 1::int2 WHEN false THEN 0::int2 ELSE -1::int2 END, state = 'gold'
+    CASE verdict WHEN true THEN 1::int2 WHEN false THEN 0::int2 ELSE -1::int2 END,
+    state = 'gold' AND NOT EXISTS (
+        SELECT FROM labeling_goldmark AS mark
+        WHERE mark.ended_at IS NULL AND mark.origin IN ('question', 'proposal') AND (
+            mark.concept_id = question.concept_id AND mark.tile_id = question.tile_id
+            OR mark.question_id = question.id
+        )
+    )
 FROM labeling_question AS question
 WHERE project_id = {project} AND (
     answers_count > 0 OR yes_count > 0
@@ -53,7 +60,7 @@ class QuestionArrays:
     answers_count: Ids  # (Q,)
     yes_count: Ids  # (Q,)
     verdict: npt.NDArray[np.int8]  # (Q,) 1 yes, 0 no, -1 unknown
-    gold: Bools  # (Q,) known before anybody answered, rather than decided by a reviewer
+    gold: Bools  # (Q,) chosen regardless of its answers, rather than decided because of them
 
 
 @dataclass(frozen=True)

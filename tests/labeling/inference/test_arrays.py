@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from labeling import answers, review
+from labeling import answers, gold, review
 from labeling.inference import arrays
-from labeling.models import Answer, Question
+from labeling.models import Answer, GoldMark, Question
 
 pytestmark = pytest.mark.django_db
 
@@ -63,3 +63,16 @@ def test_where_nobody_answered_there_is_nothing(shapes):
     questions, stored = arrays.read(shapes, newest=0)
     assert len(questions.id) == len(stored.id) == len(stored.annotators) == 0
     assert stored.value.dtype == bool and questions.gold.dtype == bool
+
+
+def test_gold_that_was_chosen_by_its_answers_calibrates_nothing(shapes, votes, ada):
+    """Reviewers accept what people agree on, and look up what they dispute."""
+    first, second, third = Question.objects.filter(pk__in=votes, state="open")[:3]
+    origins = GoldMark.Origin.SESSION, GoldMark.Origin.PROPOSAL, GoldMark.Origin.QUESTION
+    for question, origin in zip((first, second, third), origins, strict=True):
+        pair = {"tile": question.tile, "concept": question.concept}
+        gold.mark(**pair, value=True, by=ada, origin=origin)
+    questions, _ = arrays.read(shapes, newest=newest())
+    rows = np.searchsorted(questions.id, [first.pk, second.pk, third.pk])
+    assert questions.verdict[rows].tolist() == [1, 1, 1]
+    assert questions.gold[rows].tolist() == [True, False, False]
