@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 
-from labeling.models import Concept, GoldMark, Question, Tile
+from labeling.models import Concept, ConceptExample, GoldMark, Question, Tile
 
 
 class Picture(NamedTuple):
@@ -54,15 +54,18 @@ def known_families(concept: Concept) -> set[int]:
 def free(concept: Concept, *, grid: int = 1) -> QuerySet[Tile]:
     """Return the tiles that may become gold of a concept.
 
-    Those are of pictures that no model generated, are not gold for it, and nobody set aside. The
+    Those are of pictures that no model generated, are neither gold for it nor an example of it, and
+    nobody set aside. The
     whole of a cut picture is none of them: it is not asked about.
     """
     gold = Question.objects.filter(concept=concept, state=Question.State.GOLD)
     aside = GoldMark.objects.filter(concept=concept, ended_at=None, value=None)
     cut = {"image__cut_into": 0} if grid == 1 else {}
     tiles = Tile.objects.filter(image__project=concept.project_id, image__generated=False, **cut)
+    examples = ConceptExample.objects.filter(concept=concept)  # whose answer people are told
     return (
         tiles.filter(grid=grid)
+        .exclude(pk__in=examples.values("tile"))
         .exclude(pk__in=gold.values("tile"))
         .exclude(pk__in=aside.values("tile"))
     )
