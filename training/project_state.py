@@ -12,14 +12,16 @@ WAITING_MAX = 20  # candidates
 def current_models(project: Project) -> list[Model]:
     """Return the current model of each recipe."""
     current = Model.objects.filter(project=project, current=True)
-    return list(current.select_related("run", "project").order_by("recipe"))
+    current = current.select_related("run", "project").prefetch_related("promotions")
+    return list(current.order_by("recipe"))
 
 
 def waiting_models(project: Project) -> list[Model]:
     """Return candidates that a person may look at: newer than the current model of their recipe."""
     current = {model.recipe: model.pk for model in current_models(project)}
     candidates = Model.objects.filter(project=project, current=False, promotions=None)
-    newest = candidates.select_related("run", "project")[:WAITING_MAX]
+    related = candidates.select_related("run", "project").prefetch_related("promotions")
+    newest = related[:WAITING_MAX]
     return [model for model in newest if model.pk > current.get(model.recipe, 0)]
 
 

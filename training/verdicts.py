@@ -41,10 +41,9 @@ def standing(model: Model) -> str:
     """Return in a few words whether a model is current, was so, or is a candidate."""
     if model.current:
         return "current"
-    if model.reviewed_at is None and not model.promotions.exists():
-        return "candidate, not judged yet"
-    if not model.promotions.exists():
-        return "candidate, not promoted"
+    if not model.promotions.all():
+        judged = model.reviewed_at is not None
+        return "candidate, not promoted" if judged else "candidate, not judged yet"
     return "was current" if model.accepted else "was current, taken back"
 
 
@@ -52,12 +51,20 @@ def sentence(model: Model) -> str:
     """Return the verdict's sentence with what followed from it; empty before there is one."""
     stored = model.verdict or {}
     why = str(stored.get("why", "")).rstrip(". ")
-    if not why:
-        return ""
-    if not stored.get("promoted"):
-        return f"{why}: not promoted." if stored.get("judges") else f"{why}."
-    automatic = model.promotions.filter(automatic=True).exists()
-    return f"{why}: promoted." if automatic else f"{why}; people decided otherwise."
+    return f"{why}{_outcome(model, bool(stored.get('promoted')))}." if why else ""
+
+
+def _outcome(model: Model, passed: bool) -> str:
+    """Return what became of a model that has passed its comparison, or has not."""
+    promotions = [row for row in model.promotions.all() if row.undoes_id is None]
+    if passed:
+        automatic = any(row.automatic for row in promotions)
+        return ": promoted" if automatic else ", but people have decided otherwise"
+    if not promotions:
+        return ": not promoted"
+    if not promotions[0].automatic:  # the newest is the first
+        return ", but a person promoted it"
+    return ", so it was taken back" if not model.accepted else ", so far it stays"
 
 
 def figures(model: Model) -> list[Figure]:

@@ -10,9 +10,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from labeling.models import Snapshot
+from labeling.models import Membership, Snapshot
 from training.engine import metric_names
-from training.models import Model, Run
+from training.models import Model, Promotion, Run
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -185,3 +185,22 @@ def test_others_than_staff_see_and_start_nothing(client: Client, run: Run, carol
 def test_a_made_up_cursor_finds_nothing(ada_client: Client, address: str) -> None:
     position_x = "cD14"
     assert ada_client.get(f"{address}?cursor={position_x}").status_code == 404
+
+
+def test_members_act_by_their_role(run: Run, carol: User, client: Client, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    model = Model.objects.create(project=run.project, run=run, recipe="clip", folder=str(tmp_path))
+    change = Promotion.objects.create(project=run.project, recipe="clip", model=model)
+    of_model, of_change = f"/api/v1/models/{model.pk}/", f"/api/v1/promotions/{change.pk}/"
+    membership = Membership.objects.create(project=run.project, user=carol, role="viewer")
+    client.force_login(carol)
+    reason = {"reason": "It is better."}
+    writes = [f"{of_model}promote/", f"{of_model}demote/", f"{of_change}undo/"]
+    assert client.get(of_model).status_code == 200
+    assert len(client.get("/api/v1/promotions/").json()["results"]) == 1
+    assert [post(client, address, **reason)[0] for address in writes] == [403] * 3
+    Membership.objects.filter(pk=membership.pk).update(role="trainer")
+    assert post(client, writes[0], **reason)[0] == 200
+    assert Model.objects.get(pk=model.pk).current
+    membership.delete()
+    assert [post(client, address, **reason)[0] for address in writes] == [404] * 3

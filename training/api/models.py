@@ -133,7 +133,7 @@ class ModelList(generics.ListAPIView[Model]):
 
     def get_queryset(self) -> QuerySet[Model]:
         models = Model.objects.filter(project__in=MAY_VIEW.projects(self.request))
-        return models.select_related("project", "run__snapshot")
+        return models.select_related("project", "run__snapshot").prefetch_related("promotions")
 
 
 @extend_schema_view(get=extend_schema(responses={200: ModelSerializer, **errors(401, 403, 404)}))

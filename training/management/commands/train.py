@@ -105,7 +105,8 @@ class Command(BaseCommand):
             raise CommandError(f"Run {run.pk} {run.state}. {run.error}".strip())
         self.stdout.write(f"Run {run.pk} succeeded: {run.model.folder}")
         for name, value in sorted(run.metrics.items()):
-            if isinstance(value, int | float):
+            beside = metric_names.is_beside(name, run.metrics) or name in metric_names.NOT_MERIT
+            if isinstance(value, int | float) and not beside:
                 shown = metric_names.figure(name, value)
                 self.stdout.write(f"  {shown}  {metric_names.words(name)}")
 

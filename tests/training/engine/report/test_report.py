@@ -2,6 +2,8 @@
 
 import html
 import json
+import math
+import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -142,3 +144,33 @@ def test_a_folder_that_is_no_run_ends_in_a_sentence(
 )
 def test_axes_end_on_round_numbers(low: float, high: float, ticks: list[float]) -> None:
     assert plots.round_numbers(low, high) == ticks
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_points_are_marked_inside_the_plot(count: int) -> None:
+    page = plots.curves({"Loss": [(step, 1 / step) for step in range(1, count + 1)]})
+    places = re.findall(r'<circle class="value" cx="([\d.]+)" cy="([\d.]+)"', page)
+    assert len(places) == count
+    assert all(plots.LEFT <= float(x) <= plots.WIDTH for x, _ in places)
+    assert all(plots.TOP <= float(y) <= plots.HEIGHT - plots.BOTTOM for _, y in places)
+
+
+@pytest.mark.parametrize("value", [0.0, -2.0, 5.0])
+def test_a_flat_curve_has_room_above_and_below(value: float) -> None:
+    page = plots.curves({"Loss": [(1, value), (2, value)]})
+    heights = {y for _, y in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', page)}
+    assert len(heights) == 1
+    assert plots.TOP < float(heights.pop()) < plots.HEIGHT - plots.BOTTOM
+
+
+def test_what_is_no_number_is_left_out_and_nothing_is_plotted_of_it_alone() -> None:
+    assert plots.curves({"Loss": [], "Speed": [(1, math.nan), (2, math.inf)]}) == ""
+    page = plots.curves({"Loss": [(1, 2.0), (2, math.nan), (3, 1.0)]})
+    assert page.count("<circle") == 2 and "nan" not in page
+
+
+def test_a_run_that_lost_steps_and_resumed_is_plotted_in_two_pieces() -> None:
+    steps = [*range(1, 10), *range(100, 110)]
+    page = plots.curves({"Loss": [(step, 1 / step) for step in steps]})
+    (path,) = re.findall(r'class="curve" d="([^"]*)"', page)
+    assert path.count("M") == 2
