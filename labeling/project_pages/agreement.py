@@ -4,7 +4,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.http import require_GET
 
-from labeling import access
 from labeling.access import Capability
 from labeling.models import Project
 from labeling.project_pages import base, labels, quality
@@ -15,8 +14,6 @@ from labeling.project_pages import base, labels, quality
 def agreement(request: HttpRequest, project: Project) -> HttpResponse:
     """Show how far people agree, how often labels are right, and the history of both."""
     context = quality.of(project)
-    context["may_see_annotators"] = access.may(request.user, project, Capability.REVIEW)
-    context["may_block"] = access.may(request.user, project, Capability.REVIEW)
     return base.render(request, project, "project/agreement.html", context, section=labels.SECTION)
 
 

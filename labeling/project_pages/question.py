@@ -37,7 +37,6 @@ def question(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "next": _first(review_queue.after(filters.questions(), here, 1)),
         "previous": _first(review_queue.before(filters.questions(), here, 1)),
         "no_count": row.answers_count - row.yes_count,
-        "may_block": access.may(request.user, project, Capability.REVIEW),
     }
     return base.render(request, project, "project/question.html", context, section=labels.SECTION)
 

@@ -18,6 +18,11 @@ export class Challenges {
     return this.#client.post(`${ADDRESS}${encodeURIComponent(token)}/answer/`, body);
   }
 
+  /** Say what is wrong with a tile, by its number. */
+  flag(token, number, body) {
+    return this.#client.post(`${ADDRESS}${encodeURIComponent(token)}/tiles/${number}/flag/`, body);
+  }
+
   skip(token) {
     return this.#client.post(`${ADDRESS}${encodeURIComponent(token)}/skip/`);
   }

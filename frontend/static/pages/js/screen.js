@@ -114,6 +114,10 @@ export class Screen {
     this.#pressSkip = skip ?? (() => {});
   }
 
+  showHint(text) {
+    this.#say("hint", text);
+  }
+
   /** Clear the messages about the challenge that has just been left. */
   clearMessages() {
     this.#say("hint", "");

@@ -8,6 +8,7 @@ import { loadPicture, loadPictures } from "./pictures.js";
 import { Practice } from "./practice.js";
 import { Prefetcher } from "./prefetch.js";
 import { Previews } from "./previews.js";
+import { Reporter } from "./report.js";
 import { Screen } from "./screen.js";
 
 const RETRY = 5_000; // ms between attempts to reach the server
@@ -45,6 +46,16 @@ const screen = new Screen({
   retry: next,
   guide: () => (asked ? guides.of(asked) : null),
 });
+
+const reporter = preview
+  ? null
+  : new Reporter({
+      root,
+      dialog: document.getElementById("report-dialog"),
+      send: (number, body) => challenges.flag(current?.challenge.token ?? "gone", number, body),
+      say: (text) => screen.showHint(text),
+      done: () => screen.showOutcome({ message: "Reported to those who review this project." }),
+    });
 
 let asked = null; // the challenge or practice question that the help explains
 let current = null; // { challenge, deadline, shownAt } on the screen
@@ -113,6 +124,7 @@ async function explainConcept(challenge, guide) {
 function show({ challenge, pictures, deadline }) {
   asked = challenge;
   current = { challenge, deadline, shownAt: performance.now() };
+  reporter?.reset();
   screen.showChallenge(challenge, pictures, { first: !storage.getItem(HINT_SEEN) });
   expiryTimer = setTimeout(expire, deadline - Date.now());
   deliver();

@@ -1,0 +1,125 @@
+/**
+ * Reporting that something is wrong with a picture: a button turns it on, then a picture is chosen
+ * by click, number or Enter, and a dialog asks what is wrong.
+ */
+
+const CHOOSE = "Choose the picture that something is wrong with, or press Esc.";
+
+export class Reporter {
+  #actions;
+  #button;
+  #dialog;
+  #error;
+  #form;
+  #number = 0;
+  #root;
+  #stage;
+
+  /** `send(number, body)` resolves when the report has arrived; `say(text)` shows a hint. */
+  constructor({ root, dialog, send, say, done }) {
+    this.#root = root;
+    this.#dialog = dialog;
+    this.#actions = { send, say, done };
+    this.#button = root.querySelector("#report");
+    this.#stage = root.querySelector("#stage");
+    this.#form = dialog.querySelector("form");
+    this.#error = dialog.querySelector("[role=alert]");
+    this.#button.addEventListener("click", () => this.#press());
+    this.#stage.addEventListener("click", (event) => this.#click(event), true);
+    document.addEventListener("keydown", (event) => this.#key(event), true);
+    dialog.querySelector("[data-cancel]").addEventListener("click", () => dialog.close());
+    this.#form.addEventListener("submit", (event) => this.#submit(event));
+  }
+
+  get #on() {
+    return this.#button.getAttribute("aria-pressed") === "true";
+  }
+
+  /** Begin anew: another challenge is on the screen. */
+  reset() {
+    this.#set(false);
+    if (this.#dialog.open) this.#dialog.close();
+  }
+
+  #set(on) {
+    this.#button.setAttribute("aria-pressed", String(on));
+    this.#root.toggleAttribute("data-reporting", on);
+  }
+
+  #press() {
+    const many = this.#stage.querySelector(".tile");
+    if (!many && this.#stage.querySelector("img")) return this.#open(1);
+    this.#set(Boolean(many) && !this.#on);
+    this.#actions.say(this.#on ? CHOOSE : "");
+  }
+
+  #click(event) {
+    const tile = this.#on && event.target.closest(".tile");
+    if (!tile) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.#open(Number(tile.dataset.number));
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (document.querySelector("dialog[open]")) return;
+    if (event.target.closest("input, textarea, select")) return;
+    const handled = this.#on ? this.#choose(event) : this.#begin(event.key.toLowerCase());
+    if (!handled) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #begin(key) {
+    const usable = key === "r" && !this.#stage.inert && this.#button.checkVisibility();
+    if (usable) this.#press();
+    return usable;
+  }
+
+  /** Choose a picture by its number, or the focused one; Escape and R leave. */
+  #choose({ key, target }) {
+    const tile = target.closest(".tile");
+    if (key === "Escape" || key.toLowerCase() === "r") {
+      this.#set(false);
+      this.#actions.say("");
+    } else if (/^[1-9]$/.test(key) && this.#tile(key)) this.#open(Number(key));
+    else if ((key === "Enter" || key === " ") && tile) this.#open(Number(tile.dataset.number));
+    else return false;
+    return true;
+  }
+
+  #tile(number) {
+    return this.#stage.querySelector(`.tile[data-number="${number}"]`);
+  }
+
+  #open(number) {
+    this.#set(false);
+    this.#actions.say("");
+    this.#number = number;
+    this.#form.reset();
+    this.#error.textContent = "";
+    this.#dialog.showModal();
+  }
+
+  async #submit(event) {
+    event.preventDefault();
+    const { kind, text } = Object.fromEntries(new FormData(this.#form));
+    const number = this.#number;
+    const button = this.#form.querySelector("button.primary");
+    button.disabled = true;
+    try {
+      await this.#actions.send(number, { kind, text });
+    } catch (error) {
+      this.#error.textContent = `Not sent. ${error.message} Try again.`;
+      return;
+    } finally {
+      button.disabled = false;
+    }
+    this.#dialog.close();
+    const tile = this.#tile(number);
+    tile?.setAttribute("data-reported", "");
+    tile?.setAttribute("aria-label", `Picture ${number}, reported`);
+    this.#actions.done();
+  }
+}
