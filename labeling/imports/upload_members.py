@@ -6,12 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from django.conf import settings
+
 from labeling.decoding import ImageRejected, read
-from labeling.imports import source, staging, upload_paths
+from labeling.imports import source, staging, upload_paths, zips
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.source import Members
 from labeling.models import Import
 
+DIRECTORY_ENTRY = 1_024  # bytes of a zip's directory for each of its files, more than any needs
 LOST = "was lost on the server: upload it again"
 NO_ARCHIVE = "is no zip or tar that can be read, or is cut off: pack it again"
 
@@ -52,14 +55,36 @@ def _members(record: Import, files: list[_File], alone: bool) -> Iterator[Member
 
 def _of_archive(path: Path, name: str, alone: bool) -> Iterator[Member | Rejection]:
     folder = "" if alone else f"{_without_suffix(name)}/"
+    if path.exists() and zips.directory_size(path) > DIRECTORY_ENTRY * settings.UPLOAD_MAX_FILES:
+        yield Rejection(name, _too_many())
+        return
     try:
-        for member in source.find(path)():
+        for member in _bounded(source.find(path)(), path.name):
             if isinstance(member, Rejection) and member.path == path.name:
                 yield Rejection(name, member.reason)  # of the archive as a whole
             else:
                 yield replace(member, path=f"{folder}{member.path}")
     except SourceError:
         yield Rejection(name, NO_ARCHIVE if path.exists() else LOST)
+
+
+def _bounded(members: Iterator[Member | Rejection], archive: str) -> Iterator[Member | Rejection]:
+    """Yield no more than an upload may hold: a small archive may unpack to very much."""
+    total = 0
+    for count, member in enumerate(members, start=1):
+        total += member.size if isinstance(member, Member) else 0
+        if count > settings.UPLOAD_MAX_FILES:
+            yield Rejection(archive, f"{_too_many()}: what follows was not read")
+            return
+        if total > settings.UPLOAD_MAX_BYTES:
+            most = f"{settings.UPLOAD_MAX_BYTES:,}"
+            yield Rejection(archive, f"unpacks to more than {most} bytes: the rest was not read")
+            return
+        yield member
+
+
+def _too_many() -> str:
+    return f"an archive of more than {settings.UPLOAD_MAX_FILES:,} files"
 
 
 def _without_suffix(name: str) -> str:

@@ -1,6 +1,7 @@
 """A zip of pictures. Nothing is ever unpacked to disk."""
 
 import lzma
+import os
 import stat
 import struct
 import zipfile
@@ -22,6 +23,7 @@ DAMAGED = (
     RuntimeError,  # NotImplementedError among them
     ValueError,
 )
+END_MAX = 22 + 0xFFFF + 20  # bytes of a zip's end: its record, a comment, and a locator before it
 ENCRYPTED, UTF_8 = 0x1, 0x800  # of a member's flag bits
 UNKNOWN_ENCODING = "a name in an unknown encoding: pack it again with names in UTF-8"
 
@@ -42,6 +44,28 @@ def members(path: Path) -> Iterator[Member | Rejection]:
                 yield Rejection(name or info.filename, reason or UNKNOWN_ENCODING)
             else:
                 yield Member(name, info.file_size, partial(_read, archive, info))
+
+
+def directory_size(path: Path) -> int:
+    """Return the bytes of a zip's directory, which opening it reads into memory; 0 for none.
+
+    After PKWARE's APPNOTE.TXT, sections 4.3.14 to 4.3.16.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - END_MAX))
+        tail = file.read()
+        end = tail.rfind(b"PK\5\6")
+        if end < 0 or len(tail) < end + 16:
+            return 0
+        (directory,) = struct.unpack_from("<L", tail, end + 12)
+        locator = end - 20
+        if directory == 0xFFFFFFFF and tail[locator : locator + 4] == b"PK\6\7":
+            (offset,) = struct.unpack_from("<Q", tail, locator + 8)
+            file.seek(min(offset, size))
+            record = file.read(56)
+            return int(struct.unpack_from("<Q", record, 40)[0]) if len(record) == 56 else 0
+        return int(directory)
 
 
 def _name(info: zipfile.ZipInfo) -> str | None:

@@ -1,12 +1,13 @@
 """Uploads in parts: what is interrupted goes on, what lies or is too much is refused."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
 
 from labeling.decoding import ImageRejected
-from labeling.imports import staging, upload_members, uploads
+from labeling.imports import staging, upload_members, uploads, zips
 from labeling.imports.members import Member, Rejection
 from labeling.imports.uploads import Announced, Part
 from labeling.models import Event, Import, Project
@@ -274,6 +275,38 @@ def test_an_archive_that_is_none_is_refused_by_its_content(birds, carol, tmp_pat
     told = read(upload(birds, carol, files))
     assert told["a.zip"] == told["b.zip"] == upload_members.NO_ARCHIVE
     assert told["c.tar"] == "the archive is cut off or damaged: what follows was not read"
+
+
+def test_an_archive_is_no_bomb(birds, carol, settings, tmp_path, monkeypatch):
+    zeros = [(f"{number}.png", b"\0" * 30_000) for number in range(10)]
+    zipped(tmp_path / "many.zip", zeros)
+    tarred(tmp_path / "many.tgz", zeros, "w:gz")
+    files = {name: (tmp_path / name).read_bytes() for name in ("many.tgz", "many.zip")}
+    record = upload(birds, carol, files)
+    assert sum(map(len, files.values())) < 5_000
+    settings.UPLOAD_MAX_BYTES = 100_000
+    told = read(record)
+    assert len(told) == 3 + 2, "the second archive has the same names"
+    reason = "unpacks to more than 100,000 bytes: the rest was not read"
+    assert told["many.zip"] == told["many.tgz"] == reason
+    settings.UPLOAD_MAX_FILES = 2
+    told = read(record)
+    assert told["many.tgz"] == "an archive of more than 2 files: what follows was not read"
+    settings.UPLOAD_MAX_FILES = 1
+    monkeypatch.setattr(upload_members, "DIRECTORY_ENTRY", 100)
+    told = read(record)
+    assert told["many.zip"] == "an archive of more than 1 files"
+
+
+def test_the_directory_of_a_large_zip_is_measured_before_it_is_read(tmp_path, monkeypatch):
+    path = zipped(tmp_path / "box.zip", [("a.png", b"a"), ("b.png", b"b")])
+    plain = zips.directory_size(path)
+    assert plain == 2 * (46 + 5)
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+    assert zips.directory_size(zipped(path, [("a.png", b"a"), ("b.png", b"b")])) == plain
+    for rest in (b"", b"PK\5\6", path.read_bytes()[:-10], b"\0" * 100_000):
+        path.write_bytes(rest)
+        assert zips.directory_size(path) >= 0
 
 
 def test_what_the_servers_disk_lost_is_refused(birds, carol):
