@@ -8,11 +8,12 @@ from django.db import transaction
 
 from labeling import audit, pools
 from labeling.concepts import names
-from labeling.concepts.edits import lock, pictures_count, unsaved
+from labeling.concepts.edits import ask_at_once, lock, pictures_count, unsaved
 from labeling.concepts.names import ConceptError
 from labeling.models import Concept, Event, Project
 
 LINES_MAX = 1_000
+FINISHED_AT_ONCE = 5  # concepts that people are asked about without waiting for a worker
 SHOWN = 3  # names in the history's sentence
 
 
@@ -42,8 +43,9 @@ def add_lines(*, project: Project, text: str, by: User | None = None) -> Added:
     """Add a concept for each line, `bicycle` or `bicycle: a bicycle`; keep what fits.
 
     A line that names none, or one that is there, is reported; the others are added all the same.
-    Empty lines and those that begin with # are passed over. What keywords state is left to a
-    worker (`unfinished_from`). Raises ConceptError where there are too many lines or none.
+    Empty lines and those that begin with # are passed over. What keywords state of more than the
+    first `FINISHED_AT_ONCE` is left to a worker (`unfinished_from`). Raises ConceptError where
+    there are too many lines or none.
     """
     lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1)]
     lines = [(number, line) for number, line in lines if line and not line.startswith("#")]
@@ -59,6 +61,8 @@ def add_lines(*, project: Project, text: str, by: User | None = None) -> Added:
         if added.concepts:
             message = f"Added {_named(added.concepts)}."
             audit.record(project=project, kind=Event.Kind.CONCEPT, message=message, by=by)
+    for concept in added.concepts[:FINISHED_AT_ONCE]:
+        ask_at_once(concept)
     return added
 
 

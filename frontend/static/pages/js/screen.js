@@ -169,12 +169,12 @@ export class Screen {
     if (this.#mayFocus()) this.#parts.question.focus({ preventScroll: true });
   }
 
-  #showQuestion({ before = "", subject = "", after = "", lang = "", dir = "auto" }) {
+  #showQuestion({ before = "", subject = "", after = "", lang = "en", dir = "auto" }) {
     this.#say("before", before);
     this.#say("subject", subject || before);
     this.#say("after", after);
-    this.#parts.subject.dir = dir || "auto";
-    this.#parts.subject.lang = subject && lang ? lang : "en";
+    this.#parts.subject.dir = dir;
+    this.#parts.subject.lang = subject ? lang : "en";
     this.#parts.before.hidden = !subject;
     const length = (subject || before).length;
     this.#parts.subject.dataset.length = length > 90 ? "long" : length > 32 ? "middle" : "short";

@@ -92,17 +92,30 @@ async function loadNext() {
 async function practise() {
   prefetcher.start();
   try {
-    for (let question = await practice.next(); question; question = await practice.next()) {
-      if (!(await practiseOne(question))) break;
-    }
+    while (await practiseOne());
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
   }
 }
 
-/** Ask a practice question and say what is right; return false to who skips the practice. */
-async function practiseOne(question) {
-  const [guide, pictures] = await Promise.all([guides.unseen(question), loadPictures(question)]);
+/** Return the next practice question with its guide and picture; null where there is none. */
+async function nextPractice() {
+  const stopWaiting = screen.wait();
+  try {
+    const question = await practice.next();
+    if (!question) return null;
+    const [guide, pictures] = await Promise.all([guides.unseen(question), loadPictures(question)]);
+    return { question, guide, pictures };
+  } finally {
+    stopWaiting();
+  }
+}
+
+/** Ask a practice question and say what is right; return whether there may be another one. */
+async function practiseOne() {
+  const fetched = await nextPractice();
+  if (!fetched) return false;
+  const { question, guide, pictures } = fetched;
   if (guide) await explainConcept(question, guide);
   asked = question;
   const yes = await screen.askPractice(question, pictures);
