@@ -27,7 +27,6 @@ ATTEMPTS = 5  # to find what nobody reserves first
 
 SHOWN = Challenge.SHOWN
 
-_HOLD_TILE = "SELECT id FROM labeling_tile WHERE id = %(tile)s FOR KEY SHARE"
 REMOVED = "The picture was removed: ask for a new one."
 
 _CLAIM = """
@@ -153,8 +152,7 @@ def answer(
     if challenge.kind == Kind.WRITE:
         caption = _parse_caption(text)
         with transaction.atomic():
-            _hold_tile(challenge)  # before the challenge, as whoever removes a picture does
-            _claim(challenge, seconds=seconds)
+            _claim(challenge, seconds=seconds)  # until it is committed, nobody removes the picture
             return _record_caption(challenge, caption, seconds)
     values = dict(zip(challenge.questions, _parse_values(challenge, selected, yes), strict=True))
     reasons = dict(zip(challenge.questions, challenge.reasons, strict=True))
@@ -317,15 +315,12 @@ def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool 
     values = {"challenge": challenge.pk, "seconds": seconds, "skipped": skipped}
     if prepared.execute(_CLAIM, values | {"now": timezone.now()}):
         return
-    if Challenge.objects.filter(pk=challenge.pk, answered_at=None).exists():
+    stored = Challenge.objects.filter(pk=challenge.pk).values_list("answered_at", flat=True)
+    if not stored:
+        raise Expired(REMOVED)
+    if stored[0] is None:
         raise Expired("The challenge has expired: ask for a new one.")
     raise AlreadyAnswered("This challenge was answered before: nothing was changed.")
-
-
-def _hold_tile(challenge: Challenge) -> None:
-    """Keep the tile to be described until the transaction ends. Raises Expired."""
-    if not prepared.fetch(_HOLD_TILE, {"tile": challenge.tiles[0]}):
-        raise Expired(REMOVED)
 
 
 def _parse_values(

@@ -3,9 +3,10 @@
 The answers about them are moved into an archive (`RemovedAnswer`) in the same transaction: they
 are kept for the audit, and count for nothing. Snapshots that hold a removed picture are marked.
 
-Locks are taken in this order: the project's images, its concepts, image and tile rows, questions,
-snapshots. So nobody adds or nominates meanwhile, answers that are being recorded are waited for,
-and those that come later find no question.
+Locks are taken in this order: the project's images, its concepts, challenges, image rows,
+questions, tiles, snapshots. So nobody adds or nominates meanwhile; answers that are being recorded,
+which lock their challenge, then the questions, and at last look at the tiles, are waited for; and
+those that come later find no question.
 """
 
 import logging
@@ -17,7 +18,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from labeling import audit, images, pools
@@ -152,13 +153,16 @@ def _remove(
     """Remove a batch of pictures in one transaction."""
     with transaction.atomic():
         lock(project)
-        locked = list(
-            Image.objects.filter(pk__in=ids).order_by("pk").select_for_update(of=("self",))
-        )
+        Challenge.objects.filter(tile__image__in=ids).delete()  # which ask to describe one
+        rows = Image.objects.filter(pk__in=ids).order_by("pk")
+        locked = list(rows.select_for_update(of=("self",)))
         if not locked:
             return Removal()
+        about = Question.objects.filter(tile__image__in=locked)
+        _locked_questions(about)
         tile_ids = _locked_tiles(locked)
-        questions = _locked_questions(Question.objects.filter(tile__in=tile_ids))
+        questions = _locked_questions(about)  # with captions that came until the tiles were locked
+        Challenge.objects.filter(tile__in=tile_ids).delete()
         removed = _note(locked, by=by, reason=reason, undone=undone)
         answers = _archive(questions, {row.image_id: row.pk for row in removed})
         for row in removed:
@@ -167,7 +171,6 @@ def _remove(
         removal = Removal(len(locked), len(questions), answers.total())
         _mark_snapshots(project, locked)
         duplicates.relink([row.pk for row in locked])
-        Challenge.objects.filter(tile__in=tile_ids).delete()  # which ask to describe one
         Image.objects.filter(pk__in=[row.pk for row in locked]).delete()
         follow(project)
         if undone is None:
@@ -251,8 +254,13 @@ def _archive(questions: Sequence[int], removed: Mapping[int, int]) -> Counter[in
 
 
 def _mark_snapshots(project: Project, rows: Sequence[Image]) -> None:
-    """Count, in each snapshot that holds some of these pictures, how many were removed."""
-    held = Snapshot.objects.filter(project=project, newest_image__gte=rows[0].pk)
+    """Count, in each snapshot that holds some of these pictures, how many were removed.
+
+    One that is being published is waited for; one that is written still counts by itself.
+    """
+    held = Snapshot.objects.filter(
+        Q(newest_image__gte=rows[0].pk) | Q(state=Snapshot.State.FREEZING), project=project
+    )
     for snapshot in held.order_by("pk").select_for_update(of=("self",), no_key=True):
         held_of = sum(
             row.pk <= snapshot.newest_image and (snapshot.include_generated or not row.generated)

@@ -32,7 +32,10 @@ NO_CONCEPTS = (
     "The project has no concepts, so nobody is asked what its pictures show: "
     "name some with --concepts, or add them on the project's page."
 )
-DRAFT = "The project {slug} is a draft, which asks nobody: publish it on its page."
+DRAFT = (
+    "The project {slug} is a draft, which asks nobody: publish it on its page, "
+    "or with manage.py project {slug} --publish"
+)
 GO_ON = "Import the same source again to go on."
 NAME_LENGTH, SOURCE_LENGTH = 200, 400
 State = Import.State

@@ -1,0 +1,101 @@
+"""Pictures are removed while people answer, pools fill, others come in, snapshots are frozen."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection
+from django.db.models import Count, F
+
+from labeling import challenges, images, pools, removal, snapshots
+from labeling.inference import recompute
+from labeling.models import (
+    Annotator,
+    Answer,
+    Image,
+    Project,
+    Question,
+    RemovedAnswer,
+    RemovedImage,
+    Snapshot,
+)
+from tests.pictures import png
+
+pytestmark = pytest.mark.django_db(transaction=True)
+REMOVED = 5
+
+
+@pytest.fixture(autouse=True)
+def folders(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.CACHE_ROOT = tmp_path / "cache"
+    settings.SNAPSHOT_ROOT = tmp_path / "snapshots"
+
+
+def until(stop: threading.Event, step: Callable[[Project, int], int]) -> int:
+    """Take a step after the other; return what they add up to."""
+    total = turn = 0
+    try:
+        while not stop.is_set():
+            total += step(Project.objects.get(), turn)
+            turn += 1
+    finally:
+        connection.close()
+    return total
+
+
+def take_part(project: Project, turn: int) -> int:
+    """Answer a challenge, unless it was about something that is gone by now."""
+    annotator = Annotator.objects.create()
+    challenge = challenges.issue(annotator=annotator, project=project)
+    if challenge is None:
+        return 0
+    given: dict[str, object] = {"yes": True, "selected": [1], "text": f"a shape, the {turn}th"}
+    try:
+        challenges.wording(challenge)
+        return challenges.answer(challenge=challenge, **given).recorded * (
+            challenge.kind != "write"
+        )
+    except challenges.Expired:
+        return 0
+
+
+def fill(project: Project, turn: int) -> int:
+    return pools.fill_project(project)
+
+
+def add(project: Project, turn: int) -> int:
+    images.add(project=project, data=png(1000 + turn % 20), source=f"new {turn}.png")
+    return 0
+
+
+def look(project: Project, turn: int) -> int:
+    recompute.run(project=project)
+    snapshot = snapshots.freeze(project=project)
+    assert snapshot.state == Snapshot.State.READY, snapshot.error
+    return 0
+
+
+def test_every_answer_is_counted_or_archived_and_nobody_waits_for_ever(shapes):
+    stop = threading.Event()
+    steps = [take_part, take_part, fill, add, look]
+    with ThreadPoolExecutor(len(steps)) as pool:
+        turns = [pool.submit(until, stop, step) for step in steps]
+        try:
+            for image in list(shapes.images.order_by("pk")[:REMOVED]):
+                removal.remove([image], by=None, reason="private")
+        finally:
+            stop.set()
+    given = sum(turn.result() for turn in turns[:2])
+    assert all(turn.exception() is None for turn in turns)
+    assert Answer.objects.count() + RemovedAnswer.objects.count() >= given > 0
+    recompute.run(project=shapes)
+    counted = Question.objects.annotate(given=Count("answers"))
+    assert not counted.exclude(answers_count=F("given")).exists()
+    assert RemovedImage.objects.count() == REMOVED
+    assert not Image.objects.filter(pk__in=RemovedImage.objects.values("image_id")).exists()
+    for snapshot in Snapshot.objects.all():
+        held = snapshot.counts["images"]
+        left = shapes.images.filter(pk__lte=snapshot.newest_image, generated=False).count()
+        assert snapshot.removed == held - left
