@@ -112,9 +112,21 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         """Return (label, value) of what somebody else changed since the page was opened."""
         return [
             (str(self[name].label), getattr(stored, name))
-            for name, field in self.fields.items()
-            if field.has_changed(self.data.get(f"initial-{name}"), getattr(stored, name))
+            for name in self.fields
+            if _plain(self._seen(name)) != _plain(getattr(stored, name))
         ]
+
+    def _seen(self, name: str) -> Any:
+        """Return what a field was when the page was opened; None where that cannot be read."""
+        try:
+            return self.fields[name].to_python(self.data.get(f"initial-{name}", ""))
+        except forms.ValidationError:
+            return None
+
+
+def _plain(value: Any) -> Any:
+    """Return a text with the line ends that browsers change; anything else as it is."""
+    return value.replace("\r\n", "\n") if isinstance(value, str) else value
 
 
 @base.page(Capability.MANAGE)

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling import access, projects, svg
@@ -34,6 +36,15 @@ def test_the_loop_has_five_steps(ada_client: Client, shapes: Project) -> None:
     names = [row["step"].name for row in page.context["steps"]]
     assert names == ["pictures", "questions", "labels", "model", "drawings"]
     assert page.context["steps"][0]["step"].number == 24
+
+
+def test_a_second_look_measures_nothing(ada_client: Client, shapes: Project) -> None:
+    ada_client.get("/projects/shapes/")
+    with CaptureQueriesContext(connection) as queries:
+        ada_client.get("/projects/shapes/")
+    texts = [str(query["sql"]) for query in queries]
+    assert not [text for text in texts if "labeling_image" in text or "labeling_answer" in text]
+    assert len(texts) < 40
 
 
 def test_what_matters_most_goes_along_the_loop(ada: User, shapes: Project) -> None:
