@@ -4,7 +4,7 @@ import pytest
 
 from labeling import gold, merging, review
 from labeling.gold.session import DOUBT
-from labeling.models import Comment, Concept, GoldMark, Image, Question, Tile
+from labeling.models import Comment, Concept, ConceptExample, GoldMark, Image, Question, Tile
 from tests.cast import answer, distrust, truth
 
 pytestmark = pytest.mark.django_db
@@ -99,15 +99,16 @@ def test_where_nothing_is_known_the_pictures_are_drawn_at_random(shapes):
 
 def test_a_session_shows_no_gold_nothing_set_aside_and_no_twins(circle, ada):
     known = set(circle.questions.filter(state=State.GOLD).values_list("tile", flat=True))
-    first, second, third, *_ = Tile.objects.filter(image__project=circle.project).exclude(
+    first, second, third, example, *_ = Tile.objects.filter(image__project=circle.project).exclude(
         pk__in=known
     )
     gold.set_aside(tile=first, concept=circle, by=ada, origin=GoldMark.Origin.SESSION)
     Image.objects.filter(pk=third.image_id).update(near_duplicate_of=second.image)
+    ConceptExample.objects.create(concept=circle, tile=example, kind="yes")
     shown = [picture.tile for picture in gold.session(circle, 100)]
-    assert not {*known, first.pk} & set(shown)
+    assert not {*known, first.pk, example.pk} & set(shown)
     assert len({second.pk, third.pk} & set(shown)) == 1
-    assert len(shown) == len(set(shown)) == 24 - len(known) - 2
+    assert len(shown) == len(set(shown)) == 24 - len(known) - 3
 
 
 def test_pictures_come_from_many_folders(shapes):
