@@ -20,7 +20,7 @@ from labeling.imports.report import Outcome
 from labeling.imports.undo import UNDOABLE, UndoError
 from labeling.imports.uploads import UploadError
 from labeling.models import Answer, Import, Project
-from labeling.project_pages import base, pictures
+from labeling.project_pages import base, history, pictures
 
 NAMED = 20  # files that are named for one reason
 
@@ -113,7 +113,7 @@ def report(request: HttpRequest, project: Project, pk: int) -> FileResponse:
 
 def refusals(record: Import) -> list[Refusal]:
     """Return why files were refused and texts left out, by an import's report; most first."""
-    if not record.report:
+    if not record.report or not any(map(record.counts.get, ("refused", "remarks"))):
         return []
     counts, names = Counter[str](), defaultdict[str, list[str]](list)
     with record.report.open("rb") as file:
@@ -161,6 +161,8 @@ def _render(
     template = "project/import.html"
     return base.render(request, project, template, context, section=pictures.SECTION, status=status)
 
+
+history.register(history.ObjectPage(Import, "project-import"))
 
 urlpatterns = [
     path("imports/<int:pk>/", import_page, name="project-import"),
