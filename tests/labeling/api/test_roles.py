@@ -1,0 +1,239 @@
+"""Who may do what: every address and method, by role, in one table.
+
+An address that is new, or a method, has to be added to the table: the tests fail until it is.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from labeling.api import urls as labeling_urls
+from labeling.models import Membership, Project
+from training.api import urls as training_urls
+
+pytestmark = pytest.mark.django_db
+
+# Capability, methods, names of addresses: a role that has the capability may, nobody else.
+PAGES = """
+VIEW GET project project-preview project-pictures project-picture project-import
+VIEW GET project-import-report project-labels project-question project-image-labels
+VIEW GET project-agreement project-concepts project-concept project-gold project-gold-wall
+VIEW GET project-parts project-people project-history project-history-csv project-flags
+VIEW GET project-tile project-tile-large project-models project-model project-run
+VIEW GET project-run-live project-run-log project-run-report project-run-sample project-sample
+VIEW GET project-compare project-compare-live
+VIEW POST project-leave
+REVIEW GET project-gold-proposals project-gold-session project-gold-parts project-annotators
+REVIEW GET project-annotator
+REVIEW POST project-labels-decide project-labels-undo project-question-decide
+REVIEW POST project-question-comment project-image-decide project-gold-decide
+REVIEW POST project-question-gold project-annotator-block project-annotator-unblock
+REVIEW POST project-comment-resolve
+TRAIN GET,POST project-train
+TRAIN GET project-train-outlook
+TRAIN POST project-model-promote project-model-demote project-model-undo project-run-cancel
+TRAIN POST project-run-resume project-run-delete
+MANAGE GET,POST project-settings project-instructions project-concepts-merge project-import-undo
+MANAGE POST project-publish project-unpublish project-archive project-reopen project-upload
+MANAGE POST project-picture-remove project-import-choose project-import-cancel
+MANAGE POST project-import-retry project-concepts-add project-concepts-change
+MANAGE POST project-concept-example project-concept-delete project-parts-change
+MANAGE POST project-picture-parts project-invite project-invitation-revoke project-member-role
+MANAGE POST project-member-remove
+"""
+API = """
+VIEW GET questions question agreement quality_reports snapshots snapshot concepts concept images
+VIEW GET image imports import import-files import-report comments api-gold api-parts api-examples
+VIEW GET api-members api-events api-project-preview run model run_outlook
+VIEW GET model_comparison
+REVIEW GET api-gold-proposals api-gold-session api-project-annotators
+REVIEW POST questions question-decide question-reopen decisions decisions-undo comments
+REVIEW POST comment-resolve api-gold api-gold-replace api-gold-rectangles
+REVIEW POST api-project-annotator-block api-project-annotator-unblock
+REVIEW DELETE api-gold
+TRAIN POST snapshots run_cancel run_resume model_promote model_demote promotion_undo
+TRAIN POST generation_ask model_comparison
+MANAGE GET api-invitations
+MANAGE POST import-files concepts concepts-add concept-merge api-examples imports import-parts import-complete
+MANAGE POST import-concepts import-cancel import-retry import-undo image-remove api-parts
+MANAGE POST api-invitations api-project-publish api-project-unpublish api-project-archive
+MANAGE POST api-project-reopen
+MANAGE PATCH api-project concept api-member
+MANAGE DELETE api-example concept api-member api-invitation
+STAFF GET annotators annotator
+STAFF POST annotator-block annotator-unblock
+"""
+# Open to anybody, or to whom their own tests say: who takes part, signs in, or draws.
+OPEN = """
+home take_part favicon.ico robots.txt login logout set_up sign_up account token token-revoke
+invitation draw projects project-new schema challenges challenge-tile challenge-flag
+challenge-answer challenge-skip api-projects api-project api-concept-guide api-example-picture
+api-practice api-practice-skip api-practice-answer api-practice-picture api-invitation-accept
+runs models promotions model_example generations generation generation_cancel
+generation_source_image generation_sample generation_nearest
+"""
+MAY = {
+    "VIEW": {"owner", "reviewer", "trainer", "viewer"},
+    "REVIEW": {"owner", "reviewer"},
+    "TRAIN": {"owner", "trainer"},
+    "MANAGE": {"owner"},
+    "STAFF": set[str](),
+}
+MEMBERS = ("owner", "reviewer", "trainer", "annotator", "viewer")
+OTHERS = ("member of another project", "signed-in stranger", "visitor", "staff without permission")
+
+
+class Address(NamedTuple):
+    """An address of the product, outside of the admin."""
+
+    name: str
+    route: str
+
+    @property
+    def is_api(self) -> bool:
+        return self.route.startswith("api/")
+
+
+def addresses(
+    patterns: list[URLPattern | URLResolver] | None = None, before: str = ""
+) -> Iterator[Address]:
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        route = before + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield Address(pattern.name or route, route)
+        elif not route.startswith("admin/"):
+            yield from addresses(pattern.url_patterns, route)
+
+
+@pytest.fixture
+def rows(ids, shapes, alice) -> dict[str, object]:
+    """Return what stands for the ids in addresses, by the word before them or their name."""
+    from tests.cast import answer
+
+    Project.objects.filter(pk=shapes.pk).update(private=True)
+    question = shapes.questions.filter(kind="concept").first()
+    answer(alice, {question.pk: True})
+    words = {f"{name}s": pk for name, pk in ids.items()}
+    return (
+        words
+        | ids
+        | {
+            "annotator": alice.pk,
+            "annotators": alice.pk,
+            "pictures": ids["image"],
+            "gold": ids["concept"],
+            "decisions": ids["batch"],
+            "tiles": question.tile_id,
+            "number": 1,
+            "rank": 1,
+            "name": "first.png",
+        }
+    )
+
+
+@pytest.fixture
+def clients(shapes) -> dict[str, Client]:
+    """Return a browser for each kind of person."""
+    clients = {}
+    for name in (*MEMBERS, *OTHERS):
+        clients[name] = Client()
+        if name == "visitor":
+            continue
+        user = User.objects.create_user(f"a {name}", is_staff=name == OTHERS[3])
+        clients[name].force_login(user)
+        if name in MEMBERS:
+            Membership.objects.create(project=shapes, user=user, role=name)
+    other = Project.objects.create(slug="other", name="Other", state="open")
+    user = User.objects.get(username=f"a {OTHERS[0]}")
+    Membership.objects.create(project=other, user=user, role="owner")
+    return clients
+
+
+def path(address: Address, rows: dict[str, object]) -> str:
+    """Return the address with the ids of rows: `questions/<int:pk>/` has a question's."""
+
+    def fill(match: re.Match[str]) -> str:
+        before, name = match.group(1) or "", match.group(2)
+        return f"{before}/{rows[before if name == 'pk' else name]}" if before else str(rows[name])
+
+    route = address.route.replace("<slug:project>", "<slug:slug>")
+    return "/" + re.sub(r"(?:([a-z-]+)/)?<\w+:(\w+)>", fill, route)
+
+
+class Row(NamedTuple):
+    """A method of an address, and the capability that it needs."""
+
+    capability: str
+    method: str
+    name: str
+
+
+def table(text: str) -> list[Row]:
+    return [
+        Row(capability, method.lower(), name)
+        for capability, methods, *names in (line.split() for line in text.splitlines() if line)
+        for method in methods.split(",")
+        for name in names
+    ]
+
+
+def status(client: Client, method: str, where: str) -> int:
+    """Return a status; 401 where one is led to sign in. Nothing that a request changes is kept."""
+    with transaction.atomic():
+        response = getattr(client, method)(where, {}, content_type="application/json")
+        transaction.set_rollback(True)
+    signs_in = response.status_code == 302 and response["Location"].startswith("/sign-in/")
+    return 401 if signs_in else response.status_code
+
+
+def refusal(row: Row, person: str) -> set[int]:
+    """Return how a person is refused: who may not see a project is not told that there is one."""
+    if person == "visitor":
+        return {401}
+    if row.capability == "STAFF" or person in MAY["VIEW"]:
+        return {403}
+    return {404}
+
+
+def test_every_address_is_in_the_table():
+    listed = {row.name for row in table(PAGES + API)} | set(OPEN.split())
+    assert {address.name for address in addresses()} == listed
+
+
+def test_every_method_of_the_api_is_in_the_table():
+    listed = {(row.name, row.method) for row in table(API)}
+    views = {
+        pattern.name: pattern.callback.view_class
+        for module in (labeling_urls, training_urls)
+        for pattern in module.urlpatterns
+    }
+    stored = {
+        (name, method)
+        for name, view in views.items()
+        for method in ("get", "post", "put", "patch", "delete")
+        if hasattr(view, method) and name not in OPEN.split()
+    }
+    assert {(name, method) for name, method in listed if name not in OPEN.split()} == stored
+
+
+@pytest.mark.parametrize("text", [PAGES, API], ids=["pages", "api"])
+def test_each_role_may_do_what_the_table_says(rows, clients, text):
+    routes = {address.name: address for address in addresses()}
+    wrong = []
+    for row in table(text):
+        where = path(routes[row.name], rows)
+        for person, client in clients.items():
+            code = status(client, row.method, where)
+            if person in MAY[row.capability]:
+                right = code not in (401, 403)
+            else:
+                right = code in refusal(row, person)
+            if not right:
+                wrong.append((*row, person, code))
+    assert not wrong, "\n".join(map(str, wrong))
