@@ -60,7 +60,8 @@ REVIEW DELETE api-gold
 TRAIN POST snapshots run_cancel run_resume model_promote model_demote promotion_undo
 TRAIN POST generation_ask model_comparison
 MANAGE GET api-invitations
-MANAGE POST import-files concepts concepts-add concept-merge api-examples imports import-parts import-complete
+MANAGE POST import-files concepts concepts-add concept-merge api-examples imports import-parts
+MANAGE POST import-complete
 MANAGE POST import-concepts import-cancel import-retry import-undo image-remove api-parts
 MANAGE POST api-invitations api-project-publish api-project-unpublish api-project-archive
 MANAGE POST api-project-reopen
