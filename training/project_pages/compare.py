@@ -1,5 +1,6 @@
 """The page that shows two models' pictures side by side, of the same prompts and seeds."""
 
+from pathlib import Path
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -14,10 +15,12 @@ from labeling.access import Capability
 from labeling.models import Project
 from labeling.project_pages import base
 from training import generators, lookup, side_by_side, tasks, verdicts
+from training.engine import progress
 from training.generation_requests import GenerationError
 from training.models import Model
 from training.project_pages import metric_rows
 from training.project_pages.models import SECTION
+from training.project_pages.run import sample_urls
 from training.side_by_side import Comparison
 
 MODELS_MAX = 60  # to choose from
@@ -96,6 +99,7 @@ def _side_by_side(model: Model, other: Model, asked: QueryDict) -> dict[str, Any
         "draw": draw,
         "metrics": metric_rows.rows(model.run.metrics, other.run.metrics),
         "sentence": _sentence(model, other),
+        "grids": _grids(model, other),
         "gone": [each for each in (model, other) if not generators.has_files(each)],
     }
     if not draw:
@@ -111,6 +115,15 @@ def _side_by_side(model: Model, other: Model, asked: QueryDict) -> dict[str, Any
         "query": _query(comparison),
         "live": reverse("project-compare-live", args=[model.project.slug]),
     }
+
+
+def _grids(model: Model, other: Model) -> list[tuple[Model, str]]:
+    """Return the last grid of either run, where both were watched by the same prompts."""
+    prompts = [progress.prompts(Path(each.run.folder)) for each in (model, other)]
+    urls = [sample_urls(each.run) for each in (model, other)]
+    if prompts[0] != prompts[1] or not all([*prompts, *urls]):
+        return []
+    return [(each, of_run[0]["url"]) for each, of_run in zip((model, other), urls, strict=True)]
 
 
 def _sentence(model: Model, other: Model) -> str:

@@ -26,10 +26,10 @@ def models(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the current model of each recipe, what waits for somebody, and the runs."""
     history = Run.objects.filter(project=project).select_related("model", "requested_by")
     current = project_state.current_models(project)
-    waiting = project_state.waiting_models(project)
+    candidates = project_state.waiting_models(project)
     context = {
         "current": [_card(model) for model in current],
-        "waiting": [_card(model) for model in waiting],
+        "candidates": [_card(model) for model in candidates],
         "unfinished": [_unfinished(run) for run in project_state.unfinished_runs(project)],
         "new_labels": project_state.new_labels(project),
         "retraining": project_state.retraining_state(project),

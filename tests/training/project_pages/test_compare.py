@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
+from django.urls import reverse
 
 from labeling.models import Project
 from tests.pictures import plain
@@ -130,6 +132,19 @@ def test_models_that_draw_nothing_show_figures_alone(ada_client: Client, judged:
     Model.objects.update(recipe="clip")
     page = text(ada_client)
     assert "draw nothing: there are figures alone" in page and "Draw what is missing" not in page
+
+
+def test_the_last_pictures_of_both_runs_are_shown_where_their_prompts_are_the_same(
+    ada_client: Client, judged: Model
+) -> None:
+    old = Model.objects.get(current=True).run
+    shutil.copytree(judged.run.folder, f"{judged.run.folder}-old")
+    Run.objects.filter(pk=old.pk).update(folder=f"{judged.run.folder}-old")
+    page = text(ada_client)
+    for run in (judged.run, old):
+        assert reverse("project-run-sample", args=["shapes", run.pk, "000500.png"]) in page
+    Path(f"{judged.run.folder}-old", "prompts.json").write_text('["something else"]')
+    assert "000500.png" not in text(ada_client)
 
 
 def test_one_model_cannot_be_compared(ada_client: Client, judged: Model) -> None:

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling import images
+from labeling import images, questions
 from labeling.images import tiles
 from labeling.models import Project, Question, Tile
 from tests.pictures import draw
@@ -54,13 +54,10 @@ def test_runs_under_way_say_when_they_start(ada_client: Client, run: Run) -> Non
 def test_new_labels_lead_to_training_again(member: SignIn, run: Run) -> None:
     client = member("trainer")
     assert "Retrain" not in text(client)
-    Question.objects.create(
-        project=run.project,
-        tile=_tile(run.project),
-        kind=Question.Kind.CAPTION,
-        text="a red circle",
-        settled_at=timezone.now(),
+    questions.ask_captions(
+        captions=[(_tile(run.project), "a red circle")], source=Question.Source.IMPORT, prior=0.9
     )
+    Question.objects.update(settled_at=timezone.now())
     assert "Retrain: 1 new label<" in text(client)
     assert "Retrain" not in text(member("viewer"))
 
