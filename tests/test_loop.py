@@ -111,6 +111,7 @@ def wait_for_feedback(model: Model) -> dict[str, object]:
 def test_once_around(transactional_db, worker, people, pictures, tmp_path, ada):
     # pictures come in; nobody has said anything yet
     call_command("import_images", str(pictures), project="orchard")
+    call_command("project", "orchard", "--publish")
     assert Image.objects.count() == 32
     asked = Question.objects.filter(kind=Question.Kind.CONCEPT)
     assert {q.state for q in asked} == {Question.State.OPEN}
