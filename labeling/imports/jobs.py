@@ -135,7 +135,7 @@ def summary(counts: Mapping[str, int]) -> str:
 
 
 def _gold(counts: Mapping[str, int]) -> str:
-    attached, refused = counts.get("gold", 0), counts.get("gold_refused", 0)
+    attached, refused = counts.get("gold_attached", 0), counts.get("gold_refused", 0)
     if not attached + refused:
         return ""
     return f"; {attached:,} gold{f', {refused:,} texts of gold refused' if refused else ''}"

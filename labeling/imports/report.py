@@ -126,7 +126,7 @@ class Report:
             "near_duplicates": self.near_duplicates,
             "remarks": self.remarks,
             "texts": self.outcomes[Outcome.TEXT],
-            "gold": self.gold,
+            "gold_attached": self.gold,
             "gold_refused": self.gold_refused,
         }
 

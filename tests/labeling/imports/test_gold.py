@@ -50,7 +50,7 @@ def test_folders_of_gold_are_no_classes(box):
     assert truths() == {("gold/bird/a.png", "bird"): True, ("gold/not bird/b.png", "bird"): False}
     assert set(Project.objects.get().concepts.values_list("name", flat=True)) == {"bird"}
     assert ", gold 2, gold refused 0." in output
-    assert Import.objects.get().counts["gold"] == 2
+    assert Import.objects.get().counts["gold_attached"] == 2
 
 
 def test_a_field_names_what_is_gold_and_what_is_not(box):
@@ -81,7 +81,7 @@ def test_every_text_of_gold_is_attached_or_refused_with_a_reason(box):
     )
     output = take(box, concepts="bird,owl")
     counts = Import.objects.get().counts
-    assert (counts["gold"], counts["gold_refused"]) == (3, 4)
+    assert (counts["gold_attached"], counts["gold_refused"]) == (3, 4)
     for reason in (
         "its gold names “unicorn”, which is no concept",
         "its gold of “owl” is neither true nor false",
@@ -114,4 +114,5 @@ def test_undoing_an_import_takes_its_gold_back(box, ada):
     later = Import.objects.order_by("-pk").first()
     undone = undo.undo(later, ada)
     assert undone.state == "undone" and truths() == {}
+    assert undone.counts["gold"] == 1
     assert Image.objects.count() == 1

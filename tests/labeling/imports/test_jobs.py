@@ -60,7 +60,7 @@ def test_the_counts_add_up(record, mixed):
     execute(record, mixed)
     assert record.counts == {
         **{"read": 6, "taken": 2, "known": 1, "refused": 3},
-        **{"near_duplicates": 1, "remarks": 0, "texts": 1, "gold": 0, "gold_refused": 0},
+        **{"near_duplicates": 1, "remarks": 0, "texts": 1, "gold_attached": 0, "gold_refused": 0},
     }
     assert record.pictures == 4
 
