@@ -5,7 +5,6 @@ from typing import Any
 
 from labeling import annotators, plots, quality, svg
 from labeling.models import Annotator, Project
-from labeling.project_pages import stats
 from labeling.quality import Point
 
 LISTED = 50  # suspects
@@ -17,7 +16,6 @@ def of(project: Project) -> dict[str, Any]:
     points = quality.history(project=project)
     suspects = annotators.to_review(project=project)
     return {
-        "agreement": stats.agreement(project),
         "measured": latest,
         "diagrams": [
             _diagram("gold", latest.gold if latest else None),

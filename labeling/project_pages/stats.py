@@ -1,12 +1,22 @@
 """A project's progress and agreement as its pages draw them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from labeling import project_stats, svg
+from django.urls import reverse
+
+from labeling import advice, project_stats, svg
+from labeling.advice import Target
 from labeling.models import Project, Question
 
+SORTS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "name": lambda row: row["concept"]["name"].casefold(),
+    "alpha": lambda row: row["alpha"],
+    "n": lambda row: row["compared"],
+    "agree": lambda row: row["percent"],
+    "yes": lambda row: row["prevalence"],
+}
 LEAST_ALPHA = -0.5  # of the scale; below it people contradict each other
 STATES = [
     Question.State.GOLD,
@@ -28,22 +38,60 @@ def progress(project: Project) -> dict[str, Any]:
     }
 
 
-def agreement(project: Project) -> dict[str, Any]:
-    """Return rows for the project and its concepts, the lowest alpha first, and their time."""
+def agreement(
+    project: Project, *, sort: str = "alpha", descending: bool = False, least: int = 0
+) -> dict[str, Any]:
+    """Return rows for the project and its concepts in an order, and their time.
+
+    sort: one of SORTS; what has no value comes last either way. least: concepts with fewer
+    questions in common are in `few`, apart from `rows`.
+    """
     measured = project_stats.agreement(project)
-    concepts = sorted(
-        measured["concepts"], key=lambda row: 2.0 if row["alpha"] is None else row["alpha"]
-    )
-    whole, rows = [_row(measured["whole"])], [_row(row) for row in concepts]
+    concepts = project.concepts.filter(merged_into=None)
+    defined = set(concepts.exclude(definition="").values_list("pk", flat=True))
+    gold = advice.gold_answers(project)
+    rows = [
+        _row(stats, project, has_definition=pk in defined, **gold.get(pk, {}))
+        for stats in _sorted(measured["concepts"], sort, descending)
+        for pk in [stats["concept"]["id"]]
+    ]
     return {
-        "rows": rows,
-        "tables": [whole, rows],
+        "whole": _row(measured["whole"], project),
+        "rows": [row for row in rows if row["stats"]["compared"] >= least],
+        "few": [row for row in rows if row["stats"]["compared"] < least],
         "measured_at": datetime.fromisoformat(measured["measured_at"]),
     }
 
 
-def _row(stats: Mapping[str, Any]) -> dict[str, Any]:
+def _sorted(rows: Sequence[dict[str, Any]], sort: str, descending: bool) -> list[dict[str, Any]]:
+    value = SORTS[sort]
+    known = [row for row in rows if value(row) is not None]
+    unknown = [row for row in rows if value(row) is None]
+    return [*sorted(known, key=value, reverse=descending), *unknown]
+
+
+def _advice(project: Project, stats: dict[str, Any], **more: Any) -> dict[str, Any] | None:
+    """Return a sentence of advice, and the address of the page where it is followed."""
+    found = advice.advise(advice.evidence(stats, **more))
+    if found is None:
+        return None
+    concept = stats["concept"]["id"] if stats["concept"] else None
+    labels = reverse("project-labels", args=[project.slug])
+    if concept is None:
+        concepts = reverse("project-concepts", args=[project.slug])
+        url = labels if found.target == Target.LABELS else concepts
+    elif found.target == Target.CONCEPT:
+        url = reverse("project-concept", args=[project.slug, concept])
+    elif found.target == Target.GOLD:
+        url = reverse("project-gold-wall", args=[project.slug, concept])
+    else:
+        url = f"{labels}?concept={concept}&state=ambiguous"
+    return {"text": found.text, "url": url}
+
+
+def _row(stats: dict[str, Any], project: Project, **more: Any) -> dict[str, Any]:
     cells: dict[str, Any] = {"stats": stats, "alpha": "–", "range": "", "interval": ""}
+    cells["advice"] = _advice(project, stats, **more)
     alpha = stats["alpha"]
     if alpha is not None:
         cells["alpha"] = f"{alpha:.2f}"

@@ -36,11 +36,36 @@ def test_it_tells_how_far_people_agree_in_the_project_and_on_each_concept(
     ada_client: Client, shapes: Project, measured: QualityReport
 ) -> None:
     page = ada_client.get(address(shapes))
-    whole, concepts = page.context["agreement"]["tables"]
-    assert [row["stats"]["answers"] for row in whole] == [48]
-    assert sum(row["stats"]["answers"] for row in concepts) == 48
+    agreement = page.context["agreement"]
+    assert agreement["whole"]["stats"]["answers"] == 48
+    rows = [*agreement["rows"], *agreement["few"]]
+    assert sum(row["stats"]["answers"] for row in rows) == 48
     text = page.content.decode()
-    assert "All concepts" in text and whole[0]["range"] in text
+    assert "All concepts" in text and agreement["whole"]["range"] in text
+
+
+def test_the_table_is_sorted_by_its_headers_and_keeps_small_numbers_apart(
+    ada_client: Client, shapes: Project, measured: QualityReport
+) -> None:
+    def names(query: str, rows: str = "rows") -> list[str]:
+        agreement = ada_client.get(f"{address(shapes)}?{query}").context["agreement"]
+        return [row["stats"]["concept"]["name"] for row in agreement[rows]]
+
+    assert names("sort=name&least=0") == ["circle", "square"]
+    assert names("sort=name&order=down&least=0") == ["square", "circle"]
+    assert names("least=1000") == [] and len(names("least=1000", "few")) == 2
+    for nonsense in ("sort=%00", "sort=price&order=sideways&least=-1", "least=" + "9" * 40):
+        assert ada_client.get(f"{address(shapes)}?{nonsense}").status_code == 200
+    page = ada_client.get(f"{address(shapes)}?sort=n&least=3").content.decode()
+    assert 'aria-sort="ascending"' in page
+    assert "?sort=n&amp;order=down&amp;least=3#agreement-title" in page
+
+
+def test_it_advises_and_leads_to_where_that_is_done(ada_client: Client, shapes: Project) -> None:
+    page = ada_client.get(address(shapes)).content.decode()
+    circle = shapes.concepts.get(name="circle")
+    assert "Nobody has answered about “circle” yet." in page
+    assert f'"/projects/shapes/concepts/{circle.pk}/"' in page
 
 
 def test_it_draws_how_often_labels_are_right_by_gold_and_by_the_random_slice(

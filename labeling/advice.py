@@ -1,0 +1,168 @@
+"""Say in a sentence what would help a concept's labels most, by its agreement and its gold."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.db.models import Sum
+
+from labeling.models import Project, Question
+
+LEAST_COMPARED = 10  # questions with two answers or more, below which agreement says little
+WIDE = 0.6  # of an interval of alpha, from which on more answers are asked for
+TENTATIVE = 0.667  # alpha: below it, "not even tentative conclusions" (Krippendorff 2004, p. 241)
+MISSED = 0.2  # share of wrong answers to gold that is surely exceeded
+LEAST_GOLD = 5  # answers to gold of one truth
+AMBIGUOUS = 0.2  # share of questions
+Z = 1.645  # of a one-sided bound of 95 %
+
+
+class Target(StrEnum):
+    """Where what is advised is done."""
+
+    CONCEPT = "concept"  # its page: priority, definition, examples
+    GOLD = "gold"  # its gold
+    LABELS = "labels"  # the wall
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of the answers about one concept, or about all."""
+
+    name: str | None  # None: all concepts together
+    answers: int
+    compared: int
+    alpha: float | None
+    low: float | None
+    high: float | None
+    questions: int = 0  # asked so far
+    ambiguous: int = 0
+    has_definition: bool = False
+    gold_yes: int = 0  # answers to gold that shows it
+    gold_yes_missed: int = 0  # of them, no
+    gold_no: int = 0
+    gold_no_missed: int = 0
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A sentence, and where what it says is done; None: nowhere."""
+
+    text: str
+    target: Target | None = None
+
+
+def advise(evidence: Evidence) -> Advice | None:
+    """Return what would help most, or None where nothing needs help.
+
+    In this order: nobody answered; too little to say anything; gold that is missed; people who
+    disagree; questions given up as ambiguous. Thresholds are those of this module.
+    """
+    rules = _unasked, _too_few, _missed, _disagreed, _given_up
+    return next((advice for rule in rules if (advice := rule(evidence))), None)
+
+
+def gold_answers(project: Project) -> dict[int, dict[str, int]]:
+    """Return by concept the `gold_` numbers of its Evidence."""
+    rows = (
+        Question.objects.filter(project=project, kind=Question.Kind.CONCEPT)
+        .filter(state=Question.State.GOLD, answers_count__gt=0)
+        .order_by()
+        .values_list("concept_id", "verdict")
+        .annotate(Sum("answers_count"), Sum("yes_count"))
+    )
+    counts: dict[int, dict[str, int]] = {}
+    for concept, verdict, answers, yes in rows:
+        of_concept = counts.setdefault(concept or 0, {})
+        name = "gold_yes" if verdict else "gold_no"
+        of_concept[name], of_concept[f"{name}_missed"] = answers, answers - yes if verdict else yes
+    return counts
+
+
+def evidence(stats: dict[str, Any], **more: Any) -> Evidence:
+    """Return the evidence of a row of `project_stats.agreement`; more: further fields."""
+    names = "answers", "compared", "alpha", "low", "high", "questions", "ambiguous"
+    name = stats["concept"]["name"] if stats["concept"] else None
+    return Evidence(name=name, **{each: stats[each] for each in names}, **more)
+
+
+def _unasked(evidence: Evidence) -> Advice | None:
+    if evidence.answers:
+        return None
+    return Advice(f"Nobody has answered about {_subject(evidence)} yet.", Target.CONCEPT)
+
+
+def _too_few(evidence: Evidence) -> Advice | None:
+    common = f"{evidence.compared:,} question{'' if evidence.compared == 1 else 's'} in common"
+    if evidence.compared < LEAST_COMPARED:
+        return Advice(f"Ask more on {_subject(evidence)}: only {common} so far.", Target.CONCEPT)
+    if evidence.low is None or evidence.high is None:
+        return None
+    if evidence.high - evidence.low <= WIDE:
+        return None
+    return Advice(
+        f"Ask more on {_subject(evidence)}: {common}, "
+        f"agreement between {evidence.low:.1f} and {evidence.high:.1f}.",
+        Target.CONCEPT,
+    )
+
+
+def _missed(evidence: Evidence) -> Advice | None:
+    if evidence.name is None:
+        return None
+    missed, shown = evidence.gold_yes_missed, evidence.gold_yes
+    if surely_above(missed, shown, MISSED):
+        return Advice(
+            f"Gold says that people miss {_subject(evidence)}: {missed:,} of {shown:,} answers to "
+            "gold that shows it are no.",
+            Target.GOLD,
+        )
+    missed, shown = evidence.gold_no_missed, evidence.gold_no
+    if surely_above(missed, shown, MISSED):
+        return Advice(
+            f"Gold says that people see {_subject(evidence)} where it is not: {missed:,} of "
+            f"{shown:,} answers to gold without it are yes.",
+            Target.GOLD,
+        )
+    return None
+
+
+def _disagreed(evidence: Evidence) -> Advice | None:
+    if evidence.high is None or evidence.alpha is None or evidence.high >= TENTATIVE:
+        return None
+    if evidence.name is None:
+        help_ = "look at the concepts with the lowest agreement first"
+        return Advice(f"People disagree (alpha {evidence.alpha:.2f}): {help_}.", Target.LABELS)
+    done = "sharpen its definition" if evidence.has_definition else "write a definition"
+    return Advice(
+        f"People disagree about {_subject(evidence)} (alpha {evidence.alpha:.2f}): "
+        f"{done} or add hard examples.",
+        Target.CONCEPT,
+    )
+
+
+def _given_up(evidence: Evidence) -> Advice | None:
+    if evidence.ambiguous <= AMBIGUOUS * evidence.questions:
+        return None
+    return Advice(
+        f"{evidence.ambiguous:,} of {evidence.questions:,} questions about {_subject(evidence)} "
+        "were given up as ambiguous: decide them.",
+        Target.LABELS,
+    )
+
+
+def surely_above(count: int, n: int, share: float) -> bool:
+    """Return whether the share is exceeded by the lower bound of count / n.
+
+    It is E. B. Wilson's (1927), one-sided, of 95 %; with fewer than LEAST_GOLD never.
+    """
+    if n < LEAST_GOLD:
+        return False
+    middle = count + Z**2 / 2
+    spread = Z * math.sqrt(count * (n - count) / n + Z**2 / 4)
+    return (middle - spread) / (n + Z**2) > share
+
+
+def _subject(evidence: Evidence) -> str:
+    return "all concepts" if evidence.name is None else f"“{evidence.name}”"
