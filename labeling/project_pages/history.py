@@ -12,7 +12,17 @@ from django.views.decorators.http import require_GET
 from labeling import access, history
 from labeling.access import Capability
 from labeling.history import Filters
-from labeling.models import Annotator, Event, Invitation, Membership, Project, Question
+from labeling.models import (
+    Annotator,
+    Concept,
+    Event,
+    Image,
+    Import,
+    Invitation,
+    Membership,
+    Project,
+    Question,
+)
 from labeling.project_pages import base
 
 SECTION = base.register(base.Section("project-history", "History", 70))
@@ -38,6 +48,9 @@ def register(page: ObjectPage) -> None:
 
 
 register(ObjectPage(Question, "project-question"))
+register(ObjectPage(Concept, "project-concept"))
+register(ObjectPage(Import, "project-import"))
+register(ObjectPage(Image, "project-picture"))
 register(ObjectPage(Annotator, "project-annotator"))
 register(ObjectPage(Membership, "project-people", takes_id=False))
 register(ObjectPage(Invitation, "project-people", takes_id=False))

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 from django.template import Context
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from labeling import notices
 from labeling.models import Project
@@ -36,7 +36,4 @@ def show_notices(context: Context, project: Project) -> dict[str, Any]:
 
 def _address(notice: Notice, project: Project) -> str:
     arguments = [project.slug] if notice.row is None else [project.slug, notice.row]
-    try:
-        return f"{reverse(notice.page, args=arguments)}{notice.query}"
-    except NoReverseMatch:
-        return project.get_absolute_url()
+    return f"{reverse(notice.page, args=arguments)}{notice.query}"

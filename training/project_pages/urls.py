@@ -1,8 +1,8 @@
 """Addresses below /projects/<slug>/."""
 
-from training.project_pages import compare, model, models, run, steps, train
+from training.project_pages import compare, model, models, notices, run, steps, train
 
-__all__ = ["steps", "urlpatterns"]
+__all__ = ["notices", "steps", "urlpatterns"]
 
 urlpatterns = [
     *models.urlpatterns,
