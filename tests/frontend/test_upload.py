@@ -98,6 +98,15 @@ def test_a_folder_comes_in_over_a_bad_line_and_is_imported_as_chosen(open_pictur
     expect(page.get_by_role("heading", name=re.compile("My birds"))).to_be_visible()
     assert axe.violations(page) == []
 
+    page.get_by_role("link", name="My birds", exact=True).click()
+    page.get_by_role("link", name="Undo this import").click()
+    expect(page.get_by_text("4 pictures that it brought go")).to_be_visible()
+    assert axe.violations(page) == []
+    page.get_by_role("button", name="Undo the import").click()
+    expect(page.get_by_role("heading", name="Taking it back")).to_be_visible()
+    tasks.advance_imports()
+    expect(page.get_by_text("It was taken back: 4 pictures are gone")).to_be_visible()
+
 
 def test_files_are_dropped_anywhere_on_the_page(open_pictures, live_server):
     page = open_pictures
