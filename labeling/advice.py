@@ -1,6 +1,7 @@
 """Say in a sentence what would help a concept's labels most, by its agreement and its gold."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -78,6 +79,18 @@ def gold_answers(project: Project) -> dict[int, dict[str, int]]:
         name = "gold_yes" if verdict else "gold_no"
         of_concept[name], of_concept[f"{name}_missed"] = answers, answers - yes if verdict else yes
     return counts
+
+
+def of_concepts(project: Project, rows: Sequence[dict[str, Any]]) -> dict[int, Advice | None]:
+    """Return by concept what would help it; rows: those of `project_stats.agreement`."""
+    concepts = project.concepts.exclude(definition="")
+    defined = set(concepts.values_list("pk", flat=True))
+    gold = gold_answers(project)
+    return {
+        pk: advise(evidence(row, has_definition=pk in defined, **gold.get(pk, {})))
+        for row in rows
+        for pk in [row["concept"]["id"]]
+    }
 
 
 def evidence(stats: dict[str, Any], **more: Any) -> Evidence:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import project_stats
+from labeling import advice, project_stats
 from labeling.access import Capability
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
@@ -38,6 +38,9 @@ class AgreementOut(StatsOut):
     settled = serializers.IntegerField()
     open = serializers.IntegerField()
     ambiguous = serializers.IntegerField()
+    advice = serializers.CharField(
+        allow_null=True, help_text="What would help its labels most; null: nothing is needed."
+    )
 
 
 class ConceptStatsOut(StatsOut):
@@ -106,6 +109,11 @@ class Agreement(APIView):
         """Measure how far people agree now, by concept."""
         project = get_object_or_404(Project, slug=slug)
         rows = project_stats.agreement(project)["concepts"]
+        help_ = advice.of_concepts(project, rows)
+        rows = [
+            row | {"advice": found.text if (found := help_[row["concept"]["id"]]) else None}
+            for row in rows
+        ]
         return Response(AgreementOut(rows, many=True).data)
 
 

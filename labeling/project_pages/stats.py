@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import reverse
 
 from labeling import advice, project_stats, svg
-from labeling.advice import Target
+from labeling.advice import Advice, Target
 from labeling.models import Project, Question
 
 SORTS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
@@ -47,16 +47,14 @@ def agreement(
     questions in common are in `few`, apart from `rows`.
     """
     measured = project_stats.agreement(project)
-    concepts = project.concepts.filter(merged_into=None)
-    defined = set(concepts.exclude(definition="").values_list("pk", flat=True))
-    gold = advice.gold_answers(project)
+    help_ = advice.of_concepts(project, measured["concepts"])
     rows = [
-        _row(stats, project, has_definition=pk in defined, **gold.get(pk, {}))
+        _row(stats, project, help_[stats["concept"]["id"]])
         for stats in _sorted(measured["concepts"], sort, descending)
-        for pk in [stats["concept"]["id"]]
     ]
+    whole = measured["whole"]
     return {
-        "whole": _row(measured["whole"], project),
+        "whole": _row(whole, project, advice.advise(advice.evidence(whole))),
         "rows": [row for row in rows if row["stats"]["compared"] >= least],
         "few": [row for row in rows if row["stats"]["compared"] < least],
         "measured_at": datetime.fromisoformat(measured["measured_at"]),
@@ -70,9 +68,10 @@ def _sorted(rows: Sequence[dict[str, Any]], sort: str, descending: bool) -> list
     return [*sorted(known, key=value, reverse=descending), *unknown]
 
 
-def _advice(project: Project, stats: dict[str, Any], **more: Any) -> dict[str, Any] | None:
+def _advice(
+    project: Project, stats: Mapping[str, Any], found: Advice | None
+) -> dict[str, Any] | None:
     """Return a sentence of advice, and the address of the page where it is followed."""
-    found = advice.advise(advice.evidence(stats, **more))
     if found is None:
         return None
     concept = stats["concept"]["id"] if stats["concept"] else None
@@ -89,9 +88,9 @@ def _advice(project: Project, stats: dict[str, Any], **more: Any) -> dict[str, A
     return {"text": found.text, "url": url}
 
 
-def _row(stats: dict[str, Any], project: Project, **more: Any) -> dict[str, Any]:
+def _row(stats: Mapping[str, Any], project: Project, found: Advice | None) -> dict[str, Any]:
     cells: dict[str, Any] = {"stats": stats, "alpha": "–", "range": "", "interval": ""}
-    cells["advice"] = _advice(project, stats, **more)
+    cells["advice"] = _advice(project, stats, found)
     alpha = stats["alpha"]
     if alpha is not None:
         cells["alpha"] = f"{alpha:.2f}"

@@ -275,6 +275,7 @@ def test_agreement_is_listed_by_concept(ada_client, asked, alice, bob):
     rows = ada_client.get(f"{API}projects/shapes/agreement/").json()
     assert [row["concept"] for row in rows] == ["circle", "square"]
     assert sum(row["answers"] for row in rows) == 2
+    assert {row["advice"][:8] for row in rows} == {"Ask more", "Nobody h"}
 
 
 def test_a_snapshot_is_begun_and_left_to_a_worker(
