@@ -10,7 +10,7 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from labeling import members, visitors
+from labeling import access, members, visitors
 from labeling.accounts import limits
 from labeling.addresses import client_address
 from labeling.models import Invitation, Membership, Role
@@ -44,11 +44,13 @@ def _show(request: HttpRequest, found: Invitation, error: str = "") -> HttpRespo
         needs_account = True
     except members.InvitationError as refusal:
         return _refused(request, found, str(refusal))
+    membership = _membership(found, user)
     context = {
         "invitation": found,
         "meaning": roles.MEANINGS[Role(found.role)],
         "needs_account": needs_account,
-        "membership": _membership(found, user),
+        "membership": membership,
+        "keeps_role": membership is not None and access.covers(membership.role, found.role),
         "error": error,
     }
     status = HTTPStatus.CONFLICT if error else HTTPStatus.OK
