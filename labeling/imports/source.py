@@ -1,6 +1,5 @@
 """Open a source of images: a folder, a zip or a tar, recognised by their content."""
 
-import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,16 +11,19 @@ from labeling.imports.members import Member, Rejection, SourceError
 Members = Callable[[], Iterator[Member | Rejection]]
 
 
-def find(path: Path) -> Members:
-    """Return a function that iterates over all members at each call. Raises `SourceError`."""
+def find(path: Path, *, most: int | None = None) -> Members:
+    """Return a function that iterates over all members at each call. Raises `SourceError`.
+
+    most: members of a zip, above which `TooManyMembers` is raised before they are in memory.
+    """
     try:
         if path.is_dir():
             return partial(folder.members, path)  # which holds no name twice
         if not path.exists():
             raise SourceError(f"There is no {path}: name a folder, a zip or a tar with pictures.")
         if path.is_file() and zipfile.is_zipfile(path):
-            return lambda: distinct(zips.members(path))
-        if path.is_file() and tarfile.is_tarfile(path):
+            return lambda: distinct(zips.members(path, most=most))
+        if path.is_file() and tars.is_tar(path):
             return lambda: distinct(tars.members(path))
     except OSError as error:
         raise SourceError(f"{path} cannot be opened: {error.strerror}.") from error

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from django.conf import settings
 
 from labeling.decoding import ImageRejected, read
-from labeling.imports import source, staging, upload_paths, zips
-from labeling.imports.members import Member, Rejection, SourceError
+from labeling.imports import source, staging, upload_paths
+from labeling.imports.members import Member, Rejection, SourceError, TooManyMembers
 from labeling.imports.source import Members
 from labeling.models import Import
 
-DIRECTORY_ENTRY = 1_024  # bytes of a zip's directory for each of its files, more than any needs
+ENTRIES = 3  # of a zip for each file that it may hold: macOS packs another beside each, and folders
 LOST = "was lost on the server: upload it again"
 NO_ARCHIVE = "is no zip or tar that can be read, or is cut off: pack it again"
 
@@ -55,15 +55,15 @@ def _members(record: Import, files: list[_File], alone: bool) -> Iterator[Member
 
 def _of_archive(path: Path, name: str, alone: bool) -> Iterator[Member | Rejection]:
     folder = "" if alone else f"{_without_suffix(name)}/"
-    if path.exists() and zips.directory_size(path) > DIRECTORY_ENTRY * settings.UPLOAD_MAX_FILES:
-        yield Rejection(name, _too_many())
-        return
     try:
-        for member in _bounded(source.find(path)(), path.name):
+        found = source.find(path, most=ENTRIES * settings.UPLOAD_MAX_FILES)
+        for member in _bounded(found(), path.name):
             if isinstance(member, Rejection) and member.path == path.name:
                 yield Rejection(name, member.reason)  # of the archive as a whole
             else:
                 yield replace(member, path=f"{folder}{member.path}")
+    except TooManyMembers:
+        yield Rejection(name, _too_many())
     except SourceError:
         yield Rejection(name, NO_ARCHIVE if path.exists() else LOST)
 

@@ -1,7 +1,7 @@
 """A zip of pictures. Nothing is ever unpacked to disk."""
 
+import io
 import lzma
-import os
 import stat
 import struct
 import zipfile
@@ -11,7 +11,15 @@ from functools import partial
 from pathlib import Path
 
 from labeling.decoding import ImageRejected, read
-from labeling.imports.members import Member, Rejection, SourceError, is_ignored, path_problem
+from labeling.imports.members import (
+    Member,
+    Rejection,
+    SourceError,
+    TooManyMembers,
+    cut,
+    is_ignored,
+    path_problem,
+)
 
 DAMAGED = (
     zipfile.BadZipFile,
@@ -23,49 +31,62 @@ DAMAGED = (
     RuntimeError,  # NotImplementedError among them
     ValueError,
 )
-END_MAX = 22 + 0xFFFF + 20  # bytes of a zip's end: its record, a comment, and a locator before it
+ENTRY_MAX = 1_024  # bytes of the directory for each member, more than any needs
+ENTRY = b"PK\1\2"  # with which each of them begins
 ENCRYPTED, UTF_8 = 0x1, 0x800  # of a member's flag bits
 UNKNOWN_ENCODING = "a name in an unknown encoding: pack it again with names in UTF-8"
 
 
-def members(path: Path) -> Iterator[Member | Rejection]:
-    """Yield the members in the archive's order. Raises `SourceError`."""
-    try:
-        archive = zipfile.ZipFile(path)
-    except DAMAGED as error:
-        raise SourceError(f"{path} is cut off or damaged: pack it again.") from error
-    with archive:
-        for info in archive.infolist():
-            name = _name(info)
-            if info.is_dir() or is_ignored(name or info.filename):
-                continue
-            reason = _problem(info, name)
-            if reason or name is None:
-                yield Rejection(name or info.filename, reason or UNKNOWN_ENCODING)
-            else:
-                yield Member(name, info.file_size, partial(_read, archive, info))
+class _File(io.BufferedReader):
+    """A zip's file that refuses to read a directory of more members than so many.
 
-
-def directory_size(path: Path) -> int:
-    """Return the bytes of a zip's directory, which opening it reads into memory; 0 for none.
-
-    After PKWARE's APPNOTE.TXT, sections 4.3.14 to 4.3.16.
+    `zipfile` reads the directory at once, and makes an object of each member, before anybody can
+    count them; what the zip's end says of their number and size need not be true.
     """
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - END_MAX))
-        tail = file.read()
-        end = tail.rfind(b"PK\5\6")
-        if end < 0 or len(tail) < end + 16:
-            return 0
-        (directory,) = struct.unpack_from("<L", tail, end + 12)
-        locator = end - 20
-        if directory == 0xFFFFFFFF and tail[locator : locator + 4] == b"PK\6\7":
-            (offset,) = struct.unpack_from("<Q", tail, locator + 8)
-            file.seek(min(offset, size))
-            record = file.read(56)
-            return int(struct.unpack_from("<Q", record, 40)[0]) if len(record) == 56 else 0
-        return int(directory)
+
+    def __init__(self, path: Path, most: int | None) -> None:
+        super().__init__(io.FileIO(path))
+        self.most = most  # None: any number, as of all that is read once the zip is open
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.most is None:
+            return super().read(size)
+        longest = max(ENTRY_MAX * self.most, io.DEFAULT_BUFFER_SIZE)
+        data = super().read(longest if size is None or size < 0 else min(size, longest))
+        is_cut = size is not None and size > longest
+        if is_cut or data.count(ENTRY) > self.most:
+            raise TooManyMembers(f"It holds more than {self.most:,} files.")
+        return data
+
+
+def members(path: Path, *, most: int | None = None) -> Iterator[Member | Rejection]:
+    """Yield the members in the archive's order. Raises `SourceError`, and `TooManyMembers`.
+
+    most: members; None: any number.
+    """
+    with _File(path, most) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except DAMAGED as error:
+            if isinstance(error, SourceError):
+                raise
+            raise SourceError(f"{path} is cut off or damaged: pack it again.") from error
+        file.most = None
+        with archive:
+            for info in archive.infolist():
+                if (member := _member(archive, info)) is not None:
+                    yield member
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member | Rejection | None:
+    """Return a member, why it is refused, or None for what is passed over."""
+    name = _name(info)
+    if info.is_dir() or is_ignored(name or info.filename):
+        return None
+    reason = _problem(info, name)
+    if reason or name is None:
+        return Rejection(cut(name or info.filename), reason or UNKNOWN_ENCODING)
+    return Member(name, info.file_size, partial(_read, archive, info))
 
 
 def _name(info: zipfile.ZipInfo) -> str | None:

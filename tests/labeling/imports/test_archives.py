@@ -4,9 +4,11 @@ import os
 import struct
 import tarfile
 import zipfile
+from itertools import islice
 
 import pytest
 
+from labeling.imports import tars
 from labeling.models import Concept, Image
 from tests.labeling.imports.sources import captions, refused, take, tarred, write, zipped
 from tests.pictures import encoded, jpeg, patchwork, png
@@ -183,3 +185,62 @@ def test_names_of_any_kind_are_told_without_harm(tmp_path):
     source = zipped(tmp_path / "a.zip", [("a.jpg", jpeg()), ("\x1b[31mred\n.jpg", b"no")])
     output = take(source)
     assert "\x1b" not in output and "�[31mred�.jpg" in output
+
+
+def pax(kind, size):
+    """A header that says something of the members that follow, of so many bytes."""
+    info = tarfile.TarInfo("header")
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.USTAR_FORMAT) + bytes(-(-max(size, 0) // 512) * 512)
+
+
+def test_headers_of_a_tar_are_not_read_into_memory_whatever_their_size(tmp_path):
+    bomb = tmp_path / "bomb.tar"
+    whole = tarred(tmp_path / "whole.tar", [("a.jpg", jpeg(1)), ("b.jpg", jpeg(2))]).read_bytes()
+    end = whole.index(b"b.jpg")
+    kinds = [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK]
+    for header in [pax(kind, tars.HEADER_MAX + 1) for kind in kinds]:
+        bomb.write_bytes(header + whole)
+        assert "neither a folder nor a zip nor a tar" in refused(bomb)
+        bomb.write_bytes(whole[:end] + header + whole[end:])
+        entries = list(tars.members(bomb))
+        assert [entry.path for entry in entries] == ["a.jpg", "bomb.tar"]
+        assert "cut off or damaged" in entries[-1].reason
+    shared = pax(tarfile.XGLTYPE, tars.HEADER_MAX // 2) * 3
+    bomb.write_bytes(whole[:end] + shared + whole[end:])
+    assert len(list(tars.members(bomb))) == 2
+    bomb.write_bytes(whole[:end] + pax(tarfile.XHDTYPE, 0) * 5_000 + whole[end:])
+    assert len(list(tars.members(bomb))) == 2
+
+
+def test_a_tar_that_leads_back_to_where_it_was_ends(tmp_path):
+    back = tarfile.TarInfo("back.jpg")
+    header = bytearray(back.tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = (256**12 - 1_024).to_bytes(12, "big")  # its size: -1,024
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    path = tarred(tmp_path / "a.tar", [("a.jpg", jpeg(1))])
+    data = path.read_bytes().rstrip(b"\0")
+    data += bytes(-len(data) % 512)
+    path.write_bytes(data + header + bytes(10_240))
+    entries = list(islice(tars.members(path), 10))
+    assert [entry.path for entry in entries] == ["a.jpg", "a.tar"]
+
+
+def test_a_tar_of_nothing_but_what_is_passed_over_is_not_stepped_through(tmp_path, monkeypatch):
+    hidden = [(f".hidden-{number}", b"") for number in range(5)]
+    path = tarred(tmp_path / "a.tar", [*hidden, ("a.jpg", jpeg(1))])
+    assert [entry.path for entry in tars.members(path)] == ["a.jpg"]
+    monkeypatch.setattr(tars, "PASSED_OVER_MAX", 3)
+    (entry,) = tars.members(path)
+    assert "what follows it was not read" in entry.reason
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.xz"])
+def test_a_path_without_end_is_refused(kind, tmp_path):
+    files = [("a.jpg", jpeg(1)), ("a/" * 20_000 + "b.jpg", jpeg(2))]
+    path = tmp_path / f"a.{kind}"
+    source = zipped(path, files) if kind == "zip" else tarred(path, files, "w:xz")
+    output = take(source)
+    assert "imported 1," in output and "its path is longer than 1,000 characters" in output
+    assert len(output) < 3_000
