@@ -16,29 +16,34 @@ def choose(*, project: Project, kind: str | None = None) -> Challenge | None:
 
     None where there is nothing to ask, of that kind or of any.
     """
+    for each in [kind] if kind else concepts.weighted_shuffle(MIX):
+        selection = _first(project, each)
+        if selection is not None:
+            return _challenge(project, selection)
+    return None
+
+
+def _first(project: Project, kind: str) -> Selection | None:
+    """Return the first selection of a kind; a draft's pools have to be filled for it."""
     visitor = Annotator(pk=NOBODY, pseudonym="preview")
     selector = Selector(annotator=visitor, project=project)
-    selection = _first(selector, kind)
-    if selection is None and selector.short:
-        _fill(selector)
-        accepting = Selector(annotator=visitor, project=project, accept_short=True)
-        selection = _first(accepting, kind)
-    if selection is None:
-        return None
+    selection = selector.choose(kind)
+    if selection is not None or not selector.short:
+        return selection
+    _fill(selector)
+    return Selector(annotator=visitor, project=project, accept_short=True).choose(kind)
+
+
+def _challenge(project: Project, selection: Selection) -> Challenge:
     return Challenge(
         project=project,
-        annotator=visitor,
+        annotator=Annotator(pk=NOBODY, pseudonym="preview"),
         kind=selection.kind,
         concept_id=selection.concept,
         questions=[pick.question for pick in selection.picks if pick.question is not None],
         tiles=[pick.tile for pick in selection.picks],
         reasons=[pick.reason for pick in selection.picks],
     )
-
-
-def _first(selector: Selector, kind: str | None) -> Selection | None:
-    kinds = [kind] if kind else concepts.weighted_shuffle(MIX)
-    return next((s for each in kinds for s in selector.selections(each)), None)
 
 
 def _fill(selector: Selector) -> None:

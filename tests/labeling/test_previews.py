@@ -37,6 +37,20 @@ def test_pictures_that_nobody_was_asked_about_yet_are_shown_too(shapes: Project)
     assert previews.choose(project=shapes, kind="grid") is not None
 
 
+def test_a_kind_whose_pools_are_empty_is_not_passed_over_for_another(
+    shapes: Project, monkeypatch
+) -> None:
+    Project.objects.update(state="draft")
+    shapes.refresh_from_db()
+    Question.objects.all().delete()
+    shapes.concepts.all().delete()
+    concepts.create(project=shapes, name="triangle")
+    Question.objects.all().delete()
+    monkeypatch.setattr(previews, "MIX", {"grid": 1.0, "write": 1e-9})
+    challenge = previews.choose(project=shapes)
+    assert challenge is not None and challenge.kind == "grid"
+
+
 def test_nothing_is_chosen_where_there_is_nothing(ada: User) -> None:
     assert previews.choose(project=projects.create(by=ada, name="Empty")) is None
 
