@@ -25,6 +25,7 @@ from labeling.models.projects import name_key
 from labeling.snapshot_folder import SPLITS, Row
 
 TEST_SHARE = 0.05
+STEM_LENGTH = 16  # characters of an image's SHA-256 that name its file
 BATCH = 500  # images
 DIGITS = 4  # of a probability
 
@@ -81,7 +82,7 @@ def counts(snapshot_row: SnapshotRow) -> dict[str, int]:
 
 def file_name(image: Image) -> str:
     """Return the name of an image's file in every snapshot."""
-    return f"{image.sha256[:16]}{Path(str(image.file.name)).suffix}"
+    return f"{image.sha256[:STEM_LENGTH]}{Path(str(image.file.name)).suffix}"
 
 
 def split_of(image: Image) -> str:

@@ -8,7 +8,7 @@ lease. Each attempt writes to a draft folder of its own; only the holder of the 
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,11 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
+from django.db.models.functions import Left
 from django.utils import timezone
 
 from labeling import audit, lease, snapshot_folder, snapshot_rows
-from labeling.models import Event, LeaseLost, Project, Snapshot
+from labeling.models import Event, Image, LeaseLost, Project, RemovedImage, Snapshot
 from labeling.snapshot_folder import Row, SnapshotError
 from labeling.snapshot_rows import SnapshotRow
 
@@ -63,6 +64,25 @@ def fill(snapshot: Snapshot) -> Snapshot:
         snapshot.refresh_from_db()
         return snapshot
     return _fill(held)
+
+
+def removed_files(snapshot: Snapshot, names: Iterable[str]) -> set[str]:
+    """Return which files of a snapshot, by their names, are of pictures removed since.
+
+    They stay in its folder, whose hash they are part of; nobody is to be shown them.
+    """
+    by_stem = {Path(name).stem: name for name in names}
+    if not snapshot.removed or not by_stem:
+        return set()
+    found = [
+        rows.filter(project=snapshot.project_id)
+        .annotate(stem=Left("sha256", snapshot_rows.STEM_LENGTH))
+        .filter(stem__in=by_stem)
+        .values_list("stem", flat=True)
+        for rows in (RemovedImage.objects.order_by(), Image.objects.order_by())
+    ]
+    removed, there = map(set, found)  # what was imported again is there
+    return {by_stem[stem] for stem in removed - there}
 
 
 def freeze(

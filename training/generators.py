@@ -10,10 +10,10 @@ from pathlib import Path
 
 from django.db.models import Case, Q, QuerySet, When
 
-from labeling import access
+from labeling import access, snapshots
 from labeling.models import Annotator, Membership, Project
 from training.engine.presets import SMOKE
-from training.models import Model
+from training.models import Model, Sample
 
 RECIPES = ("diffusion", "gan", "autoregressive", "lora")  # whose models generate images
 INPAINTING_RECIPES = ("autoregressive",)  # whose models also inpaint
@@ -79,9 +79,30 @@ def _shown_to(user: access.User, annotator: Annotator | None) -> QuerySet[Projec
 
 
 def examples(model: Model) -> tuple[Path, ...]:
-    """Return up to `EXAMPLES_MAX` images of the model's snapshot, held-out ones if it has any."""
+    """Return up to `EXAMPLES_MAX` images of the model's snapshot, held-out ones if it has any.
+
+    Those that were removed from the project since are left out.
+    """
     snapshot = model.run.snapshot
-    return _examples(snapshot.folder) if snapshot and snapshot.folder else ()
+    if snapshot is None or not snapshot.folder:
+        return ()
+    paths = _examples(snapshot.folder)
+    removed = snapshots.removed_files(snapshot, (path.name for path in paths))
+    return tuple(path for path in paths if path.name not in removed)
+
+
+def nearest(sample: Sample) -> tuple[Path | None, ...]:
+    """Return the training images that a sample is nearest to, nearest first.
+
+    None stands for one that was removed from the project since.
+    """
+    snapshot = sample.generation.model.run.snapshot
+    if snapshot is None:
+        return ()
+    names = [Path(str(each.get("file_name"))).name for each in sample.nearest]
+    removed = snapshots.removed_files(snapshot, names)
+    folder = Path(snapshot.folder, "train")
+    return tuple(None if name in removed else folder / name for name in names)
 
 
 @lru_cache(maxsize=64)  # a snapshot's folder never changes, and may hold many files

@@ -24,6 +24,7 @@ from labeling.models import (
     Project,
     Question,
     RemovedAnswer,
+    RemovedImage,
     Snapshot,
 )
 from tests.cast import answer
@@ -116,6 +117,25 @@ def test_visitors_and_other_users_see_nothing_of_a_hidden_model(
             assert "Nothing can be drawn yet" in visitor.get(f"/draw/{query}").content.decode()
         for wish in ({"model": drawn.model_id}, {"project": "shapes"}, {}):
             assert request(visitor, prompt="x", **wish)["status"] == 400
+
+
+def test_nobody_sees_a_removed_picture_of_the_snapshot_any_more(
+    client: Client, drawn: Generation
+) -> None:
+    snapshot = drawn.model.run.snapshot
+    assert snapshot is not None
+    own, examples = f"/api/v1/generations/{drawn.pk}/", f"/api/v1/models/{drawn.model_id}/examples/"
+    sha256 = "0123456789abcdef".ljust(64, "0")
+    name = f"{sha256[:16]}.png"
+    Path(snapshot.folder, "train", "seen.png").rename(Path(snapshot.folder, "train", name))
+    Sample.objects.update(nearest=[{"file_name": name, "distance": 0.5}])
+    assert statuses(client, drawn) == [200] * 5
+    assert client.get(own).json()["samples"][0]["nearest_url"]
+    RemovedImage.objects.create(project=snapshot.project, image_id=1, sha256=sha256, reason="asked")
+    Snapshot.objects.update(removed=1)
+    assert client.get(f"{own}samples/1/nearest/1/").status_code == 404
+    assert client.get(own).json()["samples"][0]["nearest_url"] is None
+    assert client.get(f"{examples}1/").status_code == 404
 
 
 @HIDDEN

@@ -46,12 +46,13 @@ class NearestImage(ImageView):
     @_documented
     def get(self, request: Request, pk: object, number: int, rank: int) -> FileResponse:
         """Return one of the training images that a sample is nearest to."""
-        sample = get_sample(request, pk, number)
-        snapshot = sample.generation.model.run.snapshot
-        if snapshot is None or not 1 <= rank <= len(sample.nearest):
+        nearest = generators.nearest(get_sample(request, pk, number))
+        if not 1 <= rank <= len(nearest):
             raise NotFound(NOT_FOUND)
-        name = Path(str(sample.nearest[rank - 1].get("file_name"))).name
-        return _local_file(Path(snapshot.folder, "train", name))
+        path = nearest[rank - 1]
+        if path is None:
+            raise NotFound(GONE)
+        return _local_file(path)
 
 
 class SourceImage(ImageView):

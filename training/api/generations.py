@@ -23,7 +23,7 @@ from labeling.api.schema import errors
 from labeling.api.throttles import ByAddress
 from labeling.models import Question
 from labeling.permissions import is_staff
-from training import generation_requests, sample_questions, tasks, viewers
+from training import generation_requests, generators, sample_questions, tasks, viewers
 from training.api.errors import BusyError, ConflictError, InvalidError
 from training.api.generation_requests import GenerationRequestSerializer, SourceImageParser
 from training.generation_requests import UNFINISHED, GenerationError, QueueFullError
@@ -63,7 +63,7 @@ class SampleSerializer(serializers.ModelSerializer[Sample]):
         return reverse("generation_sample", args=[sample.generation_id, self._number(sample)])
 
     def get_nearest_url(self, sample: Sample) -> str | None:
-        if not sample.nearest:
+        if next(iter(generators.nearest(sample)), None) is None:
             return None
         return reverse("generation_nearest", args=[sample.generation_id, self._number(sample), 1])
 
