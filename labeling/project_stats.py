@@ -14,15 +14,17 @@ from django.utils import timezone
 
 from labeling import activity as project_activity
 from labeling import agreement as agreements
+from labeling import gold
 from labeling import progress as project_progress
 from labeling.activity import Activity
 from labeling.agreement import ConceptAgreement
-from labeling.models import Project
+from labeling.models import Event, Project
 from labeling.progress import Progress
 
 PROGRESS_SECONDS = 10
 ACTIVITY_SECONDS = 30
 AGREEMENT_SECONDS = 60
+GOLD_SECONDS = 30
 MEASURING_SHARE = 0.02
 
 
@@ -55,6 +57,16 @@ def agreement(project: Project) -> dict[str, Any]:
     return kept(_agreement_key(project.pk), lambda: _agreement(project), AGREEMENT_SECONDS)
 
 
+def gold_missing(project: Project) -> int:
+    """Return how many pictures are wanted as gold, about `GOLD_SECONDS` old at most."""
+    fields = kept(
+        _gold_key(project.pk),
+        lambda: {"missing": sum(each.missing for each in gold.progress(project))},
+        GOLD_SECONDS,
+    )
+    return int(fields["missing"])
+
+
 def kept(key: str, measure: Callable[[], dict[str, Any]], seconds: int) -> dict[str, Any]:
     """Return what is kept under the key; measure and keep it where there is nothing."""
     stats: dict[str, Any] | None = cache.get(key)
@@ -68,15 +80,27 @@ def kept(key: str, measure: Callable[[], dict[str, Any]], seconds: int) -> dict[
 
 def forget(project: Project) -> None:
     """Measure a project again when it is next looked at."""
-    keys = (_progress_key, _activity_key, _agreement_key)
-    cache.delete_many([key(project.pk) for key in keys])
+    cache.delete_many([key(project.pk) for key in _keys()])
+
+
+def follow_changes(project: Project) -> None:
+    """Measure a project again if its history has grown: whoever changed it sees what came of it."""
+    newest = Event.objects.filter(project=project).order_by("-pk").values_list("pk", flat=True)
+    seen, event = f"event-seen:{project.pk}", newest.first()
+    if cache.get(seen) != event:
+        forget(project)
+        cache.set(seen, event)
 
 
 def forget_all() -> None:
     """Measure all projects again when they are next looked at."""
     projects = Project.objects.values_list("pk", flat=True)
-    keys = (_progress_key, _activity_key, _agreement_key)
-    cache.delete_many([key(pk) for pk in projects for key in keys])
+    cache.delete_many([key(pk) for pk in projects for key in _keys()])
+
+
+def _keys() -> tuple[Callable[[int], str], ...]:
+    """Return the functions that name what is kept of a project."""
+    return _progress_key, _activity_key, _agreement_key, _gold_key
 
 
 def _progress_key(pk: int) -> str:
@@ -89,6 +113,10 @@ def _activity_key(pk: int) -> str:
 
 def _agreement_key(pk: int) -> str:
     return f"agreement:{pk}"
+
+
+def _gold_key(pk: int) -> str:
+    return f"gold-missing:{pk}"
 
 
 def _agreement(project: Project) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from labeling import access, svg
+from labeling import access, project_stats, svg
 from labeling.access import Capability
 from labeling.models import Project
 from labeling.project_pages import base, loop, steps
@@ -17,6 +17,7 @@ SECTION = base.register(base.Section("project", "Overview", 0))
 def overview(request: HttpRequest, project: Project) -> HttpResponse:
     """Show each step of the loop with its number, its trend and its next action."""
     allowed = access.capabilities(request.user, project)
+    project_stats.follow_changes(project)
     rows = loop.steps(project)
     context = {
         "next": loop.next_action(rows, allowed),

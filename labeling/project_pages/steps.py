@@ -6,14 +6,13 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
-from labeling import gold, project_stats, projects
+from labeling import project_stats, projects
 from labeling.access import Capability
 from labeling.activity import Activity
 from labeling.models import Comment, Import, Project
 from labeling.project_pages.loop import Action, Step, Urgency, register
 
 GOLD_SESSION = 20  # pictures of one session of marking
-GOLD_SECONDS = 30  # for which it is kept how much gold is missing
 _RUNNING = (Import.State.READING, Import.State.IMPORTING, Import.State.UNDOING)
 
 
@@ -152,16 +151,13 @@ def _asking_actions(project: Project, concepts: int) -> list[Action]:
         return [publish, choose] if ready else [choose]
     if project.state == Project.State.ARCHIVED:
         return [Action("Reopen", address("project-settings", project), Capability.MANAGE)]
-    return [choose, Action("Preview", preview, Capability.VIEW)]
+    answer = Action("Answer", reverse("take_part", args=[project.slug]), Capability.ANNOTATE)
+    return [answer, choose, Action("Preview", preview, Capability.VIEW)]
 
 
 def _gold_actions(project: Project, gold_count: int) -> Iterator[Action]:
     """Yield the session of marking, as long as a concept wants gold; at first it matters most."""
-    missing = project_stats.kept(
-        f"gold-missing:{project.pk}",
-        lambda: {"gold": sum(each.missing for each in gold.progress(project))},
-        GOLD_SECONDS,
-    )["gold"]
+    missing = project_stats.gold_missing(project)
     if missing:
         yield Action(
             f"Mark {min(missing, GOLD_SESSION)} gold",

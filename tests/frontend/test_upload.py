@@ -113,10 +113,12 @@ def test_files_are_dropped_anywhere_on_the_page(open_pictures, live_server):
     page.set_viewport_size(PHONE)
     page.evaluate("""() => {
       const transfer = new DataTransfer();
+      transfer.items.add(new File(["clutter"], ".DS_Store"));
       transfer.items.add(new File(["owl"], "owl.png"));
       document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
     }""")
     page.wait_for_url(re.compile(r"/imports/\d+/$"))
+    expect(page.get_by_role("heading", name="Import of owl.png", exact=True)).to_be_visible()
     page.get_by_role("button", name="Cancel the import").click()
     expect(page.get_by_text("It was cancelled.")).to_be_visible()
     assert Import.objects.get().state == "cancelled"

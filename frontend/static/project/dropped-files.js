@@ -41,6 +41,6 @@ function sourceOf(file, path) {
 }
 
 function nameOf(names) {
-  const [first = "upload"] = names;
+  const [first = "upload"] = names.filter((name) => !name.startsWith(".")); // not ".DS_Store"
   return names.length > 1 ? `${first} and ${names.length - 1} more` : first;
 }

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from labeling import access, projects, svg
+from labeling import access, gold, projects, svg
 from labeling.models import Comment, Image, Membership, Project, Question, Role
 from labeling.project_pages import loop
 
@@ -45,6 +45,22 @@ def test_a_second_look_measures_nothing(ada_client: Client, shapes: Project) -> 
     texts = [str(query["sql"]) for query in queries]
     assert not [text for text in texts if "labeling_image" in text or "labeling_answer" in text]
     assert len(texts) < 40
+
+
+def test_gold_shows_as_soon_as_it_is_marked(ada_client: Client, ada: User, shapes: Project) -> None:
+    def labels() -> loop.Step:
+        steps = ada_client.get("/projects/shapes/").context["steps"]
+        return next(row["step"] for row in steps if row["step"].name == "labels")
+
+    before = labels().state
+    question = Question.objects.filter(kind="concept", state="open").first()
+    assert question and question.concept
+    gold.mark(tile=question.tile, concept=question.concept, value=True, by=ada)
+    assert labels().state != before
+
+
+def test_who_may_answer_is_led_to_the_questions(shapes: Project) -> None:
+    assert texts(shapes, "questions")[0] == "Answer"
 
 
 def test_what_matters_most_goes_along_the_loop(ada: User, shapes: Project) -> None:
