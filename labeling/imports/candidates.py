@@ -16,6 +16,7 @@ from labeling.models.projects import name_key
 LISTED_MAX = 1_000  # candidates that are listed; of more, the most frequent
 TICKED_MAX = 20  # keywords that are ticked by default, the most frequent
 SPELLINGS_MAX = 5  # other spellings that are listed
+NEARLY_ALL = 0.95  # of the pictures: what so many are named tells nothing apart
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,17 @@ def gather(index: SourceIndex, project: Project, *, source: str = "") -> Candida
     """Return which concepts a source's keywords and folders name, and in how many pictures.
 
     source: the archive's own name, which is no concept. Ticked are folders, what the project asks
-    about already, and the most frequent keywords, but for those of a single picture or of all
-    pictures, which tell nothing apart.
+    about already, and the most frequent keywords of more than one picture. What (nearly) all
+    pictures are named tells nothing apart: it is not ticked, unless a folder is all there is.
     """
     named = count(index, source)
     existing = concepts.by_key(project)
+    telling = _telling(named, index.images)
+    folders = {key for key in telling if named[key].folders}
+    keywords = {key for key in telling if named[key].keywords > 1}
     ticked = {
-        *_largest(named, {key for key, each in named.items() if each.folders})[:FOLDERS_MAX],
-        *_largest(named, _telling(named, index.images))[:TICKED_MAX],
+        *_largest(named, folders)[:FOLDERS_MAX],
+        *_largest(named, keywords)[:TICKED_MAX],
         *(named.keys() & existing.keys()),
     }
     order = sorted(named, key=lambda key: (key not in ticked, -named[key].pictures, key))
@@ -116,8 +120,10 @@ def _is_name(named: Named) -> bool:
 
 
 def _telling(named: dict[str, Named], images: int) -> set[str]:
-    """Return the keys of keywords that tell pictures apart: of several, and not of all."""
-    return {key for key, each in named.items() if each.keywords > 1 and each.pictures < images}
+    """Return the keys that tell pictures apart; that of a folder which nothing else names, too."""
+    if len(named) == 1:
+        return {key for key, each in named.items() if each.folders or each.pictures < images}
+    return {key for key, each in named.items() if each.pictures < NEARLY_ALL * images}
 
 
 def _largest(named: dict[str, Named], keys: Iterable[str]) -> list[str]:

@@ -47,8 +47,26 @@ def test_plural_and_singular_are_two(box, photos):
 def test_folders_and_keywords_that_tell_pictures_apart_are_ticked(box, photos):
     pictures(box, "bird, sky, day", "bird, sky, owl", "sky, night, moon", "sky, dusk, sea")
     fill(box, **{"swan/4.png": png(4), "swan/4.txt": "sky, water, lake"})
-    ticked = {name for name, each in named(box, photos).items() if each.ticked}
-    assert ticked == {"swan", "bird"}
+    assert ticked(box, photos) == {"swan", "bird"}
+
+
+def ticked(box, project):
+    return {name for name, each in named(box, project).items() if each.ticked}
+
+
+def test_what_nearly_every_picture_is_named_is_not_ticked(box, photos):
+    texts = [f"holiday, {'bird, sky' if n % 2 else 'owl, day'}" for n in range(39)]
+    fill(box, **{f"summer/{n}.png": png(n) for n in range(40)})
+    fill(box, **{f"summer/{n}.txt": text for n, text in enumerate(texts)})
+    assert {"summer", "holiday"} <= named(box, photos).keys()
+    assert ticked(box, photos) == {"bird", "sky", "owl", "day"}
+
+
+def test_a_folder_that_holds_every_picture_is_ticked_where_it_is_all_there_is(box, photos):
+    fill(box, **{f"owl/{n}.png": png(n) for n in range(3)})
+    assert ticked(box, photos) == {"owl"}
+    fill(box, **{"owl/0.txt": "sky, night, moon"})
+    assert ticked(box, photos) == set()
 
 
 def test_what_the_project_asks_about_already_is_said(box, photos):
