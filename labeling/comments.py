@@ -41,12 +41,13 @@ def flag(
     """Flag a tile, by an annotator or a user; return the flag, and whether it is new.
 
     Whoever flags a tile twice as the same kind has flagged it once; the first text stays. Raises
-    CommentError for a kind that is no flag.
+    CommentError for a kind that is no flag, and where the picture was removed.
     """
     if kind not in Comment.FLAGS:
         raise CommentError("Say what is wrong: " + ", ".join(sorted(Comment.FLAGS)) + ".")
     author = {"annotator": annotator} if annotator else {"user_id": user.pk if user else None}
     with transaction.atomic():
+        _hold(tile, question)
         return Comment.objects.get_or_create(
             tile=tile,
             kind=kind,
@@ -87,19 +88,21 @@ def remark(
 ) -> Comment:
     """Say something about a question, or with kind DECISION, why it was decided so.
 
-    Raises CommentError without any text.
+    Raises CommentError without any text, and where the picture was removed.
     """
     text = clean(text)
     if not text:
         raise CommentError("Write a few words first.")
-    return Comment.objects.create(
-        project=question.project,
-        tile=question.tile,
-        question=question,
-        user_id=by.pk,
-        kind=kind,
-        text=text,
-    )
+    with transaction.atomic():
+        _hold(question.tile, question)
+        return Comment.objects.create(
+            project=question.project,
+            tile=question.tile,
+            question=question,
+            user_id=by.pk,
+            kind=kind,
+            text=text,
+        )
 
 
 def resolve(*, comment: Comment, by: AbstractBaseUser) -> bool:
@@ -146,6 +149,17 @@ def flagged_questions(project: Project, *, limit: int = 1_000) -> list[int]:
 def heard(project: Project) -> QuerySet[Comment]:
     """Return all that was said in a project, but not by blocked annotators."""
     return Comment.objects.filter(_heard(), project=project)
+
+
+def _hold(tile: Tile, question: Question | None) -> None:
+    """Keep a picture from being removed before the transaction ends, or wait until it was.
+
+    Rows are locked in the order of `labeling.removal`. Raises CommentError where it is gone.
+    """
+    held = [Question.objects.filter(pk=question.pk)] if question else []
+    for rows in (*held, Tile.objects.filter(pk=tile.pk)):
+        if not rows.select_for_update(of=("self",), no_key=True).exists():
+            raise CommentError("The picture was removed: there is nothing left to see to.")
 
 
 def _tiles(challenge: Challenge) -> list[int]:

@@ -30,7 +30,10 @@ def choose(*, concept: Concept, tile: Tile, kind: str, note: str = "", by: User)
         raise ConceptError(f"An example is one of {', '.join(Kind.values)}.")
     with transaction.atomic():
         lock(concept.project)
-        stored = Concept.objects.select_related("project", "merged_into").get(pk=concept.pk)
+        rows = Concept.objects.select_related("project", "merged_into")
+        stored = rows.filter(pk=concept.pk).first()
+        if stored is None:
+            raise Conflict(f"“{concept}” was deleted meanwhile: nothing was changed.")
         _check(stored, tile)
         example, new = ConceptExample.objects.update_or_create(
             concept=stored, tile=tile, defaults={"kind": kind, "note": note}

@@ -18,7 +18,7 @@ class PairError(ValueError):
 
 
 class Changed(ValueError):
-    """Somebody else decided in the meantime; the message says who and what."""
+    """Somebody else decided in the meantime, or removed it; the message says who and what."""
 
 
 def decide(
@@ -34,7 +34,7 @@ def decide(
         if Question.objects.filter(pk=question.pk, state=State.GOLD).exists():
             question = _mark_gold(question, value, by)
         else:
-            (question,) = question_state.lock([question.pk])
+            question = _lock(question)
             question.verdict, question.decided_by, question.answers_wanted = value, by, 0
             question_state.update_state(question)
             question_state.save_decided([question])
@@ -73,7 +73,7 @@ def reopen(*, question: Question, by: User, note: str = "", seen: str | None = N
     """
     with transaction.atomic():
         _check(question, seen)
-        (question,) = question_state.lock([question.pk])
+        question = _lock(question)
         if question.state == State.GOLD:
             gold.unmark(question=question, by=by, settle=False, record=False)
         question.verdict, question.decided_by, question.state = None, None, State.OPEN
@@ -143,6 +143,13 @@ def _check(question: Question, seen: str | None) -> None:
     for locked in Question.objects.select_for_update(no_key=True).filter(pk=question.pk):
         if locked.standing != seen:
             raise Changed(f"“{question.wording}” was {change(locked)}: nothing was changed.")
+
+
+def _lock(question: Question) -> Question:
+    """Return a question as it is now, locked. Raises Changed where it is gone."""
+    for locked in question_state.lock([question.pk]):
+        return locked
+    raise Changed(f"“{question.wording}” is gone: its picture was removed. Nothing was changed.")
 
 
 def _mark_gold(question: Question, value: bool, by: User) -> Question:

@@ -121,7 +121,9 @@ def edit(
     """
     with transaction.atomic():
         lock(concept.project)
-        stored = Concept.objects.select_for_update(no_key=True).get(pk=concept.pk)
+        stored = Concept.objects.select_for_update(no_key=True).filter(pk=concept.pk).first()
+        if stored is None:
+            raise Conflict(f"“{concept}” was deleted meanwhile: nothing was changed.")
         stored.project = concept.project
         _check_current(stored, version)
         before = _Before(stored)

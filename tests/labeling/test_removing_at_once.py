@@ -3,22 +3,28 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Count, F
 
-from labeling import challenges, images, pools, removal, snapshots
+from labeling import challenges, comments, images, pools, removal, review, snapshots
+from labeling.comments import CommentError
+from labeling.gold import GoldError
 from labeling.inference import recompute
 from labeling.models import (
     Annotator,
     Answer,
+    Comment,
     Image,
     Project,
     Question,
     RemovedAnswer,
     RemovedImage,
     Snapshot,
+    Tile,
 )
 from tests.pictures import png
 
@@ -75,6 +81,45 @@ def look(project: Project, turn: int) -> int:
     snapshot = snapshots.freeze(project=project)
     assert snapshot.state == Snapshot.State.READY, snapshot.error
     return 0
+
+
+def say(project: Project, turn: int) -> int:
+    """Decide about a question that may be going just now, and flag its picture."""
+    ada = User.objects.get(username="ada")
+    question = Question.objects.select_related("tile__image", "concept").order_by("pk").first()
+    assert question is not None
+    question.project = project
+    with suppress(CommentError):
+        comments.flag(tile=question.tile, kind="broken", question=question, user=ada)
+    with suppress(CommentError):
+        comments.remark(question=question, text="hm", by=ada)
+    with suppress(review.Changed, CommentError, GoldError):
+        review.decide(question=question, value=turn % 2 == 0, by=ada, note="hm")
+    return 1
+
+
+def test_what_is_said_about_a_picture_that_is_going_goes_with_it_or_is_refused(shapes, ada):
+    stop = threading.Event()
+    with ThreadPoolExecutor(3) as pool:
+        turns = [pool.submit(until, stop, say) for _ in range(3)]
+        try:
+            for image in list(shapes.images.order_by("pk")[:REMOVED]):
+                removal.remove([image], by=None, reason="private")
+        finally:
+            stop.set()
+    assert sum(turn.result() for turn in turns) > 0
+    assert not Comment.objects.exclude(tile__in=Tile.objects.values("pk")).exists()
+
+
+def test_a_reviewer_who_comes_too_late_is_told_that_the_picture_is_gone(shapes, ada):
+    question = Question.objects.select_related("tile__image").order_by("pk").first()
+    removal.remove([question.tile.image], by=None, reason="private")
+    for step in (review.decide, review.reopen):
+        values = {"value": True} if step is review.decide else {}
+        with pytest.raises(review.Changed, match="its picture was removed"):
+            step(question=question, by=ada, **values)
+    with pytest.raises(CommentError, match="was removed"):
+        comments.remark(question=question, text="hm", by=ada)
 
 
 def test_every_answer_is_counted_or_archived_and_nobody_waits_for_ever(shapes):

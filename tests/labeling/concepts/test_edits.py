@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
-from labeling import challenges, concepts, pools, tasks
+from labeling import challenges, concepts, examples, pools, tasks
 from labeling.aggregation import online
 from labeling.concepts import Conflict, statements
 from labeling.models import Annotator, ClassSet, Concept, Question
@@ -254,3 +254,13 @@ def test_an_answer_to_questions_that_are_gone_asks_for_a_new_challenge(shapes, a
         challenges.answer(challenge=challenge, selected=[])
     challenge.refresh_from_db()
     assert challenge.answered_at is None
+
+
+def test_a_concept_that_was_deleted_meanwhile_is_not_changed(shapes, ada):
+    concept = concepts.create(project=shapes, name="triangle", by=ada)
+    Concept.objects.filter(pk=concept.pk).delete()
+    with pytest.raises(Conflict, match="deleted meanwhile"):
+        concepts.edit(concept=concept, name="three corners", by=ada)
+    tile = shapes.images.first().tiles.first()
+    with pytest.raises(Conflict, match="deleted meanwhile"):
+        examples.choose(concept=concept, tile=tile, kind="yes", by=ada)
