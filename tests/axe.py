@@ -4,9 +4,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe finds wrong with a page: rule, impact, and where."""
-    results = Axe().run(page).response["violations"]
+def violations(page: Page, *rules: str) -> list[str]:
+    """Return what axe finds wrong with a page, by all rules or some: rule, impact, and where."""
+    options: dict[str, object] = {"resultTypes": ["violations"]}
+    if rules:
+        options |= {"runOnly": list(rules), "preload": False}
+    results = Axe().run(page, options=options).response["violations"]
     return [
         f"{each['id']} ({each['impact']}): {node['target']} {node['failureSummary']}"
         for each in results

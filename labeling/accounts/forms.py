@@ -23,6 +23,9 @@ TOO_MANY = "too_many_attempts"  # the code of that error
 class SignInForm(AuthenticationForm):
     """Django's form, with limits on how often anybody may try."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+
     def clean(self) -> dict[str, Any]:
         name = self.cleaned_data.get("username")
         if name is None or not self.cleaned_data.get("password"):
@@ -48,7 +51,7 @@ class SignUpForm(_UserCreationForm):
     attempt = "make an account"
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, label_suffix="", **kwargs)
         self.request = request
 
     def clean_username(self) -> str:

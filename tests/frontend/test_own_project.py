@@ -105,8 +105,8 @@ def test_own_pictures_become_a_label_without_any_command(olga: Olga, photographs
     page = olga.page
     page.goto(f"{olga.url}/set-up/?code={set_up.code()}")
     page.get_by_label("Username").fill("olga")
-    page.get_by_label("Password:").fill(PASSWORD)
-    page.get_by_label("Password confirmation:").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password confirmation").fill(PASSWORD)
     olga.press("Make the administrator")
 
     page.get_by_label("Name").fill("Meadow")

@@ -1,0 +1,8 @@
+/** Bring the current entry of each menu that scrolls sideways into view. */
+
+for (const menu of document.querySelectorAll(".menu")) {
+  const entry = menu.querySelector('[aria-current="page"]');
+  if (!entry) continue;
+  const [outer, inner] = [menu.getBoundingClientRect(), entry.getBoundingClientRect()];
+  menu.scrollLeft += inner.left + inner.width / 2 - (outer.left + outer.width / 2);
+}

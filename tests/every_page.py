@@ -1,0 +1,219 @@
+"""An installation in which every page has something to show, and the addresses of its pages."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.pictures import plain
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from labeling.models import Project
+    from training.models import Model, Run
+
+# Names of addresses that answer with something other than a page to read.
+NO_PAGES = """
+favicon.ico robots.txt schema project-tile project-tile-large project-import-report
+project-history-csv project-run-live project-run-log project-run-report project-run-sample
+project-sample project-compare-live project-train-outlook take_part set_up
+"""
+LONG_WORD = "Donaudampfschiffahrtselektrizitaetenhauptbetriebswerkbauunterbeamtengesellschaft"
+ARABIC = "صور الطيور والنباتات في حديقة المدينة الكبيرة قرب البحيرة الشمالية"
+CHINESE = "城市公园湖边的鸟类植物与昆虫照片标注项目第二期扩展版本"
+
+
+class PageAddress(NamedTuple):
+    """A page of the product: its URL pattern's name and a row's address."""
+
+    name: str
+    path: str
+
+
+def fill(shapes: "Project", owner: "User", folder: Path, answer: Callable[..., None]) -> None:
+    """Give a project of circles, squares and scenes something of everything that is shown."""
+    _rename(shapes)
+    _fill_labels(shapes, owner, answer)
+    _fill_people(shapes, owner)
+    _fill_imports(shapes, owner)
+    _fill_models(shapes, folder)
+
+
+def addresses(shapes: "Project") -> Iterator[PageAddress]:
+    """Return every page of every kind, a row of each kind of row among them."""
+    from django.urls import reverse
+
+    names = "home login sign_up account projects project-new draw"
+    yield from (PageAddress(name, reverse(name)) for name in names.split())
+    names = """project project-settings project-pictures project-labels project-agreement
+    project-concepts project-instructions project-gold project-parts
+    project-people project-history project-annotators project-flags project-models
+    project-train project-compare"""
+    yield from (PageAddress(name, reverse(name, args=[shapes.slug])) for name in names.split())
+    merged = "&".join(f"concept={pk}" for pk in shapes.concepts.values_list("pk", flat=True))
+    merge = reverse("project-concepts-merge", args=[shapes.slug])
+    yield PageAddress("project-concepts-merge", f"{merge}?{merged}")
+    for name, key in _rows(shapes):
+        yield PageAddress(name, reverse(name, args=[shapes.slug, key]))
+
+
+def _rows(shapes: "Project") -> Iterator[tuple[str, int]]:
+    """Return the names of pages of one row, each with a row of theirs."""
+    from labeling.models import Answer, Question
+
+    picture = shapes.images.order_by("pk")[0]
+    for name in ("project-picture", "project-image-labels"):
+        yield name, picture.pk
+    answered = Answer.objects.order_by("pk")[0]
+    yield "project-annotator", answered.annotator_id
+    for question in (answered.question, Question.objects.filter(kind="caption")[0]):
+        yield "project-question", question.pk
+    for name in ("concept", "gold-wall", "gold-proposals", "gold-session", "gold-parts"):
+        yield f"project-{name}", shapes.concepts.order_by("name")[0].pk
+    for record in shapes.imports.all():
+        yield "project-import", record.pk
+    yield "project-import-undo", shapes.imports.get(state="done").pk
+    for run in shapes.runs.all():
+        yield "project-run", run.pk
+    for model in shapes.models.all():
+        yield "project-model", model.pk
+
+
+def _rename(shapes: "Project") -> None:
+    """Give the project and its concepts names that are hard to fit."""
+    shapes.name = f"{ARABIC[:30]} {LONG_WORD}"
+    shapes.instructions = f"Look twice.\n\n- {LONG_WORD}\n- {CHINESE}"
+    shapes.save()
+    for concept, name in zip(shapes.concepts.order_by("name"), (LONG_WORD, ARABIC), strict=True):
+        concept.name, concept.phrase = name, name
+        concept.save()
+
+
+def _fill_labels(shapes: "Project", owner: "User", answer: Callable[..., None]) -> None:
+    """Answer, disagree, flag, decide with a note, remark, and pick an example."""
+    from labeling import comments, examples, review
+    from labeling.models import Annotator, Question
+
+    alice, bob = (Annotator.objects.get(pseudonym=name) for name in ("alice", "bob"))
+    questions = list(Question.objects.filter(kind="concept", state="open", grid=1)[:6])
+    for annotator, value in ((alice, True), (bob, False)):
+        answer(annotator, {question.pk: value for question in questions})
+    first, second = questions[:2]
+    comments.flag(tile=first.tile, kind="broken", text=LONG_WORD, question=first, annotator=bob)
+    comments.remark(question=first, text=f"{ARABIC} {LONG_WORD}", by=owner)
+    review.decide(question=second, value=True, by=owner, note=f"It shows it. {LONG_WORD}")
+    example = {"tile": first.tile, "kind": "hard_yes", "note": LONG_WORD}
+    examples.choose(concept=shapes.concepts.order_by("name")[0], by=owner, **example)
+
+
+def _fill_people(shapes: "Project", owner: "User") -> None:
+    """Add members in every role, with names in several scripts, and invitations."""
+    from django.contrib.auth.models import User
+
+    from labeling import members
+    from labeling.models import Membership, Role
+
+    people = ("olga", ARABIC.replace(" ", "_"), LONG_WORD, CHINESE, "vera")
+    for name, role in zip(people, Role.values, strict=True):
+        user = User.objects.create_user(name)
+        Membership.objects.create(project=shapes, user=user, role=role)
+    Membership.objects.create(project=shapes, user=owner, role=Role.OWNER)
+    members.invite(project=shapes, role=Role.REVIEWER, by=owner)
+
+
+def _fill_imports(shapes: "Project", owner: "User") -> None:
+    """Add an import that is done, with files refused, and one whose concepts are to be chosen."""
+    from django.core.files.base import ContentFile
+
+    from labeling.models import Import
+
+    done = Import.objects.create(
+        project=shapes,
+        name=f"{LONG_WORD} {ARABIC}",
+        state=Import.State.DONE,
+        pictures=26,
+        done=26,
+        counts={"imported": 24, "known": 1, "refused": 1},
+        requested_by=owner,
+    )
+    report = f"path,outcome,reason\n{LONG_WORD}.png,refused,It is no picture.\n"
+    done.report.save("report.csv", ContentFile(report.encode()))
+    shapes.images.filter(source__contains="red").update(imported_by=done)
+    candidates = [
+        {
+            "name": name,
+            "key": name,
+            "pictures": 9,
+            "keywords": 7,
+            "folders": 5,
+            "spellings": [name.upper()],
+            "concept": None,
+            "ticked": True,
+        }
+        for name in (LONG_WORD, ARABIC, "owl")
+    ]
+    Import.objects.create(
+        project=shapes,
+        name="birds",
+        state=Import.State.CHOOSING,
+        candidates=candidates,
+        candidates_count=3,
+        pictures=9,
+        requested_by=owner,
+    )
+
+
+def _fill_models(shapes: "Project", folder: Path) -> None:
+    """Add a run under way, one that failed, a current model, and a candidate that was judged."""
+    from labeling.models import Snapshot
+    from training.models import Run
+
+    counts = dict.fromkeys(("train", "test", "images", "captions", "answers", "generated"), 7)
+    snapshot = Snapshot.objects.create(
+        project=shapes, folder=str(folder), state=Snapshot.State.READY, counts=counts
+    )
+    rows = {"project": shapes, "snapshot": snapshot, "recipe": "diffusion", "preset": "cpu"}
+    _write_run(folder / "run")
+    Run.objects.create(
+        **rows, state=Run.State.RUNNING, folder=str(folder / "run"), step=3, steps=9, loss=0.33
+    )
+    Run.objects.create(**rows, state=Run.State.FAILED, error=f"No space left. {LONG_WORD}")
+    metrics = {"r_precision@judge": 0.9, "near_copies": 0.25}
+    for name, value in {"low": 0.85, "high": 0.95, "chance": 0.125, "real": 0.975}.items():
+        metrics[f"r_precision@judge_{name}"] = value
+    runs = [Run.objects.create(**rows, state=Run.State.SUCCEEDED, metrics=metrics) for _ in "ab"]
+    current = _model(runs[0], folder / "current", current=True, accepted=True)
+    judge = {"name": "r_precision@judge", "new": 0.9, "current": 0.7, "difference": 0.2}
+    judge |= {"low": -0.31, "high": 0.71, "margin": 0.05, "n": 60, "says": "cannot tell"}
+    verdict = {"promoted": False, "why": "They are too close to call.", "judges": [judge]}
+    _model(runs[1], folder / "candidate", verdict=verdict | {"baseline": current.pk, "answers": 21})
+
+
+def _write_run(folder: Path) -> None:
+    (folder / "samples").mkdir(parents=True)
+    (folder / "samples" / "000500.png").write_bytes(plain())
+    (folder / "prompts.json").write_text(json.dumps([LONG_WORD]))
+    (folder / "log.txt").write_text(f"{LONG_WORD} {ARABIC}\n")
+    lines = [{"step": n, "steps": 9, "loss": 1 / n, "stage": "train"} for n in (1, 2, 3)]
+    (folder / "progress.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def _model(run: "Run", folder: Path, **fields: object) -> "Model":
+    from training.models import Model, Promotion
+
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    row = Model.objects.create(
+        project=run.project,
+        run=run,
+        recipe=run.recipe,
+        folder=str(folder),
+        suggestions=[LONG_WORD, "a circle"],
+        **fields,
+    )
+    if row.current:
+        Promotion.objects.create(
+            project=run.project, recipe=run.recipe, model=row, reason="It is the first one."
+        )
+    return row

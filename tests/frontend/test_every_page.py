@@ -1,0 +1,143 @@
+"""Every page is accessible by axe's rules, in light and dark, and fits a phone 320 px wide.
+
+A page that is new has to be added to `tests.every_page`: the tests fail until it is.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from playwright.sync_api import Page, expect
+
+from labeling import members
+from labeling.models import Project
+from tests import axe, every_page
+from tests.browser import sign_in
+from tests.cast import answer
+
+PHONES = (390, 320)  # px
+ROOM = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(autouse=True)
+def media(settings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
+
+
+@pytest.fixture
+def everything(scenes, alice, bob, ada: User, tmp_path: Path) -> Project:
+    every_page.fill(scenes.project, ada, tmp_path, answer)
+    return scenes.project
+
+
+def faults(page: Page) -> list[str]:
+    """Return what axe finds wrong in light and dark, and the widths that are too narrow."""
+    page.set_viewport_size({"width": 1280, "height": 800})
+    found = axe.violations(page)
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    found += axe.violations(page, "color-contrast")
+    page.emulate_media(color_scheme="light")
+    for width in PHONES:
+        page.set_viewport_size({"width": width, "height": 844})
+        if excess := page.evaluate(ROOM):
+            found.append(f"{excess} px too wide for {width} px")
+    return found
+
+
+def faults_at(page: Page, addresses: list[str]) -> list[str]:
+    found = []
+    for address in addresses:
+        page.goto(address)
+        found += [f"{address} {fault}" for fault in faults(page)]
+    return found
+
+
+def names(patterns: list[URLPattern | URLResolver] | None = None, route: str = "") -> Iterator[str]:
+    """Return the names of all addresses outside of the admin and the API."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        path = route + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield pattern.name or path
+        elif not path.startswith(("admin/", "api/")):
+            yield from names(pattern.url_patterns, path)
+
+
+def answers_get(client: Client, name: str) -> bool:
+    """Return whether a name's address answers GET at all, whatever the row."""
+    for arguments in ([], ["shapes"], ["shapes", 1], ["shapes", 1, "first.png"]):
+        try:
+            return client.get(reverse(name, args=arguments)).status_code != 405
+        except Exception:
+            continue
+    return True
+
+
+def test_every_page_is_looked_at(everything: Project, ada_client: Client) -> None:
+    looked_at = {each.name for each in every_page.addresses(everything)}
+    looked_at |= {"invitation", "project-preview", *every_page.NO_PAGES.split()}
+    others = set(names()) - looked_at
+    assert {name for name in others if answers_get(ada_client, name)} == set()
+
+
+def test_the_pages_of_members(page: Page, live_server, everything: Project, ada: User) -> None:
+    sign_in(page, ada, live_server.url)
+    addresses = [live_server.url + each.path for each in every_page.addresses(everything)]
+    found = faults_at(page, addresses)
+    assert not found, "\n".join(found)
+
+
+def test_the_pages_of_visitors(page: Page, live_server, everything: Project, ada: User) -> None:
+    _, unused = members.invite(project=everything, role="viewer", by=ada)
+    _, token = members.invite(project=everything, role="viewer", by=ada)
+    members.accept(token=token, user=User.objects.create_user("wendy"), annotator=None)
+    for slug, fields in (("draft", {"state": "draft"}), ("closed", {"state": "archived"})):
+        Project.objects.create(slug=slug, name=every_page.LONG_WORD, **fields)
+    Project.objects.create(slug="secret", name="Secret", state="open", private=True)
+    paths = [f"/invitations/{unused}/", f"/invitations/{token}/", "/invitations/unknown/"]
+    paths += [f"/take-part/{slug}/" for slug in ("draft", "closed", "secret")]
+    paths += ["/", "/sign-in/", "/sign-up/", "/draw/", "/nowhere/"]
+    found = faults_at(page, [live_server.url + path for path in paths])
+    assert not found, "\n".join(found)
+
+
+def test_the_screens_of_questions(page: Page, live_server, everything: Project) -> None:
+    everything.concepts.update(definition="")
+    found = []
+    for kind in ("grid", "split", "verify", "write"):
+        page.goto(f"{live_server.url}/take-part/shapes/?kind={kind}")
+        expect(page.locator("#ask")).to_have_attribute("data-mode", re.compile(f"{kind}|guide"))
+        if page.locator("#ask").get_attribute("data-mode") == "guide":
+            found += [f"guide: {fault}" for fault in faults(page)]
+            page.keyboard.press("Enter")
+        expect(page.locator("#ask")).to_have_attribute("data-mode", kind)
+        found += [f"{kind}: {fault}" for fault in faults(page)]
+        for key in "?", "r":
+            page.keyboard.press(key)
+            found += [f"{kind}, {key}: {fault}" for fault in faults(page)]
+            page.keyboard.press("Escape")
+    assert not found, "\n".join(found)
+
+
+def test_practice_and_the_preview(page: Page, live_server, everything: Project, ada: User) -> None:
+    everything.concepts.update(definition=every_page.LONG_WORD)
+    Project.objects.filter(pk=everything.pk).update(practice_questions=3)
+    found = []
+    page.goto(f"{live_server.url}/take-part/shapes/?kind=grid")
+    for mode, key in ("guide", "Enter"), ("practice", "y"), ("feedback", "Enter"):
+        expect(page.locator("#ask")).to_have_attribute("data-mode", mode)
+        found += [f"{mode}: {fault}" for fault in faults(page)]
+        page.keyboard.press(key)
+    sign_in(page, ada, live_server.url)
+    page.goto(f"{live_server.url}/projects/shapes/preview/?kind=grid")
+    expect(page.locator("#ask")).to_have_attribute("data-mode", "guide")
+    found += [f"preview: {fault}" for fault in faults(page)]
+    assert not found, "\n".join(found)
+
+
+def test_the_set_up(page: Page, live_server, transactional_db) -> None:
+    found = faults_at(page, [f"{live_server.url}/set-up/"])
+    assert not found, "\n".join(found)
