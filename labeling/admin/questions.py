@@ -45,7 +45,8 @@ class QuestionAdmin(RecordAdmin[Question]):
         if not term:
             return queryset, False
         if term.isdecimal():
-            return queryset.filter(pk=min(int(term), 2**63 - 1)), False
+            number = int(term) if len(term) < 19 else 0
+            return queryset.filter(pk=number), False
         words = SearchQuery(term, config="simple")
         captions = Question.objects.annotate(words=SearchVector("text", config="simple"))
         matches = captions.filter(kind=CAPTION, words=words).values("pk")

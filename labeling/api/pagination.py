@@ -4,6 +4,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
+POSITION_MAX = 100  # characters; Python reads no number of thousands
+
 
 class ById(CursorPagination):
     ordering = "id"
@@ -11,7 +13,8 @@ class ById(CursorPagination):
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Decode a cursor, and refuse a position that no page ever had."""
         cursor: Cursor | None = super().decode_cursor(request)
-        if cursor and cursor.position is not None and not str(cursor.position).isdecimal():
+        position = str(cursor.position) if cursor and cursor.position is not None else "0"
+        if not position.isdecimal() or len(position) > POSITION_MAX:
             raise NotFound(self.invalid_cursor_message)
         return cursor
 

@@ -17,6 +17,8 @@ from labeling import access
 from labeling.access import Capability
 from labeling.models import Project
 
+ID_DIGITS_MAX = 18  # what fits into 64 bits
+
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, Project, P], HttpResponseBase]
 
@@ -66,6 +68,12 @@ def page(
         return checked if cacheable else never_cache(checked)
 
     return decorate
+
+
+def parse_id(text: str) -> int:
+    """Return a row's id that a form or an address names; 0, which no row has, where it is none."""
+    is_id = text.isascii() and text.isdecimal() and len(text) <= ID_DIGITS_MAX
+    return int(text) if is_id else 0
 
 
 def render(

@@ -53,8 +53,7 @@ def example(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Make a picture an example, change its kind or note, or remove it."""
     concept = _concept(project, pk)
     tiles = Tile.objects.select_related("image").filter(image__project=project)
-    number = request.POST.get("tile", "")
-    tile = get_object_or_404(tiles, pk=int(number) if number.isdecimal() else 0)
+    tile = get_object_or_404(tiles, pk=base.parse_id(request.POST.get("tile", "")))
     quiet = "quiet" in request.POST  # a script sends it, and shows what became of it itself
     try:
         _set_example(request, concept, tile)

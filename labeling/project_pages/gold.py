@@ -23,6 +23,7 @@ from labeling.project_pages import base
 SECTION = base.register(base.Section("project-gold", "Gold", 30))
 PAGE = 40  # concepts on a page
 WALL = 60  # pictures on a page
+PAGES_MAX = 100_000
 COUNT = 20  # pictures of a session, and of proposals
 
 Origin = GoldMark.Origin
@@ -58,7 +59,7 @@ def wall(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     concept = get_concept(project, pk)
     order = request.GET.get("order", "")
     order = order if order in ORDERS else next(iter(ORDERS))
-    number = max(_number(request.GET.get("page", "")), 1)
+    number = min(max(base.parse_id(request.GET.get("page", "")), 1), PAGES_MAX)
     questions, total = gold.wall(concept, order=order, offset=WALL * (number - 1), limit=WALL)
     context = {
         "concept": concept,
@@ -96,7 +97,7 @@ def decide(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Do what a form says with a tile and a concept, and return to where it was sent from."""
     concept = get_concept(project, pk)
     tiles = Tile.objects.select_related("image").filter(image__project=project)
-    tile = get_object_or_404(tiles, pk=_number(request.POST.get("tile", "")))
+    tile = get_object_or_404(tiles, pk=base.parse_id(request.POST.get("tile", "")))
     quiet = "quiet" in request.POST  # a script sends it, and tells what became of it itself
     try:
         done = _decide(request, tile, concept)
@@ -162,11 +163,6 @@ def get_concept(project: Project, pk: int) -> Concept:
     """Return a concept of a project by its id. Raises Http404."""
     concepts = project.concepts.filter(merged_into=None).select_related("project")
     return get_object_or_404(concepts, pk=pk)
-
-
-def _number(text: str) -> int:
-    """Return a number that a form or an address names; 0 where it is none."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
 def back(request: HttpRequest, default: str) -> str:

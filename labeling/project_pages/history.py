@@ -27,7 +27,6 @@ from labeling.project_pages import base
 
 SECTION = base.register(base.Section("project-history", "History", 70))
 PAGE = 50  # events
-ID_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,7 @@ register(ObjectPage(Invitation, "project-people", takes_id=False))
 def listing(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the newest events, a page at a time."""
     filters = _filters(request, project)
-    before = request.GET.get("before", "")
-    position = int(before) if before.isdecimal() and int(before) <= ID_MAX else None
+    position = base.parse_id(request.GET.get("before", "")) or None
     found = list(history.events(project, filters, before=position, count=PAGE + 1))
     page = found[:PAGE]
     query = request.GET.copy()

@@ -1,5 +1,6 @@
 """Projects for everybody; questions, annotators, agreement and snapshots for staff."""
 
+import base64
 import json
 
 import pytest
@@ -93,6 +94,7 @@ def test_questions_can_be_filtered(ada_client, shapes):
         ("concept=" + "x" * 500, 400),
         ("cursor=%00", 200),
         ("cursor=nonsense", 404),
+        ("cursor=" + base64.b64encode(b"p=" + b"9" * 5_000).decode(), 404),
         ("cursor=cD1hYmM=", 404),
         ("cursor=cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5", 200),
         ("cursor=bz05OTk5OTk5OTk5OTk5", 200),

@@ -168,3 +168,8 @@ def test_names_are_shown_as_text(shapes, member):
     client = member("owner")
     for address in (PAGE, f"{PAGE}{concept.pk}/", f"{PAGE}{concept.pk}/session/"):
         assert name not in client.get(address).content.decode()
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "9" * 18, "9" * 5_000])
+def test_a_page_of_the_wall_that_does_not_exist_is_no_error(member, circle, page):
+    assert member("viewer").get(f"{PAGE}{circle.pk}/", {"page": page}).status_code == 200

@@ -64,7 +64,7 @@ def test_a_page_goes_on_where_the_last_one_ended(viewer, shapes, monkeypatch):
     assert seen == [f"Change {number}." for number in (4, 3, 2, 1, 0)]
 
 
-@pytest.mark.parametrize("before", ["x", "-1", "9" * 30, "²"])
+@pytest.mark.parametrize("before", ["x", "-1", "9" * 30, "9" * 5_000, "²"])
 def test_a_made_up_position_is_the_beginning(viewer, shapes, before):
     note(shapes, "Published.")
     assert messages(viewer, before=before) == ["Published."]
