@@ -108,11 +108,12 @@ def predict(project: Any, tiles: list[int]) -> None:
             "learned": np.zeros(0, np.int64),
         }
         save_file(parts, path)
-        features.replace(project=project, path=path)
+        project.features.name = features.save(path, project=project)
+        project.save(update_fields=["features"])
     for concept in project.concepts.all():
         array = dice.normal(-2, 2, len(tiles)).astype(np.float16)
         concept.predictions.name = predictions.save(
-            array, concept=concept, features=str(project.features.name)
+            array, concept=concept.pk, features=str(project.features.name)
         )
         concept.save(update_fields=["predictions"])
 
