@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from labeling import audit, gold, question_posteriors, question_state, review
 from labeling.models import DecisionBatch, Event, GoldMark, Project, Question
+from labeling.numbers import count
 
 Choice = DecisionBatch.Choice
 State = Question.State
@@ -117,13 +118,14 @@ def undo(*, batch: DecisionBatch, by: AbstractBaseUser) -> Outcome:
                 gold.unmark(question=question, by=by, settle=False, record=False)
         _restore(restored, before)
         outcome.changed = len(restored)
+        undone = f"Undid: {_DONE[Choice(batch.choice)].lower()}"
         audit.record(
             project=batch.project,
             kind=Event.Kind.DECISION,
-            message=f"Undid: {_DONE[Choice(batch.choice)].lower()} {_count(len(restored))}.",
+            message=f"{undone} {count(len(restored), 'question')}.",
             by=by,
         )
-        audit.log(restored, by=by, message=f"Undid: {_DONE[Choice(batch.choice)].lower()}")
+        audit.log(restored, by=by, message=undone)
     return outcome
 
 
@@ -251,14 +253,10 @@ def _record(
     audit.record(
         project=project,
         kind=Event.Kind.GOLD if choice == Choice.GOLD else Event.Kind.DECISION,
-        message=f"{done} {_count(len(changed))}.",
+        message=f"{done} {count(len(changed), 'question')}.",
         by=by,
     )
     audit.log(changed, by=by, message=f"{done} (with {len(changed) - 1} others)")
     return DecisionBatch.objects.create(
         project=project, user_id=by.pk, choice=choice, questions=before
     )
-
-
-def _count(number: int) -> str:
-    return f"{number:,} question{'' if number == 1 else 's'}"

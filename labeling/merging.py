@@ -46,6 +46,7 @@ from labeling.models import (
 )
 from labeling.models.examples import EXAMPLES_MAX
 from labeling.models.projects import CERTAINTY, movable
+from labeling.numbers import count
 
 AT_ONCE = 1_000  # questions that are moved while somebody waits
 ATTEMPTS = 3  # at a batch, while somebody asks the survivor's questions about the same tiles
@@ -122,13 +123,13 @@ class Merged:
     def __str__(self) -> str:
         counts = self.counts
         moved = (
-            f"Merged “{self.concept}” into “{self.into}”: {_count(counts.questions, 'question')}, "
-            f"{_count(counts.answers, 'answer')} moved, {counts.kept:,} kept beside."
+            f"Merged “{self.concept}” into “{self.into}”: {count(counts.questions, 'question')}, "
+            f"{count(counts.answers, 'answer')} moved, {counts.kept:,} kept beside."
         )
         if not self.left:
             return moved
         verb = "follows" if self.left == 1 else "follow"
-        return f"{moved} {_count(self.left, 'more question')} {verb} within minutes."
+        return f"{moved} {count(self.left, 'more question')} {verb} within minutes."
 
 
 def merge(*, concept: Concept, into: Concept, by: User) -> Merged:
@@ -409,7 +410,3 @@ def _set_priors(own: Sequence[Question], concept: Concept) -> None:
         question.prior_shift = float(priors.shift[row, 0])
         base = concept.prevalence if question.stated is None else question.stated
         question.prior = online.probability(online.log_odds(base) + question.prior_shift)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -37,6 +37,7 @@ from labeling.models import (
     Snapshot,
     Tile,
 )
+from labeling.numbers import count
 
 BATCH = 100  # pictures that are removed in one transaction
 FILES_BATCH = 50  # files that are deleted while nobody may store any
@@ -311,8 +312,3 @@ def _delete_file(name: str) -> bool:
 def _named(rows: Sequence[Image]) -> str:
     more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
     return ", ".join(row.source for row in rows[:3]) + more
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

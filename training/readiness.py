@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from labeling.models import Project, Question, Snapshot
+from labeling.numbers import count
 from training import generators
 from training.labels import settled
 from training.runs import RunError
@@ -24,8 +25,8 @@ class Readiness:
     def numbers(self) -> str:
         """Return the numbers in words."""
         return (
-            f"{_count(self.labels, 'settled label')}, {_count(self.captions, 'caption')}, "
-            f"{_count(self.pictures, 'picture')}"
+            f"{count(self.labels, 'settled label')}, {count(self.captions, 'caption')}, "
+            f"{count(self.pictures, 'picture')}"
         )
 
 
@@ -75,7 +76,3 @@ def check(project: Project, snapshot: Snapshot | None, recipe: str) -> None:
     readiness = of_snapshot(snapshot) if snapshot else of_project(project)
     if missing := warning(readiness, recipe):
         raise NothingToLearnError(missing)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

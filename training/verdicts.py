@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from labeling.numbers import count
 from training import generators
 from training.engine import metric_names
 from training.engine.metric_names import PEOPLE
@@ -135,4 +136,4 @@ def _n(name: str, number: object) -> str:
         noun = "prompt"
     elif name.startswith("kid") or "@10" in name or "caption" in name or "log_loss" in name:
         noun = "picture"
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return count(number, noun)

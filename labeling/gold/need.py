@@ -9,6 +9,7 @@ from django.db.models import Count
 from labeling.aggregation import online
 from labeling.aggregation.online import PRIOR_RIGHT, PRIOR_WRONG, ConfusionCounts
 from labeling.models import Concept, Image, Project, Question
+from labeling.numbers import count
 
 GRID_GOLD = 3  # gold tiles of a grid of nine
 PRECISION = 0.1  # half the width of the interval of a reliability that is wanted
@@ -192,8 +193,8 @@ def _reach(yes: int, no: int) -> str:
     lasting = screens(yes + no)
     minutes = max(round(lasting * SCREEN_SECONDS / 60), 1)
     return (
-        f"a busy annotator has seen all {yes + no} after {_count(lasting, 'screen')}, "
-        f"{_count(minutes, 'minute')}, and their reliability is then known to "
+        f"a busy annotator has seen all {yes + no} after {count(lasting, 'screen')}, "
+        f"{count(minutes, 'minute')}, and their reliability is then known to "
         f"± {precision(yes, no):.2f}"
     )
 
@@ -203,13 +204,9 @@ def _parts_why(pictures: int, yes: int, wanted: int) -> str:
     missing = max(wanted - pictures, 0)
     if missing:
         return (
-            f"Draw on {_count(missing, 'more picture' if pictures else 'picture')}: without gold "
+            f"Draw on {count(missing, 'more picture' if pictures else 'picture')}: without gold "
             "parts nobody who answers by parts is checked."
         )
     if not yes:
         return "Draw where it is seen: a part that shows it is still missing."
-    return f"Enough: {_count(pictures, 'picture')} with gold parts."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"Enough: {count(pictures, 'picture')} with gold parts."

@@ -20,6 +20,7 @@ from labeling.imports.report import Report
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
 from labeling.models import Event, Import
+from labeling.numbers import count
 
 State = Import.State
 CONCEPTS_MAX = 1_000  # that an import makes
@@ -139,11 +140,6 @@ def _gold(counts: Mapping[str, int]) -> str:
     if not attached + refused:
         return ""
     return f"; {attached:,} gold{f', {refused:,} texts of gold refused' if refused else ''}"
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _audit(record: Import, message: str) -> None:

@@ -33,6 +33,7 @@ from labeling.models import (
     Tile,
 )
 from labeling.models.projects import name_key
+from labeling.numbers import count
 from labeling.removal import Removal
 from labeling.restating import Watch
 
@@ -172,8 +173,8 @@ class _Undoing:
         return removal.remove(rows, by=self.record.undone_by, reason=reason, undone=self.record)
 
     def _add(self, **counts: int) -> None:
-        for name, count in counts.items():
-            self.counts[name] += count
+        for name, number in counts.items():
+            self.counts[name] += number
 
     def _all_counts(self) -> dict[str, Any]:
         return {**self.record.counts, **self.counts}
@@ -182,10 +183,10 @@ class _Undoing:
 def summary(counts: dict[str, int]) -> str:
     """Return in words what was taken back."""
     return (
-        f"{removal.count(counts['removed'], 'picture')} removed, "
+        f"{count(counts['removed'], 'picture')} removed, "
         f"{counts['restored']:,} as other imports describe them, "
-        f"{removal.count(counts['archived'], 'answer')} archived, "
-        f"{removal.count(counts['concepts'], 'concept')} deleted"
+        f"{count(counts['archived'], 'answer')} archived, "
+        f"{count(counts['concepts'], 'concept')} deleted"
     )
 
 

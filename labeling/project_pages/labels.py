@@ -14,6 +14,7 @@ from labeling import decisions, svg
 from labeling.access import Capability
 from labeling.decisions import DecisionError, Outcome
 from labeling.models import DecisionBatch, Project
+from labeling.numbers import count
 from labeling.project_pages import base, review_queue, stats
 
 SECTION = base.register(base.Section("project-labels", "Labels", 40))
@@ -105,9 +106,9 @@ def _tell(request: HttpRequest, outcome: Outcome, done: str) -> None:
     """Say how many questions changed, and why others did not."""
     parts = []
     if outcome.changed or not outcome.refused:
-        parts.append(f"{done} {_questions(outcome.changed)}.")
+        parts.append(f"{done} {count(outcome.changed, 'question')}.")
     if outcome.unchanged:
-        parts.append(f"{_questions(outcome.unchanged).capitalize()} were so before.")
+        parts.append(f"{count(outcome.unchanged, 'question').capitalize()} were so before.")
     if outcome.refused:
         reasons = "; ".join(f"{count:,} {reason}" for reason, count in outcome.reasons())
         parts.append(
@@ -115,10 +116,6 @@ def _tell(request: HttpRequest, outcome: Outcome, done: str) -> None:
         )
     level = messages.WARNING if outcome.refused else messages.SUCCESS
     messages.add_message(request, level, " ".join(parts))
-
-
-def _questions(number: int) -> str:
-    return f"{number:,} question{'' if number == 1 else 's'}"
 
 
 urlpatterns = [
