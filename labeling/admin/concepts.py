@@ -14,11 +14,12 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from labeling import concepts, merging, project_stats, tasks
+from labeling import concepts, tasks
 from labeling.admin.base import QuickAdmin, rounded
 from labeling.admin.concept_forms import ConceptForm, ConceptRowForm
 from labeling.concepts import ConceptError
 from labeling.models import Concept
+from labeling.project_pages import concepts as concept_pages
 from labeling.project_pages.concept_forms import MergeForm
 
 OWN_FIELDS = {"name", "phrase", "definition", "aliases", "active", "value"}
@@ -194,7 +195,7 @@ class ConceptAdmin(QuickAdmin[Concept]):
             return redirect("admin:labeling_concept_changelist")
         if request.method == "POST" and form.is_valid():
             into = form.cleaned_data["into"]
-            _merge(request, [each for each in form.chosen if each != into], into)
+            concept_pages.merge_all(request, [each for each in form.chosen if each != into], into)
             return redirect("admin:labeling_concept_change", into.pk)
         context = {
             **self.admin_site.each_context(request),
@@ -204,20 +205,6 @@ class ConceptAdmin(QuickAdmin[Concept]):
             "form": form,
         }
         return TemplateResponse(request, "admin/labeling/concept/merge.html", context)
-
-
-def _merge(request: HttpRequest, merged: list[Concept], into: Concept) -> None:
-    """Merge concepts one by one, and say what became of each."""
-    for concept in merged:
-        try:
-            result = merging.merge(concept=concept, into=into, by=cast(User, request.user))
-        except ConceptError as error:
-            messages.error(request, str(error))
-            continue
-        for each in (result.concept, result.into):
-            tasks.finish_concept_later(each)
-        messages.success(request, str(result))
-    project_stats.forget_all()
 
 
 def _merge_address(chosen: list[Concept]) -> str:

@@ -17,6 +17,7 @@ from labeling import concept_counts, concepts, merging, project_stats, tasks
 from labeling.access import Capability
 from labeling.concepts import ConceptError
 from labeling.models import Concept, Project
+from labeling.numbers import count
 from labeling.project_pages import base
 from labeling.project_pages.concept_forms import ListForm, MergeForm
 
@@ -47,8 +48,7 @@ def add(request: HttpRequest, project: Project) -> HttpResponse:
         return _listing(request, project, form, status=400)
     tasks.finish_concepts_later()
     if added.concepts:
-        count = len(added.concepts)
-        messages.success(request, f"Added {count:,} concept{'' if count == 1 else 's'}.")
+        messages.success(request, f"Added {count(len(added.concepts), 'concept')}.")
     if not added.problems:
         return redirect(f"{reverse('project-concepts', args=[project.slug])}?order=new")
     rest = ListForm(initial={"lines": added.rest}, label_suffix="")
@@ -72,9 +72,8 @@ def change(request: HttpRequest, project: Project) -> HttpResponse:
     changed = [each for each in rows.select_related("project") if each.active != active]
     for concept in changed:
         concepts.edit(concept=concept, active=active, by=cast(User, request.user))
-    count = len(changed)
-    noun = f"{count:,} concept{'' if count == 1 else 's'}"
-    messages.success(request, f"Switched {noun} {'on' if active else 'off'}.")
+    switched = count(len(changed), "concept")
+    messages.success(request, f"Switched {switched} {'on' if active else 'off'}.")
     return back
 
 
@@ -88,7 +87,7 @@ def merge(request: HttpRequest, project: Project) -> HttpResponse:
         return redirect("project-concepts", project.slug)
     if request.method == "POST" and form.is_valid():
         into = form.cleaned_data["into"]
-        _merge(request, [each for each in form.chosen if each != into], into)
+        merge_all(request, [each for each in form.chosen if each != into], into)
         return redirect("project-concept", project.slug, into.pk)
     context = {"form": form}
     return base.render(request, project, "project/concepts_merge.html", context, section=SECTION)
@@ -146,7 +145,7 @@ def _back(request: HttpRequest, project: Project) -> HttpResponseRedirect:
     return redirect(f"{address}?{query}" if query else address)
 
 
-def _merge(request: HttpRequest, merged: list[Concept], into: Concept) -> None:
+def merge_all(request: HttpRequest, merged: list[Concept], into: Concept) -> None:
     """Merge concepts one by one, and say what became of each."""
     for concept in merged:
         try:
