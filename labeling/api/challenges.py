@@ -13,17 +13,16 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.authentication import TokenAuthentication
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import annotators, challenges, guides, languages, prepared
 from labeling.answers import Outcome
 from labeling.api import throttles, visitors
 from labeling.api.exceptions import NotFound
+from labeling.api.for_visitors import ForVisitors
 from labeling.api.negotiation import PictureNegotiation
+from labeling.api.requests import valid
 from labeling.api.schema import errors
 from labeling.api.serializers import (
     AnswerIn,
@@ -42,13 +41,7 @@ POST_AUTH: Any = [{"tokenAuth": []}, {**_CSRF, "visitor": []}, _CSRF]  # of visi
 TOKEN_SECONDS = 20  # for which the tiles of a challenge are cached
 
 
-class _VisitorView(APIView):
-    authentication_classes = [TokenAuthentication, visitors.VisitorAuthentication]
-    permission_classes = [AllowAny]
-    throttle_classes = [throttles.Visits]
-
-
-class IssueChallenge(_VisitorView):
+class IssueChallenge(ForVisitors):
     throttle_classes = [throttles.Asks]
 
     @extend_schema(
@@ -63,7 +56,7 @@ class IssueChallenge(_VisitorView):
     )
     def post(self, request: Request) -> Response:
         """Issue a challenge."""
-        options = _valid(ChallengeIn(data=request.data))
+        options = valid(ChallengeIn(data=request.data))
         project = prepared.first(Project, "WHERE slug = %s", [options["project"]])
         if project is None:
             raise NotFound
@@ -79,7 +72,7 @@ class IssueChallenge(_VisitorView):
         return response
 
 
-class TilePicture(_VisitorView):
+class TilePicture(ForVisitors):
     throttle_classes = []
     content_negotiation_class = PictureNegotiation
 
@@ -105,7 +98,7 @@ class TilePicture(_VisitorView):
         return response
 
 
-class AnswerChallenge(_VisitorView):
+class AnswerChallenge(ForVisitors):
     throttle_classes = [throttles.Answers]
 
     @extend_schema(
@@ -117,7 +110,7 @@ class AnswerChallenge(_VisitorView):
     def post(self, request: Request, token: str) -> Response:
         """Answer a challenge, once."""
         challenge = challenges.find(token, visitors.known(request))
-        answer = _valid(AnswerIn(data=request.data))
+        answer = valid(AnswerIn(data=request.data))
         outcome = challenges.answer(challenge=challenge, **answer)
         return Response(
             {
@@ -131,7 +124,7 @@ class AnswerChallenge(_VisitorView):
         )
 
 
-class SkipChallenge(_VisitorView):
+class SkipChallenge(ForVisitors):
     throttle_classes = [throttles.Answers]
 
     @extend_schema(
@@ -227,8 +220,3 @@ def _guide(challenge: Challenge, summary: guides.Summary | None) -> dict[str, ob
 def _progress(annotator: Annotator) -> dict[str, int]:
     answers, labels = annotators.progress(annotator)
     return {"answers": answers, "labels": labels}
-
-
-def _valid(serializer: ChallengeIn | AnswerIn) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)

@@ -7,8 +7,6 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics, serializers
-from rest_framework.authentication import TokenAuthentication
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -19,6 +17,7 @@ from labeling.api import throttles, visitors
 from labeling.api.challenges import POST_AUTH
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import Number
+from labeling.api.for_visitors import ForVisitors
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.schema import errors
@@ -82,9 +81,7 @@ class CommentFilters(serializers.Serializer[Any]):
     resolved = serializers.BooleanField(required=False, allow_null=True, default=None)
 
 
-class FlagTile(APIView):
-    authentication_classes = [TokenAuthentication, visitors.VisitorAuthentication]
-    permission_classes = [AllowAny]
+class FlagTile(ForVisitors):
     throttle_classes = [throttles.Flags]
 
     @extend_schema(

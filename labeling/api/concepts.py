@@ -16,6 +16,7 @@ from labeling.access import Capability
 from labeling.api.fields import Number, Weight, YesOrNo
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
+from labeling.api.requests import valid
 from labeling.api.schema import errors
 from labeling.concepts.names import (
     ALIASES_MAX,
@@ -186,7 +187,7 @@ class ConceptList(generics.ListAPIView[Concept]):
         """Create a concept; people are asked about it at once."""
         project = get_object_or_404(Project, slug=slug)
         by = cast(User, request.user)
-        values = _valid(ConceptIn(data=request.data))
+        values = valid(ConceptIn(data=request.data))
         concept = concepts.create(project=project, by=by, **values)
         tasks.finish_concept_later(concept)
         return Response(ConceptOut(concept).data, status=status.HTTP_201_CREATED)
@@ -211,7 +212,7 @@ class ConceptDetail(generics.RetrieveAPIView[Concept]):
     )
     def patch(self, request: Request, pk: int) -> Response:
         """Change a concept: its name, texts and aliases, or whether it is asked about."""
-        changes = _valid(ConceptChangeIn(data=request.data))
+        changes = valid(ConceptChangeIn(data=request.data))
         by = cast(User, request.user)
         concept = concepts.edit(concept=self.get_object(), by=by, **changes)
         tasks.finish_concept_later(concept)
@@ -238,7 +239,7 @@ class AddConcepts(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Add a concept for each line of a list; lines that do not fit are said, and left out."""
         project = get_object_or_404(Project, slug=slug)
-        text = _valid(LinesIn(data=request.data))["text"]
+        text = valid(LinesIn(data=request.data))["text"]
         added = concepts.add_lines(project=project, text=text, by=cast(User, request.user))
         tasks.finish_concepts_later()
         return Response(AddedOut(added).data)
@@ -255,7 +256,7 @@ class MergeConcept(APIView):
     def post(self, request: Request, pk: int) -> Response:
         """Merge a concept into another one, which takes over its questions, answers and names."""
         concept = get_object_or_404(Concept.objects.select_related("project"), pk=pk)
-        into = _valid(MergeIn(data=request.data))["into"]
+        into = valid(MergeIn(data=request.data))["into"]
         merged_into = Concept.objects.filter(project__in=MAY_CHANGE.projects(request))
         survivor = get_object_or_404(merged_into.select_related("project"), pk=into)
         by = cast(User, request.user)
@@ -265,8 +266,3 @@ class MergeConcept(APIView):
         project_stats.forget_all()
         body = {"concept": merged.into, **merged.counts._asdict(), "left": merged.left}
         return Response(MergedOut(body | {"message": str(merged)}).data)
-
-
-def _valid(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)

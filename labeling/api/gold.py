@@ -14,6 +14,7 @@ from labeling import gold
 from labeling.access import Capability
 from labeling.api.fields import Number, YesOrNo
 from labeling.api.permissions import may
+from labeling.api.requests import valid
 from labeling.api.review import QuestionOut, pair_concept, pair_tile
 from labeling.api.schema import errors
 from labeling.models import Concept, GoldMark, Project, Question, Tile
@@ -137,7 +138,7 @@ class Gold(APIView):
         Sent again, it changes nothing.
         """
         project = get_object_or_404(Project, slug=slug)
-        marked = _valid(GoldIn(data=request.data))
+        marked = valid(GoldIn(data=request.data))
         tile, concept = _pair(project, marked)
         by, origin = cast(User, request.user), GoldMark.Origin(marked["origin"])
         if marked["value"] is None:
@@ -156,7 +157,7 @@ class Gold(APIView):
     def delete(self, request: Request, slug: str) -> Response:
         """Let a pair be gold no longer; its answers stay."""
         project = get_object_or_404(Project, slug=slug)
-        tile, concept = _pair(project, _valid(PairIn(data=_named(request))))
+        tile, concept = _pair(project, valid(PairIn(data=_named(request))))
         question = get_object_or_404(Question, tile=tile, concept=concept)
         settle = request.query_params.get("settle", "true").lower() not in {"false", "0"}
         unmarked = gold.unmark(question=question, by=cast(User, request.user), settle=settle)
@@ -174,7 +175,7 @@ class ReplaceGold(APIView):
     def post(self, request: Request, slug: str) -> Response:
         """Retire a gold question, and make another pair gold in its place."""
         project = get_object_or_404(Project, slug=slug)
-        wanted = _valid(ReplaceIn(data=request.data))
+        wanted = valid(ReplaceIn(data=request.data))
         tile, concept = _pair(project, wanted)
         old = get_object_or_404(Question, pk=wanted["old"], project=project, concept=concept)
         question = gold.replace(
@@ -215,17 +216,12 @@ class GoldSession(APIView):
         return Response(PictureOut(gold.session(concept, count), many=True).data)
 
 
-def _valid(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
-
-
 def _pair(project: Project, named: dict[str, Any]) -> tuple[Tile, Concept]:
     return pair_tile(project, named), pair_concept(project, named["concept"])
 
 
 def _count(request: Request) -> int:
-    return int(_valid(CountIn(data=request.query_params))["count"])
+    return int(valid(CountIn(data=request.query_params))["count"])
 
 
 def _named(request: Request) -> dict[str, int | str]:

@@ -9,17 +9,16 @@ from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.authentication import TokenAuthentication
-from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import access, examples, guides, languages
 from labeling.access import Capability
-from labeling.api import throttles, visitors
+from labeling.api import visitors
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import DIRECTIONS, Number
+from labeling.api.for_visitors import ForVisitors
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.permissions import may
 from labeling.api.schema import errors
@@ -71,14 +70,6 @@ class GuideOut(serializers.Serializer[Any]):
         source="concept.project.language", help_text="Language tag of the definition and notes."
     )
     examples = ExampleOut(many=True)
-
-
-class ForVisitors(APIView):
-    """A view for whoever may take part, signed in or not."""
-
-    authentication_classes = [TokenAuthentication, visitors.VisitorAuthentication]
-    permission_classes = [AllowAny]
-    throttle_classes = [throttles.Visits]
 
 
 class ConceptGuide(ForVisitors):

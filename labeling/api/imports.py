@@ -27,6 +27,7 @@ from labeling.api.fields import Number, YesOrNo
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.pagination import ById, NewestFirst
 from labeling.api.permissions import may
+from labeling.api.requests import valid
 from labeling.api.schema import errors
 from labeling.imports import runner, uploads
 from labeling.imports.uploads import Announced, Part
@@ -246,7 +247,7 @@ class ImportList(generics.ListAPIView[Import]):
     def post(self, request: Request, slug: str) -> Response:
         """Begin an upload (201), or find the unfinished one of the same list of files (200)."""
         project = get_object_or_404(Project, slug=slug)
-        options = _valid(ImportIn(data=request.data))
+        options = valid(ImportIn(data=request.data))
         record, new = uploads.begin(
             project=project,
             by=cast(User, request.user),
@@ -299,7 +300,7 @@ class ImportFiles(generics.ListAPIView[UploadedFile]):
         Announce more than once as you like: the answer says what has come of each.
         """
         record = get_object_or_404(Import, pk=pk)
-        files = [Announced(**each) for each in _valid(FilesIn(data=request.data))["files"]]
+        files = [Announced(**each) for each in valid(FilesIn(data=request.data))["files"]]
         rows = uploads.announce(record=record, files=files)
         return Response(FilesOut({"files": [_file(row) for row in rows]}).data)
 
@@ -332,7 +333,7 @@ class CompleteImport(_UploadView):
     def post(self, request: Request, pk: int) -> Response:
         """Hand an upload to a worker, which reads it; refused while something has not come."""
         record = self.record(pk)
-        options = _valid(CompleteIn(data=request.data))
+        options = valid(CompleteIn(data=request.data))
         if options["concepts"] is not None:
             options["concepts"] = runner.clean_names(options["concepts"])
         record = uploads.complete(record=record, by=cast(User, request.user), **options)
@@ -348,7 +349,7 @@ class ChooseConcepts(_UploadView):
     def post(self, request: Request, pk: int) -> Response:
         """Import with these concepts; none means that nothing new is asked about the pictures."""
         record = self.record(pk)
-        names = _valid(ConceptsIn(data=request.data))["concepts"]
+        names = valid(ConceptsIn(data=request.data))["concepts"]
         record = runner.choose(record=record, by=cast(User, request.user), names=names)
         return self.answer(record, code=status.HTTP_202_ACCEPTED)
 
@@ -426,8 +427,3 @@ def _file(row: UploadedFile | None) -> dict[str, Any]:
     if row is None:
         return {"number": None, "received": 0, "problem": "passed over"}
     return {"number": row.number, "received": row.received, "problem": row.problem}
-
-
-def _valid(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)

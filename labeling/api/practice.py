@@ -15,7 +15,8 @@ from labeling.api import throttles, visitors
 from labeling.api.challenges import POST_AUTH
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import DIRECTIONS, YesOrNo
-from labeling.api.guides import ForVisitors, open_to, send_picture, wanted
+from labeling.api.for_visitors import ForVisitors
+from labeling.api.guides import open_to, send_picture, wanted
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.schema import errors
 from labeling.models import Project, Question

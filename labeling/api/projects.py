@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -27,6 +26,7 @@ from labeling.api.challenges import describe
 from labeling.api.fields import Number, YesOrNo
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
+from labeling.api.requests import user, valid
 from labeling.api.schema import errors
 from labeling.api.serializers import ChallengeOut
 from labeling.models import Challenge, Project
@@ -175,9 +175,9 @@ class ProjectList(_Visible, generics.ListAPIView[Project]):
     )
     def post(self, request: Request) -> Response:
         """Create a draft, which the caller owns."""
-        given = _valid(ProjectIn(data=request.data))
+        given = valid(ProjectIn(data=request.data))
         audience = Audience(given.pop("audience"))
-        project = projects.create(by=_user(request), audience=audience, **given)
+        project = projects.create(by=user(request), audience=audience, **given)
         body = self.get_serializer(project).data
         return Response(body, status=status.HTTP_201_CREATED)
 
@@ -202,10 +202,10 @@ class ProjectDetail(_Visible, generics.RetrieveAPIView[Project]):
     )
     def patch(self, request: Request, slug: str) -> Response:
         """Change a project's settings."""
-        changes = _valid(ProjectChangeIn(data=request.data, partial=True))
+        changes = valid(ProjectChangeIn(data=request.data, partial=True))
         version = changes.pop("version", None)
         project = projects.edit(
-            project=self.get_object(), by=_user(request), version=version, **changes
+            project=self.get_object(), by=user(request), version=version, **changes
         )
         return Response(self.get_serializer(project).data)
 
@@ -217,7 +217,7 @@ class _Step(_Visible):
     lookup_field = "slug"
 
     def _take(self, request: Request, step: Callable[..., Project]) -> Response:
-        project = step(project=self.get_object(), by=_user(request))
+        project = step(project=self.get_object(), by=user(request))
         return Response(self.get_serializer(project).data)
 
 
@@ -274,7 +274,7 @@ class PreviewProject(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Choose what a visitor would be asked first; nothing is reserved, stored or counted."""
         project = get_object_or_404(Project, slug=slug)
-        kind = _valid(PreviewFilters(data=request.query_params)).get("kind")
+        kind = valid(PreviewFilters(data=request.query_params)).get("kind")
         challenge = previews.choose(project=project, kind=kind)
         if challenge is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
@@ -283,12 +283,3 @@ class PreviewProject(APIView):
         nobody = {"answers": 0, "labels": 0}
         shown = {"expires_in": settings.CHALLENGE_SECONDS, "progress": nobody}
         return Response(body | shown)
-
-
-def _user(request: Request) -> User | None:
-    return request.user if isinstance(request.user, User) else None
-
-
-def _valid(serializer: serializers.BaseSerializer[Any]) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)

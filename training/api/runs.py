@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -16,6 +15,7 @@ from rest_framework.views import APIView
 from labeling.access import Capability
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
+from labeling.api.requests import user
 from labeling.api.schema import errors
 from labeling.models import Project, Snapshot
 from training import outlook, readiness, run_requests, run_summary, runs, tasks
@@ -273,8 +273,3 @@ class RunOutlook(APIView):
             options={"steps": wish["steps"]} if "steps" in wish else None,
         )
         return Response(OutlookSerializer(expected).data)
-
-
-def user(request: Request) -> User | None:
-    """Return who sends a request; None for an anonymous visitor."""
-    return request.user if isinstance(request.user, User) else None
