@@ -90,7 +90,7 @@ class ModelComparison(APIView):
 
     @extend_schema(
         request=ComparisonRequestSerializer,
-        responses={200: ComparisonSerializer, **errors(400, 401, 403, 404, 429)},
+        responses={200: ComparisonSerializer, **errors(400, 401, 403, 404, 413, 415, 429)},
     )
     def post(self, request: Request, slug: str) -> Response:
         """Have what is missing drawn; look at it by GET until nothing is under way."""

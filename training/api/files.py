@@ -22,7 +22,7 @@ CACHE_CONTROL = "private, max-age=86400, immutable"
 NOT_FOUND = "There is no such picture."
 GONE = "The picture has gone."
 
-_documented = extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY, **errors(404)})
+_documented = extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY, **errors(401, 404)})
 
 
 class ImageView(APIView):

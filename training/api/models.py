@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from labeling.access import Capability
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
+from labeling.api.requests import valid
 from labeling.api.schema import errors
 from training import promotion, tasks, verdicts
 from training.api.errors import ConflictError
@@ -165,24 +166,26 @@ class StandingChange(generics.GenericAPIView[Model]):
 class Promote(StandingChange):
     @extend_schema(
         request=PromoteSerializer,
-        responses={200: ModelSerializer, **errors(400, 401, 403, 404, 409)},
+        responses={200: ModelSerializer, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
     def post(self, request: Request, pk: int) -> Response:
         """Make a model the current one of its recipe: roll back, or overrule its comparison."""
-        wish = _checked(PromoteSerializer, request)
-        model, seen = self.get_object(), wish.get("instead_of")
+        model = self.get_object()
+        wish = valid(PromoteSerializer(data=request.data))
+        seen = wish.get("instead_of")
         return self.apply(tasks.promote, model=model, reason=wish["reason"], seen=seen)
 
 
 class Demote(StandingChange):
     @extend_schema(
         request=ReasonSerializer,
-        responses={200: ModelSerializer, **errors(400, 401, 403, 404, 409)},
+        responses={200: ModelSerializer, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
     def post(self, request: Request, pk: int) -> Response:
         """Take the current model back: then its recipe has none."""
-        wish = _checked(ReasonSerializer, request)
-        return self.apply(tasks.demote, model=self.get_object(), reason=wish["reason"])
+        model = self.get_object()
+        wish = valid(ReasonSerializer(data=request.data))
+        return self.apply(tasks.demote, model=model, reason=wish["reason"])
 
 
 class PromotionList(generics.ListAPIView[Promotion]):
@@ -209,20 +212,15 @@ class Undo(generics.GenericAPIView[Promotion]):
 
     @extend_schema(
         request=ReasonSerializer,
-        responses={200: PromotionSerializer, **errors(400, 401, 403, 404, 409)},
+        responses={200: PromotionSerializer, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
     def post(self, request: Request, pk: int) -> Response:
         """Undo the last change of a recipe's current model; return the change that this is."""
         assert isinstance(request.user, User)  # which the permission asks for
-        wish, change = _checked(ReasonSerializer, request), self.get_object()
+        change = self.get_object()
+        wish = valid(ReasonSerializer(data=request.data))
         try:
             undo = tasks.undo_promotion(change=change, by=request.user, reason=wish["reason"])
         except promotion.PromotionError as error:
             raise ConflictError(str(error)) from None
         return Response(PromotionSerializer(undo).data)
-
-
-def _checked(serializer_class: type[serializers.Serializer[Any]], request: Request) -> Any:
-    serializer = serializer_class(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    return serializer.validated_data
