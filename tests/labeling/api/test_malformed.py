@@ -80,7 +80,7 @@ def test_other_methods_are_refused(ids, ada_client):
 
 def test_malformed_ids_are_not_found(ids, ada_client, documented):
     for endpoint in ENDPOINTS:
-        method = "get" if endpoint.get is not None else "post"
+        method = next(name for name in METHODS if name in endpoint.methods)
         for name in re.findall("{(.*?)}", endpoint.path):
             for malformed in MALFORMED_IDS:
                 path = API + endpoint.path.format(**{**ids, name: malformed})
@@ -134,7 +134,7 @@ def test_a_picture_comes_however_it_is_asked_for(ids, anonymous):
 def test_a_wrong_token_is_named(ids, anonymous, documented):
     headers = {"authorization": "Token wrong"}
     for endpoint in ENDPOINTS:
-        method = "get" if endpoint.get is not None else "post"
+        method = next(name for name in METHODS if name in endpoint.methods)
         path = API + endpoint.path.format(**ids)
         response = getattr(anonymous, method)(path, headers=headers)
         check(response, endpoint)

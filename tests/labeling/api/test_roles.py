@@ -116,10 +116,12 @@ def addresses(
 def rows(ids, shapes, alice) -> dict[str, object]:
     """Return what stands for the ids in addresses, by the word before them or their name."""
     from tests.cast import answer
+    from training.models import Sample
 
     Project.objects.filter(pk=shapes.pk).update(private=True)
     question = shapes.questions.filter(kind="concept").first()
     answer(alice, {question.pk: True})
+    drawn = Sample.objects.create(generation_id=ids["generation"], file="samples/gone.png")
     words = {f"{name}s": pk for name, pk in ids.items()}
     return (
         words
@@ -131,6 +133,7 @@ def rows(ids, shapes, alice) -> dict[str, object]:
             "gold": ids["concept"],
             "decisions": ids["batch"],
             "tiles": question.tile_id,
+            "samples": drawn.pk,
             "number": 1,
             "rank": 1,
             "name": "first.png",
@@ -188,6 +191,7 @@ def status(client: Client, method: str, where: str) -> int:
     """Return a status; 401 where one is led to sign in. Nothing that a request changes is kept."""
     with transaction.atomic():
         response = getattr(client, method)(where, {}, content_type="application/json")
+        b"".join(response)  # which closes a file that is sent
         transaction.set_rollback(True)
     signs_in = response.status_code == 302 and response["Location"].startswith("/sign-in/")
     return 401 if signs_in else response.status_code
