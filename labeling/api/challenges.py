@@ -162,7 +162,10 @@ def _tiles(request: Request, token: str) -> list[list[Any] | None]:
     key = f"tiles:{hashlib.sha256(caller.encode(errors='replace')).hexdigest()}"
     packed: list[list[Any] | None] | None = cache.get(key)
     if packed is None:
-        packed = tiles.pack(challenges.find(token, visitors.known(request)).tiles)
+        challenge = challenges.find(token, visitors.known(request))
+        if challenge.expires_at <= timezone.now():  # one that was answered, too
+            raise challenges.Expired("The challenge has expired: ask for a new one.")
+        packed = tiles.pack(challenge.tiles)
         cache.set(key, packed, TOKEN_SECONDS)
     return packed
 

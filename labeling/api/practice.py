@@ -160,5 +160,6 @@ def _data(request: Request, project: Project, question: Question, number: int) -
         "dir": languages.direction(language),
         "guide": reverse("api-concept-guide", args=[project.slug, concept]),
         "guide_version": summary.version,
-        "url": reverse("api-practice-picture", args=[project.slug, number]),
+        # A browser keeps the picture, and another question may have the number by then.
+        "url": f"{reverse('api-practice-picture', args=[project.slug, number])}?of={question.pk}",
     }

@@ -1,6 +1,6 @@
 """The pictures of a project's tiles, for whoever may see its pages."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path
 
@@ -21,8 +21,15 @@ def picture(request: HttpRequest, project: Project, pk: int, longest: int = SMAL
 
 
 def send(tile: Tile, *, longest: int) -> HttpResponse:
-    """Return a response with the picture, its longer side so many pixels at most."""
-    response = HttpResponse(tiles.as_webp(tile, longest=longest), content_type="image/webp")
+    """Return a response with the picture, its longer side so many pixels at most.
+
+    Raises Http404 where its file has gone.
+    """
+    try:
+        picture = tiles.as_webp(tile, longest=longest)
+    except FileNotFoundError:
+        raise Http404("The picture is gone.") from None
+    response = HttpResponse(picture, content_type="image/webp")
     response["Cache-Control"] = "private, max-age=86400, immutable"
     return response
 

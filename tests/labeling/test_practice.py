@@ -52,6 +52,16 @@ def test_a_newcomer_is_told_what_is_right_and_nothing_is_recorded(
     assert Annotator.objects.get().gold_count == 0
 
 
+def test_the_picture_of_a_question_that_takes_anothers_place_is_not_the_one_that_is_kept(
+    client: Client, training: Project
+) -> None:
+    kept = client.get(URL).json()["url"]
+    first = practice.get(training, 1)
+    Question.objects.filter(pk=first.pk).update(state="settled")
+    assert practice.get(training, 1) != first
+    assert client.get(URL).json()["url"] != kept
+
+
 def test_yes_and_no_are_mixed(training: Project) -> None:
     verdicts = [question.verdict for question in practice.questions(training)]
     assert verdicts[0] is True and False in verdicts and len(verdicts) == 3

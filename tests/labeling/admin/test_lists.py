@@ -12,7 +12,7 @@ from labeling.admin import base
 from labeling.models import Annotator, Answer, Image, Project, Question
 
 LISTS = "annotator", "answer", "challenge", "concept", "image", "project", "question", "tile"
-NOISE = "\0", "'; --", "99999999999999999999", "🐸", "a & !(", "ab12cd"
+NOISE = "9" * 5_000, "\0", "'; --", "99999999999999999999", "🐸", "a & !(", "ab12cd"
 
 
 def found(client: Client, address: str) -> int:

@@ -1,7 +1,9 @@
 """The challenge over HTTP, as a browser sees it."""
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
 from labeling.models import Answer, Challenge, Image, Question
 from tests.cast import truth
@@ -54,6 +56,16 @@ def test_it_records_an_answer_for_each_tile(client, shapes):
     assert [stored[q].value for q in asked.questions] == [n in right for n in range(1, 10)]
     assert {answer.seconds for answer in stored.values()} == {3.2}
     assert asked.passed is True
+
+
+def test_the_pictures_of_an_answered_challenge_are_not_sent_for_ever(client, shapes):
+    shown = ask(client, kind="grid")
+    submit(client, shown["token"], selected=[])
+    assert client.get(shown["tiles"][0]["url"]).status_code == 200
+    cache.clear()
+    Challenge.objects.update(expires_at=timezone.now())
+    response = client.get(shown["tiles"][0]["url"])
+    assert response.status_code == 410 and response.json()["code"] == "expired"
 
 
 def test_a_second_submission_changes_nothing_and_says_so(client, shapes):
