@@ -25,6 +25,7 @@ class Target(StrEnum):
     CONCEPT = "concept"  # its page: priority, definition, examples
     GOLD = "gold"  # its gold
     LABELS = "labels"  # the wall
+    PEOPLE = "people"  # invitations
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Evidence:
     alpha: float | None
     low: float | None
     high: float | None
+    annotators: int | None = None  # who answered in the project; None: not counted
     questions: int = 0  # asked so far
     ambiguous: int = 0
     has_definition: bool = False
@@ -57,10 +59,10 @@ class Advice:
 def advise(evidence: Evidence) -> Advice | None:
     """Return what would help most, or None where nothing needs help.
 
-    In this order: nobody answered; too little to say anything; gold that is missed; people who
+    In this order: nobody answered; one person alone; too little to say anything; missed gold; people who
     disagree; questions given up as ambiguous. Thresholds are those of this module.
     """
-    rules = _unasked, _too_few, _missed, _disagreed, _given_up
+    rules = _unasked, _alone, _too_few, _missed, _disagreed, _given_up
     return next((advice for rule in rules if (advice := rule(evidence))), None)
 
 
@@ -81,16 +83,23 @@ def gold_answers(project: Project) -> dict[int, dict[str, int]]:
     return counts
 
 
-def of_concepts(project: Project, rows: Sequence[dict[str, Any]]) -> dict[int, Advice | None]:
-    """Return by concept what would help it; rows: those of `project_stats.agreement`."""
-    concepts = project.concepts.exclude(definition="")
-    defined = set(concepts.values_list("pk", flat=True))
+def of_concepts(
+    project: Project, rows: Sequence[dict[str, Any]], *, annotators: int | None = None
+) -> dict[int, Advice | None]:
+    """Return by concept what would help it; of one that is switched off nothing is asked.
+
+    rows: those of `project_stats.agreement`. annotators: how many have answered in the project.
+    """
+    asked = project.concepts.filter(active=True)
+    definitions = dict(asked.values_list("pk", "definition"))
     gold = gold_answers(project)
-    return {
-        pk: advise(evidence(row, has_definition=pk in defined, **gold.get(pk, {})))
-        for row in rows
-        for pk in [row["concept"]["id"]]
-    }
+    advices: dict[int, Advice | None] = {}
+    for row in rows:
+        pk = row["concept"]["id"]
+        more = {"has_definition": bool(definitions.get(pk)), **gold.get(pk, {})}
+        of_concept = evidence(row, annotators=annotators, **more)
+        advices[pk] = advise(of_concept) if pk in definitions else None
+    return advices
 
 
 def evidence(stats: dict[str, Any], **more: Any) -> Evidence:
@@ -106,7 +115,15 @@ def _unasked(evidence: Evidence) -> Advice | None:
     return Advice(f"Nobody has answered about {_subject(evidence)} yet.", Target.CONCEPT)
 
 
+def _alone(evidence: Evidence) -> Advice | None:
+    if evidence.annotators != 1 or evidence.name is not None:
+        return None
+    return Advice("One person alone has answered: agreement needs two.", Target.PEOPLE)
+
+
 def _too_few(evidence: Evidence) -> Advice | None:
+    if evidence.annotators == 1:
+        return None  # nobody else is there whom to ask
     common = f"{evidence.compared:,} question{'' if evidence.compared == 1 else 's'} in common"
     if evidence.compared < LEAST_COMPARED:
         return Advice(f"Ask more on {_subject(evidence)}: only {common} so far.", Target.CONCEPT)

@@ -109,6 +109,9 @@ class CandidateOut(serializers.Serializer[Any]):
         allow_null=True, help_text="The project's concept of that name or alias."
     )
     ticked = serializers.BooleanField(help_text="Whether it is proposed.")
+    switched_off = serializers.BooleanField(
+        default=False, help_text="Whether nobody is asked about that concept."
+    )
 
 
 class ImportDetailOut(ImportOut):

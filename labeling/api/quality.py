@@ -109,7 +109,8 @@ class Agreement(APIView):
         """Measure how far people agree now, by concept."""
         project = get_object_or_404(Project, slug=slug)
         rows = project_stats.agreement(project)["concepts"]
-        help_ = advice.of_concepts(project, rows)
+        annotators = project_stats.progress(project).annotators
+        help_ = advice.of_concepts(project, rows, annotators=annotators)
         rows = [
             row | {"advice": found.text if (found := help_[row["concept"]["id"]]) else None}
             for row in rows

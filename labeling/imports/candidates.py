@@ -10,7 +10,7 @@ from labeling.concepts import ConceptError
 from labeling.concepts.names import clean
 from labeling.imports.concepts import FOLDERS_MAX, name_of_folder
 from labeling.imports.source_index import SourceIndex
-from labeling.models import Project
+from labeling.models import Concept, Project
 from labeling.models.projects import name_key
 
 LISTED_MAX = 1_000  # candidates that are listed; of more, the most frequent
@@ -31,6 +31,7 @@ class Candidate:
     spellings: Sequence[str]  # others, the most frequent first
     concept: str | None  # the project's concept of that name or alias, where there is one
     ticked: bool  # by default
+    switched_off: bool = False  # whether nobody is asked about that concept
 
     def as_json(self) -> dict[str, Any]:
         """Return it as `Import.candidates` holds it."""
@@ -70,9 +71,11 @@ def gather(index: SourceIndex, project: Project, *, source: str = "") -> Candida
     source: the archive's own name, which is no concept. Ticked are folders, what the project asks
     about already, and the most frequent keywords of more than one picture. What (nearly) all
     pictures are named tells nothing apart: it is not ticked, unless a folder is all there is.
+    Concepts that are switched off never are.
     """
     named = count(index, source)
     existing = concepts.by_key(project)
+    off = {key for key, concept in existing.items() if not concept.active}
     telling = _telling(named, index.images)
     folders = {key for key in telling if named[key].folders}
     keywords = {key for key in telling if named[key].keywords > 1}
@@ -80,12 +83,12 @@ def gather(index: SourceIndex, project: Project, *, source: str = "") -> Candida
         *_largest(named, folders)[:FOLDERS_MAX],
         *_largest(named, keywords)[:TICKED_MAX],
         *(named.keys() & existing.keys()),
-    }
+    } - off
     order = sorted(named, key=lambda key: (key not in ticked, -named[key].pictures, key))
     listed = []
     for key in order[:LISTED_MAX]:
-        concept = existing[key].name if key in existing else None
-        listed.append(_candidate(key, named[key], concept, key in ticked))
+        concept = existing.get(key)
+        listed.append(_candidate(key, named[key], concept, ticked=key in ticked))
     return Candidates(listed, len(named))
 
 
@@ -130,7 +133,7 @@ def _largest(named: dict[str, Named], keys: Iterable[str]) -> list[str]:
     return sorted(keys, key=lambda key: (-named[key].pictures, key))
 
 
-def _candidate(key: str, named: Named, concept: str | None, ticked: bool) -> Candidate:
+def _candidate(key: str, named: Named, concept: Concept | None, *, ticked: bool) -> Candidate:
     name, *others = _spellings(named)
     return Candidate(
         name=name,
@@ -139,8 +142,9 @@ def _candidate(key: str, named: Named, concept: str | None, ticked: bool) -> Can
         keywords=named.keywords,
         folders=named.folders,
         spellings=others[:SPELLINGS_MAX],
-        concept=concept,
+        concept=concept.name if concept else None,
         ticked=ticked,
+        switched_off=concept is not None and not concept.active,
     )
 
 

@@ -16,6 +16,7 @@ from django.core.files import File
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
+from django.template.defaultfilters import pluralize
 
 from labeling import audit
 from labeling.imports import staging, upload_paths
@@ -197,7 +198,8 @@ def complete(
         audit.record(
             project=record.project,
             kind=Event.Kind.IMPORT,
-            message=f"Uploaded “{record}”: {record.files:,} files, {record.bytes:,} bytes.",
+            message=f"Uploaded “{record}”: {record.files:,} file{pluralize(record.files)}, "
+            f"{record.bytes:,} bytes.",
             by=by,
             row=record,
         )

@@ -20,6 +20,7 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
     project_stats.follow_changes(project)
     rows = loop.steps(project)
     context = {
+        "may_answer": not project.private or Capability.ANNOTATE in allowed,
         "next": loop.next_action(rows, allowed),
         "steps": [
             {

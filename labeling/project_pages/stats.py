@@ -28,6 +28,7 @@ STATES = [
 
 def progress(project: Project) -> dict[str, Any]:
     """Return the parts of the bar with their counts, and the totals beside it."""
+    project_stats.follow_changes(project)
     totals = project_stats.progress(project)
     counts = [(str(state), int(getattr(totals, state))) for state in STATES]
     questions = totals.questions
@@ -47,14 +48,15 @@ def agreement(
     questions in common are in `few`, apart from `rows`.
     """
     measured = project_stats.agreement(project)
-    help_ = advice.of_concepts(project, measured["concepts"])
+    annotators = project_stats.progress(project).annotators
+    help_ = advice.of_concepts(project, measured["concepts"], annotators=annotators)
     rows = [
         _row(stats, project, help_[stats["concept"]["id"]])
         for stats in _sorted(measured["concepts"], sort, descending)
     ]
     whole = measured["whole"]
     return {
-        "whole": _row(whole, project, advice.advise(advice.evidence(whole))),
+        "whole": _row(whole, project, advice.advise(advice.evidence(whole, annotators=annotators))),
         "rows": [row for row in rows if row["stats"]["compared"] >= least],
         "few": [row for row in rows if row["stats"]["compared"] < least],
         "measured_at": datetime.fromisoformat(measured["measured_at"]),
@@ -76,7 +78,9 @@ def _advice(
         return None
     concept = stats["concept"]["id"] if stats["concept"] else None
     labels = reverse("project-labels", args=[project.slug])
-    if concept is None:
+    if found.target == Target.PEOPLE:
+        url = reverse("project-people", args=[project.slug])
+    elif concept is None:
         concepts = reverse("project-concepts", args=[project.slug])
         url = labels if found.target == Target.LABELS else concepts
     elif found.target == Target.CONCEPT:

@@ -22,6 +22,12 @@ def test_what_is_well_needs_no_advice() -> None:
     assert advise(replace(GOOD, name=None)) is None
 
 
+def test_one_person_alone_is_told_so_once_and_not_to_ask_more() -> None:
+    alone = {"annotators": 1, "compared": 0, "alpha": None, "low": None, "high": None}
+    assert text(**alone) == ""
+    assert text(**alone, name=None) == "One person alone has answered: agreement needs two."
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence", "target"),
     [

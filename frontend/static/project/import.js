@@ -70,7 +70,7 @@ function choose() {
   }
 
   function tick(on) {
-    for (const { row, box } of rows) if (!row.hidden || !on) box.checked = on;
+    for (const { row, box } of rows) if (!box.disabled && (!row.hidden || !on)) box.checked = on;
     tell();
   }
 

@@ -76,6 +76,13 @@ def test_what_the_project_asks_about_already_is_said(box, photos):
     assert (row.concept, row.ticked) == ("uccello", True)
 
 
+def test_a_concept_that_is_switched_off_is_said_to_be_and_not_ticked(box, photos):
+    Concept.objects.create(project=photos, name="bird", phrase="a bird", active=False)
+    pictures(box, "bird, sky, day", "bird, sky, day", "sky, day")
+    row = named(box, photos)["bird"]
+    assert row.switched_off and not row.ticked
+
+
 def test_of_a_hundred_thousand_keywords_the_most_frequent_are_listed(photos):
     index = source_index.SourceIndex(images=100_000)
     for number in range(100_000):
