@@ -59,8 +59,8 @@ class Advice:
 def advise(evidence: Evidence) -> Advice | None:
     """Return what would help most, or None where nothing needs help.
 
-    In this order: nobody answered; one person alone; too little to say anything; missed gold; people who
-    disagree; questions given up as ambiguous. Thresholds are those of this module.
+    In this order: nobody answered; one person alone; too little to say anything; missed gold;
+    people who disagree; questions given up as ambiguous. Thresholds are those of this module.
     """
     rules = _unasked, _alone, _too_few, _missed, _disagreed, _given_up
     return next((advice for rule in rules if (advice := rule(evidence))), None)
