@@ -68,8 +68,9 @@ def _read(
             else:
                 unknown["categories"].add(_id(row["category_id"]))
     by_file: dict[str, Metadata] = {}
-    for row in images:
-        by_file.setdefault(path_key(str(row["file_name"])), Metadata()).merge(by_id[_id(row["id"])])
+    named = dict.fromkeys((path_key(str(row["file_name"])), _id(row["id"])) for row in images)
+    for file_name, pk in named:  # each once, however often it is listed
+        by_file.setdefault(file_name, Metadata()).merge(by_id[pk])
     return Document(by_file, [_problem(kind, ids) for kind, ids in unknown.items()])
 
 

@@ -10,6 +10,7 @@ from labeling import captions
 CAPTION_LENGTH = 500
 KEYWORD_LENGTH = 80
 TEXTS_MAX = 100  # captions, and keywords, of one image; more is no description
+MORE_PROBLEMS = "and more of its texts were left out"
 LINE_BREAK = re.compile(r"\r\n|\n|\r")  # Unicode has others, which a text may hold
 
 
@@ -43,47 +44,61 @@ class Metadata:
         self.gold_read += 1
         plain = " ".join(name.split()) if isinstance(name, str) else ""
         if not plain or len(plain) > KEYWORD_LENGTH or captions.has_controls(plain):
-            self.problems.append("its gold names nothing that a concept can be named")
+            self._note("its gold names nothing that a concept can be named")
         elif not isinstance(truth, bool):
-            self.problems.append(f"its gold of “{plain}” is neither true nor false")
+            self._note(f"its gold of “{plain}” is neither true nor false")
         elif self.gold.get(plain, truth) is not truth:
-            self.problems.append(f"its gold of “{plain}” is both yes and no")
+            self._note(f"its gold of “{plain}” is both yes and no")
         elif plain in self.gold:
             self.gold_read -= 1  # said twice
         elif len(self.gold) >= TEXTS_MAX:
-            self.problems.append(f"it has more than {TEXTS_MAX} texts of gold")
+            self._note(f"it has more than {TEXTS_MAX} texts of gold")
         else:
             self.gold[plain] = truth
 
     def merge(self, other: "Metadata") -> None:
-        """Add what another part of the source says of the same image."""
-        self.captions += [text for text in other.captions if text not in self.captions]
-        self.keywords += [text for text in other.keywords if text not in self.keywords]
+        """Add what another part of the source says of the same image, within the same limits."""
+        for text in other.captions:
+            self._append(self.captions, text, "caption")
+        for text in other.keywords:
+            self._append(self.keywords, text, "keyword")
         self.license = self.license or other.license
         self.gold_read += other.gold_read
         for name, truth in other.gold.items():
             self.gold_read -= self.gold.get(name) is truth  # said twice
-            if self.gold.setdefault(name, truth) is not truth:
-                self.problems.append(f"its gold of “{name}” is both yes and no")
-        self.problems += other.problems
+            if name not in self.gold and len(self.gold) >= TEXTS_MAX:
+                self._note(f"it has more than {TEXTS_MAX} texts of gold")
+            elif self.gold.setdefault(name, truth) is not truth:
+                self._note(f"its gold of “{name}” is both yes and no")
+        for problem in other.problems:
+            self._note(problem)
 
     def _add(self, texts: list[str], text: Any, kind: str, longest: int) -> None:
         if not isinstance(text, str):
-            self.problems.append(f"its {kind} is not a text")
+            self._note(f"its {kind} is not a text")
             return
         plain = " ".join(text.split())
         if captions.has_controls(plain):
-            self.problems.append(f"its {kind} holds characters that cannot be shown")
+            self._note(f"its {kind} holds characters that cannot be shown")
         elif len(plain) > longest:
-            self.problems.append(f"its {kind} is longer than {longest} characters")
-        elif plain and plain not in texts:
+            self._note(f"its {kind} is longer than {longest} characters")
+        elif plain:
             self._append(texts, plain, kind)
 
     def _append(self, texts: list[str], text: str, kind: str) -> None:
+        if text in texts:
+            return
         if len(texts) < TEXTS_MAX:
             texts.append(text)
         elif (problem := f"it has more than {TEXTS_MAX} {kind}s") not in self.problems:
+            self._note(problem)
+
+    def _note(self, problem: str) -> None:
+        """Note why a text was left out; of very many the first, and that there are more."""
+        if len(self.problems) < TEXTS_MAX:
             self.problems.append(problem)
+        elif self.problems[-1] != MORE_PROBLEMS:
+            self.problems.append(MORE_PROBLEMS)
 
 
 def from_row(row: dict[str, Any]) -> Metadata:

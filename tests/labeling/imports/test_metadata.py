@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from labeling.imports import source_index
+from labeling.imports.members import Member
+from labeling.imports.metadata import MORE_PROBLEMS, TEXTS_MAX, from_row
 from labeling.models import Image, Question
 from tests.labeling.imports.sources import captions, fill, take, tarred, write
 from tests.pictures import jpeg, png
@@ -169,3 +172,14 @@ def test_of_too_many_keywords_the_first_are_taken_and_the_rest_is_reported(box):
     fill(box, **{"a.png": png(1), "metadata.jsonl": json.dumps(row)})
     assert "it has more than 100 keywords: a.png" in take(box)
     assert len(Image.objects.get().keywords) == 100
+
+
+def test_a_picture_that_is_described_over_and_over_has_no_more_texts_than_any_other():
+    rows = [{"file_name": "a.png", "tags": [f"{n}-{m}" for m in range(100)]} for n in range(20)]
+    data = "\n".join(map(json.dumps, rows)).encode()
+    member = Member("metadata.jsonl", len(data), lambda limit: data)
+    described = source_index.build(lambda: iter([member])).by_path["a.png"]
+    assert len(described.keywords) == TEXTS_MAX
+    assert described.problems == [f"it has more than {TEXTS_MAX} keywords"]
+    wrong = from_row({"tags": [1] * 10_000})
+    assert len(wrong.problems) == TEXTS_MAX + 1 and wrong.problems[-1] == MORE_PROBLEMS
