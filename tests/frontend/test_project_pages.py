@@ -54,3 +54,11 @@ def test_the_pages_are_accessible_and_fit(page: Page, live_server, shapes, ada, 
         assert axe.violations(page) == [], path
         wide, room = page.evaluate(WIDTHS)
         assert wide <= room, path
+
+
+def test_the_menu_shows_where_one_is_on_a_phone(page: Page, live_server, shapes, ada):
+    page.set_viewport_size({"width": 390, "height": 844})
+    sign_in(page, ada, live_server.url)
+    page.goto(f"{live_server.url}/projects/shapes/settings/")
+    menu = page.get_by_role("navigation", name="Project")
+    expect(menu.get_by_role("link", name="Settings")).to_be_in_viewport(ratio=1)
