@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.test import Client
 
-    from labeling.models import Annotator, Project
+    from labeling.models import Annotator, Project, Question
 
 COLOURS = "red", "green", "blue", "orange", "purple", "brown"
 SHAPES = "circle", "square"
@@ -80,6 +80,16 @@ def carol(db: None) -> "User":
     from django.contrib.auth.models import User
 
     return User.objects.create_user("carol")
+
+
+@pytest.fixture
+def olga(shapes: "Project") -> "User":
+    """Return the owner of the shapes."""
+    from django.contrib.auth.models import User
+
+    olga = User.objects.create_user("olga")
+    shapes.memberships.create(user=olga, role="owner")
+    return olga
 
 
 @pytest.fixture
@@ -155,6 +165,26 @@ def scenes(shapes: "Project") -> SimpleNamespace:
     questions.ask_concepts(tiles=scene_tiles, concepts=[concept], gold=gold)
     pools.fill_project(shapes)
     return SimpleNamespace(project=shapes, concept=concept, tiles=scene_tiles)
+
+
+@pytest.fixture
+def disputed(shapes: "Project", alice: "Annotator", bob: "Annotator") -> "Question":
+    """Return a question to which Alice says yes, and Bob no."""
+    question = shapes.questions.filter(state="open", kind="concept")[3]
+    answer(alice, {question.pk: True}, reason="wanted", seconds=2.5)
+    answer(bob, {question.pk: False}, reason="wanted", seconds=2.5)
+    question.refresh_from_db()
+    return question
+
+
+def member(project: "Project", user: "User", role: str) -> "Client":
+    """Make somebody a member of a project; return their browser."""
+    from django.test import Client
+
+    project.memberships.create(user=user, role=role)
+    client = Client()
+    client.force_login(user)
+    return client
 
 
 def allow(user: "User", *codenames: str) -> None:

@@ -12,13 +12,6 @@ from tests.cast import answer, distrust
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def olga(shapes) -> User:
-    owner = User.objects.create_user("olga")
-    Membership.objects.create(project=shapes, user=owner, role="owner")
-    return owner
-
-
 def texts(project: Project, user: User) -> list[str]:
     cache.clear()
     return [notice.text for notice in notices.of(project, user)]

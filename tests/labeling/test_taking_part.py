@@ -1,7 +1,6 @@
 """What visitors see of projects that are drafts, archived, private or empty."""
 
 import pytest
-from django.contrib.auth.models import User
 from django.core.signing import get_cookie_signer
 from django.db import connection
 from django.test import Client
@@ -9,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from labeling import challenges, visitors
 from labeling.models import Annotator, Challenge, Membership, Project, Role
+from tests.cast import member
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/challenges/"
@@ -24,13 +24,6 @@ def secret(shapes: Project) -> Project:
 
 def ask(client: Client):
     return client.post(URL, {"project": "shapes", "kind": "grid"}, content_type="application/json")
-
-
-def member(project: Project, user: User, role: Role) -> Client:
-    Membership.objects.create(project=project, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def invited_visitor(project: Project) -> Client:

@@ -6,7 +6,7 @@ from django.test import Client
 
 from labeling import projects
 from labeling.models import Membership, Project, Role
-from tests.cast import allow
+from tests.cast import allow, member
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/projects/"
@@ -16,10 +16,7 @@ ONE = f"{URL}shapes/"
 @pytest.fixture
 def owner(shapes: Project, carol: User) -> Client:
     """Return the client of Carol, who owns the shapes."""
-    Membership.objects.create(project=shapes, user=carol, role=Role.OWNER)
-    client = Client()
-    client.force_login(carol)
-    return client
+    return member(shapes, carol, Role.OWNER)
 
 
 def post(client: Client, address: str, **body):

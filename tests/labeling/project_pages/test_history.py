@@ -8,8 +8,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from labeling import audit, review
-from labeling.models import Event, Membership, Project
-from tests.cast import answer
+from labeling.models import Event, Project
+from tests.cast import answer, member
 
 pytestmark = pytest.mark.django_db
 HISTORY = "/projects/shapes/history/"
@@ -23,13 +23,6 @@ def viewer(shapes, carol) -> Client:
 @pytest.fixture
 def reviewer(shapes) -> Client:
     return member(shapes, User.objects.create_user("rita"), "reviewer")
-
-
-def member(project: Project, user: User, role: str) -> Client:
-    Membership.objects.create(project=project, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def messages(client: Client, **query) -> list[str]:

@@ -3,7 +3,6 @@
 import logging
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from config.logs import HideTokens
@@ -11,13 +10,6 @@ from labeling import members
 from labeling.models import Annotator, Invitation, Membership, Project
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def olga(shapes) -> User:
-    owner = User.objects.create_user("olga")
-    Membership.objects.create(project=shapes, user=owner, role="owner")
-    return owner
 
 
 @pytest.fixture

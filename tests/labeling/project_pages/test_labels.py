@@ -5,9 +5,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from labeling import answers, decisions
+from labeling import decisions
 from labeling import review as labels
-from labeling.models import Annotator, Concept, Membership, Project, Question
+from labeling.models import Concept, Membership, Project, Question
 from tests.cast import allow
 
 UNREADABLE = [
@@ -22,21 +22,6 @@ UNREADABLE = [
     "kind=%F0%9F%90%B8",
     "decided=perhaps",
 ]
-
-
-@pytest.fixture
-def disputed(shapes: Project, alice: Annotator, bob: Annotator) -> Question:
-    """Alice says yes, Bob says no."""
-    question = Question.objects.filter(project=shapes, state="open", kind="concept")[3]
-    for annotator, value in ((alice, True), (bob, False)):
-        answers.record(
-            annotator=annotator,
-            values={question.pk: value},
-            reasons={question.pk: "wanted"},
-            seconds=2.5,
-        )
-    question.refresh_from_db()
-    return question
 
 
 def review(project: Project) -> str:

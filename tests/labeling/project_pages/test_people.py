@@ -15,13 +15,6 @@ PEOPLE = "/projects/shapes/people/"
 
 
 @pytest.fixture
-def olga(shapes) -> User:
-    owner = User.objects.create_user("olga")
-    Membership.objects.create(project=shapes, user=owner, role="owner")
-    return owner
-
-
-@pytest.fixture
 def olgas(olga) -> Client:
     client = Client()
     client.force_login(olga)

@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from labeling.models import Event, Membership, Project, Role
+from tests.cast import member
 
 pytestmark = pytest.mark.django_db
 URL = "/projects/shapes/settings/"
@@ -13,10 +14,7 @@ URL = "/projects/shapes/settings/"
 @pytest.fixture
 def owner(shapes: Project, carol: User) -> Client:
     """Return the client of Carol, who owns the shapes."""
-    Membership.objects.create(project=shapes, user=carol, role=Role.OWNER)
-    client = Client()
-    client.force_login(carol)
-    return client
+    return member(shapes, carol, Role.OWNER)
 
 
 def opened(client: Client) -> dict[str, object]:
