@@ -197,10 +197,10 @@ def fill(count: int) -> Any:
 
 _IMAGES = """
 INSERT INTO labeling_image (project_id, sha256, source_sha256, perceptual_hash, file, width,
-    height, keywords, stated_keys, import_confidence, random_key, cut_into, source,
+    height, keywords, stated_keys, import_confidence, random_key, cut_into, keep_whole, source,
     further_sources, license, generated, prompt, created_at)
 SELECT %(project)s, encode(sha256(n::text::bytea), 'hex'), lpad(to_hex(n), 64, '0'), n, 'x.webp',
-    64, 64, '{}', '{}', .9, random(), 0, '', '{}', '', false, '', now()
+    64, 64, '{}', '{}', .9, random(), 0, false, '', '{}', '', false, '', now()
 FROM generate_series(1, %(total)s) AS n
 """
 _TILES = """

@@ -219,11 +219,11 @@ PARTS: list[Callable[[Meadow], Iterator[str]]] = [
 
 _IMAGES = """
 INSERT INTO labeling_image (project_id, sha256, source_sha256, perceptual_hash, file, width,
-    height, keywords, stated_keys, import_confidence, random_key, cut_into, source,
+    height, keywords, stated_keys, import_confidence, random_key, cut_into, keep_whole, source,
     further_sources, license, generated, prompt, created_at)
 SELECT %(project)s, encode(sha256(n::text::bytea), 'hex'),
     encode(sha256(('source ' || n)::bytea), 'hex'), n * 2654435761,
-    'images/' || n || '.webp', 256, 256, words, words, .9, random(), 0,
+    'images/' || n || '.webp', 256, 256, words, words, .9, random(), 0, false,
     'photographs/' || n || '.jpg', '{}', 'CC0', false, '', now()
 FROM (
     SELECT n, array(
