@@ -255,7 +255,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CommentKind": "labeling.models.Comment.Kind",
         "FlagKind": "labeling.comments.FLAG_KINDS",
-        "SaidKind": "labeling.comments.SAID_KINDS",
+        "ReviewerCommentKind": "labeling.comments.REVIEWER_KINDS",
         "ChallengeKind": "labeling.models.Challenge.Kind",
         "QuestionKind": "labeling.models.Question.Kind",
         "QuestionState": "labeling.models.Question.State",

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Sum
 
 from labeling.models import Project, Question
+from labeling.numbers import count
 
 LEAST_COMPARED = 10  # questions with two answers or more, below which agreement says little
 WIDE = 0.6  # of an interval of alpha, from which on more answers are asked for
@@ -124,7 +125,7 @@ def _alone(evidence: Evidence) -> Advice | None:
 def _too_few(evidence: Evidence) -> Advice | None:
     if evidence.annotators == 1:
         return None  # nobody else is there whom to ask
-    common = f"{evidence.compared:,} question{'' if evidence.compared == 1 else 's'} in common"
+    common = f"{count(evidence.compared, 'question')} in common"
     if evidence.compared < LEAST_COMPARED:
         return Advice(f"Ask more on {_subject(evidence)}: only {common} so far.", Target.CONCEPT)
     if evidence.low is None or evidence.high is None:

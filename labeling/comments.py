@@ -13,7 +13,7 @@ from labeling.models import Annotator, Challenge, Comment, Event, Project, Quest
 
 Kind = Comment.Kind
 FLAG_KINDS = [(kind.value, kind.label) for kind in Kind if kind in Comment.FLAGS]
-SAID_KINDS = [(Kind.REMARK.value, Kind.REMARK.label), *FLAG_KINDS]  # of those who may remark, too
+REVIEWER_KINDS = [(Kind.REMARK.value, Kind.REMARK.label), *FLAG_KINDS]  # reviewers remark, too
 LONGEST = 1_000  # characters of a text
 _HIDDEN = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # turn text around
 
@@ -127,7 +127,7 @@ def resolve(*, comment: Comment, by: AbstractBaseUser) -> bool:
 def open_flags(project: Project) -> QuerySet[Comment]:
     """Return a project's unresolved flags, the newest first; not those of blocked annotators."""
     flags = Comment.objects.filter(project=project, resolved_at=None, kind__in=Comment.FLAGS)
-    return flags.filter(_heard()).order_by("-pk")
+    return flags.filter(_is_visible()).order_by("-pk")
 
 
 def of_question(question: Question) -> QuerySet[Comment]:
@@ -135,7 +135,7 @@ def of_question(question: Question) -> QuerySet[Comment]:
     about = Q(question=question) | Q(question=None, tile=question.tile)
     also_flagged = Q(tile=question.tile, kind__in=Comment.FLAGS - {Kind.WORDING})
     comments = Comment.objects.filter(about | also_flagged, project=question.project)
-    return comments.filter(_heard()).select_related("user", "annotator__user", "resolved_by")
+    return comments.filter(_is_visible()).select_related("user", "annotator__user", "resolved_by")
 
 
 def flagged_questions(project: Project, *, limit: int = 1_000) -> list[int]:
@@ -146,9 +146,9 @@ def flagged_questions(project: Project, *, limit: int = 1_000) -> list[int]:
     return [*asked, *Question.objects.filter(tile__in=tiles).values_list("pk", flat=True)]
 
 
-def heard(project: Project) -> QuerySet[Comment]:
-    """Return all that was said in a project, but not by blocked annotators."""
-    return Comment.objects.filter(_heard(), project=project)
+def visible(project: Project) -> QuerySet[Comment]:
+    """Return a project's comments, but for those of blocked annotators."""
+    return Comment.objects.filter(_is_visible(), project=project)
 
 
 def _hold(tile: Tile, question: Question | None) -> None:
@@ -166,7 +166,7 @@ def _tiles(challenge: Challenge) -> list[int]:
     return challenge.tiles or ([challenge.tile_id] if challenge.tile_id else [])
 
 
-def _heard() -> Q:
+def _is_visible() -> Q:
     return Q(annotator=None) | Q(annotator__blocked=False)
 
 

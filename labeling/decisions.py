@@ -22,7 +22,7 @@ Choice = DecisionBatch.Choice
 State = Question.State
 
 AT_ONCE = 500  # questions in a batch
-_DONE = {
+DONE = {  # how sentences about a batch begin
     Choice.YES: "Decided yes:",
     Choice.NO: "Decided no:",
     Choice.REOPEN: "Reopened",
@@ -74,7 +74,7 @@ def decide_many(
         rows = _read(project, seen) if choice == Choice.GOLD else _lock(project, seen)
         outcome = Outcome(refused=dict.fromkeys(seen.keys() - {each.pk for each in rows}, GONE))
         chosen = _acceptable(rows, seen, choice, outcome)
-        before = [_snapshot(question) for question in chosen]
+        before = [_state_of(question) for question in chosen]
         changed = (_mark_gold if choice == Choice.GOLD else _decide)(chosen, choice, by, outcome)
         outcome.unchanged = len(seen) - len(changed) - len(outcome.refused)
         outcome.changed = len(changed)
@@ -118,7 +118,7 @@ def undo(*, batch: DecisionBatch, by: AbstractBaseUser) -> Outcome:
                 gold.unmark(question=question, by=by, settle=False, record=False)
         _restore(restored, before)
         outcome.changed = len(restored)
-        undone = f"Undid: {_DONE[Choice(batch.choice)].lower()}"
+        undone = f"Undid: {DONE[Choice(batch.choice)].lower()}"
         audit.record(
             project=batch.project,
             kind=Event.Kind.DECISION,
@@ -148,7 +148,7 @@ def _acceptable(
         if question.concept is not None and question.concept.merged_into_id is not None:
             outcome.refused[question.pk] = MERGED
         elif expected is not None and expected != question.standing:
-            outcome.refused[question.pk] = review.change(question)
+            outcome.refused[question.pk] = review.describe_change(question)
         elif question.state == State.GOLD and choice != Choice.GOLD:
             outcome.refused[question.pk] = GOLD
         elif choice == Choice.GOLD and question.state in {State.OPEN, State.AMBIGUOUS}:
@@ -205,7 +205,7 @@ def _mark_gold(
     return [question for question in new if question.pk not in outcome.refused]
 
 
-def _snapshot(question: Question) -> dict[str, Any]:
+def _state_of(question: Question) -> dict[str, Any]:
     """Return what undoing puts back, as JSON."""
     return {
         "question": question.pk,
@@ -249,7 +249,7 @@ def _record(
     by: AbstractBaseUser,
 ) -> DecisionBatch:
     """Keep the batch, write one event, and a line into the admin's history of each question."""
-    done = _DONE[Choice(choice)]
+    done = DONE[Choice(choice)]
     audit.record(
         project=project,
         kind=Event.Kind.GOLD if choice == Choice.GOLD else Event.Kind.DECISION,

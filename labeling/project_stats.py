@@ -30,7 +30,7 @@ MEASURING_SHARE = 0.02
 
 def progress(project: Project) -> Progress:
     """Return a project's progress, about `PROGRESS_SECONDS` old at most."""
-    fields = kept(
+    fields = cached(
         _progress_key(project.pk),
         lambda: asdict(project_progress.measure(project=project)),
         PROGRESS_SECONDS,
@@ -40,7 +40,7 @@ def progress(project: Project) -> Progress:
 
 def activity(project: Project) -> Activity:
     """Return what came in by day, about `ACTIVITY_SECONDS` old at most."""
-    fields = kept(
+    fields = cached(
         _activity_key(project.pk),
         lambda: asdict(project_activity.measure(project=project)),
         ACTIVITY_SECONDS,
@@ -54,12 +54,12 @@ def agreement(project: Project) -> dict[str, Any]:
     `whole` and each of `concepts` have the fields of `ConceptAgreement`, with the concept's id
     and name as `concept`; `measured_at` is an ISO 8601 time.
     """
-    return kept(_agreement_key(project.pk), lambda: _agreement(project), AGREEMENT_SECONDS)
+    return cached(_agreement_key(project.pk), lambda: _agreement(project), AGREEMENT_SECONDS)
 
 
 def gold_missing(project: Project) -> int:
     """Return how many pictures are wanted as gold, about `GOLD_SECONDS` old at most."""
-    fields = kept(
+    fields = cached(
         _gold_key(project.pk),
         lambda: {"missing": sum(each.missing for each in gold.progress(project))},
         GOLD_SECONDS,
@@ -67,7 +67,7 @@ def gold_missing(project: Project) -> int:
     return int(fields["missing"])
 
 
-def kept(key: str, measure: Callable[[], dict[str, Any]], seconds: int) -> dict[str, Any]:
+def cached(key: str, measure: Callable[[], dict[str, Any]], seconds: int) -> dict[str, Any]:
     """Return what is kept under the key; measure and keep it where there is nothing."""
     stats: dict[str, Any] | None = cache.get(key)
     if stats is None:

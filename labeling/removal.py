@@ -123,8 +123,8 @@ def remove(
     return total
 
 
-def take_back(questions: Collection[int]) -> int:
-    """Delete questions whose text is said no more; return how many answers were archived.
+def withdraw_questions(questions: Collection[int]) -> int:
+    """Delete questions that no source states any more; return how many answers were archived.
 
     Call it inside a transaction that holds the project's images (`images.lock`).
     """
@@ -173,7 +173,7 @@ def _remove(
         _mark_snapshots(project, locked)
         duplicates.relink([row.pk for row in locked])
         Image.objects.filter(pk__in=[row.pk for row in locked]).delete()
-        follow(project)
+        request_recomputation(project)
         if undone is None:
             audit.record(
                 project=project,
@@ -193,7 +193,7 @@ def lock(project: Project) -> None:
         cursor.execute(_LOCK_CONCEPTS, [project.pk])
 
 
-def follow(project: Project) -> None:
+def request_recomputation(project: Project) -> None:
     """Have figures, posteriors and priorities follow what was removed."""
     Recomputation.objects.update_or_create(project=project, defaults={"requested": True})
     pools.forget_priorities(project)

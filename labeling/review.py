@@ -85,7 +85,7 @@ def reopen(*, question: Question, by: User, note: str = "", seen: str | None = N
     return question
 
 
-def change(question: Question) -> str:
+def describe_change(question: Question) -> str:
     """Say what somebody did to a question since it was seen otherwise: "decided yes by ada …"."""
     by = question.decided_by_id or 0
     name = User.objects.filter(pk=by).values_list("username", flat=True).first()
@@ -142,7 +142,9 @@ def _check(question: Question, seen: str | None) -> None:
         return
     for locked in Question.objects.select_for_update(no_key=True).filter(pk=question.pk):
         if locked.standing != seen:
-            raise Changed(f"“{question.wording}” was {change(locked)}: nothing was changed.")
+            raise Changed(
+                f"“{question.wording}” was {describe_change(locked)}: nothing was changed."
+            )
 
 
 def _lock(question: Question) -> Question:

@@ -4,18 +4,11 @@ from pathlib import Path
 
 from labeling import snapshot_folder
 from labeling.models import Project, Snapshot
+from labeling.numbers import parse_id
 from training import generation_requests, generators
 from training.generation_requests import GenerationError, Kind
 from training.models import Model
 from training.runs import RunError
-
-ID_DIGITS_MAX = 18  # what fits into a 64-bit primary key
-
-
-def parse_id(text: str) -> int:
-    """Return a primary key; 0, which no row has, where the text is none."""
-    is_id = text.isascii() and text.isdigit() and len(text) <= ID_DIGITS_MAX
-    return int(text) if is_id else 0
 
 
 def find_snapshot(name: str, project: str | None) -> Snapshot:

@@ -59,7 +59,7 @@ def take_back(project: Project) -> int:
     with transaction.atomic():
         images.lock(project)
         questions = set(refused.values_list("question", flat=True))
-        removal.take_back(questions)
+        removal.withdraw_questions(questions)
     return len(questions)
 
 

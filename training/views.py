@@ -11,7 +11,8 @@ from django.views.decorators.cache import never_cache
 from labeling import access
 from labeling.access import Capability
 from labeling.models import Project
-from training import generation_requests, generators, lookup, viewers
+from labeling.numbers import parse_id
+from training import generation_requests, generators, viewers
 from training.models import Model
 
 MODELS_MAX = 40  # to choose from
@@ -38,7 +39,7 @@ def studio(request: HttpRequest) -> HttpResponse:
 
 def _chosen(request: HttpRequest, models: list[Model], visible: QuerySet[Model]) -> Model | None:
     """Return the model of `?model=3`, if it may be seen, that of `?project=demo`, or the first."""
-    number = lookup.parse_id(request.GET.get("model", ""))
+    number = parse_id(request.GET.get("model", ""))
     if model := visible.filter(pk=number).first():
         return model
     slug = request.GET.get("project")

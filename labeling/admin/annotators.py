@@ -11,7 +11,6 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import NullIf
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -22,6 +21,7 @@ from labeling import annotators, answer_history, project_stats, review, svg
 from labeling.admin.base import RecordAdmin, thumbnail
 from labeling.annotators import Record
 from labeling.models import Annotator, Answer
+from labeling.numbers import count
 from labeling.permissions import may_view
 
 
@@ -238,7 +238,7 @@ def set_blocked(request: HttpRequest, annotator: Annotator, *, blocked: bool) ->
     act = review.block if blocked else review.unblock
     changed = act(annotator=annotator, by=cast(User, request.user))
     project_stats.forget_all()
-    what = f"{changed:,} label{pluralize(changed)}" if changed else "no label"
+    what = count(changed, "label") if changed else "no label"
     done = f"{'Blocked' if blocked else 'Unblocked'} {annotator}: {what} changed"
     busy = annotator.answers_count > review.AT_ONCE
     rest = f" by the newest {review.AT_ONCE:,} answers, the others follow within minutes"

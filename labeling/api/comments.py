@@ -47,7 +47,7 @@ class CommentIn(serializers.Serializer[Any]):
 
     question = Number(min_value=1, max_value=2**63 - 1, help_text="Its id.")
     kind = serializers.ChoiceField(
-        choices=comments.SAID_KINDS, required=False, default=Comment.Kind.REMARK.value
+        choices=comments.REVIEWER_KINDS, required=False, default=Comment.Kind.REMARK.value
     )
     text = serializers.CharField(
         max_length=comments.LONGEST, required=False, default="", allow_blank=True
@@ -135,7 +135,7 @@ class CommentList(generics.ListAPIView[Comment]):
         resolved = filters.pop("resolved", None)
         if resolved is not None:
             filters["resolved_at__isnull"] = not resolved
-        rows = comments.heard(project).filter(**filters)
+        rows = comments.visible(project).filter(**filters)
         return rows.select_related("user", "resolved_by")
 
     @extend_schema(

@@ -154,7 +154,7 @@ class _Undoing:
             staying = [row for row in rows if left.get(row.pk)]
             removed = self._remove(going)
             answers = _restore(self.record, self.project, staying, kept, left)
-            removal.follow(self.project)
+            removal.request_recomputation(self.project)
             self._add(
                 removed=removed.images,
                 restored=len(staying),
@@ -209,7 +209,7 @@ def _restore(
         statements.replay(row, left[row.pk])
     images.save_statements(rows, [*statements.ROW, *statements.ORIGIN])
     restating.restate({}, watch.changes())
-    answers = removal.take_back(list(_captions_gone(rows, kept, left)))
+    answers = removal.withdraw_questions(list(_captions_gone(rows, kept, left)))
     ImportStatement.objects.filter(image__in=rows, imported_by=record).delete()
     alone = [row for row in rows if len({said.imported_by_id for said in left[row.pk]}) == 1]
     ImportStatement.objects.filter(image__in=alone).delete()  # their own rows say it all

@@ -11,14 +11,13 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.defaultfilters import pluralize
 from django.urls import path, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import annotators, answer_history, project_annotators, review, svg
 from labeling.access import Capability
 from labeling.models import Annotator, Project
+from labeling.numbers import count
 from labeling.project_annotators import Row
 from labeling.project_pages import base
 from labeling.project_pages.people import SECTION
@@ -110,20 +109,17 @@ def set_blocked(request: HttpRequest, project: Project, pk: int, blocked: bool) 
         messages.error(request, str(error))
     else:
         messages.success(request, _done(annotator, blocked, changed))
-    back = request.POST.get("next", "")
-    hosts = {request.get_host()}
-    if not url_has_allowed_host_and_scheme(back, hosts, require_https=request.is_secure()):
-        back = reverse("project-annotator", args=[project.slug, pk])
-    return redirect(back)
+    own = reverse("project-annotator", args=[project.slug, pk])
+    return redirect(base.next_address(request, own))
 
 
 def _done(annotator: Annotator, blocked: bool, changed: int) -> str:
-    what = f"{changed:,} label{pluralize(changed)}" if changed else "no label"
-    count = "count no longer, in any project" if blocked else "count again, in all projects"
+    what = count(changed, "label") if changed else "no label"
+    effect = "count no longer, in any project" if blocked else "count again, in all projects"
     rest = ""
     if annotator.answers_count > review.AT_ONCE:
         rest = f" by the newest {review.AT_ONCE:,} answers, the others follow within minutes"
-    return f"The answers of {annotator} {count}: {what} changed{rest}."
+    return f"The answers of {annotator} {effect}: {what} changed{rest}."
 
 
 def _find(project: Project, pk: int) -> Annotator:

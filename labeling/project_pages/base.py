@@ -11,13 +11,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render as render_template
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
 from labeling import access
 from labeling.access import Capability
 from labeling.models import Project
-
-ID_DIGITS_MAX = 18  # what fits into 64 bits
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, Project, P], HttpResponseBase]
@@ -70,10 +69,11 @@ def page(
     return decorate
 
 
-def parse_id(text: str) -> int:
-    """Return a row's id that a form or an address names; 0, which no row has, where it is none."""
-    is_id = text.isascii() and text.isdecimal() and len(text) <= ID_DIGITS_MAX
-    return int(text) if is_id else 0
+def next_address(request: HttpRequest, default: str) -> str:
+    """Return the address that a form asks to return to, where it is on this site."""
+    address = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
+    return address if safe else default
 
 
 def render(

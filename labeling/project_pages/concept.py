@@ -23,6 +23,7 @@ from labeling.concepts import ConceptError, Conflict
 from labeling.example_candidates import Wall
 from labeling.models import Concept, ConceptExample, Project, Question, Tile
 from labeling.models.examples import EXAMPLES_MAX
+from labeling.numbers import parse_id
 from labeling.project_pages import base
 from labeling.project_pages.concept_forms import ConceptForm
 from labeling.project_pages.concepts import SECTION
@@ -53,7 +54,7 @@ def example(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Make a picture an example, change its kind or note, or remove it."""
     concept = _concept(project, pk)
     tiles = Tile.objects.select_related("image").filter(image__project=project)
-    tile = get_object_or_404(tiles, pk=base.parse_id(request.POST.get("tile", "")))
+    tile = get_object_or_404(tiles, pk=parse_id(request.POST.get("tile", "")))
     quiet = "quiet" in request.POST  # a script sends it, and shows what became of it itself
     try:
         _set_example(request, concept, tile)

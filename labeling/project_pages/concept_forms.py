@@ -10,6 +10,7 @@ from labeling import concepts, languages
 from labeling.concepts import ConceptError
 from labeling.concepts.names import DEFINITION_LENGTH, NAME_LENGTH, PHRASE_LENGTH, PHRASES_MAX
 from labeling.models import Concept, Project
+from labeling.numbers import parse_id
 
 EMPTY_ROWS = 2  # of phrases, to be filled
 LIST_LENGTH = 250_000  # characters of a thousand lines
@@ -151,7 +152,7 @@ class MergeForm(forms.Form):
     ) -> None:
         """Offer the chosen concepts by their ids; project: where they must be, None: anywhere."""
         super().__init__(*args, **options)
-        ids = {int(pk) for pk in chosen if pk.isdecimal() and len(pk) < 19}
+        ids = set(map(parse_id, chosen))
         rows = Concept.objects.filter(pk__in=ids, merged_into=None).select_related("project")
         if project is not None:
             rows = rows.filter(project=project)

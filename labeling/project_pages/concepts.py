@@ -17,7 +17,7 @@ from labeling import concept_counts, concepts, merging, project_stats, tasks
 from labeling.access import Capability
 from labeling.concepts import ConceptError
 from labeling.models import Concept, Project
-from labeling.numbers import count
+from labeling.numbers import count, parse_id
 from labeling.project_pages import base
 from labeling.project_pages.concept_forms import ListForm, MergeForm
 
@@ -68,7 +68,7 @@ def change(request: HttpRequest, project: Project) -> HttpResponse:
         query = urlencode([("concept", pk) for pk in selected])
         return redirect(f"{reverse('project-concepts-merge', args=[project.slug])}?{query}")
     active = request.POST.get("do") == "on"
-    rows = _listed(project).filter(pk__in=[pk for pk in selected if _is_id(pk)])
+    rows = _listed(project).filter(pk__in=set(map(parse_id, selected)))
     changed = [each for each in rows.select_related("project") if each.active != active]
     for concept in changed:
         concepts.edit(concept=concept, active=active, by=cast(User, request.user))
@@ -132,10 +132,6 @@ def _listing(
 
 def _listed(project: Project) -> QuerySet[Concept]:
     return project.concepts.filter(merged_into=None)
-
-
-def _is_id(text: str) -> bool:
-    return text.isdecimal() and len(text) < 19
 
 
 def _back(request: HttpRequest, project: Project) -> HttpResponseRedirect:

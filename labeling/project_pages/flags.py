@@ -1,6 +1,5 @@
 """What annotators and reviewers flagged, and what becomes of it."""
 
-import re
 from typing import cast
 
 from django.contrib import messages
@@ -13,6 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from labeling import comments
 from labeling.access import Capability
 from labeling.models import Comment, Project
+from labeling.numbers import parse_id
 from labeling.project_pages import base, labels
 
 PAGE = 48
@@ -22,9 +22,9 @@ PAGE = 48
 @base.page(Capability.VIEW)
 def flags(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the flags that wait, the newest first, a page at a time."""
-    before = request.GET.get("before", "")
+    before = parse_id(request.GET.get("before", ""))
     rows = comments.open_flags(project)
-    if re.fullmatch("[0-9]{1,18}", before):
+    if before:
         rows = rows.filter(pk__lt=before)
     related = ("tile__image", "question__concept", "user", "annotator__user")
     found = list(rows.select_related(*related)[: PAGE + 1])

@@ -8,7 +8,6 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import gold
@@ -18,6 +17,7 @@ from labeling.gold.need import Progress
 from labeling.gold.wall import ORDERS, suspects
 from labeling.models import Concept, GoldMark, Project, Question, Tile
 from labeling.models.projects import name_key
+from labeling.numbers import parse_id
 from labeling.project_pages import base
 
 SECTION = base.register(base.Section("project-gold", "Gold", 30))
@@ -59,7 +59,7 @@ def wall(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     concept = get_concept(project, pk)
     order = request.GET.get("order", "")
     order = order if order in ORDERS else next(iter(ORDERS))
-    number = min(max(base.parse_id(request.GET.get("page", "")), 1), PAGES_MAX)
+    number = min(max(parse_id(request.GET.get("page", "")), 1), PAGES_MAX)
     questions, total = gold.wall(concept, order=order, offset=WALL * (number - 1), limit=WALL)
     context = {
         "concept": concept,
@@ -97,7 +97,7 @@ def decide(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Do what a form says with a tile and a concept, and return to where it was sent from."""
     concept = get_concept(project, pk)
     tiles = Tile.objects.select_related("image").filter(image__project=project)
-    tile = get_object_or_404(tiles, pk=base.parse_id(request.POST.get("tile", "")))
+    tile = get_object_or_404(tiles, pk=parse_id(request.POST.get("tile", "")))
     quiet = "quiet" in request.POST  # a script sends it, and tells what became of it itself
     try:
         done = _decide(request, tile, concept)
@@ -109,7 +109,8 @@ def decide(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         if quiet:
             return HttpResponse(status=204)
         messages.success(request, done)
-    return redirect(back(request, reverse("project-gold-wall", args=[project.slug, pk])))
+    own = reverse("project-gold-wall", args=[project.slug, pk])
+    return redirect(base.next_address(request, own))
 
 
 @require_POST
@@ -119,7 +120,7 @@ def mark_question(request: HttpRequest, project: Project, pk: int) -> HttpRespon
     question = get_object_or_404(project.questions.select_related("concept", "tile__image"), pk=pk)
     value = {"yes": True, "no": False}.get(request.POST.get("gold", ""))
     by = cast(User, request.user)
-    address = back(request, reverse("project-question", args=[project.slug, pk]))
+    address = base.next_address(request, reverse("project-question", args=[project.slug, pk]))
     try:
         if value is None:
             gold.unmark(question=question, by=by, settle=True)
@@ -163,13 +164,6 @@ def get_concept(project: Project, pk: int) -> Concept:
     """Return a concept of a project by its id. Raises Http404."""
     concepts = project.concepts.filter(merged_into=None).select_related("project")
     return get_object_or_404(concepts, pk=pk)
-
-
-def back(request: HttpRequest, default: str) -> str:
-    """Return the address that a form asks to return to, where it is on this site."""
-    address = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
-    return address if safe else default
 
 
 urlpatterns: list[Any] = [

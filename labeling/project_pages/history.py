@@ -23,6 +23,7 @@ from labeling.models import (
     Project,
     Question,
 )
+from labeling.numbers import parse_id
 from labeling.project_pages import base
 
 SECTION = base.register(base.Section("project-history", "History", 70))
@@ -60,7 +61,7 @@ register(ObjectPage(Invitation, "project-people", takes_id=False))
 def listing(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the newest events, a page at a time."""
     filters = _filters(request, project)
-    position = base.parse_id(request.GET.get("before", "")) or None
+    position = parse_id(request.GET.get("before", "")) or None
     found = list(history.events(project, filters, before=position, count=PAGE + 1))
     page = found[:PAGE]
     query = request.GET.copy()

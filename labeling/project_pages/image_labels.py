@@ -4,7 +4,6 @@ The concepts come in the order of their names, a page at a time, so that a page 
 predictions than it shows.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -27,6 +26,7 @@ from labeling.access import Capability
 from labeling.beliefs import Beliefs
 from labeling.models import Concept, Image, Project, Question, Tile
 from labeling.models.projects import name_key
+from labeling.numbers import parse_id
 from labeling.project_pages import base, labels
 
 PAGE = 100  # concepts
@@ -110,9 +110,8 @@ def of(image: Image, filters: Filters) -> dict[str, Any]:
 def _decide(request: HttpRequest, image: Image) -> Concept | None:
     """Decide as the form says; return the concept that was decided about."""
     value = "yes" in request.POST
-    number = request.POST.get("yes" if value else "no", "")
-    concepts = image.project.concepts
-    concept = concepts.filter(pk=number).first() if re.fullmatch("[0-9]{1,18}", number) else None
+    pk = parse_id(request.POST.get("yes" if value else "no", ""))
+    concept = image.project.concepts.filter(pk=pk).first()
     tile = Filters(request.POST).tile_of(image)
     if concept is None or tile is None:
         messages.error(request, "Choose yes or no beside a concept: nothing was changed.")

@@ -14,18 +14,12 @@ from labeling import decisions, svg
 from labeling.access import Capability
 from labeling.decisions import DecisionError, Outcome
 from labeling.models import DecisionBatch, Project
-from labeling.numbers import count
+from labeling.numbers import count, parse_id
 from labeling.project_pages import base, review_queue, stats
 
 SECTION = base.register(base.Section("project-labels", "Labels", 40))
 
 _SELECTED = re.compile(r"([0-9]{1,18}):((?:gold-)?(?:yes|no)|)")
-_DONE = {
-    "yes": "Decided yes:",
-    "no": "Decided no:",
-    "reopen": "Reopened",
-    "gold": "Used as gold:",
-}
 
 
 @require_GET
@@ -66,7 +60,7 @@ def decide(request: HttpRequest, project: Project) -> HttpResponse:
     except DecisionError as error:
         messages.error(request, str(error))
     else:
-        _tell(request, outcome, _DONE[choice])
+        _tell(request, outcome, decisions.DONE[DecisionBatch.Choice(choice)])
     return _back(request, project)
 
 
@@ -74,9 +68,8 @@ def decide(request: HttpRequest, project: Project) -> HttpResponse:
 @base.page(Capability.REVIEW)
 def undo(request: HttpRequest, project: Project) -> HttpResponse:
     """Undo the reviewer's own last decision about many questions."""
-    number = request.POST.get("batch", "")
     own = DecisionBatch.objects.filter(project=project, user=request.user.pk)
-    batch = own.filter(pk=number).first() if re.fullmatch("[0-9]{1,18}", number) else None
+    batch = own.filter(pk=parse_id(request.POST.get("batch", ""))).first()
     if batch is None:
         messages.error(request, "That cannot be undone any more: nothing was changed.")
         return _back(request, project)

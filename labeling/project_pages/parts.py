@@ -14,7 +14,7 @@ from labeling.access import Capability
 from labeling.models import Project
 from labeling.parts import PartsError
 from labeling.project_pages import base
-from labeling.project_pages.gold import SECTION, back, get_concept
+from labeling.project_pages.gold import SECTION, get_concept
 
 PICTURES = 10  # on which somebody draws at once
 
@@ -58,7 +58,7 @@ def change_picture(request: HttpRequest, project: Project, pk: int) -> HttpRespo
             messages.success(request, "The picture is asked about as a whole again.")
     except PartsError as error:
         messages.error(request, str(error))
-    return redirect(back(request, request.path.removesuffix("parts/")))
+    return redirect(base.next_address(request, request.path.removesuffix("parts/")))
 
 
 @require_GET

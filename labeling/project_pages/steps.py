@@ -6,10 +6,10 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
-from labeling import project_stats, projects
+from labeling import comments, project_stats, projects
 from labeling.access import Capability
 from labeling.activity import Activity
-from labeling.models import Comment, Import, Project
+from labeling.models import Import, Project
 from labeling.project_pages.loop import Action, Step, Urgency, register
 
 GOLD_SESSION = 20  # pictures of one session of marking
@@ -63,9 +63,7 @@ def questions(project: Project) -> Step:
 def labels(project: Project) -> Step:
     """Return the step at which answers become labels."""
     progress, days = project_stats.progress(project), project_stats.activity(project).labels
-    flagged = Comment.objects.filter(
-        project=project, resolved_at=None, kind__in=Comment.FLAGS
-    ).count()
+    flagged = comments.open_flags(project).count()
     return Step(
         name="labels",
         title="Labels",
@@ -176,7 +174,7 @@ def _review_actions(
         actions.append(
             Action(
                 f"{intcomma(ambiguous)} to decide",
-                address("project-labels", project),
+                f"{address('project-labels', project)}?state=ambiguous",
                 Capability.REVIEW,
                 Urgency.WAITING,
                 "People disagree about these: your word settles them.",
@@ -186,7 +184,7 @@ def _review_actions(
         actions.append(
             Action(
                 f"{intcomma(flagged)} flagged",
-                address("project-labels", project),
+                address("project-flags", project),
                 Capability.REVIEW,
                 Urgency.WAITING,
                 "Somebody says that something is wrong with these.",

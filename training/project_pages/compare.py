@@ -13,8 +13,9 @@ from django.views.decorators.http import require_GET, require_http_methods
 from labeling import access
 from labeling.access import Capability
 from labeling.models import Project
+from labeling.numbers import parse_id
 from labeling.project_pages import base
-from training import generators, lookup, side_by_side, tasks, verdicts
+from training import generators, side_by_side, tasks, verdicts
 from training.engine import progress
 from training.generation_requests import GenerationError
 from training.models import Model
@@ -81,7 +82,7 @@ def _render(
         "other": other,
         "refusal": refusal,
         "prompts": asked.get("prompts", ""),
-        "seed": lookup.parse_id(asked.get("seed", "")),
+        "seed": parse_id(asked.get("seed", "")),
         "count": _count(asked),
         "limits": side_by_side,
     }
@@ -136,7 +137,7 @@ def _sentence(model: Model, other: Model) -> str:
 
 def _pair(project: Project, asked: QueryDict) -> tuple[Model | None, Model | None]:
     """Return the models that are asked for; else the newest candidate and the current model."""
-    number, other_number = (lookup.parse_id(asked.get(name, "")) for name in ("model", "other"))
+    number, other_number = (parse_id(asked.get(name, "")) for name in ("model", "other"))
     model, other = side_by_side.pair(project, number, other_number)
     if model is None or other is None:
         return side_by_side.pair(project)
@@ -150,13 +151,13 @@ def _choices(project: Project) -> list[tuple[int, str]]:
 
 def _comparison(model: Model, other: Model, asked: QueryDict) -> Comparison:
     prompts = asked.get("prompts", "").splitlines() or side_by_side.default_prompts(model, other)
-    seed = lookup.parse_id(asked.get("seed", ""))
+    seed = parse_id(asked.get("seed", ""))
     return side_by_side.of(model, other, prompts=prompts, seed=seed, count=_count(asked))
 
 
 def _count(asked: QueryDict) -> int:
     text = asked.get("count", "")
-    return lookup.parse_id(text) if text else side_by_side.COUNT
+    return parse_id(text) if text else side_by_side.COUNT
 
 
 def _asked(form: QueryDict) -> str:

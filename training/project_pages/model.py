@@ -12,8 +12,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeling.access import Capability
 from labeling.models import Project
+from labeling.numbers import parse_id
 from labeling.project_pages import base
-from training import generators, lookup, promotion, tasks, verdicts
+from training import generators, promotion, tasks, verdicts
 from training.engine.presets import RECIPES, SMOKE
 from training.models import Model, Promotion
 from training.project_pages import metric_rows, models
@@ -35,7 +36,7 @@ def model(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 def promote(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Make it the current one: roll back to it, or overrule its comparison."""
     row = _get_model(project, pk)
-    seen = lookup.parse_id(request.POST.get("instead_of", ""))
+    seen = parse_id(request.POST.get("instead_of", ""))
     done = f"The current one is {row} now."
     return _change(request, row, tasks.promote, done, model=row, seen=seen)
 
@@ -54,7 +55,7 @@ def demote(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 def undo(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Undo the last change of the current model of the recipe."""
     row = _get_model(project, pk)
-    number = lookup.parse_id(request.POST.get("change", ""))
+    number = parse_id(request.POST.get("change", ""))
     change = get_object_or_404(Promotion, pk=number, project=project, recipe=row.recipe)
     return _change(request, row, tasks.undo_promotion, "It is undone.", change=change)
 

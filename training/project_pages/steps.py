@@ -18,7 +18,7 @@ SECONDS = 10  # for which counts are kept
 
 def model(project: Project) -> Step:
     """Return the step at which a model learns from the labels."""
-    counts = project_stats.kept(f"model-step:{project.pk}", lambda: _counts(project), SECONDS)
+    counts = project_stats.cached(f"model-step:{project.pk}", lambda: _counts(project), SECONDS)
     new, total = counts["new_labels"], counts["labels"]
     current = list(project.models.filter(current=True).order_by("recipe"))
     return Step(
@@ -35,7 +35,7 @@ def model(project: Project) -> Step:
 
 def drawings(project: Project) -> Step:
     """Return the step at which the model's drawings come back to be judged."""
-    counts = project_stats.kept(f"drawing-step:{project.pk}", lambda: _drawn(project), SECONDS)
+    counts = project_stats.cached(f"drawing-step:{project.pk}", lambda: _drawn(project), SECONDS)
     asked = counts["asked"]
     generator = generators.all_models().filter(project=project, current=True).first()
     draw = f"{reverse('draw')}?project={project.slug}"

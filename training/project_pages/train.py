@@ -11,8 +11,9 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from labeling.access import Capability
 from labeling.models import Project, Snapshot
+from labeling.numbers import parse_id
 from labeling.project_pages import base
-from training import lookup, outlook, runs, tasks
+from training import outlook, runs, tasks
 from training.models import Run
 from training.outlook import Outlook
 from training.project_pages import train_form
@@ -74,7 +75,7 @@ def _outlook(form: TrainForm) -> Outlook:
 
 
 def _initial_snapshot(form: TrainForm) -> Snapshot | None:
-    number = lookup.parse_id(str(form["source"].value()))
+    number = parse_id(str(form["source"].value()))
     return Snapshot.objects.filter(pk=number, project=form.project).first()
 
 
