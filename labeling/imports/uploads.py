@@ -126,11 +126,13 @@ def announce(*, record: Import, files: Sequence[Announced]) -> list[UploadedFile
         checked = [upload_paths.check(file.path, file.size) for file in files]
         rows = _rows_of(record, {each.path for each in checked if each})
         new: list[UploadedFile] = []
+        restarted: list[int] = []
         for file, each in zip(files, checked, strict=True):
             if each is None:
                 continue
             if row := rows.get(each.path):
-                _restart_if_changed(record, row, file, each.problem)
+                if _restart_if_changed(record, row, file, each.problem):
+                    restarted.append(row.number)
                 continue
             row = UploadedFile(
                 upload=record,
@@ -148,6 +150,8 @@ def announce(*, record: Import, files: Sequence[Announced]) -> list[UploadedFile
         staging.check_room(record.bytes - record.received)
         UploadedFile.objects.bulk_create(new)
         _save(record)
+        for number in restarted:  # once nothing can refuse the whole any more
+            staging.path_of(record, number).unlink(missing_ok=True)
     return [rows[each.path] if each else None for each in checked]
 
 
@@ -261,15 +265,18 @@ def _rows_of(record: Import, paths: set[str]) -> dict[str, UploadedFile]:
     return {row.path: row for row in record.uploaded_files.filter(path__in=paths)}
 
 
-def _restart_if_changed(record: Import, row: UploadedFile, file: Announced, problem: str) -> None:
-    """Begin a file anew if it is another one by now: of another size, or changed since."""
+def _restart_if_changed(record: Import, row: UploadedFile, file: Announced, problem: str) -> bool:
+    """Begin a file anew if it is another one by now: of another size, or changed since.
+
+    Return whether it was; what has come of it is then to be deleted.
+    """
     if row.pk is None or (row.size, row.modified) == (file.size, file.modified):
-        return
+        return False
     record.bytes += (0 if problem else file.size) - (0 if row.problem else row.size)
     record.received -= row.received
     row.size, row.modified, row.received, row.problem = file.size, file.modified, 0, problem
     row.save(update_fields=["size", "modified", "received", "problem"])
-    staging.path_of(record, row.number).unlink(missing_ok=True)
+    return True
 
 
 def _store(record: Import, part: Part, rows: Mapping[int, UploadedFile]) -> None:

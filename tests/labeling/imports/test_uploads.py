@@ -333,3 +333,12 @@ def test_what_no_row_names_is_swept_from_the_disk(birds, carol, monkeypatch):
     monkeypatch.setattr(staging, "ORPHANED_AFTER", -1.0)
     assert staging.remove_orphans({record.folder}) == 0 and folder.exists()
     assert staging.remove_orphans(set()) == 1 and not folder.exists()
+
+
+def test_what_has_come_stays_where_a_changed_announcement_is_refused(birds, carol, settings):
+    record = begin(birds, carol, {"a.png": b"aaaa"})
+    send(record, 0, b"aa")
+    settings.UPLOAD_MAX_BYTES = 10
+    with pytest.raises(uploads.UploadTooLarge):
+        uploads.announce(record=record, files=[Announced("a.png", 11)])
+    assert list(staged(record).values()) == [b"aa"]
