@@ -24,7 +24,10 @@ ARTICLES = ("a", "an", "the")
 
 
 def fixed_prompts(snapshot: Snapshot) -> tuple[str, ...]:
-    """Return ten prompts that the snapshot knows: favourites, then its concepts, then captions."""
+    """Return ten prompts that the snapshot knows: favourites, then its concepts, then captions.
+
+    Spellings that differ in case alone are one prompt.
+    """
     known = {word for row in snapshot.train for word in row_words(row)}
     prompts = [prompt for prompt in FAVOURITES if noun(prompt) in known]
     if len(prompts) < COUNT:
@@ -33,7 +36,10 @@ def fixed_prompts(snapshot: Snapshot) -> tuple[str, ...]:
         ]
         captions = [text for row in snapshot.train for text, _ in row.captions[:1]]
         prompts += [f"{_article(concept)} {concept}" for concept in shown] + captions
-    return tuple(dict.fromkeys(prompts))[:COUNT]
+    distinct: dict[str, str] = {}
+    for prompt in prompts:
+        distinct.setdefault(prompt.lower(), prompt)
+    return tuple(distinct.values())[:COUNT]
 
 
 def noun(prompt: str) -> str:

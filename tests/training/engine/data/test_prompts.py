@@ -25,6 +25,12 @@ def test_prompts_are_those_that_the_snapshot_can_answer() -> None:
     assert "violin" in chosen
 
 
+def test_spellings_that_differ_in_case_are_one_prompt() -> None:
+    rows = (row("cat"), row("a CAT"), row("A Cat"), row("violin"))
+    chosen = fixed_prompts(Snapshot(Path(), (), rows, (), "x"))
+    assert [prompt.lower() for prompt in chosen].count("a cat") == 1
+
+
 def test_a_picture_shows_a_prompt_whose_words_are_said_of_it() -> None:
     assert fits_prompt(row("red apple"), "a red apple")
     assert not fits_prompt(row("green apple"), "a red apple")
