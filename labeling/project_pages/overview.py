@@ -19,9 +19,10 @@ def overview(request: HttpRequest, project: Project) -> HttpResponse:
     allowed = access.capabilities(request.user, project)
     project_stats.follow_changes(project)
     rows = loop.steps(project)
+    archived = project.state == Project.State.ARCHIVED
     context = {
         "may_answer": not project.private or Capability.ANNOTATE in allowed,
-        "next": loop.next_action(rows, allowed),
+        "next": None if archived else loop.next_action(rows, allowed),
         "steps": [
             {
                 "step": step,

@@ -120,6 +120,15 @@ def test_a_draft_and_an_archived_project_say_that_nobody_is_asked(shapes: Projec
     assert texts(shapes, "questions") == ["Reopen"]
 
 
+def test_nothing_waits_in_an_archived_project(ada_client: Client, shapes: Project) -> None:
+    Question.objects.filter(kind="concept", state="open").update(state="ambiguous")
+    assert ada_client.get("/projects/shapes/").context["next"] is not None
+    Project.objects.filter(pk=shapes.pk).update(state=Project.State.ARCHIVED)
+    page = ada_client.get("/projects/shapes/")
+    assert page.context["next"] is None
+    assert "This project is archived" in page.content.decode()
+
+
 def test_a_sparkline_has_a_bar_a_day() -> None:
     drawing = svg.sparkline([0, 2, 4])
     assert drawing.count("<rect") == 3 and 'class="none"' in drawing and "style" not in drawing
