@@ -62,7 +62,7 @@ def test_a_flag_waits_until_it_is_resolved(challenge, shapes, ada):
     assert Event.objects.get().message == "Resolved “cut off or too small” of a picture."
 
 
-def test_flags_of_blocked_annotators_are_not_heard(challenge, shapes, mallory, ada):
+def test_flags_of_blocked_annotators_do_not_wait(challenge, shapes, mallory, ada):
     comments.flag_challenge(challenge=challenge, number=1, kind="offensive")
     review.block(annotator=mallory, by=ada)
     assert not comments.open_flags(shapes).exists()

@@ -9,8 +9,18 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from config import urls  # noqa: F401 - it registers the steps of both apps
 from labeling import access, gold, projects, svg
-from labeling.models import Comment, Image, Membership, Project, Question, Role
+from labeling.models import (
+    Annotator,
+    Comment,
+    Image,
+    Membership,
+    Project,
+    Question,
+    Role,
+    Tile,
+)
 from labeling.project_pages import loop
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +99,17 @@ def test_disputes_and_flags_wait_for_a_reviewer(shapes: Project) -> None:
     Question.objects.filter(pk__in=[q.pk for q in questions]).update(state="ambiguous")
     Comment.objects.create(project=shapes, tile=questions[0].tile, kind=Comment.Kind.BROKEN)
     assert {"3 to decide", "1 flagged"} <= set(texts(shapes, "labels"))
+    addresses = {action.text: action.url for action in step(shapes, "labels").actions}
+    assert addresses["3 to decide"] == "/projects/shapes/labels/?state=ambiguous"
+    assert addresses["1 flagged"] == "/projects/shapes/flags/"
+
+
+def test_the_flags_of_blocked_annotators_do_not_wait(shapes: Project) -> None:
+    tile = Tile.objects.filter(image__project=shapes)[0]
+    mallory = Annotator.objects.create(blocked=True)
+    kind = Comment.Kind.BROKEN
+    Comment.objects.create(project=shapes, tile=tile, kind=kind, annotator=mallory)
+    assert not [text for text in texts(shapes, "labels") if "flagged" in text]
 
 
 def test_trends_are_of_this_week(shapes: Project) -> None:
