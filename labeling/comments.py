@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from labeling import audit
+from labeling import audit, presence
 from labeling.models import Annotator, Challenge, Comment, Event, Project, Question, Tile
 
 Kind = Comment.Kind
@@ -41,13 +41,13 @@ def flag(
     """Flag a tile, by an annotator or a user; return the flag, and whether it is new.
 
     Whoever flags a tile twice as the same kind has flagged it once; the first text stays. Raises
-    CommentError for a kind that is no flag, and where the picture was removed.
+    CommentError for a kind that is no flag, and PictureGone.
     """
     if kind not in Comment.FLAGS:
         raise CommentError("Say what is wrong: " + ", ".join(sorted(Comment.FLAGS)) + ".")
     author = {"annotator": annotator} if annotator else {"user_id": user.pk if user else None}
     with transaction.atomic():
-        _hold(tile, question)
+        presence.hold(question=question, tile=tile)
         return Comment.objects.get_or_create(
             tile=tile,
             kind=kind,
@@ -70,12 +70,14 @@ def flag_challenge(
 ) -> tuple[Comment, bool]:
     """Flag a tile of a challenge by its number from 1, for the annotator who was shown it.
 
-    Raises CommentError for a number that the challenge does not show.
+    Raises CommentError for a number that the challenge does not show, and PictureGone.
     """
     tile = None
     if shows(challenge, number):
         pk = _tiles(challenge)[number - 1]
         tile = Tile.objects.select_related("image").filter(pk=pk).first()
+        if tile is None:
+            raise presence.PictureGone
     if tile is None:
         raise CommentError("The challenge has no such picture.")
     asked = Question.objects.filter(pk__in=challenge.questions, tile=tile).first()
@@ -88,13 +90,13 @@ def remark(
 ) -> Comment:
     """Say something about a question, or with kind DECISION, why it was decided so.
 
-    Raises CommentError without any text, and where the picture was removed.
+    Raises CommentError without any text, and PictureGone.
     """
     text = clean(text)
     if not text:
         raise CommentError("Write a few words first.")
     with transaction.atomic():
-        _hold(question.tile, question)
+        presence.hold(question=question, tile=question.tile)
         return Comment.objects.create(
             project=question.project,
             tile=question.tile,
@@ -149,17 +151,6 @@ def flagged_questions(project: Project, *, limit: int = 1_000) -> list[int]:
 def visible(project: Project) -> QuerySet[Comment]:
     """Return a project's comments, but for those of blocked annotators."""
     return Comment.objects.filter(_is_visible(), project=project)
-
-
-def _hold(tile: Tile, question: Question | None) -> None:
-    """Keep a picture from being removed before the transaction ends, or wait until it was.
-
-    Rows are locked in the order of `labeling.removal`. Raises CommentError where it is gone.
-    """
-    held = [Question.objects.filter(pk=question.pk)] if question else []
-    for rows in (*held, Tile.objects.filter(pk=tile.pk)):
-        if not rows.select_for_update(of=("self",), no_key=True).exists():
-            raise CommentError("The picture was removed: there is nothing left to see to.")
 
 
 def _tiles(challenge: Challenge) -> list[int]:

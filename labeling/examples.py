@@ -23,7 +23,8 @@ Kind = ConceptExample.Kind
 def choose(*, concept: Concept, tile: Tile, kind: str, note: str = "", by: User) -> ConceptExample:
     """Make a whole picture an example of a concept, or change one; decide its question by it.
 
-    kind: of `ConceptExample.Kind`. note: why, up to `NOTE_LENGTH` characters. Raises ConceptError.
+    kind: of `ConceptExample.Kind`. note: why, up to `NOTE_LENGTH` characters. Raises ConceptError,
+    and PictureGone.
     """
     note = clean(note, what="note", longest=NOTE_LENGTH) if note.strip() else ""
     if kind not in Kind.values:

@@ -4,7 +4,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import audit, comments, gold, question_posteriors, question_state
+from labeling import audit, comments, gold, presence, question_posteriors, question_state
 from labeling.inference import schedule
 from labeling.models import Annotator, Answer, Comment, Concept, Event, Question, Tile
 from labeling.questions import ask_pairs
@@ -18,7 +18,7 @@ class PairError(ValueError):
 
 
 class Changed(ValueError):
-    """Somebody else decided in the meantime, or removed it; the message says who and what."""
+    """Somebody else decided in the meantime; the message says who and what."""
 
 
 def decide(
@@ -27,7 +27,7 @@ def decide(
     """Set what is true, as a reviewer accepts or overrides the posterior. Gold stays gold.
 
     note: why; it is kept with what else was said about the question. seen: the question's
-    `standing` as the reviewer saw it; raises Changed if it is another by now.
+    `standing` as the reviewer saw it; raises Changed if it is another by now. Raises PictureGone.
     """
     with transaction.atomic():
         _check(question, seen)
@@ -47,7 +47,8 @@ def decide_pair(*, tile: Tile, concept: Concept, value: bool, by: User) -> tuple
     """Decide whether a tile shows a concept; the question is stored if it was implicit.
 
     Return the question, and whether it is new. What was decided so already stays as it is. Raises
-    PairError for a concept that is gone, was merged, or belongs to another project.
+    PairError for a concept that is gone, was merged, or belongs to another project, and
+    PictureGone.
     """
     with transaction.atomic():
         locked = Concept.objects.select_for_update(of=("self",), no_key=True)
@@ -58,6 +59,8 @@ def decide_pair(*, tile: Tile, concept: Concept, value: bool, by: User) -> tuple
             raise PairError(
                 f"“{stored}” was merged into “{stored.merged_into}”: decide about that."
             )
+        if not Tile.objects.filter(pk=tile.pk).exists():  # no removal begins from here on
+            raise presence.PictureGone
         pair = tile.pk, stored.pk
         new = ask_pairs(project=stored.project, pairs=[pair], reason=Question.Reason.DECIDED)
         question = Question.objects.get(tile=tile, concept=stored)
@@ -136,6 +139,13 @@ def _trust_again(annotator: Annotator) -> None:
         annotator.end_suspect_spell(stop=(last or 0) + 1, now=timezone.now())
 
 
+def _lock(question: Question) -> Question:
+    """Return a question as it is now, locked. Raises PictureGone."""
+    for locked in question_state.lock([question.pk]):
+        return locked
+    raise presence.PictureGone
+
+
 def _check(question: Question, seen: str | None) -> None:
     """Lock a question, and raise Changed if it is not as it was seen."""
     if seen is None:
@@ -145,13 +155,6 @@ def _check(question: Question, seen: str | None) -> None:
             raise Changed(
                 f"“{question.wording}” was {describe_change(locked)}: nothing was changed."
             )
-
-
-def _lock(question: Question) -> Question:
-    """Return a question as it is now, locked. Raises Changed where it is gone."""
-    for locked in question_state.lock([question.pk]):
-        return locked
-    raise Changed(f"“{question.wording}” is gone: its picture was removed. Nothing was changed.")
 
 
 def _mark_gold(question: Question, value: bool, by: User) -> Question:

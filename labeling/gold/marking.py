@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from labeling import audit, question_posteriors, question_state, questions
+from labeling import audit, presence, question_posteriors, question_state, questions
 from labeling.batches import batched
 from labeling.models import (
     Concept,
@@ -74,14 +74,20 @@ def mark(
     by: AbstractBaseUser,
     origin: Origin = Origin.QUESTION,
 ) -> Question:
-    """Make a pair gold: it is known whether the tile shows the concept. Raises GoldError."""
-    outcome = mark_pairs(
-        project=tile.image.project, values={(tile.pk, concept.pk): value}, by=by, origin=origin
-    )
-    for reason in outcome.refused.values():
-        raise GoldError(f"That cannot be gold: {reason}.")
-    concept = concept.merged_into or concept
-    return Question.objects.get(tile=tile, concept=concept)
+    """Make a pair gold: it is known whether the tile shows the concept.
+
+    Raises GoldError, and PictureGone.
+    """
+    with transaction.atomic():
+        outcome = mark_pairs(
+            project=tile.image.project, values={(tile.pk, concept.pk): value}, by=by, origin=origin
+        )
+        for reason in outcome.refused.values():
+            if reason == FOREIGN:
+                presence.hold(tile=tile)  # says so if the picture was removed just now
+            raise GoldError(f"That cannot be gold: {reason}.")
+        concept = concept.merged_into or concept
+        return Question.objects.get(tile=tile, concept=concept)
 
 
 def mark_caption(
@@ -143,10 +149,11 @@ def mark_pairs(
 def set_aside(*, tile: Tile, concept: Concept, by: AbstractBaseUser | None, origin: Origin) -> None:
     """Remember that somebody was not sure of a pair, or refused it: it is not proposed again.
 
-    Gold that the pair was is withdrawn, and people are asked again.
+    Gold that the pair was is withdrawn, and people are asked again. Raises PictureGone.
     """
     with transaction.atomic():
         question = Question.objects.filter(tile=tile, concept=concept, state=State.GOLD).first()
+        presence.hold(question=question, tile=tile)
         if question is not None:
             unmark(question=question, by=by, settle=False)
         _end_marks(Q(tile=tile, concept=concept))

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
-from labeling import access
+from labeling import access, presence
 from labeling.access import Capability
 from labeling.models import Project
 
@@ -62,7 +62,10 @@ def page(
                 raise Http404("There is no such project, or you are not a member of it.")
             if not access.may(request.user, project, capability):
                 raise PermissionDenied("Your role in this project does not allow it.")
-            return view(request, project, *args, **kwargs)
+            try:
+                return view(request, project, *args, **kwargs)
+            except presence.PictureGone as error:
+                return _gone(request, project, str(error))
 
         return checked if cacheable else never_cache(checked)
 
@@ -74,6 +77,13 @@ def next_address(request: HttpRequest, default: str) -> str:
     address = request.POST.get("next", "")
     safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
     return address if safe else default
+
+
+def _gone(request: HttpRequest, project: Project, sentence: str) -> HttpResponse:
+    """Say that a picture is gone; in plain text to a script that shows it by itself."""
+    if "quiet" in request.POST:
+        return HttpResponse(sentence, status=404, content_type="text/plain")
+    return render(request, project, "project/gone.html", {"sentence": sentence}, status=404)
 
 
 def render(

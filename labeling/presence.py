@@ -1,0 +1,29 @@
+"""Keep a picture from being removed while something is written about it."""
+
+from django.db import connection
+
+from labeling.models import Question, Tile
+
+_HOLD_QUESTION = "SELECT id FROM labeling_question WHERE id = %s FOR KEY SHARE"
+_HOLD_TILE = "SELECT id FROM labeling_tile WHERE id = %s FOR KEY SHARE"
+
+
+class PictureGone(LookupError):
+    """A picture was removed in the meantime; the message says so."""
+
+    def __init__(self) -> None:
+        super().__init__("This picture was removed meanwhile: nothing was stored about it.")
+
+
+def hold(*, tile: Tile | None = None, question: Question | None = None) -> None:
+    """Keep a question and a tile from going until the transaction ends.
+
+    A removal that came first is waited for; it locks in this order, too. Raises PictureGone.
+    """
+    with connection.cursor() as cursor:
+        for query, row in ((_HOLD_QUESTION, question), (_HOLD_TILE, tile)):
+            if row is None:
+                continue
+            cursor.execute(query, [row.pk])
+            if cursor.fetchone() is None:
+                raise PictureGone
