@@ -124,6 +124,16 @@ def test_a_model_whose_files_have_gone_says_so(ada_client: Client, judged: Model
     assert "has gone: choose another model" in page
 
 
+def test_pictures_of_its_snapshot_that_were_removed_are_mentioned(
+    ada_client: Client, judged: Model
+) -> None:
+    snapshot = judged.run.snapshot
+    assert snapshot is not None
+    snapshot.removed = 2
+    snapshot.save()
+    assert "It holds 2 pictures that were removed since." in text(ada_client, page_of(judged))
+
+
 def test_its_drawings_are_shown_to_members_alone(
     ada_client: Client, client: Client, judged: Model
 ) -> None:
