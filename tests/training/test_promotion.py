@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from labeling import questions
@@ -391,3 +392,23 @@ def test_only_the_current_clip_predicts_and_only_accepted_models_give_samples(
     assert set(feedback.due()) == {candidate, second}
     promotion.promote(first, by=ada, reason=WHY)  # whose predictions have been replaced meanwhile
     assert set(feedback.due()) == {candidate, first}
+
+
+@pytest.mark.django_db
+def test_a_command_promotes_takes_back_and_undoes(
+    make: Make, ada: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = make()
+    by: dict[str, Any] = {"by": "ada", "reason": WHY}
+    call_command("promote", str(model.pk), **by)
+    assert promotion.current_of(model.project_id, "diffusion") == model
+    call_command("promote", str(model.pk), take_back=True, **by)
+    assert promotion.current_of(model.project_id, "diffusion") is None
+    call_command("promote", str(model.pk), undo=True, **by)
+    assert promotion.current_of(model.project_id, "diffusion") == model
+    assert "No diffusion model is current." in capsys.readouterr().out
+    with pytest.raises(CommandError, match="is the current one already"):
+        call_command("promote", str(model.pk), **by)
+    with pytest.raises(CommandError, match="no user “nobody”"):
+        call_command("promote", str(model.pk), by="nobody", reason=WHY)
+    assert list(Event.objects.values_list("actor", flat=True)[:3]) == ["ada"] * 3
