@@ -42,6 +42,18 @@ EDITABLE = (
     "retrain_after",
 )
 
+LABELS: Mapping[str, str] = {  # of settings, as the page and the history name them
+    "attribution": "Where the pictures come from",
+    "private": "Only those who were invited may take part",
+    "settle_at": "A label is certain from",
+    "answers_min": "Answers that a label needs",
+    "answers_cap": "Answers after which a question is given up",
+    "answer_cost": "What an answer must bring",
+    "random_share": "Share asked at random",
+    "import_confidence": "Trust in imported keywords",
+    "retrain_after": "New labels before the model is trained again",
+}
+
 
 class Audience(StrEnum):
     """Who is to answer, as a project's creator says it."""
@@ -307,6 +319,8 @@ def _record(project: Project, by: AbstractBaseUser | None, message: str, **optio
 
 
 def _listed(fields: Iterable[str]) -> str:
-    """Return the names of fields as in "name, language and settle at"."""
-    *rest, last = (field.replace("_", " ") for field in fields)
+    """Return fields by their labels on the page, as in “Name”, “Language” and “Share …”."""
+    *rest, last = (
+        f"“{LABELS.get(field, field.replace('_', ' ').capitalize())}”" for field in fields
+    )
     return f"{', '.join(rest)} and {last}" if rest else last

@@ -38,17 +38,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Project
         fields = [*ABOUT, "private", *THRESHOLDS]
-        labels: ClassVar[dict[str, str]] = {
-            "attribution": "Where the pictures come from",
-            "private": "Only those who were invited may take part",
-            "settle_at": "A label is certain from",
-            "answers_min": "Answers that a label needs",
-            "answers_cap": "Answers after which a question is given up",
-            "answer_cost": "What an answer must bring",
-            "random_share": "Share asked at random",
-            "import_confidence": "Trust in imported keywords",
-            "retrain_after": "New labels before the model is trained again",
-        }
+        labels = projects.LABELS
         help_texts: ClassVar[dict[str, str]] = {
             "description": "Those who answer read it on the first page.",
             "attribution": "Shown to those who answer, with the licence if there is one.",

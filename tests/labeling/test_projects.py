@@ -144,7 +144,7 @@ def test_of_two_owners_who_edit_at_once_the_second_is_told(shapes, ada, carol) -
     assert conflict.value.stored.name == "Forms"
     projects.edit(project=shapes, by=ada, version=1, name="Figures")
     assert Project.objects.get().name == "Figures"
-    assert history(shapes) == ["Changed name and settle at.", "Changed name."]
+    assert history(shapes) == ["Changed “Name” and “A label is certain from”.", "Changed “Name”."]
 
 
 def test_what_is_as_before_is_no_change(shapes: Project, ada: User) -> None:
