@@ -5,7 +5,8 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from training import lookup, promotion, tasks
+from labeling.numbers import parse_id
+from training import promotion, tasks
 from training.models import Model, Promotion
 
 
@@ -29,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *, model: str, by: str, reason: str, **options: Any) -> None:
         """Call one service, and say which model is the current one."""
-        row = Model.objects.select_related("project").filter(pk=lookup.parse_id(model)).first()
+        row = Model.objects.select_related("project").filter(pk=parse_id(model)).first()
         user = User.objects.filter(username=by).first()
         if row is None or user is None:
             missing = f"model “{model}”" if row is None else f"user “{by}”"
