@@ -273,6 +273,15 @@ def _prevalence(concept: Concept, pictures: int, *, named: int = 0) -> float:
     return _within(named / pictures)
 
 
+def restate_prevalence(concept: Concept) -> None:
+    """Give a concept the prevalence that a new one would have; its priors follow."""
+    with transaction.atomic():
+        lock(concept.project)
+        prevalence = _prevalence(concept, pictures_count(concept.project))
+        changed = Concept.objects.filter(pk=concept.pk).exclude(prevalence=prevalence)
+        changed.update(prevalence=prevalence, priors_stale=True)
+
+
 def _within(share: float) -> float:
     return min(max(share, LEAST), MOST)
 

@@ -236,15 +236,19 @@ def _captions_gone(
 def _delete_concepts(record: Import) -> int:
     """Delete the concepts that the import made and nothing else speaks of; return how many.
 
-    Those that another import chose, or whose pictures it brought, are its own from now on.
+    Those that another import chose, or whose pictures it brought, are its own from now on. What
+    stays has the prevalence that the remaining pictures give it.
     """
     deleted = 0
     for concept in Concept.objects.filter(pk__in=record.made_concepts).order_by("-pk"):
         heir = _heir(record, concept)
         if heir is not None:
             _hand_over(concept, heir)
-        elif not _is_spoken_of(concept):
-            deleted += _delete(concept, record.undone_by)
+        elif not _is_spoken_of(concept) and _delete(concept, record.undone_by):
+            deleted += 1
+            continue
+        if concept.merged_into_id is None:
+            concepts.restate_prevalence(concept)
     return deleted
 
 

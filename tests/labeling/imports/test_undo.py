@@ -194,6 +194,16 @@ def test_a_concept_that_was_decided_about_stays(shelf, ada):
     assert Question.objects.get(pk=question.pk).verdict is True
 
 
+def test_a_concept_that_stays_is_as_frequent_as_the_remaining_pictures_say(shelf):
+    shelf.take(files(_0="owl, sky, day", _1="swan, lake, sun", _2="tit, lake, sun"))
+    record = shelf.take(files(_3="owl, sky, day"), "owl")
+    owl = Concept.objects.get(name="owl")
+    assert owl.prevalence == pytest.approx(2 / 4)
+    shelf.undo(record)
+    owl.refresh_from_db()
+    assert owl.prevalence == pytest.approx(1 / 3)
+
+
 def test_only_what_is_done_can_be_taken_back_and_only_once(shelf):
     record = shelf.take(files(_0="owl, sky, day"))
     Import.objects.update(state="importing")
