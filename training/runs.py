@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from labeling import audit
 from labeling.models import Event, Project, Snapshot
+from labeling.models.lease import LeasedQuerySet
 from training import generators, prompts
 from training.models import Model, Run
 
@@ -65,7 +66,9 @@ def succeed(*, run: Run, folder: str, metrics: Mapping[str, Any]) -> Model:
 
 def finish(*, run: Run, state: Run.State, **fields: Any) -> None:
     """End a leased run. Raises LeaseLost."""
-    run.release(state=state, finished_at=timezone.now(), seconds_left=None, **fields)
+    with transaction.atomic():
+        _record_end(run, state, fields.get("error", ""))
+        run.release(state=state, finished_at=timezone.now(), seconds_left=None, **fields)
 
 
 def cancel(*, run: Run, by: AbstractBaseUser | None = None) -> None:
@@ -97,6 +100,13 @@ def _record(run: Run, what: str, by: AbstractBaseUser | None) -> None:
     audit.record(project=run.project, kind=Event.Kind.RUN, message=message, by=by, row=run)
 
 
+def _record_end(run: Run, state: Run.State, error: str = "") -> None:
+    ends = {State.SUCCEEDED: "succeeded", State.CANCELLED: "was cancelled"}
+    how = ends.get(state) or f"failed: {error.partition(chr(10))[0]}"
+    message = f"The run {run} {how}".rstrip(".: ") + "."
+    audit.record(project=run.project, kind=Event.Kind.RUN, message=message, row=run)
+
+
 def delete(*, run: Run, by: AbstractBaseUser) -> None:
     """Delete an ended run with its folder and the model in it. Raises RunError."""
     if run.state not in ENDED:
@@ -118,16 +128,21 @@ def delete(*, run: Run, by: AbstractBaseUser) -> None:
 
 def sweep() -> list[int]:
     """Queue again every run whose worker was lost; return the queued ones, the next first."""
-    ended = {"finished_at": timezone.now(), "seconds_left": None}
     lost = Run.objects.filter(state=State.RUNNING).expired()
-    lost.filter(cancel_requested=True).revoke(state=State.CANCELLED, **ended)
-    lost.filter(attempts__gte=ATTEMPTS_MAX).revoke(
-        state=State.FAILED,
-        error=f"Its worker was lost {ATTEMPTS_MAX} times. Is there enough memory? Then resume it.",
-        **ended,
-    )
+    _end_lost(lost.filter(cancel_requested=True), State.CANCELLED)
+    error = f"Its worker was lost {ATTEMPTS_MAX} times. Is there enough memory? Then resume it."
+    _end_lost(lost.filter(attempts__gte=ATTEMPTS_MAX), State.FAILED, error=error)
     lost.revoke(state=State.QUEUED, seconds_left=None)
     return list(queue().values_list("pk", flat=True))
+
+
+def _end_lost(lost: LeasedQuerySet[Run], state: Run.State, error: str = "") -> None:
+    """End runs whose worker was lost, each once, whoever else sweeps."""
+    ended = {"finished_at": timezone.now(), "seconds_left": None, "error": error}
+    for run in lost.select_related("project"):
+        with transaction.atomic():
+            if lost.filter(pk=run.pk).revoke(state=state, **ended):
+                _record_end(run, state, error)
 
 
 def queue() -> QuerySet[Run]:

@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from labeling import snapshots
-from labeling.models import Image, Project, Snapshot
+from labeling.models import Event, Image, Project, Snapshot
 from tests.waiting import wait_until
 from training import machine_lock, processes, run_requests, runner, runs, tasks
 from training.engine import progress
@@ -62,6 +62,10 @@ def left_over() -> list[str]:
     return [line for line in found if runs_here in line]
 
 
+def last_event() -> str:
+    return Event.objects.latest("pk").message
+
+
 def test_a_run_that_refuses_fails_at_once_with_its_sentence_and_log(
     snapshot: Snapshot, behave: Callable[[str], None]
 ) -> None:
@@ -71,6 +75,7 @@ def test_a_run_that_refuses_fails_at_once_with_its_sentence_and_log(
     sentence, _, log = run.error.partition("\n\n")
     assert sentence == "The snapshot holds no pictures: import some."
     assert "I am to refuse." in log
+    assert last_event() == f"The run {run} failed: The snapshot holds no pictures: import some."
 
 
 def test_a_crash_is_tried_three_times(snapshot: Snapshot, behave: Callable[[str], None]) -> None:
@@ -241,7 +246,7 @@ def test_a_lost_run_that_was_to_be_cancelled_is(snapshot: Snapshot) -> None:
     Run.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert runs.sweep() == []
     run.refresh_from_db()
-    assert run.state == State.CANCELLED
+    assert run.state == State.CANCELLED and last_event() == f"The run {run} was cancelled."
 
 
 def test_a_run_that_loses_every_worker_fails(snapshot: Snapshot) -> None:
@@ -251,6 +256,15 @@ def test_a_run_that_loses_every_worker_fails(snapshot: Snapshot) -> None:
     assert runs.sweep() == []
     run.refresh_from_db()
     assert run.state == State.FAILED and "lost 10 times" in run.error
+    assert "lost 10 times" in last_event()
+
+
+def test_a_run_that_succeeds_is_in_the_history(
+    snapshot: Snapshot, behave: Callable[[str], None]
+) -> None:
+    behave("succeed")
+    run = executed(queue(snapshot))
+    assert run.state == State.SUCCEEDED and last_event() == f"The run {run} succeeded."
 
 
 def test_two_workers_at_once_get_a_run_once(
