@@ -6,7 +6,7 @@ from typing import Any, cast
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import path, reverse
@@ -23,8 +23,12 @@ from labeling.project_pages.concept_forms import ListForm, MergeForm
 
 SECTION = base.register(base.Section("project-concepts", "Concepts", 20))
 PAGE = 50  # concepts
-ORDERS = {"name": "By name", "new": "Newest first"}
-_ORDER_BY = {"name": ("name", "pk"), "new": ("-pk",)}
+ORDERS = {"name": "By name", "new": "Newest first", "examples": "Fewest examples first"}
+_ORDER_BY = {
+    "name": ("name", "pk"),
+    "new": ("-pk",),
+    "examples": ("examples_count", "name", "pk"),
+}
 
 
 @base.page(Capability.VIEW)
@@ -109,6 +113,8 @@ def _listing(
         rows = rows.filter(Q(name__icontains=search) | Q(aliases__icontains=search))
     if only in {"on", "off"}:
         rows = rows.filter(active=only == "on")
+    if order == "examples":
+        rows = rows.annotate(examples_count=Count("examples"))
     pages = Paginator(rows.order_by(*_ORDER_BY[order]), PAGE)
     page = pages.get_page(request.GET.get("page"))
     shown = list(page.object_list)

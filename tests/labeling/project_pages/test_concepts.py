@@ -265,3 +265,11 @@ def test_members_look_and_owners_change(shapes: Project, circle: Concept) -> Non
     user = User.objects.get(username="a member who is owner")
     Membership.objects.create(project=elsewhere, user=user, role="owner")
     assert owner.get(f"/projects/elsewhere/concepts/{circle.pk}/").status_code == 404
+
+
+def test_concepts_without_examples_can_be_listed_first(shapes, ada, ada_client):
+    tile = Tile.objects.filter(grid=1).first()
+    circle = shapes.concepts.get(name="circle")
+    examples.choose(concept=circle, tile=tile, kind="yes", by=ada)
+    page = ada_client.get("/projects/shapes/concepts/?order=examples")
+    assert [concept.name for concept, _ in page.context["rows"]] == ["square", "circle"]
