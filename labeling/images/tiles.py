@@ -52,10 +52,11 @@ def cut_many(images: Sequence[Image], grid: int = 4) -> int:
     has `grid` pixels at least.
     """
     with transaction.atomic():
-        locked = Image.objects.filter(pk__in=[image.pk for image in images]).order_by("pk")
-        new = list(locked.exclude(cut_into=grid).select_for_update(of=("self",), no_key=True))
+        rows = Image.objects.filter(pk__in=[image.pk for image in images]).order_by("pk")
+        present = list(rows.select_for_update(of=("self",), no_key=True))  # others were removed
+        new = [image for image in present if image.cut_into != grid]
         Tile.objects.bulk_create(
-            [tile for image in images for tile in _parts(image, grid)], ignore_conflicts=True
+            [tile for image in present for tile in _parts(image, grid)], ignore_conflicts=True
         )
         Image.objects.filter(pk__in=[image.pk for image in new]).update(cut_into=grid)
         _ask_by_parts([image for image in new if not image.generated], grid)
