@@ -7,6 +7,7 @@ from labeling import access
 from labeling.models import Project, Question
 from labeling.project_pages import loop
 from training.models import Generation, Model, Run, Sample
+from training.project_pages import steps
 
 pytestmark = pytest.mark.django_db
 
@@ -21,6 +22,10 @@ def step(project: Project, name: str) -> loop.Step:
 
     cache.clear()
     return next(step for step in loop.steps(project) if step.name == name)
+
+
+def test_both_steps_are_part_of_the_loop() -> None:
+    assert {steps.model, steps.drawings} <= set(loop._steps.values())
 
 
 def settle(project: Project, count: int) -> None:

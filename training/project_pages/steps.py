@@ -10,7 +10,8 @@ from labeling.access import Capability
 from labeling.models import Project, Question
 from labeling.project_pages.loop import Action, Step, Urgency, register
 from labeling.project_pages.steps import address
-from training import generators, labels, runs
+from training import generators, labels, project_state, runs
+from training.engine.presets import SMOKE
 from training.models import Model, Run, Sample
 
 SECONDS = 10  # for which counts are kept
@@ -94,7 +95,7 @@ def _under_way(run: Run) -> str:
 
 def _actions(project: Project, current: list[Model], new: int, labels: int) -> list[Action]:
     actions = []
-    if _candidate(project, current):
+    if _candidate(project):
         actions.append(
             Action(
                 "Compare and promote",
@@ -119,11 +120,10 @@ def _actions(project: Project, current: list[Model], new: int, labels: int) -> l
     return actions
 
 
-def _candidate(project: Project, current: list[Model]) -> Model | None:
-    """Return a reviewed model that is newer than the current one of its recipe."""
-    newest: dict[str, int] = {each.recipe: each.pk for each in current}
-    reviewed = project.models.filter(current=False, reviewed_at__isnull=False).order_by("-id")
-    return next((each for each in reviewed[:5] if each.pk > newest.get(each.recipe, 0)), None)
+def _candidate(project: Project) -> Model | None:
+    """Return the newest reviewed model that a person may decide on; no trial is among them."""
+    waiting = project_state.waiting_models(project)
+    return next((m for m in waiting if m.reviewed_at and m.run.preset != SMOKE), None)
 
 
 register(40, model)
