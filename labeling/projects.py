@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.text import slugify
 
-from labeling import audit, captions, languages
+from labeling import audit, captions, concepts, languages
 from labeling.enqueue import enqueue_on_commit
 from labeling.models import Concept, Event, Image, Membership, Project, Role
 from labeling.models.projects import RESERVED_SLUGS
@@ -158,6 +158,7 @@ def edit(
             raise Conflict(
                 "Somebody else changed these settings meanwhile: nothing was saved.", stored
             )
+        former = stored.language
         changed = [name for name, value in changes.items() if getattr(stored, name) != value]
         for name in changed:
             setattr(stored, name, changes[name])
@@ -166,6 +167,8 @@ def edit(
             stored.version += 1
             stored.save(update_fields=[*changed, "version"])
             _record(stored, by, f"Changed {_listed(changed)}.")
+        if stored.language != former:
+            concepts.follow_language(project=stored, former=former, by=by)
     return stored
 
 

@@ -6,7 +6,14 @@ visitor is asked about it. Merging is in `labeling.merging`.
 """
 
 from labeling.concepts.deletion import answers_count, delete, refusal
-from labeling.concepts.edits import create, create_missing, edit, restate_prevalence, validate
+from labeling.concepts.edits import (
+    create,
+    create_missing,
+    edit,
+    follow_language,
+    restate_prevalence,
+    validate,
+)
 from labeling.concepts.lists import Added, add_lines
 from labeling.concepts.names import ConceptError, Conflict, by_key, default_phrase
 from labeling.concepts.statements import AT_ONCE, take_over, take_over_all
@@ -24,6 +31,7 @@ __all__ = [
     "default_phrase",
     "delete",
     "edit",
+    "follow_language",
     "refusal",
     "restate_prevalence",
     "take_over",

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from django.contrib.admin.models import ADDITION
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from labeling import audit, guides, pools, predictions
@@ -27,7 +27,7 @@ def create(
     phrases: Mapping[str, str] | None = None,
     active: bool = True,
     value: float = 1.0,
-    by: User | None = None,
+    by: AbstractBaseUser | None = None,
 ) -> Concept:
     """Create a concept, and have it asked about at once.
 
@@ -108,7 +108,7 @@ def edit(
     value: float | None = None,
     keep_name: bool = True,
     version: int | None = None,
-    by: User | None = None,
+    by: AbstractBaseUser | None = None,
 ) -> Concept:
     """Change what is given of a concept; return it as it is stored now.
 
@@ -180,7 +180,7 @@ def _check_current(stored: Concept, version: int | None) -> None:
         )
 
 
-def _record_edit(concept: Concept, changes: list[str], by: User | None) -> None:
+def _record_edit(concept: Concept, changes: list[str], by: AbstractBaseUser | None) -> None:
     message = f"Changed the concept “{concept}”: {', '.join(changes)}."
     if changes == ["active"]:
         message = f"Switched the concept “{concept}” {'on' if concept.active else 'off'}."
@@ -205,6 +205,24 @@ def _set_phrases(concept: Concept, phrases: Mapping[str, str]) -> None:
         unique_fields=["concept", "language"],
         update_fields=["phrase"],
     )
+
+
+def follow_language(*, project: Project, former: str, by: AbstractBaseUser | None = None) -> int:
+    """Let concepts be asked in the language that is the project's own now; return how many are.
+
+    A phrase in that language takes the place of the concept's own, which stays as the one in the
+    former language. Concepts without one keep their phrase.
+    """
+    phrases = ConceptPhrase.objects.filter(
+        concept__project=project, concept__merged_into=None, language=project.language
+    )
+    rows = list(phrases.select_related("concept"))
+    for row in rows:
+        others = _phrases(row.concept) | {former: row.concept.phrase}
+        del others[project.language]
+        row.concept.project = project
+        edit(concept=row.concept, phrase=row.phrase, phrases=others, by=by)
+    return len(rows)
 
 
 def validate(

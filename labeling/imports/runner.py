@@ -141,12 +141,15 @@ def undo_later(*, record: Import, by: AbstractBaseUser) -> Import:
 
 def give_up_lost() -> int:
     """Fail the imports whose workers died too often; return how many."""
-    lost = _work().filter(attempts__gte=ATTEMPTS).expired()
-    return lost.revoke(
-        state=State.FAILED,
-        finished_at=Now(),
-        error=f"Its worker was lost {ATTEMPTS} times. Is there enough memory? Try it again.",
-    )
+    message = f"Its worker was lost {ATTEMPTS} times. Is there enough memory? Try it again."
+    count = 0
+    for record in _work().filter(attempts__gte=ATTEMPTS).expired():
+        with transaction.atomic():
+            lost = _work().filter(pk=record.pk, attempts__gte=ATTEMPTS).expired()
+            if lost.revoke(state=State.FAILED, finished_at=Now(), error=message):
+                _record(record, f"The import of “{record}” failed: {message}", None)
+                count += 1
+    return count
 
 
 def forget_abandoned() -> None:
@@ -202,8 +205,9 @@ def _fail(held: Import, error: Exception) -> None:
     else:
         logger.exception("The import no. %s failed.", held.pk)
         message = "The server failed over it, and has noted why. Try it again."
-    with suppress(LeaseLost):
+    with suppress(LeaseLost), transaction.atomic():
         held.release(state=State.FAILED, error=message, finished_at=timezone.now())
+        _record(held, f"The import of “{held}” failed: {message}", None)
 
 
 def _record(record: Import, message: str, by: AbstractBaseUser | None) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.auth.models import User
 
-from labeling import access, projects
+from labeling import access, concepts, projects
 from labeling.access import Capability
 from labeling.models import Event, Membership, Project, Role
 from labeling.projects import Audience
@@ -170,6 +170,19 @@ def test_settings_that_cannot_be_change_nothing(shapes, ada, changes, field) -> 
         projects.edit(project=shapes, by=ada, version=0, description="New", **changes)
     assert list(refusal.value.errors) == [field]
     assert Project.objects.get().description == ""
+
+
+def test_a_phrase_in_the_language_that_becomes_the_projects_own_is_asked_from_then_on(
+    shapes: Project, ada: User
+) -> None:
+    circle = shapes.concepts.get(name="circle")
+    concepts.edit(concept=circle, phrases={"de": "ein Kreis", "fr": "un cercle"}, by=ada)
+    projects.edit(project=shapes, by=ada, version=0, language="de")
+    circle.refresh_from_db()
+    assert circle.phrase == "ein Kreis"
+    others = dict(circle.phrases.values_list("language", "phrase"))
+    assert others == {"en": "a circle", "fr": "un cercle"}
+    assert shapes.concepts.get(name="square").phrase == "a square"
 
 
 def test_an_empty_project_has_no_questions(shapes: Project, ada: User) -> None:

@@ -127,6 +127,7 @@ def test_an_import_that_kills_its_workers_is_given_up_and_may_be_tried_again(bir
     tasks.advance_imports()
     record.refresh_from_db()
     assert record.state == "failed" and "was lost 3 times" in record.error
+    assert "was lost 3 times" in Event.objects.first().message
     assert runner.retry(record=record, by=carol).state == "reading"
     assert advanced(record).state == "choosing"
     with pytest.raises(uploads.UploadConflict, match="has not failed"):
