@@ -106,9 +106,9 @@ def test_nothing_waits_in_the_pools_of_a_concept_that_is_switched_off(shapes):
     assert after == nominated.filter(concept__name="square").count() < before
 
 
-def test_the_home_page_promises_questions_only_where_there_are_pairs(garden, ada, client):
+def test_the_home_page_shows_a_project_only_where_there_are_pairs(garden, ada, client):
     add(garden, 1)
-    assert "No question has been chosen yet." in client.get("/").content.decode()
+    assert "Garden" not in client.get("/").content.decode()
     Concept.objects.create(project=garden, name="dog", phrase="a dog")
     project_stats.forget_all()
     assert "The first questions are being chosen." in client.get("/").content.decode()

@@ -8,12 +8,14 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from labeling.models import Snapshot
 from tests.waiting import wait_until
 from tests.worker import Worker
 from training import tasks
+from training.engine.presets import PRESETS, SMOKE
 from training.models import Generation, Model, Run, Sample
 
 State = Run.State
@@ -31,12 +33,14 @@ def wait_for(run: Run, reached: Callable[[Run], object]) -> None:
 
 
 def start(snapshot: Snapshot, recipe: str, **options: int) -> Run:
+    """Start a run as quick as a trial, whose pictures may be shown to people all the same."""
     return tasks.start_run(
         snapshot=snapshot,
         recipe=recipe,
-        preset="smoke",
-        options=options,
+        preset="cpu",
+        options={**PRESETS[recipe][SMOKE].options, **options},
         trigger=Run.Trigger.COMMAND,
+        anyway=True,
     )
 
 
@@ -78,7 +82,7 @@ def kill_worker(worker: Worker) -> None:
 
 
 def test_a_run_survives_its_worker_and_its_pictures_become_questions(
-    start_worker: Callable[[], Worker], snapshot: Snapshot
+    start_worker: Callable[[], Worker], snapshot: Snapshot, ada: User
 ) -> None:
     first = start_worker()
     run = start(snapshot, "diffusion", steps=400, checkpoint_steps=10)
@@ -100,9 +104,13 @@ def test_a_run_survives_its_worker_and_its_pictures_become_questions(
     assert min(trained(run)[before:]) >= saved  # it went on from there
 
     model = Model.objects.get(run=run)
-    wait_for(run, lambda run: Model.objects.filter(run=run, feedback__isnull=False))
+    wait_for(run, lambda run: Model.objects.filter(run=run, reviewed_at__isnull=False))
     model.refresh_from_db()
     assert model.verdict and model.verdict["judges"], model.verdict
+    if not model.current:
+        tasks.promote(model=model, by=ada, reason="It draws circles.")
+    wait_for(run, lambda run: Model.objects.filter(run=run, feedback__isnull=False))
+    model.refresh_from_db()
     assert model.feedback and "error" not in model.feedback, model.feedback
     asked = Sample.objects.filter(generation__model=model, question__isnull=False)
     assert "a circle" in asked.values_list("generation__prompt", flat=True)

@@ -41,6 +41,7 @@ function sourceOf(file, path) {
 }
 
 function nameOf(names) {
-  const [first = "upload"] = names.filter((name) => !name.startsWith(".")); // not ".DS_Store"
-  return names.length > 1 ? `${first} and ${names.length - 1} more` : first;
+  const shown = names.filter((name) => !name.startsWith(".")); // not ".DS_Store"
+  const [first = "upload"] = shown;
+  return shown.length > 1 ? `${first} and ${shown.length - 1} more` : first;
 }
