@@ -80,17 +80,14 @@ class Olga:
         dialog.value.set_files(paths)
 
     def answer(self) -> None:
-        """Answer the challenge on the screen as it is true."""
+        """Answer the grid on the screen as it is true."""
         source = self.page.locator("#stage img").first.get_attribute("src") or ""
         challenge = Challenge.objects.get(pk=source.split("/")[4].split(".")[0])
         truths = [truth(question) for question in challenge.questions]
-        if challenge.kind == Challenge.Kind.VERIFY:
-            self.press("Yes" if truths[0] else "No")
-        else:
-            tiles = self.page.locator("#stage .tile")
-            for number in (number for number, shown in enumerate(truths) if shown):
-                tiles.nth(number).click()
-            self.press(re.compile("Submit" if any(truths) else "None"))
+        tiles = self.page.locator("#stage .tile")
+        for number in (number for number, shown in enumerate(truths) if shown):
+            tiles.nth(number).click()
+        self.press(re.compile("Submit" if any(truths) else "None"))
         wait_until(lambda: Challenge.objects.exclude(answered_at=None).filter(pk=challenge.pk))
 
 
@@ -121,6 +118,9 @@ def test_own_pictures_become_a_label_without_any_command(olga: Olga, photographs
     olga.press("Publish")
 
     olga.press(re.compile("Answer|Take part"), role="link")
+    expect(page.locator("#stage img").first).to_be_visible()
+    olga.press("Many pictures", role="link")
+    expect(page.locator("#ask")).to_have_attribute("data-mode", "grid")
     settled = Question.objects.filter(state=Question.State.SETTLED)
     while not settled.exists():
         expect(page.locator("#stage img").first).to_be_visible()
