@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.i18n import JavaScriptCatalog
 
 from labeling.api import errors
 from labeling.api.schema import SchemaView
@@ -14,6 +15,8 @@ urlpatterns = [
     path("projects/", include("labeling.project_pages.all_urls")),
     path("projects/<slug:slug>/", include("labeling.project_pages.urls")),
     path("projects/<slug:slug>/", include("training.project_pages.urls")),
+    path("language/", include("django.conf.urls.i18n")),
+    path("language/catalog.js", JavaScriptCatalog.as_view(), name="javascript-catalog"),
     path("admin/", admin.site.urls),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/v1/", include("labeling.api.urls")),

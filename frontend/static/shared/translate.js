@@ -1,0 +1,21 @@
+/**
+ * Translations of scripts' sentences: Django's catalogue, which each page loads first; without it
+ * (in tests), the English as it is written.
+ */
+
+const catalogue = globalThis.django ?? {};
+
+/** Translate a sentence. */
+export const gettext = catalogue.gettext ?? ((message) => message);
+
+/** Translate a sentence about a number of things: `ngettext("%s label", "%s labels", count)`. */
+export const ngettext =
+  catalogue.ngettext ?? ((singular, plural, count) => (count === 1 ? singular : plural));
+
+/** Translate a word that means several things in English, in a context. */
+export const pgettext = catalogue.pgettext ?? ((context, message) => message);
+
+/** Put values in: by name, `fill("%(count)s of %(total)s", { count, total })`. */
+export function fill(message, values) {
+  return message.replace(/%\((\w+)\)s/g, (whole, name) => values[name] ?? whole);
+}
