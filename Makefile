@@ -31,6 +31,7 @@ bench: environment
 	$(PYTHON) tests/benchmarks/import_speed.py "$(PICTURES)"
 	$(PYTHON) -m tests.benchmarks.challenges_over_http
 	$(PYTHON) tests/benchmarks/web_speed.py
+	$(PYTHON) -m tests.benchmarks.recognising_tiles "$(PICTURES)"
 	$(PYTHON) tests/benchmarks/admin_lists.py
 	$(if $(SNAPSHOT),,@echo "Not measured for want of SNAPSHOT=folder:")
 	$(if $(SNAPSHOT),,@echo) $(PYTHON) tests/benchmarks/training_speed.py "$(SNAPSHOT)"

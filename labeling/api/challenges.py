@@ -31,7 +31,7 @@ from labeling.api.serializers import (
     OutcomeOut,
     SkippedOut,
 )
-from labeling.images import tiles
+from labeling.images import tiles, variants
 from labeling.models import Annotator, Challenge, Project
 
 NUMBERS = "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
@@ -79,7 +79,7 @@ class TilePicture(ForVisitors):
     @extend_schema(
         operation_id="challenges_tile",
         responses={
-            (200, "image/webp"): OpenApiTypes.BINARY,
+            (200, variants.CONTENT_TYPE): OpenApiTypes.BINARY,
             **errors(401, 403, 404, 410),
         },
     )
@@ -90,10 +90,10 @@ class TilePicture(ForVisitors):
         if tile is None:
             raise NotFound
         try:
-            picture = tiles.as_webp(tiles.unpack(tile))
+            picture = variants.render(tiles.unpack(tile), showing=f"{token}/{number}")
         except FileNotFoundError:
             raise NotFound("The picture is gone.") from None
-        response = HttpResponse(picture, content_type="image/webp")
+        response = HttpResponse(picture, content_type=variants.CONTENT_TYPE)
         response["Cache-Control"] = f"private, max-age={PICTURE_SECONDS}, immutable"
         return response
 

@@ -17,6 +17,7 @@ from labeling.models import Image, NewPictures, Question, Tile
 
 LONGEST = 320  # pixels; as large as a challenge ever shows a tile
 QUALITY = 90
+BASE_QUALITY = 96  # of what is varied for each showing (`labeling.images.variants`)
 
 _TILE_FIELDS = "grid", "left", "top", "width", "height"  # what a picture is made of
 _IMAGE_FIELDS = "sha256", "file", "width", "height"
@@ -118,11 +119,22 @@ def as_webp(tile: Tile, *, longest: int = LONGEST) -> bytes:
     image = tile.image
     if tile.grid == 1 and max(image.width, image.height) <= longest and _is_webp(image):
         return _read(image)
-    path = _cache_path(tile, longest)
+    return _rendered(tile, longest, "WEBP", quality=QUALITY, method=0)
+
+
+def open_rendered(tile: Tile) -> Pillow.Image:
+    """Open the tile in RGB, no side longer than `LONGEST`; render it once, nearly without loss."""
+    data = _rendered(tile, LONGEST, "JPEG", quality=BASE_QUALITY, subsampling=0)
+    return Pillow.open(io.BytesIO(data), formats=("JPEG",))
+
+
+def _rendered(tile: Tile, longest: int, format_: str, **options: int) -> bytes:
+    """Return the tile in a format, from the cache where it was rendered before."""
+    path = _cache_path(tile, longest, format_)
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        data = _render(tile, longest)
+        data = _render(tile, longest, format_, **options)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     draft.write_bytes(data)
@@ -152,18 +164,19 @@ def _read(image: Image) -> bytes:
     return data
 
 
-def _cache_path(tile: Tile, longest: int) -> Path:
+def _cache_path(tile: Tile, longest: int, format_: str) -> Path:
     """Return the path of a rendered tile, named by the image's content and the rectangle."""
     sha256 = tile.image.sha256
     box = f"{tile.left}-{tile.top}-{tile.width}-{tile.height}"
-    return Path(settings.CACHE_ROOT) / "tiles" / sha256[:2] / f"{sha256}-{box}-{longest}.webp"
+    name = f"{sha256}-{box}-{longest}.{format_.lower()}"
+    return Path(settings.CACHE_ROOT) / "tiles" / sha256[:2] / name
 
 
-def _render(tile: Tile, longest: int) -> bytes:
+def _render(tile: Tile, longest: int, format_: str, **options: int) -> bytes:
     box = (tile.left, tile.top, tile.left + tile.width, tile.top + tile.height)
     with Pillow.open(io.BytesIO(_read(tile.image)), formats=("WEBP", "JPEG")) as image:
         rectangle = image.convert("RGB").crop(box)
     rectangle.thumbnail((longest, longest), Pillow.Resampling.LANCZOS)
     file = io.BytesIO()
-    rectangle.save(file, "WEBP", quality=QUALITY, method=0)
+    rectangle.save(file, format_, **options)
     return file.getvalue()

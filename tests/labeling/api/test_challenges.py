@@ -41,7 +41,7 @@ def test_it_shows_nine_tiles_of_one_concept(client, shapes):
     assert [tile["number"] for tile in shown["tiles"]] == list(range(1, 10))
     for tile in shown["tiles"]:
         response = client.get(tile["url"])
-        assert response.status_code == 200 and response["Content-Type"] == "image/webp"
+        assert response.status_code == 200 and response["Content-Type"] == "image/jpeg"
         assert "private" in response["Cache-Control"]
 
 

@@ -2,23 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from labeling import images
 from labeling.images import tiles
-from labeling.models import Project, Tile
+from labeling.models import Tile
 from tests.pictures import decoded, encoded, jpeg, patchwork, png
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def folders(settings, tmp_path):
-    settings.MEDIA_ROOT, settings.CACHE_ROOT = tmp_path / "media", tmp_path / "cache"
-
-
-@pytest.fixture
-def add():
-    project = Project.objects.create(state="open", slug="photos", name="Photos")
-    return lambda data: images.add(project=project, data=data, source="1")[0]
 
 
 def test_the_whole_tile_is_the_picture(add):
