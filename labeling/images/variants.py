@@ -21,7 +21,7 @@ from labeling.models import Tile
 CONTENT_TYPE = "image/jpeg"  # which is encoded in a tenth of the time of WebP
 SMALL = 96  # pixels: what is smaller is shown at whole multiples, so it is shifted and not cropped
 CROP, PART_CROP = 0.03, 0.01  # of a side at most, at each edge; of a part its neighbours are shown
-TONE = 0.03  # by which brightness and each colour differ at most
+TONE = 0.05  # by which a showing is darker at most, and half of that each colour
 GRAIN = 1.5, 4.0  # standard deviation of the noise, in steps of 255
 QUALITY = 82, 94  # of the JPEG
 NOISE_SIDE = 1024  # pixels of the square from which grain is cut
@@ -70,7 +70,7 @@ def _toned(pixels: Pixels, draw: np.random.Generator) -> Pixels:
     height, width = pixels.shape[:2]
     top, left = draw.integers(0, NOISE_SIDE - max(height, width) + 1, 2)
     grain = _noise()[top : top + height, left : left + width, np.newaxis]
-    gain = (1 + draw.uniform(-TONE, TONE)) * (1 + draw.uniform(-TONE, TONE, 3) / 2)
+    gain = (1 - draw.uniform(0, TONE)) * (1 - draw.uniform(0, TONE / 2, 3))  # white keeps its grain
     varied = pixels * gain.astype(np.float32) + grain * np.float32(draw.uniform(*GRAIN))
     result: Pixels = np.clip(varied + 0.5, 0, 255).astype(np.uint8)
     return result
