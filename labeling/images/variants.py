@@ -22,8 +22,8 @@ CONTENT_TYPE = "image/jpeg"  # which is encoded in a tenth of the time of WebP
 SMALL = 96  # pixels: what is smaller is shown at whole multiples, so it is shifted and not cropped
 CROP, PART_CROP = 0.03, 0.01  # of a side at most, at each edge; of a part its neighbours are shown
 TONE = 0.05  # by which a showing is darker at most, and half of that each colour
-GRAIN = 1.5, 4.0  # standard deviation of the noise, in steps of 255
-QUALITY = 82, 94  # of the JPEG
+GRAIN = 2.5, 5.0  # standard deviation of the noise, in steps of 255
+QUALITY = 86, 94  # of the JPEG: coarser, it would smooth the grain away
 NOISE_SIDE = 1024  # pixels of the square from which grain is cut
 
 Pixels = npt.NDArray[np.uint8]

@@ -27,9 +27,10 @@ def test_no_bytes_and_no_pixels_are_shown_twice(tile):
     assert len({pixels(data).tobytes() for data in shown}) == SHOWINGS
 
 
-def test_a_picture_of_a_single_colour_is_varied_too(add):
+@pytest.mark.parametrize("colour", ["white", "black", "red"])
+def test_a_picture_of_a_single_colour_is_varied_too(add, colour):
     file = io.BytesIO()
-    Pillow.new("RGB", (64, 64), "white").save(file, "PNG")
+    Pillow.new("RGB", (64, 64), colour).save(file, "PNG")
     tile = tiles.whole(add(file.getvalue()))
     assert len({variants.render(tile, showing=str(n)) for n in range(SHOWINGS)}) == SHOWINGS
 
