@@ -22,6 +22,8 @@ COLUMNS = {"grid": 3, "split": 4, "verify": 1, "write": 1}
 MAX_PENDING = 10  # challenges of one annotator; the oldest expire
 CAPTION_PRIOR = 0.6  # probability of a written caption before anybody judged it
 LONGEST_TOKEN = 100
+UNDO_SECONDS = 10  # for which the last answer can be taken back
+UNDO_GRACE = 3  # seconds more, for a slow network
 MAX_FILLED = 3  # pools that are filled, or have a worker woken, for one challenge
 ATTEMPTS = 5  # to find what nobody reserves first
 

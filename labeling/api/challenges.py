@@ -16,7 +16,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import annotators, challenges, guides, languages, prepared
+from labeling import annotators, challenges, guides, languages, prepared, results
 from labeling.answers import Outcome
 from labeling.api import throttles, visitors
 from labeling.api.exceptions import NotFound
@@ -29,6 +29,7 @@ from labeling.api.serializers import (
     ChallengeIn,
     ChallengeOut,
     OutcomeOut,
+    ResultOut,
     SkippedOut,
 )
 from labeling.images import tiles, variants
@@ -140,6 +141,28 @@ class SkipChallenge(ForVisitors):
         return Response({"progress": _progress(challenge.annotator)})
 
 
+class ChallengeResult(ForVisitors):
+    @extend_schema(
+        operation_id="challenges_result",
+        responses={200: ResultOut, **errors(401, 403, 409, 410, 429)},
+    )
+    def get(self, request: Request, token: str) -> Response:
+        """Say what came of an answer, once it cannot be undone any more.
+
+        Before that it answers 409 with `ready_in`, the seconds until then.
+        """
+        challenge = challenges.find(token, visitors.known(request))
+        try:
+            tiles = results.of_challenge(challenge)
+        except results.TooEarly as error:
+            body = {"code": "too_early", "detail": str(error), "ready_in": error.ready_in}
+            return Response(body, status=status.HTTP_409_CONFLICT)
+        data = {"tiles": [_tile_result(each) for each in tiles], "message": results.in_words(tiles)}
+        response = Response(data)
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+
 def message(outcome: Outcome) -> str:
     """Say in a sentence what the answers changed."""
     parts = []
@@ -154,6 +177,17 @@ def message(outcome: Outcome) -> str:
         parts.append(f"{_number(outcome.recorded)} {noun} recorded")
     sentence = "; ".join(parts)
     return sentence[0].upper() + sentence[1:] + "."
+
+
+def _tile_result(tile: results.TileResult) -> dict[str, object]:
+    others = tile.result.others
+    return {
+        "number": tile.number,
+        "selected": tile.selected,
+        "others": others and {"yes": others.yes, "no": others.no},
+        "model": tile.result.model,
+        "state": tile.result.state,
+    }
 
 
 def _tiles(request: Request, token: str) -> list[list[Any] | None]:

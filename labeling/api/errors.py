@@ -22,6 +22,7 @@ from labeling import (
     project_annotators,
     projects,
     removal,
+    results,
     review,
 )
 from labeling.api.exceptions import NotFound, TooLarge
@@ -36,6 +37,7 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     challenges.Foreign: (HTTPStatus.FORBIDDEN, "foreign"),
     challenges.AlreadyAnswered: (HTTPStatus.CONFLICT, "answered"),
     challenges.Expired: (HTTPStatus.GONE, "expired"),
+    results.Unanswered: (HTTPStatus.CONFLICT, "unanswered"),
     gold.GoldError: (HTTPStatus.CONFLICT, "conflict"),
     challenges.Closed: (HTTPStatus.FORBIDDEN, "closed"),
     challenges.Private: (HTTPStatus.FORBIDDEN, "private"),

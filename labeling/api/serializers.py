@@ -75,3 +75,32 @@ class OutcomeOut(serializers.Serializer[Any]):
 
 class SkippedOut(serializers.Serializer[Any]):
     progress = Progress()
+
+
+class VotesOut(serializers.Serializer[Any]):
+    yes = serializers.IntegerField()
+    no = serializers.IntegerField()
+
+
+class TileResultOut(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    selected = serializers.BooleanField(
+        allow_null=True, help_text="What you answered; null: you were not asked about it."
+    )
+    others = VotesOut(
+        allow_null=True, help_text="Other people's answers, five of a kind at most; null: not told."
+    )
+    model = serializers.BooleanField(
+        allow_null=True, help_text="What the model says; null: not told, or it says nothing."
+    )
+    state = serializers.ChoiceField(
+        choices=["open", "settled", "ambiguous"],
+        help_text="What became of the question; open, too, where it is not told.",
+    )
+
+
+class ResultOut(serializers.Serializer[Any]):
+    """What came of an answer. Of most tiles nothing is told before a day is over."""
+
+    tiles = TileResultOut(many=True)
+    message = serializers.CharField(allow_blank=True)

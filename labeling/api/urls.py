@@ -40,6 +40,11 @@ urlpatterns = [
         name="challenge-answer",
     ),
     path("challenges/<str:token>/skip/", challenges.SkipChallenge.as_view(), name="challenge-skip"),
+    path(
+        "challenges/<str:token>/result/",
+        challenges.ChallengeResult.as_view(),
+        name="challenge-result",
+    ),
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
     path("projects/<slug:slug>/", projects.ProjectDetail.as_view(), name="api-project"),
     path(

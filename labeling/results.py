@@ -1,0 +1,219 @@
+"""What came of an answer: which of it may be told to the person who gave it, and when.
+
+One rule for the strip below a question and for the page of one's own answers. Whoever is told more
+of open questions than of gold can tell gold apart, so all that is told obeys these:
+
+1. Nothing is told before the answer can no longer be taken back: else it would be looked up first.
+2. What others say, and what became of the question, is told only of questions that are no longer
+   asked (settled, ambiguous, decided), and never of those that are in use to check people
+   (`in_use`). So whoever is told knows that it was no check.
+3. Therefore it is told right away only of the questions in `TOLD_SHARE`, a keyed pseudo-random part
+   of all; silence about another says nothing. After `TOLD_AFTER` it is told of all.
+4. What the model says is told of the questions in `TOLD_SHARE`, in use or not, as yes or no: its
+   probability would tell clear gold from doubtful questions. Not of all questions, since yes or no
+   tells gold as well: half of a pool is what the model doubts most, and there it is often wrong.
+   Whoever sees the truth, and that the model does not, would know that it is hardly gold.
+
+Let a share t of the questions that are no gold be given away at once, and nothing else be told: the
+area under the curve of telling gold by it is t + (1 − t)/2 = ½ + t/2. Whatever rules 2 and 4 give
+away, it is about `TOLD_SHARE` = .08 of the questions: at most .04 above chance. The share is chosen
+by the question alone, and not by the annotator too: so the same holds for somebody who answers
+under many pseudonyms, or asks for the same result again and again.
+"""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.db.models import Count, Q
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labeling import challenges, predictions
+from labeling.models import Answer, Challenge, Question
+
+TOLD_SHARE = 0.08  # of all questions, of which something is told right away
+TOLD_AFTER = timedelta(hours=24)  # after which all that is not in use is told
+VOTES_MAX = 5  # that are told; more are told as so many
+
+State = Question.State
+_FINAL = timedelta(seconds=challenges.UNDO_SECONDS + challenges.UNDO_GRACE)
+_VOTES = {"yes": Count("pk", filter=Q(value=True)), "no": Count("pk", filter=Q(value=False))}
+_CLOSED = {State.SETTLED, State.AMBIGUOUS}
+
+
+class TooEarly(ValueError):
+    """An answer can still be taken back: nothing is told of it yet."""
+
+    def __init__(self, ready_in: int) -> None:
+        super().__init__(_("What came of it is told once the answer can no longer be undone."))
+        self.ready_in = ready_in  # seconds
+
+
+class Unanswered(ValueError):
+    """A challenge has no answer: it was not answered, or its answer was taken back."""
+
+
+@dataclass(frozen=True)
+class Votes:
+    """Other people's answers to a question, `VOTES_MAX` of a kind at most."""
+
+    yes: int
+    no: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What may be told of an answer."""
+
+    others: Votes | None = None
+    model: bool | None = None
+    state: str = State.OPEN  # of its question; open, too, where it may not be told
+
+
+@dataclass(frozen=True)
+class TileResult:
+    """What may be told of a challenge's tile, and what was answered."""
+
+    number: int
+    selected: bool | None = None  # None: it was not asked about, or nothing was answered
+    result: Result = Result()
+
+
+NOTHING = Result()
+
+
+def of_challenge(challenge: Challenge) -> list[TileResult]:
+    """Return what may be told of a challenge's tiles, in their order.
+
+    Raises Unanswered, or TooEarly while the answer can be taken back.
+    """
+    if challenge.answered_at is None:
+        raise Unanswered(_("This challenge was not answered: answer it first."))
+    left = challenge.answered_at + _FINAL - timezone.now()
+    if left > timedelta():
+        raise TooEarly(math.ceil(left.total_seconds()))
+    answers = Answer.objects.filter(
+        annotator=challenge.annotator_id, challenge=challenge.pk
+    ).select_related("question__concept__project")
+    own = {answer.question_id: answer for answer in answers}
+    told = of_answers(list(own.values()))
+    questions = challenge.questions or [0] * len(challenge.tiles)  # nothing was asked: `write`
+    return [
+        TileResult(number, own[question].value, told[question])
+        if question in own
+        else TileResult(number)
+        for number, question in enumerate(questions, 1)
+    ]
+
+
+def of_answers(answers: Sequence[Answer], *, now: datetime | None = None) -> dict[int, Result]:
+    """Return what may be told of one person's answers, by question id, by two queries at most.
+
+    answers: with their questions, and the concepts and projects of these, at hand.
+    """
+    now = now or timezone.now()
+    final = [answer for answer in answers if answer.created_at + _FINAL <= now]
+    questions = [answer.question for answer in final]
+    used = in_use(questions)
+    open_book = {
+        answer.question_id
+        for answer in final
+        if answer.question_id not in used and _may_tell(answer, now=now)
+    }
+    others = _votes(open_book, annotator=final[0].annotator_id) if open_book else {}
+    heard = [q for q in questions if q.pk in open_book or is_in_share(q.pk)]
+    says = _model_says(heard)
+    results = {answer.question_id: NOTHING for answer in answers}
+    for question in heard:
+        votes = others.get(question.pk, Votes(0, 0)) if question.pk in open_book else None
+        state = question.state if question.pk in open_book else State.OPEN
+        results[question.pk] = Result(votes, says.get(question.pk), state)
+    return results
+
+
+def in_use(questions: Collection[Question]) -> set[int]:
+    """Return the ids of those that check people: nothing of them is told but the model's word."""
+    return {question.pk for question in questions if question.state == State.GOLD}
+
+
+def is_in_share(question: int) -> bool:
+    """Whether something is told of a question right away."""
+    digest = salted_hmac("labeling.results", str(question), algorithm="sha256").digest()
+    return int.from_bytes(digest[:8]) < TOLD_SHARE * 2**64
+
+
+def in_words(results: Sequence[TileResult]) -> str:
+    """Say in a sentence or two how others answered; empty where nothing is told."""
+    pairs = [(each.selected, each.result.others) for each in results]
+    same = sum(agrees(selected, votes) is True for selected, votes in pairs)
+    different = sum(agrees(selected, votes) is False for selected, votes in pairs)
+    parts = []
+    if same:
+        sentence = ngettext(
+            "About %(count)s of them, others say what you say.",
+            "About %(count)s of them, others say what you say.",
+            same,
+        )
+        parts.append(sentence % {"count": same})
+    if different:
+        sentence = ngettext(
+            "About %(count)s of them, people see it differently.",
+            "About %(count)s of them, people see it differently.",
+            different,
+        )
+        parts.append(sentence % {"count": different})
+    return " ".join(parts)
+
+
+def agrees(value: bool | None, votes: Votes | None) -> bool | None:
+    """Whether most of the others say what somebody says; None where they say nothing, or both."""
+    if value is None or votes is None or votes.yes == votes.no:
+        return None
+    return value == (votes.yes > votes.no)
+
+
+def _may_tell(answer: Answer, *, now: datetime) -> bool:
+    """Whether what became of the question may be told, unless it is in use."""
+    if answer.question.state not in _CLOSED:
+        return False
+    return answer.created_at + TOLD_AFTER <= now or is_in_share(answer.question_id)
+
+
+def _votes(questions: Collection[int], *, annotator: int) -> dict[int, Votes]:
+    """Return the others' answers to each question that has any."""
+    rows = Answer.objects.counted().filter(question__in=questions).exclude(annotator=annotator)
+    counts = rows.order_by().values_list("question").annotate(**_VOTES)
+    return {pk: Votes(min(yes, VOTES_MAX), min(no, VOTES_MAX)) for pk, yes, no in counts}
+
+
+def _model_says(questions: Sequence[Question]) -> Mapping[int, bool]:
+    """Return the model's yes or no by question id, where it predicts anything.
+
+    Whether a prediction is stored with a question depends on its history: those of all pairs come
+    first, in which gold is like any other.
+    """
+    words = {}
+    for question in questions:
+        log_odds = _prediction(question) if question.concept else None
+        if log_odds is not None:
+            words[question.pk] = log_odds >= 0
+        elif question.model_probability is not None:
+            words[question.pk] = question.model_probability >= 0.5
+    return words
+
+
+def _prediction(question: Question) -> float | None:
+    """Return the log-odds that are predicted for a pair; None without."""
+    concept = question.concept
+    assert concept is not None
+    array = predictions.load(concept, concept.project)
+    if array is None:
+        return None
+    tiles = predictions.tile_ids(concept.project)
+    (row,) = predictions.rows_of(tiles, np.array([question.tile_id]))
+    return float(array[row]) if row >= 0 and not np.isnan(array[row]) else None

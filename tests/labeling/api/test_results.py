@@ -1,0 +1,62 @@
+"""What came of an answer, over HTTP."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from labeling import results
+from labeling.models import Answer, Challenge
+from tests.labeling.api.test_challenges import URL, ask, submit
+
+pytestmark = pytest.mark.django_db
+
+
+def let_time_pass(by: timedelta) -> None:
+    Challenge.objects.update(answered_at=timezone.now() - by)
+    Answer.objects.update(created_at=timezone.now() - by)
+
+
+def test_it_is_too_early_while_the_answer_can_be_taken_back(client, shapes):
+    shown = ask(client, kind="grid")
+    submit(client, shown["token"], selected=[])
+    response = client.get(f"{URL}{shown['token']}/result/")
+    assert response.status_code == 409 and response.json()["code"] == "too_early"
+    assert 0 < response.json()["ready_in"] <= 13
+
+
+def test_it_tells_each_tile_later(client, shapes):
+    shown = ask(client, kind="grid")
+    submit(client, shown["token"], selected=[1])
+    let_time_pass(timedelta(seconds=60))
+    response = client.get(f"{URL}{shown['token']}/result/")
+    assert response.status_code == 200 and "no-store" in response["Cache-Control"]
+    first, *rest = response.json()["tiles"]
+    assert first == {"number": 1, "selected": True, "others": None, "model": None, "state": "open"}
+    assert len(rest) == 8 and not any(tile["selected"] for tile in rest)
+
+
+def test_the_votes_of_others_are_told_as_counts(client, shapes, alice, monkeypatch):
+    monkeypatch.setattr(results, "TOLD_SHARE", 1.0)
+    shown = ask(client, kind="grid")
+    submit(client, shown["token"], selected=[])
+    question = Challenge.objects.get().questions[0]
+    shapes.questions.filter(pk=question).update(state="settled")
+    Answer.objects.create(question_id=question, annotator=alice, value=True, reason="wanted")
+    let_time_pass(timedelta(seconds=60))
+    (first, *_) = client.get(f"{URL}{shown['token']}/result/").json()["tiles"]
+    assert first["others"] == {"yes": 1, "no": 0} and first["state"] == "settled"
+
+
+def test_of_an_unanswered_challenge_nothing_is_told(client, shapes):
+    shown = ask(client, kind="grid")
+    response = client.get(f"{URL}{shown['token']}/result/")
+    assert response.status_code == 409 and response.json()["code"] == "unanswered"
+
+
+def test_nobody_else_is_told(client, shapes):
+    shown = ask(client, kind="grid")
+    submit(client, shown["token"], selected=[])
+    response = Client().get(f"{URL}{shown['token']}/result/")
+    assert response.status_code == 403 and response.json()["code"] == "foreign"
