@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.i18n import JavaScriptCatalog
 
+from config import language
 from labeling.api import errors
 from labeling.api.schema import SchemaView
 
@@ -16,7 +16,11 @@ urlpatterns = [
     path("projects/<slug:slug>/", include("labeling.project_pages.urls")),
     path("projects/<slug:slug>/", include("training.project_pages.urls")),
     path("language/", include("django.conf.urls.i18n")),
-    path("language/catalog.js", JavaScriptCatalog.as_view(), name="javascript-catalog"),
+    path(
+        "language/<str:language>/<str:version>/catalog.js",
+        language.catalogue,
+        name="javascript-catalog",
+    ),
     path("admin/", admin.site.urls),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/v1/", include("labeling.api.urls")),

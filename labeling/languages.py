@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from django.conf import settings
+from django.http import HttpRequest
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 LENGTH = 20  # characters of a tag at most
@@ -36,6 +38,13 @@ def clean(tag: str) -> str:
 def accepted(header: str) -> tuple[str, ...]:
     """Return the tags of an Accept-Language header in lower case, the most wanted first."""
     return tuple(tag for tag, quality in parse_accept_lang_header(header) if quality > 0)
+
+
+def wanted(request: HttpRequest) -> tuple[str, ...]:
+    """Return the tags that a visitor wants: the site's language that they chose, then accepted."""
+    chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
+    known = (chosen,) if chosen in dict(settings.LANGUAGES) else ()
+    return known + accepted(request.headers.get("Accept-Language", ""))
 
 
 def choose(wanted: Sequence[str], offered: Iterable[str], *, default: str) -> str:

@@ -225,7 +225,7 @@ def describe(
     challenge: Challenge, request: Request, *, token: str, tile_addresses: Sequence[str]
 ) -> dict[str, object]:
     """Return what the screen shows of a challenge, whoever it is for."""
-    wanted = languages.accepted(request.headers.get("Accept-Language", ""))
+    wanted = languages.wanted(request._request)
     wording = challenges.wording(challenge, wanted)
     return {
         "token": token,

@@ -165,7 +165,7 @@ def open_to(request: Request, slug: str) -> Project:
 
 def wanted(request: Request) -> tuple[str, ...]:
     """Return the language tags that a caller wants, the most wanted first."""
-    return languages.accepted(request.headers.get("Accept-Language", ""))
+    return languages.wanted(request._request)
 
 
 def send_picture(tile: Tile) -> HttpResponse:

@@ -1,0 +1,3 @@
+"""Spanish numbers as the browser's Intl writes them."""
+
+THOUSAND_SEPARATOR = "."
