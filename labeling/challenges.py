@@ -9,16 +9,17 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.signing import BadSignature, Signer
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling import access, answers, captions, guides, pools, prepared, questions
 from labeling.answers import Outcome
 from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question, Tile
-from labeling.selection import concepts, reservations, substitutes
+from labeling.selection import concepts, reservations, substitutes, texts
 from labeling.selection.picks import Kind, Pick, Selection
 from labeling.selection.selector import PoolKey, Selector
 
-MIX = {"grid": 0.6, "split": 0.15, "verify": 0.2, "write": 0.05}  # share of each kind
-COLUMNS = {"grid": 3, "split": 4, "verify": 1, "write": 1}
+MIX = {"grid": 0.6, "split": 0.15, "verify": 0.2, "write": 0.05}  # share of each; no text
+COLUMNS = {"grid": 3, "split": 4, "verify": 1, "write": 1, "text": 1}
 MAX_PENDING = 10  # challenges of one annotator; the oldest expire
 CAPTION_PRIOR = 0.6  # probability of a written caption before anybody judged it
 LONGEST_TOKEN = 100
@@ -141,13 +142,15 @@ def answer(
     selected: Sequence[int] | None = None,
     yes: bool | None = None,
     text: str | None = None,
+    choice: int | None = None,
     seconds: float | None = None,
 ) -> Outcome:
     """Record the answer to a challenge.
 
     `selected` are the numbers of the selected tiles from 1 (grid, split), `yes` the verdict
-    (verify), `text` the caption (write), `seconds` the time from shown to answered. Raises
-    Invalid, AlreadyAnswered or Expired, and then changes nothing.
+    (verify), `text` the caption (write), `choice` the number of the sentence that says the same,
+    0 for neither (text), `seconds` the time from shown to answered. Raises Invalid,
+    AlreadyAnswered or Expired, and then changes nothing.
     """
     if challenge.answered_at is not None:
         raise AlreadyAnswered("This challenge was answered before: nothing was changed.")
@@ -156,11 +159,13 @@ def answer(
         with transaction.atomic():
             _claim(challenge, seconds=seconds)  # until it is committed, nobody removes the picture
             return _record_caption(challenge, caption, seconds)
-    values = dict(zip(challenge.questions, _parse_values(challenge, selected, yes), strict=True))
+    values = _parse_values(challenge, selected, yes, choice)
     reasons = dict(zip(challenge.questions, challenge.reasons, strict=True))
     reasons = {question: reason for question, reason in reasons.items() if reason != SHOWN}
     with transaction.atomic():
         _claim(challenge, seconds=seconds)
+        if challenge.kind == Kind.TEXT and not texts.holds(challenge):
+            raise Expired(_("What the sentences say is in doubt by now: ask for a new question."))
         outcome = answers.record(
             annotator=challenge.annotator,
             values={question: values[question] for question in reasons},
@@ -201,6 +206,9 @@ def wording(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
     """
     if challenge.kind == Kind.WRITE:
         return Wording("Write what you see in this picture", "", "")
+    if challenge.kind == Kind.TEXT:
+        reference, language = _sentences(challenge)[0], challenge.project.language
+        return Wording(_("Which of these two sentences says the same as"), reference, "?", language)
     if challenge.concept_id is None:
         asked = Question.objects.filter(pk=challenge.questions[0])
         text = asked.values_list("text", flat=True).first()
@@ -214,9 +222,22 @@ def wording(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
     return Wording("Select all tiles that show", phrase, "", language, summary)
 
 
+def options(challenge: Challenge) -> list[str]:
+    """Return the two sentences between which a text challenge lets people choose; else none.
+
+    Raises Expired where one was removed meanwhile.
+    """
+    return _sentences(challenge)[1:] if challenge.kind == Kind.TEXT else []
+
+
+def shown_tiles(challenge: Challenge) -> list[int]:
+    """Return the tiles that a challenge shows: none where it asks by sentences alone."""
+    return [] if challenge.kind == Kind.TEXT else challenge.tiles
+
+
 def shows_generated(challenge: Challenge) -> bool:
     """Whether it shows a single, generated picture; not revealed before it is answered."""
-    if len(challenge.tiles) != 1:
+    if len(shown_tiles(challenge)) != 1:
         return False
     return Tile.objects.filter(pk__in=challenge.tiles, image__generated=True).exists()
 
@@ -262,7 +283,7 @@ def _signer() -> Signer:
 
 def _selections(selector: Selector, kind: str | None) -> Iterator[Selection]:
     """Yield selections of that kind or of all, again while others reserve them first."""
-    for _ in range(ATTEMPTS):
+    for _attempt in range(ATTEMPTS):
         exhausted = True
         for each in [kind] if kind else concepts.weighted_shuffle(MIX):
             for selection in selector.selections(each):
@@ -292,6 +313,7 @@ def _create(
             questions=[pick.question for pick in picks if pick.question is not None],
             tiles=[pick.tile for pick in picks],
             reasons=[pick.reason for pick in picks],
+            sentences=list(selection.sentences),
             reserved_until=until,
             expires_at=now + timedelta(seconds=settings.CHALLENGE_SECONDS),
         )
@@ -326,19 +348,44 @@ def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool 
 
 
 def _parse_values(
-    challenge: Challenge, selected: Sequence[int] | None, yes: bool | None
-) -> list[bool]:
-    """Return yes or no for each question of the challenge. Raises Invalid."""
+    challenge: Challenge,
+    selected: Sequence[int] | None,
+    yes: bool | None,
+    choice: int | None,
+) -> dict[int, bool]:
+    """Return yes or no by the id of each question of the challenge. Raises Invalid."""
     if challenge.kind == Kind.VERIFY:
         if yes is None:
             raise Invalid('Say yes or no: send {"yes": true} or {"yes": false}.')
-        return [yes]
+        return {challenge.questions[0]: yes}
+    if challenge.kind == Kind.TEXT:
+        return _parse_choice(challenge, choice)
     count = len(challenge.questions)
     if selected is None:
         raise Invalid('Send the numbers of the selected tiles: {"selected": [1, 4]}, [] for none.')
     if len(set(selected)) != len(selected) or not set(selected) <= set(range(1, count + 1)):
         raise Invalid(f"Tiles have numbers from 1 to {count}, each at most once.")
-    return [number in selected for number in range(1, count + 1)]
+    return {question: number in selected for number, question in enumerate(challenge.questions, 1)}
+
+
+def _parse_choice(challenge: Challenge, choice: int | None) -> dict[int, bool]:
+    """Return whether the caption that is asked about was chosen, by its id. Raises Invalid."""
+    _reference, *shown = challenge.sentences
+    if choice is None or not 0 <= choice <= len(shown):
+        raise Invalid(
+            _('Send the number of the sentence that says the same: {"choice": 1}, 0 for neither.')
+        )
+    chosen = shown[choice - 1] if choice else None
+    return {question: question == chosen for question in challenge.questions}
+
+
+def _sentences(challenge: Challenge) -> list[str]:
+    """Return what a text challenge says, in its order. Raises Expired where some is gone."""
+    asked = Question.objects.filter(pk__in=challenge.sentences)
+    by_id = dict(asked.values_list("pk", "text"))
+    if len(by_id) < len(challenge.sentences):
+        raise Expired(REMOVED)
+    return [by_id[pk] for pk in challenge.sentences]
 
 
 def _parse_caption(text: str | None) -> str:

@@ -61,8 +61,8 @@ def flag(
 
 
 def shows(challenge: Challenge, number: int) -> bool:
-    """Return whether a challenge shows a tile of that number, from 1."""
-    return 1 <= number <= len(_tiles(challenge))
+    """Return whether a challenge shows a tile of that number, from 1, or a sentence."""
+    return 1 <= number <= len(challenge.sentences or _tiles(challenge))
 
 
 def flag_challenge(
@@ -72,15 +72,9 @@ def flag_challenge(
 
     Raises CommentError for a number that the challenge does not show, and PictureGone.
     """
-    tile = None
-    if shows(challenge, number):
-        pk = _tiles(challenge)[number - 1]
-        tile = Tile.objects.select_related("image").filter(pk=pk).first()
-        if tile is None:
-            raise presence.PictureGone
-    if tile is None:
+    if not shows(challenge, number):
         raise CommentError("The challenge has no such picture.")
-    asked = Question.objects.filter(pk__in=challenge.questions, tile=tile).first()
+    tile, asked = _shown(challenge, number)
     annotator = challenge.annotator
     return flag(tile=tile, kind=kind, text=text, question=asked, annotator=annotator)
 
@@ -151,6 +145,25 @@ def flagged_questions(project: Project, *, limit: int = 1_000) -> list[int]:
 def visible(project: Project) -> QuerySet[Comment]:
     """Return a project's comments, but for those of blocked annotators."""
     return Comment.objects.filter(_is_visible(), project=project)
+
+
+def _shown(challenge: Challenge, number: int) -> tuple[Tile, Question | None]:
+    """Return the tile of that number, and what is asked of it; of a sentence, its own question.
+
+    The sentences of a text challenge count from its first option, 1, to what they are compared
+    with, 3. Raises PictureGone.
+    """
+    if challenge.sentences:
+        pk = [*challenge.sentences[1:], challenge.sentences[0]][number - 1]
+        asked = Question.objects.select_related("tile__image").filter(pk=pk).first()
+        tile = asked.tile if asked is not None else None
+    else:
+        rows = Tile.objects.select_related("image")
+        tile = rows.filter(pk=_tiles(challenge)[number - 1]).first()
+        asked = Question.objects.filter(pk__in=challenge.questions, tile=tile).first()
+    if tile is None:
+        raise presence.PictureGone
+    return tile, asked
 
 
 def _tiles(challenge: Challenge) -> list[int]:

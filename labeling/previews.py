@@ -43,6 +43,7 @@ def _challenge(project: Project, selection: Selection) -> Challenge:
         questions=[pick.question for pick in selection.picks if pick.question is not None],
         tiles=[pick.tile for pick in selection.picks],
         reasons=[pick.reason for pick in selection.picks],
+        sentences=list(selection.sentences),
     )
 
 

@@ -147,6 +147,25 @@ def shapes(db: None) -> "Project":
 
 
 @pytest.fixture
+def described(shapes: "Project") -> "Project":
+    """Let people be sure of each shape's caption, and ask of each about the same in other words."""
+    from django.utils import timezone
+
+    from labeling import questions
+
+    own = list(shapes.questions.filter(kind="caption").select_related("tile__image"))
+    shapes.questions.filter(kind="caption").update(
+        state="settled", verdict=True, probability=1, settled_at=timezone.now()
+    )
+    questions.ask_captions(
+        captions=[(each.tile, in_other_words(each.text)) for each in own],
+        source="import",
+        prior=0.9,
+    )
+    return shapes
+
+
+@pytest.fixture
 def scenes(shapes: "Project") -> SimpleNamespace:
     """Cut two pictures of the project into 4 × 4 tiles; a circle fills the left half of each."""
     from labeling import images, pools, questions
@@ -175,6 +194,12 @@ def disputed(shapes: "Project", alice: "Annotator", bob: "Annotator") -> "Questi
     answer(bob, {question.pk: False}, reason="wanted", seconds=2.5)
     question.refresh_from_db()
     return question
+
+
+def in_other_words(caption: str) -> str:
+    """Say "a red circle" as "one disc in red"."""
+    _article, colour, shape = caption.split()
+    return f"one {'disc' if shape == 'circle' else 'box'} in {colour}"
 
 
 def member(project: "Project", user: "User", role: str) -> "Client":

@@ -199,7 +199,7 @@ def _tiles(request: Request, token: str) -> list[list[Any] | None]:
         challenge = challenges.find(token, visitors.known(request))
         if challenge.expires_at <= timezone.now():  # one that was answered, too
             raise challenges.Expired("The challenge has expired: ask for a new one.")
-        packed = tiles.pack(challenge.tiles)
+        packed = tiles.pack(challenges.shown_tiles(challenge))
         cache.set(key, packed, TOKEN_SECONDS)
     return packed
 
@@ -212,7 +212,7 @@ def _data(challenge: Challenge, request: Request) -> dict[str, object]:
     token = challenges.token(challenge)
     addresses = [
         reverse("challenge-tile", args=[token, number])
-        for number in range(1, len(challenge.tiles) + 1)
+        for number in range(1, len(challenges.shown_tiles(challenge)) + 1)
     ]
     left = challenge.expires_at - timezone.now() + timedelta(milliseconds=500)
     return describe(challenge, request, token=token, tile_addresses=addresses) | {
@@ -235,11 +235,21 @@ def describe(
         "subject": wording.subject,
         "after": wording.after,
         "lang": wording.language,
-        "dir": languages.direction(wording.language) if wording.language else "auto",
+        "dir": _direction(challenge, wording),
         **_guide(challenge, wording.guide),
         "tiles": [{"number": n, "url": url} for n, url in enumerate(tile_addresses, 1)],
+        "sentences": [
+            {"number": number, "text": text, "lang": wording.language, "dir": "auto"}
+            for number, text in enumerate(challenges.options(challenge), 1)
+        ],
         "attribution": challenge.project.attribution,
     }
+
+
+def _direction(challenge: Challenge, wording: challenges.Wording) -> str:
+    """Return in which direction the subject is written: a caption tells by its first letter."""
+    known = wording.language and challenge.kind != Challenge.Kind.TEXT
+    return languages.direction(wording.language) if known else "auto"
 
 
 def _guide(challenge: Challenge, summary: guides.Summary | None) -> dict[str, object]:

@@ -97,7 +97,8 @@ class FlagTile(ForVisitors):
     def post(self, request: Request, token: str, number: int) -> Response:
         """Say what is wrong with a tile of a challenge, to those who review the project.
 
-        201 if it is new; 200 if this annotator said the same of the tile before.
+        Of a text challenge, 1 and 2 are the sentences to choose from, and 3 is the one that they
+        are compared with. 201 if it is new; 200 if this annotator said the same of the tile before.
         """
         challenge = challenges.find(token, visitors.known(request))
         serializer = FlagIn(data=request.data)

@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import access, previews, project_stats, projects
+from labeling import access, challenges, previews, project_stats, projects
 from labeling.access import Capability
 from labeling.api.challenges import describe
 from labeling.api.fields import Number, YesOrNo
@@ -278,7 +278,8 @@ class PreviewProject(APIView):
         challenge = previews.choose(project=project, kind=kind)
         if challenge is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
-        addresses = [reverse("project-tile-large", args=[slug, tile]) for tile in challenge.tiles]
+        tiles = challenges.shown_tiles(challenge)
+        addresses = [reverse("project-tile-large", args=[slug, tile]) for tile in tiles]
         body = describe(challenge, request, token=PREVIEW, tile_addresses=addresses)
         nobody = {"answers": 0, "labels": 0}
         shown = {"expires_in": settings.CHALLENGE_SECONDS, "progress": nobody}

@@ -16,13 +16,19 @@ class ChallengeIn(serializers.Serializer[Any]):
 
 
 class AnswerIn(serializers.Serializer[Any]):
-    """`selected` for grid and split, `yes` for verify, `text` for write."""
+    """`selected` for grid and split, `yes` for verify, `text` for write, `choice` for text."""
 
     selected = serializers.ListField(
         child=Number(min_value=1, max_value=16), max_length=16, required=False
     )
     yes = YesOrNo(required=False)
     text = serializers.CharField(required=False, max_length=1000, trim_whitespace=False)
+    choice = Number(
+        min_value=0,
+        max_value=2,
+        required=False,
+        help_text="The number of the sentence that says the same; 0: neither does.",
+    )
     seconds = Seconds(required=False, allow_null=True)
 
 
@@ -36,6 +42,13 @@ class Progress(serializers.Serializer[Any]):
 class ChallengeTile(serializers.Serializer[Any]):
     number = serializers.IntegerField()
     url = serializers.CharField()
+
+
+class ChallengeSentence(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    text = serializers.CharField()
+    lang = serializers.CharField(help_text="Language tag of the project.")
+    dir = serializers.ChoiceField(choices=DIRECTIONS)
 
 
 class ChallengeOut(serializers.Serializer[Any]):
@@ -58,7 +71,8 @@ class ChallengeOut(serializers.Serializer[Any]):
     guide_version = serializers.CharField(
         allow_blank=True, help_text="Changes with the guide; empty: it says nothing."
     )
-    tiles = ChallengeTile(many=True)
+    tiles = ChallengeTile(many=True, help_text="None where it asks by sentences alone.")
+    sentences = ChallengeSentence(many=True, help_text="The options of a text challenge.")
     expires_in = serializers.IntegerField(help_text="Seconds.")
     attribution = serializers.CharField(allow_blank=True)
     progress = Progress()

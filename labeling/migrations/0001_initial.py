@@ -168,10 +168,11 @@ class Migration(migrations.Migration):
             name='Challenge',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('grid', '3 × 3 tiles of many pictures'), ('split', '4 × 4 tiles of one picture'), ('verify', 'is this true of the picture?'), ('write', 'write what you see')], max_length=6)),
+                ('kind', models.CharField(choices=[('grid', '3 × 3 tiles of many pictures'), ('split', '4 × 4 tiles of one picture'), ('verify', 'is this true of the picture?'), ('write', 'write what you see'), ('text', 'which of two sentences says the same?')], max_length=6)),
                 ('questions', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
                 ('tiles', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, size=None)),
                 ('reasons', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=9), default=list, size=None)),
+                ('sentences', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), blank=True, default=list, help_text='Of a text challenge, the captions as shown: what is compared with, the first and the second option. One of the options is its question.', size=None)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('expires_at', models.DateTimeField()),
                 ('reserved_until', models.DateTimeField(blank=True, help_text='When the reservations of its open questions expire.', null=True)),

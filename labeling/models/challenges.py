@@ -17,7 +17,8 @@ class Challenge(models.Model):
 
     `questions` and `reasons` are in the order of the tiles on the screen. A tile whose reason is
     `SHOWN` only completes its picture and is not asked about. A `write` challenge has no question
-    yet: it names its tile, and its answer makes a question.
+    yet: it names its tile, and its answer makes a question. A `text` challenge shows `sentences`
+    instead of its tile.
     """
 
     SHOWN = "shown"  # reason of a tile that only completes its picture
@@ -28,6 +29,7 @@ class Challenge(models.Model):
         SPLIT = "split", "4 × 4 tiles of one picture"
         VERIFY = "verify", "is this true of the picture?"
         WRITE = "write", "write what you see"
+        TEXT = "text", "which of two sentences says the same?"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, models.CASCADE, related_name="challenges", db_index=False)
@@ -38,6 +40,13 @@ class Challenge(models.Model):
     questions = ArrayField(models.BigIntegerField(), default=list)
     tiles = ArrayField(models.BigIntegerField(), default=list)
     reasons = ArrayField(models.CharField(max_length=9), default=list)
+    sentences = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        blank=True,
+        help_text="Of a text challenge, the captions as shown: what is compared with, the first "
+        "and the second option. One of the options is its question.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     reserved_until = models.DateTimeField(

@@ -34,6 +34,7 @@ class Selection:
     concept: int | None
     picks: list[Pick]
     substitutes: list[Pick] = field(default_factory=list)
+    sentences: Sequence[int] = ()  # of a text challenge: see `Challenge.sentences`
 
 
 class Grid:

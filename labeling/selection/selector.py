@@ -18,7 +18,7 @@ from labeling import prepared, question_state
 from labeling.aggregation.information import information_gain
 from labeling.gold.need import GRID_GOLD
 from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
-from labeling.selection import candidates, concepts
+from labeling.selection import candidates, concepts, texts
 from labeling.selection.candidates import Candidate
 from labeling.selection.concepts import Askable
 from labeling.selection.picks import GRID_TILES, Grid, Kind, Pick, Reason, Selection, pick
@@ -67,8 +67,14 @@ class Selector:
 
     def selections(self, kind: str) -> Iterator[Selection]:
         """Yield selections of that kind, of concepts of high priority sooner."""
-        methods = {Kind.GRID: self._grids, Kind.SPLIT: self._splits, Kind.VERIFY: self._verify}
-        return methods.get(Kind(kind), self._write)()
+        methods = {
+            Kind.GRID: self._grids,
+            Kind.SPLIT: self._splits,
+            Kind.VERIFY: self._verify,
+            Kind.WRITE: self._write,
+            Kind.TEXT: self._texts,
+        }
+        return methods[Kind(kind)]()
 
     def _grids(self) -> Iterator[Selection]:
         """Yield nine tiles about one concept: three gold, some at random, the rest most wanted."""
@@ -174,6 +180,19 @@ class Selector:
         captions, tile = min(window, default=(ENOUGH_CAPTIONS, 0))
         if captions < ENOUGH_CAPTIONS:
             yield Selection(Kind.WRITE, None, [Pick(None, tile, Reason.WANTED)])
+
+    def _texts(self) -> Iterator[Selection]:
+        """Yield one question about a caption, asked by sentences alone.
+
+        It is never asked at random: pictures of which people are sure of a sentence are no random
+        sample.
+        """
+        return texts.selections(
+            annotator=self.annotator,
+            project=self.project,
+            exclude=self.pending_questions,
+            rank=self._ranked,
+        )
 
     # Windows and ranks
 
