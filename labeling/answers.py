@@ -41,6 +41,20 @@ _ANNOTATOR_COLUMNS = (
 )
 
 
+# The numbers among them, by which an answer is taken back.
+FIGURES = tuple(name for name in _ANNOTATOR_COLUMNS if name not in {"suspect_since", "seen_at"})
+
+
+@dataclass(frozen=True)
+class Change:
+    """What some answers changed of questions and annotator, to take them back by."""
+
+    states_before: Mapping[int, str]  # of each question, by id
+    posteriors_after: Mapping[int, float]  # of each question, by id
+    annotator_before: Sequence[float]  # the annotator's FIGURES
+    annotator_after: Sequence[float]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What some answers changed. Gold questions count like others, so that nobody can tell them."""
@@ -50,6 +64,7 @@ class Outcome:
     settled: int = 0  # questions that became certain
     disputed: int = 0  # questions on which people now agree less
     passed: bool | None = None  # right on all questions whose truth is known; None without such
+    change: Change | None = None  # None where nothing was recorded
 
 
 def record(
@@ -88,6 +103,7 @@ def record(
         others = evidence.by_question(new, excluding=annotator)
         temperings = evidence.temperings(new)
         first_id = min(answer.pk for answer in stored)
+        states, before = {row.pk: str(row.state) for row in new}, figures(annotator)
         effects = [
             _update(
                 answer,
@@ -102,7 +118,14 @@ def record(
         _save_annotator(annotator, effects, now)
         if not annotator.blocked:
             question_state.save(new)
-    return _outcome(effects, already_recorded=len(questions) - len(stored))
+    posteriors = {question.pk: question.probability for question in new}
+    change = Change(states, posteriors, before, figures(annotator))
+    return _outcome(effects, already_recorded=len(questions) - len(stored), change=change)
+
+
+def figures(annotator: Annotator) -> list[float]:
+    """Return the numbers that answers change of an annotator, in the order of FIGURES."""
+    return [float(getattr(annotator, name)) for name in FIGURES]
 
 
 @dataclass(frozen=True)
@@ -249,7 +272,7 @@ def _save_annotator(annotator: Annotator, effects: Sequence[_Effect], now: datet
     bulk_update.update([annotator], _ANNOTATOR_COLUMNS)
 
 
-def _outcome(effects: Sequence[_Effect], *, already_recorded: int) -> Outcome:
+def _outcome(effects: Sequence[_Effect], *, already_recorded: int, change: Change) -> Outcome:
     known = [effect.right for effect in effects if effect.right is not None]
     return Outcome(
         recorded=len(effects),
@@ -257,4 +280,5 @@ def _outcome(effects: Sequence[_Effect], *, already_recorded: int) -> Outcome:
         settled=sum(effect.settled for effect in effects),
         disputed=sum(effect.disputed for effect in effects),
         passed=all(known) if known else None,
+        change=change,
     )

@@ -36,6 +36,13 @@ _CLAIM = """
 UPDATE labeling_challenge SET answered_at = %(now)s, seconds = %(seconds)s, skipped = %(skipped)s
 WHERE id = %(challenge)s AND answered_at IS NULL AND expires_at > %(now)s
 """
+_CLOSE = """
+UPDATE labeling_challenge SET passed = %(passed)s, states_before = %(states)s::varchar[],
+    posteriors_after = %(posteriors)s::double precision[],
+    annotator_before = %(before)s::double precision[],
+    annotator_after = %(after)s::double precision[]
+WHERE id = %(challenge)s
+"""
 
 
 class ChallengeError(ValueError):
@@ -176,9 +183,7 @@ def answer(
         if not outcome.recorded and not outcome.already_recorded:
             raise Expired("What the challenge asked about is gone: ask for a new one.")
         reservations.release(challenge.reservations())
-        if outcome.passed is not None:
-            passed = "UPDATE labeling_challenge SET passed = %s WHERE id = %s"
-            prepared.execute(passed, [outcome.passed, challenge.pk])
+        _close(challenge, outcome)
     return outcome
 
 
@@ -334,6 +339,22 @@ def _expire_oldest(annotator: Annotator) -> None:
     reservations.release(reserved)
 
 
+def _close(challenge: Challenge, outcome: Outcome) -> None:
+    """Note whether it was passed, and what its answer changed, to take it back by."""
+    change = outcome.change
+    if change is None:
+        return
+    values = {
+        "challenge": challenge.pk,
+        "passed": outcome.passed,
+        "states": [change.states_before.get(pk, "") for pk in challenge.questions],
+        "posteriors": [change.posteriors_after.get(pk, -1.0) for pk in challenge.questions],
+        "before": change.annotator_before,
+        "after": change.annotator_after,
+    }
+    prepared.execute(_CLOSE, values)
+
+
 def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool = False) -> None:
     """Claim the right to answer, which only the first who tries gets."""
     values = {"challenge": challenge.pk, "seconds": seconds, "skipped": skipped}
@@ -409,13 +430,18 @@ def _record_caption(challenge: Challenge, text: str, seconds: float | None) -> O
             author=challenge.annotator,
             prior=CAPTION_PRIOR,
         )
-    same = Question.objects.filter(kind=Question.Kind.CAPTION, tile=tile, text=text)
-    if not new and (question := same.exclude(author=challenge.annotator).first()):
-        answers.record(
+    same = Question.objects.filter(kind=Question.Kind.CAPTION, tile=tile, text=text).first()
+    if same is None:  # a blocked annotator's, or the picture is gone
+        return Outcome(recorded=1)
+    challenge.questions = [same.pk]
+    Challenge.objects.filter(pk=challenge.pk).update(questions=challenge.questions)
+    if not new and same.author_id != challenge.annotator_id:
+        outcome = answers.record(
             annotator=challenge.annotator,
-            values={question.pk: True},
-            reasons={question.pk: Answer.Reason.WANTED},
+            values={same.pk: True},
+            reasons={same.pk: Answer.Reason.WANTED},
             challenge=challenge,
             seconds=seconds,
         )
+        _close(challenge, outcome)
     return Outcome(recorded=1)

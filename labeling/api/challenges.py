@@ -16,7 +16,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import annotators, challenges, guides, languages, prepared, results
+from labeling import annotators, challenges, guides, languages, prepared, results, withdrawals
 from labeling.answers import Outcome
 from labeling.api import throttles, visitors
 from labeling.api.exceptions import NotFound
@@ -31,6 +31,7 @@ from labeling.api.serializers import (
     OutcomeOut,
     ResultOut,
     SkippedOut,
+    UndoneOut,
 )
 from labeling.images import tiles, variants
 from labeling.models import Annotator, Challenge, Project
@@ -163,6 +164,24 @@ class ChallengeResult(ForVisitors):
         return response
 
 
+class UndoChallenge(ForVisitors):
+    throttle_classes = [throttles.Answers]
+
+    @extend_schema(
+        operation_id="challenges_undo",
+        auth=POST_AUTH,
+        request=None,
+        responses={200: UndoneOut, **errors(401, 403, 409, 410, 429)},
+    )
+    def post(self, request: Request, token: str) -> Response:
+        """Take back the answer or skip of the last challenge, which is open again."""
+        challenge = challenges.find(token, visitors.known(request))
+        reopened = withdrawals.undo(challenge=challenge)
+        return Response(
+            {"expires_in": _expires_in(reopened), "progress": _progress(reopened.annotator)}
+        )
+
+
 def message(outcome: Outcome) -> str:
     """Say in a sentence what the answers changed."""
     parts = []
@@ -214,11 +233,16 @@ def _data(challenge: Challenge, request: Request) -> dict[str, object]:
         reverse("challenge-tile", args=[token, number])
         for number in range(1, len(challenges.shown_tiles(challenge)) + 1)
     ]
-    left = challenge.expires_at - timezone.now() + timedelta(milliseconds=500)
     return describe(challenge, request, token=token, tile_addresses=addresses) | {
-        "expires_in": min(int(left.total_seconds()), settings.CHALLENGE_SECONDS),
+        "expires_in": _expires_in(challenge),
         "progress": _progress(challenge.annotator),
     }
+
+
+def _expires_in(challenge: Challenge) -> int:
+    """Return the seconds until a challenge expires."""
+    left = challenge.expires_at - timezone.now() + timedelta(milliseconds=500)
+    return max(0, min(int(left.total_seconds()), settings.CHALLENGE_SECONDS))
 
 
 def describe(

@@ -24,6 +24,7 @@ from labeling import (
     removal,
     results,
     review,
+    withdrawals,
 )
 from labeling.api.exceptions import NotFound, TooLarge
 from labeling.imports import staging, undo, uploads
@@ -36,6 +37,8 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     challenges.Forged: (HTTPStatus.FORBIDDEN, "forged"),
     challenges.Foreign: (HTTPStatus.FORBIDDEN, "foreign"),
     challenges.AlreadyAnswered: (HTTPStatus.CONFLICT, "answered"),
+    withdrawals.TooLate: (HTTPStatus.CONFLICT, "too_late"),
+    withdrawals.TooOften: (HTTPStatus.CONFLICT, "too_often"),
     challenges.Expired: (HTTPStatus.GONE, "expired"),
     results.Unanswered: (HTTPStatus.CONFLICT, "unanswered"),
     gold.GoldError: (HTTPStatus.CONFLICT, "conflict"),

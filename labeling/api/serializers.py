@@ -118,3 +118,10 @@ class ResultOut(serializers.Serializer[Any]):
 
     tiles = TileResultOut(many=True)
     message = serializers.CharField(allow_blank=True)
+
+
+class UndoneOut(serializers.Serializer[Any]):
+    expires_in = serializers.IntegerField(
+        help_text="Seconds in which to answer it again; 0: its pictures are gone."
+    )
+    progress = Progress()

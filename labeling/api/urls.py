@@ -45,6 +45,7 @@ urlpatterns = [
         challenges.ChallengeResult.as_view(),
         name="challenge-result",
     ),
+    path("challenges/<str:token>/undo/", challenges.UndoChallenge.as_view(), name="challenge-undo"),
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
     path("projects/<slug:slug>/", projects.ProjectDetail.as_view(), name="api-project"),
     path(

@@ -12,7 +12,7 @@ from labeling.aggregation import drift, online
 from labeling.aggregation.binary import BinaryAggregate, confusion_counts
 from labeling.batches import batched
 from labeling.inference.arrays import AnswerArrays, Floats, QuestionArrays
-from labeling.models import Annotator, Answer, Project, Recomputation, RemovedAnswer
+from labeling.models import Annotator, Answer, Challenge, Project, Recomputation, RemovedAnswer
 from labeling.models.answers import TRUSTED
 
 BATCH = 100  # annotators locked at once
@@ -83,12 +83,20 @@ def update_accuracies(
 
 
 def update_without_answers(*, newest: int, recomputation: Recomputation) -> None:
-    """Update the annotators whose answers in the project are all archived: they count nothing."""
+    """Update the annotators whose answers in the project are all gone: they count nothing.
+
+    Their answers were archived with their pictures, or taken back.
+    """
     project = recomputation.project
-    archived = RemovedAnswer.objects.filter(project=project, annotator__isnull=False)
     here = Answer.objects.filter(annotator=OuterRef("annotator"), question__project=project)
-    ids = archived.exclude(Exists(here)).order_by().values_list("annotator", flat=True).distinct()
-    for batch in batched(list(ids), BATCH):
+    gone = [
+        RemovedAnswer.objects.filter(project=project, annotator__isnull=False),
+        Challenge.objects.filter(project=project, undos__gt=0),
+    ]
+    ids: set[int] = set()
+    for rows in gone:
+        ids.update(rows.exclude(Exists(here)).order_by().values_list("annotator", flat=True))
+    for batch in batched(sorted(ids), BATCH):
         tallies = {pk: [0.0] * 7 + [drift.GUESSING] for pk in batch}
         _add_other_projects(tallies, project, newest)
         with transaction.atomic():  # whoever lost the lease writes nothing

@@ -180,7 +180,12 @@ class Migration(migrations.Migration):
                 ('skipped', models.BooleanField(default=False)),
                 ('passed', models.BooleanField(blank=True, help_text='Right on the gold tiles.', null=True)),
                 ('seconds', models.FloatField(blank=True, help_text='From shown to answered.', null=True)),
-                ('annotator', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.annotator')),
+                ('undos', models.PositiveSmallIntegerField(default=0, help_text='How often its answer was taken back and it was asked again.')),
+                ('states_before', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(blank=True, max_length=9), default=list, editable=False, help_text='The state of each question just before; empty where nothing was recorded.', size=None)),
+                ('posteriors_after', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), default=list, editable=False, help_text='The probability of each question just after; -1 where nothing was recorded.', size=None)),
+                ('annotator_before', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), default=list, editable=False, help_text="The annotator's figures just before: `answers.FIGURES`.", size=None)),
+                ('annotator_after', django.contrib.postgres.fields.ArrayField(base_field=models.FloatField(), default=list, editable=False, help_text='The same just after.', size=None)),
+                ('annotator', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.annotator')),
                 ('concept', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, to='labeling.concept')),
                 ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='labeling.project')),
             ],
@@ -902,6 +907,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='challenge',
             index=models.Index(fields=['-created_at'], name='challenge_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='challenge',
+            index=models.Index(fields=['annotator', '-answered_at'], name='challenge_by_annotator'),
+        ),
+        migrations.AddIndex(
+            model_name='challenge',
+            index=models.Index(condition=models.Q(('undos__gt', 0)), fields=['project'], name='challenge_undone'),
         ),
         migrations.AddIndex(
             model_name='challenge',

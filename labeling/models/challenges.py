@@ -17,8 +17,8 @@ class Challenge(models.Model):
 
     `questions` and `reasons` are in the order of the tiles on the screen. A tile whose reason is
     `SHOWN` only completes its picture and is not asked about. A `write` challenge has no question
-    yet: it names its tile, and its answer makes a question. A `text` challenge shows `sentences`
-    instead of its tile.
+    yet: it names its tile, and its answer makes a question, which it names from then on. A `text`
+    challenge shows `sentences` instead of its tile.
     """
 
     SHOWN = "shown"  # reason of a tile that only completes its picture
@@ -33,7 +33,9 @@ class Challenge(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, models.CASCADE, related_name="challenges", db_index=False)
-    annotator = models.ForeignKey(Annotator, models.CASCADE, related_name="challenges")
+    annotator = models.ForeignKey(
+        Annotator, models.CASCADE, related_name="challenges", db_index=False
+    )
     kind = models.CharField(max_length=6, choices=Kind.choices)
     concept = models.ForeignKey(Concept, models.CASCADE, null=True, blank=True, db_index=False)
     tile = models.ForeignKey(Tile, models.CASCADE, null=True, blank=True, db_index=False)
@@ -56,6 +58,31 @@ class Challenge(models.Model):
     skipped = models.BooleanField(default=False)
     passed = models.BooleanField(null=True, blank=True, help_text="Right on the gold tiles.")
     seconds = models.FloatField(null=True, blank=True, help_text="From shown to answered.")
+    undos = models.PositiveSmallIntegerField(
+        default=0, help_text="How often its answer was taken back and it was asked again."
+    )
+    # What its answer changed, by which it is taken back: `labeling.withdrawals.undo`.
+    states_before = ArrayField(
+        models.CharField(max_length=9, blank=True),
+        default=list,
+        editable=False,
+        help_text="The state of each question just before; empty where nothing was recorded.",
+    )
+    posteriors_after = ArrayField(
+        models.FloatField(),
+        default=list,
+        editable=False,
+        help_text="The probability of each question just after; -1 where nothing was recorded.",
+    )
+    annotator_before = ArrayField(
+        models.FloatField(),
+        default=list,
+        editable=False,
+        help_text="The annotator's figures just before: `answers.FIGURES`.",
+    )
+    annotator_after = ArrayField(
+        models.FloatField(), default=list, editable=False, help_text="The same just after."
+    )
 
     class Meta:
         ordering = ["-created_at"]
@@ -66,6 +93,8 @@ class Challenge(models.Model):
                 name="challenge_pending",
             ),
             models.Index(fields=["-created_at"], name="challenge_newest"),
+            models.Index(fields=["annotator", "-answered_at"], name="challenge_by_annotator"),
+            models.Index(fields=["project"], condition=Q(undos__gt=0), name="challenge_undone"),
             models.Index(fields=["tile"], condition=Q(tile__isnull=False), name="challenge_tile"),
         ]
 

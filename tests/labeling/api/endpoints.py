@@ -37,6 +37,7 @@ ENDPOINTS = [
     Endpoint("challenges/{token}/answer/", post=PUBLIC),
     Endpoint("challenges/{token}/skip/", post=PUBLIC),
     Endpoint("challenges/{token}/result/", get=PUBLIC),
+    Endpoint("challenges/{token}/undo/", post=PUBLIC),
     Endpoint("projects/", get=PUBLIC, post=PUBLIC),  # of those who may create: `test_projects`
     Endpoint("projects/{slug}/", get=PUBLIC, patch="labeling.change_project"),
     Endpoint("projects/{slug}/publish/", post="labeling.change_project"),

@@ -209,7 +209,7 @@ FORGED = [
 ]
 
 
-@pytest.mark.parametrize("what", ["answer/", "skip/", "tiles/1/"])
+@pytest.mark.parametrize("what", ["answer/", "skip/", "undo/", "tiles/1/"])
 def test_it_knows_a_forged_token(anonymous, shown, what):
     before = everything()
     for token in FORGED:
@@ -222,7 +222,7 @@ def test_it_knows_a_token_with_another_signature(anonymous, shown):
     refused(anonymous.get(f"{URL}{token}/tiles/1/"), 403, "forged")
 
 
-@pytest.mark.parametrize("what", ["answer/", "skip/", "tiles/1/"])
+@pytest.mark.parametrize("what", ["answer/", "skip/", "undo/", "tiles/1/"])
 def test_it_gives_nobody_the_challenge_of_somebody_else(anonymous, shown, what):
     before = everything()
     refused(send(Client(), f"{URL}{shown['token']}/{what}"), 403, "foreign")

@@ -76,8 +76,8 @@ home take_part favicon.ico robots.txt login logout set_up sign_up account token 
 invitation draw projects project-new schema challenges challenge-tile challenge-flag
 challenge-answer challenge-skip challenge-result api-projects api-project api-concept-guide
 api-example-picture api-practice api-practice-skip api-practice-answer api-practice-picture
-api-invitation-accept runs models promotions model_example generations generation generation_cancel
-generation_source_image generation_sample generation_nearest
+api-invitation-accept runs models promotions model_example generations generation
+generation_cancel challenge-undo generation_source_image generation_sample generation_nearest
 """
 MAY = {
     "VIEW": {"owner", "reviewer", "trainer", "viewer"},

@@ -1,0 +1,169 @@
+"""Undo the answer to somebody's last challenge, or their skipping it, and ask it again.
+
+Locks are taken as by an answer: the challenge, the annotator, the questions in the order of their
+ids; the project's recomputation last.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from labeling import challenges, prepared, question_state, removal
+from labeling.models import Annotator, Answer, Challenge, Project, Question, RemovedAnswer
+from labeling.models.removals import RemovedImage
+from labeling.selection import reservations
+from labeling.selection.picks import Kind
+from labeling.withdrawals import annotators, questions
+
+MAX_UNDOS = 3  # of one challenge: nobody tries what each of its answers would bring
+
+_REOPEN = """
+UPDATE labeling_challenge
+SET answered_at = NULL, seconds = NULL, skipped = false, passed = NULL, undos = undos + 1,
+    expires_at = greatest(expires_at, %(expires)s::timestamptz), reserved_until = %(until)s,
+    states_before = '{}', posteriors_after = '{}', annotator_before = '{}', annotator_after = '{}'
+WHERE id = %(challenge)s AND answered_at > %(since)s AND undos < %(most)s
+"""
+_ANSWERED_LATER = """
+SELECT 1 FROM labeling_challenge
+WHERE annotator_id = %(annotator)s AND answered_at > %(answered_at)s AND id <> %(challenge)s
+LIMIT 1
+"""
+
+
+class TooLate(challenges.ChallengeError):
+    """The answer counts for good: its time is over, or a later challenge was answered."""
+
+
+class TooOften(challenges.ChallengeError):
+    """The challenge was undone as often as may be."""
+
+
+def undo(*, challenge: Challenge) -> Challenge:
+    """Take back the answer or skip of an annotator's last challenge; return it, open again.
+
+    1. Reopen the challenge with a new deadline, which only one of several undos does.
+    2. Delete its answers, or the caption that was written.
+    3. Set its questions to what the other answers alone give, and the annotator to what was before.
+    4. Reserve its open questions again, as far as they are available.
+
+    Raises TooLate or TooOften, and then changes nothing. Where nothing is left to ask, since its
+    pictures were removed, the challenge has expired.
+    """
+    now = timezone.now()
+    until = now + reservations.RESERVATION_TIME
+    answered_at = challenge.answered_at
+    with transaction.atomic():
+        _reopen(challenge, now=now, until=until)
+        annotator = Annotator.objects.lock(challenge.annotator_id)
+        _check_last(challenge, answered_at)
+        if not challenge.skipped:
+            _take_back(challenge, annotator)
+        if not annotator.blocked:
+            _reserve(challenge, now=now, until=until)
+        if not _is_askable(challenge):
+            Challenge.objects.filter(pk=challenge.pk).update(expires_at=now)
+    reopened = prepared.first(Challenge, "WHERE id = %s", [challenge.pk])
+    if reopened is None:
+        raise challenges.Expired(challenges.REMOVED)
+    reopened.annotator = annotator
+    return reopened
+
+
+def _reopen(challenge: Challenge, *, now: datetime, until: datetime) -> None:
+    """Claim the right to undo, which only the first who tries gets."""
+    values = {
+        "challenge": challenge.pk,
+        "since": now - timedelta(seconds=challenges.UNDO_SECONDS + challenges.UNDO_GRACE),
+        "expires": now + timedelta(seconds=settings.CHALLENGE_SECONDS),
+        "until": until,
+        "most": MAX_UNDOS,
+    }
+    if prepared.execute(_REOPEN, values):
+        return
+    stored = Challenge.objects.filter(pk=challenge.pk).first()
+    if stored is None:
+        raise challenges.Expired(challenges.REMOVED)
+    if stored.answered_at is None:
+        raise TooLate(_("There is nothing to undo: the challenge is open."))
+    if stored.undos >= MAX_UNDOS:
+        raise TooOften(_("This challenge was undone often enough: its answer counts now."))
+    raise TooLate(_("It is too late to undo this: the answer counts now."))
+
+
+def _check_last(challenge: Challenge, answered_at: datetime | None) -> None:
+    """Raise TooLate where the annotator, who is locked, has answered another challenge since."""
+    values = {
+        "annotator": challenge.annotator_id,
+        "answered_at": answered_at,
+        "challenge": challenge.pk,
+    }
+    if prepared.fetch(_ANSWERED_LATER, values):
+        raise TooLate(_("A later question was answered: only the last answer can be undone."))
+
+
+def _take_back(challenge: Challenge, annotator: Annotator) -> None:
+    """Delete the answers; restore questions, annotator and suspicion of them."""
+    if challenge.kind == Kind.WRITE:
+        _delete_caption(challenge)
+    own = Answer.objects.filter(challenge=challenge)
+    ids = list(own.values_list("question_id", flat=True))
+    locked = question_state.lock(ids)  # whoever removes a picture is waited for
+    given = {answer.question_id: answer for answer in own}
+    first_id = min((answer.pk for answer in given.values()), default=None)
+    own.delete()
+    archived = _delete_archived(challenge)
+    first_id = min(filter(None, (first_id, archived)), default=None)
+    questions.restore(locked, given=given, challenge=challenge)
+    if first_id is not None:
+        annotators.restore(annotator, challenge, first_id=first_id)
+    annotators.request_recomputation(challenge.project_id)
+
+
+def _delete_caption(challenge: Challenge) -> None:
+    """Delete the caption that the answer wrote, unless it was there before.
+
+    Whoever answered about it within these seconds has answered about nothing: their answers are
+    archived.
+    """
+    written = Question.objects.filter(
+        pk__in=challenge.questions,
+        author=challenge.annotator_id,
+        created_at__gte=challenge.answered_at,
+    )
+    removal.withdraw_questions(list(written.values_list("pk", flat=True)))
+    Challenge.objects.filter(pk=challenge.pk).update(questions=[])
+
+
+def _delete_archived(challenge: Challenge) -> int | None:
+    """Delete answers that were archived since, with their pictures; return the smallest id."""
+    rows = RemovedAnswer.objects.filter(
+        challenge_id=challenge.pk, annotator=challenge.annotator_id
+    ).select_for_update()
+    archived = list(rows)
+    for row in archived:
+        if row.image_id is not None:
+            RemovedImage.objects.filter(pk=row.image_id).update(answers=F("answers") - 1)
+    RemovedAnswer.objects.filter(pk__in=[row.pk for row in archived]).delete()
+    return min((row.answer_id for row in archived), default=None)
+
+
+def _reserve(challenge: Challenge, *, now: datetime, until: datetime) -> None:
+    project = Project.objects.get(pk=challenge.project_id)
+    wanted = [
+        question
+        for question, reason in zip(challenge.questions, challenge.reasons, strict=False)
+        if reason in Challenge.RESERVED
+    ]
+    reservations.reserve(wanted, project=project, until=until, now=now)
+
+
+def _is_askable(challenge: Challenge) -> bool:
+    """Whether a question of the challenge, or the picture to describe, is still there."""
+    if challenge.kind == Kind.WRITE:
+        return True
+    return Question.objects.filter(pk__in=challenge.questions).exists()
