@@ -204,6 +204,7 @@ UPLOAD_PART_BYTES = 4 * 1024 * 1024  # of one request
 # Challenges
 CHALLENGE_SECONDS = _number("CHALLENGE_SECONDS", 900, least=10)
 CHALLENGE_RATE = _number("CHALLENGE_RATE", 60, least=1)  # answers a minute an annotator
+OFFLINE_CHALLENGES = _number("OFFLINE_CHALLENGES", 200)  # fetched ahead by one annotator; 0: none
 PSEUDONYM_COOKIE = "tessera_annotator"
 
 # Training

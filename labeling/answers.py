@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import bulk_update, evidence, prepared, question_state
+from labeling import bulk_update, evidence, pace, prepared, question_state
 from labeling.aggregation import drift, online
 from labeling.models import Annotator, Answer, Challenge, Question
 
@@ -38,7 +38,9 @@ _ANNOTATOR_COLUMNS = (
     "drift_score",
     "suspect_since",
     "seen_at",
+    "answered_until",
 )
+_TAKE_TIME = "UPDATE labeling_annotator SET answered_until = %s WHERE id = %s"
 
 
 # The numbers among them, by which an answer is taken back.
@@ -74,11 +76,14 @@ def record(
     reasons: Mapping[int, str],
     challenge: Challenge | None = None,
     seconds: float | None = None,
+    shown_from: datetime | None = None,
 ) -> Outcome:
     """Record one person's answers exactly once, and update what follows from them.
 
     values: by question id, whether its text is true of its tile; ids that are gone are left out.
     reasons: by question id, an `Answer.Reason`: why it was asked.
+    shown_from: when the tiles can have appeared first; TooFast is raised where they cannot have
+    been seen since (`labeling.pace`). None: the caller vouches that they were.
 
     1. Lock the annotator, then the questions in the order of their ids.
     2. Store the answers to questions that this annotator has not answered before.
@@ -95,6 +100,8 @@ def record(
     now = timezone.now()
     with transaction.atomic(savepoint=False):
         annotator = Annotator.objects.lock(annotator.pk)
+        if shown_from is not None:
+            seconds = _take_time(annotator, shown_from, seconds, now)
         questions = question_state.lock(values)
         stored = _store(annotator, questions, values, reasons, challenge, seconds, now)
         if not stored:
@@ -126,6 +133,27 @@ def record(
 def figures(annotator: Annotator) -> list[float]:
     """Return the numbers that answers change of an annotator, in the order of FIGURES."""
     return [float(getattr(annotator, name)) for name in FIGURES]
+
+
+def take_time(annotator: Annotator, *, shown_from: datetime, seconds: float | None) -> None:
+    """Take the time of an answer that is no answer to a question: a new caption. Raises TooFast."""
+    locked = Annotator.objects.lock(annotator.pk)
+    _take_time(locked, shown_from, seconds, timezone.now())
+    prepared.execute(_TAKE_TIME, [locked.answered_until, locked.pk])
+
+
+def _take_time(
+    annotator: Annotator, shown_from: datetime, seconds: float | None, now: datetime
+) -> float | None:
+    """Let a locked annotator's answer take up its time; return its seconds. Raises TooFast.
+
+    The annotator is still to be saved.
+    """
+    span = pace.span(
+        shown_from=shown_from, answered_until=annotator.answered_until, seconds=seconds, now=now
+    )
+    annotator.answered_until = span.end
+    return span.seconds
 
 
 @dataclass(frozen=True)

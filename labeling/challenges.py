@@ -21,6 +21,7 @@ from labeling.selection.selector import PoolKey, Selector
 MIX = {"grid": 0.6, "split": 0.15, "verify": 0.2, "write": 0.05}  # share of each; no text
 COLUMNS = {"grid": 3, "split": 4, "verify": 1, "write": 1, "text": 1}
 MAX_PENDING = 10  # challenges of one annotator; the oldest expire
+AHEAD_TIME = timedelta(hours=12)  # in which a challenge that was fetched ahead can be answered
 CAPTION_PRIOR = 0.6  # probability of a written caption before anybody judged it
 LONGEST_TOKEN = 100
 UNDO_SECONDS = 10  # for which the last answer can be taken back
@@ -69,6 +70,10 @@ class Invalid(ChallengeError):
     """The answer does not fit the challenge."""
 
 
+class Enough(ChallengeError):
+    """The annotator has fetched as many challenges ahead as may be."""
+
+
 class Closed(ChallengeError):
     """The project asks no questions: it is a draft, or archived."""
 
@@ -96,19 +101,25 @@ def admit(
         )
 
 
-def issue(*, annotator: Annotator, project: Project, kind: str | None = None) -> Challenge | None:
+def issue(
+    *, annotator: Annotator, project: Project, kind: str | None = None, ahead: bool = False
+) -> Challenge | None:
     """Issue a new challenge, of that kind or of any; None where nothing is left to ask.
 
     Its open questions are reserved: until it is answered or skipped, or for `RESERVATION_TIME`,
-    they are asked of no more others than they still need. Raises Closed or Private.
+    they are asked of no more others than they still need. One that is fetched ahead, to be answered
+    offline, can be answered for `AHEAD_TIME`, but reserves nothing for longer: others are asked
+    meanwhile. Raises Closed or Private; and Enough where too many were fetched ahead already.
     """
     if not project.active or project.private:
         admit(project=project, user=annotator.user or AnonymousUser(), annotator=annotator)
     for attempt in range(ATTEMPTS):
         try:
-            challenge, selector = _issue(annotator, project, kind, accept_short=attempt > 0)
+            challenge, selector = _issue(
+                annotator, project, kind, ahead=ahead, accept_short=attempt > 0
+            )
         except IntegrityError:  # somebody deleted the concept that was chosen
-            challenge, selector = _issue(annotator, project, kind, accept_short=True)
+            challenge, selector = _issue(annotator, project, kind, ahead=ahead, accept_short=True)
         for concept, grid in selector.low[:MAX_FILLED]:
             pools.fill_later(concept, grid)
         if challenge is not None:
@@ -117,6 +128,19 @@ def issue(*, annotator: Annotator, project: Project, kind: str | None = None) ->
             break
         _fill([*selector.short, *selector.low])  # what others may be the first to reserve
     return None
+
+
+def lifetime(*, ahead: bool) -> timedelta:
+    """Return for how long a new challenge can be answered."""
+    return AHEAD_TIME if ahead else timedelta(seconds=settings.CHALLENGE_SECONDS)
+
+
+def fetched_ahead(annotator: Annotator, project: Project) -> list[Challenge]:
+    """Return the challenges that were fetched ahead and can still be answered, oldest first."""
+    pending = Challenge.objects.filter(
+        annotator=annotator, project=project, ahead=True, answered_at=None
+    )
+    return list(pending.filter(expires_at__gt=timezone.now()).order_by("created_at"))
 
 
 def token(challenge: Challenge) -> str:
@@ -151,13 +175,16 @@ def answer(
     text: str | None = None,
     choice: int | None = None,
     seconds: float | None = None,
+    shown_from: datetime | None = None,
 ) -> Outcome:
     """Record the answer to a challenge.
 
     `selected` are the numbers of the selected tiles from 1 (grid, split), `yes` the verdict
     (verify), `text` the caption (write), `choice` the number of the sentence that says the same,
-    0 for neither (text), `seconds` the time from shown to answered. Raises Invalid,
-    AlreadyAnswered or Expired, and then changes nothing.
+    0 for neither (text), `seconds` the time from shown to answered. `shown_from` is when its tiles
+    can have appeared first, where that is to be checked: answers by people, who may press a key
+    twice, are; the caller vouches for others. Raises Invalid, AlreadyAnswered, Expired or
+    `pace.TooFast`, and then changes nothing.
     """
     if challenge.answered_at is not None:
         raise AlreadyAnswered("This challenge was answered before: nothing was changed.")
@@ -165,6 +192,8 @@ def answer(
         caption = _parse_caption(text)
         with transaction.atomic():
             _claim(challenge, seconds=seconds)  # until it is committed, nobody removes the picture
+            if shown_from is not None:
+                answers.take_time(challenge.annotator, shown_from=shown_from, seconds=seconds)
             return _record_caption(challenge, caption, seconds)
     values = _parse_values(challenge, selected, yes, choice)
     reasons = dict(zip(challenge.questions, challenge.reasons, strict=True))
@@ -179,6 +208,7 @@ def answer(
             reasons=reasons,
             challenge=challenge,
             seconds=seconds,
+            shown_from=shown_from,
         )
         if not outcome.recorded and not outcome.already_recorded:
             raise Expired("What the challenge asked about is gone: ask for a new one.")
@@ -248,7 +278,12 @@ def shows_generated(challenge: Challenge) -> bool:
 
 
 def _issue(
-    annotator: Annotator, project: Project, kind: str | None, *, accept_short: bool = False
+    annotator: Annotator,
+    project: Project,
+    kind: str | None,
+    *,
+    ahead: bool,
+    accept_short: bool = False,
 ) -> tuple[Challenge | None, Selector]:
     """Choose and reserve what the pools hold; return the challenge, None without, and the selector.
 
@@ -258,7 +293,9 @@ def _issue(
         # One challenge at a time for each annotator, so that nothing is asked twice.
         locked = Annotator.objects.lock(annotator.pk)
         selector = Selector(annotator=locked, project=project, accept_short=accept_short)
-        if selector.pending >= MAX_PENDING:
+        if ahead:
+            _check_ahead(selector)
+        elif selector.pending >= MAX_PENDING:
             _expire_oldest(locked)
         now = timezone.now()
         until = now + reservations.RESERVATION_TIME
@@ -267,16 +304,32 @@ def _issue(
             if not locked.blocked:  # a blocked annotator's answers count for nothing
                 picks = substitutes.reserve(selection, project=project, until=until, now=now)
             if picks:
-                challenge = _create(selection, picks, annotator, project, until=until, now=now)
+                challenge = _create(
+                    selection, picks, annotator, project, ahead=ahead, until=until, now=now
+                )
                 return challenge, selector
             selector.lost += 1
     return None, selector
 
 
+def _check_ahead(selector: Selector) -> None:
+    """Check that one more challenge may be fetched ahead. Raises Enough.
+
+    None expires for a newer one, as it may have been answered on a device that is offline.
+    """
+    if selector.pending_ahead >= settings.OFFLINE_CHALLENGES:
+        raise Enough(
+            _(
+                "You have fetched as many questions ahead as may be, perhaps on another device: "
+                "answer some of them first."
+            )
+        )
+
+
 def _fill(short: Sequence[PoolKey]) -> None:
     """Fill the first of these pools that can be filled."""
     keys = list(dict.fromkeys(short))[:MAX_FILLED]
-    rows = Concept.objects.select_related("project").in_bulk([concept for concept, _ in keys])
+    rows = Concept.objects.select_related("project").in_bulk([concept for concept, _grid in keys])
     for concept, grid in keys:
         if concept in rows and pools.fill(rows[concept], grid):
             return
@@ -304,6 +357,7 @@ def _create(
     annotator: Annotator,
     project: Project,
     *,
+    ahead: bool,
     until: datetime,
     now: datetime,
 ) -> Challenge:
@@ -320,7 +374,8 @@ def _create(
             reasons=[pick.reason for pick in picks],
             sentences=list(selection.sentences),
             reserved_until=until,
-            expires_at=now + timedelta(seconds=settings.CHALLENGE_SECONDS),
+            expires_at=now + lifetime(ahead=ahead),
+            ahead=ahead,
         )
     )
 
@@ -328,7 +383,7 @@ def _create(
 def _expire_oldest(annotator: Annotator) -> None:
     """Expire the oldest pending challenges, so that one more is within MAX_PENDING."""
     pending = Challenge.objects.filter(
-        annotator=annotator, answered_at=None, expires_at__gt=timezone.now()
+        annotator=annotator, ahead=False, answered_at=None, expires_at__gt=timezone.now()
     )
     newest = pending.order_by("-expires_at").select_for_update(skip_locked=True, no_key=True)
     oldest = list(newest[MAX_PENDING - 1 : MAX_PENDING + 50])

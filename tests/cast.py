@@ -6,6 +6,7 @@ Models are imported inside, since pytest reads this file before Django is set up
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import product
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,18 @@ def fresh_cache() -> Iterator[None]:
 
     cache.clear()
     yield
+
+
+@pytest.fixture(autouse=True)
+def pace(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test's visitors see a picture at once, unless the test is about how fast they are."""
+    if "real_pace" not in request.fixturenames:
+        monkeypatch.setattr("labeling.pace.SHORTEST", timedelta(0))
+
+
+@pytest.fixture
+def real_pace() -> None:
+    """Keep the time that a person needs to see a picture and press a key."""
 
 
 @pytest.fixture

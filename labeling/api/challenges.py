@@ -1,7 +1,7 @@
 """Challenges over HTTP, for anybody: issue one, show its tiles, answer or skip it."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 
 from labeling import annotators, challenges, guides, languages, prepared, results, withdrawals
 from labeling.answers import Outcome
@@ -28,6 +29,7 @@ from labeling.api.serializers import (
     AnswerIn,
     ChallengeIn,
     ChallengeOut,
+    FetchedAheadOut,
     OutcomeOut,
     ResultOut,
     SkippedOut,
@@ -44,7 +46,10 @@ TOKEN_SECONDS = 20  # for which the tiles of a challenge are cached
 
 
 class IssueChallenge(ForVisitors):
-    throttle_classes = [throttles.Asks]
+    def get_throttles(self) -> list[BaseThrottle]:
+        data = self.request.data
+        ahead = isinstance(data, Mapping) and data.get("ahead")
+        return [throttles.AsksAhead() if ahead else throttles.Asks()]
 
     @extend_schema(
         operation_id="challenges_issue",
@@ -53,7 +58,7 @@ class IssueChallenge(ForVisitors):
         responses={
             201: ChallengeOut,
             204: OpenApiResponse(description="Nothing is left to ask."),
-            **errors(400, 401, 403, 404, 413, 415, 429),
+            **errors(400, 401, 403, 404, 409, 413, 415, 429),
         },
     )
     def post(self, request: Request) -> Response:
@@ -65,13 +70,39 @@ class IssueChallenge(ForVisitors):
         if visitors.known(request) is None:  # nobody is made an annotator to be turned away
             challenges.admit(project=project, user=request.user, annotator=None)
         annotator = visitors.welcome(request)
-        challenge = challenges.issue(annotator=annotator, project=project, kind=options["kind"])
+        challenge = challenges.issue(
+            annotator=annotator, project=project, kind=options["kind"], ahead=options["ahead"]
+        )
         if challenge is None:
             response = Response(status=status.HTTP_204_NO_CONTENT)
         else:
             response = Response(_data(challenge, request), status=status.HTTP_201_CREATED)
         visitors.remember(response, request, annotator)
         return response
+
+
+class FetchedAhead(ForVisitors):
+    @extend_schema(
+        operation_id="challenges_ahead",
+        responses={200: FetchedAheadOut, **errors(401, 403, 404, 429)},
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """List the challenges that were fetched ahead and can still be answered, oldest first."""
+        project = prepared.first(Project, "WHERE slug = %s", [slug])
+        if project is None:
+            raise NotFound
+        annotator = visitors.known(request)
+        challenges.admit(project=project, user=request.user, annotator=annotator)
+        pending = challenges.fetched_ahead(annotator, project) if annotator else []
+        return Response(
+            {
+                "limit": settings.OFFLINE_CHALLENGES,
+                "challenges": [
+                    {"token": challenges.token(challenge), "expires_in": _expires_in(challenge)}
+                    for challenge in pending
+                ],
+            }
+        )
 
 
 class TilePicture(ForVisitors):
@@ -113,7 +144,7 @@ class AnswerChallenge(ForVisitors):
         """Answer a challenge, once."""
         challenge = challenges.find(token, visitors.known(request))
         answer = valid(AnswerIn(data=request.data))
-        outcome = challenges.answer(challenge=challenge, **answer)
+        outcome = challenges.answer(challenge=challenge, shown_from=challenge.created_at, **answer)
         return Response(
             {
                 "recorded": outcome.recorded,
@@ -240,9 +271,9 @@ def _data(challenge: Challenge, request: Request) -> dict[str, object]:
 
 
 def _expires_in(challenge: Challenge) -> int:
-    """Return the seconds until a challenge expires."""
     left = challenge.expires_at - timezone.now() + timedelta(milliseconds=500)
-    return max(0, min(int(left.total_seconds()), settings.CHALLENGE_SECONDS))
+    lifetime = challenges.lifetime(ahead=challenge.ahead)
+    return int(min(left, lifetime).total_seconds())
 
 
 def describe(

@@ -17,6 +17,7 @@ from labeling import (
     decisions,
     gold,
     members,
+    pace,
     parts,
     presence,
     project_annotators,
@@ -42,6 +43,8 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     challenges.Expired: (HTTPStatus.GONE, "expired"),
     results.Unanswered: (HTTPStatus.CONFLICT, "unanswered"),
     gold.GoldError: (HTTPStatus.CONFLICT, "conflict"),
+    challenges.Enough: (HTTPStatus.CONFLICT, "enough"),
+    pace.TooFast: (HTTPStatus.CONFLICT, "too_fast"),
     challenges.Closed: (HTTPStatus.FORBIDDEN, "closed"),
     challenges.Private: (HTTPStatus.FORBIDDEN, "private"),
     projects.Invalid: (HTTPStatus.BAD_REQUEST, "invalid"),
@@ -96,7 +99,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """
     if known := _ERRORS.get(type(error)):
         status, code = known
-        return Response({"code": code, "detail": str(error)}, status=status)
+        data: dict[str, Any] = {"code": code, "detail": str(error)}
+        if ready_in := getattr(error, "ready_in", None):
+            data["ready_in"] = round(ready_in, 1) or 0.1
+        return Response(data, status=status)
     if isinstance(error, RequestDataTooBig):
         error = TooLarge()
     response = exception_handler(error, context)

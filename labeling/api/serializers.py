@@ -13,6 +13,9 @@ class ChallengeIn(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(
         choices=Challenge.Kind.choices, allow_null=True, required=False, default=None
     )
+    ahead = YesOrNo(
+        required=False, default=False, help_text="To be answered offline, within hours."
+    )
 
 
 class AnswerIn(serializers.Serializer[Any]):
@@ -37,6 +40,16 @@ class Progress(serializers.Serializer[Any]):
     labels = serializers.IntegerField(
         help_text="Labels that became certain with one of those answers."
     )
+
+
+class ChallengeAhead(serializers.Serializer[Any]):
+    token = serializers.CharField()
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+
+
+class FetchedAheadOut(serializers.Serializer[Any]):
+    limit = serializers.IntegerField(help_text="How many may be fetched ahead at once.")
+    challenges = ChallengeAhead(many=True)
 
 
 class ChallengeTile(serializers.Serializer[Any]):

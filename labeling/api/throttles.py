@@ -50,6 +50,7 @@ class Limit(NamedTuple):
 ADDRESS = Limit("address", CROWD, _address)  # all calls from one address
 NEWCOMERS = Limit("newcomers", 1, _newcomer)  # pseudonyms given to one address
 ASKS = Limit("asks", 3, _annotator)  # more than answers, as some challenges are prefetched
+AHEAD = Limit("ahead", 4, _annotator)  # fetched to be answered offline
 ANSWERS = Limit("answers", 1, _annotator)  # or skips
 FLAGS = Limit("flags", 1, _annotator)
 
@@ -96,6 +97,12 @@ class Asks(_PerMinute):
     """Limit the challenges issued to one annotator, and to newcomers."""
 
     limits = (ADDRESS, NEWCOMERS, ASKS)
+
+
+class AsksAhead(_PerMinute):
+    """Limit the challenges that one annotator fetches ahead."""
+
+    limits = (ADDRESS, NEWCOMERS, AHEAD)
 
 
 class Answers(_PerMinute):

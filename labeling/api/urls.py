@@ -25,6 +25,11 @@ from labeling.api import (
 urlpatterns = [
     path("challenges/", challenges.IssueChallenge.as_view(), name="challenges"),
     path(
+        "challenges/ahead/<slug:slug>/",
+        challenges.FetchedAhead.as_view(),
+        name="challenges-ahead",
+    ),
+    path(
         "challenges/<str:token>/tiles/<int:number>/",
         challenges.TilePicture.as_view(),
         name="challenge-tile",

@@ -73,6 +73,7 @@ class Migration(migrations.Migration):
                 ('suspect_since', models.DateTimeField(blank=True, help_text='When their answers were found to have turned bad.', null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('seen_at', models.DateTimeField(blank=True, null=True)),
+                ('answered_until', models.DateTimeField(blank=True, help_text='When the time that their last answer took ends.', null=True)),
                 ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='annotator', to=settings.AUTH_USER_MODEL)),
             ],
             options={
@@ -177,6 +178,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField()),
                 ('reserved_until', models.DateTimeField(blank=True, help_text='When the reservations of its open questions expire.', null=True)),
                 ('answered_at', models.DateTimeField(blank=True, null=True)),
+                ('ahead', models.BooleanField(default=False, help_text='Fetched to be answered offline.')),
                 ('skipped', models.BooleanField(default=False)),
                 ('passed', models.BooleanField(blank=True, help_text='Right on the gold tiles.', null=True)),
                 ('seconds', models.FloatField(blank=True, help_text='From shown to answered.', null=True)),

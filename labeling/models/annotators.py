@@ -60,6 +60,9 @@ class Annotator(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     seen_at = models.DateTimeField(null=True, blank=True)
+    answered_until = models.DateTimeField(
+        null=True, blank=True, help_text="When the time that their last answer took ends."
+    )
 
     objects = AnnotatorManager()
 

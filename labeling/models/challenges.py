@@ -55,6 +55,7 @@ class Challenge(models.Model):
         null=True, blank=True, help_text="When the reservations of its open questions expire."
     )
     answered_at = models.DateTimeField(null=True, blank=True)
+    ahead = models.BooleanField(default=False, help_text="Fetched to be answered offline.")
     skipped = models.BooleanField(default=False)
     passed = models.BooleanField(null=True, blank=True, help_text="Right on the gold tiles.")
     seconds = models.FloatField(null=True, blank=True, help_text="From shown to answered.")

@@ -36,7 +36,7 @@ JITTER = 0.2  # share of a score that is random, so that people who ask at once 
 State = Question.State
 YES, NO, LIKELY = "yes", "no", "likely"  # roles of windows, beside the reasons
 _PENDING = """
-SELECT tiles, questions FROM labeling_challenge
+SELECT tiles, questions, ahead FROM labeling_challenge
 WHERE annotator_id = %s AND answered_at IS NULL AND expires_at > %s
 """
 OPEN_ROLES = {LIKELY, Reason.RANDOM, Reason.WANTED}
@@ -57,9 +57,10 @@ class Selector:
         self.low: list[PoolKey] = []  # pools that this annotator has soon used up, …
         self.short: list[PoolKey] = []  # and those that hold too little for a challenge
         rows = prepared.fetch(_PENDING, [annotator.pk, timezone.now()])
-        self.pending = len(rows)
-        self.pending_tiles = {tile for tiles, _ in rows for tile in tiles}
-        self.pending_questions = {question for _, questions in rows for question in questions}
+        self.pending_ahead = sum(ahead for *_, ahead in rows)
+        self.pending = len(rows) - self.pending_ahead
+        self.pending_tiles = {tile for tiles, *_ in rows for tile in tiles}
+        self.pending_questions = {question for _, questions, _ in rows for question in questions}
 
     def choose(self, kind: str) -> Selection | None:
         """Return a selection of that kind; None where nothing is left to ask this annotator."""

@@ -5,8 +5,10 @@
 Starts a database and web processes of its own in a temporary folder, makes a project of each size
 (`large_projects`), and lets annotators ask for a grid and answer it as fast as they can. To answer
 well, but for one answer in twenty, they look up in the database which tiles they see; that is
-counted. The sizes are measured in turns. Prints a table in Markdown, with the CPU time of each
-part. With --worker, the demo's worker tops up the pools as well, else those who ask do.
+counted. There they also date each challenge back by a day, as if they had looked at it for a while:
+answers that no person can have given are refused. The sizes are measured in turns. Prints a table
+in Markdown, with the CPU time of each part. With --worker, the demo's worker tops up the pools as
+well, else those who ask do.
 """
 
 import argparse
@@ -157,7 +159,10 @@ class Annotator:
 
     def look(self, token: str) -> list[int]:
         """Return the numbers of the tiles that show the concept, with mistakes."""
-        query = "SELECT concept_id, tiles FROM labeling_challenge WHERE id = %s"
+        query = (
+            "UPDATE labeling_challenge SET created_at = created_at - interval '1 day'"
+            " WHERE id = %s RETURNING concept_id, tiles"
+        )
         row = self.database.execute(query, [token.partition(".")[0]], prepare=True).fetchone()
         assert row is not None
         truth = self.truth.of(*row)

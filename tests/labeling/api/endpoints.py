@@ -32,6 +32,7 @@ class Write(NamedTuple):
 METHODS = ("get", "post", "patch", "delete")
 ENDPOINTS = [
     Endpoint("challenges/", post=PUBLIC),
+    Endpoint("challenges/ahead/{slug}/", get=PUBLIC),
     Endpoint("challenges/{token}/tiles/1/", get=PUBLIC),
     Endpoint("challenges/{token}/tiles/1/flag/", post=PUBLIC),
     Endpoint("challenges/{token}/answer/", post=PUBLIC),

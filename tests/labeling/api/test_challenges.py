@@ -1,5 +1,7 @@
 """The challenge over HTTP, as a browser sees it."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.cache import cache
 from django.test import Client
@@ -48,6 +50,7 @@ def test_it_shows_nine_tiles_of_one_concept(client, shapes):
 def test_it_records_an_answer_for_each_tile(client, shapes):
     shown = ask(client, kind="grid")
     right = right_numbers(shown)
+    Challenge.objects.update(created_at=timezone.now() - timedelta(seconds=9))
     response = submit(client, shown["token"], selected=right, seconds=3.2)
     assert response.status_code == 200
     assert response.json()["recorded"] == 9 and response.json()["progress"]["answers"] == 9
