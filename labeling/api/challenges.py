@@ -271,9 +271,10 @@ def _data(challenge: Challenge, request: Request) -> dict[str, object]:
 
 
 def _expires_in(challenge: Challenge) -> int:
+    """Return the seconds until a challenge expires."""
     left = challenge.expires_at - timezone.now() + timedelta(milliseconds=500)
     lifetime = challenges.lifetime(ahead=challenge.ahead)
-    return int(min(left, lifetime).total_seconds())
+    return max(0, int(min(left, lifetime).total_seconds()))
 
 
 def describe(
