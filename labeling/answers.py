@@ -40,11 +40,11 @@ _ANNOTATOR_COLUMNS = (
     "seen_at",
     "answered_until",
 )
-_TAKE_TIME = "UPDATE labeling_annotator SET answered_until = %s WHERE id = %s"
-
-
+_TIMES = {"suspect_since", "seen_at", "answered_until"}
 # The numbers among them, by which an answer is taken back.
-FIGURES = tuple(name for name in _ANNOTATOR_COLUMNS if name not in {"suspect_since", "seen_at"})
+FIGURES = tuple(name for name in _ANNOTATOR_COLUMNS if name not in _TIMES)
+
+_TAKE_TIME = "UPDATE labeling_annotator SET answered_until = %s WHERE id = %s"
 
 
 @dataclass(frozen=True)
