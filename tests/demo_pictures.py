@@ -25,6 +25,18 @@ PICTURES = {
     "person": ["person", "man", "woman"],
     "country-flag": ["flag: Chile"],
 }
+OTHER_NAMES = {  # what two chat systems call them
+    "wine glass": "glass_of_wine",
+    "beer mug": "mug_of_beer",
+    "evergreen tree": "tree",
+    "palm tree": "tree_palm",
+    "red apple": "apple",
+    "alarm clock": "clock",
+    "running shoe": "shoe",
+    "soccer ball": "ball",
+    "hiking boot": "boot",
+    "person": "prsn",
+}
 
 
 def lay_out(folder: Path) -> None:
@@ -50,8 +62,23 @@ def lay_out(folder: Path) -> None:
                     assets / f"{code.lower()}{skin}.webp", lossless=True
                 )
     (words / "data.json").write_text(json.dumps(rows))
+    _write_shortcodes(words / "shortcodes", rows)
     groups = [{"order": number, "key": key} for number, key in enumerate(PICTURES)]
     (words / "messages.json").write_text(json.dumps({"subgroups": groups}))
+
+
+def _write_shortcodes(folder: Path, rows: list[dict[str, object]]) -> None:
+    """Write what chat systems call the emoji: two of four have names that are not their own."""
+    folder.mkdir()
+    own = {str(row["hexcode"]): str(row["label"]).replace(" ", "_") for row in rows}
+    others = {
+        str(row["hexcode"]): OTHER_NAMES.get(str(row["label"]), own[str(row["hexcode"])])
+        for row in rows
+    }
+    for system, names in (("github", own), ("iamcal", own), ("joypixels", others)):
+        (folder / f"{system}.json").write_text(json.dumps(names))
+    lists = {code: [name, "only_here"] for code, name in others.items()}
+    (folder / "emojibase.json").write_text(json.dumps(lists))
 
 
 def _picture(seed: int) -> Image.Image:
