@@ -20,10 +20,13 @@ from labeling.activity import Activity
 from labeling.agreement import ConceptAgreement
 from labeling.models import Event, Project
 from labeling.progress import Progress
+from labeling.selection import texts as text_questions
+from labeling.selection.texts import Supply
 
 PROGRESS_SECONDS = 10
 ACTIVITY_SECONDS = 30
 AGREEMENT_SECONDS = 60
+TEXTS_SECONDS = 30
 GOLD_SECONDS = 30
 MEASURING_SHARE = 0.02
 
@@ -67,6 +70,16 @@ def gold_missing(project: Project) -> int:
     return int(fields["missing"])
 
 
+def texts(project: Project) -> Supply:
+    """Return what a project's text questions can be made of, about `TEXTS_SECONDS` old at most."""
+    fields = cached(
+        _texts_key(project.pk),
+        lambda: text_questions.supply(project)._asdict(),
+        TEXTS_SECONDS,
+    )
+    return Supply(**fields)
+
+
 def cached(key: str, measure: Callable[[], dict[str, Any]], seconds: int) -> dict[str, Any]:
     """Return what is kept under the key; measure and keep it where there is nothing."""
     stats: dict[str, Any] | None = cache.get(key)
@@ -100,7 +113,7 @@ def forget_all() -> None:
 
 def _keys() -> tuple[Callable[[int], str], ...]:
     """Return the functions that name what is kept of a project."""
-    return _progress_key, _activity_key, _agreement_key, _gold_key
+    return _progress_key, _activity_key, _agreement_key, _gold_key, _texts_key
 
 
 def _progress_key(pk: int) -> str:
@@ -117,6 +130,10 @@ def _agreement_key(pk: int) -> str:
 
 def _gold_key(pk: int) -> str:
     return f"gold-missing:{pk}"
+
+
+def _texts_key(pk: int) -> str:
+    return f"texts:{pk}"
 
 
 def _agreement(project: Project) -> dict[str, Any]:

@@ -44,7 +44,11 @@ def challenge(request: HttpRequest, project: str) -> HttpResponse:
     except (challenges.Closed, challenges.Private) as refusal:
         return _turned_away(request, row, refusal)
     kind = request.GET.get("kind", "")
-    context = {"project": row, "kind": kind if kind in Challenge.Kind.values else ""}
+    context = {
+        "project": row,
+        "kind": kind if kind in Challenge.Kind.values else "",
+        "text_questions": project_stats.texts(row).is_enough,
+    }
     return render(request, "take_part.html", context)
 
 

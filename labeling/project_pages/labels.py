@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import decisions, svg
+from labeling import decisions, project_stats, svg
 from labeling.access import Capability
 from labeling.decisions import DecisionError, Outcome
 from labeling.models import DecisionBatch, Project
@@ -35,6 +35,7 @@ def wall(request: HttpRequest, project: Project) -> HttpResponse:
     more = review_queue.Position.of(page[-1]) if len(questions) > review_queue.PAGE else None
     context = {
         "progress": stats.progress(project),
+        "texts": project_stats.texts(project),
         "filters": filters,
         "query": filters.query,
         "here": _here(filters),

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from labeling import projects
+from labeling import project_stats, projects
 from labeling.access import Capability
 from labeling.models import Event, Project
 from labeling.project_pages import base, languages
@@ -145,6 +145,7 @@ def settings(request: HttpRequest, project: Project) -> HttpResponse:
         "thresholds": [form[name] for name in THRESHOLDS],
         "thresholds_open": bool(set(THRESHOLDS) & form.errors.keys()) if form.is_bound else False,
         "refusal": projects.nothing_to_ask(project),
+        "texts": project_stats.texts(project),
     }
     return base.render(
         request, project, "project/settings.html", context, section=SECTION, status=status

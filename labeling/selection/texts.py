@@ -108,6 +108,11 @@ class Supply(NamedTuple):
     gold: int  # and those that are gold
 
     @property
+    def pictures_needed(self) -> int:
+        """How many pictures are needed at least."""
+        return ENOUGH
+
+    @property
     def is_enough(self) -> bool:
         """Whether any text question can be asked."""
         return self.pictures >= ENOUGH and self.open > 0
