@@ -143,6 +143,22 @@ def fetched_ahead(annotator: Annotator, project: Project) -> list[Challenge]:
     return list(pending.filter(expires_at__gt=timezone.now()).order_by("created_at"))
 
 
+def has_question(*, annotator: Annotator | None, project: Project) -> bool:
+    """Whether a project has anything to ask somebody now; annotator: None for a newcomer.
+
+    It chooses as `issue` does and reserves nothing: what it finds, others may be asked first.
+    """
+    person = annotator or Annotator(pk=0)  # nobody's id
+    for accept_short in (False, True):
+        selector = Selector(annotator=person, project=project, accept_short=accept_short)
+        if any(selector.choose(kind) for kind in MIX):
+            return True
+        if not selector.short:
+            return False
+        _fill(selector.short)
+    return False
+
+
 def token(challenge: Challenge) -> str:
     """Return the signed token that a browser is given instead of an id."""
     return _signer().sign(challenge.pk.hex)

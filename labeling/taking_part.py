@@ -1,0 +1,73 @@
+"""Where somebody can take part now: projects that have a question for this very person."""
+
+from collections.abc import Iterable, Sequence
+
+from django.core.cache import cache
+from django.db.models import Q, QuerySet
+
+from labeling import access, challenges, projects
+from labeling.access import Capability, User
+from labeling.models import Annotator, Challenge, Membership, Project
+
+ASKS_SECONDS = 60  # for which it is remembered that a project has something for somebody, …
+DONE_SECONDS = 15  # and that it has nothing
+PROJECTS_MAX = 50  # that are looked at
+
+
+def open_to(user: User, annotator: Annotator | None) -> QuerySet[Project]:
+    """Return the projects that somebody may take part in: public ones, and those of theirs."""
+    theirs = access.projects(user, Capability.ANNOTATE)
+    mine = Q(private=False) | Q(pk__in=theirs.values("pk"))
+    if annotator is not None:
+        invited = Membership.objects.filter(annotator=annotator)
+        mine |= Q(pk__in=invited.values("project"))
+    return projects.with_questions(Project.objects.open().filter(mine))
+
+
+def asking(annotator: Annotator | None, rows: Iterable[Project]) -> list[Project]:
+    """Return those of the projects that have a question for somebody, in their order.
+
+    annotator: None for a newcomer.
+    """
+    rows = list(rows)[:PROJECTS_MAX]
+    keys = {project.pk: _key(annotator, project) for project in rows}
+    known: dict[str, bool] = cache.get_many(keys.values())
+    return [
+        project
+        for project in rows
+        if (known[keys[project.pk]] if keys[project.pk] in known else _ask(annotator, project))
+    ]
+
+
+def first(annotator: Annotator | None, rows: Sequence[Project]) -> Project | None:
+    """Return where somebody is best led: where they were last, else the first that asks."""
+    last = _last(annotator)
+    ordered = sorted(rows, key=lambda project: project.pk != last)
+    for project in ordered[:PROJECTS_MAX]:
+        if asking(annotator, [project]):
+            return project
+    return None
+
+
+def forget(annotator: Annotator | None, project: Project) -> None:
+    """Look again whether a project has something for somebody, when it is asked next."""
+    cache.delete(_key(annotator, project))
+
+
+def _last(annotator: Annotator | None) -> int | None:
+    """Return the id of the project in which somebody was asked last."""
+    if annotator is None:
+        return None
+    own = Challenge.objects.filter(annotator=annotator).order_by("-created_at")
+    return own.values_list("project", flat=True).first()
+
+
+def _ask(annotator: Annotator | None, project: Project) -> bool:
+    """Look whether a project has a question for somebody, and remember it for a while."""
+    asks = challenges.has_question(annotator=annotator, project=project)
+    cache.set(_key(annotator, project), asks, ASKS_SECONDS if asks else DONE_SECONDS)
+    return asks
+
+
+def _key(annotator: Annotator | None, project: Project) -> str:
+    return f"asks:{project.pk}:{annotator.pk if annotator else 0}"

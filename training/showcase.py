@@ -1,0 +1,129 @@
+"""What public models have drawn, for those who answer: the same words before and after.
+
+Only samples that a model drew by itself when it was accepted are shown (`training.feedback`), never
+what a visitor asked it for, and none whose picture was removed from the project.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from labeling import drawings, milestones, project_stats
+from labeling.drawings import Drawing
+from labeling.milestones import Training
+from labeling.models import Annotator, Answer, Project, Question
+from labeling.models.projects import name_key
+from training import generators, labels
+from training.models import Generation, Model, Run, Sample
+
+SHOWN = 4  # drawings of a project
+ANSWERS_MAX = 2_000  # newest ones before a training, of which the concepts are looked up
+SECONDS = 300  # for which a project's drawings are kept
+
+
+class Samples:
+    """The drawings of public models, for `labeling.drawings`."""
+
+    def newest(self, project: Project) -> list[Drawing]:
+        """Return what a public project's present model draws, beside the one before it."""
+        if not _is_public(project):
+            return []
+        return [_drawing(row) for row in _kept(project)["rows"][:SHOWN]]
+
+    def after_answers(self, annotator: Annotator, project: Project) -> list[Drawing]:
+        """Return what it drew of concepts that somebody answered about before it learned."""
+        if not _is_public(project):
+            return []
+        kept = _kept(project)
+        model = Model.objects.filter(pk=kept["model"]).select_related("run__snapshot").first()
+        if model is None or model.run.snapshot is None:
+            return []
+        words = _answered_about(annotator, project, model.run)
+        shown = [row for row in kept["rows"] if name_key(row["words"]) in words]
+        return [_drawing(row) for row in shown[:SHOWN]]
+
+
+def next_training(project: Project) -> Training | None:
+    """Return how many labels a project's next training needs; None where it does not by itself."""
+    if not project.retrain_after or not project.active:
+        return None
+    total, new = labels.settled(project).count(), labels.new(project).count()
+    if total < settings.RETRAIN_MINIMUM:
+        return Training(total, settings.RETRAIN_MINIMUM)
+    return Training(new, project.retrain_after) if new < project.retrain_after else None
+
+
+def _is_public(project: Project) -> bool:
+    return project.active and not project.private
+
+
+def _kept(project: Project) -> dict[str, Any]:
+    """Return the present model's id, and its drawings as JSON can hold them."""
+    return project_stats.cached(f"drawings:{project.pk}", lambda: _measure(project), SECONDS)
+
+
+def _measure(project: Project) -> dict[str, Any]:
+    accepted = generators.accepted().filter(project=project)
+    model = next((each for each in accepted.order_by("-current", "-pk") if _samples(each)), None)
+    if model is None:
+        return {"model": None, "rows": []}
+    mine = _samples(model)
+    before = accepted.filter(recipe=model.recipe, pk__lt=model.pk).order_by("-pk")
+    others = next((rows for each in before if mine.keys() & (rows := _samples(each)).keys()), {})
+    rows = [
+        {"words": words, "url": url, "earlier_url": others.get(words, "")}
+        for words, url in mine.items()
+    ]
+    rows.sort(key=lambda row: not row["earlier_url"])
+    return {"model": model.pk, "rows": rows}
+
+
+def _samples(model: Model) -> dict[str, str]:
+    """Return the address of a model's first own sample of each prompt, its best known first."""
+    own: QuerySet[Generation] = Generation.objects.filter(
+        model=model,
+        kind=Generation.Kind.SAMPLES,
+        state=Generation.State.SUCCEEDED,
+        requested_by=None,
+        visitor="",
+    ).exclude(prompt="")
+    addresses: dict[str, str] = {}
+    for generation in own.order_by("created_at").prefetch_related("samples__question"):
+        number = _first_shown(list(generation.samples.all()))
+        if number:
+            address = reverse("generation_sample", args=[generation.pk, number])
+            addresses.setdefault(generation.prompt, address)
+    return addresses
+
+
+def _first_shown(samples: Sequence[Sample]) -> int:
+    """Return the number of the first sample that may be shown, from 1; 0 where none may.
+
+    Those that people are still asked about come last: their words would give the answer away.
+    """
+    present = [(n, each.question) for n, each in enumerate(samples, 1) if each.question]
+    asked = [n for n, question in present if question.state == Question.State.OPEN]
+    return next((n for n, _ in present if n not in asked), asked[0] if asked else 0)
+
+
+def _answered_about(annotator: Annotator, project: Project, run: Run) -> Collection[str]:
+    """Return the keys of the concepts' names and phrases that somebody answered about before."""
+    assert run.snapshot is not None
+    before = Answer.objects.filter(
+        annotator=annotator, created_at__lt=run.snapshot.created_at, question__project=project
+    )
+    newest = before.order_by("-created_at").values("question__concept")[:ANSWERS_MAX]
+    concepts = project.concepts.filter(pk__in=newest).order_by()
+    rows: Iterable[tuple[str, str]] = concepts.values_list("name", "phrase")
+    return {name_key(text) for row in rows for text in row}
+
+
+def _drawing(row: dict[str, str]) -> Drawing:
+    return Drawing(row["words"], row["url"], row["earlier_url"])
+
+
+drawings.register(Samples())
+milestones.register(next_training)
