@@ -9,6 +9,8 @@ from typing import Protocol
 
 from labeling.models import Annotator, Project
 
+SMALL = 64  # pixels of a picture's side
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -16,8 +18,14 @@ class Drawing:
 
     words: str
     url: str
+    width: int = 0  # pixels of its side; 0: not known
     earlier_url: str = ""  # of the same words by an earlier model; empty: there is none
     language: str = ""  # tag of the words
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is so small that it is shown larger than it is."""
+        return 0 < self.width <= SMALL
 
 
 class Source(Protocol):

@@ -77,7 +77,7 @@ def next_goal(labels: int, *, most: int | None = None) -> int:
 
     Steps are half of the number's leading digit: 37 → 40, 120 → 150, 1,234 → 1,500.
     """
-    step = max(LEAST, 10 ** (len(str(labels)) - 1) // 2)
+    step = max(LEAST, int(10 ** (len(str(labels)) - 1)) // 2)
     goal = (labels // step + 1) * step
     return goal if most is None else min(goal, most)
 

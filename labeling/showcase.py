@@ -13,7 +13,7 @@ from django.utils import timezone
 from labeling import project_stats
 from labeling.models import Comment, Image, Project, Tile
 
-PICTURES = 8  # of a project
+PICTURES = 9  # of a project
 LONGEST = 240  # pixels of a picture's longer side
 SECONDS = 600  # for which the choice is kept
 

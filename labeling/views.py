@@ -2,35 +2,60 @@
 
 from http import HTTPStatus
 
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.templatetags.static import static
 from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView, TemplateView
 
-from labeling import access, challenges, project_stats, projects, visitors
-from labeling.access import Capability
+from labeling import access, challenges, project_stats, showcase, taking_part, visitors, welcome
 from labeling.accounts import set_up
-from labeling.models import Challenge, Membership, Project
+from labeling.images import tiles
+from labeling.models import Challenge, Project, Tile
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """Say what the answers are for, and lead to the first challenge; at first, to the set-up."""
-    asking = list(_asking(request))
-    if not asking and set_up.is_needed():
+    """Say what the answers are for, and lead to the first question; at first, to the set-up."""
+    annotator = visitors.known(request, request.user)
+    rows = list(taking_part.open_to(request.user, annotator))
+    if not rows and set_up.is_needed():
         return redirect("set_up")
-    progress = [(project, project_stats.progress(project)) for project in asking]
-    return render(request, "home.html", {"projects": progress})
+    cards = welcome.cards(rows, annotator)
+    context = {
+        "cards": cards,
+        "asks": any(card.asks for card in cards),
+        "wall": welcome.wall(cards),
+        "drawings": welcome.drawn(cards),
+    }
+    return render(request, "home.html", context)
 
 
+def picture(request: HttpRequest, project: str, number: int) -> HttpResponse:
+    """Send one of the pictures that the first page shows of a public project."""
+    row = get_object_or_404(Project.objects.public(), slug=project)
+    shown = showcase.tiles(row)
+    if not 1 <= number <= len(shown):
+        raise Http404("There is no such picture.")
+    tile = get_object_or_404(Tile.objects.select_related("image"), pk=shown[number - 1])
+    try:
+        data = tiles.as_webp(tile, longest=showcase.LONGEST)
+    except FileNotFoundError:
+        raise Http404("The picture is gone.") from None
+    response = HttpResponse(data, content_type="image/webp")
+    response["Cache-Control"] = f"public, max-age={showcase.SECONDS}"
+    return response
+
+
+@never_cache
 def take_part(request: HttpRequest) -> HttpResponse:
-    """Go to the only project's challenges, or to the choice between several."""
-    asking = _asking(request)[:2]
-    if len(asking) == 1:
-        return redirect("take_part", project=asking[0].slug)
-    return redirect("/#projects")
+    """Go to a project that has a question for whoever asks; say so where none has."""
+    annotator = visitors.known(request, request.user)
+    rows = list(taking_part.open_to(request.user, annotator))
+    project = taking_part.first(annotator, rows)
+    if project is not None:
+        return redirect("take_part", project=project.slug)
+    return render(request, "nothing_to_ask.html", {"projects": rows})
 
 
 @never_cache
@@ -50,17 +75,6 @@ def challenge(request: HttpRequest, project: str) -> HttpResponse:
         "text_questions": project_stats.texts(row).is_enough,
     }
     return render(request, "take_part.html", context)
-
-
-def _asking(request: HttpRequest) -> QuerySet[Project]:
-    """Return the projects that somebody may take part in now: public ones, and those of theirs."""
-    annotator = visitors.known(request, request.user)
-    invited = Membership.objects.filter(annotator=annotator) if annotator else None
-    theirs = access.projects(request.user, Capability.ANNOTATE)
-    mine = Q(private=False) | Q(pk__in=theirs.values("pk"))
-    if invited is not None:
-        mine |= Q(pk__in=invited.values("project"))
-    return projects.with_questions(Project.objects.open().filter(mine))
 
 
 def _turned_away(
@@ -86,6 +100,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("take-part/", take_part, name="take_part"),
     path("take-part/<slug:project>/", challenge, name="take_part"),
+    path("pictures/<slug:project>/<int:number>/", picture, name="showcase_picture"),
     path("favicon.ico", Favicon.as_view()),
     path(
         "robots.txt",

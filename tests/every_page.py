@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NO_PAGES = """
 favicon.ico robots.txt schema project-tile project-tile-large project-import-report
 project-history-csv project-run-live project-run-log project-run-report project-run-sample
-project-sample project-compare-live project-train-outlook take_part set_up
+project-sample project-compare-live project-train-outlook take_part set_up showcase_picture
 """
 LONG_WORD = "Donaudampfschiffahrtselektrizitaetenhauptbetriebswerkbauunterbeamtengesellschaft"
 ARABIC = "صور الطيور والنباتات في حديقة المدينة الكبيرة قرب البحيرة الشمالية"

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.core.files.images import get_image_dimensions
 from django.db.models import QuerySet
 from django.urls import reverse
 
@@ -19,19 +20,22 @@ from labeling.models.projects import name_key
 from training import generators, labels
 from training.models import Generation, Model, Run, Sample
 
+Samples = dict[str, tuple[str, int]]  # (address, width) by prompt
+
 SHOWN = 4  # drawings of a project
+EARLIER_MAX = 5  # models that are looked at for an earlier drawing
 ANSWERS_MAX = 2_000  # newest ones before a training, of which the concepts are looked up
 SECONDS = 300  # for which a project's drawings are kept
 
 
-class Samples:
+class PublicModels:
     """The drawings of public models, for `labeling.drawings`."""
 
     def newest(self, project: Project) -> list[Drawing]:
         """Return what a public project's present model draws, beside the one before it."""
         if not _is_public(project):
             return []
-        return [_drawing(row) for row in _kept(project)["rows"][:SHOWN]]
+        return [_drawing(row, project) for row in _kept(project)["rows"][:SHOWN]]
 
     def after_answers(self, annotator: Annotator, project: Project) -> list[Drawing]:
         """Return what it drew of concepts that somebody answered about before it learned."""
@@ -43,7 +47,7 @@ class Samples:
             return []
         words = _answered_about(annotator, project, model.run)
         shown = [row for row in kept["rows"] if name_key(row["words"]) in words]
-        return [_drawing(row) for row in shown[:SHOWN]]
+        return [_drawing(row, project) for row in shown[:SHOWN]]
 
 
 def next_training(project: Project) -> Training | None:
@@ -71,32 +75,53 @@ def _measure(project: Project) -> dict[str, Any]:
     if model is None:
         return {"model": None, "rows": []}
     mine = _samples(model)
-    before = accepted.filter(recipe=model.recipe, pk__lt=model.pk).order_by("-pk")
-    others = next((rows for each in before if mine.keys() & (rows := _samples(each)).keys()), {})
+    earlier = _earlier_samples(accepted, model, mine)
     rows = [
-        {"words": words, "url": url, "earlier_url": others.get(words, "")}
-        for words, url in mine.items()
+        {
+            "words": words,
+            "url": url,
+            "width": width,
+            "earlier_url": earlier[words][0] if words in earlier else "",
+        }
+        for words, (url, width) in mine.items()
     ]
-    rows.sort(key=lambda row: not row["earlier_url"])
-    return {"model": model.pk, "rows": rows}
+    return {"model": model.pk, "rows": sorted(rows, key=lambda row: not row["earlier_url"])}
 
 
-def _samples(model: Model) -> dict[str, str]:
-    """Return the address of a model's first own sample of each prompt, its best known first."""
-    own: QuerySet[Generation] = Generation.objects.filter(
+def _earlier_samples(accepted: QuerySet[Model], model: Model, samples: Samples) -> Samples:
+    """Return those of the newest model before this one that drew some of the same words."""
+    before = accepted.filter(recipe=model.recipe, pk__lt=model.pk).order_by("-pk")
+    drawn = (_samples(each) for each in before[:EARLIER_MAX])
+    return next((each for each in drawn if each.keys() & samples.keys()), {})
+
+
+def _samples(model: Model) -> Samples:
+    """Return a model's first own sample of each prompt, in the order of drawing."""
+    own = Generation.objects.filter(
         model=model,
         kind=Generation.Kind.SAMPLES,
         state=Generation.State.SUCCEEDED,
         requested_by=None,
         visitor="",
     ).exclude(prompt="")
-    addresses: dict[str, str] = {}
+    shown: Samples = {}
     for generation in own.order_by("created_at").prefetch_related("samples__question"):
-        number = _first_shown(list(generation.samples.all()))
+        rows = list(generation.samples.all())
+        number = _first_shown(rows)
         if number:
             address = reverse("generation_sample", args=[generation.pk, number])
-            addresses.setdefault(generation.prompt, address)
-    return addresses
+            shown.setdefault(generation.prompt, (address, _width(rows[number - 1])))
+    return shown
+
+
+def _width(sample: Sample) -> int:
+    """Return the pixels of a sample's side; 0 where its file has gone."""
+    try:
+        with sample.file.open("rb") as file:
+            width, _ = get_image_dimensions(file)
+    except OSError:
+        return 0
+    return width or 0
 
 
 def _first_shown(samples: Sequence[Sample]) -> int:
@@ -121,9 +146,15 @@ def _answered_about(annotator: Annotator, project: Project, run: Run) -> Collect
     return {name_key(text) for row in rows for text in row}
 
 
-def _drawing(row: dict[str, str]) -> Drawing:
-    return Drawing(row["words"], row["url"], row["earlier_url"])
+def _drawing(row: dict[str, Any], project: Project) -> Drawing:
+    return Drawing(
+        words=row["words"],
+        url=row["url"],
+        width=row["width"],
+        earlier_url=row["earlier_url"],
+        language=project.language,
+    )
 
 
-drawings.register(Samples())
+drawings.register(PublicModels())
 milestones.register(next_training)

@@ -12,8 +12,10 @@ from labeling import access
 from labeling.access import Capability
 from labeling.models import Project
 from labeling.numbers import parse_id
-from training import generation_requests, generators, viewers
+from training import generation_requests, generators, showcase, viewers
 from training.models import Model
+
+__all__ = ["showcase", "urlpatterns"]  # which tells the first page what models drew
 
 MODELS_MAX = 40  # to choose from
 

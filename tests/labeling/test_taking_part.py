@@ -1,14 +1,17 @@
 """What visitors see of projects that are drafts, archived, private or empty."""
 
 import pytest
+from django.core.cache import cache
 from django.core.signing import get_cookie_signer
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from labeling import challenges, visitors
-from labeling.models import Annotator, Challenge, Membership, Project, Role
+from labeling import challenges, images, pools, questions, visitors
+from labeling.images import tiles
+from labeling.models import Annotator, Challenge, Membership, Pool, Project, Question, Role, Tile
 from tests.cast import member
+from tests.pictures import draw
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/challenges/"
@@ -95,7 +98,72 @@ def test_an_empty_project_is_not_on_the_first_page(client, carol):
     Project.objects.create(slug="empty", name="Nothing here", state="open")
     page = client.get("/").content.decode()
     assert "Nothing here" not in page and "No project is asking" in page
-    assert client.get("/take-part/")["Location"] == "/#projects"
+    assert "No project is asking" in client.get("/take-part/").content.decode()
+
+
+def all_answered(project: Project) -> None:
+    """Leave nothing to ask in a project, nor to describe."""
+    Pool.objects.filter(concept__project=project).update(frontier=1.0)
+    for tile in Tile.objects.filter(image__project=project):
+        for number in range(5):
+            Question.objects.create(
+                project=project, tile=tile, kind="caption", text=str(number), random_key=0.5
+            )
+    Question.objects.filter(project=project).update(state="settled")
+
+
+@pytest.fixture
+def another(shapes: Project) -> Project:
+    """Return a second project, which comes before the shapes by its name."""
+    project = Project.objects.create(slug="another", name="Another", state="open")
+    project.concepts.create(name="heart", phrase="a heart")
+    image, _ = images.add(
+        project=project, data=draw(shape="square", colour="red", corner=0), source="square.png"
+    )
+    questions.ask_concepts(tiles=[tiles.whole(image)], concepts=list(project.concepts.all()))
+    pools.fill_project(project)
+    return project
+
+
+def test_take_part_leads_to_a_project_that_has_a_question(client, shapes, another):
+    assert client.get("/take-part/")["Location"] == "/take-part/another/"
+    all_answered(another)
+    cache.clear()
+    assert client.get("/take-part/")["Location"] == "/take-part/shapes/"
+
+
+def test_take_part_leads_back_to_where_somebody_was_last(client, shapes, another):
+    ask(client)
+    cache.clear()
+    assert client.get("/take-part/")["Location"] == "/take-part/shapes/"
+
+
+def test_who_has_answered_everything_is_told_so_and_led_nowhere(client, shapes):
+    all_answered(shapes)
+    assert "There is nothing to ask you" in client.get("/take-part/").content.decode()
+    page = client.get("/").content.decode()
+    assert "There is nothing to ask you" in page and "Answer the first question" not in page
+    assert 'href="/take-part/shapes/"' not in page
+
+
+def test_a_project_with_nothing_left_has_no_dead_button(client, shapes, another):
+    all_answered(another)
+    page = client.get("/").content.decode()
+    assert 'href="/take-part/shapes/"' in page and 'href="/take-part/another/"' not in page
+    assert page.index("Shapes") < page.index("Another")  # those that ask come first
+
+
+def test_to_look_makes_nobody_an_annotator_and_issues_nothing(client, shapes):
+    client.get("/")
+    client.get("/take-part/")
+    assert not Annotator.objects.exists() and not Challenge.objects.exists()
+
+
+def test_the_first_page_costs_few_queries_once_it_has_measured(client, shapes, another):
+    client.get("/")
+    with CaptureQueriesContext(connection) as queries:
+        client.get("/")
+    assert len(queries) <= 3, [query["sql"] for query in queries]
 
 
 def test_privacy_costs_a_public_project_nothing_and_a_private_one_a_look_up(shapes, carol):

@@ -1,0 +1,89 @@
+"""What the first page shows of each project that somebody may take part in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labeling import drawings, milestones, project_stats, showcase, taking_part
+from labeling.drawings import Drawing
+from labeling.milestones import Milestone, Training
+from labeling.models import Annotator, Project
+from labeling.progress import Progress
+
+MILESTONES = 2  # of a project
+CARD_PICTURES = 5
+WALL = 9  # pictures of all projects
+DRAWINGS = 4  # of all projects
+PROJECTS_WITH_MORE = 12  # whose pictures and milestones are looked up
+LABELS_SECONDS = 300  # for which the number of labels is kept: one answer moves nothing at once
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a project: the number by which its address names it."""
+
+    project: Project
+    number: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """A project as the first page shows it."""
+
+    project: Project
+    progress: Progress
+    labels: int
+    asks: bool  # whether it has a question for whoever looks at the page
+    pictures: Sequence[Picture] = ()
+    milestones: Sequence[Milestone] = ()
+    training: Training | None = None
+
+
+def cards(projects: Sequence[Project], annotator: Annotator | None) -> list[Card]:
+    """Return the cards of projects, those first that have a question for somebody."""
+    asking = {project.pk for project in taking_part.asking(annotator, projects)}
+    rows = [
+        _card(project, asks=project.pk in asking, more=place < PROJECTS_WITH_MORE)
+        for place, project in enumerate(projects)
+    ]
+    return sorted(rows, key=lambda card: not card.asks)
+
+
+def wall(cards: Sequence[Card]) -> list[Picture]:
+    """Return up to `WALL` pictures, of each project in turn; none where there are too few."""
+    rows = [_pictures(card.project, WALL) for card in cards if card.pictures]
+    turns = [row[place] for place in range(WALL) for row in rows if place < len(row)][:WALL]
+    return turns[: len(turns) // 3 * 3]
+
+
+def drawn(cards: Sequence[Card]) -> list[Drawing]:
+    """Return up to `DRAWINGS` drawings of one project, one with an earlier model if there is."""
+    shown: list[Drawing] = []
+    for card in cards[:PROJECTS_WITH_MORE]:
+        found = drawings.newest(card.project)[:DRAWINGS]
+        if any(each.earlier_url for each in found):
+            return found
+        shown = shown or found
+    return shown
+
+
+def _card(project: Project, *, asks: bool, more: bool) -> Card:
+    progress = project_stats.progress(project)
+    key = f"labels-shown:{project.pk}"
+    labels = project_stats.cached(key, lambda: {"labels": progress.settled}, LABELS_SECONDS)
+    card = Card(project, progress, labels["labels"], asks)
+    if not more:
+        return card
+    return Card(
+        project,
+        progress,
+        labels["labels"],
+        asks,
+        pictures=_pictures(project, CARD_PICTURES),
+        milestones=milestones.of_project(project)[:MILESTONES],
+        training=milestones.training(project),
+    )
+
+
+def _pictures(project: Project, most: int) -> list[Picture]:
+    count = len(showcase.tiles(project)[:most])
+    return [Picture(project, number) for number in range(1, count + 1)]
