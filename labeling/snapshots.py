@@ -22,7 +22,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Left
 from django.utils import timezone
 
-from labeling import audit, lease, snapshot_folder, snapshot_rows
+from labeling import audit, lease, snapshot_folder, snapshot_rows, withdrawals
 from labeling.models import Event, Image, LeaseLost, Project, RemovedImage, Snapshot
 from labeling.snapshot_folder import Row, SnapshotError
 from labeling.snapshot_rows import SnapshotRow
@@ -190,6 +190,7 @@ class _Content:
     counts: dict[str, int]
     concepts: list[str]
     pictures: list[_Picture]
+    given: withdrawals.Held
 
     @property
     def newest_image(self) -> int:
@@ -237,7 +238,13 @@ def _write_rows(held: Snapshot, draft: Path) -> _Content:
 
     files = snapshot_folder.write_metadata(draft, rows())
     files |= {picture.path: picture.sha256 for picture in pictures}
-    return _Content(files, dict(counts), [concept.name for concept in concepts], pictures)
+    return _Content(
+        files,
+        dict(counts),
+        [concept.name for concept in concepts],
+        pictures,
+        given=withdrawals.held_now(held),
+    )
 
 
 def _picture(snapshot_row: SnapshotRow) -> _Picture:
@@ -315,8 +322,12 @@ def _publish(
     sha256 = manifest["sha256"]
     with transaction.atomic():
         # This locks the row: whoever lost the lease moves nothing, and whoever removes a picture
-        # marks the snapshot afterwards.
-        held.renew(newest_image=content.newest_image)
+        # or withdraws an answer marks the snapshot afterwards.
+        held.renew(
+            newest_image=content.newest_image,
+            newest_answer=content.given.newest_answer,
+            newest_caption=content.given.newest_caption,
+        )
         if folder is None:
             folder = draft.with_name(f"{held.project.slug}-{held.pk}-{sha256[:8]}")
             shutil.rmtree(folder, ignore_errors=True)  # moved by an attempt killed in this place
@@ -328,6 +339,7 @@ def _publish(
             folder=str(folder),
             counts=manifest["counts"],
             removed=_removed(held, content),
+            withdrawn=withdrawals.withdrawn_since(held, content.given),
         )
         _record(held, f"is ready: {manifest['counts']['images']:,} pictures")
 

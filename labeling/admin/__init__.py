@@ -15,6 +15,7 @@ from labeling.admin import (
     questions,
     removals,
     snapshots,
+    withdrawals,
 )
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "questions",
     "removals",
     "snapshots",
+    "withdrawals",
 ]
 
 admin.site.login_form = AdminSignInForm

@@ -31,6 +31,7 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         "pictures",
         "captions",
         "removed",
+        "withdrawn",
         "created",
         "download",
     ]

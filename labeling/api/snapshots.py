@@ -46,6 +46,7 @@ class SnapshotOut(serializers.ModelSerializer[Snapshot]):
             "include_generated",
             "counts",
             "removed",
+            "withdrawn",
             "warning",
             "error",
             "created_at",

@@ -12,7 +12,15 @@ from labeling.aggregation import drift, online
 from labeling.aggregation.binary import BinaryAggregate, confusion_counts
 from labeling.batches import batched
 from labeling.inference.arrays import AnswerArrays, Floats, QuestionArrays
-from labeling.models import Annotator, Answer, Challenge, Project, Recomputation, RemovedAnswer
+from labeling.models import (
+    Annotator,
+    Answer,
+    Challenge,
+    Project,
+    Recomputation,
+    RemovedAnswer,
+    Withdrawal,
+)
 from labeling.models.answers import TRUSTED
 
 BATCH = 100  # annotators locked at once
@@ -92,6 +100,7 @@ def update_without_answers(*, newest: int, recomputation: Recomputation) -> None
     gone = [
         RemovedAnswer.objects.filter(project=project, annotator__isnull=False),
         Challenge.objects.filter(project=project, undos__gt=0),
+        Withdrawal.objects.filter(project=project, annotator__isnull=False),
     ]
     ids: set[int] = set()
     for rows in gone:

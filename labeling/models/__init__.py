@@ -22,6 +22,7 @@ from labeling.models.recomputations import Recomputation
 from labeling.models.removals import RemovedAnswer, RemovedImage
 from labeling.models.snapshots import Snapshot
 from labeling.models.statements import ImportStatement
+from labeling.models.withdrawals import Withdrawal
 
 __all__ = [
     "Annotator",
@@ -58,4 +59,5 @@ __all__ = [
     "SuspectSpell",
     "Tile",
     "UploadedFile",
+    "Withdrawal",
 ]

@@ -30,6 +30,17 @@ class Snapshot(Leased):
     removed = models.PositiveIntegerField(
         default=0, editable=False, help_text="Pictures that it holds and that were removed since."
     )
+    newest_answer = models.BigIntegerField(
+        default=0, editable=False, help_text="The id of the newest answer when it was written."
+    )
+    newest_caption = models.BigIntegerField(
+        default=0, editable=False, help_text="The id of the newest caption when it was written."
+    )
+    withdrawn = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text="Answers and captions that it holds and that were withdrawn since.",
+    )
     counts = models.JSONField(default=dict, blank=True)
     progress = models.FloatField(default=0.0, help_text="Share of it that is written, 0 to 1.")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Workers that began it.")
@@ -54,11 +65,16 @@ class Snapshot(Leased):
 
     @property
     def warning(self) -> str:
-        """What was removed since, as a sentence; empty: nothing."""
-        if not self.removed:
-            return ""
-        noun, verb = ("picture", "was") if self.removed == 1 else ("pictures", "were")
-        return f"It holds {self.removed:,} {noun} that {verb} removed since."
+        """What was removed or withdrawn since, in sentences; empty: nothing."""
+        sentences = []
+        if self.removed:
+            noun, verb = ("picture", "was") if self.removed == 1 else ("pictures", "were")
+            sentences.append(f"It holds {self.removed:,} {noun} that {verb} removed since.")
+        if self.withdrawn:
+            noun = "answer or caption" if self.withdrawn == 1 else "answers and captions"
+            verb = "was" if self.withdrawn == 1 else "were"
+            sentences.append(f"It holds {self.withdrawn:,} {noun} that {verb} withdrawn since.")
+        return " ".join(sentences)
 
     @property
     def status(self) -> str:

@@ -1,8 +1,10 @@
 """Take from an annotator what answers, that are gone, had shown about them."""
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from labeling import answers, bulk_update
 from labeling.aggregation.online import ConfusionCounts
-from labeling.models import Annotator, Challenge, Recomputation
+from labeling.models import Annotator, Answer, Challenge, Question, Recomputation
 
 COUNTS = "answers_count", "labels_count", "gold_count", "gold_right"
 _CONFUSIONS = "true_positives", "false_negatives", "true_negatives", "false_positives"
@@ -24,6 +26,43 @@ def restore(annotator: Annotator, challenge: Challenge, *, first_id: int) -> Non
             _subtract(annotator, before, after)
         _restore_spells(annotator, first_id=first_id)
         bulk_update.update([annotator], _COLUMNS)
+
+
+def subtract(
+    annotator: Annotator,
+    questions: Sequence[Question],
+    *,
+    given: Mapping[int, Answer],
+    challenges: Iterable[Challenge],
+) -> None:
+    """Subtract deleted answers from a locked annotator's counts, and save.
+
+    given: the answer to each question, by id. challenges: those that have no answer left; the
+    labels that came with them are taken off, since those of a single answer would tell which of
+    several it settled. What the answers showed of the annotator is inferred anew by the next
+    recomputation; of somebody without any answer, nothing is known at once. Suspicion stays.
+    """
+    known = [question for question in questions if question.verdict is not None]
+    right = sum(question.verdict == given[question.pk].value for question in known)
+    annotator.answers_count = max(0, annotator.answers_count - len(questions))
+    annotator.gold_count = max(0, annotator.gold_count - len(known))
+    annotator.gold_right = max(0, annotator.gold_right - right)
+    labels = sum(map(_labels_of, challenges))
+    annotator.labels_count = max(0, annotator.labels_count - labels)
+    if not Answer.objects.filter(annotator=annotator).exists():
+        annotator.answers_count = annotator.gold_count = annotator.gold_right = 0
+        annotator.labels_count = 0
+        annotator.confusion_counts = ConfusionCounts()
+    bulk_update.update([annotator], (*COUNTS, *_CONFUSIONS, "reliability"))
+
+
+def _labels_of(challenge: Challenge) -> int:
+    """Return how many labels became certain with a challenge's answers."""
+    before, after = challenge.annotator_before, challenge.annotator_after
+    if not len(before) == len(after) == len(answers.FIGURES):
+        return 0
+    at = answers.FIGURES.index("labels_count")
+    return int(after[at] - before[at])
 
 
 def request_recomputation(project_id: int) -> None:

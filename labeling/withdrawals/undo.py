@@ -17,7 +17,7 @@ from labeling.models import Annotator, Answer, Challenge, Project, Question, Rem
 from labeling.models.removals import RemovedImage
 from labeling.selection import reservations
 from labeling.selection.picks import Kind
-from labeling.withdrawals import annotators, questions
+from labeling.withdrawals import annotators, captions, questions, snapshots
 
 MAX_UNDOS = 3  # of one challenge: nobody tries what each of its answers would bring
 
@@ -26,7 +26,7 @@ UPDATE labeling_challenge
 SET answered_at = NULL, seconds = NULL, skipped = false, passed = NULL, undos = undos + 1,
     expires_at = greatest(expires_at, %(expires)s::timestamptz), reserved_until = %(until)s,
     states_before = '{}', posteriors_after = '{}', annotator_before = '{}', annotator_after = '{}'
-WHERE id = %(challenge)s AND answered_at > %(since)s AND undos < %(most)s
+WHERE id = %(challenge)s
 """
 _ANSWERED_LATER = """
 SELECT 1 FROM labeling_challenge
@@ -46,7 +46,8 @@ class TooOften(challenges.ChallengeError):
 def undo(*, challenge: Challenge) -> Challenge:
     """Take back the answer or skip of an annotator's last challenge; return it, open again.
 
-    1. Reopen the challenge with a new deadline, which only one of several undos does.
+    1. Lock the challenge, which only one of several undos finds answered, and reopen it with a new
+       deadline.
     2. Delete its answers, or the caption that was written.
     3. Set its questions to what the other answers alone give, and the annotator to what was before.
     4. Reserve its open questions again, as far as they are available.
@@ -56,11 +57,11 @@ def undo(*, challenge: Challenge) -> Challenge:
     """
     now = timezone.now()
     until = now + reservations.RESERVATION_TIME
-    answered_at = challenge.answered_at
     with transaction.atomic():
+        challenge = _lock(challenge, now=now)
         _reopen(challenge, now=now, until=until)
         annotator = Annotator.objects.lock(challenge.annotator_id)
-        _check_last(challenge, answered_at)
+        _check_last(challenge)
         if not challenge.skipped:
             _take_back(challenge, annotator)
         if not annotator.blocked:
@@ -74,32 +75,38 @@ def undo(*, challenge: Challenge) -> Challenge:
     return reopened
 
 
+def _lock(challenge: Challenge, *, now: datetime) -> Challenge:
+    """Return the challenge as it is now, locked. Raises TooLate or TooOften."""
+    locked = prepared.first(Challenge, "WHERE id = %s FOR NO KEY UPDATE", [challenge.pk])
+    if locked is None:
+        raise challenges.Expired(challenges.REMOVED)
+    if locked.answered_at is None:
+        raise TooLate(_("There is nothing to undo: the challenge is open."))
+    if locked.undos >= MAX_UNDOS:
+        raise TooOften(_("This challenge was undone often enough: its answer counts now."))
+    seconds = challenges.UNDO_SECONDS + challenges.UNDO_GRACE
+    if locked.answered_at <= now - timedelta(seconds=seconds):
+        raise TooLate(_("It is too late to undo this: the answer counts now."))
+    if locked.annotator_before and not locked.states_before:
+        raise TooLate(_("Something of this answer was withdrawn: the rest counts."))
+    return locked
+
+
 def _reopen(challenge: Challenge, *, now: datetime, until: datetime) -> None:
-    """Claim the right to undo, which only the first who tries gets."""
+    """Open a locked challenge again."""
     values = {
         "challenge": challenge.pk,
-        "since": now - timedelta(seconds=challenges.UNDO_SECONDS + challenges.UNDO_GRACE),
         "expires": now + timedelta(seconds=settings.CHALLENGE_SECONDS),
         "until": until,
-        "most": MAX_UNDOS,
     }
-    if prepared.execute(_REOPEN, values):
-        return
-    stored = Challenge.objects.filter(pk=challenge.pk).first()
-    if stored is None:
-        raise challenges.Expired(challenges.REMOVED)
-    if stored.answered_at is None:
-        raise TooLate(_("There is nothing to undo: the challenge is open."))
-    if stored.undos >= MAX_UNDOS:
-        raise TooOften(_("This challenge was undone often enough: its answer counts now."))
-    raise TooLate(_("It is too late to undo this: the answer counts now."))
+    prepared.execute(_REOPEN, values)
 
 
-def _check_last(challenge: Challenge, answered_at: datetime | None) -> None:
+def _check_last(challenge: Challenge) -> None:
     """Raise TooLate where the annotator, who is locked, has answered another challenge since."""
     values = {
         "annotator": challenge.annotator_id,
-        "answered_at": answered_at,
+        "answered_at": challenge.answered_at,
         "challenge": challenge.pk,
     }
     if prepared.fetch(_ANSWERED_LATER, values):
@@ -121,6 +128,9 @@ def _take_back(challenge: Challenge, annotator: Annotator) -> None:
     questions.restore(locked, given=given, challenge=challenge)
     if first_id is not None:
         annotators.restore(annotator, challenge, first_id=first_id)
+    drawn = {q.pk for q in locked if q.source == Question.Source.MODEL}
+    gone = [(answer.pk, pk in drawn) for pk, answer in given.items()]
+    snapshots.mark(challenge.project_id, answers=gone)
     annotators.request_recomputation(challenge.project_id)
 
 
@@ -135,7 +145,10 @@ def _delete_caption(challenge: Challenge) -> None:
         author=challenge.annotator_id,
         created_at__gte=challenge.answered_at,
     )
-    removal.withdraw_questions(list(written.values_list("pk", flat=True)))
+    ids = list(written.values_list("pk", flat=True))
+    removal.withdraw_questions(ids)
+    captions.forget_words(ids)
+    snapshots.mark(challenge.project_id, captions=ids)
     Challenge.objects.filter(pk=challenge.pk).update(questions=[])
 
 
