@@ -541,6 +541,9 @@ class Migration(migrations.Migration):
                 ('include_generated', models.BooleanField(default=False)),
                 ('newest_image', models.BigIntegerField(default=0, editable=False, help_text='The id of the newest picture when it was written.')),
                 ('removed', models.PositiveIntegerField(default=0, editable=False, help_text='Pictures that it holds and that were removed since.')),
+                ('newest_answer', models.BigIntegerField(default=0, editable=False, help_text='The id of the newest answer when it was written.')),
+                ('newest_caption', models.BigIntegerField(default=0, editable=False, help_text='The id of the newest caption when it was written.')),
+                ('withdrawn', models.PositiveIntegerField(default=0, editable=False, help_text='Answers and captions that it holds and that were withdrawn since.')),
                 ('counts', models.JSONField(blank=True, default=dict)),
                 ('progress', models.FloatField(default=0.0, help_text='Share of it that is written, 0 to 1.')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, help_text='Workers that began it.')),
@@ -659,6 +662,23 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['upload_id', 'number'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Withdrawal',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('reason', models.CharField(choices=[('own', 'withdrawn by the person'), ('request', "withdrawn at the person's request"), ('forgotten', 'withdrawn as the person left'), ('merged', 'answered twice: signed in and before')], max_length=9)),
+                ('answers', models.PositiveIntegerField(default=0, help_text='Deleted; they count for nothing.')),
+                ('captions', models.PositiveIntegerField(default=0, help_text='Deleted, with their words.')),
+                ('others', models.PositiveIntegerField(default=0, help_text="Other people's answers about those captions, archived without words.")),
+                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='withdrawn at')),
+                ('annotator', models.ForeignKey(blank=True, help_text='Empty: the person has left.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='withdrawals', to='labeling.annotator')),
+                ('by', models.ForeignKey(blank=True, help_text='The administrator who did it; empty: the person.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='withdrawals', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['-id'],
             },
         ),
         migrations.AddIndex(
@@ -933,5 +953,9 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='uploadedfile',
             constraint=models.UniqueConstraint(fields=('upload', 'path'), name='path_once_an_upload'),
+        ),
+        migrations.AddIndex(
+            model_name='withdrawal',
+            index=models.Index(fields=['project', '-id'], name='withdrawal_of_project'),
         ),
     ]
