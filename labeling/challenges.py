@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from labeling import access, answers, captions, guides, pools, prepared, questions
 from labeling.answers import Outcome
 from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question, Tile
-from labeling.selection import concepts, reservations, substitutes, texts
+from labeling.selection import concepts, overlap, reservations, substitutes, texts
 from labeling.selection.picks import Kind, Pick, Selection
 from labeling.selection.selector import PoolKey, Selector
 
@@ -24,6 +24,7 @@ MAX_PENDING = 10  # challenges of one annotator; the oldest expire
 AHEAD_TIME = timedelta(hours=12)  # in which a challenge that was fetched ahead can be answered
 CAPTION_PRIOR = 0.6  # probability of a written caption before anybody judged it
 LONGEST_TOKEN = 100
+NAME_WORDS = 3  # of a caption that is no sentence
 UNDO_SECONDS = 10  # for which the last answer can be taken back
 UNDO_GRACE = 3  # seconds more, for a slow network
 MAX_FILLED = 3  # pools that are filled, or have a worker woken, for one challenge
@@ -259,7 +260,7 @@ def wording(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
         return Wording("Write what you see in this picture", "", "")
     if challenge.kind == Kind.TEXT:
         reference, language = _sentences(challenge)[0], challenge.project.language
-        return Wording(_("Which of these two sentences says the same as"), reference, "?", language)
+        return Wording(_text_question(reference), reference, "?", language)
     if challenge.concept_id is None:
         asked = Question.objects.filter(pk=challenge.questions[0])
         text = asked.values_list("text", flat=True).first()
@@ -458,6 +459,13 @@ def _parse_values(
     if len(set(selected)) != len(selected) or not set(selected) <= set(range(1, count + 1)):
         raise Invalid(f"Tiles have numbers from 1 to {count}, each at most once.")
     return {question: number in selected for number, question in enumerate(challenge.questions, 1)}
+
+
+def _text_question(reference: str) -> str:
+    """Return what asks for what says the same: as a sentence does, or a mere name."""
+    if len(overlap.words(reference)) <= NAME_WORDS:
+        return _("Which of these two is about the same thing as")
+    return _("Which of these two sentences says the same as")
 
 
 def _parse_choice(challenge: Challenge, choice: int | None) -> dict[int, bool]:

@@ -23,7 +23,7 @@ def test_it_shows_sentences_and_no_picture(client, described):
     assert shown.status_code == 201
     body = shown.json()
     assert (body["kind"], body["tiles"], body["concept"]) == ("text", [], None)
-    assert body["before"] == "Which of these two sentences says the same as"
+    assert body["before"] == "Which of these two is about the same thing as"
     assert (body["lang"], body["dir"], body["after"]) == ("ar", "auto", "?")
     assert [each["number"] for each in body["sentences"]] == [1, 2]
     assert {(each["lang"], each["dir"]) for each in body["sentences"]} == {("ar", "auto")}

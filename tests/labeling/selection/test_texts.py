@@ -224,3 +224,18 @@ def test_gold_decides_whether_it_is_passed(alice, described, monkeypatch, truth,
     assert challenge.reasons == ["gold"]
     number = challenge.sentences.index(challenge.questions[0]) if choice else 0
     assert challenges.answer(challenge=challenge, choice=number).passed is passed
+
+
+def test_a_name_is_asked_for_otherwise_than_a_sentence(alice, described):
+    challenge = challenges.issue(annotator=alice, project=described, kind="text")
+    assert challenges.wording(challenge).before.endswith("is about the same thing as")
+    reference = Question.objects.filter(pk=challenge.sentences[0])
+    reference.update(text="a red circle on a white ground")
+    assert challenges.wording(challenge).before.endswith("sentences says the same as")
+
+
+def test_what_was_removed_is_asked_no_more(alice, described):
+    challenge = challenges.issue(annotator=alice, project=described, kind="text")
+    Question.objects.filter(pk=challenge.sentences[1]).delete()
+    with pytest.raises(challenges.Expired, match="removed"):
+        challenges.wording(challenge)
