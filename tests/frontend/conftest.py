@@ -10,6 +10,7 @@ from tests.waiting import wait_until
 Ask = Callable[..., Page]
 DECODED = """() => [...document.querySelectorAll("#stage img")].every(
   image => image.complete && image.naturalWidth)"""
+SEEN = "#ask[data-seen]"  # from then on, presses are taken
 
 
 @pytest.fixture
@@ -34,6 +35,7 @@ def ask(page: Page, live_server, shapes) -> Ask:
 
         wait_until(next_is_loaded)
         page.wait_for_function(DECODED)
+        page.wait_for_selector(SEEN)
         return page
 
     return ask

@@ -30,7 +30,8 @@ def open_screen(page: Page, live_server) -> None:
 
 
 def mode(page: Page, name: str) -> None:
-    expect(page.locator("#ask")).to_have_attribute("data-mode", name)
+    """Wait for a screen, and until its presses are taken."""
+    page.wait_for_selector(f'#ask[data-mode="{name}"][data-seen]')
 
 
 def test_a_concept_is_explained_once_and_in_the_help(page: Page, live_server, circle) -> None:

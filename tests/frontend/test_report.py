@@ -8,7 +8,7 @@ from labeling.models import Answer, Challenge, Comment
 def test_a_picture_is_reported_with_the_keyboard_alone(ask):
     page = ask()
     page.keyboard.press("r")
-    expect(page.locator("#hint")).to_contain_text("Choose the picture")
+    expect(page.locator("#note")).to_contain_text("Choose the picture")
     page.keyboard.press("3")
     dialog = page.get_by_role("dialog", name="What is wrong with it?")
     expect(dialog).to_be_visible()

@@ -72,6 +72,6 @@ function errorOf(response, json) {
   if (response.status >= 500) {
     return new ApiError("broken", "The server could not do this.", retryAfter);
   }
-  if (json?.code) return new ApiError(json.code, detail);
+  if (json?.code) return new ApiError(json.code, detail, Number(json.ready_in) || 0);
   return new ApiError("reload", "This page is out of date.");
 }

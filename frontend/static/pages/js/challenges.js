@@ -23,7 +23,18 @@ export class Challenges {
     return this.#client.post(`${ADDRESS}${encodeURIComponent(token)}/tiles/${number}/flag/`, body);
   }
 
-  skip(token) {
-    return this.#client.post(`${ADDRESS}${encodeURIComponent(token)}/skip/`);
+  /** Skip a challenge, for a reason or none: `skip(token, { reason: "cut_off" })`. */
+  skip(token, body = {}) {
+    return this.#client.post(`${ADDRESS}${encodeURIComponent(token)}/skip/`, body);
+  }
+
+  /** Take the answer or skip of the last challenge back. */
+  undo(token) {
+    return this.#client.post(`${ADDRESS}${encodeURIComponent(token)}/undo/`);
+  }
+
+  /** Return what came of an answer, once it cannot be undone any more. */
+  result(token) {
+    return this.#client.get(`${ADDRESS}${encodeURIComponent(token)}/result/`);
   }
 }

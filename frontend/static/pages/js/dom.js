@@ -11,12 +11,15 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Make a button; where a keyboard is there, it shows its key, if it has one. */
-export function makeButton(text, { key, variant = "", press }) {
+/**
+ * Make a button; where a keyboard is there, it shows its key, if it has one. `shortcuts` are all
+ * its keys as ARIA writes them.
+ */
+export function makeButton(text, { key, shortcuts = key, variant = "", press }) {
   const button = make("button", { type: "button", class: `button ${variant}`, onclick: press });
   button.append(make("span", { class: "label" }, text));
   if (key) {
-    button.setAttribute("aria-keyshortcuts", key);
+    button.setAttribute("aria-keyshortcuts", shortcuts);
     button.append(make("kbd", { "aria-hidden": "true" }, key));
   }
   return button;

@@ -1,5 +1,6 @@
 /** A concept's definition and examples, as elements. */
 
+import { gettext } from "../../shared/translate.js";
 import { make } from "./dom.js";
 
 /**
@@ -9,9 +10,9 @@ import { make } from "./dom.js";
 export function makeExamples({ examples, definition_lang: lang }, heading = "h2") {
   if (!examples.length) return null;
   const groups = [
-    ["Yes", examples.filter((example) => example.shows)],
-    ["No", examples.filter((example) => !example.shows)],
-  ].filter(([, group]) => group.length);
+    [gettext("Yes"), "yes", examples.filter((example) => example.shows)],
+    [gettext("No"), "no", examples.filter((example) => !example.shows)],
+  ].filter(([, , group]) => group.length);
   const sections = groups.map((group) => makeGroup(group, heading, lang));
   return make("div", { class: "examples" }, ...sections);
 }
@@ -21,16 +22,18 @@ export function makeDefinition({ definition, definition_lang: lang }) {
   return definition ? make("p", { class: "definition", lang, dir: "auto" }, definition) : null;
 }
 
-function makeGroup([title, examples], heading, lang) {
+function makeGroup([title, shows, examples], heading, lang) {
   const list = make("ul", {}, ...examples.map((example) => makeExample(example, lang)));
-  return make("section", { "data-shows": title.toLowerCase() }, make(heading, {}, title), list);
+  return make("section", { "data-shows": shows }, make(heading, {}, title), list);
 }
 
 function makeExample({ shows, hard, note, picture }, lang) {
   const image = picture.cloneNode();
-  image.alt = shows ? "An example that shows it" : "An example that does not show it";
+  image.alt = shows
+    ? gettext("An example that shows it")
+    : gettext("An example that does not show it");
   const caption = make("figcaption", {});
-  if (hard) caption.append(make("span", { class: "hard" }, "hard"));
+  if (hard) caption.append(make("span", { class: "hard" }, gettext("hard")));
   if (note) caption.append(make("span", { lang, dir: "auto" }, note));
   return make("li", {}, make("figure", {}, image, caption));
 }

@@ -1,29 +1,45 @@
 /** The sentences of the challenge screen. Knows no DOM. */
 
-export const GENERATED = "That picture was drawn by a model.";
+import { fill, gettext, ngettext } from "../../shared/translate.js";
 
-const NEW_ONES = "New ones come as pictures are added and as the model finds new doubts.";
+export const GENERATED = gettext("That picture was drawn by a model.");
 
-export const STILL_NOTHING = "Still nothing new: please come back later.";
+export const STILL_NOTHING = gettext("Still nothing new: please come back later.");
+
+export const TOO_SOON = gettext(
+  "That press came before the pictures could be seen: it was not taken.",
+);
+
+export const SENT = gettext("Answered.");
+
+export const SKIPPED = gettext("Skipped.");
+
+export const UNDONE = gettext("Taken back: answer again.");
+
+export const COMING = gettext("The next question is coming.");
 
 export const EXPIRED = [
-  "This question has been open too long",
-  "Its pictures have expired. What you answered before is kept.",
+  gettext("This question has been open too long"),
+  gettext("Its pictures have expired. What you answered before is kept."),
 ];
 
 const HINTS = {
-  grid: "Select every picture that shows it. If none does, say so: that is an answer too.",
-  split: "Select every part of the picture that shows some of it. If none does, say so.",
-  verify: "If you cannot tell, skip: a guess helps nobody.",
-  write: "One plain sentence, as you would say it to someone who cannot see the picture.",
+  grid: gettext("Select every picture that shows it. If none does, say so: that is an answer too."),
+  split: gettext("Select every part of the picture that shows some of it. If none does, say so."),
+  verify: gettext("If you cannot tell, skip: a guess helps nobody."),
+  write: gettext("One plain sentence, as you would say it to someone who cannot see the picture."),
 };
 
-export const PRACTICE = "Nothing that you answer in practice is recorded. Skip leaves it out.";
+export const PRACTICE = gettext(
+  "Nothing that you answer in practice is recorded. Skip leaves it out.",
+);
 
 /** Say whether an answer in practice was right. */
 export function feedback({ right, shows, phrase }) {
-  if (right) return shows ? `Right: this one shows ${phrase}.` : `Right: this one does not show ${phrase}.`;
-  return shows ? `This one does show ${phrase}.` : `This one does not show ${phrase}.`;
+  if (right && shows) return fill(gettext("Right: this one shows %(phrase)s."), { phrase });
+  if (right) return fill(gettext("Right: this one does not show %(phrase)s."), { phrase });
+  if (shows) return fill(gettext("This one does show %(phrase)s."), { phrase });
+  return fill(gettext("This one does not show %(phrase)s."), { phrase });
 }
 
 /**
@@ -31,66 +47,144 @@ export function feedback({ right, shows, phrase }) {
  * has answered since the page was opened is thanked.
  */
 export function nothingToAsk(kind, { answered }) {
-  const thanks = answered ? "Thank you for your answers! " : "";
-  if (kind) {
-    return [
-      "There is nothing to ask you of this kind right now",
-      `${thanks}There may be others: choose Mixed or another kind at the end of this page. ${NEW_ONES}`,
-    ];
-  }
-  return ["There is nothing to ask you right now", thanks + NEW_ONES];
+  const title = kind
+    ? gettext("There is nothing to ask you of this kind right now")
+    : gettext("There is nothing to ask you right now");
+  const sentences = [
+    answered && gettext("Thank you for your answers!"),
+    kind && gettext("There may be others: choose Mixed or another kind at the end of this page."),
+    gettext("New ones come as pictures are added and as the model finds new doubts."),
+  ];
+  return [title, sentences.filter(Boolean).join(" ")];
 }
 
-/** Return the hint that is shown until the first answer. */
+/** Return the hint that is shown until the first answer of a kind; "" where there is none. */
 export function firstHint(kind) {
-  return HINTS[kind];
+  return HINTS[kind] ?? "";
 }
 
 export function progress({ answers, labels }) {
-  return `${count(answers, "answer")} from you · ${count(labels, "label")} certain`;
+  const language = globalThis.document?.documentElement.lang || undefined;
+  const count = answers.toLocaleString(language);
+  const certain = labels.toLocaleString(language);
+  return [
+    fill(ngettext("%(count)s answer from you", "%(count)s answers from you", answers), { count }),
+    fill(ngettext("%(count)s label certain", "%(count)s labels certain", labels), { count: certain }),
+  ].join(" · ");
+}
+
+/** Say for how long, and how, the last answer can be taken back. */
+export function undoable(seconds) {
+  return fill(gettext("For %(seconds)s seconds you can undo it: press Z."), { seconds });
+}
+
+/** Say why an answer was not taken back. */
+export function notUndone({ code, message }) {
+  if (code === "offline" || code === "broken") {
+    return gettext("The server cannot be reached: it was not taken back.");
+  }
+  if (code === "too_late") return gettext("It counts already: it was not taken back.");
+  return fill(gettext("It was not taken back. %(reason)s"), { reason: message });
 }
 
 /** Say why answers wait on this device. */
-export function waiting(number, { code, retryAfter }) {
-  const answers = number === 1 ? "1 answer waits" : `${number} answers wait`;
+export function waiting(count, { code, retryAfter }) {
   if (code === "offline") {
-    return `You are offline. ${answers} on this device and will be sent when you are back.`;
+    return fill(
+      ngettext(
+        "You are offline. %(count)s answer waits on this device and will be sent when you are back.",
+        "You are offline. %(count)s answers wait on this device and will be sent when you are back.",
+        count,
+      ),
+      { count },
+    );
   }
   if (code === "throttled") {
-    return `That was quick! ${answers} here and will be sent in ${count(retryAfter, "second")}.`;
+    return fill(
+      ngettext(
+        "That was quick! %(count)s answer waits here and will be sent in %(seconds)s s.",
+        "That was quick! %(count)s answers wait here and will be sent in %(seconds)s s.",
+        count,
+      ),
+      { count, seconds: retryAfter },
+    );
   }
-  return `The server has trouble. ${answers} here and will be sent again in a moment.`;
+  return fill(
+    ngettext(
+      "The server has trouble. %(count)s answer waits here and will be sent again in a moment.",
+      "The server has trouble. %(count)s answers wait here and will be sent again in a moment.",
+      count,
+    ),
+    { count },
+  );
 }
 
 /** Say why an answer did not count. */
 export function refused({ code, message }) {
-  if (code === "answered") return "That question was answered before: the first answer stands.";
-  if (code === "expired") return "That question had expired before your answer: it was not counted.";
-  if (code === "foreign") return "That question was meant for someone else: it was not counted.";
-  return `Your last answer was not counted. ${message}`;
+  if (code === "answered") {
+    return gettext("That question was answered before: the first answer stands.");
+  }
+  if (code === "expired") {
+    return gettext("That question had expired before your answer: it was not counted.");
+  }
+  if (code === "foreign") {
+    return gettext("That question was meant for someone else: it was not counted.");
+  }
+  return fill(gettext("Your last answer was not counted. %(reason)s"), { reason: message });
 }
 
 /** Say why there is no question to show: a title, and what to do. */
-export function problem({ code, message, retryAfter }, number) {
-  const queued = number ? ` ${waiting(number, { code, retryAfter })}` : "";
+export function problem({ code, message, retryAfter }, count) {
   const known = {
-    offline: [
-      "You are offline",
-      number ? queued.replace("You are offline.", "").trim() : "The next question comes as soon as you are back.",
+    offline: () => [gettext("You are offline"), offline(count)],
+    throttled: () => [gettext("A moment, please"), throttled(retryAfter)],
+    broken: () => [gettext("The server has trouble"), broken(count)],
+    reload: () => [
+      gettext("This page is out of date"),
+      gettext("You may have signed in or out elsewhere. Reload it to go on."),
     ],
-    throttled: [
-      "A moment, please",
-      `Questions are asked for faster than they may be. The next one comes in ${count(retryAfter, "second")}.`,
+    closed: () => [gettext("This project asks no questions now"), message],
+    private: () => [gettext("This project is private"), message],
+    not_found: () => [
+      gettext("This project is not there"),
+      gettext("It may have been renamed or closed. The first page lists all."),
     ],
-    broken: ["The server has trouble", `Try again in a moment. Nothing that you answered is lost.${queued}`],
-    reload: ["This page is out of date", "You may have signed in or out elsewhere. Reload it to go on."],
-    closed: ["This project asks no questions now", message],
-    private: ["This project is private", message],
-    not_found: ["This project is not there", "It may have been renamed or closed. The first page lists all."],
   }[code];
-  return known ?? ["That did not work", `${message} Try again, or go back to the first page.`];
+  if (known) return known();
+  const text = gettext("%(reason)s Try again, or go back to the first page.");
+  return [gettext("That did not work"), fill(text, { reason: message })];
 }
 
-function count(number, noun) {
-  return `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
+function offline(count) {
+  if (!count) return gettext("The next question comes as soon as you are back.");
+  return fill(
+    ngettext(
+      "%(count)s answer waits on this device and will be sent when you are back.",
+      "%(count)s answers wait on this device and will be sent when you are back.",
+      count,
+    ),
+    { count },
+  );
+}
+
+function throttled(seconds) {
+  return fill(
+    ngettext(
+      "Questions are asked for faster than they may be. The next one comes in %(count)s second.",
+      "Questions are asked for faster than they may be. The next one comes in %(count)s seconds.",
+      seconds,
+    ),
+    { count: seconds },
+  );
+}
+
+function broken(count) {
+  const kept = gettext("Try again in a moment. Nothing that you answered is lost.");
+  if (!count) return kept;
+  const queued = ngettext(
+    "%(count)s answer waits here and will be sent again in a moment.",
+    "%(count)s answers wait here and will be sent again in a moment.",
+    count,
+  );
+  return `${kept} ${fill(queued, { count })}`;
 }

@@ -11,6 +11,7 @@ export class Outbox {
   #storage;
   #onDone;
   #sending = null;
+  #sent = { token: null, done: null }; // what is on its way, and the promise of its end
 
   /**
    * `send(entry)` resolves to the server's outcome or rejects with an ApiError;
@@ -40,6 +41,19 @@ export class Outbox {
     this.#store([...this.entries, { token, action, body, tried: false }]);
   }
 
+  /** Resolve once an entry is not on its way. */
+  async settle(token) {
+    if (this.#sent.token === token) await this.#sent.done.catch(() => {});
+  }
+
+  /** Remove an entry again, unless it is on its way; return whether it was there. */
+  take(token) {
+    const isWaiting = this.entries.some((entry) => entry.token === token);
+    const isThere = token !== this.#sent.token && isWaiting;
+    if (isThere) this.#remove(token);
+    return isThere;
+  }
+
   /** Send all entries; resolve to null when none is left, or to the ApiError that stopped it. */
   flush() {
     this.#sending ??= this.#sendAll().finally(() => {
@@ -51,14 +65,17 @@ export class Outbox {
   async #sendAll() {
     for (let entry = this.entries[0]; entry; entry = this.entries[0]) {
       this.#replace(entry.token, { ...entry, tried: true });
+      this.#sent = { token: entry.token, done: this.#send(entry) };
       try {
-        const outcome = await this.#send(entry);
+        const outcome = await this.#sent.done;
         this.#remove(entry.token);
         this.#onDone({ entry, outcome });
       } catch (error) {
         if (TRANSIENT.has(error.code)) return error;
         this.#remove(entry.token);
         this.#onDone({ entry, error });
+      } finally {
+        this.#sent = { token: null, done: null };
       }
     }
     return null;

@@ -1,6 +1,7 @@
 /** Load and decode a challenge's pictures before they are shown. */
 
 import { ApiError } from "../../shared/client.js";
+import { gettext } from "../../shared/translate.js";
 
 const SMALL = 96; // px: below this, edges are kept crisp at whole multiples
 
@@ -16,7 +17,7 @@ export async function loadPicture(url) {
   } catch {
     throw new ApiError(
       navigator.onLine ? "broken" : "offline",
-      "A picture of the next question could not be loaded.",
+      gettext("A picture of the next question could not be loaded."),
     );
   }
   if (Math.max(picture.naturalWidth, picture.naturalHeight) < SMALL) {

@@ -1,5 +1,7 @@
 /** Practice: a few questions with feedback, before the first that counts. Knows no DOM. */
 
+import { fill, gettext } from "../../shared/translate.js";
+
 const DONE = "tessera.practised";
 
 export class Practice {
@@ -30,7 +32,7 @@ export class Practice {
     return {
       ...question,
       kind: "verify",
-      before: `Practice ${question.number} of ${question.total}: does this picture show`,
+      before: fill(gettext("Practice %(number)s of %(total)s: does this picture show"), question),
       subject: question.phrase,
       after: "?",
       tiles: [{ number: 1, url: question.url }],

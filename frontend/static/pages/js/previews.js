@@ -1,6 +1,8 @@
 /** Challenges of a preview: they are shown like any other, and answers go nowhere. */
 
-const NOTHING_RECORDED = "Nothing was recorded: this is the preview.";
+import { gettext } from "../../shared/translate.js";
+
+const NOTHING_RECORDED = gettext("Nothing was recorded: this is the preview.");
 
 export class Previews {
   #client;

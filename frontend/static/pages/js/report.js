@@ -1,9 +1,12 @@
 /**
  * Reporting that something is wrong with a picture: a button turns it on, then a picture is chosen
- * by click, number or Enter, and a dialog asks what is wrong.
+ * by click, key or Enter, and a dialog asks what is wrong.
  */
 
-const CHOOSE = "Choose the picture that something is wrong with, or press Esc.";
+import { fill, gettext } from "../../shared/translate.js";
+import { keyOf, tileOf } from "./keys.js";
+
+const CHOOSE = gettext("Choose the picture that something is wrong with, or press Esc.");
 
 export class Reporter {
   #actions;
@@ -15,7 +18,7 @@ export class Reporter {
   #root;
   #stage;
 
-  /** `send(number, body)` resolves when the report has arrived; `say(text)` shows a hint. */
+  /** `send(number, body)` resolves when the report has arrived; `say(text)` shows a sentence. */
   constructor({ root, dialog, send, say, done }) {
     this.#root = root;
     this.#dialog = dialog;
@@ -62,10 +65,10 @@ export class Reporter {
   }
 
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    if (document.querySelector("dialog[open]")) return;
+    if (event.repeat || document.querySelector("dialog[open]")) return;
     if (event.target.closest("input, textarea, select")) return;
-    const handled = this.#on ? this.#choose(event) : this.#begin(event.key.toLowerCase());
+    const key = keyOf(event);
+    const handled = this.#on ? this.#choose(key, event.target) : this.#begin(key);
     if (!handled) return;
     event.preventDefault();
     event.stopPropagation();
@@ -77,13 +80,13 @@ export class Reporter {
     return usable;
   }
 
-  /** Choose a picture by its number, or the focused one; Escape and R leave. */
-  #choose({ key, target }) {
+  /** Choose a picture by its key, or the focused one; Escape and R leave. */
+  #choose(key, target) {
     const tile = target.closest(".tile");
-    if (key === "Escape" || key.toLowerCase() === "r") {
+    if (key === "Escape" || key === "r") {
       this.#set(false);
       this.#actions.say("");
-    } else if (/^[1-9]$/.test(key) && this.#tile(key)) this.#open(Number(key));
+    } else if (tileOf(key) && this.#tile(tileOf(key))) this.#open(tileOf(key));
     else if ((key === "Enter" || key === " ") && tile) this.#open(Number(tile.dataset.number));
     else return false;
     return true;
@@ -111,7 +114,8 @@ export class Reporter {
     try {
       await this.#actions.send(number, { kind, text });
     } catch (error) {
-      this.#error.textContent = `Not sent. ${error.message} Try again.`;
+      const text = gettext("Not sent. %(reason)s Try again.");
+      this.#error.textContent = fill(text, { reason: error.message });
       return;
     } finally {
       button.disabled = false;
@@ -119,7 +123,7 @@ export class Reporter {
     this.#dialog.close();
     const tile = this.#tile(number);
     tile?.setAttribute("data-reported", "");
-    tile?.setAttribute("aria-label", `Picture ${number}, reported`);
+    tile?.setAttribute("aria-label", fill(gettext("Picture %(number)s, reported"), { number }));
     this.#actions.done();
   }
 }

@@ -1,82 +1,118 @@
 /** The challenge screen: one challenge, or a sentence that says why there is none. */
 
+import { gettext } from "../../shared/translate.js";
 import { make, makeButton } from "./dom.js";
+import { Gate } from "./gate.js";
 import { makeDefinition, makeExamples } from "./guide-card.js";
+import { Help } from "./help.js";
+import { keyOf } from "./keys.js";
 import { KINDS } from "./kinds.js";
 import * as messages from "./messages.js";
 
 const SKELETON_DELAY = 300; // ms
+const MOVES = /^Arrow/; // keys that answer nothing
 
 export class Screen {
-  #actions = {};
+  #actions;
   #answers = 0;
-  #keys = {};
+  #controls = { keys: {} };
+  #gate;
+  #help;
+  #leave = () => {}; // tells those who wait for a press here that something else is shown
+  #onTile = false; // whether the focus was on a tile when the last challenge was left
   #parts = {};
-  #pressSkip = () => {};
   #root;
   #shownCount = 0;
+  #skipMenu;
+  #stopWaiting = () => {};
   /** The code of the problem that is on the screen, or null. */
   problem = null;
 
   /**
-   * `submit(body)`, `skip()` and `retry()` are called when the person asks for them; `guide()`
-   * resolves to the guide of what is asked about, or to null.
+   * `submit(body)`, `skip(reason)`, `undo()` and `retry()` are called when the person asks for
+   * them; `guide()` resolves to the guide of what is asked about, or to null.
    */
-  constructor({ root, submit, skip, retry, guide }) {
+  constructor({ root, skipMenu, submit, skip, undo, retry, guide }) {
     this.#root = root;
-    this.#actions = { submit, skip, retry, guide };
+    this.#actions = { submit, skip, undo, retry };
     for (const part of root.querySelectorAll("[id]")) this.#parts[part.id] = part;
-    const help = document.getElementById("help");
-    this.#parts["open-help"].addEventListener("click", () => this.#openHelp(help));
-    this.#parts["skip"].addEventListener("click", () => this.#pressSkip());
-    document.addEventListener("keydown", (event) => this.#handleKey(event, help));
+    const { stage, actions, skip: skipButton } = this.#parts;
+    this.#help = new Help({
+      dialog: document.getElementById("help"),
+      button: this.#parts["open-help"],
+      guide,
+    });
+    this.#gate = new Gate({
+      root,
+      parts: [stage, actions, skipButton],
+      onRefused: () => this.note(messages.TOO_SOON),
+    });
+    this.#skipMenu = skipMenu;
+    skipMenu?.attach({
+      skip: (reason) => this.#controls.skip?.(reason),
+      mayOpen: () => Boolean(this.#controls.skip) && !stage.inert && this.#gate.admits(),
+    });
+    skipButton.addEventListener("click", () => this.#controls.skip?.());
+    document.addEventListener("keydown", (event) => this.#handleKey(event));
     root.hidden = false;
+  }
+
+  /** The time in seconds for which what is on the screen has been seen. */
+  get seconds() {
+    return this.#gate.seconds;
   }
 
   /**
    * Freeze the screen while something loads, and return the function that ends it. A skeleton
-   * appears only if it takes long.
+   * appears only if it takes long, and never in place of a problem, or with `skeleton: false`.
    */
-  wait() {
+  wait({ skeleton = true } = {}) {
     if (this.problem) return () => {};
-    this.#root.setAttribute("aria-busy", "true");
-    this.#parts.stage.inert = this.#parts.actions.inert = true;
-    const timer = setTimeout(() => this.#setMode("loading"), SKELETON_DELAY);
-    return () => {
+    this.#stopWaiting();
+    this.#onTile = Boolean(document.activeElement?.closest(".tile"));
+    this.#setFrozen(true);
+    const timer = skeleton && setTimeout(() => this.#setMode("loading"), SKELETON_DELAY);
+    const stop = () => {
+      if (this.#stopWaiting !== stop) return; // something else is shown, or waited for
+      this.#stopWaiting = () => {};
       clearTimeout(timer);
-      this.#root.removeAttribute("aria-busy");
-      this.#parts.stage.inert = this.#parts.actions.inert = false;
+      this.#setFrozen(false);
     };
+    this.#stopWaiting = stop;
+    return stop;
   }
 
-  showChallenge(challenge, pictures, { first }) {
+  /**
+   * Show a challenge: with the hint of its kind or without, and with the answer that was taken
+   * back, if one was.
+   */
+  showChallenge(challenge, pictures, { hint = false, body = null } = {}) {
     const { kind, progress } = challenge;
-    const controls = KINDS[kind]({
-      challenge,
-      pictures,
-      submit: this.#actions.submit,
-      hint: (text) => this.#say("hint", text),
-    });
+    const { submit, skip } = this.#actions;
+    const note = (text) => this.note(text);
+    const controls = KINDS[kind]({ challenge, pictures, body, submit, note });
     this.#showQuestion(challenge);
-    this.#showControls(controls, this.#actions.skip);
-    this.#say("hint", first ? messages.firstHint(kind) : "");
+    this.#say("hint", hint ? messages.firstHint(kind) : "");
     this.#showProgress(progress);
-    this.#setMode(kind);
-    if (this.#shownCount && this.#mayFocus()) controls.focus();
+    this.#show(kind, { ...controls, skip });
+    if (this.#shownCount) this.#focus(controls);
     this.#shownCount += 1;
   }
 
-  /** Explain what a concept is; resolve when the person goes on. */
+  /** Explain what a concept is; resolve to true when the person goes on, to false if they cannot. */
   showGuide(guide) {
-    return new Promise((resolve) => {
-      const done = makeButton("Go on", { key: "Enter", variant: "primary", press: resolve });
-      this.#showQuestion({ before: "What counts as", subject: guide.phrase, ...written(guide) });
-      this.#parts.hint.replaceChildren(...[makeDefinition(guide)].filter(Boolean));
-      const stage = makeExamples(guide) ?? make("div");
-      this.#showControls({ stage, actions: [done], keys: { Enter: resolve } });
-      this.#setMode("guide");
-      if (this.#mayFocus()) this.#parts.question.focus({ preventScroll: true });
+    const { promise, press } = this.#untilPressed();
+    this.#showQuestion({
+      before: gettext("What counts as"),
+      subject: guide.phrase,
+      lang: guide.lang,
+      dir: guide.dir,
     });
+    this.#parts.hint.replaceChildren(...[makeDefinition(guide)].filter(Boolean));
+    const stage = makeExamples(guide) ?? make("div");
+    this.#show("guide", { stage, ...goOn(press) });
+    this.#focus();
+    return promise;
   }
 
   /** Ask a practice question; resolve to yes, no, or null for who skips the practice. */
@@ -85,43 +121,27 @@ export class Screen {
       const submit = ({ yes }) => resolve(yes);
       const controls = KINDS.verify({ challenge, pictures, submit });
       this.#showQuestion(challenge);
-      this.#showControls(controls, () => resolve(null));
       this.#say("hint", messages.PRACTICE);
-      this.#setMode("practice");
-      if (this.#mayFocus()) controls.focus();
+      this.#show("practice", { ...controls, skip: () => resolve(null) });
+      this.#focus(controls);
     });
   }
 
   /** Say what is right, beside the picture; resolve when the person goes on. */
   showFeedback(result) {
-    return new Promise((resolve) => {
-      const done = makeButton("Go on", { key: "Enter", variant: "primary", press: resolve });
-      const sentence = make("strong", {}, messages.feedback(result));
-      const definition = result.right ? null : makeDefinition(result);
-      this.#parts.hint.replaceChildren(sentence, ...[definition].filter(Boolean));
-      this.#parts.actions.replaceChildren(done);
-      this.#keys = { Enter: resolve };
-      this.#setMode("feedback");
-      this.#root.dataset.right = result.right;
-      if (this.#mayFocus()) done.focus({ preventScroll: true });
-    });
+    const { promise, press } = this.#untilPressed();
+    const sentence = make("strong", {}, messages.feedback(result));
+    const definition = result.right ? null : makeDefinition(result);
+    this.#parts.hint.replaceChildren(sentence, ...[definition].filter(Boolean));
+    this.#show("feedback", goOn(press));
+    this.#root.dataset.right = result.right;
+    this.#focus({ focus: () => this.#parts.actions.firstChild.focus({ preventScroll: true }) });
+    return promise;
   }
 
-  #showControls({ stage, actions, keys }, skip = null) {
-    this.#parts.stage.replaceChildren(stage);
-    this.#parts.actions.replaceChildren(...actions);
-    this.#keys = skip ? { ...keys, s: skip } : keys;
-    this.#pressSkip = skip ?? (() => {});
-  }
-
-  showHint(text) {
-    this.#say("hint", text);
-  }
-
-  /** Clear the messages about the challenge that has just been left. */
-  clearMessages() {
-    this.#say("hint", "");
-    this.#say("note", "");
+  /** Say a sentence beside the buttons; "" takes it away. */
+  note(text) {
+    this.#say("note", text);
   }
 
   showOutcome({ message, progress, generated }) {
@@ -129,8 +149,14 @@ export class Screen {
     this.#showProgress(progress);
   }
 
+  /** Show the progress after an answer was taken back: it may be less than before. */
+  resetProgress(progress) {
+    this.#answers = 0;
+    this.#showProgress(progress);
+  }
+
   showRefused(error) {
-    this.#say("note", messages.refused(error));
+    this.note(messages.refused(error));
   }
 
   /** `error` is the ApiError that keeps `count` answers waiting, or null. */
@@ -141,49 +167,69 @@ export class Screen {
 
   /** `answered` says whether the person has answered anything since the page was opened. */
   showNothingToAsk(kind, { answered }) {
-    this.#showPanel("empty", messages.nothingToAsk(kind, { answered }), "Look again");
+    this.#showPanel("empty", messages.nothingToAsk(kind, { answered }), gettext("Look again"));
   }
 
   showExpired() {
-    this.#showPanel("expired", messages.EXPIRED, "Show a new one");
+    this.#showPanel("expired", messages.EXPIRED, gettext("Show a new one"));
   }
 
   showProblem(error, count) {
-    const button = error.code === "reload" ? "Reload the page" : "Try again";
+    const isStale = error.code === "reload";
+    const button = isStale ? gettext("Reload the page") : gettext("Try again");
     this.#showPanel(error.code, messages.problem(error, count), button);
   }
 
   #showPanel(code, [title, text], button) {
     const press = code === "reload" ? () => location.reload() : this.#actions.retry;
     if (this.problem === code) {
-      if (code === "empty") this.#say("note", messages.STILL_NOTHING);
+      if (code === "empty") this.note(messages.STILL_NOTHING);
       return;
     }
-    this.#say("note", "");
-    this.#keys = {};
+    this.note("");
     this.#showQuestion({ subject: title });
     this.#say("hint", text);
-    this.#parts.stage.replaceChildren();
-    this.#parts.actions.replaceChildren(makeButton(button, { variant: "primary", press }));
-    this.#setMode("panel", code);
-    if (this.#mayFocus()) this.#parts.question.focus({ preventScroll: true });
+    const actions = [makeButton(button, { variant: "primary", press })];
+    this.#show("panel", { stage: make("div"), actions, keys: {} }, code);
+    this.#focus();
   }
 
-  #showQuestion({ before = "", subject = "", after = "", lang = "en", dir = "auto" }) {
+  #showQuestion({ before = "", subject = "", after = "", lang = "", dir = "auto" }) {
     this.#say("before", before);
     this.#say("subject", subject || before);
     this.#say("after", after);
     this.#parts.subject.dir = dir;
-    this.#parts.subject.lang = subject ? lang : "en";
+    if (subject && lang) this.#parts.subject.lang = lang;
+    else this.#parts.subject.removeAttribute("lang");
     this.#parts.before.hidden = !subject;
     const length = (subject || before).length;
     this.#parts.subject.dataset.length = length > 90 ? "long" : length > 32 ? "middle" : "short";
   }
 
+  /** Put controls on the screen; without a stage, what is there stays. */
+  #show(mode, controls, problem = null) {
+    this.#stopWaiting();
+    this.#leave();
+    this.#leave = () => {};
+    this.#controls = controls;
+    if (controls.onLeave) this.#leave = controls.onLeave;
+    this.#skipMenu?.close();
+    if (controls.stage) this.#parts.stage.replaceChildren(controls.stage);
+    this.#parts.actions.replaceChildren(...controls.actions);
+    this.#setMode(mode, problem);
+    this.#gate.close();
+  }
+
   #setMode(mode, problem = null) {
     this.#root.dataset.mode = mode;
     this.problem = problem;
-    this.#say("loading", mode === "loading" ? "The next question is coming." : "");
+    this.#say("loading", mode === "loading" ? messages.COMING : "");
+  }
+
+  #setFrozen(isFrozen) {
+    this.#root.toggleAttribute("aria-busy", false);
+    if (isFrozen) this.#root.setAttribute("aria-busy", "true");
+    this.#parts.stage.inert = this.#parts.actions.inert = isFrozen;
   }
 
   #say(part, text) {
@@ -197,41 +243,54 @@ export class Screen {
     this.#say("progress", messages.progress(progress));
   }
 
-  /** Show the keys and instructions, and what is asked about, once its guide is there. */
-  async #openHelp(help) {
-    const part = help.querySelector("#help-guide");
-    part.hidden = true;
-    help.showModal();
-    const guide = await this.#actions.guide();
-    if (!guide) return;
-    const title = make("h3", {}, make("span", written(guide), guide.phrase));
-    const parts = [makeDefinition(guide), makeExamples(guide, "h4")].filter(Boolean);
-    part.replaceChildren(title, ...parts);
-    part.hidden = false;
-  }
-
-  /** Return whether the focus may be moved: it is on the challenge, or nowhere. */
-  #mayFocus() {
+  /** Move the focus to where the person works: a tile, the controls' own place, or the question. */
+  #focus({ focus, focusTile } = {}) {
     const focused = document.activeElement;
-    return !focused || focused === document.body || this.#root.contains(focused);
+    if (focused && focused !== document.body && !this.#root.contains(focused)) return;
+    if (this.#onTile && focusTile) focusTile();
+    else if (focus) focus();
+    else this.#parts.question.focus({ preventScroll: true });
   }
 
-  #handleKey(event, help) {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (help.open || event.repeat || event.target.closest("input, textarea, select")) return;
-    if (event.key === "?") return this.#openHelp(help);
-    const control = event.target.closest("a, button:not(.tile)");
-    if (event.key === "Enter" && control) return; // it presses what is focused
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const action = this.#parts.stage.inert ? undefined : this.#keys[key];
+  #handleKey(event) {
+    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
+    if (event.target.closest("input, textarea, select")) return;
+    const key = keyOf(event);
+    if (key === "Enter" && event.target.closest("a, button, summary")) return; // it presses that
+    const action = this.#actionOf(key);
     if (!action) return;
     event.preventDefault();
-    this.#root.dataset.keyboard = "true"; // the numbers of the tiles are shown from now on
+    if (event.repeat) return;
+    this.#root.dataset.keyboard = "true"; // the keys of the tiles are shown from now on
     action();
+  }
+
+  /** Return what a key does now; answers wait until what is asked about was seen. */
+  #actionOf(key) {
+    if (key === "?") return () => this.#help.open();
+    if (key === "z" || key === "Backspace") return this.#actions.undo;
+    if (this.#parts.stage.inert) return undefined;
+    if (key === "Shift+s") return this.#controls.skip && (() => this.#skipMenu?.open());
+    const { keys, skip } = this.#controls;
+    const action = { ...keys, "Ctrl+Enter": keys.f ?? keys.Enter, ...(skip && { s: () => skip() }) }[key];
+    if (!action || MOVES.test(key)) return action;
+    return () => this.#gate.admits() && action();
+  }
+
+  /** Return a promise of true for when `press` is called, of false for when the screen is left. */
+  #untilPressed() {
+    let resolve;
+    const promise = new Promise((done) => {
+      resolve = done;
+    });
+    const press = () => resolve(true);
+    press.onLeave = () => resolve(false);
+    return { promise, press };
   }
 }
 
-/** Return how a guide's phrase is written. */
-function written({ lang, dir }) {
-  return { lang, dir };
+/** Return the controls of a screen that only goes on. */
+function goOn(press) {
+  const done = makeButton(gettext("Go on"), { key: "Enter", variant: "primary", press });
+  return { actions: [done], keys: { Enter: press }, onLeave: press.onLeave };
 }

@@ -1,18 +1,23 @@
 /** The challenge page: one challenge after the other, by keyboard, mouse or finger. */
 
 import { ApiError, Client } from "../../shared/client.js";
+import { gettext } from "../../shared/translate.js";
 import { Challenges } from "./challenges.js";
-import { Outbox, pageStorage, safeStorage } from "./outbox.js";
 import { Guides } from "./guides.js";
+import { Hints } from "./hints.js";
+import { LastChallenge, UNDO_SECONDS } from "./last-challenge.js";
+import * as messages from "./messages.js";
+import { Outbox, pageStorage, safeStorage } from "./outbox.js";
 import { loadPicture, loadPictures } from "./pictures.js";
 import { Practice } from "./practice.js";
 import { Prefetcher } from "./prefetch.js";
 import { Previews } from "./previews.js";
 import { Reporter } from "./report.js";
 import { Screen } from "./screen.js";
+import { SkipMenu } from "./skip-menu.js";
+import { Strip } from "./strip.js";
 
 const RETRY = 5_000; // ms between attempts to reach the server
-const HINT_SEEN = "tessera.seen-hint";
 
 const root = document.getElementById("ask");
 const { project, kind, practice: practiceCount, preview } = root.dataset;
@@ -20,6 +25,7 @@ const storage = preview ? pageStorage() : safeStorage(window);
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
 const client = new Client({ csrf });
 const challenges = preview ? new Previews(client, preview) : new Challenges(client);
+const hints = new Hints(storage);
 const guides = new Guides({
   get: (address) => client.get(address),
   load: (example) => loadPicture(example.url),
@@ -34,17 +40,39 @@ const prefetcher = new Prefetcher({
   },
 });
 const outbox = new Outbox({
-  send: ({ token, action, body }) =>
-    action === "skip" ? challenges.skip(token) : challenges.answer(token, body),
+  send: ({ token, action, body }) => challenges[action](token, body),
   storage,
   onDone: showResult,
 });
 const screen = new Screen({
   root,
+  skipMenu: preview
+    ? null
+    : new SkipMenu({
+        dialog: document.getElementById("skip-dialog"),
+        button: document.getElementById("skip-why"),
+      }),
   submit,
   skip,
+  undo,
   retry: next,
   guide: () => (asked ? guides.of(asked) : null),
+});
+const strip = new Strip({
+  list: document.getElementById("strip"),
+  button: document.getElementById("undo"),
+  undo,
+});
+const last = new LastChallenge({
+  undo: (token) => challenges.undo(token),
+  result: (token) => challenges.result(token),
+  show: (entry) => strip.show(entry),
+  close: () => strip.close(),
+  showResult: (result) => {
+    strip.showResult(result);
+    if (result.message) screen.showOutcome(result);
+  },
+  outbox,
 });
 
 const reporter = preview
@@ -53,39 +81,56 @@ const reporter = preview
       root,
       dialog: document.getElementById("report-dialog"),
       send: (number, body) => challenges.flag(current?.challenge.token ?? "gone", number, body),
-      say: (text) => screen.showHint(text),
-      done: () => screen.showOutcome({ message: "Reported to those who review this project." }),
+      say: (text) => screen.note(text),
+      done: () => {
+        screen.showOutcome({ message: gettext("Reported to those who review this project.") });
+      },
     });
 
 let asked = null; // the challenge or practice question that the help explains
-let current = null; // { challenge, deadline, shownAt } on the screen
+let current = null; // { challenge, pictures, deadline } on the screen
 let answered = false; // whether anything was, since the page was opened
-let loading = null; // the promise of the next one
+let announced = false; // whether it was said how to undo
+let turn = 0; // the number of the screen that is shown or loaded
+let loading = 0; // the turn that is being loaded, or 0
+let setAside = []; // challenges that come next, because an earlier one was brought back
 let expiryTimer = 0;
 let retryTimer = 0;
 
 /** Bring the next challenge to the screen, or say why there is none. */
 function next() {
-  loading ??= loadNext().finally(() => {
-    loading = null;
-  });
+  if (loading) return;
+  turn += 1;
+  loading = turn;
+  loadNext(turn);
 }
 
-async function loadNext() {
+async function loadNext(own) {
   clearTimeout(expiryTimer);
   current = null;
   const stopWaiting = screen.wait();
+  let fetched = null;
   try {
-    const fetched = await prefetcher.next();
+    fetched = await upNext();
     const guide = fetched && (await guides.unseen(fetched.challenge));
     stopWaiting();
-    if (guide) await explainConcept(fetched.challenge, guide);
-    if (fetched) show(fetched);
+    if (own === turn && guide) await explainConcept(fetched.challenge, guide);
+    if (own !== turn) setAside.push(...[fetched].filter(Boolean));
+    else if (fetched) show(fetched);
     else screen.showNothingToAsk(kind, { answered });
   } catch (error) {
     stopWaiting();
-    explain(error);
+    if (own === turn) explain(error);
+  } finally {
+    if (loading === own) loading = 0;
   }
+}
+
+/** Return a challenge that was set aside and is still good, or the next one that is fetched. */
+async function upNext() {
+  const fetched = setAside.shift();
+  if (!fetched) return prefetcher.next();
+  return fetched.deadline - Date.now() > RETRY ? fetched : upNext();
 }
 
 /** Let newcomers practise, if there is anything to practise on; go on without it if it fails. */
@@ -130,15 +175,16 @@ async function practiseOne() {
 
 async function explainConcept(challenge, guide) {
   asked = challenge;
-  await screen.showGuide(guide);
-  guides.markSeen(challenge);
+  if (await screen.showGuide(guide)) guides.markSeen(challenge);
 }
 
-function show({ challenge, pictures, deadline }) {
+/** Show a challenge, with the answer that was taken back, if one was. */
+function show({ challenge, pictures, deadline }, body = null) {
   asked = challenge;
-  current = { challenge, deadline, shownAt: performance.now() };
+  current = { challenge, pictures, deadline };
   reporter?.reset();
-  screen.showChallenge(challenge, pictures, { first: !storage.getItem(HINT_SEEN) });
+  screen.showChallenge(challenge, pictures, { hint: !hints.knows(challenge.kind), body });
+  clearTimeout(expiryTimer);
   expiryTimer = setTimeout(expire, deadline - Date.now());
   deliver();
 }
@@ -153,20 +199,52 @@ function submit(body) {
   if (!current) return;
   if (Date.now() >= current.deadline) return expire();
   answered = true;
-  storage.setItem(HINT_SEEN, "1");
-  const seconds = Math.round((performance.now() - current.shownAt) / 100) / 10;
-  leave("answer", { ...body, seconds });
+  hints.learn(current.challenge.kind);
+  leave("answer", { ...body, seconds: screen.seconds });
 }
 
-function skip() {
-  if (current) leave("skip", {});
+/** Skip the challenge, for a reason or none. */
+function skip(reason = null) {
+  if (current) leave("skip", reason ? { reason } : {});
 }
 
 function leave(action, body) {
-  outbox.add({ token: current.challenge.token, action, body });
-  screen.clearMessages();
+  const fetched = current;
+  outbox.add({ token: fetched.challenge.token, action, body });
+  screen.note("");
   next();
   deliver();
+  if (!preview) keep({ fetched, action, body });
+}
+
+/** Offer to undo it, and say once how. */
+function keep({ fetched, action, body }) {
+  last.keep({ fetched, action, body });
+  const done = action === "skip" ? messages.SKIPPED : messages.SENT;
+  const message = announced ? done : `${done} ${messages.undoable(UNDO_SECONDS)}`;
+  announced = true;
+  screen.showOutcome({ message });
+}
+
+/** Bring the last challenge back as it was answered; the one on the screen comes next. */
+async function undo() {
+  if (!last.undoable) return;
+  const thaw = screen.wait({ skeleton: false });
+  try {
+    const { fetched, body, progress } = await last.undo();
+    if (current) setAside.unshift(current);
+    turn += 1;
+    loading = 0;
+    strip.clear();
+    if (progress) screen.resetProgress(progress);
+    screen.showOutcome({ message: messages.UNDONE });
+    screen.note("");
+    show(fetched, body);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    thaw();
+    screen.note(messages.notUndone(error));
+  }
 }
 
 /** Send what waits, then prefetch the challenge that comes after the one on the screen. */
@@ -178,16 +256,18 @@ async function deliver() {
     retryTimer = setTimeout(deliver, error.code === "throttled" ? error.retryAfter * 1000 : RETRY);
   } else if (screen.problem === "offline") {
     next();
-  } else if (current) {
+  } else if (current && !setAside.length) {
     prefetcher.start();
   }
 }
 
 /** Say what became of one answer; skips pass in silence. */
 function showResult({ entry, outcome, error }) {
+  const arrivedBefore = error?.code === "answered" && entry.tried;
+  if (error && !arrivedBefore) last.drop(entry.token);
+  else last.deliver(entry.token);
   if (entry.action !== "answer") return;
   if (outcome) screen.showOutcome(outcome);
-  const arrivedBefore = error?.code === "answered" && entry.tried;
   if (error && !arrivedBefore) screen.showRefused(error);
 }
 

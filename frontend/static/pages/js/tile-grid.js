@@ -1,17 +1,21 @@
 /** The tiles as toggle buttons in an ARIA grid, one of them in the tab order. */
 
+import { fill, gettext } from "../../shared/translate.js";
 import { make } from "./dom.js";
+import { keyOfTile } from "./keys.js";
 
 export class TileGrid {
   #buttons;
   #columns;
   #onChange;
 
-  /** `onChange(grid)` is called after each toggle. */
-  constructor({ challenge, pictures, onChange }) {
+  /** `selected` are the numbers selected at first; `onChange(grid)` is called after each toggle. */
+  constructor({ challenge, pictures, selected = [], onChange }) {
     this.#columns = challenge.columns;
     this.#onChange = onChange;
-    this.#buttons = challenge.tiles.map((tile, at) => makeTile(tile, pictures[at]));
+    this.#buttons = challenge.tiles.map((tile, at) =>
+      makeTile(tile, pictures[at], selected.includes(tile.number)),
+    );
     this.element = this.#makeGrid(challenge, pictures);
     this.#setTabStop(0);
   }
@@ -96,17 +100,19 @@ function isPressed(button) {
   return button.getAttribute("aria-pressed") === "true";
 }
 
-function makeTile(tile, picture) {
+function makeTile(tile, picture, isSelected) {
+  const key = keyOfTile(tile.number);
   const button = make("button", {
     type: "button",
     class: "tile",
     "data-number": tile.number,
-    "aria-pressed": "false",
-    "aria-label": `Picture ${tile.number}`,
+    "aria-pressed": String(isSelected),
+    "aria-label": fill(gettext("Picture %(number)s"), { number: tile.number }),
+    ...(key && { "aria-keyshortcuts": key }),
   });
   button.append(
     picture,
-    make("span", { class: "number", "aria-hidden": "true" }, String(tile.number)),
+    make("span", { class: "number", "aria-hidden": "true" }, key),
     make("span", { class: "check", "aria-hidden": "true" }),
   );
   return button;

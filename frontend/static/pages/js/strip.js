@@ -1,0 +1,82 @@
+/** The strip: the last challenge made small, with what was selected, Undo, and what came of it. */
+
+import { fill, gettext } from "../../shared/translate.js";
+import { make } from "./dom.js";
+import * as marks from "./marks.js";
+
+const TWO_ROWS = 10; // tiles, from which on they fill two rows
+
+export class Strip {
+  #button;
+  #list;
+
+  /** `undo()` is called when the person presses the button or the strip. */
+  constructor({ list, button, undo }) {
+    this.#list = list;
+    this.#button = button;
+    button.addEventListener("click", undo);
+    list.addEventListener("click", () => !button.hidden && undo());
+  }
+
+  /** Show a challenge's tiles for as long as it can be undone. */
+  show({ fetched: { challenge, pictures }, action, body }) {
+    const { tiles } = challenge;
+    const rows = tiles.length < TWO_ROWS ? 1 : 2;
+    this.#list.style.setProperty("--rows", rows);
+    this.#list.style.setProperty("--columns", Math.ceil(tiles.length / rows));
+    this.#list.className = `strip ${challenge.kind} ${action}`;
+    const items = tiles.map((tile, at) => makeItem(tile, pictures[at], body));
+    this.#list.replaceChildren(...items);
+    this.#button.hidden = false;
+    this.#restartCountdown();
+  }
+
+  /** Offer no undo any more. */
+  close() {
+    this.#button.hidden = true;
+  }
+
+  clear() {
+    this.close();
+    this.#list.replaceChildren();
+  }
+
+  /** Show what others and the model say of each tile. */
+  showResult({ tiles }) {
+    this.#list.classList.add("known");
+    for (const tile of tiles) {
+      const item = this.#list.querySelector(`[data-number="${tile.number}"]`);
+      if (!item) continue;
+      item.querySelector(".hidden-text").append(` ${marks.sentence(tile)}`);
+      item.append(make("span", { class: "marks", "aria-hidden": "true" }, ...makeMarks(tile)));
+      item.title = marks.sentence(tile);
+    }
+  }
+
+  /** Begin the animation of the button anew. */
+  #restartCountdown() {
+    const line = this.#button.querySelector(".countdown");
+    line.replaceWith(line.cloneNode());
+  }
+}
+
+function makeItem(tile, picture, body) {
+  const isSelected = body.selected?.includes(tile.number) ?? false;
+  const number = tile.number;
+  const text = isSelected
+    ? fill(gettext("Picture %(number)s: selected."), { number })
+    : fill(gettext("Picture %(number)s."), { number });
+  const image = picture?.cloneNode() ?? "";
+  if (image) image.alt = "";
+  const item = make("li", { "data-number": number }, make("span", { class: "mini" }, image));
+  item.append(make("span", { class: "hidden-text" }, text));
+  item.toggleAttribute("data-selected", isSelected);
+  return item;
+}
+
+function makeMarks({ others, model }) {
+  return [
+    ["others", marks.ofOthers(others)],
+    ["model", marks.ofModel(model)],
+  ].map(([who, says]) => make("span", { class: `mark ${who}`, "data-says": says }));
+}
