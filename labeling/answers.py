@@ -1,24 +1,26 @@
 """Record answers as they come: store them, and update the questions and the annotator."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
 from labeling import bulk_update, evidence, pace, prepared, question_state
-from labeling.aggregation import drift, online
+from labeling.aggregation import drift, earnest, online
 from labeling.models import Annotator, Answer, Challenge, Question
 
 State = Question.State
 
 _INSERT = """
 INSERT INTO labeling_answer (annotator_id, challenge_id, seconds, created_at,
-    question_id, value, reason, probability_before)
+    weight, question_id, value, reason, probability_before)
 SELECT %(annotator)s::bigint, %(challenge)s::uuid, %(seconds)s::double precision,
-    %(now)s::timestamptz, new.*
+    %(now)s::timestamptz, %(weight)s::double precision, new.*
 FROM unnest(%(questions)s::bigint[], %(values)s::boolean[], %(reasons)s::varchar[],
     %(probabilities)s::double precision[]) AS new
 ON CONFLICT (question_id, annotator_id) DO NOTHING
@@ -65,7 +67,7 @@ class Outcome:
     already_recorded: int = 0  # to questions that this annotator had answered before
     settled: int = 0  # questions that became certain
     disputed: int = 0  # questions on which people now agree less
-    passed: bool | None = None  # right on all questions whose truth is known; None without such
+    passed: bool | None = None  # probably right on all that is known; None without such
     change: Change | None = None  # None where nothing was recorded
 
 
@@ -86,7 +88,8 @@ def record(
     been seen since (`labeling.pace`). None: the caller vouches that they were.
 
     1. Lock the annotator, then the questions in the order of their ids.
-    2. Store the answers to questions that this annotator has not answered before.
+    2. Store the answers to questions that this annotator has not answered before, with what they
+       weigh by those whose truth is known.
     3. Read the evidence of all other answers to these questions.
     4. Answer by answer, gold and decided questions first, which teach most about the annotator:
        update the question's posterior, then the annotator's accuracy and drift score, then the
@@ -162,7 +165,8 @@ class _Effect:
 
     settled: bool
     disputed: bool
-    right: bool | None  # None where the truth is not known
+    right: float | None  # the probability that it is, by what is known; None where nothing is
+    gold: bool  # whether the truth is known
 
 
 def _store(
@@ -175,6 +179,7 @@ def _store(
     now: datetime,
 ) -> list[Answer]:
     """Insert the answers that are new; return them, with the locked questions at hand."""
+    weight = _weight(annotator, questions, values) if challenge else 1.0
     answers = {
         question.pk: Answer(
             question=question,
@@ -184,6 +189,7 @@ def _store(
             reason=reasons[question.pk],
             seconds=seconds,
             probability_before=question.probability,
+            weight=weight,
             created_at=now,
         )
         for question in questions
@@ -193,6 +199,7 @@ def _store(
         "challenge": challenge and challenge.pk,
         "seconds": seconds,
         "now": now,
+        "weight": weight,
         "questions": list(answers),
         "values": [answer.value for answer in answers.values()],
         "reasons": [str(answer.reason) for answer in answers.values()],
@@ -203,6 +210,25 @@ def _store(
         answers[question].pk = pk
         stored.append(answers[question])
     return stored
+
+
+def _weight(
+    annotator: Annotator, questions: Sequence[Question], values: Mapping[int, bool]
+) -> float:
+    """Return what the answers to a challenge weigh, by those whose truth is known."""
+    known = [(q.known_probability, values[q.pk]) for q in questions]
+    checks = [(probability, value) for probability, value in known if probability is not None]
+    if not checks:
+        return 1.0
+    counts, prior = annotator.confusion_counts, evidence.earnest_prior(questions[0].project)
+    weights = earnest.challenge_weights(
+        np.zeros(len(checks), np.intp),
+        np.array([value for _, value in checks]),
+        np.array([probability for probability, _ in checks]),
+        np.full(len(checks), earnest.accuracy(counts)),
+        np.array([earnest.challenge_prior(counts, prior)]),
+    )
+    return float(weights[0])
 
 
 def _update(
@@ -221,23 +247,32 @@ def _update(
     """
     question = answer.question
     was_open, disagreement = question.state == State.OPEN, question.disagreement
-    own = [] if annotator.suspect else [online.evidence(annotator.confusion_counts, answer.value)]
+    known = question.known_probability
+    own = [] if annotator.suspect else [_evidence(answer, annotator)]
     before = online.tempered_posterior(question.prior, others, tempering)
     after = online.tempered_posterior(question.prior, [*others, *own], tempering)
     question.probability = after
     question.answers_count += 1
     question.yes_count += answer.value
+    question.answers_weight = online.answers_weight([*others, *own])
     _update_accuracy(annotator, answer, others=others, first_id=first_id, now=now)
     question_state.update_state(question, now=now)
     if question.state == State.GOLD:
-        settled = _would_have_settled(question, before, after)
+        settled = _would_have_settled(question, before, after, online.answers_weight(others))
     else:
         settled = was_open and question.state == State.SETTLED
     return _Effect(
         settled=settled,
         disputed=question.disagreement > disagreement,
-        right=None if question.verdict is None else question.verdict == answer.value,
+        right=None if known is None else online.right(known, answer.value),
+        gold=question.verdict is not None,
     )
+
+
+def _evidence(answer: Answer, annotator: Annotator) -> float:
+    """Return the evidence of an answer that is being recorded."""
+    counts, project = annotator.confusion_counts, answer.question.project
+    return answer.weight * evidence.of_answer(counts, answer.value, answer.reason, project)
 
 
 def _update_accuracy(
@@ -245,19 +280,19 @@ def _update_accuracy(
 ) -> None:
     """Update drift score and confusion counts by what is known without this answer.
 
-    Only questions of known truth tell anything of a suspect annotator, whose answers weigh nothing
-    elsewhere: that is how they are reinstated.
+    Only gold and settled questions tell anything of a suspect annotator, whose answers weigh
+    nothing elsewhere: that is how they are reinstated.
     """
     question = answer.question
     if question.verdict is not None:
         posterior = untempered = float(question.verdict)
-    elif annotator.suspect:
+    elif annotator.suspect and question.state != State.SETTLED:
         return
     else:
         posterior = online.tempered_posterior(question.prior, others)
         untempered = online.untempered_posterior(question.prior, others)
     if others or question.verdict is not None:
-        right = posterior if answer.value else 1 - posterior
+        right = online.right(posterior, answer.value)
         _update_drift(annotator, right, first_id=first_id, now=now)
     if not annotator.suspect:
         counts = annotator.confusion_counts
@@ -280,22 +315,26 @@ def _update_drift(annotator: Annotator, right: float, *, first_id: int, now: dat
         annotator.confusion_counts = counts  # and with them the reliability of before
 
 
-def _would_have_settled(gold: Question, before: float, after: float) -> bool:
-    """Whether the last answer would have settled a question whose truth is not known."""
-    project, count = gold.project, gold.answers_count
-    needed = question_state.answers_needed(gold, probability=after)
+def _would_have_settled(gold: Question, before: float, after: float, weight: float) -> bool:
+    """Whether the last answer would have settled a question whose truth is not known.
+
+    before, after: the posterior without it and with it. weight: of the other answers.
+    """
+    project, needed = gold.project, question_state.answers_needed(gold, probability=after)
+    first = weight < needed - question_state.ROUNDING
     return (
-        needed <= count <= max(project.answers_cap, needed)
+        question_state.has_enough(gold, probability=after)
+        and not question_state.is_at_cap(gold, extra=1)
         and max(after, 1 - after) >= project.settle_at
-        and (count == needed or max(before, 1 - before) < project.settle_at)
+        and (first or max(before, 1 - before) < project.settle_at)
     )
 
 
 def _save_annotator(annotator: Annotator, effects: Sequence[_Effect], now: datetime) -> None:
     annotator.answers_count += len(effects)
     annotator.labels_count += sum(effect.settled for effect in effects)
-    annotator.gold_count += sum(effect.right is not None for effect in effects)
-    annotator.gold_right += sum(effect.right is True for effect in effects)
+    annotator.gold_count += sum(effect.gold for effect in effects)
+    annotator.gold_right += sum(effect.gold and effect.right == 1 for effect in effects)
     annotator.seen_at = now
     bulk_update.update([annotator], _ANNOTATOR_COLUMNS)
 
@@ -307,6 +346,6 @@ def _outcome(effects: Sequence[_Effect], *, already_recorded: int, change: Chang
         already_recorded=already_recorded,
         settled=sum(effect.settled for effect in effects),
         disputed=sum(effect.disputed for effect in effects),
-        passed=all(known) if known else None,
+        passed=math.prod(known) >= 0.5 if known else None,
         change=change,
     )

@@ -1,11 +1,17 @@
-"""What stored answers say about questions, as log-likelihood ratios of yes against no."""
+"""What answers say about questions, as log-likelihood ratios of yes against no.
+
+An answer weighs what is known of its annotator now (`aggregation.earnest.evidence`), times what its
+challenge weighs. So earlier answers of somebody who has proved themselves count in full as soon as
+anybody else answers the same question, or all is recomputed.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from labeling import prepared
-from labeling.aggregation import online
-from labeling.models import Annotator, Question
+from labeling.aggregation import earnest, online
+from labeling.aggregation.online import ConfusionCounts
+from labeling.models import Annotator, Answer, Project, Question
 from labeling.models.answers import TRUSTED
 
 MAX_ANSWERS = 100  # to a question that are read; a recomputation reads all of them
@@ -13,7 +19,7 @@ MAX_ANSWERS = 100  # to a question that are read; a recomputation reads all of t
 _TRUSTED_ANSWERS = f"""
 SELECT question.id, trusted.* FROM unnest(%(questions)s::bigint[]) AS question(id)
 CROSS JOIN LATERAL (
-    SELECT value, true_positives, false_negatives, true_negatives, false_positives
+    SELECT value, weight, reason, true_positives, false_negatives, true_negatives, false_positives
     FROM labeling_answer AS answer
     JOIN labeling_annotator AS annotator ON annotator.id = answer.annotator_id
     WHERE answer.question_id = question.id AND annotator.id <> %(excluded)s AND {TRUSTED}
@@ -36,14 +42,30 @@ def by_question(
     can be learned from it. The cost is bounded by the number of questions.
     """
     evidence: dict[int, list[float]] = defaultdict(list)
-    ids = [question.pk for question in questions if _is_open_to_evidence(question)]
+    projects = {q.pk: q.project for q in questions if _is_open_to_evidence(q)}
+    ids = list(projects)
     if ids:
         excluded = excluding.pk if excluding is not None else 0
         values = {"questions": ids, "excluded": excluded, "most": MAX_ANSWERS}
-        for question, value, *counts in prepared.fetch(_TRUSTED_ANSWERS, values):
-            ratio = online.evidence(online.ConfusionCounts(*counts), value)
-            evidence[question].append(ratio)
+        for question, value, weight, reason, *counts in prepared.fetch(_TRUSTED_ANSWERS, values):
+            ratio = of_answer(ConfusionCounts(*counts), value, reason, projects[question])
+            evidence[question].append(weight * ratio)
     return evidence
+
+
+def of_answer(counts: ConfusionCounts, value: bool, reason: str, project: Project) -> float:
+    """Return the evidence of an answer by an annotator with these counts.
+
+    An owner who imports answers answers for them: they count as given in earnest.
+    """
+    if reason == Answer.Reason.IMPORTED:
+        return online.evidence(counts, value)
+    return earnest.evidence(counts, value, earnest_prior(project))
+
+
+def earnest_prior(project: Project) -> float:
+    """Return how probably somebody of whom nothing is known answers a project in earnest."""
+    return earnest.INVITED if project.private else earnest.ANYBODY
 
 
 def temperings(questions: Iterable[Question]) -> Mapping[int, online.Tempering]:

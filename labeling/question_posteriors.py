@@ -29,9 +29,10 @@ def recompute_locked(questions: Sequence[Question]) -> int:
     changed = 0
     for question in questions:
         before = question.label, question.state
-        question.probability = online.tempered_posterior(
-            question.prior, ratios.get(question.pk, []), temperings[question.project_id]
-        )
+        ratio = ratios.get(question.pk, [])
+        tempering = temperings[question.project_id]
+        question.probability = online.tempered_posterior(question.prior, ratio, tempering)
+        question.answers_weight = online.answers_weight(ratio)
         question.answers_count, question.yes_count = counts.get(question.pk, (0, 0))
         question_state.update_state(question)
         changed += (question.label, question.state) != before

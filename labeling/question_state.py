@@ -20,6 +20,8 @@ BATCH = 100  # questions locked at once by whoever changes many: some thirty mil
 FINISH_SHARE = 1 / 3  # of the questions with too few answers are finished before new ones begin
 MODEL_ANSWER_SHIFT = 1.0  # of the prior, in log-odds, from which on the model stands for an answer
 LOOKAHEAD = 12  # answers foreseen at most
+ROUNDING = 0.25  # of an answer may lack where the weight of answers is compared with a number
+PEOPLE_PER_ANSWER = 3  # who are asked at most, where theirs weigh little
 HYSTERESIS = 2  # a closed question reopens at so many times the uncertainty, or worth, of closing
 
 _COLUMNS = (
@@ -30,6 +32,7 @@ _COLUMNS = (
     "probability",
     "answers_count",
     "yes_count",
+    "answers_weight",
     "disagreement",
     "priority",
     "state",
@@ -117,15 +120,38 @@ def is_unfinished(
 
 
 def answers_needed(question: Question, *, probability: float) -> int:
-    """Return how many people must have answered before it settles at that probability.
+    """Return how many answers it must have before it settles at that probability.
 
-    A model that clearly agrees stands for one of them, but never for all.
+    They are counted by their weight (`online.answers_weight`). A model that clearly agrees stands
+    for one of them, but never for all.
     """
     least = question.project.answers_min
     agreement = question.prior_shift if probability >= 0.5 else -question.prior_shift
     if least > 1 and agreement >= MODEL_ANSWER_SHIFT:
         least -= 1
-    return max(least, question.answers_wanted)
+    return least
+
+
+def has_enough(question: Question, *, probability: float) -> bool:
+    """Whether its answers suffice to settle at that probability."""
+    needed = answers_needed(question, probability=probability)
+    return (
+        question.answers_weight >= needed - ROUNDING
+        and question.answers_count >= question.answers_wanted
+    )
+
+
+def is_at_cap(question: Question, *, extra: int = 0) -> bool:
+    """Whether the project allows no more answers than it has, or so many extra.
+
+    Answers that weigh little fill the cap little: else bots could have questions given up. But no
+    more than PEOPLE_PER_ANSWER times as many people are asked.
+    """
+    cap = max(question.project.answers_cap, question.answers_wanted) + extra
+    return (
+        question.answers_weight >= cap - ROUNDING
+        or question.answers_count >= PEOPLE_PER_ANSWER * cap
+    )
 
 
 def disagreement(*, answers: int, yes: int) -> float:
@@ -151,8 +177,8 @@ def _state(question: Question) -> Question.State:
     project = question.project
     if question.verdict is not None:
         return State.SETTLED
-    if question.answers_count < answers_needed(question, probability=question.probability):
-        return State.OPEN
+    if not has_enough(question, probability=question.probability):
+        return State.AMBIGUOUS if is_at_cap(question) else State.OPEN
     uncertainty = min(question.probability, 1 - question.probability)
     slack = HYSTERESIS if question.state == State.SETTLED else 1
     if uncertainty <= (1 - project.settle_at) * slack:
@@ -166,14 +192,16 @@ def _is_worth_asking(question: Question) -> bool:
     To come within HYSTERESIS of settling is taken for settling here.
     """
     project, count = question.project, question.answers_count
-    if count >= project.answers_cap:
+    if is_at_cap(question):
         return False
+    share = question.answers_weight / max(count, 1)
+    yes, no = round(share * question.yes_count), round(share * (count - question.yes_count))
     worth = relative_value(
         question.probability,
         prior=question.prior,
-        yes=question.yes_count,
-        no=count - question.yes_count,
-        left=min(project.answers_cap - count, LOOKAHEAD),
+        yes=yes,
+        no=no,
+        left=min(max(project.answers_cap - yes - no, 1), LOOKAHEAD),
         settle_at=max(1 - HYSTERESIS * (1 - project.settle_at), 0.5),
     )
     slack = HYSTERESIS if question.state == State.AMBIGUOUS else 1

@@ -29,9 +29,10 @@ class Answers:
     task: Index  # (N,) index into tasks
     worker: Index  # (N,) index into workers
     label: Index  # (N,) index into classes
+    weight: Floats | None = None  # (N,) of each answer, above 0; None: all weigh 1
 
     def votes(self) -> Floats:
-        """Return (T, K) the number of answers by task and class. Raises ValueError if too large."""
+        """Return (T, K) the weight of answers by task and class. Raises ValueError if too large."""
         tasks, k = len(self.tasks), len(self.classes)
         if tasks * k > LARGEST:
             raise ValueError(
@@ -39,7 +40,8 @@ class Answers:
                 "must be classes, not free text"
             )
         cells = self.task * np.int32(k) + self.label
-        return np.bincount(cells, minlength=tasks * k).reshape(tasks, k).astype(np.float64)
+        votes = np.bincount(cells, self.weight, tasks * k)
+        return votes.reshape(tasks, k).astype(np.float64)
 
 
 def encode(
@@ -49,8 +51,11 @@ def encode(
     *,
     classes: Sequence[Any] | None = None,
     also: Sequence[Any] = (),
+    weight: npt.ArrayLike | None = None,
 ) -> Answers:
     """Index three columns of N ids. Of several answers of a worker to a task the last one counts.
+
+    weight: (N,) of the answers, above 0 and at most 1; without it all weigh 1.
 
     Ids are of any kind that can be sorted: text, numbers, dates, truth values; one kind a column.
     `classes` names the classes; without it they are those answered and those in `also`. Takes time
@@ -72,10 +77,12 @@ def encode(
         labels, place = _joined(labels, also)
         label_index = place[label_index]
     rows = _last_rows(task_index, worker_index, len(tasks), len(workers))
+    weights = None if weight is None else _weights(weight, len(task_index))
     if rows is not None:
         task_index, worker_index = task_index[rows], worker_index[rows]
         label_index = label_index[rows]
-    return Answers(tasks, workers, labels, task_index, worker_index, label_index)
+        weights = None if weights is None else weights[rows]
+    return Answers(tasks, workers, labels, task_index, worker_index, label_index, weights)
 
 
 def gold_rows(gold: Mapping[Any, Any], answers: Answers) -> Floats:
@@ -134,6 +141,13 @@ def prior_rows(
         )
     fractions: Floats = rows / total
     return fractions
+
+
+def _weights(weight: npt.ArrayLike, count: int) -> Floats:
+    weights = np.asarray(weight, np.float64)
+    if weights.shape != (count,) or not ((weights > 0) & (weights <= 1)).all():
+        raise ValueError(f"weight must hold {count} numbers above 0 and at most 1")
+    return weights
 
 
 def _last_rows(task: Index, worker: Index, tasks: int, workers: int) -> Index | None:

@@ -19,6 +19,8 @@ from labeling.aggregation.online import (
     Tempering,
 )
 
+HALF = 0.5  # mean weight of an annotator's answers up to which what is inferred of them is unused
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.intp]
@@ -34,6 +36,7 @@ class BinaryAggregate:
     sensitivity: Floats  # (W,) over the answers that are not suspect; NaN without any
     specificity: Floats  # (W,)
     suspect: Bools  # (N,) answers that count for nothing
+    weight: Floats  # (N,) of the answers, as given
     change_points: dict[int, int]  # annotator newly found to drift → the first suspect answer
 
 
@@ -47,6 +50,7 @@ def infer(
     gold: Bools,
     suspect: Bools,
     annotators: int,
+    weight: Floats | None = None,
 ) -> BinaryAggregate:
     """Infer the truth of Q questions from N answers, in order of time.
 
@@ -59,13 +63,16 @@ def infer(
         answers, and calibrate nothing.
     suspect: (N,) answers that are known to be suspect; later answers of an annotator, if any, are
         tested for another change point.
+    weight: (N,) of the answers, above 0 and at most 1; without it all weigh 1.
 
     Suspect answers are left out, although a consistent liar could be read the other way round:
     whoever lied about some questions only would be believed about the others.
     """
+    if weight is None:
+        weight = np.ones(len(question))
 
     def inferred(kept: Bools) -> Aggregate | None:
-        columns = question[kept], annotator[kept], value[kept]
+        columns = question[kept], annotator[kept], value[kept], weight[kept]
         return _aggregate(*columns, prior, verdict, gold) if kept.any() else None
 
     kept = ~suspect
@@ -73,7 +80,8 @@ def infer(
     change_points = {}
     if result is not None:
         right = np.full(len(question), 0.5)
-        right[kept] = _right(question[kept], annotator[kept], value[kept], verdict, result)
+        columns = question[kept], annotator[kept], value[kept], weight[kept]
+        right[kept] = _right(*columns, verdict, result)
         change_points = _change_points(annotator, right, suspect, annotators)
     if change_points:
         first = np.full(annotators, len(question))
@@ -92,28 +100,52 @@ def infer(
         sensitivity=accuracies[:, 1],
         specificity=accuracies[:, 0],
         suspect=~kept,
+        weight=weight,
         change_points=change_points,
     )
 
 
-def confusion_counts(aggregate: BinaryAggregate, question: Index, annotator: Index) -> Floats:
+def confusion_counts(
+    aggregate: BinaryAggregate, question: Index, annotator: Index, value: Bools
+) -> Floats:
     """Return (W, 4) expected counts of each annotator, as columns of `online.ConfusionCounts`.
 
-    question, annotator: (N,) of the answers inferred from. With the prior of `online` the counts
-    give the inferred sensitivity and specificity, as nearly as the answers allow.
+    question, annotator, value: (N,) of the answers inferred from. With the prior of `online` the
+    counts give the inferred sensitivity and specificity, as nearly as the answers allow.
+
+    The less an annotator's answers weighed, the less they moved those, which are the crowd's then.
+    Nobody earns trust by that: as far as the mean weight is below 1, counts are those of the
+    answers themselves, by the posterior, of which an uncertain one tells little.
     """
     yes = aggregate.probability[question]
+    size = len(aggregate.sensitivity)
+    used = ~aggregate.suspect
+    answers = np.bincount(annotator, used, size).clip(1)
+    mean = np.bincount(annotator, used * aggregate.weight, size) / answers
+    share = ((mean - HALF) / (1 - HALF)).clip(0, 1)  # (W,) of the inferred rates
+    certainty = np.abs(2 * yes - 1)
     counts = []
-    for rate, truth in ((aggregate.sensitivity, yes), (aggregate.specificity, 1 - yes)):
-        total = np.bincount(annotator, np.where(aggregate.suspect, 0.0, truth), len(rate))
+    sides = (aggregate.sensitivity, yes, value), (aggregate.specificity, 1 - yes, ~value)
+    for rate, truth, right in sides:
+        total = np.bincount(annotator, used * truth, size)
         hits = rate * (total + PRIOR_RIGHT + PRIOR_WRONG) - PRIOR_RIGHT
         hits = np.nan_to_num(hits).clip(0, total)
-        counts += [hits, total - hits]
-    return np.stack(counts, 1)
+        told = used * certainty * truth
+        told_total = np.bincount(annotator, told, size)
+        told_hits = np.bincount(annotator, told * right, size)
+        hits = share * hits + (1 - share) * told_hits
+        counts += [hits, share * total + (1 - share) * told_total - hits]
+    return np.stack(counts, 1).clip(0)
 
 
 def _aggregate(
-    question: Index, worker: Index, value: Bools, prior: Floats, verdict: Verdicts, gold: Bools
+    question: Index,
+    worker: Index,
+    value: Bools,
+    weight: Floats,
+    prior: Floats,
+    verdict: Verdicts,
+    gold: Bools,
 ) -> Aggregate:
     """Return the result of the batch method for the answered questions."""
     places = np.unique(question)
@@ -131,6 +163,7 @@ def _aggregate(
         gold=known(gold),
         decided=known(~gold),
         prior=np.stack([1 - yes, yes], 1),
+        weight=None if (weight == 1).all() else weight,
     )
 
 
@@ -151,12 +184,17 @@ def _change_points(
 
 
 def _right(
-    question: Index, worker: Index, value: Bools, verdict: Verdicts, result: Aggregate
+    question: Index,
+    worker: Index,
+    value: Bools,
+    weight: Floats,
+    verdict: Verdicts,
+    result: Aggregate,
 ) -> Floats:
     """Return (N,) the probability that each answer is right, by what the others say."""
     yes = result.posterior[np.searchsorted(result.tasks, question), 1].clip(EDGE, 1 - EDGE)
     confusion = result.confusion[np.searchsorted(result.workers, worker)]
-    own = online_tempering.evidence(confusion[:, 1, 1], confusion[:, 0, 0], value)
+    own = weight * online_tempering.evidence(confusion[:, 1, 1], confusion[:, 0, 0], value)
     count = np.bincount(question)[question]
     share = Tempering().strength / (1 + ANSWER_CORRELATION * (count - 1))
     others = 1 / (1 + np.exp(share * own - np.log(yes / (1 - yes))))

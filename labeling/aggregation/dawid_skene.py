@@ -54,6 +54,7 @@ def aggregate(
     prior: npt.ArrayLike | Mapping[Any, Sequence[float]] | None = None,
     model_probabilities: npt.ArrayLike | Mapping[Any, Sequence[float]] | None = None,
     classes: Sequence[Any] | None = None,
+    weight: npt.ArrayLike | None = None,
     iterations: int = ITERATIONS,
 ) -> Aggregate:
     """Infer the true class of each task from answers, given as three columns of N ids.
@@ -68,6 +69,8 @@ def aggregate(
         that the model was not fitted to. Its log-odds, less those of its mean over tasks, count as
         far as they agree with people's answers: from not at all to fully.
     classes: all classes, where the answers may not show each of them; needed with a prior.
+    weight: (N,) of the answers, above 0 and at most 1: the exponents of their likelihoods, and how
+        often they count where tables are learned. Without it all weigh 1.
     iterations: of EM; few on purpose, since some data get worse when run to convergence.
 
     Of several answers of a worker to a task the last one counts; otherwise order does not matter.
@@ -78,7 +81,8 @@ def aggregate(
     truths = {**(decided or {}), **(gold or {})}
     answered = set(np.asarray(task).tolist()) if truths else set()
     truths = {key: value for key, value in truths.items() if key in answered}
-    answers = encode(task, worker, label, classes=classes, also=list(truths.values()))
+    also = list(truths.values())
+    answers = encode(task, worker, label, classes=classes, also=also, weight=weight)
     workers, k = len(answers.workers), len(answers.classes)
     if workers * k * k > LARGEST:
         raise ValueError(

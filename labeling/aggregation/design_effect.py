@@ -29,8 +29,9 @@ def error_correlation(crowd: Crowd, answers: Answers) -> float:
         return 0.0
     right = np.einsum("jkk->jk", crowd.table[:, :k])  # (W, K)
     variance = right * (1 - right)
+    weight = np.ones(len(answers.task)) if answers.weight is None else answers.weight
     incidence = csr_array(
-        (np.ones(len(answers.task)), (answers.task, answers.worker)),
+        (weight, (answers.task, answers.worker)),
         shape=(len(answers.tasks), crowd.shape[0]),
     )
     log_table = crowd.log_table()
@@ -39,7 +40,7 @@ def error_correlation(crowd: Crowd, answers: Answers) -> float:
         posterior = crowd.posterior(block, crowd.log_likelihood(block, log_table))[:, :k]
         posterior = posterior * (crowd.sizes[block.tasks] > 1)[:, None]
         annotators = incidence[block.tasks]  # (n, W)
-        noise = annotators @ variance
+        noise = annotators.power(2) @ variance
         beyond = (crowd.votes[block.tasks] - annotators @ right) ** 2 - noise
         excess += float((posterior * beyond).sum())
         largest += float((posterior * ((annotators @ np.sqrt(variance)) ** 2 - noise)).sum())

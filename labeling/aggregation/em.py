@@ -36,7 +36,7 @@ class Crowd:
 
     def __init__(self, answers: Answers, votes: Floats, known: Known) -> None:
         self.votes, self.known = votes, known
-        self.sizes = votes.sum(1)  # (T,) answers per task
+        self.sizes = votes.sum(1)  # (T,) answers per task, by their weight
         self.states = states(votes, len(answers.workers))
         self.blocks = blocks(answers, votes, self.states)
         self.shape = len(answers.workers), votes.shape[1]  # W, K
@@ -217,10 +217,11 @@ def smoothed_votes(votes: Floats, prior: Floats | float) -> Floats:
 
 
 def _labels_by_annotator(answers: Answers) -> Floats:
-    """Return (W, K) how often each annotator gave each label."""
+    """Return (W, K) how often each annotator gave each label, by the weight of the answers."""
     shape = len(answers.workers), len(answers.classes)
     cells = answers.worker.astype(np.int64) * shape[1] + answers.label
-    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
+    given = np.bincount(cells, answers.weight, shape[0] * shape[1])
+    return given.reshape(shape).astype(np.float64)
 
 
 def _log_ratio(model_probabilities: Floats | None) -> Floats | None:

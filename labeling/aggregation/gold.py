@@ -127,10 +127,11 @@ def _likelihood_without_own(crowd: Crowd, block: Block, posterior: Floats) -> Fl
     """Return (n, s) log-likelihoods by tables from which each task's own answers are taken out."""
     worker, label = np.divmod(block.answers.indices, crowd.shape[1])  # of each answer
     row = np.repeat(np.arange(len(block.tasks)), np.diff(block.answers.indptr))
-    own = posterior[row]
+    weight = block.answers.data[:, None]
+    own = weight * posterior[row]
     total = crowd.row_weight[worker][:, block.columns]
     hits = crowd.table[worker, :, label][:, block.columns] * total - own
-    chances = np.log((hits / (total - own)).clip(1e-9))
+    chances = weight * np.log((hits / (total - own)).clip(1e-9))
     places = row, np.arange(len(row))
     sums = csr_array((np.ones(len(row)), places), shape=(len(posterior), len(row)))
     likelihood: Floats = sums @ chances

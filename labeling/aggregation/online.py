@@ -32,6 +32,9 @@ ANSWER_CORRELATION = 0.1
 # Shares of yes in the truth of a question that lies between yes and no.
 SPLITS = 0.25, 0.5, 0.75
 
+# Evidence from which on an answer counts as a whole one: of somebody who is right 7 times in 10.
+WHOLE_ANSWER = NEWCOMER_EVIDENCE / 2
+
 TAIL = 0.05  # probability on each side of the credible interval of a reliability
 DEVIATIONS = 1.645  # standard deviations to its lower end
 EDGE = 1e-6  # distance that probabilities keep from 0 and 1 where their log-odds are taken
@@ -86,6 +89,19 @@ def evidence(counts: ConfusionCounts, answer: bool) -> float:
         return min(max(towards, -MAX_REVERSED_EVIDENCE), MAX_EVIDENCE)
     towards = math.log(counts.specificity / (1 - counts.sensitivity))
     return -min(max(towards, -MAX_REVERSED_EVIDENCE), MAX_EVIDENCE)
+
+
+def right(probability: float, answer: bool) -> float:
+    """Return the probability that an answer is right, by that of "yes"."""
+    return probability if answer else 1 - probability
+
+
+def answers_weight(evidence: Sequence[float]) -> float:
+    """Return how many answers these are worth: no more than one each, and less where one is weak.
+
+    By the prior alone a question may look certain; answers that say nothing do not confirm it.
+    """
+    return math.fsum(min(abs(each) / WHOLE_ANSWER, 1.0) for each in evidence)
 
 
 def untempered_posterior(prior: float, evidence: Sequence[float]) -> float:

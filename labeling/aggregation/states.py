@@ -50,7 +50,7 @@ class Block:
     """n tasks to which the same s states are open."""
 
     tasks: Places  # (n,) index into the tasks
-    answers: Any  # csr_array (n, W · K), one-hot by annotator and label
+    answers: Any  # csr_array (n, W · K), the weight of each answer by annotator and label
     columns: Places  # (s,) index into the states
     closed: Bools | None  # (n, s) states that are not open to a task after all
 
@@ -87,9 +87,10 @@ def blocks(answers: Answers, votes: Floats, states: States) -> list[Block]:
         counts = np.diff(starts)[tasks]
         ends = np.concatenate([[0], np.cumsum(counts)])
         rows = np.arange(ends[-1]) + np.repeat(starts[tasks] - ends[:-1], counts)
-        parts = np.ones(len(rows), kind), cells[rows].astype(np.int32), ends.astype(np.int32)
-        one_hot = csr_array(parts, shape=(len(tasks), width))
-        made.append(Block(tasks, one_hot, columns, closed))
+        values = np.ones(len(rows)) if answers.weight is None else answers.weight[rows]
+        parts = values.astype(kind), cells[rows].astype(np.int32), ends.astype(np.int32)
+        weighted = csr_array(parts, shape=(len(tasks), width))
+        made.append(Block(tasks, weighted, columns, closed))
     return made
 
 

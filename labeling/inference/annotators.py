@@ -125,7 +125,7 @@ def _tallies(
 
     verdict = questions.verdict[answers.question]
     yes = aggregate.probability[answers.question]
-    counts = confusion_counts(aggregate, answers.question, answers.annotator)
+    counts = confusion_counts(aggregate, answers.question, answers.annotator, answers.value)
     right = np.where(answers.value, yes, 1 - yes)
     return np.stack(
         [

@@ -26,14 +26,16 @@ TYPES = {  # of PostgreSQL, and how COPY writes them
 }
 
 _ANSWERS = f"""
-SELECT answer.id, question_id, annotator_id, value
+SELECT answer.id, question_id, annotator_id, value, weight,
+    coalesce(uuid_hash_extended(challenge_id, 0), 0), answer.reason = 'gold',
+    answer.reason = 'imported'
 FROM labeling_answer AS answer
 JOIN labeling_question AS question ON question.id = question_id
 JOIN labeling_annotator AS annotator ON annotator.id = annotator_id
 WHERE question.project_id = {{project}} AND answer.id <= {{newest}} AND {COUNTED}
 """
 _QUESTIONS = """
-SELECT id, prior, probability, answers_count::bigint, yes_count::bigint,
+SELECT id, prior, probability, answers_count::bigint, yes_count::bigint, answers_weight,
     CASE verdict WHEN true THEN 1::int2 WHEN false THEN 0::int2 ELSE -1::int2 END,
     state = 'gold' AND NOT EXISTS (
         SELECT FROM labeling_goldmark AS mark
@@ -59,6 +61,7 @@ class QuestionArrays:
     probability: Floats  # (Q,) posterior probability of yes
     answers_count: Ids  # (Q,)
     yes_count: Ids  # (Q,)
+    answers_weight: Floats  # (Q,)
     verdict: npt.NDArray[np.int8]  # (Q,) 1 yes, 0 no, -1 unknown
     gold: Bools  # (Q,) chosen regardless of its answers, rather than decided because of them
 
@@ -71,6 +74,10 @@ class AnswerArrays:
     question: Index  # (N,) index into the questions
     annotator: Index  # (N,) index into the annotators
     value: Bools  # (N,)
+    weight: Floats  # (N,) of its challenge, as stored
+    challenge: Ids  # (N,) a hash of its id; 0 without one
+    check: Bools  # (N,) asked because the truth was known, or nearly
+    imported: Bools  # (N,)
     annotators: Ids  # (W,) ids
 
 
@@ -80,11 +87,12 @@ def read(project: Project, *, newest: int) -> tuple[QuestionArrays, AnswerArrays
     Answers are read before questions, so that every answer has its question.
     """
     answers = columns(
-        _ANSWERS.format(project=project.pk, newest=newest), "int8", "int8", "int8", "bool"
+        _ANSWERS.format(project=project.pk, newest=newest),
+        *("int8", "int8", "int8", "bool", "float8", "int8", "bool", "bool"),
     )
     rows = columns(
         _QUESTIONS.format(project=project.pk),
-        *("int8", "float8", "float8", "int8", "int8", "int2", "bool"),
+        *("int8", "float8", "float8", "int8", "int8", "float8", "int2", "bool"),
     )
     order = np.argsort(rows[0])
     questions = QuestionArrays(*(column[order] for column in rows))
@@ -93,15 +101,25 @@ def read(project: Project, *, newest: int) -> tuple[QuestionArrays, AnswerArrays
 
 def _answers(question_ids: Ids, columns: list[npt.NDArray[Any]]) -> AnswerArrays:
     order = np.argsort(columns[0])
-    ids, questions, annotators, values = (column[order] for column in columns)
-    index = np.searchsorted(question_ids, questions)
+    columns = [column[order] for column in columns]
+    index = np.searchsorted(question_ids, columns[1])
     if len(question_ids):
-        present = question_ids[index.clip(max=len(question_ids) - 1)] == questions
-        ids, index, annotators, values = (  # the others were deleted meanwhile
-            column[present] for column in (ids, index, annotators, values)
-        )
+        present = question_ids[index.clip(max=len(question_ids) - 1)] == columns[1]
+        index = index[present]  # the others were deleted meanwhile
+        columns = [column[present] for column in columns]
+    ids, _, annotators, value, weight, challenge, check, imported = columns
     distinct, annotator = np.unique(annotators, return_inverse=True)
-    return AnswerArrays(ids, index, annotator.astype(np.intp), values, distinct)
+    return AnswerArrays(
+        id=ids,
+        question=index,
+        annotator=annotator.astype(np.intp),
+        value=value,
+        weight=weight,
+        challenge=challenge,
+        check=check,
+        imported=imported,
+        annotators=distinct,
+    )
 
 
 def columns(query: str, *types: str) -> list[npt.NDArray[Any]]:

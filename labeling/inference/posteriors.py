@@ -10,11 +10,11 @@ import numpy as np
 from django.db import transaction
 
 from labeling import lease, question_posteriors, question_state
-from labeling.aggregation import binary, online_tempering
+from labeling.aggregation import binary, online, online_tempering
 from labeling.aggregation.binary import BinaryAggregate
 from labeling.batches import batched
-from labeling.inference import annotators, schedule
-from labeling.inference.arrays import AnswerArrays, Bools, Ids, QuestionArrays, read
+from labeling.inference import annotators, schedule, weights
+from labeling.inference.arrays import AnswerArrays, Bools, Floats, Ids, QuestionArrays, read
 from labeling.models import Question, Recomputation, SuspectSpell
 
 NOTICEABLE = 1e-3  # smaller changes of a probability are not written
@@ -28,6 +28,8 @@ class _Posteriors:
     aggregate: BinaryAggregate
     answers_count: Ids  # (Q,)
     yes_count: Ids  # (Q,)
+    evidence: Floats  # (N,) of each answer
+    answers_weight: Floats  # (Q,) as of `online.answers_weight`
 
 
 def update(recomputation: Recomputation, *, newest: int) -> tuple[int, dict[int, float]]:
@@ -41,7 +43,9 @@ def update(recomputation: Recomputation, *, newest: int) -> tuple[int, dict[int,
     if not len(questions.id):
         return 0, {}
     with lease.kept(recomputation):  # of millions of answers it may take longer than the lease
-        posteriors = _infer(questions, answers)
+        answer_weights = weights.infer(recomputation.project, questions, answers)
+        posteriors = _infer(questions, answers, answer_weights)
+    weights.write(answer_weights, answers, recomputation)
     _fit_tempering(questions, answers, posteriors, recomputation)
     changed = _write(questions, posteriors, recomputation)
     annotators.update_accuracies(
@@ -52,7 +56,9 @@ def update(recomputation: Recomputation, *, newest: int) -> tuple[int, dict[int,
     return changed, dict(zip(questions.id[gold].tolist(), leave_one_out, strict=True))
 
 
-def _infer(questions: QuestionArrays, answers: AnswerArrays) -> _Posteriors:
+def _infer(
+    questions: QuestionArrays, answers: AnswerArrays, answer_weights: weights.Weights
+) -> _Posteriors:
     aggregate = binary.infer(
         answers.question,
         answers.annotator,
@@ -62,12 +68,21 @@ def _infer(questions: QuestionArrays, answers: AnswerArrays) -> _Posteriors:
         gold=questions.gold,
         suspect=_in_suspect_spells(answers),
         annotators=len(answers.annotators),
+        weight=answer_weights.total,
     )
-    size = len(questions.id)
+    size, annotator = len(questions.id), answers.annotator
+    evidence = np.where(aggregate.suspect, 0.0, aggregate.weight) * online_tempering.evidence(
+        np.nan_to_num(aggregate.sensitivity[annotator], nan=0.5),
+        np.nan_to_num(aggregate.specificity[annotator], nan=0.5),
+        answers.value,
+    )
+    whole = np.minimum(np.abs(evidence) / online.WHOLE_ANSWER, 1.0)
     return _Posteriors(
         aggregate,
         answers_count=np.bincount(answers.question, minlength=size),
         yes_count=np.bincount(answers.question, answers.value, size).astype(np.int64),
+        evidence=evidence,
+        answers_weight=np.bincount(answers.question, whole, size).astype(np.float64),
     )
 
 
@@ -99,13 +114,9 @@ def _fit_tempering(
     sample_index = np.full(len(questions.id), -1)
     sample_index[sample] = np.arange(len(sample))
     used = (sample_index[answers.question] >= 0) & ~aggregate.suspect
-    annotator = answers.annotator[used]
-    ratios = online_tempering.evidence(
-        aggregate.sensitivity[annotator], aggregate.specificity[annotator], answers.value[used]
-    )
     tempering = online_tempering.fit_tempering(
         sample_index[answers.question[used]],
-        ratios,
+        posteriors.evidence[used],
         questions.prior[sample],
         aggregate.probability[sample],
     )
@@ -118,6 +129,7 @@ def _write(questions: QuestionArrays, posteriors: _Posteriors, recomputation: Re
     differs = np.abs(posteriors.aggregate.probability - questions.probability) > NOTICEABLE
     differs |= posteriors.answers_count != questions.answers_count
     differs |= posteriors.yes_count != questions.yes_count
+    differs |= np.abs(posteriors.answers_weight - questions.answers_weight) > NOTICEABLE
     if schedule.have_changed(recomputation.settling_rules, rules):
         differs[:] = True
     changed = 0
@@ -151,6 +163,7 @@ def _write_batch(rows: list[int], arrays: QuestionArrays, posteriors: _Posterior
                 continue
             question.probability = float(posteriors.aggregate.probability[row])
             question.answers_count, question.yes_count = answers, yes
+            question.answers_weight = float(posteriors.answers_weight[row])
             question_state.update_state(question)
         question_posteriors.recompute_locked(changed_since)
         changed = [q for q, was in zip(questions, before, strict=True) if _written(q) != was]
@@ -160,5 +173,6 @@ def _write_batch(rows: list[int], arrays: QuestionArrays, posteriors: _Posterior
 
 def _written(question: Question) -> tuple[object, ...]:
     """Return what makes a question worth writing where it changes."""
-    rounded = round(question.probability, 4), round(question.priority, 4)
+    values = question.probability, question.priority, question.answers_weight
+    rounded = (round(value, 4) for value in values)
     return *rounded, question.state, question.answers_count, question.yes_count

@@ -16,23 +16,21 @@ from django.db import connection, transaction
 
 from labeling.aggregation.online import log_odds
 from labeling.models import Concept, Project, Recomputation
-from labeling.models.answers import TRUSTED
 from labeling.pools import levels
+from labeling.question_state import ROUNDING
 
 MIN_QUESTIONS = 30  # with fewer, the prevalence stays
 NOTICEABLE = 0.2  # log-odds: about a fifth more or fewer
 
 # The random slices of concepts, and by concept and grid where they end: at the pool's frontier, or
 # before it at the first member of which nothing is known.
-# An open question that suspect annotators alone have answered waits for others.
+# An open question that has no answers but suspect or weightless ones waits for others.
 _GAPS = f"""
 WITH slice AS (
     SELECT concept_id, grid, slice_key, coalesce(verdict::int::float8, probability) AS yes,
-        verdict IS NULL AND (answers_count = 0 OR state = 'open' AND NOT EXISTS (
-            SELECT FROM labeling_answer AS answer
-            JOIN labeling_annotator AS annotator ON annotator.id = answer.annotator_id
-            WHERE answer.question_id = question.id AND {TRUSTED}
-        )) AS unknown
+        verdict IS NULL AND (
+            answers_count = 0 OR state = 'open' AND answers_weight < {ROUNDING}
+        ) AS unknown
     FROM labeling_question AS question
     WHERE concept_id = ANY(%(concepts)s) AND slice_key IS NOT NULL AND source <> 'model'
 ), gap AS (

@@ -12,20 +12,15 @@ import numpy.typing as npt
 from scipy.special import expit, logit  # type: ignore[import-untyped]
 
 from labeling.aggregation.model_weight import fit_model_weight
-from labeling.aggregation.online import (
-    ANSWER_CORRELATION,
-    EDGE,
-    MAX_EVIDENCE,
-    MAX_REVERSED_EVIDENCE,
-    PRIOR_RIGHT,
-    PRIOR_WRONG,
-)
+from labeling.aggregation.online import ANSWER_CORRELATION, EDGE, WHOLE_ANSWER
 from labeling.aggregation.probe import Probe
 from labeling.beliefs import MAX_SHIFT, log_odds
+from labeling.evidence import of_answer
 from labeling.features import Features, Index, Singles
 from labeling.inference.arrays import Floats, Ids, columns
-from labeling.models import Concept
+from labeling.models import Annotator, Answer, Concept
 from labeling.models.answers import TRUSTED
+from labeling.question_state import ROUNDING
 
 CONFIDENT = 0.8  # probability from which on a question counts as a yes, or as a no
 MIN_CONFIDENT = 5  # questions of either side without which no probe is fitted
@@ -39,25 +34,12 @@ SELECT id, tile_id, coalesce(stated, 'NaN'),
 FROM labeling_question
 WHERE kind = 'concept' AND concept_id = {concept} AND (answers_count > 0 OR verdict IS NOT NULL)
 """
-# By question: the trusted answers, and the sum of their evidence (`online.evidence`).
-_EVIDENCE = f"""
-SELECT question_id, count(*), sum(
-    CASE WHEN value THEN 1 ELSE -1 END * least(greatest(
-        CASE WHEN value THEN ln(sensitivity / (1 - specificity))
-            ELSE ln(specificity / (1 - sensitivity)) END,
-        -{MAX_REVERSED_EVIDENCE}), {MAX_EVIDENCE}))
+_ANSWERS = f"""
+SELECT question_id, annotator_id, value, weight, answer.reason = 'imported'
 FROM labeling_answer AS answer
 JOIN labeling_question AS question ON question.id = question_id
-JOIN (
-    SELECT id, blocked,
-        (true_positives + {PRIOR_RIGHT})
-            / (true_positives + false_negatives + {PRIOR_RIGHT + PRIOR_WRONG}) AS sensitivity,
-        (true_negatives + {PRIOR_RIGHT})
-            / (true_negatives + false_positives + {PRIOR_RIGHT + PRIOR_WRONG}) AS specificity
-    FROM labeling_annotator
-) AS annotator ON annotator.id = annotator_id
-WHERE kind = 'concept' AND concept_id = {{concept}} AND {TRUSTED}
-GROUP BY question_id
+JOIN labeling_annotator AS annotator ON annotator.id = annotator_id
+WHERE kind = 'concept' AND concept_id = {{concept}} AND verdict IS NULL AND {TRUSTED}
 """
 
 OnProgress = Callable[[], None]
@@ -95,14 +77,37 @@ def read(concept: Concept, *, strength: float) -> KnownQuestions:
     ids, tiles, stated, verdict = ids[order], tiles[order], stated[order], verdict[order]
     evidence = np.where(verdict < 0, 0, KNOWN * (2.0 * verdict - 1))
     known = verdict >= 0
-    question, count, total = columns(_EVIDENCE.format(concept=concept.pk), "int8", "int8", "float8")
+    question, ratios = _evidence(concept)
     place = np.searchsorted(ids, question).clip(max=max(len(ids) - 1, 0))
     usable = (ids[place] == question) & (verdict[place] < 0) if len(ids) else question < 0
-    weight = strength / (1 + ANSWER_CORRELATION * (count - 1))
-    evidence[place[usable]] = (weight * total)[usable]
-    known[place[usable]] = True
+    place, ratios = place[usable], ratios[usable]
+    count = np.bincount(place, np.minimum(np.abs(ratios) / WHOLE_ANSWER, 1.0), len(ids))
+    total = np.bincount(place, ratios, len(ids))
+    answered = count >= ROUNDING
+    weight = strength / (1 + ANSWER_CORRELATION * (count - 1).clip(0))
+    evidence = np.where(answered & ~known, weight * total, evidence)
+    known |= answered
     base = log_odds(np.where(np.isnan(stated), concept.prevalence, stated))
     return KnownQuestions(ids[known], tiles[known], base[known], evidence[known])
+
+
+def _evidence(concept: Concept) -> tuple[Ids, Floats]:
+    """Return the question and the evidence of each trusted answer (`labeling.evidence`)."""
+    question, annotator, value, weight, imported = columns(
+        _ANSWERS.format(concept=concept.pk), "int8", "int8", "bool", "float8", "bool"
+    )
+    annotators, index = np.unique(annotator, return_inverse=True)
+    rows = Annotator.objects.in_bulk(annotators.tolist())
+    table = np.zeros((len(annotators), 2, 2))  # by annotator, value, and whether it was imported
+    reasons = Answer.Reason.WANTED, Answer.Reason.IMPORTED
+    for place, pk in enumerate(annotators.tolist()):
+        if pk in rows:
+            counts = rows[pk].confusion_counts
+            table[place] = [
+                [of_answer(counts, each, reason, concept.project) for reason in reasons]
+                for each in (False, True)
+            ]
+    return question, weight * table[index, value.astype(np.intp), imported.astype(np.intp)]
 
 
 def fit(questions: KnownQuestions, concept: Concept, features: Features) -> ConceptProbe | None:

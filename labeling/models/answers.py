@@ -55,6 +55,11 @@ class Answer(models.Model):
     probability_before = models.FloatField(
         null=True, blank=True, help_text="The probability of yes just before it."
     )
+    weight = models.FloatField(
+        default=1.0,
+        db_default=1.0,
+        help_text="What its challenge weighs, by those of its answers whose truth is known.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AnswerQuerySet.as_manager()

@@ -108,6 +108,11 @@ class Question(models.Model):
     )
     answers_count = models.PositiveIntegerField(default=0)
     yes_count = models.PositiveIntegerField(default=0)
+    answers_weight = models.FloatField(
+        default=0.0,
+        db_default=0.0,
+        help_text="How many answers these are worth: of people who are known to be in earnest.",
+    )
     disagreement = models.FloatField(
         default=0.0, help_text="2 · min(yes, no) / (answers + 2): 0 where all agree."
     )
@@ -229,6 +234,16 @@ class Question(models.Model):
     def label(self) -> bool:
         """The likelier of yes and no."""
         return self.probability >= 0.5
+
+    @property
+    def known_probability(self) -> float | None:
+        """The probability of yes that answers are judged by; None while people are asked.
+
+        It is 0 or 1 where the truth is known, and the posterior where it settled.
+        """
+        if self.verdict is not None:
+            return float(self.verdict)
+        return self.probability if self.state == self.State.SETTLED else None
 
     @property
     def standing(self) -> str:

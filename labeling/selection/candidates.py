@@ -244,7 +244,7 @@ def _part(
     already_answered = (
         "SELECT 1 FROM labeling_answer WHERE question_id = w.id AND annotator_id = %(annotator)s"
     )
-    columns = f"id, tile_id, reservations, prior_shift, {_COLUMNS}"
+    columns = f"id, tile_id, reservations, prior_shift, answers_weight, {_COLUMNS}"
     rows = f"SELECT {columns} FROM labeling_question WHERE {condition}"
     scans = " UNION ALL ".join(
         f"({rows} AND {scan} ORDER BY {order} LIMIT {count or 'ALL'})"

@@ -12,19 +12,20 @@ from typing import Any
 from labeling import prepared
 from labeling.aggregation.online import EDGE, NEWCOMER_EVIDENCE, log_odds
 from labeling.models import Project
-from labeling.question_state import MODEL_ANSWER_SHIFT
+from labeling.question_state import MODEL_ANSWER_SHIFT, ROUNDING
 
 # After that time an answer still counts, but others are asked as well.
 RESERVATION_TIME = timedelta(minutes=2)
 
 # How many more answers a question needs: as many as its project and its reviewer ask for (a model
-# that agrees stands for one: `question_state.answers_needed`), and as many newcomers' answers as
+# that agrees stands for one: `question_state.answers_needed`), and as many average answers as
 # settle it if they agree, taken for independent: rather too few than too many. At least one, and
-# no more than the cap allows.
+# no more than the cap allows. The answers that it has count by their weight.
 _NEEDED = """greatest(1, {q}.answers_wanted - {q}.answers_count, least(
-    %(answers_cap)s - {q}.answers_count,
+    ceil(%(answers_cap)s - {q}.answers_weight - %(rounding)s),
     greatest(
-        %(answers_min)s - {q}.answers_count - (%(answers_min)s > 1 AND %(model_answer_shift)s <=
+        ceil(%(answers_min)s - {q}.answers_weight - %(rounding)s) - (%(answers_min)s > 1
+            AND %(model_answer_shift)s <=
             CASE WHEN {q}.probability >= 0.5 THEN {q}.prior_shift ELSE -{q}.prior_shift END)::int,
         ceil((%(settle_log_odds)s - abs(
             ln(greatest({q}.probability, %(edge)s) / greatest(1 - {q}.probability, %(edge)s))
@@ -76,6 +77,7 @@ def parameters(project: Project, *, now: datetime) -> dict[str, Any]:
         "now": now,
         "answers_cap": project.answers_cap,
         "answers_min": project.answers_min,
+        "rounding": ROUNDING,
         "model_answer_shift": MODEL_ANSWER_SHIFT,
         "settle_log_odds": log_odds(project.settle_at),
         "edge": EDGE,

@@ -214,7 +214,9 @@ class Live:
         sample = prevalence.Sample(1, len(drawn), float(drawn.sum()))
         self.prevalence = prevalence.estimate(self.prevalence, [sample], {1: len(stream.truth)})
         yes = inferred.probability[stream.question[:end]]
-        counts = binary.confusion_counts(inferred, stream.question[:end], person)
+        counts = binary.confusion_counts(
+            inferred, stream.question[:end], person, stream.value[:end]
+        )
         for who, each in enumerate(self.people):
             theirs = (person == who) & ~inferred.suspect
             if theirs.any():

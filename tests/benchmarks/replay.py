@@ -96,7 +96,9 @@ class Live:
         prior, posterior = np.full(len(asked), self.prior), found.probability[asked]
         self.tempering = online_tempering.fit_tempering(place, evidence, prior, posterior)
         self.believed[asked] = posterior
-        counts = binary.confusion_counts(found, stream.question[:end], annotator)
+        counts = binary.confusion_counts(
+            found, stream.question[:end], annotator, stream.value[:end]
+        )
         for who in np.unique(annotator).tolist():
             self.counts[who] = online.forget(online.ConfusionCounts(*counts[who].tolist()))
 

@@ -196,7 +196,7 @@ class Product:
         self.posterior = found.probability.copy()
         for each in np.flatnonzero(self.answers.count):
             self._update_state(int(each))
-        counts = binary.confusion_counts(found, question, annotator)
+        counts = binary.confusion_counts(found, question, annotator, value.astype(bool))
         self.counts = [
             online.forget(online.ConfusionCounts(*row)) if sum(row) else online.ConfusionCounts()
             for row in counts.tolist()

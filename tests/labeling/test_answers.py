@@ -23,6 +23,11 @@ def answer(annotator, question: Question, value: bool) -> answers.Outcome:
     return outcome
 
 
+def proven(name: str) -> Annotator:
+    """Return an annotator who was right on ten gold questions."""
+    return Annotator.objects.create(pseudonym=name, true_positives=5, true_negatives=5)
+
+
 @pytest.fixture
 def question(shapes) -> Question:
     return Question.objects.filter(kind="concept", state=State.OPEN).first()
@@ -87,8 +92,8 @@ def test_a_model_never_stands_for_all(question):
 def test_it_settles_once_it_is_certain_and_enough_people_were_asked(alice, bob, mallory, question):
     assert answer(alice, question, True).settled == 0
     assert answer(bob, question, True).settled == 0, "two who agree may both be wrong"
-    assert answer(mallory, question, True).settled == 0
-    eve = Annotator.objects.create(pseudonym="eve")
+    assert answer(mallory, question, True).settled == 0, "and nobody knows Mallory"
+    eve = proven("eve")
     outcome = answer(eve, question, True)
     assert outcome.settled == 1
     assert question.state == State.SETTLED and question.priority == 0
@@ -146,7 +151,7 @@ def test_gold_shows_how_reliable_somebody_is(bob, mallory, gold):
 
 def test_the_outcome_does_not_tell_gold_from_unknown(alice, bob, mallory, gold, question):
     outcomes = []
-    eve, trent = (Annotator.objects.create(pseudonym=name) for name in ("eve", "trent"))
+    eve, trent = proven("eve"), proven("trent")
     for answered in (gold, question):
         outcomes.append(
             [

@@ -15,9 +15,12 @@ def question(shapes) -> Question:
     return open_questions.select_related("project", "concept").first()
 
 
-def state_after(question: Question, probability: float, yes: int, no: int) -> str:
+def state_after(
+    question: Question, probability: float, yes: int, no: int, weight: float | None = None
+) -> str:
     question.probability = probability
     question.yes_count, question.answers_count = yes, yes + no
+    question.answers_weight = yes + no if weight is None else weight
     question_state.update_state(question)
     return question.state
 
@@ -32,6 +35,17 @@ def test_it_settles_at_the_certainty_that_the_project_sets(question):
 
 def test_no_question_settles_on_fewer_answers_than_the_project_wants(question):
     assert state_after(question, 0.999, 1, 0) == State.OPEN
+
+
+def test_answers_that_weigh_nothing_settle_nothing_however_certain_it_looks(question):
+    assert state_after(question, 0.999, 4, 0, weight=1.5) == State.OPEN
+    assert state_after(question, 0.999, 4, 0, weight=1.8) == State.SETTLED
+
+
+def test_bots_cannot_have_a_question_given_up_but_people_are_not_asked_for_ever(question):
+    assert state_after(question, 0.6, 6, 6, weight=1.0) == State.OPEN
+    most = question.project.answers_cap * question_state.PEOPLE_PER_ANSWER
+    assert state_after(question, 0.6, most, 0, weight=1.0) == State.AMBIGUOUS
 
 
 def test_it_is_ambiguous_at_the_cap(question):

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from labeling import challenges, review
 from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question
+from labeling.question_state import ROUNDING
 from labeling.selection import reservations
 
 State = Question.State
@@ -55,9 +56,16 @@ def believe(question: Question, **values: object) -> None:
     ],
 )
 def test_a_question_is_reserved_as_often_as_it_needs(asked, probability, answers, wanted, needs):
-    believe(asked, probability=probability, answers_count=answers, answers_wanted=wanted)
+    counts = {"answers_count": answers, "answers_weight": answers, "answers_wanted": wanted}
+    believe(asked, probability=probability, **counts)
     assert [reserve(asked) for _ in range(needs + 2)] == [True] * needs + [False] * 2
     assert reserved(asked) == needs
+
+
+@pytest.mark.django_db
+def test_answers_that_weigh_nothing_leave_a_question_in_need(asked):
+    believe(asked, probability=0.99, answers_count=8, answers_weight=0.1)
+    assert [reserve(asked) for _ in range(3)] == [True, True, False]
 
 
 @pytest.mark.django_db
@@ -162,7 +170,7 @@ BEGIN
         JOIN labeling_question AS q USING (id)
         WHERE asked_for IN ('wanted', 'random') AND (
             q.state <> 'open' OR NOT q.reservations @> ARRAY[NEW.reserved_until]
-            OR cardinality(q.reservations) + q.answers_count > %s
+            OR cardinality(q.reservations) + q.answers_weight > %s
         )
     ) THEN
         RAISE 'a question is asked that is not reserved';
@@ -177,7 +185,7 @@ FOR EACH ROW EXECUTE FUNCTION watch()
 @pytest.fixture
 def watched(shapes) -> Iterator[Project]:
     with connection.cursor() as cursor:
-        cursor.execute(_WATCH, [shapes.answers_cap])
+        cursor.execute(_WATCH, [shapes.answers_cap + 1 - ROUNDING])
     yield shapes
     with connection.cursor() as cursor:
         cursor.execute("DROP FUNCTION watch CASCADE")
@@ -210,7 +218,7 @@ def test_fifty_at_once_are_never_asked_for_more_than_is_needed(watched):
     with ThreadPoolExecutor(PEOPLE) as pool:
         list(pool.map(take_part, people))
     asked = Question.objects.filter(kind="concept").exclude(state=State.GOLD)
-    assert max(asked.values_list("answers_count", flat=True)) <= watched.answers_cap
+    assert max(asked.values_list("answers_weight", flat=True)) <= watched.answers_cap
     assert not asked.filter(answers_count__lt=watched.answers_min, state=State.SETTLED).exists()
     assert not asked.exclude(reservations=[]).exists()
     given = Counter(Answer.objects.values_list("question", flat=True))

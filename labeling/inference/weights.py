@@ -1,0 +1,101 @@
+"""What each answer weighs in a recomputation: as online, by its annotator and its challenge."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from django.db import connection
+
+from labeling import evidence
+from labeling.aggregation import earnest
+from labeling.aggregation.online import ConfusionCounts
+from labeling.inference.arrays import AnswerArrays, Floats, Index, QuestionArrays
+from labeling.models import Annotator, Project, Recomputation
+
+LEAST = 1e-3  # weight, so that every answer still has a likelihood
+NOTICEABLE = 0.02  # smaller changes of a challenge's weight are not written
+BATCH = 1_000  # answers written at once
+
+_COUNTS = "true_positives", "false_negatives", "true_negatives", "false_positives"
+# Whoever changes answers just now is not waited for: the next recomputation finds them.
+_WRITE = """
+WITH changed AS (
+    SELECT answer.id, new.weight
+    FROM unnest(%s::bigint[], %s::double precision[]) AS new(id, weight)
+    JOIN labeling_answer AS answer ON answer.id = new.id
+    ORDER BY answer.id FOR NO KEY UPDATE OF answer SKIP LOCKED
+)
+UPDATE labeling_answer AS answer SET weight = changed.weight
+FROM changed WHERE changed.id = answer.id
+"""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What each of N answers weighs, in [0, 1]."""
+
+    challenge: Floats  # (N,) of its challenge: `Answer.weight`
+    total: Floats  # (N,) that, times the trust in its annotator
+
+
+def infer(project: Project, questions: QuestionArrays, answers: AnswerArrays) -> Weights:
+    """Infer the weights by what is known of annotators and of questions.
+
+    Imported answers weigh 1. Challenges without a question of known truth keep their weight.
+    """
+    prior = evidence.earnest_prior(project)
+    counts = _counts(answers)
+    challenge = _challenge_weights(questions, answers, counts, prior)
+    trust = np.array(
+        [[earnest.trust(each, value, prior) for value in (False, True)] for each in counts]
+    ).reshape(len(counts), 2)
+    total = challenge * trust[answers.annotator, answers.value.astype(np.intp)]
+    total = np.where(answers.imported, 1.0, total)
+    return Weights(challenge, total.clip(LEAST, 1.0))
+
+
+def write(weights: Weights, answers: AnswerArrays, recomputation: Recomputation) -> None:
+    """Write the challenges' weights that changed noticeably."""
+    (changed,) = np.nonzero(np.abs(weights.challenge - answers.weight) > NOTICEABLE)
+    for start in range(0, len(changed), BATCH):
+        rows = changed[start : start + BATCH]
+        with connection.cursor() as cursor:
+            cursor.execute(_WRITE, [answers.id[rows].tolist(), weights.challenge[rows].tolist()])
+        recomputation.renew()
+
+
+def _counts(answers: AnswerArrays) -> list[ConfusionCounts]:
+    """Return what is known of each annotator of the answers."""
+    rows = Annotator.objects.filter(pk__in=answers.annotators.tolist())
+    by_id = {pk: ConfusionCounts(*counts) for pk, *counts in rows.values_list("pk", *_COUNTS)}
+    return [by_id.get(pk, ConfusionCounts()) for pk in answers.annotators.tolist()]
+
+
+def _challenge_weights(
+    questions: QuestionArrays, answers: AnswerArrays, counts: list[ConfusionCounts], prior: float
+) -> Floats:
+    """Return (N,) the weight of each answer's challenge."""
+    verdict = questions.verdict[answers.question]
+    known = np.where(verdict >= 0, verdict, np.nan)
+    checks = answers.check & (verdict < 0)
+    known[checks] = questions.probability[answers.question[checks]]
+    known[answers.challenge == 0] = np.nan
+    weight = answers.weight.copy()
+    (told,) = np.nonzero(~np.isnan(known))
+    if not len(told):
+        return weight
+    accuracy = np.array([earnest.accuracy(each) for each in counts])
+    priors = np.array([earnest.challenge_prior(each, prior) for each in counts])
+    challenges, first, index = np.unique(
+        answers.challenge[told], return_index=True, return_inverse=True
+    )
+    of_challenge = earnest.challenge_weights(
+        index,
+        answers.value[told],
+        known[told],
+        accuracy[answers.annotator[told]],
+        priors[answers.annotator[told[first]]],
+    )
+    place: Index = np.searchsorted(challenges, answers.challenge).clip(max=len(challenges) - 1)
+    judged = challenges[place] == answers.challenge
+    weight[judged] = of_challenge[place[judged]]
+    return weight
