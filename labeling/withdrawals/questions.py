@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from labeling import question_posteriors, question_state
+from labeling import evidence, question_posteriors, question_state
+from labeling.aggregation import online
 from labeling.models import Answer, Challenge, Question
 
 State = Question.State
@@ -19,6 +20,7 @@ def restore(
     states = dict(zip(challenge.questions, challenge.states_before, strict=False))
     posteriors = dict(zip(challenge.questions, challenge.posteriors_after, strict=False))
     counts = question_posteriors.count_answers([question.pk for question in questions])
+    ratios = evidence.by_question(questions)
     changed = []
     for question in questions:
         answer, state = given[question.pk], states.get(question.pk, "")
@@ -31,6 +33,7 @@ def restore(
         if unchanged and answer.probability_before is not None:
             question.probability = answer.probability_before
             question.answers_count, question.yes_count = remaining
+            question.answers_weight = online.answers_weight(ratios.get(question.pk, []))
             _set_state(question, state, answer)
             question.disagreement = question_state.disagreement(
                 answers=question.answers_count, yes=question.yes_count
