@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from django.utils.translation import gettext as _
+
 SHORTEST, LONGEST = 3, 300
 _MARKUP = re.compile(r"<\s*[a-z!/?][^>]*>?|&#?\w+;", re.IGNORECASE)
 _ADDRESS = re.compile(
@@ -21,15 +23,18 @@ def clean(text: str) -> str:
     """Return the text in NFC with single spaces. Raises CaptionRejected."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
     if has_controls(text):
-        raise CaptionRejected("The text holds control characters: write plain words.")
+        raise CaptionRejected(_("The text holds control characters: write plain words."))
     if not SHORTEST <= len(text) <= LONGEST:
-        raise CaptionRejected(f"Write {SHORTEST} to {LONGEST} characters, not {len(text)}.")
+        raise CaptionRejected(
+            _("Write %(shortest)s to %(longest)s characters, not %(count)s.")
+            % {"shortest": SHORTEST, "longest": LONGEST, "count": len(text)}
+        )
     if not any(character.isalpha() for character in text):
-        raise CaptionRejected("Write what you see in words.")
+        raise CaptionRejected(_("Write what you see in words."))
     if _ADDRESS.search(text):
-        raise CaptionRejected("The text holds a web or mail address: describe the picture only.")
+        raise CaptionRejected(_("The text holds a web or mail address: describe the picture only."))
     if _MARKUP.search(text):
-        raise CaptionRejected("The text holds markup: write plain words.")
+        raise CaptionRejected(_("The text holds markup: write plain words."))
     return text
 
 

@@ -10,6 +10,7 @@ from django.core.signing import BadSignature, Signer
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labeling import access, answers, captions, guides, pools, prepared, questions
 from labeling.answers import Outcome
@@ -32,7 +33,7 @@ ATTEMPTS = 5  # to find what nobody reserves first
 
 SHOWN = Challenge.SHOWN
 
-REMOVED = "The picture was removed: ask for a new one."
+REMOVED = gettext_lazy("The picture was removed: ask for a new one.")
 
 _CLAIM = """
 UPDATE labeling_challenge SET answered_at = %(now)s, seconds = %(seconds)s, skipped = %(skipped)s
@@ -92,13 +93,17 @@ def admit(
     is nobody else's business.
     """
     if project.state == Project.State.DRAFT:
-        raise Closed("This project is still being prepared: it asks no questions yet.")
+        raise Closed(_("This project is still being prepared: it asks no questions yet."))
     if not project.active:
-        raise Closed("This project is finished and asks no more questions. Thank you for coming.")
+        raise Closed(
+            _("This project is finished and asks no more questions. Thank you for coming.")
+        )
     if project.private and not access.may_take_part(user, annotator, project):
         raise Private(
-            "This project is private: open the invitation that you were sent, or sign in with the "
-            "account that was invited."
+            _(
+                "This project is private: open the invitation that you were sent, or sign in with "
+                "the account that was invited."
+            )
         )
 
 
@@ -168,18 +173,18 @@ def token(challenge: Challenge) -> str:
 def find(token: str, annotator: Annotator | None) -> Challenge:
     """Return the challenge of a token, answered or not. Raises Forged, Foreign or Expired."""
     if len(token) > LONGEST_TOKEN:
-        raise Forged("This is not a challenge of this site: ask for a new one.")
+        raise Forged(_("This is not a challenge of this site: ask for a new one."))
     try:
         key = _signer().unsign(token)
     except BadSignature:
-        raise Forged("This is not a challenge of this site: ask for a new one.") from None
+        raise Forged(_("This is not a challenge of this site: ask for a new one.")) from None
     challenge = prepared.first(Challenge, "WHERE id = %s", [key])
     if challenge is None:
-        raise Expired("The challenge is gone: ask for a new one.")
+        raise Expired(_("The challenge is gone: ask for a new one."))
     if annotator is None or challenge.annotator_id != annotator.pk:
-        raise Foreign("The challenge was put before somebody else: ask for one of your own.")
+        raise Foreign(_("The challenge was put before somebody else: ask for one of your own."))
     if challenge.answered_at is None and challenge.expires_at <= timezone.now():
-        raise Expired("The challenge has expired: ask for a new one.")
+        raise Expired(_("The challenge has expired: ask for a new one."))
     challenge.annotator = annotator
     return challenge
 
@@ -204,7 +209,7 @@ def answer(
     `pace.TooFast`, and then changes nothing.
     """
     if challenge.answered_at is not None:
-        raise AlreadyAnswered("This challenge was answered before: nothing was changed.")
+        raise AlreadyAnswered(_("This challenge was answered before: nothing was changed."))
     if challenge.kind == Kind.WRITE:
         caption = _parse_caption(text)
         with transaction.atomic():
@@ -228,7 +233,7 @@ def answer(
             shown_from=shown_from,
         )
         if not outcome.recorded and not outcome.already_recorded:
-            raise Expired("What the challenge asked about is gone: ask for a new one.")
+            raise Expired(_("What the challenge asked about is gone: ask for a new one."))
         reservations.release(challenge.reservations())
         _close(challenge, outcome)
     return outcome
@@ -257,21 +262,33 @@ def wording(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
     Raises Expired where it was removed meanwhile.
     """
     if challenge.kind == Kind.WRITE:
-        return Wording("Write what you see in this picture", "", "")
+        return Wording(_("Write what you see in this picture"), "", "")
     if challenge.kind == Kind.TEXT:
         reference, language = _sentences(challenge)[0], challenge.project.language
-        return Wording(_text_question(reference), reference, "?", language)
+        before, after = around_subject(_text_question(reference))
+        return Wording(before, reference, after, language)
     if challenge.concept_id is None:
         asked = Question.objects.filter(pk=challenge.questions[0])
         text = asked.values_list("text", flat=True).first()
         if text is None:
             raise Expired(REMOVED)
-        return Wording("Does this sentence describe the picture?", text, "")
+        return Wording(_("Does this sentence describe the picture?"), text, "")
     summary = guides.summary(challenge.concept_id)
     phrase, language = summary.phrase_for(wanted)
     if challenge.kind == Kind.VERIFY:
-        return Wording("Does this picture show", phrase, "?", language, summary)
-    return Wording("Select all tiles that show", phrase, "", language, summary)
+        # Translators: the subject is a phrase as it stands, such as "a bicycle".
+        sentence = _("Does this picture show %(subject)s?")
+    else:
+        # Translators: the subject is a phrase as it stands, such as "a bicycle".
+        sentence = _("Select all tiles that show %(subject)s")
+    before, after = around_subject(sentence)
+    return Wording(before, phrase, after, language, summary)
+
+
+def around_subject(sentence: str) -> tuple[str, str]:
+    """Return what stands before and after the subject in a sentence that asks about one."""
+    before, __, after = sentence.partition("%(subject)s")
+    return before.rstrip(" "), after
 
 
 def options(challenge: Challenge) -> list[str]:
@@ -436,8 +453,8 @@ def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool 
     if not stored:
         raise Expired(REMOVED)
     if stored[0] is None:
-        raise Expired("The challenge has expired: ask for a new one.")
-    raise AlreadyAnswered("This challenge was answered before: nothing was changed.")
+        raise Expired(_("The challenge has expired: ask for a new one."))
+    raise AlreadyAnswered(_("This challenge was answered before: nothing was changed."))
 
 
 def _parse_values(
@@ -449,23 +466,26 @@ def _parse_values(
     """Return yes or no by the id of each question of the challenge. Raises Invalid."""
     if challenge.kind == Kind.VERIFY:
         if yes is None:
-            raise Invalid('Say yes or no: send {"yes": true} or {"yes": false}.')
+            raise Invalid(_('Say yes or no: send {"yes": true} or {"yes": false}.'))
         return {challenge.questions[0]: yes}
     if challenge.kind == Kind.TEXT:
         return _parse_choice(challenge, choice)
     count = len(challenge.questions)
     if selected is None:
-        raise Invalid('Send the numbers of the selected tiles: {"selected": [1, 4]}, [] for none.')
+        raise Invalid(
+            _('Send the numbers of the selected tiles: {"selected": [1, 4]}, [] for none.')
+        )
     if len(set(selected)) != len(selected) or not set(selected) <= set(range(1, count + 1)):
-        raise Invalid(f"Tiles have numbers from 1 to {count}, each at most once.")
+        sentence = _("Tiles have numbers from 1 to %(count)s, each at most once.")
+        raise Invalid(sentence % {"count": count})
     return {question: number in selected for number, question in enumerate(challenge.questions, 1)}
 
 
 def _text_question(reference: str) -> str:
     """Return what asks for what says the same: as a sentence does, or a mere name."""
     if len(overlap.words(reference)) <= NAME_WORDS:
-        return _("Which of these two is about the same thing as")
-    return _("Which of these two sentences says the same as")
+        return _("Which of these two is about the same thing as %(subject)s?")
+    return _("Which of these two sentences says the same as %(subject)s?")
 
 
 def _parse_choice(challenge: Challenge, choice: int | None) -> dict[int, bool]:
@@ -491,7 +511,7 @@ def _sentences(challenge: Challenge) -> list[str]:
 def _parse_caption(text: str | None) -> str:
     """Return the text, cleaned. Raises Invalid."""
     if text is None:
-        raise Invalid('Send what you see: {"text": "a red bicycle against a wall"}.')
+        raise Invalid(_('Send what you see: {"text": "a red bicycle against a wall"}.'))
     try:
         return captions.clean(text)
     except captions.CaptionRejected as error:

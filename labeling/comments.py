@@ -7,6 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling import audit, presence
 from labeling.models import Annotator, Challenge, Comment, Event, Project, Question, Tile
@@ -44,7 +45,9 @@ def flag(
     CommentError for a kind that is no flag, and PictureGone.
     """
     if kind not in Comment.FLAGS:
-        raise CommentError("Say what is wrong: " + ", ".join(sorted(Comment.FLAGS)) + ".")
+        raise CommentError(
+            _("Say what is wrong: %(kinds)s.") % {"kinds": ", ".join(sorted(Comment.FLAGS))}
+        )
     author = {"annotator": annotator} if annotator else {"user_id": user.pk if user else None}
     with transaction.atomic():
         presence.hold(question=question, tile=tile)
@@ -73,7 +76,7 @@ def flag_challenge(
     Raises CommentError for a number that the challenge does not show, and PictureGone.
     """
     if not shows(challenge, number):
-        raise CommentError("The challenge has no such picture.")
+        raise CommentError(_("The challenge has no such picture."))
     tile, asked = _shown(challenge, number)
     annotator = challenge.annotator
     return flag(tile=tile, kind=kind, text=text, question=asked, annotator=annotator)
@@ -88,7 +91,7 @@ def remark(
     """
     text = clean(text)
     if not text:
-        raise CommentError("Write a few words first.")
+        raise CommentError(_("Write a few words first."))
     with transaction.atomic():
         presence.hold(question=question, tile=question.tile)
         return Comment.objects.create(

@@ -8,6 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labeling import access, audit
 from labeling.access import Capability
@@ -19,9 +21,11 @@ USES_MAX_ABOVE_ANNOTATOR = 20  # such a link opens the project's labels: it is n
 
 
 _ENDED = {
-    Invitation.Status.WITHDRAWN: "This invitation was withdrawn. Ask for a new one.",
-    Invitation.Status.EXPIRED: "This invitation has expired. Ask for a new one.",
-    Invitation.Status.USED_UP: "This invitation has been used already. Ask for one of your own.",
+    Invitation.Status.WITHDRAWN: gettext_lazy("This invitation was withdrawn. Ask for a new one."),
+    Invitation.Status.EXPIRED: gettext_lazy("This invitation has expired. Ask for a new one."),
+    Invitation.Status.USED_UP: gettext_lazy(
+        "This invitation has been used already. Ask for one of your own."
+    ),
 }
 
 
@@ -82,15 +86,15 @@ def check(invitation: Invitation, user: User | None) -> None:
     user: None for a visitor, who may accept an annotator's invitation that is for anybody.
     """
     if invitation.project.state == Project.State.ARCHIVED:
-        raise InvitationError("This project is archived: nobody can join it.")
+        raise InvitationError(_("This project is archived: nobody can join it."))
     if invitation.status != Invitation.Status.OPEN:
-        raise InvitationError(_ENDED[invitation.status])
+        raise InvitationError(str(_ENDED[invitation.status]))
     if user is None and (invitation.for_username or invitation.role != Role.ANNOTATOR):
-        raise SignInRequired("Sign in to accept this invitation.")
+        raise SignInRequired(_("Sign in to accept this invitation."))
     if user is not None and invitation.for_username not in ("", user.get_username()):
         raise InvitationError(
-            f"This invitation is for somebody else, and you are signed in as "
-            f"“{user.get_username()}”."
+            _("This invitation is for somebody else, and you are signed in as “%(name)s”.")
+            % {"name": user.get_username()}
         )
 
 
@@ -104,10 +108,10 @@ def accept(
     """
     invitation = find(token)
     if invitation is None:
-        raise InvitationError("There is no such invitation: check that the link is whole.")
+        raise InvitationError(_("There is no such invitation: check that the link is whole."))
     check(invitation, user)
     if user is None and annotator is None:
-        raise SignInRequired("Sign in to accept this invitation.")
+        raise SignInRequired(_("Sign in to accept this invitation."))
     with transaction.atomic():
         membership, new = _join(invitation, user, annotator)
         if new:
@@ -204,12 +208,14 @@ def _join(
         return membership, False
     if not access.covers(invitation.role, membership.role):
         raise InvitationError(
-            f"You are {membership.role} of this project, and this invitation is for another role: "
-            f"{invitation.role}. Ask an owner to change yours."
+            _(
+                "You have another role in this project, which does not cover this invitation's. "
+                "Ask an owner to change yours."
+            )
         )
     lower = Membership.objects.filter(pk=membership.pk, role=membership.role)
     if not lower.update(role=invitation.role, invitation=invitation):
-        raise InvitationError("Your role has just been changed. Open the invitation again.")
+        raise InvitationError(_("Your role has just been changed. Open the invitation again."))
     membership.role = invitation.role
     return membership, True
 
@@ -227,7 +233,7 @@ def _claim(invitation: Invitation, user: User | None) -> None:
     if not usable.update(uses=F("uses") + 1):
         invitation.refresh_from_db()
         check(invitation, user)
-        raise InvitationError(_ENDED[Invitation.Status.USED_UP])
+        raise InvitationError(str(_ENDED[Invitation.Status.USED_UP]))
 
 
 def _lock(membership: Membership, *, leaves_owners: bool) -> Membership:

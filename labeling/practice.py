@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Count, QuerySet
+from django.utils.translation import gettext as _
 
 from labeling.models import (
     Annotator,
@@ -94,7 +95,7 @@ def get(project: Project, number: int) -> Question:
     """Return a practice question by its number, from 1. Raises PracticeError."""
     rows = questions(project)
     if not 1 <= number <= len(rows):
-        raise PracticeError("There is no such practice question: go on with the real ones.")
+        raise PracticeError(_("There is no such practice question: go on with the real ones."))
     return rows[number - 1]
 
 

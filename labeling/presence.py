@@ -1,6 +1,7 @@
 """Keep a picture from being removed while something is written about it."""
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from labeling.models import Question, Tile
 
@@ -12,7 +13,7 @@ class PictureGone(LookupError):
     """A picture was removed in the meantime; the message says so."""
 
     def __init__(self) -> None:
-        super().__init__("This picture was removed meanwhile: nothing was stored about it.")
+        super().__init__(_("This picture was removed meanwhile: nothing was stored about it."))
 
 
 def hold(*, tile: Tile | None = None, question: Question | None = None) -> None:

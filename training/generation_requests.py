@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from labeling import captions, decoding
 from training import generators
@@ -83,7 +84,7 @@ def cancel(*, generation: Generation) -> None:
         return
     if not row.filter(state=State.RUNNING).update(cancel_requested=True):
         generation.refresh_from_db()
-        raise GenerationError(f"This generation is {generation.state}: there is nothing to cancel.")
+        raise GenerationError(_("This drawing has ended already: there is nothing to cancel."))
 
 
 def check(*, prompt: str, count: int, seed: int, guidance: float | None) -> None:
@@ -92,10 +93,14 @@ def check(*, prompt: str, count: int, seed: int, guidance: float | None) -> None
     _check_seed(seed)
     if not 1 <= count <= COUNT_LIMIT:
         raise GenerationError(
-            f"From 1 to {COUNT_LIMIT} pictures can be drawn at once, not {count}."
+            _("From 1 to %(limit)s pictures can be drawn at once, not %(count)s.")
+            % {"limit": COUNT_LIMIT, "count": count}
         )
     if guidance is not None and not (math.isfinite(guidance) and 0 <= guidance <= GUIDANCE_LIMIT):
-        raise GenerationError(f"Guidance must be from 0 to {GUIDANCE_LIMIT:.0f}, not {guidance}.")
+        raise GenerationError(
+            _("Guidance must be from 0 to %(limit)s, not %(guidance)s.")
+            % {"limit": f"{GUIDANCE_LIMIT:.0f}", "guidance": guidance}
+        )
 
 
 def check_interpolation(*, prompts: tuple[str, str], seeds: tuple[int, int], count: int) -> None:
@@ -103,20 +108,22 @@ def check_interpolation(*, prompts: tuple[str, str], seeds: tuple[int, int], cou
     _check_prompt(prompts[1])
     _check_seed(seeds[1])
     if count < 2:
-        raise GenerationError("A strip has at least two pictures.")
+        raise GenerationError(_("A strip has at least two pictures."))
     if prompts[0] == prompts[1] and seeds[0] == seeds[1]:
-        raise GenerationError("A strip needs two prompts or two seeds: nothing would change.")
+        raise GenerationError(_("A strip needs two prompts or two seeds: nothing would change."))
 
 
 def check_model(model: Model, kind: str) -> None:
     """Raise GenerationError where a model cannot generate samples of this kind."""
     if not generators.generates(model.recipe):
-        raise GenerationError(f"Model {model.pk} draws no pictures: its recipe is {model.recipe}.")
+        sentence = _("Model %(number)s draws no pictures: its recipe is %(recipe)s.")
+        raise GenerationError(sentence % {"number": model.pk, "recipe": model.recipe})
     if kind == Kind.INPAINTING and not generators.inpaints(model.recipe):
-        recipes = " or ".join(generators.INPAINTING_RECIPES)
-        raise GenerationError(
-            f"Model {model.pk} completes no pictures: take one of the recipe {recipes}."
+        sentence = _(
+            "Model %(number)s completes no pictures: take one of these recipes: %(recipes)s."
         )
+        recipes = ", ".join(generators.INPAINTING_RECIPES)
+        raise GenerationError(sentence % {"number": model.pk, "recipes": recipes})
 
 
 def _unsaved(request: GenerationRequest) -> Generation:
@@ -146,36 +153,41 @@ def _set_second_end(generation: Generation, request: GenerationRequest) -> None:
 
 def _check_prompt(prompt: str) -> None:
     if len(prompt) > PROMPT_LIMIT or captions.has_controls(prompt):
-        raise GenerationError(f"A prompt is one line of at most {PROMPT_LIMIT} characters.")
+        sentence = _("A prompt is one line of at most %(limit)s characters.")
+        raise GenerationError(sentence % {"limit": PROMPT_LIMIT})
 
 
 def _check_seed(seed: int) -> None:
     if not 0 <= seed < SEED_LIMIT:
-        raise GenerationError(f"The seed must be from 0 to {SEED_LIMIT - 1}, not {seed}.")
+        sentence = _("The seed must be from 0 to %(limit)s, not %(seed)s.")
+        raise GenerationError(sentence % {"limit": SEED_LIMIT - 1, "seed": seed})
 
 
 def _check_queue(generation: Generation, limit: int) -> None:
     """Raise QueueFullError where the queue, or this person's share of it, is used up."""
     unfinished = Generation.objects.filter(state__in=UNFINISHED)
     if (total := unfinished.count()) >= settings.GENERATION_QUEUE_LIMIT:
-        raise QueueFullError(f"The queue is full, with {total} waiting: try again in a minute.")
+        sentence = _("The queue is full, with %(total)s waiting: try again in a minute.")
+        raise QueueFullError(sentence % {"total": total})
     if not (generation.requested_by_id or generation.visitor):
         return
     own = unfinished.filter(requested_by=generation.requested_by_id, visitor=generation.visitor)
     if own.count() >= limit:
         raise QueueFullError(
-            f"{limit} of your drawings are waiting already: wait for them, or cancel one."
+            _("%(limit)s of your drawings are waiting already: wait for them, or cancel one.")
+            % {"limit": limit}
         )
 
 
 def _store_source_image(pk: UUID, data: bytes | None) -> str:
     """Check an uploaded image, strip it of all but its pixels, and return its stored name."""
     if data is None:
-        raise GenerationError("Give a picture whose lower half shall be drawn.")
+        raise GenerationError(_("Give a picture whose lower half shall be drawn."))
     try:
         picture = decoding.prepare(
             data, bytes_max=SOURCE_IMAGE_BYTES, pixels_max=SOURCE_IMAGE_PIXELS
         )
     except decoding.ImageRejected as error:
-        raise GenerationError(f"This picture cannot be taken: {error}.") from None
+        sentence = _("This picture cannot be taken: %(reason)s.")
+        raise GenerationError(sentence % {"reason": error}) from None
     return default_storage.save(f"source-images/{pk}.{picture.suffix}", ContentFile(picture.data))

@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from labeling import access
@@ -66,7 +67,7 @@ def _for_page(model: Model) -> dict[str, Any]:
     snapshot = model.run.snapshot
     return {
         "id": model.pk,
-        "name": f"{model.recipe} no. {model.pk}",
+        "name": _("%(recipe)s no. %(number)s") % {"recipe": model.recipe, "number": model.pk},
         "current": model.current,
         "project": model.project.name,
         "training_images": snapshot.counts.get("train") if snapshot else None,

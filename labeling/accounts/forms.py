@@ -8,6 +8,9 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
 from django.contrib.auth.models import User
 from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from labeling.accounts import limits, names, set_up
 from labeling.addresses import client_address
@@ -18,6 +21,7 @@ else:
     _UserCreationForm = UserCreationForm
 
 TOO_MANY = "too_many_attempts"  # the code of that error
+TOO_MANY_SIGN_INS = _("There were too many attempts to sign in.")
 
 
 class SignInForm(AuthenticationForm):
@@ -35,7 +39,7 @@ class SignInForm(AuthenticationForm):
         try:
             attempt.count()
         except limits.TooManyAttempts as error:
-            raise too_many("sign in", error) from None
+            raise too_many(TOO_MANY_SIGN_INS, error) from None
         cleaned = super().clean()  # raises where name and password do not match
         attempt.succeed()
         return cleaned
@@ -48,7 +52,7 @@ class AdminSignInForm(SignInForm, AdminAuthenticationForm):
 class SignUpForm(_UserCreationForm):
     """Ask for a name that is like nobody else's, and a password that is not like the name."""
 
-    attempt = "make an account"
+    too_many_attempts: Promise = _("There were too many attempts to make an account.")
 
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, label_suffix="", **kwargs)
@@ -68,7 +72,7 @@ class SignUpForm(_UserCreationForm):
             except limits.TooManyAttempts as error:
                 self.cleaned_data = {}
                 self._errors = forms.utils.ErrorDict()
-                self.add_error(None, too_many(self.attempt, error))
+                self.add_error(None, too_many(self.too_many_attempts, error))
                 return
         super().full_clean()
 
@@ -80,11 +84,14 @@ class SignUpForm(_UserCreationForm):
 class SetUpForm(SignUpForm):
     """Ask for the first administrator's name and password, and for the code from the log."""
 
-    attempt = "set this installation up"
+    too_many_attempts = _("There were too many attempts to set this installation up.")
     code = forms.CharField(
+        label=_("Code"),
         max_length=40,
-        help_text="The server printed it when it started, in its terminal or log; "
-        "<code>python manage.py set_up_code</code> prints it again.",
+        help_text=_(
+            "The server printed it when it started, in its terminal or log; "
+            "<code>python manage.py set_up_code</code> prints it again."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     field_order = ["code", "username", "password1", "password2"]
@@ -102,10 +109,10 @@ class SetUpForm(SignUpForm):
         return code
 
 
-def too_many(what: str, error: limits.TooManyAttempts) -> forms.ValidationError:
-    """Return the error that says how long to wait."""
+def too_many(sentence: Promise, error: limits.TooManyAttempts) -> forms.ValidationError:
+    """Return the error that says what was tried too often, and how long to wait."""
     minutes = math.ceil(error.seconds / 60)
-    wait = "a minute" if minutes == 1 else f"{minutes} minutes"
-    return forms.ValidationError(
-        f"There were too many attempts to {what}. Wait {wait}, then try again.", code=TOO_MANY
+    wait = ngettext(
+        "Wait a minute, then try again.", "Wait %(count)s minutes, then try again.", minutes
     )
+    return forms.ValidationError(f"{sentence} {wait % {'count': minutes}}", code=TOO_MANY)

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import F, Func, QuerySet, Value
 from django.db.models.functions import Lower
+from django.utils.translation import gettext as _
 
 # lower-case letters and digits that look like a letter, themselves or as capitals
 LOOKALIKES = {
@@ -51,11 +52,11 @@ def validate(name: str) -> None:
     """Raise ValidationError where a new name mixes scripts or looks like one that is taken."""
     scripts = {_script(letter) for letter in name if letter.isalpha() or not letter.isascii()}
     if len(scripts) > 1 and not (scripts <= JAPANESE or scripts <= KOREAN):
-        raise ValidationError("Use letters of one alphabet only.", "mixed_scripts")
+        raise ValidationError(_("Use letters of one alphabet only."), "mixed_scripts")
     if skeleton(name).isascii() and not name.isascii():
-        raise ValidationError("This looks like a name in Latin letters: use those.", "lookalike")
+        raise ValidationError(_("This looks like a name in Latin letters: use those."), "lookalike")
     if alike(name).exists():
-        raise ValidationError("This name is taken, or looks like one that is.", "taken")
+        raise ValidationError(_("This name is taken, or looks like one that is."), "taken")
 
 
 def skeleton(name: str) -> str:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext as _
 
 CODE_LENGTH = 12  # characters of base 32: 60 bits
 GROUP = 4
@@ -42,7 +43,7 @@ def code() -> str:
 def check_code(given: str) -> None:
     """Check a code, written with or without its dashes, in either case. Raises WrongCode."""
     if not constant_time_compare(_plain(given), _plain(code())):
-        raise WrongCode("This is not the code that the server printed.")
+        raise WrongCode(_("This is not the code that the server printed."))
 
 
 def create_administrator(*, name: str, password: str, code: str) -> User:
@@ -52,7 +53,7 @@ def create_administrator(*, name: str, password: str, code: str) -> User:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         if not is_needed():
-            raise Done("This installation has been set up: sign in instead.")
+            raise Done(_("This installation has been set up: sign in instead."))
         user = User.objects.create_superuser(name, password=password)
     logger.info("%s was made the first administrator.", name)
     return user

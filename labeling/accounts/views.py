@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from rest_framework.authtoken.models import Token
@@ -90,7 +91,7 @@ def make_token(request: HttpRequest) -> HttpResponse:
 def revoke_token(request: HttpRequest) -> HttpResponse:
     """Let programs use the API in one's name no longer."""
     Token.objects.filter(user=request.user.pk).delete()
-    messages.success(request, "The token is revoked: programs that use it are refused.")
+    messages.success(request, _("The token is revoked: programs that use it are refused."))
     return redirect("account")
 
 

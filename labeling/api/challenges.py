@@ -10,6 +10,8 @@ from django.core.cache import cache
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
@@ -38,7 +40,6 @@ from labeling.api.serializers import (
 from labeling.images import tiles, variants
 from labeling.models import Annotator, Challenge, Project
 
-NUMBERS = "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"
 PICTURE_SECONDS = 3600  # for which a browser may keep a tile
 _CSRF: dict[str, list[str]] = {"csrfCookie": [], "csrfHeader": []}
 POST_AUTH: Any = [{"tokenAuth": []}, {**_CSRF, "visitor": []}, _CSRF]  # of visitors, newcomers
@@ -125,7 +126,7 @@ class TilePicture(ForVisitors):
         try:
             picture = variants.render(tiles.unpack(tile), showing=f"{token}/{number}")
         except FileNotFoundError:
-            raise NotFound("The picture is gone.") from None
+            raise NotFound(_("The picture is gone.")) from None
         response = HttpResponse(picture, content_type=variants.CONTENT_TYPE)
         response["Cache-Control"] = f"private, max-age={PICTURE_SECONDS}, immutable"
         return response
@@ -214,19 +215,32 @@ class UndoChallenge(ForVisitors):
 
 
 def message(outcome: Outcome) -> str:
-    """Say in a sentence what the answers changed."""
-    parts = []
+    """Say in a sentence or two what the answers changed."""
+    sentences = []
     if outcome.settled:
-        noun = "label" if outcome.settled == 1 else "labels"
-        parts.append(f"{_number(outcome.settled)} {noun} became certain")
+        sentences.append(
+            ngettext(
+                "%(count)s label became certain.",
+                "%(count)s labels became certain.",
+                outcome.settled,
+            )
+            % {"count": outcome.settled}
+        )
     if outcome.disputed:
-        noun = "picture" if outcome.disputed == 1 else "pictures"
-        parts.append(f"{_number(outcome.disputed)} {noun} turned out to be hard")
-    if not parts:
-        noun = "answer" if outcome.recorded == 1 else "answers"
-        parts.append(f"{_number(outcome.recorded)} {noun} recorded")
-    sentence = "; ".join(parts)
-    return sentence[0].upper() + sentence[1:] + "."
+        sentences.append(
+            ngettext(
+                "%(count)s picture turned out to be hard.",
+                "%(count)s pictures turned out to be hard.",
+                outcome.disputed,
+            )
+            % {"count": outcome.disputed}
+        )
+    if not sentences:
+        recorded = ngettext(
+            "%(count)s answer recorded.", "%(count)s answers recorded.", outcome.recorded
+        )
+        sentences.append(recorded % {"count": outcome.recorded})
+    return " ".join(sentences)
 
 
 def _tile_result(tile: results.TileResult) -> dict[str, object]:
@@ -248,14 +262,10 @@ def _tiles(request: Request, token: str) -> list[list[Any] | None]:
     if packed is None:
         challenge = challenges.find(token, visitors.known(request))
         if challenge.expires_at <= timezone.now():  # one that was answered, too
-            raise challenges.Expired("The challenge has expired: ask for a new one.")
+            raise challenges.Expired(_("The challenge has expired: ask for a new one."))
         packed = tiles.pack(challenges.shown_tiles(challenge))
         cache.set(key, packed, TOKEN_SECONDS)
     return packed
-
-
-def _number(count: int) -> str:
-    return NUMBERS[count] if count < len(NUMBERS) else str(count)
 
 
 def _data(challenge: Challenge, request: Request) -> dict[str, object]:

@@ -6,6 +6,9 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views import defaults
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -84,11 +87,11 @@ _CODES: dict[int, str] = {
     HTTPStatus.TOO_MANY_REQUESTS: "throttled",
     HTTPStatus.INTERNAL_SERVER_ERROR: "error",
 }
-_DETAILS: dict[int, str] = {
-    HTTPStatus.BAD_REQUEST: "The request could not be read.",
-    HTTPStatus.FORBIDDEN: "You may not do this.",
+_DETAILS: dict[int, str | Promise] = {
+    HTTPStatus.BAD_REQUEST: _("The request could not be read."),
+    HTTPStatus.FORBIDDEN: _("You may not do this."),
     HTTPStatus.NOT_FOUND: NotFound.default_detail,
-    HTTPStatus.INTERNAL_SERVER_ERROR: "The server failed, and has noted it. Try again later.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: _("The server failed, and has noted it. Try again later."),
 }
 
 
@@ -108,7 +111,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     response = exception_handler(error, context)
     if response is None:
         return None
-    detail = NotFound.default_detail if isinstance(error, Http404) else _sentence(response.data)
+    detail = (
+        str(NotFound.default_detail) if isinstance(error, Http404) else _sentence(response.data)
+    )
     response.data = {"code": _CODES.get(response.status_code, "invalid"), "detail": detail}
     return response
 
@@ -146,7 +151,7 @@ def _is_api(request: HttpRequest) -> bool:
 
 
 def _json(status: int) -> JsonResponse:
-    return JsonResponse({"code": _CODES[status], "detail": _DETAILS[status]}, status=status)
+    return JsonResponse({"code": _CODES[status], "detail": str(_DETAILS[status])}, status=status)
 
 
 def _sentence(data: Any) -> str:
@@ -158,5 +163,7 @@ def _sentence(data: Any) -> str:
             sentence = _sentence(inner)
             return sentence if name == "non_field_errors" else f"{name}: {sentence}"
     if isinstance(data, Sequence) and not isinstance(data, str):
-        return next((_sentence(inner) for inner in data if inner), "The request is not valid.")
+        return next(
+            (_sentence(inner) for inner in data if inner), gettext("The request is not valid.")
+        )
     return str(data)

@@ -7,6 +7,8 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -16,7 +18,7 @@ from labeling.addresses import client_address
 from labeling.models import Invitation, Membership, Role
 from labeling.project_pages import roles
 
-UNKNOWN = "There is no such invitation: check that the link is whole."
+UNKNOWN = gettext_lazy("There is no such invitation: check that the link is whole.")
 
 
 @never_cache
@@ -47,9 +49,11 @@ def _show(request: HttpRequest, found: Invitation, error: str = "") -> HttpRespo
     membership = _membership(found, user)
     context = {
         "invitation": found,
+        "role": roles.NAMES[Role(found.role)],
         "meaning": roles.MEANINGS[Role(found.role)],
         "needs_account": needs_account,
         "membership": membership,
+        "own_role": membership and roles.NAMES[Role(membership.role)],
         "keeps_role": membership is not None and access.covers(membership.role, found.role),
         "error": error,
     }
@@ -70,7 +74,9 @@ def _accept(request: HttpRequest, found: Invitation, token: str) -> HttpResponse
         return _show(request, found, str(refusal))
     annotates = membership.role == Role.ANNOTATOR
     if not annotates:
-        messages.success(request, f"You are {membership.role} of {found.project}.")
+        sentence = _("Welcome to %(project)s. Your role: %(role)s.")
+        names = {"project": found.project, "role": roles.NAMES[Role(membership.role)]}
+        messages.success(request, sentence % names)
     response = redirect("take_part" if annotates else "project", found.project.slug)
     if annotator is not None:
         visitors.remember(response, request, annotator)
@@ -89,7 +95,11 @@ def _unknown(request: HttpRequest) -> HttpResponse:
     try:
         limits.count_invitation_guess(client_address(request))
     except limits.TooManyAttempts as error:
-        reason = f"There were too many links that belong to nothing. Wait {error.seconds} seconds."
+        reason = ngettext(
+            "There were too many links that belong to nothing. Wait %(count)s second.",
+            "There were too many links that belong to nothing. Wait %(count)s seconds.",
+            error.seconds,
+        ) % {"count": error.seconds}
         status = HTTPStatus.TOO_MANY_REQUESTS
     else:
         reason, status = UNKNOWN, HTTPStatus.NOT_FOUND

@@ -1,18 +1,32 @@
 """What each role in a project may do, in words."""
 
+from django.utils.translation import gettext_lazy as _
+
 from labeling import access
 from labeling.access import Capability
 from labeling.models import Role
 
+NAMES = {
+    Role.OWNER: _("owner"),
+    Role.REVIEWER: _("reviewer"),
+    Role.TRAINER: _("trainer"),
+    Role.ANNOTATOR: _("annotator"),
+    Role.VIEWER: _("viewer"),
+}
 MEANINGS = {
-    Role.OWNER: "You may do everything: add pictures and concepts, change settings, publish, and "
-    "decide who belongs to the project.",
-    Role.REVIEWER: "You see all pictures and labels, decide what is true of them, mark gold, and "
-    "block people whose answers are bad.",
-    Role.TRAINER: "You see all pictures and labels, make snapshots of them, train models and "
-    "compare them.",
-    Role.ANNOTATOR: "You answer questions about the project's pictures.",
-    Role.VIEWER: "You see all pictures, labels, models and the history, and change nothing.",
+    Role.OWNER: _(
+        "You may do everything: add pictures and concepts, change settings, publish, and decide "
+        "who belongs to the project."
+    ),
+    Role.REVIEWER: _(
+        "You see all pictures and labels, decide what is true of them, mark gold, and block people "
+        "whose answers are bad."
+    ),
+    Role.TRAINER: _(
+        "You see all pictures and labels, make snapshots of them, train models and compare them."
+    ),
+    Role.ANNOTATOR: _("You answer questions about the project's pictures."),
+    Role.VIEWER: _("You see all pictures, labels, models and the history, and change nothing."),
 }
 _CAPABILITIES = {
     Capability.ANNOTATE: "Answer questions, also while the project is private",

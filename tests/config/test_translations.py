@@ -43,6 +43,11 @@ def test_catalogue_has_every_sentence_of_the_source_and_no_other(
     assert written == {_key(message) for message in sentences}, "Run scripts/translations.py."
 
 
+def test_every_sentence_is_translated(catalogue: Catalog) -> None:
+    assert [message.id for message in translations.missing(catalogue)] == []
+    assert not [message.id for message in catalogue if message.id and message.fuzzy]
+
+
 def test_translation_has_the_placeholders_of_its_sentence(catalogue: Catalog) -> None:
     for message in catalogue:
         wanted = [translations.placeholders(text) for text in _ids(message)]
@@ -54,14 +59,13 @@ def test_translation_has_the_placeholders_of_its_sentence(catalogue: Catalog) ->
             assert not text or not message.id or given in allowed, text
 
 
-def test_translation_has_the_markup_and_ends_of_its_sentence(catalogue: Catalog) -> None:
+def test_translation_has_the_markup_of_its_sentence(catalogue: Catalog) -> None:
     for message in catalogue:
         for text in translations.forms(message):
             if message.id and text:
                 sentence = _ids(message)[-1]
                 assert _tags(text) == _tags(sentence)
-                assert text.startswith(" ") == sentence.startswith(" ")
-                assert text.endswith(" ") == sentence.endswith(" ")
+                assert '"' in sentence or '"' not in text  # it may stand in an attribute
 
 
 def test_arabic_counts_in_six_forms() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view, inline_serializer
 from rest_framework import generics, serializers, status
 from rest_framework.exceptions import PermissionDenied
@@ -182,7 +183,7 @@ class Cancel(generics.GenericAPIView[Generation]):
         """Cancel a generation of your own; staff may cancel anybody's."""
         generation = self.get_object()
         if not _is_own({"request": request}, generation):
-            raise PermissionDenied("This generation is somebody else's.")
+            raise PermissionDenied(_("This drawing is somebody else's."))
         try:
             generation_requests.cancel(generation=generation)
         except GenerationError as error:

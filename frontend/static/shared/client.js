@@ -2,6 +2,8 @@
  * The site's API, as the browser calls it. Knows no DOM; `fetch` is passed in.
  */
 
+import { gettext } from "./translate.js";
+
 const TIMEOUT = 20_000; // ms
 const RETRY_AFTER = 5; // seconds, where the server does not say
 
@@ -55,7 +57,7 @@ export class Client {
         ...options,
       });
     } catch {
-      throw new ApiError("offline", "The server cannot be reached.");
+      throw new ApiError("offline", gettext("The server cannot be reached."));
     }
     if (response.status === 204) return null;
     const json = await response.json().catch(() => null);
@@ -70,8 +72,8 @@ function errorOf(response, json) {
   if (response.status === 429) return new ApiError("throttled", detail, retryAfter);
   if (response.status === 507) return new ApiError("disk_full", detail, retryAfter);
   if (response.status >= 500) {
-    return new ApiError("broken", "The server could not do this.", retryAfter);
+    return new ApiError("broken", gettext("The server could not do this."), retryAfter);
   }
   if (json?.code) return new ApiError(json.code, detail, Number(json.ready_in) || 0);
-  return new ApiError("reload", "This page is out of date.");
+  return new ApiError("reload", gettext("This page is out of date."));
 }

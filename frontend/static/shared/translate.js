@@ -19,3 +19,9 @@ export const pgettext = catalogue.pgettext ?? ((context, message) => message);
 export function fill(message, values) {
   return message.replace(/%\((\w+)\)s/g, (whole, name) => values[name] ?? whole);
 }
+
+/** Write a number as the page's language does, with the digits that the keyboard has. */
+export function formatNumber(number) {
+  const language = globalThis.document?.documentElement.lang || "en";
+  return number.toLocaleString(`${language}-u-nu-latn`);
+}

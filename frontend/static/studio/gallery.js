@@ -1,5 +1,6 @@
 /** The samples on the page, each at a whole multiple of its pixels, beside its nearest image. */
 
+import { fill, gettext } from "../shared/translate.js";
 import { title } from "./messages.js";
 
 const SCALES = [1, 2, 3, 4, 6, 8];
@@ -22,7 +23,7 @@ export class Gallery {
     const { kind, samples, source_image_url: source } = generation;
     const name = title(generation);
     this.#list.classList.toggle("strip", kind === "interpolation");
-    const items = samples.map((each, index) => this.#item(each, `${name}, picture ${index + 1}`));
+    const items = samples.map((each, index) => this.#item(each, numbered(name, index + 1)));
     if (source) items.unshift(this.#source(source));
     this.#list.replaceChildren(...items);
     this.#fitAll();
@@ -32,9 +33,9 @@ export class Gallery {
     const item = this.#template.content.cloneNode(true);
     const [image, nearestImage] = item.querySelectorAll("img");
     this.#load(image, url, name);
-    if (seed !== null) image.title = `seed ${seed}`;
+    if (seed !== null) image.title = fill(gettext("seed %(seed)s"), { seed });
     if (nearest) {
-      this.#load(nearestImage, nearest, `The nearest training picture to ${name}`);
+      this.#load(nearestImage, nearest, fill(gettext("The nearest training picture to %(name)s"), { name }));
     } else {
       item.querySelector("figure").remove();
     }
@@ -45,8 +46,8 @@ export class Gallery {
     const item = this.#template.content.cloneNode(true);
     const [image] = item.querySelectorAll("img");
     image.classList.add("source");
-    this.#load(image, url, "The picture whose upper half was given");
-    item.querySelector("figure").replaceChildren("the given picture");
+    this.#load(image, url, gettext("The picture whose upper half was given"));
+    item.querySelector("figure").replaceChildren(gettext("the given picture"));
     return item;
   }
 
@@ -75,6 +76,10 @@ export class Gallery {
       image.classList.toggle("crisp", image.naturalWidth > 0 && image.naturalWidth <= MAX_CRISP);
     }
   }
+}
+
+function numbered(name, number) {
+  return fill(gettext("%(name)s, picture %(number)s"), { name, number });
 }
 
 /** Return how many samples a row of a strip has: in as few rows as leave each large enough. */

@@ -1,5 +1,6 @@
 /** The last generations of this session, to go back to. */
 
+import { gettext } from "../shared/translate.js";
 import { outcome, title, waiting } from "./messages.js";
 
 const MAX = 12;
@@ -63,7 +64,7 @@ function thumbnail({ kind, samples, state }) {
 function placeholder(state) {
   const mark = document.createElement("span");
   mark.className = "blank";
-  mark.textContent = { queued: "…", running: "…", cancelled: "cancelled" }[state] ?? "failed";
+  mark.textContent = { queued: "…", running: "…", cancelled: gettext("cancelled") }[state] ?? gettext("failed");
   return mark;
 }
 

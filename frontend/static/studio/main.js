@@ -1,6 +1,7 @@
 /** The studio: request a generation, follow it until it ends, and show its samples. */
 
 import { ApiError, Client } from "../shared/client.js";
+import { fill as fillIn, gettext } from "../shared/translate.js";
 import { generationId, read, write } from "./address.js";
 import { Gallery } from "./gallery.js";
 import { Generations } from "./generations.js";
@@ -74,7 +75,7 @@ function setKind() {
   const strip = kind === "interpolation";
   fields.count.min = strip ? 2 : 1;
   if (!hasCount) fields.count.value = DEFAULT_COUNT[kind];
-  part("label").textContent = strip ? "At its one end" : "Prompt";
+  part("label").textContent = strip ? gettext("At its one end") : gettext("Prompt");
   if (kind === "inpainting") {
     const { id, examples } = model();
     offerSources(part("examples"), { model: id, examples, generation: shown });
@@ -97,18 +98,18 @@ function suggestion(phrase) {
 async function draw() {
   if (!validate()) return;
   const request = settings();
-  setStatus("Sending …", { busy: true });
+  setStatus(gettext("Sending …"), { busy: true });
   part("output").scrollIntoView({ block: "nearest" });
   try {
     let source = { fields: {}, upload: null };
     if (request.kind === "inpainting") source = await chosenSource(form);
-    if (!source) return setStatus("Choose a picture first.", { problem: true });
+    if (!source) return setStatus(gettext("Choose a picture first."), { problem: true });
     const generation = await generations.create({ ...request, ...source.fields }, source.upload);
     history.pushState(null, "", `${write(request)}#${generation.id}`);
     past.add(generation);
     follow(generation);
   } catch (error) {
-    showError(error, "Nothing was sent: press Draw to try again.");
+    showError(error, gettext("Nothing was sent: press Draw to try again."));
   }
 }
 
@@ -140,7 +141,9 @@ async function poll(generation) {
       if (!(error instanceof ApiError) || !TRANSIENT.includes(error.code)) {
         return { ...generation, state: "failed", error: error.message };
       }
-      const message = "The server cannot be reached. Your drawing goes on; trying again …";
+      const message = gettext(
+        "The server cannot be reached. Your drawing goes on; trying again …",
+      );
       setStatus(message, { problem: true });
       await pause(RETRY);
     }
@@ -188,7 +191,9 @@ function show(generation) {
 
 function setAsked(button, done) {
   button.disabled = done;
-  button.textContent = done ? "People are asked about these" : "Ask people about these";
+  button.textContent = done
+    ? gettext("People are asked about these")
+    : gettext("Ask people about these");
 }
 
 /** Open a generation of the history, with the settings that it was made with. */
@@ -208,16 +213,19 @@ async function openAddress() {
     fill(generation);
     follow(generation);
   } catch (error) {
-    showError(error, "Reload the page to try again.");
+    showError(error, gettext("Reload the page to try again."));
   }
 }
 
 function setModels() {
-  for (const [current, heading] of [[true, "Current"], [false, "Not current"]]) {
+  for (const [current, heading] of [[true, gettext("Current")], [false, gettext("Not current")]]) {
     const group = document.createElement("optgroup");
     group.label = heading;
     for (const { id, name, project } of models.filter((each) => each.current === current)) {
-      const label = `${name} · ${project}${current ? "" : " (not current)"}`;
+      const label = fillIn(
+        current ? "%(name)s · %(project)s" : gettext("%(name)s · %(project)s (not current)"),
+        { name, project },
+      );
       group.append(new Option(label, id));
     }
     if (group.children.length) fields.model.append(group);
@@ -249,7 +257,7 @@ part("cancel").addEventListener("click", async () => {
   try {
     await generations.cancel(followedId);
   } catch (error) {
-    if (error.code !== "conflict") showError(error, "It was not cancelled.");
+    if (error.code !== "conflict") showError(error, gettext("It was not cancelled."));
   }
 });
 
@@ -271,7 +279,7 @@ part("ask")?.addEventListener("click", async () => {
     setStatus(newQuestions(questions));
   } catch (error) {
     button.disabled = false;
-    showError(error, "Nobody was asked.");
+    showError(error, gettext("Nobody was asked."));
   }
 });
 

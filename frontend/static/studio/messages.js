@@ -1,41 +1,67 @@
 /** The sentences of the studio. Knows no DOM. */
 
+import { fill, formatNumber, gettext, ngettext } from "../shared/translate.js";
+
 export function title({ kind, prompt, second_prompt: last }) {
-  const first = prompt ? `“${prompt}”` : "Its own guess";
-  if (kind === "inpainting") return prompt ? `${first}, completed` : "Completed";
-  if (kind !== "interpolation" || last === prompt) return first;
-  return `${first} to ${last ? `“${last}”` : "its own guess"}`;
+  if (kind === "inpainting") {
+    return prompt ? fill(gettext("“%(prompt)s”, completed"), { prompt }) : gettext("Completed");
+  }
+  if (kind !== "interpolation" || last === prompt) return named(prompt);
+  return fill(gettext("%(first)s to %(last)s"), { first: named(prompt), last: named(last) });
+}
+
+function named(prompt) {
+  return prompt ? fill(gettext("“%(prompt)s”"), { prompt }) : gettext("Its own guess");
 }
 
 export function waiting({ state, queue_position: position }) {
-  if (state === "running") return "Drawing …";
-  if (position === 0) return "Waiting for a worker …";
-  return position === 1 ? "One drawing is before yours …" : `${position} drawings are before yours …`;
+  if (state === "running") return gettext("Drawing …");
+  if (position === 0) return gettext("Waiting for a worker …");
+  const sentence = ngettext(
+    "%(count)s drawing is before yours …",
+    "%(count)s drawings are before yours …",
+    position,
+  );
+  return fill(sentence, { count: formatNumber(position) });
 }
 
 /** Say how a generation ended of which no pictures came. */
 export function outcome({ state, error }) {
-  return state === "cancelled" ? "Cancelled: nothing was drawn." : `It was not drawn. ${error}`;
+  if (state === "cancelled") return gettext("Cancelled: nothing was drawn.");
+  return fill(gettext("It was not drawn. %(reason)s"), { reason: error });
 }
 
 /** Name the model and the settings that made a generation. */
 export function settingsOf({ seed, second_seed: last, guidance }, model) {
-  const seeds = last === null || last === seed ? `seed ${seed}` : `seeds ${seed} to ${last}`;
-  const parts = [model ?? "a model that has gone", seeds];
-  if (guidance !== null) parts.push(`guidance ${guidance}`);
-  return parts.join(", ");
+  const same = last === null || last === seed;
+  const seeds = same
+    ? fill(gettext("seed %(seed)s"), { seed })
+    : fill(gettext("seeds %(seed)s to %(last)s"), { seed, last });
+  const parts = [model ?? gettext("a model that has gone"), seeds];
+  if (guidance !== null) parts.push(fill(gettext("guidance %(guidance)s"), { guidance }));
+  return parts.join(gettext(", "));
 }
 
 export function about({ training_images: count, project, current }) {
-  const pictures = count ? `${count.toLocaleString("en")} pictures` : "few pictures";
-  const standing = current ? "" : "It is not the current model of its recipe. ";
-  return (
-    `This model has learnt from ${pictures} of “${project}” and from nothing else. ${standing}` +
-    "It largely recalls what it has seen, and broad words, like “food”, blur. " +
-    "So beside each picture is the one that it is nearest to."
+  const learnt = count
+    ? ngettext(
+        "This model has learnt from %(count)s picture of “%(project)s” and from nothing else.",
+        "This model has learnt from %(count)s pictures of “%(project)s” and from nothing else.",
+        count,
+      )
+    : gettext("This model has learnt from few pictures of “%(project)s” and from nothing else.");
+  const sentences = [fill(learnt, { count: formatNumber(count ?? 0), project })];
+  if (!current) sentences.push(gettext("It is not the current model of its recipe."));
+  sentences.push(
+    gettext(
+      "It largely recalls what it has seen, and broad words, like “food”, blur. " +
+        "So beside each picture is the one that it is nearest to.",
+    ),
   );
+  return sentences.join(" ");
 }
 
 export function newQuestions(count) {
-  return count === 1 ? "One new question." : `${count} new questions.`;
+  const sentence = ngettext("%(count)s new question.", "%(count)s new questions.", count);
+  return fill(sentence, { count: formatNumber(count) });
 }

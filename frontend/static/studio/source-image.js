@@ -1,5 +1,7 @@
 /** The image whose lower half is inpainted: one of the project's, a sample, or an upload. */
 
+import { fill, gettext } from "../shared/translate.js";
+
 const MAX_SIDE = 512; // pixels: no model sees more of a picture
 const MAX_SAMPLES = 4; // of the last generation
 
@@ -8,12 +10,12 @@ export function offerSources(container, { model, examples, generation }) {
   const options = [];
   for (let number = 1; number <= examples; number++) {
     const url = `/api/v1/models/${model}/examples/${number}/`;
-    options.push(makeOption(`example ${number}`, url, `Picture ${number} of the project`));
+    options.push(makeOption(`example ${number}`, url, fill(gettext("Picture %(number)s of the project"), { number })));
   }
   const samples = (generation?.samples ?? []).slice(0, MAX_SAMPLES);
   for (const [index, { url }] of samples.entries()) {
     const value = `sample ${generation.id} ${index + 1}`;
-    options.push(makeOption(value, url, `Drawn picture ${index + 1}`));
+    options.push(makeOption(value, url, fill(gettext("Drawn picture %(number)s"), { number: index + 1 })));
   }
   const previous = container.querySelector("input:checked")?.value;
   container.replaceChildren(...options);

@@ -72,8 +72,8 @@ STAFF POST annotator-block annotator-unblock
 """
 # Open to anybody, or to whom their own tests say: who takes part, signs in, or draws.
 OPEN = """
-home take_part showcase_picture favicon.ico robots.txt login logout set_up sign_up account token
-token-revoke
+home take_part showcase_picture favicon.ico robots.txt javascript-catalog set_language login logout
+set_up sign_up account token token-revoke
 invitation draw projects project-new schema challenges challenge-tile challenge-flag
 challenge-answer challenge-skip challenge-result api-projects api-project api-concept-guide
 api-example-picture api-practice api-practice-skip api-practice-answer api-practice-picture

@@ -29,12 +29,15 @@ export class Practice {
       this.#markDone();
       return null;
     }
+    const { number, total, phrase } = question;
+    const sentence = gettext("Practice %(number)s of %(total)s: does this picture show %(subject)s?");
+    const [before, after] = fill(sentence, { number, total }).split("%(subject)s");
     return {
       ...question,
       kind: "verify",
-      before: fill(gettext("Practice %(number)s of %(total)s: does this picture show"), question),
-      subject: question.phrase,
-      after: "?",
+      before: before.trimEnd(),
+      subject: phrase,
+      after,
       tiles: [{ number: 1, url: question.url }],
     };
   }
