@@ -102,7 +102,7 @@ def _unknown(request: HttpRequest) -> HttpResponse:
         ) % {"count": error.seconds}
         status = HTTPStatus.TOO_MANY_REQUESTS
     else:
-        reason, status = UNKNOWN, HTTPStatus.NOT_FOUND
+        reason, status = str(UNKNOWN), HTTPStatus.NOT_FOUND
     return render(request, "invitation_refused.html", {"reason": reason}, status=status)
 
 
