@@ -46,6 +46,16 @@ def remember(response: HttpResponseBase, request: HttpRequest, annotator: Annota
         )
 
 
+def visitor(request: HttpRequest) -> Annotator | None:
+    """Return the visitor of the browser's cookie, whoever is signed in."""
+    return _find(request, AnonymousUser())
+
+
+def forget(response: HttpResponseBase) -> None:
+    """Take the cookie back: the next visitor of this browser is somebody new."""
+    response.delete_cookie(settings.PSEUDONYM_COOKIE, samesite="Lax")
+
+
 def _find(request: HttpRequest, user: AbstractBaseUser | AnonymousUser) -> Annotator | None:
     if isinstance(user, User):
         annotator = prepared.first(Annotator, "WHERE user_id = %s", [user.pk])

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth import views as auth
@@ -20,7 +21,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from rest_framework.authtoken.models import Token
 
-from labeling import access
+from labeling import access, visitors, withdrawals
 from labeling.accounts import set_up
 from labeling.accounts.forms import TOO_MANY, SetUpForm, SignInForm, SignUpForm
 
@@ -38,6 +39,10 @@ class SignIn(auth.LoginView):
             return reverse("projects")
         return super().get_default_redirect_url()
 
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        return keep_answers(self.request, response, form.get_user())
+
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=_status(form))
 
@@ -52,10 +57,25 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     target = _target(request)
     form = SignUpForm(request.POST or None, request=request)
     if form.is_valid():
-        login(request, form.save())
-        return redirect(target or "home")
+        user = form.save()
+        login(request, user)
+        return keep_answers(request, redirect(target or "home"), user)
     context = {"form": form, "next": target}
     return render(request, "sign_up.html", context, status=_status(form))
+
+
+def keep_answers(request: HttpRequest, response: HttpResponse, user: User) -> HttpResponse:
+    """Merge what this browser's visitor answered into the account; take the cookie back.
+
+    Only a form of ours with its CSRF token leads here, so nobody else's page can sign a browser in
+    to an account of theirs and so learn what its visitor answered.
+    """
+    visitor = visitors.visitor(request)
+    if visitor is not None:
+        withdrawals.merge(visitor=visitor, user=user)
+    if settings.PSEUDONYM_COOKIE in request.COOKIES:
+        visitors.forget(response)
+    return response
 
 
 def _target(request: HttpRequest) -> str:
@@ -112,7 +132,7 @@ def set_up_page(request: HttpRequest) -> HttpResponse:
         except set_up.Done:
             return redirect("login")
         login(request, user)
-        return redirect("project-new")
+        return keep_answers(request, redirect("project-new"), user)
     return render(request, "set_up.html", {"form": form}, status=_status(form))
 
 

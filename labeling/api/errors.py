@@ -32,6 +32,7 @@ from labeling import (
 )
 from labeling.api.exceptions import NotFound, TooLarge
 from labeling.imports import staging, undo, uploads
+from labeling.models import Annotator
 
 PREFIX = "/api/"
 
@@ -41,6 +42,7 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     challenges.Forged: (HTTPStatus.FORBIDDEN, "forged"),
     challenges.Foreign: (HTTPStatus.FORBIDDEN, "foreign"),
     challenges.AlreadyAnswered: (HTTPStatus.CONFLICT, "answered"),
+    Annotator.DoesNotExist: (HTTPStatus.SERVICE_UNAVAILABLE, "moved"),
     withdrawals.TooLate: (HTTPStatus.CONFLICT, "too_late"),
     withdrawals.TooOften: (HTTPStatus.CONFLICT, "too_often"),
     challenges.Expired: (HTTPStatus.GONE, "expired"),

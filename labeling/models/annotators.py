@@ -6,6 +6,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from labeling import prepared
 from labeling.aggregation.online import ConfusionCounts
@@ -24,7 +25,9 @@ class AnnotatorManager(models.Manager["Annotator"]):
         """
         annotator = prepared.first(Annotator, "WHERE id = %s FOR NO KEY UPDATE", [pk])
         if annotator is None:
-            raise Annotator.DoesNotExist(f"There is no annotator {pk}.")
+            raise Annotator.DoesNotExist(
+                _("What you answered has just been moved or deleted: try again.")
+            )
         return annotator
 
 

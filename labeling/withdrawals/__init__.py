@@ -1,5 +1,6 @@
 """Take answers back: undo the last challenge, or withdraw what somebody answered at any time."""
 
+from labeling.withdrawals.merging import merge
 from labeling.withdrawals.service import (
     AnswersDiffer,
     Ledger,
@@ -25,6 +26,7 @@ __all__ = [
     "Withdrawn",
     "held_now",
     "ledger",
+    "merge",
     "undo",
     "withdraw_all",
     "withdraw_answer",

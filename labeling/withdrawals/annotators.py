@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from labeling import answers, bulk_update
 from labeling.aggregation.online import ConfusionCounts
+from labeling.answers import FIGURES
 from labeling.models import Annotator, Answer, Challenge, Question, Recomputation
 
 COUNTS = "answers_count", "labels_count", "gold_count", "gold_right"
 _CONFUSIONS = "true_positives", "false_negatives", "true_negatives", "false_positives"
-_COLUMNS = (*answers.FIGURES, "suspect_since")
+_COLUMNS = (*FIGURES, "suspect_since")
 
 
 def restore(annotator: Annotator, challenge: Challenge, *, first_id: int) -> None:
@@ -18,10 +19,10 @@ def restore(annotator: Annotator, challenge: Challenge, *, first_id: int) -> Non
     changed the annotator since, what its answers added is subtracted.
     """
     before, after = challenge.annotator_before, challenge.annotator_after
-    if len(before) == len(after) == len(answers.FIGURES):
+    if len(before) == len(after) == len(FIGURES):
         unchanged = answers.figures(annotator) == after
         if unchanged:
-            _set(annotator, dict(zip(answers.FIGURES, before, strict=True)))
+            _set(annotator, dict(zip(FIGURES, before, strict=True)))
         else:
             _subtract(annotator, before, after)
         _restore_spells(annotator, first_id=first_id)
@@ -59,9 +60,9 @@ def subtract(
 def _labels_of(challenge: Challenge) -> int:
     """Return how many labels became certain with a challenge's answers."""
     before, after = challenge.annotator_before, challenge.annotator_after
-    if not len(before) == len(after) == len(answers.FIGURES):
+    if not len(before) == len(after) == len(FIGURES):
         return 0
-    at = answers.FIGURES.index("labels_count")
+    at = FIGURES.index("labels_count")
     return int(after[at] - before[at])
 
 
@@ -79,7 +80,7 @@ def _set(annotator: Annotator, figures: dict[str, float]) -> None:
 
 
 def _subtract(annotator: Annotator, before: list[float], after: list[float]) -> None:
-    added = {name: new - old for name, old, new in zip(answers.FIGURES, before, after, strict=True)}
+    added = {name: new - old for name, old, new in zip(FIGURES, before, after, strict=True)}
     for name in COUNTS:
         setattr(annotator, name, max(0, int(getattr(annotator, name) - added[name])))
     remaining = [max(0.0, getattr(annotator, name) - added[name]) for name in _CONFUSIONS]
