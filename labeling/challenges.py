@@ -36,7 +36,8 @@ SHOWN = Challenge.SHOWN
 REMOVED = gettext_lazy("The picture was removed: ask for a new one.")
 
 _CLAIM = """
-UPDATE labeling_challenge SET answered_at = %(now)s, seconds = %(seconds)s, skipped = %(skipped)s
+UPDATE labeling_challenge SET answered_at = %(now)s, seconds = %(seconds)s, skipped = %(skipped)s,
+    skip_reason = %(skip_reason)s
 WHERE id = %(challenge)s AND answered_at IS NULL AND expires_at > %(now)s
 """
 _CLOSE = """
@@ -239,10 +240,13 @@ def answer(
     return outcome
 
 
-def skip(*, challenge: Challenge) -> None:
-    """Skip a challenge; its questions go to others. Raises AlreadyAnswered or Expired."""
+def skip(*, challenge: Challenge, reason: str = "") -> None:
+    """Skip a challenge; its questions go to others. Raises AlreadyAnswered or Expired.
+
+    reason: a `Challenge.SkipReason`, or none; reviewers see it.
+    """
     with transaction.atomic():
-        _claim(challenge, skipped=True)
+        _claim(challenge, skipped=True, skip_reason=reason)
         reservations.release(challenge.reservations())
 
 
@@ -444,10 +448,17 @@ def _close(challenge: Challenge, outcome: Outcome) -> None:
     prepared.execute(_CLOSE, values)
 
 
-def _claim(challenge: Challenge, *, seconds: float | None = None, skipped: bool = False) -> None:
+def _claim(
+    challenge: Challenge,
+    *,
+    seconds: float | None = None,
+    skipped: bool = False,
+    skip_reason: str = "",
+) -> None:
     """Claim the right to answer, which only the first who tries gets."""
-    values = {"challenge": challenge.pk, "seconds": seconds, "skipped": skipped}
-    if prepared.execute(_CLAIM, values | {"now": timezone.now()}):
+    values: dict[str, object] = {"challenge": challenge.pk, "seconds": seconds}
+    values |= {"skipped": skipped, "skip_reason": skip_reason, "now": timezone.now()}
+    if prepared.execute(_CLAIM, values):
         return
     stored = Challenge.objects.filter(pk=challenge.pk).values_list("answered_at", flat=True)
     if not stored:

@@ -52,12 +52,13 @@ class ChallengeAdmin(OfAnnotatorAdmin[Challenge]):
         "passed",
         rounded("seconds"),
     ]
-    list_filter = ["project", "kind", "skipped", "passed"]
+    list_filter = ["project", "kind", "skipped", "skip_reason", "passed"]
     list_select_related = ["annotator__user", "concept"]
     ordering = ["-created_at"]
 
     @admin.display(description="outcome")
     def outcome(self, challenge: Challenge) -> str:
         if challenge.skipped:
-            return "skipped"
+            reason = challenge.get_skip_reason_display()
+            return f"skipped: {reason}" if reason else "skipped"
         return "answered" if challenge.answered_at else "not answered"

@@ -34,6 +34,7 @@ from labeling.api.serializers import (
     FetchedAheadOut,
     OutcomeOut,
     ResultOut,
+    SkipIn,
     SkippedOut,
     UndoneOut,
 )
@@ -164,13 +165,13 @@ class SkipChallenge(ForVisitors):
     @extend_schema(
         operation_id="challenges_skip",
         auth=POST_AUTH,
-        request=None,
-        responses={200: SkippedOut, **errors(401, 403, 409, 410, 429)},
+        request=SkipIn,
+        responses={200: SkippedOut, **errors(400, 401, 403, 409, 410, 413, 415, 429)},
     )
     def post(self, request: Request, token: str) -> Response:
-        """Skip a challenge: its questions go to others."""
+        """Skip a challenge, for a reason or none: its questions go to others."""
         challenge = challenges.find(token, visitors.known(request))
-        challenges.skip(challenge=challenge)
+        challenges.skip(challenge=challenge, **valid(SkipIn(data=request.data)))
         return Response({"progress": _progress(challenge.annotator)})
 
 

@@ -100,6 +100,15 @@ class OutcomeOut(serializers.Serializer[Any]):
     progress = Progress()
 
 
+class SkipIn(serializers.Serializer[Any]):
+    reason = serializers.ChoiceField(
+        choices=Challenge.SkipReason.choices,
+        required=False,
+        default="",
+        help_text="What is the matter, for those who review the project.",
+    )
+
+
 class SkippedOut(serializers.Serializer[Any]):
     progress = Progress()
 

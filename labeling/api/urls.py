@@ -19,6 +19,7 @@ from labeling.api import (
     projects,
     quality,
     review,
+    skips,
     snapshots,
 )
 
@@ -85,6 +86,7 @@ urlpatterns = [
         decisions.UndoDecisions.as_view(),
         name="decisions-undo",
     ),
+    path("projects/<slug:slug>/skips/", skips.SkipList.as_view(), name="skips"),
     path("projects/<slug:slug>/comments/", comments.CommentList.as_view(), name="comments"),
     path("comments/<int:pk>/resolve/", comments.ResolveComment.as_view(), name="comment-resolve"),
     path("projects/<slug:slug>/concepts/", concepts.ConceptList.as_view(), name="concepts"),

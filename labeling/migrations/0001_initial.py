@@ -180,6 +180,7 @@ class Migration(migrations.Migration):
                 ('answered_at', models.DateTimeField(blank=True, null=True)),
                 ('ahead', models.BooleanField(default=False, help_text='Fetched to be answered offline.')),
                 ('skipped', models.BooleanField(default=False)),
+                ('skip_reason', models.CharField(blank=True, choices=[('cut_off', 'cut off'), ('offensive', 'offensive'), ('language', 'not my language'), ('broken', 'broken')], max_length=9)),
                 ('passed', models.BooleanField(blank=True, help_text='Right on the gold tiles.', null=True)),
                 ('seconds', models.FloatField(blank=True, help_text='From shown to answered.', null=True)),
                 ('undos', models.PositiveSmallIntegerField(default=0, help_text='How often its answer was taken back and it was asked again.')),
@@ -931,6 +932,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='challenge',
             index=models.Index(fields=['-created_at'], name='challenge_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='challenge',
+            index=models.Index(condition=models.Q(('skip_reason', ''), _negated=True), fields=['project', '-answered_at'], name='challenge_skip_reason'),
         ),
         migrations.AddIndex(
             model_name='challenge',

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models.annotators import Annotator
 from labeling.models.images import Tile
@@ -30,6 +31,12 @@ class Challenge(models.Model):
         VERIFY = "verify", "is this true of the picture?"
         WRITE = "write", "write what you see"
         TEXT = "text", "which of two sentences says the same?"
+
+    class SkipReason(models.TextChoices):
+        CUT_OFF = "cut_off", _("cut off")
+        OFFENSIVE = "offensive", _("offensive")
+        LANGUAGE = "language", _("not my language")
+        BROKEN = "broken", _("broken")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, models.CASCADE, related_name="challenges", db_index=False)
@@ -57,6 +64,7 @@ class Challenge(models.Model):
     answered_at = models.DateTimeField(null=True, blank=True)
     ahead = models.BooleanField(default=False, help_text="Fetched to be answered offline.")
     skipped = models.BooleanField(default=False)
+    skip_reason = models.CharField(max_length=9, choices=SkipReason.choices, blank=True)
     passed = models.BooleanField(null=True, blank=True, help_text="Right on the gold tiles.")
     seconds = models.FloatField(null=True, blank=True, help_text="From shown to answered.")
     undos = models.PositiveSmallIntegerField(
@@ -94,6 +102,11 @@ class Challenge(models.Model):
                 name="challenge_pending",
             ),
             models.Index(fields=["-created_at"], name="challenge_newest"),
+            models.Index(
+                fields=["project", "-answered_at"],
+                condition=~Q(skip_reason=""),
+                name="challenge_skip_reason",
+            ),
             models.Index(fields=["annotator", "-answered_at"], name="challenge_by_annotator"),
             models.Index(fields=["project"], condition=Q(undos__gt=0), name="challenge_undone"),
             models.Index(fields=["tile"], condition=Q(tile__isnull=False), name="challenge_tile"),

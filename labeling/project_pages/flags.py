@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import comments
+from labeling import comments, skips
 from labeling.access import Capability
 from labeling.models import Comment, Project
 from labeling.numbers import parse_id
@@ -21,7 +21,7 @@ PAGE = 48
 @require_GET
 @base.page(Capability.VIEW)
 def flags(request: HttpRequest, project: Project) -> HttpResponse:
-    """Show the flags that wait, the newest first, a page at a time."""
+    """Show the flags that wait, the newest first, a page at a time, and why people skipped."""
     before = parse_id(request.GET.get("before", ""))
     rows = comments.open_flags(project)
     if before:
@@ -31,6 +31,7 @@ def flags(request: HttpRequest, project: Project) -> HttpResponse:
     page = found[:PAGE]
     context = {
         "flags": page,
+        "skipped": [] if before else skips.of_project(project),
         "more": page[-1].pk if len(found) > PAGE else None,
         "first_page": not before,
     }

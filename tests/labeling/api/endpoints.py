@@ -56,6 +56,7 @@ ENDPOINTS = [
     Endpoint(
         "projects/{slug}/comments/", get="labeling.view_comment", post="labeling.change_question"
     ),
+    Endpoint("projects/{slug}/skips/", get="labeling.view_comment"),
     Endpoint("comments/{comment}/resolve/", post="labeling.change_question"),
     Endpoint("projects/{slug}/concepts/", get="labeling.view_concept", post="labeling.add_concept"),
     Endpoint("projects/{slug}/concepts/list/", post="labeling.add_concept"),

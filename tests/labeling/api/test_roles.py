@@ -49,8 +49,8 @@ MANAGE POST project-member-remove
 """
 API = """
 VIEW GET questions question agreement quality_reports snapshots snapshot concepts concept images
-VIEW GET image imports import import-files import-report comments api-gold api-parts api-examples
-VIEW GET api-members api-events api-project-preview run model run_outlook
+VIEW GET image imports import import-files import-report comments skips api-gold api-parts
+VIEW GET api-examples api-members api-events api-project-preview run model run_outlook
 VIEW GET model_comparison
 REVIEW GET api-gold-proposals api-gold-session api-project-annotators
 REVIEW POST questions question-decide question-reopen decisions decisions-undo comments

@@ -1,0 +1,53 @@
+"""Why annotators skipped, over HTTP, for those who see a project's labels."""
+
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling import skips
+from labeling.access import Capability
+from labeling.api.permissions import may
+from labeling.api.schema import errors
+from labeling.models import Challenge, Comment, Project
+
+
+class SkippedTileOut(serializers.Serializer[Any]):
+    """A tile that annotators skipped for a reason; in a grid, each tile that it showed."""
+
+    tile = serializers.IntegerField(source="tile.pk", help_text="Its id.")
+    question = serializers.IntegerField(
+        source="question.pk",
+        default=None,
+        allow_null=True,
+        help_text="Its id, where one was asked.",
+    )
+    people = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="By reason (" + ", ".join(Challenge.SkipReason.values) + "): how many "
+        "different annotators gave it.",
+    )
+    share = serializers.FloatField(
+        help_text="Of skips: one of a challenge with nine tiles is a ninth of one of each."
+    )
+    newest = serializers.DateTimeField(help_text="When the last of them was skipped.")
+
+
+class SkipList(APIView):
+    permission_classes = [may(Capability.VIEW, None, models=(Comment,))]
+
+    @extend_schema(
+        operation_id="skips_list",
+        responses={200: SkippedTileOut(many=True), **errors(401, 403, 404)},
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """List what was skipped for a reason in the last 30 days, the most often skipped first.
+
+        48 at most. What blocked annotators say is left out.
+        """
+        project = get_object_or_404(Project, slug=slug)
+        return Response(SkippedTileOut(skips.of_project(project), many=True).data)
