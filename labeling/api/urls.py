@@ -19,6 +19,7 @@ from labeling.api import (
     projects,
     quality,
     review,
+    sittings,
     skips,
     snapshots,
 )
@@ -119,6 +120,7 @@ urlpatterns = [
         practice.PracticePicture.as_view(),
         name="api-practice-picture",
     ),
+    path("projects/<slug:slug>/sitting/", sittings.SittingDetail.as_view(), name="api-sitting"),
     path("projects/<slug:slug>/gold/", gold.Gold.as_view(), name="api-gold"),
     path(
         "projects/<slug:slug>/gold/rectangles/",

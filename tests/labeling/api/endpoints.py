@@ -46,6 +46,7 @@ ENDPOINTS = [
     Endpoint("projects/{slug}/archive/", post="labeling.change_project"),
     Endpoint("projects/{slug}/reopen/", post="labeling.change_project"),
     Endpoint("projects/{slug}/preview/", get="labeling.view_project"),
+    Endpoint("projects/{slug}/sitting/", get=PUBLIC),
     Endpoint(
         "projects/{slug}/questions/",
         get="labeling.view_question",

@@ -76,10 +76,10 @@ home take_part showcase_picture favicon.ico robots.txt javascript-catalog set_la
 set_up sign_up account token token-revoke
 invitation draw projects project-new schema challenges challenge-tile challenge-flag
 challenge-answer challenge-skip challenge-result api-projects api-project api-concept-guide
-api-example-picture api-practice api-practice-skip api-practice-answer api-practice-picture
-api-invitation-accept runs models promotions model_example generations generation
-generation_cancel challenge-undo generation_source_image generation_sample generation_nearest
-challenges-ahead
+api-example-picture api-sitting api-practice api-practice-skip api-practice-answer
+api-practice-picture api-invitation-accept runs models promotions model_example generations
+generation generation_cancel challenge-undo generation_source_image generation_sample
+generation_nearest challenges-ahead
 """
 MAY = {
     "VIEW": {"owner", "reviewer", "trainer", "viewer"},

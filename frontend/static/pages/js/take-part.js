@@ -14,6 +14,7 @@ import { Prefetcher } from "./prefetch.js";
 import { Previews } from "./previews.js";
 import { Reporter } from "./report.js";
 import { Screen } from "./screen.js";
+import { SittingBar } from "./sitting-bar.js";
 import { SkipMenu } from "./skip-menu.js";
 import { Strip } from "./strip.js";
 
@@ -86,6 +87,9 @@ const reporter = preview
         screen.showOutcome({ message: gettext("Reported to those who review this project.") });
       },
     });
+
+const bar = document.getElementById("sitting");
+const sitting = bar && new SittingBar({ root: bar, client, project, storage });
 
 let asked = null; // the challenge or practice question that the help explains
 let current = null; // { challenge, pictures, deadline } on the screen
@@ -183,6 +187,7 @@ function show({ challenge, pictures, deadline }, body = null) {
   asked = challenge;
   current = { challenge, pictures, deadline };
   reporter?.reset();
+  sitting?.begin(challenge.progress);
   screen.showChallenge(challenge, pictures, { hint: !hints.knows(challenge.kind), body });
   clearTimeout(expiryTimer);
   expiryTimer = setTimeout(expire, deadline - Date.now());
@@ -237,6 +242,7 @@ async function undo() {
     loading = 0;
     strip.clear();
     if (progress) screen.resetProgress(progress);
+    sitting?.update(progress);
     screen.showOutcome({ message: messages.UNDONE });
     screen.note("");
     show(fetched, body);
@@ -268,6 +274,7 @@ function showResult({ entry, outcome, error }) {
   else last.deliver(entry.token);
   if (entry.action !== "answer") return;
   if (outcome) screen.showOutcome(outcome);
+  sitting?.update(outcome?.progress);
   if (error && !arrivedBefore) screen.showRefused(error);
 }
 

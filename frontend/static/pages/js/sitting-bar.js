@@ -1,0 +1,88 @@
+/** The bar below the question: a goal for this sitting, how far it is, and the way to its end. */
+
+import { make, makeButton } from "./dom.js";
+import { Sitting } from "./sitting.js";
+import * as messages from "./sitting-messages.js";
+import { SittingSummary } from "./sitting-summary.js";
+
+const GOALS = [
+  ["pictures", 20],
+  ["minutes", 5],
+];
+
+export class SittingBar {
+  #choices = make("div", { class: "choices" });
+  #enough;
+  #goal = make("p", { role: "status" });
+  #root;
+  #sitting;
+  #summary;
+  #texts = messages.texts();
+
+  /** `root` is the empty region; `client` calls the API. */
+  constructor({ root, client, project, storage }) {
+    this.#root = root;
+    this.#sitting = new Sitting({ project, storage });
+    this.#summary = new SittingSummary({ client, project, sitting: this.#sitting });
+    root.setAttribute("aria-label", this.#texts.region);
+    root.append(this.#goal, this.#choices);
+    this.#enough = makeButton(this.#texts.enough, {
+      variant: "quiet",
+      press: () => this.#summary.open(),
+    });
+    this.#enough.setAttribute("aria-haspopup", "dialog");
+    this.#show();
+  }
+
+  /** Take notice of what the first challenge says about the person. */
+  begin(progress) {
+    if (!progress) return;
+    this.#sitting.begin(progress);
+    this.#show();
+  }
+
+  /** Take notice of an answer, or of one that was taken back. */
+  update(progress) {
+    if (!progress) return;
+    this.#sitting.update(progress);
+    this.#show();
+  }
+
+  /** Show the goal: its buttons are made anew only where there are others, so that focus stays. */
+  #show() {
+    const { goal, isReached } = this.#sitting;
+    const state = goal ? (isReached ? "reached" : "chosen") : "offer";
+    if (this.#root.dataset.state !== state) {
+      this.#root.dataset.state = state;
+      this.#choices.replaceChildren(...this.#buttons(state), this.#enough);
+    }
+    this.#goal.replaceChildren(...(goal ? this.#progress(goal) : [this.#texts.offer]));
+  }
+
+  #progress({ kind }) {
+    const { done, of } = this.#sitting.progress;
+    const text = messages.goalProgress(kind, { done, of });
+    if (this.#sitting.isReached) return [`${text}. ${this.#texts.reached}`];
+    return [text, make("progress", { value: done, max: of, "aria-hidden": "true" })];
+  }
+
+  #buttons(state) {
+    if (state === "chosen") return [this.#button(this.#texts.noGoal, () => this.#sitting.drop())];
+    if (state === "reached") return [this.#button(this.#texts.more, () => this.#sitting.repeat())];
+    return GOALS.map(([kind, amount]) =>
+      this.#button(messages.goalName(kind, amount), () => this.#sitting.choose(kind, amount)),
+    );
+  }
+
+  /** Make a button that changes the goal, and gives the focus back to the question. */
+  #button(text, choose) {
+    return makeButton(text, {
+      variant: "quiet",
+      press: () => {
+        choose();
+        this.#show();
+        document.getElementById("question").focus({ preventScroll: true });
+      },
+    });
+  }
+}

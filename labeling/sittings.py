@@ -1,0 +1,126 @@
+"""A sitting: what somebody answered in one go, without a long pause, and what came of it.
+
+It is derived from the answers that are there, so that what was taken back counts no more and nobody
+needs storage or an account for it. Whether others agree is told of those questions alone of which
+`labeling.results` may tell; how many labels became certain is counted by the browser from what the
+answers said (`answers.Outcome`), in which gold counts like all others.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from labeling import drawings, milestones, results
+from labeling.drawings import Drawing
+from labeling.milestones import Milestone
+from labeling.models import Annotator, Answer, Project, Question
+from labeling.results import TileResult
+
+PAUSE = timedelta(minutes=30)  # after which another sitting begins
+ANSWERS_MAX = 2_000  # newest ones of a sitting that are looked at
+CONCEPTS = 5  # that are named
+DRAWINGS = 3
+
+
+@dataclass(frozen=True)
+class ConceptAnswers:
+    """How many answers a sitting brought to a concept, and its next milestone."""
+
+    name: str
+    answers: int
+    milestone: Milestone | None
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """What somebody answered in a project in one go."""
+
+    answers: int = 0  # captions that were written among them
+    seconds: int = 0  # from the first answer to the last
+    concepts: Sequence[ConceptAnswers] = ()  # those with most answers first
+    sentences: Sequence[str] = ()  # how far others and the model agree
+    drawings: Sequence[Drawing] = ()  # by a model that learned from earlier answers of theirs
+
+
+def latest(annotator: Annotator, project: Project) -> Sitting:
+    """Return somebody's latest sitting in a project; an empty one where it is over."""
+    answers = _in_one_go(annotator, project)
+    start = answers[-1].created_at if answers else timezone.now() - PAUSE
+    written = _captions(annotator, project, start)
+    if not answers and not written:
+        return Sitting()
+    times = [*(answer.created_at for answer in answers), *written]
+    return Sitting(
+        answers=len(answers) + len(written),
+        seconds=round((max(times) - min(times)).total_seconds()),
+        concepts=_concepts(answers, project),
+        sentences=_sentences(answers),
+        drawings=drawings.after_answers(annotator, project)[:DRAWINGS],
+    )
+
+
+def _in_one_go(annotator: Annotator, project: Project) -> list[Answer]:
+    """Return the newest answers, the newest first, up to a long pause."""
+    rows = Answer.objects.filter(annotator=annotator, question__project=project)
+    rows = rows.select_related("question__concept__project").order_by("-created_at")
+    answers: list[Answer] = []
+    later = timezone.now()
+    for answer in rows[:ANSWERS_MAX]:
+        if later - answer.created_at > PAUSE:
+            break
+        answers.append(answer)
+        later = answer.created_at
+    return answers
+
+
+def _captions(annotator: Annotator, project: Project, start: datetime) -> list[datetime]:
+    """Return when captions were written since then."""
+    rows = Question.objects.filter(author=annotator, project=project, created_at__gte=start)
+    return list(rows.order_by().values_list("created_at", flat=True))
+
+
+def _concepts(answers: Sequence[Answer], project: Project) -> list[ConceptAnswers]:
+    concepts = {a.question.concept_id: a.question.concept for a in answers if a.question.concept}
+    counts = Counter(a.question.concept_id for a in answers if a.question.concept)
+    nearest = {each.concept: each for each in milestones.of_project(project)}
+    return [
+        ConceptAnswers(concepts[pk].name, count, nearest.get(pk))
+        for pk, count in counts.most_common(CONCEPTS)
+        if pk is not None
+    ]
+
+
+def _sentences(answers: Sequence[Answer]) -> list[str]:
+    """Say how far others and the model agree, about what may be told."""
+    told = results.of_answers(answers)
+    tiles = [TileResult(0, answer.value, told[answer.question_id]) for answer in answers]
+    votes = [results.agrees(tile.selected, tile.result.others) for tile in tiles]
+    model = [tile.selected == tile.result.model for tile in tiles if tile.result.model is not None]
+    sentences = []
+    if same := votes.count(True):
+        sentences.append(
+            ngettext(
+                "Others saw %(count)s of them as you did.",
+                "Others saw %(count)s of them as you did.",
+                same,
+            )
+            % {"count": same}
+        )
+    if different := votes.count(False):
+        sentences.append(
+            ngettext(
+                "%(count)s of them people see differently: it is one of the hard ones.",
+                "%(count)s of them people see differently: they are among the hard ones.",
+                different,
+            )
+            % {"count": different}
+        )
+    if model:
+        sentence = _("Of %(told)s about which the model may be heard, it sees %(same)s as you do.")
+        sentences.append(sentence % {"told": len(model), "same": sum(model)})
+    return sentences
