@@ -91,7 +91,7 @@ def record(
     2. Store the answers to questions that this annotator has not answered before, with what they
        weigh by those whose truth is known.
     3. Read the evidence of all other answers to these questions.
-    4. Answer by answer, gold and decided questions first, which teach most about the annotator:
+    4. Answer by answer, those first whose truth is known, which teach most about the annotator:
        update the question's posterior, then the annotator's accuracy and drift score, then the
        question's state.
     5. Write the annotator and the questions.
@@ -123,7 +123,7 @@ def record(
                 first_id=first_id,
                 now=now,
             )
-            for answer in sorted(stored, key=lambda answer: answer.question.verdict is None)
+            for answer in sorted(stored, key=_known_first)
         ]
         _save_annotator(annotator, effects, now)
         if not annotator.blocked:
@@ -210,6 +210,11 @@ def _store(
         answers[question].pk = pk
         stored.append(answers[question])
     return stored
+
+
+def _known_first(answer: Answer) -> tuple[bool, bool]:
+    """Return a key that sorts gold and decided questions first, then settled ones."""
+    return answer.question.verdict is None, answer.question.state != State.SETTLED
 
 
 def _weight(

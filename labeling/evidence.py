@@ -63,6 +63,17 @@ def of_answer(counts: ConfusionCounts, value: bool, reason: str, project: Projec
     return earnest.evidence(counts, value, earnest_prior(project))
 
 
+def share(answer: Answer, project: Project) -> float:
+    """Return what a trusted answer weighs, in [0, 1]: 1 is a known person's in a passed challenge.
+
+    Reads its annotator.
+    """
+    if answer.reason == Answer.Reason.IMPORTED:
+        return answer.weight
+    counts = answer.annotator.confusion_counts
+    return answer.weight * earnest.trust(counts, answer.value, earnest_prior(project))
+
+
 def earnest_prior(project: Project) -> float:
     """Return how probably somebody of whom nothing is known answers a project in earnest."""
     return earnest.INVITED if project.private else earnest.ANYBODY

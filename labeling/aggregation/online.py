@@ -99,9 +99,10 @@ def right(probability: float, answer: bool) -> float:
 def answers_weight(evidence: Sequence[float]) -> float:
     """Return how many answers these are worth: no more than one each, and less where one is weak.
 
-    By the prior alone a question may look certain; answers that say nothing do not confirm it.
+    By the prior alone a question may look certain; answers that say nothing do not confirm it. The
+    information of a weak answer grows with the square of its evidence.
     """
-    return math.fsum(min(abs(each) / WHOLE_ANSWER, 1.0) for each in evidence)
+    return math.fsum(min((each / WHOLE_ANSWER) ** 2, 1.0) for each in evidence)
 
 
 def untempered_posterior(prior: float, evidence: Sequence[float]) -> float:

@@ -76,7 +76,7 @@ def _infer(
         np.nan_to_num(aggregate.specificity[annotator], nan=0.5),
         answers.value,
     )
-    whole = np.minimum(np.abs(evidence) / online.WHOLE_ANSWER, 1.0)
+    whole = np.minimum((evidence / online.WHOLE_ANSWER) ** 2, 1.0)
     return _Posteriors(
         aggregate,
         answers_count=np.bincount(answers.question, minlength=size),

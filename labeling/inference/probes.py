@@ -81,7 +81,7 @@ def read(concept: Concept, *, strength: float) -> KnownQuestions:
     place = np.searchsorted(ids, question).clip(max=max(len(ids) - 1, 0))
     usable = (ids[place] == question) & (verdict[place] < 0) if len(ids) else question < 0
     place, ratios = place[usable], ratios[usable]
-    count = np.bincount(place, np.minimum(np.abs(ratios) / WHOLE_ANSWER, 1.0), len(ids))
+    count = np.bincount(place, np.minimum((ratios / WHOLE_ANSWER) ** 2, 1.0), len(ids))
     total = np.bincount(place, ratios, len(ids))
     answered = count >= ROUNDING
     weight = strength / (1 + ANSWER_CORRELATION * (count - 1).clip(0))

@@ -10,7 +10,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import access, annotators, comments, gold, review, skips, svg
+from labeling import access, annotators, comments, evidence, gold, review, skips, svg
 from labeling.access import Capability
 from labeling.models import Answer, Comment, Project, Question, Tile
 from labeling.project_pages import base, labels, review_queue
@@ -108,8 +108,9 @@ def _decide(request: HttpRequest, question: Question) -> bool:
 
 
 def _answers(question: Question) -> list[dict[str, Any]]:
-    """Return each answer with its annotator's reliability, the most reliable first."""
+    """Return each answer with its weight and its annotator's reliability, the best first."""
     answers = Answer.objects.filter(question=question).select_related("annotator__user")
+    trusted = set(Answer.objects.trusted().filter(question=question).values_list("pk", flat=True))
     rows = []
     for answer in answers.order_by("-annotator__reliability", "id")[:ANSWERS]:
         mean, low, high = annotators.reliability(answer.annotator)
@@ -120,6 +121,7 @@ def _answers(question: Question) -> list[dict[str, Any]]:
                 "reliability": f"{mean:.2f}",
                 "range": f"{low:.2f}–{high:.2f}",
                 "interval": svg.interval(mean, low, high),
+                "weight": evidence.share(answer, question.project) if answer.pk in trusted else 0.0,
             }
         )
     return rows

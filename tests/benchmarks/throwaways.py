@@ -164,8 +164,7 @@ def run(name: str, *, attacked: bool, seed: int, scale: float, gold: bool) -> tu
 
     attack, label = ATTACKS[name], f"{name}-{attacked}-{seed}"
     world = make(label, seed=seed, scale=scale, gold=gold)
-    attackers = round(attack.people * scale)
-    challenges = round(attackers * attack.each * HONEST_SHARE / (1 - HONEST_SHARE))
+    attackers, challenges = round(attack.people * scale), _honest_challenges(attack, scale)
     draw = random.Random(seed)
     people = [_annotator(f"{label} honest {n}") for n in range(max(challenges // HONEST_EACH, 1))]
     for person in people:
@@ -188,6 +187,10 @@ def run(name: str, *, attacked: bool, seed: int, scale: float, gold: bool) -> tu
     for _ in range(RECOMPUTATIONS):
         recompute.run(project=world.project)
     return before, _result(world, people, answered)
+
+
+def _honest_challenges(attack: Attack, scale: float) -> int:
+    return round(round(attack.people * scale) * attack.each * HONEST_SHARE / (1 - HONEST_SHARE))
 
 
 def make(name: str, *, seed: int, scale: float, gold: bool) -> World:

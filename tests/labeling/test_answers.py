@@ -107,11 +107,11 @@ def test_nobody_settles_a_question_alone(alice, question):
     assert question.state == State.OPEN
 
 
-def test_it_becomes_ambiguous_at_the_cap(shapes, question, alice, bob, mallory):
+def test_it_becomes_ambiguous_at_the_cap(shapes, question, alice, bob):
     shapes.answers_cap = 2
     shapes.save()
     answer(bob, question, True)
-    answer(mallory, question, False)
+    answer(alice, question, False)
     assert question.state == State.AMBIGUOUS and question.priority == 0
 
 
