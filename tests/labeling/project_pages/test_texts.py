@@ -2,6 +2,8 @@
 
 import pytest
 
+from labeling import project_stats
+
 pytestmark = pytest.mark.django_db
 
 
@@ -29,3 +31,24 @@ def test_gold_captions_are_counted(ada_client, described):
     )
     assert "<b>23</b> open captions" in read(ada_client, "settings")
     assert "1 is gold." in read(ada_client, "labels")
+
+
+def test_the_screen_offers_them_where_there_are_any(client, described):
+    assert 'href="?kind=text"' in client.get("/take-part/shapes/").content.decode()
+    described.questions.filter(kind="caption", state="open").delete()
+    project_stats.forget(described)
+    page = client.get("/take-part/shapes/").content.decode()
+    assert "kind=text" not in page and "data-text-questions" not in page
+
+
+def test_the_preview_offers_them_too(described, olga):
+    page = member_page(described, olga)
+    assert 'href="?kind=text"' in page
+
+
+def member_page(project, user) -> str:
+    from django.test import Client
+
+    client = Client()
+    client.force_login(user)
+    return client.get(f"/projects/{project.slug}/preview/").content.decode()

@@ -11,6 +11,11 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** Return whether somebody types in an element, so that letters are no keys of the page. */
+export function isTypedIn(element) {
+  return Boolean(element.closest('input:not([type="radio"]), textarea, select'));
+}
+
 /**
  * Make a button; where a keyboard is there, it shows its key, if it has one. `shortcuts` are all
  * its keys as ARIA writes them.

@@ -3,6 +3,7 @@
 import { fill, gettext } from "../../shared/translate.js";
 import { make, makeButton } from "./dom.js";
 import { TILE_KEYS } from "./keys.js";
+import { textQuestion } from "./text-question.js";
 import { TileGrid } from "./tile-grid.js";
 
 const MAX_LENGTH = 300; // letters of a sentence
@@ -15,7 +16,7 @@ const SUBMIT = { key: "F", shortcuts: "F Control+Enter Meta+Enter", variant: "pr
  * the focus where it is not to go to the question. `body` is the answer that was taken back, or
  * null; `note(text)` says a sentence beside the buttons. A kind with tiles has `focusTile`, too.
  */
-export const KINDS = { grid: select, split: select, verify, write };
+export const KINDS = { grid: select, split: select, verify, write, text: textQuestion };
 
 function select({ challenge, pictures, body, submit, note }) {
   const none = makeButton(gettext("None of these"), { key: "N", press: submitNone });

@@ -27,6 +27,9 @@ const HINTS = {
   grid: gettext("Select every picture that shows it. If none does, say so: that is an answer too."),
   split: gettext("Select every part of the picture that shows some of it. If none does, say so."),
   verify: gettext("If you cannot tell, skip: a guess helps nobody."),
+  text: gettext(
+    "Choose the sentence that says the same in other words. If you cannot tell from what was said, skip.",
+  ),
   write: gettext("One plain sentence, as you would say it to someone who cannot see the picture."),
 };
 
@@ -52,6 +55,7 @@ export function nothingToAsk(kind, { answered }) {
     : gettext("There is nothing to ask you right now");
   const sentences = [
     answered && gettext("Thank you for your answers!"),
+    kind === "text" && gettext("They need sentences that people are sure of."),
     kind && gettext("There may be others: choose Mixed or another kind at the end of this page."),
     gettext("New ones come as pictures are added and as the model finds new doubts."),
   ];

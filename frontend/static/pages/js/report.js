@@ -4,9 +4,15 @@
  */
 
 import { fill, gettext } from "../../shared/translate.js";
+import { isTypedIn } from "./dom.js";
 import { keyOf, tileOf } from "./keys.js";
 
 const CHOOSE = gettext("Choose the picture that something is wrong with, or press Esc.");
+const CHOOSE_SENTENCE = gettext(
+  "Choose the sentence that something is wrong with: 1, 2, or 3 for the one in the question. Esc leaves.",
+);
+const SENTENCES = 3; // of a question without a picture: two to choose from, and the one above
+const OF_PICTURES = ["cut_off", "broken"]; // what can be wrong with no sentence
 
 export class Reporter {
   #actions;
@@ -50,15 +56,16 @@ export class Reporter {
   }
 
   #press() {
-    const many = this.#stage.querySelector(".tile");
+    const many = this.#stage.querySelector(".tile, .sentence");
     if (!many && this.#stage.querySelector("img")) return this.#open(1);
     this.#set(Boolean(many) && !this.#on);
-    this.#actions.say(this.#on ? CHOOSE : "");
+    const choose = this.#asksBySentences ? CHOOSE_SENTENCE : CHOOSE;
+    this.#actions.say(this.#on ? choose : "");
   }
 
   #click(event) {
-    const tile = this.#on && event.target.closest(".tile");
-    if (!tile) return;
+    const tile = this.#on && event.target.closest(".tile, .sentence");
+    if (!tile || !this.#has(Number(tile.dataset.number))) return;
     event.preventDefault();
     event.stopPropagation();
     this.#open(Number(tile.dataset.number));
@@ -66,7 +73,7 @@ export class Reporter {
 
   #key(event) {
     if (event.repeat || document.querySelector("dialog[open]")) return;
-    if (event.target.closest("input, textarea, select")) return;
+    if (isTypedIn(event.target)) return;
     const key = keyOf(event);
     const handled = this.#on ? this.#choose(key, event.target) : this.#begin(key);
     if (!handled) return;
@@ -86,10 +93,19 @@ export class Reporter {
     if (key === "Escape" || key === "r") {
       this.#set(false);
       this.#actions.say("");
-    } else if (tileOf(key) && this.#tile(tileOf(key))) this.#open(tileOf(key));
+    } else if (this.#has(tileOf(key))) this.#open(tileOf(key));
     else if ((key === "Enter" || key === " ") && tile) this.#open(Number(tile.dataset.number));
     else return false;
     return true;
+  }
+
+  get #asksBySentences() {
+    return Boolean(this.#stage.querySelector(".sentence"));
+  }
+
+  #has(number) {
+    if (!this.#asksBySentences) return Boolean(this.#tile(number));
+    return number >= 1 && number <= SENTENCES;
   }
 
   #tile(number) {
@@ -101,6 +117,9 @@ export class Reporter {
     this.#actions.say("");
     this.#number = number;
     this.#form.reset();
+    for (const kind of OF_PICTURES) {
+      this.#form.querySelector(`[value="${kind}"]`).closest("label").hidden = this.#asksBySentences;
+    }
     this.#error.textContent = "";
     this.#dialog.showModal();
   }

@@ -1,7 +1,7 @@
 /** The challenge screen: one challenge, or a sentence that says why there is none. */
 
 import { gettext } from "../../shared/translate.js";
-import { make, makeButton } from "./dom.js";
+import { isTypedIn, make, makeButton } from "./dom.js";
 import { Gate } from "./gate.js";
 import { makeDefinition, makeExamples } from "./guide-card.js";
 import { Help } from "./help.js";
@@ -254,7 +254,7 @@ export class Screen {
 
   #handleKey(event) {
     if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
-    if (event.target.closest("input, textarea, select")) return;
+    if (isTypedIn(event.target)) return;
     const key = keyOf(event);
     if (key === "Enter" && event.target.closest("a, button, summary")) return; // it presses that
     const action = this.#actionOf(key);

@@ -17,12 +17,15 @@ import { Screen } from "./screen.js";
 import { SittingBar } from "./sitting-bar.js";
 import { SkipMenu } from "./skip-menu.js";
 import { Strip } from "./strip.js";
+import { followLinks, preferredKind } from "./without-pictures.js";
 
 const RETRY = 5_000; // ms between attempts to reach the server
 
 const root = document.getElementById("ask");
-const { project, kind, practice: practiceCount, preview } = root.dataset;
+const { project, practice: practiceCount, preview } = root.dataset;
 const storage = preview ? pageStorage() : safeStorage(window);
+const offered = root.hasAttribute("data-text-questions");
+const kind = preferredKind(storage, { kind: root.dataset.kind, offered });
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
 const client = new Client({ csrf });
 const challenges = preview ? new Previews(client, preview) : new Challenges(client);
@@ -287,5 +290,6 @@ function explain(error) {
 }
 
 window.addEventListener("online", deliver);
-if (Number(practiceCount) > 0 && !practice.isDone) await practise();
+followLinks(document, storage, kind);
+if (kind !== "text" && Number(practiceCount) > 0 && !practice.isDone) await practise();
 next();
