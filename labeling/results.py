@@ -147,27 +147,47 @@ def is_in_share(question: int) -> bool:
     return int.from_bytes(digest[:8]) < TOLD_SHARE * 2**64
 
 
-def in_words(results: Sequence[TileResult]) -> str:
-    """Say in a sentence or two how others answered; empty where nothing is told."""
-    pairs = [(each.selected, each.result.others) for each in results]
-    same = sum(agrees(selected, votes) is True for selected, votes in pairs)
-    different = sum(agrees(selected, votes) is False for selected, votes in pairs)
-    parts = []
-    if same:
-        sentence = ngettext(
-            "About %(count)s of them, others say what you say.",
-            "About %(count)s of them, others say what you say.",
+def in_words(tiles: Sequence[TileResult]) -> str:
+    """Say in short sentences what others and the model say; empty where nothing is told."""
+    votes = [agrees(tile.selected, tile.result.others) for tile in tiles]
+    model = [tile.selected == tile.result.model for tile in tiles if tile.result.model is not None]
+    same, different = votes.count(True), votes.count(False)
+    alike, unlike = model.count(True), model.count(False)
+    counted = [
+        (
             same,
-        )
-        parts.append(sentence % {"count": same})
-    if different:
-        sentence = ngettext(
-            "About %(count)s of them, people see it differently.",
-            "About %(count)s of them, people see it differently.",
+            ngettext(
+                "Others agree with you about %(count)s picture.",
+                "Others agree with you about %(count)s pictures.",
+                same,
+            ),
+        ),
+        (
             different,
-        )
-        parts.append(sentence % {"count": different})
-    return " ".join(parts)
+            ngettext(
+                "About %(count)s picture, people see it differently.",
+                "About %(count)s pictures, people see it differently.",
+                different,
+            ),
+        ),
+        (
+            alike,
+            ngettext(
+                "The model agrees with you about %(count)s picture.",
+                "The model agrees with you about %(count)s pictures.",
+                alike,
+            ),
+        ),
+        (
+            unlike,
+            ngettext(
+                "The model sees %(count)s picture differently.",
+                "The model sees %(count)s pictures differently.",
+                unlike,
+            ),
+        ),
+    ]
+    return " ".join(sentence % {"count": count} for count, sentence in counted if count)
 
 
 def agrees(value: bool | None, votes: Votes | None) -> bool | None:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from labeling import drawings, milestones, results
 from labeling.drawings import Drawing
@@ -43,7 +41,7 @@ class Sitting:
     answers: int = 0  # captions that were written among them
     seconds: int = 0  # from the first answer to the last
     concepts: Sequence[ConceptAnswers] = ()  # those with most answers first
-    sentences: Sequence[str] = ()  # how far others and the model agree
+    agreement: str = ""  # how far others and the model agree, in sentences
     drawings: Sequence[Drawing] = ()  # by a model that learned from earlier answers of theirs
 
 
@@ -59,7 +57,7 @@ def latest(annotator: Annotator, project: Project) -> Sitting:
         answers=len(answers) + len(written),
         seconds=round((max(times) - min(times)).total_seconds()),
         concepts=_concepts(answers, project),
-        sentences=_sentences(answers),
+        agreement=_agreement(answers),
         drawings=drawings.after_answers(annotator, project)[:DRAWINGS],
     )
 
@@ -95,32 +93,9 @@ def _concepts(answers: Sequence[Answer], project: Project) -> list[ConceptAnswer
     ]
 
 
-def _sentences(answers: Sequence[Answer]) -> list[str]:
+def _agreement(answers: Sequence[Answer]) -> str:
     """Say how far others and the model agree, about what may be told."""
     told = results.of_answers(answers)
-    tiles = [TileResult(0, answer.value, told[answer.question_id]) for answer in answers]
-    votes = [results.agrees(tile.selected, tile.result.others) for tile in tiles]
-    model = [tile.selected == tile.result.model for tile in tiles if tile.result.model is not None]
-    sentences = []
-    if same := votes.count(True):
-        sentences.append(
-            ngettext(
-                "Others saw %(count)s of them as you did.",
-                "Others saw %(count)s of them as you did.",
-                same,
-            )
-            % {"count": same}
-        )
-    if different := votes.count(False):
-        sentences.append(
-            ngettext(
-                "%(count)s of them people see differently: it is one of the hard ones.",
-                "%(count)s of them people see differently: they are among the hard ones.",
-                different,
-            )
-            % {"count": different}
-        )
-    if model:
-        sentence = _("Of %(told)s about which the model may be heard, it sees %(same)s as you do.")
-        sentences.append(sentence % {"told": len(model), "same": sum(model)})
-    return sentences
+    return results.in_words(
+        [TileResult(0, answer.value, told[answer.question_id]) for answer in answers]
+    )

@@ -190,7 +190,8 @@ class ChallengeResult(ForVisitors):
             tiles = results.of_challenge(challenge)
         except results.TooEarly as error:
             body = {"code": "too_early", "detail": str(error), "ready_in": error.ready_in}
-            return Response(body, status=status.HTTP_409_CONFLICT)
+            headers = {"Retry-After": str(error.ready_in)}
+            return Response(body, status=status.HTTP_409_CONFLICT, headers=headers)
         data = {"tiles": [_tile_result(each) for each in tiles], "message": results.in_words(tiles)}
         response = Response(data)
         response["Cache-Control"] = "private, no-store"

@@ -42,7 +42,9 @@ class SittingOut(serializers.Serializer[Any]):
     seconds = serializers.IntegerField(help_text="From the first answer to the last.")
     language = serializers.CharField(help_text="Of the names and words: a tag.")
     concepts = ConceptAnswersOut(many=True)
-    sentences = serializers.ListField(child=serializers.CharField())
+    agreement = serializers.CharField(
+        allow_blank=True, help_text="How far others and the model agree, in sentences."
+    )
     drawings = DrawingOut(
         many=True, help_text="By a model that had learned from earlier answers of yours."
     )
@@ -65,7 +67,7 @@ class SittingDetail(ForVisitors):
                 "seconds": sitting.seconds,
                 "language": project.language,
                 "concepts": [_concept(each) for each in sitting.concepts],
-                "sentences": sitting.sentences,
+                "agreement": sitting.agreement,
                 "drawings": [_drawing(each) for each in sitting.drawings],
             }
         )

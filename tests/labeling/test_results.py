@@ -137,16 +137,17 @@ def test_what_was_skipped_is_told_nothing_of(shapes, alice):
         assert tile.selected is None and tile.result == results.NOTHING
 
 
-def test_it_says_in_words_what_others_say():
-    def tile(selected, **votes):
-        return results.TileResult(1, selected, results.Result(Votes(**votes), None, "settled"))
+def test_it_says_in_words_what_others_and_the_model_say():
+    def tile(selected, model=None, **votes):
+        others = Votes(**votes) if votes else None
+        return results.TileResult(1, selected, results.Result(others, model, "settled"))
 
     assert results.in_words([results.TileResult(1)]) == ""
     assert results.in_words([tile(True, yes=0, no=0), tile(True, yes=1, no=1)]) == ""
-    said = results.in_words(
-        [tile(True, yes=2, no=0), tile(False, yes=0, no=1), tile(True, yes=0, no=2)]
+    tiles = [tile(True, yes=2, no=0), tile(False, yes=0, no=1), tile(True, yes=0, no=2)]
+    assert results.in_words(tiles) == (
+        "Others agree with you about 2 pictures. About 1 picture, people see it differently."
     )
-    assert (
-        said
-        == "About 2 of them, others say what you say. About 1 of them, people see it differently."
+    assert results.in_words([tile(True, model=True), tile(True, model=False)]) == (
+        "The model agrees with you about 1 picture. The model sees 1 picture differently."
     )

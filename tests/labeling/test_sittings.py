@@ -70,11 +70,10 @@ def test_it_says_how_far_others_agree_of_what_may_be_told(shapes, alice, bob, ci
     Question.objects.filter(pk__in=[yes.pk, no.pk]).update(state="settled")
     Question.objects.filter(pk=yes.pk).update(model_probability=0.8)
     ago(1, yes, no, untold)
-    assert sittings.latest(alice, shapes).sentences == [
-        "Others saw 1 of them as you did.",
-        "1 of them people see differently: it is one of the hard ones.",
-        "Of 1 about which the model may be heard, it sees 1 as you do.",
-    ]
+    assert sittings.latest(alice, shapes).agreement == (
+        "Others agree with you about 1 picture. About 1 picture, people see it differently. "
+        "The model agrees with you about 1 picture."
+    )
 
 
 def test_nothing_is_said_of_what_may_not_be_told(shapes, alice, bob, circles, monkeypatch):
@@ -82,7 +81,7 @@ def test_nothing_is_said_of_what_may_not_be_told(shapes, alice, bob, circles, mo
     answer(alice, {question.pk: True for question in circles})
     Question.objects.update(state="settled")
     ago(1, *circles)
-    assert sittings.latest(alice, shapes).sentences == []
+    assert sittings.latest(alice, shapes).agreement == ""
 
 
 def test_over_http_it_tells_a_visitor_their_own(client, shapes, monkeypatch):

@@ -29,13 +29,13 @@ export class SittingSummary {
     title.focus();
   }
 
-  #parts({ answers, seconds, language, concepts, sentences, drawings }) {
+  #parts({ answers, seconds, language, concepts, agreement, drawings }) {
     if (!answers) return [make("p", {}, this.#texts.nothing)];
     return [
       make("p", { class: "lead" }, messages.answered(answers, seconds)),
       ...this.#labels(),
       ...this.#concepts(concepts, language),
-      ...sentences.map((sentence) => make("p", {}, sentence)),
+      ...(agreement ? [make("p", {}, agreement)] : []),
       make("p", { class: "muted" }, this.#texts.later),
       ...this.#drawings(drawings, language),
     ];

@@ -3,6 +3,7 @@
 import { ApiError, Client } from "../../shared/client.js";
 import { gettext } from "../../shared/translate.js";
 import { Challenges } from "./challenges.js";
+import { EarlierResults } from "./earlier-results.js";
 import { Guides } from "./guides.js";
 import { Hints } from "./hints.js";
 import { LastChallenge, UNDO_SECONDS } from "./last-challenge.js";
@@ -77,6 +78,11 @@ const last = new LastChallenge({
     if (result.message) screen.showOutcome(result);
   },
   outbox,
+});
+
+const earlier = new EarlierResults({
+  result: (token) => challenges.result(token),
+  say: ({ message }) => screen.showOutcome({ message }),
 });
 
 const reporter = preview
@@ -228,6 +234,7 @@ function leave(action, body) {
 /** Offer to undo it, and say once how. */
 function keep({ fetched, action, body }) {
   last.keep({ fetched, action, body });
+  earlier.keep({ token: fetched.challenge.token, action });
   const done = action === "skip" ? messages.SKIPPED : messages.SENT;
   const message = announced ? done : `${done} ${messages.undoable(UNDO_SECONDS)}`;
   announced = true;
