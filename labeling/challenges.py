@@ -258,6 +258,7 @@ class Wording(NamedTuple):
     after: str
     language: str = ""  # tag of the subject; empty: it is not known
     guide: guides.Summary | None = None  # of the concept, where it asks about one
+    options: tuple[str, ...] = ()  # the sentences to choose from, where it asks by sentences
 
 
 def wording(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
@@ -268,9 +269,10 @@ def wording(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
     if challenge.kind == Kind.WRITE:
         return Wording(_("Write what you see in this picture"), "", "")
     if challenge.kind == Kind.TEXT:
-        reference, language = _sentences(challenge)[0], challenge.project.language
+        reference, *options = _sentences(challenge)
         before, after = around_subject(_text_question(reference))
-        return Wording(before, reference, after, language)
+        language = challenge.project.language
+        return Wording(before, reference, after, language, options=tuple(options))
     if challenge.concept_id is None:
         asked = Question.objects.filter(pk=challenge.questions[0])
         text = asked.values_list("text", flat=True).first()
@@ -293,14 +295,6 @@ def around_subject(sentence: str) -> tuple[str, str]:
     """Return what stands before and after the subject in a sentence that asks about one."""
     before, __, after = sentence.partition("%(subject)s")
     return before.rstrip(" "), after
-
-
-def options(challenge: Challenge) -> list[str]:
-    """Return the two sentences between which a text challenge lets people choose; else none.
-
-    Raises Expired where one was removed meanwhile.
-    """
-    return _sentences(challenge)[1:] if challenge.kind == Kind.TEXT else []
 
 
 def shown_tiles(challenge: Challenge) -> list[int]:

@@ -308,7 +308,7 @@ def describe(
         "tiles": [{"number": n, "url": url} for n, url in enumerate(tile_addresses, 1)],
         "sentences": [
             {"number": number, "text": text, "lang": wording.language, "dir": "auto"}
-            for number, text in enumerate(challenges.options(challenge), 1)
+            for number, text in enumerate(wording.options, 1)
         ],
         "attribution": challenge.project.attribution,
     }

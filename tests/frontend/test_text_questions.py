@@ -83,6 +83,12 @@ def test_it_is_answered_by_keyboard_alone_and_remembered(screen, live_server):
     expect(screen.get_by_role("radio").nth(2)).to_be_checked()
     screen.keyboard.press("Enter")
     wait_until(lambda: answered() == 1)
+    screen.keyboard.press("z")
+    wait_until(lambda: answered() == 0)
+    expect(screen.get_by_role("radio").nth(2)).to_be_checked()
+    screen.wait_for_timeout(SEEN)
+    screen.keyboard.press("Enter")
+    wait_until(lambda: answered() == 1)
     assert not Answer.objects.get().value
     assert Answer.objects.get().question.text == caption_of(challenge)
     screen.goto(f"{live_server.url}/take-part/shapes/")
