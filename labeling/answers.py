@@ -10,9 +10,10 @@ import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import bulk_update, evidence, pace, prepared, question_state
+from labeling import bulk_update, evidence, outcomes, pace, prepared, question_state
 from labeling.aggregation import drift, earnest, online
 from labeling.models import Annotator, Answer, Challenge, Question
+from labeling.outcomes import Answered, ToldChange
 
 State = Question.State
 
@@ -39,6 +40,7 @@ _ANNOTATOR_COLUMNS = (
     "gold_right",
     "drift_score",
     "suspect_since",
+    "skip_debt",
     "seen_at",
     "answered_until",
 )
@@ -61,7 +63,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What some answers changed. Gold questions count like others, so that nobody can tell them."""
+    """What some answers changed. Known questions seem to change as much as others."""
 
     recorded: int
     already_recorded: int = 0  # to questions that this annotator had answered before
@@ -125,12 +127,17 @@ def record(
             )
             for answer in sorted(stored, key=_known_first)
         ]
-        _save_annotator(annotator, effects, now)
+        told = outcomes.told(
+            [effect.answered for effect in effects],
+            annotator=annotator.pk,
+            project=new[0].project_id,
+        )
+        _save_annotator(annotator, effects, told, now)
         if not annotator.blocked:
             question_state.save(new)
     posteriors = {question.pk: question.probability for question in new}
     change = Change(states, posteriors, before, figures(annotator))
-    return _outcome(effects, already_recorded=len(questions) - len(stored), change=change)
+    return _outcome(effects, told, already_recorded=len(questions) - len(stored), change=change)
 
 
 def figures(annotator: Annotator) -> list[float]:
@@ -163,8 +170,7 @@ def _take_time(
 class _Effect:
     """What one answer changed."""
 
-    settled: bool
-    disputed: bool
+    answered: Answered
     right: float | None  # the probability that it is, by what is known; None where nothing is
     gold: bool  # whether the truth is known
 
@@ -254,21 +260,19 @@ def _update(
     was_open, disagreement = question.state == State.OPEN, question.disagreement
     known = question.known_probability
     own = [] if annotator.suspect else [_evidence(answer, annotator)]
-    before = online.tempered_posterior(question.prior, others, tempering)
-    after = online.tempered_posterior(question.prior, [*others, *own], tempering)
-    question.probability = after
+    question.probability = online.tempered_posterior(question.prior, [*others, *own], tempering)
     question.answers_count += 1
     question.yes_count += answer.value
     question.answers_weight = online.answers_weight([*others, *own])
     _update_accuracy(annotator, answer, others=others, first_id=first_id, now=now)
     question_state.update_state(question, now=now)
-    if question.state == State.GOLD:
-        settled = _would_have_settled(question, before, after, online.answers_weight(others))
-    else:
-        settled = was_open and question.state == State.SETTLED
-    return _Effect(
-        settled=settled,
+    change = ToldChange(
+        settled=was_open and question.state == State.SETTLED,
         disputed=question.disagreement > disagreement,
+    )
+    checking = question.state == State.GOLD or answer.reason == Answer.Reason.CHECK
+    return _Effect(
+        answered=Answered(question.pk, answer.value, checking, change),
         right=None if known is None else online.right(known, answer.value),
         gold=question.verdict is not None,
     )
@@ -320,37 +324,31 @@ def _update_drift(annotator: Annotator, right: float, *, first_id: int, now: dat
         annotator.confusion_counts = counts  # and with them the reliability of before
 
 
-def _would_have_settled(gold: Question, before: float, after: float, weight: float) -> bool:
-    """Whether the last answer would have settled a question whose truth is not known.
-
-    before, after: the posterior without it and with it. weight: of the other answers.
-    """
-    project, needed = gold.project, question_state.answers_needed(gold, probability=after)
-    first = weight < needed - question_state.ROUNDING
-    return (
-        question_state.has_enough(gold, probability=after)
-        and not question_state.is_at_cap(gold, extra=1)
-        and max(after, 1 - after) >= project.settle_at
-        and (first or max(before, 1 - before) < project.settle_at)
-    )
-
-
-def _save_annotator(annotator: Annotator, effects: Sequence[_Effect], now: datetime) -> None:
+def _save_annotator(
+    annotator: Annotator, effects: Sequence[_Effect], told: Sequence[ToldChange], now: datetime
+) -> None:
     annotator.answers_count += len(effects)
-    annotator.labels_count += sum(effect.settled for effect in effects)
+    annotator.labels_count += sum(each.settled for each in told)
     annotator.gold_count += sum(effect.gold for effect in effects)
     annotator.gold_right += sum(effect.gold and effect.right == 1 for effect in effects)
+    annotator.skip_debt = max(annotator.skip_debt - 1, 0)
     annotator.seen_at = now
     bulk_update.update([annotator], _ANNOTATOR_COLUMNS)
 
 
-def _outcome(effects: Sequence[_Effect], *, already_recorded: int, change: Change) -> Outcome:
+def _outcome(
+    effects: Sequence[_Effect],
+    told: Sequence[ToldChange],
+    *,
+    already_recorded: int,
+    change: Change,
+) -> Outcome:
     known = [effect.right for effect in effects if effect.right is not None]
     return Outcome(
         recorded=len(effects),
         already_recorded=already_recorded,
-        settled=sum(effect.settled for effect in effects),
-        disputed=sum(effect.disputed for effect in effects),
+        settled=sum(each.settled for each in told),
+        disputed=sum(each.disputed for each in told),
         passed=math.prod(known) >= 0.5 if known else None,
         change=change,
     )

@@ -12,12 +12,23 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from labeling import access, answers, captions, guides, pools, prepared, questions
+from labeling import (
+    access,
+    answers,
+    captions,
+    guides,
+    pools,
+    prepared,
+    questions,
+    showings,
+    skip_debts,
+)
 from labeling.answers import Outcome
 from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question, Tile
 from labeling.selection import concepts, overlap, reservations, substitutes, texts
 from labeling.selection.picks import Kind, Pick, Selection
 from labeling.selection.selector import PoolKey, Selector
+from labeling.showings import Shown
 
 MIX = {"grid": 0.6, "split": 0.15, "verify": 0.2, "write": 0.05}  # share of each; no text
 COLUMNS = {"grid": 3, "split": 4, "verify": 1, "write": 1, "text": 1}
@@ -81,6 +92,19 @@ class Closed(ChallengeError):
     """The project asks no questions: it is a draft, or archived."""
 
 
+class Paused(ChallengeError):
+    """Too much was skipped: the next challenge comes in `ready_in` seconds."""
+
+    def __init__(self, ready_in: float) -> None:
+        super().__init__(
+            _(
+                "You have skipped many questions: the next one comes in a moment. It is fine to "
+                "skip what you cannot answer; please answer some of the others."
+            )
+        )
+        self.ready_in = ready_in
+
+
 class Private(ChallengeError):
     """The project asks only those who were invited."""
 
@@ -109,24 +133,35 @@ def admit(
 
 
 def issue(
-    *, annotator: Annotator, project: Project, kind: str | None = None, ahead: bool = False
+    *,
+    annotator: Annotator,
+    project: Project,
+    kind: str | None = None,
+    ahead: bool = False,
+    address: str = "",
 ) -> Challenge | None:
     """Issue a new challenge, of that kind or of any; None where nothing is left to ask.
 
     Its open questions are reserved: until it is answered or skipped, or for `RESERVATION_TIME`,
     they are asked of no more others than they still need. One that is fetched ahead, to be answered
     offline, can be answered for `AHEAD_TIME`, but reserves nothing for longer: others are asked
-    meanwhile. Raises Closed or Private; and Enough where too many were fetched ahead already.
+    meanwhile. Raises Closed or Private; Enough where too many were fetched ahead already; and
+    Paused.
+
+    address: where the request comes from (`addresses.client_address`), which is shown each known
+    question only so often a day; empty where nobody knows.
     """
     if not project.active or project.private:
         admit(project=project, user=annotator.user or AnonymousUser(), annotator=annotator)
     for attempt in range(ATTEMPTS):
         try:
             challenge, selector = _issue(
-                annotator, project, kind, ahead=ahead, accept_short=attempt > 0
+                annotator, project, kind, address, ahead=ahead, accept_short=attempt > 0
             )
         except IntegrityError:  # somebody deleted the concept that was chosen
-            challenge, selector = _issue(annotator, project, kind, ahead=ahead, accept_short=True)
+            challenge, selector = _issue(
+                annotator, project, kind, address, ahead=ahead, accept_short=True
+            )
         for concept, grid in selector.low[:MAX_FILLED]:
             pools.fill_later(concept, grid)
         if challenge is not None:
@@ -240,13 +275,15 @@ def answer(
     return outcome
 
 
-def skip(*, challenge: Challenge, reason: str = "") -> None:
+def skip(*, challenge: Challenge, reason: str = "", address: str = "") -> None:
     """Skip a challenge; its questions go to others. Raises AlreadyAnswered or Expired.
 
-    reason: a `Challenge.SkipReason`, or none; reviewers see it.
+    reason: a `Challenge.SkipReason`, or none; reviewers see it. address: where the request comes
+    from, as in `issue`.
     """
     with transaction.atomic():
         _claim(challenge, skipped=True, skip_reason=reason)
+        skip_debts.count(annotator=challenge.annotator, address=address, now=timezone.now())
         reservations.release(challenge.reservations())
 
 
@@ -313,6 +350,7 @@ def _issue(
     annotator: Annotator,
     project: Project,
     kind: str | None,
+    address: str,
     *,
     ahead: bool,
     accept_short: bool = False,
@@ -324,18 +362,24 @@ def _issue(
     with transaction.atomic():
         # One challenge at a time for each annotator, so that nothing is asked twice.
         locked = Annotator.objects.lock(annotator.pk)
-        selector = Selector(annotator=locked, project=project, accept_short=accept_short)
+        now = timezone.now()
+        at_address = showings.open_day(address, now=now)
+        if wait := skip_debts.seconds_to_wait(locked, at_address, now=now):
+            raise Paused(wait)
+        selector = Selector(
+            annotator=locked, project=project, showings=at_address, accept_short=accept_short
+        )
         if ahead:
             _check_ahead(selector)
         elif selector.pending >= MAX_PENDING:
             _expire_oldest(locked)
-        now = timezone.now()
         until = now + reservations.RESERVATION_TIME
         for selection in _selections(selector, kind):
             picks = selection.picks
             if not locked.blocked:  # a blocked annotator's answers count for nothing
                 picks = substitutes.reserve(selection, project=project, until=until, now=now)
             if picks:
+                showings.note(at_address, _shown(picks))
                 challenge = _create(
                     selection, picks, annotator, project, ahead=ahead, until=until, now=now
                 )
@@ -356,6 +400,15 @@ def _check_ahead(selector: Selector) -> None:
                 "answer some of them first."
             )
         )
+
+
+def _shown(picks: Sequence[Pick]) -> list[Shown]:
+    """Return what picks show, each question that is asked."""
+    return [
+        Shown(pick.tile, pick.question, known=pick.reason not in Challenge.RESERVED)
+        for pick in picks
+        if pick.question is not None and pick.reason != SHOWN
+    ]
 
 
 def _fill(short: Sequence[PoolKey]) -> None:
@@ -379,7 +432,7 @@ def _selections(selector: Selector, kind: str | None) -> Iterator[Selection]:
             for selection in selector.selections(each):
                 exhausted = False
                 yield selection
-        if exhausted:
+        if exhausted and not selector.ask_skipped():
             return
 
 
@@ -420,6 +473,7 @@ def _expire_oldest(annotator: Annotator) -> None:
     newest = pending.order_by("-expires_at").select_for_update(skip_locked=True, no_key=True)
     oldest = list(newest[MAX_PENDING - 1 : MAX_PENDING + 50])
     Challenge.objects.filter(pk__in=[c.pk for c in oldest]).update(expires_at=timezone.now())
+    skip_debts.owe(annotator, len(oldest), now=timezone.now())
     reserved: dict[int, datetime] = {}
     for challenge in oldest:
         reserved |= challenge.reservations()

@@ -4,40 +4,41 @@ One rule for the strip below a question and for the page of one's own answers. W
 of open questions than of gold can tell gold apart, so all that is told obeys these:
 
 1. Nothing is told before the answer can no longer be taken back: else it would be looked up first.
-2. What others say, and what became of the question, is told only of questions that are no longer
-   asked (settled, ambiguous, decided), and never of those that are in use to check people
-   (`in_use`). So whoever is told knows that it was no check.
-3. Therefore it is told right away only of the questions in `TOLD_SHARE`, a keyed pseudo-random part
-   of all; silence about another says nothing. After `TOLD_AFTER` it is told of all.
-4. What the model says is told of the questions in `TOLD_SHARE`, in use or not, as yes or no: its
-   probability would tell clear gold from doubtful questions. Not of all questions, since yes or no
-   tells gold as well: half of a pool is what the model doubts most, and there it is often wrong.
+2. What others say is told only of questions that are no longer asked (settled, ambiguous or
+   decided), and never of those that are in use to check people (`checks.in_use`). So whoever is
+   told knows that it was no check.
+3. Therefore it is told only of the questions in `checks.TOLD_SHARE`, a keyed pseudo-random part of
+   all, which check nobody; silence about another says nothing. Of all others it is told after
+   `TOLD_AFTER` whether they became certain, and no more. Those in use are told as if they were
+   another question of the same challenge, drawn by a secret hash.
+4. What the model says is told of the questions in `checks.TOLD_SHARE`, in use or not, as yes or no:
+   its probability would tell clear gold from doubtful questions. Not of all questions, since yes or
+   no tells gold as well: half of a pool is what the model doubts most, and there it is often wrong.
    Whoever sees the truth, and that the model does not, would know that it is hardly gold.
 
 Let a share t of the questions that are no gold be given away at once, and nothing else be told: the
 area under the curve of telling gold by it is t + (1 − t)/2 = ½ + t/2. Whatever rules 2 and 4 give
-away, it is about `TOLD_SHARE` = .08 of the questions: at most .04 above chance. The share is chosen
-by the question alone, and not by the annotator too: so the same holds for somebody who answers
-under many pseudonyms, or asks for the same result again and again.
+away, it is about `checks.TOLD_SHARE` = .08 of the questions: at most .04 above chance. The share is
+chosen by the question alone, and not by the annotator too: so the same holds for somebody who
+answers under many pseudonyms, or asks for the same result again and again.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 from django.db.models import Count, Q
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from labeling import challenges, predictions
+from labeling import challenges, checks, outcomes, predictions
 from labeling.models import Answer, Challenge, Question
 
-TOLD_SHARE = 0.08  # of all questions, of which something is told right away
-TOLD_AFTER = timedelta(hours=24)  # after which all that is not in use is told
+TOLD_AFTER = timedelta(hours=24)  # after which it is told of all whether they became certain
 VOTES_MAX = 5  # that are told; more are told as so many
 
 State = Question.State
@@ -119,32 +120,24 @@ def of_answers(answers: Sequence[Answer], *, now: datetime | None = None) -> dic
     now = now or timezone.now()
     final = [answer for answer in answers if answer.created_at + _FINAL <= now]
     questions = [answer.question for answer in final]
-    used = in_use(questions)
+    used = checks.in_use(final)
     open_book = {
         answer.question_id
         for answer in final
-        if answer.question_id not in used and _may_tell(answer, now=now)
+        if answer.question_id not in used and _may_tell(answer)
     }
     others = _votes(open_book, annotator=final[0].annotator_id) if open_book else {}
-    heard = [q for q in questions if q.pk in open_book or is_in_share(q.pk)]
+    heard = [q for q in questions if q.pk in open_book or checks.is_told(q.pk)]
     says = _model_says(heard)
     results = {answer.question_id: NOTHING for answer in answers}
     for question in heard:
         votes = others.get(question.pk, Votes(0, 0)) if question.pk in open_book else None
         state = question.state if question.pk in open_book else State.OPEN
         results[question.pk] = Result(votes, says.get(question.pk), state)
+    old = [answer for answer in final if answer.created_at + TOLD_AFTER <= now]
+    for pk, state in _states(old, used).items():
+        results[pk] = replace(results[pk], state=state)
     return results
-
-
-def in_use(questions: Collection[Question]) -> set[int]:
-    """Return the ids of those that check people: nothing of them is told but the model's word."""
-    return {question.pk for question in questions if question.state == State.GOLD}
-
-
-def is_in_share(question: int) -> bool:
-    """Whether something is told of a question right away."""
-    digest = salted_hmac("labeling.results", str(question), algorithm="sha256").digest()
-    return int.from_bytes(digest[:8]) < TOLD_SHARE * 2**64
 
 
 def in_words(tiles: Sequence[TileResult]) -> str:
@@ -197,11 +190,30 @@ def agrees(value: bool | None, votes: Votes | None) -> bool | None:
     return value == (votes.yes > votes.no)
 
 
-def _may_tell(answer: Answer, *, now: datetime) -> bool:
-    """Whether what became of the question may be told, unless it is in use."""
-    if answer.question.state not in _CLOSED:
-        return False
-    return answer.created_at + TOLD_AFTER <= now or is_in_share(answer.question_id)
+def _states(answers: Sequence[Answer], used: Collection[int]) -> dict[int, str]:
+    """Return what is told, late, of the states of questions by id.
+
+    used: those in use, whose state is that of another question of the same challenge; where there
+    is none, they are told as open.
+    """
+    others: dict[object, list[str]] = defaultdict(list)
+    for answer in sorted(answers, key=lambda answer: answer.question_id):
+        if answer.question_id not in used:
+            others[answer.challenge_id].append(answer.question.state)
+    states: dict[int, str] = {}
+    for answer in answers:
+        if answer.question_id not in used:
+            states[answer.question_id] = answer.question.state
+        elif same := others[answer.challenge_id]:
+            states[answer.question_id] = outcomes.dice(
+                annotator=answer.annotator_id, question=answer.question_id
+            ).choice(same)
+    return states
+
+
+def _may_tell(answer: Answer) -> bool:
+    """Whether what others say of the question may be told, unless it is in use."""
+    return answer.question.state in _CLOSED and checks.is_told(answer.question_id)
 
 
 def _votes(questions: Collection[int], *, annotator: int) -> dict[int, Votes]:

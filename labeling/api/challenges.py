@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
 from labeling import annotators, challenges, guides, languages, prepared, results, withdrawals
+from labeling.addresses import client_address
 from labeling.answers import Outcome
 from labeling.api import throttles, visitors
 from labeling.api.exceptions import NotFound
@@ -73,7 +74,11 @@ class IssueChallenge(ForVisitors):
             challenges.admit(project=project, user=request.user, annotator=None)
         annotator = visitors.welcome(request)
         challenge = challenges.issue(
-            annotator=annotator, project=project, kind=options["kind"], ahead=options["ahead"]
+            annotator=annotator,
+            project=project,
+            kind=options["kind"],
+            ahead=options["ahead"],
+            address=client_address(request._request),
         )
         if challenge is None:
             response = Response(status=status.HTTP_204_NO_CONTENT)
@@ -171,7 +176,11 @@ class SkipChallenge(ForVisitors):
     def post(self, request: Request, token: str) -> Response:
         """Skip a challenge, for a reason or none: its questions go to others."""
         challenge = challenges.find(token, visitors.known(request))
-        challenges.skip(challenge=challenge, **valid(SkipIn(data=request.data)))
+        challenges.skip(
+            challenge=challenge,
+            address=client_address(request._request),
+            **valid(SkipIn(data=request.data)),
+        )
         return Response({"progress": _progress(challenge.annotator)})
 
 

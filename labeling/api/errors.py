@@ -1,5 +1,6 @@
 """Answer every error below /api/ with {"code", "detail"}: a word and a sentence."""
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -52,6 +53,7 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     pace.TooFast: (HTTPStatus.CONFLICT, "too_fast"),
     challenges.Closed: (HTTPStatus.FORBIDDEN, "closed"),
     challenges.Private: (HTTPStatus.FORBIDDEN, "private"),
+    challenges.Paused: (HTTPStatus.TOO_MANY_REQUESTS, "paused"),
     projects.Invalid: (HTTPStatus.BAD_REQUEST, "invalid"),
     projects.Conflict: (HTTPStatus.CONFLICT, "conflict"),
     projects.NothingToAsk: (HTTPStatus.CONFLICT, "nothing_to_ask"),
@@ -107,7 +109,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         data: dict[str, Any] = {"code": code, "detail": str(error)}
         if ready_in := getattr(error, "ready_in", None):
             data["ready_in"] = round(ready_in, 1) or 0.1
-        return Response(data, status=status)
+        refusal = Response(data, status=status)
+        if ready_in and status == HTTPStatus.TOO_MANY_REQUESTS:
+            refusal["Retry-After"] = str(math.ceil(ready_in))
+        return refusal
     if isinstance(error, RequestDataTooBig):
         error = TooLarge()
     response = exception_handler(error, context)

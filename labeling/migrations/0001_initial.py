@@ -55,6 +55,26 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='AddressDay',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(help_text='Keyed hash of address and day.', max_length=32, unique=True)),
+                ('day', models.DateField()),
+                ('newcomers', models.PositiveIntegerField(default=0, help_text='Pseudonyms that it was given.')),
+                ('asked', models.PositiveIntegerField(default=0, help_text='Challenges that it asked for.')),
+                ('skips', models.PositiveIntegerField(default=0, help_text='Challenges that were skipped.')),
+                ('skipped_at', models.DateTimeField(help_text='When it skipped last.', null=True)),
+                ('firsts', models.PositiveIntegerField(default=0, help_text='Open questions shown there.')),
+                ('seconds', models.PositiveIntegerField(default=0, help_text='Of them, those shown again.')),
+                ('thirds', models.PositiveIntegerField(default=0, help_text='… a third time.')),
+                ('fourths', models.PositiveIntegerField(default=0, help_text='… a fourth time.')),
+                ('elsewhere', models.PositiveIntegerField(default=0, help_text='Of the first showings, those of a tile shown for another question.')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['day'], name='address_day')],
+            },
+        ),
+        migrations.CreateModel(
             name='Annotator',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -71,6 +91,8 @@ class Migration(migrations.Migration):
                 ('gold_right', models.PositiveIntegerField(default=0)),
                 ('drift_score', models.FloatField(default=0.0, help_text='Evidence that their answers turned bad; from 8 on they are suspect.')),
                 ('suspect_since', models.DateTimeField(blank=True, help_text='When their answers were found to have turned bad.', null=True)),
+                ('skip_debt', models.PositiveSmallIntegerField(default=0, help_text='Skips beyond their answers: with many, the next question waits.')),
+                ('skipped_at', models.DateTimeField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('seen_at', models.DateTimeField(blank=True, null=True)),
                 ('answered_until', models.DateTimeField(blank=True, help_text='When the time that their last answer took ends.', null=True)),
@@ -466,7 +488,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('value', models.BooleanField(help_text='True: the text is true of the tile.')),
-                ('reason', models.CharField(choices=[('gold', 'Gold'), ('random', 'Random'), ('wanted', 'Wanted'), ('imported', 'Imported')], max_length=9)),
+                ('reason', models.CharField(choices=[('gold', 'Gold'), ('check', 'Check'), ('random', 'Random'), ('wanted', 'Wanted'), ('imported', 'Imported')], max_length=9)),
                 ('seconds', models.FloatField(blank=True, null=True)),
                 ('probability_before', models.FloatField(blank=True, help_text='The probability of yes just before it.', null=True)),
                 ('weight', models.FloatField(db_default=1.0, default=1.0, help_text='What its challenge weighs, by those of its answers whose truth is known.')),
@@ -530,6 +552,17 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['-id'],
             },
+        ),
+        migrations.CreateModel(
+            name='Showing',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('tile', models.BigIntegerField()),
+                ('question', models.BigIntegerField()),
+                ('shown', models.PositiveSmallIntegerField(default=1)),
+                ('known', models.BooleanField(help_text='It was shown to check somebody, at the last time.')),
+                ('address', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='showings', to='labeling.addressday')),
+            ],
         ),
         migrations.CreateModel(
             name='Snapshot',
@@ -809,6 +842,10 @@ class Migration(migrations.Migration):
             model_name='removedimage',
             index=models.Index(condition=models.Q(('file', ''), _negated=True), fields=['id'], name='removed_image_with_file'),
         ),
+        migrations.AddConstraint(
+            model_name='showing',
+            constraint=models.UniqueConstraint(fields=('address', 'tile', 'question'), name='showing_once_an_address'),
+        ),
         migrations.AddIndex(
             model_name='snapshot',
             index=models.Index(condition=models.Q(('state', 'freezing')), fields=['lease_until'], name='snapshot_being_frozen'),
@@ -852,6 +889,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='question',
             index=models.Index(condition=models.Q(('kind', 'concept'), ('state', 'gold'), models.Q(('source', 'model'), _negated=True)), fields=['concept', 'grid', 'verdict', 'random_key'], name='question_gold'),
+        ),
+        migrations.AddIndex(
+            model_name='question',
+            index=models.Index(condition=models.Q(('kind', 'concept'), ('probability__gte', 0.95), ('answers_wanted', 0), ('disagreement', 0.0), ('state', 'settled'), ('verdict', None), ('answers_count__gte', 2)), fields=['concept', 'grid', 'random_key'], name='question_check_yes'),
+        ),
+        migrations.AddIndex(
+            model_name='question',
+            index=models.Index(condition=models.Q(('kind', 'concept'), ('probability__lte', 0.05), ('answers_wanted', 0), ('disagreement', 0.0), ('state', 'settled'), ('verdict', None), ('answers_count__gte', 2)), fields=['concept', 'grid', 'random_key'], name='question_check_no'),
         ),
         migrations.AddIndex(
             model_name='question',
@@ -928,6 +973,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='challenge',
             index=models.Index(condition=models.Q(('answered_at', None)), fields=['annotator', 'expires_at'], name='challenge_pending'),
+        ),
+        migrations.AddIndex(
+            model_name='challenge',
+            index=models.Index(condition=models.Q(('skipped', True)), fields=['annotator', '-answered_at'], name='challenge_skipped'),
         ),
         migrations.AddIndex(
             model_name='challenge',

@@ -20,11 +20,13 @@ from labeling.models.quality_reports import QualityReport
 from labeling.models.questions import Question
 from labeling.models.recomputations import Recomputation
 from labeling.models.removals import RemovedAnswer, RemovedImage
+from labeling.models.showings import AddressDay, Showing
 from labeling.models.snapshots import Snapshot
 from labeling.models.statements import ImportStatement
 from labeling.models.withdrawals import Withdrawal
 
 __all__ = [
+    "AddressDay",
     "Annotator",
     "Answer",
     "Challenge",
@@ -55,6 +57,7 @@ __all__ = [
     "RemovedAnswer",
     "RemovedImage",
     "Role",
+    "Showing",
     "Snapshot",
     "SuspectSpell",
     "Tile",

@@ -61,6 +61,10 @@ class Annotator(models.Model):
     suspect_since = models.DateTimeField(
         null=True, blank=True, help_text="When their answers were found to have turned bad."
     )
+    skip_debt = models.PositiveSmallIntegerField(
+        default=0, help_text="Skips beyond their answers: with many, the next question waits."
+    )
+    skipped_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     seen_at = models.DateTimeField(null=True, blank=True)
     answered_until = models.DateTimeField(

@@ -40,6 +40,7 @@ class Answer(models.Model):
 
     class Reason(models.TextChoices):
         GOLD = "gold"
+        CHECK = "check"
         RANDOM = "random"
         WANTED = "wanted"
         IMPORTED = "imported"

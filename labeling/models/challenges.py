@@ -101,6 +101,11 @@ class Challenge(models.Model):
                 condition=Q(answered_at=None),
                 name="challenge_pending",
             ),
+            models.Index(  # by which nothing is asked again that was skipped of late
+                fields=["annotator", "-answered_at"],
+                condition=Q(skipped=True),
+                name="challenge_skipped",
+            ),
             models.Index(fields=["-created_at"], name="challenge_newest"),
             models.Index(
                 fields=["project", "-answered_at"],

@@ -13,6 +13,10 @@ from labeling.models.projects import Concept, Project
 
 _ASKED = Q(kind="concept", state="open") & ~Q(source="model")  # of images that no model generated
 _NOMINATED = Q(slice_key__isnull=False) | Q(reason__in=["doubtful", "likely"])
+# Settled by people of one mind: what may check others (`labeling.checks`).
+_UNANIMOUS = Q(state="settled", verdict=None, disagreement=0.0, answers_wanted=0) & Q(
+    answers_count__gte=2
+)
 POOLED = _ASKED & _NOMINATED & Q(answers_count=0)  # what pools hold: `labeling.pools`
 
 
@@ -185,6 +189,16 @@ class Question(models.Model):
                 fields=["concept", "grid", "verdict", "random_key"],
                 condition=Q(kind="concept", state="gold") & ~Q(source="model"),
                 name="question_gold",
+            ),
+            models.Index(
+                fields=["concept", "grid", "random_key"],
+                condition=Q(kind="concept", probability__gte=0.95) & _UNANIMOUS,
+                name="question_check_yes",
+            ),
+            models.Index(
+                fields=["concept", "grid", "random_key"],
+                condition=Q(kind="concept", probability__lte=0.05) & _UNANIMOUS,
+                name="question_check_no",
             ),
             models.Index(
                 fields=["project", "state", "-priority", "random_key"],

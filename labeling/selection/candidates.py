@@ -16,14 +16,16 @@ from typing import Any, NamedTuple
 from django.core.cache import cache
 from django.utils import timezone
 
-from labeling import prepared
+from labeling import checks, prepared, showings
 from labeling.models import Annotator, Project
 from labeling.selection import reservations
+from labeling.showings import ANYWHERE, Showings
 
 MAX_CANDIDATES = 24  # of an exhaustive window
 MAX_CANDIDATES_EACH = 12  # of a window that is read beside others
 MIN_CANDIDATES = 3  # fewer from a random point on, and what lies before it is read too
 MAX_ROWS = 600  # read by a window that is not read to its end
+MAX_CHECKS = 120  # rows read by a window of checks, each of which is looked at closely
 CURSOR_SECONDS = 60  # for which it is remembered how far an annotator has come
 END = (-1.0, 0.0)  # (priority, random key) behind all questions
 
@@ -65,6 +67,7 @@ class Window:
     in_slice: bool = False  # in the order of the random slice
     exhaustive: bool = False  # read to the end rather than without a candidate
     gold: bool = False
+    check: bool = False
     several_concepts: bool = False
 
     @property
@@ -111,6 +114,24 @@ def gold(concept: int, grid: int, verdict: bool, role: str) -> Window:
     return Window(role, condition, {"concept": concept, "grid": grid}, gold=True)
 
 
+def checks_of(
+    concept: int, grid: int, verdict: bool, role: str, *, generated: bool = False
+) -> Window:
+    """Return the window of a concept's settled questions that may check somebody."""
+    settled = f"kind = 'concept' AND {checks.settled_as(verdict)}"
+    source = "source = 'model'" if generated else "source <> 'model'"
+    condition = f"{_ABOUT} AND {settled} AND {source} AND tile_id <> ALL(ARRAY({_EXAMPLES}))"
+    return Window(role, condition, {"concept": concept, "grid": grid}, check=True)
+
+
+def settled_captions(project: int, author: int, role: str, *, verdict: bool) -> Window:
+    """Return the window of settled captions by other authors that may check somebody."""
+    about = "project_id = %(project)s AND kind = 'caption' AND grid = 1"
+    others = "author_id IS DISTINCT FROM %(author)s"
+    condition = f"{about} AND {checks.settled_as(verdict)} AND {others}"
+    return Window(role, condition, {"project": project, "author": author}, check=True)
+
+
 def captions(project: int, author: int, role: str, *, by_priority: bool) -> Window:
     """Return the window of open captions by other authors, by priority or at random."""
     about = "project_id = %(project)s AND kind = 'caption' AND state = 'open' AND grid = 1"
@@ -135,17 +156,23 @@ def generated(project: int, role: str) -> Window:
 
 
 def read(
-    *windows: Window, annotator: Annotator, project: Project, exclude: Collection[int]
+    *windows: Window,
+    annotator: Annotator,
+    project: Project,
+    exclude: Collection[int],
+    showings: Showings = ANYWHERE,
 ) -> list[Candidate]:
     """Return the windows' candidates for this annotator, as a rule in one query.
 
-    exclude: ids of questions that the annotator is being asked.
+    exclude: ids of questions that the annotator is being asked, or has just skipped.
+    showings: what was shown at the annotator's address today.
 
     A window's candidates keep its order. Reading an exhaustive window to its end costs as much as
     the annotator has answered of what is open; so it is remembered how far they have come.
     """
     values = reservations.parameters(project, now=timezone.now())
     values |= {"annotator": annotator.pk, "practice_of": project.pk, "exclude": list(exclude)}
+    values |= showings.parameters()
     scans = {window: _scans(window, annotator) for window in windows}
     candidates = _read({w: first for w, (first, *_) in scans.items()}, values)
     count = Counter(candidate.role for candidate in candidates)
@@ -168,15 +195,15 @@ def _scans(window: Window, annotator: Annotator) -> list[list[_Scan]]:
         return _from_top(window, annotator)
     if window.in_slice:
         return [[_Scan("true", window.order, MAX_ROWS)]]
-    return _from_anywhere()
+    return _from_anywhere(MAX_CHECKS if window.check else MAX_ROWS)
 
 
-def _from_anywhere() -> list[list[_Scan]]:
+def _from_anywhere(rows: int) -> list[list[_Scan]]:
     """Return the scans from a random point to the farther end; and those to the other one."""
     point = random.random()
     values = {"point": point}
-    ahead = [_Scan("random_key >= %(point)s", "random_key", MAX_ROWS, values)]
-    behind = [_Scan("random_key < %(point)s", "random_key DESC", MAX_ROWS, values)]
+    ahead = [_Scan("random_key >= %(point)s", "random_key", rows, values)]
+    behind = [_Scan("random_key < %(point)s", "random_key DESC", rows, values)]
     return [ahead, behind] if point < 0.5 else [behind, ahead]
 
 
@@ -215,7 +242,11 @@ def _read(scans: Mapping[Window, Sequence[_Scan]], values: dict[str, Any]) -> li
     parts = []
     for number, (window, steps) in enumerate(scans.items()):
         stretches = tuple((step.condition, step.order, step.limit) for step in steps)
-        flags = {"gold": window.gold, "several_concepts": window.several_concepts}
+        flags = {
+            "gold": window.gold,
+            "check": window.check,
+            "several_concepts": window.several_concepts,
+        }
         limit = MAX_CANDIDATES if window.exhaustive else MAX_CANDIDATES_EACH
         parts.append(_part(window.condition, stretches, number, limit, **flags))
         for own in ({"role": window.role}, window.values, *(step.values for step in steps)):
@@ -231,6 +262,7 @@ def _part(
     limit: int,
     *,
     gold: bool,
+    check: bool,
     several_concepts: bool,
 ) -> str:
     """Return a window as SQL on one line; its parameters' names end in its number.
@@ -250,7 +282,11 @@ def _part(
         f"({rows} AND {scan} ORDER BY {order} LIMIT {count or 'ALL'})"
         for scan, order, count in stretches
     ).replace(")s", f"{number})s")
-    available = f"w.id <> ALL(ARRAY({_PRACTICE}))" if gold else reservations.available("w")
+    available = reservations.available("w")
+    if gold:
+        available = f"w.id <> ALL(ARRAY({_PRACTICE})) AND {showings.may_be_shown('w')}"
+    elif check:
+        available = f"{showings.may_be_shown('w')} AND {checks.trusted('w')}"
     text = f"""
         (SELECT %(role{number})s, id, tile_id,
             (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_COLUMNS},

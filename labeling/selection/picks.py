@@ -1,6 +1,6 @@
 """The tiles that a challenge shows, and the questions that it asks about them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -48,12 +48,18 @@ class Grid:
     def left(self) -> int:
         return GRID_TILES - len(self.picks)
 
-    def add(self, candidates: Sequence[Candidate], reason: str, limit: int) -> int:
-        """Add at most so many of the candidates, in their order; return how many."""
+    def add(
+        self, candidates: Sequence[Candidate], reason: str | Mapping[str, str], limit: int
+    ) -> int:
+        """Add at most so many of the candidates, in their order; return how many.
+
+        reason: why they are asked, for all or by role.
+        """
         added = 0
         for candidate in sorted(candidates, key=lambda c: c.image in self.images):
             if added < limit and candidate.question not in self.picks:
-                self.picks[candidate.question] = pick(candidate, reason)
+                why = reason if isinstance(reason, str) else reason[candidate.role]
+                self.picks[candidate.question] = pick(candidate, why)
                 self.images.add(candidate.image)
                 added += 1
         return added

@@ -9,6 +9,7 @@ Nothing is filled either: a selector notes the pools that hold too little (`low`
 import random
 import secrets
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -16,16 +17,17 @@ from django.utils import timezone
 
 from labeling import prepared, question_state
 from labeling.aggregation.information import information_gain
-from labeling.gold.need import GRID_GOLD
 from labeling.models import Annotator, Answer, Challenge, Project, Question, Tile
-from labeling.selection import candidates, concepts, texts
+from labeling.selection import candidates, concepts, known, texts
 from labeling.selection.candidates import Candidate
 from labeling.selection.concepts import Askable
+from labeling.selection.known import CHECK_NO, CHECK_YES, NO, YES
 from labeling.selection.picks import GRID_TILES, Grid, Kind, Pick, Reason, Selection, pick
+from labeling.showings import ANYWHERE, Showings
 
 SPLIT_SIDE = 4  # tiles of a split picture, per side
 SPLIT_IMAGES = 3  # pictures that are tried for a concept
-VERIFY_GOLD = 0.25  # share of verify challenges
+VERIFY_KNOWN = 0.25  # share of verify challenges
 SPLIT_GOLD = 0.2  # share of split challenges whose picture has gold tiles
 VERIFY_MIX = {"caption": 0.5, "generated": 0.35, "concept": 0.15}  # of what is verified
 ENOUGH_CAPTIONS = 5  # of a picture, after which nobody is asked to write one
@@ -34,10 +36,17 @@ AMPLE = 2  # times as many questions as a challenge asks for: with fewer, a pool
 JITTER = 0.2  # share of a score that is random, so that people who ask at once get different tiles
 
 State = Question.State
-YES, NO, LIKELY = "yes", "no", "likely"  # roles of windows, beside the reasons
-_PENDING = """
-SELECT tiles, questions, ahead FROM labeling_challenge
-WHERE annotator_id = %s AND answered_at IS NULL AND expires_at > %s
+LIKELY = "likely"  # role of a window, beside the reasons and those of known questions
+SKIPPED_FOR = timedelta(hours=1)  # what somebody has skipped is not asked of them again
+MAX_SKIPPED = 50  # skipped challenges that are remembered
+_PENDING = f"""
+SELECT false, ahead, tiles, questions FROM labeling_challenge
+WHERE annotator_id = %(annotator)s AND answered_at IS NULL AND expires_at > %(now)s
+UNION ALL (
+    SELECT true, false, tiles, questions FROM labeling_challenge
+    WHERE annotator_id = %(annotator)s AND skipped AND answered_at > %(skipped_from)s
+    ORDER BY answered_at DESC LIMIT {MAX_SKIPPED}
+)
 """
 OPEN_ROLES = {LIKELY, Reason.RANDOM, Reason.WANTED}
 PoolKey = tuple[int, int]  # (concept id, grid)
@@ -47,20 +56,38 @@ class Selector:
     """Selections for one annotator who asks for one challenge of a project."""
 
     def __init__(
-        self, *, annotator: Annotator, project: Project, accept_short: bool = False
+        self,
+        *,
+        annotator: Annotator,
+        project: Project,
+        showings: Showings = ANYWHERE,
+        accept_short: bool = False,
     ) -> None:
-        """Choose for an annotator; `accept_short`: ask what little a pool holds, too."""
+        """Choose for an annotator; `accept_short`: ask what little a pool holds, too.
+
+        showings: what was shown at their address today.
+        """
         self.annotator = annotator
+        self.showings = showings
         self.project = project
         self.accept_short = accept_short
         self.lost = 0  # selections that others reserved first
         self.low: list[PoolKey] = []  # pools that this annotator has soon used up, …
         self.short: list[PoolKey] = []  # and those that hold too little for a challenge
-        rows = prepared.fetch(_PENDING, [annotator.pk, timezone.now()])
-        self.pending_ahead = sum(ahead for *_, ahead in rows)
-        self.pending = len(rows) - self.pending_ahead
-        self.pending_tiles = {tile for tiles, *_ in rows for tile in tiles}
-        self.pending_questions = {question for _, questions, _ in rows for question in questions}
+        now = timezone.now()
+        values = {"annotator": annotator.pk, "now": now, "skipped_from": now - SKIPPED_FOR}
+        rows = prepared.fetch(_PENDING, values)
+        self.pending_ahead = sum(ahead for _, ahead, _, _ in rows)
+        self.pending = sum(not skipped for skipped, _, _, _ in rows) - self.pending_ahead
+        self.pending_tiles = {tile for _, _, tiles, _ in rows for tile in tiles}
+        self.pending_questions = {question for *_, questions in rows for question in questions}
+        self.skipped_questions = {q for skipped, *_, asked in rows if skipped for q in asked}
+
+    def ask_skipped(self) -> bool:
+        """Let what was skipped be asked again, as nothing else is left; return whether it helps."""
+        skipped, self.skipped_questions = self.skipped_questions, set()
+        self.pending_questions -= skipped
+        return bool(skipped)
 
     def choose(self, kind: str) -> Selection | None:
         """Return a selection of that kind; None where nothing is left to ask this annotator."""
@@ -78,13 +105,13 @@ class Selector:
         return methods[Kind(kind)]()
 
     def _grids(self) -> Iterator[Selection]:
-        """Yield nine tiles about one concept: three gold, some at random, the rest most wanted."""
+        """Yield nine tiles about one concept: some known or at random, the rest most wanted."""
         for askable in concepts.by_priority(self.project, 1):
             concept = askable.concept
             pool = self._read_enough(
                 askable,
                 1,
-                GRID_TILES - GRID_GOLD,
+                GRID_TILES - known.MEAN_KNOWN,
                 candidates.gold(concept, 1, True, YES),
                 candidates.gold(concept, 1, False, NO),
                 candidates.at_random(concept, 1, Reason.RANDOM),
@@ -93,6 +120,16 @@ class Selector:
             )
             if any(c.role in {Reason.RANDOM, Reason.WANTED} for c in pool):
                 yield self._compose_grid(concept, pool)
+
+    def _known_pool(self, concept: int, pool: Sequence[Candidate]) -> list[Candidate]:
+        """Return gold, and checks too where there is less of either truth than a grid may show."""
+        rested = {verdict: known.count_rested(pool, verdict) for verdict in (True, False)}
+        if min(rested.values()) >= max(known.GRID_KNOWN):
+            return list(pool)
+        return list(pool) + self._read(
+            candidates.checks_of(concept, 1, True, CHECK_YES),
+            candidates.checks_of(concept, 1, False, CHECK_NO),
+        )
 
     def _splits(self) -> Iterator[Selection]:
         """Yield all tiles of one picture, asked for one concept; retired ones are only shown."""
@@ -134,37 +171,54 @@ class Selector:
                 yield selection
 
     def _read_captions(self, role: str) -> list[Candidate]:
-        """Return gold captions and open ones by others."""
-        project, by_priority = self.project.pk, role == Reason.WANTED
-        return self._read(
-            candidates.gold_captions(project, Reason.GOLD),
-            candidates.captions(project, self.annotator.pk, role, by_priority=by_priority),
+        """Return gold captions and open ones by others; checks where no gold is left."""
+        project, author, by_priority = self.project.pk, self.annotator.pk, role == Reason.WANTED
+        pool = self._read(
+            candidates.gold_captions(project, YES),
+            candidates.captions(project, author, role, by_priority=by_priority),
+        )
+        if any(c.role == YES for c in pool):
+            return pool
+        return pool + self._read(
+            candidates.settled_captions(project, author, CHECK_YES, verdict=True),
+            candidates.settled_captions(project, author, CHECK_NO, verdict=False),
         )
 
     def _read_generated(self, role: str) -> list[Candidate]:
-        """Return open questions about generated pictures, and gold of the first one's concept."""
+        """Return open questions about generated pictures, and checks of the first one's concept.
+
+        Generated pictures are never gold, and it is told of each, once it is answered, that it is
+        generated: so gold of other pictures would be told apart here.
+        """
         pool = self._read(candidates.generated(self.project.pk, role))
         concept = pool[0].concept if pool else None
-        return pool + (self._read(*_gold_windows(concept)) if concept is not None else [])
+        if concept is None:
+            return pool
+        return pool + self._read(
+            candidates.checks_of(concept, 1, True, CHECK_YES, generated=True),
+            candidates.checks_of(concept, 1, False, CHECK_NO, generated=True),
+        )
 
     def _read_concept(self, role: str) -> list[Candidate]:
-        """Return the open questions of the first concept that has any, and its gold."""
+        """Return the open questions of the first concept that has any, and its known ones."""
         for askable in concepts.by_priority(self.project, 1):
             window = self._open_window(askable.concept, 1, role)
             pool = self._read_enough(askable, 1, 1, *_gold_windows(askable.concept), window)
             if any(candidate.role == role for candidate in pool):
-                return pool
+                return self._known_pool(askable.concept, pool)
         return []
 
     def _single(self, pool: Sequence[Candidate], role: str) -> Selection | None:
-        """Return a selection of one candidate, now and then gold; None where none is open."""
+        """Return a selection of one candidate, now and then a known one; None: none is open."""
         ranked = self._ranked([c for c in pool if c.role == role])
-        known = [c for c in pool if c.role == Reason.GOLD]
         if not ranked:
             return None
-        if known and random.random() < VERIFY_GOLD:
-            gold = random.choice(known)
-            return Selection(Kind.VERIFY, gold.concept, [pick(gold, Reason.GOLD)])
+        if random.random() < VERIFY_KNOWN:
+            verdict = random.random() < 0.5
+            checking = known.in_order(pool, verdict) or known.in_order(pool, not verdict)
+            if checking:
+                picked = pick(checking[0], known.REASONS[checking[0].role])
+                return Selection(Kind.VERIFY, checking[0].concept, [picked])
         first, *rest = ranked
         substitutes = [pick(c, role) for c in rest if c.concept == first.concept]
         return Selection(Kind.VERIFY, first.concept, [pick(first, role)], substitutes)
@@ -193,6 +247,7 @@ class Selector:
             project=self.project,
             exclude=self.pending_questions,
             rank=self._ranked,
+            showings=self.showings,
         )
 
     # Windows and ranks
@@ -203,6 +258,7 @@ class Selector:
             annotator=self.annotator,
             project=self.project,
             exclude=self.pending_questions,
+            showings=self.showings,
         )
 
     def _read_enough(
@@ -268,23 +324,21 @@ class Selector:
     # Composition
 
     def _compose_grid(self, concept: int, pool: Sequence[Candidate]) -> Selection:
-        """Return a grid of gold, a random share, and of the rest likely yes and no by halves."""
+        """Return a grid of known tiles, a random share, and likely yes and no by halves."""
         grid = Grid()
-        yes, no, at_random = (
-            [c for c in pool if c.role == role] for role in (YES, NO, Reason.RANDOM)
-        )
-        wanted = [c for c in pool if c.role in {LIKELY, Reason.WANTED}]
-        ranked = self._ranked(list({c.question: c for c in wanted}.values()))
+        at_random = [c for c in pool if c.role == Reason.RANDOM]
+        open_ones = [c for c in pool if c.role in {LIKELY, Reason.WANTED}]
+        ranked = self._ranked(list({c.question: c for c in open_ones}.values()))
         likely = [c for c in ranked if c.probability >= 0.5]
         unlikely = [c for c in ranked if c.probability < 0.5]
-        self._add_gold(grid, yes, no, few_likely=len(likely) < 2)
+        pool = self._known_pool(concept, pool)
+        self._add_known(grid, pool, likely_share=_likely_share(len(likely), len(unlikely)))
         places = grid.left
         drawn = sum(random.random() < self.project.random_share for _ in range(places))
         grid.add(at_random, Reason.RANDOM, drawn)
         grid.add(likely, Reason.WANTED, min(places // 2, grid.left))
         grid.add(unlikely + likely, Reason.WANTED, grid.left)
         grid.add(at_random, Reason.RANDOM, grid.left)
-        grid.add(yes + no, Reason.GOLD, grid.left)
         picks = list(grid.picks.values())
         random.shuffle(picks)
         others = [pick(c, Reason.WANTED) for c in ranked]
@@ -292,18 +346,14 @@ class Selector:
         unused = {p.question: p for p in reversed(others) if p.question not in grid.picks}
         return Selection(Kind.GRID, concept, picks, list(reversed(unused.values())))
 
-    def _add_gold(
-        self, grid: Grid, yes: Sequence[Candidate], no: Sequence[Candidate], *, few_likely: bool
-    ) -> None:
-        """Add gold to a grid, a yes and a no among it where there are both.
-
-        A suspect annotator gets nothing but gold where there is enough: their answers count for
-        nothing, and gold is where they can prove themselves.
-        """
-        count = GRID_TILES if self.annotator.suspect else GRID_GOLD
-        added = grid.add(yes, Reason.GOLD, count // 2 + (few_likely or random.random() < 0.5))
-        added += grid.add(no, Reason.GOLD, count - added)
-        grid.add(yes, Reason.GOLD, count - added)
+    def _add_known(self, grid: Grid, pool: Sequence[Candidate], *, likely_share: float) -> None:
+        """Add known tiles to a grid, a yes and a no among them as a rule."""
+        wanted = known.draw(likely_share=likely_share)
+        yes, no = known.in_order(pool, True), known.in_order(pool, False)
+        added_yes = grid.add(yes[: wanted.yes], known.REASONS, wanted.yes)
+        added_no = grid.add(no[: wanted.no], known.REASONS, wanted.no)
+        missing = wanted.yes + wanted.no - added_yes - added_no
+        grid.add([*no[wanted.no :], *yes[wanted.yes :]][:missing], known.REASONS, missing)
 
     def _all_tiles(self, concept: int, image: int, role: str) -> list[Pick]:
         """Return the picture's tiles in their order; none if some are missing or were answered."""
@@ -339,4 +389,11 @@ class Selector:
 
 def _gold_windows(concept: int) -> list[candidates.Window]:
     """Return the windows of a concept's gold questions about whole pictures."""
-    return [candidates.gold(concept, 1, verdict, Reason.GOLD) for verdict in (True, False)]
+    return [candidates.gold(concept, 1, truth, role) for truth, role in ((True, YES), (False, NO))]
+
+
+def _likely_share(likely: int, unlikely: int) -> float:
+    """Return the share of likely ones among the open tiles of a grid with such candidates."""
+    places = GRID_TILES - known.MEAN_KNOWN
+    shown = min(likely, max(places // 2, places - unlikely))
+    return shown / min(places, max(likely + unlikely, 1))

@@ -19,6 +19,7 @@ from labeling.selection import candidates, reservations
 from labeling.selection.candidates import Candidate
 from labeling.selection.overlap import Overlap
 from labeling.selection.picks import Kind, Reason, Selection, pick
+from labeling.showings import ANYWHERE, Showings
 
 BELIEVED = 0.9  # least probability of a reference
 SEVERAL = 2  # people who saw the picture and said yes to a reference that nobody decided
@@ -137,13 +138,19 @@ def holds(challenge: Challenge) -> bool:
 
 
 def selections(
-    *, annotator: Annotator, project: Project, exclude: Collection[int], rank: Rank
+    *,
+    annotator: Annotator,
+    project: Project,
+    exclude: Collection[int],
+    rank: Rank,
+    showings: Showings = ANYWHERE,
 ) -> Iterator[Selection]:
     """Yield text questions for an annotator, now and then about gold; none where none is open.
 
     exclude: ids of questions that the annotator is being asked. rank: puts what is wanted first.
+    showings: what was shown at the annotator's address today.
     """
-    texts = _Texts(annotator, project, exclude)
+    texts = _Texts(annotator, project, exclude, showings)
     ranked = list(rank(texts.open))[:TRIES] if texts.is_enough else []
     if ranked and random.random() < TEXT_GOLD:
         random.shuffle(texts.gold)
@@ -156,7 +163,13 @@ def selections(
 class _Texts:
     """The sentences that one annotator's text question may be made of."""
 
-    def __init__(self, annotator: Annotator, project: Project, exclude: Collection[int]) -> None:
+    def __init__(
+        self,
+        annotator: Annotator,
+        project: Project,
+        exclude: Collection[int],
+        showings: Showings,
+    ) -> None:
         window = candidates.captions(project.pk, annotator.pk, Reason.WANTED, by_priority=True)
         read = candidates.read(
             window,
@@ -164,6 +177,7 @@ class _Texts:
             annotator=annotator,
             project=project,
             exclude=exclude,
+            showings=showings,
         )
         self.references = self._read_references(project, {c.tile for c in read})
         by_tile = {reference.tile for reference in self.references}

@@ -149,24 +149,26 @@ def test_gold_shows_how_reliable_somebody_is(bob, mallory, gold):
     assert gold.state == State.GOLD and gold.probability == 1
 
 
-def test_the_outcome_does_not_tell_gold_from_unknown(alice, bob, mallory, gold, question):
-    outcomes = []
+def test_gold_changes_what_an_open_question_of_the_same_challenge_changes(
+    alice, bob, mallory, gold, question
+):
     eve, trent = proven("eve"), proven("trent")
-    for answered in (gold, question):
-        outcomes.append(
-            [
-                (outcome.settled, outcome.disputed)
-                for annotator, value in (
-                    (alice, True),
-                    (bob, True),
-                    (mallory, True),
-                    (eve, True),
-                    (trent, False),
-                )
-                for outcome in [answer(annotator, answered, value)]
-            ]
+    outcomes = [
+        answers.record(
+            annotator=annotator,
+            values={gold.pk: value, question.pk: value},
+            reasons={gold.pk: Answer.Reason.GOLD, question.pk: Answer.Reason.WANTED},
         )
-    assert outcomes[0] == outcomes[1] == [(0, 0), (0, 0), (0, 0), (1, 0), (0, 1)]
+        for annotator, value in (
+            (alice, True),
+            (bob, True),
+            (mallory, True),
+            (eve, True),
+            (trent, False),
+        )
+    ]
+    changes = [(outcome.settled, outcome.disputed) for outcome in outcomes]
+    assert changes == [(0, 0), (0, 0), (0, 0), (2, 0), (0, 2)]
 
 
 def test_a_blocked_annotator_is_stored_and_counts_for_nothing(alice, mallory, question, ada):

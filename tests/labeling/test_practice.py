@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from labeling import challenges, examples, practice
+from labeling import challenges, examples, practice, skip_debts
 from labeling.models import (
     Annotator,
     Answer,
@@ -79,7 +79,10 @@ def test_all_newcomers_get_the_same_few_whatever_they_ask_for(training: Project)
     assert shown == {200} and PracticeQuestion.objects.count() == 3
 
 
-def test_practice_questions_measure_nobody_any_more(training: Project, alice: Annotator) -> None:
+def test_practice_questions_measure_nobody_any_more(
+    training: Project, alice: Annotator, monkeypatch
+) -> None:
+    monkeypatch.setattr(skip_debts, "FREE", 100)
     given_away = {question.pk for question in practice.questions(training)}
     for kind in ("grid", "verify") * 10:
         challenge = challenges.issue(annotator=alice, project=training, kind=kind)
@@ -87,7 +90,10 @@ def test_practice_questions_measure_nobody_any_more(training: Project, alice: An
         challenges.skip(challenge=challenge)
 
 
-def test_without_practice_all_gold_measures(training: Project, alice: Annotator) -> None:
+def test_without_practice_all_gold_measures(
+    training: Project, alice: Annotator, monkeypatch
+) -> None:
+    monkeypatch.setattr(skip_debts, "FREE", 100)
     given_away = {question.pk for question in practice.questions(training)}
     Project.objects.update(practice_questions=0)
     training.refresh_from_db()

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from labeling import results
+from labeling import checks
 from labeling.models import Answer, Challenge
 from tests.labeling.api.test_challenges import URL, ask, submit
 
@@ -38,7 +38,7 @@ def test_it_tells_each_tile_later(client, shapes):
 
 
 def test_the_votes_of_others_are_told_as_counts(client, shapes, alice, monkeypatch):
-    monkeypatch.setattr(results, "TOLD_SHARE", 1.0)
+    monkeypatch.setattr(checks, "TOLD_SHARE", 1.0)
     shown = ask(client, kind="grid")
     submit(client, shown["token"], selected=[])
     question = Challenge.objects.get().questions[0]

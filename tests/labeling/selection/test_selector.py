@@ -34,14 +34,17 @@ def answer(annotator, asked: list[Question], value: bool = True) -> None:
     )
 
 
-def test_a_grid_has_three_gold_tiles_a_yes_and_a_no_among_them(alice, shapes):
-    for _ in range(5):
+def test_a_grid_has_one_to_five_gold_tiles_a_yes_and_a_no_among_them_as_a_rule(alice, shapes):
+    counts = []
+    for _ in range(60):
         selection = choose(alice, shapes, "grid")
         gold = [question for question in questions_of(selection) if question.state == State.GOLD]
-        assert len(selection.picks) == 9 and len(gold) == 3
-        assert {question.verdict for question in gold} == {True, False}
+        counts.append(len(gold))
+        assert len(selection.picks) == 9 and 1 <= len(gold) <= 5
+        assert len(gold) == 1 or {question.verdict for question in gold} == {True, False}
         assert {question.concept_id for question in questions_of(selection)} == {selection.concept}
-        assert [p.reason for p in selection.picks].count("gold") == 3
+        assert [p.reason for p in selection.picks].count("gold") == len(gold)
+    assert {2, 3, 4} <= set(counts) and 2.3 < sum(counts) / len(counts) < 3.7
 
 
 def test_it_does_not_repeat_an_image_in_a_grid(alice, shapes):
@@ -52,14 +55,16 @@ def test_it_does_not_repeat_an_image_in_a_grid(alice, shapes):
         assert len(set(images)) == 9
 
 
-def test_who_is_suspect_is_asked_what_is_known(mallory, shapes):
+def test_who_is_suspect_is_shown_the_same_mixture(alice, mallory, shapes):
     mallory.suspect_since = timezone.now()
-    known = Question.objects.filter(kind="concept", state=State.GOLD, concept__name="circle")
-    Question.objects.filter(concept__name="square").delete()
-    grid = choose(mallory, shapes, "grid")
-    assert [pick.reason for pick in grid.picks].count("gold") == known.count() == 6
-    answer(mallory, known)
-    assert "gold" not in {pick.reason for pick in choose(mallory, shapes, "grid").picks}
+
+    def gold_of(annotator) -> Counter[int]:
+        grids = [choose(annotator, shapes, "grid") for _ in range(60)]
+        return Counter([pick.reason for pick in grid.picks].count("gold") for grid in grids)
+
+    counts = gold_of(mallory)
+    assert max(counts) <= 5 and sum(number * times for number, times in counts.items()) < 240
+    assert set(gold_of(alice)) <= {1, 2, 3, 4, 5}
 
 
 def test_gold_may_stand_anywhere(alice, shapes):
@@ -119,7 +124,8 @@ def test_it_asks_what_is_most_wanted(alice, shapes, monkeypatch):
     circles = [g for g in grids if g.concept == best[0].concept_id]
     assert len(circles) > 10  # a concept that is wanted more is asked for more often
     for grid in circles:
-        assert {q.pk for q in questions_of(grid) if q.state == State.OPEN} == {q.pk for q in best}
+        asked = {pick.question for pick in grid.picks if pick.reason == "wanted"}
+        assert len(asked) >= 4 and asked <= {q.pk for q in best}
 
 
 def test_it_draws_a_share_at_random_and_says_so(alice, shapes):
@@ -165,8 +171,7 @@ def test_it_asks_whether_a_drawn_picture_shows_what_it_should(alice, shapes, mon
     assert drawn.source == Question.Source.MODEL
     monkeypatch.setattr(selector, "VERIFY_MIX", {"generated": 1.0})
     seen = [choose(alice, shapes, "verify").picks[0] for _ in range(40)]
-    assert {pick.question for pick in seen if pick.reason != "gold"} == {drawn.pk}
-    assert 1 <= [pick.reason for pick in seen].count("gold") <= 25  # one in four
+    assert {pick.question for pick in seen} == {drawn.pk}, "gold is no generated picture"
     for _ in range(10):
         assert drawn.pk not in {pick.question for pick in choose(alice, shapes, "grid").picks}
 
@@ -231,7 +236,7 @@ def test_it_asks_where_an_answer_tells_most(alice, shapes):
 
 def test_it_finishes_some_of_what_was_begun(alice, bob, shapes):
     shapes.random_share = 0
-    begun = list(Question.objects.filter(state=State.OPEN, concept__name="circle")[:3])
+    begun = list(Question.objects.filter(state=State.OPEN, concept__name="circle")[:2])
     Question.objects.filter(concept__name="square").delete()
     answer(bob, begun, value=False)
     Question.objects.filter(pk__in=[q.pk for q in begun]).update(probability=0.01, random_key=0.1)
@@ -252,7 +257,7 @@ def test_who_answered_all_that_is_most_wanted_is_asked_for_the_rest(alice, shape
         alice.refresh_from_db()
         grid = choose(alice, shapes, "grid")
         wanted = {pick.question for pick in grid.picks if pick.reason == "wanted"}
-        assert len(wanted) == min(6, len(left)) and wanted <= left
+        assert 4 <= len(wanted) <= min(8, len(left)) and wanted <= left
         answer(alice, Question.objects.filter(pk__in=[p.question for p in grid.picks]))
         left -= wanted
     Answer.objects.filter(question__in=best).delete()

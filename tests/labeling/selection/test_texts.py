@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from labeling import challenges
+from labeling import challenges, skip_debts
 from labeling.models import Answer, Challenge, Project, Question
 from labeling.selection import selector, texts
 from tests.cast import answer, in_other_words
@@ -140,7 +140,8 @@ def test_with_few_pictures_nothing_is_asked(alice, described):
     assert choose(alice, described) is None
 
 
-def test_mixed_challenges_hold_none(alice, described):
+def test_mixed_challenges_hold_none(alice, described, monkeypatch):
+    monkeypatch.setattr(skip_debts, "FREE", 100)
     kinds = {challenges.issue(annotator=alice, project=described).kind for _ in range(30)}
     assert "text" not in kinds
 

@@ -1,0 +1,69 @@
+"""Checks: settled questions that stand in for gold.
+
+A project with little gold, and an address that was shown all of it today, is checked by questions
+that people have settled: several who are trusted, all of one mind, certain, without a flag, and
+never reopened. Nobody can tell them from open ones. An answer is judged by what people believe
+(`Question.known_probability`) and counts like any other; so a question on which good people
+disagree is a check no more, and opens again.
+"""
+
+from collections.abc import Iterable
+
+from django.utils.crypto import salted_hmac
+
+from labeling.models import Answer, Comment, Question
+from labeling.models.answers import TRUSTED
+
+TRUSTED_ANSWERS = 2  # at least
+TOLD_SHARE = 0.08  # of all questions, of which those who answered are told something
+
+_FLAGS = ", ".join(f"'{flag}'" for flag in sorted(Comment.FLAGS))
+# As in the indexes `question_check_yes` and `question_check_no`.
+_UNANIMOUS = (
+    "state = 'settled' AND verdict IS NULL AND disagreement = 0 AND answers_wanted = 0 "
+    "AND answers_count >= 2"
+)
+
+
+def settled_as(verdict: bool) -> str:
+    """Return SQL: the condition of questions that are settled as yes, or as no, beyond doubt."""
+    certain = "probability >= 0.95" if verdict else "probability <= 0.05"
+    return f"{certain} AND {_UNANIMOUS}"
+
+
+def trusted(question: str) -> str:
+    """Return SQL: whether a settled question may check somebody, beside `settled_as`.
+
+    Enough trusted people answered it, and no more than any question is answered at most; and nobody
+    has flagged its tile. `question` is the row's name; of the parameters, `answers_cap` is read.
+    """
+    return f"""{question}.answers_count < %(answers_cap)s AND NOT EXISTS (
+            SELECT FROM labeling_comment AS flag WHERE flag.tile_id = {question}.tile_id
+                AND flag.resolved_at IS NULL AND flag.kind IN ({_FLAGS})
+        )
+        AND {TRUSTED_ANSWERS} <= (
+            SELECT count(*) FROM labeling_answer AS answer
+            JOIN labeling_annotator AS annotator ON annotator.id = answer.annotator_id
+            WHERE answer.question_id = {question}.id AND {TRUSTED}
+        )"""
+
+
+def is_told(question: int) -> bool:
+    """Whether something of a question is told to those who answered it: then it checks nobody.
+
+    It is drawn once for each question by a secret hash. Gold is never told of (`labeling.results`).
+    """
+    digest = salted_hmac("labeling.checks", str(question), algorithm="sha256").digest()
+    return int.from_bytes(digest[:8]) < TOLD_SHARE * 2**64
+
+
+def in_use(answers: Iterable[Answer]) -> set[int]:
+    """Return the ids of the questions that check people: gold, and what was asked as a check.
+
+    answers: one person's, with their questions.
+    """
+    return {
+        answer.question_id
+        for answer in answers
+        if answer.question.state == Question.State.GOLD or answer.reason == Answer.Reason.CHECK
+    }
