@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from labeling.models import Project
     from training.models import Model, Run
 
-# Names of addresses that answer with something other than a page to read.
+# Names of addresses that answer with something other than a page to read, and of pages that
+# `tests.frontend.test_own_pages` looks at, since each needs something of its own.
 NO_PAGES = """
 favicon.ico robots.txt schema project-tile project-tile-large project-import-report
 project-history-csv project-run-live project-run-log project-run-report project-run-sample
 project-sample project-compare-live project-train-outlook take_part set_up showcase_picture
+withdraw forget-me account-email account-email-confirm password_reset password_reset_done
+password_reset_confirm password_reset_complete
 """
 LONG_WORD = "Donaudampfschiffahrtselektrizitaetenhauptbetriebswerkbauunterbeamtengesellschaft"
 ARABIC = "صور الطيور والنباتات في حديقة المدينة الكبيرة قرب البحيرة الشمالية"
@@ -44,7 +47,9 @@ def addresses(shapes: "Project") -> Iterator[PageAddress]:
     """Return every page of every kind, a row of each kind of row among them."""
     from django.urls import reverse
 
-    names = "home login sign_up account projects project-new draw"
+    names = (
+        "home login sign_up account account-delete your_answers withdraw projects project-new draw"
+    )
     yield from (PageAddress(name, reverse(name)) for name in names.split())
     names = """project project-settings project-pictures project-labels project-agreement
     project-concepts project-instructions project-gold project-parts

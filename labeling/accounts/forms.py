@@ -1,18 +1,20 @@
 """The forms to sign in, to sign in to the admin, and to sign up."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, UserCreationForm
 from django.contrib.auth.models import User
+from django.core.mail import EmailMessage
 from django.http import HttpRequest
+from django.template import loader
 from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
-from labeling.accounts import limits, names, set_up
+from labeling.accounts import limits, mail, names, set_up
 from labeling.addresses import client_address
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ else:
     _UserCreationForm = UserCreationForm
 
 TOO_MANY = "too_many_attempts"  # the code of that error
+TOO_MANY_RESETS = _("There were too many attempts to reset a password.")
+TOO_MANY_DELETIONS = _("There were too many attempts to delete the account.")
 TOO_MANY_SIGN_INS = _("There were too many attempts to sign in.")
 
 
@@ -79,6 +83,95 @@ class SignUpForm(_UserCreationForm):
     def count(self, address: str) -> None:
         """Count an attempt; raises TooManyAttempts."""
         limits.count_sign_up(address)
+
+
+class NewAccountForm(SignUpForm):
+    """Ask for an address, too, where mail can be sent: it is optional."""
+
+    email = forms.EmailField(
+        required=False,
+        max_length=254,
+        label=_("E-mail address (optional)"),
+        help_text=_("Only to reset your password. It is used once you confirmed it."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    field_order = ["username", "email", "password1", "password2"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not mail.is_configured():
+            del self.fields["email"]
+
+
+class EmailForm(forms.Form):
+    """Ask for the address by which a password can be reset."""
+
+    email = forms.EmailField(
+        max_length=254,
+        label=_("E-mail address"),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+
+
+class ResetForm(PasswordResetForm):
+    """Django's form, with limits; it answers the same whether there is such an account."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        self.request = request
+
+    def clean(self) -> dict[str, Any] | None:
+        try:
+            limits.count_reset(self.cleaned_data.get("email", ""), client_address(self.request))
+        except limits.TooManyAttempts as error:
+            raise too_many(TOO_MANY_RESETS, error) from None
+        return super().clean()
+
+    def send_mail(
+        self,
+        subject_template_name: str,
+        email_template_name: str,
+        context: dict[str, Any],
+        from_email: str | None,
+        to_email: str,
+        html_email_template_name: str | None = None,
+    ) -> None:
+        """Send it from a thread, so that no answer takes longer where there is an account."""
+        subject = " ".join(loader.render_to_string(subject_template_name, context).split())
+        body = loader.render_to_string(email_template_name, context)
+        mail.send_later(EmailMessage(subject, body, from_email, [to_email]))
+
+
+class DeleteForm(forms.Form):
+    """Ask for the password, and what becomes of the answers, before an account is deleted."""
+
+    answers = forms.ChoiceField(choices=[("withdraw", ""), ("leave", "")])
+    password = forms.CharField(
+        strip=False,
+        label=_("Your password"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        self.request = request
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        user = cast(User, self.request.user)
+        attempt = limits.SignIn(user.get_username(), client_address(self.request))
+        try:
+            attempt.count()
+        except limits.TooManyAttempts as error:
+            raise too_many(
+                _("There were too many attempts to delete the account."), error
+            ) from None
+        if not user.check_password(password):
+            raise forms.ValidationError(gettext("This is not your password."), code="wrong")
+        attempt.succeed()
+        return password
 
 
 class SetUpForm(SignUpForm):

@@ -25,6 +25,9 @@ PER_ADDRESS = 60  # of a class or an office
 PER_ACCOUNT = 30  # from addresses that are not known
 SIGN_UPS_PER_ADDRESS = 40
 INVITATION_GUESSES_PER_ADDRESS = 20
+RESETS_PER_ADDRESS = 20
+RESETS_PER_MAIL_ADDRESS = 3  # messages that anybody can have sent to somebody in a window
+CONFIRMATIONS_PER_ACCOUNT = 5
 SET_UPS_PER_ADDRESS = 10  # guesses of the code of an empty installation, …
 SET_UPS = 60  # and from all addresses together
 KNOWN_SECONDS = 90 * 24 * 3600  # for which an address counts as known after a success
@@ -79,6 +82,21 @@ def count_sign_up(address: str) -> None:
 def count_invitation_guess(address: str) -> None:
     """Count a token that belongs to no invitation; raises TooManyAttempts."""
     _count(f"invitation:{_digest(address)}", INVITATION_GUESSES_PER_ADDRESS)
+
+
+def count_reset(mail_address: str, address: str) -> None:
+    """Count a request to reset the password of a mail address; raises TooManyAttempts.
+
+    It is counted alike whether there is such an account.
+    """
+    _count(f"reset:{_digest(address)}", RESETS_PER_ADDRESS)
+    _count(f"reset:to:{_digest(mail_address)}", RESETS_PER_MAIL_ADDRESS)
+
+
+def count_confirmation(account: int, mail_address: str) -> None:
+    """Count a link to confirm an address; raises TooManyAttempts."""
+    _count(f"confirm:{account}", CONFIRMATIONS_PER_ACCOUNT)
+    _count(f"confirm:to:{_digest(mail_address)}", CONFIRMATIONS_PER_ACCOUNT)
 
 
 def count_set_up(address: str) -> None:

@@ -1,34 +1,50 @@
 """The pages of accounts: sign in, sign out, sign up."""
 
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import login
+from django.contrib.auth import login, logout
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm
 from django.contrib.auth.models import User
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import transaction
 from django.forms import BaseForm
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from rest_framework.authtoken.models import Token
 
 from labeling import access, visitors, withdrawals
-from labeling.accounts import set_up
-from labeling.accounts.forms import TOO_MANY, SetUpForm, SignInForm, SignUpForm
+from labeling.accounts import deletion, limits, mail, set_up
+from labeling.accounts.forms import (
+    TOO_MANY,
+    DeleteForm,
+    EmailForm,
+    NewAccountForm,
+    ResetForm,
+    SetUpForm,
+    SignInForm,
+    too_many,
+)
+
+TOO_MANY_LINKS = gettext_lazy("There were too many attempts to confirm an address.")
 
 
 class SignIn(auth.LoginView):
     template_name = "sign_in.html"
     authentication_form = SignInForm
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs, has_mail=mail.is_configured())
 
     def get_default_redirect_url(self) -> str:
         """Lead whoever has projects to them, or to the only one; visitors to the first page."""
@@ -55,10 +71,12 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if set_up.is_needed():
         return redirect("set_up")
     target = _target(request)
-    form = SignUpForm(request.POST or None, request=request)
+    form = NewAccountForm(request.POST or None, request=request)
     if form.is_valid():
-        user = form.save()
+        user = _with_no_address(form)
         login(request, user)
+        if address := form.cleaned_data.get("email"):
+            _ask_to_confirm(request, user, address)
         return keep_answers(request, redirect(target or "home"), user)
     context = {"form": form, "next": target}
     return render(request, "sign_up.html", context, status=_status(form))
@@ -78,6 +96,31 @@ def keep_answers(request: HttpRequest, response: HttpResponse, user: User) -> Ht
     return response
 
 
+def _with_no_address(form: NewAccountForm) -> User:
+    """Store the new account; its address is stored once it is confirmed."""
+    user = form.save(commit=False)
+    user.email = ""
+    user.save()
+    return user
+
+
+def _ask_to_confirm(request: HttpRequest, user: User, address: str) -> None:
+    """Send a link to an address, unless too many were sent; say so on the next page."""
+    try:
+        limits.count_confirmation(user.pk, address)
+    except limits.TooManyAttempts as error:
+        messages.error(
+            request,
+            too_many(
+                gettext_lazy("There were too many attempts to confirm an address."), error
+            ).messages[0],
+        )
+        return
+    mail.ask_to_confirm(user, address, origin=request.build_absolute_uri("/").rstrip("/"))
+    sentence = _("A link was sent to %(address)s: open it to confirm the address.")
+    messages.success(request, sentence % {"address": address})
+
+
 def _target(request: HttpRequest) -> str:
     """Return where to go afterwards, as `next` says; empty where that is another site."""
     target = request.POST.get("next") or request.GET.get("next") or ""
@@ -92,7 +135,8 @@ def _target(request: HttpRequest) -> str:
 def account(request: HttpRequest) -> HttpResponse:
     """Show whose account it is, and whether programs may use the API in their name."""
     token = Token.objects.filter(user=request.user.pk).first()
-    return render(request, "account.html", {"token": token})
+    context = {"token": token, "has_mail": mail.is_configured()}
+    return render(request, "account.html", context)
 
 
 @never_cache
@@ -103,7 +147,8 @@ def make_token(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
         Token.objects.filter(user=request.user.pk).delete()
         token = Token.objects.create(user=cast(User, request.user))
-    return render(request, "account.html", {"token": token, "key": token.key})
+    context = {"token": token, "key": token.key, "has_mail": mail.is_configured()}
+    return render(request, "account.html", context)
 
 
 @require_POST
@@ -113,6 +158,86 @@ def revoke_token(request: HttpRequest) -> HttpResponse:
     Token.objects.filter(user=request.user.pk).delete()
     messages.success(request, _("The token is revoked: programs that use it are refused."))
     return redirect("account")
+
+
+@never_cache
+@login_required
+def delete_account(request: HttpRequest) -> HttpResponse:
+    """Delete the account, once its password is given and it is said what becomes of the answers."""
+    user = cast(User, request.user)
+    form = DeleteForm(request.POST or None, request=request)
+    refusal = ""
+    try:
+        deletion.check(user)
+        if form.is_valid():
+            keep = form.cleaned_data["answers"] == "leave"
+            deletion.delete(user, keep_answers=keep)
+            logout(request)
+            messages.success(request, _("Your account is deleted."))
+            response = redirect("home")
+            visitors.forget(response)
+            return response
+    except deletion.CannotLeave as error:
+        refusal = str(error)
+    status = 409 if refusal and request.method == "POST" else _status(form, "password")
+    context = {"form": form, "refusal": refusal}
+    return render(request, "account_delete.html", context, status=status)
+
+
+@never_cache
+@login_required
+def account_email(request: HttpRequest) -> HttpResponse:
+    """Send a link to a new address; take the address away by POST with `remove`."""
+    if not mail.is_configured():
+        raise Http404
+    user = cast(User, request.user)
+    if request.method == "POST" and "remove" in request.POST:
+        User.objects.filter(pk=user.pk).update(email="")
+        messages.success(request, _("Your address is deleted."))
+        return redirect("account")
+    form = EmailForm(request.POST or None, label_suffix="")
+    if form.is_valid():
+        _ask_to_confirm(request, user, form.cleaned_data["email"])
+        return redirect("account")
+    return render(request, "account_email.html", {"form": form})
+
+
+@never_cache
+def confirm_email(request: HttpRequest, token: str) -> HttpResponse:
+    """Set the address of a link by POST, never because a mail reader opened it."""
+    if not mail.is_configured():
+        raise Http404
+    try:
+        owner, address = mail.read(token)
+        if request.method == "POST":
+            mail.confirm(token)
+            messages.success(request, _("Your address is confirmed."))
+            return redirect("account" if request.user.is_authenticated else "login")
+    except mail.BadLink as refusal:
+        return render(request, "account_confirm.html", {"refusal": refusal}, status=410)
+    response = render(request, "account_confirm.html", {"owner": owner, "address": address})
+    response["Referrer-Policy"] = "same-origin"  # the address is a secret
+    return response
+
+
+class Reset(auth.PasswordResetView):
+    """Django's, with limits, where mail is configured."""
+
+    template_name = "password_reset.html"
+    email_template_name = "password_reset_mail.txt"
+    subject_template_name = "password_reset_subject.txt"
+    form_class = ResetForm
+
+    def dispatch(self, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not mail.is_configured():
+            raise Http404
+        return super().dispatch(*args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def form_invalid(self, form: PasswordResetForm) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(form=form), status=_status(form))
 
 
 @never_cache
@@ -136,8 +261,8 @@ def set_up_page(request: HttpRequest) -> HttpResponse:
     return render(request, "set_up.html", {"form": form}, status=_status(form))
 
 
-def _status(form: BaseForm) -> int:
-    return 429 if form.is_bound and form.has_error(NON_FIELD_ERRORS, TOO_MANY) else 200
+def _status(form: BaseForm, field: str = NON_FIELD_ERRORS) -> int:
+    return 429 if form.is_bound and form.has_error(field, TOO_MANY) else 200
 
 
 urlpatterns = [
@@ -146,6 +271,25 @@ urlpatterns = [
     path("set-up/", set_up_page, name="set_up"),
     path("sign-up/", sign_up, name="sign_up"),
     path("account/", account, name="account"),
+    path("account/delete/", delete_account, name="account-delete"),
+    path("account/email/", account_email, name="account-email"),
+    path("account/email/<str:token>/", confirm_email, name="account-email-confirm"),
+    path("password-reset/", Reset.as_view(), name="password_reset"),
+    path(
+        "password-reset/sent/",
+        auth.PasswordResetDoneView.as_view(template_name="password_reset_done.html"),
+        name="password_reset_done",
+    ),
+    path(
+        "password-reset/<uidb64>/<token>/",
+        auth.PasswordResetConfirmView.as_view(template_name="password_reset_confirm.html"),
+        name="password_reset_confirm",
+    ),
+    path(
+        "password-reset/done/",
+        auth.PasswordResetCompleteView.as_view(template_name="password_reset_complete.html"),
+        name="password_reset_complete",
+    ),
     path("account/token/", make_token, name="token"),
     path("account/token/revoke/", revoke_token, name="token-revoke"),
 ]

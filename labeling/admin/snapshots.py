@@ -31,7 +31,6 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         "pictures",
         "captions",
         "removed",
-        "withdrawn",
         "created",
         "download",
     ]

@@ -13,6 +13,7 @@ from labeling.api import (
     history,
     images,
     imports,
+    me,
     members,
     parts,
     practice,
@@ -53,6 +54,21 @@ urlpatterns = [
         name="challenge-result",
     ),
     path("challenges/<str:token>/undo/", challenges.UndoChallenge.as_view(), name="challenge-undo"),
+    path("me/", me.Me.as_view(), name="me"),
+    path("me/answers/", me.MyAnswers.as_view(), name="me-answers"),
+    path("me/answers/<int:pk>/picture/", me.MyAnswerPicture.as_view(), name="me-answer-picture"),
+    path("me/answers/<int:pk>/withdraw/", me.WithdrawAnswer.as_view(), name="me-answer-withdraw"),
+    path("me/captions/<int:pk>/picture/", me.MyCaptionPicture.as_view(), name="me-caption-picture"),
+    path(
+        "me/captions/<int:pk>/withdraw/", me.WithdrawCaption.as_view(), name="me-caption-withdraw"
+    ),
+    path(
+        "me/challenges/<uuid:pk>/withdraw/",
+        me.WithdrawChallenge.as_view(),
+        name="me-challenge-withdraw",
+    ),
+    path("me/withdraw/", me.WithdrawAll.as_view(), name="me-withdraw"),
+    path("me/data/", me.MyData.as_view(), name="me-data"),
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
     path("projects/<slug:slug>/", projects.ProjectDetail.as_view(), name="api-project"),
     path(

@@ -1,5 +1,6 @@
 """Take answers back: undo the last challenge, or withdraw what somebody answered at any time."""
 
+from labeling.withdrawals.leaving import forget
 from labeling.withdrawals.merging import merge
 from labeling.withdrawals.service import (
     AnswersDiffer,
@@ -24,6 +25,7 @@ __all__ = [
     "TooLate",
     "TooOften",
     "Withdrawn",
+    "forget",
     "held_now",
     "ledger",
     "merge",

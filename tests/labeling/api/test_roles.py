@@ -72,8 +72,11 @@ STAFF POST annotator-block annotator-unblock
 """
 # Open to anybody, or to whom their own tests say: who takes part, signs in, or draws.
 OPEN = """
-home take_part showcase_picture favicon.ico robots.txt javascript-catalog set_language login logout
-set_up sign_up account token token-revoke
+me me-answers me-answer-picture me-answer-withdraw me-caption-picture me-caption-withdraw
+me-challenge-withdraw me-withdraw me-data your_answers withdraw account-delete forget-me
+account-email account-email-confirm password_reset password_reset_done password_reset_confirm
+password_reset_complete home take_part showcase_picture favicon.ico robots.txt
+javascript-catalog set_language login logout set_up sign_up account token token-revoke
 invitation draw projects project-new schema challenges challenge-tile challenge-flag
 challenge-answer challenge-skip challenge-result api-projects api-project api-concept-guide
 api-example-picture api-sitting api-practice api-practice-skip api-practice-answer
