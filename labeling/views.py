@@ -2,7 +2,8 @@
 
 from http import HTTPStatus
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.templatetags.static import static
 from django.urls import path
@@ -62,10 +63,9 @@ def take_part(request: HttpRequest) -> HttpResponse:
 def challenge(request: HttpRequest, project: str) -> HttpResponse:
     """Show the challenge screen; `?kind=` keeps to one kind of challenge."""
     row = get_object_or_404(Project, slug=project)
+    annotator = visitors.known(request, request.user)
     try:
-        challenges.admit(
-            project=row, user=request.user, annotator=visitors.known(request, request.user)
-        )
+        challenges.admit(project=row, user=request.user, annotator=annotator)
     except (challenges.Closed, challenges.Private) as refusal:
         return _turned_away(request, row, refusal)
     kind = request.GET.get("kind", "")
@@ -73,8 +73,17 @@ def challenge(request: HttpRequest, project: str) -> HttpResponse:
         "project": row,
         "kind": kind if kind in Challenge.Kind.values else "",
         "text_questions": project_stats.texts(row).is_enough,
+        "annotator_key": visitors.key(annotator) if annotator else "",
+        "offline_limit": settings.OFFLINE_CHALLENGES,
     }
     return render(request, "take_part.html", context)
+
+
+@never_cache
+def offline_worker(request: HttpRequest) -> FileResponse:
+    """Send the service worker of the challenge page, from an address above those that it serves."""
+    path = settings.FRONTEND_DIR / "static/pages/js/offline-worker.js"
+    return FileResponse(path.open("rb"), content_type="text/javascript")
 
 
 def _turned_away(
@@ -99,6 +108,7 @@ class Favicon(RedirectView):
 urlpatterns = [
     path("", home, name="home"),
     path("take-part/", take_part, name="take_part"),
+    path("take-part/worker.js", offline_worker, name="offline-worker"),
     path("take-part/<slug:project>/", challenge, name="take_part"),
     path("pictures/<slug:project>/<int:number>/", picture, name="showcase_picture"),
     path("favicon.ico", Favicon.as_view()),

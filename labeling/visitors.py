@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.crypto import salted_hmac
 
 from labeling import prepared
 from labeling.models import Annotator
@@ -54,6 +55,11 @@ def visitor(request: HttpRequest) -> Annotator | None:
 def forget(response: HttpResponseBase) -> None:
     """Take the cookie back: the next visitor of this browser is somebody new."""
     response.delete_cookie(settings.PSEUDONYM_COOKIE, samesite="Lax")
+
+
+def key(annotator: Annotator) -> str:
+    """Return a word by which a page tells annotators apart, and nothing else is learned of them."""
+    return salted_hmac("labeling.visitors.key", str(annotator.pk)).hexdigest()[:16]
 
 
 def _find(request: HttpRequest, user: AbstractBaseUser | AnonymousUser) -> Annotator | None:

@@ -25,6 +25,7 @@ export class Client {
   #fetch;
   #timeout;
 
+  /** `csrf` is the token, or a function that returns it as it is now. */
   constructor({ csrf, fetch = globalThis.fetch.bind(globalThis), timeout = TIMEOUT }) {
     this.#csrf = csrf;
     this.#fetch = fetch;
@@ -39,7 +40,7 @@ export class Client {
   /** Post JSON, or a form with files, and return the JSON of the response; null for none (204). */
   post(address, body = {}) {
     const isForm = body instanceof FormData;
-    const headers = { "X-CSRFToken": this.#csrf };
+    const headers = { "X-CSRFToken": this.#csrf instanceof Function ? this.#csrf() : this.#csrf };
     if (!isForm) headers["Content-Type"] = "application/json";
     return this.#request(address, {
       method: "POST",

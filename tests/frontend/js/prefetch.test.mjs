@@ -41,3 +41,17 @@ test("a failed prefetch is tried again", async () => {
   state.fail = false;
   assert.equal((await prefetcher.next()).challenge.token, 1);
 });
+
+test("what was fetched ahead is asked first, by its own deadline", async () => {
+  const state = { issued: 0 };
+  const records = [{ challenge: { token: "kept", expires_in: 43_200 }, pictures: ["p"], deadline: 777 }];
+  const prefetcher = new Prefetcher({
+    issue: async () => ({ token: (state.issued += 1), expires_in: 900 }),
+    load: async () => [],
+    kept: { next: async () => records.shift() ?? null },
+    now: () => 0,
+  });
+  const first = await prefetcher.next();
+  assert.deepEqual([first.challenge.token, first.pictures, first.deadline], ["kept", ["p"], 777]);
+  assert.equal((await prefetcher.next()).challenge.token, 1);
+});

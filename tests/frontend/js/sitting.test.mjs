@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { pageStorage } from "../../../frontend/static/pages/js/outbox.js";
+import { pageStorage } from "../../../frontend/static/pages/js/storage.js";
 import { PAUSE, Sitting } from "../../../frontend/static/pages/js/sitting.js";
 
 const MINUTE = 60_000;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { preferredKind, rememberKind } from "../../../frontend/static/pages/js/without-pictures.js";
-import { pageStorage } from "../../../frontend/static/pages/js/outbox.js";
+import { pageStorage } from "../../../frontend/static/pages/js/storage.js";
 
 test("questions without pictures are asked again on a device that chose them", () => {
   const storage = pageStorage();

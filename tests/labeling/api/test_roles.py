@@ -82,7 +82,7 @@ challenge-answer challenge-skip challenge-result api-projects api-project api-co
 api-example-picture api-sitting api-practice api-practice-skip api-practice-answer
 api-practice-picture api-invitation-accept runs models promotions model_example generations
 generation generation_cancel challenge-undo generation_source_image generation_sample
-generation_nearest challenges-ahead
+generation_nearest challenges-ahead offline-worker
 """
 MAY = {
     "VIEW": {"owner", "reviewer", "trainer", "viewer"},

@@ -9,9 +9,14 @@ export class Challenges {
     this.#client = client;
   }
 
-  /** Issue a challenge; null when nothing is left to ask. */
-  issue({ project, kind = null }) {
-    return this.#client.post(ADDRESS, { project, kind });
+  /** Issue a challenge; null when nothing is left to ask. One fetched ahead is good for hours. */
+  issue({ project, kind = null, ahead = false }) {
+    return this.#client.post(ADDRESS, { project, kind, ahead });
+  }
+
+  /** List what was fetched ahead and can still be answered: { limit, challenges }. */
+  fetchedAhead(project) {
+    return this.#client.get(`${ADDRESS}ahead/${encodeURIComponent(project)}/`);
   }
 
   answer(token, body) {

@@ -3,6 +3,8 @@
  * what came of it. Knows no DOM.
  */
 
+import { now as passed } from "./clock.js";
+
 export const UNDO_SECONDS = 10;
 const RETRIES = 3; // for a result that is not ready yet
 
@@ -55,7 +57,7 @@ export class LastChallenge {
    * the server had it; null where nothing can be undone. Rejects with an ApiError where the server
    * refuses, and offers it no more.
    */
-  async undo({ now = Date.now } = {}) {
+  async undo({ now = passed } = {}) {
     const entry = this.undoable;
     if (!entry) return null;
     this.#timer();

@@ -1,16 +1,23 @@
 /** Keep the next challenge and its pictures ready, so that nobody waits. Knows no DOM. */
 
+import { now as passed } from "./clock.js";
+
 const MARGIN = 30_000; // ms: a challenge this close to its end is not shown any more
 
 export class Prefetcher {
   #issue;
+  #kept;
   #load;
   #now;
   #pending = null;
 
-  /** `issue()` resolves to a challenge or null; `load(challenge)` to its pictures. */
-  constructor({ issue, load, now = Date.now }) {
+  /**
+   * `issue()` resolves to a challenge or null; `load(challenge)` to its pictures. `kept` holds what
+   * was fetched to be answered offline: that is asked first, so that none of it expires unasked.
+   */
+  constructor({ issue, load, kept = null, now = passed }) {
     this.#issue = issue;
+    this.#kept = kept;
     this.#load = load;
     this.#now = now;
   }
@@ -37,10 +44,11 @@ export class Prefetcher {
 
   async #fetch() {
     const start = this.#now();
-    const challenge = await this.#issue();
+    const kept = await this.#kept?.next();
+    const challenge = kept?.challenge ?? (await this.#issue());
     if (!challenge) return null;
-    const pictures = await this.#load(challenge);
+    const pictures = await (kept?.pictures ?? this.#load(challenge));
     const lifetime = challenge.expires_in * 1000;
-    return { challenge, pictures, lifetime, deadline: start + lifetime };
+    return { challenge, pictures, lifetime, deadline: kept?.deadline ?? start + lifetime };
   }
 }

@@ -2,14 +2,21 @@
 
 import { ApiError, Client } from "../../shared/client.js";
 import { gettext } from "../../shared/translate.js";
+import { Ahead } from "./ahead.js";
 import { Challenges } from "./challenges.js";
+import { now } from "./clock.js";
+import { csrfToken } from "./csrf.js";
 import { EarlierResults } from "./earlier-results.js";
 import { Guides } from "./guides.js";
 import { Hints } from "./hints.js";
+import { Kept } from "./kept.js";
+import { openDatabase } from "./kept-database.js";
 import { LastChallenge, UNDO_SECONDS } from "./last-challenge.js";
 import * as messages from "./messages.js";
-import { Outbox, pageStorage, safeStorage } from "./outbox.js";
-import { loadPicture, loadPictures } from "./pictures.js";
+import { OfflineControl } from "./offline.js";
+import { NO_ROOM } from "./offline-messages.js";
+import { Outbox } from "./outbox.js";
+import { decodeBlobs, loadBlobs, loadPicture, loadPictures } from "./pictures.js";
 import { Practice } from "./practice.js";
 import { Prefetcher } from "./prefetch.js";
 import { Previews } from "./previews.js";
@@ -17,18 +24,21 @@ import { Reporter } from "./report.js";
 import { Screen } from "./screen.js";
 import { SittingBar } from "./sitting-bar.js";
 import { SkipMenu } from "./skip-menu.js";
+import { pageStorage, safeStorage } from "./storage.js";
 import { Strip } from "./strip.js";
 import { followLinks, preferredKind } from "./without-pictures.js";
 
 const RETRY = 5_000; // ms between attempts to reach the server
+const MAX_AWAY = 5;
 
 const root = document.getElementById("ask");
 const { project, practice: practiceCount, preview } = root.dataset;
 const storage = preview ? pageStorage() : safeStorage(window);
 const offered = root.hasAttribute("data-text-questions");
 const kind = preferredKind(storage, { kind: root.dataset.kind, offered });
-const csrf = document.querySelector('meta[name="csrf-token"]').content;
-const client = new Client({ csrf });
+const offlineRoot = document.getElementById("offline"); // not in previews
+const locks = navigator.locks ?? null; // not over plain HTTP
+const client = new Client({ csrf: csrfToken });
 const challenges = preview ? new Previews(client, preview) : new Challenges(client);
 const hints = new Hints(storage);
 const guides = new Guides({
@@ -37,7 +47,19 @@ const guides = new Guides({
   storage,
 });
 const practice = new Practice({ client, project, storage });
+const database = offlineRoot && (await openDatabase());
+const kept =
+  database &&
+  new Kept({
+    database,
+    project,
+    kind: kind || null,
+    decode: decodeBlobs,
+    isAnswered: (token) => outbox.has(token),
+    locks,
+  });
 const prefetcher = new Prefetcher({
+  kept,
   issue: () => challenges.issue({ project, kind: kind || null }),
   load: (challenge) => {
     guides.unseen(challenge); // so that it is there when the challenge is
@@ -48,7 +70,22 @@ const outbox = new Outbox({
   send: ({ token, action, body }) => challenges[action](token, body),
   storage,
   onDone: showResult,
+  locks,
+  owner: root.dataset.annotator,
 });
+const ahead =
+  kept &&
+  new Ahead({
+    issue: () => challenges.issue({ project, kind: kind || null, ahead: true }),
+    loadBlobs,
+    kept,
+    limit: Number(offlineRoot.dataset.limit),
+    onChange: () => offline.refresh(),
+    locks,
+  });
+const offline =
+  offlineRoot && new OfflineControl({ root: offlineRoot, ahead, kept, outbox, storage, project });
+
 const screen = new Screen({
   root,
   skipMenu: preview
@@ -106,7 +143,9 @@ let answered = false; // whether anything was, since the page was opened
 let announced = false; // whether it was said how to undo
 let turn = 0; // the number of the screen that is shown or loaded
 let loading = 0; // the turn that is being loaded, or 0
+let away = []; // what was answered last, to be asked again if the server takes it for unseen
 let setAside = []; // challenges that come next, because an earlier one was brought back
+let undelivered = null; // the ApiError that keeps answers waiting
 let expiryTimer = 0;
 let retryTimer = 0;
 
@@ -124,6 +163,7 @@ async function loadNext(own) {
   const stopWaiting = screen.wait();
   let fetched = null;
   try {
+    if (undelivered && outbox.unkept) throw new ApiError("unkept", NO_ROOM);
     fetched = await upNext();
     const guide = fetched && (await guides.unseen(fetched.challenge));
     stopWaiting();
@@ -143,7 +183,7 @@ async function loadNext(own) {
 async function upNext() {
   const fetched = setAside.shift();
   if (!fetched) return prefetcher.next();
-  return fetched.deadline - Date.now() > RETRY ? fetched : upNext();
+  return fetched.deadline - now() > RETRY ? fetched : upNext();
 }
 
 /** Let newcomers practise, if there is anything to practise on; go on without it if it fails. */
@@ -199,7 +239,7 @@ function show({ challenge, pictures, deadline }, body = null) {
   sitting?.begin(challenge.progress);
   screen.showChallenge(challenge, pictures, { hint: !hints.knows(challenge.kind), body });
   clearTimeout(expiryTimer);
-  expiryTimer = setTimeout(expire, deadline - Date.now());
+  expiryTimer = setTimeout(expire, deadline - now());
   deliver();
 }
 
@@ -211,7 +251,7 @@ function expire() {
 /** Keep the answer, show the next challenge at once, and send the answer meanwhile. */
 function submit(body) {
   if (!current) return;
-  if (Date.now() >= current.deadline) return expire();
+  if (now() >= current.deadline) return expire();
   answered = true;
   hints.learn(current.challenge.kind);
   leave("answer", { ...body, seconds: screen.seconds });
@@ -224,6 +264,7 @@ function skip(reason = null) {
 
 function leave(action, body) {
   const fetched = current;
+  away = [...away, fetched].slice(-MAX_AWAY);
   outbox.add({ token: fetched.challenge.token, action, body });
   screen.note("");
   next();
@@ -267,18 +308,23 @@ async function undo() {
 async function deliver() {
   clearTimeout(retryTimer);
   const error = await outbox.flush();
+  undelivered = error;
   screen.showWaiting(outbox.waiting, error);
+  offline?.refresh();
   if (error) {
     retryTimer = setTimeout(deliver, error.code === "throttled" ? error.retryAfter * 1000 : RETRY);
-  } else if (screen.problem === "offline") {
+  } else if (["offline", "unkept"].includes(screen.problem)) {
     next();
   } else if (current && !setAside.length) {
     prefetcher.start();
   }
+  if (!error) offline?.fill();
 }
 
 /** Say what became of one answer; skips pass in silence. */
 function showResult({ entry, outcome, error }) {
+  if (error?.code === "too_fast") askAgain(entry.token);
+  else kept?.remove(entry.token);
   const arrivedBefore = error?.code === "answered" && entry.tried;
   if (error && !arrivedBefore) last.drop(entry.token);
   else last.deliver(entry.token);
@@ -288,15 +334,26 @@ function showResult({ entry, outcome, error }) {
   if (error && !arrivedBefore) screen.showRefused(error);
 }
 
+/** Ask again what the server takes for unseen. */
+function askAgain(token) {
+  const fetched = away.find(({ challenge }) => challenge.token === token);
+  if (fetched) setAside.push(fetched);
+  else kept?.giveBack(token);
+}
+
 function explain(error) {
   if (!(error instanceof ApiError)) throw error;
   screen.showProblem(error, outbox.waiting);
   clearTimeout(retryTimer);
-  if (error.code === "offline") retryTimer = setTimeout(deliver, RETRY);
+  if (["offline", "unkept"].includes(error.code)) retryTimer = setTimeout(deliver, RETRY);
   if (error.code === "throttled") retryTimer = setTimeout(next, error.retryAfter * 1000);
 }
 
 window.addEventListener("online", deliver);
+window.addEventListener("beforeunload", (event) => {
+  if (!preview && outbox.unkept) event.preventDefault(); // they would be lost
+});
+kept?.refresh(() => challenges.fetchedAhead(project));
 followLinks(document, storage, kind);
 if (kind !== "text" && Number(practiceCount) > 0 && !practice.isDone) await practise();
 next();
