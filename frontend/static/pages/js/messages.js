@@ -1,6 +1,6 @@
 /** The sentences of the challenge screen. Knows no DOM. */
 
-import { fill, gettext, ngettext } from "../../shared/translate.js";
+import { fill, formatNumber, gettext, ngettext } from "../../shared/translate.js";
 
 export const GENERATED = gettext("That picture was drawn by a model.");
 
@@ -68,9 +68,8 @@ export function firstHint(kind) {
 }
 
 export function progress({ answers, labels }) {
-  const language = globalThis.document?.documentElement.lang || undefined;
-  const count = answers.toLocaleString(language);
-  const certain = labels.toLocaleString(language);
+  const count = formatNumber(answers);
+  const certain = formatNumber(labels);
   return [
     fill(ngettext("%(count)s answer from you", "%(count)s answers from you", answers), { count }),
     fill(ngettext("%(count)s label certain", "%(count)s labels certain", labels), { count: certain }),

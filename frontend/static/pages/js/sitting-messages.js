@@ -1,6 +1,6 @@
 /** The sentences about a sitting. Knows no DOM. */
 
-import { fill, gettext, ngettext } from "../../shared/translate.js";
+import { fill, formatNumber, gettext, ngettext } from "../../shared/translate.js";
 
 /** Name a goal that may be chosen. */
 export function goalName(kind, amount) {
@@ -8,7 +8,7 @@ export function goalName(kind, amount) {
     kind === "pictures"
       ? ngettext("%(amount)s picture", "%(amount)s pictures", amount)
       : ngettext("%(amount)s minute", "%(amount)s minutes", amount);
-  return fill(sentence, { amount: inWords(amount) });
+  return fill(sentence, { amount: formatNumber(amount) });
 }
 
 /** Say how far a goal is. */
@@ -17,19 +17,19 @@ export function goalProgress(kind, { done, of }) {
     kind === "pictures"
       ? ngettext("%(done)s of %(of)s picture", "%(done)s of %(of)s pictures", of)
       : ngettext("%(done)s of %(of)s minute", "%(done)s of %(of)s minutes", of);
-  return fill(sentence, { done: inWords(done), of: inWords(of) });
+  return fill(sentence, { done: formatNumber(done), of: formatNumber(of) });
 }
 
 /** Say how much was answered, and in what time. */
 export function answered(answers, seconds) {
   const pictures = fill(
     ngettext("You answered about %(count)s picture", "You answered about %(count)s pictures", answers),
-    { count: inWords(answers) },
+    { count: formatNumber(answers) },
   );
   const minutes = Math.round(seconds / 60);
   if (minutes < 1) return fill(gettext("%(pictures)s in less than a minute."), { pictures });
   const time = fill(ngettext("%(count)s minute", "%(count)s minutes", minutes), {
-    count: inWords(minutes),
+    count: formatNumber(minutes),
   });
   return fill(gettext("%(pictures)s in %(time)s."), { pictures, time });
 }
@@ -41,7 +41,7 @@ export function labels(count) {
     "%(count)s labels became certain with your help.",
     count,
   );
-  return fill(sentence, { count: inWords(count) });
+  return fill(sentence, { count: formatNumber(count) });
 }
 
 /** Say how far a concept is, as in "37 of 40 certain labels". */
@@ -51,13 +51,13 @@ export function milestone({ labels, goal }) {
     "%(labels)s of %(goal)s certain labels",
     goal,
   );
-  return fill(sentence, { labels: inWords(labels), goal: inWords(goal) });
+  return fill(sentence, { labels: formatNumber(labels), goal: formatNumber(goal) });
 }
 
 /** Say how often a concept was answered about. */
 export function answersAbout(answers) {
   return fill(ngettext("%(count)s answer", "%(count)s answers", answers), {
-    count: inWords(answers),
+    count: formatNumber(answers),
   });
 }
 
@@ -79,7 +79,3 @@ export const texts = () => ({
   goOn: gettext("Go on"),
   leave: gettext("To the first page"),
 });
-
-function inWords(number) {
-  return number.toLocaleString(globalThis.document?.documentElement.lang || undefined);
-}
