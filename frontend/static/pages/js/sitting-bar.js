@@ -13,25 +13,27 @@ const GOALS = [
 export class SittingBar {
   #choices = make("div", { class: "choices" });
   #enough;
-  #goal = make("p", { role: "status" });
+  #goal = make("p");
+  #line;
+  #news = make("p", { class: "hidden-text", role: "status" });
   #root;
   #sitting;
   #summary;
   #texts = messages.texts();
 
-  /** `root` is the empty region; `client` calls the API. */
-  constructor({ root, client, project, storage }) {
+  /** `root` is the empty region, `line` where the person's progress is told beside the question. */
+  constructor({ root, line, client, project, storage }) {
     this.#root = root;
+    this.#line = line;
     this.#sitting = new Sitting({ project, storage });
     this.#summary = new SittingSummary({ client, project, sitting: this.#sitting });
     root.setAttribute("aria-label", this.#texts.region);
-    root.append(this.#goal, this.#choices);
+    root.append(this.#goal, this.#choices, this.#news);
     this.#enough = makeButton(this.#texts.enough, {
       variant: "quiet",
       press: () => this.#summary.open(),
     });
     this.#enough.setAttribute("aria-haspopup", "dialog");
-    this.#show();
   }
 
   /** Take notice of what the first challenge says about the person. */
@@ -56,13 +58,16 @@ export class SittingBar {
       this.#root.dataset.state = state;
       this.#choices.replaceChildren(...this.#buttons(state), this.#enough);
     }
-    this.#goal.replaceChildren(...(goal ? this.#progress(goal) : [this.#texts.offer]));
+    this.#news.textContent = isReached ? this.#texts.reached : "";
+    const text = goal ? messages.goalProgress(goal.kind, this.#sitting.progress) : "";
+    if (goal) this.#line.textContent = isReached ? `${text}. ${this.#texts.reached}` : text;
+    this.#goal.replaceChildren(...this.#progress(text, state));
   }
 
-  #progress({ kind }) {
+  #progress(text, state) {
+    if (state === "offer") return [this.#texts.offer];
+    if (state === "reached") return [`${text}. ${this.#texts.reached}`];
     const { done, of } = this.#sitting.progress;
-    const text = messages.goalProgress(kind, { done, of });
-    if (this.#sitting.isReached) return [`${text}. ${this.#texts.reached}`];
     return [text, make("progress", { value: done, max: of, "aria-hidden": "true" })];
   }
 

@@ -135,7 +135,8 @@ const reporter = preview
     });
 
 const bar = document.getElementById("sitting");
-const sitting = bar && new SittingBar({ root: bar, client, project, storage });
+const line = document.getElementById("progress");
+const sitting = bar && new SittingBar({ root: bar, line, client, project, storage });
 
 let asked = null; // the challenge or practice question that the help explains
 let current = null; // { challenge, pictures, deadline } on the screen
@@ -236,8 +237,8 @@ function show({ challenge, pictures, deadline }, body = null) {
   asked = challenge;
   current = { challenge, pictures, deadline };
   reporter?.reset();
-  sitting?.begin(challenge.progress);
   screen.showChallenge(challenge, pictures, { hint: !hints.knows(challenge.kind), body });
+  sitting?.begin(challenge.progress);
   clearTimeout(expiryTimer);
   expiryTimer = setTimeout(expire, deadline - now());
   deliver();
