@@ -10,7 +10,7 @@ const RETRIES = 3; // for a result that is not ready yet
 
 export class LastChallenge {
   #actions;
-  #entry = null; // { fetched, action, body, isDelivered, isUndoable }
+  #entry = null; // { fetched, action, body, isDelivered, state }
   #outbox;
   #schedule;
   #timer = () => {};
@@ -28,13 +28,13 @@ export class LastChallenge {
 
   /** What may be undone now: { fetched, action, body }, or null. */
   get undoable() {
-    return this.#entry?.isUndoable ? this.#entry : null;
+    return this.#entry?.state === "undoable" ? this.#entry : null;
   }
 
   /** Keep what was answered or skipped; what was kept before cannot be undone any more. */
   keep({ fetched, action, body }) {
     this.#timer();
-    this.#entry = { fetched, action, body, isDelivered: false, isUndoable: true };
+    this.#entry = { fetched, action, body, isDelivered: false, state: "undoable" };
     this.#timer = this.#schedule(() => this.#close(), UNDO_SECONDS * 1000);
     this.#actions.show(this.#entry);
   }
@@ -44,7 +44,7 @@ export class LastChallenge {
     const entry = this.#entry;
     if (entry?.fetched.challenge.token !== token) return;
     entry.isDelivered = true;
-    if (!entry.isUndoable) this.#ask(entry);
+    if (entry.state === "counts") this.#ask(entry);
   }
 
   /** Note that the server refused it: there is nothing to undo, and no result. */
@@ -61,7 +61,7 @@ export class LastChallenge {
     const entry = this.undoable;
     if (!entry) return null;
     this.#timer();
-    entry.isUndoable = false; // a second press undoes nothing
+    entry.state = "undoing"; // a second press undoes nothing
     const { token } = entry.fetched.challenge;
     try {
       await this.#outbox.settle(token); // it may be on its way
@@ -77,7 +77,7 @@ export class LastChallenge {
 
   #close() {
     const entry = this.#entry;
-    entry.isUndoable = false;
+    entry.state = "counts";
     this.#actions.close(entry);
     if (entry.isDelivered) this.#ask(entry);
   }
