@@ -8,11 +8,16 @@ const TWO_ROWS = 10; // tiles, from which on they fill two rows
 
 export class Strip {
   #button;
+  #legend;
   #list;
 
-  /** `undo()` is called when the person presses the button or the strip. */
-  constructor({ list, button, undo }) {
+  /**
+   * `undo()` is called when the person presses the button or the strip; the legend explains the
+   * marks while there are any.
+   */
+  constructor({ list, button, legend, undo }) {
     this.#list = list;
+    this.#legend = legend;
     this.#button = button;
     button.addEventListener("click", undo);
     list.addEventListener("click", () => !button.hidden && undo());
@@ -24,7 +29,8 @@ export class Strip {
     const rows = tiles.length < TWO_ROWS ? 1 : 2;
     this.#list.style.setProperty("--rows", rows);
     this.#list.style.setProperty("--columns", Math.ceil(tiles.length / rows));
-    this.#list.className = `strip ${challenge.kind} ${action}`;
+    this.#list.className = `strip ${action} ${rows > 1 ? "two-rows" : ""}`;
+    this.#legend.hidden = true;
     const items = tiles.map((tile, at) => makeItem(tile, pictures[at], body));
     this.#list.replaceChildren(...items);
     this.#button.hidden = false;
@@ -38,12 +44,14 @@ export class Strip {
 
   clear() {
     this.close();
+    this.#legend.hidden = true;
     this.#list.replaceChildren();
   }
 
   /** Show what others and the model say of each tile. */
   showResult({ tiles }) {
     this.#list.classList.add("known");
+    this.#legend.hidden = false;
     for (const tile of tiles) {
       const item = this.#list.querySelector(`[data-number="${tile.number}"]`);
       if (!item) continue;
