@@ -93,10 +93,10 @@ def demo_content() -> tuple[dict[str, concepts.Rule], dict[str, emoji.Emoji]]:
 def shoot_pages(page: Page, project: Project) -> None:
     """Take the screenshots of the pages for everybody."""
     page.goto(f"/take-part/{project.slug}/?kind=grid")
-    page.wait_for_selector("#ask[data-mode=practice], .tile img")
+    page.wait_for_selector("#ask[data-seen]")  # from then on, presses are taken
     if not page.locator(".tile img").count():
         page.click("#skip")  # the practice of newcomers
-    page.wait_for_selector(".tile img")
+    page.wait_for_selector("#ask[data-seen] .tile img")
     address = page.locator(".tile img").first.get_attribute("src") or ""
     token = address.partition("/challenges/")[2]  # which begins with the challenge's id
     for number, truth in enumerate(true_answers(Challenge.objects.get(pk=token[:32])), start=1):

@@ -71,7 +71,7 @@ def take_part(page: Page, *, challenges: int) -> None:
     """Answer grids by looking at them, with the keyboard alone, while there is something to ask."""
     page.goto("/take-part/orchard/?kind=grid")
     for _ in range(challenges):
-        page.wait_for_selector(".tile img, #ask[data-mode=panel]")
+        page.wait_for_selector("#ask[data-seen]")  # from then on, presses are taken
         if not page.locator(".tile").count():
             break
         apples_wanted = "apple" in page.locator("#subject").inner_text()
@@ -169,9 +169,9 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path, ada):
     # somebody is asked about a drawn picture
     Question.objects.exclude(tile__image__in=drawn).update(state=Question.State.SETTLED)
     people[0].goto("/take-part/orchard/?kind=verify")
-    people[0].wait_for_selector("#stage img")
+    people[0].wait_for_selector("#ask[data-seen] #stage img")
     people[0].keyboard.press("y")
-    people[0].wait_for_selector("#outcome:not(:empty)")
+    people[0].get_by_text("That picture was drawn by a model.").wait_for()
     assert Answer.objects.filter(question__tile__image__in=drawn).count() == 1
 
     # the data set leaves, without the drawn pictures

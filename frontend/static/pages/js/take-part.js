@@ -103,6 +103,7 @@ const screen = new Screen({
 const strip = new Strip({
   list: document.getElementById("strip"),
   button: document.getElementById("undo"),
+  legend: document.getElementById("legend"),
   undo,
 });
 const last = new LastChallenge({
