@@ -82,7 +82,8 @@ export class Reporter {
   }
 
   #begin(key) {
-    const usable = key === "r" && !this.#stage.inert && this.#button.checkVisibility();
+    const isShown = this.#button.checkVisibility({ visibilityProperty: true });
+    const usable = key === "r" && !this.#stage.inert && isShown;
     if (usable) this.#press();
     return usable;
   }

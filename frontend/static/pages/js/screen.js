@@ -50,7 +50,7 @@ export class Screen {
     this.#skipMenu = skipMenu;
     skipMenu?.attach({
       skip: (reason) => this.#controls.skip?.(reason),
-      mayOpen: () => Boolean(this.#controls.skip) && !stage.inert && this.#gate.admits(),
+      mayOpen: () => Boolean(this.#controls.hasReasons) && !stage.inert && this.#gate.admits(),
     });
     skipButton.addEventListener("click", () => this.#controls.skip?.());
     document.addEventListener("keydown", (event) => this.#handleKey(event));
@@ -94,7 +94,7 @@ export class Screen {
     this.#showQuestion(challenge);
     this.#say("hint", hint ? messages.firstHint(kind) : "");
     this.#showProgress(progress);
-    this.#show(kind, { ...controls, skip });
+    this.#show(kind, { ...controls, skip, hasReasons: true });
     if (this.#shownCount) this.#focus(controls);
     this.#shownCount += 1;
   }
@@ -118,7 +118,10 @@ export class Screen {
   /** Ask a practice question; resolve to yes, no, or null for who skips the practice. */
   askPractice(challenge, pictures) {
     return new Promise((resolve) => {
-      const submit = ({ yes }) => resolve(yes);
+      const submit = ({ yes }) => {
+        this.note("");
+        resolve(yes);
+      };
       const controls = KINDS.verify({ challenge, pictures, submit });
       this.#showQuestion(challenge);
       this.#say("hint", messages.PRACTICE);
@@ -142,6 +145,11 @@ export class Screen {
   /** Say a sentence beside the buttons; "" takes it away. */
   note(text) {
     this.#say("note", text);
+  }
+
+  /** Say something to screen readers alone. */
+  announce(text) {
+    this.#say("announcement", text);
   }
 
   showOutcome({ message, progress, generated }) {
@@ -270,7 +278,7 @@ export class Screen {
     if (key === "?") return () => this.#help.open();
     if (key === "z" || key === "Backspace") return this.#actions.undo;
     if (this.#parts.stage.inert) return undefined;
-    if (key === "Shift+s") return this.#controls.skip && (() => this.#skipMenu?.open());
+    if (key === "Shift+s") return this.#controls.hasReasons && (() => this.#skipMenu?.open());
     const { keys, skip } = this.#controls;
     const action = { ...keys, "Ctrl+Enter": keys.f ?? keys.Enter, ...(skip && { s: () => skip() }) }[key];
     if (!action || MOVES.test(key)) return action;
@@ -283,7 +291,10 @@ export class Screen {
     const promise = new Promise((done) => {
       resolve = done;
     });
-    const press = () => resolve(true);
+    const press = () => {
+      this.note("");
+      resolve(true);
+    };
     press.onLeave = () => resolve(false);
     return { promise, press };
   }

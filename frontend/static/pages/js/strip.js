@@ -23,8 +23,8 @@ export class Strip {
     list.addEventListener("click", () => !button.hidden && undo());
   }
 
-  /** Show a challenge's tiles for as long as it can be undone. */
-  show({ fetched: { challenge, pictures }, action, body }) {
+  /** Show a challenge's tiles, with Undo for some seconds: until `close`. */
+  show({ fetched: { challenge, pictures }, action, body }, seconds) {
     const { tiles } = challenge;
     const rows = tiles.length < TWO_ROWS ? 1 : 2;
     this.#list.style.setProperty("--rows", rows);
@@ -34,7 +34,7 @@ export class Strip {
     const items = tiles.map((tile, at) => makeItem(tile, pictures[at], body));
     this.#list.replaceChildren(...items);
     this.#button.hidden = false;
-    this.#restartCountdown();
+    this.#restartCountdown(seconds);
   }
 
   /** Offer no undo any more. */
@@ -62,8 +62,9 @@ export class Strip {
   }
 
   /** Begin the animation of the button anew. */
-  #restartCountdown() {
+  #restartCountdown(seconds) {
     const line = this.#button.querySelector(".countdown");
+    line.style.animationDuration = `${seconds}s`;
     line.replaceWith(line.cloneNode());
   }
 }

@@ -30,6 +30,7 @@ import { followLinks, preferredKind } from "./without-pictures.js";
 
 const RETRY = 5_000; // ms between attempts to reach the server
 const MAX_AWAY = 5;
+const MARGIN = 5_000; // ms: what was set aside is not shown any more this close to its end
 
 const root = document.getElementById("ask");
 const { project, practice: practiceCount, preview } = root.dataset;
@@ -109,7 +110,7 @@ const strip = new Strip({
 const last = new LastChallenge({
   undo: (token) => challenges.undo(token),
   result: (token) => challenges.result(token),
-  show: (entry) => strip.show(entry),
+  show: (entry) => strip.show(entry, UNDO_SECONDS),
   close: () => strip.close(),
   showResult: (result) => {
     strip.showResult(result);
@@ -185,7 +186,7 @@ async function loadNext(own) {
 async function upNext() {
   const fetched = setAside.shift();
   if (!fetched) return prefetcher.next();
-  return fetched.deadline - now() > RETRY ? fetched : upNext();
+  return fetched.deadline - now() > MARGIN ? fetched : upNext();
 }
 
 /** Let newcomers practise, if there is anything to practise on; go on without it if it fails. */
@@ -278,10 +279,9 @@ function leave(action, body) {
 function keep({ fetched, action, body }) {
   last.keep({ fetched, action, body });
   earlier.keep({ token: fetched.challenge.token, action });
-  const done = action === "skip" ? messages.SKIPPED : messages.SENT;
-  const message = announced ? done : `${done} ${messages.undoable(UNDO_SECONDS)}`;
+  screen.showOutcome({ message: action === "skip" ? messages.SKIPPED : messages.SENT });
+  if (!announced) screen.announce(messages.undoable(UNDO_SECONDS));
   announced = true;
-  screen.showOutcome({ message });
 }
 
 /** Bring the last challenge back as it was answered; the one on the screen comes next. */
