@@ -27,6 +27,8 @@ from drawing import Axis, Panel
 from simulation import Curve, Product, Rules
 from supplies import Supply
 
+from labeling.aggregation import earnest
+
 MANY = 8  # answers a task that a crowd must have, to have a choice
 MAJORITY = "random order, majority of five"
 GOALS = 0.95, 0.98
@@ -36,6 +38,7 @@ RULES = {
     ", settled at .99": Rules(settle_at=0.99),
     ", all begun questions first": Rules(finish=1.0),
     ", no begun questions first": Rules(finish=0.0),
+    ", people of whom no gold tells anything": Rules(earnest=earnest.ANYBODY),
 }
 UNDRAWN = [other for other in RULES if other]  # in the tables only
 Methods = dict[str, Curve]

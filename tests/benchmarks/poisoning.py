@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 from product import prevalence
 
-from labeling.aggregation import aggregate, binary, drift, online
+from labeling.aggregation import aggregate, binary, drift, earnest, online
 
 QUESTIONS, EACH, PEOPLE = 6_000, 5, 60
 CLICKERS, CLIQUE, SLEEP = 0.4, 0.2, 200
@@ -183,7 +183,7 @@ class Live:
                 person.counts = online.update_counts(person.counts, value, float(verdict))
         elif not person.suspect:
             others = [
-                online.evidence(self.people[who].counts, bool(stream.value[other]))
+                earnest.evidence(self.people[who].counts, bool(stream.value[other]))
                 for other, who in self.votes[question]
                 if self.people[who].weighs(other)
             ]
@@ -208,6 +208,7 @@ class Live:
             gold=stream.verdict >= 0,
             suspect=~np.array(weighs, bool),
             annotators=size,
+            weight=self._weights(end),
         )
         asked = np.unique(stream.question[:end])
         drawn = inferred.probability[asked[stream.verdict[asked] < 0]]
@@ -233,6 +234,14 @@ class Live:
                 each.drift_score = drift.THRESHOLD
             self._find(each)
         return inferred
+
+    def _weights(self, end: int) -> Floats:
+        """Return (N,) what each answer weighs, as of `labeling.inference.weights`."""
+        trust = [
+            [earnest.trust(each.counts, value) for value in (False, True)] for each in self.people
+        ]
+        rows, columns = self.stream.person[:end], self.stream.value[:end].astype(int)
+        return np.array(trust)[rows, columns].clip(1e-3)
 
     def _find(self, person: Person) -> None:
         if person.found is not None:

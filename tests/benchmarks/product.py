@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
 from labeling import question_state  # noqa: E402
-from labeling.inference import model_prior, posteriors, prevalence, probes  # noqa: E402
+from labeling.inference import model_prior, posteriors, prevalence, probes, weights  # noqa: E402
 from labeling.models import Project  # noqa: E402
 from labeling.selection import candidates, concepts, picks, selector  # noqa: E402
 
@@ -26,6 +26,7 @@ __all__ = [
     "probes",
     "question_state",
     "selector",
+    "weights",
 ]
 
 PROJECT = Project()  # with the defaults of a new project, in no database

@@ -15,11 +15,19 @@ from product import (
     probes,
     question_state,
     selector,
+    weights,
 )
 from scipy.special import entr, expit, logit  # type: ignore[import-untyped]
 from supplies import Answers, Bools, Generator, Supply
 
-from labeling.aggregation import aggregate, binary, model_weight, online, online_tempering
+from labeling.aggregation import (
+    aggregate,
+    binary,
+    earnest,
+    model_weight,
+    online,
+    online_tempering,
+)
 from labeling.aggregation.information import information_gain, relative_value
 
 PLACES = picks.GRID_TILES - selector.GRID_GOLD  # of a grid, for questions that are not gold
@@ -36,6 +44,7 @@ class Rules:
     cap: int = PROJECT.answers_cap
     cost: float = PROJECT.answer_cost
     finish: float = question_state.FINISH_SHARE
+    earnest: float = earnest.INVITED  # how people count who passed gold, which is not simulated
 
 
 @dataclass
@@ -68,6 +77,7 @@ class Product:
         self.prior = self._prior()
         self.posterior = self.prior.copy()
         self.state = np.full(count, OPEN)
+        self.weight = np.zeros(count)  # of the answers to each question
         self.random_key = self.draw.random(count)
 
     def challenge(self) -> bool | None:
@@ -130,8 +140,13 @@ class Product:
         """Record an answer as `labeling.answers` does."""
         yes = self.supply.answer(annotator, question)
         prior, counts = float(self.prior[question]), self.counts[annotator]
-        others = [online.evidence(self.counts[who], vote) for who, vote in self.votes[question]]
-        evidence = [*others, online.evidence(counts, yes)]
+        prior_earnest = self.rules.earnest
+        others = [
+            earnest.evidence(self.counts[who], vote, prior_earnest)
+            for who, vote in self.votes[question]
+        ]
+        evidence = [*others, earnest.evidence(counts, yes, prior_earnest)]
+        self.weight[question] = online.answers_weight(evidence)
         self.posterior[question] = online.tempered_posterior(prior, evidence, self.tempering)
         self.counts[annotator] = online.update_counts(
             counts, yes, online.untempered_posterior(prior, others)
@@ -146,8 +161,10 @@ class Product:
         state, posterior = self.state[question], float(self.posterior[question])
         factor = question_state.HYSTERESIS if state == SETTLED else 1
         uncertainty = (1 - rules.settle_at) * factor
-        if count < self._needed(question, posterior):
-            self.state[question] = OPEN
+        weight = self.weight[question] + question_state.ROUNDING
+        if weight < self._needed(question, posterior):
+            most = rules.cap * question_state.PEOPLE_PER_ANSWER
+            self.state[question] = AMBIGUOUS if count >= most else OPEN
         elif min(posterior, 1 - posterior) <= uncertainty:
             self.state[question] = SETTLED
         else:
@@ -161,15 +178,18 @@ class Product:
 
     def _worth_asking(self, question: int) -> bool:
         rules, count = self.rules, int(self.answers.count[question])
-        if count >= rules.cap:
+        weight = self.weight[question]
+        most = rules.cap * question_state.PEOPLE_PER_ANSWER
+        if weight + question_state.ROUNDING >= rules.cap or count >= most:
             return False
-        yes = int(self.answers.yes[question])
+        share, given = weight / max(count, 1), int(self.answers.yes[question])
+        yes, no = round(share * given), round(share * (count - given))
         value = relative_value(
             float(self.posterior[question]),
             prior=float(self.prior[question]),
             yes=yes,
-            no=count - yes,
-            left=min(rules.cap - count, question_state.LOOKAHEAD),
+            no=no,
+            left=min(max(rules.cap - yes - no, 1), question_state.LOOKAHEAD),
             settle_at=max(1 - question_state.HYSTERESIS * (1 - rules.settle_at), 0.5),
         )
         factor = question_state.HYSTERESIS if self.state[question] == AMBIGUOUS else 1
@@ -182,7 +202,11 @@ class Product:
         question, annotator, value = self.answers.columns()
         if self.model_probability is not None:
             self._fit_model_weights()
-        size = len(self.base)
+        size, prior = len(self.base), self.rules.earnest
+        trust = np.array(
+            [[earnest.trust(each, vote, prior) for vote in (False, True)] for each in self.counts]
+        )
+        weight = trust[annotator, value].clip(weights.LEAST)
         found = binary.infer(
             question,
             annotator,
@@ -192,7 +216,13 @@ class Product:
             gold=np.zeros(size, bool),
             suspect=np.zeros(len(question), bool),
             annotators=self.supply.annotators,
+            weight=weight,
         )
+        ratios = weight * online_tempering.evidence(
+            found.sensitivity[annotator], found.specificity[annotator], value.astype(bool)
+        )
+        whole = np.minimum((ratios / online.WHOLE_ANSWER) ** 2, 1)
+        self.weight = np.bincount(question, whole, size)
         self.posterior = found.probability.copy()
         for each in np.flatnonzero(self.answers.count):
             self._update_state(int(each))
@@ -201,19 +231,15 @@ class Product:
             online.forget(online.ConfusionCounts(*row)) if sum(row) else online.ConfusionCounts()
             for row in counts.tolist()
         ]
-        self._fit_tempering(question, annotator, value, found)
+        self._fit_tempering(question, ratios, found)
 
-    def _fit_tempering(
-        self, asked: Ints, by: Ints, value: Ints, found: binary.BinaryAggregate
-    ) -> None:
+    def _fit_tempering(self, asked: Ints, ratios: Floats, found: binary.BinaryAggregate) -> None:
         drawn = self.draw.permutation(np.unique(asked))[: posteriors.FITTED_BY]
         place = np.full(len(self.base), -1)
         place[drawn] = np.arange(len(drawn))
         used = place[asked] >= 0
-        accuracies = found.sensitivity[by[used]], found.specificity[by[used]]
-        evidence = online_tempering.evidence(*accuracies, value[used].astype(bool))
         targets = self.prior[drawn], found.probability[drawn]
-        self.tempering = online_tempering.fit_tempering(place[asked[used]], evidence, *targets)
+        self.tempering = online_tempering.fit_tempering(place[asked[used]], ratios[used], *targets)
 
     def _fit_model_weights(self) -> None:
         """Fit the model weight of each concept of which much more is known, and shift priors."""
@@ -233,7 +259,8 @@ class Product:
     def _evidence(self, question: int) -> float:
         """Return the evidence of a question's answers together, in log-odds."""
         votes = self.votes[question]
-        total = sum(online.evidence(self.counts[who], yes) for who, yes in votes)
+        prior = self.rules.earnest
+        total = sum(earnest.evidence(self.counts[who], yes, prior) for who, yes in votes)
         more = online.ANSWER_CORRELATION * (len(votes) - 1)
         return total * self.tempering.strength / (1 + more)
 
