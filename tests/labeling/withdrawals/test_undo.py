@@ -180,7 +180,8 @@ def test_a_question_that_somebody_else_settled_stays_settled_by_their_answers(
     challenge = ask(alice, shapes)
     pk = open_question(challenge)
     answered = respond(challenge)
-    for other in (bob, mallory, *(Annotator.objects.create() for _ in range(4))):
+    known = {"true_positives": 5, "true_negatives": 5}
+    for other in (bob, mallory, *(Annotator.objects.create(**known) for _ in range(4))):
         answer(other, {pk: truth(pk)})
     assert Question.objects.get(pk=pk).state == "settled"
     withdrawals.undo(challenge=answered)
