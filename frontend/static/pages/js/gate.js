@@ -62,12 +62,12 @@ export class Gate {
     this.#open();
   }
 
-  /** Mark the root once it is open, now or later. */
+  /** Mark the root where it is open, or once it will be. */
   #open() {
     clearTimeout(this.#timer);
     this.#root.toggleAttribute("data-seen", this.isOpen);
-    const left = SEEN_AFTER - this.#seen.time;
-    if (left > 0 && left < SEEN_AFTER + 1) this.#timer = setTimeout(() => this.#open(), left + 1);
+    if (this.isOpen || !this.#seen.isCounting) return;
+    this.#timer = setTimeout(() => this.#open(), SEEN_AFTER - this.#seen.time + 1);
   }
 
   #guards(target) {

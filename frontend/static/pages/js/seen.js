@@ -41,8 +41,11 @@ export class Seen {
 
   /** The time in ms for which it has been seen. */
   get time() {
-    const isCounting = this.#isPainted && this.#isVisible;
-    return this.#total + (isCounting ? this.#now() - this.#since : 0);
+    return this.#total + (this.isCounting ? this.#now() - this.#since : 0);
+  }
+
+  get isCounting() {
+    return this.#isPainted && this.#isVisible;
   }
 
   get isLongEnough() {
