@@ -128,7 +128,7 @@ def _answer(page: "Page") -> tuple[int, float]:
 
 
 def _send(page: "Page") -> tuple[int, int, float]:
-    """Wait until nothing waits; return what the page counts as sent and refused, and the seconds."""
+    """Wait until nothing waits; return the page's counts of sent and refused, and the seconds."""
     start = time.perf_counter()
     page.wait_for_function(
         "![...Array(localStorage.length).keys()].some((index) => localStorage.key(index)"

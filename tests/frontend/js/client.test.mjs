@@ -64,3 +64,16 @@ test("an upload goes along in a form, without what is not chosen", async () => {
   assert.deepEqual(headers, { "X-CSRFToken": "secret" });
   assert.deepEqual([...body.keys()], ["prompt", "source_image"]);
 });
+
+test("the token is read when it is sent: signing in elsewhere changes it", async () => {
+  const tokens = ["before", "after"];
+  const seen = [];
+  const fetch = async (address, { headers }) => {
+    seen.push(headers["X-CSRFToken"]);
+    return new Response("{}", { status: 200 });
+  };
+  const client = new Client({ csrf: () => tokens.shift(), fetch });
+  await client.post("/");
+  await client.post("/");
+  assert.deepEqual(seen, ["before", "after"]);
+});

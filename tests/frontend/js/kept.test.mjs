@@ -148,7 +148,7 @@ function counter() {
 test("as many are fetched ahead as are wanted, and more when some were answered", async () => {
   const { ahead, kept } = fetchAhead({ issue: counter() });
   await ahead.fill();
-  assert.deepEqual([(await kept.summary()).count, ahead.stopped], [3, "enough"]);
+  assert.deepEqual([(await kept.summary()).count, ahead.stopped], [3, "done"]);
   await kept.remove("t1");
   await ahead.fill();
   assert.equal((await kept.summary()).count, 3);

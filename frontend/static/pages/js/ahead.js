@@ -13,7 +13,10 @@ export class Ahead {
   #timer = 0;
   /** Whether more are fetched when some have been answered. */
   enabled = false;
-  /** Why no more are fetched: "", "enough", "nothing", "full", or an ApiError's code. */
+  /**
+   * Why no more are fetched: "", "done", "nothing" that can be asked, "full" where there is no room,
+   * or an ApiError's code: "enough" where another device keeps as many.
+   */
   stopped = "";
 
   /**
@@ -62,7 +65,7 @@ export class Ahead {
 
   async #fetchOne() {
     const { count } = await this.#kept.summary();
-    if (count >= this.#limit) return void (this.stopped = "enough");
+    if (count >= this.#limit) return void (this.stopped = "done");
     const challenge = await this.#issue();
     if (!challenge) return void (this.stopped = "nothing");
     await this.#kept.add(challenge);

@@ -146,6 +146,7 @@ export function problem({ code, message, retryAfter }, count) {
       gettext("This page is out of date"),
       gettext("You may have signed in or out elsewhere. Reload it to go on."),
     ],
+    unkept: () => [gettext("This device has no room for more answers"), message],
     closed: () => [gettext("This project asks no questions now"), message],
     private: () => [gettext("This project is private"), message],
     not_found: () => [

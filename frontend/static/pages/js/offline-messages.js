@@ -24,6 +24,9 @@ export function kept({ count, bytes, left }, limit) {
 export function stopped(code) {
   const sentences = {
     nothing: gettext("There are no more questions for you to fetch."),
+    enough: gettext(
+      "More can be fetched when those that you keep on another device are answered or have expired.",
+    ),
     full: gettext("There is no more room on this device."),
     throttled: gettext("More are fetched in a minute."),
     offline: gettext("More are fetched when the server can be reached."),

@@ -3,7 +3,7 @@
 import { keepPage } from "./kept-page.js";
 import { make } from "./dom.js";
 import * as messages from "./offline-messages.js";
-import { noteKeeper } from "./signed-out.js";
+import { isNotable, noteKeeper } from "./signed-out.js";
 
 const ENABLED = "tessera.offline"; // the projects for which it is turned on
 
@@ -51,7 +51,7 @@ export class OfflineControl {
   }
 
   #keptLines(summary, enabled) {
-    if (!summary) return [messages.NOT_POSSIBLE];
+    if (!summary || !isNotable()) return [messages.NOT_POSSIBLE];
     if (!enabled && !summary.count) return [];
     const lines = [messages.kept(summary, this.#limit), messages.stopped(this.#ahead.stopped)];
     if (enabled && !this.#reloads && !this.#ahead.running) lines.push(messages.NO_RELOAD);
@@ -63,7 +63,7 @@ export class OfflineControl {
     const lines = waiting ? [messages.waiting(waiting)] : [];
     if (waiting && unkept) lines.push(messages.unkept(unkept));
     if (held) lines.push(messages.held(held));
-    if (tally.sent) lines.push(messages.sent(tally.sent));
+    if (tally.sent > 1) lines.push(messages.sent(tally.sent));
     return [...lines, ...messages.refused(tally.refused)];
   }
 
@@ -78,16 +78,16 @@ export class OfflineControl {
 
   async #toggle() {
     if (!this.#ahead) return;
+    navigator.storage?.persist?.().catch(() => {}); // so that it outlives a lack of room
     if (this.#ahead.enabled) this.#turnOff();
     else await this.#turnOn();
     this.refresh();
   }
 
   async #turnOn() {
+    if (!noteKeeper()) return; // there is no room for that either
     this.#ahead.enabled = true;
     this.#remember([...this.#enabled.filter((slug) => slug !== this.#project), this.#project]);
-    noteKeeper();
-    navigator.storage?.persist?.().catch(() => {}); // so that it outlives a lack of room
     this.fill();
     this.#reloads = await keepPage(this.#page);
     await this.refresh();

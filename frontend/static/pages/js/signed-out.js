@@ -6,13 +6,29 @@
 import { deleteDatabase } from "./kept-database.js";
 import { forgetPage } from "./kept-page.js";
 
-export const KEPT_BY = "tessera.offline-by"; // who works offline; "" is a visitor
+const KEPT_BY = "tessera.offline-by"; // who works offline; "" is a visitor
 
 const current = document.querySelector('meta[name="user"]')?.content ?? "";
 
-/** Note that whoever looks at this page works offline on this device. */
+/** Note who works offline on this device; return whether that could be noted. */
 export function noteKeeper() {
-  localStorage.setItem(KEPT_BY, current);
+  try {
+    localStorage.setItem(KEPT_BY, current);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Return whether it can be noted: without, nothing may be kept, as it would outlive a sign-out. */
+export function isNotable() {
+  try {
+    localStorage.setItem("tessera.probe", "");
+    localStorage.removeItem("tessera.probe");
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function forget() {
