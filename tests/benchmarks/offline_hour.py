@@ -103,7 +103,7 @@ def _fetch(page: "Page", port: int, challenges: int) -> float:
         ".startsWith(`${count} of`)",
         arg=str(challenges),
     )
-    page.wait_for_function("document.querySelector('#offline [role=status]').textContent")
+    page.wait_for_function("() => document.querySelector('#offline [role=status]').textContent")
     return time.perf_counter() - start
 
 
@@ -131,7 +131,7 @@ def _send(page: "Page") -> tuple[int, int, float]:
     """Wait until nothing waits; return the page's counts of sent and refused, and the seconds."""
     start = time.perf_counter()
     page.wait_for_function(
-        "![...Array(localStorage.length).keys()].some((index) => localStorage.key(index)"
+        "() => ![...Array(localStorage.length).keys()].some((index) => localStorage.key(index)"
         ".startsWith('tessera.outbox.'))"
     )
     tally = page.evaluate("JSON.parse(localStorage.getItem('tessera.outbox-tally'))")
