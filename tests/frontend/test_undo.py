@@ -96,8 +96,8 @@ def test_what_counts_already_is_not_taken_back_and_says_so(ask: Ask, page: Page)
 
 def test_the_strip_tells_what_others_and_the_model_say_once_it_counts(ask: Ask, page: Page) -> None:
     tiles = [
-        {"number": 1, "selected": True, "others": {"yes": 3, "no": 1}, "model": 0.9},
-        {"number": 2, "selected": False, "others": {"yes": 0, "no": 2}, "model": 0.1},
+        {"number": 1, "selected": True, "others": {"yes": 3, "no": 1}, "model": True},
+        {"number": 2, "selected": False, "others": {"yes": 0, "no": 2}, "model": False},
         {"number": 3, "selected": False, "others": None, "model": None},
     ]
     result = {"tiles": [tile | {"state": "open"} for tile in tiles], "message": "Others agree."}
@@ -113,7 +113,7 @@ def test_the_strip_tells_what_others_and_the_model_say_once_it_counts(ask: Ask, 
         "Picture 1: selected. Others: yes (3 to 1). The model: yes."
     )
     expect(strip.nth(1)).to_contain_text("Picture 2. Others: no (2 to 0). The model: no.")
-    expect(strip.nth(2)).to_contain_text("Others: being asked.")
+    expect(strip.nth(2)).to_contain_text("Others: not told yet.")
     expect(page.locator("#undo")).to_be_hidden()
     expect(page.locator("#outcome")).to_have_text("Others agree.")
     assert axe.violations(page) == []

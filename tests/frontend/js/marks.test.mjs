@@ -11,14 +11,14 @@ test("others say yes, no, both, or nothing yet", () => {
   assert.equal(ofOthers(null), "nothing");
 });
 
-test("the model says yes from one half on", () => {
-  assert.deepEqual([0, 0.49, 0.5, 1, null].map(ofModel), ["no", "no", "yes", "yes", "nothing"]);
+test("the model says yes or no, or it is not told", () => {
+  assert.deepEqual([false, true, null].map(ofModel), ["no", "yes", "nothing"]);
 });
 
 test("both are said in a sentence each", () => {
   assert.equal(
-    sentence({ others: { yes: 1, no: 4 }, model: 0.8 }),
+    sentence({ others: { yes: 1, no: 4 }, model: true }),
     "Others: no (4 to 1). The model: yes.",
   );
-  assert.equal(sentence({ others: null, model: null }), "Others: being asked. The model has not seen it yet.");
+  assert.equal(sentence({ others: null, model: null }), "Others: not told yet. The model: not told yet.");
 });

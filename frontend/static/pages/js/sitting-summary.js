@@ -36,7 +36,7 @@ export class SittingSummary {
       ...this.#labels(),
       ...this.#concepts(concepts, language),
       ...(agreement ? [make("p", {}, agreement)] : []),
-      make("p", { class: "muted" }, this.#texts.later),
+      this.#later(),
       ...this.#drawings(drawings, language),
     ];
   }
@@ -46,6 +46,11 @@ export class SittingSummary {
     if (!answers) return [make("p", {}, this.#texts.offline)];
     const own = make("p", { class: "lead" }, messages.answersAbout(answers));
     return [own, ...this.#labels(), make("p", { class: "muted" }, this.#texts.offline)];
+  }
+
+  #later() {
+    const link = make("a", { href: "/your-answers/" }, this.#texts.answers);
+    return make("p", { class: "muted" }, `${this.#texts.later} `, link, ".");
   }
 
   #labels() {
