@@ -3,21 +3,17 @@ import { test } from "node:test";
 
 import { LastChallenge, UNDO_SECONDS } from "../../../frontend/static/pages/js/last-challenge.js";
 import { Outbox } from "../../../frontend/static/pages/js/outbox.js";
+import { pageStorage } from "../../../frontend/static/pages/js/storage.js";
 import { ApiError } from "../../../frontend/static/shared/client.js";
 
 const RESULT = { tiles: [], message: "Others agree." };
-
-function memory() {
-  const kept = new Map();
-  return { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
-}
 
 function setUp({ send = async () => ({}), undo, result = async () => RESULT } = {}) {
   const events = [];
   const timers = [];
   const asked = [];
   const onDone = ({ entry, error }) => (error ? last.drop(entry.token) : last.deliver(entry.token));
-  const outbox = new Outbox({ send, storage: memory(), onDone });
+  const outbox = new Outbox({ send, storage: pageStorage(), onDone });
   const last = new LastChallenge({
     undo: (token) => (asked.push(`undo ${token}`), undo?.(token) ?? { expires_in: 60, progress: {} }),
     result: (token) => (asked.push(`result ${token}`), result(token)),
