@@ -49,11 +49,6 @@ def first(annotator: Annotator | None, rows: Sequence[Project]) -> Project | Non
     return None
 
 
-def forget(annotator: Annotator | None, project: Project) -> None:
-    """Look again whether a project has something for somebody, when it is asked next."""
-    cache.delete(_key(annotator, project))
-
-
 def _last(annotator: Annotator | None) -> int | None:
     """Return the id of the project in which somebody was asked last."""
     if annotator is None:
