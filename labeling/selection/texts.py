@@ -31,7 +31,7 @@ PICTURES = 40  # whose captions are read
 DISTRACTORS = 12  # whose pictures are looked up
 TRIES = 8  # captions that are tried for one challenge
 ENOUGH = 8  # pictures with a reference: with fewer, the distractors would repeat themselves
-COUNTED = 10_000  # references at most, for a project's pages
+COUNTED = 10_000  # sentences of a kind at most, for a project's pages
 
 Rank = Callable[[Sequence[Candidate]], Sequence[Candidate]]
 
@@ -90,10 +90,21 @@ _SUPPLY = f"""
 WITH reference AS MATERIALIZED (
     SELECT q.id, q.tile_id FROM labeling_question AS q
     WHERE q.project_id = %(project)s AND {_IS_REFERENCE} LIMIT {COUNTED}
-), caption AS (
-    SELECT q.state FROM labeling_question AS q
+), beside AS (
+    SELECT q.id, q.state FROM labeling_question AS q
     WHERE q.kind = 'caption' AND q.state IN ('open', 'gold') AND q.source <> 'model'
         AND q.tile_id IN (SELECT tile_id FROM reference)
+), waiting AS (
+    (SELECT id, tile_id, state, source FROM labeling_question
+    WHERE project_id = %(project)s AND kind = 'caption' AND state = 'open' LIMIT {COUNTED})
+    UNION ALL
+    (SELECT id, tile_id, state, source FROM labeling_question
+    WHERE project_id = %(project)s AND kind = 'caption' AND state = 'gold' LIMIT {COUNTED})
+), caption AS (
+    SELECT id, state FROM beside
+    UNION
+    SELECT waiting.id, waiting.state FROM waiting WHERE waiting.source <> 'model' AND EXISTS (
+        SELECT FROM labeling_question AS q WHERE q.tile_id = waiting.tile_id AND {_IS_REFERENCE})
 )
 SELECT (SELECT count(DISTINCT tile_id) FROM reference),
     count(*) FILTER (WHERE state = 'open'), count(*) FILTER (WHERE state = 'gold')
@@ -128,7 +139,11 @@ class Caption(NamedTuple):
 
 
 def supply(project: Project) -> Supply:
-    """Count what a project's text questions can be made of; at most COUNTED references."""
+    """Count what a project's text questions can be made of.
+
+    It looks at COUNTED references, open captions and gold captions at most: where there are more,
+    there may be more than it says.
+    """
     return Supply(*prepared.fetch(_SUPPLY, {"project": project.pk})[0])
 
 

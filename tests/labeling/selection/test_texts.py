@@ -240,3 +240,10 @@ def test_what_was_removed_is_asked_no_more(alice, described):
     Question.objects.filter(pk=challenge.sentences[1]).delete()
     with pytest.raises(challenges.Expired, match="removed"):
         challenges.wording(challenge)
+
+
+def test_of_many_sentences_a_bounded_number_is_counted(described, monkeypatch):
+    few = texts._SUPPLY.replace(f"LIMIT {texts.COUNTED}", "LIMIT 4")
+    monkeypatch.setattr(texts, "_SUPPLY", few)
+    supply = texts.supply(described)
+    assert supply.pictures == 4 and 4 <= supply.open <= 8
