@@ -286,6 +286,7 @@ SPECTACULAR_SETTINGS = {
         "ChallengeKind": "labeling.models.Challenge.Kind",
         "QuestionKind": "labeling.models.Question.Kind",
         "QuestionState": "labeling.models.Question.State",
+        "ResultState": "labeling.api.serializers.RESULT_STATES",
         "SnapshotState": "labeling.models.Snapshot.State",
         "ImportState": "labeling.models.Import.State",
         "JobState": "training.models.Run.State",  # and of generations

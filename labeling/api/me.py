@@ -20,7 +20,7 @@ from labeling.api.for_visitors import ForVisitors
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.requests import valid
 from labeling.api.schema import errors
-from labeling.api.serializers import VotesOut
+from labeling.api.serializers import RESULT_STATES, VotesOut
 from labeling.images import variants
 from labeling.models import Annotator, Challenge, Project, Tile
 from labeling.own_answers import OwnAnswer
@@ -55,7 +55,7 @@ class OwnAnswerOut(serializers.Serializer[Any]):
     answered_at = serializers.DateTimeField()
     picture = serializers.CharField()
     state = serializers.ChoiceField(
-        choices=["open", "settled", "ambiguous"],
+        choices=RESULT_STATES,
         help_text="What became of the question; open, too, where it is not told.",
     )
     others = VotesOut(allow_null=True)

@@ -7,6 +7,8 @@ from rest_framework import serializers
 from labeling.api.fields import DIRECTIONS, Number, Seconds, YesOrNo
 from labeling.models import Challenge
 
+RESULT_STATES = "open", "settled", "ambiguous"  # of a question, as far as it may be told
+
 
 class ChallengeIn(serializers.Serializer[Any]):
     project = serializers.SlugField(max_length=60)
@@ -130,7 +132,7 @@ class TileResultOut(serializers.Serializer[Any]):
         allow_null=True, help_text="What the model says; null: not told, or it says nothing."
     )
     state = serializers.ChoiceField(
-        choices=["open", "settled", "ambiguous"],
+        choices=RESULT_STATES,
         help_text="What became of the question; open, too, where it is not told.",
     )
 
