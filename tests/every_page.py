@@ -96,8 +96,8 @@ def _rename(shapes: "Project") -> None:
 
 
 def _fill_labels(shapes: "Project", owner: "User", answer: Callable[..., None]) -> None:
-    """Answer, disagree, flag, decide with a note, remark, and pick an example."""
-    from labeling import comments, examples, review
+    """Answer, disagree, flag, skip, decide with a note, remark, and pick an example."""
+    from labeling import challenges, comments, examples, review
     from labeling.models import Annotator, Question
 
     alice, bob = (Annotator.objects.get(pseudonym=name) for name in ("alice", "bob"))
@@ -106,6 +106,9 @@ def _fill_labels(shapes: "Project", owner: "User", answer: Callable[..., None]) 
         answer(annotator, {question.pk: value for question in questions})
     first, second = questions[:2]
     comments.flag(tile=first.tile, kind="broken", text=LONG_WORD, question=first, annotator=bob)
+    skipped = challenges.issue(annotator=bob, project=shapes, kind="verify")
+    if skipped is not None:
+        challenges.skip(challenge=skipped, reason="cut_off")
     comments.remark(question=first, text=f"{ARABIC} {LONG_WORD}", by=owner)
     review.decide(question=second, value=True, by=owner, note=f"It shows it. {LONG_WORD}")
     example = {"tile": first.tile, "kind": "hard_yes", "note": LONG_WORD}
