@@ -35,6 +35,14 @@ def fresh_cache() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def english() -> None:
+    """Speak English again, whatever the last test's visitor asked for."""
+    from django.utils import translation
+
+    translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
 def pace(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a test's visitors see a picture at once, unless the test is about how fast they are."""
     if "real_pace" not in request.fixturenames:

@@ -10,8 +10,8 @@ from django.core.cache import cache
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import status
@@ -311,6 +311,7 @@ def describe(
         "before": wording.before,
         "subject": wording.subject,
         "after": wording.after,
+        "asked_in": get_language(),
         "lang": wording.language,
         "dir": _direction(challenge, wording),
         **_guide(challenge, wording.guide),

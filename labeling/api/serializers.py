@@ -73,6 +73,7 @@ class ChallengeOut(serializers.Serializer[Any]):
     before = serializers.CharField()
     subject = serializers.CharField(allow_blank=True)
     after = serializers.CharField(allow_blank=True)
+    asked_in = serializers.CharField(help_text="Language tag of what is before and after.")
     lang = serializers.CharField(
         allow_blank=True, help_text="Language tag of the subject; empty: it is not known."
     )

@@ -56,6 +56,8 @@ def test_translation_has_the_placeholders_of_its_sentence(catalogue: Catalog) ->
             allowed = [wanted[-1]]
             if len(wanted) > 1 and _counts_little(catalogue, at):  # "one answer" needs no number
                 allowed += [wanted[0], _without_count(wanted[-1])]
+            if catalogue.num_plurals == 6 and at == 0:  # "none", of which nothing more is told
+                allowed.append([])
             assert not text or not message.id or given in allowed, text
 
 

@@ -202,10 +202,11 @@ export class Screen {
     this.#focus();
   }
 
-  #showQuestion({ before = "", subject = "", after = "", lang = "", dir = "auto" }) {
+  #showQuestion({ before = "", subject = "", after = "", lang = "", dir = "auto", asked_in = "" }) {
     this.#say("before", before);
     this.#say("subject", subject || before);
     this.#say("after", after);
+    for (const part of ["before", "after"]) markLanguage(this.#parts[part], asked_in);
     this.#parts.subject.dir = dir;
     if (subject && lang) this.#parts.subject.lang = lang;
     else this.#parts.subject.removeAttribute("lang");
@@ -304,4 +305,13 @@ export class Screen {
 function goOn(press) {
   const done = makeButton(gettext("Go on"), { key: "Enter", variant: "primary", press });
   return { actions: [done], keys: { Enter: press }, onLeave: press.onLeave };
+}
+
+/** Mark what was written in another language than the page, as before it was chosen anew. */
+function markLanguage(element, language) {
+  const isOther = language && language !== document.documentElement.lang;
+  for (const [name, value] of [["lang", language], ["dir", "auto"]]) {
+    if (isOther) element.setAttribute(name, value);
+    else element.removeAttribute(name);
+  }
 }
