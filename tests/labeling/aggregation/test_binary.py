@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from labeling.aggregation import binary, online_tempering
+from labeling.aggregation import aggregate, binary, online_tempering
 from labeling.aggregation.online import tempered_posterior
 
 QUESTIONS, PEOPLE = 600, 10
@@ -107,3 +107,40 @@ def test_answers_as_they_come_are_tempered_to_arrive_where_all_at_once_arrive(
         for q in range(QUESTIONS)
     ]
     assert np.abs(live - found.probability).mean() < 0.03
+
+
+def test_answers_of_no_weight_turn_nothing_and_earn_nobody_anything(crowd: Crowd) -> None:
+    """Half as many answers again are the opposite of the truth, by one who never came before."""
+    honest = infer(crowd)
+    lied_about = np.arange(0, QUESTIONS, 2)
+    attacked = Crowd(
+        crowd.truth,
+        np.concatenate([crowd.question, lied_about]),
+        np.concatenate([crowd.annotator, np.full(len(lied_about), PEOPLE)]),
+        np.concatenate([crowd.value, ~crowd.truth[lied_about]]),
+    )
+    weight = np.where(attacked.annotator == PEOPLE, 1e-3, 1.0)
+    columns = attacked.question, attacked.annotator, attacked.value
+    found = binary.infer(
+        *columns,
+        prior=np.full(QUESTIONS, 0.5),
+        verdict=np.full(QUESTIONS, -1, np.int8),
+        gold=np.zeros(QUESTIONS, bool),
+        suspect=np.zeros(len(attacked.question), bool),
+        annotators=PEOPLE + 1,
+        weight=weight,
+    )
+    assert found.probability == pytest.approx(honest.probability, abs=0.02)
+    tp, fn, tn, fp = binary.confusion_counts(found, *columns)[PEOPLE]
+    assert fn > 10 * tp and fp > 10 * tn, "by their answers, not by what the crowd is like"
+
+
+def test_a_weight_of_one_is_no_weight(crowd: Crowd) -> None:
+    weighted = infer(crowd, weight=np.ones(len(crowd.question)))
+    assert (weighted.probability == infer(crowd).probability).all()
+
+
+@pytest.mark.parametrize("weight", [[0.0, 1.0], [1.0, 1.1], [1.0]])
+def test_it_refuses_weights_that_are_none(weight: list[float]) -> None:
+    with pytest.raises(ValueError, match="above 0 and at most 1"):
+        aggregate([1, 1], ["a", "b"], [0, 1], weight=weight)
