@@ -8,6 +8,8 @@ question (gold, or a settled one that serves as a check) is shown there as often
   were, which is drawn by a secret hash once a day for each question.
 - its tile was shown there for another question with the share of open questions of which that is
   so.
+- gold is spread evenly over the first `HORIZON` challenges of the day, where settled questions can
+  check people meanwhile (`may_be_gold`): else all that is shown early would be gold.
 
 Rows are PostgreSQL's and not the cache's: candidates are filtered by them in the query that reads
 candidates, they are exact since they are written in the challenge's own transaction, and a cache
@@ -26,6 +28,7 @@ from django.utils.crypto import salted_hmac
 from labeling import prepared
 
 KEPT = timedelta(days=1)  # after its day
+HORIZON = 1_000  # challenges of an address on a day, over which its gold is spread
 KEY_LETTERS = 32  # of the keyed hash, in hexadecimal
 
 _OPEN = """
@@ -78,6 +81,9 @@ _MAY_BE_SHOWN = f"""coalesce((
 ), true)"""
 
 
+_MAY_BE_GOLD = f"{_UNIT.format(row='{q}.id', seed='%(address_seed)s + 2')} * {HORIZON} <= %(asked)s"
+
+
 class Showings(NamedTuple):
     """What is known of an address today, as far as it decides which known questions it is shown."""
 
@@ -85,7 +91,7 @@ class Showings(NamedTuple):
     seed: int = 0
     repeats: Sequence[float] = ()  # share of open questions that were shown a 2nd, 3rd, 4th time
     elsewhere: float = 1.0  # share of them whose tile was shown for another question before
-    asked: int = 0  # challenges
+    asked: int = HORIZON  # challenges
     skips: int = 0
     skipped_at: datetime | None = None
 
@@ -96,6 +102,7 @@ class Showings(NamedTuple):
             "address_seed": self.seed,
             "repeats": list(self.repeats),
             "elsewhere": self.elsewhere,
+            "asked": self.asked,
         }
 
 
@@ -152,6 +159,11 @@ def may_be_shown(question: str) -> str:
     `question` is the row's name in the query, whose parameters are those of `Showings`.
     """
     return _MAY_BE_SHOWN.format(q=question)
+
+
+def may_be_gold(question: str) -> str:
+    """Return SQL: whether it is the turn of a gold question at an address; as `may_be_shown`."""
+    return _MAY_BE_GOLD.format(q=question)
 
 
 def forget(*, now: datetime | None = None) -> int:

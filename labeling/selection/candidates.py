@@ -67,6 +67,7 @@ class Window:
     in_slice: bool = False  # in the order of the random slice
     exhaustive: bool = False  # read to the end rather than without a candidate
     gold: bool = False
+    in_turn: bool = False  # gold whose turn it is at the annotator's address
     check: bool = False
     several_concepts: bool = False
 
@@ -106,12 +107,16 @@ def at_random(concept: int, grid: int, role: str) -> Window:
     return Window(role, about, values, in_slice=True, exhaustive=True)
 
 
-def gold(concept: int, grid: int, verdict: bool, role: str) -> Window:
-    """Return the window of a concept's gold questions with that truth."""
+def gold(concept: int, grid: int, verdict: bool, role: str, *, in_turn: bool = False) -> Window:
+    """Return the window of a concept's gold questions with that truth.
+
+    in_turn: of those alone whose turn it is at the annotator's address.
+    """
     known = "kind = 'concept' AND state = 'gold' AND source <> 'model'"
     hidden = f"tile_id <> ALL(ARRAY({_EXAMPLES}))"
     condition = f"{_ABOUT} AND verdict = {verdict} AND {known} AND {hidden}"
-    return Window(role, condition, {"concept": concept, "grid": grid}, gold=True)
+    values = {"concept": concept, "grid": grid}
+    return Window(role, condition, values, gold=True, in_turn=in_turn)
 
 
 def checks_of(
@@ -244,6 +249,7 @@ def _read(scans: Mapping[Window, Sequence[_Scan]], values: dict[str, Any]) -> li
         stretches = tuple((step.condition, step.order, step.limit) for step in steps)
         flags = {
             "gold": window.gold,
+            "in_turn": window.in_turn,
             "check": window.check,
             "several_concepts": window.several_concepts,
         }
@@ -262,6 +268,7 @@ def _part(
     limit: int,
     *,
     gold: bool,
+    in_turn: bool,
     check: bool,
     several_concepts: bool,
 ) -> str:
@@ -285,6 +292,7 @@ def _part(
     available = reservations.available("w")
     if gold:
         available = f"w.id <> ALL(ARRAY({_PRACTICE})) AND {showings.may_be_shown('w')}"
+        available += f" AND {showings.may_be_gold('w')}" if in_turn else ""
     elif check:
         available = f"{showings.may_be_shown('w')} AND {checks.trusted('w')}"
     text = f"""

@@ -17,9 +17,12 @@ MEAN_KNOWN = 3
 LIFETIME = 60  # answers to a gold question; from then on it is shown the less, the more it has
 
 YES, NO, CHECK_YES, CHECK_NO = "yes", "no", "check-yes", "check-no"  # roles of windows
+LATER_YES, LATER_NO = "later-yes", "later-no"  # of gold whose turn it is not
 REASONS: dict[str, str] = {
     YES: Reason.GOLD,
     NO: Reason.GOLD,
+    LATER_YES: Reason.GOLD,
+    LATER_NO: Reason.GOLD,
     CHECK_YES: Reason.CHECK,
     CHECK_NO: Reason.CHECK,
 }
@@ -48,23 +51,19 @@ def draw(*, likely_share: float) -> Wanted:
 
 
 def in_order(pool: Sequence[Candidate], verdict: bool) -> list[Candidate]:
-    """Return the known candidates of a truth: rested gold, then checks, then worn gold.
+    """Return the known candidates of a truth in the order in which they are shown.
 
-    Gold that many people have answered in its lifetime is worn in inverse proportion: whoever
-    comes from many addresses would see the same few pictures everywhere.
+    1. gold whose turn it is at the annotator's address, as far as it is rested. What many people
+       have answered in its lifetime is worn in inverse proportion: whoever comes from many
+       addresses would see the same few pictures everywhere.
+    2. checks
+    3. worn gold, and gold whose turn it is not
     """
-    gold, check = (YES, CHECK_YES) if verdict else (NO, CHECK_NO)
-    rested: list[Candidate] = []
-    worn: list[Candidate] = []
-    for candidate in pool:
-        if candidate.role == gold:
-            is_rested = random.random() * candidate.answers_count < LIFETIME
-            (rested if is_rested else worn).append(candidate)
-    unrevealed = [c for c in pool if c.role == check and not checks.is_told(c.question)]
-    return [*rested, *unrevealed, *worn]
-
-
-def count_rested(pool: Sequence[Candidate], verdict: bool) -> int:
-    """Return how much gold of a truth there is that few people have answered."""
-    role = YES if verdict else NO
-    return sum(c.role == role and c.answers_count < LIFETIME for c in pool)
+    own_roles = (YES, CHECK_YES, LATER_YES) if verdict else (NO, CHECK_NO, LATER_NO)
+    gold, checked, later = ([c for c in pool if c.role == role] for role in own_roles)
+    rested = [c for c in gold if random.random() * c.answers_count < LIFETIME]
+    worn = [c for c in gold if c not in rested]
+    checked = [c for c in checked if not checks.is_told(c.question)]
+    random.shuffle(later)
+    questions = dict.fromkeys(c.question for c in rested)
+    return [*rested, *checked, *worn, *(c for c in later if c.question not in questions)]

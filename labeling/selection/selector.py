@@ -21,7 +21,7 @@ from labeling.models import Annotator, Answer, Challenge, Project, Question, Til
 from labeling.selection import candidates, concepts, known, texts
 from labeling.selection.candidates import Candidate
 from labeling.selection.concepts import Askable
-from labeling.selection.known import CHECK_NO, CHECK_YES, NO, YES
+from labeling.selection.known import CHECK_NO, CHECK_YES, LATER_NO, LATER_YES, NO, YES
 from labeling.selection.picks import GRID_TILES, Grid, Kind, Pick, Reason, Selection, pick
 from labeling.showings import ANYWHERE, Showings
 
@@ -112,8 +112,7 @@ class Selector:
                 askable,
                 1,
                 GRID_TILES - known.MEAN_KNOWN,
-                candidates.gold(concept, 1, True, YES),
-                candidates.gold(concept, 1, False, NO),
+                *_known_windows(concept),
                 candidates.at_random(concept, 1, Reason.RANDOM),
                 candidates.likely(concept, 1, LIKELY),
                 candidates.most_wanted(concept, 1, Reason.WANTED),
@@ -122,14 +121,11 @@ class Selector:
                 yield self._compose_grid(concept, pool)
 
     def _known_pool(self, concept: int, pool: Sequence[Candidate]) -> list[Candidate]:
-        """Return gold, and checks too where there is less of either truth than a grid may show."""
-        rested = {verdict: known.count_rested(pool, verdict) for verdict in (True, False)}
-        if min(rested.values()) >= max(known.GRID_KNOWN):
+        """Add gold whose turn it is not, where there is less of a truth than a grid may show."""
+        least = max(known.GRID_KNOWN)
+        if all(len(known.in_order(pool, truth)) >= least for truth in (True, False)):
             return list(pool)
-        return list(pool) + self._read(
-            candidates.checks_of(concept, 1, True, CHECK_YES),
-            candidates.checks_of(concept, 1, False, CHECK_NO),
-        )
+        return [*pool, *self._read(*_gold_windows(concept))]
 
     def _splits(self) -> Iterator[Selection]:
         """Yield all tiles of one picture, asked for one concept; retired ones are only shown."""
@@ -203,7 +199,7 @@ class Selector:
         """Return the open questions of the first concept that has any, and its known ones."""
         for askable in concepts.by_priority(self.project, 1):
             window = self._open_window(askable.concept, 1, role)
-            pool = self._read_enough(askable, 1, 1, *_gold_windows(askable.concept), window)
+            pool = self._read_enough(askable, 1, 1, *_known_windows(askable.concept), window)
             if any(candidate.role == role for candidate in pool):
                 return self._known_pool(askable.concept, pool)
         return []
@@ -388,8 +384,19 @@ class Selector:
 
 
 def _gold_windows(concept: int) -> list[candidates.Window]:
-    """Return the windows of a concept's gold questions about whole pictures."""
-    return [candidates.gold(concept, 1, truth, role) for truth, role in ((True, YES), (False, NO))]
+    """Return the windows of a concept's gold questions about whole pictures, in turn or not."""
+    roles = (True, LATER_YES), (False, LATER_NO)
+    return [candidates.gold(concept, 1, truth, role) for truth, role in roles]
+
+
+def _known_windows(concept: int) -> list[candidates.Window]:
+    """Return the windows of a concept's gold whose turn it is, and of its checks."""
+    return [
+        candidates.gold(concept, 1, True, YES, in_turn=True),
+        candidates.gold(concept, 1, False, NO, in_turn=True),
+        candidates.checks_of(concept, 1, True, CHECK_YES),
+        candidates.checks_of(concept, 1, False, CHECK_NO),
+    ]
 
 
 def _likely_share(likely: int, unlikely: int) -> float:
