@@ -205,6 +205,7 @@ UPLOAD_PART_BYTES = 4 * 1024 * 1024  # of one request
 CHALLENGE_SECONDS = _number("CHALLENGE_SECONDS", 900, least=10)
 CHALLENGE_RATE = _number("CHALLENGE_RATE", 60, least=1)  # answers a minute an annotator
 OFFLINE_CHALLENGES = _number("OFFLINE_CHALLENGES", 200)  # fetched ahead by one annotator; 0: none
+NEWCOMERS_PER_ADDRESS = _number("NEWCOMERS_PER_ADDRESS", 60, least=1)  # pseudonyms a day
 PSEUDONYM_COOKIE = "tessera_annotator"
 
 # Training
@@ -330,6 +331,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "forget-uploads": {"task": "labeling.tasks.forget_uploads", "schedule": 3600.0},
     "delete-removed-files": {"task": "labeling.tasks.delete_removed_files", "schedule": 3600.0},
     "forget-challenges": {"task": "labeling.tasks.forget_challenges", "schedule": 3600.0},
+    "forget-visitors": {"task": "labeling.tasks.forget_visitors", "schedule": 3600.0},
     "recover-runs-and-generations": {"task": "training.tasks.sweep", "schedule": 20.0},
     "retrain-due-projects": {"task": "training.tasks.retrain_due", "schedule": 60.0},
 }

@@ -39,6 +39,15 @@ ON CONFLICT (key) DO UPDATE SET asked = address.asked + 1
 RETURNING id, asked, skips, skipped_at, firsts, seconds, thirds, fourths, elsewhere
 """
 
+_ADMIT = """
+INSERT INTO labeling_addressday AS address (key, day, newcomers, asked, skips, firsts, seconds,
+    thirds, fourths, elsewhere)
+VALUES (%(key)s, %(day)s::date, 1, 0, 0, 0, 0, 0, 0, 0)
+ON CONFLICT (key) DO UPDATE SET newcomers = address.newcomers + 1
+WHERE address.newcomers < %(most)s
+RETURNING id
+"""
+
 _NOTE = """
 WITH noted AS (
     INSERT INTO labeling_showing AS showing (address_id, tile, question, known, shown)
@@ -139,6 +148,13 @@ def open_day(address: str, *, now: datetime | None = None) -> Showings:
         skips=skips,
         skipped_at=skipped_at,
     )
+
+
+def admit_newcomer(address: str, *, most: int, now: datetime | None = None) -> bool:
+    """Count a new pseudonym at an address; return False where it was given `most` today."""
+    now = now or timezone.now()
+    values = {"key": key(address, now=now), "day": now.date(), "most": most}
+    return bool(prepared.fetch(_ADMIT, values))
 
 
 def note(showings: Showings, shown: Collection[Shown]) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from labeling import concepts, merging, parts, pools, removal, snapshots
+from labeling import concepts, merging, parts, pools, removal, showings, snapshots, visitors
 from labeling.enqueue import enqueue_on_commit
 from labeling.imports import jobs, runner, undo
 from labeling.inference import recompute, schedule
@@ -161,6 +161,13 @@ def forget_challenges() -> None:
     """Delete the challenges that nobody answered."""
     old = timezone.now() - KEPT
     Challenge.objects.filter(answered_at=None, expires_at__lt=old).delete()
+
+
+@shared_task
+def forget_visitors() -> None:
+    """Delete what addresses were shown on days that are over, and who never answered."""
+    showings.forget()
+    visitors.forget_unanswered()
 
 
 def _fill(snapshot: Snapshot) -> None:

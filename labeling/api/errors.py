@@ -29,6 +29,7 @@ from labeling import (
     removal,
     results,
     review,
+    visitors,
     withdrawals,
 )
 from labeling.api.exceptions import NotFound, TooLarge
@@ -53,6 +54,7 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     pace.TooFast: (HTTPStatus.CONFLICT, "too_fast"),
     challenges.Closed: (HTTPStatus.FORBIDDEN, "closed"),
     challenges.Private: (HTTPStatus.FORBIDDEN, "private"),
+    visitors.TooManyNewcomers: (HTTPStatus.FORBIDDEN, "newcomers"),
     challenges.Paused: (HTTPStatus.TOO_MANY_REQUESTS, "paused"),
     projects.Invalid: (HTTPStatus.BAD_REQUEST, "invalid"),
     projects.Conflict: (HTTPStatus.CONFLICT, "conflict"),

@@ -69,7 +69,7 @@ def _accept(request: HttpRequest, found: Invitation, token: str) -> HttpResponse
         if user is None:
             annotator = visitors.welcome(request, request.user)
         membership = members.accept(token=token, user=user, annotator=annotator)
-    except members.InvitationError as refusal:
+    except (members.InvitationError, visitors.TooManyNewcomers) as refusal:
         found.refresh_from_db()
         return _show(request, found, str(refusal))
     annotates = membership.role == Role.ANNOTATOR

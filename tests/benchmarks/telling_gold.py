@@ -10,9 +10,9 @@ applied to the rest, in turns. The better one's area under the curve counts.
 
     python tests/benchmarks/telling_gold.py [SETTING …] [--tiles 10000]
 
-"What it shows" is whether the tile shows the concept, by the attacker's own eyes, and what the model
-says: gold is half yes and half no, and open questions are what the project holds. It is left out in
-the last column.
+"What it shows" is whether the tile shows the concept, by the attacker's own eyes, and what the
+model says: gold is half yes and half no, and open questions are what the project holds. It is left
+out in the last column.
 """
 
 import argparse

@@ -149,6 +149,7 @@ export function problem({ code, message, retryAfter }, count) {
     unkept: () => [gettext("This device has no room for more answers"), message],
     closed: () => [gettext("This project asks no questions now"), message],
     private: () => [gettext("This project is private"), message],
+    newcomers: () => [gettext("Many people have begun here today"), message],
     not_found: () => [
       gettext("This project is not there"),
       gettext("It may have been renamed or closed. The first page lists all."),

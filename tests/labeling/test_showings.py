@@ -1,0 +1,205 @@
+"""What an address is shown is counted, so that known questions are shown as open ones are."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from labeling import challenges, checks, showings, tasks
+from labeling.models import AddressDay, Annotator, Answer, Question, Showing
+from labeling.selection import known
+from labeling.selection.selector import Selector
+from labeling.showings import Shown
+
+pytestmark = pytest.mark.django_db
+SCHOOL, OFFICE = "192.0.2.1", "192.0.2.2"
+State = Question.State
+
+
+def newcomer() -> Annotator:
+    return Annotator.objects.create()
+
+
+def gold_shown(project, address: str, *, people: int) -> list[int]:
+    """Return the gold that so many newcomers at an address are shown, a grid each."""
+    shown: list[int] = []
+    for _ in range(people):
+        challenge = challenges.issue(
+            annotator=newcomer(), project=project, kind="grid", address=address
+        )
+        if challenge is not None:
+            reasons = zip(challenge.questions, challenge.reasons, strict=True)
+            shown += [question for question, reason in reasons if reason == "gold"]
+    return shown
+
+
+def test_gold_is_shown_once_at_an_address_where_open_questions_are(shapes):
+    first = gold_shown(shapes, SCHOOL, people=1)
+    assert first
+    day = AddressDay.objects.get()
+    AddressDay.objects.update(seconds=0, elsewhere=10_000)
+    assert day.firsts > 0
+    for _ in range(6):
+        again = gold_shown(shapes, SCHOOL, people=1)
+        AddressDay.objects.update(seconds=0, elsewhere=10_000)
+        assert not set(again) & set(first)
+        first += again
+
+
+def test_what_is_skipped_was_shown(alice, shapes):
+    challenge = challenges.issue(annotator=alice, project=shapes, kind="grid", address=SCHOOL)
+    challenges.skip(challenge=challenge, address=SCHOOL)
+    counted = set(Showing.objects.values_list("question", flat=True))
+    assert counted == set(challenge.questions)
+    assert AddressDay.objects.get().skips == 1
+
+
+def test_other_addresses_are_shown_it_all_the_same(shapes):
+    at_school = set(gold_shown(shapes, SCHOOL, people=8))
+    assert at_school & set(gold_shown(shapes, OFFICE, people=8))
+
+
+def test_gold_is_shown_again_where_open_questions_are(shapes):
+    pair = Question.objects.filter(state=State.GOLD).first()
+    at_school = showings.open_day(SCHOOL)
+    showings.note(at_school, [Shown(pair.tile_id, pair.pk, known=True)])
+    AddressDay.objects.update(firsts=10, seconds=10)
+    assert pair.pk in gold_shown(shapes, SCHOOL, people=12)
+
+
+def test_the_address_itself_is_nowhere_and_its_key_changes_by_the_day(alice, shapes):
+    now = timezone.now()
+    challenges.issue(annotator=alice, project=shapes, kind="grid", address=SCHOOL)
+    day = AddressDay.objects.get()
+    assert SCHOOL not in day.key and day.key == showings.key(SCHOOL, now=now)
+    assert day.key != showings.key(SCHOOL, now=now + timedelta(days=1))
+
+
+def test_another_secret_makes_other_keys(monkeypatch):
+    now = timezone.now()
+    before = showings.key(SCHOOL, now=now)
+    monkeypatch.setattr(settings, "SECRET_KEY", "another")
+    assert showings.key(SCHOOL, now=now) != before
+
+
+def test_what_was_shown_is_forgotten_a_day_later(alice, shapes):
+    challenges.issue(annotator=alice, project=shapes, kind="grid", address=SCHOOL)
+    tasks.forget_visitors()
+    assert AddressDay.objects.exists() and Showing.objects.exists()
+    AddressDay.objects.update(day=timezone.now().date() - timedelta(days=2))
+    tasks.forget_visitors()
+    assert not AddressDay.objects.exists() and not Showing.objects.exists()
+
+
+def test_it_costs_two_queries_a_challenge(alice, shapes, django_assert_num_queries):
+    shown = [Shown(tile=n, question=n, known=n < 3) for n in range(9)]
+    with django_assert_num_queries(2):
+        showings.note(showings.open_day(SCHOOL), shown)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_class_that_asks_at_once_is_shown_nothing_too_often(shapes):
+    """Each gold question once, as no open one has been shown twice."""
+    people = [newcomer() for _ in range(12)]
+
+    def ask(annotator: Annotator) -> None:
+        try:
+            challenges.issue(annotator=annotator, project=shapes, kind="grid", address=SCHOOL)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        list(pool.map(ask, people))
+    day = AddressDay.objects.get()
+    shown = list(Showing.objects.values_list("known", "shown"))
+    assert day.asked == len(people)
+    assert day.firsts == sum(not is_known for is_known, _ in shown)
+    again = [count for is_known, count in shown if is_known and count > 1]
+    assert not again or day.seconds, "gold came again though nothing open did"
+
+
+@pytest.fixture
+def settled(shapes) -> list[Question]:
+    """Squares and circles that two people of one mind have settled."""
+    rows = list(Question.objects.filter(kind="concept", state=State.OPEN)[:20])
+    people = [newcomer(), newcomer()]
+    for row in rows:
+        value = row.tile.image.source.split()[1] == row.concept.name
+        Answer.objects.bulk_create(
+            Answer(question=row, annotator=person, value=value, reason="wanted")
+            for person in people
+        )
+        Question.objects.filter(pk=row.pk).update(
+            state=State.SETTLED,
+            probability=0.99 if value else 0.01,
+            answers_count=2,
+            yes_count=2 * value,
+            settled_at=timezone.now(),
+        )
+    return rows
+
+
+def checks_of(annotator: Annotator, project) -> set[int]:
+    """Return the checks of twenty grids that somebody could be shown next."""
+    grids = [
+        Selector(annotator=annotator, project=project, accept_short=True).choose("grid")
+        for _ in range(20)
+    ]
+    return {
+        pick.question for grid in grids if grid for pick in grid.picks if pick.reason == "check"
+    }
+
+
+def test_without_gold_settled_questions_check_people(alice, shapes, settled):
+    Question.objects.filter(state=State.GOLD).delete()
+    found = checks_of(alice, shapes)
+    assert found and found <= {row.pk for row in settled}
+    assert not any(checks.is_told(question) for question in found)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"disagreement": 0.5}, {"answers_wanted": 3}, {"probability": 0.9}, {"answers_count": 9}],
+)
+def test_what_is_in_doubt_or_was_asked_often_checks_nobody(alice, shapes, settled, change):
+    Question.objects.filter(state=State.GOLD).delete()
+    Question.objects.filter(pk__in=[row.pk for row in settled]).update(**change)
+    assert not checks_of(alice, shapes)
+
+
+def test_what_somebody_flagged_or_only_suspects_answered_checks_nobody(alice, bob, shapes, settled):
+    Question.objects.filter(state=State.GOLD).delete()
+    for row in settled[:10]:
+        row.tile.comments.create(project=shapes, annotator=bob, kind="broken")
+    flagged = {row.tile_id for row in settled[:10]}
+    found = checks_of(alice, shapes)
+    assert not found & {row.pk for row in settled if row.tile_id in flagged}
+    Annotator.objects.exclude(pk__in=[alice.pk, bob.pk]).update(blocked=True)
+    assert not checks_of(alice, shapes)
+
+
+def test_a_wrong_answer_to_a_check_fails_and_good_people_open_it_again(alice, bob, shapes, settled):
+    row = next(row for row in settled if row.tile.image.source.split()[1] == row.concept.name)
+    for annotator, outcome in ((alice, False), (bob, None)):
+        challenge = challenges.issue(annotator=annotator, project=shapes, kind="verify")
+        challenge.kind, challenge.questions, challenge.reasons = "verify", [row.pk], ["check"]
+        answer = challenges.answer(challenge=challenge, yes=False)
+        assert answer.passed is outcome or outcome is None
+        assert answer.settled == 0
+    row.refresh_from_db()
+    assert row.state != State.SETTLED and row.answers_count == 4
+    assert row.pk not in checks_of(newcomer(), shapes)
+
+
+def test_a_grid_shows_one_to_five_known_tiles_three_in_the_mean():
+    totals = [sum(known.draw(likely_share=0.5)) for _ in range(3_000)]
+    assert set(totals) == {1, 2, 3, 4, 5}
+    assert 2.9 < sum(totals) / len(totals) < 3.1
+    assert all(
+        min(wanted) >= 1
+        for wanted in (known.draw(likely_share=0.1) for _ in range(200))
+        if sum(wanted) > 1
+    )
