@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 LOOK = 350  # ms at each challenge
+RELOAD_AT = 100  # answers, after which the page is opened anew
+WAITING = """() => [...Array(localStorage.length).keys()]
+    .filter((index) => localStorage.key(index).startsWith("tessera.outbox.")).length"""
 LINES = "#offline [data-part=lines]"
 COUNTS = """SELECT count(*), count(DISTINCT challenge_id),
     (SELECT count(*) FROM labeling_challenge WHERE ahead),
@@ -108,32 +111,28 @@ def _fetch(page: "Page", port: int, challenges: int) -> float:
 
 
 def _answer(page: "Page") -> tuple[int, float]:
-    """Answer all that is asked, with a reload half-way; return how many, and the seconds."""
+    """Answer all that is asked, with a reload half-way; return how many, and the seconds.
+
+    A press that comes before the pictures were seen is not taken: then the next one is.
+    """
     start = time.perf_counter()
-    given = 0
+    was_reloaded = False
     while True:
         page.wait_for_selector("#ask:is([data-mode=grid], [data-mode=panel]):not([aria-busy])")
+        given = page.evaluate(WAITING)
         if page.get_attribute("#ask", "data-mode") == "panel":
             return given, time.perf_counter() - start
         page.wait_for_timeout(LOOK)
         page.keyboard.press("n")
-        given += 1
-        page.wait_for_function(
-            "count => [...Array(localStorage.length).keys()].filter((index) => localStorage"
-            ".key(index).startsWith('tessera.outbox.')).length === count",
-            arg=given,
-        )
-        if given == 100:
+        if given >= RELOAD_AT and not was_reloaded:
             page.reload()
+            was_reloaded = True
 
 
 def _send(page: "Page") -> tuple[int, int, float]:
     """Wait until nothing waits; return the page's counts of sent and refused, and the seconds."""
     start = time.perf_counter()
-    page.wait_for_function(
-        "() => ![...Array(localStorage.length).keys()].some((index) => localStorage.key(index)"
-        ".startsWith('tessera.outbox.'))"
-    )
+    page.wait_for_function(f"() => ({WAITING})() === 0")
     tally = page.evaluate("JSON.parse(localStorage.getItem('tessera.outbox-tally'))")
     return tally["sent"], sum(tally["refused"].values()), time.perf_counter() - start
 
