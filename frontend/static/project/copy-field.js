@@ -1,5 +1,7 @@
 // <copy-field>: a text field with a button that copies what it holds.
 
+import { gettext } from "../shared/translate.js";
+
 class CopyField extends HTMLElement {
   connectedCallback() {
     const field = this.querySelector("input");
@@ -11,9 +13,9 @@ class CopyField extends HTMLElement {
       field.select();
       try {
         await navigator.clipboard.writeText(field.value);
-        status.textContent = "Copied";
+        status.textContent = gettext("Copied");
       } catch {
-        status.textContent = "Press Ctrl+C, or ⌘C, to copy it";
+        status.textContent = gettext("Press Ctrl+C, or ⌘C, to copy it");
       }
     });
   }
