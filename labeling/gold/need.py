@@ -11,7 +11,7 @@ from labeling.aggregation.online import PRIOR_RIGHT, PRIOR_WRONG, ConfusionCount
 from labeling.models import Concept, Image, Project, Question
 from labeling.numbers import count
 
-GRID_GOLD = 3  # gold tiles of a grid of nine
+GRID_GOLD = 3  # known tiles of a grid of nine, in the mean (`labeling.selection.known`)
 PRECISION = 0.1  # half the width of the interval of a reliability that is wanted
 SCREENS = 12  # of a busy annotator's sitting
 SCREEN_SECONDS = 20  # that a grid takes
@@ -84,9 +84,10 @@ def need(*, pictures: int, concepts: int, practice: int) -> Need:
     """Return how much gold a concept wants, half of it yes and half no.
 
     1. The interval: so many of each truth that a reliability is known to ± PRECISION.
-    2. The grids: each shows GRID_GOLD gold tiles, and nobody is asked the same question twice.
-       The SCREENS grids of a sitting are spread over the project's concepts; the gold of one is to
-       last for its share: GRID_GOLD · SCREENS / concepts.
+    2. The grids: each shows GRID_GOLD known tiles in the mean, and nobody is asked the same
+       question twice; nor, as a rule, is anybody else at their address on that day. The SCREENS grids of a
+       sitting are spread over the project's concepts; the gold of one is to last for its share:
+       GRID_GOLD · SCREENS / concepts. After it, settled questions check people.
     3. The practice: questions whose answers people were told can check them no more: so many are
        added to the larger one of both.
 
@@ -193,9 +194,9 @@ def _reach(yes: int, no: int) -> str:
     lasting = screens(yes + no)
     minutes = max(round(lasting * SCREEN_SECONDS / 60), 1)
     return (
-        f"a busy annotator has seen all {yes + no} after {count(lasting, 'screen')}, "
-        f"{count(minutes, 'minute')}, and their reliability is then known to "
-        f"± {precision(yes, no):.2f}"
+        f"a busy annotator, and their network on that day, has seen all {yes + no} after "
+        f"{count(lasting, 'screen')}, {count(minutes, 'minute')}; their reliability is then known "
+        f"to ± {precision(yes, no):.2f}, and settled questions check them from then on"
     )
 
 

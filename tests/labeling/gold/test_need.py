@@ -58,9 +58,9 @@ def test_of_few_pictures_most_are_left_to_people():
         (
             4,
             4,
-            "12 more (6 yes, 6 no): a busy annotator has seen all 8 after 2 screens, 1 minute, ",
+            "12 more (6 yes, 6 no): a busy annotator, and their network on that day, has seen",
         ),
-        (12, 10, "Enough: a busy annotator has seen all 22 after 7 screens, 2 minutes, and their"),
+        (12, 10, "Enough: a busy annotator, and their network on that day, has seen all 22 "),
     ],
 )
 def test_it_says_why(yes, no, sentence):
