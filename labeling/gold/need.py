@@ -85,9 +85,9 @@ def need(*, pictures: int, concepts: int, practice: int) -> Need:
 
     1. The interval: so many of each truth that a reliability is known to ± PRECISION.
     2. The grids: each shows GRID_GOLD known tiles in the mean, and nobody is asked the same
-       question twice; nor, as a rule, is anybody else at their address on that day. The SCREENS grids of a
-       sitting are spread over the project's concepts; the gold of one is to last for its share:
-       GRID_GOLD · SCREENS / concepts. After it, settled questions check people.
+       question twice; nor, as a rule, is anybody else at their address on that day. The SCREENS
+       grids of a sitting are spread over the project's concepts; the gold of one is to last for its
+       share: GRID_GOLD · SCREENS / concepts. After it, settled questions check people.
     3. The practice: questions whose answers people were told can check them no more: so many are
        added to the larger one of both.
 
