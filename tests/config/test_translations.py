@@ -13,6 +13,7 @@ from scripts import translations
 CATALOGUES = [
     (language, domain) for language in translations.LANGUAGES for domain in translations.DOMAINS
 ]
+UNREADABLE = re.compile(r"""(?<![\w.])(?:gettext|gettext_lazy|ngettext|_)\(\s*[^"'\s?)].*""")
 # How many things each of Arabic's six plural forms counts, by the Unicode CLDR.
 ARABIC_FORMS = {0: [0], 1: [1], 2: [2], 3: [3, 10, 103], 4: [11, 99, 111], 5: [100, 102, 1000]}
 
@@ -68,6 +69,20 @@ def test_translation_has_the_markup_of_its_sentence(catalogue: Catalog) -> None:
                 sentence = _ids(message)[-1]
                 assert _tags(text) == _tags(sentence)
                 assert '"' in sentence or '"' not in text  # it may stand in an attribute
+
+
+def test_every_sentence_can_be_extracted() -> None:
+    """A call with anything but a literal would leave its sentence out of the catalogues."""
+    scripts = [*(translations.ROOT / "frontend" / "static").rglob("*.js")]
+    modules = [
+        *translations.ROOT.glob("labeling/**/*.py"),
+        *translations.ROOT.glob("training/**/*.py"),
+    ]
+    faults = []
+    for path in [*scripts, *modules]:
+        if path.name != "translate.js":
+            faults += [f"{path.name}: {call}" for call in UNREADABLE.findall(path.read_text())]
+    assert faults == []
 
 
 def test_arabic_counts_in_six_forms() -> None:
