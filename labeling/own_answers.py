@@ -4,7 +4,7 @@ Nothing here tells gold in use from an open question: `labeling.results` says wh
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
-from labeling import results, withdrawals
+from labeling import guides, results, withdrawals
 from labeling.models import (
     Annotator,
     Answer,
@@ -43,6 +43,7 @@ class OwnAnswer:
     project: Project
     challenge: UUID | None
     subject: str  # what was asked about
+    language: str  # tag of the subject; empty: it is not known
     caption: bool  # whether the subject is a sentence about the picture
     value: bool
     answered_at: datetime
@@ -77,10 +78,17 @@ class Totals:
     withdrawn: int
 
 
-def page(annotator: Annotator, *, project: Project | None = None, before: str = "") -> Page:
+def page(
+    annotator: Annotator,
+    *,
+    project: Project | None = None,
+    before: str = "",
+    wanted: Sequence[str] = (),
+) -> Page:
     """Return a page of somebody's answers, by three queries at most. Raises NoSuchPage.
 
-    before: the cursor that the page before gave.
+    before: the cursor that the page before gave. wanted: the languages that concepts are named in,
+    the most wanted first; their phrases come from the cache.
     """
     rows = _newest(annotator, project)
     if before:
@@ -90,7 +98,8 @@ def page(annotator: Annotator, *, project: Project | None = None, before: str = 
     shown = found[:PAGE]
     told = results.of_answers(shown)
     cursor = _cursor(shown[-1]) if len(found) > PAGE else ""
-    return Page([_own(answer, told[answer.question_id]) for answer in shown], cursor)
+    answers = [_own(answer, told[answer.question_id], wanted) for answer in shown]
+    return Page(answers, cursor)
 
 
 def captions(
@@ -180,13 +189,17 @@ def export(annotator: Annotator) -> Iterator[str]:
     yield "}\n"
 
 
-def _own(row: Answer, result: Result) -> OwnAnswer:
+def _own(row: Answer, result: Result, wanted: Sequence[str] = ()) -> OwnAnswer:
     question = row.question
+    subject, language = question.wording, ""
+    if wanted and question.concept_id is not None:
+        subject, language = guides.summary(question.concept_id).phrase_for(wanted)
     return OwnAnswer(
         pk=row.pk,
         project=question.project,
         challenge=row.challenge_id,
-        subject=question.wording,
+        subject=subject,
+        language=language,
         caption=question.concept_id is None,
         value=row.value,
         answered_at=row.created_at,

@@ -1,6 +1,6 @@
 """The pages of one's own answers: see what became of them, withdraw them, and be forgotten."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from uuid import UUID
@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from labeling import own_answers, visitors, withdrawals
+from labeling import languages, own_answers, visitors, withdrawals
 from labeling.models import Annotator, Challenge, Project
 from labeling.numbers import parse_id
 from labeling.withdrawals import Withdrawn
@@ -44,7 +44,8 @@ def your_answers(request: HttpRequest) -> HttpResponse:
         last = captions[-1].pk if len(captions) == own_answers.PAGE else ""
         context |= {"captions": captions, "before": last}
     else:
-        page = _page(annotator, project, request.GET.get("before", ""))
+        wanted = languages.wanted(request)
+        page = _page(annotator, project, request.GET.get("before", ""), wanted)
         context |= {"answers": page.answers, "before": page.before}
     return render(request, "your_answers.html", context)
 
@@ -180,9 +181,11 @@ def _project(request: HttpRequest, annotator: Annotator) -> Project | None:
     return project
 
 
-def _page(annotator: Annotator, project: Project | None, before: str) -> own_answers.Page:
+def _page(
+    annotator: Annotator, project: Project | None, before: str, wanted: Sequence[str]
+) -> own_answers.Page:
     try:
-        return own_answers.page(annotator, project=project, before=before)
+        return own_answers.page(annotator, project=project, before=before, wanted=wanted)
     except own_answers.NoSuchPage:
         raise Http404 from None
 

@@ -109,3 +109,13 @@ def test_an_outcome_counts_in_each_language() -> None:
     with translation.override("ar"):
         assert message(outcome) == "تأكد وسمان. تبيّن أن صورة واحدة صعبة."
         assert message(Outcome(recorded=9)) == "سُجّلت 9 إجابات."
+
+
+def test_own_answers_name_what_was_asked_in_the_visitors_language(
+    client: Client, circle: Concept
+) -> None:
+    challenge = ask(client, "ar", "grid")
+    answer = {"selected": []}
+    client.post(f"{ADDRESS}{challenge['token']}/answer/", answer, content_type=JSON)
+    page = client.get("/your-answers/", headers={"Accept-Language": "ar"}).content.decode()
+    assert '<span class="own-subject" lang="ar" dir="auto">دائرة</span>' in page
