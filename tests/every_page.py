@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Names of addresses that answer with something other than a page to read, and of pages that
 # `tests.frontend.test_own_pages` looks at, since each needs something of its own.
 NO_PAGES = """
+javascript-catalog set_language offline-worker
 favicon.ico robots.txt schema project-tile project-tile-large project-import-report
 project-history-csv project-run-live project-run-log project-run-report project-run-sample
 project-sample project-compare-live project-train-outlook take_part set_up showcase_picture
