@@ -59,6 +59,14 @@ def catalogue(request: HttpRequest, language: str, version: str) -> HttpResponse
     return response
 
 
+def preload() -> None:
+    """Read the catalogues of all languages, so that no visitor waits for that."""
+    for code, _name in settings.LANGUAGES:
+        with translation.override(code):
+            translation.gettext("Take part")
+        catalogue_version(code)
+
+
 @cache
 def catalogue_version(language: str) -> str:
     """Return a short hash of what the catalogue of a language says."""

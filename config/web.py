@@ -13,10 +13,12 @@ import resource
 import signal
 import socket
 import sys
+from threading import Thread
 
 from django.conf import settings
 from waitress.server import create_server
 
+from config import language
 from config.wsgi import application
 
 THREADS = 8
@@ -44,6 +46,7 @@ def serve(listener: socket.socket) -> None:
         asyncore_use_poll=True,
         ident=None,
     )
+    Thread(target=language.preload, daemon=True).start()
     server.run()
 
 

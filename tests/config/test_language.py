@@ -3,6 +3,7 @@
 import gzip
 
 import pytest
+from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -112,3 +113,9 @@ def test_the_catalogue_of_another_version_is_not_kept(client: Client) -> None:
 
 def test_english_scripts_load_no_catalogue(client: Client) -> None:
     assert "catalog.js" not in client.get("/sign-in/").content.decode()
+
+
+def test_all_languages_can_be_read_before_anybody_asks() -> None:
+    language.catalogue_version.cache_clear()
+    language.preload()
+    assert language.catalogue_version.cache_info().currsize == len(settings.LANGUAGES)
