@@ -74,8 +74,8 @@ def make_project(page: Page) -> None:
     """Make the first administrator and a project."""
     page.goto(f"/set-up/?code={set_up.code()}")
     page.get_by_label("Username").fill("olga")
-    page.get_by_label("Password:").fill(PASSWORD)
-    page.get_by_label("Password confirmation:").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password confirmation").fill(PASSWORD)
     page.get_by_role("button", name="Make the administrator").click()
     page.get_by_label("Name").fill("Animals of the zoo")
     page.get_by_label("In a sentence").fill("Which animals are in our pictures?")

@@ -66,3 +66,12 @@ def test_a_choice_needs_no_script(browser, live_server, scenes) -> None:
     page.get_by_role("button", name="Français").click()
     expect(page.get_by_role("heading", name="Se connecter")).to_be_visible()
     context.close()
+
+
+def test_the_widest_menu_fits_on_a_phone(page: Page, live_server) -> None:
+    page.set_viewport_size({"width": 360, "height": 780})
+    page.context.set_extra_http_headers({"Accept-Language": "fr"})
+    page.goto(f"{live_server.url}/sign-in/")
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    menu = page.get_by_role("navigation").first
+    assert menu.evaluate("menu => menu.scrollWidth - menu.clientWidth") <= 0

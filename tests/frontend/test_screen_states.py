@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from labeling.models import Answer, Challenge, Image, Project
 from tests.frontend.conftest import SEEN
+from tests.pictures import plain
 from tests.waiting import wait_until
 
 ISSUE = "**/api/v1/challenges/"
@@ -174,3 +175,21 @@ def test_without_javascript_it_says_what_is_missing(browser, live_server, shapes
     page.goto(f"{live_server.url}/take-part/shapes/")
     assert "This page needs JavaScript" in page.locator("main").inner_text()
     context.close()
+
+
+def test_upright_and_wide_pictures_are_shown_whole(page, ask):
+    drawn = plain((150, 300)), plain((300, 150))
+
+    def fulfil(route):
+        upright = route.request.url.rstrip("/").endswith(("1", "2"))
+        route.fulfill(body=drawn[0 if upright else 1], content_type="image/png")
+
+    page.route("**/tiles/*/", fulfil)
+    for kind in ("grid", "verify"):
+        frames = ask(kind).evaluate(
+            """() => [...document.querySelectorAll("#stage img")].map(image => {
+              const frame = image.closest(".tile, .single").getBoundingClientRect();
+              const box = image.getBoundingClientRect();
+              return Math.max(box.height - frame.height, box.width - frame.width); })"""
+        )
+        assert max(frames) <= 1

@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from labeling.models import Membership, Project, Role
+from labeling.project_pages import languages
 from tests.cast import allow
 
 pytestmark = pytest.mark.django_db
@@ -119,3 +120,8 @@ def test_the_admin_makes_drafts_too(ada_client: Client, ada: User) -> None:
         in ada_client.get(f"/admin/labeling/project/{project.pk}/change/").content.decode()
     )
     assert project.get_absolute_url() == "/projects/birds/"
+
+
+def test_languages_are_offered_under_their_own_names():
+    names = {name for _, name in languages.choices()}
+    assert {"Deutsch", "Español de Argentina", "Tiếng Việt"} <= names
