@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -16,7 +15,6 @@ from labeling import (
     access,
     answers,
     captions,
-    guides,
     pools,
     prepared,
     questions,
@@ -25,7 +23,7 @@ from labeling import (
 )
 from labeling.answers import Outcome
 from labeling.models import Annotator, Answer, Challenge, Concept, Project, Question, Tile
-from labeling.selection import concepts, overlap, reservations, substitutes, texts
+from labeling.selection import concepts, reservations, substitutes, texts
 from labeling.selection.picks import Kind, Pick, Selection
 from labeling.selection.selector import PoolKey, Selector
 from labeling.showings import Shown
@@ -36,7 +34,6 @@ MAX_PENDING = 10  # challenges of one annotator; the oldest expire
 AHEAD_TIME = timedelta(hours=12)  # in which a challenge that was fetched ahead can be answered
 CAPTION_PRIOR = 0.6  # probability of a written caption before anybody judged it
 LONGEST_TOKEN = 100
-NAME_WORDS = 3  # of a caption that is no sentence
 UNDO_SECONDS = 10  # for which the last answer can be taken back
 UNDO_GRACE = 3  # seconds more, for a slow network
 MAX_FILLED = 3  # pools that are filled, or have a worker woken, for one challenge
@@ -287,53 +284,6 @@ def skip(*, challenge: Challenge, reason: str = "", address: str = "") -> None:
         reservations.release(challenge.reservations())
 
 
-class Wording(NamedTuple):
-    """The sentence that asks, and what it is about."""
-
-    before: str
-    subject: str
-    after: str
-    language: str = ""  # tag of the subject; empty: it is not known
-    guide: guides.Summary | None = None  # of the concept, where it asks about one
-    options: tuple[str, ...] = ()  # the sentences to choose from, where it asks by sentences
-
-
-def wording(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
-    """Return the sentence that asks somebody who wants these languages.
-
-    Raises Expired where it was removed meanwhile.
-    """
-    if challenge.kind == Kind.WRITE:
-        return Wording(_("Write what you see in this picture"), "", "")
-    if challenge.kind == Kind.TEXT:
-        reference, *options = _sentences(challenge)
-        before, after = around_subject(_text_question(reference))
-        language = challenge.project.language
-        return Wording(before, reference, after, language, options=tuple(options))
-    if challenge.concept_id is None:
-        asked = Question.objects.filter(pk=challenge.questions[0])
-        text = asked.values_list("text", flat=True).first()
-        if text is None:
-            raise Expired(REMOVED)
-        return Wording(_("Does this sentence describe the picture?"), text, "")
-    summary = guides.summary(challenge.concept_id)
-    phrase, language = summary.phrase_for(wanted)
-    if challenge.kind == Kind.VERIFY:
-        # Translators: the subject is a phrase as it stands, such as "a bicycle".
-        sentence = _("Does this picture show %(subject)s?")
-    else:
-        # Translators: the subject is a phrase as it stands, such as "a bicycle".
-        sentence = _("Select all tiles that show %(subject)s")
-    before, after = around_subject(sentence)
-    return Wording(before, phrase, after, language, summary)
-
-
-def around_subject(sentence: str) -> tuple[str, str]:
-    """Return what stands before and after the subject in a sentence that asks about one."""
-    before, __, after = sentence.partition("%(subject)s")
-    return before.rstrip(" "), after
-
-
 def shown_tiles(challenge: Challenge) -> list[int]:
     """Return the tiles that a challenge shows: none where it asks by sentences alone."""
     return [] if challenge.kind == Kind.TEXT else challenge.tiles
@@ -540,13 +490,6 @@ def _parse_values(
     return {question: number in selected for number, question in enumerate(challenge.questions, 1)}
 
 
-def _text_question(reference: str) -> str:
-    """Return what asks for what says the same: as a sentence does, or a mere name."""
-    if len(overlap.words(reference)) <= NAME_WORDS:
-        return _("Which of these two is about the same thing as %(subject)s?")
-    return _("Which of these two sentences says the same as %(subject)s?")
-
-
 def _parse_choice(challenge: Challenge, choice: int | None) -> dict[int, bool]:
     """Return whether the caption that is asked about was chosen, by its id. Raises Invalid."""
     _reference, *shown = challenge.sentences
@@ -556,15 +499,6 @@ def _parse_choice(challenge: Challenge, choice: int | None) -> dict[int, bool]:
         )
     chosen = shown[choice - 1] if choice else None
     return {question: question == chosen for question in challenge.questions}
-
-
-def _sentences(challenge: Challenge) -> list[str]:
-    """Return what a text challenge says, in its order. Raises Expired where some is gone."""
-    asked = Question.objects.filter(pk__in=challenge.sentences)
-    by_id = dict(asked.values_list("pk", "text"))
-    if len(by_id) < len(challenge.sentences):
-        raise Expired(REMOVED)
-    return [by_id[pk] for pk in challenge.sentences]
 
 
 def _parse_caption(text: str | None) -> str:

@@ -19,7 +19,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
-from labeling import annotators, challenges, guides, languages, prepared, results, withdrawals
+from labeling import (
+    annotators,
+    challenges,
+    guides,
+    languages,
+    prepared,
+    results,
+    withdrawals,
+    wording,
+)
 from labeling.addresses import client_address
 from labeling.answers import Outcome
 from labeling.api import throttles, visitors
@@ -303,31 +312,31 @@ def describe(
 ) -> dict[str, object]:
     """Return what the screen shows of a challenge, whoever it is for."""
     wanted = languages.wanted(request._request)
-    wording = challenges.wording(challenge, wanted)
+    asked = wording.of_challenge(challenge, wanted)
     return {
         "token": token,
         "kind": challenge.kind,
         "columns": challenges.COLUMNS[challenge.kind],
-        "before": wording.before,
-        "subject": wording.subject,
-        "after": wording.after,
+        "before": asked.before,
+        "subject": asked.subject,
+        "after": asked.after,
         "asked_in": get_language(),
-        "lang": wording.language,
-        "dir": _direction(challenge, wording),
-        **_guide(challenge, wording.guide),
+        "lang": asked.language,
+        "dir": _direction(challenge, asked),
+        **_guide(challenge, asked.guide),
         "tiles": [{"number": n, "url": url} for n, url in enumerate(tile_addresses, 1)],
         "sentences": [
-            {"number": number, "text": text, "lang": wording.language, "dir": "auto"}
-            for number, text in enumerate(wording.options, 1)
+            {"number": number, "text": text, "lang": asked.language, "dir": "auto"}
+            for number, text in enumerate(asked.options, 1)
         ],
         "attribution": challenge.project.attribution,
     }
 
 
-def _direction(challenge: Challenge, wording: challenges.Wording) -> str:
+def _direction(challenge: Challenge, asked: wording.Wording) -> str:
     """Return in which direction the subject is written: a caption tells by its first letter."""
-    known = wording.language and challenge.kind != Challenge.Kind.TEXT
-    return languages.direction(wording.language) if known else "auto"
+    known = asked.language and challenge.kind != Challenge.Kind.TEXT
+    return languages.direction(asked.language) if known else "auto"
 
 
 def _guide(challenge: Challenge, summary: guides.Summary | None) -> dict[str, object]:

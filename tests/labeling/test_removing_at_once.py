@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Count, F
 
-from labeling import challenges, comments, images, pools, removal, review, snapshots
+from labeling import challenges, comments, images, pools, removal, review, snapshots, wording
 from labeling.gold import GoldError
 from labeling.inference import recompute
 from labeling.models import (
@@ -59,7 +59,7 @@ def take_part(project: Project, turn: int) -> int:
         return 0
     given: dict[str, object] = {"yes": True, "selected": [1], "text": f"a shape, the {turn}th"}
     try:
-        challenges.wording(challenge)
+        wording.of_challenge(challenge)
         return challenges.answer(challenge=challenge, **given).recorded * (
             challenge.kind != "write"
         )

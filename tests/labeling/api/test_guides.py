@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from labeling import challenges, concepts, examples
+from labeling import challenges, concepts, examples, wording
 from labeling.models import Challenge, Concept, ConceptExample, Membership, Project, Question, Tile
 
 pytestmark = pytest.mark.django_db
@@ -152,6 +152,6 @@ def test_a_cached_summary_costs_a_challenge_no_query(
     client: Client, circle: Concept, django_assert_num_queries
 ) -> None:
     challenge = Challenge(kind="grid", concept=circle)
-    challenges.wording(challenge, ["de"])
+    wording.of_challenge(challenge, ["de"])
     with django_assert_num_queries(0):
-        assert challenges.wording(challenge, ["de"]).subject == "ein Kreis"
+        assert wording.of_challenge(challenge, ["de"]).subject == "ein Kreis"

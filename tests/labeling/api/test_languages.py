@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
-from labeling import challenges
+from labeling import wording
 from labeling.answers import Outcome
 from labeling.api.challenges import message
 from labeling.models import Challenge, Concept, ConceptPhrase, Project
@@ -94,9 +94,9 @@ def test_every_language_asks_about_the_subject_once(language: str, circle: Conce
     for kind in (Challenge.Kind.GRID, Challenge.Kind.VERIFY):
         challenge = Challenge(kind=kind, concept_id=circle.pk, project=circle.project)
         with translation.override(language):
-            wording = challenges.wording(challenge, [language])
-        assert "%" not in wording.before + wording.after
-        assert wording.before == wording.before.strip()
+            asked = wording.of_challenge(challenge, [language])
+        assert "%" not in asked.before + asked.after
+        assert asked.before == asked.before.strip()
 
 
 def test_an_outcome_counts_in_each_language() -> None:

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from labeling import challenges, skip_debts
+from labeling import challenges, skip_debts, wording
 from labeling.models import Answer, Challenge, Project, Question
 from labeling.selection import selector, texts
 from tests.cast import answer, in_other_words
@@ -229,17 +229,17 @@ def test_gold_decides_whether_it_is_passed(alice, described, monkeypatch, truth,
 
 def test_a_name_is_asked_for_otherwise_than_a_sentence(alice, described):
     challenge = challenges.issue(annotator=alice, project=described, kind="text")
-    assert challenges.wording(challenge).before.endswith("is about the same thing as")
+    assert wording.of_challenge(challenge).before.endswith("is about the same thing as")
     reference = Question.objects.filter(pk=challenge.sentences[0])
     reference.update(text="a red circle on a white ground")
-    assert challenges.wording(challenge).before.endswith("sentences says the same as")
+    assert wording.of_challenge(challenge).before.endswith("sentences says the same as")
 
 
 def test_what_was_removed_is_asked_no_more(alice, described):
     challenge = challenges.issue(annotator=alice, project=described, kind="text")
     Question.objects.filter(pk=challenge.sentences[1]).delete()
     with pytest.raises(challenges.Expired, match="removed"):
-        challenges.wording(challenge)
+        wording.of_challenge(challenge)
 
 
 def test_of_many_sentences_a_bounded_number_is_counted(described, monkeypatch):
