@@ -8,9 +8,7 @@ pictures show, make mistakes at different rates, and one of them clicks at rando
 """
 
 import os
-import random
 import sys
-from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,22 +22,12 @@ django.setup()
 from playwright.sync_api import Page, sync_playwright  # noqa: E402
 
 from config import servers  # noqa: E402
-from fixtures.demo import concepts, emoji  # noqa: E402
-from labeling import challenges  # noqa: E402
-from labeling.models import Annotator, Challenge, Project, Question  # noqa: E402
+from fixtures.demo import visitors  # noqa: E402
+from labeling.models import Challenge, Project  # noqa: E402
 from tests import chromium  # noqa: E402
 
 OUT = ROOT / "docs" / "screenshots"
 ADDRESS = f"http://127.0.0.1:{os.environ.get('PORT') or 8000}"
-CHALLENGES = 40  # answered by each visitor
-ERROR_RATES = {
-    "careful": 0.02,
-    "calm": 0.05,
-    "quick": 0.1,
-    "hasty": 0.2,
-    "tired": 0.1,
-    "random": 0.5,
-}
 
 
 def main() -> None:
@@ -47,7 +35,7 @@ def main() -> None:
     if not servers.running(servers.data_dir()):
         sys.exit("The demo is not running: start it with `make demo`.")
     project = Project.objects.get(slug="demo")
-    take_part(project)
+    visitors.take_part(project)
     OUT.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
@@ -57,49 +45,17 @@ def main() -> None:
         browser.close()
 
 
-def take_part(project: Project) -> None:
-    """Have each visitor who is new answer some grids."""
-    for name, error_rate in ERROR_RATES.items():
-        visitor, is_new = Annotator.objects.get_or_create(pseudonym=f"a {name} visitor")
-        for _ in range(CHALLENGES if is_new else 0):
-            challenge = challenges.issue(annotator=visitor, project=project, kind="grid")
-            if challenge is None:
-                break
-            selected = [
-                number
-                for number, truth in enumerate(true_answers(challenge), start=1)
-                if truth != (random.random() < error_rate)
-            ]
-            challenges.answer(challenge=challenge, selected=selected, seconds=4.0)
-
-
-def true_answers(challenge: Challenge) -> list[bool]:
-    """Return for each tile of a grid whether it shows the concept."""
-    assert challenge.concept is not None
-    rules, pictures = demo_content()
-    rule = rules[challenge.concept.name]
-    questions = Question.objects.select_related("tile__image").in_bulk(challenge.questions)
-    sources = [questions[pk].tile.image.source for pk in challenge.questions]
-    return [bool(rule.truth(pictures[source])) for source in sources]
-
-
-@cache
-def demo_content() -> tuple[dict[str, concepts.Rule], dict[str, emoji.Emoji]]:
-    """Return the demo's concepts by name, and its pictures by source."""
-    pictures = {f"fluent-emoji-3d/{picture.path.name}": picture for picture in emoji.load()}
-    return {rule.name: rule for rule in concepts.load()}, pictures
-
-
 def shoot_pages(page: Page, project: Project) -> None:
     """Take the screenshots of the pages for everybody."""
     page.goto(f"/take-part/{project.slug}/?kind=grid")
     page.wait_for_selector("#ask[data-seen]")  # from then on, presses are taken
     if not page.locator(".tile img").count():
-        page.click("#skip")  # the practice of newcomers
+        page.keyboard.press("s")  # the practice of newcomers
     page.wait_for_selector("#ask[data-seen] .tile img")
     address = page.locator(".tile img").first.get_attribute("src") or ""
     token = address.partition("/challenges/")[2]  # which begins with the challenge's id
-    for number, truth in enumerate(true_answers(Challenge.objects.get(pk=token[:32])), start=1):
+    challenge = Challenge.objects.get(pk=token[:32])
+    for number, truth in enumerate(visitors.true_answers(challenge), start=1):
         if truth:
             page.keyboard.press(str(number))
     save(page, "challenge")
