@@ -6,6 +6,7 @@ import io
 import re
 from argparse import ArgumentParser
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,23 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.urls import Resolver404, resolve
 
+from labeling import challenges, checks, pace, skip_debts, visitors
+from labeling.accounts import limits
 from labeling.aggregation.__main__ import _parser as aggregation
+from labeling.withdrawals import MAX_UNDOS
+from labeling.withdrawals.service import AT_ONCE
 from training.__main__ import _parser as training
 from training.engine.presets import PRESETS
 
 ROOT = Path(__file__).parent.parent
+ANNOTATING = ROOT / "docs" / "annotating.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 APPS = ("config", "labeling", "training")
 FOLDERS = "|".join((*APPS, "docs", "fixtures", "frontend", "scripts", "tests"))
 BENCHMARK = r"tests/benchmarks/\w+\.py|-m tests\.benchmarks\.\w+"
 FILE_NAME = re.compile(r"[\w.-]+\.(csv|html|jsonl?|py|md|safetensors|toml|txt)")
+ATTACK = r"^\| (.*) \| (.*) \| \[`(\w+)\.py`\]\(benchmarks\.md#([\w-]+)\) \|$"
+DAY = 24 * 3600  # seconds
 NO_SETTING = {"PATH"}  # read from the environment, but none of ours
 
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -107,6 +115,33 @@ def test_the_table_of_recipes_has_the_presets() -> None:
     assert documented == {recipe: list(presets) for recipe, presets in PRESETS.items()}
 
 
+def test_the_figures_of_attacks_are_those_that_were_measured() -> None:
+    rows = re.findall(ATTACK, ANNOTATING.read_text(), re.MULTILINE)
+    assert len(rows) >= 10
+    for attack, result, script, anchor in rows:
+        measured = section(ROOT / "docs" / "benchmarks.md", anchor)
+        assert script in measured, attack
+        assert not figures(result) - figures(measured), attack
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"within {pace.SHORTEST // timedelta(milliseconds=1)} ms",
+        f"*Undo* for {challenges.UNDO_SECONDS} seconds",
+        f"{MAX_UNDOS} times at most",
+        f"more than {AT_ONCE:,} answers",
+        f"{checks.TOLD_SHARE * 100:.0f} % of all questions",
+        f"Beyond {skip_debts.FREE} more skips than answers",
+        f"good for {challenges.AHEAD_TIME // timedelta(hours=1)} hours",
+        f"{visitors.COOKIE_SECONDS // DAY} days in the browser",
+        f"{limits.KNOWN_SECONDS // DAY} days where it signed in",
+    ],
+)
+def test_what_an_owner_is_told_of_annotating_is_so(said: str) -> None:
+    assert said in " ".join(ANNOTATING.read_text().split())
+
+
 # What a page quotes
 
 
@@ -136,7 +171,24 @@ def leads_somewhere(page: Path, target: str) -> bool:
 def anchors(page: Path) -> set[str]:
     """Return the anchors that GitHub gives the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {anchor_of(heading) for heading in headings}
+
+
+def anchor_of(heading: str) -> str:
+    """Return the anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def section(page: Path, anchor: str) -> str:
+    """Return what stands under the heading of an anchor."""
+    parts = re.split(r"^#+ ", page.read_text(), flags=re.MULTILINE)
+    return next(part for part in parts if anchor_of(part.partition("\n")[0]) == anchor)
+
+
+def figures(text: str) -> set[float]:
+    """Return the numbers in a text, with their signs."""
+    numbers = re.findall(r"[+-]?(?:\d[\d,]*)?\.?\d+", text.replace("−", "-"))
+    return {float(number.replace(",", "")) for number in numbers}
 
 
 def settings_table() -> dict[str, str]:
