@@ -21,6 +21,7 @@ BEFORE, AFTER = 20, 10  # answers needed on either side of a change point
 DROP = 0.15  # least fall in accuracy
 EVIDENCE = 12.0  # least log-likelihood ratio of a change against none, at its best place
 BLOCK = 2_000_000  # answers processed together
+EDGE = 1e-9  # answers, by which sums are rounded
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -41,7 +42,9 @@ def score(previous: float, right: float, reliability: float) -> float:
 def change_point(right: npt.ArrayLike) -> int | None:
     """Return the index from which on one annotator's answers are bad, or None.
 
-    right: (n,) probabilities that each answer is right by what others know, in order of time.
+    right: (n,) probabilities that each answer is right by what others know, in order of time; 0.5
+        is uninformative: an answer counts as far as others are sure of it, so whoever goes ahead
+        to questions that nobody else has answered has not turned bad.
     """
     chances = np.asarray(right, np.float64)
     index = change_points(np.zeros(len(chances), np.int64), chances, workers=1)[0]
@@ -80,14 +83,12 @@ def _change_points(sizes: Ints, right: Floats) -> Ints:
     if not len(right):
         return indices
     starts = np.cumsum(sizes) - sizes
-    total, cumulative = np.repeat(sizes, sizes), np.concatenate([[0.0], np.cumsum(right)])
-    before = np.arange(len(right)) - np.repeat(starts, sizes)  # answers before a change here
-    after = total - before
-    sums = np.repeat(cumulative[starts + sizes] - cumulative[starts], sizes)
-    early = cumulative[:-1] - np.repeat(cumulative[starts], sizes)  # right answers before it
-    late = sums - early
+    sureness = np.abs(2 * right - 1)
+    place_of = np.arange(len(right)) - np.repeat(starts, sizes)  # answers before a change here
+    before, after = _sums(sureness, sizes)
+    early, late = _sums(np.where(right > 0.5, sureness, 0.0), sizes)  # right answers
     gain = _log_likelihood(early, before) + _log_likelihood(late, after)
-    gain -= _log_likelihood(sums, total)
+    gain -= _log_likelihood(early + late, before + after)
     drop = (early + 0.5) / (before + 1) - (late + 0.5) / (after + 1)
     gain[(before < BEFORE) | (after < AFTER) | (drop < DROP)] = 0.0
     used = np.flatnonzero(sizes)
@@ -95,12 +96,21 @@ def _change_points(sizes: Ints, right: Floats) -> Ints:
     place = np.flatnonzero(gain == np.repeat(best, sizes[used]))
     owner, at = np.unique(np.repeat(np.arange(len(sizes)), sizes)[place], return_index=True)
     changed = best[np.searchsorted(used, owner)] > EVIDENCE
-    indices[owner[changed]] = before[place[at[changed]]]
+    indices[owner[changed]] = place_of[place[at[changed]]]
     return indices
 
 
-def _log_likelihood(hits: Floats, count: Ints) -> Floats:
+def _sums(values: Floats, sizes: Ints) -> tuple[Floats, Floats]:
+    """Return (n,) the sums of an annotator's values before each of them, and from it on."""
+    starts = np.cumsum(sizes) - sizes
+    cumulative = np.concatenate([[0.0], np.cumsum(values)])
+    before = cumulative[:-1] - np.repeat(cumulative[starts], sizes)
+    total = np.repeat(cumulative[starts + sizes] - cumulative[starts], sizes)
+    return before, total - before
+
+
+def _log_likelihood(hits: Floats, count: Floats) -> Floats:
     """Return the log-likelihood in nats of `hits` of `count` at their own rate; 0 for none."""
-    rate = np.clip(hits / np.maximum(count, 1), 0.0, 1.0)
+    rate = np.clip(hits / np.maximum(count, EDGE), 0.0, 1.0)
     likelihood: Floats = count * (xlogy(rate, rate) + xlogy(1 - rate, 1 - rate))
     return likelihood

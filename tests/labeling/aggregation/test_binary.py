@@ -144,3 +144,21 @@ def test_a_weight_of_one_is_no_weight(crowd: Crowd) -> None:
 def test_it_refuses_weights_that_are_none(weight: list[float]) -> None:
     with pytest.raises(ValueError, match="above 0 and at most 1"):
         aggregate([1, 1], ["a", "b"], [0, 1], weight=weight)
+
+
+def test_the_first_to_answer_many_new_questions_did_not_turn() -> None:
+    draw = np.random.default_rng(0)
+    truth = draw.random(600) < 0.25
+    question = np.concatenate([np.arange(200), np.arange(600)])
+    annotator = np.repeat([0, 1], [200, 600])
+    found = binary.infer(
+        question,
+        annotator,
+        truth[question],
+        prior=np.full(600, 0.25),
+        verdict=np.full(600, -1, np.int8),
+        gold=np.zeros(600, bool),
+        suspect=np.zeros(800, bool),
+        annotators=2,
+    )
+    assert found.change_points == {} and not found.suspect.any()

@@ -104,3 +104,18 @@ def test_it_refuses_what_is_no_probability(right: list[float]) -> None:
 def test_it_refuses_columns_that_do_not_fit_together() -> None:
     with pytest.raises(ValueError, match="same length"):
         drift.change_points([0, 1], [1.0], workers=2)
+
+
+@pytest.mark.parametrize("known", [0.5, 0.6, 0.75])
+def test_whoever_goes_ahead_of_the_others_did_not_turn(known: float) -> None:
+    draw = np.random.default_rng(0)
+    with_others = np.where(draw.random(200) < RELIABLE, 0.97, 0.03)
+    ahead = np.where(draw.random(400) < RELIABLE, known, 1 - known)
+    assert drift.change_point(np.concatenate([with_others, ahead])) is None
+
+
+def test_a_turn_is_found_among_answers_of_which_little_is_known() -> None:
+    right = guesses(0, 200, 100)
+    unsure = np.full(3 * len(right), 0.5)
+    unsure[::3] = np.where(right == 1, 0.95, 0.05)
+    assert drift.change_point(unsure) == pytest.approx(600, abs=36)
