@@ -30,6 +30,8 @@ IN_STORAGE = """() => new Promise((resolve) => {
         if (held instanceof IDBRequest) held.onsuccess = count; else count();
     };
 })"""
+PAINTED = """copies => copies.map(copy =>
+    copy.getContext("2d").getImageData(0, 0, 9, 9).data.some(Boolean))"""
 CACHES = "async () => (await caches.keys()).length"
 
 
@@ -105,7 +107,10 @@ def test_what_is_answered_without_a_server_is_neither_lost_nor_doubled(
     server.stop()
     for number in range(1, 4):
         answer(page, waiting=number)
+    assert page.locator("#strip canvas").evaluate_all(PAINTED) == [True]
     page.reload()
+    expect(page.locator(LINES)).to_contain_text("3 answers wait")
+    expect(page.locator(LINES)).not_to_contain_text("Leave this page open")
     given = 3
     while given < KEPT or page.locator("#ask").get_attribute("data-mode") != "panel":
         given += 1

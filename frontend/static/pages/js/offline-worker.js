@@ -21,7 +21,7 @@ self.addEventListener("fetch", (event) => {
   if (request.method === "GET" && isOwn && (isPage || isPart)) event.respondWith(respond(request));
 });
 
-/** Keep a page's parts in place of those of before, and say whether it worked. */
+/** Keep a page's parts in place of those of before; say whether the page opens without the server. */
 async function keep({ data, source }) {
   const name = `${PREFIX}${Date.now()}`;
   try {
@@ -33,7 +33,9 @@ async function keep({ data, source }) {
     source?.postMessage({ isKept: true });
   } catch {
     await caches.delete(name);
-    source?.postMessage({ isKept: false });
+    const [page] = data.addresses;
+    const earlier = await caches.match(page, { ignoreVary: true, ignoreSearch: true });
+    source?.postMessage({ isKept: Boolean(earlier) }); // as it was kept before, whole
   }
 }
 

@@ -5,6 +5,7 @@ import { make } from "./dom.js";
 import * as marks from "./marks.js";
 
 const TWO_ROWS = 10; // tiles, from which on they fill two rows
+const COPY = 128; // pixels of the longer side of a copy, enough for fine screens
 
 export class Strip {
   #button;
@@ -75,12 +76,21 @@ function makeItem(tile, picture, body) {
   const text = isSelected
     ? fill(gettext("Picture %(number)s: selected."), { number })
     : fill(gettext("Picture %(number)s."), { number });
-  const image = picture?.cloneNode() ?? "";
-  if (image) image.alt = "";
+  const image = picture ? makeCopy(picture) : "";
   const item = make("li", { "data-number": number }, make("span", { class: "mini" }, image));
   item.append(make("span", { class: "hidden-text" }, text));
   item.toggleAttribute("data-selected", isSelected);
   return item;
+}
+
+/** Return a small copy of a decoded picture, whose address may no longer be good: a blob's is not. */
+function makeCopy(picture) {
+  const { naturalWidth: width, naturalHeight: height } = picture;
+  const scale = Math.min(1, COPY / Math.max(width, height));
+  const size = { width: Math.ceil(width * scale), height: Math.ceil(height * scale) };
+  const copy = make("canvas", { ...size, "aria-hidden": "true" });
+  copy.getContext("2d").drawImage(picture, 0, 0, size.width, size.height);
+  return copy;
 }
 
 function makeMarks({ others, model }) {
