@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db.models import QuerySet
 from numpy.lib.format import open_memmap
 from safetensors import SafetensorError, safe_open
 
@@ -99,6 +100,18 @@ def delete_others(project: Project) -> None:
             for name in local_files.listed(f"{FOLDER}/{folder}")[1]:
                 default_storage.delete(f"{FOLDER}/{folder}/{name}")
             default_storage.delete(f"{FOLDER}/{folder}")
+
+
+def lock_unchanged(concept: Concept, *, features: str, **values: float | str) -> QuerySet[Concept]:
+    """Lock a concept until the transaction ends; return it, to be updated, unless it has changed.
+
+    It is unchanged while it has the predictions that were read, the project has the features of
+    that name, and `values` of further fields are the same. The lock is a statement of its own: an
+    UPDATE with a join that waits for somebody else would then compare what was before them.
+    """
+    same = Concept.objects.filter(pk=concept.pk)
+    same.order_by("pk").select_for_update(no_key=True).values_list("pk").first()
+    return same.filter(predictions=concept.predictions.name, project__features=features, **values)
 
 
 def _store(array: npt.NDArray[Any], name: str) -> str:

@@ -96,6 +96,7 @@ urlpatterns = [
         projects.PreviewProject.as_view(),
         name="api-project-preview",
     ),
+    path("projects/<slug:slug>/sitting/", sittings.SittingDetail.as_view(), name="api-sitting"),
     path("projects/<slug:slug>/questions/", review.QuestionList.as_view(), name="questions"),
     path("projects/<slug:slug>/decisions/", decisions.DecideMany.as_view(), name="decisions"),
     path(
@@ -103,8 +104,8 @@ urlpatterns = [
         decisions.UndoDecisions.as_view(),
         name="decisions-undo",
     ),
-    path("projects/<slug:slug>/skips/", skips.SkipList.as_view(), name="skips"),
     path("projects/<slug:slug>/comments/", comments.CommentList.as_view(), name="comments"),
+    path("projects/<slug:slug>/skips/", skips.SkipList.as_view(), name="skips"),
     path("comments/<int:pk>/resolve/", comments.ResolveComment.as_view(), name="comment-resolve"),
     path("projects/<slug:slug>/concepts/", concepts.ConceptList.as_view(), name="concepts"),
     path(
@@ -136,7 +137,6 @@ urlpatterns = [
         practice.PracticePicture.as_view(),
         name="api-practice-picture",
     ),
-    path("projects/<slug:slug>/sitting/", sittings.SittingDetail.as_view(), name="api-sitting"),
     path("projects/<slug:slug>/gold/", gold.Gold.as_view(), name="api-gold"),
     path(
         "projects/<slug:slug>/gold/rectangles/",

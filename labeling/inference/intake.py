@@ -93,19 +93,15 @@ def add(
     _check_finite(log_odds, text)
     name = predictions.save(log_odds, concept=concept.pk, features=features_name)
     text_name = predictions.save_text(text, concept=concept.pk, features=features_name)
-    unchanged = Concept.objects.filter(
-        pk=concept.pk,
-        phrase=phrase,
-        predictions=concept.predictions.name,
-        project__features=features_name,
-    )
-    stored = unchanged.update(
-        predictions=name,
-        text_embedding=text_name,
-        embedded_phrase=phrase,
-        priors_stale=True,
-        known_when_fitted=0,
-    )
+    with transaction.atomic():
+        unchanged = predictions.lock_unchanged(concept, features=features_name, phrase=phrase)
+        stored = unchanged.update(
+            predictions=name,
+            text_embedding=text_name,
+            embedded_phrase=phrase,
+            priors_stale=True,
+            known_when_fitted=0,
+        )
     earlier = str(concept.predictions.name or ""), str(concept.text_embedding.name or "")
     for unused in earlier if stored else (name, text_name):
         predictions.delete(unused)

@@ -158,13 +158,9 @@ def _store(
     if predicted is not None and new:
         name = predictions.save(predicted, concept=fit.concept.pk, features=features.name)
         changes |= {"predictions": name}
-    unchanged = Concept.objects.filter(
-        pk=fit.concept.pk,
-        project__features=features.name,
-        predictions=fit.concept.predictions.name,
-    )
     stale = new or weight != fit.concept.model_weight
     with transaction.atomic():  # whoever lost the lease writes nothing
+        unchanged = predictions.lock_unchanged(fit.concept, features=features.name)
         stored = unchanged.update(**changes | ({"priors_stale": True} if stale else {}))
         recomputation.renew()
     if new:

@@ -83,15 +83,20 @@ def update(concept: Concept, on_progress: OnProgress = lambda: None) -> int:
     except _ConceptChanged:
         return changed
     pools.renew(current)
-    unchanged = Concept.objects.filter(
-        pk=current.pk,
-        prevalence=current.prevalence,
-        model_weight=current.model_weight,
-        predictions=current.predictions.name,
-        project__features=current.project.features.name,
+    _clear_mark(current)
+    return changed
+
+
+@transaction.atomic
+def _clear_mark(concept: Concept) -> None:
+    """Say that the questions have followed the concept, as it was read, unless it has changed."""
+    unchanged = predictions.lock_unchanged(
+        concept,
+        features=concept.project.features.name,
+        prevalence=concept.prevalence,
+        model_weight=concept.model_weight,
     )
     unchanged.update(priors_stale=False)
-    return changed
 
 
 class _ConceptChanged(Exception):

@@ -116,7 +116,7 @@ def test_its_file_goes_where_no_other_project_has_it(shapes, garden):
     data = png(7)
     shared, _ = images.add(project=shapes, data=data, source="a.png")
     twin, _ = images.add(project=garden, data=data, source="b.png")
-    name, rendered = shared.file.name, tiles._cache_path(shared.tiles.get(), 32)
+    name, rendered = shared.file.name, tiles._cache_path(shared.tiles.get(), 32, "WEBP")
     tiles.as_webp(shared.tiles.get(), longest=32)
     assert twin.file.name == name and rendered.exists()
     remove(shared)

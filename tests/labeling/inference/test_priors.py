@@ -1,9 +1,11 @@
 """Stored questions follow their concept: nobody can tell that they are stored."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from labeling.models import Annotator, Concept, Question, Tile
 from tests.cast import answer
 from tests.concurrency import meanwhile
 from tests.labeling.field import disbelieved, see
+from tests.waiting import wait_until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 
@@ -281,11 +284,31 @@ def test_a_question_that_is_stored_while_the_prevalence_changes_begins_at_the_ne
 
 
 def _change_at_once(concept: Concept) -> None:
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute("SET lock_timeout = '100ms'")
     change(concept, prevalence=0.1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_somebody_changes_while_the_mark_is_cleared_stays_due(predicted, monkeypatch):
+    """Whoever clears it waits for them, and then compares what they have written."""
+    change(predicted)
+    monkeypatch.setattr(pools, "renew", lambda concept: None)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            change(predicted, predictions="another")
+            cleared = pool.submit(_update_alone, predicted)
+            wait_until_somebody_waits()
+        cleared.result()
+    predicted.refresh_from_db()
+    assert predicted.priors_stale
+
+
+def _update_alone(concept: Concept) -> None:
+    try:
+        priors.update(concept)
+    finally:
+        connection.close()
 
 
 def test_predictions_are_of_the_project_s_features_alone(field, predicted, caplog):
