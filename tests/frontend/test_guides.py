@@ -47,7 +47,7 @@ def test_a_concept_is_explained_once_and_in_the_help(page: Page, live_server, ci
     mode(page, "grid")
     expect(subject).to_have_attribute("lang", "ar")
     page.keyboard.press("?")
-    dialog = page.get_by_role("dialog", name="Help")
+    dialog = page.get_by_role("dialog", name="مساعدة")
     expect(dialog).to_contain_text("Round and closed.")
     expect(dialog.locator("figure")).to_have_count(2)
     expect(dialog.locator(".instructions li")).to_have_text(["look twice", "then <b>answer</b>"])

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from labeling.accounts import mail
 from labeling.models import Answer
 from tests.browser import sign_in
+from tests.frontend.conftest import SEEN
 from tests.frontend.test_every_page import faults, faults_at
 from tests.waiting import wait_until
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_a_visitor_looks_at_their_answers_and_withdraws_one(page: Page, live_server, shapes, ada):
     page.goto(f"{live_server.url}/take-part/shapes/?kind=verify")
+    page.wait_for_selector(SEEN)
     page.get_by_role("button", name=re.compile("^Yes")).click()
     wait_until(Answer.objects.exists)
     page.goto(live_server.url)

@@ -16,6 +16,7 @@ from labeling.accounts import set_up
 from labeling.models import Challenge, Question
 from tests import axe
 from tests.browser import TIMEOUT, let_server_finish
+from tests.frontend.conftest import SEEN
 from tests.pictures import draw
 from tests.waiting import wait_until
 
@@ -123,6 +124,6 @@ def test_own_pictures_become_a_label_without_any_command(olga: Olga, photographs
     expect(page.locator("#ask")).to_have_attribute("data-mode", "grid")
     settled = Question.objects.filter(state=Question.State.SETTLED)
     while not settled.exists():
-        expect(page.locator("#stage img").first).to_be_visible()
+        page.wait_for_selector(SEEN)
         olga.answer()
     assert olga.clicks <= CLICKS
