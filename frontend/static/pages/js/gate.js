@@ -8,6 +8,7 @@ import { Seen, SEEN_AFTER } from "./seen.js";
 const PRESSED = new Set(["Enter", " "]);
 
 export class Gate {
+  #isReleased = false; // whether nothing is asked
   #onRefused;
   #parts;
   #pointerScreen = 0; // the screen on which the last press of a pointer was let through
@@ -34,7 +35,7 @@ export class Gate {
   }
 
   get isOpen() {
-    return this.#seen.isLongEnough;
+    return this.#isReleased || this.#seen.isLongEnough;
   }
 
   /** Return whether an answer may be given; if not, say so to whoever gave it. */
@@ -45,6 +46,7 @@ export class Gate {
 
   /** Close until the pictures in the root are painted and have been seen. */
   async close() {
+    this.#isReleased = false;
     this.#seen.restart();
     this.#open();
     const { screen } = this.#seen;
@@ -54,6 +56,13 @@ export class Gate {
     await frame(); // the first one is called before it is painted
     if (screen !== this.#seen.screen) return;
     this.#seen.paint();
+    this.#open();
+  }
+
+  /** Let every press through, on a screen that asks nothing. */
+  release() {
+    this.#isReleased = true;
+    this.#seen.restart();
     this.#open();
   }
 
@@ -81,8 +90,8 @@ export class Gate {
 
   #click(event) {
     if (!this.#guards(event.target)) return;
-    const byPointer = event.detail > 0;
-    if (this.isOpen && (!byPointer || this.#pointerScreen === this.#seen.screen)) return;
+    const isOfScreen = event.detail === 0 || this.#pointerScreen === this.#seen.screen;
+    if (this.#isReleased || (this.isOpen && isOfScreen)) return;
     refuse(event);
     this.#onRefused();
   }

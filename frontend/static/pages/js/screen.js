@@ -226,7 +226,8 @@ export class Screen {
     if (controls.stage) this.#parts.stage.replaceChildren(controls.stage);
     this.#parts.actions.replaceChildren(...controls.actions);
     this.#setMode(mode, problem);
-    this.#gate.close();
+    if (problem) this.#gate.release();
+    else this.#gate.close();
   }
 
   #setMode(mode, problem = null) {
