@@ -280,7 +280,12 @@ def skip(*, challenge: Challenge, reason: str = "", address: str = "") -> None:
     """
     with transaction.atomic():
         _claim(challenge, skipped=True, skip_reason=reason)
-        skip_debts.count(annotator=challenge.annotator, address=address, now=timezone.now())
+        skip_debts.count(
+            annotator=challenge.annotator,
+            project=challenge.project_id,
+            address=address,
+            now=timezone.now(),
+        )
         reservations.release(challenge.reservations())
 
 
@@ -313,7 +318,7 @@ def _issue(
         # One challenge at a time for each annotator, so that nothing is asked twice.
         locked = Annotator.objects.lock(annotator.pk)
         now = timezone.now()
-        at_address = showings.open_day(address, now=now)
+        at_address = showings.open_day(address, project, now=now)
         if wait := skip_debts.seconds_to_wait(locked, at_address, now=now):
             raise Paused(wait)
         selector = Selector(

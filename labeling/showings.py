@@ -1,15 +1,19 @@
 """Bound how often one network address is shown a known question, so that counting tells nothing.
 
 Gold never settles: whoever comes back under many pseudonyms would see it again and again, and
-open questions only until they settle. So what an address was shown on a day is counted, and a known
-question (gold, or a settled one that serves as a check) is shown there as often as an open one:
+open questions only until they settle. So what an address was shown of a project on a day is
+counted, and a known question (gold, or a settled one that serves as a check) is shown there as an
+open one is:
 
 - once as a rule. It may be shown a k-th time with the share of that address's open questions that
   were, which is drawn by a secret hash once a day for each question.
-- its tile was shown there for another question with the share of open questions of which that is
-  so.
-- gold is spread evenly over the first `HORIZON` challenges of the day, where settled questions can
-  check people meanwhile (`may_be_gold`): else all that is shown early would be gold.
+- on tiles that were shown there for another question, as often as open ones are.
+- as often with the answer yes as open ones are believed to be true.
+- spread evenly over the day: each known question has its turn at a secret challenge of the
+  `horizon`, in which an address could see all that it may. Nothing known is shown before its turn;
+  so a grid has fewer known tiles, or none, where little is known.
+- a check was settled before the address came, so that it was not shown there as open before, and
+  there are as many in the evening as in the morning.
 
 Rows are PostgreSQL's and not the cache's: candidates are filtered by them in the query that reads
 candidates, they are exact since they are written in the challenge's own transaction, and a cache
@@ -19,30 +23,37 @@ whose key follows from `SECRET_KEY` and the day, and are deleted a day later (`f
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.core.cache import cache
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from labeling import prepared
+from labeling.models import Concept, Image, Project
 
 KEPT = timedelta(days=1)  # after its day
-HORIZON = 1_000  # challenges of an address on a day, over which its gold is spread
+LONGEST_HORIZON = 1_300  # challenges: 10,000 tiles
+SHORTEST_HORIZON = 20
+HORIZON_SECONDS = 600  # for which it is remembered
+HEAD_START = 1 / 50  # of a horizon, whose known questions may be shown at once
+TILES = 9  # of a challenge
 KEY_LETTERS = 32  # of the keyed hash, in hexadecimal
 
 _OPEN = """
-INSERT INTO labeling_addressday AS address (key, day, newcomers, asked, skips, firsts, seconds,
-    thirds, fourths, elsewhere)
-VALUES (%(key)s, %(day)s::date, 0, 1, 0, 0, 0, 0, 0, 0)
+INSERT INTO labeling_addressday AS address (key, day, since, newcomers, asked, skips, firsts,
+    seconds, thirds, fourths, elsewhere, truths, known, known_elsewhere, known_truths)
+VALUES (%(key)s, %(day)s::date, %(now)s, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 ON CONFLICT (key) DO UPDATE SET asked = address.asked + 1
-RETURNING id, asked, skips, skipped_at, firsts, seconds, thirds, fourths, elsewhere
+RETURNING id, since, asked, skips, skipped_at, firsts, seconds, thirds, fourths, elsewhere, truths,
+    known, known_elsewhere, known_truths
 """
 
 _ADMIT = """
-INSERT INTO labeling_addressday AS address (key, day, newcomers, asked, skips, firsts, seconds,
-    thirds, fourths, elsewhere)
-VALUES (%(key)s, %(day)s::date, 1, 0, 0, 0, 0, 0, 0, 0)
+INSERT INTO labeling_addressday AS address (key, day, since, newcomers, asked, skips, firsts,
+    seconds, thirds, fourths, elsewhere, truths, known, known_elsewhere, known_truths)
+VALUES (%(key)s, %(day)s::date, %(now)s, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 ON CONFLICT (key) DO UPDATE SET newcomers = address.newcomers + 1
 WHERE address.newcomers < %(most)s
 RETURNING id
@@ -56,16 +67,24 @@ WITH noted AS (
     ON CONFLICT (address_id, tile, question)
     DO UPDATE SET shown = showing.shown + 1, known = EXCLUDED.known
     RETURNING tile, question, known, shown
-), open AS (SELECT * FROM noted WHERE NOT known)
+), open AS (SELECT shown FROM noted WHERE NOT known), first AS (
+    SELECT known, (SELECT probability FROM labeling_question WHERE id = question) AS truth,
+        EXISTS (
+            SELECT FROM labeling_showing AS other WHERE other.address_id = %(address)s
+                AND other.tile = noted.tile AND other.question <> noted.question
+        ) AS elsewhere
+    FROM noted WHERE shown = 1
+)
 UPDATE labeling_addressday SET
     firsts = firsts + (SELECT count(*) FROM open WHERE shown = 1),
     seconds = seconds + (SELECT count(*) FROM open WHERE shown = 2),
     thirds = thirds + (SELECT count(*) FROM open WHERE shown = 3),
     fourths = fourths + (SELECT count(*) FROM open WHERE shown = 4),
-    elsewhere = elsewhere + (SELECT count(*) FROM open WHERE shown = 1 AND EXISTS (
-        SELECT FROM labeling_showing AS other WHERE other.address_id = %(address)s
-            AND other.tile = open.tile AND other.question <> open.question
-    ))
+    elsewhere = elsewhere + (SELECT count(*) FROM first WHERE NOT known AND elsewhere),
+    truths = truths + (SELECT coalesce(sum(truth), 0) FROM first WHERE NOT known),
+    known = known + (SELECT count(*) FROM first WHERE known),
+    known_elsewhere = known_elsewhere + (SELECT count(*) FROM first WHERE known AND elsewhere),
+    known_truths = known_truths + (SELECT coalesce(sum(truth), 0) FROM first WHERE known)
 WHERE id = %(address)s
 """
 
@@ -79,18 +98,17 @@ DELETE FROM labeling_addressday USING old WHERE labeling_addressday.id = old.id
 # A number in [0, 1), drawn once for a row by a seed that nobody outside knows.
 _UNIT = "((hashint8extended({row}, {seed}) & 2147483647) / 2147483648.0)"
 
-_MAY_BE_SHOWN = f"""coalesce((
-    SELECT bool_and(coalesce(CASE WHEN showing.question = {{q}}.id
-        THEN {_UNIT.format(row="{q}.id", seed="%(address_seed)s")}
-            < (%(repeats)s::float8[])[showing.shown]
-        ELSE {_UNIT.format(row="{q}.id", seed="%(address_seed)s + 1")} < %(elsewhere)s
-    END, false))
-    FROM labeling_showing AS showing
-    WHERE showing.address_id = %(address)s AND showing.tile = {{q}}.tile_id
-), true)"""
-
-
-_MAY_BE_GOLD = f"{_UNIT.format(row='{q}.id', seed='%(address_seed)s + 2')} * {HORIZON} <= %(asked)s"
+_MAY_BE_SHOWN = f"""{_UNIT.format(row="{q}.id", seed="%(address_seed)s + 2")} <= %(turn)s
+    AND coalesce((
+        SELECT bool_and(coalesce(CASE WHEN showing.question = {{q}}.id
+            THEN {_UNIT.format(row="{q}.id", seed="%(address_seed)s")}
+                < (%(repeats)s::float8[])[showing.shown]
+            ELSE %(elsewhere)s
+        END, false))
+        FROM labeling_showing AS showing
+        WHERE showing.address_id = %(address)s AND showing.tile = {{q}}.tile_id
+    ), true)"""
+_BEFORE = "{q}.settled_at < %(since)s"
 
 
 class Showings(NamedTuple):
@@ -98,20 +116,29 @@ class Showings(NamedTuple):
 
     address: int = 0  # id of its `AddressDay`; 0: nobody knows where the request came from
     seed: int = 0
+    since: datetime = datetime.max.replace(tzinfo=UTC)  # its first challenge of the day
     repeats: Sequence[float] = ()  # share of open questions that were shown a 2nd, 3rd, 4th time
-    elsewhere: float = 1.0  # share of them whose tile was shown for another question before
-    asked: int = HORIZON  # challenges
+    asked: int = 0  # challenges
+    horizon: int = 1  # challenges over which known questions are spread
     skips: int = 0
     skipped_at: datetime | None = None
+    firsts: int = 0  # open questions that were shown
+    elsewhere: int = 0  # of them, those whose tile was shown for another question before
+    truths: float = 0.0  # the sum of their probabilities then
+    known: int = 0  # the same of known questions
+    known_elsewhere: int = 0
+    known_truths: float = 0.0
 
     def parameters(self) -> dict[str, Any]:
-        """Return the query parameters that `may_be_shown` reads."""
+        """Return the query parameters that `may_be_shown` and `settled_before` read."""
+        expected = self.elsewhere / max(self.firsts, 1) * (self.known + 1)
         return {
             "address": self.address,
             "address_seed": self.seed,
+            "since": self.since,
             "repeats": list(self.repeats),
-            "elsewhere": self.elsewhere,
-            "asked": self.asked,
+            "elsewhere": not self.address or self.known_elsewhere < expected,
+            "turn": self.asked / self.horizon + HEAD_START if self.address else 1.0,
         }
 
 
@@ -127,8 +154,8 @@ class Shown:
     known: bool  # gold, or a check
 
 
-def open_day(address: str, *, now: datetime | None = None) -> Showings:
-    """Count a challenge that an address asks for; return what it was shown today.
+def open_day(address: str, project: Project, *, now: datetime | None = None) -> Showings:
+    """Count a challenge of a project that an address asks for; return what it was shown today.
 
     Call it inside the transaction that issues the challenge: the address's row is locked until it
     ends, so that two who ask at once are not shown the same known question once too often. Whoever
@@ -137,23 +164,43 @@ def open_day(address: str, *, now: datetime | None = None) -> Showings:
     now = now or timezone.now()
     if not address:
         return ANYWHERE
-    values = {"key": key(address, now=now), "day": now.date()}
-    ((pk, asked, skips, skipped_at, firsts, *repeats, elsewhere),) = prepared.fetch(_OPEN, values)
+    values = {"key": key(address, project.pk, now=now), "day": now.date(), "now": now}
+    ((pk, since, asked, skips, skipped_at, *counts),) = prepared.fetch(_OPEN, values)
+    firsts, seconds, thirds, fourths, *others = counts
     return Showings(
-        address=pk,
-        seed=_seed(address, now),
-        repeats=[count / max(firsts, 1) for count in repeats],
-        elsewhere=elsewhere / max(firsts, 1),
-        asked=asked,
-        skips=skips,
-        skipped_at=skipped_at,
+        pk,
+        _seed(address, now),
+        since,
+        [count / max(firsts, 1) for count in (seconds, thirds, fourths)],
+        asked,
+        horizon(project),
+        skips,
+        skipped_at,
+        firsts,
+        *others,
     )
+
+
+def horizon(project: Project) -> int:
+    """Return over how many challenges an address's known questions are spread.
+
+    It is all that a day may hold; in a small project, as many as show every pair once.
+    """
+    key = f"horizon:{project.pk}"
+    challenges: int | None = cache.get(key)
+    if challenges is None:
+        concepts = max(Concept.objects.filter(project=project, active=True).count(), 1)
+        enough = LONGEST_HORIZON * TILES // concepts + 1
+        pictures = Image.objects.filter(project=project).order_by()[:enough].count()
+        challenges = min(max(pictures * concepts // TILES, SHORTEST_HORIZON), LONGEST_HORIZON)
+        cache.set(key, challenges, HORIZON_SECONDS)
+    return challenges
 
 
 def admit_newcomer(address: str, *, most: int, now: datetime | None = None) -> bool:
     """Count a new pseudonym at an address; return False where it was given `most` today."""
     now = now or timezone.now()
-    values = {"key": key(address, now=now), "day": now.date(), "most": most}
+    values = {"key": key(address, now=now), "day": now.date(), "now": now, "most": most}
     return bool(prepared.fetch(_ADMIT, values))
 
 
@@ -170,16 +217,16 @@ def note(showings: Showings, shown: Collection[Shown]) -> None:
 
 
 def may_be_shown(question: str) -> str:
-    """Return SQL: whether a known question may be shown at an address once more today.
+    """Return SQL: whether a known question may be shown at an address now.
 
     `question` is the row's name in the query, whose parameters are those of `Showings`.
     """
     return _MAY_BE_SHOWN.format(q=question)
 
 
-def may_be_gold(question: str) -> str:
-    """Return SQL: whether it is the turn of a gold question at an address; as `may_be_shown`."""
-    return _MAY_BE_GOLD.format(q=question)
+def settled_before(question: str) -> str:
+    """Return SQL: whether a question had settled when the address came; as `may_be_shown`."""
+    return _BEFORE.format(q=question)
 
 
 def forget(*, now: datetime | None = None) -> int:
@@ -188,9 +235,10 @@ def forget(*, now: datetime | None = None) -> int:
     return prepared.execute(_FORGET, {"day": day})
 
 
-def key(address: str, *, now: datetime) -> str:
-    """Return the keyed hash of an address and a day."""
-    return salted_hmac(_salt(now), address, algorithm="sha256").hexdigest()[:KEY_LETTERS]
+def key(address: str, project: int = 0, *, now: datetime) -> str:
+    """Return the keyed hash of an address, a project (0: of none in particular) and a day."""
+    value = f"{address} {project}"
+    return salted_hmac(_salt(now), value, algorithm="sha256").hexdigest()[:KEY_LETTERS]
 
 
 def _seed(address: str, now: datetime) -> int:

@@ -4,7 +4,7 @@ There are kinds of questions that somebody cannot answer, and to skip them is ri
 skips without end looks for questions that are known. So a skip makes a debt, and an answered
 challenge pays one off: who answers as often as they skip never waits. A challenge that somebody
 leaves unanswered until it has to make room for others counts as skipped. What was undone stays
-counted. An address waits too, by all that is skipped there on a day.
+counted. An address waits too, by all that is skipped of a project there on a day.
 """
 
 from datetime import datetime, timedelta
@@ -29,11 +29,11 @@ UPDATE labeling_addressday SET skips = skips + 1, skipped_at = %(now)s WHERE key
 """
 
 
-def count(*, annotator: Annotator, address: str, now: datetime) -> None:
-    """Count a skip of an annotator, at an address ("": nobody knows where)."""
+def count(*, annotator: Annotator, project: int, address: str, now: datetime) -> None:
+    """Count a skip of an annotator in a project, at an address ("": nobody knows where)."""
     owe(annotator, 1, now=now)
     if address:
-        key = showings.key(address, now=now)
+        key = showings.key(address, project, now=now)
         prepared.execute(_SKIP_AT_ADDRESS, {"key": key, "now": now})
 
 

@@ -58,8 +58,9 @@ class Migration(migrations.Migration):
             name='AddressDay',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(help_text='Keyed hash of address and day.', max_length=32, unique=True)),
+                ('key', models.CharField(help_text='Keyed hash of address, project and day.', max_length=32, unique=True)),
                 ('day', models.DateField()),
+                ('since', models.DateTimeField(help_text='When it was counted first.')),
                 ('newcomers', models.PositiveIntegerField(default=0, help_text='Pseudonyms that it was given.')),
                 ('asked', models.PositiveIntegerField(default=0, help_text='Challenges that it asked for.')),
                 ('skips', models.PositiveIntegerField(default=0, help_text='Challenges that were skipped.')),
@@ -69,6 +70,10 @@ class Migration(migrations.Migration):
                 ('thirds', models.PositiveIntegerField(default=0, help_text='… a third time.')),
                 ('fourths', models.PositiveIntegerField(default=0, help_text='… a fourth time.')),
                 ('elsewhere', models.PositiveIntegerField(default=0, help_text='Of the first showings, those of a tile shown for another question.')),
+                ('truths', models.FloatField(default=0.0, help_text='The sum of their probabilities when they were shown first.')),
+                ('known', models.PositiveIntegerField(default=0, help_text='Known questions shown there.')),
+                ('known_elsewhere', models.PositiveIntegerField(default=0, help_text='Of them, those of a tile shown for another question before.')),
+                ('known_truths', models.FloatField(default=0.0, help_text='The sum of their probabilities.')),
             ],
             options={
                 'indexes': [models.Index(fields=['day'], name='address_day')],

@@ -4,14 +4,18 @@ from django.db import models
 
 
 class AddressDay(models.Model):
-    """A network address on one day, under a key from which the address cannot be told.
+    """A network address on one day in a project, under a key from which neither can be told.
 
-    The counts of open questions say how often such questions are shown there: known ones
-    (`Showing.known`) are shown as often (`labeling.showings`).
+    New pseudonyms are counted in a row of their own, of no project. The counts of open questions
+    say how such questions are shown there: known ones (`Showing.known`) are shown alike
+    (`labeling.showings`).
     """
 
-    key = models.CharField(max_length=32, unique=True, help_text="Keyed hash of address and day.")
+    key = models.CharField(
+        max_length=32, unique=True, help_text="Keyed hash of address, project and day."
+    )
     day = models.DateField()
+    since = models.DateTimeField(help_text="When it was counted first.")
     newcomers = models.PositiveIntegerField(default=0, help_text="Pseudonyms that it was given.")
     asked = models.PositiveIntegerField(default=0, help_text="Challenges that it asked for.")
     skips = models.PositiveIntegerField(default=0, help_text="Challenges that were skipped.")
@@ -23,6 +27,14 @@ class AddressDay(models.Model):
     elsewhere = models.PositiveIntegerField(
         default=0, help_text="Of the first showings, those of a tile shown for another question."
     )
+    truths = models.FloatField(
+        default=0.0, help_text="The sum of their probabilities when they were shown first."
+    )
+    known = models.PositiveIntegerField(default=0, help_text="Known questions shown there.")
+    known_elsewhere = models.PositiveIntegerField(
+        default=0, help_text="Of them, those of a tile shown for another question before."
+    )
+    known_truths = models.FloatField(default=0.0, help_text="The sum of their probabilities.")
 
     class Meta:
         indexes = [models.Index(fields=["day"], name="address_day")]

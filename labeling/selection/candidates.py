@@ -67,7 +67,6 @@ class Window:
     in_slice: bool = False  # in the order of the random slice
     exhaustive: bool = False  # read to the end rather than without a candidate
     gold: bool = False
-    in_turn: bool = False  # gold whose turn it is at the annotator's address
     check: bool = False
     several_concepts: bool = False
 
@@ -107,16 +106,13 @@ def at_random(concept: int, grid: int, role: str) -> Window:
     return Window(role, about, values, in_slice=True, exhaustive=True)
 
 
-def gold(concept: int, grid: int, verdict: bool, role: str, *, in_turn: bool = False) -> Window:
-    """Return the window of a concept's gold questions with that truth.
-
-    in_turn: of those alone whose turn it is at the annotator's address.
-    """
+def gold(concept: int, grid: int, verdict: bool, role: str) -> Window:
+    """Return the window of a concept's gold questions with that truth."""
     known = "kind = 'concept' AND state = 'gold' AND source <> 'model'"
     hidden = f"tile_id <> ALL(ARRAY({_EXAMPLES}))"
     condition = f"{_ABOUT} AND verdict = {verdict} AND {known} AND {hidden}"
     values = {"concept": concept, "grid": grid}
-    return Window(role, condition, values, gold=True, in_turn=in_turn)
+    return Window(role, condition, values, gold=True)
 
 
 def checks_of(
@@ -249,7 +245,6 @@ def _read(scans: Mapping[Window, Sequence[_Scan]], values: dict[str, Any]) -> li
         stretches = tuple((step.condition, step.order, step.limit) for step in steps)
         flags = {
             "gold": window.gold,
-            "in_turn": window.in_turn,
             "check": window.check,
             "several_concepts": window.several_concepts,
         }
@@ -268,7 +263,6 @@ def _part(
     limit: int,
     *,
     gold: bool,
-    in_turn: bool,
     check: bool,
     several_concepts: bool,
 ) -> str:
@@ -283,7 +277,7 @@ def _part(
     already_answered = (
         "SELECT 1 FROM labeling_answer WHERE question_id = w.id AND annotator_id = %(annotator)s"
     )
-    columns = f"id, tile_id, reservations, prior_shift, answers_weight, {_COLUMNS}"
+    columns = f"id, tile_id, reservations, prior_shift, answers_weight, settled_at, {_COLUMNS}"
     rows = f"SELECT {columns} FROM labeling_question WHERE {condition}"
     scans = " UNION ALL ".join(
         f"({rows} AND {scan} ORDER BY {order} LIMIT {count or 'ALL'})"
@@ -292,9 +286,9 @@ def _part(
     available = reservations.available("w")
     if gold:
         available = f"w.id <> ALL(ARRAY({_PRACTICE})) AND {showings.may_be_shown('w')}"
-        available += f" AND {showings.may_be_gold('w')}" if in_turn else ""
     elif check:
-        available = f"{showings.may_be_shown('w')} AND {checks.trusted('w')}"
+        available = f"{showings.may_be_shown('w')} AND {showings.settled_before('w')}"
+        available += f" AND {checks.trusted('w')}"
     text = f"""
         (SELECT %(role{number})s, id, tile_id,
             (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_COLUMNS},

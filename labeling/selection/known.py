@@ -5,65 +5,71 @@ Everybody is shown the same mixture, whoever they are and whatever was found out
 
 import random
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from labeling import checks
 from labeling.selection.candidates import Candidate
 from labeling.selection.picks import Reason
+from labeling.showings import Showings
 
 # Chances of so many known tiles in a grid of nine: three in the mean.
 GRID_KNOWN = {1: 0.1, 2: 0.25, 3: 0.3, 4: 0.25, 5: 0.1}
 MEAN_KNOWN = 3
+TRUTH_PRIOR = 10  # open tiles as which a grid's own count for how many are true
+INSTEAD = 0.1  # share of known tiles of which there is none of the wanted truth: then of the other
 LIFETIME = 60  # answers to a gold question; from then on it is shown the less, the more it has
 
 YES, NO, CHECK_YES, CHECK_NO = "yes", "no", "check-yes", "check-no"  # roles of windows
-LATER_YES, LATER_NO = "later-yes", "later-no"  # of gold whose turn it is not
 REASONS: dict[str, str] = {
     YES: Reason.GOLD,
     NO: Reason.GOLD,
-    LATER_YES: Reason.GOLD,
-    LATER_NO: Reason.GOLD,
     CHECK_YES: Reason.CHECK,
     CHECK_NO: Reason.CHECK,
 }
 
 
-class Wanted(NamedTuple):
-    """How many known tiles of each truth a grid is to show."""
+def grid(pool: Sequence[Candidate], *, at: Showings, likely_share: float) -> list[Candidate]:
+    """Return the known tiles of a grid, fewer than it would show where less is at hand.
 
-    yes: int
-    no: int
-
-
-def draw(*, likely_share: float) -> Wanted:
-    """Draw how many known tiles a grid shows, of each truth.
-
-    likely_share: of the grid's open tiles, those that are more likely true than not; the known ones
-    resemble them, so that what a tile shows does not tell. With two tiles or more, one of each is
-    among them: whoever answers all with yes, or with no, is wrong somewhere.
+    at: what the annotator's address was shown today. likely_share: of the grid's open tiles, those
+    that are more likely true than not.
     """
     (total,) = random.choices(list(GRID_KNOWN), list(GRID_KNOWN.values()))
-    if total == 1:
-        yes = int(random.random() < max(likely_share, 1 / MEAN_KNOWN))
-        return Wanted(yes, 1 - yes)
-    yes = 1 + sum(random.random() < likely_share for _ in range(total - 2))
-    return Wanted(yes, total - yes)
+    return choose(pool, total, at=at, likely_share=likely_share)
+
+
+def choose(
+    pool: Sequence[Candidate], total: int, *, at: Showings, likely_share: float
+) -> list[Candidate]:
+    """Return so many known candidates, of which as many are true as of the open ones shown.
+
+    Where the truth whose turn it is has no candidate, the choice ends as a rule: else what there is
+    more of would be shown more.
+    """
+    share = (at.truths + TRUTH_PRIOR * likely_share) / (at.firsts + TRUTH_PRIOR)
+    left = {truth: in_order(pool, truth) for truth in (True, False)}
+    count, yes, chosen = at.known, at.known_truths, list[Candidate]()
+    for _ in range(total):
+        truth = random.random() < share * (count + 1) - yes
+        if not left[truth] and random.random() < INSTEAD:
+            truth = not truth
+        if not left[truth]:
+            break
+        chosen.append(left[truth].pop(0))
+        count, yes = count + 1, yes + truth
+    return chosen
 
 
 def in_order(pool: Sequence[Candidate], verdict: bool) -> list[Candidate]:
     """Return the known candidates of a truth in the order in which they are shown.
 
-    1. gold whose turn it is at the annotator's address, as far as it is rested. What many people
-       have answered in its lifetime is worn in inverse proportion: whoever comes from many
-       addresses would see the same few pictures everywhere.
+    1. gold, as far as it is rested. What many people have answered in its lifetime is worn in
+       inverse proportion: whoever comes from many addresses would see the same few pictures
+       everywhere.
     2. checks
-    3. worn gold, and gold whose turn it is not
+    3. worn gold
     """
-    own_roles = (YES, CHECK_YES, LATER_YES) if verdict else (NO, CHECK_NO, LATER_NO)
-    gold, checked, later = ([c for c in pool if c.role == role] for role in own_roles)
+    gold_role, check_role = (YES, CHECK_YES) if verdict else (NO, CHECK_NO)
+    gold = [c for c in pool if c.role == gold_role]
+    checked = [c for c in pool if c.role == check_role and not checks.is_told(c.question)]
     rested = [c for c in gold if random.random() * c.answers_count < LIFETIME]
-    worn = [c for c in gold if c not in rested]
-    checked = [c for c in checked if not checks.is_told(c.question)]
-    random.shuffle(later)
-    questions = dict.fromkeys(c.question for c in rested)
-    return [*rested, *checked, *worn, *(c for c in later if c.question not in questions)]
+    return [*rested, *checked, *(c for c in gold if c not in rested)]

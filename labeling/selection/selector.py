@@ -21,7 +21,7 @@ from labeling.models import Annotator, Answer, Challenge, Project, Question, Til
 from labeling.selection import candidates, concepts, known, texts
 from labeling.selection.candidates import Candidate
 from labeling.selection.concepts import Askable
-from labeling.selection.known import CHECK_NO, CHECK_YES, LATER_NO, LATER_YES, NO, YES
+from labeling.selection.known import CHECK_NO, CHECK_YES, NO, YES
 from labeling.selection.picks import GRID_TILES, Grid, Kind, Pick, Reason, Selection, pick
 from labeling.showings import ANYWHERE, Showings
 
@@ -120,13 +120,6 @@ class Selector:
             if any(c.role in {Reason.RANDOM, Reason.WANTED} for c in pool):
                 yield self._compose_grid(concept, pool)
 
-    def _known_pool(self, concept: int, pool: Sequence[Candidate]) -> list[Candidate]:
-        """Add gold whose turn it is not, where there is less of a truth than a grid may show."""
-        least = max(known.GRID_KNOWN)
-        if all(len(known.in_order(pool, truth)) >= least for truth in (True, False)):
-            return list(pool)
-        return [*pool, *self._read(*_gold_windows(concept))]
-
     def _splits(self) -> Iterator[Selection]:
         """Yield all tiles of one picture, asked for one concept; retired ones are only shown."""
         for askable in concepts.by_priority(self.project, SPLIT_SIDE):
@@ -201,7 +194,7 @@ class Selector:
             window = self._open_window(askable.concept, 1, role)
             pool = self._read_enough(askable, 1, 1, *_known_windows(askable.concept), window)
             if any(candidate.role == role for candidate in pool):
-                return self._known_pool(askable.concept, pool)
+                return pool
         return []
 
     def _single(self, pool: Sequence[Candidate], role: str) -> Selection | None:
@@ -210,11 +203,10 @@ class Selector:
         if not ranked:
             return None
         if random.random() < VERIFY_KNOWN:
-            verdict = random.random() < 0.5
-            checking = known.in_order(pool, verdict) or known.in_order(pool, not verdict)
-            if checking:
-                picked = pick(checking[0], known.REASONS[checking[0].role])
-                return Selection(Kind.VERIFY, checking[0].concept, [picked])
+            share = sum(c.probability >= 0.5 for c in ranked) / len(ranked)
+            for candidate in known.choose(pool, 1, at=self.showings, likely_share=share):
+                picked = pick(candidate, known.REASONS[candidate.role])
+                return Selection(Kind.VERIFY, candidate.concept, [picked])
         first, *rest = ranked
         substitutes = [pick(c, role) for c in rest if c.concept == first.concept]
         return Selection(Kind.VERIFY, first.concept, [pick(first, role)], substitutes)
@@ -327,8 +319,9 @@ class Selector:
         ranked = self._ranked(list({c.question: c for c in open_ones}.values()))
         likely = [c for c in ranked if c.probability >= 0.5]
         unlikely = [c for c in ranked if c.probability < 0.5]
-        pool = self._known_pool(concept, pool)
-        self._add_known(grid, pool, likely_share=_likely_share(len(likely), len(unlikely)))
+        share = _likely_share(len(likely), len(unlikely))
+        known_ones = known.grid(pool, at=self.showings, likely_share=share)
+        grid.add(known_ones, known.REASONS, len(known_ones))
         places = grid.left
         drawn = sum(random.random() < self.project.random_share for _ in range(places))
         grid.add(at_random, Reason.RANDOM, drawn)
@@ -341,15 +334,6 @@ class Selector:
         others += [pick(c, Reason.RANDOM) for c in at_random]
         unused = {p.question: p for p in reversed(others) if p.question not in grid.picks}
         return Selection(Kind.GRID, concept, picks, list(reversed(unused.values())))
-
-    def _add_known(self, grid: Grid, pool: Sequence[Candidate], *, likely_share: float) -> None:
-        """Add known tiles to a grid, a yes and a no among them as a rule."""
-        wanted = known.draw(likely_share=likely_share)
-        yes, no = known.in_order(pool, True), known.in_order(pool, False)
-        added_yes = grid.add(yes[: wanted.yes], known.REASONS, wanted.yes)
-        added_no = grid.add(no[: wanted.no], known.REASONS, wanted.no)
-        missing = wanted.yes + wanted.no - added_yes - added_no
-        grid.add([*no[wanted.no :], *yes[wanted.yes :]][:missing], known.REASONS, missing)
 
     def _all_tiles(self, concept: int, image: int, role: str) -> list[Pick]:
         """Return the picture's tiles in their order; none if some are missing or were answered."""
@@ -383,17 +367,11 @@ class Selector:
         )
 
 
-def _gold_windows(concept: int) -> list[candidates.Window]:
-    """Return the windows of a concept's gold questions about whole pictures, in turn or not."""
-    roles = (True, LATER_YES), (False, LATER_NO)
-    return [candidates.gold(concept, 1, truth, role) for truth, role in roles]
-
-
 def _known_windows(concept: int) -> list[candidates.Window]:
-    """Return the windows of a concept's gold whose turn it is, and of its checks."""
+    """Return the windows of a concept's gold and checks."""
     return [
-        candidates.gold(concept, 1, True, YES, in_turn=True),
-        candidates.gold(concept, 1, False, NO, in_turn=True),
+        candidates.gold(concept, 1, True, YES),
+        candidates.gold(concept, 1, False, NO),
         candidates.checks_of(concept, 1, True, CHECK_YES),
         candidates.checks_of(concept, 1, False, CHECK_NO),
     ]

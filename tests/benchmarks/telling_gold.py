@@ -41,6 +41,7 @@ from config import servers
 Floats = npt.NDArray[np.float64]
 PSEUDONYMS = 60  # that an address is given on a day
 SHARE = 0.4  # of all challenges are the attacker's
+IDLE = 3  # times that a pseudonym is asked nothing, before the next one comes
 RIGHT = 0.93  # how often honest people are
 SKIPPED, GUESSED = 0.15, 0.15  # shares of the attacker's challenges
 YES = 0.3  # share of tiles that show a concept
@@ -110,19 +111,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("settings", nargs="*", default=list(SETTINGS))
     parser.add_argument("--tiles", type=int, default=10_000)
+    parser.add_argument("--features", action="store_true", help="say what each tells alone")
     wanted = parser.parse_args()
     with servers.ensure(servers.data_dir()):
         import django
 
         django.setup()
+        from django.db import connection
+
+        # A database of its own, so that several can be measured at once.
+        connection.settings_dict["TEST"]["NAME"] = f"test_gold_{os.getpid()}"
         print(HEADER, flush=True)
         for name in wanted.settings:
-            print(measure(name, SETTINGS[name], wanted.tiles), flush=True)
-        print(suspect_share())
+            rows, line = measure(name, SETTINGS[name], wanted.tiles)
+            print(line, flush=True)
+            if wanted.features:
+                print(each_alone(rows), flush=True)
+        if not wanted.features:
+            print(suspect_share())
 
 
-def measure(name: str, setting: Setting, tiles: int) -> str:
-    """Return the row of one setting."""
+def measure(name: str, setting: Setting, tiles: int) -> tuple["Rows", str]:
+    """Return the pairs of one setting, and its row of the table."""
     from django.test.utils import setup_databases, teardown_databases
 
     databases = setup_databases(verbosity=0, interactive=False)
@@ -136,7 +146,7 @@ def measure(name: str, setting: Setting, tiles: int) -> str:
     gold = rows.of({"open", "gold"})
     known = rows.of({"open", "gold", "check"})
     cells = [f"{evaluate(each)}" for each in (gold, known, known.without(SHOWS))]
-    return (
+    return rows, (
         f"| {name} | {setting.addresses} | {attack.challenges:,} | {counts['open']:,} "
         f"| {counts['gold']:,} | {counts['check']:,} | {' | '.join(cells)} |"
     )
@@ -167,6 +177,7 @@ class Attack:
 
     def run(self) -> None:
         shown = idle = 0
+        self.exhausted = 0  # pseudonyms that were asked nothing more
         started = time.perf_counter()
         for _ in range(self.setting.before):
             self.clock.advance(4)
@@ -176,6 +187,7 @@ class Attack:
             if self.dice.random() < SHARE:
                 tiles = self._attack(shown)
                 idle = 0 if tiles else idle + 1
+                self.exhausted += idle > 0 and idle % IDLE == 0
                 shown += tiles
             else:
                 self._answer_honestly()
@@ -205,7 +217,8 @@ class Attack:
         from labeling import challenges
 
         share = shown / self.tiles
-        number = min(int(share * len(self.pseudonyms)), len(self.pseudonyms) - 1)
+        number = int(share * len(self.pseudonyms)) + self.exhausted
+        number = min(number, len(self.pseudonyms) - 1)
         annotator = self.pseudonyms[number]
         challenge = self._issue(annotator, f"203.0.113.{number // PSEUDONYMS}")
         if challenge is None:
@@ -411,6 +424,28 @@ def evaluate(rows: Rows) -> str:
     )
     alone = f"{single[0]} {auc(single[1], known):.2f}"
     return f"{auc(best, known):.3f} ({low:.3f}–{high:.3f}; alone: {alone})"
+
+
+def each_alone(rows: Rows) -> str:
+    """Return a table of the features, those that tell the most first."""
+    lines = [
+        "\n| feature | AUC: gold | checks | mean: open | gold | checks |",
+        "|---|" + "---:|" * 5,
+    ]
+    kinds = [rows.labels == label for label in ("gold", "check", "open")]
+    table = []
+    for name, column in zip(rows.names, rows.table.T, strict=True):
+        areas = [
+            auc(column[some | kinds[2]], some[some | kinds[2]]) if some.any() else 0.5
+            for some in kinds[:2]
+        ]
+        means = [column[some].mean() if some.any() else np.nan for some in kinds]
+        table.append((name, areas, (means[2], means[0], means[1])))
+    table.sort(key=lambda each: -max(abs(area - 0.5) for area in each[1]))
+    for name, (gold, check), means in table:
+        cells = " | ".join(f"{value:.2f}" for value in means)
+        lines.append(f"| {name} | {gold:.2f} | {check:.2f} | {cells} |")
+    return "\n".join(lines)
 
 
 def cross_validated(table: Floats, known: npt.NDArray[np.bool_], method: Any) -> Floats:

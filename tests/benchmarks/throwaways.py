@@ -60,6 +60,7 @@ ATTACKS: Mapping[str, Attack] = {
     "sleepers": Attack(12, 20, lambda number, truth, gold: truth == (number < 10)),
     "knowing": Attack(240, 1, lambda number, truth, gold: not truth if gold is None else gold),
 }
+PSEUDONYMS = 60  # attackers at an address, which is given no more on a day
 
 
 @dataclass
@@ -244,13 +245,22 @@ def _annotator(pseudonym: str) -> "Annotator":
     return Annotator.objects.create(pseudonym=pseudonym)
 
 
+def _address(who: "Annotator") -> str:
+    """Return where somebody is: attackers come from as few addresses as they can."""
+    _label, role, number = who.pseudonym.rsplit(" ", 2)
+    n = int(number) // PSEUDONYMS if role == "bot" else int(number)
+    return f"2001:db8:{role == 'bot':x}:{n:x}::1"
+
+
 def _take_part(world: World, who: "Annotator", attack: Attack | None, number: int) -> int:
     """Answer one challenge; return how many answers an honest person gave to what is unknown."""
     from labeling import challenges
 
     kinds = random.choices(list(KINDS), list(KINDS.values())) + list(KINDS)
     for kind in kinds:
-        challenge = challenges.issue(annotator=who, project=world.project, kind=kind)
+        challenge = challenges.issue(
+            annotator=who, project=world.project, kind=kind, address=_address(who)
+        )
         if challenge is not None:
             break
     else:

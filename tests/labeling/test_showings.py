@@ -9,14 +9,20 @@ from django.db import connection
 from django.utils import timezone
 
 from labeling import challenges, checks, showings, tasks
-from labeling.models import AddressDay, Annotator, Answer, Question, Showing
-from labeling.selection import known
+from labeling.models import AddressDay, Annotator, Answer, Project, Question, Showing
+from labeling.selection import candidates, known
+from labeling.selection.candidates import Candidate
 from labeling.selection.selector import Selector
-from labeling.showings import Shown
+from labeling.showings import ANYWHERE, Showings, Shown
 
 pytestmark = pytest.mark.django_db
 SCHOOL, OFFICE = "192.0.2.1", "192.0.2.2"
 State = Question.State
+
+
+@pytest.fixture(autouse=True)
+def every_turn_has_come(monkeypatch):
+    monkeypatch.setattr(showings, "HEAD_START", 1.0)
 
 
 def newcomer() -> Annotator:
@@ -64,7 +70,7 @@ def test_other_addresses_are_shown_it_all_the_same(shapes):
 
 def test_gold_is_shown_again_where_open_questions_are(shapes):
     pair = Question.objects.filter(state=State.GOLD).first()
-    at_school = showings.open_day(SCHOOL)
+    at_school = showings.open_day(SCHOOL, shapes)
     showings.note(at_school, [Shown(pair.tile_id, pair.pk, known=True)])
     AddressDay.objects.update(firsts=10, seconds=10)
     assert pair.pk in gold_shown(shapes, SCHOOL, people=12)
@@ -74,8 +80,8 @@ def test_the_address_itself_is_nowhere_and_its_key_changes_by_the_day(alice, sha
     now = timezone.now()
     challenges.issue(annotator=alice, project=shapes, kind="grid", address=SCHOOL)
     day = AddressDay.objects.get()
-    assert SCHOOL not in day.key and day.key == showings.key(SCHOOL, now=now)
-    assert day.key != showings.key(SCHOOL, now=now + timedelta(days=1))
+    assert SCHOOL not in day.key and day.key == showings.key(SCHOOL, shapes.pk, now=now)
+    assert day.key != showings.key(SCHOOL, shapes.pk, now=now + timedelta(days=1))
 
 
 def test_another_secret_makes_other_keys(monkeypatch):
@@ -94,10 +100,11 @@ def test_what_was_shown_is_forgotten_a_day_later(alice, shapes):
     assert not AddressDay.objects.exists() and not Showing.objects.exists()
 
 
-def test_it_costs_two_queries_a_challenge(alice, shapes, django_assert_num_queries):
+def test_it_costs_two_queries_a_challenge(shapes, django_assert_num_queries):
     shown = [Shown(tile=n, question=n, known=n < 3) for n in range(9)]
+    showings.horizon(shapes)  # which is remembered
     with django_assert_num_queries(2):
-        showings.note(showings.open_day(SCHOOL), shown)
+        showings.note(showings.open_day(SCHOOL, shapes), shown)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -142,10 +149,12 @@ def settled(shapes) -> list[Question]:
     return rows
 
 
-def checks_of(annotator: Annotator, project) -> set[int]:
+def checks_of(annotator: Annotator, project, at: Showings = ANYWHERE) -> set[int]:
     """Return the checks of twenty grids that somebody could be shown next."""
     grids = [
-        Selector(annotator=annotator, project=project, accept_short=True).choose("grid")
+        Selector(annotator=annotator, project=project, showings=at, accept_short=True).choose(
+            "grid"
+        )
         for _ in range(20)
     ]
     return {
@@ -195,12 +204,89 @@ def test_a_wrong_answer_to_a_check_fails_and_good_people_open_it_again(alice, bo
     assert row.pk not in checks_of(newcomer(), shapes)
 
 
+def test_a_check_was_settled_before_the_address_came(shapes, settled):
+    """Else it would have been shown there as open, and there would be more of them by the hour."""
+    Question.objects.filter(state=State.GOLD).delete()
+    early = showings.open_day(OFFICE, shapes)
+    later = timezone.now() + timedelta(hours=1)
+    Question.objects.filter(pk__in=[row.pk for row in settled]).update(settled_at=later)
+    assert not checks_of(newcomer(), shapes, early)
+    late = showings.open_day(SCHOOL, shapes, now=later + timedelta(minutes=1))
+    assert checks_of(newcomer(), shapes, late)
+
+
+def test_known_questions_have_their_turn_over_the_whole_day(shapes, monkeypatch):
+    monkeypatch.setattr(showings, "HEAD_START", 1 / 50)
+    length = showings.horizon(shapes)
+    turns = [showings.open_day(SCHOOL, shapes).parameters()["turn"] for _ in range(length)]
+    assert turns[0] == pytest.approx(1 / 50 + 1 / length)
+    assert turns[-1] == pytest.approx(1 / 50 + 1)
+    assert showings.ANYWHERE.parameters()["turn"] == 1
+    pair = Question.objects.filter(state=State.GOLD).first()
+    has_come = [shown_at(pair, shapes, turn) for turn in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert has_come == sorted(has_come) and not has_come[0] and has_come[-1]
+
+
+def shown_at(pair: Question, project, turn: float) -> bool:
+    """Whether a gold question may be shown at the school after that share of the day."""
+    length = showings.horizon(project)
+    at_school = showings.open_day(SCHOOL, project)._replace(
+        asked=round(turn * length) - round(showings.HEAD_START * length)
+    )
+    window = candidates.gold(pair.concept_id, 1, pair.verdict, "gold")
+    read = candidates.read(
+        window, annotator=Annotator(pk=0), project=project, exclude=[], showings=at_school
+    )
+    return pair.pk in {candidate.question for candidate in read}
+
+
+def test_a_day_is_as_long_as_it_takes_to_see_every_pair_and_no_longer(shapes):
+    pairs = shapes.images.count() * shapes.concepts.filter(active=True).count()
+    expected = max(pairs // 9, showings.SHORTEST_HORIZON)
+    assert showings.horizon(shapes) == expected < showings.LONGEST_HORIZON
+
+
+def test_another_project_is_counted_by_itself(shapes):
+    showings.open_day(SCHOOL, shapes)
+    assert showings.open_day(SCHOOL, Project.objects.create(name="x", slug="x")).asked == 1
+
+
+@pytest.mark.parametrize(("known_elsewhere", "may"), [(1, True), (5, False)])
+def test_a_known_tile_comes_for_another_concept_as_often_as_open_ones(known_elsewhere, may):
+    """A fifth of the open ones has, and of nineteen known ones one or five."""
+    at = Showings(address=1, firsts=100, elsewhere=20, known=19, known_elsewhere=known_elsewhere)
+    assert at.parameters()["elsewhere"] is may
+
+
+def known_pool(*, yes: int, no: int) -> list[Candidate]:
+    roles = [known.YES] * yes + [known.NO] * no
+    return [
+        Candidate(role, n, n, n, 1, float(role == known.YES), 0, 0, 0.0, 0.0, 1.0)
+        for n, role in enumerate(roles)
+    ]
+
+
+def test_known_tiles_are_true_as_often_as_open_ones_at_the_address():
+    yes = total = 0
+    for _ in range(2_000):
+        at = Showings(address=1, firsts=400, truths=100, known=total, known_truths=yes)
+        chosen = known.grid(known_pool(yes=5, no=5), at=at, likely_share=0.25)
+        total += len(chosen)
+        yes += sum(candidate.role == known.YES for candidate in chosen)
+    assert yes / total == pytest.approx(0.25, abs=0.01)
+    assert total / 2_000 == pytest.approx(known.MEAN_KNOWN, abs=0.2)
+
+
+def test_what_lacks_of_a_truth_is_seldom_made_up_by_the_other():
+    at = Showings(address=1, firsts=400, truths=100)
+    counts = [
+        len(known.grid(known_pool(yes=5, no=0), at=at, likely_share=0.25)) for _ in range(500)
+    ]
+    assert 0.2 < sum(counts) / 500 < 1
+
+
 def test_a_grid_shows_one_to_five_known_tiles_three_in_the_mean():
-    totals = [sum(known.draw(likely_share=0.5)) for _ in range(3_000)]
+    pool = known_pool(yes=9, no=9)
+    totals = [len(known.grid(pool, at=ANYWHERE, likely_share=0.5)) for _ in range(3_000)]
     assert set(totals) == {1, 2, 3, 4, 5}
     assert 2.9 < sum(totals) / len(totals) < 3.1
-    assert all(
-        min(wanted) >= 1
-        for wanted in (known.draw(likely_share=0.1) for _ in range(200))
-        if sum(wanted) > 1
-    )
