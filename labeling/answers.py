@@ -131,6 +131,7 @@ def record(
             [effect.answered for effect in effects],
             annotator=annotator.pk,
             project=new[0].project_id,
+            passed=_passed(effects) is not False,
         )
         _save_annotator(annotator, effects, told, now)
         if not annotator.blocked:
@@ -343,12 +344,17 @@ def _outcome(
     already_recorded: int,
     change: Change,
 ) -> Outcome:
-    known = [effect.right for effect in effects if effect.right is not None]
     return Outcome(
         recorded=len(effects),
         already_recorded=already_recorded,
         settled=sum(each.settled for each in told),
         disputed=sum(each.disputed for each in told),
-        passed=math.prod(known) >= 0.5 if known else None,
+        passed=_passed(effects),
         change=change,
     )
+
+
+def _passed(effects: Sequence[_Effect]) -> bool | None:
+    """Whether all that is known was probably answered right; None where nothing is known."""
+    known = [effect.right for effect in effects if effect.right is not None]
+    return math.prod(known) >= 0.5 if known else None

@@ -4,8 +4,12 @@ Gold never settles, and neither does a check. A person is told how many question
 disputed by their challenge; so a known question takes over what an open one of the same challenge
 has changed, drawn by a secret hash, and of those with the same answer where there are any. Thus
 known and open questions change as much in the mean, whatever the project, the concept and the hour
-are like. In a challenge without open questions it is drawn from what answers to such challenges of
-the project changed of late.
+are like. In a challenge without open questions it is drawn from what answers to challenges of the
+project changed of late.
+
+Where a known question was answered wrong, the other answers of the challenge weigh little, and
+hardly anything becomes certain. Whoever answers one tile wrong on purpose would see by that whether
+it is known: so what is told of such a challenge is drawn from the project's late ones as well.
 """
 
 import random
@@ -15,7 +19,7 @@ from typing import NamedTuple
 from django.core.cache import cache
 from django.utils.crypto import salted_hmac
 
-REMEMBERED = 50  # outcomes of single open questions of a project
+REMEMBERED = 100  # changes by answers to open questions of a project, in challenges of a kind
 REMEMBERED_SECONDS = 30 * 24 * 3600
 
 
@@ -35,30 +39,33 @@ class Answered(NamedTuple):
     change: ToldChange
 
 
-def told(answered: Sequence[Answered], *, annotator: int, project: int) -> list[ToldChange]:
-    """Return what is told of each answer of a challenge, in their order."""
+def told(
+    answered: Sequence[Answered], *, annotator: int, project: int, passed: bool
+) -> list[ToldChange]:
+    """Return what is told of each answer of a challenge, in their order.
+
+    passed: False where what is known was answered wrong.
+    """
     open_ones = [each for each in answered if not each.known]
-    if len(answered) == 1:
-        return [_told_of_one(answered[0], annotator, project)]
-    return [_told(each, open_ones, annotator) if each.known else each.change for each in answered]
+    key = f"outcomes:{project}:{len(answered) > 1}"
+    if passed and open_ones:
+        late = [[each.value, *each.change] for each in open_ones]
+        cache.set(key, [*late, *cache.get(key, [])][:REMEMBERED], REMEMBERED_SECONDS)
+        return [
+            _drawn(each, open_ones, annotator) if each.known else each.change for each in answered
+        ]
+    remembered = [
+        Answered(0, value, False, ToldChange(*change)) for value, *change in cache.get(key, [])
+    ]
+    return [_drawn(each, remembered, annotator) for each in answered]
 
 
-def _told(known: Answered, open_ones: Sequence[Answered], annotator: int) -> ToldChange:
-    same = [each for each in open_ones if each.value == known.value] or open_ones
+def _drawn(answered: Answered, some: Sequence[Answered], annotator: int) -> ToldChange:
+    """Return what one of these answers has changed, of the same value where there is any."""
+    same = [each for each in some if each.value == answered.value] or some
     if not same:
         return ToldChange()
-    return dice(annotator=annotator, question=known.question).choice(same).change
-
-
-def _told_of_one(answered: Answered, annotator: int, project: int) -> ToldChange:
-    key = f"outcomes:{project}"
-    remembered = [ToldChange(*each) for each in cache.get(key, [])]
-    if not answered.known:
-        cache.set(key, [*remembered, answered.change][-REMEMBERED:], REMEMBERED_SECONDS)
-        return answered.change
-    if not remembered:
-        return ToldChange()
-    return dice(annotator=annotator, question=answered.question).choice(remembered)
+    return dice(annotator=annotator, question=answered.question).choice(same).change
 
 
 def dice(*, annotator: int, question: int) -> random.Random:

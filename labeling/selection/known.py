@@ -15,6 +15,7 @@ from labeling.showings import Showings
 GRID_KNOWN = {1: 0.1, 2: 0.25, 3: 0.3, 4: 0.25, 5: 0.1}
 MEAN_KNOWN = 3
 TRUTH_PRIOR = 10  # open tiles as which a grid's own count for how many are true
+LEAST_SHARE = 0.1  # of either truth
 INSTEAD = 0.1  # share of known tiles of which there is none of the wanted truth: then of the other
 LIFETIME = 60  # answers to a gold question; from then on it is shown the less, the more it has
 
@@ -27,25 +28,27 @@ REASONS: dict[str, str] = {
 }
 
 
-def grid(pool: Sequence[Candidate], *, at: Showings, likely_share: float) -> list[Candidate]:
+def grid(pool: Sequence[Candidate], *, at: Showings, true_share: float) -> list[Candidate]:
     """Return the known tiles of a grid, fewer than it would show where less is at hand.
 
-    at: what the annotator's address was shown today. likely_share: of the grid's open tiles, those
-    that are more likely true than not.
+    at: what the annotator's address was shown today. true_share: the expected share of true ones
+    among the grid's open tiles.
     """
     (total,) = random.choices(list(GRID_KNOWN), list(GRID_KNOWN.values()))
-    return choose(pool, total, at=at, likely_share=likely_share)
+    return choose(pool, total, at=at, true_share=true_share)
 
 
 def choose(
-    pool: Sequence[Candidate], total: int, *, at: Showings, likely_share: float
+    pool: Sequence[Candidate], total: int, *, at: Showings, true_share: float
 ) -> list[Candidate]:
     """Return so many known candidates, of which as many are true as of the open ones shown.
 
+    But at least a tenth is true, and a tenth not: else whoever answers all alike would be right.
     Where the truth whose turn it is has no candidate, the choice ends as a rule: else what there is
     more of would be shown more.
     """
-    share = (at.truths + TRUTH_PRIOR * likely_share) / (at.firsts + TRUTH_PRIOR)
+    share = (at.truths + TRUTH_PRIOR * true_share) / (at.firsts + TRUTH_PRIOR)
+    share = min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)
     left = {truth: in_order(pool, truth) for truth in (True, False)}
     count, yes, chosen = at.known, at.known_truths, list[Candidate]()
     for _ in range(total):

@@ -10,6 +10,7 @@ import random
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from statistics import fmean
 
 from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -203,8 +204,8 @@ class Selector:
         if not ranked:
             return None
         if random.random() < VERIFY_KNOWN:
-            share = sum(c.probability >= 0.5 for c in ranked) / len(ranked)
-            for candidate in known.choose(pool, 1, at=self.showings, likely_share=share):
+            truths = fmean(c.probability for c in ranked)
+            for candidate in known.choose(pool, 1, at=self.showings, true_share=truths):
                 picked = pick(candidate, known.REASONS[candidate.role])
                 return Selection(Kind.VERIFY, candidate.concept, [picked])
         first, *rest = ranked
@@ -319,8 +320,8 @@ class Selector:
         ranked = self._ranked(list({c.question: c for c in open_ones}.values()))
         likely = [c for c in ranked if c.probability >= 0.5]
         unlikely = [c for c in ranked if c.probability < 0.5]
-        share = _likely_share(len(likely), len(unlikely))
-        known_ones = known.grid(pool, at=self.showings, likely_share=share)
+        truths = _true_share(likely, unlikely)
+        known_ones = known.grid(pool, at=self.showings, true_share=truths)
         grid.add(known_ones, known.REASONS, len(known_ones))
         places = grid.left
         drawn = sum(random.random() < self.project.random_share for _ in range(places))
@@ -377,8 +378,9 @@ def _known_windows(concept: int) -> list[candidates.Window]:
     ]
 
 
-def _likely_share(likely: int, unlikely: int) -> float:
-    """Return the share of likely ones among the open tiles of a grid with such candidates."""
+def _true_share(likely: Sequence[Candidate], unlikely: Sequence[Candidate]) -> float:
+    """Return the expected share of true ones among the open tiles of a grid of such candidates."""
     places = GRID_TILES - known.MEAN_KNOWN
-    shown = min(likely, max(places // 2, places - unlikely))
-    return shown / min(places, max(likely + unlikely, 1))
+    shown = min(len(likely), max(places // 2, places - len(unlikely)))
+    some = [*likely[:shown], *unlikely[: places - shown]]
+    return fmean(candidate.probability for candidate in some) if some else 0.5

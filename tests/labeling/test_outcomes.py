@@ -4,7 +4,7 @@ from labeling import outcomes
 from labeling.outcomes import Answered, ToldChange
 
 CERTAIN, DISPUTED, NOTHING = ToldChange(settled=True), ToldChange(disputed=True), ToldChange()
-BOB = {"annotator": 1, "project": 1}
+BOB = {"annotator": 1, "project": 1, "passed": True}
 
 
 def test_a_known_question_changes_what_an_open_one_with_the_same_answer_changes():
@@ -32,9 +32,22 @@ def test_alone_it_changes_what_single_open_questions_of_the_project_changed_of_l
     assert outcomes.told([gold], **BOB) == [NOTHING], "nothing is known of the project yet"
     assert outcomes.told([Answered(1, True, False, CERTAIN)], **BOB) == [CERTAIN]
     assert outcomes.told([gold], **BOB) == [CERTAIN]
-    assert outcomes.told([gold], annotator=1, project=2) == [NOTHING]
+    assert outcomes.told([gold], annotator=1, project=2, passed=True) == [NOTHING]
 
 
 def test_where_all_is_known_nothing_changes():
     known = [Answered(number, True, True, NOTHING) for number in range(3)]
     assert outcomes.told(known, **BOB) == [NOTHING] * 3
+
+
+def test_a_challenge_that_failed_seems_to_change_as_much_as_others_did():
+    """Or a wrong answer on purpose would tell whether the tile is known."""
+    passed = [
+        Answered(1, True, False, CERTAIN),
+        Answered(2, False, False, DISPUTED),
+        Answered(3, True, True, NOTHING),
+    ]
+    outcomes.told(passed, **BOB)
+    failed = [Answered(number, number % 2 == 0, number == 4, NOTHING) for number in (4, 5, 6)]
+    told = outcomes.told(failed, annotator=2, project=1, passed=False)
+    assert told == [CERTAIN, DISPUTED, CERTAIN]

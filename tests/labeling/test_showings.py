@@ -72,7 +72,7 @@ def test_gold_is_shown_again_where_open_questions_are(shapes):
     pair = Question.objects.filter(state=State.GOLD).first()
     at_school = showings.open_day(SCHOOL, shapes)
     showings.note(at_school, [Shown(pair.tile_id, pair.pk, known=True)])
-    AddressDay.objects.update(firsts=10, seconds=10)
+    AddressDay.objects.update(firsts=10, seconds=10, truths=9)
     assert pair.pk in gold_shown(shapes, SCHOOL, people=12)
 
 
@@ -270,7 +270,7 @@ def test_known_tiles_are_true_as_often_as_open_ones_at_the_address():
     yes = total = 0
     for _ in range(2_000):
         at = Showings(address=1, firsts=400, truths=100, known=total, known_truths=yes)
-        chosen = known.grid(known_pool(yes=5, no=5), at=at, likely_share=0.25)
+        chosen = known.grid(known_pool(yes=5, no=5), at=at, true_share=0.25)
         total += len(chosen)
         yes += sum(candidate.role == known.YES for candidate in chosen)
     assert yes / total == pytest.approx(0.25, abs=0.01)
@@ -279,14 +279,12 @@ def test_known_tiles_are_true_as_often_as_open_ones_at_the_address():
 
 def test_what_lacks_of_a_truth_is_seldom_made_up_by_the_other():
     at = Showings(address=1, firsts=400, truths=100)
-    counts = [
-        len(known.grid(known_pool(yes=5, no=0), at=at, likely_share=0.25)) for _ in range(500)
-    ]
+    counts = [len(known.grid(known_pool(yes=5, no=0), at=at, true_share=0.25)) for _ in range(500)]
     assert 0.2 < sum(counts) / 500 < 1
 
 
 def test_a_grid_shows_one_to_five_known_tiles_three_in_the_mean():
     pool = known_pool(yes=9, no=9)
-    totals = [len(known.grid(pool, at=ANYWHERE, likely_share=0.5)) for _ in range(3_000)]
+    totals = [len(known.grid(pool, at=ANYWHERE, true_share=0.5)) for _ in range(3_000)]
     assert set(totals) == {1, 2, 3, 4, 5}
     assert 2.9 < sum(totals) / len(totals) < 3.1
