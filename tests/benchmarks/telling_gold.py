@@ -117,10 +117,12 @@ def main() -> None:
         import django
 
         django.setup()
+        from django.conf import settings
         from django.db import connection
 
-        # A database of its own, so that several can be measured at once.
+        # A database and a part of the cache of its own: several can be measured at once.
         connection.settings_dict["TEST"]["NAME"] = f"test_gold_{os.getpid()}"
+        settings.CACHES["default"]["KEY_PREFIX"] = f"gold-{os.getpid()}"
         print(HEADER, flush=True)
         for name in wanted.settings:
             rows, line = measure(name, SETTINGS[name], wanted.tiles)
