@@ -156,7 +156,7 @@ def test_gold_changes_what_an_open_question_of_the_same_challenge_changes(
     outcomes = [
         answers.record(
             annotator=annotator,
-            values={gold.pk: value, question.pk: value},
+            values={gold.pk: True, question.pk: value},
             reasons={gold.pk: Answer.Reason.GOLD, question.pk: Answer.Reason.WANTED},
         )
         for annotator, value in (
