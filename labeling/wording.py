@@ -41,7 +41,8 @@ def of_challenge(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
         text = asked.values_list("text", flat=True).first()
         if text is None:
             raise challenges.Expired(challenges.REMOVED)
-        return Wording(_("Does this sentence describe the picture?"), text, "")
+        language = challenge.project.language
+        return Wording(_("Does this sentence describe the picture?"), text, "", language)
     summary = guides.summary(challenge.concept_id)
     phrase, language = summary.phrase_for(wanted)
     if challenge.kind == Kind.VERIFY:

@@ -322,7 +322,7 @@ def describe(
         "after": asked.after,
         "asked_in": get_language(),
         "lang": asked.language,
-        "dir": _direction(challenge, asked),
+        "dir": _direction(asked),
         **_guide(challenge, asked.guide),
         "tiles": [{"number": n, "url": url} for n, url in enumerate(tile_addresses, 1)],
         "sentences": [
@@ -333,10 +333,9 @@ def describe(
     }
 
 
-def _direction(challenge: Challenge, asked: wording.Wording) -> str:
+def _direction(asked: wording.Wording) -> str:
     """Return in which direction the subject is written: a caption tells by its first letter."""
-    known = asked.language and challenge.kind != Challenge.Kind.TEXT
-    return languages.direction(asked.language) if known else "auto"
+    return languages.direction(asked.language) if asked.guide else "auto"
 
 
 def _guide(challenge: Challenge, summary: guides.Summary | None) -> dict[str, object]:

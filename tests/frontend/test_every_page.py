@@ -1,9 +1,9 @@
 """Every page is accessible by axe's rules, in light and dark, and fits a phone 320 px wide.
 
-A page that is new has to be added to `tests.every_page`: the tests fail until it is.
+A page that is new has to be added to `tests.every_page`: the tests fail until it is. The states of
+the pages of visitors, in all languages, are those of `test_accessibility`.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from labeling import members
 from labeling.models import Project
@@ -101,40 +101,6 @@ def test_the_pages_of_visitors(page: Page, live_server, everything: Project, ada
     paths += [f"/take-part/{slug}/" for slug in ("draft", "closed", "secret")]
     paths += ["/", "/sign-in/", "/sign-up/", "/draw/", "/nowhere/"]
     found = faults_at(page, [live_server.url + path for path in paths])
-    assert not found, "\n".join(found)
-
-
-def test_the_screens_of_questions(page: Page, live_server, everything: Project) -> None:
-    everything.concepts.update(definition="")
-    found = []
-    for kind in ("grid", "split", "verify", "write"):
-        page.goto(f"{live_server.url}/take-part/shapes/?kind={kind}")
-        expect(page.locator("#ask")).to_have_attribute("data-mode", re.compile(f"{kind}|guide"))
-        if page.locator("#ask").get_attribute("data-mode") == "guide":
-            found += [f"guide: {fault}" for fault in faults(page)]
-            page.keyboard.press("Enter")
-        expect(page.locator("#ask")).to_have_attribute("data-mode", kind)
-        found += [f"{kind}: {fault}" for fault in faults(page)]
-        for key in "?", "r":
-            page.keyboard.press(key)
-            found += [f"{kind}, {key}: {fault}" for fault in faults(page)]
-            page.keyboard.press("Escape")
-    assert not found, "\n".join(found)
-
-
-def test_practice_and_the_preview(page: Page, live_server, everything: Project, ada: User) -> None:
-    everything.concepts.update(definition=every_page.LONG_WORD)
-    Project.objects.filter(pk=everything.pk).update(practice_questions=3)
-    found = []
-    page.goto(f"{live_server.url}/take-part/shapes/?kind=grid")
-    for mode, key in ("guide", "Enter"), ("practice", "y"), ("feedback", "Enter"):
-        expect(page.locator("#ask")).to_have_attribute("data-mode", mode)
-        found += [f"{mode}: {fault}" for fault in faults(page)]
-        page.keyboard.press(key)
-    sign_in(page, ada, live_server.url)
-    page.goto(f"{live_server.url}/projects/shapes/preview/?kind=grid")
-    expect(page.locator("#ask")).to_have_attribute("data-mode", "guide")
-    found += [f"preview: {fault}" for fault in faults(page)]
     assert not found, "\n".join(found)
 
 

@@ -58,7 +58,7 @@ def test_a_challenge_asks_in_the_visitors_language(
 def test_a_caption_has_no_guide(client: Client, circle: Concept) -> None:
     Question.objects.filter(kind="concept").delete()
     shown = ask(client, "de", kind="verify").json()
-    assert (shown["concept"], shown["guide"], shown["lang"]) == (None, "", "")
+    assert (shown["concept"], shown["guide"], shown["lang"]) == (None, "", "en")
 
 
 def test_a_guide_shows_examples_and_no_other_tile(

@@ -37,12 +37,12 @@ export const PRACTICE = gettext(
   "Nothing that you answer in practice is recorded. Skip leaves it out.",
 );
 
-/** Say whether an answer in practice was right. */
-export function feedback({ right, shows, phrase }) {
-  if (right && shows) return fill(gettext("Right: this one shows %(phrase)s."), { phrase });
-  if (right) return fill(gettext("Right: this one does not show %(phrase)s."), { phrase });
-  if (shows) return fill(gettext("This one does show %(phrase)s."), { phrase });
-  return fill(gettext("This one does not show %(phrase)s."), { phrase });
+/** Say whether an answer in practice was right, with "%(phrase)s" in place of the phrase. */
+export function feedback({ right, shows }) {
+  if (right && shows) return gettext("Right: this one shows %(phrase)s.");
+  if (right) return gettext("Right: this one does not show %(phrase)s.");
+  if (shows) return gettext("This one does show %(phrase)s.");
+  return gettext("This one does not show %(phrase)s.");
 }
 
 /**

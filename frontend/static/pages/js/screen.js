@@ -133,7 +133,8 @@ export class Screen {
   /** Say what is right, beside the picture; resolve when the person goes on. */
   showFeedback(result) {
     const { promise, press } = this.#untilPressed();
-    const sentence = make("strong", {}, messages.feedback(result));
+    const phrase = make("bdi", { lang: result.lang }, result.phrase);
+    const sentence = make("strong", {}, ...aroundPhrase(messages.feedback(result), phrase));
     const definition = result.right ? null : makeDefinition(result);
     this.#parts.hint.replaceChildren(sentence, ...[definition].filter(Boolean));
     this.#show("feedback", goOn(press));
@@ -167,10 +168,13 @@ export class Screen {
     this.note(messages.refused(error));
   }
 
-  /** `error` is the ApiError that keeps `count` answers waiting, or null. */
+  /**
+   * `error` is the ApiError that keeps `count` answers waiting, or null. It is said once, and not
+   * again with each attempt to send them.
+   */
   showWaiting(count, error) {
-    if (count && error) this.#say("waiting", messages.waiting(count, error));
-    else if (this.#parts.waiting.textContent) this.#say("waiting", "");
+    const text = count && error ? messages.waiting(count, error) : "";
+    if (this.#parts.waiting.textContent !== text) this.#say("waiting", text);
   }
 
   /** `answered` says whether the person has answered anything since the page was opened. */
@@ -306,6 +310,12 @@ export class Screen {
 function goOn(press) {
   const done = makeButton(gettext("Go on"), { key: "Enter", variant: "primary", press });
   return { actions: [done], keys: { Enter: press }, onLeave: press.onLeave };
+}
+
+/** Return the parts of a sentence in which an element takes the place of "%(phrase)s". */
+function aroundPhrase(sentence, element) {
+  const [before, after = ""] = sentence.split("%(phrase)s");
+  return [before, element, after];
 }
 
 /** Mark what was written in another language than the page, as before it was chosen anew. */

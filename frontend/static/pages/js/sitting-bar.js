@@ -58,7 +58,8 @@ export class SittingBar {
       this.#root.dataset.state = state;
       this.#choices.replaceChildren(...this.#buttons(state), this.#enough);
     }
-    this.#news.textContent = isReached ? this.#texts.reached : "";
+    const news = isReached ? this.#texts.reached : "";
+    if (this.#news.textContent !== news) this.#news.textContent = news; // it is read out once
     const text = goal ? messages.goalProgress(goal.kind, this.#sitting.progress) : "";
     if (goal) this.#line.textContent = isReached ? `${text}. ${this.#texts.reached}` : text;
     this.#goal.replaceChildren(...this.#progress(text, state));
