@@ -227,7 +227,7 @@ def test_suspicion_that_it_began_is_forgotten(shapes, bob):
 
 def test_suspicion_that_it_ended_goes_on(shapes, bob):
     distrust(bob)
-    Annotator.objects.filter(pk=bob.pk).update(drift_score=0.5)
+    Annotator.objects.filter(pk=bob.pk).update(drift_score=0.3)
     bob.refresh_from_db()
     before, spells = figures_of(bob), list(SuspectSpell.objects.values())
     answered = respond(ask(bob, shapes))
