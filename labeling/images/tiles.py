@@ -175,7 +175,11 @@ def _cache_path(tile: Tile, longest: int, format_: str) -> Path:
 def _render(tile: Tile, longest: int, format_: str, **options: int) -> bytes:
     box = (tile.left, tile.top, tile.left + tile.width, tile.top + tile.height)
     with Pillow.open(io.BytesIO(_read(tile.image)), formats=("WEBP", "JPEG")) as image:
-        rectangle = image.convert("RGB").crop(box)
+        if tile.grid == 1:  # before a JPEG is read, which then is read at a fraction of its size
+            image.thumbnail((longest, longest), Pillow.Resampling.LANCZOS)
+            rectangle = image.convert("RGB")
+        else:
+            rectangle = image.convert("RGB").crop(box)
     rectangle.thumbnail((longest, longest), Pillow.Resampling.LANCZOS)
     file = io.BytesIO()
     rectangle.save(file, format_, **options)

@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from labeling import questions
+from labeling.images import rendering
 from labeling.models import Concept, Pool, Project, Question
 from labeling.pools import levels, nominees, random_slice
 from labeling.pools.levels import Level
@@ -153,6 +154,7 @@ def _store(pool: Pool, reasons: Mapping[int, Reason], places: Mapping[int, float
         slice_keys=places,
     )
     random_slice.mark(pool, places)
+    rendering.render_later(tiles)
     pool.fillings += 1
     return new
 
