@@ -8,7 +8,8 @@ An attempt to sign in is counted three times, and taken back if it succeeds:
   together guess no more. The owner, at an address that is known, is not locked out by them.
 
 A refusal is the same whether the account exists or not, and whether the password was right.
-Windows are fixed, so a lock ends by itself after `WINDOW` at most. While the cache is away nothing
+Windows are fixed, so a lock ends by itself after `WINDOW` at most; what makes annotators, or has
+messages sent to somebody, is counted by the day, too. While the cache is away nothing
 is counted and everybody is let through.
 """
 
@@ -16,18 +17,21 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 
 WINDOW = 600  # seconds
+DAY = 24 * 3600
 PER_ACCOUNT_AND_ADDRESS = 10  # failures in a window
 PER_ADDRESS = 60  # of a class or an office
 PER_ACCOUNT = 30  # from addresses that are not known
-SIGN_UPS_PER_ADDRESS = 40
+SIGN_UPS_PER_ADDRESS = 40  # attempts
 INVITATION_GUESSES_PER_ADDRESS = 20
 RESETS_PER_ADDRESS = 20
 RESETS_PER_MAIL_ADDRESS = 3  # messages that anybody can have sent to somebody in a window
 CONFIRMATIONS_PER_ACCOUNT = 5
+MESSAGES_PER_MAIL_ADDRESS = 10  # of any kind in a day
 SET_UPS_PER_ADDRESS = 10  # guesses of the code of an empty installation, …
 SET_UPS = 60  # and from all addresses together
 KNOWN_SECONDS = 90 * 24 * 3600  # for which an address counts as known after a success
@@ -79,6 +83,14 @@ def count_sign_up(address: str) -> None:
     _count(f"sign-up:{_digest(address)}", SIGN_UPS_PER_ADDRESS)
 
 
+def count_account(address: str) -> None:
+    """Count an account that is about to be made; raises TooManyAttempts.
+
+    An address is given no more accounts a day than pseudonyms: each answers as somebody new.
+    """
+    _count(f"account:{_digest(address)}", settings.NEWCOMERS_PER_ADDRESS, DAY)
+
+
 def count_invitation_guess(address: str) -> None:
     """Count a token that belongs to no invitation; raises TooManyAttempts."""
     _count(f"invitation:{_digest(address)}", INVITATION_GUESSES_PER_ADDRESS)
@@ -91,12 +103,14 @@ def count_reset(mail_address: str, address: str) -> None:
     """
     _count(f"reset:{_digest(address)}", RESETS_PER_ADDRESS)
     _count(f"reset:to:{_digest(mail_address)}", RESETS_PER_MAIL_ADDRESS)
+    _count(f"reset:to:{_digest(mail_address)}:day", MESSAGES_PER_MAIL_ADDRESS, DAY)
 
 
 def count_confirmation(account: int, mail_address: str) -> None:
     """Count a link to confirm an address; raises TooManyAttempts."""
     _count(f"confirm:{account}", CONFIRMATIONS_PER_ACCOUNT)
     _count(f"confirm:to:{_digest(mail_address)}", CONFIRMATIONS_PER_ACCOUNT)
+    _count(f"confirm:to:{_digest(mail_address)}:day", MESSAGES_PER_MAIL_ADDRESS, DAY)
 
 
 def count_set_up(address: str) -> None:
@@ -105,16 +119,16 @@ def count_set_up(address: str) -> None:
     _count("set-up", SET_UPS)
 
 
-def _count(key: str, most: int) -> None:
+def _count(key: str, most: int, seconds: int = WINDOW) -> None:
     now = _now()
-    window = f"{key}:{int(now // WINDOW)}"
-    cache.add(window, 0, WINDOW)
+    window = f"{key}:{int(now // seconds)}"
+    cache.add(window, 0, seconds)
     try:
         count = cache.incr(window)
     except ValueError:  # the cache is away
         return
     if count > most:
-        raise TooManyAttempts(int(WINDOW - now % WINDOW) + 1)
+        raise TooManyAttempts(int(seconds - now % seconds) + 1)
 
 
 def _uncount(key: str) -> None:

@@ -35,6 +35,7 @@ from labeling.accounts.forms import (
     SignInForm,
     too_many,
 )
+from labeling.addresses import client_address
 
 TOO_MANY_LINKS = gettext_lazy("There were too many attempts to confirm an address.")
 
@@ -72,7 +73,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return redirect("set_up")
     target = _target(request)
     form = NewAccountForm(request.POST or None, request=request)
-    if form.is_valid():
+    if form.is_valid() and _may_have_account(request, form):
         user = _with_no_address(form)
         login(request, user)
         if address := form.cleaned_data.get("email"):
@@ -94,6 +95,16 @@ def keep_answers(request: HttpRequest, response: HttpResponse, user: User) -> Ht
     if settings.PSEUDONYM_COOKIE in request.COOKIES:
         visitors.forget(response)
     return response
+
+
+def _may_have_account(request: HttpRequest, form: NewAccountForm) -> bool:
+    """Whether the request's address may be given another account; else the form says so."""
+    try:
+        limits.count_account(client_address(request))
+    except limits.TooManyAttempts as error:
+        form.add_error(None, too_many(form.too_many_attempts, error))
+        return False
+    return True
 
 
 def _with_no_address(form: NewAccountForm) -> User:

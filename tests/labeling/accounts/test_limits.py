@@ -124,11 +124,21 @@ def test_strange_names_and_passwords_are_no_server_error(door):
         assert response.status_code == 200, name
 
 
-def test_accounts_are_not_made_by_the_hundred(client):
-    def sign_up(name: str):
-        body = {"username": name, "password1": PASSWORD, "password2": PASSWORD}
-        return Client().post("/sign-up/", body)
+def sign_up(name: str):
+    body = {"username": name, "password1": PASSWORD, "password2": PASSWORD}
+    return Client().post("/sign-up/", body)
 
+
+def test_an_address_is_given_so_many_accounts_a_day(ada, settings):
+    settings.NEWCOMERS_PER_ADDRESS = 2
+    assert sign_up("someone_20x").status_code == 302
+    assert sign_up("carl\0").status_code == 200  # only what is made is counted
+    assert sign_up("someone_21x").status_code == 302
+    refused = sign_up("someone_22x")
+    assert refused.status_code == 429 and "to make an account" in refused.content.decode()
+
+
+def test_accounts_are_not_made_by_the_hundred(client):
     for number in range(limits.SIGN_UPS_PER_ADDRESS):
         assert sign_up(f"someone_{number + 20}x").status_code == 302
     response = sign_up("another")
