@@ -1,6 +1,7 @@
 """Record answers as they come: store them, and update the questions and the annotator."""
 
 import math
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -127,11 +128,8 @@ def record(
             )
             for answer in sorted(stored, key=_known_first)
         ]
-        told = outcomes.told(
-            [effect.answered for effect in effects],
-            annotator=annotator.pk,
-            project=new[0].project_id,
-            passed=_passed(effects) is not False,
+        told = _told(
+            effects, annotator, new[0].project_id, again=bool(challenge and challenge.undos)
         )
         _save_annotator(annotator, effects, told, now)
         if not annotator.blocked:
@@ -185,8 +183,13 @@ def _store(
     seconds: float | None,
     now: datetime,
 ) -> list[Answer]:
-    """Insert the answers that are new; return them, with the locked questions at hand."""
+    """Insert the answers that are new; return them, with the locked questions at hand.
+
+    They are numbered at random: the order of their ids is shown to their author, and that of the
+    questions' ids tells gold, which was asked about first, from what the pools nominated later.
+    """
     weight = _weight(annotator, questions, values) if challenge else 1.0
+    shuffled = random.sample(questions, k=len(questions))
     answers = {
         question.pk: Answer(
             question=question,
@@ -199,7 +202,7 @@ def _store(
             weight=weight,
             created_at=now,
         )
-        for question in questions
+        for question in shuffled
     }
     rows: dict[str, Any] = {
         "annotator": annotator.pk,
@@ -216,7 +219,7 @@ def _store(
     for question, pk in prepared.fetch(_INSERT, rows):
         answers[question].pk = pk
         stored.append(answers[question])
-    return stored
+    return sorted(stored, key=lambda answer: answer.question_id)
 
 
 def _known_first(answer: Answer) -> tuple[bool, bool]:
@@ -335,6 +338,20 @@ def _save_annotator(
     annotator.skip_debt = max(annotator.skip_debt - 1, 0)
     annotator.seen_at = now
     bulk_update.update([annotator], _ANNOTATOR_COLUMNS)
+
+
+def _told(
+    effects: Sequence[_Effect], annotator: Annotator, project: int, *, again: bool
+) -> list[ToldChange]:
+    """Return what is told of each answer: nothing where the challenge was undone before.
+
+    Else one could try what yes changes and what no does: of gold it is the same.
+    """
+    if again:
+        return [ToldChange()] * len(effects)
+    answered = [effect.answered for effect in effects]
+    passed = _passed(effects) is not False
+    return outcomes.told(answered, annotator=annotator.pk, project=project, passed=passed)
 
 
 def _outcome(

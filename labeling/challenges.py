@@ -142,8 +142,8 @@ def issue(
     Its open questions are reserved: until it is answered or skipped, or for `RESERVATION_TIME`,
     they are asked of no more others than they still need. One that is fetched ahead, to be answered
     offline, can be answered for `AHEAD_TIME`, but reserves nothing for longer: others are asked
-    meanwhile. Raises Closed or Private; Enough where too many were fetched ahead already; and
-    Paused.
+    meanwhile. Nor does one reserve anything beyond `MAX_PENDING` of them. Raises Closed or Private;
+    Enough where too many were fetched ahead already; and Paused.
 
     address: where the request comes from (`addresses.client_address`), which is shown each known
     question only so often a day; empty where nobody knows.
@@ -331,7 +331,9 @@ def _issue(
         until = now + reservations.RESERVATION_TIME
         for selection in _selections(selector, kind):
             picks = selection.picks
-            if not locked.blocked:  # a blocked annotator's answers count for nothing
+            # A blocked annotator's answers count for nothing, and no pool is to be emptied by
+            # somebody who fetches hundreds ahead.
+            if not locked.blocked and selector.pending_ahead < MAX_PENDING:
                 picks = substitutes.reserve(selection, project=project, until=until, now=now)
             if picks:
                 showings.note(at_address, _shown(picks))

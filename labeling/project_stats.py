@@ -24,6 +24,7 @@ from labeling.selection import texts as text_questions
 from labeling.selection.texts import Supply
 
 PROGRESS_SECONDS = 10
+PUBLIC_SECONDS = 600
 ACTIVITY_SECONDS = 30
 AGREEMENT_SECONDS = 60
 TEXTS_SECONDS = 30
@@ -37,6 +38,18 @@ def progress(project: Project) -> Progress:
         _progress_key(project.pk),
         lambda: asdict(project_progress.measure(project=project)),
         PROGRESS_SECONDS,
+    )
+    return Progress(**fields)
+
+
+def public_progress(project: Project) -> Progress:
+    """Return what anybody may know of a project's progress, about `PUBLIC_SECONDS` old.
+
+    Gold never settles. Whoever saw at once what an answer of theirs changed would know what is
+    gold.
+    """
+    fields = cached(
+        f"public-progress:{project.pk}", lambda: asdict(progress(project)), PUBLIC_SECONDS
     )
     return Progress(**fields)
 

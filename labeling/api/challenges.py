@@ -90,11 +90,8 @@ class IssueChallenge(ForVisitors):
             address=client_address(request._request),
         )
         if challenge is None:
-            response = Response(status=status.HTTP_204_NO_CONTENT)
-        else:
-            response = Response(_data(challenge, request), status=status.HTTP_201_CREATED)
-        visitors.remember(response, request, annotator)
-        return response
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        return Response(_data(challenge, request), status=status.HTTP_201_CREATED)
 
 
 class FetchedAhead(ForVisitors):

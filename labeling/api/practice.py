@@ -93,7 +93,7 @@ class AnswerPractice(ForVisitors):
         right = practice.check(annotator=annotator, project=project, number=number, value=value)
         assert question.concept is not None
         phrase, language = guides.summary(question.concept.pk).phrase_for(wanted(request))
-        response = Response(
+        return Response(
             {
                 "right": right,
                 "shows": question.verdict,
@@ -104,8 +104,6 @@ class AnswerPractice(ForVisitors):
                 "left": len(practice.questions(project)) - number,
             }
         )
-        visitors.remember(response, request, annotator)
-        return response
 
 
 class SkipPractice(ForVisitors):
@@ -122,9 +120,7 @@ class SkipPractice(ForVisitors):
         project = open_to(request, slug)
         annotator = visitors.welcome(request)
         practice.skip(annotator=annotator, project=project)
-        response = Response(status=status.HTTP_204_NO_CONTENT)
-        visitors.remember(response, request, annotator)
-        return response
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class PracticePicture(ForVisitors):

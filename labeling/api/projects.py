@@ -68,7 +68,10 @@ class ProjectSettings(serializers.ModelSerializer[Project]):
 
 
 class ProjectOut(serializers.ModelSerializer[Project]):
-    progress = serializers.SerializerMethodField()
+    progress = serializers.SerializerMethodField(
+        help_text="Minutes old for those who may not see the project's pages: what a single "
+        "answer changed is told to nobody else."
+    )
     settings = serializers.SerializerMethodField(
         help_text="For those who may see the project's pages; null for others."
     )
@@ -90,14 +93,19 @@ class ProjectOut(serializers.ModelSerializer[Project]):
 
     @extend_schema_field(ProjectProgress)
     def get_progress(self, project: Project) -> dict[str, Any]:
-        return dict(ProjectProgress(project_stats.progress(project)).data)
+        measure = project_stats.progress if self._sees(project) else project_stats.public_progress
+        return dict(ProjectProgress(measure(project)).data)
 
     @extend_schema_field(ProjectSettings(allow_null=True))
     def get_settings(self, project: Project) -> dict[str, Any] | None:
-        visible: QuerySet[Project] = self.context["visible"]
-        if not visible.filter(pk=project.pk).exists():
-            return None
-        return dict(ProjectSettings(project).data)
+        return dict(ProjectSettings(project).data) if self._sees(project) else None
+
+    def _sees(self, project: Project) -> bool:
+        """Whether the caller may see the project's pages."""
+        known: dict[int, bool] = self.context["sees"]
+        if project.pk not in known:
+            known[project.pk] = self.context["visible"].filter(pk=project.pk).exists()
+        return known[project.pk]
 
 
 class ProjectIn(serializers.Serializer[Any]):
@@ -154,7 +162,7 @@ class _Visible(generics.GenericAPIView[Project]):
         )
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {"request": self.request, "visible": self.visible}
+        return {"request": self.request, "visible": self.visible, "sees": {}}
 
 
 @extend_schema_view(
