@@ -17,6 +17,9 @@ from labeling.models.answers import TRUSTED
 TRUSTED_ANSWERS = 2  # at least
 TOLD_SHARE = 0.08  # of all questions, of which those who answered are told something
 
+# Of settled captions: text questions show these as true, and the others check people. SQL.
+MAY_BE_TOLD = "random_key < 0.5"
+
 _FLAGS = ", ".join(f"'{flag}'" for flag in sorted(Comment.FLAGS))
 # As in the indexes `question_check_yes` and `question_check_no`.
 _UNANIMOUS = (

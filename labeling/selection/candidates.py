@@ -130,6 +130,8 @@ def settled_captions(project: int, author: int, role: str, *, verdict: bool) -> 
     about = "project_id = %(project)s AND kind = 'caption' AND grid = 1"
     others = "author_id IS DISTINCT FROM %(author)s"
     condition = f"{about} AND {checks.settled_as(verdict)} AND {others}"
+    if verdict:  # what a text question shows as true checks nobody
+        condition += f" AND NOT {checks.MAY_BE_TOLD}"
     return Window(role, condition, {"project": project, "author": author}, check=True)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from labeling import prepared
+from labeling import checks, prepared
 from labeling.models import Annotator, Challenge, Project
 from labeling.selection import candidates, reservations
 from labeling.selection.candidates import Candidate
@@ -35,8 +35,9 @@ COUNTED = 10_000  # sentences of a kind at most, for a project's pages
 
 Rank = Callable[[Sequence[Candidate]], Sequence[Candidate]]
 
-# A sentence that is shown as true gives its truth away: so it is settled, and no gold in use. It
-# rests on people who saw the picture, and not on what other text questions made of it.
+# A sentence that is shown as true gives its truth away: so it is settled, no gold in use, and no
+# check either (`checks.MAY_BE_TOLD`), which a decided one never is. It rests on people who saw the
+# picture, and not on what other text questions made of it.
 _BY_SIGHT = f"""(
     SELECT count(*) FILTER (WHERE given.value AND NOT given.blocked AND given.kind <> 'text')
     FROM (
@@ -49,8 +50,8 @@ _BY_SIGHT = f"""(
 )"""
 _IS_REFERENCE = f"""q.kind = 'caption' AND q.state = 'settled' AND q.grid = 1
     AND q.source <> 'model' AND q.probability >= {BELIEVED}
-    AND (q.verdict IS NOT NULL OR {_BY_SIGHT} >= {SEVERAL})"""
-_COLUMNS = "id, tile_id, text, kind, state, grid, source, probability, verdict"
+    AND (q.verdict IS NOT NULL OR ({checks.MAY_BE_TOLD} AND {_BY_SIGHT} >= {SEVERAL}))"""
+_COLUMNS = "id, tile_id, text, kind, state, grid, source, probability, verdict, random_key"
 _STRETCH = f"""(SELECT {_COLUMNS} FROM labeling_question
     WHERE project_id = %(project)s AND kind = 'caption' AND state = 'settled'
         AND random_key {{side}} LIMIT {REFERENCES})"""

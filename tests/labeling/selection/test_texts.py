@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling import challenges, skip_debts, wording
-from labeling.models import Answer, Challenge, Project, Question
-from labeling.selection import selector, texts
+from labeling.models import Annotator, Answer, Challenge, Project, Question
+from labeling.selection import candidates, selector, texts
 from tests.cast import answer, in_other_words
 
 pytestmark = pytest.mark.django_db
@@ -80,7 +80,7 @@ def test_nothing_is_compared_with_what_is_not_known(alice, described):
 
 def test_a_reference_rests_on_people_who_saw_the_picture(alice, bob, mallory, described):
     settled = described.questions.filter(state=State.SETTLED, kind="caption")
-    settled.update(verdict=None, probability=0.99)
+    settled.update(verdict=None, probability=0.99, random_key=0.2)
     challenge = Challenge.objects.create(
         project=described, annotator=alice, kind="text", expires_at=timezone.now()
     )
@@ -247,3 +247,20 @@ def test_of_many_sentences_a_bounded_number_is_counted(described, monkeypatch):
     monkeypatch.setattr(texts, "_SUPPLY", few)
     supply = texts.supply(described)
     assert supply.pictures == 4 and 4 <= supply.open <= 8
+
+
+def test_what_is_shown_as_true_never_checks_anybody(alice, bob, mallory, described):
+    settled = described.questions.filter(kind="caption", state=State.SETTLED)
+    for person in (bob, Annotator.objects.create(true_positives=20, true_negatives=20)):
+        answer(person, dict.fromkeys(settled.values_list("pk", flat=True), True))
+    settled.update(verdict=None, probability=0.99, state=State.SETTLED, disagreement=0)
+    window = candidates.settled_captions(described.pk, mallory.pk, "check", verdict=True)
+    read = candidates.read(window, annotator=mallory, project=described, exclude=[])
+    shown = {pk for _ in range(4) for pk in references(mallory, described)}
+    assert read and shown and not shown & {candidate.question for candidate in read}
+
+
+def references(annotator, project) -> set[int]:
+    """Return the sentences that text questions may show as true."""
+    rows = texts._Texts(annotator, project, [], texts.ANYWHERE).references
+    return {row.question for row in rows}
