@@ -103,16 +103,6 @@ class NewAccountForm(SignUpForm):
             del self.fields["email"]
 
 
-class EmailForm(forms.Form):
-    """Ask for the address by which a password can be reset."""
-
-    email = forms.EmailField(
-        max_length=254,
-        label=_("E-mail address"),
-        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
-    )
-
-
 class ResetForm(PasswordResetForm):
     """Django's form, with limits; it answers the same whether there is such an account."""
 
@@ -143,10 +133,11 @@ class ResetForm(PasswordResetForm):
         mail.send_later(EmailMessage(subject, body, from_email, [to_email]))
 
 
-class DeleteForm(forms.Form):
-    """Ask for the password, and what becomes of the answers, before an account is deleted."""
+class PasswordForm(forms.Form):
+    """Ask for the password again: a browser that was left signed in is not enough."""
 
-    answers = forms.ChoiceField(choices=[("withdraw", ""), ("leave", "")])
+    too_many_attempts: Promise = TOO_MANY_SIGN_INS
+
     password = forms.CharField(
         strip=False,
         label=_("Your password"),
@@ -165,13 +156,30 @@ class DeleteForm(forms.Form):
         try:
             attempt.count()
         except limits.TooManyAttempts as error:
-            raise too_many(
-                _("There were too many attempts to delete the account."), error
-            ) from None
+            raise too_many(self.too_many_attempts, error) from None
         if not user.check_password(password):
             raise forms.ValidationError(gettext("This is not your password."), code="wrong")
         attempt.succeed()
         return password
+
+
+class EmailForm(PasswordForm):
+    """Ask for the address by which a password can be reset."""
+
+    email = forms.EmailField(
+        max_length=254,
+        label=_("E-mail address"),
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    field_order = ["email", "password"]
+
+
+class DeleteForm(PasswordForm):
+    """Ask what becomes of the answers, before an account is deleted."""
+
+    too_many_attempts = TOO_MANY_DELETIONS
+
+    answers = forms.ChoiceField(choices=[("withdraw", ""), ("leave", "")])
 
 
 class SetUpForm(SignUpForm):

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.contrib.auth import login, logout
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import transaction
@@ -206,11 +206,12 @@ def account_email(request: HttpRequest) -> HttpResponse:
         User.objects.filter(pk=user.pk).update(email="")
         messages.success(request, _("Your address is deleted."))
         return redirect("account")
-    form = EmailForm(request.POST or None, label_suffix="")
+    form = EmailForm(request.POST or None, request=request)
     if form.is_valid():
         _ask_to_confirm(request, user, form.cleaned_data["email"])
         return redirect("account")
-    return render(request, "account_email.html", {"form": form})
+    status = _status(form, "password")
+    return render(request, "account_email.html", {"form": form}, status=status)
 
 
 @never_cache
@@ -249,6 +250,16 @@ class Reset(auth.PasswordResetView):
 
     def form_invalid(self, form: PasswordResetForm) -> HttpResponse:
         return self.render_to_response(self.get_context_data(form=form), status=_status(form))
+
+
+class ResetConfirm(auth.PasswordResetConfirmView):
+    """Django's; whoever knew the old password loses the API, too, and not only their sessions."""
+
+    template_name = "password_reset_confirm.html"
+
+    def form_valid(self, form: "SetPasswordForm[User]") -> HttpResponse:
+        Token.objects.filter(user=form.user.pk).delete()
+        return super().form_valid(form)
 
 
 @never_cache
@@ -293,7 +304,7 @@ urlpatterns = [
     ),
     path(
         "password-reset/<uidb64>/<token>/",
-        auth.PasswordResetConfirmView.as_view(template_name="password_reset_confirm.html"),
+        ResetConfirm.as_view(),
         name="password_reset_confirm",
     ),
     path(

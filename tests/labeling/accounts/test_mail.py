@@ -6,8 +6,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail as django_mail
 from django.test import Client
+from rest_framework.authtoken.models import Token
 
-from labeling.accounts import mail
+from labeling.accounts import limits, mail
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a correct horse"
@@ -36,7 +37,7 @@ def link_in(message: django_mail.EmailMessage) -> str:
 def add_address(user: User, outbox, address: str = "dana@example.org") -> str:
     browser = Client()
     browser.force_login(user)
-    browser.post("/account/email/", {"email": address})
+    browser.post("/account/email/", {"email": address, "password": PASSWORD})
     return link_in(outbox[-1])
 
 
@@ -59,6 +60,24 @@ def test_an_address_is_used_once_it_is_confirmed(client, dana, outbox):
     assert client.post(link).status_code == 410
 
 
+def test_a_browser_that_was_left_signed_in_does_not_take_the_account_over(dana, outbox):
+    browser = Client()
+    browser.force_login(dana)
+    for password in ("", "not a horse"):
+        fields = {"email": "mallory@example.org", "password": password}
+        assert b"errorlist" in browser.post("/account/email/", fields).content
+    assert not outbox
+
+
+def test_so_many_messages_a_day_are_sent_to_an_address(dana, outbox, monkeypatch):
+    monkeypatch.setattr(limits, "CONFIRMATIONS_PER_ACCOUNT", 100)
+    browser = Client()
+    browser.force_login(dana)
+    for _ in range(limits.MESSAGES_PER_MAIL_ADDRESS + 3):
+        browser.post("/account/email/", {"email": "victim@example.org", "password": PASSWORD})
+    assert len(outbox) == limits.MESSAGES_PER_MAIL_ADDRESS
+
+
 def test_a_link_of_an_earlier_address_or_password_is_refused(client, dana, outbox):
     link = add_address(dana, outbox)
     dana.set_password("another horse entirely")
@@ -77,6 +96,7 @@ def test_an_address_at_sign_up_is_confirmed_too(client, ada, outbox):
 
 def test_a_password_is_reset_by_mail_once(client, dana, outbox):
     client.post(add_address(dana, outbox))
+    Token.objects.create(user=dana)
     client.post("/password-reset/", {"email": "dana@example.org"})
     link = link_in(outbox[-1])
     page = client.get(link, follow=True)
@@ -84,6 +104,7 @@ def test_a_password_is_reset_by_mail_once(client, dana, outbox):
     assert client.post(page.redirect_chain[-1][0], fields).status_code == 302
     dana.refresh_from_db()
     assert dana.check_password("a new horse 77")
+    assert not Token.objects.exists(), "programs of whoever knew the old one are signed out, too"
     assert b"used before" in client.get(link, follow=True).content
 
 
