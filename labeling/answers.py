@@ -185,11 +185,11 @@ def _store(
 ) -> list[Answer]:
     """Insert the answers that are new; return them, with the locked questions at hand.
 
-    They are numbered at random: the order of their ids is shown to their author, and that of the
-    questions' ids tells gold, which was asked about first, from what the pools nominated later.
+    Those of a challenge are numbered at random: the order of their ids is shown to their author,
+    and that of the questions' ids tells gold, which was stored first, from what was nominated.
     """
     weight = _weight(annotator, questions, values) if challenge else 1.0
-    shuffled = random.sample(questions, k=len(questions))
+    ordered = random.sample(questions, k=len(questions)) if challenge else questions
     answers = {
         question.pk: Answer(
             question=question,
@@ -202,7 +202,7 @@ def _store(
             weight=weight,
             created_at=now,
         )
-        for question in shuffled
+        for question in ordered
     }
     rows: dict[str, Any] = {
         "annotator": annotator.pk,
