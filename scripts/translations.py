@@ -147,7 +147,8 @@ def _sources(domain: str) -> Iterator[tuple[Path, Iterable[Any]]]:
         for path in sorted((ROOT / name).rglob("*.py")):
             yield path, _messages("python", path.read_bytes())
     templates = ROOT / "frontend" / "templates"
-    for path in sorted(templates.rglob("*.html")):
+    mails = templates.rglob("*.txt")
+    for path in sorted([*templates.rglob("*.html"), *mails]):
         if path.is_relative_to(templates / "admin"):  # which says what Django's admin says
             continue
         yield path, _messages("python", _as_python(path.read_text(), path))

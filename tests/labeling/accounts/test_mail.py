@@ -94,6 +94,13 @@ def test_an_address_at_sign_up_is_confirmed_too(client, ada, outbox):
     assert User.objects.get(username="erin").email == "erin@example.org"
 
 
+def test_the_mail_is_in_the_language_of_whoever_asks_for_it(client, dana, outbox):
+    client.post(add_address(dana, outbox))
+    german = {"Accept-Language": "de"}
+    client.post("/password-reset/", {"email": "dana@example.org"}, headers=german)
+    assert "möchte das Passwort des Kontos dana zurücksetzen" in outbox[-1].body
+
+
 def test_a_password_is_reset_by_mail_once(client, dana, outbox):
     client.post(add_address(dana, outbox))
     Token.objects.create(user=dana)
