@@ -43,7 +43,7 @@ class OwnAnswer:
     project: Project
     challenge: UUID | None
     subject: str  # what was asked about
-    language: str  # tag of the subject; empty: it is not known
+    language: str  # tag of the subject
     caption: bool  # whether the subject is a sentence about the picture
     value: bool
     answered_at: datetime
@@ -191,7 +191,7 @@ def export(annotator: Annotator) -> Iterator[str]:
 
 def _own(row: Answer, result: Result, wanted: Sequence[str] = ()) -> OwnAnswer:
     question = row.question
-    subject, language = question.wording, ""
+    subject, language = question.wording, question.project.language
     if wanted and question.concept_id is not None:
         subject, language = guides.summary(question.concept_id).phrase_for(wanted)
     return OwnAnswer(
