@@ -92,7 +92,7 @@ def _clear_mark(concept: Concept) -> None:
     """Say that the questions have followed the concept, as it was read, unless it has changed."""
     unchanged = predictions.lock_unchanged(
         concept,
-        features=concept.project.features.name,
+        features=str(concept.project.features.name or ""),
         prevalence=concept.prevalence,
         model_weight=concept.model_weight,
     )
