@@ -30,7 +30,9 @@ WAITING = """() => [...Array(localStorage.length).keys()]
 LINES = "#offline [data-part=lines]"
 COUNTS = """SELECT count(*), count(DISTINCT challenge_id),
     (SELECT count(*) FROM labeling_challenge WHERE ahead),
-    (SELECT count(*) FROM labeling_challenge WHERE answered_at IS NOT NULL)
+    (SELECT count(*) FROM labeling_challenge WHERE answered_at IS NOT NULL),
+    (SELECT count(*) FROM (SELECT FROM labeling_answer GROUP BY annotator_id, question_id
+        HAVING count(*) > 1) AS twice)
 FROM labeling_answer"""
 
 
@@ -96,9 +98,11 @@ def _take_part(challenges: int) -> None:
 
 
 def _fetch(page: "Page", port: int, challenges: int) -> float:
-    """Turn working offline on; return the seconds until enough is kept."""
+    """Go on without practice, turn working offline on; return the seconds until enough is kept."""
     page.goto(f"http://127.0.0.1:{port}/take-part/offline/?kind=grid")
-    page.wait_for_selector("#stage img")
+    page.wait_for_selector("#ask[data-mode=practice][data-seen]")
+    page.keyboard.press("s")
+    page.wait_for_selector("#ask[data-mode=grid]")
     start = time.perf_counter()
     page.click("#offline-switch")
     page.wait_for_function(
@@ -155,7 +159,7 @@ def _report(
     with psycopg.connect(url) as database:
         row = database.execute(COUNTS).fetchone()
     assert row is not None
-    answers, answered, ahead, claimed = row
+    answers, answered, ahead, claimed, twice = row
     print("| what | count |\n|---|---:|")
     print(f"| fetched ahead ({size}, {fetching:.0f} s) | {challenges} |")
     print(
@@ -165,6 +169,8 @@ def _report(
     print(f"| refused, as the page counts | {refused} |")
     print(f"| challenges answered, in the database | {claimed} |")
     print(f"| of them with answers | {answered} |")
+    print(f"| lost: answered, and not in the database | {given - claimed} |")
+    print(f"| doubled: answers to a question by the same person | {twice} |")
     print(f"| answers | {answers} |")
     print(f"| challenges fetched ahead in all, more in place of those answered | {ahead} |")
 
