@@ -39,10 +39,11 @@ from labeling import challenges, checks, outcomes, predictions
 from labeling.models import Answer, Challenge, Question
 
 TOLD_AFTER = timedelta(hours=24)  # after which it is told of all whether they became certain
+READY_IN = challenges.UNDO_SECONDS + challenges.UNDO_GRACE  # seconds after an answer
 VOTES_MAX = 5  # that are told; more are told as so many
 
 State = Question.State
-_FINAL = timedelta(seconds=challenges.UNDO_SECONDS + challenges.UNDO_GRACE)
+_FINAL = timedelta(seconds=READY_IN)
 _VOTES = {"yes": Count("pk", filter=Q(value=True)), "no": Count("pk", filter=Q(value=False))}
 _CLOSED = {State.SETTLED, State.AMBIGUOUS}
 

@@ -166,6 +166,7 @@ class AnswerChallenge(ForVisitors):
                 "message": message(outcome),
                 "generated": challenges.shows_generated(challenge),
                 "progress": _progress(challenge.annotator),
+                "result_in": results.READY_IN,
             }
         )
 

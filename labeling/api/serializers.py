@@ -101,6 +101,9 @@ class OutcomeOut(serializers.Serializer[Any]):
     message = serializers.CharField()
     generated = serializers.BooleanField(help_text="Whether a model drew the picture.")
     progress = Progress()
+    result_in = serializers.IntegerField(
+        help_text="Seconds until it is told what came of it: until it can be undone no more."
+    )
 
 
 class SkipIn(serializers.Serializer[Any]):

@@ -23,12 +23,30 @@ function setUp(result = async (token) => ({ message: `About ${token}.` })) {
 test("what came of an answer is said once it has left the strip and cannot be undone", async () => {
   const { results, said, timers, clock, pass } = setUp();
   results.keep({ token: "a", action: "answer" });
+  results.deliver("a", 13);
   assert.deepEqual(timers, []);
   clock.time = 4_000;
   results.keep({ token: "b", action: "answer" });
-  assert.equal(timers[0].ms, 10_000);
+  assert.equal(timers[0].ms, 9_000);
   await pass();
   assert.deepEqual(said, ["About a."]);
+});
+
+test("of answers that are sent late, the last few have their results asked for then", async () => {
+  const { results, said, timers, clock, pass } = setUp();
+  const tokens = [..."abcdefgh"];
+  for (const token of tokens) results.keep({ token, action: "answer" });
+  clock.time = 60_000;
+  for (const token of ["z", ...tokens]) results.deliver(token, 13);
+  assert.deepEqual(
+    timers.map(({ ms }) => ms),
+    Array(5).fill(13_000),
+  );
+  await pass();
+  assert.deepEqual(
+    said,
+    [..."cdefg"].map((token) => `About ${token}.`),
+  );
 });
 
 test("skips, and challenges that were brought back, have no result", async () => {
@@ -44,6 +62,7 @@ test("where there is nothing to say, or the server cannot be asked, nothing is s
     const { results, said, pass } = setUp(result);
     results.keep({ token: "a", action: "answer" });
     results.keep({ token: "b", action: "answer" });
+    results.deliver("a", 13);
     await pass();
     assert.deepEqual(said, []);
   }

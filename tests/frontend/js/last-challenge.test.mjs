@@ -12,7 +12,9 @@ function setUp({ send = async () => ({}), undo, result = async () => RESULT } = 
   const events = [];
   const timers = [];
   const asked = [];
-  const onDone = ({ entry, error }) => (error ? last.drop(entry.token) : last.deliver(entry.token));
+  const clock = { time: 1_000 };
+  const onDone = ({ entry, outcome, error }) =>
+    error ? last.drop(entry.token) : last.deliver(entry.token, outcome.result_in);
   const outbox = new Outbox({ send, storage: pageStorage(), onDone });
   const last = new LastChallenge({
     undo: (token) => (asked.push(`undo ${token}`), undo?.(token) ?? { expires_in: 60, progress: {} }),
@@ -21,6 +23,7 @@ function setUp({ send = async () => ({}), undo, result = async () => RESULT } = 
     close: ({ fetched }) => events.push(`close ${fetched.challenge.token}`),
     showResult: (each) => events.push(each.message),
     outbox,
+    now: () => clock.time,
     schedule: (work, ms) => {
       const timer = { work, ms };
       timers.push(timer);
@@ -36,7 +39,7 @@ function setUp({ send = async () => ({}), undo, result = async () => RESULT } = 
     for (const { work } of timers.splice(0)) work();
     await new Promise((resolve) => setTimeout(resolve));
   }
-  return { last, outbox, events, timers, asked, answer, pass };
+  return { last, outbox, events, timers, clock, asked, answer, pass };
 }
 
 test("an answer that waits in the outbox is undone there, with its deadline", async () => {
@@ -52,7 +55,7 @@ test("an answer that the server has is undone there, with a new deadline", async
   const { last, outbox, asked, answer } = setUp();
   answer("a");
   await outbox.flush();
-  const { fetched } = await last.undo({ now: () => 1_000 });
+  const { fetched } = await last.undo();
   assert.equal(fetched.deadline, 61_000);
   assert.deepEqual(asked, ["undo a"]);
 });
@@ -97,7 +100,20 @@ test("after ten seconds nothing is undone, and the result is asked for", async (
   assert.equal(timers[0].ms, UNDO_SECONDS * 1_000);
   await pass();
   assert.equal(await last.undo(), null);
+  await pass();
   assert.deepEqual(events, ["show a", "close a", "Others agree."]);
+});
+
+test("the result is asked for once the server tells it, and not before", async () => {
+  const { outbox, asked, timers, clock, answer, pass } = setUp({ send: async () => ({ result_in: 13 }) });
+  answer("a");
+  await outbox.flush();
+  clock.time += UNDO_SECONDS * 1_000;
+  await pass();
+  assert.deepEqual(asked, []);
+  assert.equal(timers[0].ms, 3_000);
+  await pass();
+  assert.deepEqual(asked, ["result a"]);
 });
 
 test("a result that comes too early is asked for again", async () => {
@@ -111,6 +127,7 @@ test("a result that comes too early is asked for again", async () => {
   answer("a");
   await outbox.flush();
   await pass();
+  await pass();
   assert.equal(timers[0].ms, 3_000);
   await pass();
   assert.equal(events.at(-1), "Others agree.");
@@ -122,6 +139,7 @@ test("an answer that is sent late has its result asked for then", async () => {
   await pass();
   assert.deepEqual(asked, []);
   await outbox.flush();
+  await pass();
   assert.deepEqual(asked, ["result a"]);
   assert.equal(last.undoable, null);
 });

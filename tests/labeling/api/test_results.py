@@ -20,10 +20,10 @@ def let_time_pass(by: timedelta) -> None:
 
 def test_it_is_too_early_while_the_answer_can_be_taken_back(client, shapes):
     shown = ask(client, kind="grid")
-    submit(client, shown["token"], selected=[])
+    submitted = submit(client, shown["token"], selected=[]).json()
     response = client.get(f"{URL}{shown['token']}/result/")
     assert response.status_code == 409 and response.json()["code"] == "too_early"
-    assert 0 < response.json()["ready_in"] <= 13
+    assert 0 < response.json()["ready_in"] <= submitted["result_in"] == 13
 
 
 def test_it_tells_each_tile_later(client, shapes):

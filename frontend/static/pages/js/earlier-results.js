@@ -3,17 +3,21 @@
  * result of the last is there, so it is asked for later and said in a sentence. Knows no DOM.
  */
 
-const FINAL = 14_000; // ms after the answer, when it cannot be undone any more
+import { now as passed } from "./clock.js";
+
+const MAX_LEFT = 5; // answers that are sent late of which it is still said
 
 export class EarlierResults {
-  #last = null; // { token, at } of the challenge that is in the strip
+  #last = null; // token of the answered challenge that is in the strip
+  #left = new Set(); // tokens of those that have left it before the server had their answers
   #now;
+  #readyAt = new Map(); // token → when the server tells what came of it
   #result;
   #say;
   #schedule;
 
   /** `result(token)` asks the server, `say(result)` is called where there is something to say. */
-  constructor({ result, say, now = Date.now, schedule = setTimeout.bind(globalThis) }) {
+  constructor({ result, say, now = passed, schedule = setTimeout.bind(globalThis) }) {
     this.#result = result;
     this.#say = say;
     this.#now = now;
@@ -23,12 +27,33 @@ export class EarlierResults {
   /** Take notice of the challenge that is in the strip from now on. */
   keep({ token, action }) {
     const earlier = this.#last;
-    this.#last = action === "answer" ? { token, at: this.#now() } : null;
-    if (!earlier || earlier.token === token) return;
-    this.#schedule(() => this.#ask(earlier.token), earlier.at + FINAL - this.#now());
+    this.#last = action === "answer" ? token : null;
+    if (earlier === null || earlier === token) return;
+    if (this.#readyAt.has(earlier)) this.#askOnceReady(earlier);
+    else this.#leave(earlier);
   }
 
-  /** Ask once; what was undone, is not sent yet or cannot be asked for now is left out. */
+  /** Note that the server has an answer, and in how many seconds it tells what came of it. */
+  deliver(token, seconds) {
+    const hasLeft = this.#left.delete(token);
+    if (!hasLeft && token !== this.#last) return; // of an earlier page
+    this.#readyAt.set(token, this.#now() + seconds * 1000);
+    if (hasLeft) this.#askOnceReady(token);
+  }
+
+  #leave(token) {
+    this.#left.add(token);
+    const [oldest] = this.#left;
+    if (this.#left.size > MAX_LEFT) this.#left.delete(oldest);
+  }
+
+  #askOnceReady(token) {
+    const wait = Math.max(0, this.#readyAt.get(token) - this.#now());
+    this.#readyAt.delete(token);
+    this.#schedule(() => this.#ask(token), wait);
+  }
+
+  /** Ask once; what was undone or cannot be asked for now is left out. */
   async #ask(token) {
     const result = await this.#result(token).catch(() => null);
     if (result?.message) this.#say(result);

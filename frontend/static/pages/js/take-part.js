@@ -329,7 +329,8 @@ function showResult({ entry, outcome, error }) {
   else kept?.remove(entry.token);
   const arrivedBefore = error?.code === "answered" && entry.tried;
   if (error && !arrivedBefore) last.drop(entry.token);
-  else last.deliver(entry.token);
+  else last.deliver(entry.token, outcome?.result_in);
+  if (outcome?.result_in) earlier.deliver(entry.token, outcome.result_in);
   if (entry.action !== "answer") return;
   if (outcome) screen.showOutcome(outcome);
   sitting?.update(outcome?.progress);
