@@ -71,7 +71,8 @@ def _kept(project: Project) -> dict[str, Any]:
 
 def _measure(project: Project) -> dict[str, Any]:
     accepted = generators.accepted().filter(project=project)
-    model = next((each for each in accepted.order_by("-current", "-pk") if _samples(each)), None)
+    newest = accepted.select_related("run__snapshot").order_by("-current", "-pk")
+    model = next((each for each in newest if _samples(each)), None)
     if model is None:
         return {"model": None, "rows": []}
     mine = _samples(model)
@@ -89,8 +90,21 @@ def _measure(project: Project) -> dict[str, Any]:
 
 
 def _earlier_samples(accepted: QuerySet[Model], model: Model, samples: Samples) -> Samples:
-    """Return those of the newest model before this one that drew some of the same words."""
-    before = accepted.filter(recipe=model.recipe, pk__lt=model.pk).order_by("-pk")
+    """Return those of the newest model before this one that drew some of the same words.
+
+    Only of one that was trained in the same way, on fewer answers: so that people's answers came
+    between what is shown side by side, and no other recipe or preset did.
+    """
+    run = model.run
+    if run.snapshot is None:
+        return {}
+    before = accepted.filter(
+        recipe=model.recipe,
+        run__preset=run.preset,
+        run__options=run.options,
+        run__snapshot__newest_answer__lt=run.snapshot.newest_answer,
+        pk__lt=model.pk,
+    ).order_by("-pk")
     drawn = (_samples(each) for each in before[:EARLIER_MAX])
     return next((each for each in drawn if each.keys() & samples.keys()), {})
 

@@ -25,7 +25,9 @@ def models(shapes, tmp_path) -> list[Model]:
 
 
 def make_model(project: Project, folder, *, current: bool) -> Model:
-    snapshot = Snapshot.objects.create(project=project, folder=str(folder), state="ready")
+    snapshot = Snapshot.objects.create(
+        project=project, folder=str(folder), state="ready", newest_answer=20 if current else 10
+    )
     rows = {"project": project, "recipe": "diffusion"}
     run = Run.objects.create(**rows, snapshot=snapshot, preset="cpu", state="succeeded")
     return Model.objects.create(**rows, run=run, folder=str(folder), current=current, accepted=True)
@@ -47,6 +49,26 @@ def test_the_same_words_are_shown_before_and_after(shapes, models):
     assert (first.words, second.words) == ("a circle", "a square")
     assert str(before.pk) in first.earlier_url and str(after.pk) in first.url
     assert second.earlier_url == "" and first.is_small
+
+
+@pytest.mark.parametrize(
+    ("row", "changes"),
+    [
+        ("snapshot", {"newest_answer": 20}),
+        ("run", {"preset": "gpu"}),
+        ("run", {"options": {"steps": 9}}),
+    ],
+)
+def test_nothing_is_shown_beside_it_where_answers_are_not_what_came_between(
+    shapes, models, row, changes
+):
+    for model in models:
+        let_draw(model, "a circle")
+    run = models[0].run
+    changed = run.snapshot if row == "snapshot" else run
+    type(changed).objects.filter(pk=changed.pk).update(**changes)
+    (drawing,) = drawings.newest(shapes)
+    assert drawing.earlier_url == ""
 
 
 def test_what_visitors_asked_for_is_not_shown(shapes, models, carol):
