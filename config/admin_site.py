@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.apps import AdminConfig
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 LOOP = {
     "Projects": ("Project", "Membership", "Invitation", "Event"),
@@ -22,6 +22,17 @@ class AdminSite(admin.AdminSite):
 
     site_header = site_title = "Tessera"
     index_title = "Everything that is stored"
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Sign in, and merge what this browser's visitor answered, as the site's own form does."""
+        from labeling.accounts.views import keep_answers  # once the apps are loaded
+
+        response = super().login(request, extra_context)
+        if request.method == "POST" and request.user.is_authenticated:
+            keep_answers(request, response, request.user)
+        return response
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         """Return the models by the steps of the loop; those of one app as Django lists them."""

@@ -50,6 +50,14 @@ def test_signing_in_merges_into_the_account(client, shapes, dana):
     assert submit(client, pending["token"], yes=True).status_code == 200
 
 
+def test_signing_in_to_the_administration_merges_as_well(client, shapes, dana):
+    User.objects.filter(pk=dana.pk).update(is_staff=True)
+    submit(client, ask(client, kind="grid")["token"], selected=[1])
+    client.post("/admin/login/", {"username": "dana", "password": PASSWORD})
+    assert Annotator.objects.get().user == dana
+    assert client.cookies[settings.PSEUDONYM_COOKIE].value == ""
+
+
 def test_a_second_tab_with_the_old_cookie_does_no_harm(client, shapes, dana):
     tab = Client()
     submit(client, ask(client, kind="grid")["token"], selected=[1])
