@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
 from django.utils import timezone
 
-from labeling import prepared
-from labeling.models import Challenge, Project, Question, Tile
+from labeling import audit, prepared, presence
+from labeling.models import Challenge, Event, Project, Question, SkipReview, Tile
 
 RECENT = timedelta(days=30)  # older reasons are not shown any more
 _LABELS = dict(Challenge.SkipReason.choices)
@@ -29,6 +31,11 @@ FROM (
         AND (%(asked)s::bigint IS NULL OR challenge.questions @> ARRAY[%(asked)s::bigint])
 ) AS skips
 WHERE tile IS NOT NULL AND (%(asked)s::bigint IS NULL OR question = %(asked)s)
+    AND NOT EXISTS (
+        SELECT FROM labeling_skipreview AS review
+        WHERE review.tile_id = skips.tile AND review.resolved_at >= skips.answered_at
+            AND review.question_id IS NOT DISTINCT FROM skips.question
+    )
 GROUP BY tile, question, skip_reason
 """
 
@@ -53,7 +60,7 @@ class Skipped:
 def of_project(project: Project, *, limit: int = 48) -> list[Skipped]:
     """Return what was skipped for a reason of late, the most often skipped first.
 
-    What blocked annotators say is left out.
+    What blocked annotators say is left out, and what was seen to.
     """
     counts = _count(project, asked=None)
     ranked = sorted(counts.values(), key=lambda each: (-each["share"], -each["newest"].timestamp()))
@@ -64,6 +71,31 @@ def of_question(question: Question) -> Skipped | None:
     """Return for which reasons a question was skipped of late; None where it was not."""
     rows = _with_rows(list(_count(question.project, asked=question.pk).values()))
     return rows[0] if rows else None
+
+
+def resolve(*, tile: Tile, question: Question | None, by: AbstractBaseUser) -> None:
+    """Say that the skips of a tile, or of a question about it, were seen to; later ones show again.
+
+    Raises PictureGone.
+    """
+    with transaction.atomic():
+        presence.hold(question=question, tile=tile)
+        SkipReview.objects.update_or_create(
+            tile=tile,
+            question=question,
+            defaults={
+                "project_id": tile.image.project_id,
+                "resolved_at": timezone.now(),
+                "resolved_by_id": by.pk,
+            },
+        )
+        audit.record(
+            project=tile.image.project,
+            kind=Event.Kind.DECISION,
+            message="Resolved why people skipped a picture.",
+            by=by,
+            row=question or tile,
+        )
 
 
 def _count(project: Project, *, asked: int | None) -> dict[tuple[int, int | None], dict[str, Any]]:

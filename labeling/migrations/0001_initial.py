@@ -627,6 +627,20 @@ class Migration(migrations.Migration):
                 'ordering': ['image_id', 'grid', 'position'],
             },
         ),
+        migrations.CreateModel(
+            name='SkipReview',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('resolved_at', models.DateTimeField()),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='skip_reviews', to='labeling.project')),
+                ('question', models.ForeignKey(blank=True, help_text='Empty: nothing was asked of the tile but to describe it.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='skip_reviews', to='labeling.question')),
+                ('resolved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('tile', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='skip_reviews', to='labeling.tile')),
+            ],
+            options={
+                'ordering': ['-resolved_at'],
+            },
+        ),
         migrations.AddField(
             model_name='question',
             name='tile',
@@ -866,6 +880,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='tile',
             constraint=models.UniqueConstraint(fields=('image', 'grid', 'position'), name='tile_once_an_image'),
+        ),
+        migrations.AddConstraint(
+            model_name='skipreview',
+            constraint=models.UniqueConstraint(fields=('tile', 'question'), name='skip_review_once', nulls_distinct=False),
         ),
         migrations.AddIndex(
             model_name='question',

@@ -21,6 +21,7 @@ from labeling.models.questions import Question
 from labeling.models.recomputations import Recomputation
 from labeling.models.removals import RemovedAnswer, RemovedImage
 from labeling.models.showings import AddressDay, Showing
+from labeling.models.skip_reviews import SkipReview
 from labeling.models.snapshots import Snapshot
 from labeling.models.statements import ImportStatement
 from labeling.models.withdrawals import Withdrawal
@@ -58,6 +59,7 @@ __all__ = [
     "RemovedImage",
     "Role",
     "Showing",
+    "SkipReview",
     "Snapshot",
     "SuspectSpell",
     "Tile",

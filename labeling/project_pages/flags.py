@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeling import comments, skips
 from labeling.access import Capability
-from labeling.models import Comment, Project
+from labeling.models import Comment, Project, Question, Tile
 from labeling.numbers import parse_id
 from labeling.project_pages import base, labels
 
@@ -55,7 +55,25 @@ def resolve(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     return redirect("project-flags", project.slug)
 
 
+@require_POST
+@base.page(Capability.REVIEW)
+def resolve_skips(request: HttpRequest, project: Project) -> HttpResponse:
+    """Say that it was seen to why a picture, or a question about it, was skipped."""
+    tile = get_object_or_404(
+        Tile.objects.select_related("image__project"),
+        pk=parse_id(request.POST.get("tile", "")),
+        image__project=project,
+    )
+    question = None
+    if asked := request.POST.get("question"):
+        question = get_object_or_404(Question, pk=parse_id(asked), tile=tile)
+    skips.resolve(tile=tile, question=question, by=cast(User, request.user))
+    messages.success(request, "Resolved: it is shown again if more people skip it for a reason.")
+    return redirect("project-flags", project.slug)
+
+
 urlpatterns = [
     path("flags/", flags, name="project-flags"),
+    path("skips/resolve/", resolve_skips, name="project-skips-resolve"),
     path("comments/<int:pk>/resolve/", resolve, name="project-comment-resolve"),
 ]

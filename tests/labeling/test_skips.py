@@ -5,6 +5,7 @@ import json
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from labeling import challenges, review, skips, withdrawals
 from labeling.models import Annotator, Challenge, Membership, Project, Question
@@ -59,6 +60,32 @@ def test_people_are_counted_and_not_their_skips(shapes, alice, mallory):
     counted = skips.of_question(question)
     assert counted is not None and counted.people == {"language": 2}
     assert counted.reasons == [("not my language", 2)]
+
+
+def test_what_was_seen_to_is_shown_again_once_more_people_skip_it(
+    client: Client, shapes: Project, carol: User, mallory: Annotator
+) -> None:
+    challenge = skip(mallory, shapes, "cut_off")
+    (tile,), (question,) = challenge.tiles, challenge.questions
+    Membership.objects.create(project=shapes, user=carol, role="reviewer")
+    client.force_login(carol)
+    address = "/projects/shapes/skips/resolve/"
+    assert client.post(address, {"tile": tile, "question": question}).status_code == 302
+    assert skips.of_project(shapes) == []
+    assert skips.of_question(Question.objects.get(pk=question)) is None
+    assert "Resolved why people skipped" in client.get("/projects/shapes/history/").content.decode()
+    Challenge.objects.filter(pk=challenge.pk).update(answered_at=timezone.now())
+    (shown,) = skips.of_project(shapes)
+    assert shown.people == {"cut_off": 1}
+
+
+def test_only_what_is_of_the_project_is_seen_to(client, shapes, carol, mallory) -> None:
+    skip(mallory, shapes, "cut_off")
+    Membership.objects.create(project=shapes, user=carol, role="reviewer")
+    client.force_login(carol)
+    for values in ({}, {"tile": "x"}, {"tile": 0}, {"tile": 1, "question": "x"}):
+        assert client.post("/projects/shapes/skips/resolve/", values).status_code == 404
+    assert len(skips.of_project(shapes)) == 1
 
 
 def test_what_blocked_annotators_say_is_left_out(shapes, mallory, ada):

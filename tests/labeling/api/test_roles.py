@@ -34,7 +34,7 @@ REVIEW GET project-annotator
 REVIEW POST project-labels-decide project-labels-undo project-question-decide
 REVIEW POST project-question-comment project-image-decide project-gold-decide
 REVIEW POST project-question-gold project-annotator-block project-annotator-unblock
-REVIEW POST project-comment-resolve
+REVIEW POST project-comment-resolve project-skips-resolve
 TRAIN GET,POST project-train
 TRAIN GET project-train-outlook
 TRAIN POST project-model-promote project-model-demote project-model-undo project-run-cancel
