@@ -15,6 +15,7 @@ export class SittingBar {
   #enough;
   #goal = make("p");
   #line;
+  #own;
   #news = make("p", { class: "hidden-text", role: "status" });
   #root;
   #sitting;
@@ -28,7 +29,9 @@ export class SittingBar {
     this.#sitting = new Sitting({ project, storage });
     this.#summary = new SittingSummary({ client, project, sitting: this.#sitting });
     root.setAttribute("aria-label", this.#texts.region);
-    root.append(this.#goal, this.#choices, this.#news);
+    this.#own = make("a", { class: "button quiet", href: "/your-answers/" }, this.#texts.answers);
+    this.#own.hidden = true;
+    root.append(this.#goal, this.#choices, this.#own, this.#news);
     this.#enough = makeButton(this.#texts.enough, {
       variant: "quiet",
       press: () => this.#summary.open(),
@@ -40,18 +43,19 @@ export class SittingBar {
   begin(progress) {
     if (!progress) return;
     this.#sitting.begin(progress);
-    this.#show();
+    this.#show(progress);
   }
 
   /** Take notice of an answer, or of one that was taken back. */
   update(progress) {
     if (!progress) return;
     this.#sitting.update(progress);
-    this.#show();
+    this.#show(progress);
   }
 
   /** Show the goal: its buttons are made anew only where there are others, so that focus stays. */
-  #show() {
+  #show(progress = null) {
+    if (progress?.answers) this.#own.hidden = false;
     const { goal, isReached } = this.#sitting;
     const state = goal ? (isReached ? "reached" : "chosen") : "offer";
     if (this.#root.dataset.state !== state) {
