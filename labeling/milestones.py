@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from django.db.models import Count, Q
 
-from labeling import project_stats
+from labeling import progress, project_stats
 from labeling.models import Project, Question
 
 LEAST = 10  # labels from one milestone to the next, at least
@@ -88,7 +88,7 @@ def _measure(project: Project) -> list[dict[str, object]]:
     )
     if not concepts:
         return []
-    tiles = project_stats.progress(project).pairs // len(concepts)
+    tiles = progress.tiles(project)
     questions = Question.objects.filter(concept__in=concepts, kind=Question.Kind.CONCEPT)
     rows = questions.order_by().values_list("concept").annotate(**_COUNTS)
     counts = {concept: (labels, others) for concept, labels, others in rows}

@@ -4,13 +4,13 @@ A pair is a tile that may be asked about and a concept that is asked: most are i
 counted by multiplication, never one by one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 
-from labeling.models import Annotator, Answer, Project, Question
+from labeling.models import Annotator, Answer, Image, Project, Question
 from labeling.models.questions import POOLED
 from labeling.pools import levels
 
@@ -48,6 +48,13 @@ class Progress:
         return self.settled + self.ambiguous
 
 
+class Totals(NamedTuple):
+    """What the first page says of a project."""
+
+    images: int = 0
+    labels: int = 0  # settled questions, without records of merged concepts
+
+
 class _Group(NamedTuple):
     """How many questions are alike, in the order of `_COUNTS`."""
 
@@ -71,9 +78,9 @@ _COUNTS = {
 def measure(*, project: Project) -> Progress:
     """Count the pairs, the questions in each state, the answers, and the people who gave them."""
     groups = list(_groups(project))
-    asked = project.concepts.filter(active=True, merged_into=None)
-    concepts = set(asked.values_list("pk", flat=True))
-    current = _counted(project, groups, concepts)
+    unmerged = dict(project.concepts.filter(merged_into=None).values_list("pk", "active"))
+    concepts = {pk for pk, active in unmerged.items() if active}
+    current = _counted(groups, unmerged, concepts)
     pictures = _pictures(project)
     pairs = _tiles(pictures) * len(concepts)
     stored = sum(
@@ -99,15 +106,31 @@ def measure(*, project: Project) -> Progress:
     )
 
 
+def totals(projects: Collection[int]) -> dict[int, Totals]:
+    """Return the totals of projects by their ids, by two queries."""
+    images = Image.objects.filter(project__in=projects).order_by().values_list("project")
+    labels = Question.objects.filter(project__in=projects, state=Question.State.SETTLED)
+    kept = labels.filter(concept__merged_into=None).order_by().values_list("project")
+    images_by_id = dict(images.annotate(Count("pk")))
+    labels_by_id = dict(kept.annotate(Count("pk")))
+    return {pk: Totals(images_by_id.get(pk, 0), labels_by_id.get(pk, 0)) for pk in projects}
+
+
+def tiles(project: Project) -> int:
+    """Count the tiles of a project that may be asked about."""
+    return _tiles(_pictures(project))
+
+
 def _groups(project: Project) -> Iterator[_Group]:
     questions = Question.objects.filter(project=project).order_by()
     rows = questions.values_list("concept_id", "state", "source").annotate(**_COUNTS)
     yield from map(_Group._make, rows)
 
 
-def _counted(project: Project, groups: list[_Group], asked: set[int]) -> list[_Group]:
+def _counted(
+    groups: list[_Group], unmerged: Collection[int], asked: Collection[int]
+) -> list[_Group]:
     """Return the groups that count as questions: without records and what is no longer asked."""
-    unmerged = project.concepts.filter(merged_into=None).values_list("pk", flat=True)
     kept, current = {None, *unmerged}, {None, *asked}  # captions belong to no concept
     return [
         group

@@ -5,7 +5,7 @@ on it.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -30,6 +30,9 @@ AGREEMENT_SECONDS = 60
 TEXTS_SECONDS = 30
 GOLD_SECONDS = 30
 MEASURING_SHARE = 0.02
+STALE_FACTOR = 10  # times as long as it is good, for which it is kept for while it is measured anew
+PATIENCE = 3  # seconds
+MEASURING_SECONDS = 60  # after which somebody who measures is taken for gone
 
 
 def progress(project: Project) -> Progress:
@@ -94,19 +97,22 @@ def texts(project: Project) -> Supply:
 
 
 def cached(key: str, measure: Callable[[], dict[str, Any]], seconds: int) -> dict[str, Any]:
-    """Return what is kept under the key; measure and keep it where there is nothing."""
-    stats: dict[str, Any] | None = cache.get(key)
-    if stats is None:
-        started = time.monotonic()
-        stats = measure()
-        took = time.monotonic() - started
-        cache.set(key, stats, max(seconds, round(took / MEASURING_SHARE)))
-    return stats
+    """Return what is kept under the key; measure and keep it where there is nothing.
+
+    One alone measures: what has grown old is given to all others meanwhile, and where there is
+    nothing they wait for `PATIENCE` at most.
+    """
+    kept: dict[str, Any] | None = cache.get(key)
+    if kept is None or kept["good_until"] <= time.time():
+        if _may_measure(key):
+            return _measure(key, measure, seconds)
+        kept = kept or _wait(key)
+    return _measure(key, measure, seconds) if kept is None else kept["stats"]
 
 
 def forget(project: Project) -> None:
     """Measure a project again when it is next looked at."""
-    cache.delete_many([key(project.pk) for key in _keys()])
+    _forget([project.pk])
 
 
 def follow_changes(project: Project) -> None:
@@ -120,8 +126,43 @@ def follow_changes(project: Project) -> None:
 
 def forget_all() -> None:
     """Measure all projects again when they are next looked at."""
-    projects = Project.objects.values_list("pk", flat=True)
-    cache.delete_many([key(pk) for pk in projects for key in _keys()])
+    _forget(Project.objects.values_list("pk", flat=True))
+
+
+def _forget(projects: Iterable[int]) -> None:
+    """Forget what is kept, and whoever measures it: what they saw may be out of date."""
+    keys = [key(pk) for pk in projects for key in _keys()]
+    cache.delete_many([*keys, *map(_measuring, keys)])
+
+
+def _measure(key: str, measure: Callable[[], dict[str, Any]], seconds: int) -> dict[str, Any]:
+    """Measure and keep it; let others measure again, even if it fails."""
+    try:
+        started = time.monotonic()
+        stats = measure()
+        good = max(seconds, round((time.monotonic() - started) / MEASURING_SHARE))
+        cache.set(key, {"stats": stats, "good_until": time.time() + good}, good * STALE_FACTOR)
+    finally:
+        cache.delete(_measuring(key))
+    return stats
+
+
+def _wait(key: str) -> dict[str, Any] | None:
+    """Wait for whoever measures; return what they kept."""
+    until = time.monotonic() + PATIENCE
+    while cache.get(_measuring(key)) and time.monotonic() < until:
+        time.sleep(0.05)
+    kept: dict[str, Any] | None = cache.get(key)
+    return kept
+
+
+def _may_measure(key: str) -> bool:
+    """Take the right to measure, unless somebody has it."""
+    return bool(cache.add(_measuring(key), True, MEASURING_SECONDS))
+
+
+def _measuring(key: str) -> str:
+    return f"{key}:measuring"
 
 
 def _keys() -> tuple[Callable[[int], str], ...]:

@@ -30,12 +30,14 @@ def asking(annotator: Annotator | None, rows: Iterable[Project]) -> list[Project
     annotator: None for a newcomer.
     """
     rows = list(rows)[:PROJECTS_MAX]
-    keys = {project.pk: _key(annotator, project) for project in rows}
+    visited = _visited(annotator, rows)
+    people = {project.pk: annotator if project.pk in visited else None for project in rows}
+    keys = {project.pk: _key(people[project.pk], project) for project in rows}
     known: dict[str, bool] = cache.get_many(keys.values())
     return [
         project
         for project in rows
-        if (known[keys[project.pk]] if keys[project.pk] in known else _ask(annotator, project))
+        if (known[key] if (key := keys[project.pk]) in known else _ask(people[project.pk], project))
     ]
 
 
@@ -55,6 +57,17 @@ def _last(annotator: Annotator | None) -> int | None:
         return None
     own = Challenge.objects.filter(annotator=annotator).order_by("-created_at")
     return own.values_list("project", flat=True).first()
+
+
+def _visited(annotator: Annotator | None, rows: Sequence[Project]) -> set[int]:
+    """Return the ids of the projects that have asked somebody anything.
+
+    All others have for them what they have for any newcomer, which is known already as a rule.
+    """
+    if annotator is None:
+        return set()
+    own = Challenge.objects.filter(annotator=annotator, project__in=rows)
+    return set(own.order_by().values_list("project", flat=True).distinct())
 
 
 def _ask(annotator: Annotator | None, project: Project) -> bool:

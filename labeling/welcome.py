@@ -1,20 +1,21 @@
 """What the first page shows of each project that somebody may take part in."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labeling import drawings, milestones, project_stats, showcase, taking_part
+from labeling import drawings, milestones, progress, project_stats, showcase, taking_part
 from labeling.drawings import Drawing
 from labeling.milestones import Milestone, Training
 from labeling.models import Annotator, Project
-from labeling.progress import Progress
+from labeling.progress import Totals
 
 MILESTONES = 2  # of a project
 CARD_PICTURES = 5
 WALL = 9  # pictures of all projects
 DRAWINGS = 4  # of all projects
 PROJECTS_WITH_MORE = 12  # whose pictures and milestones are looked up
-LABELS_SECONDS = 300  # for which the number of labels is kept: one answer moves nothing at once
+TOTALS_SECONDS = 300  # for which they are kept: one answer moves nothing at once
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,7 @@ class Card:
     """A project as the first page shows it."""
 
     project: Project
-    progress: Progress
-    labels: int
+    totals: Totals
     asks: bool  # whether it has a question for whoever looks at the page
     pictures: Sequence[Picture] = ()
     milestones: Sequence[Milestone] = ()
@@ -41,8 +41,14 @@ class Card:
 def cards(projects: Sequence[Project], annotator: Annotator | None) -> list[Card]:
     """Return the cards of projects, those first that have a question for somebody."""
     asking = {project.pk for project in taking_part.asking(annotator, projects)}
+    totals = _totals([project.pk for project in projects])
     rows = [
-        _card(project, asks=project.pk in asking, more=place < PROJECTS_WITH_MORE)
+        _card(
+            project,
+            totals[project.pk],
+            asks=project.pk in asking,
+            more=place < PROJECTS_WITH_MORE,
+        )
         for place, project in enumerate(projects)
     ]
     return sorted(rows, key=lambda card: not card.asks)
@@ -66,17 +72,23 @@ def drawn(cards: Sequence[Card]) -> list[Drawing]:
     return shown
 
 
-def _card(project: Project, *, asks: bool, more: bool) -> Card:
-    progress = project_stats.progress(project)
-    key = f"labels-shown:{project.pk}"
-    labels = project_stats.cached(key, lambda: {"labels": progress.settled}, LABELS_SECONDS)
-    card = Card(project, progress, labels["labels"], asks)
+def _totals(projects: Sequence[int]) -> dict[int, Totals]:
+    """Return the totals of projects by id, about `TOTALS_SECONDS` old at most."""
+    digest = hashlib.sha256(" ".join(map(str, projects)).encode()).hexdigest()[:32]
+
+    def measure() -> dict[str, list[tuple[int, ...]]]:
+        return {"rows": [(pk, *each) for pk, each in progress.totals(projects).items()]}
+
+    rows = project_stats.cached(f"totals:{digest}", measure, TOTALS_SECONDS)["rows"]
+    return {pk: Totals(images, labels) for pk, images, labels in rows}
+
+
+def _card(project: Project, totals: Totals, *, asks: bool, more: bool) -> Card:
     if not more:
-        return card
+        return Card(project, totals, asks)
     return Card(
         project,
-        progress,
-        labels["labels"],
+        totals,
         asks,
         pictures=_pictures(project, CARD_PICTURES),
         milestones=milestones.of_project(project)[:MILESTONES],

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from labeling import challenges, images, pools, questions, visitors
+from labeling import challenges, images, pools, questions, taking_part, visitors
 from labeling.images import tiles
 from labeling.models import Annotator, Challenge, Membership, Pool, Project, Question, Role, Tile
 from tests.cast import member
@@ -164,6 +164,30 @@ def test_the_first_page_costs_few_queries_once_it_has_measured(client, shapes, a
     with CaptureQueriesContext(connection) as queries:
         client.get("/")
     assert len(queries) <= 3, [query["sql"] for query in queries]
+
+
+def test_the_first_page_costs_few_queries_for_each_project_before_it_has_measured(
+    client, shapes, another
+):
+    def cost() -> int:
+        cache.clear()
+        with CaptureQueriesContext(connection) as queries:
+            client.get("/")
+        return len(queries)
+
+    client.get("/")  # what is read once
+    both = cost()
+    Project.objects.filter(slug="another").update(state="draft")
+    assert both - cost() <= 16
+
+
+def test_whoever_has_not_been_in_a_project_is_asked_what_newcomers_are(shapes, another, alice):
+    rows = list(Project.objects.all())
+    cache.clear()
+    taking_part.asking(None, rows)
+    with CaptureQueriesContext(connection) as queries:
+        assert taking_part.asking(alice, rows) == rows
+    assert len(queries) == 1  # where they have been
 
 
 def test_privacy_costs_a_public_project_nothing_and_a_private_one_a_look_up(shapes, carol):
