@@ -10,8 +10,9 @@ open one is:
 - on tiles that were shown there for another question, as often as open ones are.
 - as often with the answer yes as open ones are believed to be true.
 - spread evenly over the day: each known question has its turn at a secret challenge of the
-  `horizon`, in which an address could see all that it may. Nothing known is shown before its turn;
-  so a grid has fewer known tiles, or none, where little is known.
+  `horizon`, in which an address could see all that it may. Nothing known is shown before its turn,
+  or long after it, so that what was left over does not come later; so a grid has fewer known tiles,
+  or none, where little is known.
 - a check was settled before the address came, so that it was not shown there as open before, and
   there are as many in the evening as in the morning.
 
@@ -37,7 +38,9 @@ KEPT = timedelta(days=1)  # after its day
 LONGEST_HORIZON = 1_300  # challenges: 10,000 tiles
 SHORTEST_HORIZON = 20
 HORIZON_SECONDS = 600  # for which it is remembered
-HEAD_START = 1 / 50  # of a horizon, whose known questions may be shown at once
+HEAD_START = 1 / 200  # of a horizon, whose known questions may be shown at once
+PATIENCE = 1 / 50  # of a horizon, after which a turn that was not used is over
+LEAST_PATIENCE = 4  # challenges
 TILES = 9  # of a challenge
 KEY_LETTERS = 32  # of the keyed hash, in hexadecimal
 
@@ -98,7 +101,8 @@ DELETE FROM labeling_addressday USING old WHERE labeling_addressday.id = old.id
 # A number in [0, 1), drawn once for a row by a seed that nobody outside knows.
 _UNIT = "((hashint8extended({row}, {seed}) & 2147483647) / 2147483648.0)"
 
-_MAY_BE_SHOWN = f"""{_UNIT.format(row="{q}.id", seed="%(address_seed)s + 2")} <= %(turn)s
+_MAY_BE_SHOWN = f"""{_UNIT.format(row="{q}.id", seed="%(address_seed)s + 2")}
+    BETWEEN %(turn_from)s AND %(turn)s
     AND coalesce((
         SELECT bool_and(coalesce(CASE WHEN showing.question = {{q}}.id
             THEN {_UNIT.format(row="{q}.id", seed="%(address_seed)s")}
@@ -132,13 +136,17 @@ class Showings(NamedTuple):
     def parameters(self) -> dict[str, Any]:
         """Return the query parameters that `may_be_shown` and `settled_before` read."""
         expected = self.elsewhere / max(self.firsts, 1) * (self.known + 1)
+        now = self.asked / self.horizon
         return {
             "address": self.address,
             "address_seed": self.seed,
             "since": self.since,
             "repeats": list(self.repeats),
             "elsewhere": not self.address or self.known_elsewhere < expected,
-            "turn": self.asked / self.horizon + HEAD_START if self.address else 1.0,
+            "turn_from": now - max(PATIENCE, LEAST_PATIENCE / self.horizon)
+            if self.address
+            else 0.0,
+            "turn": now + HEAD_START if self.address else 1.0,
         }
 
 

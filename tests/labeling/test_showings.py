@@ -23,6 +23,7 @@ State = Question.State
 @pytest.fixture(autouse=True)
 def every_turn_has_come(monkeypatch):
     monkeypatch.setattr(showings, "HEAD_START", 1.0)
+    monkeypatch.setattr(showings, "PATIENCE", 1e9)
 
 
 def newcomer() -> Annotator:
@@ -216,15 +217,23 @@ def test_a_check_was_settled_before_the_address_came(shapes, settled):
 
 
 def test_known_questions_have_their_turn_over_the_whole_day(shapes, monkeypatch):
-    monkeypatch.setattr(showings, "HEAD_START", 1 / 50)
+    monkeypatch.setattr(showings, "HEAD_START", 1 / 200)
     length = showings.horizon(shapes)
     turns = [showings.open_day(SCHOOL, shapes).parameters()["turn"] for _ in range(length)]
-    assert turns[0] == pytest.approx(1 / 50 + 1 / length)
-    assert turns[-1] == pytest.approx(1 / 50 + 1)
+    assert turns[0] == pytest.approx(1 / 200 + 1 / length)
+    assert turns[-1] == pytest.approx(1 / 200 + 1)
     assert showings.ANYWHERE.parameters()["turn"] == 1
     pair = Question.objects.filter(state=State.GOLD).first()
     has_come = [shown_at(pair, shapes, turn) for turn in (0.0, 0.25, 0.5, 0.75, 1.0)]
     assert has_come == sorted(has_come) and not has_come[0] and has_come[-1]
+
+
+def test_a_turn_that_was_not_used_is_over(shapes, monkeypatch):
+    monkeypatch.setattr(showings, "HEAD_START", 0.0)
+    monkeypatch.setattr(showings, "PATIENCE", 1 / 4)
+    pair = Question.objects.filter(state=State.GOLD).first()
+    has_come = [shown_at(pair, shapes, step / 20) for step in range(26)]
+    assert 4 <= sum(has_come) <= 6 and not has_come[-1]
 
 
 def shown_at(pair: Question, project, turn: float) -> bool:
