@@ -37,6 +37,15 @@ def tab_to(page: Page, name: str) -> None:
     pytest.fail(f"Tab never reaches {name}")
 
 
+def tab_to_text_box(page: Page) -> None:
+    """Press Tab until the text box has the focus: on a page that was just opened nothing has."""
+    for _ in range(TABS):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement.id") == "sentence":
+            return
+    pytest.fail("Tab never reaches the text box")
+
+
 def press(page: Page, *keys: str) -> None:
     page.wait_for_selector(SEEN)
     for key in keys:
@@ -65,6 +74,7 @@ def answer(page: Page, kind: str) -> None:
         press(page, "2", "Enter")
     else:
         page.wait_for_selector(SEEN)
+        tab_to_text_box(page)
         page.keyboard.type(SENTENCE)
         page.keyboard.press("Enter")
 
