@@ -139,9 +139,9 @@ def multiply(row: Any, count: int, **columns: str) -> None:
 def challenges(count: int, seed: int = 1) -> list[Callable[[], object]]:
     """Return answers to grids by different people: to gold, and to what others answered."""
     from labeling import answers
+    from labeling.gold.need import GRID_GOLD
     from labeling.models import Annotator, Question
     from labeling.selection.picks import GRID_TILES
-    from labeling.selection.selector import GRID_GOLD
 
     draw = random.Random(seed)
     people = list(Annotator.objects.order_by("pk")[: Annotator.objects.count() // 10])

@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
 from labeling import question_state  # noqa: E402
+from labeling.gold import need  # noqa: E402
 from labeling.inference import model_prior, posteriors, prevalence, probes, weights  # noqa: E402
 from labeling.models import Project  # noqa: E402
 from labeling.selection import candidates, concepts, picks, selector  # noqa: E402
@@ -20,6 +21,7 @@ __all__ = [
     "candidates",
     "concepts",
     "model_prior",
+    "need",
     "picks",
     "posteriors",
     "prevalence",

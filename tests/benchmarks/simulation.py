@@ -10,6 +10,7 @@ from product import (
     candidates,
     concepts,
     model_prior,
+    need,
     picks,
     posteriors,
     probes,
@@ -30,7 +31,7 @@ from labeling.aggregation import (
 )
 from labeling.aggregation.information import information_gain, relative_value
 
-PLACES = picks.GRID_TILES - selector.GRID_GOLD  # of a grid, for questions that are not gold
+PLACES = picks.GRID_TILES - need.GRID_GOLD  # of a grid, for questions that are not gold
 ITEMS = 500  # of which the priorities of concepts are estimated
 OPEN, SETTLED, AMBIGUOUS = range(3)
 
