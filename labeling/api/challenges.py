@@ -36,6 +36,7 @@ from labeling.api.exceptions import NotFound
 from labeling.api.for_visitors import ForVisitors
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.requests import valid
+from labeling.api.responses import private
 from labeling.api.schema import errors
 from labeling.api.serializers import (
     AnswerIn,
@@ -202,16 +203,13 @@ class ChallengeResult(ForVisitors):
         Before that it answers 409 with `ready_in`, the seconds until then.
         """
         challenge = challenges.find(token, visitors.known(request))
-        try:
-            tiles = results.of_challenge(challenge)
-        except results.TooEarly as error:
-            body = {"code": "too_early", "detail": str(error), "ready_in": error.ready_in}
-            headers = {"Retry-After": str(error.ready_in)}
-            return Response(body, status=status.HTTP_409_CONFLICT, headers=headers)
-        data = {"tiles": [_tile_result(each) for each in tiles], "message": results.in_words(tiles)}
-        response = Response(data)
-        response["Cache-Control"] = "private, no-store"
-        return response
+        tile_results = results.of_challenge(challenge)
+        return private(
+            {
+                "tiles": [_tile_result(each) for each in tile_results],
+                "message": results.in_words(tile_results),
+            }
+        )
 
 
 class UndoChallenge(ForVisitors):

@@ -49,6 +49,7 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     withdrawals.TooOften: (HTTPStatus.CONFLICT, "too_often"),
     challenges.Expired: (HTTPStatus.GONE, "expired"),
     results.Unanswered: (HTTPStatus.CONFLICT, "unanswered"),
+    results.TooEarly: (HTTPStatus.CONFLICT, "too_early"),
     gold.GoldError: (HTTPStatus.CONFLICT, "conflict"),
     challenges.Enough: (HTTPStatus.CONFLICT, "enough"),
     pace.TooFast: (HTTPStatus.CONFLICT, "too_fast"),
@@ -112,7 +113,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         if ready_in := getattr(error, "ready_in", None):
             data["ready_in"] = round(ready_in, 1) or 0.1
         refusal = Response(data, status=status)
-        if ready_in and status == HTTPStatus.TOO_MANY_REQUESTS:
+        if ready_in:
             refusal["Retry-After"] = str(math.ceil(ready_in))
         return refusal
     if isinstance(error, RequestDataTooBig):

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,10 +19,11 @@ from labeling.api.exceptions import NotFound
 from labeling.api.for_visitors import ForVisitors
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.requests import valid
+from labeling.api.responses import NO_STORE, private
 from labeling.api.schema import errors
 from labeling.api.serializers import RESULT_STATES, VotesOut
 from labeling.images import variants
-from labeling.models import Annotator, Challenge, Project, Tile
+from labeling.models import Annotator, Project, Tile
 from labeling.own_answers import OwnAnswer
 from labeling.withdrawals import Withdrawn
 
@@ -91,7 +92,7 @@ class Me(ForVisitors):
         """Return how much you answered, by project."""
         annotator = _me(request)
         totals = own_answers.totals(annotator)
-        return _private(
+        return private(
             {
                 "name": str(annotator),
                 "answers": totals.answers,
@@ -129,7 +130,7 @@ class MyAnswers(ForVisitors):
             page = own_answers.page(annotator, project=_project(annotator, slug), before=before)
         except own_answers.NoSuchPage:
             raise NotFound from None
-        return _private({"results": [_row(each) for each in page.answers], "before": page.before})
+        return private({"results": [_row(each) for each in page.answers], "before": page.before})
 
 
 class MyAnswerPicture(ForVisitors):
@@ -204,7 +205,7 @@ class WithdrawChallenge(ForVisitors):
     )
     def post(self, request: Request, pk: UUID) -> Response:
         """Withdraw all your answers to one challenge."""
-        challenge = Challenge.objects.filter(pk=pk, annotator=visitors.known(request)).first()
+        challenge = own_answers.challenge(visitors.known(request), pk)
         if challenge is None:
             raise NotFound
         return _withdrawn(withdrawals.withdraw_challenge(challenge=challenge))
@@ -238,7 +239,7 @@ class MyData(ForVisitors):
             own_answers.export(_me(request)), content_type="application/json"
         )
         response["Content-Disposition"] = 'attachment; filename="your-answers.json"'
-        response["Cache-Control"] = "private, no-store"
+        response["Cache-Control"] = NO_STORE
         return response
 
 
@@ -294,10 +295,4 @@ def _picture(tile: Tile | None, *, showing: str) -> HttpResponse:
 
 
 def _withdrawn(withdrawn: Withdrawn) -> Response:
-    return _private({"answers": withdrawn.answers, "captions": withdrawn.captions})
-
-
-def _private(data: dict[str, object]) -> Response:
-    response = Response(data, status=status.HTTP_200_OK)
-    response["Cache-Control"] = "private, no-store"
-    return response
+    return private({"answers": withdrawn.answers, "captions": withdrawn.captions})

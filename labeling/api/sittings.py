@@ -11,6 +11,7 @@ from labeling import access, sittings
 from labeling.api import visitors
 from labeling.api.exceptions import NotFound
 from labeling.api.for_visitors import ForVisitors
+from labeling.api.responses import private
 from labeling.api.schema import errors
 from labeling.drawings import Drawing
 from labeling.models import Project
@@ -61,7 +62,7 @@ class SittingDetail(ForVisitors):
         if project is None or not _may_see(request, project):
             raise NotFound
         sitting = sittings.latest(annotator, project) if annotator else sittings.Sitting()
-        response = Response(
+        return private(
             {
                 "answers": sitting.answers,
                 "seconds": sitting.seconds,
@@ -71,8 +72,6 @@ class SittingDetail(ForVisitors):
                 "drawings": [_drawing(each) for each in sitting.drawings],
             }
         )
-        response["Cache-Control"] = "private, no-store"
-        return response
 
 
 def _may_see(request: Request, project: Project) -> bool:
