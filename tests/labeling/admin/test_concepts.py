@@ -55,7 +55,9 @@ def test_a_concept_made_here_is_in_a_visitors_next_challenges(shapes, ada_client
             for _ in range(count)
         ]
         for each in shown:
-            visitor.post(f"/api/v1/challenges/{each['token']}/skip/")
+            visitor.post(
+                f"/api/v1/challenges/{each['token']}/skip/", content_type="application/json"
+            )
         return {each["subject"] for each in shown}
 
     assert "a ring" not in subjects(3)

@@ -49,7 +49,10 @@ def test_a_concept_made_by_the_api_is_in_a_visitors_next_challenges(shapes, ada_
         body = {"project": "shapes", "kind": "grid"}
         shown = [visitor.post("/api/v1/challenges/", body, content_type=JSON) for _ in range(count)]
         for each in shown:
-            visitor.post(f"/api/v1/challenges/{each.json()['token']}/skip/")
+            visitor.post(
+                f"/api/v1/challenges/{each.json()['token']}/skip/",
+                content_type="application/json",
+            )
         return {each.json()["subject"] for each in shown}
 
     assert "a ring" not in subjects(3)
