@@ -12,9 +12,6 @@ export const gettext = catalogue.gettext ?? ((message) => message);
 export const ngettext =
   catalogue.ngettext ?? ((singular, plural, count) => (count === 1 ? singular : plural));
 
-/** Translate a word that means several things in English, in a context. */
-export const pgettext = catalogue.pgettext ?? ((context, message) => message);
-
 /** Put values in: by name, `fill("%(count)s of %(total)s", { count, total })`. */
 export function fill(message, values) {
   return message.replace(/%\((\w+)\)s/g, (whole, name) => values[name] ?? whole);

@@ -6,7 +6,7 @@ globalThis.django = {
   ngettext: (singular, plural, count) => (count === 2 ? "إجابتان" : plural),
 };
 globalThis.document = { documentElement: { lang: "ar" } };
-const { fill, formatNumber, gettext, ngettext, pgettext } = await import(
+const { fill, formatNumber, gettext, ngettext } = await import(
   "../../../frontend/static/shared/translate.js"
 );
 
@@ -14,10 +14,6 @@ test("a sentence comes from the page's catalogue, or stays as it is written", ()
   assert.equal(gettext("Submit"), "إرسال");
   assert.equal(gettext("Go on"), "Go on");
   assert.equal(ngettext("%(count)s answer", "%(count)s answers", 2), "إجابتان");
-});
-
-test("without a context of its own a word is taken as it is", () => {
-  assert.equal(pgettext("verb", "Draw"), "Draw");
 });
 
 test("values are put in by name, in any order and more than once", () => {

@@ -1,6 +1,6 @@
 /** The sentences about working offline. Knows no DOM. */
 
-import { fill, gettext, ngettext } from "../../shared/translate.js";
+import { fill, formatNumber, gettext, ngettext } from "../../shared/translate.js";
 
 /** Say how many questions are kept, how large they are, and until when they are good. */
 export function kept({ count, bytes, left }, limit) {
@@ -17,7 +17,7 @@ export function kept({ count, bytes, left }, limit) {
     "%(count)s of %(limit)s questions are kept on this device (%(size)s), to be answered until %(until)s.",
     count,
   );
-  return fill(sentence, { count: number(count), limit: number(limit), size, until });
+  return fill(sentence, { count: formatNumber(count), limit: formatNumber(limit), size, until });
 }
 
 /** Say why no more questions are fetched; "" where that needs no word. */
@@ -49,7 +49,7 @@ export function waiting(count) {
     "%(count)s answers wait on this device.",
     count,
   );
-  return fill(sentence, { count: number(count) });
+  return fill(sentence, { count: formatNumber(count) });
 }
 
 export function unkept(count) {
@@ -58,7 +58,7 @@ export function unkept(count) {
     "%(count)s of them are lost if you close this page, as there is no room to keep them.",
     count,
   );
-  return fill(sentence, { count: number(count) });
+  return fill(sentence, { count: formatNumber(count) });
 }
 
 export function held(count) {
@@ -67,12 +67,12 @@ export function held(count) {
     "%(count)s answers were given by somebody else: they are sent when they sign in here.",
     count,
   );
-  return fill(sentence, { count: number(count) });
+  return fill(sentence, { count: formatNumber(count) });
 }
 
 export function sent(count) {
   const sentence = ngettext("%(count)s answer was sent.", "%(count)s answers were sent.", count);
-  return fill(sentence, { count: number(count) });
+  return fill(sentence, { count: formatNumber(count) });
 }
 
 /** Say how many answers did not count, and why: { expired: 2 }. */
@@ -81,7 +81,7 @@ export function refused(codes) {
 }
 
 function refusedFor(code, count) {
-  const values = { count: number(count) };
+  const values = { count: formatNumber(count) };
   if (code === "expired") {
     const sentence = ngettext(
       "%(count)s was not counted: its question had expired or was removed.",
@@ -110,7 +110,3 @@ function refusedFor(code, count) {
 export const NO_ROOM = gettext(
   "Your last answers cannot be kept on this device. Leave this page open until they are sent.",
 );
-
-function number(count) {
-  return count.toLocaleString();
-}
