@@ -43,23 +43,23 @@ class Training:
     goal: int
 
 
-_trainings: list[Callable[[Project], Training | None]] = []
+_sources: list[Callable[[Project], Training | None]] = []
 
 
 def register(source: Callable[[Project], Training | None]) -> None:
     """Let the app that trains say how many labels a project's next training needs."""
-    _trainings.append(source)
+    _sources.append(source)
 
 
 def training(project: Project) -> Training | None:
     """Return how far a project's next training is; None where no number leads to it."""
 
-    def measure() -> dict[str, list[int]]:
-        found = [source(project) for source in _trainings]
-        return {"numbers": [n for each in found if each for n in (each.labels, each.goal)]}
+    def measure() -> dict[str, list[dict[str, int]]]:
+        trainings = filter(None, (source(project) for source in _sources))
+        return {"trainings": [asdict(each) for each in trainings]}
 
-    numbers = project_stats.cached(f"training-milestone:{project.pk}", measure, SECONDS)["numbers"]
-    return Training(*numbers[:2]) if numbers else None
+    rows = project_stats.cached(f"training-milestone:{project.pk}", measure, SECONDS)["trainings"]
+    return Training(**rows[0]) if rows else None
 
 
 def of_project(project: Project) -> list[Milestone]:

@@ -16,6 +16,7 @@ from labeling import guides, results, withdrawals
 from labeling.models import (
     Annotator,
     Answer,
+    Challenge,
     Comment,
     Practice,
     Project,
@@ -94,11 +95,12 @@ def page(
     if before:
         moment, pk = _parse(before)
         rows = rows.filter(created_at__lte=moment).exclude(created_at=moment, pk__gte=pk)
-    found = list(rows.select_related("question__concept__project", "question__project")[: PAGE + 1])
-    shown = found[:PAGE]
-    told = results.of_answers(shown)
-    cursor = _cursor(shown[-1]) if len(found) > PAGE else ""
-    answers = [_own(answer, told[answer.question_id], wanted) for answer in shown]
+    related = rows.select_related("question__concept__project", "question__project")
+    given = list(related[: PAGE + 1])  # one more than is shown: is there a next page?
+    shown = given[:PAGE]
+    by_question = results.of_answers(shown)
+    cursor = _cursor(shown[-1]) if len(given) > PAGE else ""
+    answers = [_own(answer, by_question[answer.question_id], wanted) for answer in shown]
     return Page(answers, cursor)
 
 
@@ -159,6 +161,13 @@ def caption(annotator: Annotator | None, pk: int) -> Question | None:
     if annotator is None:
         return None
     return _written(annotator).filter(pk=pk).select_related("tile__image", "project").first()
+
+
+def challenge(annotator: Annotator | None, pk: UUID) -> Challenge | None:
+    """Return a challenge that was somebody's own; None where it is not theirs, or gone."""
+    if annotator is None:
+        return None
+    return Challenge.objects.filter(annotator=annotator, pk=pk).first()
 
 
 def tile(annotator: Annotator | None, pk: int, *, written: bool = False) -> Tile | None:

@@ -163,7 +163,7 @@ def _challenge(annotator: Annotator, value: str) -> Challenge:
         key = UUID(value)
     except ValueError:
         raise Http404 from None
-    challenge = Challenge.objects.filter(pk=key, annotator=annotator).first()
+    challenge = own_answers.challenge(annotator, key)
     if challenge is None:
         raise Http404
     return challenge

@@ -103,10 +103,10 @@ def of_challenge(challenge: Challenge) -> list[TileResult]:
         annotator=challenge.annotator_id, challenge=challenge.pk
     ).select_related("question__concept__project")
     own = {answer.question_id: answer for answer in answers}
-    told = of_answers(list(own.values()))
+    by_question = of_answers(list(own.values()))
     questions = challenge.questions or [0] * len(challenge.tiles)  # nothing was asked: `write`
     return [
-        TileResult(number, own[question].value, told[question])
+        TileResult(number, own[question].value, by_question[question])
         if question in own
         else TileResult(number)
         for number, question in enumerate(questions, 1)
@@ -128,13 +128,13 @@ def of_answers(answers: Sequence[Answer], *, now: datetime | None = None) -> dic
         if answer.question_id not in used and _may_tell(answer)
     }
     others = _votes(open_book, annotator=final[0].annotator_id) if open_book else {}
-    heard = [q for q in questions if q.pk in open_book or checks.is_told(q.pk)]
-    says = _model_says(heard)
+    revealed = [q for q in questions if q.pk in open_book or checks.is_told(q.pk)]
+    model = _model_says(revealed)
     results = {answer.question_id: NOTHING for answer in answers}
-    for question in heard:
+    for question in revealed:
         votes = others.get(question.pk, Votes(0, 0)) if question.pk in open_book else None
         state = question.state if question.pk in open_book else State.OPEN
-        results[question.pk] = Result(votes, says.get(question.pk), state)
+        results[question.pk] = Result(votes, model.get(question.pk), state)
     old = [answer for answer in final if answer.created_at + TOLD_AFTER <= now]
     for pk, state in _states(old, used).items():
         results[pk] = replace(results[pk], state=state)

@@ -95,7 +95,7 @@ def _concepts(answers: Sequence[Answer], project: Project) -> list[ConceptAnswer
 
 def _agreement(answers: Sequence[Answer]) -> str:
     """Say how far others and the model agree, about what may be told."""
-    told = results.of_answers(answers)
+    by_question = results.of_answers(answers)
     return results.in_words(
-        [TileResult(0, answer.value, told[answer.question_id]) for answer in answers]
+        [TileResult(0, answer.value, by_question[answer.question_id]) for answer in answers]
     )

@@ -16,12 +16,12 @@ PROJECTS_MAX = 50  # that are looked at
 
 def open_to(user: User, annotator: Annotator | None) -> QuerySet[Project]:
     """Return the projects that somebody may take part in: public ones, and those of theirs."""
-    theirs = access.projects(user, Capability.ANNOTATE)
-    mine = Q(private=False) | Q(pk__in=theirs.values("pk"))
+    own = access.projects(user, Capability.ANNOTATE)
+    open_here = Q(private=False) | Q(pk__in=own.values("pk"))
     if annotator is not None:
         invited = Membership.objects.filter(annotator=annotator)
-        mine |= Q(pk__in=invited.values("project"))
-    return projects.with_questions(Project.objects.open().filter(mine))
+        open_here |= Q(pk__in=invited.values("project"))
+    return projects.with_questions(Project.objects.open().filter(open_here))
 
 
 def asking(annotator: Annotator | None, rows: Iterable[Project]) -> list[Project]:

@@ -65,10 +65,10 @@ def drawn(cards: Sequence[Card]) -> list[Drawing]:
     """Return up to `DRAWINGS` drawings of one project, one with an earlier model if there is."""
     shown: list[Drawing] = []
     for card in cards[:PROJECTS_WITH_MORE]:
-        found = drawings.newest(card.project)[:DRAWINGS]
-        if any(each.earlier_url for each in found):
-            return found
-        shown = shown or found
+        newest = drawings.newest(card.project)[:DRAWINGS]
+        if any(each.earlier_url for each in newest):
+            return newest
+        shown = shown or newest
     return shown
 
 

@@ -75,8 +75,8 @@ def _measure(project: Project) -> dict[str, Any]:
     model = next((each for each in newest if _samples(each)), None)
     if model is None:
         return {"model": None, "rows": []}
-    mine = _samples(model)
-    earlier = _earlier_samples(accepted, model, mine)
+    samples = _samples(model)
+    earlier = _earlier_samples(accepted, model, samples)
     rows = [
         {
             "words": words,
@@ -84,7 +84,7 @@ def _measure(project: Project) -> dict[str, Any]:
             "width": width,
             "earlier_url": earlier[words][0] if words in earlier else "",
         }
-        for words, (url, width) in mine.items()
+        for words, (url, width) in samples.items()
     ]
     return {"model": model.pk, "rows": sorted(rows, key=lambda row: not row["earlier_url"])}
 

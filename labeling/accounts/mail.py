@@ -81,5 +81,5 @@ def _refusal() -> str:
 def _send(message: EmailMessage) -> None:
     try:
         message.send()
-    except Exception:
+    except OSError:  # of the network, or `smtplib.SMTPException`
         logger.exception("A message could not be sent.")

@@ -1,4 +1,4 @@
-"""The pages of accounts: sign in, sign out, sign up."""
+"""The pages of accounts: sign in, out and up, reset the password, delete the account."""
 
 from typing import Any, cast
 
@@ -120,12 +120,7 @@ def _ask_to_confirm(request: HttpRequest, user: User, address: str) -> None:
     try:
         limits.count_confirmation(user.pk, address)
     except limits.TooManyAttempts as error:
-        messages.error(
-            request,
-            too_many(
-                gettext_lazy("There were too many attempts to confirm an address."), error
-            ).messages[0],
-        )
+        messages.error(request, too_many(TOO_MANY_LINKS, error).messages[0])
         return
     mail.ask_to_confirm(user, address, origin=request.build_absolute_uri("/").rstrip("/"))
     sentence = _("A link was sent to %(address)s: open it to confirm the address.")

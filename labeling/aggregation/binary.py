@@ -130,11 +130,11 @@ def confusion_counts(
         total = np.bincount(annotator, used * truth, size)
         hits = rate * (total + PRIOR_RIGHT + PRIOR_WRONG) - PRIOR_RIGHT
         hits = np.nan_to_num(hits).clip(0, total)
-        told = used * certainty * truth
-        told_total = np.bincount(annotator, told, size)
-        told_hits = np.bincount(annotator, told * right, size)
-        hits = share * hits + (1 - share) * told_hits
-        counts += [hits, share * total + (1 - share) * told_total - hits]
+        certain = used * certainty * truth
+        certain_total = np.bincount(annotator, certain, size)
+        certain_hits = np.bincount(annotator, certain * right, size)
+        hits = share * hits + (1 - share) * certain_hits
+        counts += [hits, share * total + (1 - share) * certain_total - hits]
     return np.stack(counts, 1).clip(0)
 
 

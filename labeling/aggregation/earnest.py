@@ -90,8 +90,12 @@ def trust(counts: ConfusionCounts, answer: bool, prior: float = ANYBODY) -> floa
     ways = shares(counts, prior)
     sensitivity, specificity = counts.sensitivity, counts.specificity
     blind = 0.5 * (ways.guessing + ways.lying)
-    yes_yes = ways.earnest * sensitivity + ways.yes_saying * 0.95 + ways.no_saying * 0.05 + blind
-    no_no = ways.earnest * specificity + ways.yes_saying * 0.05 + ways.no_saying * 0.95 + blind
+    yes_yes, no_no = (
+        ways.earnest * rate + ways.yes_saying * yes_sayer + ways.no_saying * no_sayer + blind
+        for rate, yes_sayer, no_sayer in zip(
+            (sensitivity, specificity), YES_SAYING, NO_SAYING, strict=True
+        )
+    )
     ratio = yes_yes / (1 - no_no) if answer else (1 - yes_yes) / no_no
     return min(max(math.log(ratio) / full, 0.0), 1.0)
 
@@ -123,10 +127,10 @@ def challenge_weights(
     The weight is the posterior of "in earnest" over its prior, and 1 at most: a challenge that was
     passed weighs as much as its annotator's others.
     """
-    told = ~np.isnan(known)
-    challenge, value, truth = challenge[told], value[told], known[told]
+    is_known = ~np.isnan(known)
+    challenge, value, truth = challenge[is_known], value[is_known], known[is_known]
     truth = truth.clip(GOLD_ERROR, 1 - GOLD_ERROR)
-    right = accuracy[told]
+    right = accuracy[is_known]
 
     def likelihood(sensitivity: Floats | float, specificity: Floats | float) -> Floats:
         yes = truth * sensitivity + (1 - truth) * (1 - specificity)

@@ -80,22 +80,22 @@ def _challenge_weights(
     known[checks] = questions.probability[answers.question[checks]]
     known[answers.challenge == 0] = np.nan
     weight = answers.weight.copy()
-    (told,) = np.nonzero(~np.isnan(known))
-    if not len(told):
+    (judged,) = np.nonzero(~np.isnan(known))
+    if not len(judged):
         return weight
     accuracy = np.array([earnest.accuracy(each) for each in counts])
     priors = np.array([earnest.challenge_prior(each, prior) for each in counts])
     challenges, first, index = np.unique(
-        answers.challenge[told], return_index=True, return_inverse=True
+        answers.challenge[judged], return_index=True, return_inverse=True
     )
     of_challenge = earnest.challenge_weights(
         index,
-        answers.value[told],
-        known[told],
-        accuracy[answers.annotator[told]],
-        priors[answers.annotator[told[first]]],
+        answers.value[judged],
+        known[judged],
+        accuracy[answers.annotator[judged]],
+        priors[answers.annotator[judged[first]]],
     )
     place: Index = np.searchsorted(challenges, answers.challenge).clip(max=len(challenges) - 1)
-    judged = challenges[place] == answers.challenge
-    weight[judged] = of_challenge[place[judged]]
+    has_judged = challenges[place] == answers.challenge
+    weight[has_judged] = of_challenge[place[has_judged]]
     return weight

@@ -19,10 +19,10 @@ def delete(project: Project, questions: Collection[int]) -> tuple[int, int]:
     rows = Question.objects.filter(
         pk__in=questions, project=project, source=Question.Source.ANNOTATOR
     )
-    found = list(rows.values_list("pk", flat=True))
-    others = removal.withdraw_questions(found)
-    forget_words(found)
-    return len(found), others
+    ids = list(rows.values_list("pk", flat=True))
+    others = removal.withdraw_questions(ids)
+    forget_words(ids)
+    return len(ids), others
 
 
 def forget_words(questions: Collection[int]) -> None:
