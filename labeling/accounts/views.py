@@ -23,8 +23,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from rest_framework.authtoken.models import Token
 
-from labeling import access, visitors, withdrawals
-from labeling.accounts import deletion, limits, mail, set_up
+from labeling import access, visitors
+from labeling.accounts import deletion, limits, mail, merging, set_up
 from labeling.accounts.forms import (
     TOO_MANY,
     DeleteForm,
@@ -91,7 +91,7 @@ def keep_answers(request: HttpRequest, response: HttpResponse, user: User) -> Ht
     """
     visitor = visitors.visitor(request)
     if visitor is not None:
-        withdrawals.merge(visitor=visitor, user=user)
+        merging.merge(visitor=visitor, user=user)
     if settings.PSEUDONYM_COOKIE in request.COOKIES:
         visitors.forget(response)
     return response

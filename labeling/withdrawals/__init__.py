@@ -1,7 +1,6 @@
 """Take answers back: undo the last challenge, or withdraw what somebody answered at any time."""
 
 from labeling.withdrawals.leaving import forget
-from labeling.withdrawals.merging import merge
 from labeling.withdrawals.service import (
     AnswersDiffer,
     Ledger,
@@ -28,7 +27,6 @@ __all__ = [
     "forget",
     "held_now",
     "ledger",
-    "merge",
     "undo",
     "withdraw_all",
     "withdraw_answer",

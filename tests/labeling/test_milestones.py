@@ -53,8 +53,8 @@ def test_one_answer_does_not_move_the_number_at_once(shapes):
 
 
 def test_the_next_training_is_told_by_the_app_that_trains(shapes, monkeypatch):
-    monkeypatch.setattr(milestones, "_trainings", [lambda project: None])
+    monkeypatch.setattr(milestones, "_sources", [lambda project: None])
     assert milestones.training(shapes) is None
     cache.clear()
-    monkeypatch.setattr(milestones, "_trainings", [lambda project: Training(37, 50)])
+    monkeypatch.setattr(milestones, "_sources", [lambda project: Training(37, 50)])
     assert milestones.training(shapes) == Training(37, 50)

@@ -4,6 +4,7 @@ import pytest
 from django.db.models import Count, F
 
 from labeling import challenges, comments, questions, review, withdrawals
+from labeling.accounts import merging
 from labeling.inference import recompute
 from labeling.models import (
     Annotator,
@@ -36,7 +37,7 @@ def wanted(shapes) -> list[int]:
 
 def merge(visitor: Annotator, user) -> Annotator:
     visitor.refresh_from_db()
-    account = withdrawals.merge(visitor=visitor, user=user)
+    account = merging.merge(visitor=visitor, user=user)
     assert account is not None
     return account
 
@@ -160,4 +161,4 @@ def test_every_row_about_an_annotator_is_merged():
     related = {
         relation.related_model._meta.model_name for relation in Annotator._meta.related_objects
     }
-    assert related == known, "say in `withdrawals.merging` what becomes of these, too"
+    assert related == known, "say in `accounts.merging` what becomes of these, too"
