@@ -101,8 +101,12 @@ DELETE FROM labeling_addressday USING old WHERE labeling_addressday.id = old.id
 # A number in [0, 1), drawn once for a row by a seed that nobody outside knows.
 _UNIT = "((hashint8extended({row}, {seed}) & 2147483647) / 2147483648.0)"
 
-_MAY_BE_SHOWN = f"""{_UNIT.format(row="{q}.id", seed="%(address_seed)s + 2")}
-    BETWEEN %(turn_from)s AND %(turn)s
+_TURN = _UNIT.format(row="{q}.id", seed="%(address_seed)s + 2")
+_MAY_BE_SHOWN = f"""{_TURN} <= %(turn)s
+    AND ({_TURN} >= %(turn_from)s OR EXISTS (
+        SELECT FROM labeling_showing WHERE address_id = %(address)s AND tile = {{q}}.tile_id
+            AND question = {{q}}.id
+    ))
     AND coalesce((
         SELECT bool_and(coalesce(CASE WHEN showing.question = {{q}}.id
             THEN {_UNIT.format(row="{q}.id", seed="%(address_seed)s")}
