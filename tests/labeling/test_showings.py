@@ -73,7 +73,7 @@ def test_gold_is_shown_again_where_open_questions_are(shapes):
     pair = Question.objects.filter(state=State.GOLD).first()
     at_school = showings.open_day(SCHOOL, shapes)
     showings.note(at_school, [Shown(pair.tile_id, pair.pk, known=True)])
-    AddressDay.objects.update(firsts=10, seconds=10, truths=9)
+    AddressDay.objects.update(firsts=10, seconds=10_000, truths=5)
     assert pair.pk in gold_shown(shapes, SCHOOL, people=12)
 
 
