@@ -28,6 +28,8 @@ from tests import chromium  # noqa: E402
 
 OUT = ROOT / "docs" / "screenshots"
 ADDRESS = f"http://127.0.0.1:{os.environ.get('PORT') or 8000}"
+LOADED = """() => [...document.images].every(
+    image => image.loading === "lazy" || (image.complete && image.naturalWidth))"""
 
 
 def main() -> None:
@@ -86,6 +88,7 @@ def shoot_admin(page: Page, project: Project) -> None:
 def save(page: Page, name: str) -> None:
     """Save a screenshot of the page once it is complete."""
     page.wait_for_load_state("networkidle")
+    page.wait_for_function(LOADED)
     page.screenshot(path=OUT / f"{name}.jpg", quality=85)
 
 
