@@ -91,7 +91,11 @@ def reliability(annotator: Annotator) -> tuple[float, float, float]:
 
 
 def progress(annotator: Annotator) -> tuple[int, int]:
-    """Return how many answers and captions the annotator has given, and how many labels came."""
+    """Return how many answers and captions the annotator has given, and their `labels_count`.
+
+    That is how often a label became certain with their answers. One that was asked again may become
+    so more than once, or be open now: it is no number of labels.
+    """
     ((answers, labels),) = prepared.fetch(_PROGRESS, [annotator.pk])
     return answers, labels
 

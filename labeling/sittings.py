@@ -2,8 +2,8 @@
 
 It is derived from the answers that are there, so that what was taken back counts no more and nobody
 needs storage or an account for it. Whether others agree is told of those questions alone of which
-`labeling.results` may tell; how many labels became certain is counted by the browser from what the
-answers said (`answers.Outcome`), in which gold counts like all others.
+`labeling.results` may tell; how often a label became certain is counted by the browser from what
+the answers said (`answers.Outcome`), in which gold counts like all others.
 """
 
 from collections import Counter

@@ -40,7 +40,7 @@ class AnswerIn(serializers.Serializer[Any]):
 class Progress(serializers.Serializer[Any]):
     answers = serializers.IntegerField(help_text="By this annotator.")
     labels = serializers.IntegerField(
-        help_text="Labels that became certain with one of those answers."
+        help_text="How often a label became certain with one of those answers."
     )
 
 

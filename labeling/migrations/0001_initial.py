@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 ('false_positives', models.FloatField(default=0.0)),
                 ('reliability', models.FloatField(default=0.85, help_text='Probability of a right answer.')),
                 ('answers_count', models.PositiveIntegerField(default=0)),
-                ('labels_count', models.PositiveIntegerField(default=0, help_text='Labels that became certain with one of their answers.')),
+                ('labels_count', models.PositiveIntegerField(default=0, help_text='How often a label became certain with one of their answers.')),
                 ('gold_count', models.PositiveIntegerField(default=0)),
                 ('gold_right', models.PositiveIntegerField(default=0)),
                 ('drift_score', models.FloatField(default=0.0, help_text='Evidence that their answers turned bad; from 8 on they are suspect.')),

@@ -51,7 +51,7 @@ class Annotator(models.Model):
     reliability = models.FloatField(default=0.85, help_text="Probability of a right answer.")
     answers_count = models.PositiveIntegerField(default=0)
     labels_count = models.PositiveIntegerField(
-        default=0, help_text="Labels that became certain with one of their answers."
+        default=0, help_text="How often a label became certain with one of their answers."
     )
     gold_count = models.PositiveIntegerField(default=0)
     gold_right = models.PositiveIntegerField(default=0)

@@ -67,13 +67,20 @@ export function firstHint(kind) {
   return HINTS[kind] ?? "";
 }
 
+/**
+ * Say how much somebody has answered, and how often a label became certain with it: a label that
+ * was asked again may do so more than once, so these are no labels that are certain now.
+ */
 export function progress({ answers, labels }) {
-  const count = formatNumber(answers);
-  const certain = formatNumber(labels);
-  return [
-    fill(ngettext("%(count)s answer from you", "%(count)s answers from you", answers), { count }),
-    fill(ngettext("%(count)s label certain", "%(count)s labels certain", labels), { count: certain }),
-  ].join(" · ");
+  const given = ngettext("%(count)s answer from you", "%(count)s answers from you", answers);
+  const helped = ngettext(
+    "helped %(count)s time to make a label certain",
+    "helped %(count)s times to make a label certain",
+    labels,
+  );
+  const parts = [fill(given, { count: formatNumber(answers) })];
+  if (labels) parts.push(fill(helped, { count: formatNumber(labels) }));
+  return parts.join(" · ");
 }
 
 /** Say for how long, and how, the last answer can be taken back. */

@@ -34,11 +34,11 @@ export function answered(answers, seconds) {
   return fill(gettext("%(pictures)s in %(time)s."), { pictures, time });
 }
 
-/** Say how many labels became certain with the answers. */
+/** Say how often a label became certain with the answers. */
 export function labels(count) {
   const sentence = ngettext(
-    "%(count)s label became certain with your help.",
-    "%(count)s labels became certain with your help.",
+    "You helped %(count)s time to make a label certain.",
+    "You helped %(count)s times to make a label certain.",
     count,
   );
   return fill(sentence, { count: formatNumber(count) });

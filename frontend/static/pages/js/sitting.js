@@ -43,7 +43,7 @@ export class Sitting {
     return this.#state ? Math.max(0, this.#progress.answers - this.#state.answers) : 0;
   }
 
-  /** The number of labels that became certain with them. */
+  /** How often a label became certain with them; one that was asked again, more than once. */
   get labels() {
     return this.#state ? Math.max(0, this.#progress.labels - this.#state.labels) : 0;
   }
