@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 
 from labeling import guides, results, withdrawals
 from labeling.models import (
@@ -49,6 +50,11 @@ class OwnAnswer:
     value: bool
     answered_at: datetime
     result: Result
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is long enough ago for its question's state to be told, whichever it is."""
+        return self.answered_at + results.TOLD_AFTER <= timezone.now()
 
 
 @dataclass(frozen=True)

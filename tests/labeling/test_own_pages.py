@@ -5,8 +5,9 @@ import json
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import timezone
 
-from labeling import own_answers, questions
+from labeling import checks, own_answers, questions, results
 from labeling.models import Annotator, Answer, Project, Question, RemovedAnswer, Tile, Withdrawal
 from tests.cast import answer
 from tests.labeling.api.test_challenges import ask, submit
@@ -40,6 +41,19 @@ def test_the_page_lists_answers_with_pictures_and_leads_from_everywhere(visitor)
     pk = Answer.objects.first().pk
     picture = visitor.get(f"/api/v1/me/answers/{pk}/picture/")
     assert picture.status_code == 200 and picture["Cache-Control"].startswith("private")
+
+
+def test_what_became_of_an_answer_is_told_a_day_later_and_the_page_says_so(visitor, monkeypatch):
+    monkeypatch.setattr(checks, "TOLD_SHARE", 0.0)
+    Question.objects.filter(answers__isnull=False).exclude(state="gold").update(state="settled")
+    text = visitor.get("/your-answers/").content.decode()
+    assert text.count("a day after your answer") == 1
+    assert text.count("Not told yet") == 9 and "Being asked" not in text
+    Answer.objects.update(created_at=timezone.now() - results.TOLD_AFTER)
+    text = visitor.get("/your-answers/").content.decode()
+    assert text.count("Certain now") == 9 and "Not told yet" not in text
+    Question.objects.filter(state="settled").update(state="open")
+    assert visitor.get("/your-answers/").content.decode().count("Being asked") == 9
 
 
 def test_nothing_tells_gold_apart(visitor, shapes):
