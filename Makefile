@@ -30,6 +30,7 @@ bench: environment
 	$(PYTHON) tests/benchmarks/clone_to_ready.py
 	$(PYTHON) tests/benchmarks/import_speed.py "$(PICTURES)"
 	$(PYTHON) -m tests.benchmarks.challenges_over_http
+	$(PYTHON) -m tests.benchmarks.submit_to_next
 	$(PYTHON) tests/benchmarks/web_speed.py
 	$(PYTHON) -m tests.benchmarks.recognising_tiles "$(PICTURES)"
 	$(PYTHON) tests/benchmarks/admin_lists.py

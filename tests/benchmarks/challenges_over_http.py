@@ -61,14 +61,14 @@ def main() -> None:
         from config import servers
 
         with servers.ensure(Path(data_dir)):
-            truths = {tiles: _make_project(tiles) for tiles in wanted.tiles}
+            truths = {tiles: make_project(tiles) for tiles in wanted.tiles}
             with processes(worker=wanted.worker) as (port, roots):
                 lines = _measure(wanted, port, roots, truths)
     print(HEADER)
     print("\n".join(str(line) for line in lines))
 
 
-def _make_project(tiles: int) -> "Truth":
+def make_project(tiles: int) -> "Truth":
     import django
     from django.core.management import call_command
 
