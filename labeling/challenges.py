@@ -1,5 +1,6 @@
 """Issue challenges made of questions, check their tokens, and record their answers once."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
@@ -196,6 +197,21 @@ def has_question(*, annotator: Annotator | None, project: Project) -> bool:
             return False
         _fill(selector.short)
     return False
+
+
+def kinds(project: Project) -> list[str]:
+    """Return the kinds of challenge that a project can ask a newcomer, or could with pools filled.
+
+    It reserves and fills nothing. Text questions are not among them: `selection.texts.supply`.
+    """
+    wanted = copy.copy(project)
+    wanted.random_share = 0.0  # what is asked at random is among what is wanted
+    return [kind for kind in MIX if _can_ask(wanted, kind)]
+
+
+def _can_ask(project: Project, kind: str) -> bool:
+    selector = Selector(annotator=Annotator(pk=0), project=project, accept_short=True)
+    return selector.choose(kind) is not None or bool(selector.short)
 
 
 def token(challenge: Challenge) -> str:

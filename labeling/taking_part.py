@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 from django.core.cache import cache
 from django.db.models import Q, QuerySet
 
-from labeling import access, challenges, projects
+from labeling import access, challenges, project_stats, projects
 from labeling.access import Capability, User
 from labeling.models import Annotator, Challenge, Membership, Project
 
 ASKS_SECONDS = 60  # for which it is remembered that a project has something for somebody, …
 DONE_SECONDS = 15  # and that it has nothing
+KINDS_SECONDS = 30  # for which the kinds that a project can ask are kept
 PROJECTS_MAX = 50  # that are looked at
 
 
@@ -39,6 +40,17 @@ def asking(annotator: Annotator | None, rows: Iterable[Project]) -> list[Project
         for project in rows
         if (known[key] if (key := keys[project.pk]) in known else _ask(people[project.pk], project))
     ]
+
+
+def kinds(project: Project) -> list[str]:
+    """Return the kinds of question that a project can ask, about `KINDS_SECONDS` old at most.
+
+    Without text: `project_stats.texts` says whether there are any.
+    """
+    stats = project_stats.cached(
+        f"kinds:{project.pk}", lambda: {"kinds": challenges.kinds(project)}, KINDS_SECONDS
+    )
+    return list(stats["kinds"])
 
 
 def first(annotator: Annotator | None, rows: Sequence[Project]) -> Project | None:

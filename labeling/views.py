@@ -72,6 +72,7 @@ def challenge(request: HttpRequest, project: str) -> HttpResponse:
     context = {
         "project": row,
         "kind": kind if kind in Challenge.Kind.values else "",
+        "kinds": taking_part.kinds(row),
         "text_questions": project_stats.texts(row).is_enough,
         "annotator_key": visitors.key(annotator) if annotator else "",
         "offline_limit": settings.OFFLINE_CHALLENGES,

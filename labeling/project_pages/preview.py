@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 
-from labeling import access, project_stats, projects
+from labeling import access, project_stats, projects, taking_part
 from labeling.access import Capability
 from labeling.models import Challenge, Project
 from labeling.project_pages import base
@@ -29,6 +29,7 @@ def preview(request: HttpRequest, project: Project) -> HttpResponse:
         "project": project,
         "kind": kind if kind in Challenge.Kind.values else "",
         "preview": reverse("api-project-preview", args=[project.slug]),
+        "kinds": taking_part.kinds(project),
         "text_questions": project_stats.texts(project).is_enough,
         "may_publish": manages and project.state == Project.State.DRAFT,
     }

@@ -202,3 +202,35 @@ def test_privacy_costs_a_public_project_nothing_and_a_private_one_a_look_up(shap
     assert memberships == []
     memberships = [q for q in private if "labeling_membership" in str(q["sql"])]
     assert len(memberships) == 1
+
+
+def test_the_menu_offers_the_kinds_that_the_project_can_ask(client, shapes):
+    page = client.get("/take-part/shapes/").content.decode()
+    offered = ["grid", "verify", "write"]  # no picture is asked about by its parts
+    assert taking_part.kinds(shapes) == offered
+    assert [k for k in Challenge.Kind.values if f'data-kind-link="{k}"' in page] == offered
+    tiles_described = Tile.objects.filter(image__project=shapes, grid=1)
+    Question.objects.bulk_create(
+        Question(project=shapes, tile=tile, kind="caption", text=f"Words {n}", random_key=n / 10)
+        for tile in tiles_described
+        for n in range(5)
+    )
+    cache.clear()
+    assert taking_part.kinds(shapes) == ["grid", "verify"]
+    page = client.get("/take-part/shapes/?kind=write").content.decode()
+    assert (
+        'data-kind-link="write" aria-current="page"' in page
+    )  # whoever came is told where they are
+
+
+def test_a_kind_whose_pool_is_still_to_be_filled_is_offered(shapes):
+    Question.objects.filter(project=shapes, kind="concept").delete()
+    Pool.objects.filter(concept__project=shapes).update(frontier=0.0)
+    assert "grid" in taking_part.kinds(shapes)
+
+
+def test_the_kinds_of_a_project_are_read_once_for_all(shapes):
+    taking_part.kinds(shapes)
+    with CaptureQueriesContext(connection) as queries:
+        taking_part.kinds(shapes)
+    assert len(queries) == 0
