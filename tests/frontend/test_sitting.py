@@ -50,6 +50,31 @@ def test_a_small_goal_is_chosen_and_reached_and_summed_up(ask):
     page.keyboard.press("Escape")
     expect(summary).to_be_hidden()
     assert Answer.objects.count() == answers
+    assert page.evaluate("() => document.activeElement.id") == "question"
+
+
+def test_after_the_goal_and_the_summary_the_question_is_in_view_again(ask):
+    page = ask()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.wait_for_selector(SEEN)
+    for press in (
+        lambda: page.get_by_role("button", name="20 pictures").click(),
+        lambda: page.get_by_role("button", name="No goal").press("Enter"),
+        lambda: close_summary(page),
+    ):
+        page.evaluate("() => scrollTo(0, document.documentElement.scrollHeight)")
+        assert page.evaluate("() => scrollY") > 0
+        press()
+        assert page.evaluate("() => document.activeElement.id") == "question"
+        expect(page.locator("#stage .tile").first).to_be_in_viewport(ratio=1)
+        expect(page.locator("#question")).to_be_in_viewport(ratio=1)
+
+
+def close_summary(page) -> None:
+    """Open the summary and go on."""
+    page.get_by_role("button", name="Enough for today").click()
+    page.get_by_role("button", name="Go on").click()
+    expect(page.get_by_role("dialog", name="Thank you!")).to_be_hidden()
 
 
 def test_an_answer_that_is_undone_does_not_count_towards_the_goal(ask):

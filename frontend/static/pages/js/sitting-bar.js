@@ -27,7 +27,12 @@ export class SittingBar {
     this.#root = root;
     this.#line = line;
     this.#sitting = new Sitting({ project, storage });
-    this.#summary = new SittingSummary({ client, project, sitting: this.#sitting });
+    this.#summary = new SittingSummary({
+      client,
+      project,
+      sitting: this.#sitting,
+      onClose: backToQuestion,
+    });
     root.setAttribute("aria-label", this.#texts.region);
     this.#own = make("a", { class: "button quiet", href: "/your-answers/" }, this.#texts.answers);
     this.#own.hidden = true;
@@ -91,8 +96,15 @@ export class SittingBar {
       press: () => {
         choose();
         this.#show();
-        document.getElementById("question").focus({ preventScroll: true });
+        backToQuestion();
       },
     });
   }
+}
+
+/** Give the focus back to the question, and scroll to its beginning where that is out of view. */
+function backToQuestion() {
+  document.getElementById("question").focus({ preventScroll: true });
+  const ask = document.getElementById("ask");
+  if (ask.getBoundingClientRect().top < 0) ask.scrollIntoView({ block: "start" });
 }

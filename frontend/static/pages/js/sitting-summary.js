@@ -10,12 +10,14 @@ export class SittingSummary {
   #sitting;
   #texts = messages.texts();
 
-  constructor({ client, project, sitting }) {
+  /** `onClose()` is called when the person goes on. */
+  constructor({ client, project, sitting, onClose }) {
     this.#address = `/api/v1/projects/${encodeURIComponent(project)}/sitting/`;
     this.#client = client;
     this.#sitting = sitting;
     this.#dialog = make("dialog", { class: "help sitting-summary", "aria-labelledby": "sitting-title" });
     this.#dialog.addEventListener("keydown", (event) => event.stopPropagation());
+    this.#dialog.addEventListener("close", onClose);
     document.body.append(this.#dialog);
   }
 
