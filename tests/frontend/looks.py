@@ -97,6 +97,11 @@ FOCUS = """() => {
   return {number: element.dataset.walk, name, drawn, isOnTop: Boolean(isOnTop)};
 }"""
 
+# Colours that fade from one look to the next have arrived.
+FADED = """() => Promise.allSettled(document.getAnimations()
+  .filter(animation => animation instanceof CSSTransition)
+  .map(animation => animation.finished))"""
+
 
 class Look(NamedTuple):
     """One way to look at a page."""
@@ -121,6 +126,7 @@ def take(page: Page, look: Look) -> None:
     page.set_viewport_size({"width": width, "height": height})
     media: dict[str, Any] = {"color_scheme": look.scheme, "forced_colors": look.forced_colors}
     page.emulate_media(**media, reduced_motion=look.motion)
+    page.evaluate(FADED)
 
 
 def faults(page: Page, look: Look) -> Iterator[str]:
