@@ -4,11 +4,12 @@ A whole data set is never done while somebody looks on; the next ten labels of a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Q
 
-from labeling import progress, project_stats
+from labeling import languages, progress, project_stats
 from labeling.models import Project, Question
 
 LEAST = 10  # labels from one milestone to the next, at least
@@ -19,15 +20,31 @@ _COUNTS = {
     "others": Count("pk", filter=Q(state__in=[Question.State.GOLD, Question.State.AMBIGUOUS])),
 }
 
+_PHRASES = {  # in other languages, in the same order
+    name: ArrayAgg(
+        f"phrases__{field}",
+        filter=Q(phrases__isnull=False),
+        default=[],
+        order_by="phrases__language",
+    )
+    for name, field in [("languages", "language"), ("translations", "phrase")]
+}
+
 
 @dataclass(frozen=True)
 class Milestone:
-    """How far it is to the next round number of certain labels: "bicycle: 37 of 40"."""
+    """How far it is to the next round number of certain labels: "a bicycle: 37 of 40"."""
 
     concept: int
-    name: str
+    phrase: str  # as the concept is asked about
+    language: str  # tag of the phrase
     labels: int
     goal: int
+
+    @property
+    def direction(self) -> str:
+        """In which the phrase is written: "ltr" or "rtl"."""
+        return languages.direction(self.language)
 
     @property
     def left(self) -> int:
@@ -62,14 +79,21 @@ def training(project: Project) -> Training | None:
     return Training(**rows[0]) if rows else None
 
 
-def of_project(project: Project) -> list[Milestone]:
+def of_project(project: Project, wanted: Sequence[str] = ()) -> list[Milestone]:
     """Return the milestones of the concepts that are asked, the nearest first.
 
-    About `SECONDS` old at most. A concept of which all pairs are labels has none.
+    About `SECONDS` old at most. A concept of which all pairs are labels has none. wanted: the
+    languages of the phrases, the most wanted first.
     """
-    key = f"milestones:{project.pk}"
+    key = f"next-milestones:{project.pk}"
     rows = project_stats.cached(key, lambda: {"rows": _measure(project)}, SECONDS)["rows"]
-    return [Milestone(**row) for row in rows]
+    return [_in_language(Milestone(**fields), phrases, wanted) for fields, phrases in rows]
+
+
+def _in_language(milestone: Milestone, phrases: dict[str, str], wanted: Sequence[str]) -> Milestone:
+    """Return a milestone with its phrase in the language that suits best; phrases: by language."""
+    language = languages.choose(wanted, phrases, default=milestone.language)
+    return replace(milestone, phrase=phrases.get(language, milestone.phrase), language=language)
 
 
 def next_goal(labels: int, *, most: int | None = None) -> int:
@@ -82,20 +106,23 @@ def next_goal(labels: int, *, most: int | None = None) -> int:
     return goal if most is None else min(goal, most)
 
 
-def _measure(project: Project) -> list[dict[str, object]]:
-    concepts = dict(
-        project.concepts.filter(active=True, merged_into=None).values_list("pk", "name")
-    )
+def _measure(project: Project) -> list[tuple[dict[str, object], dict[str, str]]]:
+    """Return the fields of each milestone, and the concept's phrases in other languages."""
+    asked = project.concepts.filter(active=True, merged_into=None).annotate(**_PHRASES)
+    rows = asked.values_list("pk", "phrase", "languages", "translations")
+    concepts = {pk: phrase for pk, phrase, _, _ in rows}
+    phrases = {pk: dict(zip(tags, texts, strict=True)) for pk, _, tags, texts in rows}
     if not concepts:
         return []
     tiles = progress.tiles(project)
     questions = Question.objects.filter(concept__in=concepts, kind=Question.Kind.CONCEPT)
-    rows = questions.order_by().values_list("concept").annotate(**_COUNTS)
-    counts = {concept: (labels, others) for concept, labels, others in rows}
+    counted = questions.order_by().values_list("concept").annotate(**_COUNTS)
+    counts = {concept: (labels, others) for concept, labels, others in counted}
     milestones: Sequence[Milestone] = [
-        Milestone(concept, name, labels, next_goal(labels, most=tiles - others))
-        for concept, name in concepts.items()
+        Milestone(concept, phrase, project.language, labels, next_goal(labels, most=tiles - others))
+        for concept, phrase in concepts.items()
         for labels, others in [counts.get(concept, (0, 0))]
     ]
     reachable = [each for each in milestones if each.left > 0]
-    return [asdict(each) for each in sorted(reachable, key=lambda each: (each.left, each.name))]
+    nearest = sorted(reachable, key=lambda each: (each.left, each.phrase))
+    return [(asdict(each), phrases[each.concept]) for each in nearest]

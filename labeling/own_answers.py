@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from labeling import guides, results, withdrawals
+from labeling import guides, languages, results, withdrawals
 from labeling.models import (
     Annotator,
     Answer,
@@ -46,6 +46,7 @@ class OwnAnswer:
     challenge: UUID | None
     subject: str  # what was asked about
     language: str  # tag of the subject
+    direction: str  # in which it is written: "ltr" or "rtl", or "auto" for a sentence
     caption: bool  # whether the subject is a sentence about the picture
     value: bool
     answered_at: datetime
@@ -215,6 +216,7 @@ def _own(row: Answer, result: Result, wanted: Sequence[str] = ()) -> OwnAnswer:
         challenge=row.challenge_id,
         subject=subject,
         language=language,
+        direction="auto" if question.concept_id is None else languages.direction(language),
         caption=question.concept_id is None,
         value=row.value,
         answered_at=row.created_at,

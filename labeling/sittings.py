@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from labeling import drawings, milestones, results
+from labeling import drawings, guides, milestones, results
 from labeling.drawings import Drawing
 from labeling.milestones import Milestone
 from labeling.models import Annotator, Answer, Project, Question
@@ -29,7 +29,8 @@ DRAWINGS = 3
 class ConceptAnswers:
     """How many answers a sitting brought to a concept, and its next milestone."""
 
-    name: str
+    phrase: str  # as the concept is asked about
+    language: str  # tag of the phrase
     answers: int
     milestone: Milestone | None
 
@@ -45,8 +46,11 @@ class Sitting:
     drawings: Sequence[Drawing] = ()  # by a model that learned from earlier answers of theirs
 
 
-def latest(annotator: Annotator, project: Project) -> Sitting:
-    """Return somebody's latest sitting in a project; an empty one where it is over."""
+def latest(annotator: Annotator, project: Project, wanted: Sequence[str] = ()) -> Sitting:
+    """Return somebody's latest sitting in a project; an empty one where it is over.
+
+    wanted: the languages that concepts are named in, the most wanted first.
+    """
     answers = _in_one_go(annotator, project)
     start = answers[-1].created_at if answers else timezone.now() - PAUSE
     written = _captions(annotator, project, start)
@@ -56,7 +60,7 @@ def latest(annotator: Annotator, project: Project) -> Sitting:
     return Sitting(
         answers=len(answers) + len(written),
         seconds=round((max(times) - min(times)).total_seconds()),
-        concepts=_concepts(answers, project),
+        concepts=_concepts(answers, project, wanted),
         agreement=_agreement(answers),
         drawings=drawings.after_answers(annotator, project)[:DRAWINGS],
     )
@@ -82,12 +86,13 @@ def _captions(annotator: Annotator, project: Project, start: datetime) -> list[d
     return list(rows.order_by().values_list("created_at", flat=True))
 
 
-def _concepts(answers: Sequence[Answer], project: Project) -> list[ConceptAnswers]:
-    concepts = {a.question.concept_id: a.question.concept for a in answers if a.question.concept}
+def _concepts(
+    answers: Sequence[Answer], project: Project, wanted: Sequence[str]
+) -> list[ConceptAnswers]:
     counts = Counter(a.question.concept_id for a in answers if a.question.concept)
     nearest = {each.concept: each for each in milestones.of_project(project)}
     return [
-        ConceptAnswers(concepts[pk].name, count, nearest.get(pk))
+        ConceptAnswers(*guides.summary(pk).phrase_for(wanted), count, nearest.get(pk))
         for pk, count in counts.most_common(CONCEPTS)
         if pk is not None
     ]

@@ -10,7 +10,16 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView, TemplateView
 
-from labeling import access, challenges, project_stats, showcase, taking_part, visitors, welcome
+from labeling import (
+    access,
+    challenges,
+    languages,
+    project_stats,
+    showcase,
+    taking_part,
+    visitors,
+    welcome,
+)
 from labeling.accounts import set_up
 from labeling.images import tiles
 from labeling.models import Challenge, Project, Tile
@@ -22,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
     rows = list(taking_part.open_to(request.user, annotator))
     if not rows and set_up.is_needed():
         return redirect("set_up")
-    cards = welcome.cards(rows, annotator)
+    cards = welcome.cards(rows, annotator, languages.wanted(request))
     context = {
         "cards": cards,
         "asks": any(card.asks for card in cards),

@@ -38,8 +38,13 @@ class Card:
     training: Training | None = None
 
 
-def cards(projects: Sequence[Project], annotator: Annotator | None) -> list[Card]:
-    """Return the cards of projects, those first that have a question for somebody."""
+def cards(
+    projects: Sequence[Project], annotator: Annotator | None, wanted: Sequence[str] = ()
+) -> list[Card]:
+    """Return the cards of projects, those first that have a question for somebody.
+
+    wanted: the languages that concepts are named in, the most wanted first.
+    """
     asking = {project.pk for project in taking_part.asking(annotator, projects)}
     totals = _totals([project.pk for project in projects])
     rows = [
@@ -48,6 +53,7 @@ def cards(projects: Sequence[Project], annotator: Annotator | None) -> list[Card
             totals[project.pk],
             asks=project.pk in asking,
             more=place < PROJECTS_WITH_MORE,
+            wanted=wanted,
         )
         for place, project in enumerate(projects)
     ]
@@ -83,7 +89,9 @@ def _totals(projects: Sequence[int]) -> dict[int, Totals]:
     return {pk: Totals(images, labels) for pk, images, labels in rows}
 
 
-def _card(project: Project, totals: Totals, *, asks: bool, more: bool) -> Card:
+def _card(
+    project: Project, totals: Totals, *, asks: bool, more: bool, wanted: Sequence[str]
+) -> Card:
     if not more:
         return Card(project, totals, asks)
     return Card(
@@ -91,7 +99,7 @@ def _card(project: Project, totals: Totals, *, asks: bool, more: bool) -> Card:
         totals,
         asks,
         pictures=_pictures(project, CARD_PICTURES),
-        milestones=milestones.of_project(project)[:MILESTONES],
+        milestones=milestones.of_project(project, wanted)[:MILESTONES],
         training=milestones.training(project),
     )
 

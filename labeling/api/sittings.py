@@ -7,9 +7,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import access, sittings
+from labeling import access, languages, sittings
 from labeling.api import visitors
 from labeling.api.exceptions import NotFound
+from labeling.api.fields import DIRECTIONS
 from labeling.api.for_visitors import ForVisitors
 from labeling.api.responses import private
 from labeling.api.schema import errors
@@ -24,7 +25,9 @@ class MilestoneOut(serializers.Serializer[Any]):
 
 
 class ConceptAnswersOut(serializers.Serializer[Any]):
-    name = serializers.CharField()
+    phrase = serializers.CharField(help_text="As the concept is asked about.")
+    lang = serializers.CharField(help_text="Language tag of the phrase.")
+    dir = serializers.ChoiceField(choices=DIRECTIONS)
     answers = serializers.IntegerField()
     milestone = MilestoneOut(allow_null=True, help_text="null: nothing is left of it.")
 
@@ -41,7 +44,7 @@ class DrawingOut(serializers.Serializer[Any]):
 class SittingOut(serializers.Serializer[Any]):
     answers = serializers.IntegerField()
     seconds = serializers.IntegerField(help_text="From the first answer to the last.")
-    language = serializers.CharField(help_text="Of the names and words: a tag.")
+    language = serializers.CharField(help_text="Of the drawings' words: a tag.")
     concepts = ConceptAnswersOut(many=True)
     agreement = serializers.CharField(
         allow_blank=True, help_text="How far others and the model agree, in sentences."
@@ -61,7 +64,8 @@ class SittingDetail(ForVisitors):
         project = Project.objects.filter(slug=slug).exclude(state=Project.State.DRAFT).first()
         if project is None or not _may_see(request, project):
             raise NotFound
-        sitting = sittings.latest(annotator, project) if annotator else sittings.Sitting()
+        wanted = languages.wanted(request._request)
+        sitting = sittings.latest(annotator, project, wanted) if annotator else sittings.Sitting()
         return private(
             {
                 "answers": sitting.answers,
@@ -82,7 +86,9 @@ def _may_see(request: Request, project: Project) -> bool:
 def _concept(each: ConceptAnswers) -> dict[str, object]:
     milestone = each.milestone
     return {
-        "name": each.name,
+        "phrase": each.phrase,
+        "lang": each.language,
+        "dir": languages.direction(each.language),
         "answers": each.answers,
         "milestone": milestone and {"labels": milestone.labels, "goal": milestone.goal},
     }

@@ -27,8 +27,8 @@ def test_the_nearest_milestone_comes_first(shapes):
     some = Question.objects.filter(concept=square, state="open")[:8]
     Question.objects.filter(pk__in=[q.pk for q in some]).update(state="settled")
     first, second = milestones.of_project(shapes)
-    assert (first.name, first.labels, first.goal, first.left) == ("square", 8, 10, 2)
-    assert (second.name, second.labels, second.goal) == ("circle", 0, 10)
+    assert (first.phrase, first.labels, first.goal, first.left) == ("a square", 8, 10, 2)
+    assert (second.phrase, second.labels, second.goal) == ("a circle", 0, 10)
 
 
 def test_the_last_goal_is_all_that_can_become_a_label(shapes):
@@ -37,7 +37,7 @@ def test_the_last_goal_is_all_that_can_become_a_label(shapes):
     ambiguous = rest[0]
     rest.update(state="settled")
     Question.objects.filter(pk=ambiguous.pk).update(state="ambiguous")
-    assert [each.name for each in milestones.of_project(shapes)] == ["circle"]
+    assert [each.phrase for each in milestones.of_project(shapes)] == ["a circle"]
     Question.objects.filter(pk=rest.model.objects.filter(state="settled")[0].pk).update(
         state="open"
     )
@@ -58,3 +58,13 @@ def test_the_next_training_is_told_by_the_app_that_trains(shapes, monkeypatch):
     cache.clear()
     monkeypatch.setattr(milestones, "_sources", [lambda project: Training(37, 50)])
     assert milestones.training(shapes) == Training(37, 50)
+
+
+def test_concepts_are_named_as_the_question_names_them(client, shapes):
+    circle = shapes.concepts.get(name="circle")
+    circle.phrases.create(language="ar", phrase="دائرة")
+    first, second = milestones.of_project(shapes, ["ar-EG", "en"])
+    assert (first.phrase, first.language, first.direction) == ("دائرة", "ar", "rtl")
+    assert (second.phrase, second.language, second.direction) == ("a square", "en", "ltr")
+    page = client.get("/", headers={"Accept-Language": "ar"}).content.decode()
+    assert '<bdi lang="ar" dir="rtl">دائرة</bdi>' in page

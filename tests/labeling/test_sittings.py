@@ -45,9 +45,16 @@ def test_it_names_the_concepts_with_their_next_milestone(shapes, alice, circles)
     square = Question.objects.filter(concept__name="square", state="open")[0]
     answer(alice, {question.pk: True for question in [*circles, square]})
     first, second = sittings.latest(alice, shapes).concepts
-    assert (first.name, first.answers) == ("circle", 6)
-    assert (second.name, second.answers) == ("square", 1)
+    assert (first.phrase, first.answers) == ("a circle", 6)
+    assert (second.phrase, second.answers) == ("a square", 1)
     assert second.milestone and second.milestone.goal == 10
+
+
+def test_it_names_them_as_the_question_does(shapes, alice, circles):
+    shapes.concepts.get(name="circle").phrases.create(language="ar", phrase="دائرة")
+    answer(alice, {circles[0].pk: True})
+    (concept,) = sittings.latest(alice, shapes, ["ar"]).concepts
+    assert (concept.phrase, concept.language) == ("دائرة", "ar")
 
 
 def test_captions_that_were_written_count(client, shapes, alice):

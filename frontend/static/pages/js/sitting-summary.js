@@ -36,7 +36,7 @@ export class SittingSummary {
     return [
       make("p", { class: "lead" }, messages.answered(answers, seconds)),
       ...this.#labels(),
-      ...this.#concepts(concepts, language),
+      ...this.#concepts(concepts),
       ...(agreement ? [make("p", {}, agreement)] : []),
       this.#later(),
       ...this.#drawings(drawings, language),
@@ -60,10 +60,10 @@ export class SittingSummary {
     return labels ? [make("p", {}, messages.labels(labels))] : [];
   }
 
-  #concepts(concepts, language) {
+  #concepts(concepts) {
     if (!concepts.length) return [];
-    const rows = concepts.map(({ name, answers, milestone }) => {
-      const row = make("li", {}, make("bdi", { lang: language }, name));
+    const rows = concepts.map(({ phrase, lang, dir, answers, milestone }) => {
+      const row = make("li", {}, make("bdi", { lang, dir }, phrase));
       row.append(make("span", {}, messages.answersAbout(answers)));
       if (milestone) {
         const { labels: value, goal: max } = milestone;
