@@ -19,7 +19,7 @@ class Wording(NamedTuple):
     before: str
     subject: str
     after: str
-    language: str = ""  # tag of the subject; empty: it is not known
+    language: str  # tag of the subject, or of what is to be written
     guide: guides.Summary | None = None  # of the concept, where it asks about one
     options: tuple[str, ...] = ()  # the sentences to choose from, where it asks by sentences
 
@@ -30,7 +30,8 @@ def of_challenge(challenge: Challenge, wanted: Sequence[str] = ()) -> Wording:
     Raises `challenges.Expired` where it was removed meanwhile.
     """
     if challenge.kind == Kind.WRITE:
-        return Wording(_("Write what you see in this picture"), "", "")
+        language = challenge.project.language  # in which to write
+        return Wording(_("Write what you see in this picture"), "", "", language)
     if challenge.kind == Kind.TEXT:
         reference, *options = _sentences(challenge)
         before, after = _around_subject(_text_question(reference))

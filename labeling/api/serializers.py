@@ -75,7 +75,7 @@ class ChallengeOut(serializers.Serializer[Any]):
     after = serializers.CharField(allow_blank=True)
     asked_in = serializers.CharField(help_text="Language tag of what is before and after.")
     lang = serializers.CharField(
-        allow_blank=True, help_text="Language tag of the subject; empty: it is not known."
+        help_text="Language tag of the subject, or of the sentence that is to be written."
     )
     dir = serializers.ChoiceField(
         choices=DIRECTIONS, help_text="In which direction the subject is written."

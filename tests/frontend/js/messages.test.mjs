@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { progress } from "../../../frontend/static/pages/js/messages.js";
+import { progress, writeIn } from "../../../frontend/static/pages/js/messages.js";
 import { labels } from "../../../frontend/static/pages/js/sitting-messages.js";
 
 test("how often a label became certain is no number of labels", () => {
@@ -12,4 +12,11 @@ test("how often a label became certain is no number of labels", () => {
 
 test("whose answers made no label certain yet is told of the answers alone", () => {
   assert.equal(progress({ answers: 1, labels: 0 }), "1 answer from you");
+});
+
+test("it is said in which language to write where that is not the page's", () => {
+  assert.equal(writeIn("de", "en"), "Write in German.");
+  assert.equal(writeIn("pt-BR", "de"), "Write in Portugiesisch (Brasilien).");
+  assert.equal(writeIn("zh-Hans", "zh-hans"), "");
+  assert.equal(writeIn("en-GB", "en"), "");
 });

@@ -119,3 +119,11 @@ def test_own_answers_name_what_was_asked_in_the_visitors_language(
     client.post(f"{ADDRESS}{challenge['token']}/answer/", answer, content_type=JSON)
     page = client.get("/your-answers/", headers={"Accept-Language": "ar"}).content.decode()
     assert '<span class="own-subject" lang="ar" dir="auto">دائرة</span>' in page
+
+
+def test_a_question_that_asks_for_a_sentence_says_in_which_language(
+    client: Client, shapes: Project
+) -> None:
+    Project.objects.update(language="de")
+    shown = ask(client, "fr", "write")
+    assert (shown["subject"], shown["lang"], shown["asked_in"]) == ("", "de", "fr")

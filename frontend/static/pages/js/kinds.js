@@ -3,6 +3,7 @@
 import { fill, gettext } from "../../shared/translate.js";
 import { make, makeButton } from "./dom.js";
 import { TILE_KEYS } from "./keys.js";
+import { writeIn } from "./messages.js";
 import { textQuestion } from "./text-question.js";
 import { TileGrid } from "./tile-grid.js";
 
@@ -70,13 +71,17 @@ function verify({ pictures, submit }) {
   };
 }
 
-function write({ pictures, body, submit, note }) {
+function write({ challenge, pictures, body, submit, note }) {
+  const isForeign = writeIn(challenge.lang, document.documentElement.lang) !== "";
   const box = make("textarea", {
     id: "sentence",
     rows: 2,
     maxlength: MAX_LENGTH,
     "aria-labelledby": "question",
-    placeholder: gettext("A red bicycle against a wall"),
+    "aria-describedby": "hint",
+    lang: challenge.lang,
+    dir: "auto",
+    placeholder: isForeign ? "" : gettext("A red bicycle against a wall"),
     oninput: () => note(""),
     onkeydown: (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

@@ -62,6 +62,14 @@ export function nothingToAsk(kind, { answered }) {
   return [title, sentences.filter(Boolean).join(" ")];
 }
 
+/** Say in which language to write; "" where it is the page's. */
+export function writeIn(tag, pageLanguage) {
+  const [wanted, own] = [tag, pageLanguage].map((each) => each.split("-")[0].toLowerCase());
+  if (!wanted || wanted === own) return "";
+  const names = new Intl.DisplayNames(pageLanguage, { type: "language" });
+  return fill(gettext("Write in %(language)s."), { language: names.of(tag) });
+}
+
 /** Return the hint that is shown until the first answer of a kind; "" where there is none. */
 export function firstHint(kind) {
   return HINTS[kind] ?? "";

@@ -92,7 +92,8 @@ export class Screen {
     const note = (text) => this.note(text);
     const controls = KINDS[kind]({ challenge, pictures, body, submit, note });
     this.#showQuestion(challenge);
-    this.#say("hint", hint ? messages.firstHint(kind) : "");
+    const language = kind === "write" ? messages.writeIn(challenge.lang, pageLanguage()) : "";
+    this.#say("hint", [hint && messages.firstHint(kind), language].filter(Boolean).join(" "));
     this.#showProgress(progress);
     this.#show(kind, { ...controls, skip, hasReasons: true });
     if (this.#shownCount) this.#focus(controls);
@@ -318,9 +319,13 @@ function aroundPhrase(sentence, element) {
   return [before, element, after];
 }
 
+function pageLanguage() {
+  return document.documentElement.lang;
+}
+
 /** Mark what was written in another language than the page, as before it was chosen anew. */
 function markLanguage(element, language) {
-  const isOther = language && language !== document.documentElement.lang;
+  const isOther = language && language !== pageLanguage();
   for (const [name, value] of [["lang", language], ["dir", "auto"]]) {
     if (isOther) element.setAttribute(name, value);
     else element.removeAttribute(name);
