@@ -15,6 +15,8 @@ of open questions than of gold can tell gold apart, so all that is told obeys th
    its probability would tell clear gold from doubtful questions. Not of all questions, since yes or
    no tells gold as well: half of a pool is what the model doubts most, and there it is often wrong.
    Whoever sees the truth, and that the model does not, would know that it is hardly gold.
+5. That a single picture was generated is told of all: it is no gold, and questions about generated
+   pictures are checked by other such (`Selector._read_generated`).
 
 Let a share t of the questions that are no gold be given away at once, and nothing else be told: the
 area under the curve of telling gold by it is t + (1 − t)/2 = ½ + t/2. Whatever rules 2 and 4 give

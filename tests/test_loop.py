@@ -171,7 +171,7 @@ def test_once_around(transactional_db, worker, people, pictures, tmp_path, ada):
     people[0].goto("/take-part/orchard/?kind=verify")
     people[0].wait_for_selector("#ask[data-seen] #stage img")
     people[0].keyboard.press("y")
-    people[0].get_by_text("That picture was drawn by a model.").wait_for()
+    people[0].get_by_text("A picture before this one was drawn by a model.").wait_for()
     assert Answer.objects.filter(question__tile__image__in=drawn).count() == 1
 
     # the data set leaves, without the drawn pictures

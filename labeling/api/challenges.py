@@ -165,7 +165,6 @@ class AnswerChallenge(ForVisitors):
                 "settled": outcome.settled,
                 "disputed": outcome.disputed,
                 "message": message(outcome),
-                "generated": challenges.shows_generated(challenge),
                 "progress": _progress(challenge.annotator),
                 "result_in": results.READY_IN,
             }
@@ -208,6 +207,7 @@ class ChallengeResult(ForVisitors):
             {
                 "tiles": [_tile_result(each) for each in tile_results],
                 "message": results.in_words(tile_results),
+                "generated": challenges.shows_generated(challenge),
             }
         )
 

@@ -99,7 +99,6 @@ class OutcomeOut(serializers.Serializer[Any]):
     settled = serializers.IntegerField(help_text="Labels that became certain.")
     disputed = serializers.IntegerField(help_text="Questions on which people agree less now.")
     message = serializers.CharField()
-    generated = serializers.BooleanField(help_text="Whether a model drew the picture.")
     progress = Progress()
     result_in = serializers.IntegerField(
         help_text="Seconds until it is told what came of it: until it can be undone no more."
@@ -146,6 +145,7 @@ class ResultOut(serializers.Serializer[Any]):
 
     tiles = TileResultOut(many=True)
     message = serializers.CharField(allow_blank=True)
+    generated = serializers.BooleanField(help_text="Whether a model drew the picture.")
 
 
 class UndoneOut(serializers.Serializer[Any]):

@@ -177,8 +177,8 @@ class Selector:
     def _read_generated(self, role: str) -> list[Candidate]:
         """Return open questions about generated pictures, and checks of the first one's concept.
 
-        Generated pictures are never gold, and it is told of each, once it is answered, that it is
-        generated: so gold of other pictures would be told apart here.
+        Generated pictures are never gold, and it is told of each, once its answer cannot be undone,
+        that it is generated: so gold of other pictures would be told apart here.
         """
         pool = self._read(candidates.generated(self.project.pk, role))
         concept = pool[0].concept if pool else None

@@ -32,6 +32,15 @@ test("what came of an answer is said once it has left the strip and cannot be un
   assert.deepEqual(said, ["About a."]);
 });
 
+test("it is said that a model drew the picture, even where there is nothing else to say", async () => {
+  const { results, said, pass } = setUp(async () => ({ message: "", generated: true }));
+  results.keep({ token: "a", action: "answer" });
+  results.deliver("a", 13);
+  results.keep({ token: "b", action: "answer" });
+  await pass();
+  assert.deepEqual(said, [""]);
+});
+
 test("of answers that are sent late, the last few have their results asked for then", async () => {
   const { results, said, timers, clock, pass } = setUp();
   const tokens = [..."abcdefgh"];

@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from labeling.models import Answer, Challenge, Image, Question
+from labeling.models import Answer, Challenge, Question
 from tests.cast import truth
 
 pytestmark = pytest.mark.django_db
@@ -94,11 +94,3 @@ def test_it_cuts_one_picture_into_sixteen(client, scenes):
     shown = ask(client, kind="split")
     assert shown["columns"] == 4 and len(shown["tiles"]) == 16
     assert submit(client, shown["token"], selected=[1, 2, 5, 6]).json()["recorded"] == 16
-
-
-@pytest.mark.parametrize("drawn", [True, False])
-def test_it_tells_after_the_answer_whether_a_model_drew_the_picture(client, shapes, drawn):
-    Image.objects.update(generated=drawn)
-    shown = ask(client, kind="verify")
-    assert "generated" not in shown
-    assert submit(client, shown["token"], yes=True).json()["generated"] is drawn

@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from labeling import checks
-from labeling.models import Answer, Challenge
+from labeling.models import Answer, Challenge, Image
 from tests.labeling.api.test_challenges import URL, ask, submit
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +35,16 @@ def test_it_tells_each_tile_later(client, shapes):
     first, *rest = response.json()["tiles"]
     assert first == {"number": 1, "selected": True, "others": None, "model": None, "state": "open"}
     assert len(rest) == 8 and not any(tile["selected"] for tile in rest)
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_whether_a_model_drew_the_picture_is_told_once_it_cannot_be_undone(client, shapes, drawn):
+    Image.objects.update(generated=drawn)
+    shown = ask(client, kind="verify")
+    assert "generated" not in shown
+    assert "generated" not in submit(client, shown["token"], yes=True).json()
+    let_time_pass(timedelta(seconds=60))
+    assert client.get(f"{URL}{shown['token']}/result/").json()["generated"] is drawn
 
 
 def test_the_votes_of_others_are_told_as_counts(client, shapes, alice, monkeypatch):

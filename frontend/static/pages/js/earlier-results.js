@@ -56,6 +56,6 @@ export class EarlierResults {
   /** Ask once; what was undone or cannot be asked for now is left out. */
   async #ask(token) {
     const result = await this.#result(token).catch(() => null);
-    if (result?.message) this.#say(result);
+    if (result?.message || result?.generated) this.#say(result);
   }
 }

@@ -2,7 +2,7 @@
 
 import { fill, formatNumber, gettext, ngettext } from "../../shared/translate.js";
 
-export const GENERATED = gettext("That picture was drawn by a model.");
+export const GENERATED = gettext("A picture before this one was drawn by a model.");
 
 export const STILL_NOTHING = gettext("Still nothing new: please come back later.");
 

@@ -19,7 +19,7 @@ export class Previews {
   }
 
   async answer() {
-    return { message: NOTHING_RECORDED, generated: false, progress: { answers: 0, labels: 0 } };
+    return { message: NOTHING_RECORDED, progress: { answers: 0, labels: 0 } };
   }
 
   async skip() {

@@ -155,7 +155,7 @@ export class Screen {
   }
 
   showOutcome({ message, progress, generated }) {
-    this.#say("outcome", generated ? `${message} ${messages.GENERATED}` : message);
+    this.#say("outcome", [message, generated && messages.GENERATED].filter(Boolean).join(" "));
     this.#showProgress(progress);
   }
 

@@ -114,14 +114,14 @@ const last = new LastChallenge({
   close: () => strip.close(),
   showResult: (result) => {
     strip.showResult(result);
-    if (result.message) screen.showOutcome(result);
+    if (result.message || result.generated) screen.showOutcome(result);
   },
   outbox,
 });
 
 const earlier = new EarlierResults({
   result: (token) => challenges.result(token),
-  say: ({ message }) => screen.showOutcome({ message }),
+  say: ({ message, generated }) => screen.showOutcome({ message, generated }),
 });
 
 const reporter = preview
