@@ -118,7 +118,7 @@ def test_own_answers_name_what_was_asked_in_the_visitors_language(
     answer = {"selected": []}
     client.post(f"{ADDRESS}{challenge['token']}/answer/", answer, content_type=JSON)
     page = client.get("/your-answers/", headers={"Accept-Language": "ar"}).content.decode()
-    assert '<span class="own-subject" lang="ar" dir="auto">دائرة</span>' in page
+    assert '<span class="own-subject" lang="ar" dir="rtl">دائرة</span>' in page
 
 
 def test_a_question_that_asks_for_a_sentence_says_in_which_language(
