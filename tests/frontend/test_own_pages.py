@@ -23,7 +23,8 @@ def test_a_visitor_looks_at_their_answers_and_withdraws_one(page: Page, live_ser
     page.get_by_role("button", name=re.compile("^Yes")).click()
     wait_until(Answer.objects.exists)
     page.goto(live_server.url)
-    page.get_by_role("link", name="Your answers", exact=True).click()
+    footer = page.get_by_role("contentinfo")
+    footer.get_by_role("link", name="Your answers", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your answers")
     assert faults(page) == []
     page.get_by_role("link", name=re.compile("^Withdraw ")).first.click()
