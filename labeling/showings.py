@@ -12,7 +12,8 @@ open one is:
 - spread evenly over the day: each known question has its turn at a secret challenge of the
   `horizon`, in which an address could see all that it may. Nothing known is shown before its turn,
   or long after it, so that what was left over does not come later; so a grid has fewer known tiles,
-  or none, where little is known.
+  or none, where little is known. Newcomers do not wait for turns (`Showings.at_once`): whoever has
+  proved nothing yet is checked from the first challenge on, though that gives a little away.
 - a check was settled before the address came, so that it was not shown there as open before, and
   there are as many in the evening as in the morning.
 
@@ -136,21 +137,24 @@ class Showings(NamedTuple):
     known: int = 0  # the same of known questions
     known_elsewhere: int = 0
     known_truths: float = 0.0
+    waits: bool = True  # for the turns of known questions
+
+    def at_once(self) -> "Showings":
+        """Return the same for somebody who is to be checked without waiting for turns."""
+        return self._replace(waits=False)
 
     def parameters(self) -> dict[str, Any]:
         """Return the query parameters that `may_be_shown` and `settled_before` read."""
         expected = self.elsewhere / max(self.firsts, 1) * (self.known + 1)
-        now = self.asked / self.horizon
+        now, waits = self.asked / self.horizon, self.address and self.waits
         return {
             "address": self.address,
             "address_seed": self.seed,
             "since": self.since,
             "repeats": list(self.repeats),
             "elsewhere": not self.address or self.known_elsewhere < expected,
-            "turn_from": now - max(PATIENCE, LEAST_PATIENCE / self.horizon)
-            if self.address
-            else 0.0,
-            "turn": now + HEAD_START if self.address else 1.0,
+            "turn_from": now - max(PATIENCE, LEAST_PATIENCE / self.horizon) if waits else 0.0,
+            "turn": now + HEAD_START if waits else 1.0,
         }
 
 

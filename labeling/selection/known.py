@@ -17,6 +17,7 @@ MEAN_KNOWN = 3
 TRUTH_PRIOR = 10  # open tiles as which a grid's own count for how many are true
 LEAST_SHARE = 0.1  # of either truth
 INSTEAD = 0.1  # share of known tiles of which there is none of the wanted truth: then of the other
+PROOF = 6  # answers to known questions, before which somebody is a newcomer
 LIFETIME = 60  # answers to a gold question; from then on it is shown the less, the more it has
 
 YES, NO, CHECK_YES, CHECK_NO = "yes", "no", "check-yes", "check-no"  # roles of windows
@@ -43,7 +44,8 @@ def choose(
 ) -> list[Candidate]:
     """Return so many known candidates, of which as many are true as of the open ones shown.
 
-    But at least a tenth is true, and a tenth not: else whoever answers all alike would be right.
+    But at least a tenth is true, and a tenth not: else whoever answers all alike would be right. A
+    newcomer, who waits for no turns, is shown as many of either truth, to prove both.
     Where the truth whose turn it is has no candidate, the choice ends as a rule: else what there is
     more of would be shown more.
     """
@@ -51,6 +53,8 @@ def choose(
     share = min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)
     left = {truth: in_order(pool, truth) for truth in (True, False)}
     count, yes, chosen = at.known, at.known_truths, list[Candidate]()
+    if not at.waits:
+        share, count, yes = 0.5, 0, 0
     for _ in range(total):
         truth = random.random() < share * (count + 1) - yes
         if not left[truth] and random.random() < INSTEAD:

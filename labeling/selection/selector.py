@@ -69,7 +69,8 @@ class Selector:
         showings: what was shown at their address today.
         """
         self.annotator = annotator
-        self.showings = showings
+        is_newcomer = annotator.gold_count < known.PROOF
+        self.showings = showings.at_once() if is_newcomer else showings
         self.project = project
         self.accept_short = accept_short
         self.lost = 0  # selections that others reserved first
