@@ -5,6 +5,7 @@ suspect spells and failed challenges come along, and what a blocked pseudonym an
 """
 
 from bisect import bisect
+from contextlib import suppress
 from itertools import groupby
 
 from django.contrib.auth.models import User
@@ -28,6 +29,7 @@ from labeling.models import (
 )
 from labeling.withdrawals import annotators, service
 
+ATTEMPTS = 20  # to lock a visitor and all their challenges
 NEARLY_SUSPECT = drift.THRESHOLD * 0.9  # drift score that a merged account has at most by merging
 
 _COLUMNS = (*FIGURES, "suspect_since")
@@ -50,6 +52,10 @@ WHERE annotator_id = %s AND NOT EXISTS (
 """
 
 
+class _ChallengeCame(Exception):
+    """A challenge was issued before the annotator was locked; whoever answers it would wait."""
+
+
 def merge(*, visitor: Annotator, user: User) -> Annotator | None:
     """Give a visitor's answers, captions, challenges and standing to a user's annotator; return it.
 
@@ -63,8 +69,10 @@ def merge(*, visitor: Annotator, user: User) -> Annotator | None:
         return Annotator.objects.get(user=user)
     account = Annotator.objects.filter(user=user).first()
     if account is not None and account.pk != visitor.pk:
-        with transaction.atomic():
-            _move_all(visitor.pk, account.pk, user)
+        for _ in range(ATTEMPTS):
+            with suppress(_ChallengeCame), transaction.atomic():
+                _move_all(visitor.pk, account.pk, user)
+                break
         account.refresh_from_db()
     return account
 
@@ -85,11 +93,15 @@ def _adopt(visitor: Annotator, user: User) -> bool:
 def _move_all(visitor_id: int, account_id: int, user: User) -> None:
     """Move everything in one transaction and delete the visitor, unless gone or blocked.
 
-    Locks are taken in the order of an answer: challenges, annotators, questions.
+    Locks are taken in the order of an answer: challenges, annotators, questions. Raises
+    _ChallengeCame.
     """
     challenges = Challenge.objects.filter(annotator=visitor_id).order_by("pk")
-    list(challenges.select_for_update(of=("self",), no_key=True).values_list("pk"))
-    both = _lock_both(visitor_id, account_id)
+    locked = challenges.select_for_update(of=("self",), no_key=True).values_list("pk", flat=True)
+    before = len(locked)
+    both = _lock_both(visitor_id, account_id)  # from here on, none is issued
+    if challenges.count() > before:
+        raise _ChallengeCame
     visitor, account = both.get(visitor_id), both.get(account_id)
     if visitor is None or account is None or visitor.blocked or visitor.user_id is not None:
         return

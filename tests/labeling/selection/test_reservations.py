@@ -219,7 +219,7 @@ def test_fifty_at_once_are_never_asked_for_more_than_is_needed(watched):
         list(pool.map(take_part, people))
     asked = Question.objects.filter(kind="concept").exclude(state=State.GOLD)
     unchecked = asked.exclude(answers__reason=Answer.Reason.CHECK)
-    # The last answer may weigh more than was reserved for it: its author has proved themselves since.
+    # The last answer may weigh more than was reserved for it: its author has proved more since.
     assert max(unchecked.values_list("answers_weight", flat=True)) <= watched.answers_cap + 1
     assert not asked.filter(answers_count__lt=watched.answers_min, state=State.SETTLED).exists()
     assert not asked.exclude(reservations=[]).exists()
