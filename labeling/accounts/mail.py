@@ -11,10 +11,12 @@ from django.contrib.auth.models import User
 from django.core import signing
 from django.core.mail import EmailMessage
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
 SALT = "labeling.accounts.mail"
 LINK_SECONDS = 3 * 24 * 3600
+STATE_LETTERS = 16  # of the keyed hash, in hexadecimal
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ def ask_to_confirm(user: User, address: str, *, origin: str) -> None:
 
     origin: the site's own, such as https://labels.example.
     """
-    token = signing.dumps([user.pk, address, user.email, user.password[-8:]], salt=SALT)
+    token = signing.dumps([user.pk, address, user.email, _state(user)], salt=SALT)
     link = origin + reverse("account-email-confirm", args=[token])
     body = _(
         "Somebody, hopefully you, gave this address for the account %(name)s.\n\n"
@@ -65,13 +67,18 @@ def confirm(token: str) -> User:
 def read(token: str) -> tuple[User, str]:
     """Return the user and the address of a link. Raises BadLink."""
     try:
-        pk, address, before, password = signing.loads(token, salt=SALT, max_age=LINK_SECONDS)
+        pk, address, before, state = signing.loads(token, salt=SALT, max_age=LINK_SECONDS)
     except (signing.BadSignature, ValueError, TypeError):
         raise BadLink(_refusal()) from None
     user = User.objects.filter(pk=pk, email=before, is_active=True).first()
-    if user is None or user.password[-8:] != password:
+    if user is None or not constant_time_compare(_state(user), str(state)):
         raise BadLink(_refusal())
     return user, str(address)
+
+
+def _state(user: User) -> str:
+    """Return what changes with the user's password, and tells nothing of it."""
+    return user.get_session_auth_hash()[:STATE_LETTERS]
 
 
 def _refusal() -> str:

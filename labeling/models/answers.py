@@ -36,7 +36,10 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
 
 
 class Answer(models.Model):
-    """An annotator's answer to a question; never edited, never deleted by the product."""
+    """An annotator's answer to a question; never edited, deleted only at its author's request.
+
+    What a removal of its picture takes away is kept in the archive (`RemovedAnswer`).
+    """
 
     class Reason(models.TextChoices):
         GOLD = "gold"
