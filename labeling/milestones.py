@@ -20,16 +20,6 @@ _COUNTS = {
     "others": Count("pk", filter=Q(state__in=[Question.State.GOLD, Question.State.AMBIGUOUS])),
 }
 
-_PHRASES = {  # in other languages, in the same order
-    name: ArrayAgg(
-        f"phrases__{field}",
-        filter=Q(phrases__isnull=False),
-        default=[],
-        order_by="phrases__language",
-    )
-    for name, field in [("languages", "language"), ("translations", "phrase")]
-}
-
 
 @dataclass(frozen=True)
 class Milestone:
@@ -106,9 +96,16 @@ def next_goal(labels: int, *, most: int | None = None) -> int:
     return goal if most is None else min(goal, most)
 
 
+def _phrases(field: str) -> ArrayAgg:
+    """Return a field of a concept's phrases in other languages, always in the same order."""
+    there = Q(phrases__isnull=False)
+    return ArrayAgg(f"phrases__{field}", filter=there, default=[], order_by="phrases__language")
+
+
 def _measure(project: Project) -> list[tuple[dict[str, object], dict[str, str]]]:
     """Return the fields of each milestone, and the concept's phrases in other languages."""
-    asked = project.concepts.filter(active=True, merged_into=None).annotate(**_PHRASES)
+    active = project.concepts.filter(active=True, merged_into=None)
+    asked = active.annotate(languages=_phrases("language"), translations=_phrases("phrase"))
     rows = asked.values_list("pk", "phrase", "languages", "translations")
     concepts = {pk: phrase for pk, phrase, _, _ in rows}
     phrases = {pk: dict(zip(tags, texts, strict=True)) for pk, _, tags, texts in rows}
