@@ -16,6 +16,7 @@ from labeling.accounts import set_up
 from labeling.models import Challenge, Question
 from tests import axe
 from tests.browser import TIMEOUT, let_server_finish
+from tests.frontend import looks
 from tests.frontend.conftest import SEEN
 from tests.pictures import draw
 from tests.waiting import wait_until
@@ -71,6 +72,7 @@ class Olga:
         """Click or tap what has this name, on a page that is fit for everybody."""
         target = self.page.get_by_role(role, name=name).first
         expect(target).to_be_visible()
+        self.page.evaluate(looks.FADED)
         assert axe.violations(self.page) == [], self.page.url
         target.click()
 

@@ -25,12 +25,13 @@ def answer(page) -> None:
 
 def test_a_small_goal_is_chosen_and_reached_and_summed_up(ask):
     page = ask()
+    page.wait_for_selector(SEEN)
     before = page.evaluate(PLACES)
     page.get_by_role("button", name="20 pictures").click()
     bar = page.locator("#sitting")
     expect(bar).to_contain_text("0 of 20 pictures")
     assert page.evaluate(PLACES) == before
-    assert page.evaluate("() => document.activeElement.id") == "question"
+    page.wait_for_function("() => document.activeElement.id === 'question'")
     answer(page)
     for place in (bar, page.locator("#progress")):
         expect(place).to_contain_text("9 of 20 pictures")
@@ -50,7 +51,7 @@ def test_a_small_goal_is_chosen_and_reached_and_summed_up(ask):
     page.keyboard.press("Escape")
     expect(summary).to_be_hidden()
     assert Answer.objects.count() == answers
-    assert page.evaluate("() => document.activeElement.id") == "question"
+    page.wait_for_function("() => document.activeElement.id === 'question'")
 
 
 def test_after_the_goal_and_the_summary_the_question_is_in_view_again(ask):
@@ -65,7 +66,7 @@ def test_after_the_goal_and_the_summary_the_question_is_in_view_again(ask):
         page.evaluate("() => scrollTo(0, document.documentElement.scrollHeight)")
         assert page.evaluate("() => scrollY") > 0
         press()
-        assert page.evaluate("() => document.activeElement.id") == "question"
+        page.wait_for_function("() => document.activeElement.id === 'question'")
         expect(page.locator("#stage .tile").first).to_be_in_viewport(ratio=1)
         expect(page.locator("#question")).to_be_in_viewport(ratio=1)
 

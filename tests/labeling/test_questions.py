@@ -48,7 +48,9 @@ def test_a_crowd_can_move_an_import_that_was_believed_with_certainty(shapes, cer
     )
     for asked in (Question.objects.get(text=caption), Question.objects.get(concept=concept)):
         for number in range(9):
-            worker, _ = Annotator.objects.get_or_create(pseudonym=f"worker {number}")
+            name, proof = f"worker {number}", {"gold_count": 40, "gold_right": 40}
+            proof |= {"true_positives": 20, "true_negatives": 20}
+            worker, _ = Annotator.objects.get_or_create(pseudonym=name, defaults=proof)
             answers.record(annotator=worker, values={asked.pk: vote}, reasons={asked.pk: "wanted"})
         asked.refresh_from_db()
         assert asked.label == vote

@@ -150,7 +150,7 @@ def test_it_says_that_the_queue_is_full(studio: Page, settings: SettingsWrapper)
 def test_it_says_how_many_are_before(studio: Page) -> None:
     generation_requests.create(model=Model.objects.get(), prompt="x")
     ask_for(studio, "a frog")
-    expect(studio.get_by_role("status")).to_have_text("One drawing is before yours …")
+    expect(studio.get_by_role("status")).to_have_text("1 drawing is before yours …")
 
 
 def test_offline_it_keeps_trying_and_shows_what_was_drawn(studio: Page) -> None:
