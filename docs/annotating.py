@@ -135,7 +135,7 @@ def show_results(page: Page) -> None:
     for _ in range(TRIES):
         page.wait_for_selector(SEEN)
         challenge = answer(page)
-        told = [pk for pk in challenge.questions if checks.is_told(pk)]
+        told = [pk for pk in challenge.questions if checks.is_revealed(pk)]
         if told:
             let_others_answer(told)
             page.wait_for_timeout(FINAL)

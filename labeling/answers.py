@@ -11,10 +11,10 @@ import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import bulk_update, evidence, outcomes, pace, prepared, question_state
+from labeling import bulk_update, checks, evidence, outcomes, pace, prepared, question_state
 from labeling.aggregation import drift, earnest, online
 from labeling.models import Annotator, Answer, Challenge, Question
-from labeling.outcomes import Answered, ToldChange
+from labeling.outcomes import Answered, ReportedChange
 
 State = Question.State
 
@@ -30,10 +30,7 @@ RETURNING question_id, id
 """
 
 _ANNOTATOR_COLUMNS = (
-    "true_positives",
-    "false_negatives",
-    "true_negatives",
-    "false_positives",
+    *Annotator.COUNTS,
     "reliability",
     "answers_count",
     "labels_count",
@@ -128,15 +125,15 @@ def record(
             )
             for answer in sorted(stored, key=_known_first)
         ]
-        told = _told(
+        reported = _reported(
             effects, annotator, new[0].project_id, again=bool(challenge and challenge.undos)
         )
-        _save_annotator(annotator, effects, told, now)
+        _save_annotator(annotator, effects, reported, now)
         if not annotator.blocked:
             question_state.save(new)
     posteriors = {question.pk: question.probability for question in new}
     change = Change(states, posteriors, before, figures(annotator))
-    return _outcome(effects, told, already_recorded=len(questions) - len(stored), change=change)
+    return _outcome(effects, reported, already_recorded=len(questions) - len(stored), change=change)
 
 
 def figures(annotator: Annotator) -> list[float]:
@@ -270,11 +267,11 @@ def _update(
     question.answers_weight = online.answers_weight([*others, *own])
     _update_accuracy(annotator, answer, others=others, first_id=first_id, now=now)
     question_state.update_state(question, now=now)
-    change = ToldChange(
+    change = ReportedChange(
         settled=was_open and question.state == State.SETTLED,
         disputed=question.disagreement > disagreement,
     )
-    checking = question.state == State.GOLD or answer.reason == Answer.Reason.CHECK
+    checking = checks.is_check(answer)
     return _Effect(
         answered=Answered(question.pk, answer.value, checking, change),
         right=None if known is None else online.right(known, answer.value),
@@ -329,10 +326,13 @@ def _update_drift(annotator: Annotator, right: float, *, first_id: int, now: dat
 
 
 def _save_annotator(
-    annotator: Annotator, effects: Sequence[_Effect], told: Sequence[ToldChange], now: datetime
+    annotator: Annotator,
+    effects: Sequence[_Effect],
+    reported: Sequence[ReportedChange],
+    now: datetime,
 ) -> None:
     annotator.answers_count += len(effects)
-    annotator.labels_count += sum(each.settled for each in told)
+    annotator.labels_count += sum(each.settled for each in reported)
     annotator.gold_count += sum(effect.gold for effect in effects)
     annotator.gold_right += sum(effect.gold and effect.right == 1 for effect in effects)
     annotator.skip_debt = max(annotator.skip_debt - 1, 0)
@@ -340,23 +340,23 @@ def _save_annotator(
     bulk_update.update([annotator], _ANNOTATOR_COLUMNS)
 
 
-def _told(
+def _reported(
     effects: Sequence[_Effect], annotator: Annotator, project: int, *, again: bool
-) -> list[ToldChange]:
-    """Return what is told of each answer: nothing where the challenge was undone before.
+) -> list[ReportedChange]:
+    """Return what is reported of each answer: nothing where the challenge was undone before.
 
     Else one could try what yes changes and what no does: of gold it is the same.
     """
     if again:
-        return [ToldChange()] * len(effects)
+        return [ReportedChange()] * len(effects)
     answered = [effect.answered for effect in effects]
     passed = _passed(effects) is not False
-    return outcomes.told(answered, annotator=annotator.pk, project=project, passed=passed)
+    return outcomes.reported(answered, annotator=annotator.pk, project=project, passed=passed)
 
 
 def _outcome(
     effects: Sequence[_Effect],
-    told: Sequence[ToldChange],
+    reported: Sequence[ReportedChange],
     *,
     already_recorded: int,
     change: Change,
@@ -364,8 +364,8 @@ def _outcome(
     return Outcome(
         recorded=len(effects),
         already_recorded=already_recorded,
-        settled=sum(each.settled for each in told),
-        disputed=sum(each.disputed for each in told),
+        settled=sum(each.settled for each in reported),
+        disputed=sum(each.disputed for each in reported),
         passed=_passed(effects),
         change=change,
     )

@@ -15,7 +15,7 @@ from labeling.models import Answer, Comment, Question
 from labeling.models.answers import TRUSTED
 
 TRUSTED_ANSWERS = 2  # at least
-TOLD_SHARE = 0.08  # of all questions, of which those who answered are told something
+REVEALED_SHARE = 0.08  # of all questions, of which something is revealed to those who answered
 
 # Of settled captions: text questions show these as true, and the others check people. SQL.
 MAY_BE_TOLD = "random_key < 0.5"
@@ -51,13 +51,13 @@ def trusted(question: str) -> str:
         )"""
 
 
-def is_told(question: int) -> bool:
-    """Whether something of a question is told to those who answered it: then it checks nobody.
+def is_revealed(question: int) -> bool:
+    """Whether something of a question is revealed to who answered it: then it checks nobody.
 
-    It is drawn once for each question by a secret hash. Gold is never told of (`labeling.results`).
+    It is drawn once for each question by a secret hash. Of gold nothing is (`labeling.results`).
     """
     digest = salted_hmac("labeling.checks", str(question), algorithm="sha256").digest()
-    return int.from_bytes(digest[:8]) < TOLD_SHARE * 2**64
+    return int.from_bytes(digest[:8]) < REVEALED_SHARE * 2**64
 
 
 def in_use(answers: Iterable[Answer]) -> set[int]:
@@ -65,8 +65,9 @@ def in_use(answers: Iterable[Answer]) -> set[int]:
 
     answers: one person's, with their questions.
     """
-    return {
-        answer.question_id
-        for answer in answers
-        if answer.question.state == Question.State.GOLD or answer.reason == Answer.Reason.CHECK
-    }
+    return {answer.question_id for answer in answers if is_check(answer)}
+
+
+def is_check(answer: Answer) -> bool:
+    """Whether an answer, with its question, checks its author: it is about gold, or a check."""
+    return answer.question.state == Question.State.GOLD or answer.reason == Answer.Reason.CHECK

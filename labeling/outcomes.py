@@ -1,6 +1,6 @@
 """What an answer to a known question seems to change, so that the outcome does not tell it.
 
-Gold never settles, and neither does a check. A person is told how many questions became certain or
+Gold never settles, and neither does a check. It is reported how many questions became certain or
 disputed by their challenge; so a known question takes over what an open one of the same challenge
 has changed, drawn by a secret hash, and of those with the same answer where there are any. Thus
 known and open questions change as much in the mean, whatever the project, the concept and the hour
@@ -9,7 +9,7 @@ project changed of late.
 
 Where a known question was answered wrong, the other answers of the challenge weigh little, and
 hardly anything becomes certain. Whoever answers one tile wrong on purpose would see by that whether
-it is known: so what is told of such a challenge is drawn from the project's late ones as well.
+it is known: so what is reported of such a challenge is drawn from the project's late ones as well.
 """
 
 import random
@@ -23,8 +23,8 @@ REMEMBERED = 100  # changes by answers to open questions of a project, in challe
 REMEMBERED_SECONDS = 30 * 24 * 3600
 
 
-class ToldChange(NamedTuple):
-    """What an answer to a question changed, as it is told."""
+class ReportedChange(NamedTuple):
+    """What an answer to a question changed, as it is reported to its author."""
 
     settled: bool = False
     disputed: bool = False
@@ -36,13 +36,13 @@ class Answered(NamedTuple):
     question: int
     value: bool
     known: bool
-    change: ToldChange
+    change: ReportedChange
 
 
-def told(
+def reported(
     answered: Sequence[Answered], *, annotator: int, project: int, passed: bool
-) -> list[ToldChange]:
-    """Return what is told of each answer of a challenge, in their order.
+) -> list[ReportedChange]:
+    """Return what is reported of each answer of a challenge, in their order.
 
     passed: False where what is known was answered wrong.
     """
@@ -55,16 +55,16 @@ def told(
             _drawn(each, open_ones, annotator) if each.known else each.change for each in answered
         ]
     remembered = [
-        Answered(0, value, False, ToldChange(*change)) for value, *change in cache.get(key, [])
+        Answered(0, value, False, ReportedChange(*change)) for value, *change in cache.get(key, [])
     ]
     return [_drawn(each, remembered, annotator) for each in answered]
 
 
-def _drawn(answered: Answered, some: Sequence[Answered], annotator: int) -> ToldChange:
+def _drawn(answered: Answered, some: Sequence[Answered], annotator: int) -> ReportedChange:
     """Return what one of these answers has changed, of the same value where there is any."""
     same = [each for each in some if each.value == answered.value] or some
     if not same:
-        return ToldChange()
+        return ReportedChange()
     return dice(annotator=annotator, question=answered.question).choice(same).change
 
 

@@ -53,9 +53,9 @@ class OwnAnswer:
     result: Result
 
     @property
-    def is_told(self) -> bool:
+    def is_revealed(self) -> bool:
         """Whether it is long enough ago for its question's state to be told, whichever it is."""
-        return self.answered_at + results.TOLD_AFTER <= timezone.now()
+        return self.answered_at + results.REVEALED_AFTER <= timezone.now()
 
 
 @dataclass(frozen=True)

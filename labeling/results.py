@@ -7,22 +7,22 @@ of open questions than of gold can tell gold apart, so all that is told obeys th
 2. What others say is told only of questions that are no longer asked (settled, ambiguous or
    decided), and never of those that are in use to check people (`checks.in_use`). So whoever is
    told knows that it was no check.
-3. Therefore it is told only of the questions in `checks.TOLD_SHARE`, a keyed pseudo-random part of
-   all, which check nobody; silence about another says nothing. Of all others it is told after
-   `TOLD_AFTER` whether they became certain, and no more. Those in use are told as if they were
-   another question of the same challenge, drawn by a secret hash.
-4. What the model says is told of the questions in `checks.TOLD_SHARE`, in use or not, as yes or no:
-   its probability would tell clear gold from doubtful questions. Not of all questions, since yes or
-   no tells gold as well: half of a pool is what the model doubts most, and there it is often wrong.
-   Whoever sees the truth, and that the model does not, would know that it is hardly gold.
+3. Therefore it is told only of the questions in `checks.REVEALED_SHARE`, a keyed pseudo-random
+   part of all, which check nobody; silence about another says nothing. Of all others it is told
+   after `REVEALED_AFTER` whether they became certain, and no more. Those in use are told as if they
+   were another question of the same challenge, drawn by a secret hash.
+4. What the model says is told of the same questions, in use or not, as yes or no: its probability
+   would tell clear gold from questions about which it is unsure. Not of all questions, since yes or
+   no tells gold as well: half of a pool is what the model is least sure of, and there it is often
+   wrong. Whoever sees the truth, and that the model does not, would know that it is hardly gold.
 5. That a single picture was generated is told of all: it is no gold, and questions about generated
    pictures are checked by other such (`Selector._read_generated`).
 
 Let a share t of the questions that are no gold be given away at once, and nothing else be told: the
 area under the curve of telling gold by it is t + (1 − t)/2 = ½ + t/2. Whatever rules 2 and 4 give
-away, it is about `checks.TOLD_SHARE` = .08 of the questions: at most .04 above chance. The share is
-chosen by the question alone, and not by the annotator too: so the same holds for somebody who
-answers under many pseudonyms, or asks for the same result again and again.
+away, it is about `checks.REVEALED_SHARE` = .08 of the questions: at most .04 above chance. The
+share is chosen by the question alone, and not by the annotator too: so the same holds for somebody
+who answers under many pseudonyms, or asks for the same result again and again.
 """
 
 import math
@@ -40,7 +40,7 @@ from django.utils.translation import ngettext
 from labeling import challenges, checks, outcomes, predictions
 from labeling.models import Answer, Challenge, Question
 
-TOLD_AFTER = timedelta(hours=24)  # after which it is told of all whether they became certain
+REVEALED_AFTER = timedelta(hours=24)  # after which it is told of all whether they became certain
 READY_IN = challenges.UNDO_SECONDS + challenges.UNDO_GRACE  # seconds after an answer
 VOTES_MAX = 5  # that are told; more are told as so many
 
@@ -130,14 +130,14 @@ def of_answers(answers: Sequence[Answer], *, now: datetime | None = None) -> dic
         if answer.question_id not in used and _may_tell(answer)
     }
     others = _votes(open_book, annotator=final[0].annotator_id) if open_book else {}
-    revealed = [q for q in questions if q.pk in open_book or checks.is_told(q.pk)]
+    revealed = [q for q in questions if q.pk in open_book or checks.is_revealed(q.pk)]
     model = _model_says(revealed)
     results = {answer.question_id: NOTHING for answer in answers}
     for question in revealed:
         votes = others.get(question.pk, Votes(0, 0)) if question.pk in open_book else None
         state = question.state if question.pk in open_book else State.OPEN
         results[question.pk] = Result(votes, model.get(question.pk), state)
-    old = [answer for answer in final if answer.created_at + TOLD_AFTER <= now]
+    old = [answer for answer in final if answer.created_at + REVEALED_AFTER <= now]
     for pk, state in _states(old, used).items():
         results[pk] = replace(results[pk], state=state)
     return results
@@ -216,7 +216,7 @@ def _states(answers: Sequence[Answer], used: Collection[int]) -> dict[int, str]:
 
 def _may_tell(answer: Answer) -> bool:
     """Whether what others say of the question may be told, unless it is in use."""
-    return answer.question.state in _CLOSED and checks.is_told(answer.question_id)
+    return answer.question.state in _CLOSED and checks.is_revealed(answer.question_id)
 
 
 def _votes(questions: Collection[int], *, annotator: int) -> dict[int, Votes]:

@@ -131,7 +131,7 @@ def test_the_figures_of_attacks_are_those_that_were_measured() -> None:
         f"*Undo* for {challenges.UNDO_SECONDS} seconds",
         f"{MAX_UNDOS} times at most",
         f"more than {AT_ONCE:,} answers",
-        f"{checks.TOLD_SHARE * 100:.0f} % of all questions",
+        f"{checks.REVEALED_SHARE * 100:.0f} % of all questions",
         f"Beyond {skip_debts.FREE} more skips than answers",
         f"good for {challenges.AHEAD_TIME // timedelta(hours=1)} hours",
         f"{visitors.COOKIE_SECONDS // DAY} days in the browser",

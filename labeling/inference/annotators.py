@@ -26,10 +26,7 @@ from labeling.models.answers import TRUSTED
 BATCH = 100  # annotators locked at once
 
 _COLUMNS = (
-    "true_positives",
-    "false_negatives",
-    "true_negatives",
-    "false_positives",
+    *Annotator.COUNTS,
     "reliability",
     "answers_count",
     "gold_count",

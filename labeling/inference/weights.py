@@ -15,7 +15,6 @@ LEAST = 1e-3  # weight, so that every answer still has a likelihood
 NOTICEABLE = 0.02  # smaller changes of a challenge's weight are not written
 BATCH = 1_000  # answers written at once
 
-_COUNTS = "true_positives", "false_negatives", "true_negatives", "false_positives"
 # Whoever changes answers just now is not waited for: the next recomputation finds them.
 _WRITE = """
 WITH changed AS (
@@ -66,7 +65,9 @@ def write(weights: Weights, answers: AnswerArrays, recomputation: Recomputation)
 def _counts(answers: AnswerArrays) -> list[ConfusionCounts]:
     """Return what is known of each annotator of the answers."""
     rows = Annotator.objects.filter(pk__in=answers.annotators.tolist())
-    by_id = {pk: ConfusionCounts(*counts) for pk, *counts in rows.values_list("pk", *_COUNTS)}
+    by_id = {
+        pk: ConfusionCounts(*counts) for pk, *counts in rows.values_list("pk", *Annotator.COUNTS)
+    }
     return [by_id.get(pk, ConfusionCounts()) for pk in answers.annotators.tolist()]
 
 

@@ -39,6 +39,8 @@ class Annotator(models.Model):
     suspect, because their answers turned bad, the counts stay as they were.
     """
 
+    COUNTS = "true_positives", "false_negatives", "true_negatives", "false_positives"
+
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="annotator"
     )

@@ -77,6 +77,6 @@ def in_order(pool: Sequence[Candidate], verdict: bool) -> list[Candidate]:
     """
     gold_role, check_role = (YES, CHECK_YES) if verdict else (NO, CHECK_NO)
     gold = [c for c in pool if c.role == gold_role]
-    checked = [c for c in pool if c.role == check_role and not checks.is_told(c.question)]
+    checked = [c for c in pool if c.role == check_role and not checks.is_revealed(c.question)]
     rested = [c for c in gold if random.random() * c.answers_count < LIFETIME]
     return [*rested, *checked, *(c for c in gold if c not in rested)]

@@ -8,7 +8,6 @@ from labeling.answers import FIGURES
 from labeling.models import Annotator, Answer, Challenge, Question, Recomputation
 
 COUNTS = "answers_count", "labels_count", "gold_count", "gold_right"
-_CONFUSIONS = "true_positives", "false_negatives", "true_negatives", "false_positives"
 _COLUMNS = (*FIGURES, "suspect_since")
 
 
@@ -54,7 +53,7 @@ def subtract(
         annotator.answers_count = annotator.gold_count = annotator.gold_right = 0
         annotator.labels_count = 0
         annotator.confusion_counts = ConfusionCounts()
-    bulk_update.update([annotator], (*COUNTS, *_CONFUSIONS, "reliability"))
+    bulk_update.update([annotator], (*COUNTS, *Annotator.COUNTS, "reliability"))
 
 
 def _labels_of(challenge: Challenge) -> int:
@@ -83,7 +82,7 @@ def _subtract(annotator: Annotator, before: list[float], after: list[float]) -> 
     added = {name: new - old for name, old, new in zip(FIGURES, before, after, strict=True)}
     for name in COUNTS:
         setattr(annotator, name, max(0, int(getattr(annotator, name) - added[name])))
-    remaining = [max(0.0, getattr(annotator, name) - added[name]) for name in _CONFUSIONS]
+    remaining = [max(0.0, getattr(annotator, name) - added[name]) for name in Annotator.COUNTS]
     annotator.confusion_counts = ConfusionCounts(*remaining)
 
 

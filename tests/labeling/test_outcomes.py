@@ -1,9 +1,13 @@
 """What an answer to a known question seems to change is what open ones change."""
 
 from labeling import outcomes
-from labeling.outcomes import Answered, ToldChange
+from labeling.outcomes import Answered, ReportedChange
 
-CERTAIN, DISPUTED, NOTHING = ToldChange(settled=True), ToldChange(disputed=True), ToldChange()
+CERTAIN, DISPUTED, NOTHING = (
+    ReportedChange(settled=True),
+    ReportedChange(disputed=True),
+    ReportedChange(),
+)
 BOB = {"annotator": 1, "project": 1, "passed": True}
 
 
@@ -14,7 +18,7 @@ def test_a_known_question_changes_what_an_open_one_with_the_same_answer_changes(
         Answered(3, True, True, NOTHING),
         Answered(4, False, True, NOTHING),
     ]
-    assert outcomes.told(answered, **BOB) == [CERTAIN, DISPUTED, CERTAIN, DISPUTED]
+    assert outcomes.reported(answered, **BOB) == [CERTAIN, DISPUTED, CERTAIN, DISPUTED]
 
 
 def test_it_changes_as_much_in_the_mean_and_the_same_each_time_it_is_asked():
@@ -22,22 +26,22 @@ def test_it_changes_as_much_in_the_mean_and_the_same_each_time_it_is_asked():
         Answered(number, True, False, CERTAIN if number < 3 else NOTHING) for number in range(6)
     ]
     known = [Answered(number, True, True, NOTHING) for number in range(10, 1_010)]
-    told = outcomes.told([*open_ones, *known], **BOB)
+    told = outcomes.reported([*open_ones, *known], **BOB)
     assert 420 < sum(change.settled for change in told[6:]) < 580
-    assert told == outcomes.told([*open_ones, *known], **BOB)
+    assert told == outcomes.reported([*open_ones, *known], **BOB)
 
 
 def test_alone_it_changes_what_single_open_questions_of_the_project_changed_of_late(db):
     gold = Answered(9, True, True, NOTHING)
-    assert outcomes.told([gold], **BOB) == [NOTHING], "nothing is known of the project yet"
-    assert outcomes.told([Answered(1, True, False, CERTAIN)], **BOB) == [CERTAIN]
-    assert outcomes.told([gold], **BOB) == [CERTAIN]
-    assert outcomes.told([gold], annotator=1, project=2, passed=True) == [NOTHING]
+    assert outcomes.reported([gold], **BOB) == [NOTHING], "nothing is known of the project yet"
+    assert outcomes.reported([Answered(1, True, False, CERTAIN)], **BOB) == [CERTAIN]
+    assert outcomes.reported([gold], **BOB) == [CERTAIN]
+    assert outcomes.reported([gold], annotator=1, project=2, passed=True) == [NOTHING]
 
 
 def test_where_all_is_known_nothing_changes():
     known = [Answered(number, True, True, NOTHING) for number in range(3)]
-    assert outcomes.told(known, **BOB) == [NOTHING] * 3
+    assert outcomes.reported(known, **BOB) == [NOTHING] * 3
 
 
 def test_a_challenge_that_failed_seems_to_change_as_much_as_others_did():
@@ -47,7 +51,7 @@ def test_a_challenge_that_failed_seems_to_change_as_much_as_others_did():
         Answered(2, False, False, DISPUTED),
         Answered(3, True, True, NOTHING),
     ]
-    outcomes.told(passed, **BOB)
+    outcomes.reported(passed, **BOB)
     failed = [Answered(number, number % 2 == 0, number == 4, NOTHING) for number in (4, 5, 6)]
-    told = outcomes.told(failed, annotator=2, project=1, passed=False)
+    told = outcomes.reported(failed, annotator=2, project=1, passed=False)
     assert told == [CERTAIN, DISPUTED, CERTAIN]

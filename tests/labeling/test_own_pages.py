@@ -44,12 +44,12 @@ def test_the_page_lists_answers_with_pictures_and_leads_from_everywhere(visitor)
 
 
 def test_what_became_of_an_answer_is_told_a_day_later_and_the_page_says_so(visitor, monkeypatch):
-    monkeypatch.setattr(checks, "TOLD_SHARE", 0.0)
+    monkeypatch.setattr(checks, "REVEALED_SHARE", 0.0)
     Question.objects.filter(answers__isnull=False).exclude(state="gold").update(state="settled")
     text = visitor.get("/your-answers/").content.decode()
     assert text.count("a day after your answer") == 1
     assert text.count("Not told yet") == 9 and "Being asked" not in text
-    Answer.objects.update(created_at=timezone.now() - results.TOLD_AFTER)
+    Answer.objects.update(created_at=timezone.now() - results.REVEALED_AFTER)
     text = visitor.get("/your-answers/").content.decode()
     assert text.count("Certain now") == 9 and "Not told yet" not in text
     Question.objects.filter(state="settled").update(state="open")

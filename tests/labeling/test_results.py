@@ -13,12 +13,12 @@ from tests.cast import answer
 
 pytestmark = pytest.mark.django_db
 LATER = timedelta(seconds=challenges.UNDO_SECONDS + challenges.UNDO_GRACE)
-A_DAY = results.TOLD_AFTER
+A_DAY = results.REVEALED_AFTER
 
 
 @pytest.fixture(autouse=True)
 def everything_in_the_share(monkeypatch):
-    monkeypatch.setattr(checks, "TOLD_SHARE", 1.0)
+    monkeypatch.setattr(checks, "REVEALED_SHARE", 1.0)
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_retired_gold_is_told_like_any_decided_question(shapes, alice):
 def test_outside_of_the_share_it_is_told_a_day_later_that_it_is_certain(
     settled, alice, bob, monkeypatch
 ):
-    monkeypatch.setattr(checks, "TOLD_SHARE", 0.0)
+    monkeypatch.setattr(checks, "REVEALED_SHARE", 0.0)
     Question.objects.update(model_probability=0.1)
     assert of(alice, settled, after=A_DAY - timedelta(seconds=1)) == results.NOTHING
     assert of(alice, settled, after=A_DAY) == results.Result(None, None, "settled")
@@ -98,15 +98,15 @@ def test_outside_of_the_share_it_is_told_a_day_later_that_it_is_certain(
 
 def test_the_share_is_what_it_says_and_the_same_for_everybody(monkeypatch):
     monkeypatch.undo()
-    told = [checks.is_told(question) for question in range(20_000)]
-    assert abs(sum(told) / len(told) - checks.TOLD_SHARE) < 0.01
-    assert told == [checks.is_told(question) for question in range(20_000)]
+    told = [checks.is_revealed(question) for question in range(20_000)]
+    assert abs(sum(told) / len(told) - checks.REVEALED_SHARE) < 0.01
+    assert told == [checks.is_revealed(question) for question in range(20_000)]
 
 
 def test_telling_gold_by_what_is_told_right_away_is_hardly_better_than_chance(monkeypatch):
     """Let everything be settled at once, and the model be wrong about unknown questions alone."""
     monkeypatch.undo()
-    silent = [not checks.is_told(question) for question in range(20_000)]
+    silent = [not checks.is_revealed(question) for question in range(20_000)]
     gold, unknown = np.ones(2_000), np.array(silent, float)  # suspicion: whatever is not told
     above = (gold[:, None] > unknown).mean() + (gold[:, None] == unknown).mean() / 2
     assert above <= 0.55

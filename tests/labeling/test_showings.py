@@ -167,7 +167,7 @@ def test_without_gold_settled_questions_check_people(alice, shapes, settled):
     Question.objects.filter(state=State.GOLD).delete()
     found = checks_of(alice, shapes)
     assert found and found <= {row.pk for row in settled}
-    assert not any(checks.is_told(question) for question in found)
+    assert not any(checks.is_revealed(question) for question in found)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_captions_that_were_written_count(client, shapes, alice):
 
 
 def test_it_says_how_far_others_agree_of_what_may_be_told(shapes, alice, bob, circles, monkeypatch):
-    monkeypatch.setattr(checks, "TOLD_SHARE", 1.0)
+    monkeypatch.setattr(checks, "REVEALED_SHARE", 1.0)
     yes, no, untold = circles[:3]
     answer(alice, {yes.pk: True, no.pk: True, untold.pk: True})
     answer(bob, {yes.pk: True, no.pk: False, untold.pk: False})
@@ -84,7 +84,7 @@ def test_it_says_how_far_others_agree_of_what_may_be_told(shapes, alice, bob, ci
 
 
 def test_nothing_is_said_of_what_may_not_be_told(shapes, alice, bob, circles, monkeypatch):
-    monkeypatch.setattr(checks, "TOLD_SHARE", 0.0)
+    monkeypatch.setattr(checks, "REVEALED_SHARE", 0.0)
     answer(alice, {question.pk: True for question in circles})
     Question.objects.update(state="settled")
     ago(1, *circles)

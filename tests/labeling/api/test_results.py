@@ -48,7 +48,7 @@ def test_whether_a_model_drew_the_picture_is_told_once_it_cannot_be_undone(clien
 
 
 def test_the_votes_of_others_are_told_as_counts(client, shapes, alice, monkeypatch):
-    monkeypatch.setattr(checks, "TOLD_SHARE", 1.0)
+    monkeypatch.setattr(checks, "REVEALED_SHARE", 1.0)
     shown = ask(client, kind="grid")
     submit(client, shown["token"], selected=[])
     question = Challenge.objects.get().questions[0]
