@@ -17,7 +17,7 @@ demo: environment
 
 test: environment
 	@$(PYTHON) -m tests.chromium
-	@$(PYTHON) -m pytest -n 2 --dist loadfile
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: environment
 	@$(PYTHON) -m ruff check
