@@ -4,11 +4,13 @@ One rule for pages, API and admin. Staff with Django's permission for the rows i
 in every project; a superuser may do everything.
 """
 
+from collections.abc import Collection
 from enum import StrEnum
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import QuerySet
 
+from labeling import prepared
 from labeling.models import Annotator, Membership, Project, Role
 
 User = AbstractBaseUser | AnonymousUser
@@ -38,6 +40,15 @@ _OF_STAFF = {  # Django's permissions that stand for a capability in all project
     Capability.TRAIN: ("training.add_run",),
     Capability.MANAGE: ("labeling.change_project",),
 }
+_ROLES = ", ".join(f"'{role}'" for role, may in _OF_ROLE.items() if Capability.ANNOTATE in may)
+_IS_INVITED = f"""(
+    EXISTS (
+        SELECT FROM labeling_membership AS membership
+        WHERE membership.project_id = {{project}} AND membership.role IN ({_ROLES})
+            AND (membership.annotator_id = {{annotator}}.id
+                OR membership.user_id = {{annotator}}.user_id)
+    ) OR EXISTS (SELECT FROM auth_user WHERE id = {{annotator}}.user_id AND is_staff)
+)"""
 
 
 def may(user: User, project: Project, capability: Capability) -> bool:
@@ -89,6 +100,21 @@ def may_take_part(user: User, annotator: Annotator | None, project: Project) -> 
     return annotator is not None and (
         Membership.objects.filter(project=project, annotator=annotator).exists()
     )
+
+
+def is_invited(annotator: str, project: str) -> str:
+    """Return SQL: whether an annotator may answer a project even where it is private, or is staff.
+
+    annotator: the name of their row in the query. project: the project's id there.
+    """
+    return _IS_INVITED.format(annotator=annotator, project=project)
+
+
+def invited(annotators: Collection[int], project: Project) -> set[int]:
+    """Return those of the annotators, by id, who may answer a project even where it is private."""
+    query = f"""SELECT annotator.id FROM labeling_annotator AS annotator
+        WHERE annotator.id = ANY(%s::bigint[]) AND {is_invited("annotator", "%s::bigint")}"""
+    return {pk for (pk,) in prepared.fetch(query, [list(annotators), project.pk])}
 
 
 def _as_staff(user: User) -> frozenset[Capability]:

@@ -106,7 +106,8 @@ def record(
         if shown_from is not None:
             seconds = _take_time(annotator, shown_from, seconds, now)
         questions = question_state.lock(values)
-        stored = _store(annotator, questions, values, reasons, challenge, seconds, now)
+        prior = _earnest_prior(annotator, questions)
+        stored = _store(annotator, questions, values, reasons, challenge, seconds, now, prior)
         if not stored:
             return Outcome(recorded=0, already_recorded=len(questions))
         new = [answer.question for answer in stored]
@@ -118,6 +119,7 @@ def record(
             _update(
                 answer,
                 annotator,
+                prior=prior,
                 others=others.get(answer.question.pk, []),
                 tempering=temperings[answer.question.project_id],
                 first_id=first_id,
@@ -179,13 +181,14 @@ def _store(
     challenge: Challenge | None,
     seconds: float | None,
     now: datetime,
+    prior: float,
 ) -> list[Answer]:
     """Insert the answers that are new; return them, with the locked questions at hand.
 
     Those of a challenge are numbered at random: the order of their ids is shown to their author,
     and that of the questions' ids tells gold, which was stored first, from what was nominated.
     """
-    weight = _weight(annotator, questions, values) if challenge else 1.0
+    weight = _weight(annotator, questions, values, prior) if challenge else 1.0
     ordered = random.sample(questions, k=len(questions)) if challenge else questions
     answers = {
         question.pk: Answer(
@@ -224,15 +227,25 @@ def _known_first(answer: Answer) -> tuple[bool, bool]:
     return answer.question.verdict is None, answer.question.state != State.SETTLED
 
 
+def _earnest_prior(annotator: Annotator, questions: Sequence[Question]) -> float:
+    """Return the earnest prior of who answers these questions of one project."""
+    if not questions:
+        return earnest.ANYBODY
+    return evidence.earnest_priors([annotator.pk], questions[0].project)[annotator.pk]
+
+
 def _weight(
-    annotator: Annotator, questions: Sequence[Question], values: Mapping[int, bool]
+    annotator: Annotator,
+    questions: Sequence[Question],
+    values: Mapping[int, bool],
+    prior: float,
 ) -> float:
     """Return what the answers to a challenge weigh, by those whose truth is known."""
     known = [(q.known_probability, values[q.pk]) for q in questions]
     checks = [(probability, value) for probability, value in known if probability is not None]
     if not checks:
         return 1.0
-    counts, prior = annotator.confusion_counts, evidence.earnest_prior(questions[0].project)
+    counts = annotator.confusion_counts
     weights = earnest.challenge_weights(
         np.zeros(len(checks), np.intp),
         np.array([value for _, value in checks]),
@@ -247,6 +260,7 @@ def _update(
     answer: Answer,
     annotator: Annotator,
     *,
+    prior: float,
     others: Sequence[float],
     tempering: online.Tempering,
     first_id: int,
@@ -254,13 +268,13 @@ def _update(
 ) -> _Effect:
     """Update the question and the annotator by one answer; neither is written yet.
 
-    others: the evidence of the other answers.
+    prior: the annotator's earnest prior. others: the evidence of the other answers.
     first_id: the smallest id of the answers recorded now.
     """
     question = answer.question
     was_open, disagreement = question.state == State.OPEN, question.disagreement
     known = question.known_probability
-    own = [] if annotator.suspect else [_evidence(answer, annotator)]
+    own = [] if annotator.suspect else [_evidence(answer, annotator, prior)]
     question.probability = online.tempered_posterior(question.prior, [*others, *own], tempering)
     question.answers_count += 1
     question.yes_count += answer.value
@@ -279,10 +293,10 @@ def _update(
     )
 
 
-def _evidence(answer: Answer, annotator: Annotator) -> float:
+def _evidence(answer: Answer, annotator: Annotator, prior: float) -> float:
     """Return the evidence of an answer that is being recorded."""
-    counts, project = annotator.confusion_counts, answer.question.project
-    return answer.weight * evidence.of_answer(counts, answer.value, answer.reason, project)
+    counts = annotator.confusion_counts
+    return answer.weight * evidence.of_answer(counts, answer.value, answer.reason, prior)
 
 
 def _update_accuracy(

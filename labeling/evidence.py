@@ -6,9 +6,9 @@ anybody else answers the same question, or all is recomputed.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from labeling import prepared
+from labeling import access, prepared
 from labeling.aggregation import earnest, online
 from labeling.aggregation.online import ConfusionCounts
 from labeling.models import Annotator, Answer, Project, Question
@@ -16,10 +16,14 @@ from labeling.models.answers import TRUSTED
 
 MAX_ANSWERS = 100  # to a question that are read; a recomputation reads all of them
 
+_IS_INVITED = access.is_invited("annotator", "question.private_project")
 _TRUSTED_ANSWERS = f"""
-SELECT question.id, trusted.* FROM unnest(%(questions)s::bigint[]) AS question(id)
+SELECT question.id, trusted.*
+FROM unnest(%(questions)s::bigint[], %(private)s::bigint[]) AS question(id, private_project)
 CROSS JOIN LATERAL (
-    SELECT value, weight, reason, true_positives, false_negatives, true_negatives, false_positives
+    SELECT value, weight, reason,
+        question.private_project <> 0 AND {_IS_INVITED},
+        true_positives, false_negatives, true_negatives, false_positives
     FROM labeling_answer AS answer
     JOIN labeling_annotator AS annotator ON annotator.id = answer.annotator_id
     WHERE answer.question_id = question.id AND annotator.id <> %(excluded)s AND {TRUSTED}
@@ -42,41 +46,54 @@ def by_question(
     can be learned from it. The cost is bounded by the number of questions.
     """
     evidence: dict[int, list[float]] = defaultdict(list)
-    projects = {q.pk: q.project for q in questions if _is_open_to_evidence(q)}
-    ids = list(projects)
-    if ids:
-        excluded = excluding.pk if excluding is not None else 0
-        values = {"questions": ids, "excluded": excluded, "most": MAX_ANSWERS}
-        for question, value, weight, reason, *counts in prepared.fetch(_TRUSTED_ANSWERS, values):
-            ratio = of_answer(ConfusionCounts(*counts), value, reason, projects[question])
+    private = {q.pk: q.project_id * q.project.private for q in questions if _is_open_to_evidence(q)}
+    if private:
+        values = {
+            "questions": list(private),
+            "private": list(private.values()),
+            "excluded": excluding.pk if excluding is not None else 0,
+            "most": MAX_ANSWERS,
+        }
+        rows = prepared.fetch(_TRUSTED_ANSWERS, values)
+        for question, value, weight, reason, invited, *counts in rows:
+            ratio = of_answer(ConfusionCounts(*counts), value, reason, _prior(invited))
             evidence[question].append(weight * ratio)
     return evidence
 
 
-def of_answer(counts: ConfusionCounts, value: bool, reason: str, project: Project) -> float:
-    """Return the evidence of an answer by an annotator with these counts.
+def of_answer(counts: ConfusionCounts, value: bool, reason: str, prior: float) -> float:
+    """Return the evidence of an answer by an annotator with these counts and this earnest prior.
 
     An owner who imports answers answers for them: they count as given in earnest.
     """
     if reason == Answer.Reason.IMPORTED:
         return online.evidence(counts, value)
-    return earnest.evidence(counts, value, earnest_prior(project))
+    return earnest.evidence(counts, value, prior)
 
 
-def share(answer: Answer, project: Project) -> float:
+def share(answer: Answer, prior: float) -> float:
     """Return what a trusted answer weighs, in [0, 1]: 1 is a known person's in a passed challenge.
 
-    Reads its annotator.
+    prior: of its annotator, whom it reads, as of `earnest_priors`.
     """
     if answer.reason == Answer.Reason.IMPORTED:
         return answer.weight
     counts = answer.annotator.confusion_counts
-    return answer.weight * earnest.trust(counts, answer.value, earnest_prior(project))
+    return answer.weight * earnest.trust(counts, answer.value, prior)
 
 
-def earnest_prior(project: Project) -> float:
-    """Return how probably somebody of whom nothing is known answers a project in earnest."""
-    return earnest.INVITED if project.private else earnest.ANYBODY
+def earnest_priors(annotators: Collection[int], project: Project) -> dict[int, float]:
+    """Return by id how probably each answers a project in earnest, before any answer is known.
+
+    Of a private project only those who were invited are trusted from the beginning: strangers may
+    have answered before it became private, and those may who are members no more.
+    """
+    invited = access.invited(annotators, project) if project.private and annotators else set()
+    return {annotator: _prior(annotator in invited) for annotator in annotators}
+
+
+def _prior(invited: bool) -> float:
+    return earnest.INVITED if invited else earnest.ANYBODY
 
 
 def temperings(questions: Iterable[Question]) -> Mapping[int, online.Tempering]:

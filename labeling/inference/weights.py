@@ -41,11 +41,13 @@ def infer(project: Project, questions: QuestionArrays, answers: AnswerArrays) ->
 
     Imported answers weigh 1. Challenges without a question of known truth keep their weight.
     """
-    prior = evidence.earnest_prior(project)
-    counts = _counts(answers)
-    challenge = _challenge_weights(questions, answers, counts, prior)
+    counts, priors = _counts(answers), _priors(answers, project)
+    challenge = _challenge_weights(questions, answers, counts, priors)
     trust = np.array(
-        [[earnest.trust(each, value, prior) for value in (False, True)] for each in counts]
+        [
+            [earnest.trust(each, value, prior) for value in (False, True)]
+            for each, prior in zip(counts, priors, strict=True)
+        ]
     ).reshape(len(counts), 2)
     total = challenge * trust[answers.annotator, answers.value.astype(np.intp)]
     total = np.where(answers.imported, 1.0, total)
@@ -71,8 +73,18 @@ def _counts(answers: AnswerArrays) -> list[ConfusionCounts]:
     return [by_id.get(pk, ConfusionCounts()) for pk in answers.annotators.tolist()]
 
 
+def _priors(answers: AnswerArrays, project: Project) -> list[float]:
+    """Return how probably each annotator of the answers answers in earnest, before any answer."""
+    ids = answers.annotators.tolist()
+    by_id = evidence.earnest_priors(ids, project)
+    return [by_id[pk] for pk in ids]
+
+
 def _challenge_weights(
-    questions: QuestionArrays, answers: AnswerArrays, counts: list[ConfusionCounts], prior: float
+    questions: QuestionArrays,
+    answers: AnswerArrays,
+    counts: list[ConfusionCounts],
+    priors: list[float],
 ) -> Floats:
     """Return (N,) the weight of each answer's challenge."""
     verdict = questions.verdict[answers.question]
@@ -85,7 +97,9 @@ def _challenge_weights(
     if not len(judged):
         return weight
     accuracy = np.array([earnest.accuracy(each) for each in counts])
-    priors = np.array([earnest.challenge_prior(each, prior) for each in counts])
+    of_next = np.array(
+        [earnest.challenge_prior(*each) for each in zip(counts, priors, strict=True)]
+    )
     challenges, first, index = np.unique(
         answers.challenge[judged], return_index=True, return_inverse=True
     )
@@ -94,7 +108,7 @@ def _challenge_weights(
         answers.value[judged],
         known[judged],
         accuracy[answers.annotator[judged]],
-        priors[answers.annotator[judged[first]]],
+        of_next[answers.annotator[judged[first]]],
     )
     place: Index = np.searchsorted(challenges, answers.challenge).clip(max=len(challenges) - 1)
     has_judged = challenges[place] == answers.challenge

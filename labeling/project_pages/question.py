@@ -111,8 +111,11 @@ def _answers(question: Question) -> list[dict[str, Any]]:
     """Return each answer with its weight and its annotator's reliability, the best first."""
     answers = Answer.objects.filter(question=question).select_related("annotator__user")
     trusted = set(Answer.objects.trusted().filter(question=question).values_list("pk", flat=True))
+    shown = list(answers.order_by("-annotator__reliability", "id")[:ANSWERS])
+    priors = evidence.earnest_priors([each.annotator_id for each in shown], question.project)
     rows = []
-    for answer in answers.order_by("-annotator__reliability", "id")[:ANSWERS]:
+    for answer in shown:
+        weight = evidence.share(answer, priors[answer.annotator_id])
         mean, low, high = annotators.reliability(answer.annotator)
         rows.append(
             {
@@ -121,7 +124,7 @@ def _answers(question: Question) -> list[dict[str, Any]]:
                 "reliability": f"{mean:.2f}",
                 "range": f"{low:.2f}–{high:.2f}",
                 "interval": svg.interval(mean, low, high),
-                "weight": evidence.share(answer, question.project) if answer.pk in trusted else 0.0,
+                "weight": weight if answer.pk in trusted else 0.0,
             }
         )
     return rows

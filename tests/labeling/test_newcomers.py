@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from labeling import answers, evidence
-from labeling.aggregation import online
+from labeling.aggregation import earnest, online
 from labeling.inference import recompute
 from labeling.models import Annotator, Answer, Challenge, Project, Question
 from tests.cast import answer, truth
@@ -146,10 +147,51 @@ def test_imported_answers_and_those_who_were_invited_count_from_the_first(unknow
     challenge(newcomer(), {second: True})
     Project.objects.update(private=True)
     third.project.refresh_from_db()
-    challenge(newcomer(), {third: True})
+    invited = newcomer()
+    shapes.memberships.create(annotator=invited, role="annotator")
+    challenge(invited, {third: True})
     first.refresh_from_db()
     assert second.probability < third.probability <= first.probability
     assert third.answers_weight == first.answers_weight == 1
+
+
+def test_strangers_who_answered_before_a_project_became_private_are_not_trusted_for_it(
+    unknown, shapes
+):
+    asked, other, same, *_ = unknown
+    stranger, viewer, member = newcomer(), newcomer("viewer"), newcomer()
+    for person in (stranger, viewer, member):
+        challenge(person, {asked: True})
+    shapes.memberships.create(annotator=member, role="annotator")
+    viewer.user = User.objects.create(username="looks")
+    viewer.save()
+    shapes.memberships.create(user=viewer.user, role="viewer")
+    public = evidence.by_question([asked])[asked.pk]
+    Project.objects.update(private=True)
+    asked.project.refresh_from_db()
+    trusted = max(evidence.by_question([asked])[asked.pk])
+    assert sorted(evidence.by_question([asked])[asked.pk]) == [*sorted(public)[:2], trusted]
+    assert trusted > 1.5 * max(public)
+    for question, person in ((other, stranger), (same, member)):
+        question.project.refresh_from_db()
+        challenge(person, {question: True})
+    assert other.answers_weight < same.answers_weight == 1
+    recompute.run(project=shapes)
+    for question in (other, same):
+        question.refresh_from_db()
+    assert other.answers_weight < same.answers_weight
+
+
+def test_staff_are_trusted_in_a_private_project_and_members_of_another_are_not(unknown, shapes):
+    employee, elsewhere = newcomer(), newcomer()
+    employee.user = User.objects.create(username="works-here", is_staff=True)
+    employee.save()
+    Project.objects.create(slug="else", name="Else").memberships.create(
+        annotator=elsewhere, role="annotator"
+    )
+    shapes.private = True
+    priors = evidence.earnest_priors([employee.pk, elsewhere.pk], shapes)
+    assert priors == {employee.pk: earnest.INVITED, elsewhere.pk: earnest.ANYBODY}
 
 
 def test_the_suspect_are_reinstated_by_the_gold_and_settled_questions_among_others(
