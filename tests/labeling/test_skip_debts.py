@@ -6,7 +6,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from labeling import challenges, skip_debts, visitors
+from labeling import challenges, showings, skip_debts, visitors
+from labeling.challenges import pending
 from labeling.models import AddressDay, Annotator
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +33,7 @@ def test_who_only_skips_waits_longer_and_longer_until_they_answer(alice, shapes)
     for debt in range(skip_debts.FREE - 1, skip_debts.FREE + 12):
         Annotator.objects.filter(pk=alice.pk).update(skip_debt=debt, skipped_at=now)
         alice.refresh_from_db()
-        waits.append(skip_debts.seconds_to_wait(alice, challenges.showings.ANYWHERE, now=now))
+        waits.append(skip_debts.seconds_to_wait(alice, showings.ANYWHERE, now=now))
     assert waits[:2] == [0, 0] and waits[2:5] == [2, 4, 8]
     assert waits[-1] == skip_debts.LONGEST
     with pytest.raises(challenges.Paused, match="fine to skip"):
@@ -51,7 +52,7 @@ def test_an_address_waits_by_all_that_is_skipped_there(alice, shapes, monkeypatc
 
 
 def test_what_is_left_unanswered_for_others_counts_as_skipped(alice, shapes, monkeypatch):
-    monkeypatch.setattr(challenges, "MAX_PENDING", 2)
+    monkeypatch.setattr(pending, "MAX_PENDING", 2)
     for _ in range(4):
         ask(alice, shapes)
     alice.refresh_from_db()

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from labeling import challenges, project_stats
+from labeling.challenges import pending
 from labeling.models import Annotator, Answer, Challenge, Project, Question
 from tests.cast import answer, member, truth
 from tests.labeling.api.test_challenges import URL, ask, submit
@@ -74,7 +75,7 @@ def test_who_has_to_wait_uses_up_one_pseudonym_and_not_one_for_each_try(
 def test_who_fetches_ahead_by_the_hundred_does_not_reserve_everything(
     client, shapes: Project, monkeypatch
 ):
-    monkeypatch.setattr(challenges, "MAX_PENDING", 1)
+    monkeypatch.setattr(pending, "MAX_PENDING", 1)
     for _ in range(3):
         ask(client, kind="grid", ahead=True)
     reserved = Question.objects.exclude(reservations=[]).count()

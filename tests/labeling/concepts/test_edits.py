@@ -7,6 +7,7 @@ from django.db import connection
 
 from labeling import challenges, concepts, examples, pools, tasks
 from labeling.aggregation import online
+from labeling.challenges import issuing
 from labeling.concepts import Conflict, statements
 from labeling.models import Annotator, ClassSet, Concept, Question
 from tests.cast import answer
@@ -233,7 +234,7 @@ def test_a_concept_without_answers_goes_with_its_questions_and_challenges(shapes
 @pytest.mark.django_db(transaction=True)
 def test_a_concept_that_is_deleted_while_it_is_chosen_is_not_asked(shapes, mallory, monkeypatch):
     Annotator.objects.update(blocked=True)  # whose challenges reserve nothing
-    create, deleted = challenges._create, []
+    create, deleted = issuing._create, []
 
     def create_while_somebody_deletes(selection, *arguments, **more):
         challenge = create(selection, *arguments, **more)
@@ -243,7 +244,7 @@ def test_a_concept_that_is_deleted_while_it_is_chosen_is_not_asked(shapes, mallo
                 threads.submit(delete_elsewhere, challenge.concept).result()
         return challenge
 
-    monkeypatch.setattr(challenges, "_create", create_while_somebody_deletes)
+    monkeypatch.setattr(issuing, "_create", create_while_somebody_deletes)
     challenge = challenges.issue(annotator=mallory, project=shapes, kind="grid")
     assert challenge.concept == shapes.concepts.get() != deleted[0]
 

@@ -1,4 +1,4 @@
-"""Challenges: issued, found by their tokens, and answered once."""
+"""Challenges are answered once."""
 
 from datetime import timedelta
 
@@ -9,41 +9,6 @@ from labeling import answers, challenges, review
 from labeling.models import Answer, Challenge, Question, Tile
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def grid(alice, shapes) -> Challenge:
-    return challenges.issue(annotator=alice, project=shapes, kind="grid")
-
-
-def test_a_token_finds_its_challenge(alice, grid):
-    assert challenges.find(challenges.token(grid), alice) == grid
-
-
-def test_a_token_fits_into_an_address(grid):
-    token = challenges.token(grid)
-    assert len(token) <= challenges.LONGEST_TOKEN
-    assert not set(token) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
-
-
-def test_a_token_is_for_one_person(alice, bob, grid):
-    for somebody in (bob, None):
-        with pytest.raises(challenges.Foreign):
-            challenges.find(challenges.token(grid), somebody)
-
-
-@pytest.mark.parametrize("token", ["", "x", "a.b", "x" * 1000, "0" * 32 + ".0"])
-def test_it_refuses_a_forged_token(alice, grid, token):
-    with pytest.raises(challenges.Forged):
-        challenges.find(token, alice)
-
-
-def test_it_refuses_a_token_signed_with_another_key(alice, grid, settings):
-    settings.SECRET_KEY = "another one"
-    token = challenges.token(grid)
-    settings.SECRET_KEY = "and another"
-    with pytest.raises(challenges.Forged):
-        challenges.find(token, alice)
 
 
 def test_a_challenge_ends(alice, grid):
@@ -122,14 +87,3 @@ def test_a_caption_of_a_blocked_author_is_not_asked_about(mallory, shapes, ada):
     challenge = challenges.issue(annotator=mallory, project=shapes, kind="write")
     assert challenges.answer(challenge=challenge, text="buy my things").recorded == 1
     assert not Question.objects.filter(text="buy my things").exists()
-
-
-def test_another_kind_is_asked_when_one_has_nothing_left(alice, shapes, monkeypatch):
-    monkeypatch.setattr(challenges, "MIX", {"split": 1.0, "verify": 1e-9})
-    assert challenges.issue(annotator=alice, project=shapes).kind == "verify"
-
-
-def test_nothing_is_issued_when_nothing_is_left(alice, shapes):
-    Question.objects.all().delete()
-    assert challenges.issue(annotator=alice, project=shapes, kind="grid") is None
-    assert not Challenge.objects.exists()
