@@ -15,7 +15,7 @@ from labeling.aggregation.model_weight import fit_model_weight
 from labeling.aggregation.online import ANSWER_CORRELATION, EDGE, WHOLE_ANSWER
 from labeling.aggregation.probe import Probe
 from labeling.beliefs import MAX_SHIFT, log_odds
-from labeling.evidence import of_answer
+from labeling.evidence import earnest_priors, of_answer
 from labeling.features import Features, Index, Singles
 from labeling.inference.arrays import Floats, Ids, columns
 from labeling.models import Annotator, Answer, Concept
@@ -98,13 +98,14 @@ def _evidence(concept: Concept) -> tuple[Ids, Floats]:
     )
     annotators, index = np.unique(annotator, return_inverse=True)
     rows = Annotator.objects.in_bulk(annotators.tolist())
+    priors = earnest_priors(list(rows), concept.project)
     table = np.zeros((len(annotators), 2, 2))  # by annotator, value, and whether it was imported
     reasons = Answer.Reason.WANTED, Answer.Reason.IMPORTED
     for place, pk in enumerate(annotators.tolist()):
         if pk in rows:
             counts = rows[pk].confusion_counts
             table[place] = [
-                [of_answer(counts, each, reason, concept.project) for reason in reasons]
+                [of_answer(counts, each, reason, priors[pk]) for reason in reasons]
                 for each in (False, True)
             ]
     return question, weight * table[index, value.astype(np.intp), imported.astype(np.intp)]
