@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     for name in ("DATABASE_URL", "CACHE_URL", "CELERY_BROKER_URL", "SECRET_KEY", "DEBUG", "HTTPS"):
         os.environ.pop(name, None)
+    os.environ["OMP_NUM_THREADS"] = "1"  # two of PyTorch's on a core wait for each other, busily
     data_dir = tempfile.mkdtemp(prefix="tessera-tests-")
     _until_the_end.callback(shutil.rmtree, data_dir, ignore_errors=True)
     Path(data_dir, "static").mkdir()  # which WhiteNoise expects
