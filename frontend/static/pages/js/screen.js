@@ -1,24 +1,24 @@
 /** The challenge screen: one challenge, or a sentence that says why there is none. */
 
 import { gettext } from "../../shared/translate.js";
-import { isTypedIn, make, makeButton } from "./dom.js";
+import { make, makeButton } from "./dom.js";
 import { Gate } from "./gate.js";
+import { aroundPhrase, goOn, untilPressed } from "./going-on.js";
 import { makeDefinition, makeExamples } from "./guide-card.js";
 import { Help } from "./help.js";
-import { keyOf } from "./keys.js";
 import { KINDS } from "./kinds.js";
 import * as messages from "./messages.js";
+import { pageLanguage, showQuestion } from "./question-line.js";
+import { ScreenKeys } from "./screen-keys.js";
 
 const SKELETON_DELAY = 300; // ms
-const MOVES = /^Arrow/; // keys that answer nothing
 
 export class Screen {
   #actions;
   #answers = 0;
   #controls = { keys: {} };
   #gate;
-  #help;
-  #leave = () => {}; // tells those who wait for a press here that something else is shown
+  #leave = () => {}; // resolves what waits for a press here: something else is shown
   #onTile = false; // whether the focus was on a tile when the last challenge was left
   #parts = {};
   #root;
@@ -37,7 +37,7 @@ export class Screen {
     this.#actions = { submit, skip, undo, retry };
     for (const part of root.querySelectorAll("[id]")) this.#parts[part.id] = part;
     const { stage, actions, skip: skipButton } = this.#parts;
-    this.#help = new Help({
+    const help = new Help({
       dialog: document.getElementById("help"),
       button: this.#parts["open-help"],
       guide,
@@ -53,7 +53,15 @@ export class Screen {
       mayOpen: () => Boolean(this.#controls.hasReasons) && !stage.inert && this.#gate.admits(),
     });
     skipButton.addEventListener("click", () => this.#controls.skip?.());
-    document.addEventListener("keydown", (event) => this.#handleKey(event));
+    new ScreenKeys({
+      root,
+      stage,
+      controls: () => this.#controls,
+      gate: this.#gate,
+      help,
+      skipMenu,
+      undo,
+    });
     root.hidden = false;
   }
 
@@ -91,7 +99,7 @@ export class Screen {
     const { submit, skip } = this.#actions;
     const note = (text) => this.note(text);
     const controls = KINDS[kind]({ challenge, pictures, body, submit, note });
-    this.#showQuestion(challenge);
+    showQuestion(this.#parts, challenge);
     const language = kind === "write" ? messages.writeIn(challenge.lang, pageLanguage()) : "";
     this.#say("hint", [hint && messages.firstHint(kind), language].filter(Boolean).join(" "));
     this.#showProgress(progress);
@@ -102,8 +110,8 @@ export class Screen {
 
   /** Explain what a concept is; resolve to true when the person goes on, to false if they cannot. */
   showGuide(guide) {
-    const { promise, press } = this.#untilPressed();
-    this.#showQuestion({
+    const { promise, press } = untilPressed(() => this.note(""));
+    showQuestion(this.#parts, {
       before: gettext("What counts as"),
       subject: guide.phrase,
       lang: guide.lang,
@@ -124,7 +132,7 @@ export class Screen {
         resolve(yes);
       };
       const controls = KINDS.verify({ challenge, pictures, submit });
-      this.#showQuestion(challenge);
+      showQuestion(this.#parts, challenge);
       this.#say("hint", messages.PRACTICE);
       this.#show("practice", { ...controls, skip: () => resolve(null) });
       this.#focus(controls);
@@ -133,7 +141,7 @@ export class Screen {
 
   /** Say what is right, beside the picture; resolve when the person goes on. */
   showFeedback(result) {
-    const { promise, press } = this.#untilPressed();
+    const { promise, press } = untilPressed(() => this.note(""));
     const phrase = make("bdi", { lang: result.lang }, result.phrase);
     const sentence = make("strong", {}, ...aroundPhrase(messages.feedback(result), phrase));
     const definition = result.right ? null : makeDefinition(result);
@@ -200,24 +208,11 @@ export class Screen {
       return;
     }
     this.note("");
-    this.#showQuestion({ subject: title });
+    showQuestion(this.#parts, { subject: title });
     this.#say("hint", text);
     const actions = [makeButton(button, { variant: "primary", press })];
     this.#show("panel", { stage: make("div"), actions, keys: {} }, code);
     this.#focus();
-  }
-
-  #showQuestion({ before = "", subject = "", after = "", lang = "", dir = "auto", asked_in = "" }) {
-    this.#say("before", before);
-    this.#say("subject", subject || before);
-    this.#say("after", after);
-    for (const part of ["before", "after"]) markLanguage(this.#parts[part], asked_in);
-    this.#parts.subject.dir = dir;
-    if (subject && lang) this.#parts.subject.lang = lang;
-    else this.#parts.subject.removeAttribute("lang");
-    this.#parts.before.hidden = !subject;
-    const length = (subject || before).length;
-    this.#parts.subject.dataset.length = length > 90 ? "long" : length > 32 ? "middle" : "short";
   }
 
   /** Put controls on the screen; without a stage, what is there stays. */
@@ -265,69 +260,5 @@ export class Screen {
     if (this.#onTile && focusTile) focusTile();
     else if (focus) focus();
     else this.#parts.question.focus({ preventScroll: true });
-  }
-
-  #handleKey(event) {
-    if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
-    if (isTypedIn(event.target)) return;
-    const key = keyOf(event);
-    if (key === "Enter" && event.target.closest("a, button, summary")) return; // it presses that
-    const action = this.#actionOf(key);
-    if (!action) return;
-    event.preventDefault();
-    if (event.repeat) return;
-    this.#root.dataset.keyboard = "true"; // the keys of the tiles are shown from now on
-    action();
-  }
-
-  /** Return what a key does now; answers wait until what is asked about was seen. */
-  #actionOf(key) {
-    if (key === "?") return () => this.#help.open();
-    if (key === "z" || key === "Backspace") return this.#actions.undo;
-    if (this.#parts.stage.inert) return undefined;
-    if (key === "Shift+s") return this.#controls.hasReasons && (() => this.#skipMenu?.open());
-    const { keys, skip } = this.#controls;
-    const action = { ...keys, "Ctrl+Enter": keys.f ?? keys.Enter, ...(skip && { s: () => skip() }) }[key];
-    if (!action || MOVES.test(key)) return action;
-    return () => this.#gate.admits() && action();
-  }
-
-  /** Return a promise of true for when `press` is called, of false for when the screen is left. */
-  #untilPressed() {
-    let resolve;
-    const promise = new Promise((done) => {
-      resolve = done;
-    });
-    const press = () => {
-      this.note("");
-      resolve(true);
-    };
-    press.onLeave = () => resolve(false);
-    return { promise, press };
-  }
-}
-
-/** Return the controls of a screen that only goes on. */
-function goOn(press) {
-  const done = makeButton(gettext("Go on"), { key: "Enter", variant: "primary", press });
-  return { actions: [done], keys: { Enter: press }, onLeave: press.onLeave };
-}
-
-/** Return the parts of a sentence in which an element takes the place of "%(phrase)s". */
-function aroundPhrase(sentence, element) {
-  const [before, after = ""] = sentence.split("%(phrase)s");
-  return [before, element, after];
-}
-
-function pageLanguage() {
-  return document.documentElement.lang;
-}
-
-/** Mark what was written in another language than the page, as before it was chosen anew. */
-function markLanguage(element, language) {
-  const isOther = language && language !== pageLanguage();
-  for (const [name, value] of [["lang", language], ["dir", "auto"]]) {
-    if (isOther) element.setAttribute(name, value);
-    else element.removeAttribute(name);
   }
 }
