@@ -12,7 +12,7 @@ def shown_tiles(challenge: Challenge) -> list[int]:
 
 
 def shows_generated(challenge: Challenge) -> bool:
-    """Whether it shows a single, generated picture; not told while the answer can be undone."""
+    """Whether it shows a single, generated picture; kept back while the answer can be undone."""
     if len(shown_tiles(challenge)) != 1:
         return False
     return Tile.objects.filter(pk__in=challenge.tiles, image__generated=True).exists()

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from labeling import pools
 from labeling.models import Annotator, Concept, Project
-from labeling.selection.selector import PoolKey, Selector
+from labeling.selection.reader import PoolKey
+from labeling.selection.selector import Selector
 
 MIX = {"grid": 0.6, "split": 0.15, "verify": 0.2, "write": 0.05}  # share of each; no text
 MAX_FILLED = 3  # pools that are filled, or have a worker woken, for one challenge

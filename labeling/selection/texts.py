@@ -8,18 +8,18 @@ distractor or neither says no. docs/questions.md says what guards this, and wher
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from django.utils import timezone
 
 from labeling import checks, prepared
-from labeling.models import Annotator, Challenge, Project
+from labeling.models import Challenge, Project
 from labeling.selection import candidates, reservations
 from labeling.selection.candidates import Candidate
 from labeling.selection.overlap import Overlap
 from labeling.selection.picks import Kind, Reason, Selection, pick
-from labeling.showings import ANYWHERE, Showings
+from labeling.selection.reader import Reader
 
 BELIEVED = 0.9  # least probability of a reference
 SEVERAL = 2  # people who saw the picture and said yes to a reference that nobody decided
@@ -32,8 +32,6 @@ DISTRACTORS = 12  # whose pictures are looked up
 TRIES = 8  # captions that are tried for one challenge
 ENOUGH = 8  # pictures with a reference: with fewer, the distractors would repeat themselves
 COUNTED = 10_000  # sentences of a kind at most, for a project's pages
-
-Rank = Callable[[Sequence[Candidate]], Sequence[Candidate]]
 
 # A sentence that is shown as true gives its truth away: so it is settled, no gold in use, and no
 # check either (`checks.MAY_BE_TOLD`), which a decided one never is. It rests on people who saw the
@@ -153,21 +151,13 @@ def holds(challenge: Challenge) -> bool:
     return bool(prepared.fetch(_HOLDS, challenge.sentences[:1])[0][0])
 
 
-def selections(
-    *,
-    annotator: Annotator,
-    project: Project,
-    exclude: Collection[int],
-    rank: Rank,
-    showings: Showings = ANYWHERE,
-) -> Iterator[Selection]:
+def selections(reader: Reader) -> Iterator[Selection]:
     """Yield text questions for an annotator, now and then about gold; none where none is open.
 
-    exclude: ids of questions that the annotator is being asked. rank: puts what is wanted first.
-    showings: what was shown at the annotator's address today.
+    None is asked at random: pictures of which people are sure of a sentence are no random sample.
     """
-    texts = _Texts(annotator, project, exclude, showings)
-    ranked = list(rank(texts.open))[:TRIES] if texts.is_enough else []
+    texts = _Texts(reader)
+    ranked = reader.ranked(texts.open)[:TRIES] if texts.is_enough else []
     if ranked and random.random() < TEXT_GOLD:
         random.shuffle(texts.gold)
         gold = (texts.compose(candidate) for candidate in texts.gold[:TRIES])
@@ -179,21 +169,11 @@ def selections(
 class _Texts:
     """The sentences that one annotator's text question may be made of."""
 
-    def __init__(
-        self,
-        annotator: Annotator,
-        project: Project,
-        exclude: Collection[int],
-        showings: Showings,
-    ) -> None:
-        window = candidates.captions(project.pk, annotator.pk, Reason.WANTED, by_priority=True)
-        read = candidates.read(
-            window,
+    def __init__(self, reader: Reader) -> None:
+        project, annotator = reader.project, reader.annotator.pk
+        read = reader.read(
+            candidates.captions(project.pk, annotator, Reason.WANTED, by_priority=True),
             candidates.gold_captions(project.pk, Reason.GOLD),
-            annotator=annotator,
-            project=project,
-            exclude=exclude,
-            showings=showings,
         )
         self.references = self._read_references(project, {c.tile for c in read})
         by_tile = {reference.tile for reference in self.references}
@@ -201,7 +181,8 @@ class _Texts:
         tiles = {c.tile for c in read} & by_tile
         tiles |= set(random.sample(sorted(by_tile), k=min(PICTURES, len(by_tile))))
         values = reservations.parameters(project, now=timezone.now())
-        values |= {"annotator": annotator.pk, "exclude": list(exclude), "tiles": list(tiles)}
+        exclude = list(reader.pending_questions)
+        values |= {"annotator": annotator, "exclude": exclude, "tiles": list(tiles)}
         self.captions: dict[int, list[Caption]] = defaultdict(list)  # by tile
         self.open: list[Candidate] = []
         for text, is_asked, *row in prepared.fetch(_CAPTIONS, values):

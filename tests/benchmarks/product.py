@@ -14,7 +14,7 @@ from labeling import question_state  # noqa: E402
 from labeling.gold import need  # noqa: E402
 from labeling.inference import model_prior, posteriors, prevalence, probes, weights  # noqa: E402
 from labeling.models import Project  # noqa: E402
-from labeling.selection import candidates, concepts, picks, selector  # noqa: E402
+from labeling.selection import candidates, concepts, picks, reader  # noqa: E402
 
 __all__ = [
     "PROJECT",
@@ -27,7 +27,7 @@ __all__ = [
     "prevalence",
     "probes",
     "question_state",
-    "selector",
+    "reader",
     "weights",
 ]
 

@@ -15,7 +15,7 @@ from product import (
     posteriors,
     probes,
     question_state,
-    selector,
+    reader,
     weights,
 )
 from scipy.special import entr, expit, logit  # type: ignore[import-untyped]
@@ -133,8 +133,8 @@ class Product:
         unfinished, counts = self._unfinished(questions), self.counts[annotator]
         posterior = np.where(unfinished, 0.5, self.posterior[questions])
         bits = information_gain(counts.sensitivity, counts.specificity, posterior)
-        jitter = 1 - selector.JITTER * self.draw.random(len(questions))
-        scores: Floats = bits * jitter / (1 - selector.JITTER * unfinished)
+        jitter = 1 - reader.JITTER * self.draw.random(len(questions))
+        scores: Floats = bits * jitter / (1 - reader.JITTER * unfinished)
         return scores
 
     def _record(self, annotator: int, question: int) -> None:

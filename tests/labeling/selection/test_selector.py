@@ -10,17 +10,18 @@ from django.utils import timezone
 from labeling import answers, challenges, questions
 from labeling.images import tiles
 from labeling.models import Answer, Concept, Image, Project, Question
-from labeling.selection import candidates, selector
+from labeling.selection import candidates, selector, verifications
+from labeling.selection.picks import Selection
 
 pytestmark = pytest.mark.django_db
 State = Question.State
 
 
-def choose(annotator, project: Project, kind: str) -> selector.Selection | None:
+def choose(annotator, project: Project, kind: str) -> Selection | None:
     return selector.Selector(annotator=annotator, project=project).choose(kind)
 
 
-def questions_of(selection: selector.Selection) -> list[Question]:
+def questions_of(selection: Selection) -> list[Question]:
     rows = Question.objects.select_related("tile").in_bulk([p.question for p in selection.picks])
     return [rows[pick.question] for pick in selection.picks]
 
@@ -170,7 +171,7 @@ def test_it_asks_whether_a_drawn_picture_shows_what_it_should(alice, shapes, mon
     questions.ask_concepts(tiles=[tiles.whole(image)], concepts=[concept])
     drawn = Question.objects.get(tile__image=image)
     assert drawn.source == Question.Source.MODEL
-    monkeypatch.setattr(selector, "VERIFY_MIX", {"generated": 1.0})
+    monkeypatch.setattr(verifications, "VERIFY_MIX", {"generated": 1.0})
     seen = [choose(alice, shapes, "verify").picks[0] for _ in range(40)]
     assert {pick.question for pick in seen} == {drawn.pk}, "gold is no generated picture"
     for _ in range(10):
@@ -183,7 +184,7 @@ def test_nobody_judges_their_own_caption(alice, bob, shapes, monkeypatch):
     questions.ask_captions(
         captions=[(tile, "a shape")], source="annotator", author=alice, prior=0.6
     )
-    monkeypatch.setattr(selector, "VERIFY_MIX", {"caption": 1.0})
+    monkeypatch.setattr(verifications, "VERIFY_MIX", {"caption": 1.0})
     assert choose(alice, shapes, "verify") is None
     assert questions_of(choose(bob, shapes, "verify"))[0].text == "a shape"
 

@@ -10,17 +10,19 @@ from django.utils import timezone
 from labeling import challenges, skip_debts, wording
 from labeling.models import Annotator, Answer, Challenge, Project, Question
 from labeling.selection import candidates, selector, texts
+from labeling.selection.picks import Selection
+from labeling.selection.reader import Reader
 from tests.cast import answer, in_other_words
 
 pytestmark = pytest.mark.django_db
 State = Question.State
 
 
-def choose(annotator, project: Project) -> selector.Selection | None:
+def choose(annotator, project: Project) -> Selection | None:
     return selector.Selector(annotator=annotator, project=project).choose("text")
 
 
-def sentences(selection: selector.Selection) -> list[Question]:
+def sentences(selection: Selection) -> list[Question]:
     """Return the reference, the caption that is asked about, and the distractor."""
     rows = Question.objects.select_related("tile__image").in_bulk(selection.sentences)
     reference, *options = (rows[pk] for pk in selection.sentences)
@@ -262,5 +264,6 @@ def test_what_is_shown_as_true_never_checks_anybody(alice, bob, mallory, describ
 
 def references(annotator, project) -> set[int]:
     """Return the sentences that text questions may show as true."""
-    rows = texts._Texts(annotator, project, [], texts.ANYWHERE).references
+    reader = Reader(annotator=annotator, project=project)
+    rows = texts._Texts(reader).references
     return {row.question for row in rows}

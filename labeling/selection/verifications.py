@@ -1,0 +1,81 @@
+"""Single questions to verify: about a caption, a generated picture, or any picture."""
+
+import random
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from labeling.selection import candidates, concepts, known
+from labeling.selection.candidates import Candidate
+from labeling.selection.known import CHECK_NO, CHECK_YES, YES
+from labeling.selection.picks import Kind, Reason, Selection, pick
+from labeling.selection.reader import Reader, known_windows
+
+VERIFY_KNOWN = 0.25  # share of verify challenges
+VERIFY_MIX = {"caption": 0.5, "generated": 0.35, "concept": 0.15}  # of what is verified
+
+
+def selections(reader: Reader) -> Iterator[Selection]:
+    """Yield one question: about a caption, a generated picture, or any picture."""
+    for subject in concepts.weighted_shuffle(VERIFY_MIX):
+        role = Reason.WANTED if subject == "generated" else reader.open_role()
+        if selection := _single(reader, _POOLS[subject](reader, role), role):
+            yield selection
+
+
+def _read_captions(reader: Reader, role: str) -> list[Candidate]:
+    """Return gold captions and open ones by others; checks where no gold is left."""
+    project, author, by_priority = reader.project.pk, reader.annotator.pk, role == Reason.WANTED
+    pool = reader.read(
+        candidates.gold_captions(project, YES),
+        candidates.captions(project, author, role, by_priority=by_priority),
+    )
+    if any(c.role == YES for c in pool):
+        return pool
+    return pool + reader.read(
+        candidates.settled_captions(project, author, CHECK_YES, verdict=True),
+        candidates.settled_captions(project, author, CHECK_NO, verdict=False),
+    )
+
+
+def _read_generated(reader: Reader, role: str) -> list[Candidate]:
+    """Return open questions about generated pictures, and checks of the first one's concept.
+
+    Generated pictures are never gold, and annotators are told that they are generated, once the
+    answer cannot be undone: so gold of other pictures would stand out here.
+    """
+    pool = reader.read(candidates.generated(reader.project.pk, role))
+    concept = pool[0].concept if pool else None
+    if concept is None:
+        return pool
+    return pool + reader.read(
+        candidates.checks_of(concept, 1, True, CHECK_YES, generated=True),
+        candidates.checks_of(concept, 1, False, CHECK_NO, generated=True),
+    )
+
+
+def _read_concept(reader: Reader, role: str) -> list[Candidate]:
+    """Return the open questions of the first concept that has any, and its known ones."""
+    for askable in concepts.by_priority(reader.project, 1):
+        window = reader.open_window(askable.concept, 1, role)
+        pool = reader.read_enough(askable, 1, 1, *known_windows(askable.concept), window)
+        if any(candidate.role == role for candidate in pool):
+            return pool
+    return []
+
+
+def _single(reader: Reader, pool: Sequence[Candidate], role: str) -> Selection | None:
+    """Return a selection of one candidate, now and then a known one; None: none is open."""
+    ranked = reader.ranked([c for c in pool if c.role == role])
+    if not ranked:
+        return None
+    if random.random() < VERIFY_KNOWN:
+        truths = fmean(c.probability for c in ranked)
+        for candidate in known.choose(pool, 1, at=reader.showings, true_share=truths):
+            picked = pick(candidate, known.REASONS[candidate.role])
+            return Selection(Kind.VERIFY, candidate.concept, [picked])
+    first, *rest = ranked
+    substitutes = [pick(c, role) for c in rest if c.concept == first.concept]
+    return Selection(Kind.VERIFY, first.concept, [pick(first, role)], substitutes)
+
+
+_POOLS = {"caption": _read_captions, "generated": _read_generated, "concept": _read_concept}
