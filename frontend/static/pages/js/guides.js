@@ -5,6 +5,8 @@
  * further query. A guide whose content has changed counts as new. Knows no DOM.
  */
 
+import { readList } from "./storage.js";
+
 const SEEN = "tessera.seen-guides";
 const MAX_SEEN = 500; // the oldest are forgotten
 
@@ -49,12 +51,7 @@ export class Guides {
   }
 
   get #seen() {
-    try {
-      const seen = JSON.parse(this.#storage.getItem(SEEN) ?? "[]");
-      return Array.isArray(seen) ? seen.filter(Array.isArray) : [];
-    } catch {
-      return [];
-    }
+    return readList(this.#storage, SEEN).filter(Array.isArray);
   }
 
   async #fetch(address) {

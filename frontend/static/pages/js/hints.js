@@ -1,5 +1,7 @@
 /** Which kinds of question somebody knows: the hint is shown until the first answer of a kind. */
 
+import { readList } from "./storage.js";
+
 const KNOWN = "tessera.known-kinds";
 
 export class Hints {
@@ -23,11 +25,6 @@ export class Hints {
   }
 
   get #kinds() {
-    try {
-      const kinds = JSON.parse(this.#storage.getItem(KNOWN) ?? "[]");
-      return Array.isArray(kinds) ? kinds : [];
-    } catch {
-      return [];
-    }
+    return readList(this.#storage, KNOWN);
   }
 }

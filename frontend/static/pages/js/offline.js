@@ -4,6 +4,7 @@ import { keepPage } from "./kept-page.js";
 import { make } from "./dom.js";
 import * as messages from "./offline-messages.js";
 import { isNotable, noteKeeper } from "./signed-out.js";
+import { readList } from "./storage.js";
 
 const ENABLED = "tessera.offline"; // the projects for which it is turned on
 
@@ -101,12 +102,7 @@ export class OfflineControl {
   }
 
   get #enabled() {
-    try {
-      const slugs = JSON.parse(this.#storage.getItem(ENABLED) ?? "[]");
-      return Array.isArray(slugs) ? slugs : [];
-    } catch {
-      return [];
-    }
+    return readList(this.#storage, ENABLED);
   }
 
   #remember(slugs) {

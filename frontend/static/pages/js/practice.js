@@ -1,6 +1,7 @@
 /** Practice: a few questions with feedback, before the first that counts. Knows no DOM. */
 
 import { fill, gettext } from "../../shared/translate.js";
+import { readList } from "./storage.js";
 
 const DONE = "tessera.practised";
 
@@ -53,12 +54,7 @@ export class Practice {
   }
 
   get #done() {
-    try {
-      const done = JSON.parse(this.#storage.getItem(DONE) ?? "[]");
-      return Array.isArray(done) ? done : [];
-    } catch {
-      return [];
-    }
+    return readList(this.#storage, DONE);
   }
 
   #markDone() {

@@ -26,6 +26,16 @@ export function pageStorage() {
   };
 }
 
+/** Return the list that is kept under a key; an empty one where there is none, or what is no list. */
+export function readList(storage, key) {
+  try {
+    const list = JSON.parse(storage.getItem(key) ?? "[]");
+    return Array.isArray(list) ? list : [];
+  } catch {
+    return [];
+  }
+}
+
 function overflowing(storage) {
   const rest = pageStorage(); // what there is no room for
   return {
