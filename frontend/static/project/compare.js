@@ -1,5 +1,7 @@
 /** Two models' pictures side by side: poll while some are being drawn. */
 
+import { poll, readJson } from "./poll.js";
+
 const POLL = 1_500; // ms
 
 const section = document.querySelector("[data-compare]");
@@ -27,18 +29,20 @@ function makeImage(src, alt) {
   return Object.assign(new Image(128, 128), { src, alt });
 }
 
-async function follow() {
-  try {
-    const response = await fetch(section.dataset.live, { headers: { Accept: "application/json" } });
-    if (response.ok && !response.redirected) {
-      const pairs = await response.json();
-      show(pairs);
-      if (pairs.unfinished === 0) return;
-    }
-  } catch {
-    section.querySelector("[data-state]").textContent = "The server cannot be reached; trying again.";
-  }
-  setTimeout(follow, POLL);
+function setLost(isLost) {
+  if (!isLost) return;
+  section.querySelector("[data-state]").textContent = "The server cannot be reached; trying again.";
 }
 
-if (section && section.dataset.unfinished !== "0") setTimeout(follow, POLL);
+if (section && section.dataset.unfinished !== "0") {
+  poll({
+    read: () => readJson(section.dataset.live),
+    show: (pairs) => {
+      show(pairs);
+      return pairs.unfinished === 0;
+    },
+    every: POLL,
+    first: POLL,
+    setLost,
+  });
+}

@@ -1,6 +1,7 @@
 /** The page of an import: its progress until it has ended, and the choice of concepts. */
 
 import { Client } from "../shared/client.js";
+import { poll } from "./poll.js";
 import { bytes, count, timeLeft } from "./sizes.js";
 
 const POLL = 1_500; // ms
@@ -30,19 +31,19 @@ function follow(client) {
     }
   }
 
-  async function poll() {
-    try {
-      const record = await client.get(page.dataset.import);
-      part("lost").hidden = true;
-      if (record.state !== page.dataset.state) return location.reload();
-      show(record);
-    } catch {
-      part("lost").hidden = false;
-    }
-    setTimeout(poll, POLL);
-  }
-
-  poll();
+  poll({
+    read: () => client.get(page.dataset.import),
+    show: (record) => {
+      const isOver = record.state !== page.dataset.state;
+      if (isOver) location.reload();
+      else show(record);
+      return isOver;
+    },
+    every: POLL,
+    setLost: (isLost) => {
+      part("lost").hidden = !isLost;
+    },
+  });
 }
 
 /** Filter the list of concepts, tick them together, and say what the button will do. */

@@ -1,6 +1,8 @@
 /** Show how far the cutting of pictures is, until it is done. */
 
-const EVERY = 2_000; // ms
+import { poll, readJson } from "./poll.js";
+
+const POLL = 2_000; // ms
 
 const card = document.querySelector("[data-parts]");
 const text = card.querySelector("[data-text]");
@@ -16,18 +18,14 @@ function show(progress) {
   }
 }
 
-async function watch() {
-  try {
-    const response = await fetch(card.dataset.parts);
-    if (response.ok) {
-      const progress = await response.json();
+if (Number(card.dataset.left)) {
+  poll({
+    read: () => readJson(card.dataset.parts),
+    show: (progress) => {
       show(progress);
-      if (!progress.left) return;
-    }
-  } catch {
-    // The server is away for a moment: ask again.
-  }
-  setTimeout(watch, EVERY);
+      return !progress.left;
+    },
+    every: POLL,
+    first: POLL,
+  });
 }
-
-if (Number(card.dataset.left)) setTimeout(watch, EVERY);

@@ -1,6 +1,7 @@
 /** The page of a run: poll its state until it ends. */
 
 import { drawCurve } from "./curve.js";
+import { poll, readJson } from "./poll.js";
 
 const POLL = 2_000; // ms
 
@@ -40,23 +41,15 @@ function makeFigure({ step, url }) {
   return figure;
 }
 
-async function fetchState() {
-  const response = await fetch(page.dataset.live, { headers: { Accept: "application/json" } });
-  if (!response.ok || response.redirected) throw new Error(response.statusText);
-  return response.json();
-}
-
-async function follow() {
-  try {
-    const live = await fetchState();
-    part("lost").hidden = true;
+poll({
+  read: () => readJson(page.dataset.live),
+  show: (live) => {
     show(live);
     if (live.version !== page.dataset.version) location.reload();
-    if (live.final) return;
-  } catch {
-    part("lost").hidden = false;
-  }
-  setTimeout(follow, POLL);
-}
-
-follow();
+    return live.final;
+  },
+  every: POLL,
+  setLost: (isLost) => {
+    part("lost").hidden = !isLost;
+  },
+});
