@@ -10,26 +10,16 @@ the same question meanwhile.
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from running_demo import ADDRESS, DOCS, answered_project
 
-import django  # noqa: E402
+from fixtures.demo import visitors
+from labeling import answers, challenges, checks
+from labeling.models import Annotator, Answer, Challenge, Question
+from tests import chromium
 
-django.setup()
-
-from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
-
-from config import servers  # noqa: E402
-from fixtures.demo import visitors  # noqa: E402
-from labeling import answers, challenges, checks  # noqa: E402
-from labeling.models import Annotator, Answer, Challenge, Project, Question  # noqa: E402
-from tests import chromium  # noqa: E402
-
-OUT = ROOT / "docs" / "annotating"
-ADDRESS = f"http://127.0.0.1:{os.environ.get('PORT') or 8000}"
+OUT = DOCS / "annotating"
 SEEN = "#ask[data-seen] .tile img"  # from then on, presses are taken
 TRIES = 40  # grids that are answered until something may be told of one
 FINAL = 1000 * (challenges.UNDO_SECONDS + challenges.UNDO_GRACE + 3)  # ms
@@ -37,10 +27,7 @@ FINAL = 1000 * (challenges.UNDO_SECONDS + challenges.UNDO_GRACE + 3)  # ms
 
 def main() -> None:
     """Take part as a new visitor, and take a picture at each step."""
-    if not servers.running(servers.data_dir()):
-        sys.exit("The demo is not running: start it with `make demo`.")
-    project = Project.objects.get(slug="demo")
-    visitors.take_part(project)
+    answered_project()
     OUT.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
@@ -135,9 +122,9 @@ def show_results(page: Page) -> None:
     for _ in range(TRIES):
         page.wait_for_selector(SEEN)
         challenge = answer(page)
-        told = [pk for pk in challenge.questions if checks.is_revealed(pk)]
-        if told:
-            let_others_answer(told)
+        revealed = [pk for pk in challenge.questions if checks.is_revealed(pk)]
+        if revealed:
+            let_others_answer(revealed)
             page.wait_for_timeout(FINAL)
             if page.locator("#strip .mark:not([data-says=nothing])").count():
                 return

@@ -12,23 +12,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+from playwright.sync_api import Page, expect, sync_playwright
+from running_demo import ADDRESS, DOCS, is_running
 
-import django  # noqa: E402
+from fixtures.demo import emoji, fetch
+from labeling.accounts import set_up
+from tests import chromium
 
-django.setup()
-
-from playwright.sync_api import Page, expect, sync_playwright  # noqa: E402
-
-from config import servers  # noqa: E402
-from fixtures.demo import emoji, fetch  # noqa: E402
-from labeling.accounts import set_up  # noqa: E402
-from tests import chromium  # noqa: E402
-
-OUT = ROOT / "docs" / "own-project"
-ADDRESS = f"http://127.0.0.1:{os.environ.get('PORT') or 8000}"
+OUT = DOCS / "own-project"
 GROUPS = {"animal-bird": "bird", "animal-mammal": "mammal", "animal-bug": "insect"}
 EACH = 16  # pictures of a group
 DEFINITION = "An animal with feathers and a beak, alive or drawn; not an egg or a nest."
@@ -40,7 +31,7 @@ expect.set_options(timeout=60_000)
 
 def main() -> None:
     """Go the whole way, and take a picture at each step."""
-    if not servers.running(servers.data_dir()) or not set_up.is_needed():
+    if not is_running() or not set_up.is_needed():
         sys.exit("Start an empty installation first: make demo EMPTY=1 DATA_DIR=…")
     OUT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as parent, sync_playwright() as playwright:

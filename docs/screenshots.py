@@ -8,36 +8,22 @@ pictures show, make mistakes at different rates, and one of them clicks at rando
 """
 
 import os
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+from playwright.sync_api import Page, sync_playwright
+from running_demo import ADDRESS, DATA, DOCS, answered_project
 
-import django  # noqa: E402
+from fixtures.demo import visitors
+from labeling.models import Challenge, Project
+from tests import chromium
 
-django.setup()
-
-from playwright.sync_api import Page, sync_playwright  # noqa: E402
-
-from config import servers  # noqa: E402
-from fixtures.demo import visitors  # noqa: E402
-from labeling.models import Challenge, Project  # noqa: E402
-from tests import chromium  # noqa: E402
-
-OUT = ROOT / "docs" / "screenshots"
-ADDRESS = f"http://127.0.0.1:{os.environ.get('PORT') or 8000}"
+OUT = DOCS / "screenshots"
 LOADED = """() => [...document.images].every(
     image => image.loading === "lazy" || (image.complete && image.naturalWidth))"""
 
 
 def main() -> None:
     """Have visitors take part, then take all screenshots."""
-    if not servers.running(servers.data_dir()):
-        sys.exit("The demo is not running: start it with `make demo`.")
-    project = Project.objects.get(slug="demo")
-    visitors.take_part(project)
+    project = answered_project()
     OUT.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.FLAGS)
@@ -75,7 +61,7 @@ def shoot_admin(page: Page, project: Project) -> None:
     """Take the screenshots of the admin."""
     page.goto("/admin/login/")
     page.fill("[name=username]", "admin")
-    page.fill("[name=password]", (servers.data_dir() / "admin-password").read_text().strip())
+    page.fill("[name=password]", (DATA / "admin-password").read_text().strip())
     page.click("[type=submit]")
     page.goto(f"/projects/{project.slug}/labels/")
     save(page, "review")
