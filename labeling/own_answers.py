@@ -1,6 +1,6 @@
 """What somebody answered and wrote, for their own eyes: a page at a time, in figures, or whole.
 
-Nothing here tells gold in use from an open question: `labeling.results` says what may be told.
+Nothing here tells gold in use from an open question: `labeling.results` says what is shown.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
+from django.http import Http404
 from django.utils import timezone
 
 from labeling import guides, languages, results, withdrawals
@@ -54,7 +55,7 @@ class OwnAnswer:
 
     @property
     def is_revealed(self) -> bool:
-        """Whether it is long enough ago for its question's state to be told, whichever it is."""
+        """Whether it is long enough ago for its question's state to be shown, whichever it is."""
         return self.answered_at + results.REVEALED_AFTER <= timezone.now()
 
 
@@ -143,16 +144,20 @@ def totals(annotator: Annotator) -> Totals:
     )
 
 
-def project_of(annotator: Annotator, slug: str) -> Project | None:
-    """Return a project that somebody gave something to; None for any other: some are private."""
-    if "\0" in slug:
+def project_or_404(annotator: Annotator, slug: str | None) -> Project | None:
+    """Return the project of a short name, to which somebody gave something; None without a name.
+
+    Raises Http404 for any other: some are private.
+    """
+    if not slug:
         return None
-    row = Project.objects.filter(slug=slug).first()
+    row = Project.objects.filter(slug=slug).first() if "\0" not in slug else None
     if row is None:
-        return None
+        raise Http404
     answered = Answer.objects.filter(annotator=annotator, question__project=row)
-    given = answered.exists() or _written(annotator).filter(project=row).exists()
-    return row if given else None
+    if not answered.exists() and not _written(annotator).filter(project=row).exists():
+        raise Http404
+    return row
 
 
 def answer(annotator: Annotator | None, pk: int) -> Answer | None:

@@ -172,13 +172,7 @@ def _challenge(annotator: Annotator, value: str) -> Challenge:
 def _project(request: HttpRequest, annotator: Annotator) -> Project | None:
     """Return the project that a request keeps to, if any. Raises Http404."""
     fields = request.POST if request.method == "POST" else request.GET
-    slug = fields.get("project")
-    if not slug:
-        return None
-    project = own_answers.project_of(annotator, slug)
-    if project is None:
-        raise Http404
-    return project
+    return own_answers.project_or_404(annotator, fields.get("project"))
 
 
 def _page(

@@ -23,7 +23,7 @@ from labeling.api.responses import NO_STORE, private
 from labeling.api.schema import errors
 from labeling.api.serializers import RESULT_STATES, VotesOut
 from labeling.images import variants
-from labeling.models import Annotator, Project, Tile
+from labeling.models import Annotator, Tile
 from labeling.own_answers import OwnAnswer
 from labeling.withdrawals import Withdrawn
 
@@ -57,7 +57,7 @@ class OwnAnswerOut(serializers.Serializer[Any]):
     picture = serializers.CharField()
     state = serializers.ChoiceField(
         choices=RESULT_STATES,
-        help_text="What became of the question; open, too, where it is not told.",
+        help_text="What became of the question; open, too, where it is not shown.",
     )
     others = VotesOut(allow_null=True)
     model = serializers.BooleanField(allow_null=True)
@@ -126,8 +126,9 @@ class MyAnswers(ForVisitors):
         annotator = _me(request)
         slug = request.query_params.get("project")
         before = request.query_params.get("before", "")
+        project = own_answers.project_or_404(annotator, slug)
         try:
-            page = own_answers.page(annotator, project=_project(annotator, slug), before=before)
+            page = own_answers.page(annotator, project=project, before=before)
         except own_answers.NoSuchPage:
             raise NotFound from None
         return private({"results": [_row(each) for each in page.answers], "before": page.before})
@@ -224,7 +225,7 @@ class WithdrawAll(ForVisitors):
         """Withdraw all that you answered and wrote, in one project or in all."""
         annotator = _me(request)
         slug = valid(WithdrawIn(data=request.data))["project"]
-        project = _project(annotator, slug)
+        project = own_answers.project_or_404(annotator, slug)
         return _withdrawn(withdrawals.withdraw_all(annotator=annotator, project=project))
 
 
@@ -254,16 +255,6 @@ def _id(pk: int) -> int:
     if pk > ID_MAX:
         raise NotFound
     return pk
-
-
-def _project(annotator: Annotator, slug: str | None) -> Project | None:
-    """Return the project of a short name, which must be one that they answered in."""
-    if not slug:
-        return None
-    project = own_answers.project_of(annotator, slug)
-    if project is None:
-        raise NotFound
-    return project
 
 
 def _row(own: OwnAnswer) -> dict[str, object]:
