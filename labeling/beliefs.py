@@ -17,8 +17,9 @@ from scipy.special import expit, logit  # type: ignore[import-untyped]
 from labeling import predictions
 from labeling.aggregation.online import EDGE
 from labeling.models import ClassSet, Concept, Project, Tile
-from labeling.models.projects import CERTAINTY
+from labeling.models.projects import CERTAINTY, movable
 
+LEAST = 1 - CERTAINTY  # probability that an import states
 MAX_SHIFT = 3.0  # log-odds: before its weight, a prediction counts at most as one answer may
 
 Floats = npt.NDArray[np.float64]
@@ -78,7 +79,7 @@ class Statements:
         for row, tile in enumerate(tiles):
             if tile.grid != 1 or tile.generated:
                 continue
-            confidence = min(max(tile.import_confidence, 1 - CERTAINTY), CERTAINTY)
+            confidence = movable(tile.import_confidence)
             if tile.class_set in self._class_sets:
                 size, columns = self._class_sets[tile.class_set]
                 stated[row, columns] = of_other_classes(confidence, classes=size)
@@ -120,7 +121,13 @@ class Beliefs:
 
 def of_other_classes(confidence: float, *, classes: int) -> float:
     """Return the probability that a picture of one of so many classes is of another one."""
-    return max((1 - confidence) / max(classes - 1, 1), 1 - CERTAINTY)
+    return max((1 - confidence) / max(classes - 1, 1), LEAST)
+
+
+def of_other_classes_sql(*, confidence: str, classes: str) -> str:
+    """Return SQL of the same, of an import's confidence as it is stored; both are SQL, too."""
+    bounded = f"least(greatest({confidence}, {LEAST}), {CERTAINTY})"
+    return f"greatest((1 - {bounded}) / greatest({classes} - 1, 1), {LEAST})"
 
 
 def shift(predicted: Floats, prevalence: Floats, weight: Floats) -> Floats:

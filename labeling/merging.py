@@ -45,7 +45,7 @@ from labeling.models import (
     Recomputation,
 )
 from labeling.models.examples import EXAMPLES_MAX
-from labeling.models.projects import CERTAINTY, movable
+from labeling.models.projects import movable
 from labeling.numbers import count
 
 AT_ONCE = 1_000  # questions that are moved while somebody waits
@@ -73,11 +73,12 @@ WHERE id IN (SELECT unused.id FROM unused JOIN whole USING (grid, image_id))
 
 # What class sets state of the survivor by now becomes the base of its stored questions; their
 # priors follow once they are brought up to date.
-_STATE_OTHER_CLASSES = """
+_OF_OTHER_CLASSES = beliefs.of_other_classes_sql(
+    confidence="image.import_confidence", classes="cardinality(classes.concepts)"
+)
+_STATE_OTHER_CLASSES = f"""
 WITH silent AS (
-    SELECT q.id, greatest(
-        (1 - least(greatest(image.import_confidence, %(least)s), %(most)s))
-            / greatest(cardinality(classes.concepts) - 1, 1), %(least)s) AS stated
+    SELECT q.id, {_OF_OTHER_CLASSES} AS stated
     FROM labeling_question AS q
     JOIN labeling_tile AS tile ON tile.id = q.tile_id
     JOIN labeling_image AS image ON image.id = tile.image_id
@@ -269,7 +270,7 @@ def _replace_in_class_sets(class_sets: Iterable[ClassSet], concept: Concept, int
             class_set.concepts = classes
             class_set.save()
     if class_sets:
-        values = {"concept": into.pk, "least": 1 - CERTAINTY, "most": CERTAINTY}
+        values = {"concept": into.pk}
         with connection.cursor() as cursor:
             cursor.execute(_STATE_OTHER_CLASSES, values)
 
