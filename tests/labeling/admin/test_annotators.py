@@ -158,7 +158,7 @@ def test_one_annotators_page_shows_answers_against_the_truth(
     assert page.context["record"].gold.false_negatives == 1
     assert [row["right"] for row in page.context["answers"]] == [False, True]
     text = page.content.decode()
-    assert text.count("tessera-confusion") == 2 and "differs" in text
+    assert text.count('class="confusion"') == 2 and "differs" in text
 
 
 def test_the_answers_of_an_annotator_take_permission(
