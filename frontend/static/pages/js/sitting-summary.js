@@ -87,7 +87,7 @@ export class SittingSummary {
       const caption = make("figcaption", {}, make("bdi", { lang: language }, words));
       return make("li", {}, make("figure", {}, pair, caption));
     });
-    return [make("h3", {}, this.#texts.drawn), make("ul", { class: "drawings" }, ...rows)];
+    return [make("h3", {}, this.#texts.drawn), make("ul", { class: "auto-grid drawings" }, ...rows)];
   }
 
   #buttons() {
