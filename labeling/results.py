@@ -1,26 +1,26 @@
-"""What came of an answer: which of it may be told to the person who gave it, and when.
+"""What came of an answer: which of it is shown to the person who gave it, and when.
 
-One rule for the strip below a question and for the page of one's own answers. Whoever is told more
-of open questions than of gold can tell gold apart, so all that is told obeys these:
+One rule for the strip below a question and for the page of one's own answers. Whoever sees more
+of open questions than of gold can tell gold apart, so all that is shown obeys these:
 
-1. Nothing is told before the answer can no longer be taken back: else it would be looked up first.
-2. What others say is told only of questions that are no longer asked (settled, ambiguous or
-   decided), and never of those that are in use to check people (`checks.in_use`). So whoever is
-   told knows that it was no check.
-3. Therefore it is told only of the questions in `checks.REVEALED_SHARE`, a keyed pseudo-random
-   part of all, which check nobody; silence about another says nothing. Of all others it is told
-   after `REVEALED_AFTER` whether they became certain, and no more. Those in use are told as if they
-   were another question of the same challenge, drawn by a secret hash.
-4. What the model says is told of the same questions, in use or not, as yes or no: its probability
+1. Nothing is shown before the answer can no longer be taken back: else it would be looked up first.
+2. What others say is shown only of questions that are no longer asked (settled, ambiguous or
+   decided), and never of those that are in use to check people (`checks.in_use`). So whoever
+   sees it knows that it was no check.
+3. Therefore it is shown only of the questions in `checks.REVEALED_SHARE`, a keyed pseudo-random
+   part of all, which check nobody; silence about another says nothing. Of all others it is shown
+   after `REVEALED_AFTER` whether they became certain, and no more. Those in use are shown as if
+   they were another question of the same challenge, drawn by a secret hash.
+4. What the model says is shown of the same questions, in use or not, as yes or no: its probability
    would tell clear gold from questions about which it is unsure. Not of all questions, since yes or
    no tells gold as well: half of a pool is what the model is least sure of, and there it is often
    wrong. Whoever sees the truth, and that the model does not, would know that it is hardly gold.
-5. That a single picture was generated is told of all: it is no gold, and questions about generated
-   pictures are checked by other such (`Selector._read_generated`).
+5. That a single picture was generated is shown of all: it is no gold, and questions about generated
+   pictures are checked by other such (`selection.verifications`).
 
-Let a share t of the questions that are no gold be given away at once, and nothing else be told: the
-area under the curve of telling gold by it is t + (1 − t)/2 = ½ + t/2. Whatever rules 2 and 4 give
-away, it is about `checks.REVEALED_SHARE` = .08 of the questions: at most .04 above chance. The
+Let a share t of the questions that are no gold be given away at once, and nothing else be shown:
+the area under the curve of telling gold by it is t + (1 − t)/2 = ½ + t/2. Whatever rules 2 and 4
+give away, it is about `checks.REVEALED_SHARE` = .08 of the questions: at most .04 above chance. The
 share is chosen by the question alone, and not by the annotator too: so the same holds for somebody
 who answers under many pseudonyms, or asks for the same result again and again.
 """
@@ -40,9 +40,9 @@ from django.utils.translation import ngettext
 from labeling import challenges, checks, outcomes, predictions
 from labeling.models import Answer, Challenge, Question
 
-REVEALED_AFTER = timedelta(hours=24)  # after which it is told of all whether they became certain
+REVEALED_AFTER = timedelta(hours=24)  # after which it is shown of all whether they became certain
 READY_IN = challenges.UNDO_SECONDS + challenges.UNDO_GRACE  # seconds after an answer
-VOTES_MAX = 5  # that are told; more are told as so many
+VOTES_MAX = 5  # that are shown; more are shown as so many
 
 State = Question.State
 _FINAL = timedelta(seconds=READY_IN)
@@ -51,7 +51,7 @@ _CLOSED = {State.SETTLED, State.AMBIGUOUS}
 
 
 class TooEarly(ValueError):
-    """An answer can still be taken back: nothing is told of it yet."""
+    """An answer can still be taken back: nothing is shown of it yet."""
 
     def __init__(self, ready_in: int) -> None:
         super().__init__(_("What came of it is told once the answer can no longer be undone."))
@@ -72,16 +72,16 @@ class Votes:
 
 @dataclass(frozen=True)
 class Result:
-    """What may be told of an answer."""
+    """What is shown of an answer."""
 
     others: Votes | None = None
     model: bool | None = None
-    state: str = State.OPEN  # of its question; open, too, where it may not be told
+    state: str = State.OPEN  # of its question; open, too, where it is not shown
 
 
 @dataclass(frozen=True)
 class TileResult:
-    """What may be told of a challenge's tile, and what was answered."""
+    """What is shown of a challenge's tile, and what was answered."""
 
     number: int
     selected: bool | None = None  # None: it was not asked about, or nothing was answered
@@ -92,7 +92,7 @@ NOTHING = Result()
 
 
 def of_challenge(challenge: Challenge) -> list[TileResult]:
-    """Return what may be told of a challenge's tiles, in their order.
+    """Return what is shown of a challenge's tiles, in their order.
 
     Raises Unanswered, or TooEarly while the answer can be taken back.
     """
@@ -116,7 +116,7 @@ def of_challenge(challenge: Challenge) -> list[TileResult]:
 
 
 def of_answers(answers: Sequence[Answer], *, now: datetime | None = None) -> dict[int, Result]:
-    """Return what may be told of one person's answers, by question id, by two queries at most.
+    """Return what is shown of one person's answers, by question id, by two queries at most.
 
     answers: with their questions, and the concepts and projects of these, at hand.
     """
@@ -124,18 +124,18 @@ def of_answers(answers: Sequence[Answer], *, now: datetime | None = None) -> dic
     final = [answer for answer in answers if answer.created_at + _FINAL <= now]
     questions = [answer.question for answer in final]
     used = checks.in_use(final)
-    open_book = {
+    public = {
         answer.question_id
         for answer in final
-        if answer.question_id not in used and _may_tell(answer)
+        if answer.question_id not in used and _is_public(answer)
     }
-    others = _votes(open_book, annotator=final[0].annotator_id) if open_book else {}
-    revealed = [q for q in questions if q.pk in open_book or checks.is_revealed(q.pk)]
+    others = _votes(public, annotator=final[0].annotator_id) if public else {}
+    revealed = [q for q in questions if q.pk in public or checks.is_revealed(q.pk)]
     model = _model_says(revealed)
     results = {answer.question_id: NOTHING for answer in answers}
     for question in revealed:
-        votes = others.get(question.pk, Votes(0, 0)) if question.pk in open_book else None
-        state = question.state if question.pk in open_book else State.OPEN
+        votes = others.get(question.pk, Votes(0, 0)) if question.pk in public else None
+        state = question.state if question.pk in public else State.OPEN
         results[question.pk] = Result(votes, model.get(question.pk), state)
     old = [answer for answer in final if answer.created_at + REVEALED_AFTER <= now]
     for pk, state in _states(old, used).items():
@@ -144,7 +144,7 @@ def of_answers(answers: Sequence[Answer], *, now: datetime | None = None) -> dic
 
 
 def in_words(tiles: Sequence[TileResult]) -> str:
-    """Say in short sentences what others and the model say; empty where nothing is told."""
+    """Say in short sentences what others and the model say; empty where nothing is shown."""
     votes = [agrees(tile.selected, tile.result.others) for tile in tiles]
     model = [tile.selected == tile.result.model for tile in tiles if tile.result.model is not None]
     same, different = votes.count(True), votes.count(False)
@@ -194,10 +194,10 @@ def agrees(value: bool | None, votes: Votes | None) -> bool | None:
 
 
 def _states(answers: Sequence[Answer], used: Collection[int]) -> dict[int, str]:
-    """Return what is told, late, of the states of questions by id.
+    """Return what is shown, late, of the states of questions by id.
 
     used: those in use, whose state is that of another question of the same challenge; where there
-    is none, they are told as open.
+    is none, they are shown as open.
     """
     others: dict[object, list[str]] = defaultdict(list)
     for answer in sorted(answers, key=lambda answer: answer.question_id):
@@ -214,8 +214,8 @@ def _states(answers: Sequence[Answer], used: Collection[int]) -> dict[int, str]:
     return states
 
 
-def _may_tell(answer: Answer) -> bool:
-    """Whether what others say of the question may be told, unless it is in use."""
+def _is_public(answer: Answer) -> bool:
+    """Whether what others say of the question is shown, unless it is in use."""
     return answer.question.state in _CLOSED and checks.is_revealed(answer.question_id)
 
 
@@ -232,14 +232,14 @@ def _model_says(questions: Sequence[Question]) -> Mapping[int, bool]:
     Whether a prediction is stored with a question depends on its history: those of all pairs come
     first, in which gold is like any other.
     """
-    words = {}
+    verdicts = {}
     for question in questions:
         log_odds = _prediction(question) if question.concept else None
         if log_odds is not None:
-            words[question.pk] = log_odds >= 0
+            verdicts[question.pk] = log_odds >= 0
         elif question.model_probability is not None:
-            words[question.pk] = question.model_probability >= 0.5
-    return words
+            verdicts[question.pk] = question.model_probability >= 0.5
+    return verdicts
 
 
 def _prediction(question: Question) -> float | None:

@@ -1,7 +1,7 @@
 """A sitting: what somebody answered in one go, without a long pause, and what came of it.
 
 It is derived from the answers that are there, so that what was taken back counts no more and nobody
-needs storage or an account for it. Whether others agree is told of those questions alone of which
+needs storage or an account for it. Whether others agree is shown of those questions alone of which
 `labeling.results` may tell; how often a label became certain is counted by the browser from what
 the answers said (`answers.Outcome`), in which gold counts like all others.
 """
@@ -99,7 +99,7 @@ def _concepts(
 
 
 def _agreement(answers: Sequence[Answer]) -> str:
-    """Say how far others and the model agree, about what may be told."""
+    """Say how far others and the model agree, about what is shown of answers."""
     by_question = results.of_answers(answers)
     return results.in_words(
         [TileResult(0, answer.value, by_question[answer.question_id]) for answer in answers]

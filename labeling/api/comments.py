@@ -148,19 +148,19 @@ class CommentList(generics.ListAPIView[Comment]):
         """Keep a remark about a question (201), or flag its tile (200 if done so before)."""
         serializer = CommentIn(data=request.data)
         serializer.is_valid(raise_exception=True)
-        said, by = serializer.validated_data, cast(User, request.user)
+        body, by = serializer.validated_data, cast(User, request.user)
         rows = Question.objects.select_related("tile__image", "project")
-        question = get_object_or_404(rows, pk=said["question"], project__slug=slug)
-        if said["kind"] in Comment.FLAGS:
+        question = get_object_or_404(rows, pk=body["question"], project__slug=slug)
+        if body["kind"] in Comment.FLAGS:
             comment, new = comments.flag(
                 tile=question.tile,
-                kind=said["kind"],
-                text=said["text"],
+                kind=body["kind"],
+                text=body["text"],
                 question=question,
                 user=by,
             )
         else:
-            comment, new = comments.remark(question=question, text=said["text"], by=by), True
+            comment, new = comments.remark(question=question, text=body["text"], by=by), True
         return Response(CommentOut(comment).data, status=201 if new else 200)
 
 

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from labeling.api.fields import DIRECTIONS, Number, Seconds, YesOrNo
 from labeling.models import Challenge
 
-RESULT_STATES = "open", "settled", "ambiguous"  # of a question, as far as it may be told
+RESULT_STATES = "open", "settled", "ambiguous"  # of a question, as far as it is shown
 
 
 class ChallengeIn(serializers.Serializer[Any]):
@@ -101,7 +101,7 @@ class OutcomeOut(serializers.Serializer[Any]):
     message = serializers.CharField()
     progress = Progress()
     result_in = serializers.IntegerField(
-        help_text="Seconds until it is told what came of it: until it can be undone no more."
+        help_text="Seconds until the result is there: until the answer can be undone no more."
     )
 
 
@@ -129,19 +129,19 @@ class TileResultOut(serializers.Serializer[Any]):
         allow_null=True, help_text="What you answered; null: you were not asked about it."
     )
     others = VotesOut(
-        allow_null=True, help_text="Other people's answers, five of a kind at most; null: not told."
+        allow_null=True, help_text="Other people's answers, at most five of a kind; null: hidden."
     )
     model = serializers.BooleanField(
-        allow_null=True, help_text="What the model says; null: not told, or it says nothing."
+        allow_null=True, help_text="What the model says; null: not shown, or it says nothing."
     )
     state = serializers.ChoiceField(
         choices=RESULT_STATES,
-        help_text="What became of the question; open, too, where it is not told.",
+        help_text="What became of the question; open, too, where it is not shown.",
     )
 
 
 class ResultOut(serializers.Serializer[Any]):
-    """What came of an answer. Of most tiles nothing is told before a day is over."""
+    """What came of an answer. Of most tiles nothing is shown before a day is over."""
 
     tiles = TileResultOut(many=True)
     message = serializers.CharField(allow_blank=True)

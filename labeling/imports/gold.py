@@ -23,7 +23,7 @@ FOLDER = "gold"
 NEGATED = re.compile(r"(?:not|no)\s+(?P<name>\S.*)", re.IGNORECASE)
 
 
-class Said(NamedTuple):
+class StatedGold(NamedTuple):
     """What a source says of a picture and a concept as gold."""
 
     name: str
@@ -39,7 +39,7 @@ class Counts:
     problems: dict[str, list[str]] = field(default_factory=dict)  # by path, why
 
 
-def of_folder(folder: str, known: Mapping[str, Concept] | None = None) -> Said | None:
+def of_folder(folder: str, known: Mapping[str, Concept] | None = None) -> StatedGold | None:
     """Return what a folder's path says of its pictures; None where it is no gold folder.
 
     known: concepts by their keys: a name with "no" in it that is one's own is not negated.
@@ -50,15 +50,15 @@ def of_folder(folder: str, known: Mapping[str, Concept] | None = None) -> Said |
     text = " ".join(parts[-1].replace("_", " ").split())
     negated = NEGATED.fullmatch(text)
     if negated is None or name_key(text) in (known or {}):
-        return Said(text, True)
-    return Said(negated["name"], False)
+        return StatedGold(text, True)
+    return StatedGold(negated["name"], False)
 
 
 def shown(path: str, metadata: Metadata) -> list[str]:
     """Return the names of what a picture shows by its gold."""
     of_own_folder = of_folder(folder_of(path))
-    said = [*metadata.gold.items(), *([of_own_folder] if of_own_folder else [])]
-    return [name for name, truth in said if truth]
+    stated = [*metadata.gold.items(), *([of_own_folder] if of_own_folder else [])]
+    return [name for name, truth in stated if truth]
 
 
 def attach(
@@ -78,13 +78,13 @@ def attach(
     paths: dict[Pair, list[str]] = {}
     for path, image in stored:
         problems = counts.problems.setdefault(path, [])
-        for said in _said(path, metadata[path], concepts):
-            concept = concepts.get(name_key(said.name))
+        for stated in _stated(path, metadata[path], concepts):
+            concept = concepts.get(name_key(stated.name))
             if concept is None:
-                problems.append(f"its gold names “{said.name}”, which is no concept")
+                problems.append(f"its gold names “{stated.name}”, which is no concept")
                 continue
             pair = image.tile.pk, concept.pk
-            if values.setdefault(pair, said.truth) is not said.truth:
+            if values.setdefault(pair, stated.truth) is not stated.truth:
                 problems.append(f"its gold of “{concept}” is both yes and no")
             else:
                 paths.setdefault(pair, []).append(path)
@@ -107,10 +107,10 @@ def attach(
     return counts
 
 
-def _said(path: str, metadata: Metadata, concepts: Mapping[str, Concept]) -> list[Said]:
+def _stated(path: str, metadata: Metadata, concepts: Mapping[str, Concept]) -> list[StatedGold]:
     of_own_folder = of_folder(folder_of(path), concepts)
-    said = [Said(name, truth) for name, truth in metadata.gold.items()]
-    return [*said, of_own_folder] if of_own_folder else said
+    stated = [StatedGold(name, truth) for name, truth in metadata.gold.items()]
+    return [*stated, of_own_folder] if of_own_folder else stated
 
 
 def _read(path: str, metadata: Metadata) -> int:

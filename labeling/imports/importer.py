@@ -239,13 +239,13 @@ class _BatchImporter:
     ) -> dict[Pair, Change]:
         """Let existing images be as the source describes them now; return what that changes."""
         rows: dict[int, StoredImage] = {}
-        said: dict[Image, list[ImportStatement]] = defaultdict(list)
+        rows_of: dict[Image, list[ImportStatement]] = defaultdict(list)
         for path, image in stored:
             row = rows.setdefault(image.image.pk, image)
             if not image.new:
-                said[row.image].append(self._statement(row.image, path, metadata[path]))
-        before = {image: statements.stated(image) for image in said}
-        changed = statements.add(self.record, said)
+                rows_of[row.image].append(self._statement(row.image, path, metadata[path]))
+        before = {image: statements.stated(image) for image in rows_of}
+        changed = statements.add(self.record, rows_of)
         restated = [image for image in changed if statements.stated(image) != before[image]]
         if not restated:
             images.save_statements(changed, ["further_sources"])

@@ -26,20 +26,21 @@ def by_image(image_ids: Collection[int]) -> Statements:
     return kept
 
 
-def add(record: Import, said: Mapping[Image, Sequence[ImportStatement]]) -> list[Image]:
+def add(record: Import, rows_of: Mapping[Image, Sequence[ImportStatement]]) -> list[Image]:
     """Let an import state something of images that are there; return those that changed.
 
-    They are still to be saved. said: what it states, path by path, in the order of its files; what
-    it has stated already is passed over. Statements are kept where another import speaks of the
-    image as well.
+    They are still to be saved. rows_of: what it states, path by path, in the order of its files;
+    what it has stated already is passed over. Statements are kept where another import speaks of
+    the image as well.
     """
-    kept = by_image([image.pk for image in said])
-    ours = [image for image in said if image.imported_by_id == record.pk and image.pk not in kept]
-    new = _first_statements([image for image in said if image not in ours and image.pk not in kept])
+    kept = by_image([image.pk for image in rows_of])
+    alone = [image for image in rows_of if image.pk not in kept]  # in what one import states
+    ours = [image for image in alone if image.imported_by_id == record.pk]
+    new = _first_statements([image for image in alone if image not in ours])
     for row in new:
         kept[row.image_id].append(row)
     changed = []
-    for image, rows in said.items():
+    for image, rows in rows_of.items():
         before = _values(image)
         if image in ours:
             known = {image.source, *image.further_sources}

@@ -149,7 +149,7 @@ class _Undoing:
             removal.lock(self.project)
             rows = list(Image.objects.filter(pk__in=ids).order_by("pk").select_for_update())
             kept = statements.by_image(ids)
-            left = {pk: self._of_others(said) for pk, said in kept.items()}
+            left = {pk: self._of_others(own) for pk, own in kept.items()}
             going = [row for row in rows if not left.get(row.pk)]
             staying = [row for row in rows if left.get(row.pk)]
             removed = self._remove(going)
@@ -165,8 +165,8 @@ class _Undoing:
         if self.on_progress is not None:
             self.on_progress(done)
 
-    def _of_others(self, said: Iterable[ImportStatement]) -> list[ImportStatement]:
-        return [row for row in said if row.imported_by_id != self.record.pk]
+    def _of_others(self, rows: Iterable[ImportStatement]) -> list[ImportStatement]:
+        return [row for row in rows if row.imported_by_id != self.record.pk]
 
     def _remove(self, rows: Sequence[Image]) -> Removal:
         reason = f"The import {self.record} was taken back."[: removal.REASON_LENGTH]
@@ -211,7 +211,7 @@ def _restore(
     restating.restate({}, watch.changes())
     answers = removal.withdraw_questions(list(_captions_gone(rows, kept, left)))
     ImportStatement.objects.filter(image__in=rows, imported_by=record).delete()
-    alone = [row for row in rows if len({said.imported_by_id for said in left[row.pk]}) == 1]
+    alone = [row for row in rows if len({each.imported_by_id for each in left[row.pk]}) == 1]
     ImportStatement.objects.filter(image__in=alone).delete()  # their own rows say it all
     return answers
 
@@ -227,8 +227,8 @@ def _captions_gone(
         tile__image__in=[row.pk for row in rows],
     )
     for pk, image, text in asked.values_list("pk", "tile__image", "text"):
-        before = {caption for said in kept[image] for caption in said.captions}
-        now = {caption for said in left[image] for caption in said.captions}
+        before = {caption for row in kept[image] for caption in row.captions}
+        now = {caption for row in left[image] for caption in row.captions}
         if text in before - now:
             yield pk
 

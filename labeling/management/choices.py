@@ -29,7 +29,7 @@ def parse(wanted: str) -> Mapping[str, str]:
 
 
 def chosen(record: Import, wanted: str | None) -> Mapping[str, str]:
-    """Return the concepts to ask about, with phrases by name; without a wish, those of folders.
+    """Return the concepts to ask about, with phrases by name; without any choice, those of folders.
 
     Raises `SourceError`.
     """

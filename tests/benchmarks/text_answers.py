@@ -84,15 +84,15 @@ def _run(seed: int, share: float, scheme: Scheme) -> tuple[float, float, float, 
             key = (person, by_text and scheme.apart)
             if chance.random() < GOLD_SHARE:
                 gold = _caption(chance)
-                said = _answer(gold, chance, by_text=by_text)
-                if said is not None:
-                    counts[key] = online.update_counts(counts[key], said, float(gold.truth))
-            said = _answer(caption, chance, by_text=by_text)
-            if said is None:
+                value = _answer(gold, chance, by_text=by_text)
+                if value is not None:
+                    counts[key] = online.update_counts(counts[key], value, float(gold.truth))
+            value = _answer(caption, chance, by_text=by_text)
+            if value is None:
                 continue
-            ratio = online.evidence(counts[key], said) * (scheme.weight if by_text else 1)
+            ratio = online.evidence(counts[key], value) * (scheme.weight if by_text else 1)
             others = online.untempered_posterior(TRUE, evidence)
-            counts[key] = online.update_counts(counts[key], said, others)
+            counts[key] = online.update_counts(counts[key], value, others)
             evidence.append(ratio)
             posterior = online.tempered_posterior(TRUE, evidence)
             certain = max(posterior, 1 - posterior) >= SETTLE_AT

@@ -120,8 +120,8 @@ def test_a_question_is_walked_through_by_the_tree_alone(screen: Page, kind: str)
     undo.click()
     wait_until(lambda: given(kind) == 0)
     expect(page.get_by_role("status").filter(has_text="Taken back: answer again.")).to_be_visible()
-    told = page.evaluate("() => window.heard")
-    assert len(told) == len(set(told)) <= 5, told
+    announced = page.evaluate("() => window.heard")
+    assert len(announced) == len(set(announced)) <= 5, announced
     open_help_and_report(page, kind)
     skip_for_a_reason(page)
     assert Challenge.objects.get(skipped=True).skip_reason == "language"

@@ -311,8 +311,8 @@ def test_two_who_merge_each_into_the_other_merge_once(bicycle, bike, alice, ada)
             connection.close()
 
     with ThreadPoolExecutor(2) as threads:
-        said = list(threads.map(merge, [(bike, bicycle), (bicycle, bike)]))
-    assert sorted(message.startswith("Merged") for message in said) == [False, True]
+        messages = list(threads.map(merge, [(bike, bicycle), (bicycle, bike)]))
+    assert sorted(message.startswith("Merged") for message in messages) == [False, True]
     survivor = Concept.objects.get(merged_into=None, project=bike.project)
     assert survivor.questions.count() == Answer.objects.count() == 2
 

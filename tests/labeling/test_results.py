@@ -98,9 +98,9 @@ def test_outside_of_the_share_it_is_told_a_day_later_that_it_is_certain(
 
 def test_the_share_is_what_it_says_and_the_same_for_everybody(monkeypatch):
     monkeypatch.undo()
-    told = [checks.is_revealed(question) for question in range(20_000)]
-    assert abs(sum(told) / len(told) - checks.REVEALED_SHARE) < 0.01
-    assert told == [checks.is_revealed(question) for question in range(20_000)]
+    revealed = [checks.is_revealed(question) for question in range(20_000)]
+    assert abs(sum(revealed) / len(revealed) - checks.REVEALED_SHARE) < 0.01
+    assert revealed == [checks.is_revealed(question) for question in range(20_000)]
 
 
 def test_telling_gold_by_what_is_told_right_away_is_hardly_better_than_chance(monkeypatch):

@@ -108,15 +108,15 @@ class ModelComparison(APIView):
 def _comparison(slug: str, asked: Any) -> Comparison:
     serializer = ComparisonRequestSerializer(data=asked)
     serializer.is_valid(raise_exception=True)
-    wish = serializer.validated_data
+    body = serializer.validated_data
     project = get_object_or_404(Project, slug=slug)
-    model, other = side_by_side.pair(project, wish.get("model"), wish.get("other"))
+    model, other = side_by_side.pair(project, body.get("model"), body.get("other"))
     if model is None or other is None:
         raise NotFound("There are no two such models in this project.")
-    prompts = wish.get("prompts") or side_by_side.default_prompts(model, other)
+    prompts = body.get("prompts") or side_by_side.default_prompts(model, other)
     try:
         return side_by_side.of(
-            model, other, prompts=prompts, seed=wish["seed"], count=wish["count"]
+            model, other, prompts=prompts, seed=body["seed"], count=body["count"]
         )
     except GenerationError as error:
         raise InvalidError(str(error)) from None

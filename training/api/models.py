@@ -84,7 +84,7 @@ class ModelSerializer(serializers.ModelSerializer[Model]):
 
 
 class PromotionSerializer(serializers.ModelSerializer[Promotion]):
-    """A change of a recipe's current model, or the wish for one."""
+    """A change of a recipe's current model, or the request of one."""
 
     promoted_by = serializers.CharField(source="promoted_by.username", default=None, read_only=True)
     undone = serializers.SerializerMethodField(help_text="Whether it was undone.")
@@ -153,11 +153,11 @@ class StandingChange(generics.GenericAPIView[Model]):
     queryset = Model.objects.select_related("project", "run__snapshot")
     serializer_class = ModelSerializer
 
-    def apply(self, change: Callable[..., object], **wish: object) -> Response:
+    def apply(self, change: Callable[..., object], **arguments: object) -> Response:
         """Change it and return the model; 409 where that cannot be."""
         assert isinstance(self.request.user, User)  # which the permission asks for
         try:
-            change(by=self.request.user, **wish)
+            change(by=self.request.user, **arguments)
         except promotion.PromotionError as error:
             raise ConflictError(str(error)) from None
         return Response(ModelSerializer(self.get_object()).data)
@@ -171,9 +171,9 @@ class Promote(StandingChange):
     def post(self, request: Request, pk: int) -> Response:
         """Make a model the current one of its recipe: roll back, or overrule its comparison."""
         model = self.get_object()
-        wish = valid(PromoteSerializer(data=request.data))
-        seen = wish.get("instead_of")
-        return self.apply(tasks.promote, model=model, reason=wish["reason"], seen=seen)
+        body = valid(PromoteSerializer(data=request.data))
+        seen = body.get("instead_of")
+        return self.apply(tasks.promote, model=model, reason=body["reason"], seen=seen)
 
 
 class Demote(StandingChange):
@@ -184,8 +184,8 @@ class Demote(StandingChange):
     def post(self, request: Request, pk: int) -> Response:
         """Take the current model back: then its recipe has none."""
         model = self.get_object()
-        wish = valid(ReasonSerializer(data=request.data))
-        return self.apply(tasks.demote, model=model, reason=wish["reason"])
+        body = valid(ReasonSerializer(data=request.data))
+        return self.apply(tasks.demote, model=model, reason=body["reason"])
 
 
 class PromotionList(generics.ListAPIView[Promotion]):
@@ -218,9 +218,9 @@ class Undo(generics.GenericAPIView[Promotion]):
         """Undo the last change of a recipe's current model; return the change that this is."""
         assert isinstance(request.user, User)  # which the permission asks for
         change = self.get_object()
-        wish = valid(ReasonSerializer(data=request.data))
+        body = valid(ReasonSerializer(data=request.data))
         try:
-            undo = tasks.undo_promotion(change=change, by=request.user, reason=wish["reason"])
+            undo = tasks.undo_promotion(change=change, by=request.user, reason=body["reason"])
         except promotion.PromotionError as error:
             raise ConflictError(str(error)) from None
         return Response(PromotionSerializer(undo).data)

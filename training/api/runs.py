@@ -255,21 +255,21 @@ class RunOutlook(APIView):
         """Say what to expect of a run, before it is asked for."""
         serializer = OutlookRequestSerializer(data=request.query_params)
         serializer.is_valid(raise_exception=True)
-        wish = serializer.validated_data
+        body = serializer.validated_data
         project = get_object_or_404(Project, slug=slug)
         snapshot = None
-        if "snapshot" in wish:
+        if "snapshot" in body:
             ready = Snapshot.objects.filter(project=project, state=Snapshot.State.READY)
-            snapshot = get_object_or_404(ready, pk=wish["snapshot"])
+            snapshot = get_object_or_404(ready, pk=body["snapshot"])
         try:
-            run_requests.check_preset(wish["recipe"], wish["preset"])
+            run_requests.check_preset(body["recipe"], body["preset"])
         except runs.RunError as error:
             raise InvalidError(str(error)) from None
         expected = outlook.of(
             project=project,
-            recipes=[wish["recipe"]],
-            preset=wish["preset"],
+            recipes=[body["recipe"]],
+            preset=body["preset"],
             snapshot=snapshot,
-            options={"steps": wish["steps"]} if "steps" in wish else None,
+            options={"steps": body["steps"]} if "steps" in body else None,
         )
         return Response(OutlookSerializer(expected).data)

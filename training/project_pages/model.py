@@ -65,12 +65,12 @@ def _change(
     row: Model,
     apply: Callable[..., Promotion],
     done: str,
-    **wish: object,
+    **arguments: object,
 ) -> HttpResponse:
     """Change the current model; where that cannot be, say why and keep the reason."""
     reason = request.POST.get("reason", "")
     try:
-        apply(by=cast(User, request.user), reason=reason, **wish)
+        apply(by=cast(User, request.user), reason=reason, **arguments)
     except promotion.PromotionError as error:
         row.refresh_from_db()
         return _render(request, row, refusal=str(error), reason=reason, status=409)

@@ -25,7 +25,7 @@ class Command(BaseCommand):
     help = (
         "Say how much gold each concept has and needs, and why; or mark gold from a CSV with the "
         "columns path (as imported, or a SHA-256), concept and value (yes or no). Lines that name "
-        "no picture or concept are told and passed over; to run it again changes nothing."
+        "no picture or concept are reported and passed over; to run it again changes nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

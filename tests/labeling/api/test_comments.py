@@ -87,8 +87,8 @@ def test_reviewers_list_filter_and_resolve(client, token, carol):
     Membership.objects.create(project=Question.objects.first().project, user=carol, role="reviewer")
     reviewer.force_login(carol)
     question = Comment.objects.get().question_id
-    said = {"question": question, "text": "I see it, too."}
-    assert post(reviewer, "projects/shapes/comments/", said).status_code == 201
+    remark = {"question": question, "text": "I see it, too."}
+    assert post(reviewer, "projects/shapes/comments/", remark).status_code == 201
     flagged = {"question": question, "kind": "broken"}
     statuses = [post(reviewer, "projects/shapes/comments/", flagged).status_code for _ in range(2)]
     assert statuses == [201, 200]

@@ -92,11 +92,11 @@ def test_of_two_owners_who_save_at_once_the_second_is_told(circle: Concept) -> N
         return ""
 
     with ThreadPoolExecutor(2) as pool:
-        told = list(pool.map(save, ["Round.", "Without corners."]))
-    assert sorted(map(bool, told)) == [False, True]
-    assert "Somebody else has changed “circle” meanwhile" in "".join(told)
+        refusals = list(pool.map(save, ["Round.", "Without corners."]))
+    assert sorted(map(bool, refusals)) == [False, True]
+    assert "Somebody else has changed “circle” meanwhile" in "".join(refusals)
     circle.refresh_from_db()
-    assert circle.definition == ["Round.", "Without corners."][told.index("")]
+    assert circle.definition == ["Round.", "Without corners."][refusals.index("")]
 
 
 def test_an_edit_that_changes_nothing_is_no_version(circle: Concept) -> None:

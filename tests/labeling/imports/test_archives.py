@@ -94,8 +94,8 @@ def test_a_damaged_member_is_refused_and_the_others_are_imported(method, tmp_pat
     data = bytearray(archive.read_bytes())
     data[middle : middle + 20] = bytes(20)
     archive.write_bytes(data)
-    said = take(archive)
-    assert "imported 1," in said and "damaged inside the archive: damaged.png" in said
+    report = take(archive)
+    assert "imported 1," in report and "damaged inside the archive: damaged.png" in report
 
 
 def test_a_zip_of_a_version_that_nobody_knows_is_refused_as_a_whole(tmp_path):

@@ -25,7 +25,7 @@ def rows(box, *given):
 
 
 @pytest.mark.parametrize(
-    ("folder", "said"),
+    ("folder", "stated"),
     [
         ("gold/bird", ("bird", True)),
         ("box/Gold/not bird", ("bird", False)),
@@ -36,8 +36,8 @@ def rows(box, *given):
         ("gold/bird/small", None),
     ],
 )
-def test_folders_below_gold_say_what_their_pictures_show(folder, said):
-    assert of_folder(folder) == said
+def test_folders_below_gold_say_what_their_pictures_show(folder, stated):
+    assert of_folder(folder) == stated
 
 
 def test_a_concept_with_a_no_in_its_name_is_not_negated():

@@ -272,9 +272,9 @@ def test_an_archive_that_is_none_is_refused_by_its_content(birds, carol, tmp_pat
         "c.tar": (tmp_path / "whole.tar").read_bytes()[:1600],
         "d.zip": b"",
     }
-    told = read(upload(birds, carol, files))
-    assert told["a.zip"] == told["b.zip"] == upload_members.NO_ARCHIVE
-    assert told["c.tar"] == "the archive is cut off or damaged: what follows was not read"
+    problems = read(upload(birds, carol, files))
+    assert problems["a.zip"] == problems["b.zip"] == upload_members.NO_ARCHIVE
+    assert problems["c.tar"] == "the archive is cut off or damaged: what follows was not read"
 
 
 def test_an_archive_is_no_bomb(birds, carol, settings, tmp_path):
@@ -285,14 +285,14 @@ def test_an_archive_is_no_bomb(birds, carol, settings, tmp_path):
     record = upload(birds, carol, files)
     assert sum(map(len, files.values())) < 5_000
     settings.UPLOAD_MAX_BYTES = 100_000
-    told = read(record)
-    assert len(told) == 3 + 2, "the second archive has the same names"
+    problems = read(record)
+    assert len(problems) == 3 + 2, "the second archive has the same names"
     reason = "unpacks to more than 100,000 bytes: the rest was not read"
-    assert told["many.zip"] == told["many.tgz"] == reason
+    assert problems["many.zip"] == problems["many.tgz"] == reason
     settings.UPLOAD_MAX_FILES = 2
-    told = read(record)
-    assert told["many.tgz"] == "an archive of more than 2 files: what follows was not read"
-    assert told["many.zip"] == "an archive of more than 2 files"
+    problems = read(record)
+    assert problems["many.tgz"] == "an archive of more than 2 files: what follows was not read"
+    assert problems["many.zip"] == "an archive of more than 2 files"
 
 
 def test_the_directory_of_a_zip_is_counted_whatever_its_end_says(tmp_path, monkeypatch):
