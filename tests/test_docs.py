@@ -125,7 +125,7 @@ def test_the_figures_of_attacks_are_those_that_were_measured() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "phrase",
     [
         f"within {pace.SHORTEST // timedelta(milliseconds=1)} ms",
         f"*Undo* for {challenges.UNDO_SECONDS} seconds",
@@ -138,8 +138,8 @@ def test_the_figures_of_attacks_are_those_that_were_measured() -> None:
         f"{limits.KNOWN_SECONDS // DAY} days where it signed in",
     ],
 )
-def test_what_an_owner_is_told_of_annotating_is_so(said: str) -> None:
-    assert said in " ".join(ANNOTATING.read_text().split())
+def test_what_an_owner_is_told_of_annotating_is_so(phrase: str) -> None:
+    assert phrase in " ".join(ANNOTATING.read_text().split())
 
 
 # What a page quotes

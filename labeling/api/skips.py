@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import skips
+from labeling import skip_reasons
 from labeling.access import Capability
 from labeling.api.permissions import may
 from labeling.api.schema import errors
@@ -50,4 +50,4 @@ class SkipList(APIView):
         48 at most. What blocked annotators say is left out.
         """
         project = get_object_or_404(Project, slug=slug)
-        return Response(SkippedTileOut(skips.of_project(project), many=True).data)
+        return Response(SkippedTileOut(skip_reasons.of_project(project), many=True).data)

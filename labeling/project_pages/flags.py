@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import comments, skips
+from labeling import comments, skip_reasons
 from labeling.access import Capability
 from labeling.models import Comment, Project, Question, Tile
 from labeling.numbers import parse_id
@@ -31,7 +31,7 @@ def flags(request: HttpRequest, project: Project) -> HttpResponse:
     page = found[:PAGE]
     context = {
         "flags": page,
-        "skipped": [] if before else skips.of_project(project),
+        "skipped": [] if before else skip_reasons.of_project(project),
         "more": page[-1].pk if len(found) > PAGE else None,
         "first_page": not before,
     }
@@ -67,7 +67,7 @@ def resolve_skips(request: HttpRequest, project: Project) -> HttpResponse:
     question = None
     if asked := request.POST.get("question"):
         question = get_object_or_404(Question, pk=parse_id(asked), tile=tile)
-    skips.resolve(tile=tile, question=question, by=cast(User, request.user))
+    skip_reasons.resolve(tile=tile, question=question, by=cast(User, request.user))
     messages.success(request, "Resolved: it is shown again if more people skip it for a reason.")
     return redirect("project-flags", project.slug)
 

@@ -10,7 +10,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import access, annotators, comments, evidence, gold, review, skips, svg
+from labeling import access, annotators, comments, evidence, gold, review, skip_reasons, svg
 from labeling.access import Capability
 from labeling.models import Answer, Comment, Project, Question, Tile
 from labeling.project_pages import base, labels, review_queue
@@ -32,7 +32,7 @@ def question(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "whole": _whole(row.tile),
         "answers": _answers(row) if may_review else None,
         "comments": comments.of_question(row),
-        "skipped": skips.of_question(row),
+        "skipped": skip_reasons.of_question(row),
         "kinds": comments.FLAG_KINDS,
         "query": filters.query,
         "next": _first(review_queue.after(filters.questions(), here, 1)),

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from labeling import challenges, review, skips, withdrawals
+from labeling import challenges, review, skip_reasons, withdrawals
 from labeling.models import Annotator, Challenge, Membership, Project, Question
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ def post(client: Client, path: str, body: object):
 
 def test_a_reason_counts_for_every_picture_that_was_shown(shapes, mallory):
     grid = skip(mallory, shapes, "cut_off", kind="grid")
-    rows = skips.of_project(shapes)
+    rows = skip_reasons.of_project(shapes)
     assert {row.tile.pk for row in rows} == set(grid.tiles)
     assert {row.question.pk for row in rows if row.question} == set(grid.questions)
     assert all(row.people == {"cut_off": 1} for row in rows)
@@ -36,7 +36,7 @@ def test_a_reason_counts_for_every_picture_that_was_shown(shapes, mallory):
 def test_one_picture_skipped_alone_ranks_before_those_of_a_grid(shapes, alice, mallory):
     skip(mallory, shapes, "broken", kind="grid")
     alone = skip(alice, shapes, "offensive", kind="write")
-    first = skips.of_project(shapes)[0]
+    first = skip_reasons.of_project(shapes)[0]
     assert (first.tile.pk, first.people["offensive"]) == (alone.tiles[0], 1)
     assert first.question is None
 
@@ -57,7 +57,7 @@ def test_people_are_counted_and_not_their_skips(shapes, alice, mallory):
             skipped=True,
             skip_reason="language",
         )
-    counted = skips.of_question(question)
+    counted = skip_reasons.of_question(question)
     assert counted is not None and counted.people == {"language": 2}
     assert counted.reasons == [("not my language", 2)]
 
@@ -71,11 +71,11 @@ def test_what_was_seen_to_is_shown_again_once_more_people_skip_it(
     client.force_login(carol)
     address = "/projects/shapes/skips/resolve/"
     assert client.post(address, {"tile": tile, "question": question}).status_code == 302
-    assert skips.of_project(shapes) == []
-    assert skips.of_question(Question.objects.get(pk=question)) is None
+    assert skip_reasons.of_project(shapes) == []
+    assert skip_reasons.of_question(Question.objects.get(pk=question)) is None
     assert "Resolved why people skipped" in client.get("/projects/shapes/history/").content.decode()
     Challenge.objects.filter(pk=challenge.pk).update(answered_at=timezone.now())
-    (shown,) = skips.of_project(shapes)
+    (shown,) = skip_reasons.of_project(shapes)
     assert shown.people == {"cut_off": 1}
 
 
@@ -85,19 +85,19 @@ def test_only_what_is_of_the_project_is_seen_to(client, shapes, carol, mallory) 
     client.force_login(carol)
     for values in ({}, {"tile": "x"}, {"tile": 0}, {"tile": 1, "question": "x"}):
         assert client.post("/projects/shapes/skips/resolve/", values).status_code == 404
-    assert len(skips.of_project(shapes)) == 1
+    assert len(skip_reasons.of_project(shapes)) == 1
 
 
 def test_what_blocked_annotators_say_is_left_out(shapes, mallory, ada):
     challenge = skip(mallory, shapes, "broken")
     review.block(annotator=mallory, by=ada)
-    assert skips.of_project(shapes) == []
-    assert skips.of_question(Question.objects.get(pk=challenge.questions[0])) is None
+    assert skip_reasons.of_project(shapes) == []
+    assert skip_reasons.of_question(Question.objects.get(pk=challenge.questions[0])) is None
 
 
 def test_a_skip_without_a_reason_says_nothing(shapes, mallory):
     skip(mallory, shapes, "")
-    assert skips.of_project(shapes) == []
+    assert skip_reasons.of_project(shapes) == []
 
 
 def test_a_skip_that_is_undone_keeps_no_reason(shapes, mallory):
@@ -105,7 +105,7 @@ def test_a_skip_that_is_undone_keeps_no_reason(shapes, mallory):
     withdrawals.undo(challenge=Challenge.objects.get(pk=challenge.pk))
     challenge.refresh_from_db()
     assert (challenge.skipped, challenge.skip_reason) == (False, "")
-    assert skips.of_project(shapes) == []
+    assert skip_reasons.of_project(shapes) == []
 
 
 @pytest.mark.parametrize(
