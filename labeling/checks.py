@@ -9,12 +9,14 @@ disagree is a check no more, and opens again.
 
 from collections.abc import Iterable
 
+from django.core.cache import cache
 from django.utils.crypto import salted_hmac
 
-from labeling.models import Answer, Comment, Question
+from labeling.models import Answer, Comment, Project, Question
 from labeling.models.answers import TRUSTED
 
 TRUSTED_ANSWERS = 2  # at least
+GOLD_SECONDS, NO_GOLD_SECONDS = 3600, 60  # for which it is remembered whether there is gold
 REVEALED_SHARE = 0.08  # of all questions, of which something is revealed to those who answered
 
 # Of settled captions: text questions show these as true, and the others check people. SQL.
@@ -49,6 +51,18 @@ def trusted(question: str) -> str:
             JOIN labeling_annotator AS annotator ON annotator.id = answer.annotator_id
             WHERE answer.question_id = {question}.id AND {TRUSTED}
         )"""
+
+
+def has_gold(project: Project) -> bool:
+    """Whether a project has gold pictures to check people by; remembered for a while."""
+    key = f"has-gold:{project.pk}"
+    remembered: bool | None = cache.get(key)
+    if remembered is None:
+        rows = Question.objects.filter(concept__in=project.concepts.order_by())
+        gold = rows.filter(kind=Question.Kind.CONCEPT, state=Question.State.GOLD)
+        remembered = gold.exclude(source=Question.Source.MODEL).order_by().exists()
+        cache.set(key, remembered, GOLD_SECONDS if remembered else NO_GOLD_SECONDS)
+    return remembered
 
 
 def is_revealed(question: int) -> bool:

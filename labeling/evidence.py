@@ -8,7 +8,7 @@ anybody else answers the same question, or all is recomputed.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from labeling import access, prepared
+from labeling import access, checks, prepared
 from labeling.aggregation import earnest, online
 from labeling.aggregation.online import ConfusionCounts
 from labeling.models import Annotator, Answer, Project, Question
@@ -46,17 +46,18 @@ def by_question(
     can be learned from it. The cost is bounded by the number of questions.
     """
     evidence: dict[int, list[float]] = defaultdict(list)
-    private = {q.pk: q.project_id * q.project.private for q in questions if _is_open_to_evidence(q)}
-    if private:
+    projects = {q.pk: q.project for q in questions if _is_open_to_evidence(q)}
+    if projects:
         values = {
-            "questions": list(private),
-            "private": list(private.values()),
+            "questions": list(projects),
+            "private": [project.pk * project.private for project in projects.values()],
             "excluded": excluding.pk if excluding is not None else 0,
             "most": MAX_ANSWERS,
         }
         rows = prepared.fetch(_TRUSTED_ANSWERS, values)
         for question, value, weight, reason, invited, *counts in rows:
-            ratio = of_answer(ConfusionCounts(*counts), value, reason, _prior(invited))
+            prior = _prior(projects[question], invited=invited)
+            ratio = of_answer(ConfusionCounts(*counts), value, reason, prior)
             evidence[question].append(weight * ratio)
     return evidence
 
@@ -89,11 +90,13 @@ def earnest_priors(annotators: Collection[int], project: Project) -> dict[int, f
     have answered before it became private, and those may who are members no more.
     """
     invited = access.invited(annotators, project) if project.private and annotators else set()
-    return {annotator: _prior(annotator in invited) for annotator in annotators}
+    return {annotator: _prior(project, invited=annotator in invited) for annotator in annotators}
 
 
-def _prior(invited: bool) -> float:
-    return earnest.INVITED if invited else earnest.ANYBODY
+def _prior(project: Project, *, invited: bool) -> float:
+    if invited:
+        return earnest.INVITED
+    return earnest.UNPROVEN if checks.has_gold(project) else earnest.ANYBODY
 
 
 def temperings(questions: Iterable[Question]) -> Mapping[int, online.Tempering]:

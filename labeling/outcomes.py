@@ -65,9 +65,14 @@ def _drawn(answered: Answered, some: Sequence[Answered], annotator: int) -> Repo
     same = [each for each in some if each.value == answered.value] or some
     if not same:
         return ReportedChange()
-    return dice(annotator=annotator, question=answered.question).choice(same).change
+    return _dice(annotator=annotator, question=answered.question).choice(same).change
 
 
-def dice(*, annotator: int, question: int) -> random.Random:
+def _dice(*, annotator: int, question: int) -> random.Random:
     """Return the dice for an annotator's answer to a question: always the same, and secret."""
     return random.Random(salted_hmac("labeling.outcomes", f"{annotator} {question}").digest())
+
+
+def unit(question: int) -> float:
+    """Return a question's secret number in [0, 1), always the same."""
+    return random.Random(salted_hmac("labeling.outcomes.unit", str(question)).digest()).random()

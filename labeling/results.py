@@ -197,7 +197,8 @@ def _states(answers: Sequence[Answer], used: Collection[int]) -> dict[int, str]:
     """Return what is shown, late, of the states of questions by id.
 
     used: those in use, whose state is that of another question of the same challenge; where there
-    is none, they are shown as open.
+    is none, they are shown as open. Which one depends on the question alone, so that several people
+    of one mind see the same state, as they do of any other question.
     """
     others: dict[object, list[str]] = defaultdict(list)
     for answer in sorted(answers, key=lambda answer: answer.question_id):
@@ -208,9 +209,8 @@ def _states(answers: Sequence[Answer], used: Collection[int]) -> dict[int, str]:
         if answer.question_id not in used:
             states[answer.question_id] = answer.question.state
         elif same := others[answer.challenge_id]:
-            states[answer.question_id] = outcomes.dice(
-                annotator=answer.annotator_id, question=answer.question_id
-            ).choice(same)
+            rank = int(outcomes.unit(answer.question_id) * len(same))
+            states[answer.question_id] = sorted(same)[rank]
     return states
 
 

@@ -6,14 +6,13 @@ counted, and a known question (gold, or a settled one that serves as a check) is
 open one is:
 
 - once as a rule. It may be shown a k-th time with the share of that address's open questions that
-  were, which is drawn by a secret hash once a day for each question.
+  were, which is drawn by a secret hash once a day for each question; and then as soon after the
+  last time as they were, and no later.
 - on tiles that were shown there for another question, as often as open ones are.
 - as often with the answer yes as open ones are believed to be true.
-- spread evenly over the day: each known question has its turn at a secret challenge of the
-  `horizon`, in which an address could see all that it may. Nothing known is shown before its turn,
-  or long after it, so that what was left over does not come later; so a grid has fewer known tiles,
-  or none, where little is known. Newcomers do not wait for turns (`Showings.at_once`): whoever has
-  proved nothing yet is checked from the first challenge on, though that gives a little away.
+- in the same share of all tiles from the first challenge to the last, in grids and alone, whoever
+  asks: what is known of a concept lasts for as many tiles as the address may see
+  (`selection.known.Stock`). So a grid has fewer known tiles where little is known.
 - a check was settled before the address came, so that it was not shown there as open before, and
   there are as many in the evening as in the morning.
 
@@ -36,28 +35,25 @@ from labeling import prepared
 from labeling.models import Concept, Image, Project
 
 KEPT = timedelta(days=1)  # after its day
-LONGEST_HORIZON = 1_300  # challenges: 10,000 tiles
-SHORTEST_HORIZON = 20
-HORIZON_SECONDS = 600  # for which it is remembered
-HEAD_START = 1 / 200  # of a horizon, whose known questions may be shown at once
-PATIENCE = 1 / 50  # of a horizon, after which a turn that was not used is over
-LEAST_PATIENCE = 4  # challenges
-TILES = 9  # of a challenge
+MOST_TILES = 10_000  # that an address can see on a day
+PICTURES_SECONDS = 600  # for which the number of a project's pictures is remembered
+MOST_LAG = 40  # challenges, as which longer ones count: few come back so late
+LONGEST_LAG = 3  # times the mean lag, after which a known question is not shown again
 KEY_LETTERS = 32  # of the keyed hash, in hexadecimal
 
 _OPEN = """
 INSERT INTO labeling_addressday AS address (key, day, since, newcomers, asked, skips, firsts,
-    seconds, thirds, fourths, elsewhere, truths, known, known_elsewhere, known_truths)
-VALUES (%(key)s, %(day)s::date, %(now)s, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    seconds, thirds, fourths, lags, elsewhere, truths, known, known_elsewhere, known_truths)
+VALUES (%(key)s, %(day)s::date, %(now)s, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 ON CONFLICT (key) DO UPDATE SET asked = address.asked + 1
-RETURNING id, since, asked, skips, skipped_at, firsts, seconds, thirds, fourths, elsewhere, truths,
-    known, known_elsewhere, known_truths
+RETURNING id, since, asked, skips, skipped_at, firsts, seconds, thirds, fourths, lags, elsewhere,
+    truths, known, known_elsewhere, known_truths
 """
 
 _ADMIT = """
 INSERT INTO labeling_addressday AS address (key, day, since, newcomers, asked, skips, firsts,
-    seconds, thirds, fourths, elsewhere, truths, known, known_elsewhere, known_truths)
-VALUES (%(key)s, %(day)s::date, %(now)s, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    seconds, thirds, fourths, lags, elsewhere, truths, known, known_elsewhere, known_truths)
+VALUES (%(key)s, %(day)s::date, %(now)s, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 ON CONFLICT (key) DO UPDATE SET newcomers = address.newcomers + 1
 WHERE address.newcomers < %(most)s
 RETURNING id
@@ -65,13 +61,14 @@ RETURNING id
 
 _NOTE = """
 WITH noted AS (
-    INSERT INTO labeling_showing AS showing (address_id, tile, question, known, shown)
-    SELECT %(address)s::bigint, new.*, 1
+    INSERT INTO labeling_showing AS showing (address_id, tile, question, known, shown, last, lag)
+    SELECT %(address)s::bigint, new.*, 1, %(asked)s, 0
     FROM unnest(%(tiles)s::bigint[], %(questions)s::bigint[], %(known)s::boolean[]) AS new
     ON CONFLICT (address_id, tile, question)
-    DO UPDATE SET shown = showing.shown + 1, known = EXCLUDED.known
-    RETURNING tile, question, known, shown
-), open AS (SELECT shown FROM noted WHERE NOT known), first AS (
+    DO UPDATE SET shown = showing.shown + 1, known = EXCLUDED.known, last = EXCLUDED.last,
+        lag = EXCLUDED.last - showing.last
+    RETURNING tile, question, known, shown, lag
+), open AS (SELECT shown, lag FROM noted WHERE NOT known), first AS (
     SELECT known, (SELECT probability FROM labeling_question WHERE id = question) AS truth,
         EXISTS (
             SELECT FROM labeling_showing AS other WHERE other.address_id = %(address)s
@@ -84,6 +81,9 @@ UPDATE labeling_addressday SET
     seconds = seconds + (SELECT count(*) FROM open WHERE shown = 2),
     thirds = thirds + (SELECT count(*) FROM open WHERE shown = 3),
     fourths = fourths + (SELECT count(*) FROM open WHERE shown = 4),
+    lags = lags + (
+        SELECT coalesce(sum(least(lag, %(most)s)), 0) FROM open WHERE shown BETWEEN 2 AND 4
+    ),
     elsewhere = elsewhere + (SELECT count(*) FROM first WHERE NOT known AND elsewhere),
     truths = truths + (SELECT coalesce(sum(truth), 0) FROM first WHERE NOT known),
     known = known + (SELECT count(*) FROM first WHERE known),
@@ -100,23 +100,22 @@ DELETE FROM labeling_addressday USING old WHERE labeling_addressday.id = old.id
 """
 
 # A number in [0, 1), drawn once for a row by a seed that nobody outside knows.
-_UNIT = "((hashint8extended({row}, {seed}) & 2147483647) / 2147483648.0)"
+_UNIT = "((hashint8extended({q}.id, {seed}) & 2147483647) / 2147483648.0)"
+_REPEATED = _UNIT.format(q="{q}", seed="%(address_seed)s")
+_LAG = _UNIT.format(q="{q}", seed="%(address_seed)s + 1")
 
-_TURN = _UNIT.format(row="{q}.id", seed="%(address_seed)s + 2")
-_MAY_BE_SHOWN = f"""{_TURN} <= %(turn)s
-    AND ({_TURN} >= %(turn_from)s OR EXISTS (
-        SELECT FROM labeling_showing WHERE address_id = %(address)s AND tile = {{q}}.tile_id
-            AND question = {{q}}.id
-    ))
-    AND coalesce((
-        SELECT bool_and(coalesce(CASE WHEN showing.question = {{q}}.id
-            THEN {_UNIT.format(row="{q}.id", seed="%(address_seed)s")}
-                < (%(repeats)s::float8[])[showing.shown]
-            ELSE %(elsewhere)s
-        END, false))
+_NEVER = """coalesce((
+        SELECT bool_and(showing.question <> {q}.id AND %(elsewhere)s)
         FROM labeling_showing AS showing
-        WHERE showing.address_id = %(address)s AND showing.tile = {{q}}.tile_id
+        WHERE showing.address_id = %(address)s AND showing.tile = {q}.tile_id
     ), true)"""
+_AGAIN = f"""EXISTS (
+        SELECT FROM labeling_showing AS showing
+        WHERE showing.address_id = %(address)s AND showing.tile = {{q}}.tile_id
+            AND showing.question = {{q}}.id
+            AND {_REPEATED} < (%(repeats)s::float8[])[showing.shown]
+            AND %(asked)s - showing.last BETWEEN {_LAG} * %(lag)s AND %(longest_lag)s
+    )"""
 _BEFORE = "{q}.settled_at < %(since)s"
 
 
@@ -127,8 +126,8 @@ class Showings(NamedTuple):
     seed: int = 0
     since: datetime = datetime.max.replace(tzinfo=UTC)  # its first challenge of the day
     repeats: Sequence[float] = ()  # share of open questions that were shown a 2nd, 3rd, 4th time
+    lags: int = 0  # challenges between a showing and the next one, in all of these
     asked: int = 0  # challenges
-    horizon: int = 1  # challenges over which known questions are spread
     skips: int = 0
     skipped_at: datetime | None = None
     firsts: int = 0  # open questions that were shown
@@ -137,24 +136,30 @@ class Showings(NamedTuple):
     known: int = 0  # the same of known questions
     known_elsewhere: int = 0
     known_truths: float = 0.0
-    waits: bool = True  # for the turns of known questions
 
-    def at_once(self) -> "Showings":
-        """Return the same for somebody who is to be checked without waiting for turns."""
-        return self._replace(waits=False)
+    @property
+    def lag(self) -> float:
+        """The mean number of challenges after which an open question was shown again."""
+        again = sum(self.repeats) * max(self.firsts, 1)
+        return self.lags / again if again else 0.0
+
+    @property
+    def longest_lag(self) -> float:
+        """The number of challenges after which a known question is not shown again."""
+        return LONGEST_LAG * self.lag
 
     def parameters(self) -> dict[str, Any]:
         """Return the query parameters that `may_be_shown` and `settled_before` read."""
         expected = self.elsewhere / max(self.firsts, 1) * (self.known + 1)
-        now, waits = self.asked / self.horizon, self.address and self.waits
         return {
             "address": self.address,
             "address_seed": self.seed,
             "since": self.since,
             "repeats": list(self.repeats),
+            "asked": self.asked,
+            "lag": self.lag,
+            "longest_lag": self.longest_lag,
             "elsewhere": not self.address or self.known_elsewhere < expected,
-            "turn_from": now - max(PATIENCE, LEAST_PATIENCE / self.horizon) if waits else 0.0,
-            "turn": now + HEAD_START if waits else 1.0,
         }
 
 
@@ -182,14 +187,14 @@ def open_day(address: str, project: Project, *, now: datetime | None = None) -> 
         return ANYWHERE
     values = {"key": key(address, project.pk, now=now), "day": now.date(), "now": now}
     ((pk, since, asked, skips, skipped_at, *counts),) = prepared.fetch(_OPEN, values)
-    firsts, seconds, thirds, fourths, *others = counts
+    firsts, seconds, thirds, fourths, lags, *others = counts
     return Showings(
         pk,
         _seed(address, now),
         since,
         [count / max(firsts, 1) for count in (seconds, thirds, fourths)],
+        lags,
         asked,
-        horizon(project),
         skips,
         skipped_at,
         firsts,
@@ -197,20 +202,19 @@ def open_day(address: str, project: Project, *, now: datetime | None = None) -> 
     )
 
 
-def horizon(project: Project) -> int:
-    """Return over how many challenges an address's known questions are spread.
+def tiles_a_day(project: Project) -> int:
+    """Return how many tiles an address can be shown for one concept of a project on a day.
 
-    It is all that a day may hold; in a small project, as many as show every pair once.
+    It is its part of all that a day may hold; in a small project, each picture once.
     """
-    key = f"horizon:{project.pk}"
-    challenges: int | None = cache.get(key)
-    if challenges is None:
+    key = f"tiles-a-day:{project.pk}"
+    tiles: int | None = cache.get(key)
+    if tiles is None:
         concepts = max(Concept.objects.filter(project=project, active=True).count(), 1)
-        enough = LONGEST_HORIZON * TILES // concepts + 1
-        pictures = Image.objects.filter(project=project).order_by()[:enough].count()
-        challenges = min(max(pictures * concepts // TILES, SHORTEST_HORIZON), LONGEST_HORIZON)
-        cache.set(key, challenges, HORIZON_SECONDS)
-    return challenges
+        most = max(MOST_TILES // concepts, 1)
+        tiles = Image.objects.filter(project=project).order_by()[:most].count()
+        cache.set(key, tiles, PICTURES_SECONDS)
+    return tiles
 
 
 def admit_newcomer(address: str, *, most: int, now: datetime | None = None) -> bool:
@@ -225,6 +229,8 @@ def note(showings: Showings, shown: Collection[Shown]) -> None:
     if showings.address and shown:
         values = {
             "address": showings.address,
+            "asked": showings.asked,
+            "most": MOST_LAG,
             "tiles": [each.tile for each in shown],
             "questions": [each.question for each in shown],
             "known": [each.known for each in shown],
@@ -232,12 +238,12 @@ def note(showings: Showings, shown: Collection[Shown]) -> None:
         prepared.execute(_NOTE, values)
 
 
-def may_be_shown(question: str) -> str:
-    """Return SQL: whether a known question may be shown at an address now.
+def may_be_shown(question: str, *, again: bool = False) -> str:
+    """Return SQL: whether a known question may be shown at an address now, first or again.
 
     `question` is the row's name in the query, whose parameters are those of `Showings`.
     """
-    return _MAY_BE_SHOWN.format(q=question)
+    return (_AGAIN if again else _NEVER).format(q=question)
 
 
 def settled_before(question: str) -> str:

@@ -24,7 +24,8 @@ from labeling.aggregation import online
 from labeling.aggregation.online import PRIOR_RIGHT, PRIOR_WRONG, ConfusionCounts
 
 # The probability that somebody answers in earnest before anything is known of them.
-ANYBODY = 0.5  # where whoever comes may answer
+ANYBODY = 0.5  # where whoever comes may answer, and people can be judged by one another alone
+UNPROVEN = 0.2  # … and gold will tell: until it has, answers weigh little
 INVITED = 0.95  # where only those answer who were invited
 # The probability that the next challenge is answered in earnest by somebody who is known to.
 PROVEN = 0.85

@@ -24,6 +24,9 @@ class AddressDay(models.Model):
     seconds = models.PositiveIntegerField(default=0, help_text="Of them, those shown again.")
     thirds = models.PositiveIntegerField(default=0, help_text="… a third time.")
     fourths = models.PositiveIntegerField(default=0, help_text="… a fourth time.")
+    lags = models.PositiveIntegerField(
+        default=0, help_text="Challenges between one showing of these and the next, in all."
+    )
     elsewhere = models.PositiveIntegerField(
         default=0, help_text="Of the first showings, those of a tile shown for another question."
     )
@@ -53,6 +56,8 @@ class Showing(models.Model):
     tile = models.BigIntegerField()
     question = models.BigIntegerField()
     shown = models.PositiveSmallIntegerField(default=1)
+    last = models.PositiveIntegerField(help_text="The number of the challenge that showed it last.")
+    lag = models.PositiveIntegerField(help_text="Challenges between that and the one before.")
     known = models.BooleanField(help_text="It was shown to check somebody, at the last time.")
 
     class Meta:

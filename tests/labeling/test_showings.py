@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
@@ -18,12 +19,6 @@ from labeling.showings import ANYWHERE, Showings, Shown
 pytestmark = pytest.mark.django_db
 SCHOOL, OFFICE = "192.0.2.1", "192.0.2.2"
 State = Question.State
-
-
-@pytest.fixture(autouse=True)
-def every_turn_has_come(monkeypatch):
-    monkeypatch.setattr(showings, "HEAD_START", 1.0)
-    monkeypatch.setattr(showings, "PATIENCE", 1e9)
 
 
 def newcomer() -> Annotator:
@@ -73,7 +68,7 @@ def test_gold_is_shown_again_where_open_questions_are(shapes):
     pair = Question.objects.filter(state=State.GOLD).first()
     at_school = showings.open_day(SCHOOL, shapes)
     showings.note(at_school, [Shown(pair.tile_id, pair.pk, known=True)])
-    AddressDay.objects.update(firsts=10, seconds=10_000, truths=5)
+    AddressDay.objects.update(firsts=10, seconds=10_000, lags=10_000, truths=5)
     assert pair.pk in gold_shown(shapes, SCHOOL, people=12)
 
 
@@ -103,7 +98,6 @@ def test_what_was_shown_is_forgotten_a_day_later(alice, shapes):
 
 def test_it_costs_two_queries_a_challenge(shapes, django_assert_num_queries):
     shown = [Shown(tile=n, question=n, known=n < 3) for n in range(9)]
-    showings.horizon(shapes)  # which is remembered
     with django_assert_num_queries(2):
         showings.note(showings.open_day(SCHOOL, shapes), shown)
 
@@ -212,47 +206,63 @@ def test_a_check_was_settled_before_the_address_came(shapes, settled):
     later = timezone.now() + timedelta(hours=1)
     Question.objects.filter(pk__in=[row.pk for row in settled]).update(settled_at=later)
     assert not checks_of(newcomer(), shapes, early)
-    late = showings.open_day(SCHOOL, shapes, now=later + timedelta(minutes=1))
+    late = showings.open_day(SCHOOL, shapes, now=later + timedelta(minutes=11))
     assert checks_of(newcomer(), shapes, late)
 
 
-def test_known_questions_have_their_turn_over_the_whole_day(shapes, monkeypatch):
-    monkeypatch.setattr(showings, "HEAD_START", 1 / 200)
-    length = showings.horizon(shapes)
-    turns = [showings.open_day(SCHOOL, shapes).parameters()["turn"] for _ in range(length)]
-    assert turns[0] == pytest.approx(1 / 200 + 1 / length)
-    assert turns[-1] == pytest.approx(1 / 200 + 1)
-    assert showings.ANYWHERE.parameters()["turn"] == 1
-    pair = Question.objects.filter(state=State.GOLD).first()
-    has_come = [shown_at(pair, shapes, turn) for turn in (0.0, 0.25, 0.5, 0.75, 1.0)]
-    assert has_come == sorted(has_come) and not has_come[0] and has_come[-1]
+def test_what_is_known_lasts_as_long_as_the_tiles_of_a_day(shapes, settled):
+    """A gold picture and a check of eight are a quarter; there are never more than a third."""
+    concept = settled[0].concept
+    at_school = showings.open_day(SCHOOL, shapes, now=timezone.now() + timedelta(hours=1))
+    gold = Question.objects.filter(concept=concept, grid=1, state=State.GOLD).count()
+    checking = sum(row.concept_id == concept.pk for row in settled)
+    stock = known.stock(concept.pk, shapes, at_school)
+    assert stock == (gold, checking, shapes.images.count())
+    assert stock.share == min((stock.gold + stock.checks) / stock.tiles, known.LARGEST_SHARE)
+    assert known.Stock(1, 1, 8).share == 0.25
+    assert known.Stock(9, 9, 18).share == known.LARGEST_SHARE
+    assert known.Stock(0, 0, 0).share == 0
 
 
-def test_a_turn_that_was_not_used_is_over(shapes, monkeypatch):
-    monkeypatch.setattr(showings, "HEAD_START", 0.0)
-    monkeypatch.setattr(showings, "PATIENCE", 1 / 4)
-    pair = Question.objects.filter(state=State.GOLD).first()
-    has_come = [shown_at(pair, shapes, step / 20) for step in range(26)]
-    assert 4 <= sum(has_come) <= 6 and not has_come[-1]
+def test_an_address_is_shown_as_many_of_all_tiles_as_one_picture_once_of_each_concept(
+    shapes, monkeypatch
+):
+    concepts = shapes.concepts.filter(active=True).count()
+    assert showings.tiles_a_day(shapes) == shapes.images.count()
+    cache.clear()
+    monkeypatch.setattr(showings, "MOST_TILES", 5 * concepts)
+    assert showings.tiles_a_day(shapes) == 5
 
 
-def shown_at(pair: Question, project, turn: float) -> bool:
-    """Whether a gold question may be shown at the school after that share of the day."""
-    length = showings.horizon(project)
-    at_school = showings.open_day(SCHOOL, project)._replace(
-        asked=round(turn * length) - round(showings.HEAD_START * length)
-    )
-    window = candidates.gold(pair.concept_id, 1, pair.verdict, "gold")
-    read = candidates.read(
-        window, annotator=Annotator(pk=0), project=project, exclude=[], showings=at_school
-    )
-    return pair.pk in {candidate.question for candidate in read}
+def test_known_questions_are_shown_again_as_soon_as_open_ones_and_no_later(shapes):
+    """Where open ones come back after ten challenges in the mean, and all of them do."""
+    gold = list(Question.objects.filter(state=State.GOLD, grid=1, kind="concept"))
+    at_school = showings.open_day(SCHOOL, shapes)
+    showings.note(at_school, [Shown(pair.tile_id, pair.pk, known=True) for pair in gold])
+    shown_after = [
+        len(shown_again(shapes, at_school._replace(repeats=[1.0], firsts=1, lags=10, asked=1 + n)))
+        for n in (0, 2, 5, 8, 10, 30, 31)
+    ]
+    assert shown_after == [*sorted(shown_after[:-1]), 0]
+    assert shown_after[0] == 0 < shown_after[2] < shown_after[4] == shown_after[5] == len(gold)
 
 
-def test_a_day_is_as_long_as_it_takes_to_see_every_pair_and_no_longer(shapes):
-    pairs = shapes.images.count() * shapes.concepts.filter(active=True).count()
-    expected = max(pairs // 9, showings.SHORTEST_HORIZON)
-    assert showings.horizon(shapes) == expected < showings.LONGEST_HORIZON
+def shown_again(project, at: Showings) -> set[int]:
+    """Return the gold that the address of these showings may be shown again.
+
+    It is read from some random points, each of which may be followed by a part of it.
+    """
+    windows = [
+        candidates.again(candidates.gold(concept.pk, 1, verdict, "gold"), at)
+        for concept in project.concepts.all()
+        for verdict in (True, False)
+    ]
+    nobody = Annotator(pk=0)
+    reads = [
+        candidates.read(*windows, annotator=nobody, project=project, exclude=[], showings=at)
+        for _ in range(10)
+    ]
+    return {candidate.question for read in reads for candidate in read}
 
 
 def test_another_project_is_counted_by_itself(shapes):
@@ -269,31 +279,45 @@ def test_a_known_tile_comes_for_another_concept_as_often_as_open_ones(known_else
 
 def known_pool(*, yes: int, no: int) -> list[Candidate]:
     roles = [known.YES] * yes + [known.NO] * no
-    return [
-        Candidate(role, n, n, n, 1, float(role == known.YES), 0, 0, 0.0, 0.0, 1.0)
-        for n, role in enumerate(roles)
-    ]
+    return [candidate(role, n) for n, role in enumerate(roles)]
+
+
+def candidate(role: str, number: int) -> Candidate:
+    true = role in {known.YES, known.CHECK_YES}
+    return Candidate(role, number, number, number, 1, float(true), 0, 0, 0.0, 0.0, 1.0)
+
+
+STOCK = known.Stock(gold=100, checks=0, tiles=300)
 
 
 def test_known_tiles_are_true_as_often_as_open_ones_at_the_address():
     yes = total = 0
     for _ in range(2_000):
         at = Showings(address=1, firsts=400, truths=100, known=total, known_truths=yes)
-        chosen = known.grid(known_pool(yes=5, no=5), at=at, true_share=0.25)
+        chosen = known.choose(known_pool(yes=5, no=5), 3, at=at, true_share=0.25, of=STOCK)
         total += len(chosen)
         yes += sum(candidate.role == known.YES for candidate in chosen)
     assert yes / total == pytest.approx(0.25, abs=0.01)
-    assert total / 2_000 == pytest.approx(known.MEAN_KNOWN, abs=0.2)
+    assert total / 2_000 == pytest.approx(3, abs=0.2)
 
 
 def test_what_lacks_of_a_truth_is_seldom_made_up_by_the_other():
     at = Showings(address=1, firsts=400, truths=100)
-    counts = [len(known.grid(known_pool(yes=5, no=0), at=at, true_share=0.25)) for _ in range(500)]
+    pool = known_pool(yes=5, no=0)
+    counts = [len(known.choose(pool, 3, at=at, true_share=0.25, of=STOCK)) for _ in range(500)]
     assert 0.2 < sum(counts) / 500 < 1
 
 
-def test_a_grid_shows_one_to_five_known_tiles_three_in_the_mean():
-    pool = known_pool(yes=9, no=9)
-    totals = [len(known.grid(pool, at=ANYWHERE, true_share=0.5)) for _ in range(3_000)]
-    assert set(totals) == {1, 2, 3, 4, 5}
-    assert 2.9 < sum(totals) / len(totals) < 3.1
+def test_gold_and_checks_are_shown_in_the_proportion_in_which_there_are_any():
+    roles = [known.YES] * 5 + [known.CHECK_YES] * 5
+    pool = [candidate(role, 2 * n) for n, role in enumerate(roles, 1)]
+    pool = [each for each in pool if not checks.is_revealed(each.question)]
+    stock = known.Stock(gold=100, checks=300, tiles=1_000)
+    firsts = [known.in_order(pool, True, stock)[0].role for _ in range(2_000)]
+    assert firsts.count(known.YES) / 2_000 == pytest.approx(0.25, abs=0.04)
+
+
+def test_the_number_of_known_tiles_varies_around_their_share():
+    counts = [known.count(9, 1 / 3) for _ in range(3_000)]
+    assert {0, 1, 2, 3, 4, 5, 6} <= set(counts)
+    assert 2.9 < sum(counts) / len(counts) < 3.1
