@@ -62,7 +62,7 @@ def summary(concept: int) -> Summary:
 
 
 def forget(concept: Concept) -> None:
-    """Summarize a concept anew, once the transaction that has changed it is committed."""
+    """Summarize a concept again, once the transaction that has changed it is committed."""
     transaction.on_commit(partial(cache.delete, _key(concept.pk)), robust=True)
 
 

@@ -250,10 +250,10 @@ def _with_known_parts(ids: Sequence[int]) -> set[int]:
     decided = Question.objects.filter(of_part, verdict__isnull=False)
     commented = Comment.objects.filter(of_part)
     examples = ConceptExample.objects.filter(of_part)
-    found = set(answered)
+    image_ids = set(answered)
     for rows in (decided, commented, examples):
-        found.update(rows.order_by().values_list("tile__image", flat=True))
-    return found
+        image_ids.update(rows.order_by().values_list("tile__image", flat=True))
+    return image_ids
 
 
 def _expire(gone: Iterable[int]) -> None:

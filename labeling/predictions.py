@@ -134,7 +134,7 @@ def _local_path(name: str) -> Path:
 def _tile_ids(name: str) -> Ids:
     """Return the tiles of a features file, which never changes under its name.
 
-    Raises OSError or SafetensorError, and then is asked anew the next time.
+    Raises OSError or SafetensorError, and then is read again the next time.
     """
     project = Path(name).name.partition("-")[0]
     path = local_files.fetch(name, cache="features", replaces=f"{project}-*")

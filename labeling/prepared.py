@@ -1,6 +1,6 @@
 """Prepared statements, for the queries behind every challenge and answer.
 
-Django merges the parameters into each query, so PostgreSQL parses and plans it anew each time. Here
+Django merges the parameters into each query, so PostgreSQL parses and plans it each time. Here
 a query's text stays as it is and its parameters are sent apart: each connection keeps one plan, for
 whatever parameters. What selects a partial index must therefore be in the text.
 """
@@ -106,7 +106,7 @@ class _PreparingCursor(psycopg.RawCursor[Any]):
 def _numbered(query: str) -> tuple[bytes, list[str | int]]:
     """Return a query with $1, $2 and so on for its placeholders, and each one's name or place.
 
-    psycopg does the same, but anew each time for a long query.
+    psycopg does the same, but each time for a long query.
     """
     keys: list[str | int] = []
 

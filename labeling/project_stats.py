@@ -30,7 +30,7 @@ AGREEMENT_SECONDS = 60
 TEXTS_SECONDS = 30
 GOLD_SECONDS = 30
 MEASURING_SHARE = 0.02
-STALE_FACTOR = 10  # times as long as it is good, for which it is kept for while it is measured anew
+STALE_FACTOR = 10  # times as long as it is good, for which it is kept while it is measured again
 PATIENCE = 3  # seconds
 MEASURING_SECONDS = 60  # after which somebody who measures is taken for gone
 

@@ -74,14 +74,14 @@ def removed_files(snapshot: Snapshot, names: Iterable[str]) -> set[str]:
     by_stem = {Path(name).stem: name for name in names}
     if not snapshot.removed or not by_stem:
         return set()
-    found = [
+    stems = [
         rows.filter(project=snapshot.project_id)
         .annotate(stem=Left("sha256", snapshot_rows.STEM_LENGTH))
         .filter(stem__in=by_stem)
         .values_list("stem", flat=True)
         for rows in (RemovedImage.objects.order_by(), Image.objects.order_by())
     ]
-    removed, there = map(set, found)  # what was imported again is there
+    removed, there = map(set, stems)  # what was imported again is there
     return {by_stem[stem] for stem in removed - there}
 
 

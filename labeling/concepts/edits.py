@@ -343,7 +343,7 @@ def _check_merged(concept: Concept, keys: set[str]) -> None:
 
 
 def forget_predictions(concept: Concept) -> None:
-    """Clear the predictions of a locked concept, to be saved; a worker predicts it anew."""
+    """Clear the predictions of a locked concept, to be saved; a worker predicts it again."""
     file = str(concept.predictions.name or "")
     concept.predictions, concept.priors_stale = "", True
     transaction.on_commit(lambda: predictions.delete(file))

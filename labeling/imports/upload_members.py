@@ -56,8 +56,8 @@ def _members(record: Import, files: list[_File], alone: bool) -> Iterator[Member
 def _of_archive(path: Path, name: str, alone: bool) -> Iterator[Member | Rejection]:
     folder = "" if alone else f"{_without_suffix(name)}/"
     try:
-        found = source.find(path, most=ENTRIES * settings.UPLOAD_MAX_FILES)
-        for member in _bounded(found(), path.name):
+        read_members = source.find(path, most=ENTRIES * settings.UPLOAD_MAX_FILES)
+        for member in _bounded(read_members(), path.name):
             if isinstance(member, Rejection) and member.path == path.name:
                 yield Rejection(name, member.reason)  # of the archive as a whole
             else:

@@ -266,7 +266,7 @@ def _rows_of(record: Import, paths: set[str]) -> dict[str, UploadedFile]:
 
 
 def _restart_if_changed(record: Import, row: UploadedFile, file: Announced, problem: str) -> bool:
-    """Begin a file anew if it is another one by now: of another size, or changed since.
+    """Start a file over if it is another one by now: of another size, or changed since.
 
     Return whether it was; what has come of it is then to be deleted.
     """

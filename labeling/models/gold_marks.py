@@ -14,7 +14,7 @@ class GoldMark(models.Model):
     """What somebody, or an import, said of a tile and a concept (or of a caption) as gold.
 
     `value` is the truth. Without one they were not sure, or refused a proposal: the pair is not
-    put before them as gold again. A mark holds until `ended_at`: the question was marked anew, or
+    put before them as gold again. A mark holds until `ended_at`: the question was marked again, or
     is gold no longer.
     """
 

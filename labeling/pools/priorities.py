@@ -13,6 +13,6 @@ def priorities_key(project: int, grid: int) -> str:
 
 
 def forget_priorities(project: Project) -> None:
-    """Read the priorities of a project's concepts anew, once the transaction is committed."""
+    """Read the priorities of a project's concepts again, once the transaction is committed."""
     keys = [priorities_key(project.pk, grid) for grid in levels.GRIDS]
     transaction.on_commit(lambda: cache.delete_many(keys))

@@ -27,12 +27,12 @@ def flags(request: HttpRequest, project: Project) -> HttpResponse:
     if before:
         rows = rows.filter(pk__lt=before)
     related = ("tile__image", "question__concept", "user", "annotator__user")
-    found = list(rows.select_related(*related)[: PAGE + 1])
-    page = found[:PAGE]
+    flags = list(rows.select_related(*related)[: PAGE + 1])
+    page = flags[:PAGE]
     context = {
         "flags": page,
         "skipped": [] if before else skip_reasons.of_project(project),
-        "more": page[-1].pk if len(found) > PAGE else None,
+        "more": page[-1].pk if len(flags) > PAGE else None,
         "first_page": not before,
     }
     return base.render(request, project, "project/flags.html", context, section=labels.SECTION)

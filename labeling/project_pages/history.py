@@ -62,8 +62,8 @@ def listing(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the newest events, a page at a time."""
     filters = _filters(request, project)
     position = parse_id(request.GET.get("before", "")) or None
-    found = list(history.events(project, filters, before=position, count=PAGE + 1))
-    page = found[:PAGE]
+    events = list(history.events(project, filters, before=position, count=PAGE + 1))
+    page = events[:PAGE]
     query = request.GET.copy()
     query.pop("before", None)
     links = _links(page, project)
@@ -74,7 +74,7 @@ def listing(request: HttpRequest, project: Project) -> HttpResponse:
         "kinds": Event.Kind.choices,
         "people": _people(project),
         "query": query.urlencode(),
-        "next": page[-1].pk if len(found) > PAGE else None,
+        "next": page[-1].pk if len(events) > PAGE else None,
         "first_page": position is None,
     }
     return base.render(request, project, "project/history.html", context, section=SECTION)

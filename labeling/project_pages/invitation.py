@@ -25,68 +25,68 @@ UNKNOWN = gettext_lazy("There is no such invitation: check that the link is whol
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Show what the invitation is for; accept it by POST, never because a link was opened."""
-    found = members.find(token)
-    if found is None:
+    row = members.find(token)
+    if row is None:
         response = _unknown(request)
     elif request.method == "POST":
-        response = _accept(request, found, token)
+        response = _accept(request, row, token)
     else:
-        response = _show(request, found)
+        response = _show(request, row)
     response["Referrer-Policy"] = "same-origin"  # the address is a secret
     response["X-Robots-Tag"] = "noindex"
     return response
 
 
-def _show(request: HttpRequest, found: Invitation, error: str = "") -> HttpResponse:
+def _show(request: HttpRequest, row: Invitation, error: str = "") -> HttpResponse:
     user = _user(request)
     needs_account = False
     try:
-        members.check(found, user)
+        members.check(row, user)
     except members.SignInRequired:
         needs_account = True
     except members.InvitationError as refusal:
-        return _refused(request, found, str(refusal))
-    membership = _membership(found, user)
+        return _refused(request, row, str(refusal))
+    membership = _membership(row, user)
     context = {
-        "invitation": found,
-        "role": roles.NAMES[Role(found.role)],
-        "meaning": roles.MEANINGS[Role(found.role)],
+        "invitation": row,
+        "role": roles.NAMES[Role(row.role)],
+        "meaning": roles.MEANINGS[Role(row.role)],
         "needs_account": needs_account,
         "membership": membership,
         "own_role": membership and roles.NAMES[Role(membership.role)],
-        "keeps_role": membership is not None and access.covers(membership.role, found.role),
+        "keeps_role": membership is not None and access.covers(membership.role, row.role),
         "error": error,
     }
     status = HTTPStatus.CONFLICT if error else HTTPStatus.OK
     return render(request, "invitation.html", context, status=status)
 
 
-def _accept(request: HttpRequest, found: Invitation, token: str) -> HttpResponse:
+def _accept(request: HttpRequest, row: Invitation, token: str) -> HttpResponse:
     user = _user(request)
     annotator = None
     try:
-        members.check(found, user)
+        members.check(row, user)
         if user is None:
             annotator = visitors.welcome(request, request.user)
         membership = members.accept(token=token, user=user, annotator=annotator)
     except (members.InvitationError, visitors.TooManyNewcomers) as refusal:
-        found.refresh_from_db()
-        return _show(request, found, str(refusal))
+        row.refresh_from_db()
+        return _show(request, row, str(refusal))
     annotates = membership.role == Role.ANNOTATOR
     if not annotates:
         sentence = _("Welcome to %(project)s. Your role: %(role)s.")
-        names = {"project": found.project, "role": roles.NAMES[Role(membership.role)]}
+        names = {"project": row.project, "role": roles.NAMES[Role(membership.role)]}
         messages.success(request, sentence % names)
-    response = redirect("take_part" if annotates else "project", found.project.slug)
+    response = redirect("take_part" if annotates else "project", row.project.slug)
     if annotator is not None:
         visitors.remember(response, request, annotator)
     return response
 
 
-def _refused(request: HttpRequest, found: Invitation, reason: str) -> HttpResponse:
+def _refused(request: HttpRequest, row: Invitation, reason: str) -> HttpResponse:
     """Say why it cannot be accepted; to members also where their project is."""
-    context = {"reason": reason, "membership": _membership(found, _user(request))}
-    other_person = found.status == Invitation.Status.OPEN
+    context = {"reason": reason, "membership": _membership(row, _user(request))}
+    other_person = row.status == Invitation.Status.OPEN
     status = HTTPStatus.FORBIDDEN if other_person else HTTPStatus.GONE
     return render(request, "invitation_refused.html", context, status=status)
 
@@ -106,10 +106,10 @@ def _unknown(request: HttpRequest) -> HttpResponse:
     return render(request, "invitation_refused.html", {"reason": reason}, status=status)
 
 
-def _membership(found: Invitation, user: User | None) -> Membership | None:
+def _membership(row: Invitation, user: User | None) -> Membership | None:
     if user is None:
         return None
-    return Membership.objects.filter(project=found.project, user=user).first()
+    return Membership.objects.filter(project=row.project, user=user).first()
 
 
 def _user(request: HttpRequest) -> User | None:

@@ -39,7 +39,7 @@ def subtract(
 
     given: the answer to each question, by id. challenges: those that have no answer left; the
     labels that came with them are taken off, since those of a single answer would tell which of
-    several it settled. What the answers showed of the annotator is inferred anew by the next
+    several it settled. What the answers showed of the annotator is inferred again by the next
     recomputation; of somebody without any answer, nothing is known at once. Suspicion stays.
     """
     known = [question for question in questions if question.verdict is not None]

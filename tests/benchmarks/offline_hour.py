@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 LOOK = 350  # ms at each challenge
-RELOAD_AT = 100  # answers, after which the page is opened anew
+RELOAD_AT = 100  # answers, after which the page is reloaded
 WAITING = """() => [...Array(localStorage.length).keys()]
     .filter((index) => localStorage.key(index).startsWith("tessera.outbox.")).length"""
 LINES = "#offline [data-part=lines]"

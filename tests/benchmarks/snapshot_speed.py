@@ -133,7 +133,7 @@ def measure(project: Any) -> None:
     """Build all rows once, and print what it cost."""
     from labeling import models, snapshot_rows
 
-    Path("/proc/self/clear_refs").write_text("5")  # the peak of memory begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak of memory
     before, started = memory("VmRSS"), cpu_seconds()
     concepts = snapshot_rows.concepts_of(project)
     pairs = sum(

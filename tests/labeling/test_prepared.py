@@ -10,7 +10,7 @@ pytestmark = pytest.mark.django_db
 
 
 def statements(text):
-    """Return how often each prepared statement with that text was planned anew."""
+    """Return how often each prepared statement with that text was planned again."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT custom_plans FROM pg_prepared_statements WHERE statement LIKE %s", [f"%{text}%"]

@@ -1,4 +1,4 @@
-"""What is measured of a project is kept, and measured anew by one alone."""
+"""What is measured of a project is kept, and measured again by one process alone."""
 
 import time
 from collections.abc import Callable

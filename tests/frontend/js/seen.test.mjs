@@ -52,7 +52,7 @@ test("what was painted in a hidden tab counts from when it is looked at", () => 
   assert.equal(seen.isLongEnough, true);
 });
 
-test("the next picture begins anew", () => {
+test("the next picture starts over", () => {
   const { clock, seen } = setUp();
   seen.restart();
   seen.paint();

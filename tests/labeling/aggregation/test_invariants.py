@@ -156,7 +156,7 @@ def test_one_more_answer_of_a_newcomer_never_lowers_its_class(
 ) -> None:
     """Whoever has data nothing yet is an average annotator, and this crowd is better than chance.
 
-    So the answer itself speaks for its class. What else changes, since all is inferred anew, may
+    So the answer itself speaks for its class. What else changes, since all is inferred again, may
     take back no more than rounding does.
     """
     before = infer(crowd)

@@ -44,7 +44,7 @@ export class Reporter {
     return this.#button.getAttribute("aria-pressed") === "true";
   }
 
-  /** Begin anew: another challenge is on the screen. */
+  /** Start over: another challenge is on the screen. */
   reset() {
     this.#set(false);
     if (this.#dialog.open) this.#dialog.close();

@@ -18,7 +18,7 @@ export class Seen {
     this.#now = now;
   }
 
-  /** Begin anew: something else is about to be painted. */
+  /** Start over: something else is about to be painted. */
   restart() {
     this.screen += 1;
     this.#isPainted = false;

@@ -58,7 +58,7 @@ export class SittingBar {
     this.#show(progress);
   }
 
-  /** Show the goal: its buttons are made anew only where there are others, so that focus stays. */
+  /** Show the goal: its buttons are replaced only where there are others, so that focus stays. */
   #show(progress = null) {
     if (progress?.answers) this.#own.hidden = false;
     const { goal, isReached } = this.#sitting;

@@ -62,7 +62,7 @@ export class Strip {
     }
   }
 
-  /** Begin the animation of the button anew. */
+  /** Restart the animation of the button. */
   #restartCountdown(seconds) {
     const line = this.#button.querySelector(".countdown");
     line.style.animationDuration = `${seconds}s`;
