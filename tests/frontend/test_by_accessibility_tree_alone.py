@@ -29,12 +29,12 @@ QUESTIONS = {
 SENTENCE = "a round thing seen from nearby"
 # What a screen reader is told of by itself: the text of live regions, each time it changes.
 LISTEN = """() => {
-  window.heard = [];
+  window.announced = [];
   new MutationObserver(changes => {
     const regions = new Set(changes.map(({target}) =>
       (target.closest ? target : target.parentElement)?.closest("[role=status], [role=alert]")));
     for (const region of regions)
-      if (region?.textContent.trim()) window.heard.push(region.textContent.trim());
+      if (region?.textContent.trim()) window.announced.push(region.textContent.trim());
   }).observe(document.body, {childList: true, characterData: true, subtree: true});
 }"""
 RESULT = {
@@ -120,7 +120,7 @@ def test_a_question_is_walked_through_by_the_tree_alone(screen: Page, kind: str)
     undo.click()
     wait_until(lambda: given(kind) == 0)
     expect(page.get_by_role("status").filter(has_text="Taken back: answer again.")).to_be_visible()
-    announced = page.evaluate("() => window.heard")
+    announced = page.evaluate("() => window.announced")
     assert len(announced) == len(set(announced)) <= 5, announced
     open_help_and_report(page, kind)
     skip_for_a_reason(page)

@@ -7,10 +7,20 @@ from itertools import product
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from labeling import challenges, concepts, merging, pools, questions, tasks
+from labeling import (
+    challenges,
+    concepts,
+    merging,
+    pools,
+    question_posteriors,
+    question_state,
+    questions,
+    tasks,
+)
 from labeling.concepts import ConceptError, Conflict
 from labeling.images import tiles
 from labeling.inference import priors
+from labeling.merging import batches
 from labeling.models import Answer, ClassSet, Concept, Pool, Project, Question
 from labeling.question_posteriors import recompute as recompute_few
 from tests.cast import answer
@@ -258,8 +268,8 @@ def test_a_worker_moves_what_is_left(bicycle, bike, alice, ada, monkeypatch):
 def test_a_merge_that_dies_goes_on_where_it_stopped(bicycle, bike, alice, ada, monkeypatch):
     asked = [ask(bike, number) for number in range(6)]
     answer(alice, dict.fromkeys([question.pk for question in asked], True))
-    monkeypatch.setattr(merging.question_state, "BATCH", 2)
-    recomputed, recompute_locked = [], merging.question_posteriors.recompute_locked
+    monkeypatch.setattr(question_state, "BATCH", 2)
+    recomputed, recompute_locked = [], question_posteriors.recompute_locked
 
     def dies_at_the_second(batch) -> int:
         recomputed.append(batch)
@@ -268,7 +278,7 @@ def test_a_merge_that_dies_goes_on_where_it_stopped(bicycle, bike, alice, ada, m
         return recompute_locked(batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(merging.question_posteriors, "recompute_locked", dies_at_the_second)
+        patch.setattr(question_posteriors, "recompute_locked", dies_at_the_second)
         with pytest.raises(KeyboardInterrupt):
             merging.merge(concept=bike, into=bicycle, by=ada)
     assert (bicycle.questions.count(), bike.questions.count()) == (2, 4)
@@ -385,7 +395,7 @@ def test_no_prevalence_is_learned_while_questions_are_moved_that_rest_on_it(bicy
     theirs = ask(bike, 1)
     Concept.objects.filter(pk=bike.pk).update(merged_into=bicycle, active=False)
     with transaction.atomic():
-        merging._Batch(bike.pk, [theirs.pk])
+        batches.Batch(bike.pk, [theirs.pk])
         with pytest.raises(OperationalError, match="could not obtain lock"):
             meanwhile(lambda: hold_at_once(bicycle))
 

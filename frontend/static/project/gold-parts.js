@@ -103,7 +103,7 @@ function paint() {
   board.replaceChildren(hatching(), ...shapes);
   find("save").textContent = rectangles.length ? "Save" : "It is nowhere";
   const yes = cells.filter((part) => kindOf(part) === "yes").length;
-  find("said").textContent = rectangles.length ? `${rectangles.length} drawn: ${yes} parts show it.` : "";
+  find("drawn").textContent = rectangles.length ? `${rectangles.length} drawn: ${yes} parts show it.` : "";
 }
 
 function handle(rectangle) {

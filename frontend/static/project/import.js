@@ -56,7 +56,7 @@ function choose() {
   }));
   const pictures = count(Number(form.dataset.pictures), "picture");
 
-  function tell() {
+  function showChoice() {
     const typed = part("others").value.split(/[\n,]/).filter((name) => name.trim()).length;
     const concepts = rows.filter(({ box }) => box.checked).length + typed;
     part("submit").textContent = concepts
@@ -72,7 +72,7 @@ function choose() {
 
   function tick(on) {
     for (const { row, box } of rows) if (!box.disabled && (!row.hidden || !on)) box.checked = on;
-    tell();
+    showChoice();
   }
 
   if (rows.length) {
@@ -82,13 +82,13 @@ function choose() {
       button.addEventListener("click", () => tick(button.dataset.tick === "all"));
     }
   }
-  form.addEventListener("input", tell);
+  form.addEventListener("input", showChoice);
   form.addEventListener("submit", () => {
     part("submit").setAttribute("aria-disabled", "true");
   });
   // Enter in the filter must not start the import.
   part("filter")?.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
-  tell();
+  showChoice();
 }
 
 if (page) follow(new Client({ csrf: document.querySelector("meta[name=csrf-token]").content }));

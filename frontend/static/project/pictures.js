@@ -41,7 +41,7 @@ async function start(gathering) {
     imports: section.dataset.imports.replace(/0\/$/, ""),
     name,
     sources,
-    onProgress: tell,
+    onProgress: showProgress,
   });
   window.addEventListener("beforeunload", warn);
   try {
@@ -56,7 +56,7 @@ async function start(gathering) {
   }
 }
 
-function tell({ phase, sent, total, files, bytesPerSecond, secondsLeft, error, retryIn }) {
+function showProgress({ phase, sent, total, files, bytesPerSecond, secondsLeft, error, retryIn }) {
   const bar = part("bar");
   if (phase === "announcing" || !total) bar.removeAttribute("value");
   else bar.value = sent / total;

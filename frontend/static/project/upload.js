@@ -65,7 +65,7 @@ export class Upload {
     this.#partBytes = this.#partBytesMax = record.part_bytes;
     try {
       await this.#sendAll(await this.#announceAll());
-      this.#tell("completing");
+      this.#report("completing");
       return await this.#try(() => this.#client.post(`${this.#address}complete/`));
     } catch (error) {
       if (error.code !== "conflict") throw error;
@@ -90,7 +90,7 @@ export class Upload {
   async #announceAll() {
     const files = [];
     for (const page of pages(this.#sources)) {
-      this.#tell("announcing");
+      this.#report("announcing");
       files.push(...(await this.#announce(page)));
     }
     return files;
@@ -143,7 +143,7 @@ export class Upload {
     this.#sent += bytes;
     this.#rate.add(bytes, this.#now() - started);
     this.#resize(this.#now() - started);
-    this.#tell("sending");
+    this.#report("sending");
   }
 
   /** Return what has come of the parts' files, where the server knows better. */
@@ -195,13 +195,13 @@ export class Upload {
       } catch (error) {
         if (!TRANSIENT.has(error.code)) throw error;
         const seconds = Math.min(PAUSE_MAX, Math.max(error.retryAfter ?? 0, 2 ** attempt));
-        this.#tell("waiting", { error, retryIn: seconds });
+        this.#report("waiting", { error, retryIn: seconds });
         await this.#sleep(seconds * 1000);
       }
     }
   }
 
-  #tell(phase, more = {}) {
+  #report(phase, more = {}) {
     this.#onProgress({
       phase,
       sent: this.#sent,
