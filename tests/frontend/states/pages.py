@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from labeling import images, members
 from labeling.accounts import mail
 from labeling.models import Annotator, Concept, Project
+from tests.browser import sign_in
 from tests.every_page import ARABIC, LONG_WORD
 from tests.frontend.looks import MARK, TEXT_LANGUAGE
 from tests.frontend.states.stage import Stage
@@ -138,6 +139,42 @@ def forget_me(stage: Stage) -> None:
     stage.go("/your-answers/forget-me/")
 
 
+def _open_deletion(stage: Stage) -> None:
+    """Open the page on which somebody who may leave deletes the account."""
+    User.objects.filter(username="lee").delete()
+    sign_in(stage.page, User.objects.create_user("lee", password=PASSWORD), stage.url)
+    stage.go("/account/delete/")
+
+
+def _delete_account(stage: Stage, password: str) -> None:
+    _open_deletion(stage)
+    stage.page.locator("[name=answers][value=withdraw]").check()
+    stage.page.locator("#id_password").fill(password)
+    stage.page.locator("main form .primary").click()
+
+
+def deletion(stage: Stage) -> None:
+    _open_deletion(stage)
+    expect(stage.page.locator("#id_password")).to_be_visible()
+
+
+def deletion_refused(stage: Stage) -> None:
+    _delete_account(stage, "wrong")
+    expect(stage.page.locator(".errorlist")).to_be_visible()
+
+
+def deleted(stage: Stage) -> None:
+    _delete_account(stage, PASSWORD)
+    expect(stage.page.locator(".page-messages")).to_be_visible()
+
+
+def new_token(stage: Stage) -> None:
+    stage.sign_in()
+    stage.go("/account/")
+    stage.page.locator('form[action$="/token/"] button').click()
+    expect(stage.page.locator("#new-token")).to_be_visible()
+
+
 def invitation(stage: Stage) -> None:
     _, token = members.invite(project=stage.project, role="viewer", by=stage.owner)
     stage.go(f"/invitations/{token}/")
@@ -197,7 +234,11 @@ STATES = {
     "sign up, refused": sign_up_refused,
     "account": _signed_in_at("/account/"),
     "address for mail": _signed_in_at("/account/email/"),
-    "delete the account": _signed_in_at("/account/delete/"),
+    "a token, made": new_token,
+    "delete the account, not yet": _signed_in_at("/account/delete/"),
+    "delete the account": deletion,
+    "delete the account, refused": deletion_refused,
+    "delete the account, done": deleted,
     "confirm an address": password_reset_form,
     "reset the password": _at("/password-reset/"),
     "reset the password, sent": _at("/password-reset/sent/"),
