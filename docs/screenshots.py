@@ -39,13 +39,10 @@ def shoot_pages(page: Page, project: Project) -> None:
     page.wait_for_selector("#ask[data-seen]")  # from then on, presses are taken
     if not page.locator(".tile img").count():
         page.keyboard.press("s")  # the practice of newcomers
-    page.wait_for_selector("#ask[data-seen] .tile img")
-    address = page.locator(".tile img").first.get_attribute("src") or ""
-    token = address.partition("/challenges/")[2]  # which begins with the challenge's id
-    challenge = Challenge.objects.get(pk=token[:32])
-    for number, truth in enumerate(visitors.true_answers(challenge), start=1):
-        if truth:
-            page.keyboard.press(str(number))
+    select(page)
+    page.keyboard.press("f" if page.locator(".tile[aria-pressed=true]").count() else "n")
+    page.wait_for_selector("#strip li")  # the answer made small, with Undo
+    select(page)
     save(page, "challenge")
     page.goto(f"/take-part/{project.slug}/?kind=split")
     page.wait_for_selector(".tile img")
@@ -55,6 +52,17 @@ def shoot_pages(page: Page, project: Project) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector('img[src*="/samples/4/"]', timeout=90_000)
     save(page, "draw")
+
+
+def select(page: Page) -> None:
+    """Select the tiles that show what is asked about, once presses are taken."""
+    page.wait_for_selector("#ask[data-seen] .tile img")
+    address = page.locator(".tile img").first.get_attribute("src") or ""
+    token = address.partition("/challenges/")[2]  # which begins with the challenge's id
+    challenge = Challenge.objects.get(pk=token[:32])
+    for number, truth in enumerate(visitors.true_answers(challenge), start=1):
+        if truth:
+            page.keyboard.press(str(number))
 
 
 def shoot_admin(page: Page, project: Project) -> None:
@@ -75,6 +83,7 @@ def save(page: Page, name: str) -> None:
     """Save a screenshot of the page once it is complete."""
     page.wait_for_load_state("networkidle")
     page.wait_for_function(LOADED)
+    page.wait_for_timeout(1000)  # in which an answer is taken, and buttons change their colour
     page.screenshot(path=OUT / f"{name}.jpg", quality=85)
 
 
