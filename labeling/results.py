@@ -116,7 +116,7 @@ def of_challenge(challenge: Challenge) -> list[TileResult]:
 
 
 def of_answers(answers: Sequence[Answer], *, now: datetime | None = None) -> dict[int, Result]:
-    """Return what is shown of one person's answers, by question id, by two queries at most.
+    """Return what is shown of one person's answers, by question id, by three queries at most.
 
     answers: with their questions, and the concepts and projects of these, at hand.
     """
@@ -138,7 +138,7 @@ def of_answers(answers: Sequence[Answer], *, now: datetime | None = None) -> dic
         state = question.state if question.pk in public else State.OPEN
         results[question.pk] = Result(votes, model.get(question.pk), state)
     old = [answer for answer in final if answer.created_at + REVEALED_AFTER <= now]
-    for pk, state in _states(old, used).items():
+    for pk, state in _states(old, used, now).items():
         results[pk] = replace(results[pk], state=state)
     return results
 
@@ -193,25 +193,35 @@ def agrees(value: bool | None, votes: Votes | None) -> bool | None:
     return value == (votes.yes > votes.no)
 
 
-def _states(answers: Sequence[Answer], used: Collection[int]) -> dict[int, str]:
+def _states(answers: Sequence[Answer], used: Collection[int], now: datetime) -> dict[int, str]:
     """Return what is shown, late, of the states of questions by id.
 
-    used: those in use, whose state is that of another question of the same challenge; where there
-    is none, they are shown as open. Which one depends on the question alone, so that several people
-    of one mind see the same state, as they do of any other question.
+    used: those in use, whose state is drawn from those of the annotator's other late answers in the
+    project; where there is none, they are shown as open. Which one depends on the question's secret
+    number, so that several people see nearly always the same state, as of any other question.
     """
-    others: dict[object, list[str]] = defaultdict(list)
-    for answer in sorted(answers, key=lambda answer: answer.question_id):
-        if answer.question_id not in used:
-            others[answer.challenge_id].append(answer.question.state)
+    late = _late_states(answers[0].annotator_id, now) if answers and used else {}
     states: dict[int, str] = {}
     for answer in answers:
-        if answer.question_id not in used:
-            states[answer.question_id] = answer.question.state
-        elif same := others[answer.challenge_id]:
-            rank = int(outcomes.unit(answer.question_id) * len(same))
-            states[answer.question_id] = sorted(same)[rank]
+        question = answer.question
+        if question.pk not in used:
+            states[question.pk] = question.state
+        elif some := late.get(question.project_id):
+            states[question.pk] = some[int(outcomes.unit(question.pk) * len(some))]
     return states
+
+
+def _late_states(annotator: int, now: datetime) -> dict[int, list[str]]:
+    """Return the states of what an annotator answered so long ago, sorted, by project."""
+    rows = Answer.objects.filter(annotator=annotator, created_at__lte=now - REVEALED_AFTER)
+    rows = rows.exclude(question__state=State.GOLD).exclude(reason=Answer.Reason.CHECK)
+    counts = rows.order_by("question__project", "question__state").values_list(
+        "question__project", "question__state"
+    )
+    late: dict[int, list[str]] = defaultdict(list)
+    for project, state, count in counts.annotate(count=Count("pk")):
+        late[project] += [state] * count
+    return late
 
 
 def _is_public(answer: Answer) -> bool:
