@@ -127,9 +127,8 @@ def record(
             )
             for answer in sorted(stored, key=_known_first)
         ]
-        reported = _reported(
-            effects, annotator, new[0].project_id, again=bool(challenge and challenge.undos)
-        )
+        untold = _is_untold(annotator, challenge, now=now)
+        reported = _reported(effects, annotator, new[0].project_id, untold=untold)
         _save_annotator(annotator, effects, reported, now)
         if not annotator.blocked:
             question_state.save(new)
@@ -354,14 +353,21 @@ def _save_annotator(
     bulk_update.update([annotator], _ANNOTATOR_COLUMNS)
 
 
-def _reported(
-    effects: Sequence[_Effect], annotator: Annotator, project: int, *, again: bool
-) -> list[ReportedChange]:
-    """Return what is reported of each answer: nothing where the challenge was undone before.
+def _is_untold(annotator: Annotator, challenge: Challenge | None, *, now: datetime) -> bool:
+    """Whether nothing is reported: the challenge was undone before, or many answers withdrawn.
 
     Else one could try what yes changes and what no does: of gold it is the same.
     """
-    if again:
+    if challenge is not None and challenge.undos:
+        return True
+    return annotator.untold_until is not None and annotator.untold_until > now
+
+
+def _reported(
+    effects: Sequence[_Effect], annotator: Annotator, project: int, *, untold: bool
+) -> list[ReportedChange]:
+    """Return what is reported of each answer."""
+    if untold:
         return [ReportedChange()] * len(effects)
     answered = [effect.answered for effect in effects]
     passed = _passed(effects) is not False

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from labeling import languages, own_answers, visitors, withdrawals
+from labeling.addresses import client_address
 from labeling.models import Annotator, Challenge, Project
 from labeling.numbers import parse_id
 from labeling.withdrawals import Withdrawn
@@ -79,7 +80,9 @@ def forget_me(request: HttpRequest) -> HttpResponse:
         status = HTTPStatus.BAD_REQUEST if request.method == "POST" else HTTPStatus.OK
         context = {"totals": own_answers.totals(annotator), "missing": request.method == "POST"}
         return render(request, "forget_me.html", context, status=status)
-    withdrawals.forget(annotator=annotator, keep_answers=choice == "leave")
+    withdrawals.forget(
+        annotator=annotator, keep_answers=choice == "leave", address=client_address(request)
+    )
     messages.success(request, _("You are forgotten: this browser is a new visitor now."))
     response = redirect("home")
     visitors.forget(response)
@@ -99,6 +102,7 @@ class _Chosen:
 def _chosen(request: HttpRequest, annotator: Annotator) -> _Chosen:
     """Return what a request names, if it is the annotator's own. Raises Http404."""
     fields = request.POST if request.method == "POST" else request.GET
+    address = client_address(request)
     if value := fields.get("answer"):
         answer = own_answers.answer(annotator, parse_id(value))
         if answer is None:
@@ -107,7 +111,7 @@ def _chosen(request: HttpRequest, annotator: Annotator) -> _Chosen:
             "answer",
             value,
             _("Withdraw this answer?"),
-            lambda: withdrawals.withdraw_answer(answer=answer),
+            lambda: withdrawals.withdraw_answer(answer=answer, address=address),
         )
     if value := fields.get("caption"):
         caption = own_answers.caption(annotator, parse_id(value))
@@ -125,7 +129,7 @@ def _chosen(request: HttpRequest, annotator: Annotator) -> _Chosen:
             "challenge",
             value,
             _("Withdraw all answers to this question?"),
-            lambda: withdrawals.withdraw_challenge(challenge=challenge),
+            lambda: withdrawals.withdraw_challenge(challenge=challenge, address=address),
         )
     if project := _project(request, annotator):
         return _Chosen(
@@ -133,13 +137,13 @@ def _chosen(request: HttpRequest, annotator: Annotator) -> _Chosen:
             project.slug,
             _("Withdraw all that you answered and wrote in %(project)s?")
             % {"project": project.name},
-            lambda: withdrawals.withdraw_all(annotator=annotator, project=project),
+            lambda: withdrawals.withdraw_all(annotator=annotator, project=project, address=address),
         )
     return _Chosen(
         "all",
         "1",
         _("Withdraw all that you ever answered and wrote here?"),
-        lambda: withdrawals.withdraw_all(annotator=annotator),
+        lambda: withdrawals.withdraw_all(annotator=annotator, address=address),
     )
 
 

@@ -7,7 +7,17 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from labeling import concepts, merging, parts, pools, removal, showings, snapshots, visitors
+from labeling import (
+    concepts,
+    merging,
+    parts,
+    pools,
+    removal,
+    showings,
+    snapshots,
+    taken_back,
+    visitors,
+)
 from labeling.enqueue import enqueue_on_commit
 from labeling.imports import jobs, runner, undo
 from labeling.inference import recompute, schedule
@@ -167,6 +177,7 @@ def forget_challenges() -> None:
 def forget_visitors() -> None:
     """Delete what addresses were shown on days that are over, and who never answered."""
     showings.forget()
+    taken_back.forget()
     visitors.forget_unanswered()
 
 

@@ -34,20 +34,21 @@ def check(user: User) -> None:
         )
 
 
-def delete(user: User, *, keep_answers: bool) -> None:
+def delete(user: User, *, keep_answers: bool, address: str = "") -> None:
     """Delete an account, with its answers or without them. Raises CannotLeave.
 
-    keep_answers: they stay under a random pseudonym that belongs to nobody.
+    keep_answers: they stay under a random pseudonym that belongs to nobody. address: where the
+    request comes from, as in `taken_back.note`.
     """
     check(user)
     for annotator in Annotator.objects.filter(user=user):
-        withdrawals.forget(annotator=annotator, keep_answers=keep_answers)
+        withdrawals.forget(annotator=annotator, keep_answers=keep_answers, address=address)
     try:
         with transaction.atomic():
             list(User.objects.select_for_update().filter(is_superuser=True).order_by("pk"))
             check(user)
             for annotator in Annotator.objects.filter(user=user):  # of another tab, meanwhile
-                withdrawals.forget(annotator=annotator, keep_answers=keep_answers)
+                withdrawals.forget(annotator=annotator, keep_answers=keep_answers, address=address)
             user.delete()
     except ProtectedError:
         raise CannotLeave(

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
-from labeling import bulk_update, question_state
+from labeling import bulk_update, question_state, taken_back
 from labeling.aggregation import drift, online
 from labeling.answers import FIGURES
 from labeling.models import (
@@ -116,8 +116,11 @@ def _move_all(visitor_id: int, account_id: int, user: User) -> None:
     service.withdraw_all(annotator=visitor, reason=Withdrawal.Reason.MERGED)  # answered by both
     Challenge.objects.filter(annotator=visitor).update(annotator=account)
     Withdrawal.objects.filter(annotator=visitor).update(annotator=account)
+    taken_back.move(of=visitor.pk, to=account.pk)
+    untold = filter(None, (visitor.untold_until, account.untold_until))
     Annotator.objects.filter(pk=account_id).update(
-        answers_count=Answer.objects.filter(annotator=account).count()
+        answers_count=Answer.objects.filter(annotator=account).count(),
+        untold_until=max(untold, default=None),
     )
     visitor.delete()
     for project_id in sorted(projects):

@@ -177,7 +177,7 @@ def delete_account(request: HttpRequest) -> HttpResponse:
         deletion.check(user)
         if form.is_valid():
             keep = form.cleaned_data["answers"] == "leave"
-            deletion.delete(user, keep_answers=keep)
+            deletion.delete(user, keep_answers=keep, address=client_address(request))
             logout(request)
             messages.success(request, _("Your account is deleted."))
             response = redirect("home")

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import own_answers, withdrawals
+from labeling.addresses import client_address
 from labeling.api import throttles, visitors
 from labeling.api.challenges import POST_AUTH
 from labeling.api.exceptions import NotFound
@@ -175,7 +176,8 @@ class WithdrawAnswer(ForVisitors):
         answer = own_answers.answer(visitors.known(request), _id(pk))
         if answer is None:
             raise NotFound
-        return _withdrawn(withdrawals.withdraw_answer(answer=answer))
+        address = client_address(request._request)
+        return _withdrawn(withdrawals.withdraw_answer(answer=answer, address=address))
 
 
 class WithdrawCaption(ForVisitors):
@@ -209,7 +211,8 @@ class WithdrawChallenge(ForVisitors):
         challenge = own_answers.challenge(visitors.known(request), pk)
         if challenge is None:
             raise NotFound
-        return _withdrawn(withdrawals.withdraw_challenge(challenge=challenge))
+        address = client_address(request._request)
+        return _withdrawn(withdrawals.withdraw_challenge(challenge=challenge, address=address))
 
 
 class WithdrawAll(ForVisitors):
@@ -226,7 +229,9 @@ class WithdrawAll(ForVisitors):
         annotator = _me(request)
         slug = valid(WithdrawIn(data=request.data))["project"]
         project = own_answers.project_or_404(annotator, slug)
-        return _withdrawn(withdrawals.withdraw_all(annotator=annotator, project=project))
+        address = client_address(request._request)
+        withdrawn = withdrawals.withdraw_all(annotator=annotator, project=project, address=address)
+        return _withdrawn(withdrawn)
 
 
 class MyData(ForVisitors):

@@ -99,6 +99,7 @@ class Migration(migrations.Migration):
                 ('suspect_since', models.DateTimeField(blank=True, help_text='When their answers were found to have turned bad.', null=True)),
                 ('skip_debt', models.PositiveSmallIntegerField(default=0, help_text='Skips beyond their answers: with many, the next question waits.')),
                 ('skipped_at', models.DateTimeField(blank=True, null=True)),
+                ('untold_until', models.DateTimeField(blank=True, help_text='Until then nobody tells them what their answers change: they withdrew many.', null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('seen_at', models.DateTimeField(blank=True, null=True)),
                 ('answered_until', models.DateTimeField(blank=True, help_text='When the time that their last answer took ends.', null=True)),
@@ -615,6 +616,15 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='TakenBack',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('question', models.BigIntegerField()),
+                ('address', models.BigIntegerField(default=0, help_text='The id of the `AddressDay` from which it was taken back; 0: its day is over, or nobody knows.')),
+                ('annotator', models.ForeignKey(db_index=False, help_text='Empty: the person has left.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='taken_back', to='labeling.annotator')),
+            ],
+        ),
+        migrations.CreateModel(
             name='Tile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -879,6 +889,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='suspectspell',
             constraint=models.UniqueConstraint(condition=models.Q(('stop', None)), fields=('annotator',), name='one_suspect_spell_goes_on'),
+        ),
+        migrations.AddIndex(
+            model_name='takenback',
+            index=models.Index(condition=models.Q(('address', 0), _negated=True), fields=['address'], name='taken_back_at_address'),
+        ),
+        migrations.AddConstraint(
+            model_name='takenback',
+            constraint=models.UniqueConstraint(fields=('annotator', 'question'), name='taken_back_once_a_question'),
         ),
         migrations.AddConstraint(
             model_name='tile',

@@ -24,6 +24,7 @@ from labeling.models.showings import AddressDay, Showing
 from labeling.models.skip_reviews import SkipReview
 from labeling.models.snapshots import Snapshot
 from labeling.models.statements import ImportStatement
+from labeling.models.taken_back import TakenBack
 from labeling.models.withdrawals import Withdrawal
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "SkipReview",
     "Snapshot",
     "SuspectSpell",
+    "TakenBack",
     "Tile",
     "UploadedFile",
     "Withdrawal",

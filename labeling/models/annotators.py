@@ -67,6 +67,11 @@ class Annotator(models.Model):
         default=0, help_text="Skips beyond their answers: with many, the next question waits."
     )
     skipped_at = models.DateTimeField(null=True, blank=True)
+    untold_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Until then nobody tells them what their answers change: they withdrew many.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     seen_at = models.DateTimeField(null=True, blank=True)
     answered_until = models.DateTimeField(

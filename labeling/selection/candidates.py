@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from django.core.cache import cache
 from django.utils import timezone
 
-from labeling import checks, prepared, showings
+from labeling import checks, prepared, showings, taken_back
 from labeling.models import Annotator, Project
 from labeling.selection import reservations
 from labeling.showings import ANYWHERE, Showings
@@ -329,6 +329,7 @@ def _part(
         WHERE w.id <> ALL(%(exclude)s)
             AND {available}
             AND ({already_answered}) IS NULL
+            AND {taken_back.may_be_asked("w.id")}
         LIMIT {limit})
     """
     return " ".join(text.split())

@@ -3,9 +3,9 @@
 import random
 from collections.abc import Iterator, Sequence
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
-from labeling.models import Answer, Challenge, Question
+from labeling.models import Answer, Challenge, Question, TakenBack
 from labeling.selection import candidates, concepts
 from labeling.selection.candidates import Candidate
 from labeling.selection.picks import Kind, Pick, Reason, Selection
@@ -53,14 +53,20 @@ def _all_tiles(reader: Reader, concept: int, image: int, role: str) -> list[Pick
         concept=concept, grid=SPLIT_SIDE, kind=Question.Kind.CONCEPT, tile__image=image
     )
     own_answer = Answer.objects.filter(question=OuterRef("pk"), annotator=reader.annotator)
-    rows = list(
-        tiles.order_by("tile__position").values_list("pk", "tile", "state", Exists(own_answer))
+    here = Q(address=reader.showings.address) & ~Q(address=0)
+    taken_back = TakenBack.objects.filter(
+        Q(annotator=reader.annotator) | here, question=OuterRef("pk")
     )
-    seen = any(answered or pk in reader.pending_questions for pk, _, _, answered in rows)
-    still_open = any(state == State.OPEN for _, _, state, _ in rows)
+    rows = list(
+        tiles.order_by("tile__position").values_list(
+            "pk", "tile", "state", Exists(own_answer), Exists(taken_back)
+        )
+    )
+    seen = any(any(own) or pk in reader.pending_questions for pk, _, _, *own in rows)
+    still_open = any(state == State.OPEN for _, _, state, *_ in rows)
     if seen or not still_open or len(rows) != SPLIT_SIDE * SPLIT_SIDE:
         return []
     reasons = {State.GOLD: Reason.GOLD, State.OPEN: role}
     return [
-        Pick(pk, tile, reasons.get(State(state), Challenge.SHOWN)) for pk, tile, state, _ in rows
+        Pick(pk, tile, reasons.get(State(state), Challenge.SHOWN)) for pk, tile, state, *_ in rows
     ]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from labeling import checks, prepared
+from labeling import checks, prepared, taken_back
 from labeling.models import Challenge, Project
 from labeling.selection import candidates, reservations
 from labeling.selection.candidates import Candidate
@@ -66,7 +66,8 @@ SELECT q.text,
     q.state = 'open' AND q.source <> 'model' AND q.author_id IS DISTINCT FROM %(annotator)s
         AND q.id <> ALL(%(exclude)s::bigint[]) AND {reservations.available("q")}
         AND NOT EXISTS (SELECT FROM labeling_answer AS answer
-            WHERE answer.question_id = q.id AND answer.annotator_id = %(annotator)s),
+            WHERE answer.question_id = q.id AND answer.annotator_id = %(annotator)s)
+        AND {taken_back.may_be_asked("q.id")},
     q.id, q.tile_id, tile.image_id, q.concept_id, q.probability, q.answers_count,
     q.answers_wanted, q.priority, q.random_key, 1.0::float8
 FROM labeling_question AS q JOIN labeling_tile AS tile ON tile.id = q.tile_id
@@ -181,6 +182,7 @@ class _Texts:
         tiles = {c.tile for c in read} & by_tile
         tiles |= set(random.sample(sorted(by_tile), k=min(PICTURES, len(by_tile))))
         values = reservations.parameters(project, now=timezone.now())
+        values |= reader.showings.parameters()
         exclude = list(reader.pending_questions)
         values |= {"annotator": annotator, "exclude": exclude, "tiles": list(tiles)}
         self.captions: dict[int, list[Caption]] = defaultdict(list)  # by tile

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from labeling import answers, bulk_update
+from labeling import answers, bulk_update, skip_debts
 from labeling.aggregation.online import ConfusionCounts
 from labeling.answers import FIGURES
 from labeling.models import Annotator, Answer, Challenge, Question, Recomputation
 
 COUNTS = "answers_count", "labels_count", "gold_count", "gold_right"
 _COLUMNS = (*FIGURES, "suspect_since")
+_SUBTRACTED = *COUNTS, *Annotator.COUNTS, "reliability", "skip_debt", "untold_until"
 
 
 def restore(annotator: Annotator, challenge: Challenge, *, first_id: int) -> None:
@@ -39,21 +40,26 @@ def subtract(
 
     given: the answer to each question, by id. challenges: those that have no answer left; the
     labels that came with them are taken off, since those of a single answer would tell which of
-    several it settled. What the answers showed of the annotator is inferred again by the next
-    recomputation; of somebody without any answer, nothing is known at once. Suspicion stays.
+    several it settled; and each of them counts as skipped, up to where nothing waits yet, so that
+    nobody looks at questions by answering and withdrawing. What the answers showed of the annotator
+    is inferred again by the next recomputation; of somebody without any answer, nothing is known at
+    once. Suspicion stays.
     """
     known = [question for question in questions if question.verdict is not None]
     right = sum(question.verdict == given[question.pk].value for question in known)
     annotator.answers_count = max(0, annotator.answers_count - len(questions))
     annotator.gold_count = max(0, annotator.gold_count - len(known))
     annotator.gold_right = max(0, annotator.gold_right - right)
-    labels = sum(map(_labels_of, challenges))
+    emptied = list(challenges)
+    labels = sum(map(_labels_of, emptied))
     annotator.labels_count = max(0, annotator.labels_count - labels)
+    debt = min(annotator.skip_debt + len(emptied), skip_debts.FREE)
+    annotator.skip_debt = max(annotator.skip_debt, debt)
     if not Answer.objects.filter(annotator=annotator).exists():
         annotator.answers_count = annotator.gold_count = annotator.gold_right = 0
         annotator.labels_count = 0
         annotator.confusion_counts = ConfusionCounts()
-    bulk_update.update([annotator], (*COUNTS, *Annotator.COUNTS, "reliability"))
+    bulk_update.update([annotator], _SUBTRACTED)
 
 
 def _labels_of(challenge: Challenge) -> int:

@@ -7,17 +7,21 @@ from labeling.models.annotators import new_pseudonym
 from labeling.withdrawals import captions, service
 
 
-def forget(*, annotator: Annotator, keep_answers: bool) -> service.Withdrawn:
+def forget(*, annotator: Annotator, keep_answers: bool, address: str = "") -> service.Withdrawn:
     """Forget who an annotator was; return what was withdrawn.
 
     keep_answers: their answers and captions stay, under a new random pseudonym that belongs to
     nobody; else all is withdrawn and the annotator is deleted. Either way no
     browser is this annotator any more, their name is deleted from the archive of answers, and they
     are a member of nothing.
+
+    address: where the request comes from, as in `taken_back.note`.
     """
     withdrawn = service.Withdrawn()
     if not keep_answers:
-        withdrawn = service.withdraw_all(annotator=annotator, reason=service.Reason.FORGOTTEN)
+        withdrawn = service.withdraw_all(
+            annotator=annotator, reason=service.Reason.FORGOTTEN, address=address
+        )
     captions.forget_name(annotator.pk)
     with transaction.atomic():
         locked = Annotator.objects.lock(annotator.pk)

@@ -5,14 +5,16 @@ questions in the order of their ids; then snapshots and the project's recomputat
 recomputation, a snapshot that is frozen, and answers that come meanwhile are waited for or wait.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.utils import timezone
 
-from labeling import audit, question_state
+from labeling import audit, question_state, taken_back
 from labeling.batches import batched
 from labeling.models import (
     Annotator,
@@ -29,6 +31,8 @@ from labeling.withdrawals import annotators, captions, questions, snapshots
 
 AT_ONCE = 1_000  # answers of one withdrawal whose questions are recomputed with it
 BATCH = question_state.BATCH
+MANY = 40  # answers withdrawn within `UNTOLD_TIME`: from then on nothing is told for as long
+UNTOLD_TIME = timedelta(days=1)
 
 Reason = Withdrawal.Reason
 
@@ -65,10 +69,14 @@ class Ledger:
         return self.stored + self.archived + self.withdrawn
 
 
-def withdraw_answer(*, answer: Answer, reason: str = Reason.OWN) -> Withdrawn:
-    """Withdraw one answer; one that is gone already is passed over."""
+def withdraw_answer(*, answer: Answer, reason: str = Reason.OWN, address: str = "") -> Withdrawn:
+    """Withdraw one answer; one that is gone already is passed over.
+
+    address: where the request comes from, as in `taken_back.note`.
+    """
     rows = Answer.objects.filter(pk=answer.pk)
-    return _withdraw(answer.annotator_id, rows, Question.objects.none(), reason=reason)
+    written = Question.objects.none()
+    return _withdraw(answer.annotator_id, rows, written, reason=reason, address=address)
 
 
 def withdraw_caption(*, caption: Question, reason: str = Reason.OWN) -> Withdrawn:
@@ -79,8 +87,13 @@ def withdraw_caption(*, caption: Question, reason: str = Reason.OWN) -> Withdraw
     return _withdraw(caption.author_id, Answer.objects.none(), rows, reason=reason)
 
 
-def withdraw_challenge(*, challenge: Challenge, reason: str = Reason.OWN) -> Withdrawn:
-    """Withdraw all answers to one challenge, or the caption that it asked for."""
+def withdraw_challenge(
+    *, challenge: Challenge, reason: str = Reason.OWN, address: str = ""
+) -> Withdrawn:
+    """Withdraw all answers to one challenge, or the caption that it asked for.
+
+    address: as in `withdraw_answer`.
+    """
     answers = Answer.objects.filter(challenge=challenge, annotator=challenge.annotator_id)
     written = Question.objects.filter(
         pk__in=challenge.questions, author=challenge.annotator_id, kind=Question.Kind.CAPTION
@@ -89,7 +102,7 @@ def withdraw_challenge(*, challenge: Challenge, reason: str = Reason.OWN) -> Wit
         written = written.none()
     else:
         written = written.filter(created_at__gte=challenge.answered_at)
-    return _withdraw(challenge.annotator_id, answers, written, reason=reason)
+    return _withdraw(challenge.annotator_id, answers, written, reason=reason, address=address)
 
 
 def withdraw_all(
@@ -98,10 +111,11 @@ def withdraw_all(
     project: Project | None = None,
     reason: str = Reason.OWN,
     by: AbstractBaseUser | None = None,
+    address: str = "",
 ) -> Withdrawn:
     """Withdraw all that an annotator answered and wrote, in one project or in all.
 
-    by: the administrator who does it at the person's request.
+    by: the administrator who does it at the person's request. address: as in `withdraw_answer`.
     """
     answers = Answer.objects.filter(annotator=annotator)
     written = Question.objects.filter(author=annotator, source=Question.Source.ANNOTATOR)
@@ -110,7 +124,7 @@ def withdraw_all(
             answers.filter(question__project=project),
             written.filter(project=project),
         )
-    return _withdraw(annotator.pk, answers, written, reason=reason, by=by)
+    return _withdraw(annotator.pk, answers, written, reason=reason, by=by, address=address)
 
 
 def ledger(*, annotator: Annotator | None = None, project: Project | None = None) -> Ledger:
@@ -134,6 +148,7 @@ def _withdraw(
     *,
     reason: str,
     by: AbstractBaseUser | None = None,
+    address: str = "",
 ) -> Withdrawn:
     """Withdraw answers and captions of one annotator, project by project."""
     by_project: dict[int, list[tuple[int, int]]] = {}
@@ -148,7 +163,7 @@ def _withdraw(
     total = Withdrawn()
     concerned = by_project.keys() | captions_of.keys()
     for project in Project.objects.filter(pk__in=concerned).order_by("pk"):
-        one = _Withdrawing(project, annotator_id, reason, by)
+        one = _Withdrawing(project, annotator_id, reason, by, address)
         one.answers(by_project.get(project.pk, []))
         one.captions(captions_of.get(project.pk, []))
         total = total.plus(one.finish())
@@ -159,10 +174,15 @@ class _Withdrawing:
     """Withdraws in one project, and keeps its account in one row."""
 
     def __init__(
-        self, project: Project, annotator_id: int, reason: str, by: AbstractBaseUser | None
+        self,
+        project: Project,
+        annotator_id: int,
+        reason: str,
+        by: AbstractBaseUser | None,
+        address: str,
     ) -> None:
         self.project, self.annotator_id = project, annotator_id
-        self.reason, self.by = reason, by
+        self.reason, self.by, self.address = reason, by, address
         self.record: Withdrawal | None = None
 
     def answers(self, rows: Sequence[tuple[int, int]]) -> None:
@@ -209,6 +229,8 @@ class _Withdrawing:
         if deleted != len(given):
             raise AnswersDiffer(f"Of {len(given):,} answers {deleted:,} were deleted.")
         concerned = [question for question in locked if question.pk in given]
+        if self.reason != Reason.MERGED:  # where the account's own answer stands
+            self._make_final(annotator, given)
         annotators.subtract(annotator, concerned, given=given, challenges=_emptied(challenges))
         if recompute:
             questions.recompute(concerned, given=given)
@@ -216,6 +238,20 @@ class _Withdrawing:
         snapshots.mark(self.project.pk, answers=gone)
         annotators.request_recomputation(self.project.pk)
         return deleted
+
+    def _make_final(self, annotator: Annotator, questions: Collection[int]) -> None:
+        """Ask these questions no more; tell who withdrew many nothing. It is still to be saved."""
+        now = timezone.now()
+        taken_back.note(
+            annotator=annotator.pk,
+            questions=questions,
+            project=self.project.pk,
+            address=self.address,
+            now=now,
+        )
+        late = Withdrawal.objects.filter(annotator=annotator, created_at__gt=now - UNTOLD_TIME)
+        if sum(late.values_list("answers", flat=True)) + len(questions) > MANY:
+            annotator.untold_until = now + UNTOLD_TIME
 
     def _account(self, **counts: int) -> None:
         if not any(counts.values()):

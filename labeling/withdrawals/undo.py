@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import challenges, prepared, question_state, removal
+from labeling import challenges, prepared, question_state, removal, taken_back
 from labeling.models import Annotator, Answer, Challenge, Project, Question, RemovedAnswer
 from labeling.models.removals import RemovedImage
 from labeling.selection import reservations
@@ -44,14 +44,17 @@ class TooOften(challenges.ChallengeError):
     """The challenge was undone as often as may be."""
 
 
-def undo(*, challenge: Challenge) -> Challenge:
+def undo(*, challenge: Challenge, address: str = "") -> Challenge:
     """Take back the answer or skip of an annotator's last challenge; return it, open again.
 
     1. Lock the challenge, which only one of several undos finds answered, and reopen it with a new
        deadline.
-    2. Delete its answers, or the caption that was written.
+    2. Delete its answers, or the caption that was written. Its questions are asked in no other
+       challenge (`labeling.taken_back`).
     3. Set its questions to what the other answers alone give, and the annotator to what was before.
     4. Reserve its open questions again, as far as they are available.
+
+    address: where the request comes from, as in `taken_back.note`.
 
     Raises TooLate or TooOften, and then changes nothing. Where nothing is left to ask, since its
     pictures were removed, the challenge has expired.
@@ -64,7 +67,7 @@ def undo(*, challenge: Challenge) -> Challenge:
         annotator = Annotator.objects.lock(challenge.annotator_id)
         _check_last(challenge)
         if not challenge.skipped:
-            _take_back(challenge, annotator)
+            _take_back(challenge, annotator, address)
         if not annotator.blocked:
             _reserve(challenge, now=now, until=until)
         if not _is_askable(challenge):
@@ -114,7 +117,7 @@ def _check_last(challenge: Challenge) -> None:
         raise TooLate(_("A later question was answered: only the last answer can be undone."))
 
 
-def _take_back(challenge: Challenge, annotator: Annotator) -> None:
+def _take_back(challenge: Challenge, annotator: Annotator, address: str) -> None:
     """Delete the answers; restore questions, annotator and suspicion of them."""
     if challenge.kind == Kind.WRITE:
         _delete_caption(challenge)
@@ -124,6 +127,9 @@ def _take_back(challenge: Challenge, annotator: Annotator) -> None:
     given = {answer.question_id: answer for answer in own}
     first_id = min((answer.pk for answer in given.values()), default=None)
     own.delete()
+    taken_back.note(
+        annotator=annotator.pk, questions=given, project=challenge.project_id, address=address
+    )
     archived = _delete_archived(challenge)
     first_id = min(filter(None, (first_id, archived)), default=None)
     questions.restore(locked, given=given, challenge=challenge)
