@@ -120,14 +120,14 @@ class FetchedAhead(ForVisitors):
 
 
 class TilePicture(ForVisitors):
-    throttle_classes = []
+    throttle_classes = [throttles.Tiles]
     content_negotiation_class = PictureNegotiation
 
     @extend_schema(
         operation_id="challenges_tile",
         responses={
             (200, variants.CONTENT_TYPE): OpenApiTypes.BINARY,
-            **errors(401, 403, 404, 410),
+            **errors(401, 403, 404, 410, 429),
         },
     )
     def get(self, request: Request, token: str, number: int) -> HttpResponse:
@@ -224,7 +224,7 @@ class UndoChallenge(ForVisitors):
     def post(self, request: Request, token: str) -> Response:
         """Take back the answer or skip of the last challenge, which is open again."""
         challenge = challenges.find(token, visitors.known(request))
-        reopened = withdrawals.undo(challenge=challenge)
+        reopened = withdrawals.undo(challenge=challenge, address=client_address(request._request))
         return Response(
             {"expires_in": _expires_in(reopened), "progress": _progress(reopened.annotator)}
         )

@@ -1,5 +1,6 @@
 """Limits on how often anybody may call the API."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
@@ -53,6 +54,10 @@ ASKS = Limit("asks", 3, _annotator)  # more than answers, as some challenges are
 AHEAD = Limit("ahead", 4, _annotator)  # fetched to be answered offline
 ANSWERS = Limit("answers", 1, _annotator)  # or skips
 FLAGS = Limit("flags", 1, _annotator)
+# Times `CHALLENGE_RATE` pictures of tiles a minute. All challenges that may be fetched ahead in a
+# minute have 4 × 16 at most; the people of an address see as many as a few of them fetch ahead.
+TILES = 64
+TILES_PER_ADDRESS = 4 * TILES
 
 
 class _PerMinute(BaseThrottle):
@@ -115,6 +120,48 @@ class Flags(_PerMinute):
     """Limit the tiles flagged by one annotator."""
 
     limits = (ADDRESS, FLAGS)
+
+
+class Tiles(BaseThrottle):
+    """Limit the pictures of tiles that are sent to one browser or account, and to one address.
+
+    They are counted at once for all processes, however many are asked for together, by the minute.
+    It reads no row: whoever invents cookies is limited by address.
+    """
+
+    def __init__(self) -> None:
+        self._wait = 0.0
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        now = time.time()
+        minute, seconds = divmod(now, WINDOW)
+        callers = {_browser(request): TILES, _address(request): TILES_PER_ADDRESS}
+        exceeded = [
+            caller
+            for caller, times in callers.items()
+            if _count(f"tiles:{caller}:{int(minute)}") > settings.CHALLENGE_RATE * times
+        ]
+        self._wait = WINDOW - seconds
+        return not exceeded
+
+    def wait(self) -> float:
+        """Return the seconds until the next minute begins."""
+        return self._wait
+
+
+def _browser(request: Request) -> str:
+    """Return who asks, as far as the request says it: an account, or a cookie."""
+    caller = f"{request.user.pk} {request.COOKIES.get(settings.PSEUDONYM_COOKIE)}"
+    return hashlib.sha256(caller.encode(errors="replace")).hexdigest()
+
+
+def _count(key: str) -> int:
+    """Count a call; return how many there were. Nothing is counted while the cache is away."""
+    cache.add(key, 0, WINDOW + 1)
+    try:
+        return int(cache.incr(key))
+    except ValueError:
+        return 0
 
 
 def _recent(calls: Calls, now: float) -> Calls:

@@ -67,10 +67,19 @@ export class Client {
   }
 }
 
+/** Return the error of a response that says: too often, later. */
+export function throttled(response, message) {
+  return new ApiError("throttled", message, secondsToWait(response));
+}
+
+function secondsToWait(response) {
+  return Number(response.headers.get("Retry-After")) || RETRY_AFTER;
+}
+
 function errorOf(response, json) {
-  const retryAfter = Number(response.headers.get("Retry-After")) || RETRY_AFTER;
+  const retryAfter = secondsToWait(response);
   const detail = typeof json?.detail === "string" ? json.detail : "";
-  if (response.status === 429) return new ApiError("throttled", detail, retryAfter);
+  if (response.status === 429) return throttled(response, detail);
   if (response.status === 507) return new ApiError("disk_full", detail, retryAfter);
   if (response.status >= 500) {
     return new ApiError("broken", gettext("The server could not do this."), retryAfter);

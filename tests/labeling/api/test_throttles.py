@@ -63,3 +63,36 @@ def test_what_is_kept_does_not_grow_with_the_calls(shapes, settings, clock):
     kept = cache.get("calls:address:192.0.2.1")
     assert len(kept) <= throttles.WINDOW + 2
     assert len(json.dumps(kept)) < 2_000
+
+
+def tile_of(client: Client) -> str:
+    return ask(client).json()["tiles"][0]["url"]
+
+
+def test_pictures_of_tiles_are_limited_far_above_what_a_person_sees(
+    client, shapes, settings, clock, monkeypatch
+):
+    settings.CHALLENGE_RATE, clock.now = 1, 60 * 10_000 + 20.0
+    monkeypatch.setattr(throttles, "TILES", 3)
+    url = tile_of(client)
+    assert [client.get(url).status_code for _ in range(4)] == [200, 200, 200, 429]
+    refused = client.get(url)
+    assert refused["Retry-After"] == "40" and refused.json()["code"] == "throttled"
+    clock.now += 41
+    assert client.get(url).status_code == 200
+
+
+def test_invented_cookies_are_limited_by_address_and_see_nothing(
+    client, shapes, settings, clock, monkeypatch
+):
+    settings.CHALLENGE_RATE = 1
+    monkeypatch.setattr(throttles, "TILES_PER_ADDRESS", 3)
+    url, statuses = tile_of(client), []
+    for number in range(4):
+        client.cookies[settings.PSEUDONYM_COOKIE] = f"invented:{number}"
+        statuses.append(client.get(url).status_code)
+    assert statuses == [403, 403, 403, 429]
+
+
+def test_what_may_be_fetched_ahead_in_a_minute_may_be_looked_at_in_it():
+    assert 16 * throttles.AHEAD.times <= throttles.TILES

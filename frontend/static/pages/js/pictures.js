@@ -1,8 +1,9 @@
 /** Load and decode a challenge's pictures before they are shown. */
 
-import { ApiError } from "../../shared/client.js";
+import { ApiError, throttled } from "../../shared/client.js";
 import { gettext } from "../../shared/translate.js";
 
+const NOT_LOADED = () => gettext("A picture of the next question could not be loaded.");
 const SMALL = 96; // px: below this, edges are kept crisp at whole multiples
 
 /** Resolve to the decoded picture at an address. Rejects with an ApiError. */
@@ -15,10 +16,7 @@ export async function loadPicture(url) {
   try {
     await picture.decode();
   } catch {
-    throw new ApiError(
-      navigator.onLine ? "broken" : "offline",
-      gettext("A picture of the next question could not be loaded."),
-    );
+    throw await failure(url);
   }
   if (Math.max(picture.naturalWidth, picture.naturalHeight) < SMALL) {
     picture.classList.add("small");
@@ -39,11 +37,26 @@ export function decodeBlobs(challenge, blobs) {
 }
 
 async function loadBlob(url) {
-  const response = await fetch(url, { credentials: "same-origin" }).catch(() => null);
+  const response = await request(url);
   if (response?.ok) return response.blob();
-  const isGone = response && response.status < 500 && response.status !== 429;
-  const code = isGone ? "gone" : response ? "broken" : "offline";
-  throw new ApiError(code, gettext("A picture of the next question could not be loaded."));
+  throw errorOf(response);
+}
+
+/** Say why a picture did not come, which its element does not tell. */
+async function failure(url) {
+  if (!navigator.onLine) return errorOf(null);
+  const response = url.startsWith("blob:") ? null : await request(url);
+  return response?.status === 429 ? errorOf(response) : new ApiError("broken", NOT_LOADED());
+}
+
+function request(url) {
+  return fetch(url, { credentials: "same-origin" }).catch(() => null);
+}
+
+function errorOf(response) {
+  if (response?.status === 429) return throttled(response, NOT_LOADED());
+  const isGone = response && response.status < 500;
+  return new ApiError(isGone ? "gone" : response ? "broken" : "offline", NOT_LOADED());
 }
 
 async function decodeBlob(blob) {
