@@ -85,7 +85,7 @@ def forget_me(request: HttpRequest) -> HttpResponse:
     )
     messages.success(request, _("You are forgotten: this browser is a new visitor now."))
     response = redirect("home")
-    visitors.forget(response)
+    visitors.forget_device(response)
     return response
 
 

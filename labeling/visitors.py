@@ -91,9 +91,26 @@ def forget(response: HttpResponseBase) -> None:
     response.delete_cookie(settings.PSEUDONYM_COOKIE, samesite="Lax")
 
 
+def forget_device(response: HttpResponseBase) -> None:
+    """Take back the cookie and all that scripts have kept: questions, answers that wait, hints.
+
+    Browsers heed it over HTTPS; over plain HTTP, scripts delete the questions (`signed-out.js`).
+    """
+    forget(response)
+    response["Clear-Site-Data"] = '"storage"'
+
+
 def key(annotator: Annotator) -> str:
     """Return a word by which a page tells annotators apart, and nothing else is learned of them."""
     return salted_hmac("labeling.visitors.key", str(annotator.pk)).hexdigest()[:16]
+
+
+def cookie_key(request: HttpRequest) -> str:
+    """Return such a word for the browser's cookie, without a look at who it belongs to; or ""."""
+    pseudonym = _pseudonym(request)
+    if pseudonym is None:
+        return ""
+    return salted_hmac("labeling.visitors.cookie_key", pseudonym).hexdigest()[:16]
 
 
 def _count_newcomer(request: HttpRequest) -> None:

@@ -181,7 +181,7 @@ def delete_account(request: HttpRequest) -> HttpResponse:
             logout(request)
             messages.success(request, _("Your account is deleted."))
             response = redirect("home")
-            visitors.forget(response)
+            visitors.forget_device(response)
             return response
     except deletion.CannotLeave as error:
         refusal = str(error)

@@ -11,7 +11,7 @@ from django.test.testcases import LiveServerThread
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from labeling.models import Answer, Challenge
+from labeling.models import Annotator, Answer, Challenge
 from tests import axe
 from tests.browser import let_server_finish, sign_in
 from tests.waiting import wait_until
@@ -136,6 +136,21 @@ def test_whoever_signs_out_leaves_nothing_behind(page, server, carol):
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(f"{server.url}/")
     wait_until(lambda: page.evaluate(CACHES) == 0 and page.evaluate(IN_STORAGE) == 0)
+
+
+def test_a_visitor_who_is_forgotten_leaves_nothing_behind(page, server):
+    page.goto(f"{server.url}/take-part/shapes/?kind=verify")
+    page.locator(SWITCH).click()
+    expect(page.locator("#offline [role=status]")).to_contain_text("You can go offline now")
+    page.goto(f"{server.url}/")
+    assert page.evaluate(IN_STORAGE) > 0, "whoever has a cookie by now is still the same"
+    Annotator.objects.all().delete()
+    page.context.clear_cookies()  # as after forgetting, where nothing but scripts clears storage
+    page.reload()
+    wait_until(lambda: page.evaluate(CACHES) == 0 and page.evaluate(IN_STORAGE) == 0)
+    assert (
+        page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('tessera.'))") == []
+    )
 
 
 def test_two_tabs_ask_different_questions(offline_page, server):

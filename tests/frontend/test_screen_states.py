@@ -6,7 +6,8 @@ from datetime import timedelta
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from labeling.models import Answer, Challenge, Image, Project
+from labeling.models import Annotator, Answer, Challenge, Image, Project, Question
+from tests.cast import answer
 from tests.frontend.conftest import SEEN
 from tests.pictures import plain
 from tests.waiting import wait_until
@@ -116,6 +117,19 @@ def test_it_says_when_there_is_nothing_to_ask(ask):
     page.get_by_role("link", name="Mixed").click()
     expect(page.locator("#subject")).to_have_text("There is nothing to ask you right now")
     expect(page.locator("#hint")).not_to_contain_text("Thank you")  # nothing was answered here
+    expect(page.locator("#actions button")).to_have_count(1)  # there is no other kind either
+
+
+def test_it_leads_on_from_a_kind_of_which_nothing_is_left_for_somebody(ask):
+    page = ask()
+    for question in Question.objects.filter(tile__grid=1):  # all that grids are made of
+        answer(Annotator.objects.get(), {question.pk: True})
+    Challenge.objects.all().delete()
+    page.reload()
+    expect(page.locator("#subject")).to_contain_text("There is nothing to ask you of this kind")
+    page.get_by_role("button", name="Answer questions of another kind").click()
+    expect(page.locator("#stage img").first).to_be_visible()
+    assert "kind=" not in page.url
 
 
 def test_it_says_that_a_project_was_made_private_meanwhile(ask):

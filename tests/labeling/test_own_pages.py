@@ -155,11 +155,13 @@ def test_ones_data_is_downloaded_whole(visitor, shapes):
 
 def test_a_visitor_is_forgotten_with_their_answers(visitor):
     assert visitor.post("/your-answers/forget-me/").status_code == 400
-    assert visitor.post("/your-answers/forget-me/", {"answers": "withdraw"}).status_code == 302
+    response = visitor.post("/your-answers/forget-me/", {"answers": "withdraw"})
+    assert response.status_code == 302
     assert not Answer.objects.exists() and not Annotator.objects.exists()
     withdrawal = Withdrawal.objects.get()
     assert (withdrawal.answers, withdrawal.annotator) == (9, None)
     assert visitor.cookies[settings.PSEUDONYM_COOKIE].value == ""
+    assert response["Clear-Site-Data"] == '"storage"', "answers that wait in the browser go, too"
 
 
 def test_or_the_answers_stay_under_a_name_that_is_nobodys(visitor):

@@ -187,3 +187,13 @@ test("a challenge whose pictures did not come is completed later, and not asked 
   await ahead.fill();
   assert.equal(await asked(kept), "t1");
 });
+
+test("what an account keeps is shown to nobody else; what a visitor keeps, to the account", async () => {
+  const { open } = setUp();
+  await add(open({ by: "7" }), "carol's");
+  await add(open(), "visitor's");
+  assert.equal((await open({ by: "8" }).summary()).count, 1);
+  assert.equal(await asked(open({ by: "8" })), "visitor's");
+  assert.equal((await open().summary()).count, 1);
+  assert.equal((await open({ by: "7" }).summary()).count, 2);
+});

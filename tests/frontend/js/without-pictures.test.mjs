@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { preferredKind, rememberKind } from "../../../frontend/static/pages/js/without-pictures.js";
+import {
+  otherKind,
+  preferredKind,
+  rememberKind,
+} from "../../../frontend/static/pages/js/without-pictures.js";
 import { pageStorage } from "../../../frontend/static/pages/js/storage.js";
 
 test("questions without pictures are asked again on a device that chose them", () => {
@@ -23,4 +27,11 @@ test("whoever goes back to pictures is asked with pictures", () => {
   rememberKind(storage, "text");
   rememberKind(storage, "");
   assert.equal(preferredKind(storage, { kind: "", offered: true }), "");
+});
+
+test("where nothing is left of a kind, another one follows, as far as the project has any", () => {
+  assert.equal(otherKind("grid", { offered: false }), "");
+  assert.equal(otherKind("text", { offered: true }), "");
+  assert.equal(otherKind("", { offered: true }), "text");
+  assert.equal(otherKind("", { offered: false }), null);
 });

@@ -39,7 +39,7 @@ def test_it_takes_the_password_and_a_choice(browser):
 def test_the_answers_go_with_it(browser, shapes, dana):
     Membership.objects.create(project=shapes, user=dana, role="annotator")
     response = browser.post(PATH, {"password": PASSWORD, "answers": "withdraw"})
-    assert response.status_code == 302
+    assert response.status_code == 302 and response["Clear-Site-Data"] == '"storage"'
     assert not User.objects.filter(username="dana").exists()
     assert not Annotator.objects.exists() and not Answer.objects.exists()
     assert not Membership.objects.exists()

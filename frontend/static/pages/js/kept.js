@@ -16,6 +16,7 @@ export class Kept {
   #isAnswered;
   #locks;
   #project;
+  #by;
   #kind;
   #decode;
   #given = new Map(); // token → what ends its lock
@@ -23,14 +24,16 @@ export class Kept {
 
   /**
    * `decode(challenge, blobs)` resolves to pictures; `isAnswered(token)` says whether an answer to
-   * it waits to be sent; `kind` limits what is asked, or is null.
+   * it waits to be sent; `kind` limits what is asked, or is null. `by` is the account that keeps
+   * them, "" a visitor, whose become the account's: nobody else is shown them.
    */
-  constructor({ database, project, kind = null, decode, isAnswered, locks = null }) {
+  constructor({ database, project, by = "", kind = null, decode, isAnswered, locks = null }) {
     this.#database = database;
     this.#decode = decode;
     this.#isAnswered = isAnswered;
     this.#locks = locks;
     this.#project = project;
+    this.#by = by;
     this.#kind = kind;
   }
 
@@ -39,6 +42,7 @@ export class Kept {
     const record = {
       token: challenge.token,
       project: this.#project,
+      by: this.#by,
       challenge,
       pictures: null,
       left: challenge.expires_in * 1000,
@@ -118,7 +122,9 @@ export class Kept {
 
   async #records() {
     const records = await this.#database.all();
-    const own = records.filter((record) => record.project === this.#project);
+    const own = records.filter(
+      ({ project, by }) => project === this.#project && (by === this.#by || !by),
+    );
     return own.sort((a, b) => a.order - b.order);
   }
 

@@ -187,8 +187,12 @@ export class Screen {
   }
 
   /** `answered` says whether the person has answered anything since the page was opened. */
-  showNothingToAsk(kind, { answered }) {
-    this.#showPanel("empty", messages.nothingToAsk(kind, { answered }), gettext("Look again"));
+  /** `goElsewhere` leads to questions of another kind; null where there are none. */
+  showNothingToAsk(kind, { answered, goElsewhere = null }) {
+    const label = gettext("Answer questions of another kind");
+    const more = goElsewhere ? [makeButton(label, { variant: "primary", press: goElsewhere })] : [];
+    const words = messages.nothingToAsk(kind, { answered });
+    this.#showPanel("empty", words, gettext("Look again"), more);
   }
 
   showExpired() {
@@ -201,7 +205,7 @@ export class Screen {
     this.#showPanel(error.code, messages.problem(error, count), button);
   }
 
-  #showPanel(code, [title, text], button) {
+  #showPanel(code, [title, text], button, more = []) {
     const press = code === "reload" ? () => location.reload() : this.#actions.retry;
     if (this.problem === code) {
       if (code === "empty") this.note(messages.STILL_NOTHING);
@@ -210,7 +214,8 @@ export class Screen {
     this.note("");
     showQuestion(this.#parts, { subject: title });
     this.#say("hint", text);
-    const actions = [makeButton(button, { variant: "primary", press })];
+    const variant = more.length ? "" : "primary";
+    const actions = [makeButton(button, { variant, press }), ...more];
     this.#show("panel", { stage: make("div"), actions, keys: {} }, code);
     this.#focus();
   }

@@ -28,7 +28,7 @@ import { pageStorage, safeStorage } from "./storage.js";
 import { Strip } from "./strip.js";
 import { Turns } from "./turns.js";
 import { Upcoming } from "./upcoming.js";
-import { followLinks, preferredKind } from "./without-pictures.js";
+import { elsewhere, followLinks, preferredKind } from "./without-pictures.js";
 
 const root = document.getElementById("ask");
 const { project, practice: practiceCount, preview } = root.dataset;
@@ -52,6 +52,7 @@ const kept =
   new Kept({
     database,
     project,
+    by: document.querySelector('meta[name="user"]').content,
     kind: kind || null,
     decode: decodeBlobs,
     isAnswered: (token) => outbox.has(token),
@@ -156,6 +157,7 @@ const delivery = new Delivery({
 });
 const turns = new Turns({
   kind,
+  goElsewhere: preview ? null : elsewhere(storage, { kind, offered, location }),
   preview,
   screen,
   explanations,

@@ -17,8 +17,8 @@ export class Turns {
   #turn = 0; // the number of the screen that is shown or loaded
 
   /**
-   * `parts`: the `kind` that is asked for ("" for any), whether it is a `preview`, which keeps
-   * nothing, and the `screen`, `explanations`, `upcoming`, `delivery`, `outbox`, `last`, `earlier`,
+   * `parts`: the `kind` that is asked for ("" for any), `goElsewhere`, which leads to questions of
+   * another kind, or null, whether it is a `preview`, which keeps nothing, and the `screen`, `explanations`, `upcoming`, `delivery`, `outbox`, `last`, `earlier`,
    * `strip` and `hints`; `reporter` and `sitting`, or null.
    */
   constructor(parts) {
@@ -97,9 +97,9 @@ export class Turns {
   }
 
   #showFetched(fetched) {
-    const { kind, screen } = this.#parts;
+    const { goElsewhere, kind, screen } = this.#parts;
     if (fetched) this.#show(fetched);
-    else screen.showNothingToAsk(kind, { answered: this.#answered });
+    else screen.showNothingToAsk(kind, { answered: this.#answered, goElsewhere });
   }
 
   /** Show a challenge, with the answer that was taken back, if one was. */

@@ -11,6 +11,25 @@ export function preferredKind(storage, { kind, offered }) {
   return !kind && offered && storage.getItem(KEY) ? TEXT : kind;
 }
 
+/**
+ * Return the kind to go on with where nothing is left of one: "" for any with pictures, or text
+ * where there were none of any; null where the project has no other.
+ */
+export function otherKind(kind, { offered }) {
+  if (kind) return "";
+  return offered ? TEXT : null;
+}
+
+/** Return what leads from a kind to another one; null where the project has no other. */
+export function elsewhere(storage, { kind, offered, location }) {
+  const other = otherKind(kind, { offered });
+  if (other === null) return null;
+  return () => {
+    rememberKind(storage, other);
+    location.assign(other ? `?kind=${other}` : "?");
+  };
+}
+
 /** Remember on this device which kind somebody went to: with pictures, or without. */
 export function rememberKind(storage, kind) {
   storage.setItem(KEY, kind === TEXT ? "1" : "");
