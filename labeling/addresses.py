@@ -20,7 +20,7 @@ def client_address(request: HttpRequest) -> str:
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
     if proxies and forwarded:
         hops = forwarded.split(",")
-        address = _without_port(hops[-min(proxies, len(hops))].strip())
+        address = _without_port(hops[-min(proxies, len(hops))].strip()) or address
     return network(address)
 
 

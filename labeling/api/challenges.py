@@ -277,11 +277,26 @@ def _tiles(request: Request, token: str) -> list[list[Any] | None]:
     packed: list[list[Any] | None] | None = cache.get(key)
     if packed is None:
         challenge = challenges.find(token, visitors.known(request))
-        if challenge.expires_at <= timezone.now():  # one that was answered, too
-            raise challenges.Expired(_("The challenge has expired: ask for a new one."))
+        _check_shown(challenge, request)
         packed = tiles.pack(challenges.shown_tiles(challenge))
         cache.set(key, packed, TOKEN_SECONDS)
     return packed
+
+
+def _check_shown(challenge: Challenge, request: Request) -> None:
+    """Check that somebody may see their challenge's tiles now. Raises Expired, Private or Closed.
+
+    Tiles of one that was answered are shown for as long as it can be undone; nobody is shown what a
+    project that was made private meanwhile asks others.
+    """
+    end = challenge.expires_at
+    if challenge.answered_at is not None:
+        end = min(end, challenge.answered_at + timedelta(seconds=results.READY_IN))
+    if end <= timezone.now():
+        raise challenges.Expired(_("The challenge has expired: ask for a new one."))
+    project = prepared.first(Project, "WHERE id = %s", [challenge.project_id])
+    if project is not None and project.private:
+        challenges.admit(project=project, user=request.user, annotator=challenge.annotator)
 
 
 def _data(challenge: Challenge, request: Request) -> dict[str, object]:

@@ -33,6 +33,7 @@ def test_without_a_proxy_nobody_is_believed():
         (2, "10.9.9.9, 203.0.113.9, 10.0.0.2", "203.0.113.9"),
         (2, "203.0.113.9", "203.0.113.9"),
         (1, "nonsense", "nonsense"),
+        (1, "203.0.113.9, ", "10.0.0.1"),  # nobody is without an address, and so without limits
         (1, "203.0.113.9:50123", "203.0.113.9"),  # as some proxies write it
         (1, "[2001:db8::1]:50123", "2001:db8::/64"),
         (1, "[2001:db8::1]", "2001:db8::/64"),

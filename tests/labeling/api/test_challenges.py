@@ -7,7 +7,8 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from labeling.models import Answer, Challenge, Question
+from labeling import results
+from labeling.models import Annotator, Answer, Challenge, Project, Question
 from tests.cast import truth
 
 pytestmark = pytest.mark.django_db
@@ -66,9 +67,19 @@ def test_the_pictures_of_an_answered_challenge_are_not_sent_for_ever(client, sha
     submit(client, shown["token"], selected=[])
     assert client.get(shown["tiles"][0]["url"]).status_code == 200
     cache.clear()
-    Challenge.objects.update(expires_at=timezone.now())
+    over = timezone.now() - timedelta(seconds=results.READY_IN + 1)  # it can be undone no more
+    Challenge.objects.update(answered_at=over)
     response = client.get(shown["tiles"][0]["url"])
     assert response.status_code == 410 and response.json()["code"] == "expired"
+
+
+def test_a_stranger_is_shown_nothing_more_once_a_project_is_private(client, shapes):
+    shown = ask(client, kind="grid", ahead=True)
+    Project.objects.update(private=True)
+    response = client.get(shown["tiles"][0]["url"])
+    assert response.status_code == 403 and response.json()["code"] == "private"
+    shapes.memberships.create(annotator=Annotator.objects.get(), role="annotator")
+    assert client.get(shown["tiles"][0]["url"]).status_code == 200
 
 
 def test_a_second_submission_changes_nothing_and_says_so(client, shapes):
