@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.copying import ProjectCopier
 from tests.pictures import draw
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.test import Client
 
+    from labeling.images import NewImage
     from labeling.models import Annotator, Project, Question
 
 COLOURS = "red", "green", "blue", "orange", "purple", "brown"
@@ -122,9 +124,48 @@ def ada_client(ada: "User") -> "Client":
     return client
 
 
+@pytest.fixture(scope="session")
+def drawn_shapes() -> "list[NewImage]":
+    """Draw the pictures of the shapes, and prepare them to be stored."""
+    from labeling import images
+
+    prepare = images.preparer()
+    return [
+        images.NewImage(
+            picture=prepare(draw(shape=shape, colour=colour, corner=corner)),
+            source=f"{colour} {shape} {number:02}.png",
+        )
+        for number, (shape, colour, corner) in enumerate(product(SHAPES, COLOURS, (4, 16)))
+    ]
+
+
+@pytest.fixture(scope="session")
+def copiers() -> dict[str, ProjectCopier]:
+    """Return the projects that were made already, by their addresses."""
+    return {}
+
+
 @pytest.fixture
-def shapes(db: None) -> "Project":
-    """Make twelve circles and twelve squares, a quarter of them gold, each with a caption."""
+def shapes(
+    db: None, drawn_shapes: "list[NewImage]", copiers: dict[str, ProjectCopier]
+) -> "Project":
+    """Make twelve circles and twelve squares, a quarter of them gold, each with a caption.
+
+    Where the test's transaction is never committed, all but the first are copied. Where it is, what
+    a commit sets off is part of it.
+    """
+    from django.db import connection
+
+    if not connection.in_atomic_block:
+        return _make_shapes(drawn_shapes)
+    if "shapes" in copiers:
+        return copiers["shapes"].copy()
+    project = _make_shapes(drawn_shapes)
+    copiers["shapes"] = ProjectCopier(project, [image.picture for image in drawn_shapes])
+    return project
+
+
+def _make_shapes(new_images: "list[NewImage]") -> "Project":
     from labeling import images, pools, questions
     from labeling.images import duplicates
     from labeling.models import Concept, Project, Question
@@ -140,17 +181,10 @@ def shapes(db: None) -> "Project":
         Concept.objects.create(project=project, name=name, phrase=f"a {name}", prevalence=0.5)
         for name in SHAPES
     ]
-    prepare = images.preparer()
-    new_images = [
-        images.NewImage(
-            picture=prepare(draw(shape=shape, colour=colour, corner=corner)),
-            source=f"{colour} {shape} {number:02}.png",
-        )
-        for number, (shape, colour, corner) in enumerate(product(SHAPES, COLOURS, (4, 16)))
-    ]
-    duplicate_index = duplicates.DuplicateIndex(project)
     stored_images = images.add_many(
-        project=project, new_images=new_images, duplicate_index=duplicate_index
+        project=project,
+        new_images=new_images,
+        duplicate_index=duplicates.DuplicateIndex(project),
     )
     wholes = [image.tile for image in stored_images]
     gold = {
