@@ -42,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     django.setup()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
+    settings.WHITENOISE_AUTOREFRESH = True  # else each client looks through all static files
 
 
 def pytest_unconfigure() -> None:
