@@ -166,7 +166,8 @@ def test_a_visitor_is_forgotten_with_their_answers(visitor):
 
 def test_or_the_answers_stay_under_a_name_that_is_nobodys(visitor):
     cookie = visitor.cookies[settings.PSEUDONYM_COOKIE].value
-    visitor.post("/your-answers/forget-me/", {"answers": "leave"})
+    response = visitor.post("/your-answers/forget-me/", {"answers": "leave"})
+    assert b"You are forgotten" in visitor.get(response.url).content
     assert Answer.objects.count() == 9
     again = Client()
     again.cookies[settings.PSEUDONYM_COOKIE] = cookie

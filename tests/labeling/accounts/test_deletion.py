@@ -44,6 +44,7 @@ def test_the_answers_go_with_it(browser, shapes, dana):
     assert not Annotator.objects.exists() and not Answer.objects.exists()
     assert not Membership.objects.exists()
     assert "_auth_user_id" not in browser.session
+    assert b"Your account is deleted." in browser.get(response.url).content
 
 
 def test_or_they_stay_under_a_name_that_says_nothing(browser):
