@@ -10,9 +10,9 @@ from labeling import concepts
 from labeling.captions import has_controls
 from labeling.concepts.names import NAME_LENGTH, PHRASE_LENGTH
 from labeling.decoding import ImageRejected
-from labeling.imports import gold, sidecars
+from labeling.imports import gold, texts
 from labeling.imports.members import SourceError
-from labeling.imports.metadata import LINE_BREAK
+from labeling.imports.texts import LINE_BREAK
 from labeling.models import Concept, Import, Project
 from labeling.models.projects import name_key
 
@@ -37,7 +37,7 @@ def read(path: Path) -> dict[str, str]:
     try:
         if path.stat().st_size > SIZE_MAX:
             raise SourceError(f"{path} is too large for a list of concepts.")
-        text = sidecars.decode(path.read_bytes())
+        text = texts.decode(path.read_bytes())
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
     except ImageRejected as error:

@@ -7,14 +7,14 @@ before it, that they do not: such folders are no classes.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from labeling import gold
 from labeling.images import StoredImage
-from labeling.imports.members import folder_of
+from labeling.imports.entries import Kind
 from labeling.imports.metadata import Metadata
+from labeling.imports.paths import folder_of
 from labeling.models import Concept, GoldMark, Import
 from labeling.models.projects import name_key
 from labeling.restating import Pair
@@ -28,15 +28,6 @@ class StatedGold(NamedTuple):
 
     name: str
     truth: bool
-
-
-@dataclass
-class Counts:
-    """Texts of gold that were read: those that are attached to a picture, and all others."""
-
-    attached: int = 0
-    refused: int = 0
-    problems: dict[str, list[str]] = field(default_factory=dict)  # by path, why
 
 
 def of_folder(folder: str, known: Mapping[str, Concept] | None = None) -> StatedGold | None:
@@ -67,25 +58,25 @@ def attach(
     stored: Sequence[tuple[str, StoredImage]],
     metadata: Mapping[str, Metadata],
     concepts: Mapping[str, Concept],
-) -> Counts:
-    """Make the pairs gold of which the source says so; return how many texts, and what was wrong.
+) -> None:
+    """Make the pairs gold of which the source says so; note in the metadata what is refused.
 
     stored: (path, image) of a batch. concepts: the project's, by their keys. Names that name no
     concept are refused, and so is what contradicts itself, earlier gold or a decision.
     """
-    counts = Counts()
     values: dict[Pair, bool] = {}
     paths: dict[Pair, list[str]] = {}
     for path, image in stored:
-        problems = counts.problems.setdefault(path, [])
         for stated in _stated(path, metadata[path], concepts):
             concept = concepts.get(name_key(stated.name))
             if concept is None:
-                problems.append(f"its gold names “{stated.name}”, which is no concept")
+                reason = f"its gold names “{stated.name}”, which is no concept"
+                metadata[path].refuse(Kind.GOLD, reason)
                 continue
             pair = image.tile.pk, concept.pk
             if values.setdefault(pair, stated.truth) is not stated.truth:
-                problems.append(f"its gold of “{concept}” is both yes and no")
+                reason = f"its gold of “{concept}” is both yes and no"
+                metadata[path].refuse(Kind.GOLD, reason)
             else:
                 paths.setdefault(pair, []).append(path)
     outcome = gold.mark_pairs(
@@ -98,21 +89,10 @@ def attach(
     )
     for pair, reason in outcome.refused.items():
         for path in paths.get(pair, ()):
-            counts.problems[path].append(f"its gold cannot be: {reason}")
-    read = sum(_read(path, metadata[path]) for path in metadata)
-    attached = sum(map(len, paths.values())) - sum(
-        len(paths.get(pair, ())) for pair in outcome.refused
-    )
-    counts.attached, counts.refused = attached, read - attached
-    return counts
+            metadata[path].refuse(Kind.GOLD, f"its gold cannot be: {reason}")
 
 
 def _stated(path: str, metadata: Metadata, concepts: Mapping[str, Concept]) -> list[StatedGold]:
     of_own_folder = of_folder(folder_of(path), concepts)
     stated = [StatedGold(name, truth) for name, truth in metadata.gold.items()]
     return [*stated, of_own_folder] if of_own_folder else stated
-
-
-def _read(path: str, metadata: Metadata) -> int:
-    """Return how many texts of gold a source has of a picture."""
-    return metadata.gold_read + (of_folder(folder_of(path)) is not None)

@@ -14,8 +14,9 @@ from labeling.decoding.pool import DecodingPool
 from labeling.images import NewImage, StoredImage
 from labeling.images.duplicates import DuplicateIndex
 from labeling.imports import candidates, concepts, gold, read_ahead, statements
-from labeling.imports.members import Member, folder_of
+from labeling.imports.members import Member
 from labeling.imports.metadata import Metadata
+from labeling.imports.paths import folder_of
 from labeling.imports.read_ahead import Batch
 from labeling.imports.report import Report
 from labeling.imports.source import Members
@@ -142,7 +143,7 @@ def run(
     renew: called with the number of pictures that were looked at, as they come. Raises
     `PoolError`, and what `renew` raises.
     """
-    report.add_texts(index.rejections, index.metadata_paths)
+    report.add_texts(index)
     refused = report.refused
     looked_at = 0
 
@@ -154,11 +155,14 @@ def run(
                 looked_at += 1
                 renew(looked_at)
 
+    def refuse(path: str, reason: str) -> None:
+        report.refuse(path, reason, index.metadata(path))
+
     batch_importer = _BatchImporter(record, index, plan, report)
     limits = {"bytes_max": settings.IMAGE_MAX_BYTES, "pixels_max": settings.IMAGE_MAX_PIXELS}
     with DecodingPool(**limits) as pool:
         for batch in read_ahead.batches(
-            members=pictures(), project=record.project, pool=pool, reject=report.refuse
+            members=pictures(), project=record.project, pool=pool, reject=refuse
         ):
             batch_importer.import_batch(batch)
     report.check(read=looked_at + refused)
@@ -196,13 +200,9 @@ class _BatchImporter:
         """
         with transaction.atomic():
             _hold_record(self.record)
-            counts = gold.attach(
+            gold.attach(
                 record=self.record, stored=stored, metadata=metadata, concepts=self.plan.by_key
             )
-        self.report.gold += counts.attached
-        self.report.gold_refused += counts.refused
-        for path, problems in counts.problems.items():
-            metadata[path].problems.extend(problems)
 
     def _store(
         self, batch: Batch, metadata: Mapping[str, Metadata]
@@ -273,15 +273,14 @@ class _BatchImporter:
         self, batch: Batch, stored: Mapping[str, StoredImage], metadata: Mapping[str, Metadata]
     ) -> None:
         for path, sha256 in batch.sha256s.items():
-            image = stored.get(path)
+            image, texts = stored.get(path), metadata[path]
             if image is None:
-                self.report.refuse(path, str(batch.results.get(sha256, DELETED)))
+                self.report.refuse(path, str(batch.results.get(sha256, DELETED)), texts)
             elif self._is_taken(path, image):
                 near_duplicate = image.image.near_duplicate_of_id is not None
-                problems = metadata[path].problems
-                self.report.take(path, near_duplicate=near_duplicate, problems=problems)
+                self.report.take(path, texts, near_duplicate=near_duplicate)
             else:
-                self.report.know(path, problems=metadata[path].problems)
+                self.report.know(path, texts)
 
     def _is_taken(self, path: str, stored: StoredImage) -> bool:
         """Whether this import brought the image by this path, perhaps before it was killed."""

@@ -7,13 +7,14 @@ that were chosen. The caller holds the lease of the `Import` row and sets its st
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
 from labeling import audit
-from labeling.imports import candidates, importer, source_index
+from labeling.imports import candidates, importer, ledger, source_index
 from labeling.imports.importer import source_name
 from labeling.imports.members import SourceError
 from labeling.imports.report import Report
@@ -126,20 +127,14 @@ def _finish(record: Import, report: Report) -> None:
             transaction.on_commit(partial(default_storage.delete, earlier))
 
 
-def summary(counts: Mapping[str, int]) -> str:
+def summary(counts: Mapping[str, Any]) -> str:
     """Return the counts of an import in words."""
-    return (
+    words = (
         f"{count(counts['taken'], 'new picture')}, {counts['known']:,} known already, "
         f"{count(counts['near_duplicates'], 'near-duplicate')}, {counts['refused']:,} refused"
-        + _gold(counts)
     )
-
-
-def _gold(counts: Mapping[str, int]) -> str:
-    attached, refused = counts.get("gold_attached", 0), counts.get("gold_refused", 0)
-    if not attached + refused:
-        return ""
-    return f"; {attached:,} gold{f', {refused:,} texts of gold refused' if refused else ''}"
+    texts = ledger.in_words(counts.get("texts", {}))
+    return f"{words}; {texts}" if texts else words
 
 
 def _audit(record: Import, message: str) -> None:

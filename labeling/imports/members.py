@@ -1,10 +1,8 @@
 """The members of a source: files that can be read, and rejections with a reason."""
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from labeling.decoding import too_large
 
@@ -15,7 +13,6 @@ OF_FILE_MANAGERS = {"thumbs.db", "desktop.ini", "__macosx"}
 PATH_MAX = 1_000  # characters of a path inside an archive
 SHOWN = 400  # … and of a longer one, where it is named
 DRIVE = re.compile(r"[A-Za-z]:")
-IRREGULAR = re.compile(r"//|(?:^|/)\.?(?:/|$)")  # what `PurePosixPath` puts right
 
 
 class SourceError(ValueError):
@@ -41,19 +38,6 @@ class Rejection:
 
     path: str
     reason: str
-
-
-def path_key(path: str) -> str:
-    """Return what paths are compared by: with slashes, without `./`, in Unicode's NFC."""
-    plain = path.replace("\\", "/")
-    if plain.isascii() and not IRREGULAR.search(plain):
-        return plain  # as nearly all are
-    return unicodedata.normalize("NFC", PurePosixPath(plain).as_posix())
-
-
-def folder_of(path: str) -> str:
-    """Return the key of the folder in which a member lies; "." outside of all."""
-    return path_key(path).rpartition("/")[0] or "."
 
 
 def is_ignored(path: str) -> bool:

@@ -1,129 +1,128 @@
-"""What a source says of an image: captions, keywords and license, each within its limits."""
+"""What a source says of an image: captions, keywords, gold and a licence, within their limits."""
 
-import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from labeling import captions
+from labeling.imports import texts
+from labeling.imports.entries import Kind
 
-CAPTION_LENGTH = 500
-KEYWORD_LENGTH = 80
-TEXTS_MAX = 100  # captions, and keywords, of one image; more is no description
+TEXTS_MAX = 100  # texts of a kind of one image; more is no description
 MORE_PROBLEMS = "and more of its texts were left out"
-LINE_BREAK = re.compile(r"\r\n|\n|\r")  # Unicode has others, which a text may hold
-
 
 CAPTION_COLUMNS = "text", "caption", "captions"
 KEYWORD_COLUMNS = "tags", "keywords"
 GOLD_COLUMN = "gold"
+LICENSE_COLUMN = "license"
 TEXT_COLUMNS = {*CAPTION_COLUMNS, *KEYWORD_COLUMNS, GOLD_COLUMN}
+
+
+class Problem(NamedTuple):
+    """Why a text was left out."""
+
+    where: str
+    reason: str
 
 
 @dataclass
 class Metadata:
-    """The texts and licence of one image; `problems` say why others were left out."""
+    """The texts of one image; `problems` say why others were refused, of very many the first."""
 
     captions: list[str] = field(default_factory=list)
     keywords: list[str] = field(default_factory=list)
     license: str = ""
     gold: dict[str, bool] = field(default_factory=dict)  # truths by the names of concepts
-    gold_read: int = 0  # texts of gold, those with problems among them
-    problems: list[str] = field(default_factory=list)
+    read: Counter[Kind] = field(default_factory=Counter)  # all texts, …
+    refused: Counter[Kind] = field(default_factory=Counter)  # … and those that were left out
+    problems: list[Problem] = field(default_factory=list)
 
-    def add_caption(self, text: Any) -> None:
-        """Add a caption, unless it is there already, or note why it cannot be taken."""
-        self._add(self.captions, text, "caption", CAPTION_LENGTH)
+    def add(self, kind: Kind, text: Any, where: str = "") -> None:
+        """Add a text, or refuse it with a reason. One that is there already counts as added."""
+        self.read[kind] += 1
+        if reason := self._add(kind, text):
+            self.refuse(kind, reason, where)
 
-    def add_keyword(self, text: Any) -> None:
-        """Add a keyword, unless it is there already, or note why it cannot be taken."""
-        self._add(self.keywords, text, "keyword", KEYWORD_LENGTH)
-
-    def add_gold(self, name: Any, truth: Any) -> None:
-        """Add whether it shows something as gold, or note why that cannot be taken."""
-        self.gold_read += 1
-        plain = " ".join(name.split()) if isinstance(name, str) else ""
-        if not plain or len(plain) > KEYWORD_LENGTH or captions.has_controls(plain):
-            self._note("its gold names nothing that a concept can be named")
-        elif not isinstance(truth, bool):
-            self._note(f"its gold of “{plain}” is neither true nor false")
-        elif self.gold.get(plain, truth) is not truth:
-            self._note(f"its gold of “{plain}” is both yes and no")
-        elif plain in self.gold:
-            self.gold_read -= 1  # said twice
-        elif len(self.gold) >= TEXTS_MAX:
-            self._note(f"it has more than {TEXTS_MAX} texts of gold")
-        else:
-            self.gold[plain] = truth
-
-    def merge(self, other: "Metadata") -> None:
-        """Add what another part of the source says of the same image, within the same limits."""
-        for text in other.captions:
-            self._append(self.captions, text, "caption")
-        for text in other.keywords:
-            self._append(self.keywords, text, "keyword")
-        self.license = self.license or other.license
-        self.gold_read += other.gold_read
-        for name, truth in other.gold.items():
-            self.gold_read -= self.gold.get(name) is truth  # said twice
-            if name not in self.gold and len(self.gold) >= TEXTS_MAX:
-                self._note(f"it has more than {TEXTS_MAX} texts of gold")
-            elif self.gold.setdefault(name, truth) is not truth:
-                self._note(f"its gold of “{name}” is both yes and no")
-        for problem in other.problems:
-            self._note(problem)
-
-    def _add(self, texts: list[str], text: Any, kind: str, longest: int) -> None:
-        if not isinstance(text, str):
-            self._note(f"its {kind} is not a text")
-            return
-        plain = " ".join(text.split())
-        if captions.has_controls(plain):
-            self._note(f"its {kind} holds characters that cannot be shown")
-        elif len(plain) > longest:
-            self._note(f"its {kind} is longer than {longest} characters")
-        elif plain:
-            self._append(texts, plain, kind)
-
-    def _append(self, texts: list[str], text: str, kind: str) -> None:
-        if text in texts:
-            return
-        if len(texts) < TEXTS_MAX:
-            texts.append(text)
-        elif (problem := f"it has more than {TEXTS_MAX} {kind}s") not in self.problems:
-            self._note(problem)
-
-    def _note(self, problem: str) -> None:
-        """Note why a text was left out; of very many the first, and that there are more."""
+    def refuse(self, kind: Kind, reason: str, where: str = "") -> None:
+        """Note why a text that was read is left out after all."""
+        self.refused[kind] += 1
         if len(self.problems) < TEXTS_MAX:
-            self.problems.append(problem)
-        elif self.problems[-1] != MORE_PROBLEMS:
-            self.problems.append(MORE_PROBLEMS)
+            self.problems.append(Problem(where, reason))
+        elif self.problems[-1].reason != MORE_PROBLEMS:
+            self.problems.append(Problem("", MORE_PROBLEMS))
+
+    def _add(self, kind: Kind, text: Any) -> str:
+        """Add a text; return why it cannot be taken, or nothing."""
+        match kind:
+            case Kind.CAPTION:
+                return self._add_text(self.captions, text, "caption", texts.CAPTION_LENGTH)
+            case Kind.KEYWORD:
+                return self._add_text(self.keywords, text, "keyword", texts.KEYWORD_LENGTH)
+            case Kind.GOLD:
+                return self._add_gold(*text)
+            case Kind.LICENSE:
+                return self._add_license(text)
+            case Kind.TEXT:
+                raise ValueError("What the text is was not decided.")
+
+    def _add_text(self, some: list[str], text: Any, kind: str, longest: int) -> str:
+        if not isinstance(text, str):
+            return f"its {kind} is not a text"
+        plain = texts.cleaned(text)
+        if problem := texts.problem(plain, kind, longest):
+            return problem
+        if plain not in some and len(some) >= TEXTS_MAX:
+            return f"it has more than {TEXTS_MAX} {kind}s"
+        if plain not in some:
+            some.append(plain)
+        return ""
+
+    def _add_gold(self, name: Any, truth: Any) -> str:
+        plain = texts.cleaned(name) if isinstance(name, str) else ""
+        if not plain or len(plain) > texts.KEYWORD_LENGTH or captions.has_controls(plain):
+            return "its gold names nothing that a concept can be named"
+        if not isinstance(truth, bool):
+            return f"its gold of “{plain}” is neither true nor false"
+        if self.gold.get(plain, truth) is not truth:
+            return f"its gold of “{plain}” is both yes and no"
+        if plain not in self.gold and len(self.gold) >= TEXTS_MAX:
+            return f"it has more than {TEXTS_MAX} texts of gold"
+        self.gold[plain] = truth
+        return ""
+
+    def _add_license(self, text: Any) -> str:
+        if not isinstance(text, str):
+            return "its license is not a text"
+        plain = texts.cleaned(text)
+        if problem := texts.problem(plain, "license", texts.LICENSE_LENGTH):
+            return problem
+        if self.license and plain != self.license:
+            return f"it has another license already: {self.license}"
+        self.license = plain
+        return ""
 
 
-def from_row(row: dict[str, Any]) -> Metadata:
-    """Return the metadata of a row as Hugging Face, img2dataset and others write it.
+def of_row(row: dict[str, Any]) -> Iterator[tuple[Kind, Any]]:
+    """Yield the texts of a row as Hugging Face, img2dataset and others write it.
 
     text, caption, captions: texts, or {"text": …}; tags, keywords: texts, or one with commas;
     gold: {"bird": true, "owl": false}, or ["bird", "-owl"].
     """
-    metadata = Metadata()
-    for key in CAPTION_COLUMNS:
-        for caption in _values(row.get(key)):
-            metadata.add_caption(caption.get("text") if isinstance(caption, dict) else caption)
-    for key in KEYWORD_COLUMNS:
-        for keyword in _values(row.get(key)):
-            parts = keyword.split(",") if isinstance(keyword, str) else [keyword]
-            for part in parts:
-                metadata.add_keyword(part)
+    for column in CAPTION_COLUMNS:
+        for caption in _values(row.get(column)):
+            yield Kind.CAPTION, caption.get("text") if isinstance(caption, dict) else caption
+    for column in KEYWORD_COLUMNS:
+        for keyword in _values(row.get(column)):
+            parts = texts.COMMA.split(keyword) if isinstance(keyword, str) else [keyword]
+            yield from ((Kind.KEYWORD, part) for part in parts if part != "")
     for name, truth in _gold(row.get(GOLD_COLUMN)):
-        metadata.add_gold(name, truth)
-    if isinstance(row.get("license"), str):
-        metadata.license = row["license"]
-    return metadata
+        yield Kind.GOLD, (name, truth)
+    if row.get(LICENSE_COLUMN) not in (None, ""):
+        yield Kind.LICENSE, row[LICENSE_COLUMN]
 
 
-def _gold(value: Any) -> Iterable[tuple[Any, Any]]:
+def _gold(value: Any) -> Iterator[tuple[Any, Any]]:
     """Yield (name, truth) of a field: {"bird": true, "owl": false}, or ["bird", "-owl"]."""
     if isinstance(value, dict):
         yield from value.items()
@@ -133,7 +132,8 @@ def _gold(value: Any) -> Iterable[tuple[Any, Any]]:
         yield (name[1:] if is_no else name), not is_no
 
 
-def _values(value: Any) -> Iterable[Any]:
-    if value is None:
-        return ()
-    return value if isinstance(value, list) else (value,)
+def _values(value: Any) -> Iterator[Any]:
+    """Yield the values of a field: none, one, or several. An empty text is none."""
+    if value is None or value == "":
+        return
+    yield from value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""What became of each file of an import: counts, and a table that is kept with it."""
+"""What became of each file and each text of an import: counts, and a table kept with it."""
 
 import csv
 import secrets
@@ -7,14 +7,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from django.core.files import File
 from django.core.files.storage import default_storage
 
-from labeling.imports.members import Rejection
+from labeling.imports.ledger import CountsDiffer, Ledger
+from labeling.imports.metadata import Metadata
+from labeling.imports.source_index import SourceIndex
 
-COLUMNS = "path", "outcome", "near_duplicate", "reason"
+COLUMNS = "path", "outcome", "near_duplicate", "reason", "where"
+WITHOUT_PICTURE = "its picture was refused"
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet takes a text for a formula
 FOLDER = "imports"
 
@@ -25,11 +28,8 @@ class Outcome(StrEnum):
     TAKEN = "taken"
     KNOWN = "known already"
     REFUSED = "refused"
-    TEXT = "text"  # of captions, keywords or a licence
-
-
-class CountsDiffer(RuntimeError):
-    """Some files are in no outcome, or in several: a fault of the importer."""
+    TEXT = "text"  # a file of captions, keywords or a licence
+    TEXT_REFUSED = "text refused"  # one text, of a picture or of none
 
 
 class Report:
@@ -42,9 +42,7 @@ class Report:
     def __init__(self) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.near_duplicates = 0
-        self.gold = 0  # texts of gold that are attached to a picture …
-        self.gold_refused = 0  # … and those that are not
-        self.remarks = 0  # texts of pictures that were left out
+        self.texts = Ledger()
         self.rejected: dict[str, list[str]] = defaultdict(list)
         self.unnamed: Sequence[str] = ()  # folders with pictures that name no concept
         self._file: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115  (closed by `__exit__`)
@@ -86,48 +84,61 @@ class Report:
         """Files that were refused, and texts of pictures that were not."""
         return sum(len(paths) for paths in self.rejected.values())
 
-    def take(
-        self, path: str, *, near_duplicate: bool = False, problems: Iterable[str] = ()
-    ) -> None:
-        """Note a picture that is new. problems: why texts of it were left out."""
+    def take(self, path: str, metadata: Metadata, *, near_duplicate: bool = False) -> None:
+        """Note a picture that is new, with its texts."""
         self.near_duplicates += near_duplicate
-        self._add(path, Outcome.TAKEN, problems, near_duplicate=near_duplicate)
+        self._add(path, Outcome.TAKEN, (), near_duplicate=near_duplicate)
+        self._settle(path, metadata)
 
-    def know(self, path: str, *, problems: Iterable[str] = ()) -> None:
-        """Note a picture that the project had already."""
-        self._add(path, Outcome.KNOWN, problems)
+    def know(self, path: str, metadata: Metadata) -> None:
+        """Note a picture that the project had already, with its texts."""
+        self._add(path, Outcome.KNOWN, ())
+        self._settle(path, metadata)
 
-    def refuse(self, path: str, reason: str) -> None:
-        """Note a file that was not imported, and why."""
+    def refuse(self, path: str, reason: str, metadata: Metadata) -> None:
+        """Note a picture that was not imported, and why; so its texts were not, either."""
         self._add(path, Outcome.REFUSED, [reason])
+        for kind in metadata.read:
+            for _ in range(metadata.read[kind] - metadata.refused[kind]):
+                metadata.refuse(kind, WITHOUT_PICTURE)
+        self._settle(path, metadata)
 
-    def add_texts(self, rejections: Iterable[Rejection], texts: Iterable[str]) -> None:
+    def add_texts(self, index: SourceIndex) -> None:
         """Note what was refused before the first picture, and the texts that were read."""
+        self.texts.read.update(index.read)
         reasons: dict[str, list[str]] = defaultdict(list)
-        for rejection in rejections:
+        for rejection in index.rejections:
             reasons[rejection.path].append(rejection.reason)
         for path, several in reasons.items():
             self._add(path, Outcome.REFUSED, several)
-        for path in sorted(set(texts) - reasons.keys()):
+        for path in sorted(index.metadata_paths - reasons.keys()):
             self._add(path, Outcome.TEXT, ())
+        for where, kind, reason in index.refusals:
+            self.texts.refused[kind] += 1
+            self._add_text(where, reason)
 
     def check(self, *, read: int) -> None:
-        """Check that each of so many pictures has its outcome. Raises CountsDiffer."""
+        """Check that each of so many pictures, and each text, has its outcome.
+
+        Raises CountsDiffer.
+        """
         if read != self.read:
             raise CountsDiffer(f"{read:,} files were read, and {self.read:,} have an outcome.")
+        self.texts.check()
 
-    def counts(self) -> dict[str, int]:
-        """Return the counts; `read` is the sum of `taken`, `known` and `refused`."""
+    def counts(self) -> dict[str, Any]:
+        """Return the counts; `read` is the sum of `taken`, `known` and `refused`.
+
+        So it is for the `texts` of each kind: read = attached + refused.
+        """
         return {
             "read": self.read,
             "taken": self.taken,
             "known": self.known,
             "refused": self.refused,
             "near_duplicates": self.near_duplicates,
-            "remarks": self.remarks,
-            "texts": self.outcomes[Outcome.TEXT],
-            "gold_attached": self.gold,
-            "gold_refused": self.gold_refused,
+            "text_files": self.outcomes[Outcome.TEXT],
+            "texts": self.texts.counts(),
         }
 
     def save(self, name: str) -> str:
@@ -137,6 +148,18 @@ class Report:
         raw.seek(0)
         return default_storage.save(f"{FOLDER}/{name}-{secrets.token_hex(8)}.csv", File(raw))
 
+    def _settle(self, path: str, metadata: Metadata) -> None:
+        """Count the texts of a picture, and note which were refused."""
+        self.texts.settle(metadata.read, metadata.refused)
+        for where, reason in metadata.problems:
+            self._add_text(path, reason, where)
+
+    def _add_text(self, path: str, reason: str, where: str = "") -> None:
+        """Note a text that was refused: of a picture, or of none."""
+        self.rejected[reason].append(path)
+        cells = [path, str(Outcome.TEXT_REFUSED), "", reason, where if where != path else ""]
+        self._table.writerow([_cell(cell) for cell in cells])
+
     def _add(
         self, path: str, outcome: Outcome, reasons: Iterable[str], *, near_duplicate: bool = False
     ) -> None:
@@ -144,9 +167,8 @@ class Report:
         for reason in several:
             self.rejected[reason].append(path)
         self.outcomes[outcome] += 1
-        self.remarks += len(several) if outcome is not Outcome.REFUSED else 0
         mark = "yes" if near_duplicate else ""
-        self._table.writerow([_cell(path), str(outcome), mark, _cell("; ".join(several))])
+        self._table.writerow([_cell(path), str(outcome), mark, _cell("; ".join(several)), ""])
 
 
 def _cell(text: str) -> str:

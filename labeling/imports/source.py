@@ -2,11 +2,12 @@
 
 import zipfile
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from labeling.imports import folder, tars, zips
 from labeling.imports.members import Member, Rejection, SourceError
+from labeling.imports.paths import normal
 
 Members = Callable[[], Iterator[Member | Rejection]]
 
@@ -18,7 +19,7 @@ def find(path: Path, *, most: int | None = None) -> Members:
     """
     try:
         if path.is_dir():
-            return partial(folder.members, path)  # which holds no name twice
+            return lambda: distinct(folder.members(path))
         if not path.exists():
             raise SourceError(f"There is no {path}: name a folder, a zip or a tar with pictures.")
         if path.is_file() and zipfile.is_zipfile(path):
@@ -31,11 +32,12 @@ def find(path: Path, *, most: int | None = None) -> Members:
 
 
 def distinct(members: Iterator[Member | Rejection]) -> Iterator[Member | Rejection]:
-    """Reject all but the first of several members of one name."""
+    """Give all members paths in their normal form; reject all but the first of one path."""
     paths: set[str] = set()
     for member in members:
-        if isinstance(member, Member) and member.path in paths:
-            yield Rejection(member.path, "there is another of this name before it")
+        path = normal(member.path)
+        if isinstance(member, Member) and path in paths:
+            yield Rejection(path, "there is another of this name before it")
         else:
-            paths.add(member.path)
-            yield member
+            paths.add(path)
+            yield member if path == member.path else replace(member, path=path)

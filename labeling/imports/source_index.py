@@ -1,22 +1,21 @@
 """An index of a source: its images' metadata, gathered before the first image is read."""
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 from labeling.decoding import ImageRejected
-from labeling.imports import coco, concepts, gold, huggingface, sidecars
-from labeling.imports.members import Member, Rejection, SourceError, folder_of, path_key
+from labeling.imports import concepts, gold, kinds, layouts
+from labeling.imports.entries import Entry, Kind, Refusal
+from labeling.imports.joining import Pictures, why_not
+from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.metadata import Metadata
+from labeling.imports.paths import folder_of, normal
 from labeling.imports.source import Members
 from labeling.models.projects import name_key
 
-TABLES = {".jsonl", ".csv", ".tsv", ".parquet"}
-OF_METADATA = (*sidecars.SUFFIXES, *TABLES)
-TABLE_MAX = 256 * 2**20  # bytes of a metadata.jsonl or of COCO's JSON
 TOTAL_MAX = 1 * 2**30  # bytes of all metadata together
-WITHOUT_PICTURE = "a text without a picture of the same name"
+NO_TABLE = "of tables only metadata.jsonl is read: write one"
 
 
 @dataclass
@@ -54,128 +53,99 @@ class SourceIndex:
 
     images: int = 0
     folders: Counter[str] = field(default_factory=Counter)  # the folder's path → images in it
-    rejections: list[Rejection] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)  # of files, and of rows
+    refusals: list[Refusal] = field(default_factory=list)  # of texts that are of no picture
+    read: Counter[Kind] = field(default_factory=Counter)  # texts, by what they are
     metadata_paths: set[str] = field(default_factory=set)  # members that are no images
-    # All paths are keys of `path_key`.
-    by_path: dict[str, Metadata] = field(default_factory=dict)
-    by_stem: dict[str, Metadata] = field(default_factory=dict)  # the path without its suffix
-    by_end: dict[str, Metadata] = field(default_factory=dict)  # the path, or the end of it
-    ends: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # by file name
-    keywords: "KeywordCounts" = field(default_factory=lambda: KeywordCounts())
+    by_path: dict[str, Metadata] = field(default_factory=dict)  # of images, by normal paths
+    keywords: KeywordCounts = field(default_factory=KeywordCounts)
     captions: int = 0  # of all pictures together
 
     def metadata(self, path: str) -> Metadata:
         """Return the metadata of the image at this path."""
-        metadata = Metadata()
-        if not (self.by_path or self.by_stem or self.by_end):
-            return metadata
-        key = path_key(path)
-        stem = PurePosixPath(key).with_suffix("").as_posix()
-        for part in (self.by_path.get(key), self.by_stem.get(stem), self._by_end(key)):
-            if part:
-                metadata.merge(part)
-        return metadata
+        return self.by_path.get(normal(path)) or Metadata()
 
-    def add_by_end(self, end: str, metadata: Metadata) -> None:
-        """Add metadata of an image whose path is only known from some folder on."""
-        self.by_end.setdefault(end, Metadata()).merge(metadata)
-        self.ends[PurePosixPath(end).name].add(end)
-
-    def _by_end(self, key: str) -> Metadata | None:
-        """Return the metadata of the longest end of the path, else of a unique file name."""
-        parts = PurePosixPath(key).parts
-        ends = ["/".join(parts[start:]) for start in range(len(parts))]
-        same_name = self.ends.get(parts[-1], set())
-        if len(same_name) == 1:
-            ends += same_name
-        return next((self.by_end[end] for end in ends if end in self.by_end), None)
+    def refuse(self, refusal: Refusal) -> None:
+        """Note a text that was read and is of no picture."""
+        self.read[refusal.kind] += 1
+        self.refusals.append(refusal)
 
 
 def build(members: Members) -> SourceIndex:
-    """Go through the source once and read its metadata. Raises `SourceError`."""
-    index, paths, total = SourceIndex(), set[str](), 0
+    """Go through the source once, and join its texts to its pictures. Raises `SourceError`."""
+    index, paths, entries, total = SourceIndex(), set[str](), list[Entry](), 0
     for member in members():
         if isinstance(member, Rejection):
             index.rejections.append(member)
-            continue
-        if member.path.lower().endswith(OF_METADATA):
+        elif member.path.lower().endswith(layouts.OF_TEXTS):
             index.metadata_paths.add(member.path)
-            total += min(member.size, TABLE_MAX)
+            total += min(member.size, layouts.size_max(member.path))
             if total > TOTAL_MAX:
                 raise SourceError(
                     f"Its texts are more than {TOTAL_MAX:,} bytes: import it in parts."
                 )
-            _read(index, member, PurePosixPath(member.path))
+            entries += _read(index, member)
         else:
             index.images += 1
             index.folders[folder_of(member.path)] += 1
-            paths.add(path_key(member.path))
-    _reject_unmatched(index, paths)
+            paths.add(normal(member.path))
+    _join(index, entries, paths)
+    _add_folders_of_gold(index, paths)
     _count_texts(index, paths)
     return index
 
 
-def _count_texts(index: SourceIndex, paths: set[str]) -> None:
-    """Count the keywords and captions of all images."""
-    of_gold = any(gold.of_folder(folder) for folder in index.folders)
-    if not (index.by_path or index.by_stem or index.by_end or of_gold):
-        return
-    folders = {path: name_key(concepts.name_of_folder(path) or "") for path in index.folders}
-    for path in paths:
-        metadata = index.metadata(path)
-        index.captions += len(metadata.captions)
-        named = list(dict.fromkeys([*metadata.keywords, *gold.shown(path, metadata)]))
-        if named:
-            index.keywords.add(named, folder=folders.get(folder_of(path), ""))
-
-
-def _reject_unmatched(index: SourceIndex, paths: set[str]) -> None:
-    """Reject metadata of images that are not there."""
-    if index.by_stem:
-        unmatched = index.by_stem.keys() - {_stem(path) for path in paths}
-        for path in sorted(index.metadata_paths) if unmatched else ():
-            if _stem(path_key(path)) in unmatched:
-                index.rejections.append(Rejection(path, WITHOUT_PICTURE))
-    for path in sorted(index.by_path.keys() - paths):
-        index.rejections.append(Rejection(path, f"named in {huggingface.NAME}, but not there"))
-
-
-def _stem(path: str) -> str:
-    return PurePosixPath(path).with_suffix("").as_posix()
-
-
-def _read(index: SourceIndex, member: Member, path: PurePosixPath) -> None:
+def _read(index: SourceIndex, member: Member) -> Iterator[Entry]:
+    """Yield what a member says of pictures, and note what is refused of it."""
+    layout = layouts.layout_of(member.path)
     try:
-        if path.name == huggingface.NAME:
-            for entry in huggingface.read(member.path, member.read(TABLE_MAX)):
-                if isinstance(entry, Rejection):
-                    index.rejections.append(entry)
-                else:
-                    index.by_path.setdefault(entry[0], Metadata()).merge(entry[1])
-        elif path.suffix.lower() == ".json":
-            _read_json(index, member, path)
-        elif path.suffix.lower() in TABLES:
-            raise ImageRejected(f"of tables only {huggingface.NAME} is read: write one")
-        else:
-            data = member.read(sidecars.SIZE_MAX)
-            _add_sidecar(index, path, sidecars.read(data, path.suffix.lower()))
+        if layout is None:
+            raise ImageRejected(NO_TABLE)
+        for reading in layout.read(member):
+            if isinstance(reading, Entry):
+                yield reading
+            elif isinstance(reading, Refusal):
+                index.refuse(reading)
+            else:
+                index.rejections.append(reading)
     except ImageRejected as error:
         index.rejections.append(Rejection(member.path, str(error)))
 
 
-def _read_json(index: SourceIndex, member: Member, path: PurePosixPath) -> None:
-    data = member.read(TABLE_MAX)
-    document = sidecars.parse(data)
-    if isinstance(document, dict) and coco.is_coco(document):
-        coco_document = coco.read(document)
-        for end, metadata in coco_document.by_file.items():
-            index.add_by_end(end, metadata)
-        for problem in coco_document.problems:
-            index.rejections.append(Rejection(member.path, problem))
-    else:
-        _add_sidecar(index, path, sidecars.read(data, ".json"))
+def _join(index: SourceIndex, entries: Sequence[Entry], paths: Iterable[str]) -> None:
+    """Attach each text to the one picture that it is about, or refuse it."""
+    if not entries:
+        return
+    pictures = Pictures.of(paths)
+    for reference in {entry.reference for entry in entries}:
+        pictures.expect(reference)
+    for entry in kinds.decide(entries):
+        found = pictures.find(entry.reference)
+        if len(found) == 1:
+            index.read[entry.kind] += 1
+            metadata = index.by_path.setdefault(found[0], Metadata())
+            metadata.add(entry.kind, entry.text, entry.where)
+        else:
+            index.refuse(Refusal(entry.where, entry.kind, why_not(entry.reference, found)))
 
 
-def _add_sidecar(index: SourceIndex, path: PurePosixPath, metadata: Metadata) -> None:
-    stem = path_key(path.with_suffix("").as_posix())
-    index.by_stem.setdefault(stem, Metadata()).merge(metadata)
+def _add_folders_of_gold(index: SourceIndex, paths: Iterable[str]) -> None:
+    """Count what folders such as `gold/not bird` say, which is a text of each of their pictures."""
+    of_gold = {folder for folder in index.folders if gold.of_folder(folder)}
+    for path in paths if of_gold else ():
+        if folder_of(path) in of_gold:
+            index.read[Kind.GOLD] += 1
+            index.by_path.setdefault(path, Metadata()).read[Kind.GOLD] += 1
+
+
+def _count_texts(index: SourceIndex, paths: set[str]) -> None:
+    """Count the keywords and captions of all images."""
+    if not index.by_path:
+        return
+    folders = {path: name_key(concepts.name_of_folder(path) or "") for path in index.folders}
+    for path in paths & index.by_path.keys():
+        metadata = index.by_path[path]
+        index.captions += len(metadata.captions)
+        named = list(dict.fromkeys([*metadata.keywords, *gold.shown(path, metadata)]))
+        if named:
+            index.keywords.add(named, folder=folders.get(folder_of(path), ""))

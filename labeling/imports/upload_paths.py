@@ -9,9 +9,8 @@ from typing import NamedTuple
 from django.conf import settings
 
 from labeling.captions import has_controls
-from labeling.imports import sidecars
+from labeling.imports import layouts
 from labeling.imports.members import ARCHIVES, is_ignored, path_problem, size_problem
-from labeling.imports.source_index import OF_METADATA, TABLE_MAX, TABLES
 from labeling.models.imports import PATH_LENGTH
 
 READ_ARCHIVES = (
@@ -87,6 +86,5 @@ def _limit(path: str) -> int:
     plain = path.lower()
     if is_archive(plain):
         return int(settings.UPLOAD_MAX_BYTES)
-    if plain.endswith((*TABLES, ".json")):
-        return TABLE_MAX
-    return sidecars.SIZE_MAX if plain.endswith(OF_METADATA) else int(settings.IMAGE_MAX_BYTES)
+    is_text = plain.endswith(layouts.OF_TEXTS)
+    return layouts.size_max(plain) if is_text else int(settings.IMAGE_MAX_BYTES)

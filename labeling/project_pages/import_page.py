@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeling import tasks
 from labeling.access import Capability
-from labeling.imports import runner
+from labeling.imports import ledger, runner
 from labeling.imports.report import Outcome
 from labeling.imports.undo import UNDOABLE, UndoError
 from labeling.imports.uploads import UploadError
@@ -113,13 +113,14 @@ def report(request: HttpRequest, project: Project, pk: int) -> FileResponse:
 
 def refusals(record: Import) -> list[Refusal]:
     """Return why files were refused and texts left out, by an import's report; most first."""
-    if not record.report or not any(map(record.counts.get, ("refused", "remarks"))):
+    if not record.report:
         return []
     counts, names = Counter[str](), defaultdict[str, list[str]](list)
     with record.report.open("rb") as file:
         for row in csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline="")):
             if reason := row["reason"]:
-                reason = reason if row["outcome"] == Outcome.REFUSED else f"a text of it: {reason}"
+                of_text = row["outcome"] == Outcome.TEXT_REFUSED
+                reason = f"a text: {reason}" if of_text else reason
                 counts[reason] += 1
                 if len(names[reason]) < NAMED:
                     names[reason].append(row["path"])
@@ -154,6 +155,7 @@ def _render(
         "asked": project.concepts.filter(active=True).count(),
         "stored": record.images.count(),
         "refusals": refusals(record) if done else [],
+        "texts": ledger.in_words(record.counts.get("texts", {})),
         "undoable": record.state in UNDOABLE and record.state != Import.State.UNDOING,
         "working": record.state in {"uploading", "reading", "importing", "undoing"},
     }

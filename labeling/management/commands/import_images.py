@@ -15,7 +15,7 @@ from django.utils import timezone
 from labeling import lease, projects
 from labeling.decoding.pool import PoolError
 from labeling.enqueue import enqueue_on_commit
-from labeling.imports import concepts, jobs, source
+from labeling.imports import concepts, jobs, ledger, source
 from labeling.imports.members import SourceError
 from labeling.imports.report import Report
 from labeling.imports.source import Members
@@ -190,8 +190,8 @@ def summary(report: Report) -> Iterator[str]:
         f"imported {report.taken:,}, already there {report.known:,}, "
         f"near-duplicates {report.near_duplicates:,}, refused {report.rejections:,}"
     )
-    if report.gold + report.gold_refused:
-        counts += f", gold {report.gold:,}, gold refused {report.gold_refused:,}"
+    if texts := ledger.in_words(report.texts.counts()):
+        yield f"{texts}."
     yield f"{counts}{':' if report.rejected else '.'}"
     for reason, paths in sorted(report.rejected.items(), key=lambda item: -len(item[1])):
         yield f"  {reason}: {_named(paths)}"

@@ -70,7 +70,7 @@ def test_coco_ids_are_compared_by_what_they_say(box, as_written):
         ),
         ({"annotations": {}}, "its annotations are no list of objects"),
         ({"categories": []}, "it has no annotations"),
-        ({"annotations": [{"caption": "of nothing"}]}, "'image_id' is missing or wrong"),
+        ({"annotations": [{"caption": "of nothing"}]}, "`image_id` is missing or wrong"),
     ],
 )
 def test_coco_that_leads_nowhere_is_refused_with_a_reason(box, document, reason):

@@ -49,8 +49,8 @@ def test_folders_of_gold_are_no_classes(box):
     output = take(box, concepts="bird")
     assert truths() == {("gold/bird/a.png", "bird"): True, ("gold/not bird/b.png", "bird"): False}
     assert set(Project.objects.get().concepts.values_list("name", flat=True)) == {"bird"}
-    assert ", gold 2, gold refused 0." in output
-    assert Import.objects.get().counts["gold_attached"] == 2
+    assert "2 texts of gold: 2 attached, 0 refused." in output
+    assert Import.objects.get().counts["texts"]["gold"]["attached"] == 2
 
 
 def test_a_field_names_what_is_gold_and_what_is_not(box):
@@ -81,7 +81,7 @@ def test_every_text_of_gold_is_attached_or_refused_with_a_reason(box):
     )
     output = take(box, concepts="bird,owl")
     counts = Import.objects.get().counts
-    assert (counts["gold_attached"], counts["gold_refused"]) == (3, 4)
+    assert counts["texts"]["gold"] == {"read": 7, "attached": 3, "refused": 4}
     for reason in (
         "its gold names “unicorn”, which is no concept",
         "its gold of “owl” is neither true nor false",
@@ -101,7 +101,7 @@ def test_importing_again_adds_nothing_and_what_people_marked_stays(box, ada):
     gold.mark(tile=image.tiles.get(), concept=concept, value=False, by=ada)
     output = take(box, concepts="bird")
     assert "its truth was known, or decided, to be the other one" in output
-    assert Import.objects.order_by("-pk").first().counts["gold_refused"] == 1
+    assert Import.objects.order_by("-pk").first().counts["texts"]["gold"]["refused"] == 1
     assert Question.objects.get().verdict is False
 
 

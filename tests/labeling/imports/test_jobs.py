@@ -2,10 +2,13 @@
 
 import csv
 import io
+import json
 
 import pytest
 
 from labeling.imports import jobs, source
+from labeling.imports.ledger import CountsDiffer
+from labeling.imports.report import Report
 from labeling.models import Event, Image, Import, Project
 from tests.labeling.imports.sources import fill, take
 from tests.pictures import encoded, patchwork, png
@@ -42,6 +45,12 @@ def mixed(box):
 
 def test_the_report_holds_every_file_once_with_what_became_of_it(record, mixed):
     rows = execute(record, mixed)
+    (refused,) = (row for row in rows if row["outcome"] == "text refused")
+    assert (refused["path"], refused["reason"]) == (
+        "lonely.txt",
+        "a text without a picture of the same name",
+    )
+    rows.remove(refused)
     assert {row["path"]: row["outcome"] for row in rows} == {
         "a.png": "taken",
         "b.jpg": "taken",
@@ -49,7 +58,7 @@ def test_the_report_holds_every_file_once_with_what_became_of_it(record, mixed):
         "bad.png": "refused",
         "a.txt": "text",
         "b.txt": "refused",
-        "lonely.txt": "refused",
+        "lonely.txt": "text",
     }
     assert len(rows) == 7
     assert [row["path"] for row in rows if row["near_duplicate"]] == ["b.jpg"]
@@ -59,17 +68,40 @@ def test_the_report_holds_every_file_once_with_what_became_of_it(record, mixed):
 def test_the_counts_add_up(record, mixed):
     execute(record, mixed)
     assert record.counts == {
-        **{"read": 6, "taken": 2, "known": 1, "refused": 3},
-        **{"near_duplicates": 1, "remarks": 0, "texts": 1, "gold_attached": 0, "gold_refused": 0},
+        **{"read": 5, "taken": 2, "known": 1, "refused": 2},
+        **{"near_duplicates": 1, "text_files": 2},
+        "texts": {"keyword": {"read": 4, "attached": 3, "refused": 1}},
     }
     assert record.pictures == 4
 
 
-def test_a_text_that_is_left_out_is_a_remark_on_its_picture(record, box):
+def test_a_text_that_is_left_out_has_a_row_of_its_own(record, box):
     fill(box, **{"a.png": png(), "a.txt": "x y" * 400})
-    (row,) = (row for row in execute(record, box) if row["path"] == "a.png")
-    assert row["outcome"] == "taken" and "longer than 500" in row["reason"]
-    assert (record.counts["refused"], record.counts["remarks"]) == (0, 1)
+    taken, refused = (row for row in execute(record, box) if row["path"] == "a.png")
+    assert (taken["outcome"], taken["reason"]) == ("taken", "")
+    assert "longer than 500" in refused["reason"] and refused["where"] == "a.txt"
+    assert record.counts["refused"] == 0
+    assert record.counts["texts"] == {"caption": {"read": 1, "attached": 0, "refused": 1}}
+
+
+def test_the_texts_of_a_picture_that_is_refused_are_refused_with_it(record, box):
+    row = {"file_name": "a.png", "text": "a wall", "tags": ["wall", "wall"], "license": "MIT"}
+    fill(box, **{"a.png": b"no picture", "b.png": png(), "metadata.jsonl": json.dumps(row)})
+    reasons = [row["reason"] for row in execute(record, box) if row["outcome"] == "text refused"]
+    assert reasons == ["its picture was refused"] * 4
+    assert {kind: each["refused"] for kind, each in record.counts["texts"].items()} == {
+        "caption": 1,
+        "keyword": 2,
+        "license": 1,
+    }
+
+
+def test_a_text_without_an_outcome_is_a_fault_of_the_importer(record, box):
+    fill(box, **{"a.png": png()})
+    with Report() as report:
+        report.texts.read["caption"] = 1
+        with pytest.raises(CountsDiffer, match="1 texts of kind caption were read, and 0 have"):
+            report.check(read=0)
 
 
 def test_new_pictures_know_their_import_and_others_keep_theirs(record, box):
@@ -114,7 +146,8 @@ def test_the_history_tells_of_an_import_from_its_beginning_to_its_end(record, mi
     messages = list(Event.objects.filter(kind="import").values_list("message", flat=True))
     assert messages[::-1] == [
         "Began to import box: 4 pictures.",
-        "Imported box: 2 new pictures, 1 known already, 1 near-duplicate, 3 refused.",
+        "Imported box: 2 new pictures, 1 known already, 1 near-duplicate, 2 refused; "
+        "4 keywords: 3 attached, 1 refused.",
     ]
 
 

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from labeling.imports import source_index
+from labeling.imports.entries import Kind
 from labeling.imports.members import Member
-from labeling.imports.metadata import MORE_PROBLEMS, TEXTS_MAX, from_row
+from labeling.imports.metadata import MORE_PROBLEMS, TEXTS_MAX, Metadata
 from labeling.models import Image, Question
 from tests.labeling.imports.sources import captions, fill, take, tarred, write
 from tests.pictures import jpeg, png
@@ -64,7 +65,7 @@ def test_hugging_faces_metadata_is_recognised(box):
     assert captions() == {("train/a.png", "a red wall"), ("train/b.png", "a blue wall")}
     image = Image.objects.get(source="train/a.png")
     assert (image.keywords, image.license) == (["red", "wall"], "MIT")
-    assert "named in metadata.jsonl, but not there: train/gone.png" in output
+    assert "names train/gone.png, which is not there: train/metadata.jsonl, line 3" in output
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\x1e", "\f"])
@@ -143,7 +144,9 @@ def test_a_webdataset_is_recognised(tmp_path):
             ("001.cls", b"dog"),
         ],
     )
-    assert "refused 0." in take(source)
+    output = take(source)
+    assert "3 keywords: 2 attached, 1 refused" in output
+    assert "a class by its number alone: its name is wanted: 000.cls" in output
     assert captions() == {("000.jpg", "a cat that sleeps"), ("000.jpg", "a cat")}
     assert [image.keywords for image in Image.objects.order_by("source")] == [["cat"], ["dog"]]
 
@@ -177,9 +180,19 @@ def test_of_too_many_keywords_the_first_are_taken_and_the_rest_is_reported(box):
 def test_a_picture_that_is_described_over_and_over_has_no_more_texts_than_any_other():
     rows = [{"file_name": "a.png", "tags": [f"{n}-{m}" for m in range(100)]} for n in range(20)]
     data = "\n".join(map(json.dumps, rows)).encode()
-    member = Member("metadata.jsonl", len(data), lambda limit: data)
-    described = source_index.build(lambda: iter([member])).by_path["a.png"]
+    members = [Member("a.png", 1, lambda limit: b""), Member("metadata.jsonl", 1, lambda _: data)]
+    described = source_index.build(lambda: iter(members)).by_path["a.png"]
     assert len(described.keywords) == TEXTS_MAX
-    assert described.problems == [f"it has more than {TEXTS_MAX} keywords"]
-    wrong = from_row({"tags": [1] * 10_000})
-    assert len(wrong.problems) == TEXTS_MAX + 1 and wrong.problems[-1] == MORE_PROBLEMS
+    assert (described.read[Kind.KEYWORD], described.refused[Kind.KEYWORD]) == (2_000, 1_900)
+    assert {problem.reason for problem in described.problems} == {
+        f"it has more than {TEXTS_MAX} keywords",
+        MORE_PROBLEMS,
+    }
+
+
+def test_of_very_many_wrong_texts_the_first_are_named_and_all_are_counted():
+    wrong = Metadata()
+    for _ in range(10_000):
+        wrong.add(Kind.KEYWORD, 1)
+    assert wrong.refused[Kind.KEYWORD] == 10_000
+    assert len(wrong.problems) == TEXTS_MAX + 1 and wrong.problems[-1].reason == MORE_PROBLEMS

@@ -59,7 +59,8 @@ def test_an_upload_is_read_chosen_for_and_imported(
         f"Uploaded “box”: 6 files, {record.bytes:,} bytes.",
         "Chose 2 concepts for the import of “box”.",
         "Began to import box: 4 pictures.",
-        "Imported box: 3 new pictures, 0 known already, 0 near-duplicates, 2 refused.",
+        "Imported box: 3 new pictures, 0 known already, 0 near-duplicates, 2 refused; "
+        "2 keywords: 2 attached, 0 refused.",
     ]
 
 

@@ -1,0 +1,76 @@
+"""What a source says of its pictures, text by text, before any text is joined to a picture.
+
+A layout yields an entry for each text that it reads, or a refusal where it cannot: it never drops
+one, joins one, or decides which picture is meant.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from labeling.imports.members import Member, Rejection
+
+
+class Kind(StrEnum):
+    """What a text is."""
+
+    CAPTION = "caption"
+    KEYWORD = "keyword"
+    GOLD = "gold"  # the truth of a concept: (name, True or False)
+    LICENSE = "license"
+    TEXT = "text"  # a caption or keywords: decided for the source as a whole (`kinds`)
+
+
+class By(StrEnum):
+    """How a picture is named."""
+
+    PATH = "path"  # by its path in the source
+    END = "end"  # by its path from some folder on, or by its file name alone
+    STEM = "stem"  # by its path without a suffix
+
+
+class Reference(NamedTuple):
+    """How a source names a picture, by a path in its normal form."""
+
+    path: str
+    by: By = By.PATH
+
+
+class Entry(NamedTuple):
+    """A text of a picture."""
+
+    reference: Reference
+    kind: Kind
+    text: Any  # as it was read: it may be no text at all
+    where: str  # the file, and the line, row or id in it
+
+
+class Refusal(NamedTuple):
+    """A text that is attached to no picture, and why."""
+
+    where: str
+    kind: Kind
+    reason: str
+
+
+Readings = Iterator[Entry | Refusal | Rejection]  # a rejection is of the file, or of a row
+Reader = Callable[[Member], Readings]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A way to write texts: which files are so written, and how they are read.
+
+    read: yields what a member says; raises `ImageRejected` where it is not so written after all.
+    """
+
+    name: str  # as the report calls it
+    read: Reader
+    suffixes: Sequence[str] = ()
+    names: Sequence[str] = ()  # of whole files, in lower case
+
+    def claims(self, path: str) -> bool:
+        """Whether a member is written so, by its name."""
+        name = path.rpartition("/")[2].lower()
+        return name in self.names or name.endswith(tuple(self.suffixes))

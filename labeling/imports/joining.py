@@ -1,0 +1,88 @@
+"""Find the picture that a text is about: one, or none; never one of several."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from labeling.imports.entries import By, Reference
+from labeling.imports.paths import stem
+
+NAMED = 3  # pictures that are named where a text fits several
+
+
+@dataclass
+class Pictures:
+    """The pictures of a source, by all ways in which a text may name them."""
+
+    paths: set[str] = field(default_factory=set)
+    by_stem: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_key: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_name: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_folded: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_folded_stem: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    named: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    @classmethod
+    def of(cls, paths: Iterable[str]) -> "Pictures":
+        """Return the pictures at these paths, in their normal form."""
+        pictures = cls()
+        for path in sorted(paths):
+            pictures.paths.add(path)
+            pictures.by_stem[stem(path)].append(path)
+            pictures.by_key[key(path)].append(path)
+            pictures.by_name[path.rpartition("/")[2]].append(path)
+            pictures.by_folded[path.casefold()].append(path)
+            pictures.by_folded_stem[stem(path).casefold()].append(path)
+        return pictures
+
+    def expect(self, reference: Reference) -> None:
+        """Take note of a reference that will be looked for: two may not mean one by its name."""
+        if reference.by is By.END:
+            self.named[reference.path.rpartition("/")[2]].add(reference.path)
+
+    def find(self, reference: Reference) -> list[str]:
+        """Return the pictures that a reference may mean: it is attached where there is just one."""
+        if reference.by is By.STEM:
+            return self._by_stem(reference.path)
+        if reference.path in self.paths:
+            return [reference.path]
+        if reference.by is By.END and (found := self._by_end(reference.path)):
+            return found
+        return self.by_folded.get(reference.path.casefold(), [])
+
+    def _by_stem(self, path: str) -> list[str]:
+        """`IMG.txt` is of `IMG.png`; so is `IMG.png.txt`, and a WebDataset's `IMG.caption.txt`."""
+        if path in self.paths:
+            return [path]
+        if found := self.by_stem.get(path):
+            return found
+        if found := self.by_key.get(key(path)):
+            return found
+        return self.by_folded_stem.get(path.casefold(), [])
+
+    def _by_end(self, path: str) -> list[str]:
+        """Return those whose path ends so; else the one of its name, where no other is meant."""
+        same_name = self.by_name.get(path.rpartition("/")[2], [])
+        if found := [each for each in same_name if each.endswith(f"/{path}")]:
+            return found
+        if found := [each for each in same_name if path.endswith(f"/{each}")]:
+            return [max(found, key=len)]
+        if len(same_name) == 1 and len(self.named[path.rpartition("/")[2]]) > 1:
+            return []
+        return same_name
+
+
+def key(path: str) -> str:
+    """Return a WebDataset's key: the path up to the first dot of the file name."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{name.partition('.')[0]}"
+
+
+def why_not(reference: Reference, found: list[str]) -> str:
+    """Return why a text is attached to no picture."""
+    if not found:
+        if reference.by is By.STEM:
+            return "a text without a picture of the same name"
+        return f"names {reference.path}, which is not there"
+    named = ", ".join(found[:NAMED]) + (" …" if len(found) > NAMED else "")
+    return f"fits {len(found):,} pictures: {named}"
