@@ -301,6 +301,8 @@ def has(owner: Path | ast.AST, names: list[str]) -> bool:
             if inner.exists():
                 return has(inner, rest)
         owner = owner / "__init__.py"
+        if not owner.exists():  # a folder of tests
+            return False
     tree = ast.parse(owner.read_text()) if isinstance(owner, Path) else owner
     body = getattr(tree, "body", [])
     defined = [node for node in body if is_named(node, first)]
