@@ -39,7 +39,7 @@ def gold_shown(project, address: str, *, people: int) -> list[int]:
 
 
 def test_gold_is_shown_once_at_an_address_where_open_questions_are(shapes):
-    first = gold_shown(shapes, SCHOOL, people=1)
+    first = gold_shown(shapes, SCHOOL, people=3)
     assert first
     day = AddressDay.objects.get()
     AddressDay.objects.update(seconds=0, elsewhere=10_000)
@@ -68,8 +68,8 @@ def test_gold_is_shown_again_where_open_questions_are(shapes):
     pair = Question.objects.filter(state=State.GOLD).first()
     at_school = showings.open_day(SCHOOL, shapes)
     showings.note(at_school, [Shown(pair.tile_id, pair.pk, known=True)])
-    AddressDay.objects.update(firsts=10, seconds=10_000, lags=10_000, truths=5)
-    assert pair.pk in gold_shown(shapes, SCHOOL, people=12)
+    AddressDay.objects.update(firsts=10, seconds=10_000, lags=100_000, truths=5)
+    assert pair.pk in gold_shown(shapes, SCHOOL, people=30)
 
 
 def test_the_address_itself_is_nowhere_and_its_key_changes_by_the_day(alice, shapes):

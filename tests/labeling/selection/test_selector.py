@@ -146,7 +146,7 @@ def test_it_mixes_likely_yes_with_likely_no(alice, shapes):
         Question.objects.filter(pk=question.pk).update(probability=probability)
     asked = [q for q in questions_of(choose(alice, shapes, "grid")) if q.state == State.OPEN]
     likely = sum(question.probability > 0.5 for question in asked)
-    assert 2 <= likely <= 4
+    assert likely == len(asked) // 2
 
 
 def test_a_split_shows_all_tiles_of_one_picture_in_their_order(alice, scenes):
@@ -259,7 +259,7 @@ def test_who_answered_all_that_is_most_wanted_is_asked_for_the_rest(alice, shape
         alice.refresh_from_db()
         grid = choose(alice, shapes, "grid")
         wanted = {pick.question for pick in grid.picks if pick.reason == "wanted"}
-        assert min(4, len(left)) <= len(wanted) <= min(8, len(left)) and wanted <= left
+        assert 1 <= len(wanted) <= 9 and wanted <= left  # as many as are not known
         answer(alice, Question.objects.filter(pk__in=[p.question for p in grid.picks]))
         left -= wanted
     Answer.objects.filter(question__in=best).delete()
