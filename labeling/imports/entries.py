@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from labeling.imports.members import Member, Rejection
+from labeling.imports.options import Options
 
 
 class Kind(StrEnum):
@@ -55,14 +56,15 @@ class Refusal(NamedTuple):
 
 
 Readings = Iterator[Entry | Refusal | Rejection]  # a rejection is of the file, or of a row
-Reader = Callable[[Member], Readings]
+Reader = Callable[[Member, Options], Readings]
 
 
 @dataclass(frozen=True)
 class Layout:
     """A way to write texts: which files are so written, and how they are read.
 
-    read: yields what a member says; raises `ImageRejected` where it is not so written after all.
+    read: yields what a member says, read by the import's options; raises `ImageRejected` where it
+    is not so written after all.
     """
 
     name: str  # as the report calls it

@@ -5,9 +5,18 @@ import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
-from labeling.decoding import ImageRejected, read
-from labeling.imports.members import Member, Rejection, SourceError, is_ignored, path_problem
+from labeling.decoding import ImageRejected
+from labeling.imports.members import (
+    Member,
+    Rejection,
+    SourceError,
+    guarded,
+    is_ignored,
+    path_problem,
+    unreadable,
+)
 
 
 def members(folder: Path) -> Iterator[Member | Rejection]:
@@ -52,15 +61,14 @@ def _file(name: str, path: Path) -> Member | Rejection:
         return Rejection(name, "not a regular file")
     if reason := path_problem(name, inside="folder"):
         return Rejection(name, reason)
-    return Member(name, status.st_size, partial(_read, path))
+    return Member(name, status.st_size, partial(_open, path))
 
 
-def _read(path: Path, limit: int) -> bytes:
+def _open(path: Path) -> BinaryIO:
     try:
-        with path.open("rb") as file:
-            return read(file, bytes_max=limit)
+        return guarded(path.open("rb"), faults=(OSError,), reason=unreadable)
     except OSError as error:
-        raise ImageRejected(f"cannot be read: {error.strerror}") from error
+        raise ImageRejected(unreadable(error)) from error
 
 
 def _name(root: Path, path: Path) -> str:

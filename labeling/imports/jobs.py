@@ -17,6 +17,7 @@ from labeling import audit
 from labeling.imports import candidates, importer, ledger, source_index
 from labeling.imports.importer import source_name
 from labeling.imports.members import SourceError
+from labeling.imports.options import DEFAULTS, Options
 from labeling.imports.report import Report
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
@@ -33,14 +34,15 @@ def prepare(record: Import, members: Members) -> SourceIndex:
 
     Raises `SourceError`, where it holds no pictures among others.
     """
-    index = read(members, name=record.source or record.name or "The import")
+    name = record.source or record.name or "The import"
+    index = read(members, name=name, options=Options.of(record.options))
     describe(record, index)
     return index
 
 
-def read(members: Members, *, name: str) -> SourceIndex:
+def read(members: Members, *, name: str, options: Options = DEFAULTS) -> SourceIndex:
     """Go through a source of that name. Raises `SourceError`, where it holds no pictures too."""
-    index = source_index.build(members)
+    index = source_index.build(members, options)
     if not index.images:
         reasons = "; ".join(sorted({rejection.reason for rejection in index.rejections}))
         raise SourceError(f"{name} holds no pictures{f' ({reasons})' if reasons else ''}.")
@@ -78,7 +80,8 @@ def execute(
             f"{len(concepts):,} concepts were chosen; {CONCEPTS_MAX:,} are the limit: choose fewer."
         )
     chosen = {name: (phrases or {}).get(name, "") for name in concepts}
-    index = source_index.build(members) if index is None else index
+    if index is None:
+        index = source_index.build(members, Options.of(record.options))
     _start(record)
     plan = importer.plan(record=record, index=index, chosen=chosen)
     with Report() as report:

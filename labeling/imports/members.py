@@ -1,10 +1,12 @@
 """The members of a source: files that can be read, and rejections with a reason."""
 
+import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import IO, BinaryIO
 
-from labeling.decoding import too_large
+from labeling.decoding import ImageRejected, read, too_large
 
 ARCHIVES = (
     ".zip", ".tar", ".tgz", ".tbz", ".txz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".cbz",
@@ -25,11 +27,71 @@ class TooManyMembers(SourceError):
 
 @dataclass(frozen=True)
 class Member:
-    """A file of the source. `read(limit)` returns its bytes or raises `ImageRejected`."""
+    """A file of the source. `open()` gives its bytes, whose faults raise `ImageRejected`."""
 
     path: str
     size: int
-    read: Callable[[int], bytes]
+    open: Callable[[], BinaryIO]
+
+    def read(self, limit: int) -> bytes:
+        """Return its bytes, of which there may be `limit`. Raises `ImageRejected`."""
+        with self.open() as file:
+            return read(file, bytes_max=limit)
+
+
+class _Guarded(io.RawIOBase):
+    """A file whose faults raise `ImageRejected`."""
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        faults: tuple[type[Exception], ...],
+        reason: Callable[[Exception], str],
+        shortest: int,
+        cut_off: str,
+    ) -> None:
+        self._file, self._faults, self._reason = file, faults, reason
+        self._missing, self._cut_off = shortest, cut_off
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        try:
+            data = self._file.read(len(buffer))
+        except self._faults as error:
+            raise ImageRejected(self._reason(error)) from error
+        if not data and self._missing > 0:
+            raise ImageRejected(self._cut_off)
+        self._missing -= len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def guarded(
+    file: IO[bytes],
+    *,
+    faults: tuple[type[Exception], ...],
+    reason: Callable[[Exception], str],
+    shortest: int = 0,
+    cut_off: str = "",
+) -> BinaryIO:
+    """Return a file to read in pieces: faults, and an end before `shortest` bytes, are refused."""
+    return io.BufferedReader(_Guarded(file, faults, reason, shortest, cut_off))
+
+
+def refused(reason: str) -> Callable[[Exception], str]:
+    """Return a function that gives one reason for whatever was wrong."""
+    return lambda error: reason
+
+
+def unreadable(error: Exception) -> str:
+    """Return why a file of this machine cannot be read."""
+    return f"cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 @dataclass(frozen=True)

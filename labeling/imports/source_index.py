@@ -10,6 +10,7 @@ from labeling.imports.entries import Entry, Kind, Refusal
 from labeling.imports.joining import Pictures, why_not
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.metadata import Metadata
+from labeling.imports.options import DEFAULTS, Options
 from labeling.imports.paths import folder_of, normal
 from labeling.imports.source import Members
 from labeling.models.projects import name_key
@@ -71,7 +72,7 @@ class SourceIndex:
         self.refusals.append(refusal)
 
 
-def build(members: Members) -> SourceIndex:
+def build(members: Members, options: Options = DEFAULTS) -> SourceIndex:
     """Go through the source once, and join its texts to its pictures. Raises `SourceError`."""
     index, paths, entries, total = SourceIndex(), set[str](), list[Entry](), 0
     for member in members():
@@ -84,7 +85,7 @@ def build(members: Members) -> SourceIndex:
                 raise SourceError(
                     f"Its texts are more than {TOTAL_MAX:,} bytes: import it in parts."
                 )
-            entries += _read(index, member)
+            entries += _read(index, member, options)
         else:
             index.images += 1
             index.folders[folder_of(member.path)] += 1
@@ -95,13 +96,13 @@ def build(members: Members) -> SourceIndex:
     return index
 
 
-def _read(index: SourceIndex, member: Member) -> Iterator[Entry]:
+def _read(index: SourceIndex, member: Member, options: Options) -> Iterator[Entry]:
     """Yield what a member says of pictures, and note what is refused of it."""
     layout = layouts.layout_of(member.path)
     try:
         if layout is None:
             raise ImageRejected(NO_TABLE)
-        for reading in layout.read(member):
+        for reading in layout.read(member, options):
             if isinstance(reading, Entry):
                 yield reading
             elif isinstance(reading, Refusal):

@@ -6,16 +6,18 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
-from labeling.decoding import ImageRejected, read
+from labeling.decoding import ImageRejected
 from labeling.imports.members import (
     Member,
     Rejection,
     SourceError,
     cut,
+    guarded,
     is_ignored,
     path_problem,
+    refused,
 )
 
 DAMAGED = (
@@ -27,6 +29,7 @@ DAMAGED = (
     ValueError,
     RecursionError,  # of a header that follows a header, and so on
 )
+BROKEN = "damaged inside the archive"
 # A compressed tar can only be stepped through: beyond a member of this size, or so much that is
 # passed over, the rest is not worth the time that unpacking it would take.
 STEP_MAX = 8 * 2**30
@@ -124,20 +127,20 @@ def _member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Member | Rejecti
         return Rejection(name, "a link")
     if not info.isreg():
         return Rejection(name, "not a regular file")
-    return Member(name, info.size, partial(_read, archive, info))
+    return Member(name, info.size, partial(_open_member, archive, info))
 
 
-def _read(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> bytes:
+def _open_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> BinaryIO:
     try:
         file = archive.extractfile(info)
-        if file is None:
-            raise ImageRejected("not a regular file")
-        with file:
-            data = read(file, bytes_max=limit)
     except DAMAGED as error:
-        if isinstance(error, ImageRejected):
-            raise
-        raise ImageRejected("damaged inside the archive") from error
-    if len(data) < info.size:
-        raise ImageRejected("cut off inside the archive")
-    return data
+        raise ImageRejected(BROKEN) from error
+    if file is None:
+        raise ImageRejected("not a regular file")
+    return guarded(
+        file,
+        faults=DAMAGED,
+        reason=refused(BROKEN),
+        shortest=info.size,
+        cut_off="cut off inside the archive",
+    )

@@ -1,5 +1,6 @@
 """Bytes → text, and what a text of a picture may be: one rule for all layouts."""
 
+import codecs
 import json
 import re
 
@@ -9,25 +10,39 @@ from labeling.decoding import ImageRejected
 CAPTION_LENGTH = 500
 KEYWORD_LENGTH = 80
 LICENSE_LENGTH = 200
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+NOT_UTF_8 = "not UTF-8 text: save it so, or choose its encoding"
+NOT_IN = "neither UTF-8 nor {} text"
 LINE_BREAK = re.compile(r"\r\n|\n|\r")  # Unicode has others, which a text may hold
 COMMA = re.compile("[,،、，]")  # of any script
 
 
-def decode(data: bytes) -> str:
-    """Decode UTF-8, with or without a byte order mark. Raises `ImageRejected`."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ImageRejected("not UTF-8 text") from error
+def decode(data: bytes, encoding: str = "") -> str:
+    """Decode UTF-8, UTF-16 with a byte order mark, else the encoding of the import's options.
+
+    Raises `ImageRejected`.
+    """
+    text = _decoded(data, "utf-16" if data.startswith(UTF_16) else "utf-8-sig")
+    if text is None and encoding:
+        text = _decoded(data, encoding)
+    if text is None:
+        raise ImageRejected(NOT_IN.format(encoding) if encoding else NOT_UTF_8)
     if "\0" in text:
         raise ImageRejected("holds NUL bytes, so it is no text")
     return text
 
 
-def parse(data: bytes) -> object:
+def _decoded(data: bytes, encoding: str) -> str | None:
+    try:
+        return data.decode(encoding)
+    except UnicodeError:
+        return None
+
+
+def parse(data: bytes, encoding: str = "") -> object:
     """Parse JSON. Raises `ImageRejected`."""
     try:
-        return json.loads(decode(data))
+        return json.loads(decode(data, encoding))
     except (ValueError, RecursionError) as error:
         if isinstance(error, ImageRejected):
             raise

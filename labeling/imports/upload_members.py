@@ -1,16 +1,24 @@
 """The members of an upload: its files, and what its archives hold, as one source."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from django.conf import settings
 
-from labeling.decoding import ImageRejected, read
+from labeling.decoding import ImageRejected
 from labeling.imports import source, staging, upload_paths
-from labeling.imports.members import Member, Rejection, SourceError, TooManyMembers
+from labeling.imports.members import (
+    Member,
+    Rejection,
+    SourceError,
+    TooManyMembers,
+    guarded,
+    unreadable,
+)
 from labeling.imports.source import Members
 from labeling.models import Import
 
@@ -50,7 +58,7 @@ def _members(record: Import, files: list[_File], alone: bool) -> Iterator[Member
             yield from _of_archive(staging.path_of(record, file.number), file.path, alone)
         else:
             path = staging.path_of(record, file.number)
-            yield Member(file.path, file.size, partial(_read, path, file.size))
+            yield Member(file.path, file.size, partial(_open, path, file.size))
 
 
 def _of_archive(path: Path, name: str, alone: bool) -> Iterator[Member | Rejection]:
@@ -93,16 +101,16 @@ def _without_suffix(name: str) -> str:
     return name[: -len(suffix)] or name
 
 
-def _read(path: Path, size: int, limit: int) -> bytes:
+def _open(path: Path, size: int) -> BinaryIO:
     if not size:
-        return b""
+        return io.BytesIO()
     try:
-        with path.open("rb") as file:
-            data = read(file, bytes_max=limit)
+        file = path.open("rb")
     except FileNotFoundError as error:
         raise ImageRejected(LOST) from error
     except OSError as error:
-        raise ImageRejected(f"cannot be read: {error.strerror}") from error
-    if len(data) != size:
+        raise ImageRejected(unreadable(error)) from error
+    if path.stat().st_size != size:
+        file.close()
         raise ImageRejected(LOST)
-    return data
+    return guarded(file, faults=(OSError,), reason=unreadable, shortest=size, cut_off=LOST)

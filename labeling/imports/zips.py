@@ -9,16 +9,19 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
-from labeling.decoding import ImageRejected, read
+from labeling.decoding import ImageRejected
 from labeling.imports.members import (
     Member,
     Rejection,
     SourceError,
     TooManyMembers,
     cut,
+    guarded,
     is_ignored,
     path_problem,
+    refused,
 )
 
 DAMAGED = (
@@ -34,6 +37,7 @@ DAMAGED = (
 ENTRY_MAX = 1_024  # bytes of the directory for each member, more than any needs
 ENTRY = b"PK\1\2"  # with which each of them begins
 ENCRYPTED, UTF_8 = 0x1, 0x800  # of a member's flag bits
+BROKEN = "damaged inside the archive"
 UNKNOWN_ENCODING = "a name in an unknown encoding: pack it again with names in UTF-8"
 
 
@@ -86,7 +90,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member | Rejecti
     reason = _problem(info, name)
     if reason or name is None:
         return Rejection(cut(name or info.filename), reason or UNKNOWN_ENCODING)
-    return Member(name, info.file_size, partial(_read, archive, info))
+    return Member(name, info.file_size, partial(_open, archive, info))
 
 
 def _name(info: zipfile.ZipInfo) -> str | None:
@@ -115,13 +119,11 @@ def _problem(info: zipfile.ZipInfo, name: str | None) -> str | None:
     return path_problem(name) if name is not None else UNKNOWN_ENCODING
 
 
-def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+def _open(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
     try:
-        with archive.open(info) as file:
-            return read(file, bytes_max=limit)
-    except ImageRejected:
-        raise
+        file = archive.open(info)
     except NotImplementedError as error:
         raise ImageRejected("packed in a way that cannot be read") from error
     except DAMAGED as error:
-        raise ImageRejected("damaged inside the archive") from error
+        raise ImageRejected(BROKEN) from error
+    return guarded(file, faults=DAMAGED, reason=refused(BROKEN))

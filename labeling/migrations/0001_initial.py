@@ -273,6 +273,8 @@ class Migration(migrations.Migration):
                 ('bytes', models.BigIntegerField(default=0, help_text='Announced, of an upload.')),
                 ('received', models.BigIntegerField(default=0, help_text='Bytes that have been uploaded.')),
                 ('source', models.CharField(blank=True, editable=False, help_text='The path that a command was given.', max_length=400)),
+                ('options', models.JSONField(blank=True, default=dict, help_text='How it is read: `labeling.imports.options`.')),
+                ('decisions', models.JSONField(blank=True, default=list, help_text='What its texts are, and why: `labeling.imports.kinds`.')),
                 ('candidates', models.JSONField(blank=True, default=list, help_text='Concepts that it names: `labeling.imports.candidates`.')),
                 ('candidates_count', models.PositiveIntegerField(default=0, help_text='Concepts that it names, beyond those that are listed too.')),
                 ('captions', models.PositiveIntegerField(default=0, help_text='That it holds.')),

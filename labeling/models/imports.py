@@ -54,6 +54,12 @@ class Import(Leased):
     source = models.CharField(
         max_length=400, blank=True, editable=False, help_text="The path that a command was given."
     )
+    options = models.JSONField(
+        default=dict, blank=True, help_text="How it is read: `labeling.imports.options`."
+    )
+    decisions = models.JSONField(
+        default=list, blank=True, help_text="What its texts are, and why: `labeling.imports.kinds`."
+    )
     candidates = models.JSONField(
         default=list, blank=True, help_text="Concepts that it names: `labeling.imports.candidates`."
     )

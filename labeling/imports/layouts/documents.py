@@ -5,12 +5,13 @@ from labeling.imports import texts
 from labeling.imports.entries import Layout, Readings
 from labeling.imports.layouts import coco, rows, sidecars
 from labeling.imports.members import Member
+from labeling.imports.options import Options
 
 DOCUMENT_MAX = 256 * 2**20  # bytes
 
 
-def _read(member: Member) -> Readings:
-    document = texts.parse(member.read(DOCUMENT_MAX))
+def _read(member: Member, options: Options) -> Readings:
+    document = texts.parse(member.read(DOCUMENT_MAX), options.encoding)
     if not isinstance(document, dict):
         raise ImageRejected("no JSON object")
     if coco.is_coco(document):

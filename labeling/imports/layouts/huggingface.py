@@ -8,15 +8,16 @@ from labeling.imports import texts
 from labeling.imports.entries import Kind, Layout, Readings, Reference, Refusal
 from labeling.imports.layouts import rows
 from labeling.imports.members import Member, Rejection
+from labeling.imports.options import Options
 from labeling.imports.paths import folder_of, inside
 
 TABLE_MAX = 256 * 2**20  # bytes
 
 
-def _read(member: Member) -> Readings:
+def _read(member: Member, options: Options) -> Readings:
     """Read it row by row; a row that is wrong spoils no other."""
     folder = folder_of(member.path)
-    for number, line in json_lines.numbered(texts.decode(member.read(TABLE_MAX))):
+    for number, line in json_lines.numbered(texts.decode(member.read(TABLE_MAX), options.encoding)):
         where = f"{member.path}, line {number}"
         try:
             row = json.loads(line)

@@ -7,6 +7,7 @@ is decided for the source as a whole. A WebDataset has besides them a `.cls` wit
 from labeling.imports import texts
 from labeling.imports.entries import By, Entry, Kind, Layout, Readings, Reference, Refusal
 from labeling.imports.members import Member
+from labeling.imports.options import Options
 from labeling.imports.paths import stem
 
 SIZE_MAX = 64 * 1024  # bytes
@@ -18,14 +19,14 @@ def reference(member: Member) -> Reference:
     return Reference(stem(member.path), By.STEM)
 
 
-def _read_text(member: Member) -> Readings:
-    text = texts.decode(member.read(SIZE_MAX))
+def _read_text(member: Member, options: Options) -> Readings:
+    text = texts.decode(member.read(SIZE_MAX), options.encoding)
     if texts.lines(text):
         yield Entry(reference(member), Kind.TEXT, text, member.path)
 
 
-def _read_class(member: Member) -> Readings:
-    text = texts.decode(member.read(SIZE_MAX)).strip()
+def _read_class(member: Member, options: Options) -> Readings:
+    text = texts.decode(member.read(SIZE_MAX), options.encoding).strip()
     if text.isdigit():
         yield Refusal(member.path, Kind.KEYWORD, A_NUMBER)
     elif text:

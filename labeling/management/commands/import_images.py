@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from labeling.decoding.pool import PoolError
 from labeling.enqueue import enqueue_on_commit
 from labeling.imports import concepts, jobs, ledger, source
 from labeling.imports.members import SourceError
+from labeling.imports.options import Column, Options, parse_columns, parse_texts
 from labeling.imports.report import Report
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
@@ -64,6 +65,25 @@ class Command(BaseCommand):
             "source names, or a file with one a line: `bicycle` or `bicycle: a bicycle`",
         )
         parser.add_argument(
+            "--texts",
+            metavar="captions|keywords|auto",
+            default="",
+            help="what its texts are, where it does not say so: of all, or of some, as "
+            "txt=keywords,caption=captions",
+        )
+        parser.add_argument(
+            "--columns",
+            metavar="ROLE=COLUMN",
+            default="",
+            help="which columns of its tables hold what: picture=path,caption=prompt; the roles "
+            f"are {', '.join(Column)}",
+        )
+        parser.add_argument(
+            "--encoding",
+            default="",
+            help="of its names and texts that are not UTF-8: cp932, gb18030, cp1252 …",
+        )
+        parser.add_argument(
             "--no-input", action="store_true", help="ask nothing, not even on a terminal"
         )
 
@@ -77,7 +97,8 @@ class Command(BaseCommand):
             gc.freeze()  # what was loaded stays; fewer passes through what a batch leaves
             gc.set_threshold(50_000, 20, 20)
             may_ask = not options["no_input"] and sys.stdin.isatty() and sys.stdout.isatty()
-            self._import(options["source"], slug, wanted, may_ask=may_ask)
+            reading = _options(options)
+            self._import(options["source"], slug, wanted, reading, may_ask=may_ask)
         except (SourceError, ProjectError) as error:
             raise CommandError(str(error)) from error
         except PoolError as error:
@@ -89,17 +110,19 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError(f"Stopped. {GO_ON}") from None
 
-    def _import(self, path: Path, slug: str, wanted: str | None, *, may_ask: bool) -> None:
+    def _import(
+        self, path: Path, slug: str, wanted: str | None, options: Options, *, may_ask: bool
+    ) -> None:
         slug = _checked(slug)
         members = source.find(path)
         if wanted not in (None, choices.ALL):
             choices.parse(wanted)  # before anything is made
-        index = jobs.read(members, name=str(path))
+        index = jobs.read(members, name=str(path), options=options)
         project = Project.objects.filter(slug=slug).first()
         if project is None:
             project = projects.create(by=None, name=slug, slug=slug, audience=Audience.PUBLIC)
             self.stdout.write(f"Made the project {slug}.")
-        record = _record(project, path)
+        record = _record(project, path, options)
         try:
             report = self._execute(record, members, index, wanted, may_ask=may_ask)
         except BaseException as error:
@@ -167,7 +190,18 @@ class Command(BaseCommand):
         self.stdout.write(f"added {new:,} concepts, already there {existing:,}.")
 
 
-def _record(project: Project, path: Path) -> Import:
+def _options(values: Mapping[str, Any]) -> Options:
+    """Return how the source is to be read. Raises `SourceError`."""
+    return Options.of(
+        {
+            "encoding": values["encoding"],
+            "texts": parse_texts(values["texts"]),
+            "columns": parse_columns(values["columns"]),
+        }
+    )
+
+
+def _record(project: Project, path: Path, options: Options) -> Import:
     """Return a new row, leased, for the import of a path."""
     jobs.fail_lost_commands()
     full = str(path.resolve())
@@ -177,6 +211,7 @@ def _record(project: Project, path: Path) -> Import:
             state=State.READING,
             name=Path(full).name[:NAME_LENGTH],
             source=full[-SOURCE_LENGTH:],
+            options=options.as_json(),
         )
         held: Import | None = Import.objects.acquire(record.pk, attempts=1)
     assert held is not None

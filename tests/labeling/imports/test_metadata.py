@@ -1,5 +1,6 @@
 """What a source says of its images: texts beside them, Hugging Face's rows and WebDataset."""
 
+import io
 import json
 
 import pytest
@@ -36,14 +37,14 @@ def test_a_text_of_the_same_name_is_a_caption_or_keywords(box):
 def test_a_bad_text_is_refused_and_its_picture_is_not(box):
     fill(
         box,
-        **{"a.jpg": jpeg(1), "a.txt": b"\xff\xfe\x00", "b.jpg": jpeg(2), "b.txt": "x y" * 400},
+        **{"a.jpg": jpeg(1), "a.txt": b"\xfc\xfe\x00", "b.jpg": jpeg(2), "b.txt": "x y" * 400},
         **{"c.jpg": jpeg(3), "c.txt": b"nul \0 byte", "d.jpg": jpeg(4), "d.txt": "x" * 70_000},
         **{"lonely.txt": "nobody"},
     )
     output = take(box)
     assert "imported 4" in output and "refused 5:" in output
     for reason in (
-        "not UTF-8 text: a.txt",
+        "not UTF-8 text: save it so, or choose its encoding: a.txt",
         "its caption is longer than 500 characters: b.jpg",
         "holds NUL bytes, so it is no text: c.txt",
         "larger than 0.0625 MB: d.txt",
@@ -180,7 +181,10 @@ def test_of_too_many_keywords_the_first_are_taken_and_the_rest_is_reported(box):
 def test_a_picture_that_is_described_over_and_over_has_no_more_texts_than_any_other():
     rows = [{"file_name": "a.png", "tags": [f"{n}-{m}" for m in range(100)]} for n in range(20)]
     data = "\n".join(map(json.dumps, rows)).encode()
-    members = [Member("a.png", 1, lambda limit: b""), Member("metadata.jsonl", 1, lambda _: data)]
+    members = [
+        Member("a.png", 1, io.BytesIO),
+        Member("metadata.jsonl", 1, lambda: io.BytesIO(data)),
+    ]
     described = source_index.build(lambda: iter(members)).by_path["a.png"]
     assert len(described.keywords) == TEXTS_MAX
     assert (described.read[Kind.KEYWORD], described.refused[Kind.KEYWORD]) == (2_000, 1_900)

@@ -1,0 +1,124 @@
+"""How a source is read where it does not say so itself, as `Import.options` holds it."""
+
+import codecs
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from labeling.imports.members import SourceError
+
+ALL = ""  # the group of all texts that are not named by themselves
+NAME_LENGTH = 100  # characters of the name of a group or a column
+CHOICES_MAX = 100
+
+
+class Texts(StrEnum):
+    """What the undecided texts of a group are."""
+
+    AUTO = "auto"  # what they look like: `kinds`
+    CAPTIONS = "captions"
+    KEYWORDS = "keywords"
+
+
+class Column(StrEnum):
+    """What a column of a table may be chosen for."""
+
+    PICTURE = "picture"
+    CAPTION = "caption"
+    KEYWORDS = "keywords"
+    LABEL = "label"
+    LICENSE = "license"
+
+
+class OptionError(SourceError):
+    """An option is wrong; the message says what may be chosen."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a source is read.
+
+    texts: what the texts of each group are; that of `ALL` of all others. columns: the names of the
+    columns that hold what is asked for. encoding: of names and of texts that are not UTF-8, as
+    Python calls it; empty: such are refused.
+    """
+
+    encoding: str = ""
+    texts: Mapping[str, Texts] = field(default_factory=dict)
+    columns: Mapping[Column, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Options":
+        """Check what was chosen. Raises `OptionError`."""
+        if unknown := sorted(values.keys() - {"encoding", "texts", "columns"}):
+            raise OptionError(f"There is no option {unknown[0]}.")
+        return cls(
+            encoding=_encoding(values.get("encoding", "")),
+            texts={name: _texts(text) for name, text in _pairs(values.get("texts", {}))},
+            columns={_column(name): text for name, text in _pairs(values.get("columns", {}))},
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what was chosen, as `of` reads it."""
+        chosen = {"encoding": self.encoding, "texts": self.texts, "columns": self.columns}
+        return {
+            name: value if isinstance(value, str) else {str(key): value[key] for key in value}
+            for name, value in chosen.items()
+            if value
+        }
+
+
+DEFAULTS = Options()
+
+
+def parse_texts(text: str) -> dict[str, str]:
+    """Read `keywords`, or `txt=keywords,caption=captions`, of a command. Raises `OptionError`."""
+    pairs = [part.strip() for part in text.split(",") if part.strip()]
+    parsed = [part.rpartition("=")[::2] for part in pairs]
+    return {group.strip(): str(_texts(kind.strip())) for group, kind in parsed}
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """Read `caption=prompt,picture=path` of a command. Raises `OptionError`."""
+    parsed = [part.partition("=")[::2] for part in text.split(",") if part.strip()]
+    return {str(_column(role.strip())): column.strip() for role, column in parsed}
+
+
+def _encoding(name: Any) -> str:
+    if not name:
+        return ""
+    try:
+        codec = codecs.lookup(name)
+        "".encode(codec.name)
+    except (LookupError, TypeError, ValueError) as error:
+        raise OptionError(
+            "There is no such encoding: try cp932, gb18030, cp1252 or latin-1."
+        ) from error
+    return codec.name
+
+
+def _texts(value: Any) -> Texts:
+    try:
+        return Texts(value)
+    except ValueError as error:
+        raise OptionError("Texts are captions, keywords, or auto: as they look.") from error
+
+
+def _column(name: Any) -> Column:
+    try:
+        return Column(name)
+    except ValueError as error:
+        raise OptionError(f"Columns are chosen for {', '.join(Column)}.") from error
+
+
+def _pairs(values: Any) -> list[tuple[str, Any]]:
+    """Return what was chosen by name."""
+    if not isinstance(values, Mapping) or len(values) > CHOICES_MAX:
+        raise OptionError(f"Choose by name, {CHOICES_MAX} at most.")
+    for name, value in values.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise OptionError("Names and choices are texts.")
+        if max(len(name), len(value)) > NAME_LENGTH:
+            raise OptionError(f"Names have at most {NAME_LENGTH} characters.")
+    return list(values.items())
