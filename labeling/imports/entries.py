@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from labeling.imports.members import Member, Rejection
 from labeling.imports.options import Options
+from labeling.imports.provenance import UNSAID, Provenance
 
 
 class Kind(StrEnum):
@@ -45,6 +46,7 @@ class Entry(NamedTuple):
     kind: Kind
     text: Any  # as it was read: it may be no text at all
     where: str  # the file, and the line, row or id in it
+    provenance: Provenance = UNSAID  # of the text, as far as the source says it
 
 
 class Refusal(NamedTuple):

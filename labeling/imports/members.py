@@ -32,6 +32,7 @@ class Member:
     path: str
     size: int
     open: Callable[[], BinaryIO]
+    url: str = ""  # that it was fetched from
 
     def read(self, limit: int) -> bytes:
         """Return its bytes, of which there may be `limit`. Raises `ImageRejected`."""

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from labeling import captions
+from labeling.imports import provenance as provenances
 from labeling.imports import texts
 from labeling.imports.entries import Kind
+from labeling.imports.provenance import UNSAID, Provenance
 
 TEXTS_MAX = 100  # texts of a kind of one image; more is no description
 MORE_PROBLEMS = "and more of its texts were left out"
@@ -32,25 +34,61 @@ class Metadata:
 
     captions: list[str] = field(default_factory=list)
     keywords: list[str] = field(default_factory=list)
+    provenance: Provenance = UNSAID  # of the picture: of its first text that says any
+    # Of captions and keywords, by their place in the lists, where it is another one.
+    of_captions: dict[int, Provenance] = field(default_factory=dict)
+    of_keywords: dict[int, Provenance] = field(default_factory=dict)
     license: str = ""
     gold: dict[str, bool] = field(default_factory=dict)  # truths by the names of concepts
     read: Counter[Kind] = field(default_factory=Counter)  # all texts, …
     refused: Counter[Kind] = field(default_factory=Counter)  # … and those that were left out
     problems: list[Problem] = field(default_factory=list)
 
-    def add(self, kind: Kind, text: Any, where: str = "") -> None:
+    def add(self, kind: Kind, text: Any, where: str = "", provenance: Provenance = UNSAID) -> None:
         """Add a text, or refuse it with a reason. One that is there already counts as added."""
         self.read[kind] += 1
+        captions, keywords = len(self.captions), len(self.keywords)
         if reason := self._add(kind, text):
             self.refuse(kind, reason, where)
+            return
+        kept = self._kept(provenance, where)
+        self.provenance = self.provenance if self.provenance != UNSAID else kept
+        if kept != self.provenance and len(self.captions) > captions:
+            self.of_captions[captions] = kept
+        if kept != self.provenance and len(self.keywords) > keywords:
+            self.of_keywords[keywords] = kept
+
+    def set_url(self, url: str) -> None:
+        """Note the address that the picture was fetched from."""
+        self.provenance = self._kept(Provenance(url=url), url[:TEXTS_MAX])
+
+    def provenance_of_caption(self, number: int) -> Provenance:
+        """Return where the caption at that place in the list comes from."""
+        return self.of_captions.get(number, self.provenance)
+
+    def provenance_of_keyword(self, number: int) -> Provenance:
+        """Return where the keyword at that place in the list comes from."""
+        return self.of_keywords.get(number, self.provenance)
 
     def refuse(self, kind: Kind, reason: str, where: str = "") -> None:
         """Note why a text that was read is left out after all."""
         self.refused[kind] += 1
+        self._note(reason, where)
+
+    def _note(self, reason: str, where: str) -> None:
         if len(self.problems) < TEXTS_MAX:
             self.problems.append(Problem(where, reason))
         elif self.problems[-1].reason != MORE_PROBLEMS:
             self.problems.append(Problem("", MORE_PROBLEMS))
+
+    def _kept(self, provenance: Provenance, where: str) -> Provenance:
+        """Return what can be kept of where a text comes from; say why of what cannot."""
+        if provenance == UNSAID or provenance == self.provenance:
+            return provenance
+        kept, problems = provenances.checked(provenance)
+        for problem in problems:
+            self._note(problem, where)
+        return kept
 
     def _add(self, kind: Kind, text: Any) -> str:
         """Add a text; return why it cannot be taken, or nothing."""

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from labeling.decoding import ImageRejected
 from labeling.imports import concepts, gold, kinds, layouts
-from labeling.imports.entries import Entry, Kind, Refusal
+from labeling.imports.entries import Entry, Kind, Layout, Refusal
 from labeling.imports.joining import Pictures, why_not
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.metadata import Metadata
 from labeling.imports.options import DEFAULTS, Options
 from labeling.imports.paths import folder_of, normal
+from labeling.imports.provenance import FILE_LENGTH, LAYOUT_LENGTH, Provenance
 from labeling.imports.source import Members
 from labeling.models.projects import name_key
 
@@ -90,6 +91,9 @@ def build(members: Members, options: Options = DEFAULTS) -> SourceIndex:
             index.images += 1
             index.folders[folder_of(member.path)] += 1
             paths.add(normal(member.path))
+            if member.url:
+                found = index.by_path.setdefault(normal(member.path), Metadata())
+                found.set_url(member.url)
     _join(index, entries, paths)
     _add_folders_of_gold(index, paths)
     _count_texts(index, paths)
@@ -104,13 +108,21 @@ def _read(index: SourceIndex, member: Member, options: Options) -> Iterator[Entr
             raise ImageRejected(NO_TABLE)
         for reading in layout.read(member, options):
             if isinstance(reading, Entry):
-                yield reading
+                yield reading._replace(provenance=_provenance(reading, layout, member.path))
             elif isinstance(reading, Refusal):
                 index.refuse(reading)
             else:
                 index.rejections.append(reading)
     except ImageRejected as error:
         index.rejections.append(Rejection(member.path, str(error)))
+
+
+def _provenance(entry: Entry, layout: Layout, path: str) -> Provenance:
+    """Return where a text comes from, with its layout, and its file unless the picture names it."""
+    name, picture = (each.rpartition("/")[2] for each in (path, entry.reference.path))
+    of_picture = name.rpartition(".")[0] in {picture, picture.rpartition(".")[0]}
+    file = "" if of_picture else path[-FILE_LENGTH:]
+    return entry.provenance._replace(layout=layout.name[:LAYOUT_LENGTH], file=file)
 
 
 def _join(index: SourceIndex, entries: Sequence[Entry], paths: Iterable[str]) -> None:
@@ -125,7 +137,7 @@ def _join(index: SourceIndex, entries: Sequence[Entry], paths: Iterable[str]) ->
         if len(found) == 1:
             index.read[entry.kind] += 1
             metadata = index.by_path.setdefault(found[0], Metadata())
-            metadata.add(entry.kind, entry.text, entry.where)
+            metadata.add(entry.kind, entry.text, entry.where, entry.provenance)
         else:
             index.refuse(Refusal(entry.where, entry.kind, why_not(entry.reference, found)))
 
