@@ -254,7 +254,7 @@ def test_a_pending_challenge_about_it_asks_for_a_new_one(bicycle, bike, alice, a
 def test_a_worker_moves_what_is_left(bicycle, bike, alice, ada, monkeypatch):
     asked = [ask(bike, number) for number in range(5)]
     answer(alice, dict.fromkeys([question.pk for question in asked], True))
-    monkeypatch.setattr(merging, "AT_ONCE", 2)
+    monkeypatch.setattr(merging.service, "AT_ONCE", 2)
     merged = merging.merge(concept=bike, into=bicycle, by=ada)
     assert str(merged).endswith(
         "2 answers moved, 0 kept beside. 3 more questions follow within minutes."

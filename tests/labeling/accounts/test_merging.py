@@ -156,6 +156,7 @@ def test_every_row_about_an_annotator_is_merged():
         "question",
         "removedanswer",
         "suspectspell",
+        "takenback",
         "withdrawal",
     }
     related = {

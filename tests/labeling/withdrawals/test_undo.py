@@ -18,6 +18,7 @@ from labeling.models import (
     SuspectSpell,
 )
 from labeling.models.removals import RemovedImage
+from labeling.selection import known
 from tests.cast import answer, distrust, truth
 
 pytestmark = pytest.mark.django_db
@@ -225,7 +226,8 @@ def test_suspicion_that_it_began_is_forgotten(shapes, bob):
     assert figures_of(bob) == before and not SuspectSpell.objects.exists()
 
 
-def test_suspicion_that_it_ended_goes_on(shapes, bob):
+def test_suspicion_that_it_ended_goes_on(shapes, bob, monkeypatch):
+    monkeypatch.setattr(known, "count", lambda places, share: 4)
     distrust(bob)
     Annotator.objects.filter(pk=bob.pk).update(drift_score=0.3)
     bob.refresh_from_db()
