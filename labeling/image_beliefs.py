@@ -23,6 +23,7 @@ from labeling.beliefs import Beliefs, Floats, TileFacts
 from labeling.models import Concept, Image, Project, Question, Tile
 
 Bools = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
 
 # Questions that say more of an image than `Beliefs` does: somebody answered, or the truth is known.
 _TELLING = Q(answers_count__gt=0) | Q(verdict__isnull=False)
@@ -34,6 +35,7 @@ class ImageBeliefs:
 
     probability: Floats  # that the image shows the concept anywhere
     in_part: Bools  # whether it is seen in a part alone: the whole is not of it
+    answers: Counts  # to all questions about the image and the concept
 
 
 class _Row(NamedTuple):
@@ -43,9 +45,10 @@ class _Row(NamedTuple):
     concept: int
     grid: int
     probability: float
+    answers: int
 
 
-_COLUMNS = "tile__image_id", "concept_id", "grid", "probability"
+_COLUMNS = "tile__image_id", "concept_id", "grid", "probability", "answers_count"
 
 
 class Reader:
@@ -64,6 +67,7 @@ class Reader:
         return ImageBeliefs(
             probability=np.where(parts_alone, parts, np.maximum(whole, parts)),
             in_part=(parts >= 0.5) & (whole < 0.5),
+            answers=self._answers(images, rows),
         )
 
     def _rows(self, images: Sequence[Image]) -> list[tuple[int, int, _Row]]:
@@ -102,6 +106,13 @@ class Reader:
         for (row, column, grid), count in known.items():
             complete[row, column] |= count == grid**2
         return largest, complete
+
+    def _answers(self, images: Sequence[Image], rows: Sequence[tuple[int, int, _Row]]) -> Counts:
+        """Return (n, C) how many answers there are, to the whole and to parts."""
+        answers = np.zeros((len(images), len(self._column)), np.int64)
+        for row, column, question in rows:
+            answers[row, column] += question.answers
+        return answers
 
 
 def _facts(images: Sequence[Image]) -> list[TileFacts]:

@@ -15,13 +15,14 @@ from typing import Any
 
 from labeling import json_lines
 
-FORMAT = 1
+FORMAT = 2
 SPLITS = "train", "test"
 MANIFEST, METADATA = "manifest.json", "metadata.jsonl"
 LEADING = 100  # rows from which `datasets` infers every column's type, at least
 # What shows a column's type where those rows have empty lists. Readers pass it over.
 PLACEHOLDERS: dict[str, list[Any]] = {
     "tags": [""],
+    "concepts": [{"name": "", "probability": 0.0, "answers": 0}],
     "in_part": [""],
     "captions": [{"text": "", "confidence": 0.0, "source": ""}],
 }

@@ -95,7 +95,7 @@ def split_of(image: Image) -> str:
 class Shown:
     """What one image shows."""
 
-    probabilities: dict[str, float]  # by concept
+    concepts: list[dict[str, Any]]  # each with its name, probability and number of answers
     whole: list[str]  # concepts that the whole image shows
     in_part: list[str]  # concepts that are seen in parts of it alone
     names: Mapping[str, str]  # a concept's name by each key of its name and aliases
@@ -110,10 +110,16 @@ class _Names:
 
     def shown(self, believed: ImageBeliefs, number: int) -> Shown:
         """Return what the image in that row of `believed` shows."""
+        columns = zip(
+            self._names,
+            believed.probability[number].round(DIGITS).tolist(),
+            believed.answers[number].tolist(),
+            strict=True,
+        )
         probability = believed.probability[number].round(DIGITS)
         shown, in_part = probability >= 0.5, believed.in_part[number]
         return Shown(
-            probabilities=dict(zip(self._names, probability.tolist(), strict=True)),
+            concepts=[{"name": n, "probability": p, "answers": a} for n, p, a in columns],
             whole=list(compress(self._names, shown & ~in_part)),
             in_part=list(compress(self._names, shown & in_part)),
             names=self._by_key,
@@ -126,7 +132,7 @@ def row_of(image: Image, shown: Shown, captions: Captions, answers: int) -> Row:
         "file_name": file_name(image),
         "text": captions[0]["text"] if captions else "",
         "tags": _tags(image.keywords, shown),
-        "concepts": shown.probabilities,
+        "concepts": shown.concepts,
         "in_part": shown.in_part,
         "captions": captions,
         "n_answers": answers,

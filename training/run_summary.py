@@ -89,19 +89,18 @@ def seconds(value: float) -> str:
 @lru_cache(maxsize=64)
 def certainty(folder: str) -> str:
     """Return which share of a snapshot's concept probabilities is certain, as a sentence."""
-    probabilities = [
-        probability
-        for split in ("train", "test")
-        for row in snapshot_folder.read_rows(Path(folder), split)
-        for probability in row["concepts"].values()
-    ]
-    certain = sum(not CERTAIN < probability < 1 - CERTAIN for probability in probabilities)
-    if not probabilities:
+    certain = count = 0
+    for split in snapshot_folder.SPLITS:
+        for row in snapshot_folder.read_rows(Path(folder), split):
+            count += len(row["concepts"])
+            certain += sum(_is_certain(concept["probability"]) for concept in row["concepts"])
+    if not count:
         return "no concepts"
-    share = (
-        f"{certain / len(probabilities):.0%} of {len(probabilities):,} probabilities of concepts"
-    )
-    return f"{share} are surer than 95%"
+    return f"{certain / count:.0%} of {count:,} probabilities of concepts are surer than 95%"
+
+
+def _is_certain(probability: float) -> bool:
+    return not CERTAIN < probability < 1 - CERTAIN
 
 
 def options(run: Run) -> str:

@@ -20,6 +20,11 @@ def caption(image: Image, text: str, probability: float) -> None:
     )
 
 
+def probabilities(row: dict) -> dict[str, float]:
+    """Return what a row says of each concept, by its name."""
+    return {concept["name"]: concept["probability"] for concept in row["concepts"]}
+
+
 def rows(snapshot: Snapshot) -> dict[str, dict]:
     """Return the rows of both splits by their source."""
     folder = Path(snapshot.folder)

@@ -13,7 +13,7 @@ from labeling.snapshot_folder import SnapshotError
 
 ROW = {
     "tags": ["red", "fruit"],
-    "concepts": {"fruit": 0.9},
+    "concepts": [{"name": "fruit", "probability": 0.9, "answers": 2}],
     "captions": [],
     "n_answers": 2,
     "license": "MIT",
@@ -48,7 +48,7 @@ def snapshot(tmp_path) -> Path:
     for path in folder.rglob("*.*"):
         files[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
     counts = {"train": 3, "test": 1, "images": 4, "captions": 3, "answers": 8, "generated": 0}
-    manifest = {"format": 1, "project": "fruit", "created": "2026-01-01", "sha256": "0" * 64}
+    manifest = {"format": 2, "project": "fruit", "created": "2026-01-01", "sha256": "0" * 64}
     (folder / "manifest.json").write_text(
         json.dumps({**manifest, "counts": counts, "concepts": ["fruit"], "files": files})
     )
@@ -68,7 +68,7 @@ def test_datasets_loads_the_imagefolder(snapshot, tmp_path, monkeypatch):
     first = loaded["train"][0]
     assert first["image"].size == (20, 20)
     assert first["text"] == "an apple, red"
-    assert first["concepts"] == {"fruit": 0.9}
+    assert first["concepts"] == ROW["concepts"]
     assert first["captions"][0]["confidence"] == 0.9
 
 

@@ -15,6 +15,7 @@ from labeling.beliefs import Beliefs
 from labeling.concepts import edit
 from labeling.inference import recompute
 from labeling.models import Project, Question
+from tests.labeling.garden import probabilities
 from tests.labeling.meadows import Meadow, Pair, forget, meadows, plant
 
 pytestmark = pytest.mark.django_db
@@ -83,7 +84,7 @@ def test_a_pair_that_nobody_answered_about_is_believed_as_its_priors_say(meadow)
             answers_count=0, verdict=None, grid=1, tile__image__cut_into=0
         )
         return [
-            (rows[q.tile.image.source]["concepts"][q.concept.name], q.probability)
+            (probabilities(rows[q.tile.image.source])[q.concept.name], q.probability)
             for q in asked.select_related("tile__image", "concept")
         ]
 

@@ -7,7 +7,7 @@ import pytest
 from labeling import questions, snapshot_folder, snapshot_rows, snapshots
 from labeling.images import tiles
 from labeling.models import Concept, Image, Question
-from tests.labeling.garden import add, caption, rows
+from tests.labeling.garden import add, caption, probabilities, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,10 @@ def test_a_row_says_what_is_known_of_an_image(garden):
 
     assert row["text"] == "a bird in a tree"
     assert [c["text"] for c in row["captions"]] == ["a bird in a tree"]
-    assert row["concepts"] == {"bird": 0.97, "tree": 0.1}
+    assert row["concepts"] == [
+        {"name": "bird", "probability": 0.97, "answers": 3},
+        {"name": "tree", "probability": 0.1, "answers": 1},
+    ]
     assert row["tags"] == ["red", "bird"], "the crowd refuted the imported “tree”"
     assert row["n_answers"] == 4
     assert (row["license"], row["width"], row["generated"]) == ("MIT", 32, False)
@@ -42,7 +45,7 @@ def test_an_imported_keyword_counts_until_people_speak_of_it(garden):
     image = add(garden, 1, keywords=["tree"])
     ask(image, "tree", answers_count=0)
     row = rows(snapshots.freeze(project=garden))["1.png"]
-    assert (row["concepts"], row["tags"]) == ({"tree": 0.9}, ["tree"])
+    assert (probabilities(row), row["tags"]) == ({"tree": 0.9}, ["tree"])
 
 
 SPELLINGS = [("Circle", "circle"), ("STRASSE", "straße"), ("e\u0301tude", "\u00e9tude")]
@@ -54,7 +57,7 @@ def test_a_refuted_keyword_is_no_tag_however_it_is_spelled(garden, keyword, name
     image = add(garden, 1, keywords=[keyword])
     ask(image, name, probability=0.01, answers_count=4)
     row = rows(snapshots.freeze(project=garden))["1.png"]
-    assert (row["concepts"], row["tags"]) == ({name: 0.01}, [])
+    assert (probabilities(row), row["tags"]) == ({name: 0.01}, [])
 
 
 @pytest.mark.parametrize(("keyword", "name"), SPELLINGS)
@@ -81,7 +84,7 @@ def test_an_image_shows_what_people_saw_in_its_most_probable_part(garden):
     image = add(garden, 1)
     cut(image, concept_of(garden, "cat, asleep"), {6: 0.99, 7: 0.2})
     row = rows(snapshots.freeze(project=garden))["1.png"]
-    assert row["concepts"] == {"cat, asleep": 0.99}
+    assert probabilities(row) == {"cat, asleep": 0.99}
     assert (row["in_part"], row["tags"]) == (["cat, asleep"], []), "it is no image of a cat"
 
 
@@ -90,7 +93,7 @@ def test_parts_that_nobody_answered_about_say_nothing(garden):
     cut(image, concept_of(garden, "cat", prevalence=0.3), {0: 0.01})
     Question.objects.filter(answers_count=0).update(probability=0.97, prior=0.97)
     row = rows(snapshots.freeze(project=garden))["1.png"]
-    assert (row["concepts"], row["in_part"]) == ({"cat": 0.3}, [])
+    assert (probabilities(row), row["in_part"]) == ({"cat": 0.3}, [])
 
 
 def test_all_parts_together_speak_for_a_whole_that_nobody_answered_about(garden):
@@ -99,8 +102,8 @@ def test_all_parts_together_speak_for_a_whole_that_nobody_answered_about(garden)
     cut(image, cat, dict.fromkeys(range(16), 0.02))
     cut(other, cat, dict.fromkeys(range(15), 0.02))
     frozen = rows(snapshots.freeze(project=garden))
-    assert (frozen["1.png"]["concepts"], frozen["1.png"]["tags"]) == ({"cat": 0.02}, [])
-    assert (frozen["2.png"]["concepts"], frozen["2.png"]["tags"]) == ({"cat": 0.9}, ["cat"])
+    assert (probabilities(frozen["1.png"]), frozen["1.png"]["tags"]) == ({"cat": 0.02}, [])
+    assert (probabilities(frozen["2.png"]), frozen["2.png"]["tags"]) == ({"cat": 0.9}, ["cat"])
 
 
 def test_a_whole_that_people_know_is_not_outvoted_by_all_its_parts(garden):
@@ -108,7 +111,7 @@ def test_a_whole_that_people_know_is_not_outvoted_by_all_its_parts(garden):
     ask(image, "cat", probability=0.97, answers_count=3)
     cut(image, Concept.objects.get(), dict.fromkeys(range(16), 0.02))
     row = rows(snapshots.freeze(project=garden))["1.png"]
-    assert (row["concepts"], row["in_part"], row["tags"]) == ({"cat": 0.97}, [], ["cat"])
+    assert (probabilities(row), row["in_part"], row["tags"]) == ({"cat": 0.97}, [], ["cat"])
 
 
 def test_what_is_seen_in_a_part_alone_is_no_tag_though_a_keyword_says_so(garden):
@@ -116,20 +119,20 @@ def test_what_is_seen_in_a_part_alone_is_no_tag_though_a_keyword_says_so(garden)
     ask(image, "cat", probability=0.03, answers_count=4)
     cut(image, Concept.objects.get(), {3: 0.98})
     row = rows(snapshots.freeze(project=garden))["1.png"]
-    assert (row["concepts"], row["in_part"], row["tags"]) == ({"cat": 0.98}, ["cat"], [])
+    assert (probabilities(row), row["in_part"], row["tags"]) == ({"cat": 0.98}, ["cat"], [])
 
 
 def test_a_keyword_that_is_an_alias_counts_for_its_concept(garden):
     add(garden, 1, keywords=["Kitty", "red"])
     concept_of(garden, "cat", aliases=["kitty"])
     row = rows(snapshots.freeze(project=garden))["1.png"]
-    assert (row["concepts"], row["tags"]) == ({"cat": 0.9}, ["cat", "red"])
+    assert (probabilities(row), row["tags"]) == ({"cat": 0.9}, ["cat", "red"])
 
 
 def test_a_concept_that_nobody_asked_about_is_believed_at_its_prevalence(garden):
     add(garden, 1)
     concept_of(garden, "cat", prevalence=0.07)
-    assert rows(snapshots.freeze(project=garden))["1.png"]["concepts"] == {"cat": 0.07}
+    assert probabilities(rows(snapshots.freeze(project=garden))["1.png"]) == {"cat": 0.07}
 
 
 def test_a_concept_that_is_switched_off_keeps_its_labels_and_a_merged_one_is_not_listed(garden):
@@ -140,7 +143,7 @@ def test_a_concept_that_is_switched_off_keeps_its_labels_and_a_merged_one_is_not
     Concept.objects.filter(name="kitty").update(merged_into=cat, active=False)
     Concept.objects.update(active=False)
     snapshot = snapshots.freeze(project=garden)
-    assert rows(snapshot)["1.png"]["concepts"] == {"cat": 0.97}
+    assert probabilities(rows(snapshot)["1.png"]) == {"cat": 0.97}
     assert snapshot_folder.read_manifest(Path(snapshot.folder))["concepts"] == ["cat"]
 
 
@@ -148,7 +151,7 @@ def test_an_answered_concept_of_another_image_changes_nothing(garden):
     one, _ = add(garden, 1), add(garden, 2)
     ask(one, "cat", probability=0.97, answers_count=3)
     frozen = rows(snapshots.freeze(project=garden))
-    assert [frozen[name]["concepts"]["cat"] for name in ("1.png", "2.png")] == [0.97, 0.1]
+    assert [probabilities(frozen[name])["cat"] for name in ("1.png", "2.png")] == [0.97, 0.1]
     assert [frozen[name]["n_answers"] for name in ("1.png", "2.png")] == [3, 0]
 
 

@@ -51,12 +51,15 @@ def write_gallery(folder: Path, train: int = 12, test: int = 4) -> Path:
             content = png(paint(colour, shape, start + number))
             name = f"{hashlib.sha256(content).hexdigest()[:16]}.png"
             (folder / split / name).write_bytes(content)
-            concepts = {known: 0.98 if known in (colour, shape) else 0.01 for known in every}
+            concepts = [
+                {"name": known, "probability": 0.98 if known in (colour, shape) else 0.01}
+                for known in every
+            ]
             caption = {"text": f"a {colour} {shape}", "confidence": 0.95}
             row = {"file_name": name, "captions": [caption], "tags": [], "concepts": concepts}
             lines.append(json.dumps(row) + "\n")
         (folder / split / "metadata.jsonl").write_text("".join(lines))
-    manifest = {"format": 1, "project": "gallery", "concepts": [*COLOURS, *SHAPES]}
+    manifest = {"format": 2, "project": "gallery", "concepts": [*COLOURS, *SHAPES]}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 

@@ -35,7 +35,7 @@ def write_snapshot(folder: Path) -> Path:
     for split, lines in rows.items():
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (folder / split / "metadata.jsonl").write_text(text)
-    manifest = {"format": 1, "project": "squares", "concepts": ["dark", *COLOURS]}
+    manifest = {"format": 2, "project": "squares", "concepts": ["dark", *COLOURS]}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 
@@ -49,9 +49,10 @@ def _row(folder: Path, content: bytes, colour: str, number: int) -> dict[str, An
         "file_name": name,
         "text": caption if judged else "",
         "tags": [colour, "square"] if judged else [],
-        "concepts": {
-            known: (0.97 if known == colour else 0.02) if judged else 0.2 for known in COLOURS
-        },
+        "concepts": [
+            {"name": known, "probability": (0.97 if known == colour else 0.02) if judged else 0.2}
+            for known in COLOURS
+        ],
         "captions": [{"text": caption, "confidence": 0.9, "source": "import"}] if judged else [],
         "n_answers": 3,
         "generated": False,

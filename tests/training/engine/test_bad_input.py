@@ -75,8 +75,8 @@ def test_one_picture_is_too_few_to_tell_texts_apart(
         {"file_name": None},
         {"captions": [{"text": 3, "confidence": 1}]},
         {"captions": [{"text": "a", "confidence": 2}]},
-        {"concepts": {"red": "very"}},
-        {"concepts": {"red": float("nan")}},
+        {"concepts": [{"name": "red", "probability": "very"}]},
+        {"concepts": [{"name": "red", "probability": float("nan")}]},
         {"tags": 7},
     ],
 )
@@ -95,7 +95,7 @@ def test_metadata_that_cannot_be_read_is_named(own_snapshot: Path, content: byte
         read_snapshot(own_snapshot)
 
 
-@pytest.mark.parametrize("manifest", ["[]", '{"format": 2}', '{"format": 1, "concepts": 3}', "["])
+@pytest.mark.parametrize("manifest", ["[]", '{"format": 1}', '{"format": 2, "concepts": 3}', "["])
 def test_a_manifest_of_another_kind_is_refused(own_snapshot: Path, manifest: str) -> None:
     (own_snapshot / "manifest.json").write_text(manifest)
     with pytest.raises(TrainingError):

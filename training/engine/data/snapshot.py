@@ -14,6 +14,7 @@ from training.engine.data.rows import Row, Snapshot
 from training.engine.files import TrainingError, read_json
 
 COLUMNS = ("file_name", "captions", "tags", "concepts")  # that each row must have
+FORMAT = 2
 SHA256 = re.compile("[0-9a-f]{64}")
 UNLIKELY = 0.25  # probability of a caption that a snapshot left out, since it is below a half
 
@@ -37,8 +38,10 @@ def read_snapshot(folder: Path) -> Snapshot:
                 "not in folders of their own."
             )
     manifest = read_json(folder / "manifest.json")
-    if not isinstance(manifest, dict) or manifest.get("format") != 1:
-        raise TrainingError(f"{folder} is not a snapshot of format 1: make the snapshot again.")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise TrainingError(
+            f"{folder} is not a snapshot of format {FORMAT}: make the snapshot again."
+        )
     concepts = manifest.get("concepts", [])
     if not isinstance(concepts, list):
         raise TrainingError(f"{folder / 'manifest.json'}: concepts must be a list of names.")
@@ -120,9 +123,14 @@ def _captions(value: Any) -> tuple[tuple[str, float], ...]:
 
 
 def _concepts(value: Any) -> dict[str, float]:
-    if not isinstance(value, dict):
-        raise RowError("concepts is not an object of probabilities")
-    return {name: _probability(p) for name, p in value.items()}
+    try:
+        pairs = [(concept["name"], _probability(concept["probability"])) for concept in value]
+    except (TypeError, KeyError):
+        raise RowError("concepts is not a list of objects with name and probability") from None
+    names = _texts([name for name, _ in pairs], "the name of concepts", empty=True)
+    if len(set(names)) < len(names):
+        raise RowError("concepts names one of them twice")
+    return {name: p for name, p in pairs if name.strip()}
 
 
 def _texts(value: Any, column: str, *, empty: bool = False) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def test_what_only_a_part_shows_is_not_said_of_the_whole(copy: Path) -> None:
     path = copy / "train" / "metadata.jsonl"
     row = json.loads(path.read_text().splitlines()[0]) | {"in_part": ["red", "cat"]}
     path.write_text(json.dumps(row) + "\n")
-    assert "red" in row["concepts"]
+    assert "red" in [concept["name"] for concept in row["concepts"]]
     assert "red" not in read_snapshot(copy).train[0].concepts
 
 
@@ -38,8 +38,8 @@ def test_a_folder_that_is_no_snapshot_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_is_refused(copy: Path) -> None:
-    (copy / "manifest.json").write_text('{"format": 2}')
-    with pytest.raises(TrainingError, match="not a snapshot of format 1"):
+    (copy / "manifest.json").write_text('{"format": 1}')
+    with pytest.raises(TrainingError, match="not a snapshot of format 2"):
         read_snapshot(copy)
 
 
@@ -56,7 +56,7 @@ def test_an_empty_snapshot_is_refused(copy: Path) -> None:
         "[]",
         "{}",
         json.dumps({"file_name": "../x.png"}),
-        json.dumps({"file_name": "x.png", "concepts": {"cat": 7}}),
+        json.dumps({"file_name": "x.png", "concepts": [{"name": "cat", "probability": 7}]}),
         json.dumps({"file_name": "x.png", "captions": [{"text": 3, "confidence": 1}]}),
     ],
 )
@@ -82,9 +82,11 @@ def test_a_renamed_column_is_refused_by_its_name(copy: Path, column: str) -> Non
         ({"tags": "red"}, "tags is not a list of texts"),  # not three tags of one letter
         ({"tags": [7]}, "tags is not a list of texts"),
         ({"in_part": "red"}, "in_part is not a list of texts"),
-        ({"concepts": ["red"]}, "concepts is not an object"),
-        ({"concepts": {"red": True}}, "True is not a probability"),
-        ({"concepts": {"red": "0.9"}}, "'0.9' is not a probability"),
+        ({"concepts": {"red": 0.9}}, "concepts is not a list of objects"),
+        ({"concepts": [{"name": 3, "probability": 0.9}]}, "the name of concepts is not"),
+        ({"concepts": [{"name": "red", "probability": 0.9}] * 2}, "one of them twice"),
+        ({"concepts": [{"name": "red", "probability": True}]}, "True is not a probability"),
+        ({"concepts": [{"name": "red", "probability": "0.9"}]}, "'0.9' is not a probability"),
         ({"captions": "red"}, "captions is not a list of objects"),
         ({"captions": [{"text": "red"}]}, "captions is not a list of objects"),
         ({"captions": [{"text": None, "confidence": 1}]}, "the text of captions is not"),
@@ -118,6 +120,6 @@ def test_a_snapshot_says_what_people_made_of_a_drawn_picture(
     value = json.loads(line) | {"generated": True, "prompt": "a red square"}
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "metadata.jsonl").write_text(json.dumps(value | changes) + "\n")
-    (tmp_path / "manifest.json").write_text(json.dumps({"format": 1, "concepts": []}))
+    (tmp_path / "manifest.json").write_text(json.dumps({"format": 2, "concepts": []}))
     (row,) = read_snapshot(tmp_path).train
     assert row.shows_prompt == shows_prompt
