@@ -9,10 +9,10 @@ from itertools import islice
 from django.db.models import Exists, OuterRef, QuerySet
 
 from labeling.models import Answer, Event, Project
+from labeling.spreadsheets import cell
 
 COLUMNS = ("when", "kind", "who", "what", "object", "object id")
 ITSELF = "Tessera"  # who did what happened by itself, as a worker does
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # which spreadsheets would carry out
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def csv_lines(project: Project, filters: Filters) -> Iterator[str]:
             [
                 event.created_at.isoformat(timespec="seconds"),
                 event.get_kind_display(),
-                _text(event.actor or ITSELF),
-                _text(event.message),
+                cell(event.actor or ITSELF),
+                cell(event.message),
                 event.object_type,
                 event.object_id,
             ]
@@ -77,8 +77,3 @@ def _page(
         rows = rows.filter(pk__lt=before)
     rows = rows.order_by("-pk")
     return iter(rows[:count]) if count is not None else rows.iterator(chunk_size=1_000)
-
-
-def _text(value: str) -> str:
-    """Return a cell that a spreadsheet shows as it is, instead of carrying it out."""
-    return f"'{value}" if value.startswith(_FORMULA) else value

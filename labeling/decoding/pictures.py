@@ -3,11 +3,12 @@
 import hashlib
 import io
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import IO
 
-from PIL import Image, ImageCms, ImageOps, TiffImagePlugin, WebPImagePlugin  # noqa: F401
+from PIL import Image, ImageOps, TiffImagePlugin, WebPImagePlugin  # noqa: F401
+
+from labeling.decoding import colours, depth
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 LOSSLESS_FORMATS = {"PNG", "GIF", "BMP", "TIFF"}  # sources whose pixels are kept as they are
@@ -35,6 +36,7 @@ class Picture:
     source_sha256: str
     sha256: str
     perceptual_hash: int
+    remark: str = ""  # of its colours or depth, where the file leaves a doubt
 
 
 def prepare(data: bytes, *, bytes_max: int, pixels_max: int) -> Picture:
@@ -45,7 +47,7 @@ def prepare(data: bytes, *, bytes_max: int, pixels_max: int) -> Picture:
     if len(data) > bytes_max:
         raise ImageRejected(too_large(bytes_max))
     try:
-        image, lossless = _decode(data, pixels_max)
+        image, lossless, remark = _decode(data, pixels_max)
         encoded, suffix = _encode(image, lossless=lossless)
     except ImageRejected:
         raise
@@ -59,6 +61,7 @@ def prepare(data: bytes, *, bytes_max: int, pixels_max: int) -> Picture:
         source_sha256=hashlib.sha256(data).hexdigest(),
         sha256=hashlib.sha256(encoded).hexdigest(),
         perceptual_hash=difference_hash(image),
+        remark=remark,
     )
 
 
@@ -92,7 +95,7 @@ def difference_hash(image: Image.Image) -> int:
     return bits - (bits >> 63 << 64)
 
 
-def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool]:
+def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool, str]:
     try:
         opened = Image.open(io.BytesIO(data), formats=FORMATS)
     except (OSError, ValueError, SyntaxError) as error:
@@ -109,31 +112,22 @@ def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool]:
         lossless = image.format in LOSSLESS_FORMATS or width * height <= LOSSLESS_PIXELS
         image.load()
         ImageOps.exif_transpose(image, in_place=True)  # a copy of each picture costs a tenth
-        return _on_white(_to_srgb(image)), lossless
+        plain, remark = _to_srgb(image)
+        return _on_white(plain), lossless, remark
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """Convert to the colours that a browser shows, since the profile is stripped with the rest."""
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode not in {"RGB", "RGBA"}:
-        return image
-    try:
-        converted = ImageCms.applyTransform(image, _transform(profile, image.mode))
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return image  # a broken profile says nothing
-    return converted or image
-
-
-@lru_cache(maxsize=16)
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
-    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, mode)
+def _to_srgb(image: Image.Image) -> tuple[Image.Image, str]:
+    """Return a picture with 8 bits and in sRGB, and what is to be remarked about that."""
+    remarks = []
+    if depth.is_deep(image):
+        image, remark = depth.to_8_bits(image)
+        remarks.append(remark)
+    image, remark = colours.to_srgb(image)
+    return image, "; ".join(filter(None, [*remarks, remark]))
 
 
 def _on_white(image: Image.Image) -> Image.Image:
     """Convert to RGB: what is transparent on white, and nothing beside the pixels."""
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _to_grey(image)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         image = Image.new("RGBA", layer.size, "white")
@@ -141,27 +135,6 @@ def _on_white(image: Image.Image) -> Image.Image:
     plain = image if image.mode == "RGB" else image.convert("RGB")
     plain.info = {}
     return plain
-
-
-def _to_grey(image: Image.Image) -> Image.Image:
-    """Convert a deep grey picture to 8 bits."""
-    import numpy as np  # which takes as long to import as five hundred pictures to decode
-
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0, neginf=0)
-    values *= 255 / _white(image.mode, float(values.max(initial=0)))
-    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
-
-
-def _white(mode: str, brightest: float) -> float:
-    """Return the value that stands for white in a deep grey picture.
-
-    Pillow's I;16 has 16 bits. Its I has 32, in which some programs store 8 or 16. For F there is
-    no rule: values up to 1, to 255 and to 65535 are all in use.
-    """
-    if mode.startswith("I;16"):
-        return 65535
-    whites = (255, 65535, 2**31 - 1) if mode == "I" else (1, 255, 65535)
-    return next((white for white in whites if brightest <= white), brightest)
 
 
 def _encode(image: Image.Image, *, lossless: bool) -> tuple[bytes, str]:

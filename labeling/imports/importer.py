@@ -274,11 +274,13 @@ class _BatchImporter:
     ) -> None:
         for path, sha256 in batch.sha256s.items():
             image, texts = stored.get(path), metadata[path]
+            result = batch.results.get(sha256)
             if image is None:
-                self.report.refuse(path, str(batch.results.get(sha256, DELETED)), texts)
+                self.report.refuse(path, str(result or DELETED), texts)
             elif self._is_taken(path, image):
                 near_duplicate = image.image.near_duplicate_of_id is not None
-                self.report.take(path, texts, near_duplicate=near_duplicate)
+                remark = result.remark if isinstance(result, Picture) else ""
+                self.report.take(path, texts, near_duplicate=near_duplicate, remark=remark)
             else:
                 self.report.know(path, texts)
 

@@ -15,10 +15,10 @@ from django.core.files.storage import default_storage
 from labeling.imports.ledger import CountsDiffer, Ledger
 from labeling.imports.metadata import Metadata
 from labeling.imports.source_index import SourceIndex
+from labeling.spreadsheets import cell
 
 COLUMNS = "path", "outcome", "near_duplicate", "reason", "where"
 WITHOUT_PICTURE = "its picture was refused"
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # with which a spreadsheet takes a text for a formula
 FOLDER = "imports"
 
 
@@ -36,7 +36,8 @@ class Report:
     """Counts what became of files, and writes each file once into a table.
 
     `rejected` holds, for each reason, the paths of files that were refused, and of pictures of
-    which a text was. Use it in a `with`: it holds a temporary file.
+    which a text was; `remarks`, the paths of pictures that were taken, by what is to be said of
+    how they were read. Use it in a `with`: it holds a temporary file.
     """
 
     def __init__(self) -> None:
@@ -44,6 +45,7 @@ class Report:
         self.near_duplicates = 0
         self.texts = Ledger()
         self.rejected: dict[str, list[str]] = defaultdict(list)
+        self.remarks: dict[str, list[str]] = defaultdict(list)
         self.unnamed: Sequence[str] = ()  # folders with pictures that name no concept
         self._file: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115  (closed by `__exit__`)
             "w+", encoding="utf-8-sig", errors="backslashreplace", newline=""
@@ -84,10 +86,14 @@ class Report:
         """Files that were refused, and texts of pictures that were not."""
         return sum(len(paths) for paths in self.rejected.values())
 
-    def take(self, path: str, metadata: Metadata, *, near_duplicate: bool = False) -> None:
-        """Note a picture that is new, with its texts."""
+    def take(
+        self, path: str, metadata: Metadata, *, near_duplicate: bool = False, remark: str = ""
+    ) -> None:
+        """Note a picture that is new, with its texts, and a remark about how it was read."""
         self.near_duplicates += near_duplicate
-        self._add(path, Outcome.TAKEN, (), near_duplicate=near_duplicate)
+        if remark:
+            self.remarks[remark].append(path)
+        self._add(path, Outcome.TAKEN, (), near_duplicate=near_duplicate, remark=remark)
         self._settle(path, metadata)
 
     def know(self, path: str, metadata: Metadata) -> None:
@@ -137,6 +143,7 @@ class Report:
             "known": self.known,
             "refused": self.refused,
             "near_duplicates": self.near_duplicates,
+            "remarks": sum(map(len, self.remarks.values())),
             "text_files": self.outcomes[Outcome.TEXT],
             "texts": self.texts.counts(),
         }
@@ -158,19 +165,21 @@ class Report:
         """Note a text that was refused: of a picture, or of none."""
         self.rejected[reason].append(path)
         cells = [path, str(Outcome.TEXT_REFUSED), "", reason, where if where != path else ""]
-        self._table.writerow([_cell(cell) for cell in cells])
+        self._table.writerow(map(cell, cells))
 
     def _add(
-        self, path: str, outcome: Outcome, reasons: Iterable[str], *, near_duplicate: bool = False
+        self,
+        path: str,
+        outcome: Outcome,
+        reasons: Iterable[str],
+        *,
+        near_duplicate: bool = False,
+        remark: str = "",
     ) -> None:
         several = list(reasons)
         for reason in several:
             self.rejected[reason].append(path)
         self.outcomes[outcome] += 1
         mark = "yes" if near_duplicate else ""
-        self._table.writerow([_cell(path), str(outcome), mark, _cell("; ".join(several)), ""])
-
-
-def _cell(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+        reason = remark or "; ".join(several)
+        self._table.writerow([cell(path), str(outcome), mark, cell(reason), ""])

@@ -21,6 +21,7 @@ from labeling.imports.undo import UNDOABLE, UndoError
 from labeling.imports.uploads import UploadError
 from labeling.models import Answer, Import, Project
 from labeling.project_pages import base, history, pictures
+from labeling.spreadsheets import text_of
 
 NAMED = 20  # files that are named for one reason
 
@@ -123,7 +124,7 @@ def refusals(record: Import) -> list[Refusal]:
                 reason = f"a text: {reason}" if of_text else reason
                 counts[reason] += 1
                 if len(names[reason]) < NAMED:
-                    names[reason].append(row["path"])
+                    names[reason].append(text_of(row["path"]))
     return [Refusal(reason, count, names[reason]) for reason, count in counts.most_common()]
 
 

@@ -25,6 +25,7 @@ from labeling.management import choices
 from labeling.management.progress import meter
 from labeling.models import Import, LeaseLost, Project
 from labeling.models.projects import name_key
+from labeling.numbers import count
 from labeling.projects import Audience, ProjectError
 from labeling.tasks import fill_due_pools
 
@@ -230,6 +231,8 @@ def summary(report: Report) -> Iterator[str]:
     yield f"{counts}{':' if report.rejected else '.'}"
     for reason, paths in sorted(report.rejected.items(), key=lambda item: -len(item[1])):
         yield f"  {reason}: {_named(paths)}"
+    for remark, paths in sorted(report.remarks.items(), key=lambda item: -len(item[1])):
+        yield f"Of {count(len(paths), 'picture')} {remark}: {_named(paths)}."
 
 
 def _named(paths: Sequence[str]) -> str:

@@ -3,9 +3,8 @@ import struct
 import zlib
 from contextlib import suppress
 
-import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from labeling.decoding import (
@@ -86,48 +85,6 @@ def test_it_makes_rgb_of_every_mode(mode):
     if mode == "PA":
         image = image.convert("LA")
     assert decoded(prepared(encoded(image, kind)).data).mode == "RGB"
-
-
-def test_a_deep_grey_keeps_its_brightness():
-    stored = decoded(prepared(encoded(Image.new("I;16", (20, 20), 40_000), "PNG")).data)
-    assert stored.convert("L").getpixel((5, 5)) == pytest.approx(40_000 * 255 / 65_535, abs=1)
-
-
-@pytest.mark.parametrize(
-    ("top", "kind", "middle"),
-    [
-        (250, np.uint16, 0),
-        (300, np.uint16, 1),
-        (65_535, np.uint16, 128),
-        (255, np.int32, 128),
-        (2**31 - 1, np.int32, 128),
-        (1.0, np.float32, 128),
-        (255.0, np.float32, 128),
-    ],
-)
-def test_a_deep_grey_is_as_bright_as_its_kind_says(top, kind, middle):
-    ramp = np.tile(np.linspace(0, top, 97), (97, 1)).astype(kind)
-    stored = decoded(prepared(encoded(Image.fromarray(ramp), "TIFF")).data)
-    assert stored.convert("L").getpixel((48, 48)) == pytest.approx(middle, abs=1)
-
-
-def test_a_float_picture_with_holes_is_taken():
-    ramp = np.tile(np.linspace(0, 255, 97), (97, 1)).astype(np.float32)
-    ramp[50, 50] = np.nan
-    stored = decoded(prepared(encoded(Image.fromarray(ramp), "TIFF")).data)
-    assert stored.convert("L").getpixel((96, 0)) == 255
-
-
-def test_it_understands_a_colour_profile():
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    image = patchwork()
-    stored = decoded(prepared(encoded(image, "PNG", icc_profile=profile)).data)
-    assert "icc_profile" not in stored.info
-    assert stored.convert("RGB").getpixel((2, 2)) == image.getpixel((2, 2))
-
-
-def test_it_ignores_a_broken_colour_profile():
-    assert prepared(encoded(patchwork(), "PNG", icc_profile=b"nonsense")).width == 96
 
 
 @pytest.mark.parametrize(
