@@ -5,7 +5,7 @@ python -m labeling.aggregation ANSWERS.csv OUT.csv [--gold GOLD.csv] [--workers 
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import compute
 
+from labeling.aggregation import spellings
 from labeling.aggregation.agreement import agreement
 from labeling.aggregation.answers import Floats
 from labeling.aggregation.dawid_skene import Aggregate, aggregate
@@ -29,10 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         inputs = [path for path in (args.answers, args.gold) if path]
         _check_outputs(outputs, inputs)
         task, worker, label = read(args.answers, ("task", "worker", "label")).columns.values()
+        gold_table = read(args.gold, ("task", "label")) if args.gold else None
+        canonical = _canonical(label, gold_table, all_of_them=args.merge_classes)
+        label = _renamed(label, canonical)
         summary = _summary(task, worker, label) if args.agreement else ""
         gold: dict[int, int] = {}
-        if args.gold:
-            gold, label = _read_gold(args.gold, task, label)
+        if gold_table:
+            gold, label = _coded_gold(gold_table, canonical, task, label)
         result = _aggregated(args.answers, (task, worker, label), gold)
         tables = (_labels(result, task.ids, label.ids), _reliabilities(result, worker.ids))
         write_all(zip(outputs, tables, strict=False))
@@ -50,8 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m labeling.aggregation",
-        description="Infer labels from answers. Tables are UTF-8 CSV with a header; more columns "
-        "are allowed. Of several answers of a worker to a task the last one counts.",
+        description="Infer labels from answers. Tables are CSV with a header, in UTF-8, with "
+        "commas, semicolons or tabs between their cells; more columns are allowed. Of several "
+        "answers of a worker to a task the last one counts. TRUE, True and true are one class.",
     )
     parser.add_argument("answers", type=Path, help="task,worker,label: an answer a line")
     parser.add_argument(
@@ -70,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="print how many there are of what, and how far workers agree",
     )
+    parser.add_argument(
+        "--merge-classes",
+        action="store_true",
+        help="take classes that differ in case or spaces alone for one, by its most frequent name",
+    )
     return parser
 
 
@@ -86,10 +96,40 @@ def _check_outputs(outputs: list[Path], inputs: list[Path]) -> None:
         used.add(path.resolve())
 
 
-def _read_gold(path: Path, task: Column, label: Column) -> tuple[dict[int, int], Column]:
+def _canonical(label: Column, gold: Table | None, *, all_of_them: bool) -> dict[str, str]:
+    """Return by which name each class goes, and report those that are spelled in several ways."""
+    counts = dict(zip(label.ids.to_pylist(), np.bincount(label.codes).tolist(), strict=True))
+    if gold:
+        counts |= {name: 0 for name in gold.columns["label"].ids.to_pylist() if name not in counts}
+    canonical = spellings.merged(counts, all_of_them=all_of_them)
+    for group in spellings.groups(counts):
+        names = shown(spellings.in_words(group), 200)
+        taken = {canonical[name] for name in group}
+        if len(taken) == 1:
+            print(f"{names} are one class, “{taken.pop()}”.", file=sys.stderr)
+        else:
+            print(
+                f"{names} are {len(group)} classes, which differ in case or spaces alone: merge "
+                "such with --merge-classes.",
+                file=sys.stderr,
+            )
+    return canonical
+
+
+def _renamed(column: Column, canonical: Mapping[str, str]) -> Column:
+    """Return a column with the names by which its classes go."""
+    names = pa.array([canonical[name] for name in column.ids.to_pylist()], pa.string())
+    distinct = names.unique()
+    ids = distinct.take(compute.array_sort_indices(distinct))
+    return Column(ids, compute.index_in(names, value_set=ids).to_numpy()[column.codes])
+
+
+def _coded_gold(
+    table: Table, canonical: Mapping[str, str], task: Column, label: Column
+) -> tuple[dict[int, int], Column]:
     """Return gold (task → class, as codes), and the labels coded with the gold's classes too."""
-    table = read(path, ("task", "label"))
-    gold_task, gold_label = table.columns.values()
+    gold_task, gold_label = table.columns["task"], _renamed(table.columns["label"], canonical)
+    table.columns["label"] = gold_label
     _check_consistent(table)
     place = compute.index_in(gold_task.ids, value_set=task.ids).fill_null(-1).to_numpy()
     place = place[gold_task.codes]

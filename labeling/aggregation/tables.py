@@ -22,12 +22,14 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import compute
 from pyarrow import csv as arrow_csv
 
+from labeling import spreadsheets
+from labeling.aggregation import dialects
+from labeling.aggregation.dialects import Cells, Dialect, RowError
+
 Codes = npt.NDArray[np.int32]
-Cells = list[str]
 
 BLOCK = 1 << 24  # bytes scanned together
 LONGEST = csv.field_size_limit()  # characters of a cell
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 FAULTS = {
     "unexpected end of data": "a quote that opens in this row is never closed",
     "field larger than field limit": f"a cell has more than {LONGEST:,} characters, or a quote is "
@@ -55,11 +57,12 @@ class Table:
     path: Path
     columns: dict[str, Column]  # by name
     data: bytes = field(repr=False)
+    dialect: Dialect = field(default_factory=Dialect)
 
     def lines(self, rows: Sequence[int]) -> list[int]:
         """Return the lines on which rows (numbered from 0) begin. Slow; meant for messages."""
         starts = {}
-        for number, (line, _) in enumerate(_rows(self.path, self.data), -1):
+        for number, (line, _) in enumerate(_rows(self.path, self.data, self.dialect), -1):
             if number in rows:
                 starts[number] = line
         return [starts[row] for row in rows]
@@ -68,22 +71,51 @@ class Table:
 def read(path: Path, names: Sequence[str], *, optional: Sequence[str] = ()) -> Table:
     """Read the named columns of a CSV file with a header, in UTF-8 (or UTF-16 with its mark).
 
-    Optional columns may be missing from the header, but not hold empty cells. Other columns are
-    ignored, space around cells is dropped, empty lines are skipped. Raises TableError.
+    Cells are separated by what the header, or a line `sep=;` before it, has between its names;
+    these may be in another case. Optional columns may be missing from the header, but not hold
+    empty cells. Other columns are ignored, space around cells is dropped, rows without any text are
+    skipped, and all is in Unicode's NFC. Raises TableError.
     """
-    data = _bytes(path)
+    data = load(path)
+    dialect = dialects.detect(data, names)
+    header = next(_rows(path, data, dialect), None)
+    if header is None:
+        raise TableError(f"{path} is empty: it needs a header line with {', '.join(names)}.")
+    present = {dialects.key(cell) for cell in header[1]}
+    names = [*names, *(name for name in optional if dialects.key(name) in present)]
+    places = _places(path, *header, names)
+    columns = _fast(data, dialect, [header[1][place] for place in places])
+    columns = columns or _careful(path, data, dialect, names, places)
+    return Table(path, dict(zip(names, columns, strict=True)), data, dialect)
+
+
+def load(path: Path) -> bytes:
+    """Return the bytes of a text in UTF-8, or in UTF-16 with its mark. Raises TableError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TableError(f"{path} cannot be read: {error.strerror}.") from None
+    return plain(data, name=str(path))
+
+
+def plain(data: bytes, *, name: str) -> bytes:
+    """Return the bytes of a text in UTF-8, recoded where they are marked as UTF-16.
+
+    Raises TableError where they are no text.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            data = data.decode("utf-16").encode()
+        except UnicodeDecodeError:
+            raise TableError(
+                f"{name}, line 1: this begins like UTF-16 but is not; save it as UTF-8."
+            ) from None
+    data = data.removeprefix(codecs.BOM_UTF8)
     zero = data.find(b"\0")
     if zero >= 0:
         line = data.count(b"\n", 0, zero) + 1
-        raise TableError(f"{path}, line {line}: this is not text (it holds a zero byte).")
-    header = next(_rows(path, data), None)
-    if header is None:
-        raise TableError(f"{path} is empty: it needs a header line with {', '.join(names)}.")
-    names = [*names, *(name for name in optional if name in map(str.strip, header[1]))]
-    places = _places(path, *header, names)
-    columns = _fast(data, [header[1][place] for place in places])
-    columns = columns or _careful(path, data, names, places)
-    return Table(path, dict(zip(names, columns, strict=True)), data)
+        raise TableError(f"{name}, line {line}: this is not text (it holds a zero byte).")
+    return data
 
 
 def shown(text: str, width: int = 60) -> str:
@@ -92,31 +124,17 @@ def shown(text: str, width: int = 60) -> str:
     return plain if len(plain) <= width else f"{plain[:width]}…"
 
 
-def _bytes(path: Path) -> bytes:
-    """Return the bytes of the file, recoded to UTF-8 where it is marked as UTF-16."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise TableError(f"{path} cannot be read: {error.strerror}.") from None
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        try:
-            return data.decode("utf-16").encode()
-        except UnicodeDecodeError:
-            raise TableError(
-                f"{path}, line 1: this begins like UTF-16 but is not; save it as UTF-8."
-            ) from None
-    return data.removeprefix(codecs.BOM_UTF8)
-
-
-def _fast(data: bytes, names: Sequence[str]) -> tuple[Column, ...] | None:
+def _fast(data: bytes, dialect: Dialect, names: Sequence[str]) -> tuple[Column, ...] | None:
     """Return the columns as pyarrow reads them; None where the careful reader must decide."""
-    if not _well_quoted(data):
+    if not _well_quoted(data, dialect.separator):
         return None
     text = pa.dictionary(pa.int32(), pa.string())
     try:
         table = arrow_csv.read_csv(
-            pa.py_buffer(data),
-            parse_options=arrow_csv.ParseOptions(newlines_in_values=b'"' in data),
+            pa.py_buffer(data).slice(dialect.start),
+            parse_options=arrow_csv.ParseOptions(
+                delimiter=dialect.separator, newlines_in_values=b'"' in data
+            ),
             convert_options=arrow_csv.ConvertOptions(
                 include_columns=names, column_types=dict.fromkeys(names, text)
             ),
@@ -136,9 +154,10 @@ def _sound(ids: Any) -> bool:
     return bool(sizes["min"] > 0 and sizes["max"] <= LONGEST)
 
 
-def _well_quoted(data: bytes) -> bool:
+def _well_quoted(data: bytes, separator: str = ",") -> bool:
     """Return whether quotes come in pairs around whole cells, and doubled within them."""
     opens = 0
+    around = list(b'\r\n"' + separator.encode())
     for start in range(0, len(data), BLOCK):
         block = np.frombuffer(data[max(start - 1, 0) : start + BLOCK + 1], np.uint8)
         quotes = np.flatnonzero(block == ord('"'))
@@ -146,25 +165,27 @@ def _well_quoted(data: bytes) -> bool:
         opening, closing = quotes[opens::2], quotes[1 - opens :: 2]
         before = block[opening - 1][(opening > 0) | (start > 0)]
         after = block[closing[closing + 1 < len(block)] + 1]
-        if not (np.isin(before, list(b',\r\n"')).all() and np.isin(after, list(b',\r\n"')).all()):
+        if not (np.isin(before, around).all() and np.isin(after, around).all()):
             return False
         opens ^= len(quotes) % 2
     return not opens
 
 
 def _column(names: Any, codes: Codes) -> Column:
-    """Return cells, given by codes into names (pa.StringArray), without the space around them."""
+    """Return cells, given by codes into names (pa.StringArray), as the texts that they hold."""
     names = compute.utf8_trim_whitespace(names)
+    names = compute.replace_substring_regex(names, f"^'({spreadsheets.FORMULA})", r"\1")
+    names = compute.utf8_normalize(names, form="NFC")
     distinct = names.unique()
     ids = distinct.take(compute.array_sort_indices(distinct))
     return Column(ids, compute.index_in(names, value_set=ids).to_numpy()[codes])
 
 
 def _careful(
-    path: Path, data: bytes, names: Sequence[str], places: Sequence[int]
+    path: Path, data: bytes, dialect: Dialect, names: Sequence[str], places: Sequence[int]
 ) -> tuple[Column, ...]:
     """Return the columns as Python's csv reads them. Raises TableError with the first fault."""
-    rows = _rows(path, data)
+    rows = _rows(path, data, dialect)
     _, header = next(rows)
     codes = [array("i") for _ in names]
     seen: list[dict[str, int]] = [_numbering() for _ in names]
@@ -206,35 +227,32 @@ def _encodable(cell: str) -> bool:
     return True
 
 
-def _rows(path: Path, data: bytes) -> Iterator[tuple[int, Cells]]:
-    """Yield (line, cells) of each row that is not empty; a row's line is where it begins."""
-    text = io.TextIOWrapper(io.BytesIO(data), "utf-8", "surrogateescape", newline="")
-    reader = csv.reader(text, strict=True)
-    line = 1
+def _rows(path: Path, data: bytes, dialect: Dialect) -> Iterator[tuple[int, Cells]]:
+    """Yield (line, cells) of each row that is not empty. Raises TableError."""
     try:
-        for row in reader:
-            if row:
-                yield line, row
-            line = reader.line_num + 1
-    except csv.Error as error:
-        fault = next((FAULTS[part] for part in FAULTS if part in str(error)), str(error))
-        raise TableError(f"{path}, line {line}: this is not CSV ({fault}).") from None
+        yield from dialects.rows(data, dialect)
+    except RowError as error:
+        raise TableError(f"{path}, line {error.line}: {no_csv(error)}.") from None
+
+
+def no_csv(error: RowError) -> str:
+    """Return why a row is no CSV, in words."""
+    fault = next((FAULTS[part] for part in FAULTS if part in str(error)), str(error))
+    return f"this is not CSV ({fault})"
 
 
 def _places(path: Path, line: int, header: Cells, names: Sequence[str]) -> list[int]:
     """Return the places of the named columns in the header. Raises TableError."""
-    header = [cell.strip() for cell in header]
-    for name in names:
-        if header.count(name) == 1:
-            continue
-        problem = "appears twice" if name in header else "is missing"
-        present = shown(", ".join(header), 200)
-        hint = ""
-        for separator, word in SEPARATORS.items():
-            if any(name in map(str.strip, cell.split(separator)) for cell in header):
-                hint = f"; cells are separated by {word}, but must be by commas"
-        raise TableError(f"{path}, line {line}: column {name} {problem} (found: {present}){hint}.")
-    return [header.index(name) for name in names]
+    places = [dialects.place(header, name) for name in names]
+    if None in places:
+        name = names[places.index(None)]
+        twice = dialects.key(name) in map(dialects.key, header)
+        present = shown(", ".join(map(str.strip, header)), 200)
+        raise TableError(
+            f"{path}, line {line}: column {name} {'appears twice' if twice else 'is missing'} "
+            f"(found: {present})."
+        )
+    return [place for place in places if place is not None]
 
 
 def write_all(tables: Iterable[tuple[Path, Any]]) -> None:
@@ -262,8 +280,9 @@ def write_all(tables: Iterable[tuple[Path, Any]]) -> None:
 def _write(file: BinaryIO, table: Any) -> None:
     """Write one table, with quotes around text only where a text of the table needs them."""
     header = io.StringIO()
-    csv.writer(header, lineterminator="\n").writerow(table.column_names)
+    csv.writer(header, lineterminator="\n").writerow(map(spreadsheets.cell, table.column_names))
     file.write(header.getvalue().encode())
+    table = pa.table([_cells(column) for column in table.columns], table.column_names)
     special = any(
         compute.any(compute.match_substring_regex(column, '[",\r\n]')).as_py()
         for column in table.columns
@@ -272,3 +291,12 @@ def _write(file: BinaryIO, table: Any) -> None:
     style = "needed" if special else "none"
     options = arrow_csv.WriteOptions(include_header=False, quoting_style=style)
     arrow_csv.write_csv(table, file, options)
+
+
+def _cells(column: Any) -> Any:
+    """Return a column (pa.ChunkedArray) as cells that no spreadsheet takes for formulas."""
+    if not pa.types.is_string(column.type):
+        return column
+    if not compute.any(compute.match_substring_regex(column, f"^{spreadsheets.FORMULA}")).as_py():
+        return column
+    return pa.chunked_array([pa.array(map(spreadsheets.cell, column.to_pylist()), pa.string())])

@@ -117,12 +117,7 @@ def test_it_replaces_an_earlier_result_and_leaves_no_draft(folder: Path) -> None
             b"task,label\n1,a\n",
             "answers.csv, line 1: column worker is missing (found: task, label).",
         ),
-        (
-            b"task;worker;label\n1;2;3\n",
-            "column task is missing (found: task;worker;label); cells are separated by semicolons, "
-            "but must be by commas.",
-        ),
-        (b"task\tworker\tlabel\n1\t2\t3\n", "cells are separated by tabs"),
+        (b"task;label\n1;a\n", "column worker is missing (found: task, label)."),
         (b"task,worker,label,task\n1,a,x,1\n", "line 1: column task appears twice"),
         (b"task,worker,label\n1,a,x\n2,a, \n", "line 3, column label: the cell is empty."),
         (b"task,worker,label\n1,a,x\n\n,a,x\n", "line 4, column task: the cell is empty."),
@@ -138,7 +133,7 @@ def test_it_replaces_an_earlier_result_and_leaves_no_draft(folder: Path) -> None
             "line 3: this is not CSV (text follows a closing",
         ),
         (b"task,worker,label\n1,a,x,\n" * 2, "line 2: there are 4 cells"),
-        (b"task,worker,label\n \n1,a,x\n", "line 2: there is 1 cell where the header has 3."),
+        (b"task,worker,label\n \n1\n", "line 3: there is 1 cell where the header has 3."),
         (HEADER + b"1,a," + b"x" * 200_000 + b"\n", "a cell has more than 131,072 characters"),
         (HEADER + b"1,a,x\n" + b"x" * 2**21, "line 3: this is not CSV (a cell has more than"),
         (HEADER + b'1,a,"x' + b"\n1,a,x" * 50_000, "line 2: this is not CSV (a cell has more"),
@@ -316,3 +311,37 @@ def test_an_end_of_the_interval_at_zero_is_a_number(
     assert (
         "alpha 0.200 (0.000 to 0.500" in run(folder, "answers.csv", "o.csv", "--agreement").stdout
     )
+
+
+def test_true_as_spreadsheets_spell_it_is_one_class(folder: Path) -> None:
+    text = "task,worker,label\n1,a,TRUE\n1,b,True\n1,c,true\n2,a,FALSE\n2,b,FALSE\n2,c,true\n"
+    (folder / "answers.csv").write_text(text, encoding="utf-8")
+    result = run(folder, "answers.csv", "out.csv")
+    assert result.returncode == 0
+    assert "“TRUE”, “True” and “true” are one class, “true”." in result.stderr
+    assert [row["label"] for row in rows(folder / "out.csv")] == ["true", "FALSE"]
+
+
+def test_classes_that_differ_in_case_or_spaces_are_told_and_merged_where_wanted(
+    folder: Path,
+) -> None:
+    text = "task,worker,label\n1,a,Grey cat\n1,b,grey  cat\n1,c,grey  cat\n2,a,dog\n2,b,dog\n"
+    (folder / "answers.csv").write_text(text, encoding="utf-8")
+    (folder / "gold.csv").write_text("task,label\n1,GREY CAT\n", encoding="utf-8")
+    told = run(folder, "answers.csv", "out.csv", "--gold", "gold.csv")
+    assert told.returncode == 0
+    assert "“GREY CAT”, “Grey cat” and “grey  cat” are 3 classes" in told.stderr
+    assert "--merge-classes" in told.stderr and "p_GREY CAT" in rows(folder / "out.csv")[0]
+    merged = run(folder, "answers.csv", "out.csv", "--gold", "gold.csv", "--merge-classes")
+    assert "are one class, “grey  cat”" in merged.stderr
+    assert {row["label"] for row in rows(folder / "out.csv")} == {"grey  cat", "dog"}
+
+
+def test_a_label_that_looks_like_a_formula_is_written_so_that_no_spreadsheet_runs_it(
+    folder: Path,
+) -> None:
+    text = "task,worker,label\n@x,a,=1+1\n@x,b,=1+1\n-1,a,-1\n-1,b,-1\n"
+    (folder / "answers.csv").write_text(text, encoding="utf-8")
+    assert run(folder, "answers.csv", "out.csv").returncode == 0
+    labels = {row["task"]: row["label"] for row in rows(folder / "out.csv")}
+    assert labels == {"'@x": "'=1+1", "-1": "-1"}

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from labeling import spreadsheets
 from labeling.aggregation import tables
+from labeling.aggregation.dialects import Dialect
 from labeling.aggregation.tables import TableError
 
 NAMES = ("task", "worker", "label")
@@ -58,7 +60,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, rows: list[tuple[str, str
     assert cells_of(tables.read(path, NAMES)) == stripped
     with path.open(newline="", encoding="utf-8") as file:
         assert list(csv.reader(file, strict=True))[1:] == [
-            list(row) for row in zip(*stripped, strict=True)
+            [spreadsheets.cell(text) for text in row] for row in zip(*stripped, strict=True)
         ]
 
 
@@ -81,7 +83,7 @@ def test_the_fast_reader_never_differs_from_the_careful_one(tmp_path: Path, body
     path = tmp_path / "table.csv"
     path.write_bytes(data)
     try:
-        careful = tables._careful(path, data, NAMES, (0, 1, 2))
+        careful = tables._careful(path, data, Dialect(), NAMES, (0, 1, 2))
     except TableError:
         with pytest.raises(TableError, match=r"table\.csv.*\.$"):
             tables.read(path, NAMES)
@@ -127,3 +129,41 @@ def test_an_optional_column_may_be_missing(tmp_path: Path) -> None:
 
 def test_a_text_in_a_sentence_stays_on_its_line() -> None:
     assert tables.shown("a\nb" + "x" * 100, 10) == "a\N{REPLACEMENT CHARACTER}bxxxxxxx…"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"task;worker;label\n1;2;a,b\n",
+        b"task|worker|label\n1|2|a,b\n",
+        b'sep=,\r\ntask,worker,label\r\n1,2,"a,b"\r\n',
+        b"SEP=;\ntask;worker;label\n1;2;a,b\n",
+        b"Task ; WORKER; Label\n 1;2 ;a,b\n",
+        "\ufefftask\tworker\tlabel\n1\t2\ta,b\n".encode("utf-16-le"),
+        b'task,worker,label\n1,2,"a,b"\n,,\n , ,\n',
+    ],
+)
+def test_a_table_is_read_as_spreadsheets_write_it(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(data)
+    assert cells_of(tables.read(path, NAMES)) == [["1"], ["2"], ["a,b"]]
+
+
+def test_lines_count_the_one_that_names_the_separator(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"sep=;\ntask;worker;label\n1;2;a\n1;;b\n")
+    with pytest.raises(TableError, match="line 4, column worker: the cell is empty"):
+        tables.read(path, NAMES)
+
+
+def test_two_ways_to_write_an_accent_are_one_task(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(f"{HEADER.decode()}caf\u00e9,1,a\ncafe\u0301,2,a\n", encoding="utf-8")
+    assert tables.read(path, NAMES).columns["task"].ids.to_pylist() == ["caf\u00e9"]
+
+
+def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"task,Worker,WORKER,label\n1,2,3,a\n")
+    with pytest.raises(TableError, match="column worker appears twice"):
+        tables.read(path, NAMES)

@@ -200,7 +200,6 @@ RED = "red circle 00.png"
 BAD = [
     ("", "is empty: it needs a header line with task, worker, label"),
     ("task,worker\na,b\n", "line 1: column label is missing"),
-    ("task;worker;label\na;b;c\n", "cells are separated by semicolons"),
     ("task,worker,label,concept,concept\n", "column concept appears twice"),
     (HEADER, "holds a header but no rows"),
     (f"{HEADER}{GOOD}nowhere.png,ann,circle\n", "line 3, column task: 'nowhere.png' is no picture"),
