@@ -21,6 +21,7 @@ class Kind(StrEnum):
     KEYWORD = "keyword"
     GOLD = "gold"  # the truth of a concept: (name, True or False)
     LICENSE = "license"
+    BOX = "box"  # a rectangle of the picture and what it shows (`Box`)
     TEXT = "text"  # a caption or keywords: decided for the source as a whole (`kinds`)
 
 
@@ -30,6 +31,7 @@ class By(StrEnum):
     PATH = "path"  # by its path in the source
     END = "end"  # by its path from some folder on, or by its file name alone
     STEM = "stem"  # by its path without a suffix
+    NAME = "name"  # by its file name without a suffix, in whichever folder is nearest
 
 
 class Reference(NamedTuple):
@@ -37,6 +39,28 @@ class Reference(NamedTuple):
 
     path: str
     by: By = By.PATH
+    instead: str = ""  # another name of it, which counts where the first is of none
+
+
+FRACTIONS = (1.0, 1.0)  # the size by which a box is measured in shares of the picture's sides
+
+
+class Box(NamedTuple):
+    """A rectangle of a picture, and the name of what it shows."""
+
+    label: Any  # as it was read: it may be no text at all, or a `ClassNumber`
+    left: float
+    top: float
+    width: float
+    height: float
+    size: tuple[float, float] | None = None  # of the picture by which it is measured; None: its own
+
+
+class ClassNumber(NamedTuple):
+    """A class that is named by its number in a list beside the labels (`ClassNames`)."""
+
+    number: int
+    path: str  # of the file with the label
 
 
 class Entry(NamedTuple):
@@ -57,7 +81,22 @@ class Refusal(NamedTuple):
     reason: str
 
 
-Readings = Iterator[Entry | Refusal | Rejection]  # a rejection is of the file, or of a row
+class ClassNames(NamedTuple):
+    """The names of numbered classes, for the labels in its folder and below."""
+
+    path: str
+    names: dict[int, str]
+
+
+class Remark(NamedTuple):
+    """What is said of a file that is read: what of it is not, which is no text."""
+
+    where: str
+    text: str
+
+
+Reading = Entry | Refusal | Rejection | ClassNames | Remark  # a rejection: of the file, or of a row
+Readings = Iterator[Reading]
 Reader = Callable[[Member, Options], Readings]
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from labeling.imports.entries import By, Reference
 from labeling.imports.paths import stem
@@ -18,6 +19,7 @@ class Pictures:
     by_stem: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     by_key: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     by_name: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_stem_name: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     by_folded: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     by_folded_stem: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     named: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -30,20 +32,33 @@ class Pictures:
             pictures.paths.add(path)
             pictures.by_stem[stem(path)].append(path)
             pictures.by_key[key(path)].append(path)
-            pictures.by_name[path.rpartition("/")[2]].append(path)
+            pictures.by_name[_name(path)].append(path)
+            pictures.by_stem_name[_name(stem(path))].append(path)
             pictures.by_folded[path.casefold()].append(path)
             pictures.by_folded_stem[stem(path).casefold()].append(path)
         return pictures
 
     def expect(self, reference: Reference) -> None:
         """Take note of a reference that will be looked for: two may not mean one by its name."""
-        if reference.by is By.END:
-            self.named[reference.path.rpartition("/")[2]].add(reference.path)
+        if reference.by in {By.END, By.NAME}:
+            self.named[_name(reference.path)].add(reference.path)
+        if reference.instead:
+            self.named[_name(reference.instead)].add(reference.path)
 
     def find(self, reference: Reference) -> list[str]:
         """Return the pictures that a reference may mean: it is attached where there is just one."""
+        found = self._find(reference)
+        if found or not reference.instead:
+            return found
+        if reference.by is By.END and len(self.named[_name(reference.instead)]) > 1:
+            return []
+        return self._find(reference._replace(path=reference.instead))
+
+    def _find(self, reference: Reference) -> list[str]:
         if reference.by is By.STEM:
             return self._by_stem(reference.path)
+        if reference.by is By.NAME:
+            return self._by_stem(reference.path) or self._by_name(reference.path)
         if reference.path in self.paths:
             return [reference.path]
         if reference.by is By.END and (found := self._by_end(reference.path)):
@@ -60,16 +75,49 @@ class Pictures:
             return found
         return self.by_folded_stem.get(path.casefold(), [])
 
+    def _by_name(self, path: str) -> list[str]:
+        """Return those of its name in the nearest folder, unless another file is nearer to them.
+
+        So `labels/train/a.txt` is of `images/train/a.png`, and `labels/val/a.txt` is not.
+        """
+        same_name = self.by_stem_name.get(_name(path), [])
+        found = _nearest(path, same_name)
+        others = self.named[_name(path)]
+        return [each for each in found if path in _nearest(each, others | {path})]
+
     def _by_end(self, path: str) -> list[str]:
         """Return those whose path ends so; else the one of its name, where no other is meant."""
-        same_name = self.by_name.get(path.rpartition("/")[2], [])
+        same_name = self.by_name.get(_name(path), [])
         if found := [each for each in same_name if each.endswith(f"/{path}")]:
             return found
         if found := [each for each in same_name if path.endswith(f"/{each}")]:
             return [max(found, key=len)]
-        if len(same_name) == 1 and len(self.named[path.rpartition("/")[2]]) > 1:
+        if len(same_name) == 1 and len(self.named[_name(path)]) > 1:
             return []
         return same_name
+
+
+def _nearest(path: str, others: Iterable[str]) -> list[str]:
+    """Return those of the paths whose folders have the most in common, from either end."""
+    nearness = {other: _nearness(path, other) for other in others}
+    most = max(nearness.values(), default=0)
+    return [other for other, each in nearness.items() if each == most]
+
+
+def _nearness(path: str, other: str) -> int:
+    """Return how many folders two paths have in common, from the first on and from the last."""
+    one, two = path.split("/")[:-1], other.split("/")[:-1]
+    first = sum(1 for _ in takewhile(_same, zip(one, two, strict=False)))
+    last = sum(1 for _ in takewhile(_same, zip(one[::-1], two[::-1], strict=False)))
+    return min(first + last, len(one), len(two))
+
+
+def _same(pair: tuple[str, str]) -> bool:
+    return pair[0] == pair[1]
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 def key(path: str) -> str:
@@ -81,7 +129,7 @@ def key(path: str) -> str:
 def why_not(reference: Reference, found: list[str]) -> str:
     """Return why a text is attached to no picture."""
     if not found:
-        if reference.by is By.STEM:
+        if reference.by in {By.STEM, By.NAME}:
             return "a text without a picture of the same name"
         return f"names {reference.path}, which is not there"
     named = ", ".join(found[:NAMED]) + (" …" if len(found) > NAMED else "")

@@ -63,5 +63,6 @@ NAMES = {
     Kind.KEYWORD: ("keyword", "keywords"),
     Kind.GOLD: ("text of gold", "texts of gold"),
     Kind.LICENSE: ("license", "licenses"),
+    Kind.BOX: ("box", "boxes"),
     Kind.TEXT: ("other text", "other texts"),
 }

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from labeling import captions
+from labeling.imports import boxes, texts
 from labeling.imports import provenance as provenances
-from labeling.imports import texts
-from labeling.imports.entries import Kind
+from labeling.imports.entries import Box, Kind
 from labeling.imports.provenance import UNSAID, Provenance
 
 TEXTS_MAX = 100  # texts of a kind of one image; more is no description
+BOXES_MAX = 1_000  # of one image
 MORE_PROBLEMS = "and more of its texts were left out"
 
 CAPTION_COLUMNS = "text", "caption", "captions"
@@ -38,6 +39,7 @@ class Metadata:
     # Of captions and keywords, by their place in the lists, where it is another one.
     of_captions: dict[int, Provenance] = field(default_factory=dict)
     of_keywords: dict[int, Provenance] = field(default_factory=dict)
+    boxes: dict[Box, str] = field(default_factory=dict)  # with where each was read
     license: str = ""
     gold: dict[str, bool] = field(default_factory=dict)  # truths by the names of concepts
     read: Counter[Kind] = field(default_factory=Counter)  # all texts, …
@@ -48,7 +50,7 @@ class Metadata:
         """Add a text, or refuse it with a reason. One that is there already counts as added."""
         self.read[kind] += 1
         captions, keywords = len(self.captions), len(self.keywords)
-        if reason := self._add(kind, text):
+        if reason := self._add(kind, text, where):
             self.refuse(kind, reason, where)
             return
         kept = self._kept(provenance, where)
@@ -90,7 +92,7 @@ class Metadata:
             self._note(problem, where)
         return kept
 
-    def _add(self, kind: Kind, text: Any) -> str:
+    def _add(self, kind: Kind, text: Any, where: str) -> str:
         """Add a text; return why it cannot be taken, or nothing."""
         match kind:
             case Kind.CAPTION:
@@ -101,6 +103,8 @@ class Metadata:
                 return self._add_gold(*text)
             case Kind.LICENSE:
                 return self._add_license(text)
+            case Kind.BOX:
+                return self._add_box(text, where)
             case Kind.TEXT:
                 raise ValueError("What the text is was not decided.")
 
@@ -127,6 +131,18 @@ class Metadata:
         if plain not in self.gold and len(self.gold) >= TEXTS_MAX:
             return f"it has more than {TEXTS_MAX} texts of gold"
         self.gold[plain] = truth
+        return ""
+
+    def _add_box(self, box: Box, where: str) -> str:
+        """Add a box; what it shows, the picture as a whole shows too."""
+        if problem := boxes.problem(box):
+            return problem
+        if problem := self._add_text(self.keywords, box.label, "label", texts.KEYWORD_LENGTH):
+            return problem
+        box = box._replace(label=texts.cleaned(box.label))
+        if box not in self.boxes and len(self.boxes) >= BOXES_MAX:
+            return f"it has more than {BOXES_MAX:,} boxes"
+        self.boxes.setdefault(box, where)
         return ""
 
     def _add_license(self, text: Any) -> str:

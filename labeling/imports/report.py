@@ -30,6 +30,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     TEXT = "text"  # a file of captions, keywords or a licence
     TEXT_REFUSED = "text refused"  # one text, of a picture or of none
+    REMARK = "remark"  # what is to be said besides, as what of a file is not read
 
 
 class Report:
@@ -119,6 +120,10 @@ class Report:
             self._add(path, Outcome.REFUSED, several)
         for path in sorted(index.metadata_paths - reasons.keys()):
             self._add(path, Outcome.TEXT, ())
+        for remark in index.remarks:
+            self.remarks[remark.text].append(remark.where)
+            cells = [remark.where, str(Outcome.REMARK), "", remark.text, ""]
+            self._table.writerow([cell(each) for each in cells])
         for where, kind, reason in index.refusals:
             self.texts.refused[kind] += 1
             self._add_text(where, reason)

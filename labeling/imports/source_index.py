@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from labeling.decoding import ImageRejected
-from labeling.imports import concepts, gold, kinds, layouts
-from labeling.imports.entries import Entry, Kind, Layout, Refusal
+from labeling.imports import class_names, concepts, gold, kinds, layouts
+from labeling.imports.entries import ClassNames, Entry, Kind, Layout, Refusal, Remark
 from labeling.imports.joining import Pictures, why_not
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.metadata import Metadata
@@ -58,6 +58,8 @@ class SourceIndex:
     rejections: list[Rejection] = field(default_factory=list)  # of files, and of rows
     refusals: list[Refusal] = field(default_factory=list)  # of texts that are of no picture
     read: Counter[Kind] = field(default_factory=Counter)  # texts, by what they are
+    remarks: list[Remark] = field(default_factory=list)  # what is not read of files that are
+    class_names: list[ClassNames] = field(default_factory=list)  # of numbered classes
     metadata_paths: set[str] = field(default_factory=set)  # members that are no images
     by_path: dict[str, Metadata] = field(default_factory=dict)  # of images, by normal paths
     keywords: KeywordCounts = field(default_factory=KeywordCounts)
@@ -111,6 +113,10 @@ def _read(index: SourceIndex, member: Member, options: Options) -> Iterator[Entr
                 yield reading._replace(provenance=_provenance(reading, layout, member.path))
             elif isinstance(reading, Refusal):
                 index.refuse(reading)
+            elif isinstance(reading, Remark):
+                index.remarks.append(reading)
+            elif isinstance(reading, ClassNames):
+                index.class_names.append(reading)
             else:
                 index.rejections.append(reading)
     except ImageRejected as error:
@@ -127,6 +133,9 @@ def _provenance(entry: Entry, layout: Layout, path: str) -> Provenance:
 
 def _join(index: SourceIndex, entries: Sequence[Entry], paths: Iterable[str]) -> None:
     """Attach each text to the one picture that it is about, or refuse it."""
+    entries, refusals = class_names.named(entries, index.class_names)
+    for refusal in refusals:
+        index.refuse(refusal)
     if not entries:
         return
     pictures = Pictures.of(paths)
