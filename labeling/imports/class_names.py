@@ -6,8 +6,8 @@ from labeling.imports.entries import Box, ClassNames, ClassNumber, Entry, Kind, 
 from labeling.imports.paths import folder_of
 
 NO_NAMES = (
-    "a class by its number alone: its name is wanted, in data.yaml, classes.txt or obj.names "
-    "in its folder or above"
+    "a class by its number alone: its name is wanted, in dataset_info.json, classnames.txt, "
+    "classes.txt, data.yaml or obj.names in its folder or above"
 )
 UNUSED = "names of classes by which no label is read"
 
@@ -21,10 +21,11 @@ def named(
     """
     several = list(names)
     lists = {each.path: each.names for each in several}
+    remarks = {each.path for each in several if each.is_remark}
     used: set[str] = set()
     kept, refusals = list[Entry](), list[Refusal]()
     for entry in entries:
-        number = entry.text.label if isinstance(entry.text, Box) else None
+        number = entry.text.label if isinstance(entry.text, Box) else entry.text
         if not isinstance(number, ClassNumber):
             kept.append(entry)
             continue
@@ -35,8 +36,9 @@ def named(
             reason = f"{path} has no class {number.number}" if path else NO_NAMES
             refusals.append(Refusal(entry.where, entry.kind, reason))
         else:
-            kept.append(entry._replace(text=entry.text._replace(label=name)))
-    refusals += [Refusal(path, Kind.TEXT, UNUSED) for path in lists if path not in used]
+            is_box = isinstance(entry.text, Box)
+            kept.append(entry._replace(text=entry.text._replace(label=name) if is_box else name))
+    refusals += [Refusal(path, Kind.TEXT, UNUSED) for path in lists if path not in used | remarks]
     return kept, refusals
 
 

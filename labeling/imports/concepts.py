@@ -21,7 +21,8 @@ FILE_MAX = 1_000
 SIZE_MAX = 1024 * 1024  # bytes
 # Names that sort pictures rather than saying what they show.
 NO_CONCEPT = re.compile(
-    r"\W*|(train(ing)?|test(ing)?|val|valid(ation)?|dev)[\W_]*\d*|\d[\d\W_]*"
+    r"\W*|(train(ing)?|test(ing)?|val|valid(ation)?|dev|data)[\W_]*\d*([\W_]*of[\W_]*\d+)?"
+    r"|\d[\d\W_]*(of[\W_]*\d+)?"
     r"|images?|img|imgs|pictures?|photos?|data(set)?|jpe?gs?|pngs?",
     re.IGNORECASE,
 )

@@ -71,6 +71,7 @@ class Entry(NamedTuple):
     text: Any  # as it was read: it may be no text at all
     where: str  # the file, and the line, row or id in it
     provenance: Provenance = UNSAID  # of the text, as far as the source says it
+    group: str = ""  # of those of which it is decided together what they are: a suffix, a column
 
 
 class Refusal(NamedTuple):
@@ -86,6 +87,7 @@ class ClassNames(NamedTuple):
 
     path: str
     names: dict[int, str]
+    is_remark: bool = False  # of a file that has more to say: it may be that nothing needs them
 
 
 class Remark(NamedTuple):

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling import audit
-from labeling.imports import candidates, importer, ledger, source_index
+from labeling.imports import candidates, embedded, importer, ledger, source, source_index
 from labeling.imports.importer import source_name
 from labeling.imports.members import SourceError
 from labeling.imports.options import DEFAULTS, Options
@@ -42,7 +42,7 @@ def prepare(record: Import, members: Members) -> SourceIndex:
 
 def read(members: Members, *, name: str, options: Options = DEFAULTS) -> SourceIndex:
     """Go through a source of that name. Raises `SourceError`, where it holds no pictures too."""
-    index = source_index.build(members, options)
+    index = source_index.build(_expanded(members, options), options)
     if not index.images:
         reasons = "; ".join(sorted({rejection.reason for rejection in index.rejections}))
         raise SourceError(f"{name} holds no pictures{f' ({reasons})' if reasons else ''}.")
@@ -53,9 +53,12 @@ def describe(record: Import, index: SourceIndex) -> None:
     """Save how many pictures and captions a source holds, and which concepts it names."""
     named = candidates.gather(index, record.project, source=source_name(record))
     record.pictures, record.captions = index.images, index.captions
+    record.decisions = [decision.as_json() for decision in index.decisions]
     record.candidates = [candidate.as_json() for candidate in named.listed]
     record.candidates_count = named.total
-    record.save(update_fields=["pictures", "captions", "candidates", "candidates_count"])
+    record.save(
+        update_fields=["pictures", "captions", "decisions", "candidates", "candidates_count"]
+    )
 
 
 def execute(
@@ -80,8 +83,10 @@ def execute(
             f"{len(concepts):,} concepts were chosen; {CONCEPTS_MAX:,} are the limit: choose fewer."
         )
     chosen = {name: (phrases or {}).get(name, "") for name in concepts}
+    options = Options.of(record.options)
+    members = _expanded(members, options)
     if index is None:
-        index = source_index.build(members, Options.of(record.options))
+        index = source_index.build(members, options)
     _start(record)
     plan = importer.plan(record=record, index=index, chosen=chosen)
     with Report() as report:
@@ -106,6 +111,11 @@ def fail_lost_commands() -> int:
     return lost.revoke(
         state=State.FAILED, error="Its command was stopped: run it again, or take the import back."
     )
+
+
+def _expanded(members: Members, options: Options) -> Members:
+    """Return the members with the pictures that lie in tables."""
+    return lambda: source.distinct(embedded.expand(members(), options))
 
 
 def _start(record: Import) -> None:

@@ -1,41 +1,208 @@
-"""What a text is that its layout does not say: a caption, or keywords."""
+"""What a text is that its layout does not say: a caption, or keywords.
 
-import re
-from collections.abc import Iterable, Iterator
+That is decided for each group of a source's texts, those of one suffix or one column, by all of
+them together (`text_evidence`), unless it was chosen (`options`).
+"""
 
-from labeling.imports import texts
-from labeling.imports.entries import Entry, Kind
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-ARTICLES = {"a", "an", "the"}
-# Chinese and Japanese, which put no spaces between words: two characters count as a word.
-UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]{2}")
+from labeling.imports import text_evidence, texts, wildcards
+from labeling.imports.entries import Entry, Kind, Refusal
+from labeling.imports.options import ALL, DEFAULTS, Options, Texts
+from labeling.imports.text_evidence import MANY_PARTS, MANY_TEXTS, Evidence, Separator
+
+OF_KEYWORDS = ("tag", "tags", "keyword", "keywords", "taglist", "hashtags")  # ends of names
+OF_CAPTIONS = ("caption", "captions", "sentence", "sentences", "description", "prompt", "alt")
+
+MIXED, NEARLY_ALL = 0.15, 0.85  # share of lists, between which each text is decided by itself
+TOGETHER = {
+    Texts.CAPTIONS: "captions",
+    Texts.KEYWORDS: "keywords",
+    Texts.MIXED: "captions or keywords, each as it looks",
+}
+ALONE = {**TOGETHER, Texts.CAPTIONS: "a caption"}
 
 
-def decide(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Yield entries of which each is a caption or a keyword, or what its layout said it is."""
+@dataclass(frozen=True)
+class Decision:
+    """What the texts of a group are, and why."""
+
+    group: str  # a suffix with its dot, or a column
+    texts: int
+    kind: Texts
+    reason: str
+    separator: Separator
+    chosen: bool = False  # by a person
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as `Import.decisions` holds it."""
+        return {**asdict(self), "kind": str(self.kind), "separator": str(self.separator)}
+
+
+Verdict = tuple[Texts, str]
+
+
+def decide(
+    entries: Sequence[Entry], options: Options = DEFAULTS
+) -> tuple[Iterator[Entry | Refusal], list[Decision]]:
+    """Return entries of which each is a caption or a keyword, or what its layout said it is.
+
+    Return also what was decided of each group, in the order of their names.
+    """
+    groups: dict[str, list[str]] = defaultdict(list)
     for entry in entries:
         if entry.kind is Kind.TEXT and isinstance(entry.text, str):
-            yield from _decided(entry)
-        else:
-            yield entry
+            groups[entry.group].append(entry.text)
+    decisions = {name: _decision(name, groups[name], options) for name in sorted(groups)}
+    return _decided(entries, decisions), list(decisions.values())
 
 
-def _decided(entry: Entry) -> Iterator[Entry]:
-    """Read keywords from one line of short parts with commas between them, else captions."""
-    lines = texts.lines(entry.text)
-    parts = [part.strip() for part in texts.COMMA.split(lines[0])] if len(lines) == 1 else []
-    if parts and _are_keywords(parts):
-        yield from (entry._replace(kind=Kind.KEYWORD, text=part) for part in parts if part)
+def in_words(decision: Mapping[str, Any]) -> str:
+    """Say what was decided: "12 texts in .txt files are captions: …"; as `as_json` has it."""
+    count, group = decision["texts"], decision["group"]
+    place = f"{group} files" if group.startswith(".") else f"the column {group}"
+    noun, be = ("text", "is") if count == 1 else ("texts", "are")
+    what = ALONE if count == 1 else TOGETHER
+    where = f" in {place}" if group else ""
+    return f"{count:,} {noun}{where} {be} {what[decision['kind']]}: {decision['reason']}"
+
+
+def _decision(group: str, some: Sequence[str], options: Options) -> Decision:
+    evidence = text_evidence.gather(some)
+    chosen = _chosen(group, options)
+    if chosen is Texts.AUTO:
+        kind, reason = _verdict(group, evidence)
     else:
-        yield from (entry._replace(kind=Kind.CAPTION, text=line) for line in lines)
-
-
-def _are_keywords(parts: list[str]) -> bool:
-    """Tell keywords, "red, bicycle, old wall", from a sentence, "a bicycle, seen from behind"."""
-    counts = [len(UNSPACED.sub("x ", part).split()) for part in parts]
-    first_word = parts[0].lower().split()[:1]
-    return (
-        not (first_word and first_word[0] in ARTICLES)
-        and not parts[-1].endswith(".")
-        and max(counts) <= (3 if len(parts) > 2 else 2 if len(parts) == 2 else 1)
+        kind, reason = chosen, "so it was chosen"
+    return Decision(
+        group=group,
+        texts=len(some),
+        kind=kind,
+        reason=reason,
+        separator=evidence.separator,
+        chosen=chosen is not Texts.AUTO,
     )
+
+
+def _chosen(group: str, options: Options) -> Texts:
+    """Return what was chosen of a group: by its name, with its dot or without, or of all."""
+    for name in (group, group.removeprefix("."), ALL):
+        if name in options.texts:
+            return options.texts[name]
+    return Texts.AUTO
+
+
+def _verdict(group: str, evidence: Evidence) -> Verdict:
+    """Decide by the name of the group, where it says it, and by the evidence."""
+    name = group.removeprefix(".").lower()
+    if name.endswith(OF_KEYWORDS):
+        return Texts.KEYWORDS, "their name says it"
+    is_caption_by_name = name.endswith(OF_CAPTIONS) or not group.startswith(".")
+    if evidence.listed < 0.5 and is_caption_by_name:
+        return _of_single(evidence)
+    if evidence.listed < 0.5 and evidence.lists > NEARLY_ALL:
+        return Texts.KEYWORDS, f"{_percent(evidence.lists)} are single short words"
+    if evidence.listed < 0.5 or evidence.sentences >= 0.3:
+        lists_needed = MIXED if evidence.different >= MANY_TEXTS else 0.01
+        if lists_needed <= evidence.lists <= NEARLY_ALL:
+            return Texts.MIXED, f"{_percent(evidence.lists)} look like lists, and the others do not"
+    if evidence.listed < 0.5:
+        return _of_single(evidence)
+    if evidence.sentences >= 0.3:
+        share = _percent(evidence.sentences)
+        return Texts.CAPTIONS, f"{share} read like sentences, with articles or full stops"
+    if evidence.different >= MANY_TEXTS and evidence.parts >= MANY_PARTS:
+        return _of_many(evidence)
+    return _of_few(evidence, is_caption_by_name=name.endswith(OF_CAPTIONS))
+
+
+def _of_single(evidence: Evidence) -> Verdict:
+    """Decide of texts of which most are of one piece."""
+    is_class = evidence.repeated >= 0.8 and evidence.texts >= 3 * evidence.different
+    if is_class and evidence.texts >= 6 and evidence.short >= 0.95 and evidence.sentences < 0.1:
+        return Texts.KEYWORDS, f"they are short, and only {evidence.different:,} are different"
+    if not evidence.listed:
+        return Texts.CAPTIONS, "no separators divide them into parts"
+    return Texts.CAPTIONS, f"separators divide {_percent(evidence.listed)} of them into parts"
+
+
+def _of_many(evidence: Evidence) -> Verdict:
+    """Decide by whether the parts of many texts recur."""
+    mean = evidence.parts / evidence.different
+    recur = evidence.recurring >= 0.5 and evidence.short >= 0.7
+    recur_and_short = evidence.recurring >= 0.25 and evidence.short >= 0.9 and mean >= 3
+    long_lists = evidence.short >= 0.9 and mean >= 6
+    kind = Texts.KEYWORDS if recur or recur_and_short or long_lists else Texts.CAPTIONS
+    return kind, _shares(evidence)
+
+
+def _of_few(evidence: Evidence, *, is_caption_by_name: bool) -> Verdict:
+    """Decide of so few texts that hardly anything recurs."""
+    if evidence.separator is Separator.LINES:
+        return Texts.CAPTIONS, "they are several lines each"
+    recur = evidence.recurring >= 0.5 and evidence.short >= 0.9
+    are_lists = evidence.lists >= 0.5 and evidence.short >= 0.8
+    if (recur or are_lists) and not is_caption_by_name:
+        return Texts.KEYWORDS, _shares(evidence)
+    if is_caption_by_name:
+        return Texts.CAPTIONS, "their name says it, and they are few"
+    return Texts.CAPTIONS, _shares(evidence)
+
+
+def _shares(evidence: Evidence) -> str:
+    recurring, short = _percent(evidence.recurring), _percent(evidence.short)
+    return (
+        f"of the parts between {evidence.separator}, {recurring} recur in other texts, "
+        f"and {short} are short"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _decided(
+    entries: Iterable[Entry], decisions: Mapping[str, Decision]
+) -> Iterator[Entry | Refusal]:
+    for entry in entries:
+        if entry.kind is not Kind.TEXT:
+            yield entry
+        elif not isinstance(entry.text, str):
+            yield entry._replace(kind=Kind.CAPTION)
+        else:
+            decision = decisions[entry.group]
+            yield from _AS[decision.kind](entry, decision)
+
+
+def _as_keywords(entry: Entry, decision: Decision) -> Iterator[Entry]:
+    for part in text_evidence.split(entry.text, decision.separator):
+        yield entry._replace(kind=Kind.KEYWORD, text=part)
+
+
+def _as_captions(entry: Entry, decision: Decision) -> Iterator[Entry | Refusal]:
+    """Read a caption a line from a file beside its picture, with its wildcards filled in."""
+    if not entry.group.startswith("."):
+        yield entry._replace(kind=Kind.CAPTION)
+        return
+    for line in texts.lines(entry.text):
+        variants = wildcards.variants(line)
+        if isinstance(variants, str):
+            yield Refusal(entry.where, Kind.CAPTION, variants)
+        else:
+            yield from (entry._replace(kind=Kind.CAPTION, text=text) for text in variants)
+
+
+def _as_it_looks(entry: Entry, decision: Decision) -> Iterator[Entry | Refusal]:
+    """Decide of a text by itself, as if its group held no other."""
+    alone = _decision(entry.group, [entry.text], DEFAULTS)
+    yield from _AS[alone.kind](entry, alone)
+
+
+_AS: Mapping[Texts, Callable[[Entry, Decision], Iterator[Entry | Refusal]]] = {
+    Texts.KEYWORDS: _as_keywords,
+    Texts.CAPTIONS: _as_captions,
+    Texts.MIXED: _as_it_looks,
+}

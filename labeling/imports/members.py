@@ -68,6 +68,17 @@ class _Guarded(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
+    def seekable(self) -> bool:
+        """Whether it is a file of this machine: in an archive, going back may take long."""
+        return type(self._file) is io.BufferedReader
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._missing = 0  # by what is read from now on, nobody can tell that it is cut off
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
     def close(self) -> None:
         self._file.close()
         super().close()

@@ -1,7 +1,6 @@
 """What a source says of an image: captions, keywords, gold and a licence, within their limits."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,11 +14,7 @@ TEXTS_MAX = 100  # texts of a kind of one image; more is no description
 BOXES_MAX = 1_000  # of one image
 MORE_PROBLEMS = "and more of its texts were left out"
 
-CAPTION_COLUMNS = "text", "caption", "captions"
-KEYWORD_COLUMNS = "tags", "keywords"
 GOLD_COLUMN = "gold"
-LICENSE_COLUMN = "license"
-TEXT_COLUMNS = {*CAPTION_COLUMNS, *KEYWORD_COLUMNS, GOLD_COLUMN}
 
 
 class Problem(NamedTuple):
@@ -155,39 +150,3 @@ class Metadata:
             return f"it has another license already: {self.license}"
         self.license = plain
         return ""
-
-
-def of_row(row: dict[str, Any]) -> Iterator[tuple[Kind, Any]]:
-    """Yield the texts of a row as Hugging Face, img2dataset and others write it.
-
-    text, caption, captions: texts, or {"text": …}; tags, keywords: texts, or one with commas;
-    gold: {"bird": true, "owl": false}, or ["bird", "-owl"].
-    """
-    for column in CAPTION_COLUMNS:
-        for caption in _values(row.get(column)):
-            yield Kind.CAPTION, caption.get("text") if isinstance(caption, dict) else caption
-    for column in KEYWORD_COLUMNS:
-        for keyword in _values(row.get(column)):
-            parts = texts.COMMA.split(keyword) if isinstance(keyword, str) else [keyword]
-            yield from ((Kind.KEYWORD, part) for part in parts if part != "")
-    for name, truth in _gold(row.get(GOLD_COLUMN)):
-        yield Kind.GOLD, (name, truth)
-    if row.get(LICENSE_COLUMN) not in (None, ""):
-        yield Kind.LICENSE, row[LICENSE_COLUMN]
-
-
-def _gold(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield (name, truth) of a field: {"bird": true, "owl": false}, or ["bird", "-owl"]."""
-    if isinstance(value, dict):
-        yield from value.items()
-        return
-    for name in _values(value):
-        is_no = isinstance(name, str) and name.startswith("-")
-        yield (name[1:] if is_no else name), not is_no
-
-
-def _values(value: Any) -> Iterator[Any]:
-    """Yield the values of a field: none, one, or several. An empty text is none."""
-    if value is None or value == "":
-        return
-    yield from value if isinstance(value, list) else [value]

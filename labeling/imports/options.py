@@ -19,6 +19,7 @@ class Texts(StrEnum):
     AUTO = "auto"  # what they look like: `kinds`
     CAPTIONS = "captions"
     KEYWORDS = "keywords"
+    MIXED = "mixed"  # each by itself what it looks like
 
 
 class Column(StrEnum):
@@ -102,7 +103,9 @@ def _texts(value: Any) -> Texts:
     try:
         return Texts(value)
     except ValueError as error:
-        raise OptionError("Texts are captions, keywords, or auto: as they look.") from error
+        raise OptionError(
+            "Texts are captions, keywords, mixed (each by itself) or auto (as they look)."
+        ) from error
 
 
 def _column(name: Any) -> Column:

@@ -8,6 +8,7 @@ from labeling.decoding import ImageRejected
 from labeling.imports import class_names, concepts, gold, kinds, layouts
 from labeling.imports.entries import ClassNames, Entry, Kind, Layout, Refusal, Remark
 from labeling.imports.joining import Pictures, why_not
+from labeling.imports.kinds import Decision
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.metadata import Metadata
 from labeling.imports.options import DEFAULTS, Options
@@ -16,8 +17,8 @@ from labeling.imports.provenance import FILE_LENGTH, LAYOUT_LENGTH, Provenance
 from labeling.imports.source import Members
 from labeling.models.projects import name_key
 
-TOTAL_MAX = 1 * 2**30  # bytes of all metadata together
-NO_TABLE = "of tables only metadata.jsonl is read: write one"
+TOTAL_MAX = 2 * 2**30  # bytes of all texts together, with …
+ENTRY_SIZE = 400  # … so many besides for each
 
 
 @dataclass
@@ -60,6 +61,7 @@ class SourceIndex:
     read: Counter[Kind] = field(default_factory=Counter)  # texts, by what they are
     remarks: list[Remark] = field(default_factory=list)  # what is not read of files that are
     class_names: list[ClassNames] = field(default_factory=list)  # of numbered classes
+    decisions: list[Decision] = field(default_factory=list)  # what its undecided texts are
     metadata_paths: set[str] = field(default_factory=set)  # members that are no images
     by_path: dict[str, Metadata] = field(default_factory=dict)  # of images, by normal paths
     keywords: KeywordCounts = field(default_factory=KeywordCounts)
@@ -81,14 +83,15 @@ def build(members: Members, options: Options = DEFAULTS) -> SourceIndex:
     for member in members():
         if isinstance(member, Rejection):
             index.rejections.append(member)
-        elif member.path.lower().endswith(layouts.OF_TEXTS):
+        elif layouts.layout_of(member.path) is not None:
             index.metadata_paths.add(member.path)
-            total += min(member.size, layouts.size_max(member.path))
-            if total > TOTAL_MAX:
-                raise SourceError(
-                    f"Its texts are more than {TOTAL_MAX:,} bytes: import it in parts."
-                )
-            entries += _read(index, member, options)
+            for entry in _read(index, member, options):
+                entries.append(entry)
+                total += ENTRY_SIZE + (len(entry.text) if isinstance(entry.text, str) else 0)
+                if total > TOTAL_MAX:
+                    raise SourceError(
+                        f"Its texts are more than {TOTAL_MAX:,} bytes: import it in parts."
+                    )
         else:
             index.images += 1
             index.folders[folder_of(member.path)] += 1
@@ -96,7 +99,7 @@ def build(members: Members, options: Options = DEFAULTS) -> SourceIndex:
             if member.url:
                 found = index.by_path.setdefault(normal(member.path), Metadata())
                 found.set_url(member.url)
-    _join(index, entries, paths)
+    _join(index, entries, paths, options)
     _add_folders_of_gold(index, paths)
     _count_texts(index, paths)
     return index
@@ -105,9 +108,8 @@ def build(members: Members, options: Options = DEFAULTS) -> SourceIndex:
 def _read(index: SourceIndex, member: Member, options: Options) -> Iterator[Entry]:
     """Yield what a member says of pictures, and note what is refused of it."""
     layout = layouts.layout_of(member.path)
+    assert layout is not None
     try:
-        if layout is None:
-            raise ImageRejected(NO_TABLE)
         for reading in layout.read(member, options):
             if isinstance(reading, Entry):
                 yield reading._replace(provenance=_provenance(reading, layout, member.path))
@@ -131,7 +133,9 @@ def _provenance(entry: Entry, layout: Layout, path: str) -> Provenance:
     return entry.provenance._replace(layout=layout.name[:LAYOUT_LENGTH], file=file)
 
 
-def _join(index: SourceIndex, entries: Sequence[Entry], paths: Iterable[str]) -> None:
+def _join(
+    index: SourceIndex, entries: Sequence[Entry], paths: Iterable[str], options: Options
+) -> None:
     """Attach each text to the one picture that it is about, or refuse it."""
     entries, refusals = class_names.named(entries, index.class_names)
     for refusal in refusals:
@@ -141,7 +145,11 @@ def _join(index: SourceIndex, entries: Sequence[Entry], paths: Iterable[str]) ->
     pictures = Pictures.of(paths)
     for reference in {entry.reference for entry in entries}:
         pictures.expect(reference)
-    for entry in kinds.decide(entries):
+    decided, index.decisions = kinds.decide(entries, options)
+    for entry in decided:
+        if isinstance(entry, Refusal):
+            index.refuse(entry)
+            continue
         found = pictures.find(entry.reference)
         if len(found) == 1:
             index.read[entry.kind] += 1

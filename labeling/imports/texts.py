@@ -10,6 +10,7 @@ from labeling.decoding import ImageRejected
 CAPTION_LENGTH = 500
 KEYWORD_LENGTH = 80
 LICENSE_LENGTH = 200
+UTF_8_MARK = codecs.BOM_UTF8
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 NOT_UTF_8 = "not UTF-8 text: save it so, or choose its encoding"
 NOT_IN = "neither UTF-8 nor {} text"
@@ -39,13 +40,11 @@ def _decoded(data: bytes, encoding: str) -> str | None:
         return None
 
 
-def parse(data: bytes, encoding: str = "") -> object:
+def parsed(text: str) -> object:
     """Parse JSON. Raises `ImageRejected`."""
     try:
-        return json.loads(decode(data, encoding))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, ImageRejected):
-            raise
         raise ImageRejected("not JSON") from error
 
 

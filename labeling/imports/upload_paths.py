@@ -86,5 +86,6 @@ def _limit(path: str) -> int:
     plain = path.lower()
     if is_archive(plain):
         return int(settings.UPLOAD_MAX_BYTES)
-    is_text = plain.endswith(layouts.OF_TEXTS)
-    return layouts.size_max(plain) if is_text else int(settings.IMAGE_MAX_BYTES)
+    if layouts.layout_of(plain) is not None:
+        return min(layouts.size_max(plain), int(settings.UPLOAD_MAX_BYTES))
+    return int(settings.IMAGE_MAX_BYTES)

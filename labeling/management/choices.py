@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from labeling.imports import concepts
+from labeling.imports import concepts, kinds
 from labeling.imports.concepts import FOLDERS_MAX
 from labeling.imports.jobs import CONCEPTS_MAX
 from labeling.imports.members import SourceError
@@ -12,6 +12,7 @@ from labeling.models import Import
 
 ALL = "all"
 NAMED = 20  # concepts are named up to here
+CHOOSE_TEXTS = "If that is wrong, choose --texts captions, or --texts txt=keywords of some."
 QUESTION = (
     "Ask about which of them? Names with commas between them, `all`, or Enter for {default}: "
 )
@@ -68,6 +69,10 @@ def describe(record: Import) -> Iterator[str]:
         yield f"It names {record.candidates_count:,} in all: the most frequent are listed."
     if record.captions:
         yield f"It holds {record.captions:,} captions."
+    for decision in record.decisions:
+        yield f"{kinds.in_words(decision)}."
+    if any(not decision["chosen"] for decision in record.decisions):
+        yield CHOOSE_TEXTS
 
 
 def by_keywords(record: Import) -> list[dict[str, Any]]:

@@ -4,20 +4,32 @@ A file is claimed by the first layout that claims its name; what none claims is 
 """
 
 from labeling.imports.entries import Layout
-from labeling.imports.layouts import documents, huggingface, sidecars
+from labeling.imports.layouts import documents, parquet, passed_over, sidecars, tables
 
-LAYOUTS = (huggingface.METADATA, documents.JSON, sidecars.TEXT, sidecars.CLASS)
-TABLES = (".jsonl", ".csv", ".tsv", ".parquet")  # of which only some names are read
-OF_TEXTS = (*TABLES, *(suffix for layout in LAYOUTS for suffix in layout.suffixes))
+LAYOUTS = (
+    *passed_over.LAYOUTS,
+    tables.JSON_LINES,
+    tables.CSV,
+    parquet.PARQUET,
+    parquet.ARROW,
+    documents.JSON,
+    sidecars.TEXT,
+    sidecars.CLASS,
+)
+STREAMED_MAX = 64 * 2**30  # bytes of a table that is read row by row
+OF_TEXTS = tuple(suffix for layout in LAYOUTS for suffix in layout.suffixes)
 
 
 def layout_of(path: str) -> Layout | None:
-    """Return the layout of a member, by its name; None: it may be a picture, or a table."""
+    """Return the layout of a member, by its name; None: it may be a picture."""
     return next((layout for layout in LAYOUTS if layout.claims(path)), None)
 
 
 def size_max(path: str) -> int:
     """Return how many bytes of a file of texts are read at most."""
-    if path.lower().endswith((*TABLES, *documents.JSON.suffixes)):
-        return documents.DOCUMENT_MAX
-    return sidecars.SIZE_MAX
+    layout = layout_of(path)
+    if layout in {tables.JSON_LINES, tables.CSV, parquet.PARQUET, parquet.ARROW}:
+        return STREAMED_MAX
+    if layout is sidecars.CLASS:
+        return sidecars.SIZE_MAX
+    return documents.DOCUMENT_MAX

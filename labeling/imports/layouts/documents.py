@@ -1,23 +1,62 @@
-"""A JSON file: a dataset's annotations, or a row beside its picture."""
+"""A JSON file: a dataset's annotations, a table of pictures, or a row beside its picture."""
+
+import json
+from typing import Any
 
 from labeling.decoding import ImageRejected
 from labeling.imports import texts
-from labeling.imports.entries import Layout, Readings
-from labeling.imports.layouts import coco, rows, sidecars
-from labeling.imports.members import Member
+from labeling.imports.entries import Entry, Kind, Layout, Readings
+from labeling.imports.layouts import coco, kohya, rows, sidecars, tables
+from labeling.imports.members import Member, Rejection
 from labeling.imports.options import Options
 
 DOCUMENT_MAX = 256 * 2**20  # bytes
 
 
 def _read(member: Member, options: Options) -> Readings:
-    document = texts.parse(member.read(DOCUMENT_MAX), options.encoding)
-    if not isinstance(document, dict):
+    text = texts.decode(member.read(DOCUMENT_MAX), options.encoding)
+    try:
+        document = texts.parsed(text)
+    except ImageRejected:
+        if not _are_lines(text):
+            raise
+        yield from tables.read_json_lines(member, options)
+        return
+    if isinstance(document, list):
+        yield from _read_list(document, member, options)
+    elif not isinstance(document, dict):
         raise ImageRejected("no JSON object")
-    if coco.is_coco(document):
+    elif coco.is_coco(document):
         yield from coco.read(document, member.path)
+    elif kohya.is_kohya(document):
+        yield from kohya.read(document, member.path, options)
     else:
-        yield from rows.read(document, sidecars.reference(member), member.path)
+        yield from rows.read(document, sidecars.reference(member), member.path, options)
+
+
+def _read_list(document: list[Any], member: Member, options: Options) -> Readings:
+    """Read captions of the picture beside it, or rows that name their pictures each."""
+    if document and all(isinstance(each, str) for each in document):
+        for each in document:
+            yield Entry(sidecars.reference(member), Kind.CAPTION, each, member.path)
+        return
+    if not any(isinstance(each, dict) for each in document):
+        raise ImageRejected("a list neither of captions nor of objects that name pictures")
+    for number, row in enumerate(document, start=1):
+        where = f"{member.path}, row {number}"
+        if isinstance(row, dict):
+            yield from tables.read_row(row, member.path, where, options, strict=False)
+        else:
+            yield Rejection(where, "no object of JSON")
+
+
+def _are_lines(text: str) -> bool:
+    """Whether it is JSON lines under another name: its first line is an object of several."""
+    first, _, rest = text.lstrip().partition("\n")
+    try:
+        return bool(rest.strip()) and isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 JSON = Layout("JSON", _read, suffixes=(".json",))

@@ -1,17 +1,23 @@
-"""A text beside its picture, of the same name: `bicycle.jpg`, `bicycle.txt`.
+"""A text beside its picture, of the same name: `bicycle.jpg`, `bicycle.txt`, `bicycle.jpg.txt`.
 
 A `.txt` or `.caption` holds a caption a line, or keywords with commas between them: which of them
-is decided for the source as a whole. A WebDataset has besides them a `.cls` with a class.
+is decided for all of one suffix together. A WebDataset has besides them a `.cls` with a class.
 """
 
 from labeling.imports import texts
-from labeling.imports.entries import By, Entry, Kind, Layout, Readings, Reference, Refusal
+from labeling.imports.entries import By, Entry, Kind, Layout, Readings, Reference
+from labeling.imports.layouts import tables
+from labeling.imports.layouts.rows import class_number
 from labeling.imports.members import Member
 from labeling.imports.options import Options
 from labeling.imports.paths import stem
 
 SIZE_MAX = 64 * 1024  # bytes
-A_NUMBER = "a class by its number alone: its name is wanted"
+HEADED = ("captions.txt", "labels.txt", "annotations.txt")  # tables, where they have a header
+SUFFIXES = (
+    *(".txt", ".caption", ".captions", ".tags", ".tag"),
+    *(f".caption{number}" for number in range(10)),
+)
 
 
 def reference(member: Member) -> Reference:
@@ -20,18 +26,33 @@ def reference(member: Member) -> Reference:
 
 
 def _read_text(member: Member, options: Options) -> Readings:
-    text = texts.decode(member.read(SIZE_MAX), options.encoding)
+    with member.open() as file:
+        data = file.read(SIZE_MAX + 1)
+    if _is_table(data, member.path):
+        yield from tables.read_csv(member, options)
+        return
+    if len(data) > SIZE_MAX:
+        data = member.read(SIZE_MAX)  # which says that it is too large
+    text = texts.decode(data, options.encoding)
     if texts.lines(text):
-        yield Entry(reference(member), Kind.TEXT, text, member.path)
+        suffix = "." + member.path.rpartition(".")[2].lower()
+        yield Entry(reference(member), Kind.TEXT, text, member.path, group=suffix)
+
+
+def _is_table(data: bytes, path: str) -> bool:
+    """Whether a text names several pictures, as Flickr8k's `captions.txt` does."""
+    first = data.removeprefix(texts.UTF_8_MARK).partition(b"\n")[0].decode("utf-8", "replace")
+    is_headed = path.rpartition("/")[2].lower() in HEADED and tables.has_header(first)
+    return is_headed or tables.is_listed(first)
 
 
 def _read_class(member: Member, options: Options) -> Readings:
     text = texts.decode(member.read(SIZE_MAX), options.encoding).strip()
-    if text.isdigit():
-        yield Refusal(member.path, Kind.KEYWORD, A_NUMBER)
-    elif text:
-        yield Entry(reference(member), Kind.KEYWORD, text, member.path)
+    found = reference(member)
+    if text:
+        number = class_number(text, found)
+        yield Entry(found, Kind.KEYWORD, text if number is None else number, member.path)
 
 
-TEXT = Layout("text beside the picture", _read_text, suffixes=(".txt", ".caption"))
+TEXT = Layout("text beside the picture", _read_text, suffixes=SUFFIXES)
 CLASS = Layout("class beside the picture", _read_class, suffixes=(".cls",))

@@ -67,7 +67,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--texts",
-            metavar="captions|keywords|auto",
+            metavar="captions|keywords|mixed|auto",
             default="",
             help="what its texts are, where it does not say so: of all, or of some, as "
             "txt=keywords,caption=captions",

@@ -81,7 +81,7 @@ def test_a_concepts_file_says_what_is_asked(box, tmp_path):
     ("content", "message"),
     [
         (b"", "names no concept"),
-        (b"\xff\xfe", "not UTF-8"),
+        (b"\xfc\xfe", "not UTF-8"),
         (b"\0", "NUL"),
         (b": a thing", "line 1 names no concept"),
         (b"ok\n" + b"x" * 81, "line 2 is longer than 80"),

@@ -161,7 +161,7 @@ def test_what_file_managers_leave_is_passed_over(birds, carol):
 def test_a_file_that_no_import_would_read_is_not_even_sent(birds, carol, settings):
     settings.IMAGE_MAX_BYTES = 2**20
     record = begin(birds, carol, {})
-    files = [Announced("film.mp4", 2**21), Announced("all.zip", 2**21), Announced("a.txt", 2**17)]
+    files = [Announced("film.mp4", 2**21), Announced("all.zip", 2**21), Announced("a.cls", 2**17)]
     problems = [row.problem for row in uploads.announce(record=record, files=files)]
     assert problems == ["larger than 1 MB", "", "larger than 0.0625 MB"]
 

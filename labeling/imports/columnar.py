@@ -1,0 +1,190 @@
+"""Parquet and Arrow files as tables of rows: read batch by batch, as Hugging Face writes them.
+
+`datasets` keeps the names of numbered classes, and which columns are pictures, in the schema's
+metadata; `save_to_disk` writes Arrow's streams, the Hub has Parquet.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from labeling.decoding import ImageRejected
+from labeling.imports.members import Member
+
+PARQUET, ARROW = (".parquet",), (".arrow",)
+SUFFIXES = (*PARQUET, *ARROW)
+BATCH = 500  # rows of texts that are in memory at once …
+PICTURES_BATCH = 8  # … and rows of pictures
+ROWS_MAX = 10_000_000
+NOT_ONE = "no {} file that can be read: {}"
+FAULTS = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
+
+Batches = Callable[[Sequence[str], int], Iterator[pa.RecordBatch]]
+
+
+@dataclass(frozen=True)
+class Columnar:
+    """A table of rows. `batches(columns, rows)` reads some of its columns from the first row on."""
+
+    kind: str
+    schema: pa.Schema
+    features: dict[str, Any]  # as `datasets` describes the columns; empty: it did not write them
+    batches: Batches
+
+    def rows(self, columns: Sequence[str], batch: int = BATCH) -> Iterator[dict[str, Any]]:
+        """Yield each row of these columns. Raises `ImageRejected`."""
+        count = 0
+        for each in self._guarded(columns, batch):
+            count += each.num_rows
+            if count > ROWS_MAX:
+                raise ImageRejected(f"has more than {ROWS_MAX:,} rows: what follows was not read")
+            names = each.schema.names
+            yield from (
+                dict(zip(names, values, strict=True))
+                for values in zip(*map(_values, each.columns), strict=True)
+            )
+
+    def is_empty(self, column: str) -> bool:
+        """Whether no row holds anything in a column: `image.bytes` of a struct `image`."""
+        for batch in self._guarded([column], 1):
+            (values,) = batch.columns
+            if pa.types.is_struct(values.type):
+                values = values.field(0)
+            if values.null_count < len(values):
+                return False
+        return True
+
+    def _guarded(self, columns: Sequence[str], batch: int) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self.batches(columns, batch)
+        except FAULTS as error:
+            if isinstance(error, ImageRejected):
+                raise
+            raise ImageRejected(NOT_ONE.format(self.kind, _in_a_line(error))) from error
+
+    def class_names(self) -> dict[str, list[str]]:
+        """Return the names of the classes that columns number."""
+        named = {name: _classes(feature) for name, feature in self.features.items()}
+        return {name: names for name, names in named.items() if names}
+
+
+def is_columnar(path: str) -> bool:
+    """Whether a file is such a table, by its name; caches of `datasets` are none."""
+    name = path.rpartition("/")[2].lower()
+    return name.endswith(SUFFIXES) and not name.startswith(("cache-", "indices"))
+
+
+@contextmanager
+def opened(member: Member) -> Iterator[Columnar]:
+    """Open a member as a table. Raises `ImageRejected`."""
+    with seekable(member) as file:
+        kind = "Parquet" if member.path.lower().endswith(PARQUET) else "Arrow"
+        try:
+            table = _parquet(file) if kind == "Parquet" else _arrow(file)
+        except FAULTS as error:
+            if isinstance(error, ImageRejected):
+                raise
+            raise ImageRejected(NOT_ONE.format(kind, _in_a_line(error))) from error
+        yield table
+
+
+@contextmanager
+def seekable(member: Member) -> Iterator[IO[bytes]]:
+    """Open a member to be read from anywhere: what lies in an archive is copied out first."""
+    with member.open() as file:
+        if file.seekable():
+            yield file
+            return
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(file, copy, 2**20)
+            copy.seek(0)
+            yield copy
+
+
+def _parquet(file: IO[bytes]) -> Columnar:
+    def batches(columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        file.seek(0)
+        again = pq.ParquetFile(file, memory_map=False, pre_buffer=False)
+        return again.iter_batches(batch_size=rows, columns=list(columns), use_threads=False)
+
+    table = pq.ParquetFile(file, memory_map=False, pre_buffer=False)
+    return Columnar("Parquet", table.schema_arrow, _features(table.schema_arrow), batches)
+
+
+def _arrow(file: IO[bytes]) -> Columnar:
+    def batches(columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        reader = _reader(file)
+        for batch in reader:
+            for begin in range(0, batch.num_rows, rows):
+                yield _selected(batch.slice(begin, rows), columns)
+
+    schema = _reader(file).schema
+    return Columnar("Arrow", schema, _features(schema), batches)
+
+
+def _reader(file: IO[bytes]) -> Iterator[pa.RecordBatch]:
+    """Return a reader of a stream, as `save_to_disk` writes it, or of a file."""
+    file.seek(0)
+    begin = file.read(6)
+    file.seek(0)
+    if begin != b"ARROW1":
+        return pa.ipc.open_stream(file)
+    reader = pa.ipc.open_file(file)
+    batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
+    return pa.RecordBatchReader.from_batches(reader.schema, batches)
+
+
+def _selected(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
+    """Return some columns, of which `image.path` is a part of one."""
+    arrays = []
+    for name in columns:
+        whole, _, part = name.partition(".")
+        if name in batch.schema.names:
+            arrays.append(batch.column(name))
+        else:
+            arrays.append(batch.column(whole).field(part))
+    return pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """Return the values of a column; bytes, which are no text, for one that is none in Python."""
+    try:
+        return list(column.to_pylist())
+    except (ValueError, OverflowError, pa.ArrowException):
+        return [_value(value) for value in column]
+
+
+def _value(value: Any) -> Any:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError, pa.ArrowException):
+        return b""
+
+
+def _features(schema: pa.Schema) -> dict[str, Any]:
+    try:
+        info = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+    except (KeyError, ValueError, TypeError, RecursionError):
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
+def _classes(feature: Any) -> list[str]:
+    """Return the names of a feature's classes, or of those in its list."""
+    if not isinstance(feature, dict):
+        return []
+    if feature.get("_type") == "ClassLabel":
+        names = feature.get("names")
+        return [str(name) for name in names] if isinstance(names, list) else []
+    return _classes(feature.get("feature"))
+
+
+def _in_a_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

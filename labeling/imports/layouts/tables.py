@@ -1,0 +1,230 @@
+"""Tables with a row for each picture: JSON lines, CSV and TSV, of any name.
+
+Hugging Face's imagefolder has them as `metadata.jsonl`, `.csv` or `.parquet` beside or above the
+pictures, which they name by their paths from there. Other tables, as Flickr8k's `captions.txt`,
+name pictures by the end of their paths or by their names. All are read row by row.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+from urllib.parse import urlsplit
+
+from labeling.imports import lines
+from labeling.imports.entries import By, Kind, Layout, Readings, Reference, Refusal
+from labeling.imports.layouts import columns, rows
+from labeling.imports.layouts.rows import Names
+from labeling.imports.members import Member, Rejection
+from labeling.imports.options import Column, Options
+from labeling.imports.paths import folder_of, inside, normal, stem
+
+METADATA = "metadata."
+DELIMITERS = ",\t;|"
+SUFFIXES = "png|jpe?g|webp|gif|bmp|tiff?"
+PICTURE = re.compile(rf".+\.(?:{SUFFIXES})", re.IGNORECASE)
+# A line of a table without a header: a picture's name, perhaps with a caption's number, and more.
+LISTED = re.compile(rf'"?[^\t|"]+?\.(?:{SUFFIXES})(?:#\d+)?"?\s*?([\t,;|])\s*\S', re.IGNORECASE)
+NUMBER = re.compile(r"#\d+$")  # of a caption, behind its picture's name in Flickr8k
+NO_PICTURE = "names no picture: wanted file_name, path or image, or choose a column (picture=…)"
+QUOTE = "put quotation marks around texts that hold its separator"
+NO_HEADER = ["file_name", "text"]
+NO_FILE_NAME = "names no file in `file_name`"
+
+
+def reference(name: Any, path: str, *, strict: bool) -> Reference | Refusal | None:
+    """Return the picture that a row of the table at `path` names; None: it names none.
+
+    strict: by its path from the table on alone.
+    """
+    if isinstance(name, list) and len(name) == 1:
+        (name,) = name
+    if isinstance(name, list) and len(name) > 1:
+        return Refusal("", Kind.TEXT, f"names {len(name):,} pictures in one row")
+    if isinstance(name, int) and not isinstance(name, bool):
+        name = str(name)
+    if not isinstance(name, str) or not name.strip():
+        return None
+    plain = urlsplit(name).path if re.match(r"(?:https?|file)://", name) else name
+    found = inside(folder_of(path), plain)
+    if found is None and strict:
+        return Refusal("", Kind.TEXT, f"names {name}, which lies outside of the source")
+    whole = normal(plain).lstrip("/")
+    if strict or PICTURE.fullmatch(whole):
+        return Reference(found or whole, By.PATH if strict else By.END)
+    return Reference(found or whole, By.NAME)
+
+
+def read_row(
+    row: dict[str, Any],
+    path: str,
+    where: str,
+    options: Options,
+    *,
+    strict: bool,
+    names: Names | None = None,
+) -> Readings:
+    """Yield what a row of the table at `path` says of the picture that it names."""
+    if is_of_img2dataset(row):
+        yield from _downloaded(row, path, where, options)
+        return
+    column = columns.picture(row, options.columns)
+    if strict and Column.PICTURE not in options.columns:
+        column = next((name for name in row if columns.is_file_name(name)), None)
+    found = reference(row[column], path, strict=strict) if column is not None else None
+    if found is None:
+        yield Rejection(where, NO_FILE_NAME if strict else NO_PICTURE)
+    elif isinstance(found, Refusal):
+        yield found._replace(where=where)
+    else:
+        others = {name: value for name, value in row.items() if name != column}
+        yield from rows.read(others, found, where, options, names=names, of_table=True)
+
+
+def is_of_img2dataset(row: dict[str, Any]) -> bool:
+    """Whether a row is one of img2dataset's, beside a shard."""
+    return {"key", "status", "url"} <= row.keys()
+
+
+def _downloaded(row: dict[str, Any], path: str, where: str, options: Options) -> Readings:
+    """Read a row of img2dataset about `00000/000000000.jpg`, beside `00000.parquet`."""
+    found = Reference(f"{stem(path)}/{row['key']}", By.NAME)
+    for reading in rows.read(row, found, where, options):
+        if row["status"] == "success" or isinstance(reading, Rejection | Refusal):
+            yield reading
+        else:
+            status = f"{row['status']}: {row.get('error_message') or 'no reason is said'}"
+            yield Refusal(where, reading.kind, f"its picture was not downloaded ({status})")
+
+
+def is_metadata(path: str) -> bool:
+    """Whether a table is Hugging Face's of an imagefolder, by its name."""
+    return path.rpartition("/")[2].lower().startswith(METADATA)
+
+
+def read_json_lines(member: Member, options: Options) -> Readings:
+    """Read an object a line; a row that is wrong spoils no other."""
+    for line in lines.numbered(member.open(), options.encoding):
+        where = f"{member.path}, line {line.number}"
+        if line.problem:
+            yield Rejection(where, line.problem)
+        elif line.text.strip():
+            try:
+                row = json.loads(line.text)
+            except (ValueError, RecursionError):
+                yield Rejection(where, "no JSON")
+                continue
+            if isinstance(row, dict):
+                strict = is_metadata(member.path)
+                yield from read_row(row, member.path, where, options, strict=strict)
+            else:
+                yield Rejection(where, "no object of JSON")
+
+
+def read_csv(member: Member, options: Options) -> Readings:
+    """Read a table with a header; or without one, where its first row names a picture."""
+    source = _Source(member, options.encoding)
+    first = next(source, "")
+    table = csv.reader(chain([first], source), delimiter=_delimiter(first, member.path))
+    header: list[str] = []
+    begin = 1
+    for cells in _rows(table):
+        where, begin = f"{member.path}, line {begin}", source.number + 1
+        yield from source.take_problems()
+        if isinstance(cells, str):
+            yield Rejection(where, cells)
+        elif header and any(cells):
+            yield from _row(header, cells, member.path, where, options)
+        elif cells and PICTURE.fullmatch(NUMBER.sub("", cells[0])):
+            header = NO_HEADER
+            yield from _row(header, cells, member.path, where, options)
+        elif any(cells):
+            header = _unique(cells)
+    yield from source.take_problems()
+
+
+class _Source:
+    """The lines of a table; those that cannot be read are put aside."""
+
+    def __init__(self, member: Member, encoding: str) -> None:
+        self.number = 0  # of the last line
+        self._path = member.path
+        self._lines = lines.numbered(member.open(), encoding)
+        self._problems: list[Rejection] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        for line in self._lines:
+            self.number = line.number
+            if not line.problem:
+                return line.text
+            self._problems.append(Rejection(f"{self._path}, line {line.number}", line.problem))
+        raise StopIteration
+
+    def take_problems(self) -> list[Rejection]:
+        """Return what was wrong with lines since the last call."""
+        problems, self._problems = self._problems, []
+        return problems
+
+
+def _rows(table: Iterator[list[str]]) -> Iterator[list[str] | str]:
+    """Yield the cells of each row, or why a row cannot be read."""
+    while True:
+        try:
+            cells = next(table)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield f"no row of a table: {error}"
+        else:
+            yield [cell.strip() for cell in cells]
+
+
+def _row(header: list[str], cells: list[str], path: str, where: str, options: Options) -> Readings:
+    if header is NO_HEADER:
+        cells = [NUMBER.sub("", cells[0]), ", ".join(cells[1:])]
+    if len(cells) > len(header):
+        yield Rejection(where, f"has {len(cells):,} cells, and the header {len(header):,}: {QUOTE}")
+        return
+    row = dict(zip(header, cells, strict=False))
+    strict = is_metadata(path) and any(map(columns.is_file_name, header))
+    yield from read_row(row, path, where, options, strict=strict)
+
+
+def _delimiter(line: str, path: str) -> str:
+    """Return what stands between the cells of a table, by its first line."""
+    if path.lower().endswith(".tsv"):
+        return "\t"
+    if listed := LISTED.match(line):
+        return listed[1]
+    plain = re.sub('"[^"]*"', "", line)
+    return max(DELIMITERS, key=plain.count)
+
+
+def _unique(cells: list[str]) -> list[str]:
+    """Return the names of columns; the second of a name gets a number, or a text would be lost."""
+    names: list[str] = []
+    for cell in cells:
+        again = sum(name.partition("#")[0] == cell for name in names)
+        names.append(f"{cell}#{again}" if again else cell)
+    return names
+
+
+def is_listed(line: str) -> bool:
+    """Whether a line of a text is a row of a table without a header: `a.jpg#0<TAB>a dog`."""
+    return LISTED.match(line) is not None
+
+
+def has_header(line: str) -> bool:
+    """Whether a line names columns: one of pictures, and one of texts."""
+    names = [cell.strip() for cell in line.split(_delimiter(line, ""))]
+    has_texts = any(columns.role(name, {}) in rows.OF_TEXTS for name in names)
+    return len(names) > 1 and has_texts and columns.picture(names, {}) is not None
+
+
+JSON_LINES = Layout("JSON lines", read_json_lines, suffixes=(".jsonl", ".ndjson"))
+CSV = Layout("table", read_csv, suffixes=(".csv", ".tsv"))
