@@ -47,6 +47,7 @@ class Report:
         self.texts = Ledger()
         self.rejected: dict[str, list[str]] = defaultdict(list)
         self.remarks: dict[str, list[str]] = defaultdict(list)
+        self.notes: dict[str, list[str]] = defaultdict(list)  # text → the files that it is said of
         self.unnamed: Sequence[str] = ()  # folders with pictures that name no concept
         self._file: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115  (closed by `__exit__`)
             "w+", encoding="utf-8-sig", errors="backslashreplace", newline=""
@@ -121,9 +122,9 @@ class Report:
         for path in sorted(index.metadata_paths - reasons.keys()):
             self._add(path, Outcome.TEXT, ())
         for remark in index.remarks:
-            self.remarks[remark.text].append(remark.where)
+            self.notes[remark.text].append(remark.where)
             cells = [remark.where, str(Outcome.REMARK), "", remark.text, ""]
-            self._table.writerow([cell(each) for each in cells])
+            self._table.writerow(map(cell, cells))
         for where, kind, reason in index.refusals:
             self.texts.refused[kind] += 1
             self._add_text(where, reason)

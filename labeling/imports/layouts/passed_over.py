@@ -19,7 +19,7 @@ NAMES = (
 )
 SUFFIXES = ("_stats.json",)  # of img2dataset's shards
 SIZE_MAX = 16 * 2**20  # bytes
-PASSED_OVER = "passed over: it says nothing of any one picture"
+PASSED_OVER = "passed over, as they say nothing of any one picture"
 CLASSES = re.compile(r"class_label:\s*\n\s*names:\s*\n((?:\s+['\"]?\d+['\"]?:.*\n)+)")
 CLASS = re.compile(r"\s+['\"]?(\d+)['\"]?:\s*(.*)")
 

@@ -233,6 +233,8 @@ def summary(report: Report) -> Iterator[str]:
         yield f"  {reason}: {_named(paths)}"
     for remark, paths in sorted(report.remarks.items(), key=lambda item: -len(item[1])):
         yield f"Of {count(len(paths), 'picture')} {remark}: {_named(paths)}."
+    for note, paths in sorted(report.notes.items(), key=lambda item: -len(item[1])):
+        yield f"{count(len(paths), 'file')} {note}: {_named(paths)}."
 
 
 def _named(paths: Sequence[str]) -> str:

@@ -71,7 +71,7 @@ def test_the_counts_add_up(record, mixed):
         **{"read": 5, "taken": 2, "known": 1, "refused": 2},
         **{"near_duplicates": 1, "text_files": 2},
         "texts": {"keyword": {"read": 4, "attached": 3, "refused": 1}},
-        "remarks": [],
+        "remarks": 0,
     }
     assert record.pictures == 4
 
