@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from django.db.models import Q
 
-from labeling.beliefs import Beliefs, Floats, TileFacts
+from labeling.beliefs import Beliefs, Floats, Priors, TileFacts
 from labeling.models import Concept, Image, Project, Question, Tile
 
 Bools = npt.NDArray[np.bool_]
@@ -36,6 +36,9 @@ class ImageBeliefs:
     probability: Floats  # that the image shows the concept anywhere
     in_part: Bools  # whether it is seen in a part alone: the whole is not of it
     answers: Counts  # to all questions about the image and the concept
+    # Whether anything speaks of that image: a statement, a prediction, an answer, or the truth is
+    # known. Without, the concept's prevalence alone does.
+    evidence: Bools
 
 
 class _Row(NamedTuple):
@@ -61,13 +64,16 @@ class Reader:
     def of(self, images: Sequence[Image]) -> ImageBeliefs:
         """Return what is believed of n images, in their order."""
         rows = self._rows(images)
-        whole, whole_known = self._wholes(images, rows)
+        priors = self._beliefs.priors(_facts(images))
+        whole, whole_known = self._wholes(priors, rows)
         parts, parts_known = self._parts(images, rows)
+        spoken_of = ~np.isnan(priors.stated) | (priors.shift != 0) | whole_known
         parts_alone = parts_known & ~whole_known
         return ImageBeliefs(
             probability=np.where(parts_alone, parts, np.maximum(whole, parts)),
             in_part=(parts >= 0.5) & (whole < 0.5),
             answers=self._answers(images, rows),
+            evidence=spoken_of | parts_alone | (parts >= 0.5),
         )
 
     def _rows(self, images: Sequence[Image]) -> list[tuple[int, int, _Row]]:
@@ -81,12 +87,10 @@ class Reader:
             if each.concept in self._column
         ]
 
-    def _wholes(
-        self, images: Sequence[Image], rows: Sequence[tuple[int, int, _Row]]
-    ) -> tuple[Floats, Bools]:
+    @staticmethod
+    def _wholes(priors: Priors, rows: Sequence[tuple[int, int, _Row]]) -> tuple[Floats, Bools]:
         """Return (n, C) probabilities of the wholes, and whether they rest on people."""
-        priors = self._beliefs.priors(_facts(images))
-        probability, known = priors.probability, np.zeros(priors.probability.shape, bool)
+        probability, known = priors.probability.copy(), np.zeros(priors.probability.shape, bool)
         for row, column, question in rows:
             if question.grid == 1:
                 probability[row, column], known[row, column] = question.probability, True

@@ -61,6 +61,11 @@ def save(questions: Sequence[Question]) -> int:
     return bulk_update.update(questions, _COLUMNS)
 
 
+def save_stated(questions: Sequence[Question]) -> int:
+    """Write the state of locked captions, and where they come from; return how many there were."""
+    return bulk_update.update(questions, (*_COLUMNS, "text_source"))
+
+
 def save_decided(questions: Sequence[Question]) -> int:
     """Write the state of locked questions, and what was decided; return how many there were."""
     return bulk_update.update(questions, (*_COLUMNS, "verdict", "decided_by", "answers_wanted"))

@@ -19,6 +19,7 @@ from labeling.restating import Change, Pair, restate
 BATCH = 2_000
 
 T = TypeVar("T")
+Sentence = tuple[int, str]  # (tile id, caption)
 Reason = Question.Reason
 
 _HOLD_TILES = """
@@ -121,15 +122,23 @@ def ask_captions(
     prior: float,
     author: Annotator | None = None,
     gold: bool | None = None,
+    text_sources: Mapping[Sentence, int | None] | None = None,
 ) -> int:
     """Ask of each tile whether the caption describes it; existing questions stay as they are.
 
     source: a `Question.Source`. prior: the probability of such captions before anyone was asked.
-    gold: the truth of all of them, where it is known. Tiles that are gone are passed over. Return
-    the number of new questions.
+    gold: the truth of all of them, where it is known. text_sources: the ids of where imported ones
+    come from. Tiles that are gone are passed over. Return the number of new questions.
     """
     return sum(
-        _ask_captions(batch, source=source, prior=movable(prior), author=author, gold=gold)
+        _ask_captions(
+            batch,
+            source=source,
+            prior=movable(prior),
+            author=author,
+            gold=gold,
+            text_sources=text_sources or {},
+        )
         for batch in batched(captions, BATCH)
     )
 
@@ -142,6 +151,7 @@ def _ask_captions(
     prior: float,
     author: Annotator | None,
     gold: bool | None,
+    text_sources: Mapping[Sentence, int | None],
 ) -> int:
     """Store the questions about captions that are new; return how many."""
     asked = Question.objects.filter(
@@ -163,6 +173,7 @@ def _ask_captions(
                     text=text,
                     source=source,
                     author=author,
+                    text_source_id=text_sources.get((tile.pk, text)),
                     reason=reason,
                     stated=prior,
                 ),

@@ -21,7 +21,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from labeling import audit, images, pools
+from labeling import audit, images, pools, provenance
 from labeling.batches import batched
 from labeling.images import duplicates, files, tiles
 from labeling.models import (
@@ -30,6 +30,7 @@ from labeling.models import (
     Event,
     Image,
     Import,
+    ImportStatement,
     Project,
     Question,
     Recomputation,
@@ -172,7 +173,9 @@ def _remove(
         removal = Removal(len(locked), len(questions), answers.total())
         _mark_snapshots(project, locked)
         duplicates.relink([row.pk for row in locked])
+        sources = _text_sources(locked)
         Image.objects.filter(pk__in=[row.pk for row in locked]).delete()
+        provenance.forget(sources)
         request_recomputation(project)
         if undone is None:
             audit.record(
@@ -252,6 +255,17 @@ def _archive(questions: Sequence[int], removed: Mapping[int, int]) -> Counter[in
             f"Of {counts.total():,} answers {archived:,} were archived and {deleted:,} deleted."
         )
     return counts
+
+
+def _text_sources(rows: Sequence[Image]) -> set[int | None]:
+    """Return the ids of where the texts of pictures come from."""
+    captions = Question.objects.filter(tile__image__in=rows, text_source__isnull=False)
+    stated = ImportStatement.objects.filter(image__in=rows)
+    return {
+        *(row.text_source_id for row in rows),
+        *captions.values_list("text_source", flat=True),
+        *stated.values_list("text_source", flat=True),
+    }
 
 
 def _mark_snapshots(project: Project, rows: Sequence[Image]) -> None:

@@ -4,8 +4,12 @@ Every concept keeps its probability, as `labeling.image_beliefs` says it, whethe
 about it is stored. One that is switched off keeps its labels; one that was merged into another is
 not listed, since the other took over its names and answers. What was only seen in parts of an
 image is named in `in_part` and is no tag, since it is not what the image is of. A keyword is a tag
-unless it names a concept that the whole image does not show. A caption is kept from a probability
-of one half.
+unless it names a concept that the whole image does not show. A concept is a tag where something
+speaks of that image: its prevalence alone makes none. A caption is kept from a probability of one
+half; one that no import states any more, where most people believe it.
+
+`provenance` lists where the image and its texts come from, the image first; each caption has the
+place of its own in that list, -1 where somebody wrote it here.
 """
 
 from collections import defaultdict
@@ -17,17 +21,20 @@ from typing import Any
 
 from django.db.models import Sum
 
-from labeling import image_beliefs
+from labeling import image_beliefs, provenance
 from labeling.batches import batched
 from labeling.image_beliefs import ImageBeliefs
-from labeling.models import Concept, Image, Project, Question
+from labeling.imports import statements
+from labeling.models import Concept, Image, Import, Project, Question, TextSource
 from labeling.models.projects import name_key
+from labeling.models.questions import LIKELY_CAPTION
 from labeling.snapshot_folder import SPLITS, Row
 
 TEST_SHARE = 0.05
 STEM_LENGTH = 16  # characters of an image's SHA-256 that name its file
 BATCH = 500  # images
 DIGITS = 4  # of a probability
+WRITTEN_HERE = -1  # the place in `provenance` of a caption that somebody wrote
 
 Captions = Sequence[dict[str, Any]]
 
@@ -48,17 +55,20 @@ def build(
 
     concepts: those of the rows, by `concepts_of`. A batch of images is held at a time.
     """
-    images = Image.objects.filter(project=project).select_related("near_duplicate_of")
+    images = Image.objects.filter(project=project).select_related(
+        "near_duplicate_of", "text_source", "imported_by__requested_by"
+    )
     if not include_generated:
         images = images.filter(generated=False)
     reader = image_beliefs.Reader(project, concepts)
     names = _Names(concepts)
     for batch in batched(images.order_by("sha256").iterator(chunk_size=BATCH), BATCH):
         believed = reader.of(batch)
-        captions, answers = _captions(batch), _answers(batch)
+        captions, answers, origins = _captions(batch), _answers(batch), _origins(batch)
         for number, image in enumerate(batch):
             shown = names.shown(believed, number)
             row = row_of(image, shown, captions[image.pk], answers.get(image.pk, 0))
+            row["provenance"] = origins.of(image, row["captions"])
             yield SnapshotRow(split_of(image), row, image)
 
 
@@ -117,7 +127,8 @@ class _Names:
             strict=True,
         )
         probability = believed.probability[number].round(DIGITS)
-        shown, in_part = probability >= 0.5, believed.in_part[number]
+        shown = (probability >= 0.5) & believed.evidence[number]
+        in_part = believed.in_part[number]
         return Shown(
             concepts=[{"name": n, "probability": p, "answers": a} for n, p, a in columns],
             whole=list(compress(self._names, shown & ~in_part)),
@@ -154,17 +165,72 @@ def _tags(keywords: Iterable[str], shown: Shown) -> list[str]:
 
 def _captions(images: Sequence[Image]) -> dict[int, list[dict[str, Any]]]:
     """Return the captions of whole images by image id, the most probable first."""
-    asked = Question.objects.filter(
-        tile__image__in=images, kind="caption", grid=1, probability__gte=0.5
-    ).order_by("-probability", "id")
+    asked = Question.objects.filter(LIKELY_CAPTION, tile__image__in=images, grid=1).order_by(
+        "-probability", "id"
+    )
     captions: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for image, text, probability, source in asked.values_list(
-        "tile__image_id", "text", "probability", "source"
+    for image, text, probability, source, origin in asked.values_list(
+        "tile__image_id", "text", "probability", "source", "text_source"
     ):
         captions[image].append(
-            {"text": text, "confidence": round(probability, DIGITS), "source": source}
+            {
+                "text": text,
+                "confidence": round(probability, DIGITS),
+                "source": source,
+                "provenance": origin,  # the id of its text source, until `_Origins.of`
+            }
         )
     return captions
+
+
+@dataclass(frozen=True)
+class _Origins:
+    """Where some images and their texts come from."""
+
+    text_sources: Mapping[int, TextSource]
+    imports: Mapping[int, Import]
+    keywords: Mapping[int, list[tuple[int | None, int | None]]]  # import and text source, by image
+
+    def of(self, image: Image, captions: Captions) -> list[dict[str, Any]]:
+        """Return where an image and its texts come from; give its captions their places in it."""
+        own = provenance.of(image.imported_by, image.text_source, license=image.license).as_row()
+        rows = [own]
+        for record, source in self.keywords.get(image.pk, ()):
+            self._place(rows, record, source)
+        for caption in captions:
+            source = caption["provenance"]
+            if source is not None:
+                record = self.text_sources[source].imported_by_id
+                caption["provenance"] = self._place(rows, record, source)
+            else:
+                imported = caption["source"] == Question.Source.IMPORT
+                caption["provenance"] = 0 if imported else WRITTEN_HERE
+        return rows
+
+    def _place(self, rows: list[dict[str, Any]], record: int | None, source: int | None) -> int:
+        """Return the place of where a text comes from; it is added where it is new."""
+        row = provenance.of(
+            self.imports.get(record or 0), self.text_sources.get(source or 0)
+        ).as_row()
+        if row not in rows:
+            rows.append(row)
+        return rows.index(row)
+
+
+def _origins(images: Sequence[Image]) -> _Origins:
+    """Return where the texts of images come from."""
+    stated = {
+        pk: [(row.imported_by_id, row.text_source_id) for row in statements.of_keywords(rows)]
+        for pk, rows in statements.by_image([image.pk for image in images]).items()
+    }
+    asked = Question.objects.filter(tile__image__in=images, text_source__isnull=False)
+    ids = set(asked.order_by().values_list("text_source", flat=True))
+    ids |= {source for pairs in stated.values() for _, source in pairs if source is not None}
+    sources = TextSource.objects.in_bulk(ids)
+    records = {source.imported_by_id for source in sources.values()}
+    records |= {record for pairs in stated.values() for record, _ in pairs if record is not None}
+    imports = Import.objects.select_related("requested_by").in_bulk(records)
+    return _Origins(sources, imports, stated)
 
 
 def _answers(images: Sequence[Image]) -> dict[int, int]:

@@ -3,6 +3,7 @@
 from django.db.models import Count, Q
 
 from labeling.models import Concept, Project, Question
+from labeling.models.questions import LIKELY_CAPTION
 
 CONCEPTS = 8
 CAPTIONS = 4
@@ -26,7 +27,7 @@ def best_known_concepts(project: Project) -> list[Concept]:
 
 def likely_captions(project: Project) -> list[str]:
     """Return a few captions of whole images that are more likely true than not."""
-    captions = Question.objects.filter(
-        project=project, kind=Question.Kind.CAPTION, probability__gte=0.5, tile__grid=1
-    ).order_by("random_key")
+    captions = Question.objects.filter(LIKELY_CAPTION, project=project, tile__grid=1).order_by(
+        "random_key"
+    )
     return list(captions.values_list("text", flat=True)[:CAPTIONS])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from labeling.models import Project, Question, Snapshot
+from labeling.models.questions import LIKELY_CAPTION
 from labeling.numbers import count
 from training import generators
 from training.labels import settled
@@ -32,9 +33,7 @@ class Readiness:
 
 def of_project(project: Project) -> Readiness:
     """Count what a snapshot frozen now would hold."""
-    captions = Question.objects.filter(
-        project=project, kind=Question.Kind.CAPTION, probability__gte=0.5, tile__grid=1
-    )
+    captions = Question.objects.filter(LIKELY_CAPTION, project=project, tile__grid=1)
     return Readiness(
         pictures=project.images.filter(generated=False).count(),
         labels=settled(project).count(),

@@ -6,7 +6,6 @@ from labeling.images.store import (
     StoredImage,
     add,
     add_many,
-    add_sources,
     clean_keywords,
     cut_license,
     cut_source,
@@ -14,7 +13,7 @@ from labeling.images.store import (
     lock,
     preparer,
     save_statements,
-    set_statements,
+    stated_keys,
     stored_sources,
 )
 
@@ -24,7 +23,6 @@ __all__ = [
     "StoredImage",
     "add",
     "add_many",
-    "add_sources",
     "clean_keywords",
     "cut_license",
     "cut_source",
@@ -32,6 +30,6 @@ __all__ = [
     "lock",
     "preparer",
     "save_statements",
-    "set_statements",
+    "stated_keys",
     "stored_sources",
 ]

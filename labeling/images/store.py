@@ -36,6 +36,7 @@ class NewImage:
     class_key: str = ""  # of the folder's name, where that is a class
     class_set: ClassSet | None = None
     imported_by: Import | None = None
+    text_source: int | None = None  # the id of where its texts come from
 
 
 @dataclass(frozen=True)
@@ -102,33 +103,9 @@ def stored_sources(*, project: Project, source_sha256s: Iterable[str]) -> set[st
     return set(images.order_by().values_list("source_sha256", flat=True))
 
 
-def set_statements(
-    image: Image, *, keywords: Iterable[str], class_keys: Iterable[str], class_set_id: int | None
-) -> None:
-    """Set what imports state of an image, to be saved.
-
-    keywords: replace the stored ones, within the limits. class_keys: are added to those of
-    earlier folders, which stay unless a keyword that is replaced said the same. class_set_id:
-    replaces the stored one, unless it is None.
-    """
-    of_keywords = set(map(name_key, image.keywords))
-    of_folders = [key for key in image.stated_keys if key not in of_keywords]
-    image.keywords = clean_keywords(keywords)
-    image.stated_keys = _stated_keys(image.keywords, [*of_folders, *class_keys])
-    if class_set_id is not None:
-        image.class_set_id = class_set_id
-
-
 def save_statements(changed: Iterable[Image], fields: Iterable[str]) -> None:
     """Save what was set of images, by the names of the fields."""
     Image.objects.bulk_update(changed, fields)
-
-
-def add_sources(image: Image, paths: Iterable[str]) -> None:
-    """Add the paths of an image's copies that are not known yet; it is to be saved."""
-    known = {image.source, *image.further_sources}
-    new = [path for path in dict.fromkeys(map(cut_source, paths)) if path not in known]
-    image.further_sources = [*image.further_sources, *new]
 
 
 def clean_keywords(keywords: Iterable[str]) -> list[str]:
@@ -219,9 +196,10 @@ def _row(project: Project, new_image: NewImage, name: str) -> Image:
         width=picture.width,
         height=picture.height,
         keywords=keywords,
-        stated_keys=_stated_keys(keywords, [new_image.class_key]),
+        stated_keys=stated_keys(keywords, [new_image.class_key]),
         class_set=new_image.class_set,
         imported_by=new_image.imported_by,
+        text_source_id=new_image.text_source,
         import_confidence=project.import_confidence,
         source=cut_source(new_image.source),
         license=cut_license(new_image.license),
@@ -230,7 +208,7 @@ def _row(project: Project, new_image: NewImage, name: str) -> Image:
     )
 
 
-def _stated_keys(keywords: Iterable[str], class_keys: Iterable[str]) -> list[str]:
+def stated_keys(keywords: Iterable[str], class_keys: Iterable[str]) -> list[str]:
     """Return each key of keywords and classes once, in order."""
     return [key for key in dict.fromkeys([*map(name_key, keywords), *class_keys]) if key]
 

@@ -9,18 +9,20 @@ from django.db import connection, transaction
 
 from labeling import concepts as all_concepts
 from labeling import images, questions
-from labeling.decoding import Picture
+from labeling.decoding import ImageRejected, Picture
 from labeling.decoding.pool import DecodingPool
 from labeling.images import NewImage, StoredImage
 from labeling.images.duplicates import DuplicateIndex
-from labeling.imports import candidates, concepts, gold, read_ahead, statements
+from labeling.imports import candidates, concepts, gold, read_ahead, stated_captions, statements
 from labeling.imports.members import Member
 from labeling.imports.metadata import Metadata
 from labeling.imports.paths import folder_of
+from labeling.imports.provenance import Provenance
 from labeling.imports.read_ahead import Batch
 from labeling.imports.report import Report
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
+from labeling.imports.text_sources import TextSources
 from labeling.models import (
     ClassSet,
     Concept,
@@ -29,7 +31,6 @@ from labeling.models import (
     ImportStatement,
     LeaseLost,
     Project,
-    Question,
 )
 from labeling.models.projects import name_key
 from labeling.restating import Change, Pair, Watch
@@ -178,6 +179,7 @@ class _BatchImporter:
         self.plan = plan
         self.report = report
         self.duplicate_index = DuplicateIndex(record.project)
+        self.text_sources = TextSources(record)
 
     def import_batch(self, batch: Batch) -> None:
         """Import a batch, and count what became of it once it is committed."""
@@ -185,11 +187,43 @@ class _BatchImporter:
         with transaction.atomic():
             _hold_record(self.record)
             self.plan = _held(self.plan, self.project)
+            self.text_sources.ensure(
+                metadata[path]
+                for path, sha256 in batch.sha256s.items()
+                if not isinstance(batch.results.get(sha256), ImageRejected)
+            )
             stored = self._store(batch, metadata)
-            changed = self._state(stored, metadata)
+            rows_of = self._statements(stored, metadata)
+            added = statements.add(self.record, rows_of)
+            changed = self._save(added, stored)
             _ask(self.project, stored, metadata, self.plan, changed)
+            self._ask_captions(stored, rows_of, added)
+        self._retract(added)
         self._attach_gold(stored, metadata)
         self._count(batch, dict(stored), metadata)
+
+    def _ask_captions(
+        self,
+        stored: Sequence[tuple[str, StoredImage]],
+        rows_of: Mapping[Image, Sequence[ImportStatement]],
+        added: statements.Added,
+    ) -> None:
+        """Ask about the captions that the source states, as far as nobody is asked yet."""
+        tiles = {image.image.pk: image.tile for _, image in stored}
+        rows = {image.pk: list(rows) for image, rows in rows_of.items()} | added.rows
+        stated_captions.ask(list(tiles.values()), stated_captions.of(rows, tiles))
+
+    def _retract(self, added: statements.Added) -> None:
+        """Retract captions that are put right; an import that is stopped here does so again.
+
+        In a transaction of its own: the questions are locked in the order of their ids.
+        """
+        if added.rows:
+            with transaction.atomic():
+                _hold_record(self.record)
+                images.lock(self.project)
+                stated_captions.settle(statements.by_image(added.rows))
+        self.report.retract(captions=added.captions, keywords=added.keywords)
 
     def _attach_gold(
         self, stored: Sequence[tuple[str, StoredImage]], metadata: Mapping[str, Metadata]
@@ -232,42 +266,62 @@ class _BatchImporter:
                     class_key=self.plan.class_key_of(path),
                     class_set=self.plan.class_set_of(path),
                     imported_by=self.record,
+                    text_source=self.text_sources.id_of(metadata[path].provenance),
                 )
 
-    def _state(
+    def _statements(
         self, stored: Sequence[tuple[str, StoredImage]], metadata: Mapping[str, Metadata]
-    ) -> dict[Pair, Change]:
-        """Let existing images be as the source describes them now; return what that changes."""
-        rows: dict[int, StoredImage] = {}
-        rows_of: dict[Image, list[ImportStatement]] = defaultdict(list)
-        for path, image in stored:
-            row = rows.setdefault(image.image.pk, image)
-            if not image.new:
-                rows_of[row.image].append(self._statement(row.image, path, metadata[path]))
-        before = {image: statements.stated(image) for image in rows_of}
-        changed = statements.add(self.record, rows_of)
-        restated = [image for image in changed if statements.stated(image) != before[image]]
-        if not restated:
-            images.save_statements(changed, ["further_sources"])
-            return {}
-        watch = Watch(self.project, [rows[image.pk].tile.pk for image in restated])
-        images.save_statements(changed, statements.ROW)
-        return watch.changes()
+    ) -> dict[Image, list[ImportStatement]]:
+        """Return what the source says of each image, in the order of its files."""
+        rows: dict[int, Image] = {}
+        rows_of: dict[Image, dict[tuple[str, int | None], ImportStatement]] = defaultdict(dict)
+        for path, stored_image in stored:
+            image = rows.setdefault(stored_image.image.pk, stored_image.image)
+            for row in self._of_path(image, path, metadata[path]):
+                same = rows_of[image].setdefault((row.path, row.text_source_id), row)
+                if same is not row:  # two long paths with the same end
+                    same.keywords += row.keywords
+                    same.captions += row.captions
+        return {image: list(by_place.values()) for image, by_place in rows_of.items()}
 
-    def _statement(self, image: Image, path: str, metadata: Metadata) -> ImportStatement:
-        """Return what the source says of a path of an image."""
-        class_key, class_set = self.plan.class_key_of(path), self.plan.class_set_of(path)
-        return ImportStatement(
-            image=image,
-            imported_by=self.record,
-            path=images.cut_source(path),
-            keywords=images.clean_keywords(metadata.keywords),
-            class_keys=[class_key] if class_key else [],
-            class_set=class_set,
-            captions=metadata.captions,
-            license=images.cut_license(metadata.license),
-            confidence=self.project.import_confidence,
-        )
+    def _of_path(self, image: Image, path: str, metadata: Metadata) -> Iterable[ImportStatement]:
+        """Return what the source says of a path of an image, in one statement a text source."""
+        class_key = self.plan.class_key_of(path)
+        rows: dict[int | None, ImportStatement] = {}
+
+        def row(provenance: Provenance) -> ImportStatement:
+            source = self.text_sources.id_of(provenance)
+            if source not in rows:
+                rows[source] = ImportStatement(
+                    image=image,
+                    imported_by=self.record,
+                    path=images.cut_source(path),
+                    text_source_id=source,
+                    confidence=self.project.import_confidence,
+                )
+            return rows[source]
+
+        own = row(metadata.provenance)
+        own.license = images.cut_license(metadata.license)
+        own.class_keys = statements.class_keys([class_key], metadata.keywords)
+        own.class_set = self.plan.class_set_of(path)
+        for number, keyword in enumerate(images.clean_keywords(metadata.keywords)):
+            row(metadata.provenance_of_keyword(number)).keywords.append(keyword)
+        for number, caption in enumerate(metadata.captions):
+            row(metadata.provenance_of_caption(number)).captions.append(caption)
+        return rows.values()
+
+    def _save(
+        self, added: statements.Added, stored: Sequence[tuple[str, StoredImage]]
+    ) -> dict[Pair, Change]:
+        """Save images as the source describes them now; return what that changes of concepts."""
+        if not added.restated:
+            images.save_statements(added.changed, statements.ROW)
+            return {}
+        tiles = {image.image.pk: image.tile.pk for _, image in stored}
+        watch = Watch(self.project, [tiles[image.pk] for image in added.restated])
+        images.save_statements(added.changed, statements.ROW)
+        return watch.changes()
 
     def _count(
         self, batch: Batch, stored: Mapping[str, StoredImage], metadata: Mapping[str, Metadata]
@@ -298,7 +352,7 @@ def _ask(
     plan: Plan,
     changed: Mapping[Pair, Change],
 ) -> None:
-    """Ask about the captions and concepts that the source states; the rest stays implicit."""
+    """Ask about the concepts that the source states; the rest stays implicit."""
     stated: dict[Pair, float] = {}
     for path, image in stored:
         if image.image.cut_into:  # it is not asked about as a whole
@@ -310,10 +364,3 @@ def _ask(
             if concept := plan.by_key.get(name_key(keyword)):
                 stated[image.tile.pk, concept.pk] = confidence
     questions.ask_pairs(project=project, pairs=stated.keys(), stated=stated, changed=changed)
-    questions.ask_captions(
-        captions=[
-            (image.tile, caption) for path, image in stored for caption in metadata[path].captions
-        ],
-        source=Question.Source.IMPORT,
-        prior=project.import_confidence,
-    )

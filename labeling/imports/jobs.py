@@ -147,7 +147,8 @@ def summary(counts: Mapping[str, Any]) -> str:
         f"{count(counts['near_duplicates'], 'near-duplicate')}, {counts['refused']:,} refused"
     )
     texts = ledger.in_words(counts.get("texts", {}))
-    return f"{words}; {texts}" if texts else words
+    retracted = ledger.retracted_in_words(counts.get("retracted", {}))
+    return "; ".join(filter(None, (words, texts, retracted)))
 
 
 def _audit(record: Import, message: str) -> None:

@@ -58,6 +58,12 @@ def in_words(counts: Mapping[str, Mapping[str, int]]) -> str:
     )
 
 
+def retracted_in_words(counts: Mapping[str, int]) -> str:
+    """Say how many texts of earlier imports were put right; empty where none was."""
+    numbers = [f"{n:,} {NAMES[Kind(kind)][n != 1]}" for kind, n in counts.items()]
+    return f"{' and '.join(numbers)} of earlier imports retracted" if numbers else ""
+
+
 NAMES = {
     Kind.CAPTION: ("caption", "captions"),
     Kind.KEYWORD: ("keyword", "keywords"),

@@ -12,6 +12,7 @@ from typing import IO, Any, Self
 from django.core.files import File
 from django.core.files.storage import default_storage
 
+from labeling.imports.entries import Kind
 from labeling.imports.ledger import CountsDiffer, Ledger
 from labeling.imports.metadata import Metadata
 from labeling.imports.source_index import SourceIndex
@@ -49,6 +50,7 @@ class Report:
         self.remarks: dict[str, list[str]] = defaultdict(list)
         self.notes: dict[str, list[str]] = defaultdict(list)  # text → the files that it is said of
         self.unnamed: Sequence[str] = ()  # folders with pictures that name no concept
+        self.retracted: Counter[Kind] = Counter()  # texts of earlier imports that are put right
         self._file: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115  (closed by `__exit__`)
             "w+", encoding="utf-8-sig", errors="backslashreplace", newline=""
         )
@@ -129,6 +131,10 @@ class Report:
             self.texts.refused[kind] += 1
             self._add_text(where, reason)
 
+    def retract(self, *, captions: int, keywords: int) -> None:
+        """Count texts of earlier imports that nothing states any more."""
+        self.retracted.update({Kind.CAPTION: captions, Kind.KEYWORD: keywords})
+
     def check(self, *, read: int) -> None:
         """Check that each of so many pictures, and each text, has its outcome.
 
@@ -152,6 +158,7 @@ class Report:
             "remarks": sum(map(len, self.remarks.values())),
             "text_files": self.outcomes[Outcome.TEXT],
             "texts": self.texts.counts(),
+            "retracted": {str(kind): n for kind, n in sorted(self.retracted.items()) if n},
         }
 
     def save(self, name: str) -> str:

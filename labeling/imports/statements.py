@@ -1,21 +1,37 @@
-"""What imports state of pictures that are there already: said in turn, and kept apart.
+"""What imports state of pictures of which more than one thing is said, kept apart.
 
-The statement of the path that a picture came from replaces the keywords and the classes of before;
-what is stated of a copy is added. `replay` says so once, for imports and for taking one back.
+Of each path of a picture, the latest statement that has captions rules the captions, and the latest
+that has keywords the keywords: so a source that is imported again corrects its texts, and one
+without texts leaves those of before. What is stated of the picture's copies, at other paths, is
+added. `replay` says so once, for imports and for taking one back.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from labeling import bulk_insert, images
 from labeling.models import Image, Import, ImportStatement, Question
 from labeling.models.projects import name_key
 
-ROW = ("keywords", "stated_keys", "class_set", "further_sources")  # that a statement changes
-ORIGIN = ("imported_by", "source", "license", "import_confidence")  # that the first one sets
+ROW = (  # that a statement changes
+    *("keywords", "stated_keys", "class_set", "further_sources", "license", "text_source"),
+)
+ORIGIN = ("imported_by", "source", "import_confidence")  # that the first one sets
 
 Statements = dict[int, list[ImportStatement]]  # by image id, in their order
+Rows = Sequence[ImportStatement]
+
+
+@dataclass
+class Added:
+    """What became of images of which an import states something."""
+
+    changed: list[Image] = field(default_factory=list)  # which are to be saved
+    restated: list[Image] = field(default_factory=list)  # those that are said to show other things
+    rows: Statements = field(default_factory=dict)  # all that is kept of those of which it is
+    captions: int = 0  # that no statement holds any more
+    keywords: int = 0
 
 
 def by_image(image_ids: Collection[int]) -> Statements:
@@ -26,105 +42,181 @@ def by_image(image_ids: Collection[int]) -> Statements:
     return kept
 
 
-def add(record: Import, rows_of: Mapping[Image, Sequence[ImportStatement]]) -> list[Image]:
-    """Let an import state something of images that are there; return those that changed.
+def add(record: Import, rows_of: Mapping[Image, Rows]) -> Added:
+    """Let an import state something of images that are stored.
 
-    They are still to be saved. rows_of: what it states, path by path, in the order of its files;
-    what it has stated already is passed over. Statements are kept where another import speaks of
-    the image as well.
+    rows_of: what it states, path by path, in the order of its files; a path of which it has stated
+    something already is passed over.
     """
     kept = by_image([image.pk for image in rows_of])
-    alone = [image for image in rows_of if image.pk not in kept]  # in what one import states
-    ours = [image for image in alone if image.imported_by_id == record.pk]
-    new = _first_statements([image for image in alone if image not in ours])
-    for row in new:
-        kept[row.image_id].append(row)
-    changed = []
+    alone = [image for image in rows_of if image.pk not in kept]
+    stored = _of_images([image for image in alone if not _is_whole(image, rows_of[image])])
+    added, new = Added(), list[ImportStatement]()
     for image, rows in rows_of.items():
-        before = _values(image)
-        if image in ours:
-            known = {image.source, *image.further_sources}
-            _replay(image, [row for row in rows if row.path not in known])
-        else:
-            own = [row for row in kept[image.pk] if row.imported_by_id == record.pk]
-            known = {path for row in own for path in (row.path, *row.further_paths)}
-            added = [row for row in rows if row.path not in known]
-            new += added
-            replay(image, [*kept[image.pk], *added])
-        if _values(image) != before:
-            changed.append(image)
+        before = kept.get(image.pk) or stored.get(image.pk, [])
+        further = _further(record, image, before, rows)
+        if image.pk not in kept and not _is_more([*before, *further]):
+            continue
+        new += [*before, *further] if image.pk not in kept else further
+        added.rows[image.pk] = [*before, *further]
+        _replay_into(added, record, image)
     bulk_insert.insert_with_ids(new)
-    return changed
+    return added
 
 
-def replay(image: Image, rows: Sequence[ImportStatement]) -> None:
-    """Set an image as statements describe it that came in this order; it is to be saved."""
-    first, *others = rows
-    image.imported_by_id, image.source = first.imported_by_id, first.path
-    image.license, image.import_confidence = first.license, first.confidence
-    image.further_sources = list(first.further_paths)
-    image.keywords, image.stated_keys, image.class_set_id = [], [], None
-    images.set_statements(
-        image,
-        keywords=first.keywords,
-        class_keys=first.class_keys,
-        class_set_id=first.class_set_id,
+def _is_whole(image: Image, rows: Rows) -> bool:
+    """Whether these rows begin with all that the image's own row says: it has just been stored."""
+    return image.imported_by_id == rows[0].imported_by_id and any(
+        row.path == image.source for row in rows
     )
-    _replay(image, others)
 
 
-def _replay(image: Image, rows: Sequence[ImportStatement]) -> None:
-    """Add statements; those of one import about the image's own path come before its others."""
-    for _, group in groupby(rows, key=lambda row: row.imported_by_id):
-        for row in sorted(group, key=lambda row: row.path != image.source):
-            own = row.path == image.source
-            images.set_statements(
-                image,
-                keywords=row.keywords if own and row.keywords else [*image.keywords, *row.keywords],
-                class_keys=row.class_keys,
-                class_set_id=row.class_set_id if own else None,
-            )
-            images.add_sources(image, [row.path, *row.further_paths])
+def _further(record: Import, image: Image, before: Rows, rows: Rows) -> list[ImportStatement]:
+    """Return the rows about paths of which the import has stated nothing yet, its own first."""
+    known = {row.path for row in before if row.imported_by_id == record.pk}
+    further = [row for row in rows if row.path not in known]
+    return sorted(further, key=lambda row: row.path != image.source)
 
 
-def _first_statements(rows: Sequence[Image]) -> list[ImportStatement]:
-    """Return what images of which nothing is kept are so far, each in one statement."""
-    captions = _captions(rows)
-    return [_first_statement(image, captions[image.pk]) for image in rows]
+def _is_more(rows: Rows) -> bool:
+    """Whether an image's own row does not say all: of one path, with keywords of one source."""
+    places = {(row.path, row.imported_by_id) for row in rows}
+    of_another = any(row.keywords and row.text_source_id != rows[0].text_source_id for row in rows)
+    return len(places) > 1 or of_another
 
 
-def _first_statement(image: Image, captions: list[str]) -> ImportStatement:
-    of_keywords = set(map(name_key, image.keywords))
-    return ImportStatement(
+def _replay_into(added: Added, record: Import, image: Image) -> None:
+    """Set an image by all statements; note whether it changed, and what is stated no more."""
+    rows, before, shown = added.rows[image.pk], _values(image), stated(image)
+    replay(image, rows)
+    if _values(image) != before:
+        added.changed.append(image)
+    if stated(image) != shown:
+        added.restated.append(image)
+    others = [row for row in rows if row.imported_by_id != record.pk]
+    added.captions += len(captions(others).keys() - captions(rows).keys())
+    added.keywords += len(set(_keywords(others)) - set(_keywords(rows)))
+
+
+def replay(image: Image, rows: Rows) -> None:
+    """Set an image as statements describe it that came in this order; it is to be saved."""
+    first, own = rows[0], [row for row in rows if row.path == rows[0].path]
+    image.imported_by_id, image.source = first.imported_by_id, first.path
+    image.import_confidence = first.confidence
+    image.further_sources = [path for path in _by_path(rows) if path != first.path]
+    image.license = next((row.license for row in _latest(own, lambda row: row.license)), "")
+    image.text_source_id = next(
+        (row.text_source_id for row in _latest(own, lambda row: row.text_source_id)), None
+    )
+    image.class_set_id = next(
+        (row.class_set_id for row in _latest(own, lambda row: row.class_set_id)), None
+    )
+    image.keywords = images.clean_keywords(_keywords(rows))
+    image.stated_keys = images.stated_keys(
+        image.keywords, (key for row in rows for key in row.class_keys)
+    )
+
+
+def is_all(rows: Rows) -> bool:
+    """Whether an image's own row, and its captions, say all that these statements do."""
+    return not _is_more(rows)
+
+
+def captions(rows: Rows) -> dict[str, ImportStatement]:
+    """Return the captions that statements give an image, by the first that rules and has it."""
+    given: dict[str, ImportStatement] = {}
+    for row in _ruling(rows, lambda row: row.captions):
+        for caption in row.captions:
+            given.setdefault(caption, row)
+    return given
+
+
+def of_keywords(rows: Rows) -> Rows:
+    """Return the statements that rule an image's keywords."""
+    return _ruling(rows, lambda row: row.keywords)
+
+
+def class_keys(keys: Iterable[str], keywords: Iterable[str]) -> list[str]:
+    """Return the keys of classes that no keyword of the same statement names."""
+    of_keywords = set(map(name_key, keywords))
+    return [key for key in keys if key and key not in of_keywords]
+
+
+def _keywords(rows: Rows) -> list[str]:
+    return [keyword for row in of_keywords(rows) for keyword in row.keywords]
+
+
+def _ruling(rows: Rows, value: Callable[[ImportStatement], object]) -> Rows:
+    """Return, path by path, the rows that rule a value: of the latest import that has any."""
+    return [row for of_path in _by_path(rows).values() for row in _latest(of_path, value)]
+
+
+def _latest(rows: Rows, value: Callable[[ImportStatement], object]) -> Rows:
+    """Return the rows of one path that have a value, of the latest import that has any."""
+    having = [row for row in rows if value(row)]
+    return [row for row in having if row.imported_by_id == having[-1].imported_by_id]
+
+
+def _by_path(rows: Rows) -> dict[str, list[ImportStatement]]:
+    """Return rows by their path, in the order of the paths' first."""
+    grouped: dict[str, list[ImportStatement]] = defaultdict(list)
+    for row in rows:
+        grouped[row.path].append(row)
+    return grouped
+
+
+def _of_images(rows: Sequence[Image]) -> Statements:
+    """Return what images of which nothing is kept are so far, in one statement a source."""
+    asked = _captions(rows)
+    return {image.pk: _of_image(image, asked[image.pk]) for image in rows}
+
+
+def _of_image(image: Image, asked: Mapping[int | None, list[str]]) -> list[ImportStatement]:
+    own = ImportStatement(
         image=image,
         imported_by_id=image.imported_by_id,
         path=image.source,
-        further_paths=list(image.further_sources),
+        text_source_id=image.text_source_id,
         keywords=list(image.keywords),
-        class_keys=[key for key in image.stated_keys if key not in of_keywords],
+        class_keys=class_keys(image.stated_keys, image.keywords),
         class_set_id=image.class_set_id,
-        captions=captions,
+        captions=asked.get(image.text_source_id, []),
         license=image.license,
         confidence=image.import_confidence,
     )
+    others = [
+        ImportStatement(
+            image=image,
+            imported_by_id=image.imported_by_id,
+            path=image.source,
+            text_source_id=source,
+            captions=texts,
+            confidence=image.import_confidence,
+        )
+        for source, texts in asked.items()
+        if source != image.text_source_id
+    ]
+    return [own, *others]
 
 
-def _captions(rows: Iterable[Image]) -> dict[int, list[str]]:
-    """Return the captions that imports gave images, by image id."""
+def _captions(rows: Iterable[Image]) -> dict[int, dict[int | None, list[str]]]:
+    """Return the captions that imports give images, by image id and text source."""
     asked = Question.objects.filter(
         kind=Question.Kind.CAPTION,
         source=Question.Source.IMPORT,
         grid=1,
+        stated__isnull=False,
         tile__image__in=[row.pk for row in rows],
     )
-    captions: dict[int, list[str]] = defaultdict(list)
-    for image, text in asked.order_by("pk").values_list("tile__image", "text"):
-        captions[image].append(text)
-    return captions
+    given: dict[int, dict[int | None, list[str]]] = defaultdict(lambda: defaultdict(list))
+    columns = asked.order_by("pk").values_list("tile__image", "text_source", "text")
+    for image, source, text in columns:
+        given[image][source].append(text)
+    return given
 
 
 def _values(image: Image) -> tuple[object, ...]:
-    return (*stated(image), image.further_sources)
+    return (*stated(image), image.further_sources, image.license, image.text_source_id)
 
 
 def stated(image: Image) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ Each batch is a transaction, and what is left to do is found in the rows: so it 
 interrupted.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
@@ -16,11 +16,11 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from labeling import audit, concepts, images, removal, restating
+from labeling import audit, concepts, images, provenance, removal, restating
 from labeling.concepts import Conflict
 from labeling.concepts.statements import naming
 from labeling.gold import marking
-from labeling.imports import statements
+from labeling.imports import stated_captions, statements
 from labeling.models import (
     ClassSet,
     Concept,
@@ -29,7 +29,6 @@ from labeling.models import (
     Import,
     ImportStatement,
     Project,
-    Question,
     Tile,
 )
 from labeling.models.projects import name_key
@@ -121,6 +120,7 @@ class _Undoing:
             self._add(gold=marking.take_back(self.record))
             self._add(concepts=_delete_concepts(self.record))
             _delete_class_sets(self.project)
+            provenance.forget(list(self.record.text_sources.values_list("pk", flat=True)))
         except Exception as error:
             if not connection.needs_rollback:
                 self.record.release(error=str(error) or type(error).__name__)
@@ -142,6 +142,7 @@ class _Undoing:
         return list(rows.values_list("image", flat=True).distinct()[:BATCH])
 
     def _take_back(self, ids: Collection[int]) -> None:
+        self._settle_captions(ids)
         with transaction.atomic():
             images.lock(self.project)
             with connection.cursor() as cursor:  # before the concepts, as an import does
@@ -149,24 +150,34 @@ class _Undoing:
             removal.lock(self.project)
             rows = list(Image.objects.filter(pk__in=ids).order_by("pk").select_for_update())
             kept = statements.by_image(ids)
-            left = {pk: self._of_others(own) for pk, own in kept.items()}
+            left = self._left(kept)
             going = [row for row in rows if not left.get(row.pk)]
             staying = [row for row in rows if left.get(row.pk)]
             removed = self._remove(going)
-            answers = _restore(self.record, self.project, staying, kept, left)
+            _restore(self.record, self.project, staying, left)
             removal.request_recomputation(self.project)
-            self._add(
-                removed=removed.images,
-                restored=len(staying),
-                archived=removed.answers + answers,
-            )
+            self._add(removed=removed.images, restored=len(staying), archived=removed.answers)
             done = self.record.done + len(rows)
             self.record.renew(done=done, counts=self._all_counts())
         if self.on_progress is not None:
             self.on_progress(done)
 
-    def _of_others(self, rows: Iterable[ImportStatement]) -> list[ImportStatement]:
-        return [row for row in rows if row.imported_by_id != self.record.pk]
+    def _settle_captions(self, ids: Collection[int]) -> None:
+        """Have the captions of pictures that stay be those that other imports state.
+
+        In a transaction of its own: the questions are locked in the order of their ids.
+        """
+        with transaction.atomic():
+            images.lock(self.project)
+            stated_captions.settle(self._left(statements.by_image(ids)))
+
+    def _left(self, kept: statements.Statements) -> statements.Statements:
+        """Return what other imports state, of the images of which they state something."""
+        left = {
+            pk: [row for row in rows if row.imported_by_id != self.record.pk]
+            for pk, rows in kept.items()
+        }
+        return {pk: rows for pk, rows in left.items() if rows}
 
     def _remove(self, rows: Sequence[Image]) -> Removal:
         reason = f"The import {self.record} was taken back."[: removal.REASON_LENGTH]
@@ -194,43 +205,20 @@ def _restore(
     record: Import,
     project: Project,
     rows: Sequence[Image],
-    kept: statements.Statements,
-    left: dict[int, list[ImportStatement]],
-) -> int:
-    """Let pictures be as the other imports describe them; return how many answers were archived.
-
-    kept: all that is stated of them; left: what others state.
-    """
+    left: statements.Statements,
+) -> None:
+    """Let pictures be as the other imports describe them; left: what those state."""
     if not rows:
-        return 0
+        return
     wholes = Tile.objects.filter(image__in=rows, grid=1)
     watch = Watch(project, list(wholes.values_list("pk", flat=True)))
     for row in rows:
         statements.replay(row, left[row.pk])
     images.save_statements(rows, [*statements.ROW, *statements.ORIGIN])
     restating.restate({}, watch.changes())
-    answers = removal.withdraw_questions(list(_captions_gone(rows, kept, left)))
     ImportStatement.objects.filter(image__in=rows, imported_by=record).delete()
-    alone = [row for row in rows if len({each.imported_by_id for each in left[row.pk]}) == 1]
+    alone = [row for row in rows if statements.is_all(left[row.pk])]
     ImportStatement.objects.filter(image__in=alone).delete()  # their own rows say it all
-    return answers
-
-
-def _captions_gone(
-    rows: Sequence[Image], kept: statements.Statements, left: dict[int, list[ImportStatement]]
-) -> Iterator[int]:
-    """Yield the questions about captions that no import states any more."""
-    asked = Question.objects.filter(
-        kind=Question.Kind.CAPTION,
-        source=Question.Source.IMPORT,
-        grid=1,
-        tile__image__in=[row.pk for row in rows],
-    )
-    for pk, image, text in asked.values_list("pk", "tile__image", "text"):
-        before = {caption for row in kept[image] for caption in row.captions}
-        now = {caption for row in left[image] for caption in row.captions}
-        if text in before - now:
-            yield pk
 
 
 def _delete_concepts(record: Import) -> int:

@@ -287,6 +287,13 @@ class Migration(migrations.Migration):
                 ('report', models.FileField(blank=True, editable=False, help_text='What became of each file: `labeling.imports.report`.', max_length=200, upload_to='imports')),
                 ('error', models.TextField(blank=True, help_text='Why it failed.')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, help_text='Workers that began it.')),
+                ('vendor', models.CharField(blank=True, help_text='Who wrote its texts, or sold them.', max_length=200)),
+                ('batch', models.CharField(blank=True, help_text="The vendor's name for it.", max_length=200)),
+                ('license', models.CharField(blank=True, help_text='Of what says no other license itself.', max_length=200)),
+                ('url', models.CharField(blank=True, help_text='Where it was had from.', max_length=1000)),
+                ('price', models.DecimalField(blank=True, decimal_places=2, help_text='Of all of it together.', max_digits=12, null=True)),
+                ('currency', models.CharField(blank=True, help_text='Of the price: EUR, USD.', max_length=3)),
+                ('note', models.TextField(blank=True, max_length=2000)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('active_at', models.DateTimeField(auto_now_add=True, help_text='When something last came in.')),
                 ('started_at', models.DateTimeField(blank=True, help_text='When pictures were read.', null=True)),
@@ -326,25 +333,6 @@ class Migration(migrations.Migration):
                 ('near_duplicate_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='near_duplicates', to='labeling.image')),
                 ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='images', to='labeling.project')),
                 ('imported_by', models.ForeignKey(blank=True, db_index=False, editable=False, help_text='The import that brought it first.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='images', to='labeling.import')),
-            ],
-            options={
-                'ordering': ['id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='ImportStatement',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('path', models.CharField(max_length=300)),
-                ('further_paths', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=300), blank=True, default=list, help_text='Of its copies.', size=None)),
-                ('keywords', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, size=None)),
-                ('class_keys', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=240), blank=True, default=list, help_text="The keys (`name_key`) of its folders' names, as far as those are classes.", size=None)),
-                ('captions', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=500), blank=True, default=list, size=None)),
-                ('license', models.CharField(blank=True, max_length=200)),
-                ('confidence', models.FloatField(help_text='Probability that it is true.')),
-                ('class_set', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='statements', to='labeling.classset')),
-                ('image', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='statements', to='labeling.image')),
-                ('imported_by', models.ForeignKey(blank=True, help_text='Empty: the picture came in without an import.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='statements', to='labeling.import')),
             ],
             options={
                 'ordering': ['id'],
@@ -455,7 +443,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(choices=[('stated', "stated by an import or by a caption's author"), ('random', 'drawn for the random slice'), ('doubtful', 'the model doubts it'), ('likely', 'likely to be true'), ('answered', 'answered elsewhere'), ('decided', 'a reviewer decided it'), ('generated', 'a model generated the picture'), ('merged', 'a record of a concept that was merged')], default='stated', help_text='Why it is stored.', max_length=9)),
                 ('slice_key', models.FloatField(blank=True, help_text='Its place in the random slice, in [0, 1); null: it is not in the slice.', null=True)),
                 ('state', models.CharField(choices=[('open', 'Open'), ('settled', 'Settled'), ('ambiguous', 'Ambiguous'), ('gold', 'Gold')], default='open', max_length=9)),
-                ('stated', models.FloatField(blank=True, help_text="Probability by an import or an author; null: the concept's prevalence.", null=True)),
+                ('stated', models.FloatField(blank=True, help_text="Probability by an import or an author; null: the concept's prevalence, or of a caption that no import states any more.", null=True)),
                 ('prior', models.FloatField(default=0.5, help_text='`stated`, or the prevalence, with the prior shift.')),
                 ('model_probability', models.FloatField(blank=True, help_text="The model's probability.", null=True)),
                 ('prior_shift', models.FloatField(db_default=0.0, default=0.0, help_text="What the model's probability adds to the log-odds of the prior.")),
@@ -627,6 +615,52 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='TextSource',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('layout', models.CharField(blank=True, help_text='How its file is written.', max_length=60)),
+                ('file', models.CharField(blank=True, help_text='Empty: a file that is named as the picture.', max_length=300)),
+                ('url', models.CharField(blank=True, max_length=1000)),
+                ('license', models.CharField(blank=True, max_length=200)),
+                ('date', models.CharField(blank=True, help_text='As it is written.', max_length=40)),
+                ('vendor', models.CharField(blank=True, max_length=200)),
+                ('digest', models.CharField(editable=False, help_text='Of all these values.', max_length=64)),
+                ('imported_by', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='text_sources', to='labeling.import')),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.AddField(
+            model_name='question',
+            name='text_source',
+            field=models.ForeignKey(blank=True, db_index=False, help_text='Where an imported caption comes from.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='captions', to='labeling.textsource'),
+        ),
+        migrations.CreateModel(
+            name='ImportStatement',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('path', models.CharField(max_length=300)),
+                ('keywords', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, size=None)),
+                ('class_keys', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=240), blank=True, default=list, help_text="The keys (`name_key`) of its folders' names, as far as those are classes.", size=None)),
+                ('captions', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=500), blank=True, default=list, size=None)),
+                ('license', models.CharField(blank=True, max_length=200)),
+                ('confidence', models.FloatField(help_text='Probability that it is true.')),
+                ('class_set', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='statements', to='labeling.classset')),
+                ('image', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='statements', to='labeling.image')),
+                ('imported_by', models.ForeignKey(blank=True, help_text='Empty: the picture came in without an import.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='statements', to='labeling.import')),
+                ('text_source', models.ForeignKey(blank=True, help_text='Empty: its import says all that is known.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='statements', to='labeling.textsource')),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.AddField(
+            model_name='image',
+            name='text_source',
+            field=models.ForeignKey(blank=True, db_index=False, editable=False, help_text='Where the texts of its own path come from; empty: its import says all.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='images', to='labeling.textsource'),
+        ),
+        migrations.CreateModel(
             name='Tile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -792,42 +826,6 @@ class Migration(migrations.Migration):
             model_name='import',
             index=models.Index(condition=models.Q(('state__in', ['uploading', 'reading', 'choosing', 'importing', 'undoing'])), fields=['state', 'lease_until'], name='import_unfinished'),
         ),
-        migrations.AddIndex(
-            model_name='image',
-            index=models.Index(fields=['project', 'source_sha256'], name='labeling_im_project_a63043_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='image',
-            index=models.Index(fields=['project', 'perceptual_hash'], name='labeling_im_project_d3fd19_idx'),
-        ),
-        migrations.AddIndex(
-            model_name='image',
-            index=models.Index(condition=models.Q(('cut_into', 0), ('generated', False)), fields=['project', 'random_key'], name='image_random'),
-        ),
-        migrations.AddIndex(
-            model_name='image',
-            index=models.Index(condition=models.Q(('cut_into__gt', 0), ('generated', False)), fields=['project', 'random_key'], name='image_random_cut'),
-        ),
-        migrations.AddIndex(
-            model_name='image',
-            index=models.Index(condition=models.Q(('generated', True)), fields=['project'], name='image_generated'),
-        ),
-        migrations.AddIndex(
-            model_name='image',
-            index=models.Index(condition=models.Q(('imported_by__isnull', False)), fields=['imported_by'], name='image_of_import'),
-        ),
-        migrations.AddIndex(
-            model_name='image',
-            index=django.contrib.postgres.indexes.GinIndex(fields=['stated_keys'], name='image_stated_keys'),
-        ),
-        migrations.AddConstraint(
-            model_name='image',
-            constraint=models.UniqueConstraint(fields=('project', 'sha256'), name='image_once_a_project'),
-        ),
-        migrations.AddConstraint(
-            model_name='importstatement',
-            constraint=models.UniqueConstraint(fields=('image', 'imported_by', 'path'), name='statement_once_a_path'),
-        ),
         migrations.AddConstraint(
             model_name='membership',
             constraint=models.UniqueConstraint(condition=models.Q(('annotator', None)), fields=('project', 'user'), name='user_once_a_project'),
@@ -901,6 +899,50 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('annotator', 'question'), name='taken_back_once_a_question'),
         ),
         migrations.AddConstraint(
+            model_name='textsource',
+            constraint=models.UniqueConstraint(fields=('imported_by', 'digest'), name='text_source_once_an_import'),
+        ),
+        migrations.AddConstraint(
+            model_name='importstatement',
+            constraint=models.UniqueConstraint(fields=('image', 'imported_by', 'path', 'text_source'), name='statement_once_a_path', nulls_distinct=False),
+        ),
+        migrations.AddIndex(
+            model_name='image',
+            index=models.Index(fields=['project', 'source_sha256'], name='labeling_im_project_a63043_idx'),
+        ),
+        migrations.AddIndex(
+            model_name='image',
+            index=models.Index(fields=['project', 'perceptual_hash'], name='labeling_im_project_d3fd19_idx'),
+        ),
+        migrations.AddIndex(
+            model_name='image',
+            index=models.Index(condition=models.Q(('cut_into', 0), ('generated', False)), fields=['project', 'random_key'], name='image_random'),
+        ),
+        migrations.AddIndex(
+            model_name='image',
+            index=models.Index(condition=models.Q(('cut_into__gt', 0), ('generated', False)), fields=['project', 'random_key'], name='image_random_cut'),
+        ),
+        migrations.AddIndex(
+            model_name='image',
+            index=models.Index(condition=models.Q(('generated', True)), fields=['project'], name='image_generated'),
+        ),
+        migrations.AddIndex(
+            model_name='image',
+            index=models.Index(condition=models.Q(('imported_by__isnull', False)), fields=['imported_by'], name='image_of_import'),
+        ),
+        migrations.AddIndex(
+            model_name='image',
+            index=models.Index(condition=models.Q(('text_source__isnull', False)), fields=['text_source'], name='image_of_text_source'),
+        ),
+        migrations.AddIndex(
+            model_name='image',
+            index=django.contrib.postgres.indexes.GinIndex(fields=['stated_keys'], name='image_stated_keys'),
+        ),
+        migrations.AddConstraint(
+            model_name='image',
+            constraint=models.UniqueConstraint(fields=('project', 'sha256'), name='image_once_a_project'),
+        ),
+        migrations.AddConstraint(
             model_name='tile',
             constraint=models.UniqueConstraint(fields=('image', 'grid', 'position'), name='tile_once_an_image'),
         ),
@@ -967,6 +1009,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='question',
             index=models.Index(condition=models.Q(('author__isnull', False)), fields=['author'], name='question_author'),
+        ),
+        migrations.AddIndex(
+            model_name='question',
+            index=models.Index(condition=models.Q(('text_source__isnull', False)), fields=['text_source'], name='question_text_source'),
         ),
         migrations.AddIndex(
             model_name='question',

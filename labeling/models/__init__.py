@@ -25,6 +25,7 @@ from labeling.models.skip_reviews import SkipReview
 from labeling.models.snapshots import Snapshot
 from labeling.models.statements import ImportStatement
 from labeling.models.taken_back import TakenBack
+from labeling.models.text_sources import TextSource
 from labeling.models.withdrawals import Withdrawal
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "Snapshot",
     "SuspectSpell",
     "TakenBack",
+    "TextSource",
     "Tile",
     "UploadedFile",
     "Withdrawal",

@@ -8,6 +8,7 @@ from django.db import models
 
 from labeling.models.imports import Import
 from labeling.models.projects import KEY_LENGTH, ClassSet, Project
+from labeling.models.text_sources import TextSource
 
 
 def random_key() -> float:
@@ -73,6 +74,16 @@ class Image(models.Model):
         db_index=False,
         help_text="The import that brought it first.",
     )
+    text_source = models.ForeignKey(
+        TextSource,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="images",
+        db_index=False,
+        help_text="Where the texts of its own path come from; empty: its import says all.",
+    )
     source = models.CharField(max_length=300, help_text="The path that it was imported from.")
     further_sources = ArrayField(
         models.CharField(max_length=300),
@@ -110,6 +121,11 @@ class Image(models.Model):
                 fields=["imported_by"],
                 condition=models.Q(imported_by__isnull=False),
                 name="image_of_import",
+            ),
+            models.Index(
+                fields=["text_source"],
+                condition=models.Q(text_source__isnull=False),
+                name="image_of_text_source",
             ),
             GinIndex(fields=["stated_keys"], name="image_stated_keys"),
         ]

@@ -99,6 +99,19 @@ class Import(Leased):
         editable=False,
         related_name="+",
     )
+    vendor = models.CharField(
+        max_length=200, blank=True, help_text="Who wrote its texts, or sold them."
+    )
+    batch = models.CharField(max_length=200, blank=True, help_text="The vendor's name for it.")
+    license = models.CharField(
+        max_length=200, blank=True, help_text="Of what says no other license itself."
+    )
+    url = models.CharField(max_length=1000, blank=True, help_text="Where it was had from.")
+    price = models.DecimalField(
+        max_digits=12, decimal_places=2, null=True, blank=True, help_text="Of all of it together."
+    )
+    currency = models.CharField(max_length=3, blank=True, help_text="Of the price: EUR, USD.")
+    note = models.TextField(blank=True, max_length=2000)
     created_at = models.DateTimeField(auto_now_add=True)
     active_at = models.DateTimeField(auto_now_add=True, help_text="When something last came in.")
     started_at = models.DateTimeField(null=True, blank=True, help_text="When pictures were read.")

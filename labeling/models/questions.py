@@ -5,17 +5,22 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from labeling.models.annotators import Annotator
 from labeling.models.images import Tile
 from labeling.models.projects import Concept, Project
+from labeling.models.text_sources import TextSource
 
 _ASKED = Q(kind="concept", state="open") & ~Q(source="model")  # of images that no model generated
 _NOMINATED = Q(slice_key__isnull=False) | Q(reason__in=["doubtful", "likely"])
 # Settled by people of one mind: what may check others (`labeling.checks`).
 _UNANIMOUS = Q(state="settled", verdict=None, disagreement=0.0, answers_wanted=0) & Q(
     answers_count__gte=2
+)
+# Captions that are likely true: that somebody states, or else that most people believe.
+LIKELY_CAPTION = Q(kind="caption", probability__gte=0.5) & (
+    Q(stated__isnull=False) | Q(verdict=True) | Q(yes_count__gt=F("answers_count") / 2.0)
 )
 POOLED = _ASKED & _NOMINATED & Q(answers_count=0)  # what pools hold: `labeling.pools`
 
@@ -82,12 +87,22 @@ class Question(models.Model):
         related_name="captions",
         db_index=False,
     )
+    text_source = models.ForeignKey(
+        TextSource,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="captions",
+        db_index=False,
+        help_text="Where an imported caption comes from.",
+    )
 
     state = models.CharField(max_length=9, choices=State.choices, default=State.OPEN)
     stated = models.FloatField(
         null=True,
         blank=True,
-        help_text="Probability by an import or an author; null: the concept's prevalence.",
+        help_text="Probability by an import or an author; null: the concept's prevalence, or of a "
+        "caption that no import states any more.",
     )
     prior = models.FloatField(
         default=0.5, help_text="`stated`, or the prevalence, with the prior shift."
@@ -223,6 +238,11 @@ class Question(models.Model):
             ),
             models.Index(
                 fields=["author"], condition=Q(author__isnull=False), name="question_author"
+            ),
+            models.Index(
+                fields=["text_source"],
+                condition=Q(text_source__isnull=False),
+                name="question_text_source",
             ),
             models.Index(
                 fields=["decided_by"],

@@ -6,14 +6,15 @@ from django.db import models
 from labeling.models.images import Image
 from labeling.models.imports import Import
 from labeling.models.projects import KEY_LENGTH, ClassSet
+from labeling.models.text_sources import TextSource
 
 
 class ImportStatement(models.Model):
-    """What an import said of one path of a picture that several imports speak of.
+    """What one source of texts said of one path of a picture of which more is said.
 
-    A picture that one import alone speaks of has no rows: its own row says it all. Otherwise its
-    first row says what it was when the second import came, and each other row what was said since,
-    in the order of their ids (`labeling.imports.statements`).
+    A picture of which one import speaks by one path has no rows: its own row says it all. Otherwise
+    its first row says what it was when more came, and each other row what was said since, in the
+    order of their ids (`labeling.imports.statements`).
     """
 
     image = models.ForeignKey(Image, models.CASCADE, related_name="statements", db_index=False)
@@ -26,8 +27,13 @@ class ImportStatement(models.Model):
         help_text="Empty: the picture came in without an import.",
     )
     path = models.CharField(max_length=300)
-    further_paths = ArrayField(
-        models.CharField(max_length=300), default=list, blank=True, help_text="Of its copies."
+    text_source = models.ForeignKey(
+        TextSource,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="statements",
+        help_text="Empty: its import says all that is known.",
     )
     keywords = ArrayField(models.CharField(max_length=80), default=list, blank=True)
     class_keys = ArrayField(
@@ -47,7 +53,9 @@ class ImportStatement(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["image", "imported_by", "path"], name="statement_once_a_path"
+                fields=["image", "imported_by", "path", "text_source"],
+                name="statement_once_a_path",
+                nulls_distinct=False,
             )
         ]
 

@@ -163,9 +163,12 @@ def settled_captions(project: int, author: int, role: str, *, verdict: bool) -> 
 
 
 def captions(project: int, author: int, role: str, *, by_priority: bool) -> Window:
-    """Return the window of open captions by other authors, by priority or at random."""
+    """Return the window of open captions by other authors, by priority or at random.
+
+    Nobody is asked about one that no import states any more.
+    """
     about = "project_id = %(project)s AND kind = 'caption' AND state = 'open' AND grid = 1"
-    condition = f"{about} AND author_id IS DISTINCT FROM %(author)s"
+    condition = f"{about} AND stated IS NOT NULL AND author_id IS DISTINCT FROM %(author)s"
     values = {"project": project, "author": author}
     return Window(role, condition, values, by_priority=by_priority, exhaustive=True)
 

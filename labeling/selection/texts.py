@@ -47,9 +47,9 @@ _BY_SIGHT = f"""(
     ) AS given
 )"""
 _IS_REFERENCE = f"""q.kind = 'caption' AND q.state = 'settled' AND q.grid = 1
-    AND q.source <> 'model' AND q.probability >= {BELIEVED}
+    AND q.source <> 'model' AND q.probability >= {BELIEVED} AND q.stated IS NOT NULL
     AND (q.verdict IS NOT NULL OR ({checks.MAY_BE_TOLD} AND {_BY_SIGHT} >= {SEVERAL}))"""
-_COLUMNS = "id, tile_id, text, kind, state, grid, source, probability, verdict, random_key"
+_COLUMNS = "id, tile_id, text, kind, state, grid, source, probability, stated, verdict, random_key"
 _STRETCH = f"""(SELECT {_COLUMNS} FROM labeling_question
     WHERE project_id = %(project)s AND kind = 'caption' AND state = 'settled'
         AND random_key {{side}} LIMIT {REFERENCES})"""
@@ -63,7 +63,8 @@ SELECT DISTINCT q.id, q.tile_id, q.text FROM (
 """
 _CAPTIONS = f"""
 SELECT q.text,
-    q.state = 'open' AND q.source <> 'model' AND q.author_id IS DISTINCT FROM %(annotator)s
+    q.state = 'open' AND q.stated IS NOT NULL
+        AND q.source <> 'model' AND q.author_id IS DISTINCT FROM %(annotator)s
         AND q.id <> ALL(%(exclude)s::bigint[]) AND {reservations.available("q")}
         AND NOT EXISTS (SELECT FROM labeling_answer AS answer
             WHERE answer.question_id = q.id AND answer.annotator_id = %(annotator)s)
@@ -85,6 +86,7 @@ WHERE tile.id = ANY(%(tiles)s::bigint[])
 _HOLDS = f"""
 SELECT count(*) FROM labeling_question
 WHERE id = %s AND kind = 'caption' AND state IN ('settled', 'gold') AND probability >= {BELIEVED}
+    AND stated IS NOT NULL
 """
 _SUPPLY = f"""
 WITH reference AS MATERIALIZED (

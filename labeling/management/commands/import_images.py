@@ -15,7 +15,7 @@ from django.utils import timezone
 from labeling import lease, projects
 from labeling.decoding.pool import PoolError
 from labeling.enqueue import enqueue_on_commit
-from labeling.imports import concepts, jobs, ledger, source
+from labeling.imports import concepts, declarations, jobs, ledger, source
 from labeling.imports.members import SourceError
 from labeling.imports.options import Column, Options, parse_columns, parse_texts
 from labeling.imports.report import Report
@@ -40,6 +40,15 @@ DRAFT = (
 )
 GO_ON = "Import the same source again to go on."
 NAME_LENGTH, SOURCE_LENGTH = 200, 400
+DECLARED = {  # of the whole import
+    "vendor": "who wrote its texts, or sold them",
+    "batch": "the vendor's name for it",
+    "license": "of what says no other license itself",
+    "url": "where it was had from",
+    "price": "what all of it cost, such as 1250.50",
+    "currency": "of the price: EUR, USD",
+    "note": "what else is to be known of where it comes from",
+}
 State = Import.State
 
 
@@ -84,6 +93,8 @@ class Command(BaseCommand):
             default="",
             help="of its names and texts that are not UTF-8: cp932, gb18030, cp1252 …",
         )
+        for name, words in DECLARED.items():
+            parser.add_argument(f"--{name}", default="", help=words)
         parser.add_argument(
             "--no-input", action="store_true", help="ask nothing, not even on a terminal"
         )
@@ -98,8 +109,9 @@ class Command(BaseCommand):
             gc.freeze()  # what was loaded stays; fewer passes through what a batch leaves
             gc.set_threshold(50_000, 20, 20)
             may_ask = not options["no_input"] and sys.stdin.isatty() and sys.stdout.isatty()
+            declared = declarations.clean({name: options[name] for name in DECLARED})
             reading = _options(options)
-            self._import(options["source"], slug, wanted, reading, may_ask=may_ask)
+            self._import(options["source"], slug, wanted, reading, declared, may_ask=may_ask)
         except (SourceError, ProjectError) as error:
             raise CommandError(str(error)) from error
         except PoolError as error:
@@ -112,7 +124,14 @@ class Command(BaseCommand):
             raise CommandError(f"Stopped. {GO_ON}") from None
 
     def _import(
-        self, path: Path, slug: str, wanted: str | None, options: Options, *, may_ask: bool
+        self,
+        path: Path,
+        slug: str,
+        wanted: str | None,
+        options: Options,
+        declared: dict[str, Any],
+        *,
+        may_ask: bool,
     ) -> None:
         slug = _checked(slug)
         members = source.find(path)
@@ -123,7 +142,7 @@ class Command(BaseCommand):
         if project is None:
             project = projects.create(by=None, name=slug, slug=slug, audience=Audience.PUBLIC)
             self.stdout.write(f"Made the project {slug}.")
-        record = _record(project, path, options)
+        record = _record(project, path, options, declared)
         try:
             report = self._execute(record, members, index, wanted, may_ask=may_ask)
         except BaseException as error:
@@ -202,7 +221,7 @@ def _options(values: Mapping[str, Any]) -> Options:
     )
 
 
-def _record(project: Project, path: Path, options: Options) -> Import:
+def _record(project: Project, path: Path, options: Options, declared: dict[str, Any]) -> Import:
     """Return a new row, leased, for the import of a path."""
     jobs.fail_lost_commands()
     full = str(path.resolve())
@@ -213,6 +232,7 @@ def _record(project: Project, path: Path, options: Options) -> Import:
             name=Path(full).name[:NAME_LENGTH],
             source=full[-SOURCE_LENGTH:],
             options=options.as_json(),
+            **declared,
         )
         held: Import | None = Import.objects.acquire(record.pk, attempts=1)
     assert held is not None
@@ -228,6 +248,8 @@ def summary(report: Report) -> Iterator[str]:
     )
     if texts := ledger.in_words(report.texts.counts()):
         yield f"{texts}."
+    if retracted := ledger.retracted_in_words(report.counts()["retracted"]):
+        yield f"{retracted}."
     yield f"{counts}{':' if report.rejected else '.'}"
     for reason, paths in sorted(report.rejected.items(), key=lambda item: -len(item[1])):
         yield f"  {reason}: {_named(paths)}"

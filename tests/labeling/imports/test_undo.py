@@ -19,8 +19,8 @@ from labeling.models import (
     ImportStatement,
     Project,
     Question,
-    RemovedAnswer,
     RemovedImage,
+    TextSource,
 )
 from tests.cast import answer
 from tests.labeling.imports.sources import write
@@ -66,14 +66,19 @@ class Shelf:
                 row.license,
                 row.class_set and self.names(row.class_set),
                 row.imported_by and row.imported_by.name,
+                row.text_source and self.origin(row.text_source),
                 sorted(
-                    Question.objects.filter(kind="caption", tile__image=row).values_list(
-                        "text", "stated"
+                    (caption.text, caption.stated, self.origin(caption.text_source))
+                    for caption in Question.objects.filter(
+                        kind="caption", tile__image=row, stated__isnull=False
                     )
                 ),
             )
             for row in rows
         ]
+
+    def origin(self, of: TextSource) -> tuple[str, ...]:
+        return of.imported_by.name, of.layout, of.file, of.url
 
     def names(self, classes: ClassSet) -> list[str]:
         return sorted(
@@ -155,16 +160,27 @@ def test_a_picture_that_a_later_import_brought_again_stays_as_that_describes_it(
     assert list(Concept.objects.values_list("name", flat=True)) == ["swan"]
 
 
-def test_captions_go_unless_another_import_states_them_too(shelf, alice):
+def test_captions_go_unless_another_import_states_them_too(shelf):
     shelf.take({"0.png": PICTURES[0], "0.txt": "an owl at night in a tree"})
     record = shelf.take(
         {"0.png": PICTURES[0], "0.txt": "an owl at night in a tree\na bird in the dark, far off"}
     )
+    shelf.undo(record)
+    caption = Question.objects.get(kind="caption")
+    assert (caption.text, caption.stated) == ("an owl at night in a tree", 0.9)
+    assert caption.text_source.imported_by != record
+
+
+def test_a_caption_that_people_answered_stays_and_nobody_states_it(shelf, alice):
+    shelf.take({"0.png": PICTURES[0], "0.txt": "an owl at night in a tree"})
+    record = shelf.take({"0.png": PICTURES[0], "0.txt": "a bird in the dark, far off"})
     answer(alice, {question.pk: True for question in Question.objects.filter(kind="caption")})
     undone = shelf.undo(record)
-    assert Question.objects.get(kind="caption").text == "an owl at night in a tree"
-    assert RemovedAnswer.objects.get().text == "a bird in the dark, far off"
-    assert undone.counts["archived"] == 1
+    owl, bird = Question.objects.filter(kind="caption").order_by("-text")
+    assert (owl.text, owl.stated, owl.answers_count) == ("an owl at night in a tree", 0.9, 0)
+    assert (bird.stated, bird.text_source, bird.answers_count) == (None, None, 1)
+    assert 0.5 < bird.probability < 0.95, "what the answer says, and no import"
+    assert undone.counts["archived"] == 0
 
 
 def test_a_concept_that_people_explained_or_another_import_names_stays(shelf):

@@ -61,10 +61,14 @@ def fits_prompt(row: Row, prompt: str) -> bool:
 
 
 def text_of(row: Row) -> str:
-    """Return what a picture is asked for by: its first caption, its likeliest concept, or ""."""
+    """Return what a picture is asked for by: its first caption, its likeliest concept, or "".
+
+    A concept that is no tag is believed by its prevalence alone: nothing speaks of the picture.
+    """
     if row.captions:
         return row.captions[0][0]
-    concept = max(row.concepts, key=lambda name: row.concepts[name], default="")
+    spoken_of = (name for name in row.tags if name in row.concepts)
+    concept = max(spoken_of, key=lambda name: row.concepts[name], default="")
     return concept if row.concepts.get(concept, 0) >= LIKELY else ""
 
 
