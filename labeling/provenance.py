@@ -4,12 +4,13 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from labeling.batches import batched
-from labeling.models import Image, Import, ImportStatement, Question, TextSource
+from labeling.models import Image, Import, ImportStatement, Project, Question, TextSource
 
 BATCH = 2_000
+CHOICES_MAX = 200  # vendors, or batches, that are offered to choose from
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Provenance:
     date: str = ""  # as it is written; else the day of the import
     importer: str = ""  # who imported it
     price: str = ""  # of one text, "0.05 EUR"
+
+    @property
+    def link(self) -> str:
+        """The address, where a browser may open it; else empty."""
+        return self.url if self.url.startswith(("https://", "http://")) else ""
 
     def as_row(self) -> dict[str, str | int]:
         """Return it as a row of a snapshot holds it."""
@@ -57,6 +63,96 @@ def of(record: Import | None, source: TextSource | None = None, *, license: str 
         importer=record.requested_by.get_username() if record.requested_by else "",
         price=price_of_a_text(record),
     )
+
+
+def of_image(image: Image) -> list[Provenance]:
+    """Return where an image and its texts come from, without repetitions, the image first."""
+    stated = image.statements.select_related("imported_by__requested_by", "text_source")
+    captions = Question.objects.filter(tile__image=image, text_source__isnull=False)
+    sources = TextSource.objects.filter(pk__in=captions.values("text_source"))
+    found = [
+        of(image.imported_by, image.text_source, license=image.license),
+        *(of(row.imported_by, row.text_source) for row in stated if row.imported_by),
+        *map(of_text_source, sources.select_related("imported_by__requested_by")),
+    ]
+    return [each for each in dict.fromkeys(found) if each != NOWHERE]
+
+
+def of_text_source(source: TextSource) -> Provenance:
+    """Return where the texts of a text source come from."""
+    return of(source.imported_by, source)
+
+
+def of_questions(
+    questions: QuerySet[Question], *, record: int | None = None, vendor: str = "", batch: str = ""
+) -> QuerySet[Question]:
+    """Keep the captions that come from there, and the questions about concepts of its pictures.
+
+    record: the id of an import.
+    """
+    if record:
+        questions = questions.filter(
+            Q(kind="caption", text_source__imported_by=record)
+            | Q(kind="concept", tile__image__imported_by=record)
+        )
+    if vendor:
+        own, declared = Q(text_source__vendor=vendor), Q(text_source__vendor="")
+        declared &= Q(text_source__imported_by__vendor=vendor)
+        questions = questions.filter(
+            Q(kind="caption") & (own | declared)
+            | Q(kind="concept", tile__image__imported_by__vendor=vendor)
+        )
+    if batch:
+        questions = questions.filter(
+            Q(kind="caption", text_source__imported_by__batch=batch)
+            | Q(kind="concept", tile__image__imported_by__batch=batch)
+        )
+    return questions
+
+
+def of_images(
+    images: QuerySet[Image], project: Project, *, vendor: str = "", batch: str = ""
+) -> QuerySet[Image]:
+    """Keep the images of a project that come from there, or of which a text does."""
+    imports = Import.objects.filter(project=project)
+    if vendor:
+        own = TextSource.objects.filter(imported_by__in=imports, vendor=vendor)
+        images = images.filter(_from(imports.filter(vendor=vendor), own))
+    if batch:
+        images = images.filter(_from(imports.filter(batch=batch), TextSource.objects.none()))
+    return images
+
+
+def _from(imports: QuerySet[Import], sources: QuerySet[TextSource]) -> Q:
+    """Return the condition of images that imports or text sources speak of."""
+    stated = ImportStatement.objects.filter(Q(imported_by__in=imports) | Q(text_source__in=sources))
+    captions = Question.objects.filter(kind="caption", text_source__in=sources)
+    return (
+        Q(imported_by__in=imports)
+        | Q(text_source__in=sources)
+        | Q(pk__in=stated.values("image"))
+        | Q(pk__in=captions.values("tile__image"))
+    )
+
+
+def vendors(project: Project) -> list[str]:
+    """Return the vendors that a project's imports, and rows of them, name: the first by name."""
+    named = project.imports.exclude(vendor="", row_vendors=[]).order_by()
+    names = {
+        name for one, rows in named.values_list("vendor", "row_vendors") for name in (one, *rows)
+    }
+    return sorted(names - {""})[:CHOICES_MAX]
+
+
+def batches(project: Project) -> list[str]:
+    """Return the batches that a project's imports name: the first by name."""
+    named = project.imports.exclude(batch="").order_by("batch")
+    return list(named.values_list("batch", flat=True).distinct()[:CHOICES_MAX])
+
+
+def price(record: Import) -> str:
+    """Return what an import cost, "1,250.50 EUR"; empty: nobody knows."""
+    return "" if record.price is None else f"{record.price:,} {record.currency}".strip()
 
 
 def price_of_a_text(record: Import) -> str:

@@ -33,7 +33,7 @@ from labeling import (
     withdrawals,
 )
 from labeling.api.exceptions import NotFound, TooLarge
-from labeling.imports import staging, undo, uploads
+from labeling.imports import declarations, staging, undo, uploads
 from labeling.models import Annotator
 
 PREFIX = "/api/"
@@ -72,6 +72,7 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     presence.PictureGone: (HTTPStatus.NOT_FOUND, "not_found"),
     comments.CommentError: (HTTPStatus.BAD_REQUEST, "invalid"),
     decisions.DecisionError: (HTTPStatus.CONFLICT, "conflict"),
+    declarations.DeclarationError: (HTTPStatus.BAD_REQUEST, "invalid"),
     uploads.UploadError: (HTTPStatus.BAD_REQUEST, "invalid"),
     uploads.UploadConflict: (HTTPStatus.CONFLICT, "conflict"),
     uploads.FilesMissing: (HTTPStatus.CONFLICT, "incomplete"),

@@ -5,13 +5,13 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import removal
+from labeling import provenance, removal
 from labeling.access import Capability
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
@@ -24,7 +24,30 @@ MAY_REMOVE = may(
 )
 
 
+class ProvenanceOut(serializers.Serializer[Any]):
+    """Where a picture, or a text, comes from; an empty field: nobody said it."""
+
+    record = serializers.IntegerField(help_text="The id of its import; 0: it came without one.")
+    name = serializers.CharField(help_text="Of the import.")
+    layout = serializers.CharField(help_text="How its file is written.")
+    file = serializers.CharField(help_text="Empty: a file that is named as the picture.")
+    vendor = serializers.CharField()
+    batch = serializers.CharField()
+    license = serializers.CharField()
+    url = serializers.CharField()
+    date = serializers.CharField(help_text="As it is written; else the day of the import.")
+    importer = serializers.CharField(help_text="Who imported it.")
+    price = serializers.CharField(help_text="Of one text, as `0.05 EUR`.")
+
+
 class ImageOut(serializers.ModelSerializer[Image]):
+    provenance = serializers.SerializerMethodField()
+
+    @extend_schema_field(ProvenanceOut)
+    def get_provenance(self, image: Image) -> Any:
+        origin = provenance.of(image.imported_by, image.text_source, license=image.license)
+        return ProvenanceOut(origin).data
+
     class Meta:
         model = Image
         fields = [
@@ -39,6 +62,7 @@ class ImageOut(serializers.ModelSerializer[Image]):
             "generated",
             "near_duplicate_of",
             "imported_by",
+            "provenance",
             "created_at",
         ]
         read_only_fields = fields
@@ -52,6 +76,13 @@ class ImageFilters(serializers.Serializer[Any]):
     )
     imported_by = serializers.IntegerField(
         required=False, min_value=1, max_value=2**63 - 1, help_text="The import that brought them."
+    )
+
+    vendor = serializers.CharField(
+        required=False, max_length=200, help_text="From whom they, or a text of theirs, come."
+    )
+    batch = serializers.CharField(
+        required=False, max_length=200, help_text="The vendor's name for their import."
     )
 
 
@@ -87,10 +118,12 @@ class ImageList(generics.ListAPIView[Image]):
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
         filters = ImageFilters(data=self.request.query_params)
         filters.is_valid(raise_exception=True)
-        images = browsing.search(project, words=filters.validated_data.get("q", ""))
-        if number := filters.validated_data.get("imported_by"):
+        chosen = filters.validated_data
+        origin = {name: chosen.get(name, "") for name in ("vendor", "batch")}
+        images = browsing.search(project, words=chosen.get("q", ""), **origin)
+        if number := chosen.get("imported_by"):
             images = images.filter(imported_by=number)
-        return images
+        return images.select_related("imported_by__requested_by", "text_source")
 
 
 @extend_schema_view(

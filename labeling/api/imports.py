@@ -29,7 +29,7 @@ from labeling.api.pagination import ById, NewestFirst
 from labeling.api.permissions import may
 from labeling.api.requests import valid
 from labeling.api.schema import errors
-from labeling.imports import runner, uploads
+from labeling.imports import declarations, runner, uploads
 from labeling.imports.uploads import Announced, Part
 from labeling.models import Import, Project, UploadedFile
 
@@ -88,11 +88,44 @@ class ImportOut(serializers.ModelSerializer[Import]):
             "concepts",
             "counts",
             "error",
+            *declarations.FIELDS,
             "requested_by",
             "created_at",
             "finished_at",
         ]
         read_only_fields = fields
+
+
+class DeclarationIn(serializers.Serializer[Any]):
+    """Where a whole import comes from; what a row of it says itself comes first."""
+
+    vendor = serializers.CharField(
+        required=False, allow_blank=True, max_length=200, help_text="Who wrote or sold its texts."
+    )
+    batch = serializers.CharField(
+        required=False, allow_blank=True, max_length=200, help_text="The vendor's name for it."
+    )
+    license = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        help_text="Of what says no other license itself.",
+    )
+    url = serializers.CharField(
+        required=False, allow_blank=True, max_length=1000, help_text="Where it was had from."
+    )
+    price = serializers.DecimalField(
+        required=False,
+        allow_null=True,
+        max_digits=12,
+        decimal_places=2,
+        min_value=0,
+        help_text="Of all of it together.",
+    )
+    currency = serializers.CharField(
+        required=False, allow_blank=True, max_length=3, help_text="Of the price: EUR, USD."
+    )
+    note = serializers.CharField(required=False, allow_blank=True, max_length=2000)
 
 
 class CandidateOut(serializers.Serializer[Any]):
@@ -133,7 +166,7 @@ class BegunOut(ImportOut):
         return settings.UPLOAD_PART_BYTES
 
 
-class ImportIn(serializers.Serializer[Any]):
+class ImportIn(DeclarationIn):
     name = serializers.CharField(max_length=500, help_text="Of the folder or archive.")
     fingerprint = serializers.RegexField(
         "[0-9a-f]{16,64}",
@@ -259,6 +292,11 @@ class ImportList(generics.ListAPIView[Import]):
             files=options["files"],
             size=options["bytes"],
         )
+        declarations.declare(
+            record,
+            {name: options[name] for name in declarations.FIELDS if name in options},
+            by=cast(User, request.user),
+        )
         code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
         return Response(BegunOut(record).data, status=code)
 
@@ -274,6 +312,18 @@ class ImportDetail(generics.RetrieveAPIView[Import]):
     permission_classes = [MAY_UPLOAD]
     queryset = Import.objects.select_related("project", "requested_by")
     serializer_class = ImportDetailOut
+
+    @extend_schema(
+        operation_id="imports_declare",
+        request=DeclarationIn,
+        responses={200: ImportDetailOut, **errors(400, 401, 403, 404, 413, 415)},
+    )
+    def patch(self, request: Request, pk: int) -> Response:
+        """Say where an import comes from: what holds for all of its texts and pictures."""
+        record = get_object_or_404(self.get_queryset(), pk=pk)
+        values = valid(DeclarationIn(data=request.data))
+        record = declarations.declare(record, values, by=cast(User, request.user))
+        return Response(ImportDetailOut(record).data)
 
 
 @extend_schema_view(

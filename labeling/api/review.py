@@ -5,23 +5,25 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling import comments, concepts, review
+from labeling import comments, concepts, provenance, review
 from labeling.access import Capability
 from labeling.api.decisions import STANDINGS
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import Number, YesOrNo
+from labeling.api.images import ProvenanceOut
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.models import Concept, Project, Question, Tile
 from labeling.models.projects import name_key
 
+RELATED = "concept", "tile", "text_source__imported_by__requested_by"
 MAY_VIEW = may(Capability.VIEW, models=(Question,))
 MAY_CHANGE = may(
     Capability.VIEW,
@@ -34,6 +36,14 @@ MAY_CHANGE = may(
 class QuestionOut(serializers.ModelSerializer[Question]):
     concept = serializers.SlugRelatedField[Any]("name", read_only=True)
     image = serializers.IntegerField(source="tile.image_id", read_only=True)
+    provenance = serializers.SerializerMethodField(
+        help_text="Where an imported caption comes from; null: nobody imported it."
+    )
+
+    @extend_schema_field(ProvenanceOut(allow_null=True))
+    def get_provenance(self, question: Question) -> Any:
+        source = question.text_source
+        return ProvenanceOut(provenance.of_text_source(source)).data if source else None
 
     class Meta:
         model = Question
@@ -46,6 +56,8 @@ class QuestionOut(serializers.ModelSerializer[Question]):
             "text",
             "source",
             "reason",
+            "stated",
+            "provenance",
             "state",
             "probability",
             "prior",
@@ -68,6 +80,16 @@ class QuestionFilters(serializers.Serializer[Any]):
         choices=Question.Reason.choices, required=False, help_text="Why it is stored."
     )
     concept = serializers.CharField(max_length=80, required=False, help_text="Its name.")
+    imported_by = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=2**63 - 1,
+        help_text="The import of the caption, or of the picture.",
+    )
+    vendor = serializers.CharField(
+        required=False, max_length=200, help_text="Of the caption, or of the picture."
+    )
+    batch = serializers.CharField(required=False, max_length=200, help_text="Of the import.")
 
 
 class ReopenIn(serializers.Serializer[Any]):
@@ -127,7 +149,13 @@ class QuestionList(generics.ListAPIView[Question]):
         filters = dict(serializer.validated_data)
         if "concept" in filters:
             filters["concept"] = get_object_or_404(project.concepts, name=filters["concept"])
-        return project.questions.filter(**filters).select_related("concept", "tile")
+        origin = {
+            "record": filters.pop("imported_by", None),
+            "vendor": filters.pop("vendor", ""),
+            "batch": filters.pop("batch", ""),
+        }
+        questions = provenance.of_questions(project.questions.filter(**filters), **origin)
+        return questions.select_related(*RELATED)
 
     @extend_schema(
         operation_id="questions_decide_pair",

@@ -2,17 +2,26 @@
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
+from labeling import provenance
 from labeling.models import Image, Import, Project, Tile
 from labeling.models.projects import name_key
 
 
-def search(project: Project, *, words: str = "", record: Import | None = None) -> QuerySet[Image]:
+def search(
+    project: Project,
+    *,
+    words: str = "",
+    record: Import | None = None,
+    vendor: str = "",
+    batch: str = "",
+) -> QuerySet[Image]:
     """Return pictures, the newest first, each with the id of its whole tile as `whole`.
 
     words: equal to a keyword or a folder's name, or part of the path. record: the import that
-    brought them.
+    brought them. vendor, batch: where they, or a text of theirs, come from.
     """
     images = Image.objects.filter(project=project)
+    images = provenance.of_images(images, project, vendor=vendor, batch=batch)
     if record is not None:
         images = images.filter(imported_by=record)
     if key := name_key(words):

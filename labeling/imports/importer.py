@@ -166,6 +166,7 @@ def run(
             members=pictures(), project=record.project, pool=pool, reject=refuse
         ):
             batch_importer.import_batch(batch)
+    record.row_vendors = sorted(batch_importer.text_sources.vendors)
     report.check(read=looked_at + refused)
 
 

@@ -134,7 +134,7 @@ def _finish(record: Import, report: Report) -> None:
     record.report = report.save(str(record.pk))
     record.counts = report.counts()
     with transaction.atomic():
-        record.save(update_fields=["report", "counts"])
+        record.save(update_fields=["report", "counts", "row_vendors"])
         _audit(record, f"Imported {record}: {summary(record.counts)}.")
         if earlier:
             transaction.on_commit(partial(default_storage.delete, earlier))

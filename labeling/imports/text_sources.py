@@ -9,6 +9,7 @@ from labeling.imports.provenance import UNSAID, Provenance
 from labeling.models import Import, TextSource
 
 KEPT = 10_000  # whose ids are remembered
+VENDORS_MAX = 200  # about so many are noted with the import
 
 
 class TextSources:
@@ -17,12 +18,15 @@ class TextSources:
     def __init__(self, record: Import) -> None:
         self._record = record
         self._ids: dict[Provenance, int] = {}
+        self.vendors: set[str] = set(record.row_vendors)
 
     def ensure(self, described: Iterable[Metadata]) -> None:
         """Have a row for all from which the texts of these pictures come."""
         wanted = {each for metadata in described for each in _of(metadata)} - {UNSAID}
         if len(self._ids) > KEPT:
             self._ids.clear()
+        if len(self.vendors) < VENDORS_MAX:
+            self.vendors |= {each.vendor for each in wanted} - {""}
         missing = {_digest(each): each for each in wanted - self._ids.keys()}
         rows = self._record.text_sources.filter(digest__in=missing)
         ids = dict(rows.values_list("digest", "pk"))

@@ -288,6 +288,7 @@ class Migration(migrations.Migration):
                 ('error', models.TextField(blank=True, help_text='Why it failed.')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, help_text='Workers that began it.')),
                 ('vendor', models.CharField(blank=True, help_text='Who wrote its texts, or sold them.', max_length=200)),
+                ('row_vendors', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, editable=False, help_text='Whom its rows name as theirs, of very many the first.', size=None)),
                 ('batch', models.CharField(blank=True, help_text="The vendor's name for it.", max_length=200)),
                 ('license', models.CharField(blank=True, help_text='Of what says no other license itself.', max_length=200)),
                 ('url', models.CharField(blank=True, help_text='Where it was had from.', max_length=1000)),
@@ -897,6 +898,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='takenback',
             constraint=models.UniqueConstraint(fields=('annotator', 'question'), name='taken_back_once_a_question'),
+        ),
+        migrations.AddIndex(
+            model_name='textsource',
+            index=models.Index(condition=models.Q(('vendor', ''), _negated=True), fields=['vendor'], name='text_source_of_vendor'),
         ),
         migrations.AddConstraint(
             model_name='textsource',

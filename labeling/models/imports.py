@@ -102,6 +102,13 @@ class Import(Leased):
     vendor = models.CharField(
         max_length=200, blank=True, help_text="Who wrote its texts, or sold them."
     )
+    row_vendors = ArrayField(
+        models.CharField(max_length=200),
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="Whom its rows name as theirs, of very many the first.",
+    )
     batch = models.CharField(max_length=200, blank=True, help_text="The vendor's name for it.")
     license = models.CharField(
         max_length=200, blank=True, help_text="Of what says no other license itself."

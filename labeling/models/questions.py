@@ -270,6 +270,11 @@ class Question(models.Model):
         return self.probability >= 0.5
 
     @property
+    def is_retracted(self) -> bool:
+        """Whether it is a caption that no import states any more."""
+        return self.kind == self.Kind.CAPTION and self.stated is None
+
+    @property
     def known_probability(self) -> float | None:
         """The probability of yes that answers are judged by; None while people are asked.
 

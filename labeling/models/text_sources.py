@@ -33,6 +33,11 @@ class TextSource(models.Model):
                 fields=["imported_by", "digest"], name="text_source_once_an_import"
             )
         ]
+        indexes = [
+            models.Index(
+                fields=["vendor"], condition=~models.Q(vendor=""), name="text_source_of_vendor"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.url or self.file or self.layout or str(self.imported_by)

@@ -6,16 +6,18 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any, cast
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.forms.models import model_to_dict
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeling import tasks
+from labeling import provenance, tasks
 from labeling.access import Capability
-from labeling.imports import ledger, runner
+from labeling.imports import declarations, ledger, runner
 from labeling.imports.report import Outcome
 from labeling.imports.undo import UNDOABLE, UndoError
 from labeling.imports.uploads import UploadError
@@ -42,6 +44,21 @@ class Refusal:
         return self.count - len(self.names)
 
 
+class Declaration(forms.Form):
+    """Where a whole import comes from."""
+
+    vendor = forms.CharField(max_length=declarations.LIMITS["vendor"], label="Vendor, or author")
+    batch = forms.CharField(max_length=declarations.LIMITS["batch"], label="Their name for it")
+    license = forms.CharField(max_length=declarations.LIMITS["license"], label="Licence")
+    url = forms.CharField(max_length=declarations.LIMITS["url"], label="Address")
+    price = forms.CharField(max_length=16, label="Price of all of it")
+    currency = forms.CharField(max_length=3, label="Its currency, such as EUR")
+    note = forms.CharField(
+        max_length=declarations.LIMITS["note"], widget=forms.Textarea({"rows": 3}), label="Note"
+    )
+    use_required_attribute = False
+
+
 @require_GET
 @base.page(Capability.VIEW)
 def import_page(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
@@ -64,6 +81,19 @@ def choose(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         return _render(request, record, error=str(error), typed=typed, chosen=chosen)
     tasks.advance_later(record)
     return redirect("project-import", project.slug, pk)
+
+
+@require_POST
+@base.page(Capability.MANAGE)
+def declare(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Keep where the import comes from, as its page says it."""
+    record = _record(project, pk)
+    values = {name: request.POST[name] for name in declarations.FIELDS if name in request.POST}
+    try:
+        declarations.declare(record, values, by=cast(User, request.user))
+    except declarations.DeclarationError as error:
+        return _render(request, record, declare_error=str(error), declared=values)
+    return redirect(reverse("project-import", args=[project.slug, pk]) + "#provenance")
 
 
 @require_POST
@@ -139,6 +169,8 @@ def _render(
     error: str = "",
     typed: str = "",
     chosen: set[str] | None = None,
+    declare_error: str = "",
+    declared: dict[str, Any] | None = None,
 ) -> HttpResponse:
     """Render an import; with an error, what was chosen and typed is kept."""
     project, done = record.project, record.state == Import.State.DONE
@@ -157,10 +189,15 @@ def _render(
         "stored": record.images.count(),
         "refusals": refusals(record) if done else [],
         "texts": ledger.in_words(record.counts.get("texts", {})),
+        "retracted": ledger.retracted_in_words(record.counts.get("retracted", {})),
+        "declare_error": declare_error,
+        "declaration": Declaration(initial=declared or model_to_dict(record, declarations.FIELDS)),
+        "price": provenance.price(record),
+        "price_of_a_text": provenance.price_of_a_text(record),
         "undoable": record.state in UNDOABLE and record.state != Import.State.UNDOING,
         "working": record.state in {"uploading", "reading", "importing", "undoing"},
     }
-    status = 409 if error else 200
+    status = 409 if error else 400 if declare_error else 200
     template = "project/import.html"
     return base.render(request, project, template, context, section=pictures.SECTION, status=status)
 
@@ -170,6 +207,7 @@ history.register(history.ObjectPage(Import, "project-import"))
 urlpatterns = [
     path("imports/<int:pk>/", import_page, name="project-import"),
     path("imports/<int:pk>/concepts/", choose, name="project-import-choose"),
+    path("imports/<int:pk>/provenance/", declare, name="project-import-declare"),
     path("imports/<int:pk>/cancel/", act, {"action": "cancel"}, "project-import-cancel"),
     path("imports/<int:pk>/retry/", act, {"action": "retry"}, "project-import-retry"),
     path("imports/<int:pk>/undo/", undo_page, name="project-import-undo"),

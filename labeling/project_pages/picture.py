@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import removal
+from labeling import provenance, removal
 from labeling.access import Capability
 from labeling.models import Image, Project, Question
 from labeling.project_pages import base, pictures
@@ -39,7 +39,9 @@ def remove(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 
 
 def _image(project: Project, pk: int) -> Image:
-    images = Image.objects.select_related("imported_by", "near_duplicate_of", "project")
+    images = Image.objects.select_related(
+        "imported_by__requested_by", "text_source", "near_duplicate_of", "project"
+    )
     return get_object_or_404(images, pk=pk, project=project)
 
 
@@ -51,6 +53,7 @@ def _render(
         "image": image,
         "whole": image.tiles.filter(grid=1).first(),
         "questions": _questions(image),
+        "origins": provenance.of_image(image),
         "near_duplicates": list(image.near_duplicates.order_by("pk")[:10]),
         "newer": keys.filter(pk__gt=image.pk).order_by("pk").first(),
         "older": keys.filter(pk__lt=image.pk).order_by("-pk").first(),

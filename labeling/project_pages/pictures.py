@@ -1,6 +1,7 @@
 """The pictures of a project: bring more in, follow their imports, look through those there are."""
 
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.shortcuts import redirect
 from django.urls import path
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import tasks
+from labeling import provenance, tasks
 from labeling.access import Capability
 from labeling.images import browsing
 from labeling.imports import staging, uploads
@@ -30,6 +31,8 @@ class Filters(forms.Form):
 
     q = forms.CharField(required=False, max_length=200)
     record = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    vendor = forms.CharField(required=False, max_length=200)
+    batch = forms.CharField(required=False, max_length=200)
     before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     imports = forms.CharField(required=False, max_length=3)
 
@@ -62,13 +65,19 @@ def _wall(project: Project, filters: dict[str, Any]) -> dict[str, Any]:
     words, before = filters.get("q") or "", filters.get("before")
     number = filters.get("record")
     record = project.imports.filter(pk=number).first() if number else None
-    images = browsing.search(project, words=words, record=record)
+    origin = {name: filters.get(name) or "" for name in ("vendor", "batch")}
+    images = browsing.search(project, words=words, record=record, **origin)
     if before:
         images = images.filter(pk__lt=before)
     page = list(images[: PAGE + 1])
+    chosen = {"q": words, "record": record.pk if record else "", **origin}
     return {
         "words": words,
         "record": record,
+        **origin,
+        "vendors": provenance.vendors(project),
+        "batches": provenance.batches(project),
+        "query": urlencode({name: value for name, value in chosen.items() if value}),
         "images": page[:PAGE],
         "before": page[PAGE - 1].pk if len(page) > PAGE else None,
         "first_page": before is None,

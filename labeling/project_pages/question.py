@@ -10,7 +10,17 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import access, annotators, comments, evidence, gold, review, skip_reasons, svg
+from labeling import (
+    access,
+    annotators,
+    comments,
+    evidence,
+    gold,
+    provenance,
+    review,
+    skip_reasons,
+    svg,
+)
 from labeling.access import Capability
 from labeling.models import Answer, Comment, Project, Question, Tile
 from labeling.project_pages import base, labels, review_queue
@@ -37,6 +47,7 @@ def question(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "query": filters.query,
         "next": _first(review_queue.after(filters.questions(), here, 1)),
         "previous": _first(review_queue.before(filters.questions(), here, 1)),
+        "origin": provenance.of_text_source(row.text_source) if row.text_source else None,
         "no_count": row.answers_count - row.yes_count,
     }
     return base.render(request, project, "project/question.html", context, section=labels.SECTION)
@@ -81,6 +92,7 @@ def comment(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 
 def _get_question(project: Project, pk: int) -> Question:
     related = ("project", "concept", "tile__image", "decided_by", "author__user")
+    related += ("text_source__imported_by__requested_by",)
     return get_object_or_404(Question.objects.select_related(*related), pk=pk, project=project)
 
 

@@ -13,10 +13,11 @@ from django import forms
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import QuerySet
 
-from labeling import comments
-from labeling.models import Concept, Project, Question
+from labeling import comments, provenance
+from labeling.models import Concept, Import, Project, Question
 
 PAGE = 48
+IMPORTS_LISTED = 100
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ class Filters(forms.Form):
         required=False,
         label="Review",
     )
+    record = forms.ChoiceField(required=False, label="Import")
+    vendor = forms.ChoiceField(required=False)
+    batch = forms.ChoiceField(required=False)
     after = forms.CharField(required=False, max_length=60, widget=forms.HiddenInput)
 
     def __init__(
@@ -79,7 +83,21 @@ class Filters(forms.Form):
         self.user = user
         listed = project.concepts.filter(merged_into=None)
         self.fields["concept"].queryset = listed  # type: ignore[attr-defined]
+        imports = project.imports.filter(state=Import.State.DONE)[:IMPORTS_LISTED]
+        self._offer("record", "every import", [(str(each.pk), str(each)) for each in imports])
+        for name, names in (
+            ("vendor", provenance.vendors(project)),
+            ("batch", provenance.batches(project)),
+        ):
+            self._offer(name, f"every {name}", [(each, each) for each in names])
         self.is_valid()
+
+    def _offer(self, name: str, every: str, choices: list[tuple[str, str]]) -> None:
+        """Offer what there is to choose from; a field without is left out."""
+        if choices:
+            self.fields[name].choices = [("", every), *choices]  # type: ignore[attr-defined]
+        else:
+            del self.fields[name]
 
     def clean_after(self) -> Position | None:
         text = self.cleaned_data["after"]
@@ -104,6 +122,12 @@ class Filters(forms.Form):
         for name in ("concept", "state", "kind", "source", "reason"):
             if chosen.get(name):
                 questions = questions.filter(**{name: chosen[name]})
+        questions = provenance.of_questions(
+            questions,
+            record=int(chosen.get("record") or 0),
+            vendor=chosen.get("vendor") or "",
+            batch=chosen.get("batch") or "",
+        )
         decided = chosen.get("decided")
         if decided == "flagged":
             return questions.filter(pk__in=comments.flagged_questions(self.project))

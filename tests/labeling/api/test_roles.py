@@ -42,7 +42,7 @@ TRAIN POST project-run-resume project-run-delete
 MANAGE GET,POST project-settings project-instructions project-concepts-merge project-import-undo
 MANAGE POST project-publish project-unpublish project-archive project-reopen project-upload
 MANAGE POST project-picture-remove project-import-choose project-import-cancel
-MANAGE POST project-import-retry project-concepts-add project-concepts-change
+MANAGE POST project-import-retry project-import-declare project-concepts-add project-concepts-change
 MANAGE POST project-concept-example project-concept-delete project-parts-change
 MANAGE POST project-picture-parts project-invite project-invitation-revoke project-member-role
 MANAGE POST project-member-remove
@@ -65,7 +65,7 @@ MANAGE POST import-complete
 MANAGE POST import-concepts import-cancel import-retry import-undo image-remove api-parts
 MANAGE POST api-invitations api-project-publish api-project-unpublish api-project-archive
 MANAGE POST api-project-reopen
-MANAGE PATCH api-project concept api-member
+MANAGE PATCH api-project concept api-member import
 MANAGE DELETE api-example concept api-member api-invitation
 STAFF GET annotators annotator
 STAFF POST annotator-block annotator-unblock

@@ -72,6 +72,7 @@ def test_the_counts_add_up(record, mixed):
         **{"near_duplicates": 1, "text_files": 2},
         "texts": {"keyword": {"read": 4, "attached": 3, "refused": 1}},
         "remarks": 0,
+        "retracted": {},
     }
     assert record.pictures == 4
 
