@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -10,7 +11,8 @@ from labeling.batches import batched
 from labeling.models import Image, Import, ImportStatement, Project, Question, TextSource
 
 BATCH = 2_000
-CHOICES_MAX = 200  # vendors, or batches, that are offered to choose from
+IMPORTS_MAX = 1_000  # of which vendors and batches are offered to choose from …
+CHOICES_MAX = 200  # … and so many of each
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,14 @@ class Provenance:
 
 
 NOWHERE = Provenance()
+
+
+class Choices(NamedTuple):
+    """What a project's pictures and texts may be chosen by."""
+
+    records: list[Import]
+    vendors: list[str]
+    batches: list[str]
 
 
 def of(record: Import | None, source: TextSource | None = None, *, license: str = "") -> Provenance:
@@ -135,19 +145,16 @@ def _from(imports: QuerySet[Import], sources: QuerySet[TextSource]) -> Q:
     )
 
 
-def vendors(project: Project) -> list[str]:
-    """Return the vendors that a project's imports, and rows of them, name: the first by name."""
-    named = project.imports.exclude(vendor="", row_vendors=[]).order_by()
-    names = {
-        name for one, rows in named.values_list("vendor", "row_vendors") for name in (one, *rows)
-    }
-    return sorted(names - {""})[:CHOICES_MAX]
-
-
-def batches(project: Project) -> list[str]:
-    """Return the batches that a project's imports name: the first by name."""
-    named = project.imports.exclude(batch="").order_by("batch")
-    return list(named.values_list("batch", flat=True).distinct()[:CHOICES_MAX])
+def choices(project: Project) -> Choices:
+    """Return what a project's pictures and texts may be chosen by, of its newest imports."""
+    records = project.imports.filter(state=Import.State.DONE)
+    newest = list(records.only("name", "vendor", "row_vendors", "batch")[:IMPORTS_MAX])
+    vendors = {name for each in newest for name in (each.vendor, *each.row_vendors)}
+    return Choices(
+        records=newest[:CHOICES_MAX],
+        vendors=sorted(vendors - {""})[:CHOICES_MAX],
+        batches=sorted({each.batch for each in newest} - {""})[:CHOICES_MAX],
+    )
 
 
 def price(record: Import) -> str:

@@ -91,8 +91,8 @@ def comment(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 
 
 def _get_question(project: Project, pk: int) -> Question:
-    related = ("project", "concept", "tile__image", "decided_by", "author__user")
-    related += ("text_source__imported_by__requested_by",)
+    related = ["project", "concept", "tile__image", "decided_by", "author__user"]
+    related.append("text_source__imported_by__requested_by")
     return get_object_or_404(Question.objects.select_related(*related), pk=pk, project=project)
 
 

@@ -14,10 +14,9 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import QuerySet
 
 from labeling import comments, provenance
-from labeling.models import Concept, Import, Project, Question
+from labeling.models import Concept, Project, Question
 
 PAGE = 48
-IMPORTS_LISTED = 100
 
 
 @dataclass(frozen=True)
@@ -83,13 +82,11 @@ class Filters(forms.Form):
         self.user = user
         listed = project.concepts.filter(merged_into=None)
         self.fields["concept"].queryset = listed  # type: ignore[attr-defined]
-        imports = project.imports.filter(state=Import.State.DONE)[:IMPORTS_LISTED]
-        self._offer("record", "every import", [(str(each.pk), str(each)) for each in imports])
-        for name, names in (
-            ("vendor", provenance.vendors(project)),
-            ("batch", provenance.batches(project)),
-        ):
-            self._offer(name, f"every {name}", [(each, each) for each in names])
+        offered = provenance.choices(project)
+        records = [(str(each.pk), str(each)) for each in offered.records]
+        self._offer("record", "every import", records)
+        self._offer("vendor", "every vendor", [(each, each) for each in offered.vendors])
+        self._offer("batch", "every batch", [(each, each) for each in offered.batches])
         self.is_valid()
 
     def _offer(self, name: str, every: str, choices: list[tuple[str, str]]) -> None:
