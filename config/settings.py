@@ -158,6 +158,7 @@ STATICFILES_DIRS = [FRONTEND_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = DATA_DIR / "media"
 SNAPSHOT_ROOT = DATA_DIR / "snapshots"
+EXPORT_ROOT = DATA_DIR / "exports"  # until they are done and in the storage
 RUN_ROOT = DATA_DIR / "runs"
 CACHE_ROOT = DATA_DIR / "cache"
 UPLOAD_ROOT = Path(os.environ.get("UPLOAD_ROOT") or DATA_DIR / "uploads")
@@ -289,6 +290,7 @@ SPECTACULAR_SETTINGS = {
         "QuestionState": "labeling.models.Question.State",
         "ResultState": "labeling.api.serializers.RESULT_STATES",
         "SnapshotState": "labeling.models.Snapshot.State",
+        "ExportState": "labeling.models.Export.State",
         "ImportState": "labeling.models.Import.State",
         "JobState": "training.models.Run.State",  # and of generations
         "ExampleKind": "labeling.models.ConceptExample.Kind",
@@ -327,6 +329,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "finish-concepts": {"task": "labeling.tasks.finish_concepts", "schedule": 15.0},
     "cut-due-pictures": {"task": "labeling.tasks.cut_due_pictures", "schedule": 15.0},
     "freeze-pending-snapshots": {"task": "labeling.tasks.freeze_due", "schedule": 60.0},
+    "make-due-exports": {"task": "labeling.tasks.make_due_exports", "schedule": 60.0},
     "advance-imports": {"task": "labeling.tasks.advance_imports", "schedule": 15.0},
     "forget-uploads": {"task": "labeling.tasks.forget_uploads", "schedule": 3600.0},
     "delete-removed-files": {"task": "labeling.tasks.delete_removed_files", "schedule": 3600.0},

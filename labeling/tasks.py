@@ -19,9 +19,10 @@ from labeling import (
     visitors,
 )
 from labeling.enqueue import enqueue_on_commit
+from labeling.exports import jobs as export_jobs
 from labeling.imports import jobs, runner, undo
 from labeling.inference import recompute, schedule
-from labeling.models import Challenge, Concept, Import, LeaseLost, Project, Snapshot
+from labeling.models import Challenge, Concept, Export, Import, LeaseLost, Project, Snapshot
 from labeling.pools.tasks import fill_pool
 
 logger = logging.getLogger(__name__)
@@ -155,6 +156,25 @@ def advance_imports() -> None:
 
 
 @shared_task
+def make_export(export_id: int) -> None:
+    """Make one export, unless somebody is at it."""
+    export = Export.objects.filter(pk=export_id).first()
+    if export is not None:
+        _make_export(export)
+
+
+@shared_task
+def make_due_exports() -> None:
+    """Make the exports that no worker took, or whose worker died."""
+    export_jobs.give_up_lost()
+    for export in export_jobs.waiting():
+        try:
+            _make_export(export)
+        except Exception:
+            logger.exception("%s could not be made.", export)
+
+
+@shared_task
 def forget_uploads() -> None:
     """Cancel the uploads that nobody goes on with, and delete what no import needs any more."""
     runner.forget_abandoned()
@@ -205,6 +225,18 @@ def advance_later(record: Import) -> None:
     """Have a worker go on with an import; without a broker, `advance_imports` will."""
     if record.state in {*runner.WORK, Import.State.UNDOING}:
         enqueue_on_commit(advance_import, record.pk)
+
+
+def _make_export(export: Export) -> None:
+    try:
+        export_jobs.advance(export)
+    except LeaseLost as error:  # whoever holds the lease now goes on
+        logger.warning("%s", error)
+
+
+def export_later(export: Export) -> None:
+    """Have a worker make it once it is stored; without a broker, `make_due_exports` will."""
+    enqueue_on_commit(make_export, export.pk)
 
 
 def freeze_later(snapshot: Snapshot) -> None:

@@ -1,25 +1,17 @@
-"""Snapshots in the admin: freeze one, see what it holds, download it in any format."""
+"""Snapshots in the admin: freeze one, and see what it holds."""
 
-import tempfile
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
-from labeling import exports, tasks
+from labeling import tasks
 from labeling.admin.base import ModelAdmin
 from labeling.models import Snapshot
-from labeling.snapshot_folder import SnapshotError
 
 
 @admin.register(Snapshot)
@@ -32,7 +24,7 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         "captions",
         "removed",
         "created",
-        "download",
+        "export",
     ]
     list_filter = ["state", "project"]
     list_select_related = ["project"]
@@ -53,7 +45,7 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
         "removed_since",
         "requested_by",
         "created_at",
-        "download",
+        "export",
     ]
 
     def get_fields(self, request: HttpRequest, obj: Snapshot | None = None) -> Any:
@@ -95,75 +87,13 @@ class SnapshotAdmin(ModelAdmin[Snapshot]):
     def removed_since(self, snapshot: Snapshot) -> str:
         return snapshot.warning or "nothing"
 
-    @admin.display(description="download")
-    def download(self, snapshot: Snapshot) -> SafeString | str:
+    @admin.display(description="export")
+    def export(self, snapshot: Snapshot) -> SafeString | str:
         if snapshot.state != Snapshot.State.READY:
             return "–"
-        links = (
-            (reverse("admin:labeling_snapshot_export", args=[snapshot.pk, name]), name)
-            for name in sorted(exports.FORMATS)
-        )
-        return format_html_join(" · ", '<a href="{}" download>{}</a>', links)
-
-    def get_urls(self) -> list[URLPattern]:
-        export = path(
-            "<int:pk>/export/<slug:format>/",
-            self.admin_site.admin_view(self.export),
-            name="labeling_snapshot_export",
-        )
-        return [export, *super().get_urls()]
-
-    def export(self, request: HttpRequest, pk: int, format: str) -> HttpResponseBase:
-        """Stream the snapshot as a zip, after its files were checked."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        snapshot = Snapshot.objects.filter(pk=pk, state=Snapshot.State.READY).first()
-        if snapshot is None or format not in exports.FORMATS:
-            raise Http404
-        holder = tempfile.TemporaryDirectory(prefix="tessera-export-")
-        out = Path(holder.name) / f"{snapshot.project.slug}-{snapshot.pk}-{format}"
-        try:
-            exports.export_snapshot(
-                snapshot=snapshot, format=format, out=out, by=cast(User, request.user)
-            )
-        except (exports.ExportError, SnapshotError, OSError) as error:
-            holder.cleanup()
-            messages.error(request, format_html("Not exported: {}", str(error)))
-            return redirect("admin:labeling_snapshot_change", pk)
-        response = StreamingHttpResponse(_zip(out, holder), content_type="application/zip")
-        response["Content-Disposition"] = f'attachment; filename="{out.name}.zip"'
-        return response
+        page = reverse("project-exports", args=[snapshot.project.slug])
+        return format_html('<a href="{}?snapshot={}">export</a>', page, snapshot.pk)
 
 
 def _count(snapshot: Snapshot, name: str) -> str:
     return f"{snapshot.counts[name]:,}" if name in snapshot.counts else "–"
-
-
-class _Pipe:
-    """A buffer that `zipfile` writes to and the response reads from."""
-
-    def __init__(self) -> None:
-        self._waiting = bytearray()
-
-    def write(self, data: bytes) -> int:
-        self._waiting += data
-        return len(data)
-
-    def flush(self) -> None:
-        pass
-
-    def take(self) -> bytes:
-        data = bytes(self._waiting)
-        self._waiting.clear()
-        return data
-
-
-def _zip(folder: Path, holder: "tempfile.TemporaryDirectory[str]") -> Iterator[bytes]:
-    """Yield the folder as a zip, a file at a time, without compression: pictures have theirs."""
-    with holder:
-        pipe = _Pipe()
-        with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
-            for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-                archive.write(file, Path(folder.name) / file.relative_to(folder))
-                yield pipe.take()
-        yield pipe.take()

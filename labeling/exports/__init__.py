@@ -1,104 +1,159 @@
-"""Export a snapshot to a folder that other tools load; one file a format.
+"""Export a snapshot into what other programs read; one file a format in `labeling.exports.formats`.
 
-A format's `write` fills a new folder from a snapshot's. What it wrote is then counted on the disk
-and compared with the snapshot, before the export is moved to its place.
+A writer fills a folder or an archive from a snapshot's rows. All that it wrote is then hashed and
+counted again, before the export is moved to its place.
 """
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 
-from labeling import audit, snapshot_folder
-from labeling.exports import imagefolder, kohya
+from labeling import audit, snapshots
+from labeling.exports import answers, into_folder, run
+from labeling.exports.errors import ExportError
+from labeling.exports.formats import FORMATS
+from labeling.exports.options import Options, parse
+from labeling.exports.run import OnProgress, Result, Source, in_words
+from labeling.exports.sinks import ArchiveSink, FolderSink
+from labeling.exports.stored import StoredFolder, StoredTar, StoredZip
+from labeling.exports.writer import Format
 from labeling.models import Event, Snapshot
-from labeling.snapshot_folder import SPLITS
+
+__all__ = [
+    "FORMATS",
+    "ExportError",
+    "Options",
+    "Result",
+    "export",
+    "export_snapshot",
+    "format_of",
+    "in_words",
+    "options_of",
+    "source_of",
+]
+ARCHIVES = {".zip": StoredZip, ".tar": StoredTar}
 
 
-class ExportError(ValueError):
-    """An export cannot be made; the message says why and what to do."""
+def format_of(name: str) -> Format:
+    """Return the format of that name. Raises ExportError where there is none."""
+    if name not in FORMATS:
+        raise ExportError(f"There is no format “{name}”: choose {' or '.join(sorted(FORMATS))}.")
+    return FORMATS[name]
 
 
-@dataclass(frozen=True)
-class Counts:
-    """What an export holds: images, and how many of them have a text."""
-
-    images: int
-    with_text: int
+def options_of(format: str, values: Mapping[str, Any]) -> Options:
+    """Return the options of a format from texts or JSON. Raises ExportError."""
+    return parse(values, names=format_of(format).options, format=format)
 
 
-@dataclass(frozen=True)
-class Format:
-    write: Callable[[Path, Path], None]  # snapshot folder, new folder
-    count: Callable[[Path], tuple[int, int]]  # images, and those with a text, in the new folder
-    text: Callable[[dict[str, Any]], str]  # what a row says of its image in this format
-    text_name: str  # what that text is
+def source_of(snapshot: Snapshot, *, key: str) -> Source:
+    """Return a snapshot as it may be handed out: without what was removed from its project since.
 
-
-FORMATS = {
-    "imagefolder": Format(
-        imagefolder.write, imagefolder.count, imagefolder.caption, text_name="a caption"
-    ),
-    "kohya": Format(kohya.write, kohya.count, kohya.caption, text_name="a caption or tags"),
-}
+    key: the secret that the pseudonyms of raw answers are made with.
+    """
+    return Source(
+        folder=Path(snapshot.folder),
+        title=snapshot.project.name,
+        removed=_removed(snapshot),
+        answers=lambda: answers.of(snapshot, key),
+    )
 
 
 def export_snapshot(
-    *, snapshot: Snapshot, format: str, out: Path, by: AbstractBaseUser | None = None
-) -> Counts:
+    *,
+    snapshot: Snapshot,
+    format: str,
+    out: Path,
+    options: Options | None = None,
+    by: AbstractBaseUser | None = None,
+    on_progress: OnProgress = lambda share: None,
+) -> Result:
     """Export a snapshot as `export` does, and write it into its project's history."""
-    counts = export(folder=Path(snapshot.folder), format=format, out=out)
+    source = source_of(snapshot, key=answers.new_key())
+    result = _export(source, format_of(format), options or Options(), out, on_progress)
+    record(snapshot, format, result, by=by)
+    return result
+
+
+def record(snapshot: Snapshot, format: str, result: Result, *, by: AbstractBaseUser | None) -> None:
+    """Write an export that is done into its project's history."""
     audit.record(
         project=snapshot.project,
         kind=Event.Kind.SNAPSHOT,
-        message=f"Exported snapshot {snapshot.pk} as {format}: {counts.images:,} pictures.",
+        message=f"Exported snapshot {snapshot.pk} as {format}: {in_words(result.counts)}.",
         by=by,
         row=snapshot,
     )
-    return counts
 
 
-def export(*, folder: Path, format: str, out: Path) -> Counts:
-    """Export the snapshot in `folder` to the new or empty folder `out`, whole or not at all.
+def export(
+    *,
+    folder: Path,
+    format: str,
+    out: Path,
+    options: Options | None = None,
+    on_progress: OnProgress = lambda share: None,
+) -> Result:
+    """Export the snapshot in `folder` to `out`, whole or not at all.
 
-    Return what was written. Raises ExportError for an unknown format, a folder in use or a count
-    that is off, and `SnapshotError` for a snapshot that is not as it was frozen.
+    out: a new or empty folder, or a new file ending in .zip or .tar; for the format "folder" also
+    the folder that the pictures came from. Raises ExportError for an unknown format, an `out` in
+    use or a count that is off, and `SnapshotError` for a snapshot that is not as it was frozen.
     """
-    if format not in FORMATS:
-        raise ExportError(f"There is no format “{format}”: choose {' or '.join(sorted(FORMATS))}.")
-    _check_unused(out)
-    snapshot_folder.verify(folder)
+    source = Source(folder)
+    return _export(source, format_of(format), options or Options(), out, on_progress)
+
+
+def _export(
+    source: Source, format: Format, options: Options, out: Path, on_progress: OnProgress
+) -> Result:
+    archive = out.suffix.lower() in ARCHIVES
+    merged = format.into_folder and not archive and out.is_dir()
+    if not merged:
+        _check_unused(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as name:
         draft = Path(name, out.name)
-        draft.mkdir()
-        FORMATS[format].write(folder, draft)
-        counts = _checked(folder, Counts(*FORMATS[format].count(draft)), FORMATS[format])
+        write = _write_archive if archive else _write_folder
+        result = write(source, format, options, draft, on_progress)
+        if merged:
+            return into_folder.merge(draft, out, result, overwrite=options.overwrite)
         _check_unused(out)
         draft.replace(out)
-    return counts
+    return result
+
+
+def _write_folder(
+    source: Source, format: Format, options: Options, draft: Path, on_progress: OnProgress
+) -> Result:
+    sink = FolderSink(draft)
+    result = run.write(source, format, options, sink, on_progress)
+    run.read_back(StoredFolder(draft), format, result, on_progress)
+    sink.drop_journal()
+    return result
+
+
+def _write_archive(
+    source: Source, format: Format, options: Options, draft: Path, on_progress: OnProgress
+) -> Result:
+    suffix = draft.suffix.lower()
+    with draft.open("wb") as file:
+        sink = ArchiveSink(file, suffix.removeprefix("."))
+        result = run.write(source, format, options, sink, on_progress)
+    run.read_back(ARCHIVES[suffix](draft), format, result, on_progress)
+    return result
 
 
 def _check_unused(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ExportError(f"{out} is in use: name a folder that is new or empty.")
+        raise ExportError(f"{out} is in use: name a folder that is new or empty, or a new file.")
 
 
-def _checked(folder: Path, written: Counts, format: Format) -> Counts:
-    """Compare what was written with the snapshot. Raises ExportError where they differ."""
-    texts = [
-        bool(format.text(row))
-        for split in SPLITS
-        for row in snapshot_folder.read_rows(folder, split)
-    ]
-    expected = Counts(len(texts), sum(texts))
-    if written != expected:
-        raise ExportError(
-            f"The export holds {written.images} pictures, {written.with_text} of them with "
-            f"{format.text_name}, not {expected.images} and {expected.with_text}: "
-            "nothing was kept; try again."
-        )
-    return written
+def _removed(snapshot: Snapshot) -> set[str]:
+    """Return the names of the files of pictures that were removed since it was frozen."""
+    if not snapshot.removed:
+        return set()
+    return snapshots.removed_files(snapshot, run.file_names(Path(snapshot.folder)))

@@ -8,6 +8,7 @@ from labeling.models.cuttings import Cutting
 from labeling.models.decision_batches import DecisionBatch
 from labeling.models.events import Event
 from labeling.models.examples import ConceptExample
+from labeling.models.exports import Export
 from labeling.models.gold_marks import GoldMark
 from labeling.models.images import Image, Tile
 from labeling.models.imports import Import, UploadedFile
@@ -41,6 +42,7 @@ __all__ = [
     "Cutting",
     "DecisionBatch",
     "Event",
+    "Export",
     "GoldMark",
     "Image",
     "Import",

@@ -5,33 +5,77 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling import exports
+from labeling.exports import Options, Result
+from labeling.exports.options import described
+from labeling.management import progress
 from labeling.models import Snapshot
 from labeling.snapshot_folder import SnapshotError
 
 
 class Command(BaseCommand):
-    help = "Export a snapshot for other tools; what was written is counted before it is done."
+    help = "Export a snapshot for other tools; what was written is hashed and counted again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("snapshot", help="its number, or its folder")
-        parser.add_argument("--format", required=True, choices=sorted(exports.FORMATS))
-        parser.add_argument("--out", required=True, type=Path, help="a new or empty folder")
+        parser.add_argument("snapshot", nargs="?", help="its number, or its folder")
+        parser.add_argument("--format", choices=sorted(exports.FORMATS))
+        parser.add_argument(
+            "--out", type=Path, help="a new or empty folder, or a new file: .zip or .tar"
+        )
+        parser.add_argument(
+            "--option", action="append", default=[], metavar="NAME=VALUE", help="see --options"
+        )
+        parser.add_argument("--options", action="store_true", help="list formats and options")
 
-    def handle(self, *, snapshot: str, format: str, out: Path, **options: Any) -> None:
+    def handle(self, *, snapshot: str | None, format: str | None, **options: Any) -> None:
+        if options["options"]:
+            self._list(format)
+            return
+        out: Path | None = options["out"]
+        if snapshot is None or format is None or out is None:
+            raise CommandError("Name a snapshot, a --format and where --out it goes.")
         try:
-            if snapshot.isdecimal():
-                row = _find(snapshot)
-                counts = exports.export_snapshot(snapshot=row, format=format, out=out)
-            else:
-                counts = exports.export(folder=Path(snapshot), format=format, out=out)
+            chosen = exports.options_of(format, _pairs(options["option"]))
+            result = self._export(snapshot, format, chosen, out)
         except (exports.ExportError, SnapshotError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            raise CommandError(f"{out} cannot be written: {error.strerror}.") from error
-        self.stdout.write(
-            f"{counts.images} pictures, {counts.with_text} with "
-            f"{exports.FORMATS[format].text_name}, checked: {out}"
-        )
+            raise CommandError(f"{out} cannot be written: {error.strerror or error}.") from error
+        self.stdout.write(f"{exports.in_words(result.counts)}, checked: {out}")
+        for reason, count in sorted(result.left_out.items()):
+            self.stdout.write(f"Left out: {count:,} {reason}")
+
+    def _export(self, snapshot: str, format: str, options: Options, out: Path) -> Result:
+        row = _find(snapshot) if snapshot.isdecimal() else None
+        with progress.meter("Percent done", 100) as show:
+            more: dict[str, Any] = {
+                "format": format,
+                "out": out,
+                "options": options,
+                "on_progress": lambda share: show(int(100 * share)),
+            }
+            if row is not None:
+                return exports.export_snapshot(snapshot=row, **more)
+            return exports.export(folder=Path(snapshot), **more)
+
+    def _list(self, only: str | None) -> None:
+        for name in [only] if only else exports.FORMATS:
+            format = exports.FORMATS[name]
+            self.stdout.write(f"{name}: {format.holds}. Read by {format.read_by}.")
+            for option in described(format.options):
+                default = ",".join(option.default) if option.kind == "names" else option.default
+                choices = f" ({', '.join(option.choices)})" if option.choices else ""
+                self.stdout.write(f"  {option.name}={default}: {option.help}{choices}")
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    """Return the options by name. Raises ExportError for one without a value."""
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise exports.ExportError(f"“{text}” is no option: write NAME=VALUE.")
+        pairs[name.strip().replace("-", "_")] = value
+    return pairs
 
 
 def _find(snapshot: str) -> Snapshot:

@@ -1,0 +1,121 @@
+"""Back into the folder that the pictures came from: `IMG_0003.txt` beside `IMG_0003.jpg`.
+
+Files have the names and folders that the pictures were imported from. The pictures themselves are
+not written unless that is chosen.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from labeling.exports.options import GENERAL
+from labeling.exports.pictures import Picture
+from labeling.exports.rows import ExportRow
+from labeling.exports.sinks import Sink
+from labeling.exports.stored import Stored
+from labeling.exports.tables import record
+from labeling.exports.writer import About, Counts, Format
+
+Keys = set[bytes]  # the beginnings of paths' hashes: a million take 60 MB
+
+
+class Folder:
+    def __init__(self, sink: Sink, about: About) -> None:
+        self._sink, self._about = sink, about
+        self._several, self._twice = _shared(about.rows())
+        self._seen: Keys = set()
+        self._counts = Counter[str](pictures=0, texts=0)
+
+    def write(self, row: ExportRow, picture: Picture) -> None:
+        if reason := self._homeless(row):
+            self._about.left_out[f"pictures: {reason}"] += 1
+            return
+        text, suffix = self._text(row)
+        if self._about.options.copy_pictures:
+            place = f"{_stem(row.source)}{picture.suffix}"
+            self._sink.put(place, picture.data)
+            self._counts["pictures"] += 1
+        if text:
+            # Two pictures of one stem: each text has the whole name of its own before its suffix.
+            whole = _key(_stem(row.source)) in self._several
+            self._sink.put((row.source if whole else _stem(row.source)) + suffix, text.encode)
+            self._counts["texts"] += 1
+
+    def close(self) -> Counts:
+        return dict(self._counts)
+
+    def _homeless(self, row: ExportRow) -> str:
+        """Return why a picture has no place to go back to; empty: it has one."""
+        path = PurePosixPath(row.source)
+        if row.generated:
+            return "a model drew them: they came from no folder"
+        if path.is_absolute() or ".." in path.parts or not path.suffix:
+            return "they came from no path within a folder"
+        if _key(row.source) in self._twice:
+            return "several came from one path"
+        if self._about.options.copy_pictures and _key(_stem(row.source)) in self._several:
+            return "several would have one name"
+        return ""
+
+    def _text(self, row: ExportRow) -> tuple[str, str]:
+        """Return what lies beside a picture, and its suffix; what has no place is counted."""
+        sidecar = self._about.options.sidecar
+        if sidecar == "json":
+            columns = record(row, self._about.snapshot)
+            told = {"file_name": PurePosixPath(row.source).name, **columns}
+            return json.dumps(told, ensure_ascii=False, indent=1) + "\n", ".json"
+        if sidecar == "tags":
+            self._about.left_out["captions: only tags were chosen"] += len(row.captions)
+            tags = ", ".join(tag.replace(",", " ") for tag in row.tags)
+            return tags + "\n" if tags else "", ".txt"
+        self._about.left_out["tags: only captions were chosen"] += len(row.tags)
+        return "".join(f"{each.text}\n" for each in row.captions), ".txt"
+
+
+def _shared(rows: Iterable[ExportRow]) -> tuple[Keys, Keys]:
+    """Return the stems that several paths share, and the paths that several pictures have."""
+    stems: Keys = set()
+    paths: Keys = set()
+    several: Keys = set()
+    twice: Keys = set()
+    for row in rows:
+        if row.generated:
+            continue
+        for key, seen, more in (
+            (_key(_stem(row.source)), stems, several),
+            (_key(row.source), paths, twice),
+        ):
+            (more if key in seen else seen).add(key)
+    return several, twice
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path).with_suffix("").as_posix()
+
+
+def _key(path: str) -> bytes:
+    """Return what two paths share that are one on a disk which takes no notice of case."""
+    return hashlib.blake2b(path.casefold().encode(), digest_size=8).digest()
+
+
+def count(stored: Stored) -> Counts:
+    """Count the texts and pictures."""
+    counts = Counter[str](pictures=0, texts=0)
+    for name in stored.names():
+        if PurePosixPath(name).name != "MANIFEST.sha256":
+            counts["texts" if name.endswith((".txt", ".json")) else "pictures"] += 1
+    return dict(counts)
+
+
+FORMAT = Format(
+    name="folder",
+    title="Back into its folder",
+    read_by="whatever read the folder before: most trainers and tools read a text beside a picture",
+    holds="captions or tags as .txt, or everything as .json, under the pictures' own names",
+    options=(*GENERAL, "sidecar", "copy_pictures", "overwrite"),
+    writer=Folder,
+    count=count,
+    into_folder=True,
+)

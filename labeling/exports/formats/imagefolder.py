@@ -1,0 +1,121 @@
+"""Hugging Face imagefolder: `load_dataset("imagefolder", data_dir=OUT)`.
+
+The rows of a split are a `metadata.parquet`, which has its types with it: an empty list is a list
+of something, and two exports concatenate whatever their projects ask.
+"""
+
+from contextlib import ExitStack
+
+import pyarrow.parquet as pq
+
+from labeling.exports.options import GENERAL
+from labeling.exports.pictures import Picture
+from labeling.exports.rows import ExportRow
+from labeling.exports.sinks import Sink
+from labeling.exports.stored import Stored
+from labeling.exports.tables import COLUMNS, Table, record
+from labeling.exports.writer import About, Counts, Format
+
+METADATA = "metadata.parquet"
+CARD = """\
+---
+pretty_name: {project}
+configs:
+- config_name: default
+  data_files:
+{splits}
+---
+
+# {project}
+
+{pictures} pictures with {captions} captions, of the Tessera snapshot `{snapshot}`.
+
+| column | what it holds |
+|---|---|
+| `text`, `confidence` | the most probable caption and its probability |
+| `tags` | keywords, and concepts that the whole picture shows |
+| `concepts` | of each concept: probability, entropy in bits, number of answers |
+| `in_part` | concepts that people saw in parts of the picture alone |
+| `captions` | each with its confidence and whether an import, an annotator or a model wrote it |
+| `n_answers` | answers about the picture in all |
+| `license`, `source` | as the import said; `source` is the path that it came from |
+| `generated`, `prompt` | whether a model drew the picture, and from what |
+| `width`, `height`, `split`, `snapshot` | in pixels; the snapshot's SHA-256 |
+"""
+
+
+class Imagefolder:
+    def __init__(self, sink: Sink, about: About) -> None:
+        self._sink, self._about = sink, about
+        self._open = ExitStack()
+        self._tables: dict[str, Table] = {}
+        self._counts = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0}
+
+    def write(self, row: ExportRow, picture: Picture) -> None:
+        if row.split not in self._tables:
+            file = self._open.enter_context(self._sink.file(f"{row.split}/{METADATA}"))
+            table = Table(file, {"file_name": "string", **COLUMNS})
+            self._tables[row.split] = self._open.enter_context(table)
+        self._sink.put(f"{row.split}/{picture.name}", picture.data)
+        columns = record(row, self._about.snapshot)
+        self._tables[row.split].add({"file_name": picture.name, **columns})
+        add(self._counts, row)
+
+    def close(self) -> Counts:
+        self._open.close()
+        card = CARD.format(
+            project=self._about.project,
+            splits="\n".join(f"  - split: {s}\n    path: {s}/**" for s in self._tables),
+            snapshot=self._about.snapshot,
+            pictures=f"{self._counts['pictures']:,}",
+            captions=f"{self._counts['captions']:,}",
+        )
+        self._sink.put("README.md", card.encode)
+        return self._counts
+
+
+def add(counts: Counts, row: ExportRow) -> None:
+    """Count a row that is written whole."""
+    counts["pictures"] += 1
+    counts["captions"] += len(row.captions)
+    counts["tags"] += len(row.tags)
+    counts["labels"] += len(row.concepts)
+
+
+def count(stored: Stored) -> Counts:
+    """Count the rows whose file is there: a file without a row is dropped by its reader."""
+    names, tables = set(), []
+    for name in stored.names():
+        (tables.append if name.endswith(METADATA) else names.add)(name)
+    counts = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0}
+    for name in tables:
+        with stored.open(name) as file:
+            count_table(file, counts, files=names, folder=name.rpartition("/")[0])
+    return counts
+
+
+def count_table(
+    file: object, counts: Counts, *, files: set[str] | None = None, folder: str = ""
+) -> None:
+    """Add what a table of rows holds; files: count rows alone whose file is among them."""
+    columns = ["captions", "tags", "concepts", *(["file_name"] if files is not None else [])]
+    for batch in pq.ParquetFile(file).iter_batches(columns=columns):
+        held = batch.to_pydict()
+        if files is None:
+            counts["pictures"] += batch.num_rows
+        else:
+            counts["pictures"] += sum(f"{folder}/{name}" in files for name in held["file_name"])
+        counts["captions"] += sum(map(len, held["captions"]))
+        counts["tags"] += sum(map(len, held["tags"]))
+        counts["labels"] += sum(map(len, held["concepts"]))
+
+
+FORMAT = Format(
+    name="imagefolder",
+    title="Hugging Face imagefolder",
+    read_by="datasets, diffusers' training scripts",
+    holds="everything, in a metadata.parquet a split, with a card",
+    options=GENERAL,
+    writer=Imagefolder,
+    count=count,
+)

@@ -1,0 +1,119 @@
+"""WebDataset: tars of `KEY.webp`, `KEY.txt` and `KEY.json`, each with a table and its figures.
+
+The tables and figures lie beside the tars, named as img2dataset names them.
+"""
+
+import io
+import json
+import tarfile
+from collections import Counter
+from typing import Any
+
+from labeling.exports.formats.imagefolder import add, count_table
+from labeling.exports.options import GENERAL
+from labeling.exports.pictures import Picture
+from labeling.exports.rows import ExportRow
+from labeling.exports.sinks import Sink
+from labeling.exports.stored import Stored
+from labeling.exports.tables import COLUMNS, Table, record
+from labeling.exports.tar_members import END, member
+from labeling.exports.writer import About, Counts, Format
+
+SHARD = 10_000  # pictures
+
+
+class Shard:
+    """A tar that is written, or that is whole already; its table and figures come at its end."""
+
+    def __init__(self, sink: Sink, name: str) -> None:
+        self.name, self._sink = name, sink
+        self._context = None if sink.has(f"{name}.tar") else sink.file(f"{name}.tar")
+        self._file = self._context.__enter__() if self._context else None
+        self._rows: list[dict[str, Any]] = []
+        self._captions = 0
+
+    def write(self, row: ExportRow, picture: Picture, columns: dict[str, Any]) -> None:
+        key = picture.stem
+        if self._file is not None:
+            told = json.dumps({"key": key, **columns}, ensure_ascii=False)
+            self._file.write(
+                member(picture.name, picture.data())
+                + member(f"{key}.txt", row.text.encode())
+                + member(f"{key}.json", told.encode())
+            )
+        self._rows.append({"key": key, **columns})
+        self._captions += len(row.captions)
+
+    def close(self) -> None:
+        if self._file is not None and self._context is not None:
+            self._file.write(END)
+            self._context.__exit__(None, None, None)
+        with (
+            self._sink.file(f"{self.name}.parquet") as file,
+            Table(file, {"key": "string", **COLUMNS}) as table,
+        ):
+            for row in self._rows:
+                table.add(row)
+        figures = {
+            "count": len(self._rows),
+            "captions": self._captions,
+            "first_key": self._rows[0]["key"],
+            "last_key": self._rows[-1]["key"],
+        }
+        self._sink.put(f"{self.name}_stats.json", lambda: json.dumps(figures, indent=1).encode())
+
+
+class WebDataset:
+    def __init__(self, sink: Sink, about: About) -> None:
+        self._sink, self._about = sink, about
+        self._size = about.options.shard or SHARD
+        self._written: Counter[str] = Counter()
+        self._shard: Shard | None = None
+        self._counts = {"pictures": 0, "texts": 0, "captions": 0, "tags": 0, "labels": 0}
+
+    def write(self, row: ExportRow, picture: Picture) -> None:
+        if self._written[row.split] % self._size == 0:
+            self._finish()
+            number = self._written[row.split] // self._size
+            self._shard = Shard(self._sink, f"{row.split}/{number:05}")
+        self._written[row.split] += 1
+        assert self._shard is not None
+        self._shard.write(row, picture, record(row, self._about.snapshot))
+        add(self._counts, row)
+        self._counts["texts"] += bool(row.text)
+
+    def close(self) -> Counts:
+        self._finish()
+        return self._counts
+
+    def _finish(self) -> None:
+        if self._shard is not None:
+            self._shard.close()
+
+
+def count(stored: Stored) -> Counts:
+    """Count the members of all tars, and the rows of their tables."""
+    counts = {"pictures": 0, "texts": 0, "captions": 0, "tags": 0, "labels": 0}
+    pictures = 0
+    for name in stored.names():
+        with stored.open(name) as file:
+            if name.endswith(".tar"):
+                with tarfile.open(fileobj=file, mode="r|") as tar:
+                    for each in tar:
+                        is_text = each.name.endswith(".txt")
+                        counts["texts"] += is_text and each.size > 0
+                        pictures += not is_text and not each.name.endswith(".json")
+            elif name.endswith(".parquet"):
+                count_table(io.BytesIO(file.read()), counts)
+    return {**counts, "pictures": min(pictures, counts["pictures"])}
+
+
+FORMAT = Format(
+    name="webdataset",
+    title="WebDataset",
+    read_by="webdataset, datasets, img2dataset's readers, open_clip",
+    holds="everything, in tars to be streamed, each with a table and figures",
+    options=(*GENERAL, "shard"),
+    writer=WebDataset,
+    count=count,
+)

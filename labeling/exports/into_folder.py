@@ -1,0 +1,63 @@
+"""Put what was written into a folder that is in use, beside the pictures that lie there."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from labeling.exports.errors import ExportError
+from labeling.exports.run import Result
+from labeling.exports.sinks import MANIFEST
+
+NAMED = 5  # files that an error names
+
+
+def merge(draft: Path, out: Path, result: Result, *, overwrite: bool) -> Result:
+    """Move the draft's files into `out`; return the result, with how many were there already.
+
+    Nothing is moved unless all can be. Raises ExportError where a file holds something else and
+    may not be replaced, and where a folder of `out` leads out of it.
+    """
+    files = list(_files(draft))
+    new = [path for path in files if not _same(draft / path, out / path)]
+    _check(out, new, overwrite=overwrite)
+    for path in new:
+        target = out / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Beside its target first: it appears there whole, or not at all.
+        beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+        shutil.move(draft / path, beside)
+        beside.replace(target)
+    there = {"files: there already, the same": len(files) - len(new)}
+    return replace(result, left_out={**result.left_out, **{k: n for k, n in there.items() if n}})
+
+
+def _files(draft: Path) -> Iterator[Path]:
+    for path in sorted(draft.rglob("*")):
+        if path.is_file() and path.name != MANIFEST:
+            yield path.relative_to(draft)
+
+
+def _check(out: Path, new: list[Path], *, overwrite: bool) -> None:
+    root = out.resolve()
+    outside = [path for path in new if not (out / path).parent.resolve().is_relative_to(root)]
+    if outside:
+        raise ExportError(f"{outside[0]} would lie outside of {out}: a folder there is a link.")
+    taken = [path for path in new if os.path.lexists(out / path)]
+    if taken and not overwrite:
+        names = ", ".join(map(str, taken[:NAMED]))
+        more = f" and {len(taken) - NAMED:,} more" if len(taken) > NAMED else ""
+        raise ExportError(
+            f"{out} has files of these names that hold something else: {names}{more}. Nothing was "
+            "written: choose overwrite=true to replace them, or another folder."
+        )
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether both files hold the same."""
+    return (
+        other.is_file()
+        and one.stat().st_size == other.stat().st_size
+        and one.read_bytes() == other.read_bytes()
+    )

@@ -1,0 +1,69 @@
+"""A picture of a snapshot as an export holds it: its bytes are read when they are needed."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from labeling.exports.options import Options
+from labeling.exports.rows import ExportRow
+from labeling.snapshot_folder import SnapshotError
+
+_SUFFIXES = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+_KINDS = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP"}
+_SAVING: dict[str, dict[str, Any]] = {
+    "PNG": {"compress_level": 6},
+    "JPEG": {"quality": 95},
+    "WEBP": {"lossless": True, "method": 4},
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture to be exported."""
+
+    path: Path  # in the snapshot's folder
+    stem: str  # of its name: the first characters of its SHA-256
+    suffix: str  # as exported, with its dot
+    width: int  # as exported, in pixels
+    height: int
+    as_it_is: bool  # neither made smaller nor encoded anew
+
+    @property
+    def name(self) -> str:
+        return f"{self.stem}{self.suffix}"
+
+    def data(self) -> bytes:
+        """Return its bytes, checked, and encoded as was chosen. Raises SnapshotError."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError as error:
+            raise SnapshotError(f"{self.path} is gone: freeze a new snapshot.") from error
+        if not hashlib.sha256(data).hexdigest().startswith(self.stem):
+            raise SnapshotError(f"{self.path} was changed after freezing: freeze a new snapshot.")
+        return data if self.as_it_is else self._encoded(data)
+
+    def _encoded(self, data: bytes) -> bytes:
+        image: Image.Image = Image.open(io.BytesIO(data))
+        if image.size != (self.width, self.height):
+            image = image.resize((self.width, self.height), Image.Resampling.LANCZOS)
+        kind, file = _KINDS[self.suffix], io.BytesIO()
+        image.convert("RGB").save(file, kind, **_SAVING[kind])
+        return file.getvalue()
+
+
+def of_row(folder: Path, row: ExportRow, options: Options) -> Picture:
+    """Return the picture of a row, from the snapshot in that folder."""
+    path = folder / row.split / row.file_name
+    suffix = _SUFFIXES.get(options.image_format, path.suffix)
+    return Picture(
+        path=path,
+        stem=path.stem,
+        suffix=suffix,
+        width=row.width,
+        height=row.height,
+        as_it_is=suffix == path.suffix and (row.width, row.height) == row.stored_size,
+    )

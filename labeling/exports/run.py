@@ -1,0 +1,132 @@
+"""Write a snapshot in a format, count what was written, and read all of it again."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labeling import snapshot_folder
+from labeling.exports import pictures, rows
+from labeling.exports.errors import ExportError
+from labeling.exports.options import Options
+from labeling.exports.sinks import ArchiveSink, FolderSink
+from labeling.exports.stored import Stored, check, listed
+from labeling.exports.writer import About, Counts, Format
+from labeling.snapshot_folder import METADATA, SPLITS, SnapshotError
+
+WRITING = 0.8  # share of the work; the rest is reading it again
+OnProgress = Callable[[float], None]  # called with the share that is done, 0 to 1
+Answers = Callable[[], Iterator[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A snapshot to be exported."""
+
+    folder: Path
+    title: str = ""  # its project's name; empty: as its manifest names it
+    removed: Collection[str] = ()  # names of files of pictures that were removed since
+    answers: Answers | None = None  # raw ones, where the database is at hand
+
+    def manifest(self) -> dict[str, Any]:
+        """Return its manifest. Raises SnapshotError where its rows are not as they were frozen."""
+        manifest = snapshot_folder.read_manifest(self.folder)
+        for split in SPLITS:
+            name = f"{split}/{METADATA}"
+            path, expected = self.folder / name, manifest["files"].get(name)
+            if not path.is_file():
+                if expected is not None:
+                    raise SnapshotError(f"{self.folder} lacks {name}: freeze a new snapshot.")
+            elif _digest(path) != expected:
+                raise SnapshotError(f"{path} was changed after freezing: freeze a new snapshot.")
+        return {**manifest, "files": {}}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an export holds, and what of the snapshot it does not."""
+
+    counts: Counts
+    left_out: dict[str, int] = field(default_factory=dict)  # by the reason
+    sha256: str = ""  # of its manifest
+    size: int = 0  # bytes
+
+
+def write(
+    source: Source,
+    format: Format,
+    options: Options,
+    sink: FolderSink | ArchiveSink,
+    on_progress: OnProgress = lambda share: None,
+) -> Result:
+    """Write all files into a sink, the manifest last. Raises ExportError and SnapshotError."""
+    manifest, left_out = source.manifest(), Counter[str]()
+    about = About(
+        project=source.title or manifest["project"],
+        snapshot=manifest["sha256"],
+        options=options,
+        manifest=manifest,
+        rows=lambda: rows.read(source.folder, options, Counter(), source.removed),
+        left_out=left_out,
+        answers=source.answers,
+    )
+    passed = Counter[str]()
+    total = max(1, manifest["counts"]["images"])
+    writer = format.writer(sink, about)
+    for row in rows.read(source.folder, options, left_out, source.removed):
+        passed.update(pictures=1, captions=len(row.captions))
+        writer.write(row, pictures.of_row(source.folder, row, options))
+        on_progress(WRITING * passed["pictures"] / total)
+    if not passed["pictures"]:
+        raise ExportError("The options leave no picture: choose others.")
+    _check_law(manifest["counts"], passed, left_out)
+    counts = writer.close()
+    return Result(counts, dict(+left_out), sink.finish(), sink.size)
+
+
+def read_back(
+    stored: Stored,
+    format: Format,
+    result: Result,
+    on_progress: OnProgress = lambda share: None,
+) -> None:
+    """Hash and count what is there. Raises ExportError where it differs from what was written."""
+    total = max(1, sum(1 for _ in listed(stored)))
+    check(stored, lambda number: on_progress(WRITING + (1 - WRITING) * number / total))
+    counts = format.count(stored)
+    if counts != result.counts:
+        raise ExportError(
+            f"The export holds {in_words(counts)}, not {in_words(result.counts)}: "
+            "nothing was kept; try again."
+        )
+
+
+def _check_law(frozen: Counts, passed: Counts, left_out: Counter[str]) -> None:
+    """Compare what was passed on and left out with what was frozen: nothing is lost in silence."""
+    for kind in ("pictures", "captions"):
+        expected = frozen["images" if kind == "pictures" else kind]
+        lost = sum(n for reason, n in left_out.items() if reason.startswith(f"{kind}: "))
+        if passed[kind] + lost != expected:
+            raise ExportError(
+                f"The snapshot has {expected:,} {kind}, and {passed[kind]:,} were written and "
+                f"{lost:,} left out: freeze a new snapshot."
+            )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def in_words(counts: Counts) -> str:
+    """Return "12 pictures, 7 captions"."""
+    return ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items())
+
+
+def file_names(folder: Path) -> Iterator[str]:
+    """Yield the names of a snapshot's pictures."""
+    for split in SPLITS:
+        for row in snapshot_folder.read_rows(folder, split):
+            yield row["file_name"]

@@ -1,0 +1,54 @@
+"""What a format is: how it is written, and how it is counted when it is read back."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from labeling.exports.options import Options
+from labeling.exports.pictures import Picture
+from labeling.exports.rows import ExportRow
+from labeling.exports.sinks import Sink
+from labeling.exports.stored import Stored
+
+Counts = dict[str, int]  # what an export holds: pictures, captions, tags, labels, answers
+
+
+@dataclass(frozen=True)
+class About:
+    """What a writer may know of the whole before the first row comes."""
+
+    project: str
+    snapshot: str  # its SHA-256
+    options: Options
+    manifest: Mapping[str, Any]
+    rows: Callable[[], Iterator[ExportRow]]  # all rows once more
+    left_out: Counter[str]  # by the reason; a writer adds what it has no place for
+    answers: Callable[[], Iterator[dict[str, Any]]] | None = None  # raw ones, with pseudonyms
+
+
+class Writer(Protocol):
+    """Writes rows as they come; what is written at the end, `close` writes."""
+
+    def write(self, row: ExportRow, picture: Picture) -> None:
+        """Write a row; read its picture's bytes only if they are needed."""
+        ...
+
+    def close(self) -> Counts:
+        """Write the rest and return what was written."""
+        ...
+
+
+@dataclass(frozen=True)
+class Format:
+    """A layout that some other program reads."""
+
+    name: str
+    title: str
+    read_by: str  # programs
+    holds: str  # what of a snapshot it has a place for
+    options: tuple[str, ...]
+    writer: Callable[[Sink, About], Writer]
+    count: Callable[[Stored], Counts]  # what is there, from the files alone
+    into_folder: bool = False  # whether it may be put into a folder that is in use
+    needs_answers: bool = False
