@@ -6,6 +6,7 @@ counted again, before the export is moved to its place.
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +130,8 @@ def _export(
 def _write_folder(
     source: Source, format: Format, options: Options, draft: Path, on_progress: OnProgress
 ) -> Result:
-    sink = FolderSink(draft)
-    result = run.write(source, format, options, sink, on_progress)
+    with closing(FolderSink(draft)) as sink:
+        result = run.write(source, format, options, sink, on_progress)
     run.read_back(StoredFolder(draft), format, result, on_progress)
     sink.drop_journal()
     return result
@@ -140,10 +141,10 @@ def _write_archive(
     source: Source, format: Format, options: Options, draft: Path, on_progress: OnProgress
 ) -> Result:
     suffix = draft.suffix.lower()
-    with draft.open("wb") as file:
-        sink = ArchiveSink(file, suffix.removeprefix("."))
+    with draft.open("wb") as file, closing(ArchiveSink(file, suffix.removeprefix("."))) as sink:
         result = run.write(source, format, options, sink, on_progress)
-    run.read_back(ARCHIVES[suffix](draft), format, result, on_progress)
+    with closing(ARCHIVES[suffix](draft)) as stored:
+        run.read_back(stored, format, result, on_progress)
     return result
 
 

@@ -29,8 +29,9 @@ class Csv:
 
 
 def read(file: IO[bytes]) -> Iterator[dict[str, str]]:
-    """Yield the rows of a table, as they are in the file."""
-    yield from csv.DictReader(io.TextIOWrapper(file, encoding="utf-8", newline=""))
+    """Yield the rows of a table, as they are in the file, and close it."""
+    with io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        yield from csv.DictReader(text)
 
 
 def _safe(cell: Any) -> Any:

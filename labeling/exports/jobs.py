@@ -9,7 +9,7 @@ import errno
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -165,11 +165,8 @@ def _make(held: Export) -> None:
     options = exports.options_of(held.format, held.options)
     _check_space(Path(held.snapshot.folder), there=_size(draft))
     (draft / MANIFEST).unlink(missing_ok=True)
-    sink = FolderSink(draft)
-    try:
+    with closing(FolderSink(draft)) as sink:
         result = run.write(source, format, options, sink, report)
-    finally:
-        sink.close()
     run.read_back(StoredFolder(draft), format, result, report)
     _store(held, draft, sink)
     _finish(held, result)

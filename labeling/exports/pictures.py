@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,10 +56,16 @@ class Picture:
         return file.getvalue()
 
 
-def of_row(folder: Path, row: ExportRow, options: Options) -> Picture:
-    """Return the picture of a row, from the snapshot in that folder."""
+def of_row(
+    folder: Path, row: ExportRow, options: Options, suffixes: Collection[str] = ()
+) -> Picture:
+    """Return the picture of a row, from the snapshot in that folder.
+
+    suffixes: those that are kept unless another is chosen; other pictures become PNG. (): any.
+    """
     path = folder / row.split / row.file_name
-    suffix = _SUFFIXES.get(options.image_format, path.suffix)
+    kept = path.suffix if not suffixes or path.suffix in suffixes else ".png"
+    suffix = _SUFFIXES.get(options.image_format, kept)
     return Picture(
         path=path,
         stem=path.stem,

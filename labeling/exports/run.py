@@ -62,28 +62,32 @@ def write(
     on_progress: OnProgress = lambda share: None,
 ) -> Result:
     """Write all files into a sink, the manifest last. Raises ExportError and SnapshotError."""
-    manifest, left_out = source.manifest(), Counter[str]()
+    manifest = source.manifest()
+    not_chosen, homeless = Counter[str](), Counter[str]()
+    _check_suffix(format, options)
     about = About(
         project=source.title or manifest["project"],
         snapshot=manifest["sha256"],
         options=options,
         manifest=manifest,
         rows=lambda: rows.read(source.folder, options, Counter(), source.removed),
-        left_out=left_out,
+        left_out=homeless,
         answers=source.answers,
     )
     passed = Counter[str]()
     total = max(1, manifest["counts"]["images"])
     writer = format.writer(sink, about)
-    for row in rows.read(source.folder, options, left_out, source.removed):
+    for row in rows.read(source.folder, options, not_chosen, source.removed):
         passed.update(pictures=1, captions=len(row.captions))
-        writer.write(row, pictures.of_row(source.folder, row, options))
+        writer.write(row, pictures.of_row(source.folder, row, options, format.suffixes))
         on_progress(WRITING * passed["pictures"] / total)
     if not passed["pictures"]:
         raise ExportError("The options leave no picture: choose others.")
-    _check_law(manifest["counts"], passed, left_out)
+    _check_law(manifest["counts"], passed, not_chosen)
     counts = writer.close()
-    return Result(counts, dict(+left_out), sink.finish(), sink.size)
+    if not any(counts.values()):
+        raise ExportError("Nothing is left to be written: choose other options.")
+    return Result(counts, dict(not_chosen + homeless), sink.finish(), sink.size)
 
 
 def read_back(
@@ -113,6 +117,13 @@ def _check_law(frozen: Counts, passed: Counts, left_out: Counter[str]) -> None:
                 f"The snapshot has {expected:,} {kind}, and {passed[kind]:,} were written and "
                 f"{lost:,} left out: freeze a new snapshot."
             )
+
+
+def _check_suffix(format: Format, options: Options) -> None:
+    chosen = {"jpeg": ".jpg"}.get(options.image_format, f".{options.image_format}")
+    if format.suffixes and options.image_format != "keep" and chosen not in format.suffixes:
+        known = ", ".join(format.suffixes)
+        raise ExportError(f"Readers of {format.name} know {known} alone: choose another format.")
 
 
 def _digest(path: Path) -> str:

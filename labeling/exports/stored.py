@@ -48,6 +48,9 @@ class StoredZip:
     def open(self, name: str) -> IO[bytes]:
         return self._zip.open(name)
 
+    def close(self) -> None:
+        self._zip.close()
+
 
 class StoredTar:
     def __init__(self, path: Path) -> None:
@@ -60,6 +63,9 @@ class StoredTar:
         file = self._tar.extractfile(name)
         assert file is not None
         return file
+
+    def close(self) -> None:
+        self._tar.close()
 
 
 def check(stored: Stored, on_file: OnFile = lambda number: None) -> int:

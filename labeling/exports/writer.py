@@ -50,5 +50,5 @@ class Format:
     options: tuple[str, ...]
     writer: Callable[[Sink, About], Writer]
     count: Callable[[Stored], Counts]  # what is there, from the files alone
+    suffixes: tuple[str, ...] = ()  # of pictures that its readers read; others become PNG. (): any
     into_folder: bool = False  # whether it may be put into a folder that is in use
-    needs_answers: bool = False

@@ -66,5 +66,4 @@ FORMAT = Format(
     options=("pictures", "split"),
     writer=Answers,
     count=count,
-    needs_answers=True,
 )

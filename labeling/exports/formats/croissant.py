@@ -1,7 +1,8 @@
 """Croissant 1.1: a `croissant.json` that describes pictures and a table to any reader of it.
 
 Its responsible-AI fields say how and by whom the labels were made. A list of structs is no field of
-Croissant, so captions and concepts are parallel lists.
+Croissant, so captions and concepts are parallel lists. Its reader decodes JPEG and PNG alone, so
+other pictures become PNG, which loses nothing.
 """
 
 import json
@@ -47,7 +48,7 @@ _DATA_TYPES = {
     "int64": "sc:Integer",
     "bool": "sc:Boolean",
 }
-_MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp"}
+_MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}  # that mlcroissant decodes
 _OF_CROISSANT = (
     "citeAs",
     "column",
@@ -169,7 +170,7 @@ class Croissant:
             "@type": "cr:FileSet",
             "@id": "pictures",
             "name": "pictures",
-            "encodingFormat": types if len(types) > 1 else (types or ["image/webp"])[0],
+            "encodingFormat": types if len(types) > 1 else types[0],
             "includes": [f"{split}/*{suffix}" for split, suffix in sorted(self._places)],
         }
 
@@ -252,4 +253,5 @@ FORMAT = Format(
     options=GENERAL,
     writer=Croissant,
     count=count,
+    suffixes=(".jpg", ".png"),
 )

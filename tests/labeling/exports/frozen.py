@@ -1,0 +1,102 @@
+"""A snapshot folder made by hand, with texts that formats find hard to hold."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from labeling import snapshot_folder
+
+TEXTS = [
+    ("a sign that says “Stop, thief”, at night", ["sign", "night"]),
+    ("", []),
+    ("犬が、芝生の上にいる", ["犬"]),
+    ("", ["a tag, with a comma", "plain"]),
+    ("سيارة حمراء\u200f على الطريق", []),
+    ("a long\u2028line, {with} |pipes|", ["x"]),
+]
+SHA256 = "5" * 64
+
+
+def row(number: int, split: str, size: tuple[int, int]) -> tuple[dict[str, Any], bytes]:
+    """Return a row and its picture's bytes; every sixth is without a word."""
+    text, tags = TEXTS[number % len(TEXTS)]
+    picture = Image.new("RGB", size, (number * 37 % 256, number * 91 % 256, number % 256))
+    picture.putpixel((0, 0), (255, number // 256, number % 256))
+    file = io.BytesIO()
+    picture.save(file, "WEBP", lossless=True)
+    data = file.getvalue()
+    confidence = round(0.5 + number % 5 / 10, 2)
+    captions = [{"text": text, "confidence": confidence, "source": "import"}] if text else []
+    if number % 6 == 2:
+        more = {"text": f"a second caption, no. {number}", "confidence": 0.5}
+        captions.append({**more, "source": "annotator"})
+    return {
+        "file_name": f"{hashlib.sha256(data).hexdigest()[:16]}.webp",
+        "text": text,
+        "tags": tags,
+        "concepts": [
+            {"name": "sign", "probability": 0.9 if "sign" in tags else 0.1, "answers": number % 4},
+            {"name": "night", "probability": 0.55, "answers": 0},
+        ],
+        "in_part": ["night"] if number % 3 == 0 else [],
+        "captions": captions,
+        "n_answers": number % 4,
+        "license": "CC0-1.0" if number % 2 else "",
+        "source": f"holiday, 2024/IMG_{number:04}.jpg",
+        "generated": number % 7 == 6,
+        "prompt": f"prompt {number}" if number % 7 == 6 else "",
+        "width": size[0],
+        "height": size[1],
+    }, data
+
+
+def write(folder: Path, count: int = 12, size: tuple[int, int] = (72, 64)) -> Path:
+    """Write a snapshot of that many pictures, every fifth of which is to test."""
+    rows: dict[str, list[tuple[dict[str, Any], bytes]]] = {"train": [], "test": []}
+    for number in range(count):
+        split = "test" if number % 5 == 4 else "train"
+        rows[split].append(row(number, split, size))
+    files, every = {}, []
+    for split, pairs in rows.items():
+        (folder / split).mkdir(parents=True)
+        pairs.sort(key=lambda pair: pair[0]["file_name"])
+        for told, data in pairs:
+            (folder / split / told["file_name"]).write_bytes(data)
+        lines = [json.dumps(told, ensure_ascii=False) + "\n" for told, _ in pairs]
+        (folder / split / "metadata.jsonl").write_text("".join(lines), encoding="utf-8")
+        every += [told for told, _ in pairs]
+    for path in folder.rglob("*.*"):
+        files[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest = {"format": snapshot_folder.FORMAT, "project": "signs", "sha256": SHA256}
+    counts = {
+        "images": len(every),
+        "train": len(rows["train"]),
+        "test": len(rows["test"]),
+        "captions": sum(len(each["captions"]) for each in every),
+    }
+    manifest |= {"counts": counts, "concepts": ["night", "sign"], "files": files}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def rows_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the snapshot's rows by their pictures' stems, each with its split."""
+    return {
+        Path(each["file_name"]).stem: {**each, "split": split}
+        for split in ("train", "test")
+        for each in snapshot_folder.read_rows(folder, split)
+    }
+
+
+def pixels(data: bytes) -> bytes:
+    """Return the pixels of a picture's file."""
+    return Image.open(io.BytesIO(data)).convert("RGB").tobytes()
+
+
+def stored_pixels(folder: Path, told: dict[str, Any]) -> bytes:
+    """Return the pixels of a row's picture in its snapshot."""
+    return pixels((folder / told["split"] / told["file_name"]).read_bytes())

@@ -1,0 +1,94 @@
+"""Texts go back beside the pictures that they are of, under the pictures' own names."""
+
+import json
+
+import pytest
+
+from labeling import exports
+from labeling.exports import ExportError, Options
+from tests.labeling.exports import frozen
+from tests.labeling.exports.frozen import rows_of
+
+
+@pytest.fixture
+def home(snapshot, tmp_path):
+    """The folder that the pictures came from, with a file of the user's own."""
+    folder = tmp_path / "home"
+    for row in rows_of(snapshot).values():
+        path = folder / row["source"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"a photograph")
+    (folder / "notes.txt").write_text("mine")
+    return folder
+
+
+def export(snapshot, out, **options):
+    return exports.export(folder=snapshot, format="folder", out=out, options=Options(**options))
+
+
+def test_a_text_lies_beside_its_picture(snapshot, home):
+    result = export(snapshot, home)
+    for row in rows_of(snapshot).values():
+        text = (home / row["source"]).with_suffix(".txt")
+        if row["text"] and not row["generated"]:
+            assert text.read_text(encoding="utf-8") == row["text"] + "\n"
+        else:
+            assert not text.exists()
+        assert (home / row["source"]).read_bytes() == b"a photograph"
+    assert (home / "notes.txt").read_text() == "mine"
+    assert not (home / "MANIFEST.sha256").exists()
+    assert result.left_out["pictures: a model drew them: they came from no folder"] == 1
+
+
+def test_nothing_of_the_users_is_overwritten_unless_chosen(snapshot, home):
+    own = home / "holiday, 2024/IMG_0000.txt"
+    own.write_text("what I wrote")
+    before = sorted(home.rglob("*"))
+    with pytest.raises(ExportError, match=r"hold something else: .*IMG_0000.txt"):
+        export(snapshot, home)
+    assert sorted(home.rglob("*")) == before and own.read_text() == "what I wrote"
+    export(snapshot, home, overwrite=True)
+    assert own.read_text(encoding="utf-8").startswith("a sign")
+
+
+def test_a_second_time_nothing_is_written(snapshot, home):
+    first = export(snapshot, home)
+    second = export(snapshot, home)
+    assert second.left_out["files: there already, the same"] == first.counts["texts"]
+
+
+def test_a_folder_that_is_a_link_out_of_it_is_refused(snapshot, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/holiday, 2024").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ExportError, match=r"outside of"):
+        export(snapshot, tmp_path / "home")
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_two_pictures_of_one_stem_have_texts_of_their_own(tmp_path, monkeypatch):
+    sources = ["a/x.png", "a/x.jpg", "a/X.webp", "../out.png", "/etc/x.png", "b/y.png", "b/y.png"]
+    make = frozen.row
+
+    def row(number, split, size):
+        told, data = make(0, split, (size[0] + number, size[1]))
+        return {**told, "source": sources[number], "text": f"no. {number}"}, data
+
+    monkeypatch.setattr(frozen, "row", row)
+    snapshot = frozen.write(tmp_path / "snapshot", len(sources))
+    result = export(snapshot, tmp_path / "out")
+    names = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.txt")}
+    assert names == {"a/x.png.txt", "a/x.jpg.txt", "a/X.webp.txt"}
+    assert result.left_out["pictures: they came from no path within a folder"] == 2
+    assert result.left_out["pictures: several came from one path"] == 2
+
+
+def test_everything_fits_into_json_and_pictures_may_come_too(snapshot, tmp_path):
+    result = export(snapshot, tmp_path / "out", sidecar="json", copy_pictures=True, captions="all")
+    assert result.counts == {"pictures": 11, "texts": 11}
+    for row in rows_of(snapshot).values():
+        if not row["generated"]:
+            beside = (tmp_path / "out" / row["source"]).with_suffix(".json")
+            told = json.loads(beside.read_text(encoding="utf-8"))
+            assert (told["text"], told["tags"]) == (row["text"], row["tags"])
+            assert beside.with_suffix(".webp").is_file()

@@ -1,0 +1,230 @@
+"""An export is whole or not at all: hashed, counted, and the same in every run."""
+
+import hashlib
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from labeling import exports
+from labeling.exports import ExportError, Options
+from labeling.exports.formats import kohya
+from labeling.exports.pictures import Picture
+from labeling.exports.stored import StoredFolder, listed
+from labeling.snapshot_folder import SnapshotError
+from tests.labeling.exports import frozen
+from tests.labeling.exports.frozen import pixels, rows_of, stored_pixels
+
+OF_FOLDERS = sorted(exports.FORMATS.keys() - {"answers"})  # those that need no database
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.mark.parametrize("format", OF_FOLDERS)
+def test_the_same_snapshot_and_options_give_the_same_bytes(snapshot, tmp_path, format):
+    for out in ("one", "two", "one.zip", "two.zip", "one.tar", "two.tar"):
+        exports.export(folder=snapshot, format=format, out=tmp_path / out)
+    assert files(tmp_path / "one") == files(tmp_path / "two")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
+
+
+@pytest.mark.parametrize("format", OF_FOLDERS)
+def test_the_manifest_lists_every_file_with_its_hash(snapshot, tmp_path, format):
+    out = tmp_path / "out"
+    result = exports.export(folder=snapshot, format=format, out=out)
+    manifest = dict(listed(StoredFolder(out)))
+    there = files(out)
+    manifest_file = there.pop("MANIFEST.sha256")
+    assert {name: hashlib.sha256(data).hexdigest() for name, data in there.items()} == manifest
+    assert hashlib.sha256(manifest_file).hexdigest() == result.sha256
+    assert result.size == sum(map(len, there.values()))
+
+
+def test_an_archive_holds_what_the_folder_does(snapshot, tmp_path):
+    exports.export(folder=snapshot, format="imagefolder", out=tmp_path / "out")
+    exports.export(folder=snapshot, format="imagefolder", out=tmp_path / "out.zip")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    assert held.keys() == files(tmp_path / "out").keys()
+    assert {k: v for k, v in held.items() if k != "MANIFEST.sha256"} == {
+        k: v for k, v in files(tmp_path / "out").items() if k != "MANIFEST.sha256"
+    }
+
+
+def test_a_short_export_is_thrown_away(snapshot, tmp_path, monkeypatch):
+    def forgetful(sink, about):
+        writer = kohya.Kohya(sink, about)
+        close = writer.close
+        monkeypatch.setattr(writer, "close", lambda: {**close(), "pictures": 13})
+        return writer
+
+    format = replace(exports.FORMATS["kohya"], writer=forgetful)
+    monkeypatch.setitem(exports.FORMATS, "kohya", format)
+    with pytest.raises(ExportError, match=r"holds 12 pictures, .* not 13 "):
+        exports.export(folder=snapshot, format="kohya", out=tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["snapshot"]
+
+
+def test_a_file_that_the_disk_spoils_is_noticed(snapshot, tmp_path, monkeypatch):
+    finish = exports.FolderSink.finish
+
+    def spoil(sink) -> str:
+        digest = finish(sink)
+        next(sink._folder.glob("train/*.txt")).write_text("something else")
+        return digest
+
+    monkeypatch.setattr(exports.FolderSink, "finish", spoil)
+    with pytest.raises(ExportError, match=r"is not what was written"):
+        exports.export(folder=snapshot, format="kohya", out=tmp_path / "out")
+
+
+def test_a_folder_or_file_in_use_is_left_alone(snapshot, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/letter.txt").write_text("dear")
+    (tmp_path / "out.zip").write_text("dear")
+    for out in ("out", "out.zip"):
+        with pytest.raises(ExportError, match=r"in use"):
+            exports.export(folder=snapshot, format="kohya", out=tmp_path / out)
+    assert (tmp_path / "out/letter.txt").read_text() == "dear"
+
+
+@pytest.mark.parametrize("harm", ["lost", "changed", "metadata"])
+def test_a_damaged_snapshot_is_not_exported(snapshot, tmp_path, harm):
+    picture = next(snapshot.glob("train/*.webp"))
+    if harm == "lost":
+        picture.unlink()
+    elif harm == "changed":
+        picture.write_bytes(picture.read_bytes()[:-1] + b"x")
+    else:
+        (snapshot / "train/metadata.jsonl").write_text("")
+    with pytest.raises(SnapshotError, match=r"freeze a new snapshot"):
+        exports.export(folder=snapshot, format="kohya", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("format", OF_FOLDERS)
+def test_an_export_that_was_killed_goes_on_and_ends_the_same(
+    snapshot, tmp_path, monkeypatch, format
+):
+    from labeling.exports import run
+    from labeling.exports.sinks import FolderSink
+
+    options = Options(shard=2) if "shard" in exports.FORMATS[format].options else Options()
+    out, draft = tmp_path / "out", tmp_path / "draft"
+    exports.export(folder=snapshot, format=format, out=out, options=options)
+    read, reads = Picture.data, []
+
+    def killed_at(number: int):
+        def data(picture) -> bytes:
+            reads.append(picture.name)
+            if len(reads) == number:
+                raise Killed
+            return read(picture)
+
+        return data
+
+    def attempt() -> None:
+        sink = FolderSink(draft)
+        try:
+            run.write(run.Source(snapshot), exports.FORMATS[format], options, sink)
+        finally:
+            sink.close()
+
+    monkeypatch.setattr(Picture, "data", killed_at(8))
+    if exports.FORMATS[format].writer.__name__ in ("Labels", "Folder"):
+        return  # they read no picture: there is nothing to keep
+    with pytest.raises(Killed):
+        attempt()
+    reads.clear()
+    monkeypatch.setattr(Picture, "data", killed_at(99))
+    attempt()
+    assert len(reads) <= 12 - 6, "what was whole was written again"
+    (draft / ".journal.jsonl").unlink()
+    assert files(draft) == files(out)
+
+
+def test_pictures_are_made_smaller_and_encoded_as_chosen(snapshot, tmp_path):
+    out = tmp_path / "out"
+    options = Options(size=36, image_format="png")
+    exports.export(folder=snapshot, format="imagefolder", out=out, options=options)
+    from PIL import Image
+
+    sizes = {Image.open(path).size for path in out.glob("*/*.png")}
+    assert sizes == {(36, 32)} and not list(out.glob("*/*.webp"))
+
+
+@pytest.mark.parametrize("image_format", ["png", "webp"])
+def test_lossless_formats_keep_every_pixel(snapshot, tmp_path, image_format):
+    out = tmp_path / "out"
+    options = Options(image_format=image_format)
+    exports.export(folder=snapshot, format="imagefolder", out=out, options=options)
+    for stem, row in rows_of(snapshot).items():
+        data = (out / row["split"] / f"{stem}.{image_format}").read_bytes()
+        assert pixels(data) == stored_pixels(snapshot, row)
+
+
+def test_what_the_options_leave_out_is_counted(snapshot, tmp_path):
+    import pyarrow.parquet as pq
+
+    out = tmp_path / "out"
+    options = Options(split="train", confidence=0.8, pictures="real", concepts=("sign",))
+    result = exports.export(folder=snapshot, format="imagefolder", out=out, options=options)
+    rows = pq.read_table(out / "train/metadata.parquet").to_pylist()
+    assert not (out / "test").exists()
+    assert all(not row["generated"] for row in rows)
+    assert all(c["confidence"] >= 0.8 for row in rows for c in row["captions"])
+    assert {c["name"] for row in rows for c in row["concepts"]} == {"sign"}
+    assert all("night" not in row["tags"] for row in rows)
+    pictures = result.left_out["pictures: of test"] + result.left_out["pictures: generated"]
+    assert len(rows) + pictures == 12
+
+
+def test_hard_labels_are_certain_or_left_out(snapshot, tmp_path):
+    import pyarrow.parquet as pq
+
+    out = tmp_path / "out"
+    options = Options(labels="hard", confidence=0.8)
+    result = exports.export(folder=snapshot, format="imagefolder", out=out, options=options)
+    rows = pq.read_table(out / "train/metadata.parquet").to_pylist()
+    assert {c["probability"] for row in rows for c in row["concepts"]} == {0.0, 1.0}
+    assert result.left_out["labels: too uncertain to be hard"] == 12
+
+
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [
+        ({"colour": "red"}, "no option"),
+        ({"confidence": "high"}, "a number from 0 to 1"),
+        ({"confidence": "nan"}, "a number from 0 to 1"),
+        ({"size": "-1"}, "a whole number"),
+        ({"labels": "medium"}, "one of soft, hard"),
+        ({"copy_pictures": "true"}, "no option"),
+        ({"concepts": 7}, "a list of names"),
+    ],
+)
+def test_an_option_that_is_none_is_refused_with_a_word(values, word):
+    with pytest.raises(ExportError, match=word):
+        exports.options_of("kohya", values)
+
+
+def test_options_are_the_same_from_texts_and_json():
+    texts = exports.options_of("kohya", {"confidence": "0.7", "concepts": "b, a", "repeats": "3"})
+    json = exports.options_of("kohya", {"confidence": 0.7, "concepts": ["a", "b"], "repeats": 3})
+    assert texts == json
+    assert exports.options_of("kohya", texts.chosen) == texts
+
+
+def test_a_snapshot_without_pictures_to_export_says_so(tmp_path):
+    folder = frozen.write(tmp_path / "snapshot", 4)
+    with pytest.raises(ExportError, match=r"leave no picture"):
+        options = Options(split="test")
+        exports.export(folder=folder, format="kohya", out=tmp_path / "out", options=options)
