@@ -14,7 +14,7 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from labeling import audit, snapshots
 from labeling.exports import answers, into_folder, run
-from labeling.exports.errors import ExportError
+from labeling.exports.errors import Busy, DiskFull, ExportError
 from labeling.exports.formats import FORMATS
 from labeling.exports.options import Options, parse
 from labeling.exports.run import OnProgress, Result, Source, in_words
@@ -25,6 +25,8 @@ from labeling.models import Event, Snapshot
 
 __all__ = [
     "FORMATS",
+    "Busy",
+    "DiskFull",
     "ExportError",
     "Options",
     "Result",

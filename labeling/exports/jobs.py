@@ -22,7 +22,7 @@ from django.db.models import F, QuerySet
 
 from labeling import audit, exports, local_files
 from labeling.exports import answers, run
-from labeling.exports.errors import ExportError
+from labeling.exports.errors import Busy, DiskFull, ExportError
 from labeling.exports.run import OnProgress, Result
 from labeling.exports.sinks import MANIFEST, Archive, FolderSink
 from labeling.exports.stored import StoredFolder, listed
@@ -111,11 +111,11 @@ def give_up_lost() -> int:
 
 
 def delete(*, export: Export, by: AbstractBaseUser | None) -> None:
-    """Delete an export and its files. Raises ExportError while a worker makes it."""
+    """Delete an export and its files. Raises Busy while a worker makes it."""
     with transaction.atomic():
         free = Export.objects.filter(pk=export.pk).free()
         if not free.update(state=State.FAILED):
-            raise ExportError("It is being written: wait until it is done.")
+            raise Busy("It is being written: wait until it is done.")
         _record(export, "was deleted", by=by)
         Export.objects.filter(pk=export.pk).delete()
     shutil.rmtree(_draft(export), ignore_errors=True)
@@ -232,13 +232,13 @@ def _reason(error: Exception) -> str:
 
 
 def _check_space(snapshot: Path, there: int = 0) -> None:
-    """Raise ExportError where the disk has no place for as much as the snapshot holds."""
+    """Raise DiskFull where the disk has no place for as much as the snapshot holds."""
     root = Path(settings.EXPORT_ROOT)
     root.mkdir(parents=True, exist_ok=True)
     needed = _size(snapshot) - there
     free = shutil.disk_usage(root).free - settings.UPLOAD_MIN_FREE_BYTES
     if needed > free:
-        raise ExportError(
+        raise DiskFull(
             f"It needs about {needed / 1e9:.1f} GB, and {max(0, free) / 1e9:.1f} GB are free: free "
             "some space, or delete exports."
         )

@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,26 +66,28 @@ def write(
     manifest = source.manifest()
     not_chosen, homeless = Counter[str](), Counter[str]()
     _check_suffix(format, options)
-    about = About(
-        project=source.title or manifest["project"],
-        snapshot=manifest["sha256"],
-        options=options,
-        manifest=manifest,
-        rows=lambda: rows.read(source.folder, options, Counter(), source.removed),
-        left_out=homeless,
-        answers=source.answers,
-    )
-    passed = Counter[str]()
-    total = max(1, manifest["counts"]["images"])
-    writer = format.writer(sink, about)
-    for row in rows.read(source.folder, options, not_chosen, source.removed):
-        passed.update(pictures=1, captions=len(row.captions))
-        writer.write(row, pictures.of_row(source.folder, row, options, format.suffixes))
-        on_progress(WRITING * passed["pictures"] / total)
-    if not passed["pictures"]:
-        raise ExportError("The options leave no picture: choose others.")
-    _check_law(manifest["counts"], passed, not_chosen)
-    counts = writer.close()
+    with ExitStack() as files:
+        about = About(
+            project=source.title or manifest["project"],
+            snapshot=manifest["sha256"],
+            options=options,
+            manifest=manifest,
+            rows=lambda: rows.read(source.folder, options, Counter(), source.removed),
+            left_out=homeless,
+            files=files,
+            answers=source.answers,
+        )
+        passed = Counter[str]()
+        total = max(1, manifest["counts"]["images"])
+        writer = format.writer(sink, about)
+        for row in rows.read(source.folder, options, not_chosen, source.removed):
+            passed.update(pictures=1, captions=len(row.captions))
+            writer.write(row, pictures.of_row(source.folder, row, options, format.suffixes))
+            on_progress(WRITING * passed["pictures"] / total)
+        if not passed["pictures"]:
+            raise ExportError("The options leave no picture: choose others.")
+        _check_law(manifest["counts"], passed, not_chosen)
+        counts = writer.close()
     if not any(counts.values()):
         raise ExportError("Nothing is left to be written: choose other options.")
     return Result(counts, dict(not_chosen + homeless), sink.finish(), sink.size)

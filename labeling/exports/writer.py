@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ class About:
     manifest: Mapping[str, Any]
     rows: Callable[[], Iterator[ExportRow]]  # all rows once more
     left_out: Counter[str]  # by the reason; a writer adds what it has no place for
+    files: ExitStack  # closes what a writer opened, where the export fails
     answers: Callable[[], Iterator[dict[str, Any]]] | None = None  # raw ones, with pseudonyms
 
 

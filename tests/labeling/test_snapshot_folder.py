@@ -60,10 +60,10 @@ def test_ends_of_lines_within_a_text_end_no_row(garden, tmp_path, separator):
     add(garden, 1, source=name, license=f"free{separator}of charge")
     snapshot = snapshots.freeze(project=garden)
     assert set(rows(snapshot)) == {name}
-    counts = exports.export(
+    result = exports.export(
         folder=Path(snapshot.folder), format="imagefolder", out=tmp_path / "out"
     )
-    assert counts.images == 1
+    assert result.counts["pictures"] == 1
 
 
 @pytest.mark.parametrize("described", ["train", "test", "neither", "both"])

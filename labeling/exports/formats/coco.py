@@ -61,7 +61,7 @@ class Split:
 class Coco:
     def __init__(self, sink: Sink, about: About) -> None:
         self._sink, self._about = sink, about
-        self._open = ExitStack()
+        self._open = about.files.enter_context(ExitStack())
         self._splits: dict[str, Split] = {}
 
     def write(self, row: ExportRow, picture: Picture) -> None:

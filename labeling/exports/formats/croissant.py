@@ -112,7 +112,7 @@ RESPONSIBLE_AI = {
 class Croissant:
     def __init__(self, sink: Sink, about: About) -> None:
         self._sink, self._about = sink, about
-        self._open = ExitStack()
+        self._open = about.files.enter_context(ExitStack())
         self._table = self._open.enter_context(
             Table(self._open.enter_context(sink.file(TABLE)), COLUMNS)
         )

@@ -47,7 +47,7 @@ configs:
 class Imagefolder:
     def __init__(self, sink: Sink, about: About) -> None:
         self._sink, self._about = sink, about
-        self._open = ExitStack()
+        self._open = about.files.enter_context(ExitStack())
         self._tables: dict[str, Table] = {}
         self._counts = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0}
 

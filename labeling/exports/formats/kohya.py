@@ -108,7 +108,7 @@ class Kohya:
             lines=about.options.captions == "all",
         )
         self._folders: dict[str, Folder] = {}
-        self._open = ExitStack()
+        self._open = about.files.enter_context(ExitStack())
         self._counts = Counter[str](pictures=0, texts=0)
 
     def write(self, row: ExportRow, picture: Picture) -> None:

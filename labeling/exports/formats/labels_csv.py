@@ -25,7 +25,7 @@ _NO_PICTURES = tuple(each for each in GENERAL if each not in ("size", "image_for
 class Labels:
     def __init__(self, sink: Sink, about: About) -> None:
         self._least = about.options.confidence
-        self._open = ExitStack()
+        self._open = about.files.enter_context(ExitStack())
         self._tables = {
             name: Csv(self._open.enter_context(sink.file(name)), columns)
             for name, columns in FILES.items()

@@ -21,7 +21,7 @@ class Parquet:
         self._sink, self._about = sink, about
         self._rows = Counter(row.split for row in about.rows())
         self._written: Counter[str] = Counter()
-        self._open, self._table = ExitStack(), None
+        self._open, self._table = about.files.enter_context(ExitStack()), None
         self._shard = about.options.shard or SHARD
         self._counts = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0}
 

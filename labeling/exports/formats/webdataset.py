@@ -7,13 +7,14 @@ import io
 import json
 import tarfile
 from collections import Counter
+from contextlib import ExitStack
 from typing import Any
 
 from labeling.exports.formats.imagefolder import add, count_table
 from labeling.exports.options import GENERAL
 from labeling.exports.pictures import Picture
 from labeling.exports.rows import ExportRow
-from labeling.exports.sinks import Sink
+from labeling.exports.sinks import HashedFile, Sink
 from labeling.exports.stored import Stored
 from labeling.exports.tables import COLUMNS, Table, record
 from labeling.exports.tar_members import END, member
@@ -25,10 +26,11 @@ SHARD = 10_000  # pictures
 class Shard:
     """A tar that is written, or that is whole already; its table and figures come at its end."""
 
-    def __init__(self, sink: Sink, name: str) -> None:
-        self.name, self._sink = name, sink
-        self._context = None if sink.has(f"{name}.tar") else sink.file(f"{name}.tar")
-        self._file = self._context.__enter__() if self._context else None
+    def __init__(self, sink: Sink, name: str, files: ExitStack) -> None:
+        self.name, self._sink, self._files = name, sink, files
+        self._file: HashedFile | None = None
+        if not sink.has(f"{name}.tar"):
+            self._file = files.enter_context(sink.file(f"{name}.tar"))
         self._rows: list[dict[str, Any]] = []
         self._captions = 0
 
@@ -45,9 +47,9 @@ class Shard:
         self._captions += len(row.captions)
 
     def close(self) -> None:
-        if self._file is not None and self._context is not None:
+        if self._file is not None:
             self._file.write(END)
-            self._context.__exit__(None, None, None)
+        self._files.close()
         with (
             self._sink.file(f"{self.name}.parquet") as file,
             Table(file, {"key": "string", **COLUMNS}) as table,
@@ -66,6 +68,7 @@ class Shard:
 class WebDataset:
     def __init__(self, sink: Sink, about: About) -> None:
         self._sink, self._about = sink, about
+        self._files = about.files.enter_context(ExitStack())
         self._size = about.options.shard or SHARD
         self._written: Counter[str] = Counter()
         self._shard: Shard | None = None
@@ -75,7 +78,7 @@ class WebDataset:
         if self._written[row.split] % self._size == 0:
             self._finish()
             number = self._written[row.split] // self._size
-            self._shard = Shard(self._sink, f"{row.split}/{number:05}")
+            self._shard = Shard(self._sink, f"{row.split}/{number:05}", self._files)
         self._written[row.split] += 1
         assert self._shard is not None
         self._shard.write(row, picture, record(row, self._about.snapshot))

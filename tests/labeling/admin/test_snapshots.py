@@ -1,9 +1,5 @@
 """Snapshots in the admin."""
 
-import io
-import zipfile
-from pathlib import Path
-
 import pytest
 from django.urls import reverse
 
@@ -34,27 +30,13 @@ def test_an_admin_freezes_one_and_a_worker_writes_it(
     assert snapshot.state == Snapshot.State.READY
     assert snapshot.requested_by.is_superuser
     page = admin_client.get(reverse("admin:labeling_snapshot_change", args=[snapshot.pk]))
-    assert "kohya</a>" in page.text and snapshot.sha256 in page.text
+    assert "/exports/?snapshot=" in page.text and snapshot.sha256 in page.text
 
 
-@pytest.mark.parametrize("format", ["kohya", "imagefolder"])
-def test_it_is_downloaded_as_a_zip(admin_client, project, format):
+def test_it_leads_to_where_it_is_exported(admin_client, project):
     snapshot = snapshots.freeze(project=project)
-    response = admin_client.get(
-        reverse("admin:labeling_snapshot_export", args=[snapshot.pk, format])
-    )
-    archive = zipfile.ZipFile(io.BytesIO(b"".join(response.streaming_content)))
-    assert archive.testzip() is None
-    pictures = [name for name in archive.namelist() if name.endswith((".webp", ".png"))]
-    assert len(pictures) == 2
-    assert {name.split("/")[0] for name in archive.namelist()} == {f"garden-{snapshot.pk}-{format}"}
-
-
-def test_a_damaged_snapshot_is_not_sent(admin_client, project):
-    snapshot = snapshots.freeze(project=project)
-    next(Path(snapshot.folder).glob("*/*.webp")).unlink()
-    url = reverse("admin:labeling_snapshot_export", args=[snapshot.pk, "kohya"])
-    assert "Not exported" in admin_client.get(url, follow=True).text
+    page = admin_client.get(reverse("admin:labeling_snapshot_changelist"))
+    assert f"/projects/garden/exports/?snapshot={snapshot.pk}" in page.text
 
 
 def test_the_list_says_how_far_a_snapshot_is_and_whether_anybody_writes_it(admin_client, project):
@@ -87,17 +69,3 @@ def test_every_column_of_the_list_is_seen_in_a_window_of_1280_pixels(
     widths = "element => [element.scrollWidth, element.clientWidth]"
     content, visible = page.locator(".results").evaluate(widths)
     assert content <= visible
-
-
-def test_an_unknown_format_or_snapshot_is_not_found(admin_client, project):
-    snapshot = snapshots.freeze(project=project)
-    for args in ([snapshot.pk, "zarr"], [snapshot.pk + 1, "kohya"]):
-        url = reverse("admin:labeling_snapshot_export", args=args)
-        assert admin_client.get(url).status_code == 404
-
-
-def test_only_those_who_may_see_snapshots_download_them(client, project, bea):
-    snapshot = snapshots.freeze(project=project)
-    client.force_login(bea)
-    url = reverse("admin:labeling_snapshot_export", args=[snapshot.pk, "kohya"])
-    assert client.get(url).status_code == 403

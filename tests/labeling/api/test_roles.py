@@ -35,7 +35,9 @@ REVIEW POST project-labels-decide project-labels-undo project-question-decide
 REVIEW POST project-question-comment project-image-decide project-gold-decide
 REVIEW POST project-question-gold project-annotator-block project-annotator-unblock
 REVIEW POST project-comment-resolve project-skips-resolve
-TRAIN GET,POST project-train
+TRAIN GET,POST project-train project-exports
+TRAIN GET project-export-download
+TRAIN POST project-export-delete
 TRAIN GET project-train-outlook
 TRAIN POST project-model-promote project-model-demote project-model-undo project-run-cancel
 TRAIN POST project-run-resume project-run-delete
@@ -57,6 +59,9 @@ REVIEW POST questions question-decide question-reopen decisions decisions-undo c
 REVIEW POST comment-resolve api-gold api-gold-replace api-gold-rectangles
 REVIEW POST api-project-annotator-block api-project-annotator-unblock
 REVIEW DELETE api-gold
+TRAIN GET,POST api-exports
+TRAIN GET,DELETE api-export
+TRAIN GET api-export-download
 TRAIN POST snapshots run_cancel run_resume model_promote model_demote promotion_undo
 TRAIN POST generation_ask model_comparison
 MANAGE GET api-invitations

@@ -1,0 +1,168 @@
+"""Exports over HTTP: begun by members who may train, and sent to them."""
+
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import generics, serializers, status
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling import exports, tasks
+from labeling.access import Capability
+from labeling.api.exceptions import NotFound
+from labeling.api.negotiation import PictureNegotiation
+from labeling.api.pagination import NewestFirst
+from labeling.api.permissions import may
+from labeling.api.schema import errors
+from labeling.exports import jobs
+from labeling.models import Export, Project, Snapshot
+
+TYPES = {"zip": "application/zip", "tar": "application/x-tar"}
+MAY_EXPORT = may(
+    Capability.TRAIN,
+    Capability.TRAIN,
+    models=(Export,),
+    staff_write="labeling.add_export",
+    staff_delete="labeling.delete_export",
+)
+
+
+class ExportOut(serializers.ModelSerializer[Export]):
+    project = serializers.SlugRelatedField[Any]("slug", read_only=True)
+    status = serializers.CharField(
+        read_only=True, help_text="The state in words, with how far it is, or that it waits."
+    )
+    warning = serializers.CharField(
+        read_only=True,
+        source="snapshot.warning",
+        help_text="What was removed from its snapshot since, as a sentence; empty: nothing.",
+    )
+
+    class Meta:
+        model = Export
+        fields = [
+            "id",
+            "project",
+            "snapshot",
+            "format",
+            "options",
+            "state",
+            "status",
+            "progress",
+            "counts",
+            "left_out",
+            "sha256",
+            "bytes",
+            "warning",
+            "error",
+            "created_at",
+        ]
+        read_only_fields = fields
+
+
+class ExportIn(serializers.Serializer[Any]):
+    snapshot = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    format = serializers.ChoiceField(choices=sorted(exports.FORMATS))
+    options = serializers.DictField(
+        child=serializers.JSONField(),
+        default=dict,
+        help_text="By name, as `manage.py export --options` lists them.",
+    )
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="exports_list",
+        responses={200: ExportOut(many=True), **errors(401, 403, 404)},
+    )
+)
+class ExportList(generics.ListAPIView[Export]):
+    """A project's exports, the newest first."""
+
+    serializer_class = ExportOut
+    pagination_class = NewestFirst
+    permission_classes = [MAY_EXPORT]
+
+    def get_queryset(self) -> QuerySet[Export]:
+        project = get_object_or_404(Project, slug=self.kwargs["slug"])
+        return project.exports.select_related("project", "snapshot")
+
+    @extend_schema(
+        operation_id="exports_begin",
+        request=ExportIn,
+        responses={202: ExportOut, **errors(400, 401, 403, 404, 413, 415, 507)},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Begin an export: a worker makes it, and its state becomes "ready" or "failed"."""
+        wanted = ExportIn(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        given = wanted.validated_data
+        snapshot = (
+            Snapshot.objects.filter(project__slug=slug, pk=given["snapshot"])
+            .select_related("project")
+            .first()
+        )
+        if snapshot is None:
+            raise ValidationError({"snapshot": ["There is no such snapshot of this project."]})
+        export = jobs.begin(
+            snapshot=snapshot,
+            format=given["format"],
+            values=given["options"],
+            requested_by=cast(User, request.user),
+        )
+        tasks.export_later(export)
+        return Response(ExportOut(export).data, status=status.HTTP_202_ACCEPTED)
+
+
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="exports_detail", responses={200: ExportOut, **errors(401, 403, 404)}
+    )
+)
+class ExportDetail(generics.RetrieveAPIView[Export]):
+    """One export."""
+
+    permission_classes = [MAY_EXPORT]
+    queryset = Export.objects.select_related("project", "snapshot")
+    serializer_class = ExportOut
+
+    @extend_schema(
+        operation_id="exports_delete",
+        responses={204: None, **errors(401, 403, 404, 409)},
+    )
+    def delete(self, request: Request, pk: int) -> Response:
+        """Delete an export and its files, unless a worker is making it."""
+        jobs.delete(export=self.get_object(), by=cast(User, request.user))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ExportDownload(generics.GenericAPIView[Export]):
+    """The files of an export."""
+
+    permission_classes = [MAY_EXPORT]
+    content_negotiation_class = PictureNegotiation
+    queryset = Export.objects.select_related("project")
+    serializer_class = ExportOut
+
+    @extend_schema(
+        operation_id="exports_download",
+        parameters=[OpenApiParameter("kind", str, enum=["zip", "tar"])],
+        responses={
+            (200, "application/zip"): OpenApiTypes.BINARY,
+            **errors(401, 403, 404),
+        },
+    )
+    def get(self, request: Request, pk: int) -> StreamingHttpResponse:
+        """Send a finished export as a zip, or with `kind=tar` as a tar."""
+        export, kind = self.get_object(), request.query_params.get("kind", "zip")
+        if export.state != Export.State.READY or kind not in TYPES:
+            raise NotFound("There is no such file, or not yet: wait until the export is ready.")
+        response = StreamingHttpResponse(jobs.archive(export, kind), content_type=TYPES[kind])
+        response["Content-Disposition"] = f'attachment; filename="{export.file_name}.{kind}"'
+        return response
