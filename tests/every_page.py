@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 NO_PAGES = """
 javascript-catalog set_language offline-worker
 favicon.ico robots.txt schema project-tile project-tile-large project-import-report
+project-export-download
 project-history-csv project-run-live project-run-log project-run-report project-run-sample
 project-sample project-compare-live project-train-outlook take_part set_up showcase_picture
 withdraw forget-me account-email account-email-confirm password_reset password_reset_done
@@ -55,7 +56,7 @@ def addresses(shapes: "Project") -> Iterator[PageAddress]:
     names = """project project-settings project-pictures project-labels project-agreement
     project-concepts project-instructions project-gold project-parts
     project-people project-history project-annotators project-flags project-models
-    project-train project-compare"""
+    project-train project-compare project-exports"""
     yield from (PageAddress(name, reverse(name, args=[shapes.slug])) for name in names.split())
     merged = "&".join(f"concept={pk}" for pk in shapes.concepts.values_list("pk", flat=True))
     merge = reverse("project-concepts-merge", args=[shapes.slug])

@@ -593,6 +593,34 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Export',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
+                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
+                ('format', models.CharField(max_length=20)),
+                ('options', models.JSONField(blank=True, default=dict, help_text='What was chosen other than by default.')),
+                ('state', models.CharField(choices=[('writing', 'Writing'), ('ready', 'Ready'), ('failed', 'Failed')], default='writing', max_length=8)),
+                ('progress', models.FloatField(default=0.0, help_text='Share of it that is done, 0 to 1.')),
+                ('attempts', models.PositiveSmallIntegerField(default=0, help_text='Workers that began it.')),
+                ('key', models.CharField(blank=True, editable=False, help_text='With which pseudonyms of raw answers are made, until it is done.', max_length=32)),
+                ('folder', models.CharField(blank=True, help_text='Where its files lie in the storage.', max_length=200)),
+                ('counts', models.JSONField(blank=True, default=dict, help_text='What it holds.')),
+                ('left_out', models.JSONField(blank=True, default=dict, help_text='What of the snapshot it does not hold, by the reason.')),
+                ('sha256', models.CharField(blank=True, help_text='Of its MANIFEST.sha256.', max_length=64)),
+                ('bytes', models.BigIntegerField(default=0)),
+                ('error', models.TextField(blank=True, help_text='Why it failed.')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exports', to='labeling.project')),
+                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('snapshot', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exports', to='labeling.snapshot')),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
             name='SuspectSpell',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -882,6 +910,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='snapshot',
             index=models.Index(condition=models.Q(('state', 'freezing')), fields=['lease_until'], name='snapshot_being_frozen'),
+        ),
+        migrations.AddIndex(
+            model_name='export',
+            index=models.Index(condition=models.Q(('state', 'writing')), fields=['lease_until'], name='export_being_written'),
         ),
         migrations.AddConstraint(
             model_name='suspectspell',

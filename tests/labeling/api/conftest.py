@@ -1,5 +1,6 @@
 """One row of everything that the API shows."""
 
+import secrets
 from datetime import timedelta
 
 import pytest
@@ -10,15 +11,29 @@ def ids(shapes, mallory, ada, client) -> dict[str, object]:
     """What stands in the braces of the endpoints."""
     from django.contrib.auth.models import User
     from django.core.files.base import ContentFile
+    from django.core.files.storage import default_storage
     from django.utils import timezone
 
     from labeling import comments, decisions
-    from labeling.models import ConceptExample, Import, Invitation, Membership, Question, Snapshot
+    from labeling.models import (
+        ConceptExample,
+        Export,
+        Import,
+        Invitation,
+        Membership,
+        Question,
+        Snapshot,
+    )
     from training.models import Generation, Model, Promotion, Run
 
     upload = Import.objects.create(project=shapes, name="box", folder="box")
     upload.report.save("report.csv", ContentFile(b"path,outcome\n"))
     snapshot = Snapshot.objects.create(project=shapes)
+    folder = f"exports/{secrets.token_hex(4)}"
+    default_storage.save(f"{folder}/MANIFEST.sha256", ContentFile(b""))
+    export = Export.objects.create(
+        project=shapes, snapshot=snapshot, format="labels", state="ready", folder=folder
+    )
     run = Run.objects.create(project=shapes, snapshot=snapshot, recipe="diffusion")
     model = Model.objects.create(project=shapes, run=run, recipe="diffusion")
     earlier = Run.objects.create(project=shapes, snapshot=snapshot, recipe="diffusion")
@@ -48,6 +63,7 @@ def ids(shapes, mallory, ada, client) -> dict[str, object]:
         "image": shapes.images.last().pk,
         "import": upload.pk,
         "snapshot": snapshot.pk,
+        "export": export.pk,
         "concept": circle.pk,
         "question": Question.objects.filter(state="open").first().pk,
         "annotator": mallory.pk,

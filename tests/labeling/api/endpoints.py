@@ -92,12 +92,8 @@ ENDPOINTS = [
     Endpoint(
         "projects/{slug}/snapshots/", get="labeling.view_snapshot", post="labeling.add_snapshot"
     ),
-    Endpoint(
-        "projects/{slug}/exports/", get="labeling.view_export", post="labeling.add_export"
-    ),
-    Endpoint(
-        "exports/{export}/", get="labeling.view_export", delete="labeling.delete_export"
-    ),
+    Endpoint("projects/{slug}/exports/", get="labeling.view_export", post="labeling.add_export"),
+    Endpoint("exports/{export}/", get="labeling.view_export", delete="labeling.delete_export"),
     Endpoint("exports/{export}/download/", get="labeling.view_export"),
     Endpoint("projects/{slug}/images/", get="labeling.view_image"),
     Endpoint("images/{image}/", get="labeling.view_image"),

@@ -85,7 +85,7 @@ def test_every_endpoint_is_in_the_table():
 def _sample(path: str) -> str:
     names = "annotator", "concept", "example", "image", "import", "model", "question", "run"
     ids = dict.fromkeys(
-        [*names, "snapshot", "promotion", "batch", "comment", "member", "invitation"], "7"
+        [*names, "snapshot", "export", "promotion", "batch", "comment", "member", "invitation"], "7"
     )
     return path.format(
         slug="a", token="a.b", generation="0" * 8 + 3 * "-0000" + "-" + "0" * 12, **ids
