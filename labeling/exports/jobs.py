@@ -117,9 +117,9 @@ def delete(*, export: Export, by: AbstractBaseUser | None) -> None:
         if not free.update(state=State.FAILED):
             raise Busy("It is being written: wait until it is done.")
         _record(export, "was deleted", by=by)
+        draft, folder = _draft(export), export.folder
         Export.objects.filter(pk=export.pk).delete()
-    shutil.rmtree(_draft(export), ignore_errors=True)
-    _delete_stored(export)
+        transaction.on_commit(lambda: _delete_files(draft, folder))
 
 
 def archive(export: Export, kind: str) -> Iterator[bytes]:
@@ -259,10 +259,9 @@ def _names(export: Export) -> Iterator[str]:
             yield line.decode().rstrip("\n").partition("  ")[2]
 
 
-def _delete_stored(export: Export) -> None:
-    if not export.folder:
-        return
-    folders = [export.folder]
+def _delete_files(draft: Path, stored: str) -> None:
+    shutil.rmtree(draft, ignore_errors=True)
+    folders = [stored] if stored else []
     while folders:
         folder = folders.pop()
         inner, names = local_files.listed(folder)
@@ -270,7 +269,8 @@ def _delete_stored(export: Export) -> None:
         for name in names:
             default_storage.delete(f"{folder}/{name}")
     with suppress(NotImplementedError):
-        shutil.rmtree(default_storage.path(export.folder), ignore_errors=True)
+        if stored:
+            shutil.rmtree(default_storage.path(stored), ignore_errors=True)
 
 
 def _reporter(held: Export) -> OnProgress:
