@@ -37,7 +37,7 @@ __all__ = [
     "options_of",
     "source_of",
 ]
-ARCHIVES = {".zip": StoredZip, ".tar": StoredTar}
+ARCHIVES: dict[str, type[StoredZip] | type[StoredTar]] = {".zip": StoredZip, ".tar": StoredTar}
 
 
 def format_of(name: str) -> Format:

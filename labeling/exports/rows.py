@@ -137,7 +137,7 @@ def scaled(width: int, height: int, size: int) -> tuple[int, int]:
 def _captions(
     captions: Sequence[dict[str, Any]], options: Options, left_out: Counter[str]
 ) -> tuple[Caption, ...]:
-    kept = []
+    kept: list[Caption] = []
     for each in captions:
         caption = Caption(each["text"], each["confidence"], each["source"])
         if options.captions == "none":

@@ -135,8 +135,14 @@ def _digest(path: Path) -> str:
 
 
 def in_words(counts: Counts) -> str:
-    """Return "12 pictures, 7 captions"."""
-    return ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in counts.items())
+    """Return "12 pictures, 1 caption": what there is any of."""
+    some = {kind: count for kind, count in counts.items() if count} or dict(
+        list(counts.items())[:1]
+    )
+    return ", ".join(
+        f"{count:,} {(kind.removesuffix('s') if count == 1 else kind).replace('_', ' ')}"
+        for kind, count in some.items()
+    )
 
 
 def file_names(folder: Path) -> Iterator[str]:

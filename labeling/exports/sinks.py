@@ -228,7 +228,7 @@ class ArchiveSink:
         """Write the manifest as the last member and return its SHA-256."""
         size = self._manifest.tell()
         self._manifest.seek(0)
-        digest = hashlib.file_digest(self._manifest, "sha256").hexdigest()  # type: ignore[arg-type]
+        digest = hashlib.file_digest(self._manifest, "sha256").hexdigest()
         self._manifest.seek(0)
         self._archive.add(MANIFEST, self._manifest, size)
         self._archive.close()

@@ -107,7 +107,7 @@ def test_a_caption_is_counted_where_there_is_one(garden, tmp_path, capsys):
     folder, out = frozen(garden), tmp_path / "out"
 
     call_command("export", str(folder), format="imagefolder", out=out)
-    assert "2 pictures, 1 with a caption, checked" in capsys.readouterr().out
+    assert "2 pictures, 1 caption, 1 tag, checked" in capsys.readouterr().out
     card = " ".join((out / "README.md").read_text().split())
     assert "2 pictures with 1 captions" in card
     assert "an empty caption of confidence 0" in card, "the test split's first row has one"

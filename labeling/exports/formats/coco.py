@@ -70,7 +70,7 @@ class Coco:
             file = self._open.enter_context(self._sink.file(name))
             notes = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  (closed by `close`)
             self._open.enter_context(notes)
-            self._splits[row.split] = Split(file, notes, self._about)  # type: ignore[arg-type]
+            self._splits[row.split] = Split(file, notes, self._about)
         self._sink.put(f"{row.split}/{picture.name}", picture.data)
         self._splits[row.split].write(row, picture.name)
         if row.tags:

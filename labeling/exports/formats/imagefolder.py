@@ -84,9 +84,8 @@ def add(counts: Counts, row: ExportRow) -> None:
 
 def count(stored: Stored) -> Counts:
     """Count the rows whose file is there: a file without a row is dropped by its reader."""
-    names, tables = set(), []
-    for name in stored.names():
-        (tables.append if name.endswith(METADATA) else names.add)(name)
+    names = set(stored.names())
+    tables = sorted(name for name in names if name.endswith(METADATA))
     counts = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0}
     for name in tables:
         with stored.open(name) as file:

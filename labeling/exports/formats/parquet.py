@@ -2,7 +2,6 @@
 
 from collections import Counter
 from contextlib import ExitStack
-from typing import Any
 
 from labeling.exports.formats.imagefolder import add, count_table
 from labeling.exports.options import GENERAL
@@ -21,7 +20,8 @@ class Parquet:
         self._sink, self._about = sink, about
         self._rows = Counter(row.split for row in about.rows())
         self._written: Counter[str] = Counter()
-        self._open, self._table = about.files.enter_context(ExitStack()), None
+        self._open = about.files.enter_context(ExitStack())
+        self._table: Table | None = None
         self._shard = about.options.shard or SHARD
         self._counts = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0}
 
@@ -45,7 +45,7 @@ class Parquet:
         shards = -(-self._rows[split] // self._shard)
         number = self._written[split] // self._shard
         name = f"data/{split}-{number:05}-of-{shards:05}.parquet"
-        self._table: Any = None
+        self._table = None
         if not self._sink.has(name):
             file = self._open.enter_context(self._sink.file(name))
             self._table = self._open.enter_context(Table(file, {"image": "image", **COLUMNS}))
