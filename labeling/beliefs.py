@@ -6,6 +6,7 @@ begins at this prior, and a pair that is not stored is believed at it: so what i
 depend on which pairs are stored.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from scipy.special import expit, logit  # type: ignore[import-untyped]
 
 from labeling import predictions
 from labeling.aggregation.online import EDGE
-from labeling.models import ClassSet, Concept, Project, Tile
+from labeling.models import BoxStatement, ClassSet, Concept, Project, Tile
 from labeling.models.projects import CERTAINTY, movable
 
 LEAST = 1 - CERTAINTY  # probability that an import states
@@ -31,7 +32,7 @@ _COLUMNS = (
 
 
 class TileFacts(NamedTuple):
-    """A tile, and what the import of its image states."""
+    """A tile, and what imports state of it: the image's keys of a whole, its labels of a box."""
 
     tile: int
     grid: int
@@ -55,7 +56,20 @@ class Priors:
 def facts(tiles: Iterable[int]) -> list[TileFacts]:
     """Return the facts about tiles by their ids, in the order of the ids."""
     rows = Tile.objects.filter(pk__in=list(tiles)).order_by("pk")
-    return [TileFacts(*row) for row in rows.values_list(*_COLUMNS)]
+    of_tiles = [TileFacts(*row) for row in rows.values_list(*_COLUMNS)]
+    boxes = {each.tile for each in of_tiles if each.grid == Tile.BOX}
+    return _with_labels(of_tiles, boxes) if boxes else of_tiles
+
+
+def _with_labels(tiles: Sequence[TileFacts], boxes: set[int]) -> list[TileFacts]:
+    """Return the facts, of boxes with their own labels in place of what their images show."""
+    keys: dict[int, list[str]] = defaultdict(list)
+    for tile, key in BoxStatement.objects.filter(tile__in=boxes).values_list("tile", "key"):
+        keys[tile].append(key)
+    return [
+        each._replace(stated_keys=keys[each.tile], class_set=None) if each.tile in boxes else each
+        for each in tiles
+    ]
 
 
 class Statements:
@@ -73,11 +87,11 @@ class Statements:
     def of(self, tiles: Sequence[TileFacts]) -> Floats:
         """Return (n, C) what is stated of n tiles and C concepts, NaN: nothing.
 
-        Imports speak of whole images that came from outside.
+        Imports speak of whole images that came from outside, and of the boxes on them.
         """
         stated = np.full((len(tiles), self._concepts), np.nan)
         for row, tile in enumerate(tiles):
-            if tile.grid != 1 or tile.generated:
+            if tile.grid not in {1, Tile.BOX} or tile.generated:
                 continue
             confidence = movable(tile.import_confidence)
             if tile.class_set in self._class_sets:

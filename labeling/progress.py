@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 
-from labeling.models import Annotator, Answer, Image, Project, Question
+from labeling.models import Annotator, Answer, Image, Project, Question, Tile
 from labeling.models.questions import POOLED
 from labeling.pools import levels
 
@@ -151,11 +151,11 @@ def _pictures(project: Project) -> dict[tuple[int, bool], int]:
 
 
 def _beside(project: Project, concepts: set[int]) -> int:
-    """Count the questions about wholes of cut pictures, which are asked about by their parts."""
+    """Count the questions about tiles that are no pairs: boxes, and wholes of cut pictures."""
+    of_cut_whole = Q(tile__image__cut_into__gt=0, tile__grid=1)
     return Question.objects.filter(
+        of_cut_whole | Q(tile__grid=Tile.BOX),
         tile__image__project=project,
         tile__image__generated=False,
-        tile__image__cut_into__gt=0,
-        tile__grid=1,
         concept__in=concepts,
     ).count()

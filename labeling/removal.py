@@ -184,7 +184,7 @@ def _remove(
                 message=f"Removed {removal} ({_named(locked)}): {reason}",
                 by=by,
             )
-        transaction.on_commit(partial(_expire_challenges, project, tile_ids), robust=True)
+        expire_later(project, tile_ids)
         transaction.on_commit(delete_files, robust=True)
     return removal
 
@@ -200,6 +200,11 @@ def request_recomputation(project: Project) -> None:
     """Have figures, posteriors and priorities follow what was removed."""
     Recomputation.objects.update_or_create(project=project, defaults={"requested": True})
     pools.forget_priorities(project)
+
+
+def expire_later(project: Project, tile_ids: Sequence[int]) -> None:
+    """Expire the pending challenges that show a tile which goes, once the transaction commits."""
+    transaction.on_commit(partial(_expire_challenges, project, tile_ids), robust=True)
 
 
 def _locked_tiles(rows: Sequence[Image]) -> list[int]:

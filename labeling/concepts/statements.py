@@ -80,8 +80,13 @@ def _take_over_batch(pk: int, size: int) -> int:
         pictures = naming(concept.project, concept.keys).filter(pk__gt=concept.unfinished_from)
         confidence = dict(pictures.order_by("pk").values_list("pk", "import_confidence")[:size])
         tiles = Tile.objects.filter(image__in=confidence, grid=1, image__cut_into=0)
+        boxes = Tile.objects.filter(
+            image__in=confidence, grid=Tile.BOX, box_statements__key__in=concept.keys
+        )
         stated = {
-            (tile, pk): confidence[image] for tile, image in tiles.values_list("pk", "image_id")
+            (tile, pk): confidence[image]
+            for some in (tiles, boxes)
+            for tile, image in some.values_list("pk", "image_id")
         }
         questions.ask_pairs(
             project=concept.project,

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from labeling.imports.entries import FRACTIONS, Box
 
 SAME_SHAPE = 0.02  # difference of two ratios of sides that is one of rounding
 ROUNDING = 1.5  # pixels that a box may reach beyond its picture and count as within it
+NOWHERE = (math.nan, math.nan, math.nan, math.nan)  # of a box whose numbers cannot be read
 OUTSIDE = "its box lies outside of the picture"
 
 Point = tuple[float, float]
@@ -24,9 +25,9 @@ class Placed(NamedTuple):
 
 def problem(box: Box) -> str:
     """Return why a box cannot be one, whatever its picture; empty: it can."""
-    numbers = [*box[1:5], *(box.size or ())]
-    if not all(_is_number(each) for each in numbers):
-        return "its box is not of numbers"
+    numbers = [box.left, box.top, box.width, box.height, *(box.size or ())]
+    if not all(is_number(each) for each in numbers):
+        return "its box is not of four numbers"
     if box.width <= 0 or box.height <= 0:
         return "its box has no area"
     if box.size is not None and min(box.size) <= 0:
@@ -59,7 +60,7 @@ def place(box: Box, width: int, height: int) -> tuple[Placed, bool] | str:
 def around(points: Iterable[Point]) -> tuple[float, float, float, float] | None:
     """Return (left, top, width, height) of the smallest box around points; None without any."""
     pairs = list(points)
-    if not pairs or not all(_is_number(each) for pair in pairs for each in pair):
+    if not pairs or not all(is_number(each) for pair in pairs for each in pair):
         return None
     across, down = [x for x, _ in pairs], [y for _, y in pairs]
     return min(across), min(down), max(across) - min(across), max(down) - min(down)
@@ -89,8 +90,14 @@ def _same_shape(across: float, down: float, width: int, height: int) -> bool:
     return abs(across * height / (down * width) - 1) <= SAME_SHAPE
 
 
-def _is_number(value: object) -> bool:
-    """Whether it is a finite number, which no bool is; an integer may be too large for one."""
+def size_of(width: Any, height: Any) -> tuple[float, float] | None:
+    """Return the size of a picture by which boxes are measured; None where it is not known."""
+    known = all(is_number(each) and each > 0 for each in (width, height))
+    return (width, height) if known else None
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number that may count pixels: finite, and no bool."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) < 1e12

@@ -13,7 +13,15 @@ from labeling.decoding import ImageRejected, Picture
 from labeling.decoding.pool import DecodingPool
 from labeling.images import NewImage, StoredImage
 from labeling.images.duplicates import DuplicateIndex
-from labeling.imports import candidates, concepts, gold, read_ahead, stated_captions, statements
+from labeling.imports import (
+    box_tiles,
+    candidates,
+    concepts,
+    gold,
+    read_ahead,
+    stated_captions,
+    statements,
+)
 from labeling.imports.members import Member
 from labeling.imports.metadata import Metadata
 from labeling.imports.paths import folder_of
@@ -146,12 +154,13 @@ def run(
     """
     report.add_texts(index)
     refused = report.refused
+    not_pictures = index.metadata_paths | index.masks
     looked_at = 0
 
     def pictures() -> Iterator[Member]:
         nonlocal looked_at
         for member in members():
-            if isinstance(member, Member) and member.path not in index.metadata_paths:
+            if isinstance(member, Member) and member.path not in not_pictures:
                 yield member
                 looked_at += 1
                 renew(looked_at)
@@ -197,8 +206,10 @@ class _BatchImporter:
             rows_of = self._statements(stored, metadata)
             added = statements.add(self.record, rows_of)
             changed = self._save(added, stored)
-            _ask(self.project, stored, metadata, self.plan, changed)
+            boxes, clipped = box_tiles.store(self.record, stored, metadata)
+            _ask(self.project, stored, metadata, self.plan, changed, boxes)
             self._ask_captions(stored, rows_of, added)
+        self.report.clipped += clipped
         self._retract(added)
         self._attach_gold(stored, metadata)
         self._count(batch, dict(stored), metadata)
@@ -352,9 +363,14 @@ def _ask(
     metadata: Mapping[str, Metadata],
     plan: Plan,
     changed: Mapping[Pair, Change],
+    boxes: Sequence[box_tiles.Labelled],
 ) -> None:
     """Ask about the concepts that the source states; the rest stays implicit."""
-    stated: dict[Pair, float] = {}
+    stated = {
+        (box.tile, plan.by_key[box.key].pk): box.confidence
+        for box in boxes
+        if box.key in plan.by_key
+    }
     for path, image in stored:
         if image.image.cut_into:  # it is not asked about as a whole
             continue

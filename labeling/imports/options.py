@@ -32,6 +32,13 @@ class Column(StrEnum):
     LICENSE = "license"
 
 
+class Masks(StrEnum):
+    """What becomes of pictures that are masks of others by their names: `masks`."""
+
+    REFUSED = "refused"
+    PICTURES = "pictures"
+
+
 class OptionError(SourceError):
     """An option is wrong; the message says what may be chosen."""
 
@@ -42,27 +49,35 @@ class Options:
 
     texts: what the texts of each group are; that of `ALL` of all others. columns: the names of the
     columns that hold what is asked for. encoding: of names and of texts that are not UTF-8, as
-    Python calls it; empty: such are refused.
+    Python calls it; empty: such are refused. masks: whether masks are taken as pictures.
     """
 
     encoding: str = ""
     texts: Mapping[str, Texts] = field(default_factory=dict)
     columns: Mapping[Column, str] = field(default_factory=dict)
+    masks: Masks = Masks.REFUSED
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Options":
         """Check what was chosen. Raises `OptionError`."""
-        if unknown := sorted(values.keys() - {"encoding", "texts", "columns"}):
+        if unknown := sorted(values.keys() - {"encoding", "texts", "columns", "masks"}):
             raise OptionError(f"There is no option {unknown[0]}.")
         return cls(
             encoding=_encoding(values.get("encoding", "")),
             texts={name: _texts(text) for name, text in _pairs(values.get("texts", {}))},
             columns={_column(name): text for name, text in _pairs(values.get("columns", {}))},
+            masks=_masks(values.get("masks", Masks.REFUSED)),
         )
 
     def as_json(self) -> dict[str, Any]:
         """Return what was chosen, as `of` reads it."""
-        chosen = {"encoding": self.encoding, "texts": self.texts, "columns": self.columns}
+        masks = "" if self.masks is Masks.REFUSED else str(self.masks)
+        chosen = {
+            "encoding": self.encoding,
+            "texts": self.texts,
+            "columns": self.columns,
+            "masks": masks,
+        }
         return {
             name: value if isinstance(value, str) else {str(key): value[key] for key in value}
             for name, value in chosen.items()
@@ -113,6 +128,13 @@ def _column(name: Any) -> Column:
         return Column(name)
     except ValueError as error:
         raise OptionError(f"Columns are chosen for {', '.join(Column)}.") from error
+
+
+def _masks(value: Any) -> Masks:
+    try:
+        return Masks(value)
+    except ValueError as error:
+        raise OptionError("Masks are refused, or taken as pictures.") from error
 
 
 def _pairs(values: Any) -> list[tuple[str, Any]]:

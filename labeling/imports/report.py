@@ -49,6 +49,7 @@ class Report:
         self.rejected: dict[str, list[str]] = defaultdict(list)
         self.remarks: dict[str, list[str]] = defaultdict(list)
         self.notes: dict[str, list[str]] = defaultdict(list)  # text → the files that it is said of
+        self.clipped = 0  # boxes that reached beyond their pictures
         self.unnamed: Sequence[str] = ()  # folders with pictures that name no concept
         self.retracted: Counter[Kind] = Counter()  # texts of earlier imports that are put right
         self._file: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115  (closed by `__exit__`)
@@ -149,7 +150,7 @@ class Report:
 
         So it is for the `texts` of each kind: read = attached + refused.
         """
-        return {
+        counts: dict[str, Any] = {
             "read": self.read,
             "taken": self.taken,
             "known": self.known,
@@ -160,6 +161,7 @@ class Report:
             "texts": self.texts.counts(),
             "retracted": {str(kind): n for kind, n in sorted(self.retracted.items()) if n},
         }
+        return counts | ({"boxes_clipped": self.clipped} if self.clipped else {})
 
     def save(self, name: str) -> str:
         """Store the table under a name that nobody guesses; return the name."""

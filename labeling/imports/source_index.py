@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from labeling.decoding import ImageRejected
-from labeling.imports import class_names, concepts, gold, kinds, layouts
+from labeling.imports import class_names, concepts, gold, kinds, layouts, masks
 from labeling.imports.entries import ClassNames, Entry, Kind, Layout, Refusal, Remark
 from labeling.imports.joining import Pictures, why_not
 from labeling.imports.kinds import Decision
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.metadata import Metadata
-from labeling.imports.options import DEFAULTS, Options
+from labeling.imports.options import DEFAULTS, Masks, Options
 from labeling.imports.paths import folder_of, normal
 from labeling.imports.provenance import FILE_LENGTH, LAYOUT_LENGTH, Provenance
 from labeling.imports.source import Members
@@ -62,6 +62,7 @@ class SourceIndex:
     remarks: list[Remark] = field(default_factory=list)  # what is not read of files that are
     class_names: list[ClassNames] = field(default_factory=list)  # of numbered classes
     decisions: list[Decision] = field(default_factory=list)  # what its undecided texts are
+    masks: set[str] = field(default_factory=set)  # members that are masks, and no pictures here
     metadata_paths: set[str] = field(default_factory=set)  # members that are no images
     by_path: dict[str, Metadata] = field(default_factory=dict)  # of images, by normal paths
     keywords: KeywordCounts = field(default_factory=KeywordCounts)
@@ -99,10 +100,21 @@ def build(members: Members, options: Options = DEFAULTS) -> SourceIndex:
             if member.url:
                 found = index.by_path.setdefault(normal(member.path), Metadata())
                 found.set_url(member.url)
+    if options.masks is Masks.REFUSED:
+        _refuse_masks(index, paths)
     _join(index, entries, paths, options)
     _add_folders_of_gold(index, paths)
     _count_texts(index, paths)
     return index
+
+
+def _refuse_masks(index: SourceIndex, paths: set[str]) -> None:
+    """Take masks out of the pictures, with a word for each."""
+    index.masks = masks.find(paths)
+    paths -= index.masks
+    index.images = len(paths)
+    index.folders -= Counter(folder_of(path) for path in index.masks)
+    index.rejections += [Rejection(path, masks.REASON) for path in sorted(index.masks)]
 
 
 def _read(index: SourceIndex, member: Member, options: Options) -> Iterator[Entry]:

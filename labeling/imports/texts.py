@@ -3,10 +3,13 @@
 import codecs
 import json
 import re
+from collections.abc import Callable
+from typing import Any
 
 from labeling import captions
 from labeling.decoding import ImageRejected
 
+Hook = Callable[[dict[str, Any]], dict[str, Any]]
 CAPTION_LENGTH = 500
 KEYWORD_LENGTH = 80
 LICENSE_LENGTH = 200
@@ -40,10 +43,13 @@ def _decoded(data: bytes, encoding: str) -> str | None:
         return None
 
 
-def parsed(text: str) -> object:
-    """Parse JSON. Raises `ImageRejected`."""
+def parsed(text: str, hook: Hook | None = None) -> object:
+    """Parse JSON; hook: what to do with each object as soon as it is read.
+
+    Raises `ImageRejected`.
+    """
     try:
-        return json.loads(text)
+        return json.loads(text, object_hook=hook)
     except (ValueError, RecursionError) as error:
         raise ImageRejected("not JSON") from error
 

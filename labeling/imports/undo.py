@@ -20,7 +20,7 @@ from labeling import audit, concepts, images, provenance, removal, restating
 from labeling.concepts import Conflict
 from labeling.concepts.statements import naming
 from labeling.gold import marking
-from labeling.imports import stated_captions, statements
+from labeling.imports import box_tiles, stated_captions, statements
 from labeling.models import (
     ClassSet,
     Concept,
@@ -143,6 +143,7 @@ class _Undoing:
 
     def _take_back(self, ids: Collection[int]) -> None:
         self._settle_captions(ids)
+        self._settle_boxes(ids)
         with transaction.atomic():
             images.lock(self.project)
             with connection.cursor() as cursor:  # before the concepts, as an import does
@@ -170,6 +171,12 @@ class _Undoing:
         with transaction.atomic():
             images.lock(self.project)
             stated_captions.settle(self._left(statements.by_image(ids)))
+
+    def _settle_boxes(self, ids: Collection[int]) -> None:
+        """Have the boxes of pictures that stay be those that other imports state."""
+        staying = list(self._left(statements.by_image(ids)))
+        box_tiles.take_back(self.record, staying)
+        self._add(archived=box_tiles.remove_unstated(self.project, staying))
 
     def _left(self, kept: statements.Statements) -> statements.Statements:
         """Return what other imports state, of the images of which they state something."""

@@ -693,8 +693,8 @@ class Migration(migrations.Migration):
             name='Tile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('grid', models.PositiveSmallIntegerField(default=1, help_text='1 = whole, 4 = one of 4 × 4.')),
-                ('position', models.PositiveSmallIntegerField(default=0, help_text='Row by row from 0.')),
+                ('grid', models.PositiveSmallIntegerField(default=1, help_text='1 = whole, 4 = one of 4 × 4, 0 = a box.')),
+                ('position', models.PositiveIntegerField(default=0, help_text='Row by row from 0.')),
                 ('left', models.PositiveIntegerField(default=0)),
                 ('top', models.PositiveIntegerField(default=0)),
                 ('width', models.PositiveIntegerField()),
@@ -780,6 +780,19 @@ class Migration(migrations.Migration):
             model_name='challenge',
             name='tile',
             field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, to='labeling.tile'),
+        ),
+        migrations.CreateModel(
+            name='BoxStatement',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('label', models.CharField(help_text='As the import has it.', max_length=80)),
+                ('key', models.CharField(help_text='The key (`name_key`) of the label.', max_length=240)),
+                ('imported_by', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='box_statements', to='labeling.import')),
+                ('tile', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='box_statements', to='labeling.tile')),
+            ],
+            options={
+                'ordering': ['id'],
+            },
         ),
         migrations.CreateModel(
             name='UploadedFile',
@@ -1126,6 +1139,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='challenge',
             index=models.Index(condition=models.Q(('tile__isnull', False)), fields=['tile'], name='challenge_tile'),
+        ),
+        migrations.AddConstraint(
+            model_name='boxstatement',
+            constraint=models.UniqueConstraint(fields=('tile', 'imported_by', 'label'), name='label_once_a_box_and_import'),
         ),
         migrations.AddIndex(
             model_name='uploadedfile',

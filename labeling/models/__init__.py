@@ -24,7 +24,7 @@ from labeling.models.removals import RemovedAnswer, RemovedImage
 from labeling.models.showings import AddressDay, Showing
 from labeling.models.skip_reviews import SkipReview
 from labeling.models.snapshots import Snapshot
-from labeling.models.statements import ImportStatement
+from labeling.models.statements import BoxStatement, ImportStatement
 from labeling.models.taken_back import TakenBack
 from labeling.models.text_sources import TextSource
 from labeling.models.withdrawals import Withdrawal
@@ -33,6 +33,7 @@ __all__ = [
     "AddressDay",
     "Annotator",
     "Answer",
+    "BoxStatement",
     "Challenge",
     "ClassSet",
     "Comment",

@@ -135,11 +135,18 @@ class Image(models.Model):
 
 
 class Tile(models.Model):
-    """A rectangle of an image, in its pixels; the whole of it where `grid` is 1."""
+    """A rectangle of an image, in its pixels; the whole of it where `grid` is 1.
+
+    A box that an import drew has the grid `BOX`; what it shows is in its `BoxStatement` rows.
+    """
+
+    BOX = 0
 
     image = models.ForeignKey(Image, models.CASCADE, related_name="tiles", db_index=False)
-    grid = models.PositiveSmallIntegerField(default=1, help_text="1 = whole, 4 = one of 4 × 4.")
-    position = models.PositiveSmallIntegerField(default=0, help_text="Row by row from 0.")
+    grid = models.PositiveSmallIntegerField(
+        default=1, help_text="1 = whole, 4 = one of 4 × 4, 0 = a box."
+    )
+    position = models.PositiveIntegerField(default=0, help_text="Row by row from 0.")
     left = models.PositiveIntegerField(default=0)
     top = models.PositiveIntegerField(default=0)
     width = models.PositiveIntegerField()
@@ -152,4 +159,6 @@ class Tile(models.Model):
         ]
 
     def __str__(self) -> str:
+        if self.grid == self.BOX:
+            return f"{self.image} box no. {self.position + 1}"
         return f"{self.image} {self.grid}×{self.grid} no. {self.position + 1}"

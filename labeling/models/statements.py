@@ -3,7 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from labeling.models.images import Image
+from labeling.models.images import Image, Tile
 from labeling.models.imports import Import
 from labeling.models.projects import KEY_LENGTH, ClassSet
 from labeling.models.text_sources import TextSource
@@ -61,3 +61,26 @@ class ImportStatement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.path}: {', '.join(self.keywords)}"
+
+
+class BoxStatement(models.Model):
+    """What an import says that a box shows: a box is a tile of the grid `Tile.BOX`.
+
+    A box of which no import says anything any more goes.
+    """
+
+    tile = models.ForeignKey(Tile, models.CASCADE, related_name="box_statements", db_index=False)
+    imported_by = models.ForeignKey(Import, models.CASCADE, related_name="box_statements")
+    label = models.CharField(max_length=80, help_text="As the import has it.")
+    key = models.CharField(max_length=KEY_LENGTH, help_text="The key (`name_key`) of the label.")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tile", "imported_by", "label"], name="label_once_a_box_and_import"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.label

@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.db import connection
 
 from labeling import pools
-from labeling.models import Project
+from labeling.models import Project, Tile
 
 PRIORITY_SECONDS = 15  # for which the priorities are remembered
 NEW_MINUTES = 10  # for which a concept that nobody has answered about comes first, once
@@ -47,11 +47,13 @@ class Askable(NamedTuple):
     weight: float  # above 0
     exhausted: bool  # all its pairs are stored: its pool cannot be filled any more
     new_since: float | None  # time, while it is new and nobody has answered about it
+    grid: int = 1  # of the tiles that it may be asked about
 
 
 def by_priority(project: Project, grid: int) -> Iterator[Askable]:
     """Yield active concepts that may be asked about on tiles of that grid, in a random order.
 
+    Of wholes, a concept comes again for the boxes that imports drew, if there are any to ask about.
     A concept's weight is the sum of the highest priorities of its open questions. One without any
     whose pool can be filled is weighed by its prevalence. One that was added lately comes first,
     before one person.
@@ -62,6 +64,8 @@ def by_priority(project: Project, grid: int) -> Iterator[Askable]:
     new = remembered.get(new_key, [])
     if not askable:
         askable = _read(project, grid)
+        if grid == 1:
+            askable += [each._replace(exhausted=True) for each in _read(project, Tile.BOX)]
         new = sorted((a.new_since, a.concept) for a in askable if a.new_since is not None)
         new = new[-MAX_NEW:]
         cache.set(key, askable, PRIORITY_SECONDS)
@@ -82,14 +86,14 @@ def _read(project: Project, grid: int) -> list[Askable]:
     values = {
         "project": project.pk,
         "grid": grid,
-        "pictures": pools.has_pictures(project, grid),
+        "pictures": grid != Tile.BOX and pools.has_pictures(project, grid),
         "top": TOP_QUESTIONS,
         "minutes": NEW_MINUTES,
         "floor": FLOOR,
     }
     with connection.cursor() as cursor:
         cursor.execute(_PRIORITIES, values)
-        return [Askable(*row) for row in cursor.fetchall()]
+        return [Askable(*row, grid) for row in cursor.fetchall()]
 
 
 def weighted_shuffle(weights: Mapping[T, float]) -> list[T]:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
+from labeling.models import Tile
 from labeling.selection import candidates, concepts, known
 from labeling.selection.candidates import Candidate
 from labeling.selection.picks import GRID_TILES, Grid, Kind, Reason, Selection, pick
@@ -13,15 +14,16 @@ from labeling.selection.reader import LIKELY, Reader, known_windows
 def selections(reader: Reader) -> Iterator[Selection]:
     """Yield nine tiles about one concept: some known or at random, the rest most wanted."""
     for askable in concepts.by_priority(reader.project, 1):
-        concept = askable.concept
+        concept, grid = askable.concept, askable.grid
+        at_random = candidates.at_random(concept, grid, Reason.RANDOM)
         pool = reader.read_enough(
             askable,
-            1,
+            grid,
             GRID_TILES - known.MEAN_KNOWN,
-            *known_windows(concept, reader.showings),
-            candidates.at_random(concept, 1, Reason.RANDOM),
-            candidates.likely(concept, 1, LIKELY),
-            candidates.most_wanted(concept, 1, Reason.WANTED),
+            *known_windows(concept, reader.showings),  # of wholes, beside boxes too
+            *([] if grid == Tile.BOX else [at_random]),
+            candidates.likely(concept, grid, LIKELY),
+            candidates.most_wanted(concept, grid, Reason.WANTED),
         )
         if any(c.role in {Reason.RANDOM, Reason.WANTED} for c in pool):
             yield _compose_grid(reader, concept, pool)

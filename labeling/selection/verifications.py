@@ -55,9 +55,9 @@ def _read_generated(reader: Reader, role: str) -> list[Candidate]:
 def _read_concept(reader: Reader, role: str) -> list[Candidate]:
     """Return the open questions of the first concept that has any, and its known ones."""
     for askable in concepts.by_priority(reader.project, 1):
-        window = reader.open_window(askable.concept, 1, role)
+        window = reader.open_window(askable.concept, askable.grid, role)
         known_ones = known_windows(askable.concept, reader.showings)
-        pool = reader.read_enough(askable, 1, 1, *known_ones, window)
+        pool = reader.read_enough(askable, askable.grid, 1, *known_ones, window)
         if any(candidate.role == role for candidate in pool):
             return pool
     return []

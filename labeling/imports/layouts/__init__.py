@@ -4,7 +4,15 @@ A file is claimed by the first layout that claims its name; what none claims is 
 """
 
 from labeling.imports.entries import Layout
-from labeling.imports.layouts import documents, parquet, passed_over, sidecars, tables
+from labeling.imports.layouts import (
+    documents,
+    parquet,
+    passed_over,
+    sidecars,
+    tables,
+    xml_files,
+    yolo,
+)
 
 LAYOUTS = (
     *passed_over.LAYOUTS,
@@ -13,6 +21,8 @@ LAYOUTS = (
     parquet.PARQUET,
     parquet.ARROW,
     documents.JSON,
+    xml_files.XML,
+    yolo.NAMES,
     sidecars.TEXT,
     sidecars.CLASS,
 )

@@ -1,14 +1,46 @@
-"""COCO's JSON: captions and categories of images, which are named by an id."""
+"""COCO's JSON: captions, categories and boxes of images, which are named by an id.
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Any
+Outlines and masks are read as the boxes around them; keypoints and supercategories are not read,
+and a remark says so.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from labeling.decoding import ImageRejected
-from labeling.imports.entries import By, Entry, Kind, Readings, Reference, Refusal
+from labeling.imports import boxes
+from labeling.imports.entries import Box, By, Entry, Kind, Readings, Reference, Refusal, Remark
 from labeling.imports.paths import normal
+from labeling.imports.provenance import Provenance
+from labeling.numbers import count
 
 LISTS = "images", "annotations", "categories", "licenses"
+OUTLINES = "with outlines or masks of {}, which are read as the boxes around them"
+NOT_READ = "with {} of {}, which are not read"
+
+
+class Outline(NamedTuple):
+    """What is kept of a `segmentation`: the box around it, where it is of points."""
+
+    box: tuple[float, float, float, float] | None
+
+
+class _Image(NamedTuple):
+    reference: Reference
+    size: tuple[float, float] | None
+    provenance: Provenance
+
+
+@dataclass
+class _Document:
+    """What the annotations of a document refer to, by ids; and counts of what is not read."""
+
+    where: str
+    images: dict[str, set[_Image]] = field(default_factory=lambda: defaultdict(set))
+    categories: dict[str, set[Any]] = field(default_factory=lambda: defaultdict(set))
+    unread: Counter[str] = field(default_factory=Counter)
 
 
 def is_coco(document: object) -> bool:
@@ -20,6 +52,16 @@ def is_coco(document: object) -> bool:
     )
 
 
+def slim(row: dict[str, Any]) -> dict[str, Any]:
+    """Drop the points of an annotation's outline while its document is parsed: they are most of it.
+
+    The outline is replaced by an `Outline`.
+    """
+    if row.get("segmentation") and ("image_id" in row or "category_id" in row):
+        row["segmentation"] = Outline(_around(row["segmentation"]))
+    return row
+
+
 def read(document: dict[str, Any], where: str) -> Readings:
     """Read a document. Ids are compared as texts: 1 is "1". Raises `ImageRejected`."""
     lists = {name: document.get(name, []) for name in LISTS}
@@ -28,61 +70,132 @@ def read(document: dict[str, Any], where: str) -> Readings:
             raise ImageRejected(f"its {name} are no list of objects, as COCO writes them")
     if "annotations" not in document:
         raise ImageRejected("it has no annotations, as COCO has them")
-    images = _images(lists["images"])
-    categories = {_id(row.get("id")): row.get("name") for row in lists["categories"]}
-    licenses = {_id(row.get("id")): row.get("name") for row in lists["licenses"]}
+    own = _Document(where)
     for row in lists["images"]:
-        license = licenses.get(_id(row.get("license")))
+        if isinstance(row.get("file_name"), str):
+            own.images[_id(row.get("id"))].add(_image(row))
+    for row in lists["categories"]:
+        name = row.get("name")
+        own.categories[_id(row.get("id"))].add(name if isinstance(name, str) else None)
+        own.unread["supercategories"] += bool(row.get("supercategory"))
+    yield from _licenses(lists["images"], lists["licenses"], where)
+    for row in lists["annotations"]:
+        yield from _annotation(row, own)
+    yield from _remarks(own)
+
+
+def _image(row: Mapping[str, Any]) -> _Image:
+    url = row.get("coco_url") or row.get("flickr_url") or ""
+    taken = row.get("date_captured") or ""
+    return _Image(
+        Reference(normal(row["file_name"]), By.END),
+        boxes.size_of(row.get("width"), row.get("height")),
+        Provenance(url=str(url), date=str(taken)),
+    )
+
+
+def _licenses(
+    images: Iterable[Mapping[str, Any]], licenses: Iterable[Mapping[str, Any]], where: str
+) -> Readings:
+    names = {_id(row.get("id")): row.get("name") for row in licenses}
+    for row in images:
+        license = names.get(_id(row.get("license")))
         if license and isinstance(row.get("file_name"), str):
             place = f"{where}, image {_id(row.get('id'))}"
-            yield Entry(_reference(row["file_name"]), Kind.LICENSE, license, place)
-    for row in lists["annotations"]:
-        yield from _annotation(row, images, categories, where)
+            yield Entry(_image(row).reference, Kind.LICENSE, license, place)
 
 
-def _images(listed: Iterable[dict[str, Any]]) -> dict[str, set[str]]:
-    """Return the names of each id's images: of one that is used twice, all of them."""
-    images: dict[str, set[str]] = defaultdict(set)
-    for row in listed:
-        if isinstance(row.get("file_name"), str):
-            images[_id(row.get("id"))].add(row["file_name"])
-    return images
-
-
-def _annotation(
-    row: dict[str, Any], images: dict[str, set[str]], categories: dict[str, Any], where: str
-) -> Readings:
-    place = f"{where}, annotation {_id(row['id'])}" if "id" in row else where
-    named = images.get(_id(row.get("image_id")), set())
+def _annotation(row: Mapping[str, Any], own: _Document) -> Readings:
+    segments = row.get("segments_info")  # of a panoptic annotation: each is one of its own
+    if isinstance(segments, list) and all(isinstance(each, dict) for each in segments):
+        own.unread["masks of segments"] += bool(segments)
+        for segment in segments:
+            yield from _annotation({**segment, "image_id": row.get("image_id")}, own)
+        return
+    place = f"{own.where}, annotation {_id(row['id'])}" if "id" in row else own.where
+    named = own.images.get(_id(row.get("image_id")), set())
     reason = ""
-    if "image_id" not in row:
+    if row.get("image_id") is None:
         reason = "its annotation names no image: `image_id` is missing or wrong"
     elif not named:
         reason = f"its annotations name images that it does not list: {_id(row['image_id'])}"
-    elif len(named) > 1:
+    elif len({image.reference for image in named}) > 1:
         reason = f"two of its images have the id {_id(row['image_id'])}"
-    for kind, text, problem in _texts(row, categories):
-        if reason or problem:
+    image = next(iter(named)) if named and not reason else None
+    for kind, text, problem in _texts(row, own, image.size if image else None):
+        if image is None or problem:
             yield Refusal(place, kind, reason or problem)
         else:
-            (name,) = named
-            yield Entry(_reference(name), kind, text, place)
+            yield Entry(image.reference, kind, text, place, image.provenance)
 
 
-def _texts(row: dict[str, Any], categories: dict[str, Any]) -> Iterator[tuple[Kind, Any, str]]:
+def _texts(
+    row: Mapping[str, Any], own: _Document, size: tuple[float, float] | None
+) -> Iterator[tuple[Kind, Any, str]]:
     """Yield the texts of an annotation, with what is wrong with it."""
+    for name in ("keypoints", "attributes"):
+        own.unread[name] += bool(row.get(name))
+    outline = row.get("segmentation")
+    own.unread["outlines"] += bool(outline)
     if "caption" in row:
         yield Kind.CAPTION, row["caption"], ""
-    if row.get("category_id") is not None:
-        pk = _id(row["category_id"])
-        problem = f"its annotations name categories that it does not list: {pk}"
-        yield Kind.KEYWORD, categories.get(pk), "" if pk in categories else problem
+    rectangle = row.get("bbox") or (outline.box if isinstance(outline, Outline) else None)
+    if row.get("category_id") is not None and not _is_none(row, own):
+        name, problem = _category(_id(row["category_id"]), own)
+        if rectangle:
+            yield Kind.BOX, _box(name, rectangle, size), problem
+        else:
+            yield Kind.KEYWORD, name, problem
+    elif rectangle:
+        yield Kind.BOX, None, "its box names no category"
     elif "caption" not in row:
         yield Kind.TEXT, None, "its annotation has neither caption nor category_id"
 
 
-def _reference(file_name: str) -> Reference:
-    return Reference(normal(file_name), By.END)
+def _is_none(row: Mapping[str, Any], own: _Document) -> bool:
+    """Whether a caption has the category 0 of none, as some tools write it."""
+    return "caption" in row and not own.categories and _id(row["category_id"]) == "0"
+
+
+def _category(pk: str, own: _Document) -> tuple[Any, str]:
+    """Return the name of a category, and what is wrong with it."""
+    names = own.categories.get(pk, set())
+    if not names:
+        return None, f"its annotations name categories that it does not list: {pk}"
+    if len(names) > 1:
+        return None, f"two of its categories have the id {pk}"
+    (name,) = names
+    return name, "" if name else f"its category {pk} has no name"
+
+
+def _box(name: Any, rectangle: Any, size: tuple[float, float] | None) -> Box:
+    if not isinstance(rectangle, list | tuple) or len(rectangle) != 4:
+        return Box(name, *boxes.NOWHERE)
+    left, top, width, height = rectangle
+    return Box(name, left, top, width, height, size)
+
+
+def _around(segmentation: Any) -> tuple[float, float, float, float] | None:
+    """Return the box around polygons [[x, y, x, y, …], …]; None of a mask, or of anything else."""
+    if not isinstance(segmentation, list):
+        return None
+    points: list[tuple[float, float]] = []
+    for polygon in segmentation:
+        if isinstance(polygon, list):
+            points += zip(polygon[::2], polygon[1::2], strict=False)
+    return boxes.around(points)
+
+
+def _remarks(own: _Document) -> Iterator[Remark]:
+    """Say what of the document is not read."""
+    outlines = own.unread.pop("outlines", 0)
+    if outlines:
+        yield Remark(own.where, OUTLINES.format(count(outlines, "annotation")))
+    for name, number in own.unread.items():
+        if number:
+            of_categories = name == "supercategories"
+            of = f"{number:,} categories" if of_categories else count(number, "annotation")
+            yield Remark(own.where, NOT_READ.format(name, of))
 
 
 def _id(value: Any) -> str:

@@ -6,23 +6,25 @@ from typing import Any
 from labeling.decoding import ImageRejected
 from labeling.imports import texts
 from labeling.imports.entries import Entry, Kind, Layout, Readings
-from labeling.imports.layouts import coco, kohya, rows, sidecars, tables
+from labeling.imports.layouts import coco, kohya, records, rows, sidecars, tables
 from labeling.imports.members import Member, Rejection
 from labeling.imports.options import Options
 
-DOCUMENT_MAX = 256 * 2**20  # bytes
+DOCUMENT_MAX = 512 * 2**20  # bytes
 
 
 def _read(member: Member, options: Options) -> Readings:
     text = texts.decode(member.read(DOCUMENT_MAX), options.encoding)
     try:
-        document = texts.parsed(text)
+        document = texts.parsed(text, coco.slim)
     except ImageRejected:
         if not _are_lines(text):
             raise
         yield from tables.read_json_lines(member, options)
         return
-    if isinstance(document, list):
+    if tool := records.tool_of(document if isinstance(document, list) else [document]):
+        yield from records.read(tool, document, member.path)
+    elif isinstance(document, list):
         yield from _read_list(document, member, options)
     elif not isinstance(document, dict):
         raise ImageRejected("no JSON object")

@@ -15,6 +15,7 @@ from labeling.imports.options import Options
 NAMES = (
     *("license", "license.txt", "license.md", "licence.txt", "readme.txt", "readme"),
     *("state.json", "dataset_dict.json", "dataset_infos.json", "dataset.toml"),
+    *("labelmap.txt", "obj.data"),  # of Pascal VOC, and of YOLO
     *("checksums.txt", "sha256sums", "manifest.sha256", "zeroshot_classification_templates.txt"),
 )
 SUFFIXES = ("_stats.json",)  # of img2dataset's shards

@@ -1,12 +1,13 @@
 """A text beside its picture, of the same name: `bicycle.jpg`, `bicycle.txt`, `bicycle.jpg.txt`.
 
 A `.txt` or `.caption` holds a caption a line, or keywords with commas between them: which of them
-is decided for all of one suffix together. A WebDataset has besides them a `.cls` with a class.
+is decided for all of one suffix together. The numbers of YOLO's labels are neither (`yolo`). A
+WebDataset has besides them a `.cls` with a class.
 """
 
 from labeling.imports import texts
-from labeling.imports.entries import By, Entry, Kind, Layout, Readings, Reference
-from labeling.imports.layouts import tables
+from labeling.imports.entries import By, Entry, Kind, Layout, Readings, Reference, Remark
+from labeling.imports.layouts import lists, passed_over, tables, yolo
 from labeling.imports.layouts.rows import class_number
 from labeling.imports.members import Member
 from labeling.imports.options import Options
@@ -31,10 +32,14 @@ def _read_text(member: Member, options: Options) -> Readings:
     if _is_table(data, member.path):
         yield from tables.read_csv(member, options)
         return
-    if len(data) > SIZE_MAX:
-        data = member.read(SIZE_MAX)  # which says that it is too large
+    if len(data) > SIZE_MAX:  # which says that it is too large, unless many objects are
+        data = member.read(yolo.SIZE_MAX if yolo.may_be_labels(data) else SIZE_MAX)
     text = texts.decode(data, options.encoding)
-    if texts.lines(text):
+    if yolo.is_labels(text):
+        yield from yolo.read(text, member.path)
+    elif lists.is_list(text, member.path):
+        yield Remark(member.path, passed_over.PASSED_OVER)
+    elif texts.lines(text):
         suffix = "." + member.path.rpartition(".")[2].lower()
         yield Entry(reference(member), Kind.TEXT, text, member.path, group=suffix)
 

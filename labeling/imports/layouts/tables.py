@@ -9,13 +9,13 @@ import csv
 import json
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 from urllib.parse import urlsplit
 
 from labeling.imports import lines
 from labeling.imports.entries import By, Kind, Layout, Readings, Reference, Refusal
-from labeling.imports.layouts import columns, rows
+from labeling.imports.layouts import columns, records, rows
 from labeling.imports.layouts.rows import Names
 from labeling.imports.members import Member, Rejection
 from labeling.imports.options import Column, Options
@@ -105,22 +105,35 @@ def is_metadata(path: str) -> bool:
 
 
 def read_json_lines(member: Member, options: Options) -> Readings:
-    """Read an object a line; a row that is wrong spoils no other."""
+    """Read an object a line, as a tool's record or a row; one that is wrong spoils no other."""
+    strict = is_metadata(member.path)
+    objects = _objects(member, options)
+    first = list(islice(objects, records.FIRST))
+    rows_of_first = [each for _, each in first if isinstance(each, dict)]
+    if not strict and (tool := records.tool_of(rows_of_first)):
+        yield from records.read_by(tool, chain(first, objects), member.path)
+        return
+    for where, row in chain(first, objects):
+        if isinstance(row, Rejection):
+            yield row
+        else:
+            yield from read_row(row, member.path, where, options, strict=strict)
+
+
+def _objects(member: Member, options: Options) -> Iterator[tuple[str, dict[str, Any] | Rejection]]:
+    """Yield where each line is, with its object, or with what is wrong."""
     for line in lines.numbered(member.open(), options.encoding):
         where = f"{member.path}, line {line.number}"
         if line.problem:
-            yield Rejection(where, line.problem)
+            yield where, Rejection(where, line.problem)
         elif line.text.strip():
             try:
                 row = json.loads(line.text)
             except (ValueError, RecursionError):
-                yield Rejection(where, "no JSON")
+                yield where, Rejection(where, "no JSON")
                 continue
-            if isinstance(row, dict):
-                strict = is_metadata(member.path)
-                yield from read_row(row, member.path, where, options, strict=strict)
-            else:
-                yield Rejection(where, "no object of JSON")
+            is_object = isinstance(row, dict)
+            yield where, row if is_object else Rejection(where, "no object of JSON")
 
 
 def read_csv(member: Member, options: Options) -> Readings:

@@ -17,7 +17,7 @@ from labeling.decoding.pool import PoolError
 from labeling.enqueue import enqueue_on_commit
 from labeling.imports import concepts, declarations, jobs, ledger, source
 from labeling.imports.members import SourceError
-from labeling.imports.options import Column, Options, parse_columns, parse_texts
+from labeling.imports.options import Column, Masks, Options, parse_columns, parse_texts
 from labeling.imports.report import Report
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
@@ -95,6 +95,12 @@ class Command(BaseCommand):
         )
         for name, words in DECLARED.items():
             parser.add_argument(f"--{name}", default="", help=words)
+        parser.add_argument(
+            "--masks",
+            choices=list(Masks),
+            default=Masks.REFUSED,
+            help="what becomes of pictures that are masks of others by their names",
+        )
         parser.add_argument(
             "--no-input", action="store_true", help="ask nothing, not even on a terminal"
         )
@@ -187,6 +193,8 @@ class Command(BaseCommand):
         """Say what became of the import, and what is left to do."""
         for line in summary(report):
             self.stdout.write(line)
+        if report.clipped:
+            self.stdout.write(f"Boxes clipped to their pictures: {report.clipped:,}.")
         if report.unnamed:
             self.stdout.write(f"Folders that name no concept: {_named(report.unnamed)}.")
         project = record.project
@@ -215,6 +223,7 @@ def _options(values: Mapping[str, Any]) -> Options:
     return Options.of(
         {
             "encoding": values["encoding"],
+            "masks": values["masks"],
             "texts": parse_texts(values["texts"]),
             "columns": parse_columns(values["columns"]),
         }

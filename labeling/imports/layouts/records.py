@@ -1,0 +1,68 @@
+"""Records that other tools write, one a picture, as a JSON list or as JSON lines."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from labeling.imports.entries import Readings
+from labeling.imports.layouts import argilla, doccano, label_studio
+from labeling.imports.members import Rejection
+
+FIRST = 20  # records that are looked at to tell the tool
+
+Record = dict[str, Any]
+
+
+class Tool(NamedTuple):
+    """A tool whose records are read; each comes with where it was read."""
+
+    is_record: Callable[[Record], bool]
+    read: Callable[[Iterable[tuple[str, Record]], str], Readings]
+
+
+TOOLS = (
+    Tool(label_studio.is_task, label_studio.read),
+    Tool(label_studio.is_row, label_studio.read_rows),
+    Tool(argilla.is_record, argilla.read),
+    Tool(doccano.is_record, doccano.read),
+)
+
+
+def tool_of(records: Sequence[object]) -> Tool | None:
+    """Return the tool that wrote all of the first records; None: none that is known."""
+    first = records[:FIRST]
+    for tool in TOOLS:
+        if first and all(isinstance(each, dict) and tool.is_record(each) for each in first):
+            return tool
+    return None
+
+
+def read(tool: Tool, document: object, path: str) -> Readings:
+    """Read a record, or a list of them; what is no object is rejected."""
+    several = document if isinstance(document, list) else [document]
+    places = ((f"{path}, record {number}", each) for number, each in enumerate(several, start=1))
+    objects = (
+        (where, each if isinstance(each, dict) else Rejection(where, "no object of JSON"))
+        for where, each in places
+    )
+    yield from read_by(tool, objects, path)
+
+
+def read_by(tool: Tool, records: Iterable[tuple[str, Record | Rejection]], path: str) -> Readings:
+    """Read the records of a tool, one after another, and pass on what is wrong with others."""
+    wrong: list[Rejection] = []
+    for reading in tool.read(_sorted_out(records, wrong), path):
+        yield reading
+        yield from wrong
+        wrong.clear()
+    yield from wrong
+
+
+def _sorted_out(
+    records: Iterable[tuple[str, Record | Rejection]], wrong: list[Rejection]
+) -> Iterator[tuple[str, Record]]:
+    """Yield the objects; put aside what is none."""
+    for where, record in records:
+        if isinstance(record, Rejection):
+            wrong.append(record)
+        else:
+            yield where, record
