@@ -6,7 +6,7 @@ They are written as nested records, or flattened, with columns such as `label.re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from labeling.imports.entries import Entry, Kind, Readings, Reference, Refusal
+from labeling.imports.entries import Entry, Kind, Readings, Refusal
 from labeling.imports.layouts import addresses
 from labeling.imports.layouts.label_studio import SEVERAL
 from labeling.imports.layouts.values import CAPTIONS, KEYWORDS, dicts
@@ -44,18 +44,12 @@ def read(records: Iterable[tuple[str, Record]], path: str) -> Readings:
             for value, _, status in given:
                 problem = SEVERAL if len(people) > 1 else "" if status in SUBMITTED else DISCARDED
                 for kind, text, own in _texts(question, value):
-                    yield _reading(reference, kind, text, problem or own, where)
+                    if reference is None or problem or own:
+                        yield Refusal(where, kind, problem or own or NO_PICTURE)
+                    else:
+                        yield Entry(reference, kind, text, where, group=question)
         for question, value in _suggestions(record):
-            for kind, text, _ in _texts(question, value):
-                yield _reading(reference, kind, text, SUGGESTED, where)
-
-
-def _reading(
-    reference: Reference | None, kind: Kind, text: Any, problem: str, where: str
-) -> Entry | Refusal:
-    if reference is None or problem:
-        return Refusal(where, kind, problem or NO_PICTURE)
-    return Entry(reference, kind, text, where)
+            yield from (Refusal(where, kind, SUGGESTED) for kind, *_ in _texts(question, value))
 
 
 def _nested(record: Record) -> dict[str, list[Response]]:

@@ -32,12 +32,7 @@ def read(records: Iterable[tuple[str, Record]], path: str) -> Readings:
         for name in LABELS:
             for label in several(record.get(name, [])):
                 if label is not None and label != "":
-                    yield Entry(
-                        reference,
-                        Kind.TEXT if isinstance(label, str) else Kind.KEYWORD,
-                        label,
-                        where,
-                    )
+                    yield Entry(reference, Kind.TEXT, label, where, group=name)
         for name in REGIONS:
             for region in dicts(record.get(name, [])):
                 outlined += "points" in region

@@ -76,15 +76,17 @@ def read_rows(tasks: Tasks, path: str) -> Readings:
         answers = SEVERAL if len(people[str(row.get("id"))]) > 1 else ""
         for column in row.keys() - OWN - ({named[0]} if named else set()):
             for kind, text, problem in _of_column(column, row[column], unread):
-                yield _reading(reference, (kind, text, answers or problem), where)
+                yield _reading(reference, (kind, text, answers or problem), where, column)
     yield from _remarks(unread, path)
 
 
-def _reading(reference: Reference | None, found: Found, where: str) -> Entry | Refusal:
+def _reading(
+    reference: Reference | None, found: Found, where: str, group: str = ""
+) -> Entry | Refusal:
     kind, text, problem = found
     if reference is None or problem:
         return Refusal(where, kind, problem or NO_PICTURE)
-    return Entry(reference, kind, text, where)
+    return Entry(reference, kind, text, where, group=group)
 
 
 def _of_data(data: Task, reference: Reference | None, where: str) -> Readings:

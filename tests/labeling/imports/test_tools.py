@@ -100,7 +100,7 @@ def test_argillas_responses_of_several_people_are_for_another_command(photos):
 
 def test_doccanos_examples_are_read(photos):
     rows = [
-        {"id": 1, "filename": "a.png", "label": ["owl"], "Comments": []},
+        *[{"id": 1, "filename": "a.png", "label": ["owl"], "Comments": []}] * 6,
         {"id": 2, "filename": "b.png", "bbox": [tools.RECTANGLE | {"label": "cat"}]},
         {"id": 3, "filename": "b.png", "segmentation": [{"label": "cat", "points": [1, 1, 9, 5]}]},
     ]
@@ -273,7 +273,7 @@ def test_two_uploads_of_one_name_are_not_taken_for_one_picture(photos):
 def test_a_list_of_no_known_tool_is_refused(photos):
     write(photos, "list.json", json.dumps([{"a": 1}]))
     (rejection,) = index_of(photos).rejections
-    assert "no tool is known" in rejection.reason
+    assert "names no picture" in rejection.reason
 
 
 def test_texts_of_no_kind_are_never_lost(photos):
