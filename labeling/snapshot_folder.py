@@ -24,7 +24,7 @@ PLACEHOLDERS: dict[str, list[Any]] = {
     "tags": [""],
     "concepts": [{"name": "", "probability": 0.0, "answers": 0}],
     "in_part": [""],
-    "captions": [{"text": "", "confidence": 0.0, "source": ""}],
+    "captions": [{"text": "", "confidence": 0.0, "source": "", "provenance": -1}],
 }
 
 Row = dict[str, Any]

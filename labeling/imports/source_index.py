@@ -64,6 +64,7 @@ class SourceIndex:
     decisions: list[Decision] = field(default_factory=list)  # what its undecided texts are
     masks: set[str] = field(default_factory=set)  # members that are masks, and no pictures here
     metadata_paths: set[str] = field(default_factory=set)  # members that are no images
+    provenances: dict[Provenance, Provenance] = field(default_factory=dict)  # each kept once
     by_path: dict[str, Metadata] = field(default_factory=dict)  # of images, by normal paths
     keywords: KeywordCounts = field(default_factory=KeywordCounts)
     captions: int = 0  # of all pictures together
@@ -124,7 +125,10 @@ def _read(index: SourceIndex, member: Member, options: Options) -> Iterator[Entr
     try:
         for reading in layout.read(member, options):
             if isinstance(reading, Entry):
-                yield reading._replace(provenance=_provenance(reading, layout, member.path))
+                provenance = _provenance(reading, layout, member.path)
+                if not provenance.url:  # as many other texts have
+                    provenance = index.provenances.setdefault(provenance, provenance)
+                yield reading._replace(provenance=provenance)
             elif isinstance(reading, Refusal):
                 index.refuse(reading)
             elif isinstance(reading, Remark):

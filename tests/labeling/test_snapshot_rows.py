@@ -169,3 +169,26 @@ def test_near_duplicates_never_straddle_the_splits(garden):
     Image.objects.filter(pk=twin.pk).update(near_duplicate_of=original)
     twin.refresh_from_db()
     assert snapshot_rows.split_of(twin) == snapshot_rows.split_of(original)
+
+
+def test_prevalence_alone_makes_no_tag(garden):
+    add(garden, 1)
+    asked, stated = add(garden, 2), add(garden, 3, keywords=["dog"])
+    dog = concept_of(garden, "dog", prevalence=0.8)
+    questions.ask_concepts(tiles=[tiles.whole(asked)], concepts=[dog])
+    frozen = rows(snapshots.freeze(project=garden))
+    assert {name: row["tags"] for name, row in frozen.items()} == {
+        "1.png": [],
+        "2.png": [],
+        "3.png": ["dog"],
+    }, stated
+    Question.objects.update(answers_count=2, probability=0.95)
+    assert rows(snapshots.freeze(project=garden))["2.png"]["tags"] == ["dog"]
+    Question.objects.update(answers_count=0, probability=1.0, verdict=True)
+    assert rows(snapshots.freeze(project=garden))["2.png"]["tags"] == ["dog"]
+
+
+def test_a_part_that_does_not_show_it_makes_no_tag_of_the_whole(garden):
+    image = add(garden, 1)
+    cut(image, concept_of(garden, "dog", prevalence=0.8), {0: 0.01})
+    assert rows(snapshots.freeze(project=garden))["1.png"]["tags"] == []
