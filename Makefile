@@ -1,6 +1,6 @@
 # make demo: everything at http://127.0.0.1:8000/ (PORT=… HOST=… DATA_DIR=…)
 # make demo EMPTY=1 DATA_DIR=…: the same without the demo project, to make one of your own
-# make test, make lint
+# make test, make lint; make fuzz sends the API a hundred examples an operation and role
 # make bench (PICTURES=… to import, SNAPSHOT=… to train on, PEOPLE=… with crowd/ and cifar10/)
 # Each makes its own environment in .venv first.
 
@@ -10,7 +10,7 @@ SNAPSHOT := $(lastword $(sort $(wildcard .data/snapshots/*)))
 PEOPLE :=
 EMPTY :=
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
-.PHONY: demo test lint bench environment
+.PHONY: demo test lint fuzz bench environment
 
 demo: environment
 	@exec $(PYTHON) labeling/processes.py $$PPID 15 $(PYTHON) manage.py demo $(if $(EMPTY),--empty)
@@ -18,6 +18,9 @@ demo: environment
 test: environment
 	@$(PYTHON) -m tests.chromium
 	@$(PYTHON) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+fuzz: environment
+	@FUZZ_EXAMPLES=100 $(PYTHON) -m pytest tests/labeling/api/test_fuzz.py
 
 lint: environment
 	@$(PYTHON) -m ruff check

@@ -103,7 +103,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "drf_spectacular",
     "rest_framework",
-    "rest_framework.authtoken",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -116,6 +115,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "labeling.api.middleware.ApiMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -207,7 +207,10 @@ CHALLENGE_SECONDS = _number("CHALLENGE_SECONDS", 900, least=10)
 CHALLENGE_RATE = _number("CHALLENGE_RATE", 60, least=1)  # answers a minute an annotator
 OFFLINE_CHALLENGES = _number("OFFLINE_CHALLENGES", 200)  # fetched ahead by one annotator; 0: none
 NEWCOMERS_PER_ADDRESS = _number("NEWCOMERS_PER_ADDRESS", 60, least=1)  # pseudonyms a day
+API_RATE = _number("API_RATE", 600, least=1)  # other calls of the API a minute an account
 PSEUDONYM_COOKIE = "tessera_annotator"
+
+WEBHOOK_HOSTS = _list("WEBHOOK_HOSTS", "")  # private hosts that webhooks may be sent to
 
 # Training
 CLIP_MODEL = os.environ.get("CLIP_MODEL", "")
@@ -263,24 +266,29 @@ DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "tessera@localhost")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",  # first: 401 names its scheme
+        "labeling.api.authentication.BearerAuthentication",  # first: 401 names its scheme
         "rest_framework.authentication.SessionAuthentication",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["labeling.api.throttles.Calls"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["labeling.api.parsers.BoundedJSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.CursorPagination",
-    "PAGE_SIZE": 50,
+    "DEFAULT_PAGINATION_CLASS": "labeling.api.pagination.ById",
     "EXCEPTION_HANDLER": "labeling.api.errors.handle",
     "DEFAULT_METADATA_CLASS": "labeling.api.metadata.ViewMetadata",
     "NUM_PROXIES": _number("PROXIES", 0),  # reverse proxies whose X-Forwarded-For is believed
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "labeling.api.schema.Schema",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tessera",
+    "OAS_VERSION": "3.1.1",
     "VERSION": "1",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "labeling.api.schema.tidy",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "CommentKind": "labeling.models.Comment.Kind",
         "FlagKind": "labeling.comments.FLAG_KINDS",
@@ -334,6 +342,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "forget-uploads": {"task": "labeling.tasks.forget_uploads", "schedule": 3600.0},
     "delete-removed-files": {"task": "labeling.tasks.delete_removed_files", "schedule": 3600.0},
     "forget-challenges": {"task": "labeling.tasks.forget_challenges", "schedule": 3600.0},
+    "send-webhooks": {"task": "labeling.tasks.send_webhooks", "schedule": 15.0},
+    "forget-kept-answers": {"task": "labeling.tasks.forget_kept_answers", "schedule": 3600.0},
     "forget-visitors": {"task": "labeling.tasks.forget_visitors", "schedule": 3600.0},
     "recover-runs-and-generations": {"task": "training.tasks.sweep", "schedule": 20.0},
     "retrain-due-projects": {"task": "training.tasks.retrain_due", "schedule": 60.0},

@@ -4,8 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 
 from config import language
-from labeling.api import errors
-from labeling.api.schema import SchemaView
+from labeling.api import errors, reference
+from labeling.api.document import SchemaView
 
 urlpatterns = [
     path("", include("labeling.views")),
@@ -23,6 +23,7 @@ urlpatterns = [
         name="javascript-catalog",
     ),
     path("admin/", admin.site.urls),
+    path("api/", reference.page, name="api-reference"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/v1/", include("labeling.api.urls")),
     path("api/v1/", include("training.api.urls")),

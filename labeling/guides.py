@@ -79,6 +79,11 @@ def examples(concept: Concept) -> list[ConceptExample]:
     return sorted(rows, key=lambda example: order.index(ConceptExample.Kind(example.kind)))
 
 
+def version(concept: Concept) -> str:
+    """Return what changes with a concept's definition and examples, as they are now."""
+    return _summarize(concept).version
+
+
 def _summarize(concept: Concept) -> Summary:
     examples = list(concept.examples.order_by("pk").values_list("tile", "kind", "note"))
     content = repr((concept.definition, examples)) if concept.definition or examples else ""

@@ -22,8 +22,8 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Left
 from django.utils import timezone
 
-from labeling import audit, lease, snapshot_folder, snapshot_rows, withdrawals
-from labeling.models import Event, Image, LeaseLost, Project, RemovedImage, Snapshot
+from labeling import audit, lease, snapshot_folder, snapshot_rows, webhooks, withdrawals
+from labeling.models import Event, HookEvent, Image, LeaseLost, Project, RemovedImage, Snapshot
 from labeling.snapshot_folder import Row, SnapshotError
 from labeling.snapshot_rows import SnapshotRow
 
@@ -342,6 +342,11 @@ def _publish(
             withdrawn=withdrawals.withdrawn_since(held, content.given),
         )
         _record(held, f"is ready: {manifest['counts']['images']:,} pictures")
+        webhooks.emit(
+            project=held.project,
+            event=HookEvent.SNAPSHOT_READY,
+            data={"snapshot": held.pk, "sha256": sha256, "images": manifest["counts"]["images"]},
+        )
 
 
 def _record(snapshot: Snapshot, what: str, by: AbstractBaseUser | None = None) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from labeling import (
     concepts,
+    kept_answers,
     merging,
     parts,
     pools,
@@ -24,6 +25,7 @@ from labeling.imports import jobs, runner, undo
 from labeling.inference import recompute, schedule
 from labeling.models import Challenge, Concept, Export, Import, LeaseLost, Project, Snapshot
 from labeling.pools.tasks import fill_pool
+from labeling.webhooks import sending, watching
 
 logger = logging.getLogger(__name__)
 FILLING_SECONDS = 15.0  # of one run over the pools; the next one goes on
@@ -191,6 +193,32 @@ def forget_challenges() -> None:
     """Delete the challenges that nobody answered."""
     old = timezone.now() - KEPT
     Challenge.objects.filter(answered_at=None, expires_at__lt=old).delete()
+
+
+@shared_task
+def forget_kept_answers() -> None:
+    """Delete the answers that were kept for requests that are sent again, and old deliveries."""
+    kept_answers.forget()
+    sending.forget()
+
+
+@shared_task
+def send_webhooks() -> None:
+    """Look for what webhooks are to be told; have each address told in a task of its own."""
+    watching.look()
+    for webhook in sending.due_hooks():
+        enqueue_on_commit(send_to_webhook, webhook)
+
+
+@shared_task
+def send_to_webhook(webhook_id: int) -> None:
+    """Send what is due to one address."""
+    sending.send_due(webhook_id)
+
+
+def send_later(webhook_id: int) -> None:
+    """Wake a worker to send to an address."""
+    enqueue_on_commit(send_to_webhook, webhook_id)
 
 
 @shared_task

@@ -41,8 +41,20 @@ def fill(shapes: "Project", owner: "User", folder: Path, answer: Callable[..., N
     _rename(shapes)
     _fill_labels(shapes, owner, answer)
     _fill_people(shapes, owner)
+    _fill_webhooks(shapes, owner)
     _fill_imports(shapes, owner)
     _fill_models(shapes, folder)
+
+
+def _fill_webhooks(shapes: "Project", owner: "User") -> None:
+    """Make a webhook with something that could not be delivered."""
+    from labeling import webhooks
+
+    url = f"https://example.org/{LONG_WORD}"
+    hook = webhooks.create(project=shapes, url=url, events=["label.settled"], by=owner)
+    delivery = webhooks.ping(hook=hook)
+    delivery.attempts, delivery.error = 2, "There is no host of this name."
+    delivery.save()
 
 
 def addresses(shapes: "Project") -> Iterator[PageAddress]:
@@ -50,13 +62,14 @@ def addresses(shapes: "Project") -> Iterator[PageAddress]:
     from django.urls import reverse
 
     names = (
-        "home login sign_up account account-delete your_answers withdraw projects project-new draw"
+        "api-reference home login sign_up account account-delete your_answers withdraw projects "
+        "project-new draw"
     )
     yield from (PageAddress(name, reverse(name)) for name in names.split())
     names = """project project-settings project-pictures project-labels project-agreement
     project-concepts project-instructions project-gold project-parts
     project-people project-history project-annotators project-flags project-models
-    project-train project-compare project-exports"""
+    project-train project-compare project-exports project-webhooks"""
     yield from (PageAddress(name, reverse(name, args=[shapes.slug])) for name in names.split())
     merged = "&".join(f"concept={pk}" for pk in shapes.concepts.values_list("pk", flat=True))
     merge = reverse("project-concepts-merge", args=[shapes.slug])

@@ -18,8 +18,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import audit
-from labeling.models import Event
+from labeling import audit, webhooks
+from labeling.models import Event, HookEvent
 from training import comparison, generators, processes
 from training.engine.metric_names import PEOPLE
 from training.models import Model, Promotion
@@ -238,6 +238,12 @@ def _change(
                 by=by,
                 row=of_recipe,
             )
+            if model is not None:
+                webhooks.emit(
+                    project=of_recipe.project,
+                    event=HookEvent.MODEL_PROMOTED,
+                    data={"model": model.pk, "recipe": model.recipe, "promotion": row.pk},
+                )
     except IntegrityError:
         raise PromotionError(TOO_LATE) from None
     return row

@@ -15,8 +15,8 @@ from django.db.models import Case, QuerySet, When
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from labeling import audit
-from labeling.models import Event, Project, Snapshot
+from labeling import audit, webhooks
+from labeling.models import Event, HookEvent, Project, Snapshot
 from labeling.models.lease import LeasedQuerySet
 from training import generators, prompts
 from training.models import Model, Run
@@ -105,6 +105,11 @@ def _record_end(run: Run, state: Run.State, error: str = "") -> None:
     how = ends.get(state) or f"failed: {error.partition(chr(10))[0]}"
     message = f"The run {run} {how}".rstrip(".: ") + "."
     audit.record(project=run.project, kind=Event.Kind.RUN, message=message, row=run)
+    webhooks.emit(
+        project=run.project,
+        event=HookEvent.RUN_FINISHED,
+        data={"run": run.pk, "state": str(state), "recipe": run.recipe},
+    )
 
 
 def delete(*, run: Run, by: AbstractBaseUser) -> None:

@@ -10,7 +10,6 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordResetForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.core.exceptions import NON_FIELD_ERRORS
-from django.db import transaction
 from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -20,11 +19,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
-from rest_framework.authtoken.models import Token
 
-from labeling import access, visitors
-from labeling.accounts import deletion, limits, mail, merging, set_up
+from labeling import access, tokens, visitors
+from labeling.accounts import deletion, limits, mail, merging, set_up, token_pages
 from labeling.accounts.forms import (
     TOO_MANY,
     DeleteForm,
@@ -138,36 +135,6 @@ def _target(request: HttpRequest) -> str:
 
 @never_cache
 @login_required
-def account(request: HttpRequest) -> HttpResponse:
-    """Show whose account it is, and whether programs may use the API in their name."""
-    token = Token.objects.filter(user=request.user.pk).first()
-    context = {"token": token, "has_mail": mail.is_configured()}
-    return render(request, "account.html", context)
-
-
-@never_cache
-@require_POST
-@login_required
-def make_token(request: HttpRequest) -> HttpResponse:
-    """Make a token in place of any other, and show it once."""
-    with transaction.atomic():
-        Token.objects.filter(user=request.user.pk).delete()
-        token = Token.objects.create(user=cast(User, request.user))
-    context = {"token": token, "key": token.key, "has_mail": mail.is_configured()}
-    return render(request, "account.html", context)
-
-
-@require_POST
-@login_required
-def revoke_token(request: HttpRequest) -> HttpResponse:
-    """Let programs use the API in one's name no longer."""
-    Token.objects.filter(user=request.user.pk).delete()
-    messages.success(request, _("The token is revoked: programs that use it are refused."))
-    return redirect("account")
-
-
-@never_cache
-@login_required
 def delete_account(request: HttpRequest) -> HttpResponse:
     """Delete the account, once its password is given and it is said what becomes of the answers."""
     user = cast(User, request.user)
@@ -253,7 +220,7 @@ class ResetConfirm(auth.PasswordResetConfirmView):
     template_name = "password_reset_confirm.html"
 
     def form_valid(self, form: "SetPasswordForm[User]") -> HttpResponse:
-        Token.objects.filter(user=form.user.pk).delete()
+        tokens.revoke_all(form.user.pk)
         return super().form_valid(form)
 
 
@@ -287,7 +254,6 @@ urlpatterns = [
     path("sign-out/", auth.LogoutView.as_view(), name="logout"),
     path("set-up/", set_up_page, name="set_up"),
     path("sign-up/", sign_up, name="sign_up"),
-    path("account/", account, name="account"),
     path("account/delete/", delete_account, name="account-delete"),
     path("account/email/", account_email, name="account-email"),
     path("account/email/<str:token>/", confirm_email, name="account-email-confirm"),
@@ -307,6 +273,5 @@ urlpatterns = [
         auth.PasswordResetCompleteView.as_view(template_name="password_reset_complete.html"),
         name="password_reset_complete",
     ),
-    path("account/token/", make_token, name="token"),
-    path("account/token/revoke/", revoke_token, name="token-revoke"),
+    *token_pages.urlpatterns,
 ]

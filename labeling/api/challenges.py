@@ -50,11 +50,15 @@ from labeling.api.serializers import (
     UndoneOut,
 )
 from labeling.images import tiles, variants
-from labeling.models import Annotator, Challenge, Project
+from labeling.models import Annotator, Challenge, Project, Scope
 
 PICTURE_SECONDS = 3600  # for which a browser may keep a tile
 _CSRF: dict[str, list[str]] = {"csrfCookie": [], "csrfHeader": []}
-POST_AUTH: Any = [{"tokenAuth": []}, {**_CSRF, "visitor": []}, _CSRF]  # of visitors, newcomers
+POST_AUTH: Any = [  # of programs, visitors and newcomers
+    {"token": [str(Scope.ANNOTATE)]},
+    {**_CSRF, "visitor": []},
+    _CSRF,
+]
 TOKEN_SECONDS = 20  # for which the tiles of a challenge are cached
 
 

@@ -14,10 +14,12 @@ from rest_framework.views import APIView
 from labeling import challenges, comments
 from labeling.access import Capability
 from labeling.api import throttles, visitors
+from labeling.api.bodies import Body
 from labeling.api.challenges import POST_AUTH
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import Number
 from labeling.api.for_visitors import ForVisitors
+from labeling.api.idempotency import idempotent
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.schema import errors
@@ -31,7 +33,7 @@ MAY = may(
 )
 
 
-class FlagIn(serializers.Serializer[Any]):
+class FlagIn(Body):
     kind = serializers.ChoiceField(choices=comments.FLAG_KINDS)
     text = serializers.CharField(
         max_length=comments.LONGEST, required=False, default="", allow_blank=True
@@ -42,7 +44,7 @@ class FlaggedOut(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=comments.FLAG_KINDS)
 
 
-class CommentIn(serializers.Serializer[Any]):
+class CommentIn(Body):
     """A flag may go without text, a remark may not."""
 
     question = Number(min_value=1, max_value=2**63 - 1, help_text="Its id.")
@@ -144,6 +146,7 @@ class CommentList(generics.ListAPIView[Comment]):
         request=CommentIn,
         responses={200: CommentOut, 201: CommentOut, **errors(400, 401, 403, 404, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Keep a remark about a question (201), or flag its tile (200 if done so before)."""
         serializer = CommentIn(data=request.data)

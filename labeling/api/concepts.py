@@ -13,7 +13,10 @@ from rest_framework.views import APIView
 
 from labeling import concepts, merging, project_stats, tasks
 from labeling.access import Capability
+from labeling.api.bodies import Body
+from labeling.api.conditional import check, expecting, guarded, versioned
 from labeling.api.fields import Number, Weight, YesOrNo
+from labeling.api.idempotency import idempotent
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
 from labeling.api.requests import valid
@@ -75,7 +78,7 @@ class ConceptOut(serializers.ModelSerializer[Concept]):
         return concept.unfinished_from is None
 
 
-class ConceptIn(serializers.Serializer[Any]):
+class ConceptIn(Body):
     name = serializers.CharField(max_length=NAME_LENGTH, help_text='As asked: "bicycle".')
     phrase = serializers.CharField(
         max_length=PHRASE_LENGTH,
@@ -110,14 +113,9 @@ class ConceptChangeIn(ConceptIn):
     keep_name = YesOrNo(
         required=False, help_text="False: a name that is changed does not become an alias."
     )
-    version = Number(
-        required=False,
-        min_value=0,
-        help_text="That of the concept as it was read: 409 where it has changed since.",
-    )
 
 
-class LinesIn(serializers.Serializer[Any]):
+class LinesIn(Body):
     text = serializers.CharField(
         max_length=LIST_LENGTH,
         trim_whitespace=False,
@@ -136,7 +134,7 @@ class AddedOut(serializers.Serializer[Any]):
     problems = ProblemOut(many=True)
 
 
-class MergeIn(serializers.Serializer[Any]):
+class MergeIn(Body):
     into = Number(min_value=1, help_text="The id of the concept that takes over.")
 
 
@@ -183,6 +181,7 @@ class ConceptList(generics.ListAPIView[Concept]):
         request=ConceptIn,
         responses={201: ConceptOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Create a concept; people are asked about it at once."""
         project = get_object_or_404(Project, slug=slug)
@@ -193,38 +192,44 @@ class ConceptList(generics.ListAPIView[Concept]):
         return Response(ConceptOut(concept).data, status=status.HTTP_201_CREATED)
 
 
-@extend_schema_view(
-    get=extend_schema(
-        operation_id="concepts_detail", responses={200: ConceptOut, **errors(401, 403, 404)}
-    )
-)
-class ConceptDetail(generics.RetrieveAPIView[Concept]):
-    """One concept."""
-
+class ConceptDetail(generics.GenericAPIView[Concept]):
     permission_classes = [MAY_CHANGE]
     queryset = Concept.objects.select_related("project")
     serializer_class = ConceptOut
+
+    @extend_schema(
+        operation_id="concepts_detail", responses={200: ConceptOut, **errors(401, 403, 404)}
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """One concept."""
+        concept = self.get_object()
+        return versioned(Response(ConceptOut(concept).data), concept.version)
 
     @extend_schema(
         operation_id="concepts_change",
         request=ConceptChangeIn,
         responses={200: ConceptOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @guarded
     def patch(self, request: Request, pk: int) -> Response:
         """Change a concept: its name, texts and aliases, or whether it is asked about."""
         changes = valid(ConceptChangeIn(data=request.data))
-        by = cast(User, request.user)
-        concept = concepts.edit(concept=self.get_object(), by=by, **changes)
-        tasks.finish_concept_later(concept)
-        return Response(ConceptOut(concept).data)
+        by, concept = cast(User, request.user), self.get_object()
+        with expecting(request, concept.version, concepts.Conflict) as version:
+            changed = concepts.edit(concept=concept, by=by, version=version, **changes)
+        tasks.finish_concept_later(changed)
+        return versioned(Response(ConceptOut(changed).data), changed.version)
 
     @extend_schema(
         operation_id="concepts_delete",
         responses={204: None, **errors(401, 403, 404, 409)},
     )
+    @guarded
     def delete(self, request: Request, pk: int) -> Response:
         """Delete a concept that nobody has answered about."""
-        concepts.delete(self.get_object(), by=cast(User, request.user))
+        concept = self.get_object()
+        check(request, concept.version)
+        concepts.delete(concept, by=cast(User, request.user))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -236,6 +241,7 @@ class AddConcepts(APIView):
         request=LinesIn,
         responses={200: AddedOut, **errors(400, 401, 403, 404, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Add a concept for each line of a list; lines that do not fit are said, and left out."""
         project = get_object_or_404(Project, slug=slug)

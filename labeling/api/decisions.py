@@ -13,7 +13,9 @@ from rest_framework.views import APIView
 
 from labeling import decisions
 from labeling.access import Capability
+from labeling.api.bodies import Body
 from labeling.api.fields import Number
+from labeling.api.idempotency import idempotent
 from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.decisions import Outcome
@@ -25,7 +27,7 @@ MAY_DECIDE = may(
 )
 
 
-class SeenQuestion(serializers.Serializer[Any]):
+class SeenQuestion(Body):
     question = Number(min_value=1, max_value=2**63 - 1, help_text="Its id.")
     seen = serializers.ChoiceField(
         choices=STANDINGS,
@@ -38,7 +40,7 @@ class SeenQuestion(serializers.Serializer[Any]):
     )
 
 
-class DecisionsIn(serializers.Serializer[Any]):
+class DecisionsIn(Body):
     decision = serializers.ChoiceField(choices=DecisionBatch.Choice.choices)
     questions = serializers.ListField(
         child=SeenQuestion(), min_length=1, max_length=decisions.AT_ONCE
@@ -65,6 +67,7 @@ class DecideMany(APIView):
         request=DecisionsIn,
         responses={200: DecisionsOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Decide, reopen or use as gold up to 500 questions, in one transaction.
 

@@ -1,4 +1,4 @@
-"""Answer every error below /api/ with {"code", "detail"}: a word and a sentence."""
+"""Answer every error below /api/ as a problem (RFC 9457), with a word and a sentence."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -30,10 +30,13 @@ from labeling import (
     removal,
     results,
     review,
+    tokens,
     visitors,
+    webhooks,
     withdrawals,
 )
-from labeling.api.exceptions import NotFound, TooLarge
+from labeling.api import problems
+from labeling.api.exceptions import NotFound, ScopeMissing, TooLarge
 from labeling.imports import declarations, staging, undo, uploads
 from labeling.models import Annotator
 
@@ -83,6 +86,9 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     exports.Busy: (HTTPStatus.CONFLICT, "conflict"),
     exports.DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, "disk_full"),
     staging.DiskFull: (HTTPStatus.INSUFFICIENT_STORAGE, "disk_full"),
+    webhooks.AddressError: (HTTPStatus.BAD_REQUEST, "address"),
+    webhooks.HookError: (HTTPStatus.CONFLICT, "conflict"),
+    tokens.TokenError: (HTTPStatus.BAD_REQUEST, "invalid"),
     concepts.Conflict: (HTTPStatus.CONFLICT, "conflict"),
     concepts.ConceptError: (HTTPStatus.BAD_REQUEST, "invalid"),
 }
@@ -94,6 +100,8 @@ _CODES: dict[int, str] = {
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.NOT_ACCEPTABLE: "not_acceptable",
     HTTPStatus.CONFLICT: "conflict",
+    HTTPStatus.PRECONDITION_FAILED: "changed",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "key_reused",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
     HTTPStatus.TOO_MANY_REQUESTS: "throttled",
@@ -114,10 +122,10 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     """
     if known := _ERRORS.get(type(error)):
         status, code = known
-        data: dict[str, Any] = {"code": code, "detail": str(error)}
+        data = problems.problem(status, code=code, detail=str(error))
         if ready_in := getattr(error, "ready_in", None):
             data["ready_in"] = round(ready_in, 1) or 0.1
-        refusal = Response(data, status=status)
+        refusal = Response(data, status=status, content_type=problems.MEDIA_TYPE)
         if ready_in:
             refusal["Retry-After"] = str(math.ceil(ready_in))
         return refusal
@@ -129,35 +137,52 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     detail = (
         str(NotFound.default_detail) if isinstance(error, Http404) else _sentence(response.data)
     )
-    response.data = {"code": _CODES.get(response.status_code, "invalid"), "detail": detail}
+    code = getattr(error, "problem_code", None) or _CODES.get(response.status_code, "invalid")
+    response.data = problems.problem(response.status_code, code=code, detail=detail)
+    response.content_type = problems.MEDIA_TYPE
+    if isinstance(error, ScopeMissing):
+        response.data["scope"] = error.scope
+        response["WWW-Authenticate"] = (
+            f'Bearer error="insufficient_scope", scope="{error.scope}"'  # RFC 6750
+        )
     return response
+
+
+def codes() -> dict[str, list[int]]:
+    """Return the statuses with which each code of a problem is sent."""
+    pairs = {(code, int(status)) for status, code in _ERRORS.values()}
+    pairs |= {(code, int(status)) for status, code in _CODES.items()} | {("scope", 403)}
+    by_code: dict[str, list[int]] = {}
+    for code, status in sorted(pairs):
+        by_code.setdefault(code, []).append(status)
+    return by_code
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer where Django itself refuses a request."""
     if _is_api(request):
-        return _json(HTTPStatus.BAD_REQUEST)
+        return _problem(HTTPStatus.BAD_REQUEST)
     return defaults.bad_request(request, exception)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer where a view outside REST framework refuses a request."""
     if _is_api(request):
-        return _json(HTTPStatus.FORBIDDEN)
+        return _problem(HTTPStatus.FORBIDDEN)
     return defaults.permission_denied(request, exception)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer where no address matches."""
     if _is_api(request):
-        return _json(HTTPStatus.NOT_FOUND)
+        return _problem(HTTPStatus.NOT_FOUND)
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Answer where a view failed."""
     if _is_api(request):
-        return _json(HTTPStatus.INTERNAL_SERVER_ERROR)
+        return _problem(HTTPStatus.INTERNAL_SERVER_ERROR)
     return defaults.server_error(request)
 
 
@@ -165,8 +190,8 @@ def _is_api(request: HttpRequest) -> bool:
     return request.path_info.startswith(PREFIX)
 
 
-def _json(status: int) -> JsonResponse:
-    return JsonResponse({"code": _CODES[status], "detail": str(_DETAILS[status])}, status=status)
+def _problem(status: int) -> HttpResponseBase:
+    return problems.answer(status, code=_CODES[status], detail=str(_DETAILS[status]))
 
 
 def _sentence(data: Any) -> str:

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from rest_framework.authentication import TokenAuthentication
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.api import throttles, visitors
+from labeling.api.authentication import BearerAuthentication
 
 
 class ForVisitors(APIView):
     """A view for whoever may take part, signed in or not."""
 
-    authentication_classes = [TokenAuthentication, visitors.VisitorAuthentication]
+    authentication_classes = [BearerAuthentication, visitors.VisitorAuthentication]
     permission_classes = [AllowAny]
     throttle_classes = [throttles.Visits]
 

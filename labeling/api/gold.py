@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from labeling import gold
 from labeling.access import Capability
+from labeling.api.bodies import Body
 from labeling.api.fields import Number, YesOrNo
 from labeling.api.permissions import may
 from labeling.api.requests import valid
@@ -50,17 +51,14 @@ class GoldProgressOut(serializers.Serializer[Any]):
     parts_why = serializers.CharField(help_text="Empty where no picture is cut.")
 
 
-class PairIn(serializers.Serializer[Any]):
+class PairIn(Body):
     """Either `tile` or `image`, which stands for the whole of it."""
+
+    either = "tile", "image"
 
     tile = Number(min_value=1, max_value=MAX_ID, required=False, help_text="Its id.")
     image = Number(min_value=1, max_value=MAX_ID, required=False, help_text="Its id.")
     concept = serializers.CharField(max_length=80, help_text="Its name, or an alias.")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("tile" in attrs) == ("image" in attrs):
-            raise serializers.ValidationError("Name either a tile or an image.")
-        return attrs
 
 
 class GoldIn(PairIn):

@@ -1,8 +1,11 @@
 """What annotators are told about a concept, and its examples; an owner picks these."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -16,12 +19,16 @@ from rest_framework.views import APIView
 from labeling import access, examples, guides, languages
 from labeling.access import Capability
 from labeling.api import visitors
+from labeling.api.bodies import Body
+from labeling.api.conditional import check, guarded, versioned
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import DIRECTIONS, Number
 from labeling.api.for_visitors import ForVisitors
+from labeling.api.idempotency import idempotent
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.permissions import may
 from labeling.api.schema import errors
+from labeling.concepts.edits import lock
 from labeling.examples import NOTE_LENGTH
 from labeling.images import tiles
 from labeling.models import Concept, ConceptExample, Project, Tile
@@ -52,7 +59,7 @@ class ExampleOut(serializers.ModelSerializer[ConceptExample]):
         return reverse("api-example-picture", args=[slug, example.pk])
 
 
-class ExampleIn(serializers.Serializer[Any]):
+class ExampleIn(Body):
     tile = Number(min_value=1, help_text="The id of a whole picture's tile.")
     kind = serializers.ChoiceField(choices=ConceptExample.Kind.choices)
     note = serializers.CharField(max_length=NOTE_LENGTH, required=False, allow_blank=True)
@@ -81,7 +88,7 @@ class ConceptGuide(ForVisitors):
         project = open_to(request, slug)
         concepts = project.concepts.select_related("project").filter(merged_into=None)
         guide = guides.of(get_object_or_404(concepts, pk=pk), wanted(request))
-        response = Response(GuideOut(guide).data)
+        response = versioned(Response(GuideOut(guide).data), guides.version(guide.concept))
         response["Cache-Control"] = f"private, max-age={GUIDE_SECONDS}"
         response["Vary"] = "Accept-Language, Cookie"
         return response
@@ -115,13 +122,16 @@ class ExampleList(APIView):
     def get(self, request: Request, pk: int) -> Response:
         """List a concept's examples, the clear ones first."""
         concept = get_object_or_404(Concept, pk=pk)
-        return Response(ExampleOut(guides.examples(concept), many=True).data)
+        response = Response(ExampleOut(guides.examples(concept), many=True).data)
+        return versioned(response, guides.version(concept))
 
     @extend_schema(
         operation_id="examples_choose",
         request=ExampleIn,
         responses={201: ExampleOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
+    @guarded
     def post(self, request: Request, pk: int) -> Response:
         """Make a picture an example, or change one; its question is decided by it."""
         concept = get_object_or_404(Concept.objects.select_related("project"), pk=pk)
@@ -131,7 +141,8 @@ class ExampleList(APIView):
         rows = Tile.objects.select_related("image__project")
         tile = get_object_or_404(rows, pk=values.pop("tile"), image__project=concept.project_id)
         by = cast(User, request.user)
-        example = examples.choose(concept=concept, tile=tile, by=by, **values)
+        with _unchanged(request, concept):
+            example = examples.choose(concept=concept, tile=tile, by=by, **values)
         return Response(ExampleOut(example).data, status=status.HTTP_201_CREATED)
 
 
@@ -139,12 +150,23 @@ class ExampleDetail(APIView):
     permission_classes = [MAY_PICK]
 
     @extend_schema(operation_id="examples_remove", responses={204: None, **errors(401, 403, 404)})
+    @guarded
     def delete(self, request: Request, pk: int, example: int) -> Response:
         """Let a picture be an example no more."""
         rows = ConceptExample.objects.select_related("concept__project", "tile__image")
         row = get_object_or_404(rows, pk=example, concept=pk)
-        examples.remove(example=row, by=cast(User, request.user))
+        with _unchanged(request, row.concept):
+            examples.remove(example=row, by=cast(User, request.user))
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+@contextmanager
+def _unchanged(request: Request, concept: Concept) -> Iterator[None]:
+    """Hold a concept's guide as it is, once it is what If-Match names: PreconditionFailed."""
+    with transaction.atomic():
+        lock(concept.project)
+        check(request, guides.version(concept))
+        yield
 
 
 def open_to(request: Request, slug: str) -> Project:

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from labeling import provenance, removal
 from labeling.access import Capability
+from labeling.api.bodies import Body
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.schema import errors
@@ -86,7 +87,7 @@ class ImageFilters(serializers.Serializer[Any]):
     )
 
 
-class RemoveIn(serializers.Serializer[Any]):
+class RemoveIn(Body):
     reason = serializers.CharField(
         max_length=removal.REASON_LENGTH, help_text="Why: the history keeps it."
     )

@@ -22,13 +22,16 @@ from rest_framework.views import APIView
 
 from labeling import tasks
 from labeling.access import Capability
+from labeling.api.bodies import Body
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import Number, YesOrNo
+from labeling.api.idempotency import idempotent
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.pagination import ById, NewestFirst
 from labeling.api.permissions import may
 from labeling.api.requests import valid
 from labeling.api.schema import errors
+from labeling.api.throttles import Parts
 from labeling.imports import declarations, runner, uploads
 from labeling.imports.uploads import Announced, Part
 from labeling.models import Import, Project, UploadedFile
@@ -177,7 +180,7 @@ class ImportIn(DeclarationIn):
     bytes = Number(default=0, min_value=0, max_value=10**15, help_text="How many will come.")
 
 
-class FileIn(serializers.Serializer[Any]):
+class FileIn(Body):
     path = AnyText(help_text="In the folder, with slashes.")
     size = Number(min_value=0, max_value=10**15, help_text="In bytes.")
     modified = Number(
@@ -185,7 +188,7 @@ class FileIn(serializers.Serializer[Any]):
     )
 
 
-class FilesIn(serializers.Serializer[Any]):
+class FilesIn(Body):
     files = FileIn(many=True, allow_empty=False)
 
 
@@ -223,7 +226,7 @@ class PartsOut(serializers.Serializer[Any]):
     files = PartOut(many=True)
 
 
-class CompleteIn(serializers.Serializer[Any]):
+class CompleteIn(Body):
     start_at_once = YesOrNo(
         default=False, help_text="Import with the proposed concepts, without waiting for a choice."
     )
@@ -235,7 +238,7 @@ class CompleteIn(serializers.Serializer[Any]):
     )
 
 
-class ConceptsIn(serializers.Serializer[Any]):
+class ConceptsIn(Body):
     concepts = serializers.ListField(child=serializers.CharField(max_length=500))
 
 
@@ -265,7 +268,8 @@ class ImportList(generics.ListAPIView[Import]):
     permission_classes = [MAY_UPLOAD]
 
     def get_throttles(self) -> list[BaseThrottle]:
-        return [UploadThrottle()] if self.request.method == "POST" else []
+        throttles = super().get_throttles()
+        return [*throttles, UploadThrottle()] if self.request.method == "POST" else throttles
 
     def get_queryset(self) -> QuerySet[Import]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
@@ -280,6 +284,7 @@ class ImportList(generics.ListAPIView[Import]):
             **errors(400, 401, 403, 404, 409, 413, 415, 429, 507),
         },
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Begin an upload (201), or find the unfinished one of the same list of files (200)."""
         project = get_object_or_404(Project, slug=slug)
@@ -360,6 +365,7 @@ class ImportFiles(generics.ListAPIView[UploadedFile]):
 
 class ImportParts(_UploadView):
     parser_classes = [MultiPartParser]
+    throttle_classes = [Parts]
 
     @extend_schema(
         operation_id="imports_parts",

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from labeling import own_answers, withdrawals
 from labeling.addresses import client_address
 from labeling.api import throttles, visitors
+from labeling.api.bodies import Body
 from labeling.api.challenges import POST_AUTH
 from labeling.api.exceptions import NotFound
 from labeling.api.for_visitors import ForVisitors
@@ -71,7 +72,7 @@ class OwnAnswersOut(serializers.Serializer[Any]):
     )
 
 
-class WithdrawIn(serializers.Serializer[Any]):
+class WithdrawIn(Body):
     project = serializers.SlugField(max_length=60, required=False, allow_null=True, default=None)
     all = serializers.BooleanField(help_text="True: that this is meant.")
 

@@ -14,12 +14,15 @@ from rest_framework.views import APIView
 
 from labeling import members
 from labeling.access import Capability
+from labeling.api.bodies import Body
+from labeling.api.idempotency import idempotent
 from labeling.api.pagination import ById, NewestFirst
 from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.models import Invitation, Membership, Project, Role
 
 MAY_CHANGE = may(Capability.VIEW, Capability.MANAGE, models=(Membership,))
+MAY_LEAVE = may(None, Capability.VIEW, models=(Membership,))
 MAY_INVITE = may(Capability.MANAGE, Capability.MANAGE, models=(Invitation,))
 
 
@@ -34,7 +37,7 @@ class MemberOut(serializers.ModelSerializer[Membership]):
         read_only_fields = fields
 
 
-class RoleIn(serializers.Serializer[Any]):
+class RoleIn(Body):
     role = serializers.ChoiceField(choices=Role.choices)
 
 
@@ -80,7 +83,7 @@ class InvitationIn(RoleIn):
     days = serializers.IntegerField(min_value=1, max_value=members.DAYS_MAX, required=False)
 
 
-class TokenIn(serializers.Serializer[Any]):
+class TokenIn(Body):
     token = serializers.CharField(max_length=200)
 
 
@@ -138,6 +141,21 @@ class MemberDetail(APIView):
         return get_object_or_404(Membership.objects.select_related("project"), pk=pk)
 
 
+class LeaveProject(APIView):
+    permission_classes = [MAY_LEAVE]
+
+    @extend_schema(
+        operation_id="members_leave",
+        request=None,
+        responses={204: None, **errors(401, 403, 404, 409)},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """End your own membership; the last owner stays, and so do answers."""
+        project = get_object_or_404(Project, slug=slug)
+        members.leave(project=project, user=cast(User, request.user))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
 @extend_schema_view(
     get=extend_schema(
         operation_id="invitations_list",
@@ -160,6 +178,7 @@ class InvitationList(generics.ListAPIView[Invitation]):
         request=InvitationIn,
         responses={201: NewInvitationOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent(secret="token")
     def post(self, request: Request, slug: str) -> Response:
         """Invite somebody: the link is /invitations/ and the token, which is shown this once."""
         project = get_object_or_404(Project, slug=slug)

@@ -1,14 +1,34 @@
 """Long lists, a page at a time."""
 
-from rest_framework.exceptions import NotFound
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
 POSITION_MAX = 100  # characters; Python reads no number of thousands
+PAGE = 50  # rows, where the caller does not say how many
+PAGE_MAX = 200
 
 
 class ById(CursorPagination):
+    """Pages by a cursor, in the order of the rows' ids; `limit` says how many rows a page has."""
+
     ordering = "id"
+    page_size = PAGE
+    page_size_query_param = "limit"
+    page_size_query_description = f"Rows of a page, from 1 to {PAGE_MAX}."
+    cursor_query_description = "Where the page begins: as `next` and `previous` say."
+    max_page_size = PAGE_MAX
+
+    def get_page_size(self, request: Request) -> int:
+        """Return how many rows a page has. Raises ValidationError where `limit` is no such."""
+        text = request.query_params.get(self.page_size_query_param, str(PAGE))
+        if text.isascii() and text.isdecimal() and len(text) < 5 and 1 <= int(text) <= PAGE_MAX:
+            return int(text)
+        sentence = _("A whole number from 1 to %(most)s.") % {"most": PAGE_MAX}
+        raise ValidationError({"limit": [sentence]})
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Decode a cursor, and refuse a position that no page ever had."""
@@ -18,6 +38,31 @@ class ById(CursorPagination):
             raise NotFound(self.invalid_cursor_message)
         return cursor
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": link, "previous": link, "results": schema},
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        limit = {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE}
+        return [
+            _parameter(self.cursor_query_param, self.cursor_query_description, {"type": "string"}),
+            _parameter(self.page_size_query_param, self.page_size_query_description, limit),
+        ]
+
 
 class NewestFirst(ById):
     ordering = "-id"
+
+
+def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": schema,
+    }

@@ -12,8 +12,10 @@ from rest_framework.views import APIView
 
 from labeling import gold, parts, tasks
 from labeling.access import Capability
+from labeling.api.bodies import Body
 from labeling.api.fields import Number, Weight, YesOrNo
 from labeling.api.permissions import may
+from labeling.api.requests import valid
 from labeling.api.review import pair_concept
 from labeling.api.schema import errors
 from labeling.gold.rectangles import MAX
@@ -38,21 +40,21 @@ class CuttingOut(serializers.Serializer[Any]):
     kept = serializers.IntegerField(help_text="That stayed cut: something is known of their parts.")
 
 
-class CuttingIn(serializers.Serializer[Any]):
+class CuttingIn(Body):
     ask = YesOrNo(help_text="Whether pictures are cut: those that are there, and new ones.")
     restore = YesOrNo(
         required=False, default=False, help_text="Whether cut ones are put back where `ask` is no."
     )
 
 
-class RectangleIn(serializers.Serializer[Any]):
+class RectangleIn(Body):
     left = Weight(help_text="In pixels of the picture, as all of it.")
     top = Weight()
     width = Weight()
     height = Weight()
 
 
-class RectanglesIn(serializers.Serializer[Any]):
+class RectanglesIn(Body):
     image = Number(min_value=1, max_value=2**63 - 1, help_text="Its id; a cut one.")
     concept = serializers.CharField(max_length=80, help_text="Its name, or an alias.")
     rectangles = serializers.ListField(
@@ -94,6 +96,32 @@ class Parts(APIView):
             parts.stop(project=project, by=by, restore=values["restore"])
         tasks.cut_pictures_later(project)
         return Response(CuttingOut(parts.progress(project)).data)
+
+
+class PictureIn(Body):
+    cut = YesOrNo(help_text="True: ask about its 4 × 4 parts; false: about all of it.")
+
+
+class PictureCutOut(serializers.Serializer[Any]):
+    cut_into = serializers.IntegerField(allow_null=True, help_text="4, or null: it is whole.")
+
+
+class PictureParts(APIView):
+    permission_classes = [MAY_CUT]
+
+    @extend_schema(
+        operation_id="images_parts",
+        request=PictureIn,
+        responses={200: PictureCutOut, **errors(400, 401, 403, 404, 409)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Ask about one picture by its parts, or as a whole again."""
+        image = get_object_or_404(Image.objects.select_related("project"), pk=pk)
+        cut = valid(PictureIn(data=request.data))["cut"]
+        act = parts.cut_picture if cut else parts.restore_picture
+        act(image=image, by=cast(User, request.user))
+        image.refresh_from_db()
+        return Response({"cut_into": image.cut_into or None})
 
 
 class Rectangles(APIView):

@@ -1,15 +1,19 @@
 """Ask of the API's callers what the pages ask of members, and the admin of staff."""
 
+from typing import TYPE_CHECKING
+
 from django.db.models import Model, Q, QuerySet
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from labeling import access
 from labeling.access import Capability
 from labeling.api.exceptions import NotFound
 from labeling.models import Project
 from labeling.permissions import is_staff, may_view
+
+if TYPE_CHECKING:  # views import this module by their settings
+    from rest_framework.views import APIView
 
 
 class ProjectPermission(BasePermission):
@@ -27,7 +31,7 @@ class ProjectPermission(BasePermission):
     staff_delete: str
     path: str
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "APIView") -> bool:
         if not request.user.is_authenticated:
             return False
         writes = request.method not in SAFE_METHODS and request.method in view.allowed_methods
@@ -64,7 +68,7 @@ class ProjectPermission(BasePermission):
         return bool(permission) and request.user.has_perm(permission)
 
     @classmethod
-    def _of(cls, view: APIView) -> Q:
+    def _of(cls, view: "APIView") -> Q:
         if "slug" in view.kwargs:
             return Q(slug=view.kwargs["slug"])
         rows = cls.models[0]._default_manager.filter(pk=view.kwargs["pk"])
@@ -101,5 +105,5 @@ def may(
     return type("MemberPermission", (ProjectPermission,), attributes)
 
 
-def _names_project(view: APIView) -> bool:
+def _names_project(view: "APIView") -> bool:
     return not view.kwargs.keys().isdisjoint({"slug", "pk"})

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from labeling import guides, languages, practice
 from labeling.api import throttles, visitors
+from labeling.api.bodies import Body
 from labeling.api.challenges import POST_AUTH
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import DIRECTIONS, YesOrNo
@@ -37,7 +38,7 @@ class PracticeOut(serializers.Serializer[Any]):
     url = serializers.CharField(help_text="Of the picture.")
 
 
-class PracticeAnswerIn(serializers.Serializer[Any]):
+class PracticeAnswerIn(Body):
     yes = YesOrNo(help_text="Whether the picture shows the concept.")
 
 

@@ -22,14 +22,17 @@ from rest_framework.views import APIView
 
 from labeling import access, challenges, previews, project_stats, projects
 from labeling.access import Capability
+from labeling.api.bodies import Body, Strict
 from labeling.api.challenges import describe
-from labeling.api.fields import Number, YesOrNo
+from labeling.api.conditional import expecting, guarded, versioned
+from labeling.api.fields import YesOrNo
+from labeling.api.idempotency import idempotent
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
 from labeling.api.requests import user, valid
 from labeling.api.schema import errors
 from labeling.api.serializers import ChallengeOut
-from labeling.models import Challenge, Project
+from labeling.models import Challenge, Project, Scope
 from labeling.projects import Audience
 
 MAY_MANAGE = may(None, Capability.MANAGE, models=(Project,), staff_write="labeling.change_project")
@@ -108,7 +111,7 @@ class ProjectOut(serializers.ModelSerializer[Project]):
         return known[project.pk]
 
 
-class ProjectIn(serializers.Serializer[Any]):
+class ProjectIn(Body):
     name = serializers.CharField(max_length=120)
     slug = serializers.SlugField(
         max_length=60, required=False, help_text="Made from the name where it is left out."
@@ -123,27 +126,22 @@ class ProjectIn(serializers.Serializer[Any]):
     )
 
 
-class ProjectChangeIn(serializers.ModelSerializer[Project]):
-    version = Number(
-        required=False,
-        min_value=0,
-        help_text="Of the settings as you saw them: 409 where somebody else saved meanwhile.",
-    )
+class ProjectChangeIn(Strict, serializers.ModelSerializer[Project]):
     private = YesOrNo(required=False)
 
     class Meta:
         model = Project
-        fields = ["version", *projects.EDITABLE]
+        fields = projects.EDITABLE
         extra_kwargs: ClassVar[dict[str, dict[str, bool]]] = {
             name: {"required": False} for name in projects.EDITABLE
         }
 
 
 class MayCreate(BasePermission):
-    """Anybody may look; whoever may create projects may post one."""
+    """Whoever may create projects may post one."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.method != "POST" or access.may_create(request.user)
+        return access.may_create(request.user)
 
 
 class _Visible(generics.GenericAPIView[Project]):
@@ -173,14 +171,18 @@ class _Visible(generics.GenericAPIView[Project]):
 class ProjectList(_Visible, generics.ListAPIView[Project]):
     """The projects that anybody can take part in, and the caller's own with their state."""
 
-    permission_classes = [MayCreate]
     pagination_class = ById
+    scopes: ClassVar = {"POST": Scope.OWN}
+
+    def get_permissions(self) -> list[Any]:
+        return [MayCreate() if self.request.method == "POST" else AllowAny()]
 
     @extend_schema(
         operation_id="projects_create",
         request=ProjectIn,
         responses={201: ProjectOut, **errors(400, 401, 403, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         """Create a draft, which the caller owns."""
         given = valid(ProjectIn(data=request.data))
@@ -190,32 +192,31 @@ class ProjectList(_Visible, generics.ListAPIView[Project]):
         return Response(body, status=status.HTTP_201_CREATED)
 
 
-@extend_schema_view(
-    get=extend_schema(
-        operation_id="projects_detail", responses={200: ProjectOut, **errors(401, 404)}
-    )
-)
-class ProjectDetail(_Visible, generics.RetrieveAPIView[Project]):
-    """One project."""
-
+class ProjectDetail(_Visible, generics.GenericAPIView[Project]):
     lookup_field = "slug"
 
     def get_permissions(self) -> list[Any]:
         return [AllowAny() if self.request.method in SAFE_METHODS else MAY_MANAGE()]
+
+    @extend_schema(operation_id="projects_detail", responses={200: ProjectOut, **errors(401, 404)})
+    def get(self, request: Request, slug: str) -> Response:
+        """One project."""
+        project = self.get_object()
+        return versioned(Response(self.get_serializer(project).data), project.version)
 
     @extend_schema(
         operation_id="projects_change",
         request=ProjectChangeIn,
         responses={200: ProjectOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @guarded
     def patch(self, request: Request, slug: str) -> Response:
         """Change a project's settings."""
         changes = valid(ProjectChangeIn(data=request.data, partial=True))
-        version = changes.pop("version", None)
-        project = projects.edit(
-            project=self.get_object(), by=user(request), version=version, **changes
-        )
-        return Response(self.get_serializer(project).data)
+        project = self.get_object()
+        with expecting(request, project.version, projects.Conflict) as version:
+            changed = projects.edit(project=project, by=user(request), version=version, **changes)
+        return versioned(Response(self.get_serializer(changed).data), changed.version)
 
 
 class _Step(_Visible):

@@ -13,9 +13,11 @@ from rest_framework.views import APIView
 
 from labeling import comments, concepts, provenance, review
 from labeling.access import Capability
+from labeling.api.bodies import Body
 from labeling.api.decisions import STANDINGS
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import Number, YesOrNo
+from labeling.api.idempotency import idempotent
 from labeling.api.images import ProvenanceOut
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
@@ -92,7 +94,7 @@ class QuestionFilters(serializers.Serializer[Any]):
     batch = serializers.CharField(required=False, max_length=200, help_text="Of the import.")
 
 
-class ReopenIn(serializers.Serializer[Any]):
+class ReopenIn(Body):
     note = serializers.CharField(
         max_length=comments.LONGEST,
         required=False,
@@ -114,18 +116,15 @@ class DecisionIn(ReopenIn):
     value = YesOrNo()
 
 
-class PairDecisionIn(serializers.Serializer[Any]):
+class PairDecisionIn(Body):
     """Either `tile` or `image`, which stands for the whole of it."""
+
+    either = "tile", "image"
 
     tile = Number(min_value=1, max_value=2**63 - 1, required=False, help_text="Its id.")
     image = Number(min_value=1, max_value=2**63 - 1, required=False, help_text="Its id.")
     concept = serializers.CharField(max_length=80, help_text="Its name, or an alias.")
     value = YesOrNo()
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("tile" in attrs) == ("image" in attrs):
-            raise serializers.ValidationError("Name either a tile or an image.")
-        return attrs
 
 
 @extend_schema_view(
@@ -166,6 +165,7 @@ class QuestionList(generics.ListAPIView[Question]):
             **errors(400, 401, 403, 404, 409, 413, 415),
         },
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Decide whether a tile shows a concept: its question is stored (201) if it was implicit.
 

@@ -4,13 +4,14 @@ from typing import Any
 
 from rest_framework import serializers
 
+from labeling.api.bodies import Body
 from labeling.api.fields import DIRECTIONS, Number, Seconds, YesOrNo
 from labeling.models import Challenge
 
 RESULT_STATES = "open", "settled", "ambiguous"  # of a question, as far as it is shown
 
 
-class ChallengeIn(serializers.Serializer[Any]):
+class ChallengeIn(Body):
     project = serializers.SlugField(max_length=60)
     kind = serializers.ChoiceField(
         choices=Challenge.Kind.choices, allow_null=True, required=False, default=None
@@ -20,7 +21,7 @@ class ChallengeIn(serializers.Serializer[Any]):
     )
 
 
-class AnswerIn(serializers.Serializer[Any]):
+class AnswerIn(Body):
     """`selected` for grid and split, `yes` for verify, `text` for write, `choice` for text."""
 
     selected = serializers.ListField(
@@ -105,7 +106,7 @@ class OutcomeOut(serializers.Serializer[Any]):
     )
 
 
-class SkipIn(serializers.Serializer[Any]):
+class SkipIn(Body):
     reason = serializers.ChoiceField(
         choices=Challenge.SkipReason.choices,
         required=False,

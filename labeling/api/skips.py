@@ -1,19 +1,23 @@
 """Why annotators skipped, over HTTP, for those who see a project's labels."""
 
-from typing import Any
+from typing import Any, cast
 
+from django.contrib.auth.models import User
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling import skip_reasons
 from labeling.access import Capability
+from labeling.api.bodies import Body
+from labeling.api.fields import Number
 from labeling.api.permissions import may
+from labeling.api.requests import valid
 from labeling.api.schema import errors
-from labeling.models import Challenge, Comment, Project
+from labeling.models import Challenge, Comment, Project, Question, Tile
 
 
 class SkippedTileOut(serializers.Serializer[Any]):
@@ -51,3 +55,42 @@ class SkipList(APIView):
         """
         project = get_object_or_404(Project, slug=slug)
         return Response(SkippedTileOut(skip_reasons.of_project(project), many=True).data)
+
+
+class ResolveIn(Body):
+    tile = Number(min_value=1, max_value=2**63 - 1, help_text="Its id.")
+    question = Number(
+        min_value=1,
+        max_value=2**63 - 1,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Its id, where one was asked.",
+    )
+
+
+class ResolveSkips(APIView):
+    permission_classes = [
+        may(
+            None,
+            Capability.REVIEW,
+            models=(Comment,),
+            staff_write="labeling.change_question",
+        )
+    ]
+
+    @extend_schema(
+        operation_id="skips_resolve",
+        request=ResolveIn,
+        responses={204: None, **errors(400, 401, 403, 404)},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Say that it was seen to why a tile was skipped; it comes back if more people skip it."""
+        values = valid(ResolveIn(data=request.data))
+        rows = Tile.objects.select_related("image__project")
+        tile = get_object_or_404(rows, pk=values["tile"], image__project__slug=slug)
+        question = None
+        if values["question"] is not None:
+            question = get_object_or_404(Question, pk=values["question"], tile=tile)
+        skip_reasons.resolve(tile=tile, question=question, by=cast(User, request.user))
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -12,7 +12,9 @@ from rest_framework.response import Response
 
 from labeling import snapshots, tasks
 from labeling.access import Capability
+from labeling.api.bodies import Body
 from labeling.api.fields import YesOrNo
+from labeling.api.idempotency import idempotent
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.schema import errors
@@ -54,7 +56,7 @@ class SnapshotOut(serializers.ModelSerializer[Snapshot]):
         read_only_fields = fields
 
 
-class SnapshotIn(serializers.Serializer[Any]):
+class SnapshotIn(Body):
     include_generated = YesOrNo(default=False)
 
 
@@ -80,6 +82,7 @@ class SnapshotList(generics.ListAPIView[Snapshot]):
         request=SnapshotIn,
         responses={202: SnapshotOut, **errors(400, 401, 403, 404, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Begin a snapshot: a worker writes it, and its state becomes "ready" or "failed"."""
         project = get_object_or_404(Project, slug=slug)

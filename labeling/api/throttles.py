@@ -1,23 +1,26 @@
 """Limits on how often anybody may call the API."""
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from django.conf import settings
 from django.core.cache import cache
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
-from rest_framework.views import APIView
 
 from labeling.addresses import client_address
 from labeling.api import visitors
 
+if TYPE_CHECKING:  # views import this module by their settings
+    from rest_framework.views import APIView
+
 CROWD = 20  # annotators who may share an address: a class, an office
 WINDOW = 60  # seconds for which a call counts
 
-Calls = list[tuple[int, int]]  # by second: (when, how many), the oldest first
+Seconds = list[tuple[int, int]]  # by second: (when, how many), the oldest first
 
 
 class ByAddress(SimpleRateThrottle):
@@ -40,12 +43,29 @@ def _newcomer(request: Request) -> str | None:
     return None if visitors.known(request) else _address(request)
 
 
+def _account(request: Request) -> str | None:
+    if request.auth is not None:
+        return f"token-{request.auth.pk}"
+    return f"user-{request.user.pk}" if request.user.is_authenticated else None
+
+
 class Limit(NamedTuple):
-    """`times` times `CHALLENGE_RATE` calls a minute of the same caller."""
+    """`times` times `CHALLENGE_RATE`, or another setting, calls a minute of the same caller."""
 
     scope: str
     times: int
     caller: Callable[[Request], str | None]  # None: the limit is not for them
+    setting: str = "CHALLENGE_RATE"
+
+
+class RateLimit(NamedTuple):
+    """How many calls a caller has left, by the limit that is nearest."""
+
+    scope: str
+    most: int
+    left: int
+    seconds: int  # until the oldest call no longer counts
+    window: int
 
 
 ADDRESS = Limit("address", CROWD, _address)  # all calls from one address
@@ -54,6 +74,9 @@ ASKS = Limit("asks", 3, _annotator)  # more than answers, as some challenges are
 AHEAD = Limit("ahead", 4, _annotator)  # fetched to be answered offline
 ANSWERS = Limit("answers", 1, _annotator)  # or skips
 FLAGS = Limit("flags", 1, _annotator)
+CALLS = Limit("calls", 1, _account, "API_RATE")  # of a token, or of who is signed in
+CALLS_OF_ADDRESS = Limit("address-calls", CROWD, _address, "API_RATE")
+PARTS = Limit("parts", 10, _account, "API_RATE")  # of uploads
 # Times `CHALLENGE_RATE` pictures of tiles a minute. All challenges that may be fetched ahead in a
 # minute have 4 × 16 at most; the people of an address see as many as a few of them fetch ahead.
 TILES = 64
@@ -72,12 +95,15 @@ class _PerMinute(BaseThrottle):
     def __init__(self) -> None:
         self._wait = 0.0
 
-    def allow_request(self, request: Request, view: APIView) -> bool:
+    def allow_request(self, request: Request, view: "APIView") -> bool:
         now = time.time()
-        rates = {
-            f"calls:{limit.scope}:{caller}": settings.CHALLENGE_RATE * limit.times
+        scopes = {
+            f"calls:{limit.scope}:{caller}": limit
             for limit in self.limits
             if (caller := limit.caller(request)) is not None
+        }
+        rates = {
+            key: getattr(settings, limit.setting) * limit.times for key, limit in scopes.items()
         }
         stored = cache.get_many(rates)
         calls = {key: _recent(stored.get(key, []), now) for key in rates}
@@ -85,11 +111,31 @@ class _PerMinute(BaseThrottle):
         counted = {key: _with_another(calls[key], now) for key in rates if key not in exceeded}
         cache.set_many(counted, WINDOW + 1)
         self._wait = max((calls[key][0][0] + WINDOW + 1 - now for key in exceeded), default=0.0)
+        request._request.rate_limit = min(  # type: ignore[attr-defined]
+            (
+                _rate_limit(scopes[key].scope, rates[key], counted.get(key, calls[key]), now)
+                for key in rates
+            ),
+            key=lambda limit: limit.left,
+            default=None,
+        )
         return not exceeded
 
     def wait(self) -> float:
         """Return the seconds until the oldest call no longer counts."""
         return self._wait
+
+
+class Calls(_PerMinute):
+    """Limit the calls of a token, of an account, and of an address, wherever nothing else is."""
+
+    limits = (CALLS, CALLS_OF_ADDRESS)
+
+
+class Parts(_PerMinute):
+    """Limit the requests that bring parts of files."""
+
+    limits = (PARTS,)
 
 
 class Visits(_PerMinute):
@@ -132,7 +178,7 @@ class Tiles(BaseThrottle):
     def __init__(self) -> None:
         self._wait = 0.0
 
-    def allow_request(self, request: Request, view: APIView) -> bool:
+    def allow_request(self, request: Request, view: "APIView") -> bool:
         now = time.time()
         minute, seconds = divmod(now, WINDOW)
         callers = {_browser(request): TILES, _address(request): TILES_PER_ADDRESS}
@@ -147,6 +193,12 @@ class Tiles(BaseThrottle):
     def wait(self) -> float:
         """Return the seconds until the next minute begins."""
         return self._wait
+
+
+def _rate_limit(scope: str, most: int, calls: Seconds, now: float) -> RateLimit:
+    left = max(0, most - sum(count for _, count in calls))
+    seconds = math.ceil(calls[0][0] + WINDOW + 1 - now) if calls else WINDOW
+    return RateLimit(scope, most, left, seconds, WINDOW)
 
 
 def _browser(request: Request) -> str:
@@ -164,12 +216,12 @@ def _count(key: str) -> int:
         return 0
 
 
-def _recent(calls: Calls, now: float) -> Calls:
+def _recent(calls: Seconds, now: float) -> Seconds:
     """Return the calls that still count; those of a second count until all of it is over."""
     return [(second, count) for second, count in calls if second + WINDOW + 1 > now]
 
 
-def _with_another(calls: Calls, now: float) -> Calls:
+def _with_another(calls: Seconds, now: float) -> Seconds:
     second = int(now)
     if calls and calls[-1][0] >= second:
         return [*calls[:-1], (calls[-1][0], calls[-1][1] + 1)]

@@ -14,6 +14,7 @@ from labeling.api import (
     history,
     images,
     imports,
+    labels,
     me,
     members,
     parts,
@@ -24,6 +25,8 @@ from labeling.api import (
     sittings,
     skips,
     snapshots,
+    tokens,
+    webhooks,
 )
 
 urlpatterns = [
@@ -70,6 +73,8 @@ urlpatterns = [
     ),
     path("me/withdraw/", me.WithdrawAll.as_view(), name="me-withdraw"),
     path("me/data/", me.MyData.as_view(), name="me-data"),
+    path("me/tokens/", tokens.TokenList.as_view(), name="api-tokens"),
+    path("me/tokens/<int:pk>/", tokens.TokenDetail.as_view(), name="api-token"),
     path("projects/", projects.ProjectList.as_view(), name="api-projects"),
     path("projects/<slug:slug>/", projects.ProjectDetail.as_view(), name="api-project"),
     path(
@@ -107,6 +112,7 @@ urlpatterns = [
     ),
     path("projects/<slug:slug>/comments/", comments.CommentList.as_view(), name="comments"),
     path("projects/<slug:slug>/skips/", skips.SkipList.as_view(), name="skips"),
+    path("projects/<slug:slug>/skips/resolve/", skips.ResolveSkips.as_view(), name="skips-resolve"),
     path("comments/<int:pk>/resolve/", comments.ResolveComment.as_view(), name="comment-resolve"),
     path("projects/<slug:slug>/concepts/", concepts.ConceptList.as_view(), name="concepts"),
     path(
@@ -155,6 +161,9 @@ urlpatterns = [
     path("projects/<slug:slug>/snapshots/", snapshots.SnapshotList.as_view(), name="snapshots"),
     path("projects/<slug:slug>/images/", images.ImageList.as_view(), name="images"),
     path("images/<int:pk>/", images.ImageDetail.as_view(), name="image"),
+    path("images/<int:pk>/labels/", labels.ImageLabels.as_view(), name="image-labels"),
+    path("images/<int:pk>/parts/", parts.PictureParts.as_view(), name="image-parts"),
+    path("tiles/<int:pk>/picture/", labels.TilePictures.as_view(), name="tile-picture"),
     path("images/<int:pk>/remove/", images.RemoveImage.as_view(), name="image-remove"),
     path("projects/<slug:slug>/imports/", imports.ImportList.as_view(), name="imports"),
     path("imports/<int:pk>/", imports.ImportDetail.as_view(), name="import"),
@@ -190,6 +199,7 @@ urlpatterns = [
     path("questions/<int:pk>/decide/", review.DecideQuestion.as_view(), name="question-decide"),
     path("questions/<int:pk>/reopen/", review.ReopenQuestion.as_view(), name="question-reopen"),
     path("projects/<slug:slug>/members/", members.MemberList.as_view(), name="api-members"),
+    path("projects/<slug:slug>/leave/", members.LeaveProject.as_view(), name="api-leave"),
     path("members/<int:pk>/", members.MemberDetail.as_view(), name="api-member"),
     path(
         "projects/<slug:slug>/invitations/",
@@ -213,6 +223,15 @@ urlpatterns = [
         "projects/<slug:slug>/annotators/<int:annotator>/unblock/",
         annotators.UnblockProjectAnnotator.as_view(),
         name="api-project-annotator-unblock",
+    ),
+    path("projects/<slug:slug>/webhooks/", webhooks.WebhookList.as_view(), name="api-webhooks"),
+    path("webhooks/<int:pk>/", webhooks.WebhookDetail.as_view(), name="api-webhook"),
+    path("webhooks/<int:pk>/ping/", webhooks.PingWebhook.as_view(), name="api-webhook-ping"),
+    path("webhooks/<int:pk>/deliveries/", webhooks.DeliveryList.as_view(), name="api-deliveries"),
+    path(
+        "deliveries/<int:pk>/resend/",
+        webhooks.ResendDelivery.as_view(),
+        name="api-delivery-resend",
     ),
     path("annotators/", annotators.AnnotatorList.as_view(), name="annotators"),
     path("annotators/<int:pk>/", annotators.AnnotatorDetail.as_view(), name="annotator"),

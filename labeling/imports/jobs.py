@@ -13,7 +13,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import audit
+from labeling import audit, webhooks
 from labeling.imports import candidates, embedded, importer, ledger, source, source_index
 from labeling.imports.importer import source_name
 from labeling.imports.members import SourceError
@@ -21,7 +21,7 @@ from labeling.imports.options import DEFAULTS, Options
 from labeling.imports.report import Report
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
-from labeling.models import Event, Import
+from labeling.models import Event, HookEvent, Import
 from labeling.numbers import count
 
 State = Import.State
@@ -136,6 +136,11 @@ def _finish(record: Import, report: Report) -> None:
     with transaction.atomic():
         record.save(update_fields=["report", "counts", "row_vendors"])
         _audit(record, f"Imported {record}: {summary(record.counts)}.")
+        webhooks.emit(
+            project=record.project,
+            event=HookEvent.IMPORT_FINISHED,
+            data={"import": record.pk, "counts": record.counts},
+        )
         if earlier:
             transaction.on_commit(partial(default_storage.delete, earlier))
 

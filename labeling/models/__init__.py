@@ -27,6 +27,8 @@ from labeling.models.snapshots import Snapshot
 from labeling.models.statements import BoxStatement, ImportStatement
 from labeling.models.taken_back import TakenBack
 from labeling.models.text_sources import TextSource
+from labeling.models.tokens import KeptAnswer, Scope, Token
+from labeling.models.webhooks import Delivery, HookEvent, Webhook
 from labeling.models.withdrawals import Withdrawal
 
 __all__ = [
@@ -42,13 +44,16 @@ __all__ = [
     "ConceptPhrase",
     "Cutting",
     "DecisionBatch",
+    "Delivery",
     "Event",
     "Export",
     "GoldMark",
+    "HookEvent",
     "Image",
     "Import",
     "ImportStatement",
     "Invitation",
+    "KeptAnswer",
     "LeaseLost",
     "Leased",
     "Membership",
@@ -63,6 +68,7 @@ __all__ = [
     "RemovedAnswer",
     "RemovedImage",
     "Role",
+    "Scope",
     "Showing",
     "SkipReview",
     "Snapshot",
@@ -70,6 +76,8 @@ __all__ = [
     "TakenBack",
     "TextSource",
     "Tile",
+    "Token",
     "UploadedFile",
+    "Webhook",
     "Withdrawal",
 ]

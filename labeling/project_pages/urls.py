@@ -22,6 +22,7 @@ from labeling.project_pages import (
     question,
     settings,
     tile_pictures,
+    webhooks,
 )
 
 urlpatterns = [
@@ -46,4 +47,5 @@ urlpatterns = [
     *annotators.urlpatterns,
     *flags.urlpatterns,
     *tile_pictures.urlpatterns,
+    *webhooks.urlpatterns,
 ]

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.access import Capability
+from labeling.api.bodies import Body
 from labeling.api.exceptions import NotFound
 from labeling.api.permissions import may
 from labeling.api.schema import errors
@@ -26,7 +27,7 @@ MAY_COMPARE = may(
 )
 
 
-class ComparisonRequestSerializer(serializers.Serializer[Any]):
+class ComparisonRequestSerializer(Body):
     """Which two models of a project, by which prompts, from which seed on."""
 
     model = serializers.IntegerField(

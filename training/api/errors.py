@@ -1,4 +1,4 @@
-"""Refusals that `labeling.api.errors` puts into words as `{"code", "detail"}`."""
+"""Refusals that `labeling.api.errors` puts into words."""
 
 from rest_framework.exceptions import APIException
 

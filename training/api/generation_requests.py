@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.parsers import DataAndFiles, MultiPartParser
 from rest_framework.request import Request
 
+from labeling.api.bodies import Body
 from labeling.api.exceptions import TooLarge
 from training import generation_requests, generators, viewers
 from training.api import files
@@ -51,7 +52,7 @@ class VisibleModels(serializers.PrimaryKeyRelatedField[Model]):
         )
 
 
-class GenerationRequestSerializer(serializers.Serializer[Any]):
+class GenerationRequestSerializer(Body):
     """Samples of a prompt (or none), an interpolation between two, or an inpainted image."""
 
     model = VisibleModels(

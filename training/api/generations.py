@@ -129,7 +129,8 @@ class Generations(APIView):
     parser_classes = [BoundedJSONParser, SourceImageParser]
 
     def get_throttles(self) -> list[BaseThrottle]:
-        return [GenerationThrottle()] if self.request.method == "POST" else []
+        throttles = super().get_throttles()
+        return [*throttles, GenerationThrottle()] if self.request.method == "POST" else throttles
 
     @extend_schema(responses={200: GenerationSerializer(many=True), **errors(401)})
     def get(self, request: Request) -> Response:

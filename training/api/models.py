@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.access import Capability
+from labeling.api.bodies import Body
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.requests import valid
@@ -108,7 +109,7 @@ class PromotionSerializer(serializers.ModelSerializer[Promotion]):
         return hasattr(promotion, "undone_by")
 
 
-class ReasonSerializer(serializers.Serializer[Any]):
+class ReasonSerializer(Body):
     reason = serializers.CharField(
         max_length=promotion.REASON_MAX, help_text="Why, for those who read the history."
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
@@ -13,6 +14,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.access import Capability
+from labeling.api.bodies import Body
+from labeling.api.idempotency import idempotent
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.requests import user
@@ -24,6 +27,9 @@ from training.engine import progress
 from training.models import SEED_LIMIT, Model, Run
 
 MAY_VIEW = may(Capability.VIEW, models=(Run,))
+MAY_DELETE = may(
+    Capability.VIEW, Capability.TRAIN, models=(Run,), staff_delete="training.delete_run"
+)
 MAY_TRAIN = may(Capability.VIEW, Capability.TRAIN, models=(Run,), staff_write="training.add_run")
 
 
@@ -100,8 +106,10 @@ def _trainable(field: serializers.Field[Any, Any, Any, Any]) -> QuerySet[Project
     return MAY_TRAIN.projects(field.context["request"])
 
 
-class RunRequestSerializer(serializers.Serializer[Any]):
+class RunRequestSerializer(Body):
     """What to train on (a snapshot, or a project, of which one is frozen), and how."""
+
+    either = "snapshot", "project"
 
     snapshot = _RowOfProject(queryset=Snapshot.objects.select_related("project"), required=False)
     project = _ProjectBySlug("slug", queryset=Project.objects.all(), required=False)
@@ -121,11 +129,6 @@ class RunRequestSerializer(serializers.Serializer[Any]):
     anyway = serializers.BooleanField(
         default=False, help_text="Although there are no settled labels to learn from."
     )
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("snapshot" in attrs) == ("project" in attrs):
-            raise serializers.ValidationError("Name a snapshot or a project, and not both.")
-        return attrs
 
 
 class RunList(generics.ListAPIView[Run]):
@@ -153,6 +156,7 @@ class RunList(generics.ListAPIView[Run]):
         request=RunRequestSerializer,
         responses={201: RunSerializer, **errors(400, 401, 403, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         """Queue a run; a worker executes it."""
         serializer = RunRequestSerializer(data=request.data, context={"request": request})
@@ -174,9 +178,18 @@ class RunList(generics.ListAPIView[Run]):
 class RunDetail(generics.RetrieveAPIView[Run]):
     """One run: its state, progress, loss curve and metrics."""
 
-    permission_classes = [MAY_VIEW]
+    permission_classes = [MAY_DELETE]
     queryset = Run.objects.select_related("project")
     serializer_class = RunDetailSerializer
+
+    @extend_schema(operation_id="runs_delete", responses={204: None, **errors(401, 403, 404, 409)})
+    def delete(self, request: Request, pk: int) -> Response:
+        """Delete an ended run, its folder and its model."""
+        try:
+            runs.delete(run=self.get_object(), by=cast(User, request.user))
+        except runs.RunError as error:
+            raise ConflictError(str(error)) from None
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class StateChange(generics.GenericAPIView[Run]):

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail as django_mail
 from django.test import Client
-from rest_framework.authtoken.models import Token
 
+from labeling import tokens
 from labeling.accounts import limits, mail
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +103,7 @@ def test_the_mail_is_in_the_language_of_whoever_asks_for_it(client, dana, outbox
 
 def test_a_password_is_reset_by_mail_once(client, dana, outbox):
     client.post(add_address(dana, outbox))
-    Token.objects.create(user=dana)
+    tokens.make(user=dana, name="script", scopes=["read"])
     client.post("/password-reset/", {"email": "dana@example.org"})
     link = link_in(outbox[-1])
     page = client.get(link, follow=True)
@@ -111,7 +111,7 @@ def test_a_password_is_reset_by_mail_once(client, dana, outbox):
     assert client.post(page.redirect_chain[-1][0], fields).status_code == 302
     dana.refresh_from_db()
     assert dana.check_password("a new horse 77")
-    assert not Token.objects.exists(), "programs of whoever knew the old one are signed out, too"
+    assert not tokens.valid().exists(), "programs of whoever knew the old one are signed out, too"
     assert b"used before" in client.get(link, follow=True).content
 
 

@@ -14,7 +14,7 @@ def ids(shapes, mallory, ada, client) -> dict[str, object]:
     from django.core.files.storage import default_storage
     from django.utils import timezone
 
-    from labeling import comments, decisions
+    from labeling import comments, decisions, tokens, webhooks
     from labeling.models import (
         ConceptExample,
         Export,
@@ -52,7 +52,15 @@ def ids(shapes, mallory, ada, client) -> dict[str, object]:
     invitation = Invitation.objects.create(
         project=shapes, role="viewer", expires_at=timezone.now() + timedelta(days=1)
     )
+    hook = webhooks.create(
+        project=shapes, url="https://example.org/hook", events=["snapshot.ready"], by=ada
+    )
+    token, _secret = tokens.make(user=ada, name="script", scopes=["read"])
     return {
+        "access": token.pk,
+        "tile": tile.pk,
+        "webhook": hook.pk,
+        "delivery": webhooks.ping(hook=hook).pk,
         "batch": outcome.batch.pk,
         "comment": comments.remark(question=decided, text="Look at the corner.", by=ada).pk,
         "member": member.pk,

@@ -48,6 +48,8 @@ ENDPOINTS = [
     Endpoint("me/challenges/00000000-0000-4000-8000-000000000000/withdraw/", post=PUBLIC),
     Endpoint("me/withdraw/", post=PUBLIC),
     Endpoint("me/data/", get=PUBLIC),
+    Endpoint("me/tokens/", get=PUBLIC, post=PUBLIC),
+    Endpoint("me/tokens/{access}/", delete=PUBLIC),
     Endpoint("projects/", get=PUBLIC, post=PUBLIC),  # of those who may create: `test_projects`
     Endpoint("projects/{slug}/", get=PUBLIC, patch="labeling.change_project"),
     Endpoint("projects/{slug}/publish/", post="labeling.change_project"),
@@ -67,6 +69,7 @@ ENDPOINTS = [
         "projects/{slug}/comments/", get="labeling.view_comment", post="labeling.change_question"
     ),
     Endpoint("projects/{slug}/skips/", get="labeling.view_comment"),
+    Endpoint("projects/{slug}/skips/resolve/", post="labeling.change_question"),
     Endpoint("comments/{comment}/resolve/", post="labeling.change_question"),
     Endpoint("projects/{slug}/concepts/", get="labeling.view_concept", post="labeling.add_concept"),
     Endpoint("projects/{slug}/concepts/list/", post="labeling.add_concept"),
@@ -97,6 +100,9 @@ ENDPOINTS = [
     Endpoint("exports/{export}/download/", get="labeling.view_export"),
     Endpoint("projects/{slug}/images/", get="labeling.view_image"),
     Endpoint("images/{image}/", get="labeling.view_image"),
+    Endpoint("images/{image}/labels/", get="labeling.view_image"),
+    Endpoint("images/{image}/parts/", post="labeling.change_project"),
+    Endpoint("tiles/{tile}/picture/", get="labeling.view_tile"),
     Endpoint("images/{image}/remove/", post="labeling.change_project"),
     Endpoint(
         "projects/{slug}/imports/", get="labeling.view_import", post="labeling.change_project"
@@ -134,6 +140,7 @@ ENDPOINTS = [
     Endpoint("questions/{question}/decide/", post="labeling.change_question"),
     Endpoint("questions/{question}/reopen/", post="labeling.change_question"),
     Endpoint("projects/{slug}/members/", get="labeling.view_membership"),
+    Endpoint("projects/{slug}/leave/", post=PUBLIC),  # of members
     Endpoint(
         "members/{member}/", patch="labeling.change_project", delete="labeling.change_project"
     ),
@@ -148,12 +155,24 @@ ENDPOINTS = [
     Endpoint("projects/{slug}/annotators/", get="labeling.view_annotator"),
     Endpoint("projects/{slug}/annotators/{annotator}/block/", post="labeling.change_question"),
     Endpoint("projects/{slug}/annotators/{annotator}/unblock/", post="labeling.change_question"),
+    Endpoint(
+        "projects/{slug}/webhooks/", get="labeling.view_webhook", post="labeling.change_project"
+    ),
+    Endpoint(
+        "webhooks/{webhook}/",
+        get="labeling.view_webhook",
+        patch="labeling.change_project",
+        delete="labeling.change_project",
+    ),
+    Endpoint("webhooks/{webhook}/ping/", post="labeling.change_project"),
+    Endpoint("webhooks/{webhook}/deliveries/", get="labeling.view_webhook"),
+    Endpoint("deliveries/{delivery}/resend/", post="labeling.change_project"),
     Endpoint("annotators/", get="labeling.view_annotator"),
     Endpoint("annotators/{annotator}/", get="labeling.view_annotator"),
     Endpoint("annotators/{annotator}/block/", post="labeling.change_annotator"),
     Endpoint("annotators/{annotator}/unblock/", post="labeling.change_annotator"),
     Endpoint("runs/", get="training.view_run", post="training.add_run"),
-    Endpoint("runs/{run}/", get="training.view_run"),
+    Endpoint("runs/{run}/", get="training.view_run", delete="training.delete_run"),
     Endpoint("runs/{run}/cancel/", post="training.add_run"),
     Endpoint("runs/{run}/resume/", post="training.add_run"),
     Endpoint("projects/{slug}/outlook/", get="training.view_run"),

@@ -46,7 +46,9 @@ def send(client: Client, url: str):
 def refused(response, status: int, code: str, what: object = "") -> None:
     assert response.status_code == status, (repr(what)[:100], response.content)
     body = response.json()
-    assert set(body) == {"code", "detail"} and body["code"] == code, repr(what)[:100]
+    assert set(body) == {"type", "title", "status", "code", "detail"} and body["code"] == code, (
+        repr(what)[:100]
+    )
     assert body["detail"] and "Traceback" not in body["detail"]
 
 

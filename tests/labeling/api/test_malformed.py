@@ -11,7 +11,8 @@ from tests.labeling.api.endpoints import API, ENDPOINTS, METHODS, READABLE, WRIT
 pytestmark = pytest.mark.django_db
 MALFORMED_IDS = ["0", "-1", "nonsense", "9" * 40, "%00", "%F0%9F%92%A9", "a%20b", "x" * 3000]
 BROKEN_BODIES = [b"{", b"\xff\xfe", b"[]", b"7", b"null", b"[" * 10_000]
-PROBLEM = {"code", "detail"}
+PROBLEM = {"type", "title", "status", "code", "detail"}
+PROBLEM_TYPE = "application/problem+json"
 
 
 @pytest.fixture
@@ -44,10 +45,12 @@ def check(response, what: object) -> None:
         return
     kind = response["Content-Type"]
     file = kind == "text/csv" or "image/" in kind
-    assert kind == "application/json" or (response.status_code == 200 and file), what
+    json = PROBLEM_TYPE if response.status_code >= 400 else "application/json"
+    assert kind == json or (response.status_code == 200 and file), what
     if response.status_code >= 400:
         body = response.json()
-        assert set(body) == PROBLEM and all(body.values()), what
+        assert set(body) == PROBLEM and body["status"] == response.status_code, what
+        assert all(body.values()), what
         assert "<" not in body["detail"], what
 
 
@@ -132,7 +135,7 @@ def test_a_picture_comes_however_it_is_asked_for(ids, anonymous):
 
 
 def test_a_wrong_token_is_named(ids, anonymous, documented):
-    headers = {"authorization": "Token wrong"}
+    headers = {"authorization": "Bearer wrong"}
     for endpoint in ENDPOINTS:
         method = next(name for name in METHODS if name in endpoint.methods)
         path = API + endpoint.path.format(**ids)
@@ -143,7 +146,9 @@ def test_a_wrong_token_is_named(ids, anonymous, documented):
             check_documented(response, method, path, documented)
 
 
-@pytest.mark.parametrize("path", ["/api/", "/api/v1/", "/api/v2/runs/", "/api/v1/nothing/%00/"])
+@pytest.mark.parametrize(
+    "path", ["/api/nothing/", "/api/v1/", "/api/v2/runs/", "/api/v1/nothing/%00/"]
+)
 def test_unknown_paths_are_not_found(anonymous, path):
     for method in ("get", "post", "delete", "options"):
         response = getattr(anonymous, method)(path)
@@ -156,7 +161,7 @@ def test_the_document_itself_refuses_in_json_too(anonymous):
         anonymous.post("/api/schema/"),
         anonymous.get("/api/schema/?format=html"),
         anonymous.get("/api/schema/", headers={"accept": "text/html"}),
-        anonymous.get("/api/schema/", headers={"authorization": "Token wrong"}),
+        anonymous.get("/api/schema/", headers={"authorization": "Bearer wrong"}),
     ):
         check(response, response.request)
         assert response.status_code >= 400

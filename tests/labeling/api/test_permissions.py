@@ -83,10 +83,9 @@ def test_every_endpoint_is_in_the_table():
 
 
 def _sample(path: str) -> str:
-    names = "annotator", "concept", "example", "image", "import", "model", "question", "run"
-    ids = dict.fromkeys(
-        [*names, "snapshot", "export", "promotion", "batch", "comment", "member", "invitation"], "7"
-    )
+    names = """annotator concept example image import model question run snapshot export promotion
+    access webhook delivery tile batch comment member invitation"""
+    ids = dict.fromkeys(names.split(), "7")
     return path.format(
         slug="a", token="a.b", generation="0" * 8 + 3 * "-0000" + "-" + "0" * 12, **ids
     )
@@ -139,9 +138,9 @@ def test_nobody_else_comes_in_not_even_with_permissions(ids, client, ada):
 def test_a_wrong_token_is_refused_with_the_scheme_that_is_asked_for(ids, client):
     for endpoint in STAFF_READABLE:
         address = API + endpoint.path.format(**ids)
-        response = client.get(address, headers={"Authorization": "Token wrong"})
+        response = client.get(address, headers={"Authorization": "Bearer wrong"})
         assert response.status_code == 401, endpoint
-        assert response.headers["WWW-Authenticate"] == "Token", endpoint
+        assert response.headers["WWW-Authenticate"] == "Bearer", endpoint
 
 
 def test_staff_cancel_the_drawings_of_others_with_a_permission_only(ids):

@@ -2,11 +2,12 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 
 from labeling import projects
 from labeling.models import Membership, Project, Role
-from tests.cast import allow, member
+from tests.cast import allow, answer, member
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/projects/"
@@ -23,8 +24,9 @@ def post(client: Client, address: str, **body):
     return client.post(address, body, content_type="application/json")
 
 
-def patch(client: Client, **body):
-    return client.patch(ONE, body, content_type="application/json")
+def patch(client: Client, etag: str | None = None, **body):
+    headers = {} if etag is None else {"If-Match": etag}
+    return client.patch(ONE, body, content_type="application/json", headers=headers)
 
 
 def listed(client: Client) -> dict[str, dict]:
@@ -63,12 +65,28 @@ def test_members_list_theirs_with_their_state_and_others_the_public_ones(owner, 
     assert Client().get(ONE).status_code == 404
 
 
-def test_settings_are_changed_by_version(owner: Client) -> None:
-    changed = patch(owner, version=0, name="Forms", private=True, settle_at=0.9)
+def test_settings_that_somebody_else_changed_are_not_overwritten(owner: Client) -> None:
+    read = owner.get(ONE)["ETag"]
+    changed = patch(owner, etag=read, name="Forms", private=True, settle_at=0.9)
     assert changed.status_code == 200 and changed.json()["settings"]["version"] == 1
-    late = patch(owner, version=0, name="Figures")
-    assert late.status_code == 409 and late.json()["code"] == "conflict"
-    assert patch(owner, name="Figures").json()["name"] == "Figures"  # whatever the version
+    late = patch(owner, etag=read, name="Figures")
+    assert late.status_code == 412 and late.json()["code"] == "changed"
+    assert Project.objects.get().name == "Forms"
+    assert patch(owner, name="Figures").json()["name"] == "Figures"  # whatever it was
+
+
+def test_settings_may_be_changed_while_people_answer(owner: Client, alice, shapes) -> None:
+    read = owner.get(ONE)["ETag"]
+    answer(alice, {shapes.questions.filter(kind="concept").first().pk: True})
+    cache.clear()
+    assert owner.get(ONE, headers={"If-None-Match": read}).status_code == 200
+    assert patch(owner, etag=read, name="Forms").status_code == 200
+
+
+@pytest.mark.parametrize("etag", ['"nonsense"', "nonsense", '"0-x", "1-x"', "*", ""])
+def test_any_version_will_do_or_one_of_several(owner: Client, etag: str) -> None:
+    expected = 200 if etag in {'"0-x", "1-x"', "*"} else 412
+    assert patch(owner, etag=etag, name="Forms").status_code == expected
 
 
 @pytest.mark.parametrize(
@@ -80,7 +98,8 @@ def test_settings_are_changed_by_version(owner: Client) -> None:
         {"name": ""},
         {"language": "nonsense!"},
         {"private": "yes"},
-        {"version": "0"},
+        {"version": 0},
+        {"colour": "red"},
     ],
 )
 def test_settings_that_cannot_be_are_refused(owner: Client, body) -> None:

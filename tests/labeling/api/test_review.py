@@ -103,7 +103,7 @@ def test_questions_can_be_filtered(ada_client, shapes):
 def test_a_filter_that_makes_no_sense_is_refused(ada_client, shapes, query, status):
     response = ada_client.get(f"{API}projects/shapes/questions/?{query}")
     assert response.status_code == status
-    assert status == 200 or set(response.json()) == {"code", "detail"}
+    assert status == 200 or {"code", "detail"} < set(response.json())
 
 
 def test_a_decision_has_a_note_and_knows_what_was_seen(ada_client, asked, bea):
@@ -230,7 +230,7 @@ def test_a_decision_about_a_pair_names_what_there_is(ada_client, dog):
         for body in bodies:
             response = decide_pair(ada_client, **body)
             assert response.status_code == status, body
-            assert set(response.json()) == {"code", "detail"}
+            assert {"code", "detail"} < set(response.json())
     assert not Question.objects.filter(concept__in=[dog, cat]).exists()
 
 

@@ -47,16 +47,19 @@ MANAGE POST project-picture-remove project-import-choose project-import-cancel
 MANAGE POST project-import-retry project-import-declare project-concepts-add project-concepts-change
 MANAGE POST project-concept-example project-concept-delete project-parts-change
 MANAGE POST project-picture-parts project-invite project-invitation-revoke project-member-role
-MANAGE POST project-member-remove
+MANAGE POST project-member-remove project-webhook-change project-webhook-delete
+MANAGE POST project-webhook-ping project-delivery-resend
+MANAGE GET,POST project-webhooks
 """
 API = """
 VIEW GET questions question agreement quality_reports snapshots snapshot concepts concept images
 VIEW GET image imports import import-files import-report comments skips api-gold api-parts
 VIEW GET api-examples api-members api-events api-project-preview run model run_outlook
-VIEW GET model_comparison
+VIEW GET model_comparison image-labels tile-picture
+VIEW POST api-leave
 REVIEW GET api-gold-proposals api-gold-session api-project-annotators
 REVIEW POST questions question-decide question-reopen decisions decisions-undo comments
-REVIEW POST comment-resolve api-gold api-gold-replace api-gold-rectangles
+REVIEW POST comment-resolve skips-resolve api-gold api-gold-replace api-gold-rectangles
 REVIEW POST api-project-annotator-block api-project-annotator-unblock
 REVIEW DELETE api-gold
 TRAIN GET,POST api-exports
@@ -64,14 +67,15 @@ TRAIN GET,DELETE api-export
 TRAIN GET api-export-download
 TRAIN POST snapshots run_cancel run_resume model_promote model_demote promotion_undo
 TRAIN POST generation_ask model_comparison
-MANAGE GET api-invitations
+TRAIN DELETE run
+MANAGE GET api-invitations api-webhooks api-webhook api-deliveries
 MANAGE POST import-files concepts concepts-add concept-merge api-examples imports import-parts
 MANAGE POST import-complete
 MANAGE POST import-concepts import-cancel import-retry import-undo image-remove api-parts
 MANAGE POST api-invitations api-project-publish api-project-unpublish api-project-archive
-MANAGE POST api-project-reopen
-MANAGE PATCH api-project concept api-member import
-MANAGE DELETE api-example concept api-member api-invitation
+MANAGE POST image-parts api-project-reopen api-webhooks api-webhook-ping api-delivery-resend
+MANAGE PATCH api-project concept api-member api-webhook import
+MANAGE DELETE api-webhook api-example concept api-member api-invitation
 STAFF GET annotators annotator
 STAFF POST annotator-block annotator-unblock
 """
@@ -82,6 +86,7 @@ me-challenge-withdraw me-withdraw me-data your_answers withdraw account-delete f
 account-email account-email-confirm password_reset password_reset_done password_reset_confirm
 password_reset_complete home take_part showcase_picture favicon.ico robots.txt
 javascript-catalog set_language login logout set_up sign_up account token token-revoke
+api-tokens api-token api-reference
 invitation draw projects project-new schema challenges challenge-tile challenge-flag
 challenge-answer challenge-skip challenge-result api-projects api-project api-concept-guide
 api-example-picture api-sitting api-practice api-practice-skip api-practice-answer
@@ -142,6 +147,8 @@ def rows(ids, shapes, alice) -> dict[str, object]:
             "pictures": ids["image"],
             "gold": ids["concept"],
             "decisions": ids["batch"],
+            "deliveries": ids["delivery"],
+            "webhooks": ids["webhook"],
             "tiles": question.tile_id,
             "samples": drawn.pk,
             "number": 1,

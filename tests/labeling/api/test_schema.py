@@ -10,7 +10,7 @@ from drf_spectacular.validation import validate_schema
 from tests.labeling.api.endpoints import API, ENDPOINTS
 
 pytestmark = pytest.mark.django_db
-ERROR = {"$ref": "#/components/schemas/ErrorOut"}
+PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def operations(document) -> dict[str, dict]:
 def test_it_is_made_without_a_warning(tmp_path):
     file = tmp_path / "schema.yml"
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(file))
-    assert "openapi: 3" in file.read_text()
+    assert "openapi: 3.1" in file.read_text()
 
 
 def test_it_is_an_openapi_document(document):
@@ -55,15 +55,15 @@ def test_responses_are_told_by_status_and_media_type(document):
         for status, response in operation["responses"].items():
             assert re.fullmatch("[2-5][0-9][0-9]", status), name
             for media_type in response.get("content", {}):
-                assert re.fullmatch("(application|image|text)/[a-z]+", media_type), name
+                assert re.fullmatch("(application|image|text)/[a-z+]+", media_type), name
 
 
 def test_every_error_is_told_as_one(document):
     for name, operation in operations(document).items():
         errors = {s: r for s, r in operation["responses"].items() if s >= "400"}
-        assert errors or name == "get /api/v1/projects/", name
+        assert {"401", "403", "429"} <= set(errors), name
         for response in errors.values():
-            assert response["content"] == {"application/json": {"schema": ERROR}}, name
+            assert response["content"] == PROBLEM, name
             assert response["description"], name
 
 
@@ -72,12 +72,10 @@ def test_visitors_are_told_to_send_a_csrf_token(document):
     for name, operation in operations(document).items():
         if name.startswith(f"post {API}challenges/"):
             for requirement in operation["security"]:
-                assert {"csrfCookie", "csrfHeader"} <= set(
-                    requirement
-                ) or "tokenAuth" in requirement
+                assert {"csrfCookie", "csrfHeader"} <= set(requirement) or "token" in requirement
                 assert set(requirement) <= set(schemes), name
 
 
 def test_anybody_may_read_it(client):
     response = client.get("/api/schema/")
-    assert response.status_code == 200 and b"openapi: 3" in response.content
+    assert response.status_code == 200 and b"openapi: 3.1" in response.content

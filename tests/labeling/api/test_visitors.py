@@ -3,8 +3,8 @@
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from rest_framework.authtoken.models import Token
 
+from labeling import tokens
 from labeling.models import Annotator, Challenge
 
 pytestmark = pytest.mark.django_db
@@ -57,11 +57,11 @@ def test_a_cookie_does_not_make_anybody_a_user(client, shapes, carol, bea, setti
 
 
 def test_a_script_takes_part_with_its_token(shapes, carol):
-    token = Token.objects.create(user=carol)
+    _token, secret = tokens.make(user=carol, name="script", scopes=["annotate"])
     strict = Client(enforce_csrf_checks=True)
-    assert ask(strict, authorization=f"Token {token.key}").status_code == 201
+    assert ask(strict, authorization=f"Bearer {secret}").status_code == 201
     assert Annotator.objects.get().user == carol
-    assert ask(strict, authorization="Token wrong").status_code == 401
+    assert ask(strict, authorization="Bearer wrong").status_code == 401
 
 
 def test_an_inactive_user_is_a_visitor(client, shapes, carol):

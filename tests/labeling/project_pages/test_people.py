@@ -5,7 +5,6 @@ import re
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from rest_framework.authtoken.models import Token
 
 from labeling import members
 from labeling.models import Invitation, Membership, Project
@@ -101,14 +100,3 @@ def test_a_name_is_text_and_no_markup(olgas, shapes):
     user = User.objects.create(username="<img src=x>")
     Membership.objects.create(project=shapes, user=user, role="viewer")
     assert "<img src=x>" not in olgas.get(PEOPLE).content.decode()
-
-
-def test_a_member_makes_and_revokes_a_token_of_their_own(viewer, carol):
-    page = viewer.post("/account/token/").content.decode()
-    key = Token.objects.get(user=carol).key
-    assert key in page and key not in viewer.get("/account/").content.decode()
-    questions = "/api/v1/projects/shapes/questions/"
-    header = {"Authorization": f"Token {key}"}
-    assert Client().get(questions, headers=header).status_code == 200
-    viewer.post("/account/token/revoke/")
-    assert Client().get(questions, headers=header).status_code == 401

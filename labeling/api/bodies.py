@@ -1,0 +1,45 @@
+"""What a request brings: fields that nobody reads are refused, never passed over in silence."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.utils.translation import gettext as _
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from rest_framework import serializers
+
+
+class Strict(serializers.Serializer[Any]):
+    """Refuse what has a field of another name."""
+
+    either: ClassVar[tuple[str, ...]] = ()  # exactly one of these fields is sent
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            names = {name for name, field in self.fields.items() if not field.read_only}
+            if unknown := sorted(str(name) for name in set(data) - names):
+                raise serializers.ValidationError({unknown[0]: [_("There is no such field.")]})
+        return super().to_internal_value(data)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if self.either and len(attrs.keys() & set(self.either)) != 1:
+            fields = {"fields": ", ".join(self.either)}
+            raise serializers.ValidationError(_("Send one of these fields: %(fields)s.") % fields)
+        return attrs
+
+
+class Body(Strict):
+    """The JSON that a request brings."""
+
+
+class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Declare that there are no other fields, and which exclude each other."""
+
+    target_class = Strict
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        schema["additionalProperties"] = False
+        if self.target.either:
+            schema["oneOf"] = [{"required": [name]} for name in self.target.either]
+        return dict(schema)

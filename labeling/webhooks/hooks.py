@@ -1,0 +1,110 @@
+"""Make, change and delete webhooks; test one, and send something again."""
+
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from labeling import audit
+from labeling.models import Delivery, Event, HookEvent, Project, Webhook
+from labeling.webhooks import addresses
+from labeling.webhooks.events import delivery
+
+MOST = 20  # of one project
+
+
+class HookError(ValueError):
+    """A webhook cannot be like this; the message says why and what to do."""
+
+
+def create(*, project: Project, url: str, events: Collection[str], by: User) -> Webhook:
+    """Make a webhook; its `secret` is shown once. Raises AddressError, and HookError."""
+    addresses.check(url)
+    hook = Webhook(
+        project=project,
+        url=url,
+        events=_checked(events),
+        secret=Webhook.new_secret(),
+        created_by=by,
+    )
+    with transaction.atomic():
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        if project.webhooks.count() >= MOST:
+            raise HookError(_("A project has %(most)s webhooks at most.") % {"most": MOST})
+        hook.save()
+        _record(hook, "Added", by)
+    return hook
+
+
+def change(
+    *,
+    hook: Webhook,
+    by: User,
+    url: str | None = None,
+    events: Collection[str] | None = None,
+    active: bool | None = None,
+) -> Webhook:
+    """Change what is given of a webhook. Raises AddressError, and HookError.
+
+    What happened while it was switched off is not told later.
+    """
+    changes: dict[str, Any] = {}
+    if url is not None:
+        addresses.check(url)
+        changes["url"] = url
+    if events is not None:
+        changes["events"] = _checked(events)
+    if active is not None:
+        changes["active"] = active
+    if active and not hook.active:
+        changes |= {"labels_until": timezone.now(), "spells_until": timezone.now()}
+    with transaction.atomic():
+        Webhook.objects.filter(pk=hook.pk).update(**changes)
+        hook.refresh_from_db()
+        _record(hook, "Changed", by)
+    return hook
+
+
+def delete(*, hook: Webhook, by: User) -> None:
+    """Delete a webhook with its log; what is not sent yet is not sent."""
+    with transaction.atomic():
+        _record(hook, "Deleted", by)
+        hook.delete()
+
+
+def ping(*, hook: Webhook) -> Delivery:
+    """Write down a test, which a worker sends whatever the webhook wants to know."""
+    row = delivery(hook, "ping", {}, slug=hook.project.slug)
+    row.save()
+    return row
+
+
+def resend(*, delivery: Delivery) -> Delivery:
+    """Have something sent again, under the same id: the receiver knows whether it has had it."""
+    Delivery.objects.filter(pk=delivery.pk).update(
+        state=Delivery.State.PENDING, attempts=0, due_at=timezone.now(), finished_at=None
+    )
+    delivery.refresh_from_db()
+    return delivery
+
+
+def _checked(events: Collection[str]) -> list[str]:
+    chosen = [event for event in HookEvent.values if event in events]
+    if not chosen or len(chosen) != len(set(events)):
+        raise HookError(_("Choose at least one kind of event."))
+    return chosen
+
+
+def _record(hook: Webhook, verb: str, by: User) -> None:
+    host = urlsplit(hook.url).hostname
+    audit.record(
+        project=hook.project,
+        kind=Event.Kind.PROJECT,
+        message=f"{verb} a webhook to {host}: {', '.join(hook.events)}.",
+        by=by,
+        row=hook,
+    )
