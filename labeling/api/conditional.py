@@ -69,6 +69,7 @@ def with_etag(request: HttpRequest, response: HttpResponseBase) -> HttpResponseB
     digest = hashlib.sha256(response.content).hexdigest()[:20]  # type: ignore[attr-defined]
     etag = f'"{getattr(response, "version", "")}-{digest}"'
     response["ETag"] = etag
+    response.setdefault("Cache-Control", "private, no-cache")  # kept, and asked about each time
     known: HttpResponseBase = get_conditional_response(request, etag=etag, response=response)  # type: ignore[arg-type, assignment]
     return known
 

@@ -7,16 +7,19 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from labeling import access, history
 from labeling.access import Capability
+from labeling.api.exceptions import NotFound
+from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
+from labeling.api.requests import valid
 from labeling.api.schema import errors
 from labeling.models import Event, Project
 
 MAY_VIEW = may(Capability.VIEW, models=(Project, Event))
-PAGE = 100  # events
 
 
 class EventOut(serializers.ModelSerializer[Event]):
@@ -31,13 +34,11 @@ class HistoryFilters(serializers.Serializer[Any]):
     actor = serializers.CharField(
         max_length=150, required=False, help_text="A user name; Tessera is what happened by itself."
     )
-    before = serializers.IntegerField(
-        min_value=1, max_value=2**63 - 1, required=False, help_text="An id: those before it."
-    )
 
 
 class History(APIView):
     permission_classes = [MAY_VIEW]
+    pagination_class = NewestFirst
 
     @extend_schema(
         operation_id="events_list",
@@ -45,18 +46,32 @@ class History(APIView):
         responses={200: EventOut(many=True), **errors(400, 401, 403, 404)},
     )
     def get(self, request: Request, slug: str) -> Response:
-        """List what happened in a project, the newest first, a hundred at most.
+        """List what happened in a project, the newest first.
 
         What concerns single annotators is shown to reviewers only.
         """
         project = get_object_or_404(Project, slug=slug)
-        query = HistoryFilters(data=request.query_params)
-        query.is_valid(raise_exception=True)
+        query = valid(HistoryFilters(data=request.query_params))
         filters = history.Filters(
-            kind=query.validated_data.get("kind", ""),
-            actor=query.validated_data.get("actor", ""),
+            kind=query.get("kind", ""),
+            actor=query.get("actor", ""),
             annotators=access.may(request.user, project, Capability.REVIEW),
         )
-        before = query.validated_data.get("before")
-        events = history.events(project, filters, before=before, count=PAGE)
-        return Response(EventOut(list(events), many=True).data)
+        size = NewestFirst().get_page_size(request)
+        found = list(history.events(project, filters, before=_before(request), count=size + 1))
+        address = request.build_absolute_uri()
+        further = (
+            replace_query_param(address, "cursor", found[size - 1].pk) if found[size:] else None
+        )
+        rows = EventOut(found[:size], many=True).data
+        return Response({"next": further, "previous": None, "results": rows})
+
+
+def _before(request: Request) -> int | None:
+    """Return the id of the event before the page; None for the first. Raises NotFound."""
+    text = request.query_params.get("cursor", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise NotFound
+    return int(text)

@@ -34,9 +34,13 @@ def ids(shapes, mallory, ada, client) -> dict[str, object]:
     export = Export.objects.create(
         project=shapes, snapshot=snapshot, format="labels", state="ready", folder=folder
     )
-    run = Run.objects.create(project=shapes, snapshot=snapshot, recipe="diffusion")
+    run = Run.objects.create(
+        project=shapes, snapshot=snapshot, recipe="diffusion", trigger=Run.Trigger.PAGE
+    )
     model = Model.objects.create(project=shapes, run=run, recipe="diffusion")
-    earlier = Run.objects.create(project=shapes, snapshot=snapshot, recipe="diffusion")
+    earlier = Run.objects.create(
+        project=shapes, snapshot=snapshot, recipe="diffusion", trigger=Run.Trigger.PAGE
+    )
     Model.objects.create(project=shapes, run=earlier, recipe="diffusion")
     promotion = Promotion.objects.create(project=shapes, recipe="diffusion", model=model)
     body = {"project": "shapes", "kind": "grid"}
