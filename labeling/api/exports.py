@@ -15,7 +15,9 @@ from rest_framework.response import Response
 
 from labeling import exports, tasks
 from labeling.access import Capability
+from labeling.api.bodies import Body
 from labeling.api.exceptions import NotFound
+from labeling.api.idempotency import idempotent
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
@@ -66,7 +68,7 @@ class ExportOut(serializers.ModelSerializer[Export]):
         read_only_fields = fields
 
 
-class ExportIn(serializers.Serializer[Any]):
+class ExportIn(Body):
     snapshot = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
     format = serializers.ChoiceField(choices=sorted(exports.FORMATS))
     options = serializers.DictField(
@@ -98,6 +100,7 @@ class ExportList(generics.ListAPIView[Export]):
         request=ExportIn,
         responses={202: ExportOut, **errors(400, 401, 403, 404, 413, 415, 507)},
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Begin an export: a worker makes it, and its state becomes "ready" or "failed"."""
         wanted = ExportIn(data=request.data)

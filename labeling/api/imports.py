@@ -99,7 +99,7 @@ class ImportOut(serializers.ModelSerializer[Import]):
         read_only_fields = fields
 
 
-class DeclarationIn(serializers.Serializer[Any]):
+class DeclarationIn(Body):
     """Where a whole import comes from; what a row of it says itself comes first."""
 
     vendor = serializers.CharField(
