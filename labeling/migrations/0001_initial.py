@@ -5,6 +5,7 @@ import django.contrib.postgres.indexes
 import django.contrib.postgres.search
 import django.core.validators
 import django.db.models.deletion
+import django.utils.timezone
 import labeling.models.annotators
 import labeling.models.images
 import labeling.models.members
@@ -356,6 +357,21 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='KeptAnswer',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(help_text='SHA-256 of the key.', max_length=64)),
+                ('request', models.CharField(help_text='SHA-256 of address and body.', max_length=64)),
+                ('status', models.PositiveSmallIntegerField(default=0)),
+                ('body', models.TextField(blank=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['id'],
             },
         ),
         migrations.CreateModel(
@@ -795,6 +811,24 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Token',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(help_text='What it is for.', max_length=60)),
+                ('digest', models.CharField(help_text='SHA-256 of the secret.', max_length=64, unique=True)),
+                ('start', models.CharField(help_text='The first letters of the secret.', max_length=12)),
+                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('read', 'Look at projects, labels, runs and models'), ('annotate', 'Answer questions, and withdraw answers'), ('review', 'Decide, mark gold, see to flags, block annotators'), ('own', 'Pictures, concepts, settings, members, snapshots and training')], max_length=8), size=None)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('expires_at', models.DateTimeField(blank=True, null=True)),
+                ('last_used_at', models.DateTimeField(blank=True, help_text='To the minute.', null=True)),
+                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tokens', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'ordering': ['-id'],
+            },
+        ),
+        migrations.CreateModel(
             name='UploadedFile',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -808,6 +842,45 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['upload_id', 'number'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Webhook',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('url', models.URLField(max_length=500)),
+                ('events', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('label.settled', 'labels became certain'), ('snapshot.ready', 'a snapshot is ready'), ('run.finished', 'a training run ended'), ('model.promoted', 'another model became the current one'), ('annotator.bad', 'an annotator turned bad'), ('import.finished', 'an import is done')], max_length=20), size=None)),
+                ('secret', models.CharField(help_text='By which deliveries are signed.', max_length=100)),
+                ('active', models.BooleanField(default=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('labels_until', models.DateTimeField(default=django.utils.timezone.now, help_text='Labels that settled before are told of.')),
+                ('spells_until', models.DateTimeField(default=django.utils.timezone.now, help_text='Annotators that turned bad before are told of.')),
+                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='webhooks', to='labeling.project')),
+            ],
+            options={
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Delivery',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('event', models.CharField(choices=[('label.settled', 'labels became certain'), ('snapshot.ready', 'a snapshot is ready'), ('run.finished', 'a training run ended'), ('model.promoted', 'another model became the current one'), ('annotator.bad', 'an annotator turned bad'), ('import.finished', 'an import is done'), ('ping', 'a test')], max_length=20)),
+                ('uid', models.UUIDField(default=uuid.uuid4, help_text='The header webhook-id.', unique=True)),
+                ('body', models.TextField(help_text='JSON, as it is sent and signed.')),
+                ('state', models.CharField(choices=[('pending', 'not sent yet'), ('delivered', 'delivered'), ('failed', 'given up')], default='pending', max_length=9)),
+                ('attempts', models.PositiveSmallIntegerField(default=0)),
+                ('due_at', models.DateTimeField(default=django.utils.timezone.now, help_text='When it is tried next.')),
+                ('status', models.PositiveSmallIntegerField(blank=True, help_text='What was answered last.', null=True)),
+                ('error', models.CharField(blank=True, help_text='Why it was not delivered.', max_length=300)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('webhook', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='labeling.webhook')),
+            ],
+            options={
+                'verbose_name_plural': 'deliveries',
+                'ordering': ['-id'],
             },
         ),
         migrations.CreateModel(
@@ -867,6 +940,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='import',
             index=models.Index(condition=models.Q(('state__in', ['uploading', 'reading', 'choosing', 'importing', 'undoing'])), fields=['state', 'lease_until'], name='import_unfinished'),
+        ),
+        migrations.AddConstraint(
+            model_name='keptanswer',
+            constraint=models.UniqueConstraint(fields=('user', 'key'), name='idempotency_key_once_a_user'),
         ),
         migrations.AddConstraint(
             model_name='membership',
@@ -1155,6 +1232,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='uploadedfile',
             constraint=models.UniqueConstraint(fields=('upload', 'path'), name='path_once_an_upload'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('state', 'pending')), fields=['due_at'], name='delivery_that_is_due'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(fields=['created_at'], name='delivery_by_age'),
         ),
         migrations.AddIndex(
             model_name='withdrawal',
