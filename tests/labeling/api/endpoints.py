@@ -95,9 +95,6 @@ ENDPOINTS = [
     Endpoint(
         "projects/{slug}/snapshots/", get="labeling.view_snapshot", post="labeling.add_snapshot"
     ),
-    Endpoint("projects/{slug}/exports/", get="labeling.view_export", post="labeling.add_export"),
-    Endpoint("exports/{export}/", get="labeling.view_export", delete="labeling.delete_export"),
-    Endpoint("exports/{export}/download/", get="labeling.view_export"),
     Endpoint("projects/{slug}/images/", get="labeling.view_image"),
     Endpoint("images/{image}/", get="labeling.view_image"),
     Endpoint("images/{image}/labels/", get="labeling.view_image"),
@@ -117,6 +114,9 @@ ENDPOINTS = [
     Endpoint("imports/{import}/undo/", post="labeling.change_project"),
     Endpoint("imports/{import}/report/", get="labeling.view_import"),
     Endpoint("snapshots/{snapshot}/", get="labeling.view_snapshot"),
+    Endpoint("projects/{slug}/exports/", get="labeling.view_export", post="labeling.add_export"),
+    Endpoint("exports/{export}/", get="labeling.view_export", delete="labeling.delete_export"),
+    Endpoint("exports/{export}/download/", get="labeling.view_export"),
     Endpoint(
         "concepts/{concept}/",
         get="labeling.view_concept",
