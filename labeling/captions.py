@@ -1,4 +1,7 @@
-"""Clean the captions that people write, before others are asked about them."""
+"""What may be said of a picture: one rule for what people write and what sources hold.
+
+Captions that people write are held to more: to a length, and to plain words.
+"""
 
 import re
 import unicodedata
@@ -12,6 +15,8 @@ _ADDRESS = re.compile(
     re.IGNORECASE,
 )
 
+_SPACE = re.compile("[ \t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
+_UNSEEN = {"Cf", "Mn", "Zs", "Zl", "Zp", "Cc"}
 _BIDIRECTIONAL = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
@@ -21,7 +26,7 @@ class CaptionRejected(ValueError):
 
 def clean(text: str) -> str:
     """Return the text in NFC with single spaces. Raises CaptionRejected."""
-    text = " ".join(unicodedata.normalize("NFC", text).split())
+    text = spaced(text)
     if has_controls(text):
         raise CaptionRejected(_("The text holds control characters: write plain words."))
     if not SHORTEST <= len(text) <= LONGEST:
@@ -29,7 +34,7 @@ def clean(text: str) -> str:
             _("Write %(shortest)s to %(longest)s characters, not %(count)s.")
             % {"shortest": SHORTEST, "longest": LONGEST, "count": len(text)}
         )
-    if not any(character.isalpha() for character in text):
+    if not has_words(text):
         raise CaptionRejected(_("Write what you see in words."))
     if _ADDRESS.search(text):
         raise CaptionRejected(_("The text holds a web or mail address: describe the picture only."))
@@ -38,12 +43,40 @@ def clean(text: str) -> str:
     return text
 
 
+def spaced(text: str) -> str:
+    """Return a text in NFC with single spaces, as a page shows it.
+
+    Ends of lines of any kind are spaces; no-break and ideographic spaces stay within the text.
+    """
+    return _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip()
+
+
+def has_words(text: str) -> bool:
+    """Whether a text holds a letter of any script."""
+    return any(character.isalpha() for character in text)
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing of a text is seen: it is empty, or of joiners, marks and spaces alone."""
+    return all(unicodedata.category(each) in _UNSEEN for each in text)
+
+
 def has_controls(text: str) -> bool:
     """Whether a text holds what cannot be shown. Joiners, marks and soft hyphens can."""
     return any(map(_is_control, text))
 
 
 def _is_control(character: str) -> bool:
-    """Whether it is a control, a lone surrogate, or turns the direction of the text after it."""
-    control = unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn"}
-    return control or unicodedata.bidirectional(character) in _BIDIRECTIONAL
+    """Whether it is a control, a lone surrogate, or turns the direction of the text after it.
+
+    What this Python's Unicode does not know yet, as a new emoji, is none.
+    """
+    category = unicodedata.category(character)
+    if category == "Cn":
+        return _is_noncharacter(ord(character))
+    return category in {"Cc", "Cs", "Co"} or unicodedata.bidirectional(character) in _BIDIRECTIONAL
+
+
+def _is_noncharacter(code: int) -> bool:
+    """Whether Unicode will never assign it."""
+    return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF

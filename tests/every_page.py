@@ -182,6 +182,17 @@ def _fill_imports(shapes: "Project", owner: "User") -> None:
         state=Import.State.CHOOSING,
         candidates=candidates,
         candidates_count=3,
+        decisions=[
+            {
+                "group": group,
+                "texts": 1_204,
+                "kind": kind,
+                "reason": "of the parts between commas, 87 % recur in other texts",
+                "separator": "commas",
+                "chosen": kind == "mixed",
+            }
+            for group, kind in ((".txt", "keywords"), (LONG_WORD, "captions"), (ARABIC, "mixed"))
+        ],
         pictures=9,
         requested_by=owner,
     )

@@ -33,6 +33,8 @@ from labeling.api.requests import valid
 from labeling.api.schema import errors
 from labeling.api.throttles import Parts
 from labeling.imports import declarations, runner, uploads
+from labeling.imports.options import Column, Masks, Texts
+from labeling.imports.text_evidence import Separator
 from labeling.imports.uploads import Announced, Part
 from labeling.models import Import, Project, UploadedFile
 
@@ -62,6 +64,48 @@ class AnyText(serializers.Field[Any, Any, Any, Any]):
         return str(value)
 
 
+class OptionsIn(serializers.Serializer[Any]):
+    """How a source is read where it does not say so itself."""
+
+    encoding = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=100,
+        help_text="Of names and texts that are not UTF-8: cp932, gb18030, cp1252 …",
+    )
+    texts = serializers.DictField(
+        child=serializers.ChoiceField(list(Texts)),
+        required=False,
+        help_text="What its undecided texts are, by their group: a suffix (.txt), a column, or an "
+        "empty name for all others.",
+    )
+    columns = serializers.DictField(
+        child=serializers.CharField(max_length=100),
+        required=False,
+        help_text=f"Which columns of its tables hold what, by {', '.join(Column)}.",
+    )
+    masks = serializers.ChoiceField(
+        list(Masks), required=False, help_text="What becomes of pictures that are masks of others."
+    )
+
+
+class OptionsOut(OptionsIn):
+    """How a source is read; what was not chosen is not there."""
+
+
+class DecisionOut(serializers.Serializer[Any]):
+    """What the texts of a group are, and why."""
+
+    group = serializers.CharField(help_text="A suffix with its dot (.txt), or a column.")
+    texts = serializers.IntegerField()
+    kind = serializers.ChoiceField([Texts.CAPTIONS, Texts.KEYWORDS, Texts.MIXED])
+    reason = serializers.CharField()
+    separator = serializers.ChoiceField(
+        list(Separator), help_text="What stands between keywords, where they are some."
+    )
+    chosen = serializers.BooleanField(help_text="Whether a person chose it.")
+
+
 class ImportOut(serializers.ModelSerializer[Import]):
     project = serializers.SlugRelatedField[Any]("slug", read_only=True)
     requested_by = serializers.StringRelatedField[Any]()
@@ -73,6 +117,9 @@ class ImportOut(serializers.ModelSerializer[Import]):
     seconds_left = serializers.FloatField(
         read_only=True, allow_null=True, help_text="At the rate so far; null: not known yet."
     )
+
+    options = OptionsOut(read_only=True)
+    decisions = DecisionOut(many=True, read_only=True)
 
     class Meta:
         model = Import
@@ -88,6 +135,8 @@ class ImportOut(serializers.ModelSerializer[Import]):
             "done",
             "share",
             "seconds_left",
+            "options",
+            "decisions",
             "concepts",
             "counts",
             "error",
@@ -236,6 +285,7 @@ class CompleteIn(Body):
         default=None,
         help_text="Import with these concepts, without waiting for a choice.",
     )
+    options = OptionsIn(required=False)
 
 
 class ConceptsIn(Body):
@@ -395,6 +445,7 @@ class CompleteImport(_UploadView):
         options = valid(CompleteIn(data=request.data))
         if options["concepts"] is not None:
             options["concepts"] = runner.clean_names(options["concepts"])
+        options["options"] = runner.checked_options(options.get("options", {}))
         record = uploads.complete(record=record, by=cast(User, request.user), **options)
         return self.answer(record, code=status.HTTP_202_ACCEPTED)
 
@@ -410,6 +461,20 @@ class ChooseConcepts(_UploadView):
         record = self.record(pk)
         names = valid(ConceptsIn(data=request.data))["concepts"]
         record = runner.choose(record=record, by=cast(User, request.user), names=names)
+        return self.answer(record, code=status.HTTP_202_ACCEPTED)
+
+
+class ImportOptions(_UploadView):
+    @extend_schema(
+        operation_id="imports_options",
+        request=OptionsIn,
+        responses={202: ImportDetailOut, **errors(400, 401, 403, 404, 409, 413, 415)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Read the source again by these options, while its concepts are to be chosen."""
+        record = self.record(pk)
+        options = valid(OptionsIn(data=request.data))
+        record = runner.read_again(record=record, by=cast(User, request.user), options=options)
         return self.answer(record, code=status.HTTP_202_ACCEPTED)
 
 

@@ -171,6 +171,7 @@ urlpatterns = [
     path("imports/<int:pk>/parts/", imports.ImportParts.as_view(), name="import-parts"),
     path("imports/<int:pk>/complete/", imports.CompleteImport.as_view(), name="import-complete"),
     path("imports/<int:pk>/concepts/", imports.ChooseConcepts.as_view(), name="import-concepts"),
+    path("imports/<int:pk>/options/", imports.ImportOptions.as_view(), name="import-options"),
     path("imports/<int:pk>/cancel/", imports.CancelImport.as_view(), name="import-cancel"),
     path("imports/<int:pk>/retry/", imports.RetryImport.as_view(), name="import-retry"),
     path("imports/<int:pk>/undo/", imports.UndoImport.as_view(), name="import-undo"),

@@ -112,7 +112,7 @@ def _parquet(file: IO[bytes]) -> Columnar:
     def batches(columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         file.seek(0)
         again = pq.ParquetFile(file, memory_map=False, pre_buffer=False)
-        return again.iter_batches(batch_size=rows, columns=list(columns), use_threads=False)
+        yield from again.iter_batches(batch_size=rows, columns=list(columns), use_threads=False)
 
     table = pq.ParquetFile(file, memory_map=False, pre_buffer=False)
     return Columnar("Parquet", table.schema_arrow, _features(table.schema_arrow), batches)
@@ -129,7 +129,7 @@ def _arrow(file: IO[bytes]) -> Columnar:
     return Columnar("Arrow", schema, _features(schema), batches)
 
 
-def _reader(file: IO[bytes]) -> Iterator[pa.RecordBatch]:
+def _reader(file: IO[bytes]) -> Any:
     """Return a reader of a stream, as `save_to_disk` writes it, or of a file."""
     file.seek(0)
     begin = file.read(6)

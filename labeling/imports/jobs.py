@@ -42,7 +42,7 @@ def prepare(record: Import, members: Members) -> SourceIndex:
 
 def read(members: Members, *, name: str, options: Options = DEFAULTS) -> SourceIndex:
     """Go through a source of that name. Raises `SourceError`, where it holds no pictures too."""
-    index = source_index.build(_expanded(members, options), options)
+    index = source_index.build(expanded(members, options), options)
     if not index.images:
         reasons = "; ".join(sorted({rejection.reason for rejection in index.rejections}))
         raise SourceError(f"{name} holds no pictures{f' ({reasons})' if reasons else ''}.")
@@ -84,7 +84,7 @@ def execute(
         )
     chosen = {name: (phrases or {}).get(name, "") for name in concepts}
     options = Options.of(record.options)
-    members = _expanded(members, options)
+    members = expanded(members, options)
     if index is None:
         index = source_index.build(members, options)
     _start(record)
@@ -113,7 +113,7 @@ def fail_lost_commands() -> int:
     )
 
 
-def _expanded(members: Members, options: Options) -> Members:
+def expanded(members: Members, options: Options) -> Members:
     """Return the members with the pictures that lie in tables."""
     return lambda: source.distinct(embedded.expand(members(), options))
 

@@ -5,7 +5,7 @@ Nothing is read whole: a line that is too long is passed over piece by piece.
 
 import io
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from labeling.decoding import ImageRejected
 from labeling.imports import texts
@@ -30,7 +30,7 @@ def numbered(file: BinaryIO, encoding: str = "") -> Iterator[Line]:
     encoding: of what is not UTF-8. Raises `ImageRejected`.
     """
     with file:
-        buffered = io.BufferedReader(file, PIECE)  # type: ignore[arg-type]
+        buffered = io.BufferedReader(cast(io.RawIOBase, file), PIECE)
         head = buffered.peek(PEEKED)[:PEEKED]
         is_wide = head.startswith(texts.UTF_16) or encoding.startswith(("utf-16", "utf-32"))
         if is_wide or (b"\r" in head and b"\n" not in head):
@@ -62,7 +62,7 @@ def _line(number: int, line: bytes | None, encoding: str) -> Line:
         return Line(number, "", str(error))
 
 
-def _decoded(file: io.BufferedReader, encoding: str, is_wide: bool) -> Iterator[Line]:
+def _decoded(file: BinaryIO, encoding: str, is_wide: bool) -> Iterator[Line]:
     """Yield the lines of UTF-16, or of a text whose lines end with a carriage return."""
     name = (encoding or "utf-16") if is_wide else "utf-8-sig"
     wrapper = io.TextIOWrapper(file, name, newline=None)

@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
 from labeling.decoding import ImageRejected, read, too_large
 
@@ -93,7 +93,8 @@ def guarded(
     cut_off: str = "",
 ) -> BinaryIO:
     """Return a file to read in pieces: faults, and an end before `shortest` bytes, are refused."""
-    return io.BufferedReader(_Guarded(file, faults, reason, shortest, cut_off))
+    raw = _Guarded(file, faults, reason, shortest, cut_off)
+    return cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, raw)))
 
 
 def refused(reason: str) -> Callable[[Exception], str]:

@@ -74,15 +74,11 @@ class Options:
         masks = "" if self.masks is Masks.REFUSED else str(self.masks)
         chosen = {
             "encoding": self.encoding,
-            "texts": self.texts,
-            "columns": self.columns,
+            "texts": {group: str(texts) for group, texts in self.texts.items()},
+            "columns": {str(role): column for role, column in self.columns.items()},
             "masks": masks,
         }
-        return {
-            name: value if isinstance(value, str) else {str(key): value[key] for key in value}
-            for name, value in chosen.items()
-            if value
-        }
+        return {name: value for name, value in chosen.items() if value}
 
 
 DEFAULTS = Options()

@@ -12,6 +12,7 @@ from typing import IO, Any, Self
 from django.core.files import File
 from django.core.files.storage import default_storage
 
+from labeling.imports import kinds
 from labeling.imports.entries import Kind
 from labeling.imports.ledger import CountsDiffer, Ledger
 from labeling.imports.metadata import Metadata
@@ -31,6 +32,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     TEXT = "text"  # a file of captions, keywords or a licence
     TEXT_REFUSED = "text refused"  # one text, of a picture or of none
+    DECIDED = "decided"  # what texts are, and why
     REMARK = "remark"  # what is to be said besides, as what of a file is not read
 
 
@@ -127,6 +129,9 @@ class Report:
         for remark in index.remarks:
             self.notes[remark.text].append(remark.where)
             cells = [remark.where, str(Outcome.REMARK), "", remark.text, ""]
+            self._table.writerow(map(cell, cells))
+        for decision in index.decisions:
+            cells = ["", str(Outcome.DECIDED), "", kinds.in_words(decision.as_json()), ""]
             self._table.writerow(map(cell, cells))
         for where, kind, reason in index.refusals:
             self.texts.refused[kind] += 1

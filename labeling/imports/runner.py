@@ -5,7 +5,7 @@ An import by the command has no uploaded files and is the command's own.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from labeling.concepts.names import clean
 from labeling.decoding.pool import PoolError
 from labeling.imports import jobs, staging, undo, upload_members, uploads
 from labeling.imports.members import SourceError
+from labeling.imports.options import OptionError, Options
 from labeling.imports.uploads import UploadConflict, UploadError
 from labeling.models import Event, Import, LeaseLost, Project
 from labeling.models.lease import LeasedQuerySet
@@ -86,6 +87,29 @@ def choose(*, record: Import, by: AbstractBaseUser, names: Sequence[str]) -> Imp
         word = "concept" if len(chosen) == 1 else "concepts"
         _record(record, f"Chose {len(chosen):,} {word} for the import of “{record}”.", by)
     return record
+
+
+def read_again(*, record: Import, by: AbstractBaseUser, options: Mapping[str, Any]) -> Import:
+    """Read a source again by other options, before its concepts are chosen.
+
+    options: as `Options.of` takes them. Raises `UploadError`.
+    """
+    checked = checked_options(options).as_json()
+    with transaction.atomic():
+        choosing = Import.objects.filter(pk=record.pk, state=State.CHOOSING)
+        if not choosing.update(state=State.READING, options=checked, attempts=0):
+            raise UploadConflict("It is not waiting for anything to be chosen: look at it again.")
+        record.refresh_from_db()
+        _record(record, f"Chose how the import of “{record}” is read.", by)
+    return record
+
+
+def checked_options(options: Mapping[str, Any]) -> Options:
+    """Return how an import is to be read. Raises `UploadError`."""
+    try:
+        return Options.of(options)
+    except OptionError as error:
+        raise UploadError(str(error)) from error
 
 
 def clean_names(names: Sequence[str]) -> list[str]:

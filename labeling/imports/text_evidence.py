@@ -15,6 +15,7 @@ from labeling.imports import texts
 SAMPLE = 20_000  # texts of a group that are looked at
 SHORT, VERY_SHORT = 24.0, 12.0  # widths of a part, in letters of an alphabet
 UNDERSCORED = 0.2  # of the parts between spaces: so many with an underscore are no prose
+NEARLY_ALL = 0.8  # of the parts of a list are short
 MANY_TEXTS, MANY_PARTS = 8, 30  # from which on it counts whether parts recur
 
 SENTENCE_END = tuple(".!?。！？؟।…．")
@@ -129,9 +130,10 @@ def _is_list(parts: Sequence[str]) -> bool:
 
     One short word is a list, too, of one keyword.
     """
-    longest = SHORT if len(parts) > 2 else VERY_SHORT
+    if len(parts) > 2:
+        return _share(width(part) <= SHORT for part in parts) >= NEARLY_ALL
     is_word = len(parts) > 1 or not any(letter.isspace() for part in parts for letter in part)
-    return is_word and all(width(part) <= longest for part in parts)
+    return is_word and all(width(part) <= VERY_SHORT for part in parts)
 
 
 def _share(values: Iterable[bool]) -> float:

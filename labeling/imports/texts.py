@@ -60,14 +60,18 @@ def lines(text: str) -> list[str]:
 
 
 def cleaned(text: str) -> str:
-    """Return a text with single spaces."""
-    return " ".join(text.split())
+    """Return a text as a page shows it: in NFC, with single spaces."""
+    return captions.spaced(text)
 
 
 def problem(text: str, kind: str, longest: int) -> str:
     """Return why a cleaned text cannot be taken; empty: it can."""
+    if captions.is_blank(text):
+        return f"its {kind} is empty"
     if captions.has_controls(text):
         return f"its {kind} holds characters that cannot be shown"
     if len(text) > longest:
         return f"its {kind} is longer than {longest} characters"
-    return "" if text else f"its {kind} is empty"
+    if kind == "caption" and not captions.has_words(text):
+        return "its caption holds no words"
+    return ""

@@ -20,6 +20,7 @@ from django.template.defaultfilters import pluralize
 
 from labeling import audit
 from labeling.imports import staging, upload_paths
+from labeling.imports.options import DEFAULTS, Options
 from labeling.models import Event, Import, Project, UploadedFile
 from labeling.models.imports import NAME_LENGTH
 
@@ -181,12 +182,13 @@ def complete(
     by: AbstractBaseUser,
     start_at_once: bool = False,
     concepts: Sequence[str] | None = None,
+    options: Options = DEFAULTS,
 ) -> Import:
     """Hand an upload to the workers, once all has come; return its row.
 
     start_at_once: import with the concepts that are ticked, without waiting for somebody to
-    choose; concepts: import with these. An upload that is complete already stays as it is. Raises
-    `UploadError`.
+    choose; concepts: import with these; options: how it is read. An upload that is complete
+    already stays as it is. Raises `UploadError`.
     """
     with transaction.atomic():
         locked = _lock(record)
@@ -198,7 +200,8 @@ def complete(
         record.state = State.READING
         record.start_at_once = start_at_once
         record.concepts = None if concepts is None else list(concepts)
-        record.save(update_fields=["state", "start_at_once", "concepts"])
+        record.options = options.as_json()
+        record.save(update_fields=["state", "start_at_once", "concepts", "options"])
         audit.record(
             project=record.project,
             kind=Event.Kind.IMPORT,

@@ -10,14 +10,15 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.forms.models import model_to_dict
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling import provenance, tasks
 from labeling.access import Capability
-from labeling.imports import declarations, ledger, runner
+from labeling.imports import declarations, kinds, ledger, runner
+from labeling.imports.options import Column, Masks, Texts
 from labeling.imports.report import Outcome
 from labeling.imports.undo import UNDOABLE, UndoError
 from labeling.imports.uploads import UploadError
@@ -26,6 +27,13 @@ from labeling.project_pages import base, history, pictures
 from labeling.spreadsheets import text_of
 
 NAMED = 20  # files that are named for one reason
+
+KINDS = (
+    (Texts.AUTO, "As they look"),
+    (Texts.CAPTIONS, "Captions"),
+    (Texts.KEYWORDS, "Keywords"),
+    (Texts.MIXED, "Each by itself"),
+)
 
 _ACTIONS = {"cancel": runner.cancel, "retry": runner.retry}
 
@@ -94,6 +102,33 @@ def declare(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     except declarations.DeclarationError as error:
         return _render(request, record, declare_error=str(error), declared=values)
     return redirect(reverse("project-import", args=[project.slug, pk]) + "#provenance")
+
+
+@require_POST
+@base.page(Capability.MANAGE)
+def read_again(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Read the source again by what was chosen of its texts, columns and encoding."""
+    record = _record(project, pk)
+    try:
+        record = runner.read_again(
+            record=record, by=cast(User, request.user), options=_options(request.POST)
+        )
+    except UploadError as error:
+        return _render(request, record, error=str(error))
+    tasks.advance_later(record)
+    return redirect("project-import", project.slug, pk)
+
+
+def _options(form: QueryDict) -> dict[str, Any]:
+    """Return the options of a form; what is left as it looks is not chosen."""
+    groups = zip(form.getlist("group"), form.getlist("texts"), strict=False)
+    columns = {role: form.get(f"column-{role}", "").strip() for role in Column}
+    return {
+        "encoding": form.get("encoding", "").strip(),
+        "texts": {group: kind for group, kind in groups if kind != Texts.AUTO},
+        "columns": {str(role): name for role, name in columns.items() if name},
+        "masks": form.get("masks") or Masks.REFUSED,
+    }
 
 
 @require_POST
@@ -183,6 +218,12 @@ def _render(
         "error": error,
         "typed": typed,
         "candidates": candidates,
+        "decisions": [
+            {**each, "words": kinds.in_words(each), "value": each["kind"] if each["chosen"] else ""}
+            for each in record.decisions
+        ],
+        "kinds": KINDS,
+        "columns": [(role, record.options.get("columns", {}).get(role, "")) for role in Column],
         "ticked": sum(each["ticked"] for each in candidates),
         "unlisted": record.candidates_count - len(candidates),
         "asked": project.concepts.filter(active=True).count(),
@@ -208,6 +249,7 @@ urlpatterns = [
     path("imports/<int:pk>/", import_page, name="project-import"),
     path("imports/<int:pk>/concepts/", choose, name="project-import-choose"),
     path("imports/<int:pk>/provenance/", declare, name="project-import-declare"),
+    path("imports/<int:pk>/options/", read_again, name="project-import-options"),
     path("imports/<int:pk>/cancel/", act, {"action": "cancel"}, "project-import-cancel"),
     path("imports/<int:pk>/retry/", act, {"action": "retry"}, "project-import-retry"),
     path("imports/<int:pk>/undo/", undo_page, name="project-import-undo"),

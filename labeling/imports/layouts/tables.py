@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from labeling.imports import lines
-from labeling.imports.entries import By, Kind, Layout, Readings, Reference, Refusal
+from labeling.imports.entries import By, Entry, Kind, Layout, Readings, Reference, Refusal
 from labeling.imports.layouts import columns, records, rows
 from labeling.imports.layouts.rows import Names
 from labeling.imports.members import Member, Rejection
@@ -92,7 +92,7 @@ def _downloaded(row: dict[str, Any], path: str, where: str, options: Options) ->
     """Read a row of img2dataset about `00000/000000000.jpg`, beside `00000.parquet`."""
     found = Reference(f"{stem(path)}/{row['key']}", By.NAME)
     for reading in rows.read(row, found, where, options):
-        if row["status"] == "success" or isinstance(reading, Rejection | Refusal):
+        if row["status"] == "success" or not isinstance(reading, Entry):
             yield reading
         else:
             status = f"{row['status']}: {row.get('error_message') or 'no reason is said'}"

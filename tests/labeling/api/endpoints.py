@@ -109,6 +109,7 @@ ENDPOINTS = [
     Endpoint("imports/{import}/parts/", post="labeling.change_project"),
     Endpoint("imports/{import}/complete/", post="labeling.change_project"),
     Endpoint("imports/{import}/concepts/", post="labeling.change_project"),
+    Endpoint("imports/{import}/options/", post="labeling.change_project"),
     Endpoint("imports/{import}/cancel/", post="labeling.change_project"),
     Endpoint("imports/{import}/retry/", post="labeling.change_project"),
     Endpoint("imports/{import}/undo/", post="labeling.change_project"),

@@ -209,6 +209,7 @@ def test_only_owners_change_anything(owner, birds, carol, bea, role):
     for name, *args in (
         ("project-upload",),
         ("project-import-choose", record.pk),
+        ("project-import-options", record.pk),
         ("project-import-cancel", record.pk),
         ("project-import-retry", record.pk),
         ("project-import-undo", record.pk),
