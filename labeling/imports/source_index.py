@@ -146,7 +146,8 @@ def _provenance(entry: Entry, layout: Layout, path: str) -> Provenance:
     name, picture = (each.rpartition("/")[2] for each in (path, entry.reference.path))
     of_picture = name.rpartition(".")[0] in {picture, picture.rpartition(".")[0]}
     file = "" if of_picture else path[-FILE_LENGTH:]
-    return entry.provenance._replace(layout=layout.name[:LAYOUT_LENGTH], file=file)
+    written_as = entry.provenance.layout or layout.name
+    return entry.provenance._replace(layout=written_as[:LAYOUT_LENGTH], file=file)
 
 
 def _join(

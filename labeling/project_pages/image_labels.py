@@ -27,7 +27,7 @@ from labeling.beliefs import Beliefs
 from labeling.models import Concept, Image, Project, Question, Tile
 from labeling.models.projects import name_key
 from labeling.numbers import parse_id
-from labeling.project_pages import base, labels
+from labeling.project_pages import base, boxes, labels
 
 PAGE = 100  # concepts
 
@@ -61,9 +61,8 @@ class Filters(forms.Form):
 
     def tile_of(self, image: Image) -> Tile | None:
         """Return the chosen tile of an image, else its whole."""
-        tiles = image.tiles.order_by("grid", "position")
         chosen = self.cleaned_data.get("tile") or 0
-        return tiles.filter(pk=chosen).first() or tiles.first()
+        return image.tiles.filter(pk=chosen).first() or image.tiles.filter(grid=1).first()
 
 
 @require_GET
@@ -99,7 +98,8 @@ def of(image: Image, filters: Filters) -> dict[str, Any]:
     return {
         "tile": tile,
         "whole": image.tiles.filter(grid=1).first(),
-        "parts": list(image.tiles.filter(grid=image.cut_into or 0).order_by("position")),
+        "boxes": boxes.of(image),
+        "parts": list(image.tiles.filter(grid=image.cut_into, grid__gt=1).order_by("position")),
         "labels": rows,
         "stored": sum(label.question is not None for label in rows),
         "page": page,

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 from labeling import provenance, removal
 from labeling.access import Capability
 from labeling.models import Image, Project, Question
-from labeling.project_pages import base, pictures
+from labeling.project_pages import base, boxes, pictures
 
 QUESTIONS = 30  # that are shown; the page of labels has all
 
@@ -52,6 +52,7 @@ def _render(
     context = {
         "image": image,
         "whole": image.tiles.filter(grid=1).first(),
+        "boxes": boxes.of(image),
         "questions": _questions(image),
         "origins": provenance.of_image(image),
         "near_duplicates": list(image.near_duplicates.order_by("pk")[:10]),

@@ -93,7 +93,7 @@ def _read(project: Project, grid: int) -> list[Askable]:
     }
     with connection.cursor() as cursor:
         cursor.execute(_PRIORITIES, values)
-        return [Askable(*row, grid) for row in cursor.fetchall()]
+        return [Askable(*row)._replace(grid=grid) for row in cursor.fetchall()]
 
 
 def weighted_shuffle(weights: Mapping[T, float]) -> list[T]:

@@ -29,7 +29,7 @@ def _read(member: Member, options: Options) -> Readings:
     elif not isinstance(document, dict):
         raise ImageRejected("no JSON object")
     elif coco.is_coco(document):
-        yield from coco.read(document, member.path)
+        yield from (records.by_name(each, "COCO") for each in coco.read(document, member.path))
     elif kohya.is_kohya(document):
         yield from kohya.read(document, member.path, options)
     else:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from labeling.imports.entries import Readings
+from labeling.imports.entries import Entry, Reading, Readings
 from labeling.imports.layouts import argilla, doccano, label_studio
 from labeling.imports.members import Rejection
 
@@ -15,15 +15,16 @@ Record = dict[str, Any]
 class Tool(NamedTuple):
     """A tool whose records are read; each comes with where it was read."""
 
+    name: str
     is_record: Callable[[Record], bool]
     read: Callable[[Iterable[tuple[str, Record]], str], Readings]
 
 
 TOOLS = (
-    Tool(label_studio.is_task, label_studio.read),
-    Tool(label_studio.is_row, label_studio.read_rows),
-    Tool(argilla.is_record, argilla.read),
-    Tool(doccano.is_record, doccano.read),
+    Tool("Label Studio", label_studio.is_task, label_studio.read),
+    Tool("Label Studio, JSON-MIN", label_studio.is_row, label_studio.read_rows),
+    Tool("Argilla", argilla.is_record, argilla.read),
+    Tool("doccano", doccano.is_record, doccano.read),
 )
 
 
@@ -51,10 +52,17 @@ def read_by(tool: Tool, records: Iterable[tuple[str, Record | Rejection]], path:
     """Read the records of a tool, one after another, and pass on what is wrong with others."""
     wrong: list[Rejection] = []
     for reading in tool.read(_sorted_out(records, wrong), path):
-        yield reading
+        yield by_name(reading, tool.name)
         yield from wrong
         wrong.clear()
     yield from wrong
+
+
+def by_name(reading: Reading, name: str) -> Reading:
+    """Return what was read, with the name of the tool that wrote it as its layout."""
+    if not isinstance(reading, Entry):
+        return reading
+    return reading._replace(provenance=reading.provenance._replace(layout=name))
 
 
 def _sorted_out(

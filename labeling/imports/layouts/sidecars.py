@@ -8,6 +8,7 @@ WebDataset has besides them a `.cls` with a class.
 from labeling.imports import texts
 from labeling.imports.entries import By, Entry, Kind, Layout, Readings, Reference, Remark
 from labeling.imports.layouts import lists, passed_over, tables, yolo
+from labeling.imports.layouts.records import by_name
 from labeling.imports.layouts.rows import class_number
 from labeling.imports.members import Member
 from labeling.imports.options import Options
@@ -36,7 +37,7 @@ def _read_text(member: Member, options: Options) -> Readings:
         data = member.read(yolo.SIZE_MAX if yolo.may_be_labels(data) else SIZE_MAX)
     text = texts.decode(data, options.encoding)
     if yolo.is_labels(text):
-        yield from yolo.read(text, member.path)
+        yield from (by_name(each, "YOLO") for each in yolo.read(text, member.path))
     elif lists.is_list(text, member.path):
         yield Remark(member.path, passed_over.PASSED_OVER)
     elif texts.lines(text):

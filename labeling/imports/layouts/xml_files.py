@@ -6,6 +6,7 @@ from labeling.decoding import ImageRejected
 from labeling.imports.entries import Layout, Readings
 from labeling.imports.layouts import cvat, elements, voc
 from labeling.imports.layouts.elements import Element
+from labeling.imports.layouts.records import by_name
 from labeling.imports.members import Member
 from labeling.imports.options import Options
 
@@ -17,9 +18,9 @@ def _read(member: Member, options: Options) -> Readings:
         children = elements.read(file, XML_MAX)
         root = next(children, None)
         if root is not None and root.tag == voc.ROOT:
-            yield from voc.read(children, member.path)
+            yield from (by_name(each, "Pascal VOC") for each in voc.read(children, member.path))
         elif root is not None and root.tag == cvat.ROOT:
-            yield from cvat.read(children, member.path)
+            yield from (by_name(each, "CVAT") for each in cvat.read(children, member.path))
         else:
             raise ImageRejected(f"XML of {_named(root, children)}, which no tool is known to write")
 
