@@ -299,6 +299,7 @@ SPECTACULAR_SETTINGS = {
         "ResultState": "labeling.api.serializers.RESULT_STATES",
         "SnapshotState": "labeling.models.Snapshot.State",
         "ExportState": "labeling.models.Export.State",
+        "ImportKind": "labeling.models.Import.Kind",
         "ImportState": "labeling.models.Import.State",
         "JobState": "training.models.Run.State",  # and of generations
         "ExampleKind": "labeling.models.ConceptExample.Kind",

@@ -20,9 +20,10 @@ State = Question.State
 
 _INSERT = """
 INSERT INTO labeling_answer (annotator_id, challenge_id, seconds, created_at,
-    weight, question_id, value, reason, probability_before)
+    weight, imported_by_id, question_id, value, reason, probability_before)
 SELECT %(annotator)s::bigint, %(challenge)s::uuid, %(seconds)s::double precision,
-    %(now)s::timestamptz, %(weight)s::double precision, new.*
+    %(now)s::timestamptz, %(weight)s::double precision, %(import)s::bigint,
+    new.*
 FROM unnest(%(questions)s::bigint[], %(values)s::boolean[], %(reasons)s::varchar[],
     %(probabilities)s::double precision[]) AS new
 ON CONFLICT (question_id, annotator_id) DO NOTHING
@@ -79,6 +80,7 @@ def record(
     challenge: Challenge | None = None,
     seconds: float | None = None,
     shown_from: datetime | None = None,
+    imported_by: int | None = None,
 ) -> Outcome:
     """Record one person's answers exactly once, and update what follows from them.
 
@@ -86,6 +88,7 @@ def record(
     reasons: by question id, an `Answer.Reason`: why it was asked.
     shown_from: when the tiles can have appeared first; TooFast is raised where they cannot have
     been seen since (`labeling.pace`). None: the caller vouches that they were.
+    imported_by: the id of the import that brings them.
 
     1. Lock the annotator, then the questions in the order of their ids.
     2. Store the answers to questions that this annotator has not answered before, with what they
@@ -107,7 +110,9 @@ def record(
             seconds = _take_time(annotator, shown_from, seconds, now)
         questions = question_state.lock(values)
         prior = _earnest_prior(annotator, questions)
-        stored = _store(annotator, questions, values, reasons, challenge, seconds, now, prior)
+        stored = _store(
+            annotator, questions, values, reasons, challenge, seconds, now, prior, imported_by
+        )
         if not stored:
             return Outcome(recorded=0, already_recorded=len(questions))
         new = [answer.question for answer in stored]
@@ -181,6 +186,7 @@ def _store(
     seconds: float | None,
     now: datetime,
     prior: float,
+    imported_by: int | None,
 ) -> list[Answer]:
     """Insert the answers that are new; return them, with the locked questions at hand.
 
@@ -199,6 +205,7 @@ def _store(
             seconds=seconds,
             probability_before=question.probability,
             weight=weight,
+            imported_by_id=imported_by,
             created_at=now,
         )
         for question in ordered
@@ -209,6 +216,7 @@ def _store(
         "seconds": seconds,
         "now": now,
         "weight": weight,
+        "import": imported_by,
         "questions": list(answers),
         "values": [answer.value for answer in answers.values()],
         "reasons": [str(answer.reason) for answer in answers.values()],

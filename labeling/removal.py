@@ -53,13 +53,14 @@ _ARCHIVE = """
 INSERT INTO labeling_removedanswer (project_id, image_id, image_sha256, image_source,
     grid, "left", top, width, height, question_id, concept_id, text, verdict,
     answer_id, annotator_id, annotator_name, challenge_id, value, reason, seconds,
-    probability_before, answered_at, created_at)
+    probability_before, answered_at, created_at, undone_id)
 SELECT question.project_id, removed.id, image.sha256, image.source,
     tile.grid, tile."left", tile.top, tile.width, tile.height, question.id, question.concept_id,
     coalesce(concept.name, question.text), question.verdict,
     answer.id, answer.annotator_id, coalesce(account.username, annotator.pseudonym),
     answer.challenge_id, answer.value, answer.reason, answer.seconds,
-    answer.probability_before, answer.created_at, now()
+    answer.probability_before, answer.created_at, now(),
+    %(undone)s::bigint
 FROM labeling_answer AS answer
 JOIN labeling_question AS question ON question.id = answer.question_id
 JOIN labeling_tile AS tile ON tile.id = question.tile_id
@@ -69,7 +70,7 @@ LEFT JOIN auth_user AS account ON account.id = annotator.user_id
 LEFT JOIN labeling_concept AS concept ON concept.id = question.concept_id
 LEFT JOIN unnest(%(images)s::bigint[], %(removed)s::bigint[]) AS removed(image_id, id)
     ON removed.image_id = image.id
-WHERE answer.question_id = ANY(%(questions)s)
+WHERE answer.id = ANY(%(answers)s)
 """
 
 
@@ -243,23 +244,39 @@ def _archive(questions: Sequence[int], removed: Mapping[int, int]) -> Counter[in
     removed: the archive's row of each image that goes. Raises AnswersDiffer.
     """
     answers = Answer.objects.filter(question__in=questions)
-    counts = Counter(answers.values_list("question__tile__image", flat=True))
-    if not counts:
-        return counts
+    rows = dict(answers.values_list("pk", "question__tile__image"))
+    _move(list(rows), removed)
+    return Counter(rows.values())
+
+
+def archive_answers(answers: Collection[int], *, undone: Import) -> None:
+    """Move answers, whose questions are locked, into the archive. Raises AnswersDiffer.
+
+    undone: the import that brought them.
+    """
+    _move(list(answers), {}, undone=undone)
+
+
+def _move(
+    answers: Sequence[int], removed: Mapping[int, int], *, undone: Import | None = None
+) -> None:
+    """Move answers into the archive; removed: as of `_archive`. Raises AnswersDiffer."""
+    if not answers:
+        return
     values: dict[str, Any] = {
         "images": list(removed),
         "removed": list(removed.values()),
-        "questions": list(questions),
+        "answers": list(answers),
+        "undone": undone.pk if undone else None,
     }
     with connection.cursor() as cursor:
         cursor.execute(_ARCHIVE, values)
         archived = cursor.rowcount
-    deleted, _ = answers.delete()
-    if not archived == deleted == counts.total():
+    deleted, _ = Answer.objects.filter(pk__in=answers).delete()
+    if not archived == deleted == len(answers):
         raise AnswersDiffer(
-            f"Of {counts.total():,} answers {archived:,} were archived and {deleted:,} deleted."
+            f"Of {len(answers):,} answers {archived:,} were archived and {deleted:,} deleted."
         )
-    return counts
 
 
 def _text_sources(rows: Sequence[Image]) -> set[int | None]:

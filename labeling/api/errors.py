@@ -38,6 +38,7 @@ from labeling import (
 from labeling.api import problems
 from labeling.api.exceptions import NotFound, ScopeMissing, TooLarge
 from labeling.imports import declarations, staging, undo, uploads
+from labeling.imports.answers.entries import AnswersConflict, AnswersError
 from labeling.models import Annotator
 
 PREFIX = "/api/"
@@ -72,6 +73,8 @@ _ERRORS: dict[type[Exception], tuple[int, str]] = {
     review.PairError: (HTTPStatus.CONFLICT, "conflict"),
     removal.RemovalError: (HTTPStatus.BAD_REQUEST, "invalid"),
     undo.UndoError: (HTTPStatus.CONFLICT, "conflict"),
+    AnswersError: (HTTPStatus.BAD_REQUEST, "invalid"),
+    AnswersConflict: (HTTPStatus.CONFLICT, "conflict"),
     review.Changed: (HTTPStatus.CONFLICT, "changed"),
     presence.PictureGone: (HTTPStatus.NOT_FOUND, "not_found"),
     comments.CommentError: (HTTPStatus.BAD_REQUEST, "invalid"),

@@ -126,6 +126,7 @@ class ImportOut(serializers.ModelSerializer[Import]):
         fields = [
             "id",
             "project",
+            "kind",
             "name",
             "state",
             "files",
@@ -292,7 +293,7 @@ class ConceptsIn(Body):
     concepts = serializers.ListField(child=serializers.CharField(max_length=500))
 
 
-class _UploadView(APIView):
+class UploadView(APIView):
     permission_classes = [MAY_UPLOAD]
 
     def record(self, pk: int) -> Import:
@@ -413,7 +414,7 @@ class ImportFiles(generics.ListAPIView[UploadedFile]):
         return Response(FilesOut({"files": [_file(row) for row in rows]}).data)
 
 
-class ImportParts(_UploadView):
+class ImportParts(UploadView):
     parser_classes = [MultiPartParser]
     throttle_classes = [Parts]
 
@@ -433,7 +434,7 @@ class ImportParts(_UploadView):
         return Response(PartsOut({"files": rows}).data)
 
 
-class CompleteImport(_UploadView):
+class CompleteImport(UploadView):
     @extend_schema(
         operation_id="imports_complete",
         request=CompleteIn,
@@ -450,7 +451,7 @@ class CompleteImport(_UploadView):
         return self.answer(record, code=status.HTTP_202_ACCEPTED)
 
 
-class ChooseConcepts(_UploadView):
+class ChooseConcepts(UploadView):
     @extend_schema(
         operation_id="imports_choose",
         request=ConceptsIn,
@@ -464,7 +465,7 @@ class ChooseConcepts(_UploadView):
         return self.answer(record, code=status.HTTP_202_ACCEPTED)
 
 
-class ImportOptions(_UploadView):
+class ImportOptions(UploadView):
     @extend_schema(
         operation_id="imports_options",
         request=OptionsIn,
@@ -478,7 +479,7 @@ class ImportOptions(_UploadView):
         return self.answer(record, code=status.HTTP_202_ACCEPTED)
 
 
-class CancelImport(_UploadView):
+class CancelImport(UploadView):
     @extend_schema(
         operation_id="imports_cancel",
         request=None,
@@ -489,7 +490,7 @@ class CancelImport(_UploadView):
         return self.answer(runner.cancel(record=self.record(pk), by=cast(User, request.user)))
 
 
-class RetryImport(_UploadView):
+class RetryImport(UploadView):
     @extend_schema(
         operation_id="imports_retry",
         request=None,
@@ -501,7 +502,7 @@ class RetryImport(_UploadView):
         return self.answer(record, code=status.HTTP_202_ACCEPTED)
 
 
-class UndoImport(_UploadView):
+class UndoImport(UploadView):
     @extend_schema(
         operation_id="imports_undo",
         request=None,
@@ -513,7 +514,7 @@ class UndoImport(_UploadView):
         return self.answer(record, code=status.HTTP_202_ACCEPTED)
 
 
-class ImportReport(_UploadView):
+class ImportReport(UploadView):
     content_negotiation_class = PictureNegotiation
 
     @extend_schema(

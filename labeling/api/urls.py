@@ -4,6 +4,7 @@ from django.urls import path
 
 from labeling.api import (
     annotators,
+    answer_files,
     challenges,
     comments,
     concepts,
@@ -150,6 +151,10 @@ urlpatterns = [
         parts.Rectangles.as_view(),
         name="api-gold-rectangles",
     ),
+    path("projects/<slug:slug>/gold/file/", answer_files.SendGold.as_view(), name="api-gold-file"),
+    path(
+        "projects/<slug:slug>/answers/", answer_files.SendAnswers.as_view(), name="api-answers-file"
+    ),
     path("projects/<slug:slug>/parts/", parts.Parts.as_view(), name="api-parts"),
     path("projects/<slug:slug>/gold/replace/", gold.ReplaceGold.as_view(), name="api-gold-replace"),
     path("projects/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),
@@ -172,6 +177,7 @@ urlpatterns = [
     path("imports/<int:pk>/complete/", imports.CompleteImport.as_view(), name="import-complete"),
     path("imports/<int:pk>/concepts/", imports.ChooseConcepts.as_view(), name="import-concepts"),
     path("imports/<int:pk>/options/", imports.ImportOptions.as_view(), name="import-options"),
+    path("imports/<int:pk>/columns/", answer_files.ChooseColumns.as_view(), name="import-columns"),
     path("imports/<int:pk>/cancel/", imports.CancelImport.as_view(), name="import-cancel"),
     path("imports/<int:pk>/retry/", imports.RetryImport.as_view(), name="import-retry"),
     path("imports/<int:pk>/undo/", imports.UndoImport.as_view(), name="import-undo"),

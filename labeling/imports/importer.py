@@ -120,7 +120,7 @@ def _held(plan: Plan, project: Project) -> Plan:
     return _held(replace(plan, class_set=class_set), project)
 
 
-def _hold_record(record: Import) -> None:
+def hold_record(record: Import) -> None:
     """Keep an import from being cancelled or undone until the transaction ends.
 
     Raises LeaseLost where it was, or where somebody else goes on with it.
@@ -195,7 +195,7 @@ class _BatchImporter:
         """Import a batch, and count what became of it once it is committed."""
         metadata = {path: self.index.metadata(path) for path in batch.sha256s}
         with transaction.atomic():
-            _hold_record(self.record)
+            hold_record(self.record)
             self.plan = _held(self.plan, self.project)
             self.text_sources.ensure(
                 metadata[path]
@@ -245,7 +245,7 @@ class _BatchImporter:
         In a transaction of its own: the questions are locked in the order of their ids.
         """
         with transaction.atomic():
-            _hold_record(self.record)
+            hold_record(self.record)
             gold.attach(
                 record=self.record, stored=stored, metadata=metadata, concepts=self.plan.by_key
             )

@@ -96,7 +96,7 @@ def execute(
             index=index,
             plan=plan,
             report=report,
-            renew=_now_and_then(renew),
+            renew=now_and_then(renew),
         )
         renew(index.images)
         report.unnamed = plan.unnamed
@@ -166,7 +166,7 @@ def _audit(record: Import, message: str) -> None:
     )
 
 
-def _now_and_then(renew: Callable[[int], None]) -> Callable[[int], None]:
+def now_and_then(renew: Callable[[int], None]) -> Callable[[int], None]:
     """Return a function that passes a number on, but not more often than `RENEW_EVERY`."""
     last = time.monotonic()
 

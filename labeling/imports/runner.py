@@ -21,6 +21,7 @@ from labeling.concepts import ConceptError
 from labeling.concepts.names import clean
 from labeling.decoding.pool import PoolError
 from labeling.imports import jobs, staging, undo, upload_members, uploads
+from labeling.imports.answers import jobs as answers_jobs
 from labeling.imports.members import SourceError
 from labeling.imports.options import OptionError, Options
 from labeling.imports.uploads import UploadConflict, UploadError
@@ -80,7 +81,8 @@ def choose(*, record: Import, by: AbstractBaseUser, names: Sequence[str]) -> Imp
     """
     chosen = clean_names(names)
     with transaction.atomic():
-        choosing = Import.objects.filter(pk=record.pk, state=State.CHOOSING)
+        pictures = Import.objects.filter(kind=Import.Kind.PICTURES)
+        choosing = pictures.filter(pk=record.pk, state=State.CHOOSING)
         if not choosing.update(state=State.IMPORTING, concepts=chosen, attempts=0):
             raise UploadConflict("It is not waiting for concepts to be chosen: look at it again.")
         record.refresh_from_db()
@@ -147,7 +149,8 @@ def retry(*, record: Import, by: AbstractBaseUser) -> Import:
             raise UploadConflict("It has not failed: look at it again.")
         if not locked.uploaded_files.exists():
             raise UploadConflict("Its files are deleted by now: upload them again.")
-        was_read = locked.pictures > 0 and locked.concepts is not None
+        chosen = locked.concepts is not None or locked.kind != Import.Kind.PICTURES
+        was_read = locked.pictures > 0 and chosen
         locked.state = State.IMPORTING if was_read else State.READING
         locked.attempts, locked.error, locked.finished_at = 0, "", None
         locked.save(update_fields=["state", "attempts", "error", "finished_at"])
@@ -199,6 +202,9 @@ def _work() -> LeasedQuerySet[Import]:
 
 def _read(held: Import) -> dict[str, Any]:
     """Look at what a source holds; return what is to be set."""
+    if held.kind != Import.Kind.PICTURES:
+        answers_jobs.prepare(held)
+        return {"state": State.IMPORTING if held.start_at_once else State.CHOOSING}
     jobs.prepare(held, upload_members.members(held))
     if held.concepts is None and held.start_at_once:
         held.concepts = [each["name"] for each in held.candidates if each["ticked"]]
@@ -212,6 +218,9 @@ def _import(held: Import) -> dict[str, Any]:
     def renew(done: int) -> None:
         held.renew(done=done)
 
+    if held.kind != Import.Kind.PICTURES:
+        answers_jobs.execute(held, renew=renew, by=held.requested_by)
+        return {"state": State.DONE, "finished_at": timezone.now()}
     members = upload_members.members(held)
     jobs.execute(held, members, concepts=held.concepts or [], renew=renew)
     return {"state": State.DONE, "finished_at": timezone.now()}

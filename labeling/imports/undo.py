@@ -21,6 +21,7 @@ from labeling.concepts import Conflict
 from labeling.concepts.statements import naming
 from labeling.gold import marking
 from labeling.imports import box_tiles, stated_captions, statements
+from labeling.imports.answers import undo as answers_undo
 from labeling.models import (
     ClassSet,
     Concept,
@@ -117,6 +118,7 @@ class _Undoing:
             for images_of in (self._brought, self._mentioned):
                 while batch := images_of():
                     self._take_back(batch)
+            self._take_back_answers()
             self._add(gold=marking.take_back(self.record))
             self._add(concepts=_delete_concepts(self.record))
             _delete_class_sets(self.project)
@@ -130,6 +132,17 @@ class _Undoing:
                 state=State.UNDONE, finished_at=timezone.now(), counts=self._all_counts()
             )
             _audit(self.record, f"Took back the import {self.record}: {summary(self.counts)}.")
+
+    def _take_back_answers(self) -> None:
+        done = self.record.done
+        while count_of := answers_undo.take_back(self.record):
+            done += count_of
+            self._add(archived=count_of)
+            self.record.renew(done=done, counts=self._all_counts())
+            if self.on_progress is not None:
+                self.on_progress(done)
+        if self.record.kind != Import.Kind.PICTURES:
+            removal.request_recomputation(self.project)
 
     def _brought(self) -> list[int]:
         """Return the next pictures that the import brought."""

@@ -266,6 +266,7 @@ class Migration(migrations.Migration):
                 ('lease_token', models.CharField(blank=True, editable=False, max_length=32)),
                 ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('heartbeat_at', models.DateTimeField(blank=True, editable=False, help_text='When its holder last reported.', null=True)),
+                ('kind', models.CharField(choices=[('pictures', 'Pictures'), ('answers', 'answers of a crowd'), ('gold', 'a gold list')], default='pictures', max_length=8)),
                 ('state', models.CharField(choices=[('uploading', 'Uploading'), ('reading', 'Reading'), ('choosing', 'Choosing'), ('importing', 'Importing'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('undoing', 'Undoing'), ('undone', 'Undone')], default='uploading', max_length=9)),
                 ('name', models.CharField(blank=True, help_text='Of the folder or archive.', max_length=200)),
                 ('folder', models.CharField(blank=True, editable=False, help_text='Where its uploaded files lie.', max_length=400)),
@@ -281,8 +282,8 @@ class Migration(migrations.Migration):
                 ('captions', models.PositiveIntegerField(default=0, help_text='That it holds.')),
                 ('concepts', models.JSONField(blank=True, help_text='The names that were chosen; null: not yet.', null=True)),
                 ('start_at_once', models.BooleanField(default=False, help_text='Whether it goes on by itself with the concepts that are ticked.')),
-                ('pictures', models.PositiveIntegerField(default=0, help_text='That it holds.')),
-                ('done', models.PositiveIntegerField(default=0, help_text='Pictures that were looked at.')),
+                ('pictures', models.PositiveIntegerField(default=0, help_text='That it holds; of a file, its answers or truths.')),
+                ('done', models.PositiveIntegerField(default=0, help_text='… that were looked at.')),
                 ('counts', models.JSONField(blank=True, default=dict, help_text='What became of them.')),
                 ('made_concepts', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), blank=True, default=list, editable=False, help_text='Their ids.', size=None)),
                 ('report', models.FileField(blank=True, editable=False, help_text='What became of each file: `labeling.imports.report`.', max_length=200, upload_to='imports')),
@@ -509,6 +510,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('annotator', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='answers', to='labeling.annotator')),
                 ('challenge', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='answers', to='labeling.challenge')),
+                ('imported_by', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='answers', to='labeling.import')),
                 ('question', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='answers', to='labeling.question')),
             ],
             options={
@@ -561,6 +563,7 @@ class Migration(migrations.Migration):
                 ('annotator', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='removed_answers', to='labeling.annotator')),
                 ('concept', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='removed_answers', to='labeling.concept')),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='removed_answers', to='labeling.project')),
+                ('undone', models.ForeignKey(blank=True, help_text='The import of answers that was taken back.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='removed_answers', to='labeling.import')),
                 ('image', models.ForeignKey(blank=True, help_text='Empty: the caption alone was taken back.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='removed_answers', to='labeling.removedimage')),
             ],
             options={
@@ -984,6 +987,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='answer',
             index=models.Index(condition=models.Q(('reason', 'random')), fields=['-id'], name='answer_at_random'),
+        ),
+        migrations.AddIndex(
+            model_name='answer',
+            index=models.Index(condition=models.Q(('imported_by__isnull', False)), fields=['imported_by', 'annotator', 'question'], name='answer_of_import'),
         ),
         migrations.AddConstraint(
             model_name='answer',

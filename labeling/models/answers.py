@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from labeling.models.annotators import Annotator, SuspectSpell
 from labeling.models.challenges import Challenge
+from labeling.models.imports import Import
 from labeling.models.questions import Question
 
 # The same conditions as those of AnswerQuerySet, for SQL that joins `answer` and `annotator`.
@@ -38,7 +39,8 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
 class Answer(models.Model):
     """An annotator's answer to a question; never edited, deleted only at its author's request.
 
-    What a removal of its picture takes away is kept in the archive (`RemovedAnswer`).
+    What a removal of its picture, or taking back its import, takes away is kept in the archive
+    (`RemovedAnswer`).
     """
 
     class Reason(models.TextChoices):
@@ -64,6 +66,9 @@ class Answer(models.Model):
         db_default=1.0,
         help_text="What its challenge weighs, by those of its answers whose truth is known.",
     )
+    imported_by = models.ForeignKey(
+        Import, models.SET_NULL, null=True, blank=True, related_name="answers", db_index=False
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AnswerQuerySet.as_manager()
@@ -76,6 +81,11 @@ class Answer(models.Model):
         indexes = [
             models.Index(fields=["annotator", "-created_at"], name="answer_by_annotator"),
             models.Index(fields=["-id"], condition=Q(reason="random"), name="answer_at_random"),
+            models.Index(
+                fields=["imported_by", "annotator", "question"],
+                condition=Q(imported_by__isnull=False),
+                name="answer_of_import",
+            ),
         ]
 
     def __str__(self) -> str:

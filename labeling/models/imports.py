@@ -1,4 +1,4 @@
-"""Imports: pictures that come in together, and what became of them."""
+"""Imports: pictures, answers or gold that come in together, and what became of them."""
 
 from datetime import timedelta
 
@@ -14,7 +14,9 @@ PATH_LENGTH = 500  # … and of a file's path in an upload
 
 
 class Import(Leased):
-    """A source of pictures on its way in; the worker that reads it holds the row's lease.
+    """A source of pictures, or a file of answers or gold, on its way in.
+
+    The worker that reads it holds the row's lease.
 
     Uploading → reading (what is there, and which concepts it names) → choosing (the owner ticks the
     concepts) → importing → done; undone, where somebody took it back. A command goes the same way
@@ -34,7 +36,13 @@ class Import(Leased):
         UNDOING = "undoing"
         UNDONE = "undone"
 
+    class Kind(models.TextChoices):
+        PICTURES = "pictures"
+        ANSWERS = "answers", "answers of a crowd"
+        GOLD = "gold", "a gold list"
+
     project = models.ForeignKey(Project, models.CASCADE, related_name="imports")
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.PICTURES)
     state = models.CharField(max_length=9, choices=State.choices, default=State.UPLOADING)
     name = models.CharField(
         max_length=NAME_LENGTH, blank=True, help_text="Of the folder or archive."
@@ -73,8 +81,10 @@ class Import(Leased):
     start_at_once = models.BooleanField(
         default=False, help_text="Whether it goes on by itself with the concepts that are ticked."
     )
-    pictures = models.PositiveIntegerField(default=0, help_text="That it holds.")
-    done = models.PositiveIntegerField(default=0, help_text="Pictures that were looked at.")
+    pictures = models.PositiveIntegerField(
+        default=0, help_text="That it holds; of a file, its answers or truths."
+    )
+    done = models.PositiveIntegerField(default=0, help_text="… that were looked at.")
     counts = models.JSONField(default=dict, blank=True, help_text="What became of them.")
     made_concepts = ArrayField(
         models.BigIntegerField(), default=list, blank=True, editable=False, help_text="Their ids."

@@ -46,7 +46,10 @@ class RemovedImage(models.Model):
 
 
 class RemovedAnswer(models.Model):
-    """An answer to a question that was removed: kept for the audit, it counts for nothing."""
+    """An answer that was removed, with its question or its import; it counts for nothing.
+
+    It is kept for the audit.
+    """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="removed_answers")
     image = models.ForeignKey(
@@ -81,6 +84,14 @@ class RemovedAnswer(models.Model):
     seconds = models.FloatField(null=True, blank=True)
     probability_before = models.FloatField(null=True, blank=True)
     answered_at = models.DateTimeField()
+    undone = models.ForeignKey(
+        Import,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="removed_answers",
+        help_text="The import of answers that was taken back.",
+    )
     created_at = models.DateTimeField("removed at", auto_now_add=True)
 
     class Meta:

@@ -23,7 +23,7 @@ from labeling.imports.report import Outcome
 from labeling.imports.undo import UNDOABLE, UndoError
 from labeling.imports.uploads import UploadError
 from labeling.models import Answer, Import, Project
-from labeling.project_pages import base, history, pictures
+from labeling.project_pages import answer_files, base, history, pictures
 from labeling.spreadsheets import text_of
 
 NAMED = 20  # files that are named for one reason
@@ -159,6 +159,8 @@ def undo_page(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "record": record,
         "stored": record.images.count(),
         "answers": Answer.objects.filter(question__tile__image__imported_by=record).count(),
+        "given": record.answers.count(),
+        "marked": record.gold_marks.filter(ended_at=None).count(),
         "made": list(made.values_list("name", flat=True)),
     }
     template = "project/import_undo.html"
@@ -236,6 +238,7 @@ def _render(
         "price": provenance.price(record),
         "price_of_a_text": provenance.price_of_a_text(record),
         "undoable": record.state in UNDOABLE and record.state != Import.State.UNDOING,
+        **answer_files.context(record),
         "working": record.state in {"uploading", "reading", "importing", "undoing"},
     }
     status = 409 if error else 400 if declare_error else 200

@@ -3,6 +3,7 @@
 from labeling.project_pages import (
     agreement,
     annotators,
+    answer_files,
     concept,
     concepts,
     exports,
@@ -32,6 +33,7 @@ urlpatterns = [
     *pictures.urlpatterns,
     *picture.urlpatterns,
     *import_page.urlpatterns,
+    *answer_files.urlpatterns,
     *labels.urlpatterns,
     *question.urlpatterns,
     *image_labels.urlpatterns,

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from labeling import audit, question_state, taken_back
+from labeling import audit, question_state, snapshot_marks, taken_back
 from labeling.batches import batched
 from labeling.models import (
     Annotator,
@@ -27,7 +27,7 @@ from labeling.models import (
     Withdrawal,
 )
 from labeling.numbers import count
-from labeling.withdrawals import annotators, captions, questions, snapshots
+from labeling.withdrawals import annotators, captions, questions
 
 AT_ONCE = 1_000  # answers of one withdrawal whose questions are recomputed with it
 BATCH = question_state.BATCH
@@ -197,7 +197,7 @@ class _Withdrawing:
         for batch in batched(ids, BATCH):
             with transaction.atomic():
                 deleted, others = captions.delete(self.project, batch)
-                snapshots.mark(self.project.pk, captions=batch)
+                snapshot_marks.mark(self.project.pk, captions=batch)
                 self._account(captions=deleted, others=others)
                 annotators.request_recomputation(self.project.pk)
 
@@ -235,7 +235,7 @@ class _Withdrawing:
         if recompute:
             questions.recompute(concerned, given=given)
         gone = [(given[q.pk].pk, q.source == Question.Source.MODEL) for q in concerned]
-        snapshots.mark(self.project.pk, answers=gone)
+        snapshot_marks.mark(self.project.pk, answers=gone)
         annotators.request_recomputation(self.project.pk)
         return deleted
 

@@ -12,12 +12,12 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from labeling import challenges, prepared, question_state, removal, taken_back
+from labeling import challenges, prepared, question_state, removal, snapshot_marks, taken_back
 from labeling.models import Annotator, Answer, Challenge, Project, Question, RemovedAnswer
 from labeling.models.removals import RemovedImage
 from labeling.selection import reservations
 from labeling.selection.picks import Kind
-from labeling.withdrawals import annotators, captions, questions, snapshots
+from labeling.withdrawals import annotators, captions, questions
 
 MAX_UNDOS = 3  # of one challenge: nobody tries what each of its answers would bring
 
@@ -137,7 +137,7 @@ def _take_back(challenge: Challenge, annotator: Annotator, address: str) -> None
         annotators.restore(annotator, challenge, first_id=first_id)
     drawn = {q.pk for q in locked if q.source == Question.Source.MODEL}
     gone = [(answer.pk, pk in drawn) for pk, answer in given.items()]
-    snapshots.mark(challenge.project_id, answers=gone)
+    snapshot_marks.mark(challenge.project_id, answers=gone)
     annotators.request_recomputation(challenge.project_id)
 
 
@@ -155,7 +155,7 @@ def _delete_caption(challenge: Challenge) -> None:
     ids = list(written.values_list("pk", flat=True))
     removal.withdraw_questions(ids)
     captions.forget_words(ids)
-    snapshots.mark(challenge.project_id, captions=ids)
+    snapshot_marks.mark(challenge.project_id, captions=ids)
     Challenge.objects.filter(pk=challenge.pk).update(questions=[])
 
 

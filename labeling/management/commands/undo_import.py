@@ -30,7 +30,8 @@ class Command(BaseCommand):
         try:
             begun = undo.begin(record, None)
             total = begun.images.count() + begun.statements.values("image").distinct().count()
-            with meter("pictures", total) as show:
+            total += begun.answers.count()
+            with meter("pictures and answers", total) as show:
                 undone = undo.run(begun, show)
         except undo.UndoError as error:
             raise CommandError(str(error)) from error

@@ -51,6 +51,7 @@ MANAGE POST project-picture-parts project-invite project-invitation-revoke proje
 MANAGE POST project-member-remove project-webhook-change project-webhook-delete
 MANAGE POST project-webhook-ping project-delivery-resend
 MANAGE GET,POST project-webhooks
+MANAGE POST project-answers-send project-import-columns
 """
 API = """
 VIEW GET questions question agreement quality_reports snapshots snapshot concepts concept images
@@ -77,6 +78,7 @@ MANAGE POST api-invitations api-project-publish api-project-unpublish api-projec
 MANAGE POST image-parts api-project-reopen api-webhooks api-webhook-ping api-delivery-resend
 MANAGE PATCH api-project concept api-member api-webhook import
 MANAGE DELETE api-webhook api-example concept api-member api-invitation
+MANAGE POST api-answers-file api-gold-file import-columns
 STAFF GET annotators annotator
 STAFF POST annotator-block annotator-unblock
 """

@@ -5,7 +5,8 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from labeling.models import Event, Image, Question
+from labeling.imports import undo
+from labeling.models import Event, Image, Import, Question
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +26,7 @@ def test_it_marks_from_a_file_and_tells_what_it_cannot(shapes, ada, tmp_path):
     first, second = Image.objects.order_by("-pk")[:2]
     file = tmp_path / "gold.csv"
     file.write_text(
-        "path,concept,value\n"
+        "task,concept,truth\n"
         f"{first.source},circle,yes\n"
         f"{second.sha256},Circle,no\n"
         f"{second.source},circle,yes\n"
@@ -34,21 +35,49 @@ def test_it_marks_from_a_file_and_tells_what_it_cannot(shapes, ada, tmp_path):
         f"{first.source},square,perhaps\n"
     )
     out, err = run(str(file), by="ada")
-    assert out.startswith("2 marked as gold, 0 changed, 0 gold already, 4 refused.")
-    for problem in ("both yes and no", "no picture 'gone.png'", "no concept 'unicorn'", "perhaps"):
+    assert "6 truths read: 2 new, 0 known already, 4 refused; about 2 pictures." in out
+    for problem in (
+        "line 4, column truth: it is both yes and no: see line 3.",
+        "line 5, column task: 'gone.png' is no picture of shapes.",
+        "line 6, column concept: 'unicorn' is no concept of shapes.",
+        "line 7, column truth: 'perhaps' is neither yes nor no.",
+    ):
         assert problem in err
     known = Question.objects.filter(tile__image__in=[first, second], state="gold")
     assert set(known.values_list("verdict", flat=True)) == {True, False}
-    assert Event.objects.get(kind="gold").actor == "ada"
-    assert run(str(file), by="ada")[0].startswith("0 marked as gold, 0 changed, 2 gold already")
+    assert Event.objects.filter(kind="import", actor="ada").count() == 2
+    assert "6 truths read: 0 new, 2 known already, 4 refused" in run(str(file), by="ada")[0]
+
+
+def test_gold_that_differs_stays_unless_somebody_says_so(shapes, ada, tmp_path):
+    question = Question.objects.filter(state="gold", verdict=True, grid=1).first()
+    file = tmp_path / "gold.csv"
+    file.write_text(f"path;concept;value\n{question.tile.image.source};{question.concept};no\n")
+    with pytest.raises(CommandError, match="all was refused"):
+        run(str(file))
+    out, _ = run(str(file), by="ada")
+    assert "1 truth read: 1 new" in out and "1 of the new were known otherwise" in out
+    question.refresh_from_db()
+    assert (question.state, question.verdict) == ("gold", False)
+
+
+def test_taking_a_gold_list_back_takes_its_gold_back(shapes, tmp_path):
+    image = Image.objects.order_by("-pk").first()
+    before = set(Question.objects.filter(state="gold").values_list("pk", flat=True))
+    file = tmp_path / "gold.csv"
+    file.write_text(f"task,concept,truth\n{image.source},circle,no\n")
+    run(str(file))
+    assert set(Question.objects.filter(state="gold").values_list("pk", flat=True)) > before
+    undo.undo(Import.objects.get(kind="gold"), None)
+    assert set(Question.objects.filter(state="gold").values_list("pk", flat=True)) == before
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"a,b\n1,2\n", "lacks the columns path, concept, value"),
-        (b"\xff\xfe", "cannot be read"),
-        (b"", "lacks the columns"),
+        (b"a,b\n1,2\n", "which column holds the task"),
+        (b"\xff\xfe", "it is empty"),
+        (b"", "it is empty"),
     ],
 )
 def test_a_file_that_is_none_is_refused_in_a_sentence(shapes, tmp_path, data, message):

@@ -1,0 +1,36 @@
+"""Mark the snapshots that hold answers or captions which are taken back."""
+
+from collections.abc import Iterable, Sequence
+
+from django.db.models import F, Q
+
+from labeling.models import Snapshot
+
+# (id of an answer, whether it is about a picture that a model drew)
+Given = tuple[int, bool]
+
+
+def mark(project_id: int, *, answers: Iterable[Given] = (), captions: Sequence[int] = ()) -> None:
+    """Count, in each snapshot that holds some of these, how many were withdrawn.
+
+    One that is being published is waited for; one that is written still counts by itself. Call it
+    inside the transaction that deletes them, after the questions are locked.
+    """
+    rows = list(answers)
+    if not rows and not captions:
+        return
+    first = min((pk for pk, _ in rows), default=None)
+    holds = Q(state=Snapshot.State.FREEZING)
+    if first is not None:
+        holds |= Q(newest_answer__gte=first)
+    if captions:
+        holds |= Q(newest_caption__gte=min(captions))
+    held = Snapshot.objects.filter(holds, project=project_id).order_by("pk")
+    for snapshot in held.select_for_update(of=("self",), no_key=True):
+        count = sum(
+            pk <= snapshot.newest_answer and (snapshot.include_generated or not generated)
+            for pk, generated in rows
+        )
+        count += sum(pk <= snapshot.newest_caption for pk in captions)
+        if count:
+            Snapshot.objects.filter(pk=snapshot.pk).update(withdrawn=F("withdrawn") + count)
