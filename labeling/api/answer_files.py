@@ -28,7 +28,7 @@ class ColumnsIn(serializers.Serializer[Any]):
     worker = serializers.CharField(
         default="", allow_blank=True, max_length=LENGTH, help_text="… of who answered."
     )
-    label = serializers.CharField(  # type: ignore[assignment]  (a field, as the others)
+    label = serializers.CharField(  # type: ignore[assignment]
         default="", allow_blank=True, max_length=LENGTH, help_text="… of the answer."
     )
     concept = serializers.CharField(

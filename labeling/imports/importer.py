@@ -232,7 +232,7 @@ class _BatchImporter:
         """
         if added.rows:
             with transaction.atomic():
-                _hold_record(self.record)
+                hold_record(self.record)
                 images.lock(self.project)
                 stated_captions.settle(statements.by_image(added.rows))
         self.report.retract(captions=added.captions, keywords=added.keywords)
