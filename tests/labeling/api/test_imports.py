@@ -226,3 +226,34 @@ def test_nobody_begins_uploads_without_end(owner, settings):
         post(owner, "projects/birds/imports/", {"name": "x"}).status_code for _ in range(70)
     }
     assert statuses == {201, 429}
+
+
+def test_where_an_import_comes_from_is_said_with_it_or_later(owner):
+    path = begin(owner, vendor="Words Ltd", price="12.50", currency="EUR")
+    said = owner.get(API + path).json()
+    assert (said["vendor"], said["price"], said["currency"]) == ("Words Ltd", "12.50", "EUR")
+    body = json.dumps({"batch": "May", "license": "CC0"})
+    changed = owner.patch(API + path, body, content_type="application/json")
+    assert changed.status_code == 200
+    assert (changed.json()["batch"], changed.json()["vendor"]) == ("May", "Words Ltd")
+    for wrong in ({"price": 1, "currency": "euro"}, {"url": "a\u0000b"}, {"vendor": "x" * 300}):
+        response = owner.patch(API + path, json.dumps(wrong), content_type="application/json")
+        assert response.status_code == 400, wrong
+    assert owner.get(API + path).json()["batch"] == "May"
+
+
+def test_pictures_and_captions_say_where_they_come_from(owner):
+    row = {"file_name": "1.png", "text": "an owl at night", "vendor": "Words Ltd"}
+    files = {"1.png": png(1), "metadata.jsonl": json.dumps(row).encode(), "2.png": png(2)}
+    path = begin(owner, files, batch="May")
+    send(owner, path, **{f"_{number}": data for number, data in enumerate(files.values())})
+    assert post(owner, f"{path}complete/", {"start_at_once": True}).status_code == 202
+    tasks.advance_imports()
+    images = owner.get(f"{API}projects/birds/images/?vendor=Words Ltd").json()["results"]
+    assert [each["source"] for each in images] == ["1.png"]
+    assert images[0]["provenance"]["batch"] == "May"
+    found = owner.get(f"{API}projects/birds/questions/?batch=May&kind=caption").json()["results"]
+    (caption,) = found
+    assert caption["provenance"]["vendor"] == "Words Ltd" and caption["stated"] == 0.9
+    none = owner.get(f"{API}projects/birds/questions/?vendor=Nobody").json()["results"]
+    assert none == []

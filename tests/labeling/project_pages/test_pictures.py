@@ -237,3 +237,27 @@ def test_an_archived_project_offers_no_place_to_drop_pictures(owner, birds):
     Project.objects.update(state="archived")
     shown = owner.get(page("project-pictures")).content
     assert b"data-upload" not in shown and b"takes no more pictures" in shown
+
+
+def test_an_owner_says_where_an_import_comes_from(owner, birds, carol):
+    record = imported(birds, carol)
+    form = {"vendor": "Words <b>", "batch": "May", "license": "CC0", "url": "https://a.example/"}
+    form |= {"price": "12.50", "currency": "eur", "note": "Of spring."}
+    assert owner.post(page("project-import-declare", record.pk), form).status_code == 302
+    shown = owner.get(page("project-import", record.pk)).content.decode()
+    assert "Words &lt;b&gt;" in shown and "12.50 EUR" in shown and "Of spring." in shown
+    wall = owner.get(page("project-pictures"), {"vendor": "Words <b>"}).content.decode()
+    assert wall.count("<img") == 2 and "every batch" in wall
+    picture = owner.get(page("project-picture", record.images.first().pk)).content.decode()
+    assert "Words &lt;b&gt;" in picture and "Licence <bdi>CC0" in picture
+    labels = owner.get(page("project-labels"), {"vendor": "Words <b>", "decided": "all"})
+    assert "every vendor" in labels.content.decode()
+    assert birds.events.filter(message__startswith="Declared of").exists()
+
+
+def test_what_was_typed_is_kept_where_it_is_refused(owner, birds, carol):
+    record = imported(birds, carol)
+    shown = owner.post(page("project-import-declare", record.pk), {"vendor": "A", "price": "12"})
+    assert shown.status_code == 400
+    assert b"in which currency" in shown.content and b'value="12"' in shown.content
+    assert Import.objects.get(pk=record.pk).vendor == ""
