@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from labeling.batches import batched
 from labeling.models import Image, Import, ImportStatement, Project, Question, TextSource
@@ -157,9 +157,20 @@ def choices(project: Project) -> Choices:
     )
 
 
+def costs(project: Project) -> dict[str, Decimal]:
+    """Return what a project's imports cost together, by currency; those taken back included."""
+    priced = project.imports.filter(price__isnull=False).order_by("currency")
+    return dict(priced.values_list("currency").annotate(Sum("price")))
+
+
 def price(record: Import) -> str:
     """Return what an import cost, "1,250.50 EUR"; empty: nobody knows."""
-    return "" if record.price is None else f"{record.price:,} {record.currency}".strip()
+    return "" if record.price is None else amount(record.price, record.currency)
+
+
+def amount(value: Decimal, currency: str) -> str:
+    """Return a sum of money in words, "1,250.50 EUR"."""
+    return f"{value:,.2f} {currency}".strip()
 
 
 def price_of_a_text(record: Import) -> str:

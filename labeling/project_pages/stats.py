@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from labeling import advice, project_stats, svg
+from labeling import advice, project_stats, provenance, svg
 from labeling.advice import Advice, Target
 from labeling.models import Project, Question
 
@@ -36,7 +36,17 @@ def progress(project: Project) -> dict[str, Any]:
         "bar": svg.stacked_bar(counts),
         "parts": [(name, n, 100 * n / questions if questions else 0.0) for name, n in counts],
         "totals": totals,
+        "costs": _costs(project, labels=totals.settled),
     }
+
+
+def _costs(project: Project, *, labels: int) -> list[str]:
+    """Say what the imports cost, in all and by each certain label."""
+    return [
+        f"{provenance.amount(cost, currency)} of imports"
+        + (f", {provenance.amount(cost / labels, currency)} a certain label" if labels else "")
+        for currency, cost in provenance.costs(project).items()
+    ]
 
 
 def agreement(

@@ -252,6 +252,7 @@ def test_an_owner_says_where_an_import_comes_from(owner, birds, carol):
     assert "Words &lt;b&gt;" in picture and "Licence <bdi>CC0" in picture
     labels = owner.get(page("project-labels"), {"vendor": "Words <b>", "decided": "all"})
     assert "every vendor" in labels.content.decode()
+    assert "12.50 EUR of imports" in labels.content.decode()
     assert birds.events.filter(message__startswith="Declared of").exists()
 
 
