@@ -1,0 +1,45 @@
+"""Texts as kohya's trainer reads them: beside the pictures, and its fine-tune JSON."""
+
+import json
+
+from tests.labeling.imports.reading import captions, keywords, read, reasons
+from tests.labeling.imports.sources import fill
+
+PICTURES = {"10_dog/a.png": b"", "10_dog/b.jpg": b""}
+
+
+def test_a_text_may_be_named_after_the_whole_name(box):
+    fill(box, **PICTURES, **{"10_dog/a.png.txt": "a dog asleep", "10_dog/b.caption": "two dogs"})
+    assert captions(read(box)) == {"10_dog/a.png": ["a dog asleep"], "10_dog/b.jpg": ["two dogs"]}
+
+
+def test_tags_and_numbered_captions_are_read_by_their_suffixes(box):
+    fill(box, **PICTURES, **{"10_dog/a.tags": "dog, lawn", "10_dog/a.caption1": "a dog there"})
+    index = read(box)
+    assert captions(index) == {"10_dog/a.png": ["a dog there"]}
+    assert keywords(index) == {"10_dog/a.png": ["dog", "lawn"]}
+
+
+def test_the_fine_tune_json_is_read_by_its_keys(box):
+    meta = {
+        "10_dog/a": {"caption": "a dog, asleep", "tags": "dog, lawn", "train_resolution": [64, 64]},
+        "/home/me/train/10_dog/b.jpg": {"caption": "two dogs"},
+        "c": {"caption": "nobody"},
+        "10_dog/b": {},
+    }
+    fill(box, **PICTURES, **{"meta.json": json.dumps(meta)})
+    index = read(box)
+    assert captions(index) == {"10_dog/a.png": ["a dog, asleep"], "10_dog/b.jpg": ["two dogs"]}
+    assert keywords(index) == {"10_dog/a.png": ["dog", "lawn"]}
+    assert reasons(index)["meta.json, c"] == "a text without a picture of the same name"
+    assert "found nothing; wanted" in reasons(index)["meta.json, 10_dog/b"]
+
+
+def test_captions_by_the_names_of_pictures_are_read(box):
+    document = {"a.png": "a dog there", "b.jpg": ["one dog", "two dogs"]}
+    fill(box, **PICTURES, **{"captions.json": json.dumps(document)})
+    index = read(box)
+    assert captions(index) == {
+        "10_dog/a.png": ["a dog there"],
+        "10_dog/b.jpg": ["one dog", "two dogs"],
+    }
