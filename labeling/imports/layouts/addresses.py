@@ -13,13 +13,14 @@ SUFFIXES = (
 )  # fmt: skip
 COLUMNS = "image", "img", "picture", "photo", "image_url", "url", "filename", "file_name", "path"
 UPLOADED = re.compile(r"[0-9a-f]{8}-(?P<name>.+)")  # as Label Studio stores what is uploaded
+UPLOADS = "upload/"  # a folder of Label Studio
 EMBEDDED = "data:"
 
 
 def reference(address: str) -> Reference:
     """Return the picture of an address: by the end of its path, without what an upload added."""
     path = normal(path_of(address)).lstrip("/")
-    uploaded = UPLOADED.fullmatch(path.rpartition("/")[2])
+    uploaded = UPLOADED.fullmatch(path.rpartition("/")[2]) if UPLOADS in path else None
     return Reference(path, By.END, uploaded["name"] if uploaded else "")
 
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from labeling.decoding import ImageRejected
 from labeling.imports import boxes
-from labeling.imports.entries import Box, By, Entry, Kind, Readings, Reference, Refusal, Remark
-from labeling.imports.paths import normal
+from labeling.imports.entries import Box, Entry, Kind, Readings, Reference, Refusal, Remark
+from labeling.imports.layouts import addresses
 from labeling.imports.provenance import Provenance
 from labeling.numbers import count
 
@@ -88,7 +88,7 @@ def _image(row: Mapping[str, Any]) -> _Image:
     url = row.get("coco_url") or row.get("flickr_url") or ""
     taken = row.get("date_captured") or ""
     return _Image(
-        Reference(normal(row["file_name"]), By.END),
+        addresses.reference(row["file_name"]),
         boxes.size_of(row.get("width"), row.get("height")),
         Provenance(url=str(url), date=str(taken)),
     )

@@ -5,11 +5,12 @@ from typing import Any
 
 from labeling.decoding import ImageRejected
 from labeling.imports import texts
-from labeling.imports.entries import Entry, Kind, Layout, Readings
-from labeling.imports.layouts import coco, kohya, records, rows, sidecars, tables
+from labeling.imports.entries import Entry, Kind, Layout, Readings, Remark
+from labeling.imports.layouts import coco, kohya, passed_over, records, rows, sidecars, tables
 from labeling.imports.members import Member, Rejection
 from labeling.imports.options import Options
 
+NOTES = {"categories", "info"}  # of a `notes.json` that Label Studio lays beside YOLO's labels
 DOCUMENT_MAX = 512 * 2**20  # bytes
 
 
@@ -30,6 +31,8 @@ def _read(member: Member, options: Options) -> Readings:
         raise ImageRejected("no JSON object")
     elif coco.is_coco(document):
         yield from (records.by_name(each, "COCO") for each in coco.read(document, member.path))
+    elif document.keys() <= NOTES and isinstance(document.get("categories"), list):
+        yield Remark(member.path, passed_over.PASSED_OVER)
     elif kohya.is_kohya(document):
         yield from kohya.read(document, member.path, options)
     else:

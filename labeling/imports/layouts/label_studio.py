@@ -1,11 +1,12 @@
-"""Label Studio's exports: JSON, a list of tasks with their annotations, and JSON-MIN, a row each.
+"""Label Studio's exports: JSON with the annotations of each task; JSON-MIN and CSV, a row each.
 
 Boxes, and the boxes around outlines, are read with their labels, choices as keywords, written texts
 as captions. Answers of several people about one task are not for an import of pictures.
 """
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from labeling.imports import boxes
@@ -30,6 +31,7 @@ PREDICTED = "a prediction, which nobody has confirmed"
 TURNED = "with outlines or turned boxes of {}, which are read as the boxes around them"
 MASKS = "with masks or points of {}, of which the label alone is read"
 OF_REGION = "a text about a part of the picture"
+OF_ROWS = {"annotation_id", "annotator", "lead_time"}
 OWN = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"}
 
 Task = dict[str, Any]
@@ -46,6 +48,11 @@ def is_task(record: Task) -> bool:
 def is_row(record: Task) -> bool:
     """Whether it is a row of the JSON-MIN export."""
     return "lead_time" in record and bool({"annotation_id", "annotator"} & record.keys())
+
+
+def of_cells(header: Sequence[str], cells: Sequence[str]) -> Task:
+    """Return a row of the CSV export, whose cells hold the same as JSON-MIN, or JSON of it."""
+    return {name: _parsed(cell) for name, cell in zip(header, cells, strict=True) if cell}
 
 
 def read(tasks: Tasks, path: str) -> Readings:
@@ -74,7 +81,8 @@ def read_rows(tasks: Tasks, path: str) -> Readings:
         named = addresses.of_row(row)
         reference = addresses.reference(named[1]) if named else None
         answers = SEVERAL if len(people[str(row.get("id"))]) > 1 else ""
-        for column in row.keys() - OWN - ({named[0]} if named else set()):
+        others = OWN | ({named[0]} if named else set())
+        for column in (each for each in row if each not in others):
             for kind, text, problem in _of_column(column, row[column], unread):
                 yield _reading(reference, (kind, text, answers or problem), where, column)
     yield from _remarks(unread, path)
@@ -167,6 +175,16 @@ def _of_column(column: str, value: Any, unread: Counter[str]) -> Iterator[Found]
                 yield kind, each, ""
         elif each is not None:
             yield Kind.TEXT, None, f"an answer of a kind that is not read: {column}"
+
+
+def _parsed(cell: str) -> Any:
+    """Return what a cell holds: lists and objects are JSON."""
+    if cell[:1] not in "[{":
+        return cell
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        return cell
 
 
 def _rectangle(value: Task, turned: bool, unread: Counter[str]) -> tuple[Box | None, str]:

@@ -20,9 +20,10 @@ class Tool(NamedTuple):
     read: Callable[[Iterable[tuple[str, Record]], str], Readings]
 
 
+LABEL_STUDIO_ROWS = Tool("Label Studio's rows", label_studio.is_row, label_studio.read_rows)
 TOOLS = (
     Tool("Label Studio", label_studio.is_task, label_studio.read),
-    Tool("Label Studio, JSON-MIN", label_studio.is_row, label_studio.read_rows),
+    LABEL_STUDIO_ROWS,
     Tool("Argilla", argilla.is_record, argilla.read),
     Tool("doccano", doccano.is_record, doccano.read),
 )

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from labeling.imports import lines
 from labeling.imports.entries import By, Entry, Kind, Layout, Readings, Reference, Refusal
-from labeling.imports.layouts import columns, records, rows
+from labeling.imports.layouts import columns, label_studio, records, rows
 from labeling.imports.layouts.rows import Names
 from labeling.imports.members import Member, Rejection
 from labeling.imports.options import Column, Options
@@ -142,12 +142,15 @@ def read_csv(member: Member, options: Options) -> Readings:
     first = next(source, "")
     table = csv.reader(chain([first], source), delimiter=_delimiter(first, member.path))
     header: list[str] = []
+    of_label_studio: list[tuple[str, dict[str, Any]]] = []
     begin = 1
     for cells in _rows(table):
         where, begin = f"{member.path}, line {begin}", source.number + 1
         yield from source.take_problems()
         if isinstance(cells, str):
             yield Rejection(where, cells)
+        elif set(header) >= label_studio.OF_ROWS and len(cells) == len(header):
+            of_label_studio.append((where, label_studio.of_cells(header, cells)))
         elif header and any(cells):
             yield from _row(header, cells, member.path, where, options)
         elif cells and PICTURE.fullmatch(NUMBER.sub("", cells[0])):
@@ -156,6 +159,8 @@ def read_csv(member: Member, options: Options) -> Readings:
         elif any(cells):
             header = _unique(cells)
     yield from source.take_problems()
+    if of_label_studio:
+        yield from records.read_by(records.LABEL_STUDIO_ROWS, of_label_studio, member.path)
 
 
 class _Source:

@@ -1,5 +1,6 @@
 """What other annotation tools write is read: each text attached, or refused with a reason."""
 
+import csv
 import json
 
 import pytest
@@ -78,6 +79,16 @@ def test_rows_of_several_people_are_for_another_command(photos):
     write(photos, "min.json", json.dumps([row, {**row, "annotator": 2}]))
     index = index_of(photos)
     assert index.by_path == {} and len(index.refusals) == 6
+
+
+def test_label_studios_tables_are_read(photos):
+    (row,) = tools.label_studio_min()
+    cells = [json.dumps(each) if isinstance(each, list) else str(each) for each in row.values()]
+    with (photos / "export.csv").open("w") as file:
+        csv.writer(file).writerows([list(row), cells])
+    captions, keywords, boxes = texts_of(index_of(photos), "photos/a.png")
+    assert (captions, sorted(keywords)) == (["an owl on a branch"], ["night", "owl"])
+    assert len(boxes) == 1
 
 
 @pytest.mark.parametrize("as_lines", [True, False])
@@ -268,6 +279,26 @@ def test_two_uploads_of_one_name_are_not_taken_for_one_picture(photos):
     index = index_of(photos)
     assert index.by_path == {}
     assert all("which is not there" in reason for reason in reasons(index))
+
+
+def test_the_classes_beside_label_studios_yolo_are_passed_over(photos):
+    write(photos, "photos/a.txt", "0 0.5 0.5 0.2 0.2")
+    write(photos, "classes.txt", "owl")
+    write(photos, "notes.json", json.dumps({"categories": [{"id": 0, "name": "owl"}], "info": {}}))
+    index = index_of(photos)
+    assert not index.refusals and [each.where for each in index.remarks] == ["notes.json"]
+
+
+def test_cocos_uploads_of_label_studio_are_found(photos):
+    images = [{"id": 0, "file_name": "/data/upload/1/ab12cd34-a.png"}]
+    document = {"images": images, "annotations": [{"image_id": 0, "caption": "an owl"}]}
+    write(photos, "result.json", json.dumps(document))
+    assert texts_of(index_of(photos), "photos/a.png")[0] == ["an owl"]
+
+
+def test_each_text_names_the_tool_that_wrote_it(photos):
+    write(photos, "annotations.xml", tools.cvat())
+    assert index_of(photos).by_path["photos/a.png"].provenance.layout == "CVAT"
 
 
 def test_a_list_of_no_known_tool_is_refused(photos):
