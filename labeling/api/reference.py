@@ -92,7 +92,7 @@ def _operation(document: Node, method: str, path: str, node: Node) -> Operation:
         text=node.get("description", ""),
         scope=_scope(node),
         parameters=[_parameter(document, each) for each in node.get("parameters", [])],
-        body=list(_fields(document, schema)),
+        body=list(_fields(document, schema, is_body=True)),
         answers=[_answer(document, s, r) for s, r in responses.items() if s < "300"],
         errors=[status for status in responses if status >= "300"],
     )
@@ -119,16 +119,17 @@ def _answer(document: Node, status: str, node: Node) -> Answer:
     return Answer(status, text, list(_fields(document, schema)))
 
 
-def _fields(document: Node, schema: Node) -> Iterator[Field]:
+def _fields(document: Node, schema: Node, *, is_body: bool = False) -> Iterator[Field]:
     """Yield the fields of a body, or of the rows of a list."""
     schema = _resolved(document, schema)
     if "results" in schema.get("properties", {}):
         schema = schema["properties"]["results"]
     if schema.get("type") == "array":
         schema = _resolved(document, schema["items"])
+    required = schema.get("required", ())
     for name, node in schema.get("properties", {}).items():
         text = node.get("description", "")
-        yield Field(name, _kind(document, node), name in schema.get("required", ()), text)
+        yield Field(name, _kind(document, node), is_body and name in required, text)
 
 
 def _kind(document: Node, schema: Node) -> str:

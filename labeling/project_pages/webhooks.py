@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from labeling import tasks, webhooks
@@ -25,7 +26,7 @@ class WebhookForm(forms.Form):
     url = forms.CharField(
         label="Address",
         max_length=500,
-        widget=forms.URLInput(attrs={"placeholder": "https://", "autocomplete": "off"}),
+        widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "dir": "ltr"}),
         help_text="It begins with https://. A test is sent to it at once.",
     )
     events = forms.MultipleChoiceField(
@@ -105,7 +106,12 @@ def _render(
     status: int = 200,
 ) -> HttpResponse:
     hooks = [(hook, list(hook.deliveries.all()[:SHOWN])) for hook in project.webhooks.all()]
-    context: dict[str, Any] = {"hooks": hooks, "form": form, "secret": secret}
+    context: dict[str, Any] = {
+        "hooks": hooks,
+        "form": form,
+        "secret": secret,
+        "now": timezone.now(),
+    }
     response = base.render(request, project, "project/webhooks.html", context, section=SECTION)
     response.status_code = status
     return response

@@ -117,10 +117,10 @@ ENDPOINTS = [
     Endpoint("imports/{import}/retry/", post="labeling.change_project"),
     Endpoint("imports/{import}/undo/", post="labeling.change_project"),
     Endpoint("imports/{import}/report/", get="labeling.view_import"),
-    Endpoint("snapshots/{snapshot}/", get="labeling.view_snapshot"),
     Endpoint("projects/{slug}/exports/", get="labeling.view_export", post="labeling.add_export"),
     Endpoint("exports/{export}/", get="labeling.view_export", delete="labeling.delete_export"),
     Endpoint("exports/{export}/download/", get="labeling.view_export"),
+    Endpoint("snapshots/{snapshot}/", get="labeling.view_snapshot"),
     Endpoint(
         "concepts/{concept}/",
         get="labeling.view_concept",
