@@ -1,6 +1,6 @@
 """Who is told what happens in a project, and what was sent."""
 
-from typing import Any, cast
+from typing import cast
 
 from django import forms
 from django.contrib import messages
