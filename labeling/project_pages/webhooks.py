@@ -106,7 +106,7 @@ def _render(
     status: int = 200,
 ) -> HttpResponse:
     hooks = [(hook, list(hook.deliveries.all()[:SHOWN])) for hook in project.webhooks.all()]
-    context: dict[str, Any] = {
+    context = {
         "hooks": hooks,
         "form": form,
         "secret": secret,

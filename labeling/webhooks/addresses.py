@@ -5,7 +5,6 @@ import socket
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
 _EMBEDS_IPV4 = [ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::/16")]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -24,13 +23,13 @@ def check(url: str) -> SplitResult:
         parts = urlsplit(url)
         host, _port = parts.hostname or "", parts.port
     except ValueError:
-        raise AddressError(_("This is no address.")) from None
+        raise AddressError("This is no address.") from None
     if not host or any(letter <= " " or letter == "\x7f" for letter in url):
-        raise AddressError(_("This is no address."))
+        raise AddressError("This is no address.")
     if parts.username is not None or parts.fragment:
-        raise AddressError(_("Leave out the user name and what follows a #."))
+        raise AddressError("Leave out the user name and what follows a #.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_allowed(host)):
-        raise AddressError(_("The address must begin with https://."))
+        raise AddressError("The address must begin with https://.")
     try:
         _check_public(ipaddress.ip_address(host), host)
     except AddressError:
@@ -49,7 +48,7 @@ def resolve(host: str, port: int) -> str:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise AddressError(_("There is no host of this name.")) from None
+        raise AddressError("There is no host of this name.") from None
     addresses = [str(each[4][0]).partition("%")[0] for each in found]
     for address in addresses:
         _check_public(ipaddress.ip_address(address), host)
@@ -68,6 +67,6 @@ def _check_public(address: Address, host: str) -> None:
         if address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         elif any(address in network for network in _EMBEDS_IPV4):
-            raise AddressError(_("The host is of a private network."))
+            raise AddressError("The host is of a private network.")
     if not address.is_global or address.is_multicast:
-        raise AddressError(_("The host is of a private network."))
+        raise AddressError("The host is of a private network.")

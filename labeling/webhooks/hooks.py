@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from labeling import audit
 from labeling.models import Delivery, Event, HookEvent, Project, Webhook
@@ -34,7 +33,7 @@ def create(*, project: Project, url: str, events: Collection[str], by: User) -> 
     with transaction.atomic():
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if project.webhooks.count() >= MOST:
-            raise HookError(_("A project has %(most)s webhooks at most.") % {"most": MOST})
+            raise HookError(f"A project has {MOST} webhooks at most.")
         hook.save()
         _record(hook, "Added", by)
     return hook
@@ -95,7 +94,7 @@ def resend(*, delivery: Delivery) -> Delivery:
 def _checked(events: Collection[str]) -> list[str]:
     chosen = [event for event in HookEvent.values if event in events]
     if not chosen or len(chosen) != len(set(events)):
-        raise HookError(_("Choose at least one kind of event."))
+        raise HookError("Choose at least one kind of event.")
     return chosen
 
 
