@@ -1,6 +1,6 @@
 """Files of answers and of gold over HTTP: sent as one, read and stored by a worker."""
 
-from typing import Any, cast
+from typing import cast
 
 from django.contrib.auth.models import User
 from django.shortcuts import get_object_or_404
@@ -10,6 +10,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.bodies import Body
 from labeling.api.fields import YesOrNo
 from labeling.api.imports import ImportDetailOut, UploadThrottle, UploadView
 from labeling.api.requests import valid
@@ -19,7 +20,7 @@ from labeling.imports.answers.options import LENGTH, Options
 from labeling.models import Import, Project
 
 
-class ColumnsIn(serializers.Serializer[Any]):
+class ColumnsIn(Body):
     """How a file is read; empty is what is detected."""
 
     task = serializers.CharField(

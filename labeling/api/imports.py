@@ -64,7 +64,7 @@ class AnyText(serializers.Field[Any, Any, Any, Any]):
         return str(value)
 
 
-class OptionsIn(serializers.Serializer[Any]):
+class OptionsIn(Body):
     """How a source is read where it does not say so itself."""
 
     encoding = serializers.CharField(
