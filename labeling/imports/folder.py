@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from labeling.decoding import ImageRejected
+from labeling.imports import archives, encodings
 from labeling.imports.members import (
     Member,
     Rejection,
@@ -19,37 +20,47 @@ from labeling.imports.members import (
 )
 
 
-def members(folder: Path) -> Iterator[Member | Rejection]:
+def members(folder: Path, *, encoding: str = "") -> Iterator[Member | Rejection]:
     """Yield the members in the order of their names, without following links.
 
-    Raises `SourceError`.
+    An archive is a source of its own, whose members lie in a folder of its name. encoding: of
+    names that are not UTF-8. Raises `SourceError`.
     """
     try:
         with os.scandir(folder):
             pass
     except OSError as error:
         raise SourceError(f"{folder} cannot be opened: {error.strerror}.") from error
-    yield from _below(folder, folder)
+    yield from _below(folder, "", encoding)
 
 
-def _below(root: Path, folder: Path) -> Iterator[Member | Rejection]:
+def _below(folder: Path, prefix: str, encoding: str) -> Iterator[Member | Rejection]:
+    """Yield what lies in a folder whose path in the source is that, with a slash behind it."""
     try:
         with os.scandir(folder) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
     except OSError as error:
-        yield Rejection(_name(root, folder), f"cannot be opened: {error.strerror}")
+        yield Rejection(prefix.rstrip("/"), f"cannot be opened: {error.strerror}")
         return
+    names = {entry.name for entry in entries}
     for entry in entries:
-        path = Path(entry.path)
-        name = _name(root, path)
-        if is_ignored(name):
+        decoded = encodings.decode(os.fsencode(entry.name), "utf-8", encoding)
+        if is_ignored(entry.name):
             continue
-        if entry.is_symlink():
-            yield Rejection(name, "a link")
+        if decoded is None:
+            shown = encodings.shown(os.fsencode(entry.name))
+            yield Rejection(f"{prefix}{shown}", encodings.UNKNOWN)
+        elif entry.is_symlink():
+            yield Rejection(f"{prefix}{decoded}", "a link")
         elif entry.is_dir():
-            yield from _below(root, path)
+            yield from _below(Path(entry.path), f"{prefix}{decoded}/", encoding)
+        elif archives.is_archive(decoded) and entry.is_file():
+            shard = f"{prefix}{archives.folder_of(decoded, names)}"
+            yield from archives.shard(
+                Path(entry.path), f"{prefix}{decoded}", folder=shard, encoding=encoding
+            )
         else:
-            yield _file(name, path)
+            yield _file(f"{prefix}{decoded}", Path(entry.path))
 
 
 def _file(name: str, path: Path) -> Member | Rejection:
@@ -69,7 +80,3 @@ def _open(path: Path) -> BinaryIO:
         return guarded(path.open("rb"), faults=(OSError,), reason=unreadable)
     except OSError as error:
         raise ImageRejected(unreadable(error)) from error
-
-
-def _name(root: Path, path: Path) -> str:
-    return path.relative_to(root).as_posix()

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from labeling.decoding import ImageRejected, read, too_large
@@ -11,14 +12,27 @@ from labeling.decoding import ImageRejected, read, too_large
 ARCHIVES = (
     ".zip", ".tar", ".tgz", ".tbz", ".txz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".cbz",
 )  # fmt: skip
+DAMAGED_ARCHIVE = "is cut off or damaged: pack it again"
+NESTED = "an archive within an archive"
+OTHER_ARCHIVE = "an archive of a kind that is not read: pack a zip or a tar"
 OF_FILE_MANAGERS = {"thumbs.db", "desktop.ini", "__macosx"}
 PATH_MAX = 1_000  # characters of a path inside an archive
+INFLATION_MAX = 100  # times the size of an archive: pictures are compressed already …
+INFLATION_FREE = 256 * 2**20  # … beyond so many bytes, which may unpack from anything
 SHOWN = 400  # … and of a longer one, where it is named
 DRIVE = re.compile(r"[A-Za-z]:")
 
 
 class SourceError(ValueError):
     """The source as a whole cannot be imported; the message says what to do."""
+
+
+class BadArchive(SourceError):
+    """An archive cannot be imported, for a reason that goes on after its name."""
+
+    def __init__(self, archive: Path, reason: str) -> None:
+        super().__init__(f"{archive} {reason}.")
+        self.reason = reason
 
 
 class TooManyMembers(SourceError):
@@ -113,6 +127,7 @@ class Rejection:
 
     path: str
     reason: str
+    cut: bool = False  # whether what follows it, nobody knows what, was not read
 
 
 def is_ignored(path: str) -> bool:
@@ -126,13 +141,15 @@ def is_ignored(path: str) -> bool:
 
 def path_problem(path: str, *, inside: str = "archive") -> str | None:
     """Return why a member must not be imported because of its path, or None."""
+    if "\0" in path:
+        return "a NUL byte in its path"
     if len(path) > PATH_MAX:
         return f"its path is longer than {PATH_MAX:,} characters"
     plain = path.replace("\\", "/")
     if plain.startswith("/") or DRIVE.match(plain) or ".." in plain.split("/"):
         return f"its path leaves the {inside}"
     if plain.lower().endswith(ARCHIVES):
-        return f"an archive within {'an archive' if inside == 'archive' else 'a folder'}"
+        return NESTED if inside == "archive" else OTHER_ARCHIVE
     return None
 
 
@@ -144,3 +161,16 @@ def cut(path: str) -> str:
 def size_problem(size: int, limit: int) -> str | None:
     """Return why a file of this size, in bytes, must not be read, or None."""
     return too_large(limit) if size > limit else None
+
+
+def check_inflation(path: Path, *, packed: int, declared: int) -> None:
+    """Refuse an archive that would unpack to more than any pictures do. Raises `BadArchive`.
+
+    packed, declared: bytes of the archive, and of its members by what it says of them.
+    """
+    if declared > max(INFLATION_FREE, INFLATION_MAX * packed):
+        raise BadArchive(
+            path,
+            f"would unpack from {packed:,} bytes to {declared:,}, more than {INFLATION_MAX} times "
+            "as many: import the files themselves",
+        )

@@ -1,31 +1,28 @@
 """Open a source of images: a folder, a zip or a tar, recognised by their content."""
 
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from labeling.imports import folder, tars, zips
+from labeling.imports import archives, folder
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.paths import normal
 
 Members = Callable[[], Iterator[Member | Rejection]]
 
 
-def find(path: Path, *, most: int | None = None) -> Members:
+def find(path: Path, *, encoding: str = "") -> Members:
     """Return a function that iterates over all members at each call. Raises `SourceError`.
 
-    most: members of a zip, above which `TooManyMembers` is raised before they are in memory.
+    encoding: of names that are not UTF-8.
     """
     try:
         if path.is_dir():
-            return lambda: distinct(folder.members(path))
+            return lambda: distinct(folder.members(path, encoding=encoding))
         if not path.exists():
             raise SourceError(f"There is no {path}: name a folder, a zip or a tar with pictures.")
-        if path.is_file() and zipfile.is_zipfile(path):
-            return lambda: distinct(zips.members(path, most=most))
-        if path.is_file() and tars.is_tar(path):
-            return lambda: distinct(tars.members(path))
+        if path.is_file() and archives.open_members(path) is not None:
+            return lambda: distinct(archives.reopened(path, encoding=encoding))
     except OSError as error:
         raise SourceError(f"{path} cannot be opened: {error.strerror}.") from error
     raise SourceError(f"{path} is neither a folder nor a zip nor a tar.")

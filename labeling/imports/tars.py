@@ -6,13 +6,16 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 from labeling.decoding import ImageRejected
+from labeling.imports import encodings
 from labeling.imports.members import (
+    DAMAGED_ARCHIVE,
+    BadArchive,
     Member,
     Rejection,
-    SourceError,
+    check_inflation,
     cut,
     guarded,
     is_ignored,
@@ -30,6 +33,9 @@ DAMAGED = (
     RecursionError,  # of a header that follows a header, and so on
 )
 BROKEN = "damaged inside the archive"
+EOF_HEADER: type[Exception] = tarfile.EOFHeaderError  # type: ignore[attr-defined]
+CUT = "the archive is cut off or damaged: what follows was not read"
+SPARSE = "a sparse file"
 # A compressed tar can only be stepped through: beyond a member of this size, or so much that is
 # passed over, the rest is not worth the time that unpacking it would take.
 STEP_MAX = 8 * 2**30
@@ -43,17 +49,26 @@ class _Info(tarfile.TarInfo):
     Sparse files are refused, whose maps are headers without an end.
     """
 
+    @classmethod
+    def fromtarfile(cls, tarfile: Any) -> Self:
+        """Read the next member, and take note of the blocks of zeros that end a whole archive."""
+        try:
+            return super().fromtarfile(tarfile)
+        except EOF_HEADER:
+            tarfile.has_ended = True
+            raise
+
     def _proc_member(self, archive: "_Archive") -> Self:
         is_header = self.type in _HEADERS
         archive.shared_headers += self.size if self.type == tarfile.XGLTYPE else 0
         if is_header and max(self.size, archive.shared_headers) > HEADER_MAX:
             raise tarfile.ReadError(f"a header of {self.size:,} bytes")
         if self.type == tarfile.GNUTYPE_SPARSE:
-            raise tarfile.ReadError("a sparse file")
+            raise tarfile.ReadError(SPARSE)
         return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
 
     def _proc_gnusparse_10(self, *_: object) -> None:
-        raise tarfile.ReadError("a sparse file")
+        raise tarfile.ReadError(SPARSE)
 
     def _block(self, count: int) -> int:
         if count < 0:  # which would lead back, without end
@@ -65,6 +80,7 @@ class _Archive(tarfile.TarFile):
     """A tar of such members."""
 
     tarinfo = _Info
+    has_ended = False  # by its end, and not because nothing or nonsense follows
     shared_headers = 0  # bytes of those that hold of all members that follow
 
 
@@ -87,47 +103,75 @@ def is_tar(path: Path) -> bool:
     return True
 
 
-def members(path: Path) -> Iterator[Member | Rejection]:
-    """Yield the members in the archive's order; read each before the next. Raises `SourceError`."""
+def members(path: Path, *, encoding: str = "") -> Iterator[Member | Rejection]:
+    """Yield the members in the archive's order; read each before the next. Raises `SourceError`.
+
+    encoding: of names that are not UTF-8.
+    """
     try:
         archive = _open(path)
     except DAMAGED as error:
-        raise SourceError(f"{path} is cut off or damaged: pack it again.") from error
-    size = count = 0  # of what is passed over
+        raise BadArchive(path, DAMAGED_ARCHIVE) from error
+    declared = passed_over = count = 0  # bytes of all, and of what is passed over
+    packed = path.stat().st_size
     with archive:
-        try:
-            while info := archive.next():
-                archive.members = []  # type: ignore[attr-defined]  # or a million members would be kept in memory
-                member = _member(archive, info)
-                if member is not None:
-                    yield member
-                if not isinstance(member, Member):
-                    size, count = size + info.size, count + 1
-                if max(info.size, size) > STEP_MAX or count > PASSED_OVER_MAX:
-                    yield Rejection(cut(info.name), "so large that what follows it was not read")
-                    return
-        except DAMAGED:
-            yield Rejection(
-                path.name, "the archive is cut off or damaged: what follows was not read"
-            )
+        while info := _next(archive):
+            declared += info.size
+            check_inflation(path, packed=packed, declared=declared)
+            member = _member(archive, info, encoding)
+            if member is not None:
+                yield member
+            if not isinstance(member, Member):
+                passed_over, count = passed_over + info.size, count + 1
+            if max(info.size, passed_over) > STEP_MAX or count > PASSED_OVER_MAX:
+                reason = "so large that what follows it was not read"
+                yield Rejection(cut(encodings.shown(_raw(info))), reason, cut=True)
+                return
+        if not archive.has_ended:
+            yield Rejection(path.name, CUT, cut=True)
+
+
+def _next(archive: _Archive) -> tarfile.TarInfo | None:
+    """Return the next member; None at the end, whether the archive is whole or not."""
+    try:
+        info = archive.next()
+    except DAMAGED:
+        archive.has_ended = False
+        return None
+    archive.members = []  # type: ignore[attr-defined]  # or a million would be kept in memory
+    return info
 
 
 def _open(path: Path) -> _Archive:
-    return _Archive.open(path, "r:*")
+    return _Archive.open(path, "r:*", encoding="utf-8")
 
 
-def _member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Member | Rejection | None:
+def _raw(info: tarfile.TarInfo) -> bytes:
+    return info.name.encode("utf-8", "surrogateescape")
+
+
+def _member(
+    archive: tarfile.TarFile, info: tarfile.TarInfo, encoding: str
+) -> Member | Rejection | None:
     """Return a member, why it is refused, or None for what is passed over."""
-    name = info.name.removeprefix("./")
-    if info.isdir() or is_ignored(name):
+    name = encodings.decode(_raw(info), "utf-8", encoding)
+    shown = (encodings.shown(_raw(info)) if name is None else name).removeprefix("./")
+    if info.isdir() or is_ignored(shown):
         return None
+    reason = encodings.UNKNOWN if name is None else _problem(info, shown)
+    if reason:
+        return Rejection(cut(shown), reason)
+    return Member(shown, info.size, partial(_open_member, archive, info))
+
+
+def _problem(info: tarfile.TarInfo, name: str) -> str | None:
     if reason := path_problem(name):
-        return Rejection(cut(name), reason)
+        return reason
     if info.issym() or info.islnk():
-        return Rejection(name, "a link")
-    if not info.isreg():
-        return Rejection(name, "not a regular file")
-    return Member(name, info.size, partial(_open_member, archive, info))
+        return "a link"
+    if info.issparse():
+        return SPARSE
+    return None if info.isreg() else "not a regular file"
 
 
 def _open_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> BinaryIO:

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -10,21 +9,20 @@ from typing import BinaryIO, NamedTuple
 from django.conf import settings
 
 from labeling.decoding import ImageRejected
-from labeling.imports import source, staging, upload_paths
+from labeling.imports import archives, source, staging
 from labeling.imports.members import (
     Member,
     Rejection,
-    SourceError,
     TooManyMembers,
     guarded,
     unreadable,
 )
+from labeling.imports.options import Options
 from labeling.imports.source import Members
 from labeling.models import Import
 
 ENTRIES = 3  # of a zip for each file that it may hold: macOS packs another beside each, and folders
 LOST = "was lost on the server: upload it again"
-NO_ARCHIVE = "is no zip or tar that can be read, or is cut off: pack it again"
 
 
 class _File(NamedTuple):
@@ -51,29 +49,37 @@ def members(record: Import) -> Members:
 
 
 def _members(record: Import, files: list[_File], alone: bool) -> Iterator[Member | Rejection]:
+    encoding = Options.of(record.options).encoding
+    names = {name for file in files for name in _with_folders(file.path)}
     for file in files:
+        path = staging.path_of(record, file.number)
         if file.problem:
             yield Rejection(file.path, file.problem)
-        elif upload_paths.is_archive(file.path):
-            yield from _of_archive(staging.path_of(record, file.number), file.path, alone)
+        elif archives.is_archive(file.path):
+            folder = "" if alone else archives.folder_of(file.path, names)
+            yield from _of_archive(path, file.path, folder, encoding)
         else:
-            path = staging.path_of(record, file.number)
             yield Member(file.path, file.size, partial(_open, path, file.size))
 
 
-def _of_archive(path: Path, name: str, alone: bool) -> Iterator[Member | Rejection]:
-    folder = "" if alone else f"{_without_suffix(name)}/"
+def _of_archive(path: Path, name: str, folder: str, encoding: str) -> Iterator[Member | Rejection]:
+    if not path.exists():
+        yield Rejection(name, LOST, cut=True)
+        return
+    bound = partial(_bounded, archive=path.name)
+    most = ENTRIES * settings.UPLOAD_MAX_FILES
     try:
-        read_members = source.find(path, most=ENTRIES * settings.UPLOAD_MAX_FILES)
-        for member in _bounded(read_members(), path.name):
-            if isinstance(member, Rejection) and member.path == path.name:
-                yield Rejection(name, member.reason)  # of the archive as a whole
-            else:
-                yield replace(member, path=f"{folder}{member.path}")
+        yield from archives.shard(
+            path, name, folder=folder, encoding=encoding, most=most, bound=bound
+        )
     except TooManyMembers:
-        yield Rejection(name, _too_many())
-    except SourceError:
-        yield Rejection(name, NO_ARCHIVE if path.exists() else LOST)
+        yield Rejection(name, _too_many(), cut=True)
+
+
+def _with_folders(path: str) -> list[str]:
+    """Return a path, and those of the folders in which it lies."""
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
 
 
 def _bounded(members: Iterator[Member | Rejection], archive: str) -> Iterator[Member | Rejection]:
@@ -82,23 +88,19 @@ def _bounded(members: Iterator[Member | Rejection], archive: str) -> Iterator[Me
     for count, member in enumerate(members, start=1):
         total += member.size if isinstance(member, Member) else 0
         if count > settings.UPLOAD_MAX_FILES:
-            yield Rejection(archive, f"{_too_many()}: what follows was not read")
+            yield Rejection(archive, f"{_too_many()}: what follows was not read", cut=True)
             return
         if total > settings.UPLOAD_MAX_BYTES:
             most = f"{settings.UPLOAD_MAX_BYTES:,}"
-            yield Rejection(archive, f"unpacks to more than {most} bytes: the rest was not read")
+            yield Rejection(
+                archive, f"unpacks to more than {most} bytes: the rest was not read", cut=True
+            )
             return
         yield member
 
 
 def _too_many() -> str:
     return f"an archive of more than {settings.UPLOAD_MAX_FILES:,} files"
-
-
-def _without_suffix(name: str) -> str:
-    suffixes = sorted(upload_paths.READ_ARCHIVES, key=len, reverse=True)
-    suffix = next(each for each in suffixes if name.lower().endswith(each))
-    return name[: -len(suffix)] or name
 
 
 def _open(path: Path, size: int) -> BinaryIO:

@@ -9,14 +9,10 @@ from typing import NamedTuple
 from django.conf import settings
 
 from labeling.captions import has_controls
-from labeling.imports import layouts
-from labeling.imports.members import ARCHIVES, is_ignored, path_problem, size_problem
+from labeling.imports import archives, layouts
+from labeling.imports.members import ARCHIVES, OTHER_ARCHIVE, is_ignored, path_problem, size_problem
 from labeling.models.imports import PATH_LENGTH
 
-READ_ARCHIVES = (
-    *(".zip", ".cbz", ".tar", ".tgz", ".tbz", ".txz"),
-    *(".tar.gz", ".tar.bz2", ".tar.xz"),
-)
 SHOWN = 400  # characters of a path that is too long
 
 
@@ -34,11 +30,6 @@ def check(path: str, size: int) -> Checked | None:
     if is_ignored(path):
         return None
     return Checked(path, _kind_problem(path) or size_problem(size, _limit(path)) or "")
-
-
-def is_archive(path: str) -> bool:
-    """Whether a file is an archive that can be read, by its name."""
-    return path.lower().endswith(READ_ARCHIVES)
 
 
 def printable(text: str) -> str:
@@ -76,15 +67,15 @@ def _is_any_archive(path: str) -> bool:
 
 
 def _kind_problem(path: str) -> str:
-    if _is_any_archive(path) and not is_archive(path):
-        return "an archive of a kind that is not read: pack a zip or a tar"
+    if _is_any_archive(path) and not archives.is_archive(path):
+        return OTHER_ARCHIVE
     return ""
 
 
 def _limit(path: str) -> int:
     """Return how many bytes of a file would be read at most."""
     plain = path.lower()
-    if is_archive(plain):
+    if archives.is_archive(plain):
         return int(settings.UPLOAD_MAX_BYTES)
     if layouts.layout_of(plain) is not None:
         return min(layouts.size_max(plain), int(settings.UPLOAD_MAX_BYTES))

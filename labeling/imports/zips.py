@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from labeling.decoding import ImageRejected
+from labeling.imports import encodings, zip_checks, zip_names
 from labeling.imports.members import (
+    DAMAGED_ARCHIVE,
+    BadArchive,
     Member,
     Rejection,
     SourceError,
@@ -36,9 +39,8 @@ DAMAGED = (
 )
 ENTRY_MAX = 1_024  # bytes of the directory for each member, more than any needs
 ENTRY = b"PK\1\2"  # with which each of them begins
-ENCRYPTED, UTF_8 = 0x1, 0x800  # of a member's flag bits
+ENCRYPTED = 0x1  # of a member's flag bits
 BROKEN = "damaged inside the archive"
-UNKNOWN_ENCODING = "a name in an unknown encoding: pack it again with names in UTF-8"
 
 
 class _File(io.BufferedReader):
@@ -63,52 +65,49 @@ class _File(io.BufferedReader):
         return data
 
 
-def members(path: Path, *, most: int | None = None) -> Iterator[Member | Rejection]:
+def members(
+    path: Path, *, most: int | None = None, encoding: str = ""
+) -> Iterator[Member | Rejection]:
     """Yield the members in the archive's order. Raises `SourceError`, and `TooManyMembers`.
 
-    most: members; None: any number.
+    most: members; None: any number. encoding: of names of which the zip does not say it.
     """
-    with _File(path, most) as file:
-        try:
-            archive = zipfile.ZipFile(file)
-        except DAMAGED as error:
-            if isinstance(error, SourceError):
-                raise
-            raise SourceError(f"{path} is cut off or damaged: pack it again.") from error
-        file.most = None
-        with archive:
-            for info in archive.infolist():
-                if (member := _member(archive, info)) is not None:
-                    yield member
+    with _File(path, most) as file, _archive(path, file) as archive:
+        infos = archive.infolist()
+        wrong = zip_checks.check(archive, path)
+        for info, name in zip(infos, zip_names.decoded(infos, encoding), strict=True):
+            member = _member(archive, info, name)
+            if isinstance(member, Member) and info.header_offset in wrong:
+                yield Rejection(member.path, BROKEN)
+            elif member is not None:
+                yield member
 
 
-def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member | Rejection | None:
+def _archive(path: Path, file: _File) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(file)
+    except SourceError:
+        raise
+    except DAMAGED as error:
+        raise BadArchive(path, DAMAGED_ARCHIVE) from error
+    file.most = None
+    return archive
+
+
+def _member(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str | None
+) -> Member | Rejection | None:
     """Return a member, why it is refused, or None for what is passed over."""
-    name = _name(info)
-    if info.is_dir() or is_ignored(name or info.filename):
+    shown = encodings.shown(zip_names.raw(info)) if name is None else name.replace("\\", "/")
+    if info.is_dir() or shown.endswith("/") or is_ignored(shown):
         return None
-    reason = _problem(info, name)
-    if reason or name is None:
-        return Rejection(cut(name or info.filename), reason or UNKNOWN_ENCODING)
-    return Member(name, info.file_size, partial(_open, archive, info))
+    reason = encodings.UNKNOWN if name is None else _problem(info, shown)
+    if reason:
+        return Rejection(cut(shown), reason)
+    return Member(shown, info.file_size, partial(_open, archive, info))
 
 
-def _name(info: zipfile.ZipInfo) -> str | None:
-    """Return a member's path with slashes, or None where its encoding is unknown.
-
-    Without the UTF-8 flag, `zipfile` reads a name as code page 437. Many programs write UTF-8 all
-    the same; what is not UTF-8 may be in any code page.
-    """
-    name = info.filename
-    if not name.isascii() and not info.flag_bits & UTF_8:
-        try:
-            name = name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            return None
-    return name.replace("\\", "/")
-
-
-def _problem(info: zipfile.ZipInfo, name: str | None) -> str | None:
+def _problem(info: zipfile.ZipInfo, name: str) -> str | None:
     mode = info.external_attr >> 16
     if stat.S_ISLNK(mode):
         return "a link"
@@ -116,7 +115,7 @@ def _problem(info: zipfile.ZipInfo, name: str | None) -> str | None:
         return "not a regular file"
     if info.flag_bits & ENCRYPTED:
         return "encrypted"
-    return path_problem(name) if name is not None else UNKNOWN_ENCODING
+    return path_problem(name)
 
 
 def _open(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
