@@ -10,7 +10,7 @@ from datetime import date
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from labeling import project_stats
+from labeling import images, project_stats
 from labeling.models import Comment, Image, Project, Tile
 
 PICTURES = 9  # of a project
@@ -46,12 +46,13 @@ def _choose(project: Project) -> list[int]:
 
 def _pictures(project: Project, *, cut: bool) -> QuerySet[Image]:
     """Return the pictures that may be shown, without what somebody found offensive."""
-    images = Image.objects.filter(project=project, generated=False, near_duplicate_of=None)
-    images = images.filter(cut_into__gt=0) if cut else images.filter(cut_into=0)
+    rows = Image.objects.filter(project=project, generated=False, near_duplicate_of=None)
+    rows = rows.filter(images.visible())
+    rows = rows.filter(cut_into__gt=0) if cut else rows.filter(cut_into=0)
     flags = Comment.objects.filter(
         tile__image=OuterRef("pk"), kind=Comment.Kind.OFFENSIVE, resolved_at=None
     )
-    return images.exclude(Exists(flags))
+    return rows.exclude(Exists(flags))
 
 
 def _place(project: Project, day: date) -> float:

@@ -21,7 +21,7 @@ from typing import Any
 
 from django.db.models import Sum
 
-from labeling import image_beliefs, provenance
+from labeling import image_beliefs, images, provenance
 from labeling.batches import batched
 from labeling.image_beliefs import ImageBeliefs
 from labeling.imports import statements
@@ -55,14 +55,14 @@ def build(
 
     concepts: those of the rows, by `concepts_of`. A batch of images is held at a time.
     """
-    images = Image.objects.filter(project=project).select_related(
+    pictures = Image.objects.filter(images.visible(), project=project).select_related(
         "near_duplicate_of", "text_source", "imported_by__requested_by"
     )
     if not include_generated:
-        images = images.filter(generated=False)
+        pictures = pictures.filter(generated=False)
     reader = image_beliefs.Reader(project, concepts)
     names = _Names(concepts)
-    for batch in batched(images.order_by("sha256").iterator(chunk_size=BATCH), BATCH):
+    for batch in batched(pictures.order_by("sha256").iterator(chunk_size=BATCH), BATCH):
         believed = reader.of(batch)
         captions, answers, origins = _captions(batch), _answers(batch), _origins(batch)
         for number, image in enumerate(batch):

@@ -304,10 +304,10 @@ def _content(picture: _Picture) -> bytes:
 
 def _removed(held: Snapshot, content: _Content) -> int:
     """Return how many pictures of a content were removed since it was read."""
-    images = held.project.images.filter(pk__lte=content.newest_image)
-    if not held.include_generated:
-        images = images.filter(generated=False)
-    return len(content.pictures) - images.count()
+    there = set(
+        held.project.images.filter(pk__lte=content.newest_image).values_list("pk", flat=True)
+    )
+    return sum(picture.pk not in there for picture in content.pictures)
 
 
 def _publish(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from django.db import transaction
 from django.db.models import QuerySet
 
-from labeling import beliefs, questions, restating
+from labeling import beliefs, images, questions, restating
 from labeling.batches import batched
 from labeling.beliefs import Statements
 from labeling.models import Concept, Image, Project, Question, Tile
@@ -77,7 +77,9 @@ def _take_over_batch(pk: int, size: int) -> int:
         concept = locked.select_related("project").filter(pk=pk, merged_into=None).first()
         if concept is None or concept.unfinished_from is None:
             return 0
-        pictures = naming(concept.project, concept.keys).filter(pk__gt=concept.unfinished_from)
+        pictures = naming(concept.project, concept.keys).filter(
+            images.visible(), pk__gt=concept.unfinished_from
+        )
         confidence = dict(pictures.order_by("pk").values_list("pk", "import_confidence")[:size])
         tiles = Tile.objects.filter(image__in=confidence, grid=1, image__cut_into=0)
         boxes = Tile.objects.filter(

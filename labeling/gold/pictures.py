@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 
+from labeling import images
 from labeling.models import Concept, ConceptExample, GoldMark, Question, Tile
 
 
@@ -62,6 +63,7 @@ def free(concept: Concept, *, grid: int = 1) -> QuerySet[Tile]:
     aside = GoldMark.objects.filter(concept=concept, ended_at=None, value=None)
     cut = {"image__cut_into": 0} if grid == 1 else {}
     tiles = Tile.objects.filter(image__project=concept.project_id, image__generated=False, **cut)
+    tiles = tiles.filter(images.visible("image__"))
     examples = ConceptExample.objects.filter(concept=concept)  # whose answer people are told
     return (
         tiles.filter(grid=grid)

@@ -16,6 +16,7 @@ from labeling.images.store import (
     stated_keys,
     stored_sources,
 )
+from labeling.images.visibility import visible
 
 __all__ = [
     "ImageRejected",
@@ -32,4 +33,5 @@ __all__ = [
     "save_statements",
     "stated_keys",
     "stored_sources",
+    "visible",
 ]

@@ -3,6 +3,7 @@
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from labeling import provenance
+from labeling.images.visibility import visible
 from labeling.models import Image, Import, Project, Tile
 from labeling.models.projects import name_key
 
@@ -18,12 +19,12 @@ def search(
     """Return pictures, the newest first, each with the id of its whole tile as `whole`.
 
     words: equal to a keyword or a folder's name, or part of the path. record: the import that
-    brought them. vendor, batch: where they, or a text of theirs, come from.
+    brought them, finished or not; without one, what is there for people (`visible`). vendor, batch:
+    where they, or a text of theirs, come from.
     """
     images = Image.objects.filter(project=project)
     images = provenance.of_images(images, project, vendor=vendor, batch=batch)
-    if record is not None:
-        images = images.filter(imported_by=record)
+    images = images.filter(visible() if record is None else Q(imported_by=record))
     if key := name_key(words):
         plain = words.strip()
         images = images.filter(Q(stated_keys__contains=[key]) | Q(source__icontains=plain))

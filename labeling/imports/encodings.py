@@ -25,4 +25,4 @@ def decode(raw: bytes, *encodings: str) -> str | None:
 
 def shown(raw: bytes) -> str:
     """Return a name that cannot be read as it is named where it is refused."""
-    return raw.decode("ascii", "backslashreplace")
+    return "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in raw)

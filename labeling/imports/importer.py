@@ -1,7 +1,7 @@
 """Members → images, batch by batch; an import that was killed goes on where it stopped."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -9,6 +9,7 @@ from django.db import connection, transaction
 
 from labeling import concepts as all_concepts
 from labeling import images, questions
+from labeling.batches import batched
 from labeling.decoding import ImageRejected, Picture
 from labeling.decoding.pool import DecodingPool
 from labeling.images import NewImage, StoredImage
@@ -22,6 +23,7 @@ from labeling.imports import (
     stated_captions,
     statements,
 )
+from labeling.imports.entries import Kind
 from labeling.imports.members import Member
 from labeling.imports.metadata import Metadata
 from labeling.imports.paths import folder_of
@@ -39,12 +41,14 @@ from labeling.models import (
     ImportStatement,
     LeaseLost,
     Project,
+    Tile,
 )
 from labeling.models.projects import name_key
 from labeling.restating import Change, Pair, Watch
 
 _HOLD_RECORD = "SELECT FROM labeling_import WHERE id = %s AND lease_token = %s FOR SHARE"
 _HOLD_CLASS_SET = "SELECT FROM labeling_classset WHERE id = %s FOR KEY SHARE"
+Stored = tuple[str, StoredImage]  # a path and the picture there
 DELETED = "was deleted during the import: import it again"
 
 
@@ -175,12 +179,17 @@ def run(
             members=pictures(), project=record.project, pool=pool, reject=refuse
         ):
             batch_importer.import_batch(batch)
+    batch_importer.ask_about_unseen()
     record.row_vendors = sorted(batch_importer.text_sources.vendors)
     report.check(read=looked_at + refused)
 
 
 class _BatchImporter:
-    """Import batches of one source, each with its questions in one transaction."""
+    """Import batches of one source, each in one transaction.
+
+    What is asked about pictures that are not there for people yet (`images.visible`) is asked at
+    the end, when all of them are stored.
+    """
 
     def __init__(self, record: Import, index: SourceIndex, plan: Plan, report: Report) -> None:
         self.record = record
@@ -190,6 +199,10 @@ class _BatchImporter:
         self.report = report
         self.duplicate_index = DuplicateIndex(record.project)
         self.text_sources = TextSources(record)
+        self.unseen: list[tuple[str, int]] = []  # (path, tile id), of which the source says a thing
+        self.unseen_boxes: list[box_tiles.Labelled] = []
+        self.remarks: dict[str, str] = {}  # by path, of pictures that are still to be counted
+        self.goes_on = record.images.exists()
 
     def import_batch(self, batch: Batch) -> None:
         """Import a batch, and count what became of it once it is committed."""
@@ -204,38 +217,100 @@ class _BatchImporter:
             )
             stored = self._store(batch, metadata)
             rows_of = self._statements(stored, metadata)
+            if self.goes_on:
+                statements.complete(self.record, rows_of)
             added = statements.add(self.record, rows_of)
             changed = self._save(added, stored)
-            boxes, clipped = box_tiles.store(self.record, stored, metadata)
-            _ask(self.project, stored, metadata, self.plan, changed, boxes)
-            self._ask_captions(stored, rows_of, added)
-        self.report.clipped += clipped
-        self._retract(added)
-        self._attach_gold(stored, metadata)
-        self._count(batch, dict(stored), metadata)
+            seen = self._seen(stored)
+            boxes = self._store_boxes(stored, seen, metadata)
+            _ask(self.project, seen, metadata, self.plan, changed, boxes)
+            self._ask_captions(seen, rows_of, added.rows)
+        self._retract({image.image.pk for _, image in seen} & added.rows.keys())
+        self.report.retract(captions=added.captions, keywords=added.keywords)
+        self._attach_gold(seen, metadata)
+        later = self._put_by(stored, seen, metadata)
+        self._count(batch, dict(stored), metadata, later)
+
+    def _seen(self, stored: Sequence[Stored]) -> Sequence[Stored]:
+        """Return those of the pictures that people see already."""
+        ids = [image.image.pk for _, image in stored if not image.new]
+        seen = set(Image.objects.filter(images.visible(), pk__in=ids).values_list("pk", flat=True))
+        return [(path, image) for path, image in stored if image.image.pk in seen]
+
+    def _store_boxes(
+        self, stored: Sequence[Stored], seen: Sequence[Stored], metadata: Mapping[str, Metadata]
+    ) -> Sequence[box_tiles.Labelled]:
+        """Store the boxes of a batch; return those on pictures that people see, put by the others."""
+        paths = {path for path, _ in seen}
+        others = [(path, image) for path, image in stored if path not in paths]
+        boxes, clipped = box_tiles.store(self.record, seen, metadata)
+        unseen, clipped_unseen = box_tiles.store(self.record, others, metadata)
+        self.unseen_boxes += unseen
+        self.report.clipped += clipped + clipped_unseen
+        return boxes
+
+    def _put_by(
+        self, stored: Sequence[Stored], seen: Sequence[Stored], metadata: Mapping[str, Metadata]
+    ) -> set[str]:
+        """Note what is to be asked about the other pictures; return the paths of gold to come.
+
+        Whether that is attached or refused is known, and counted, when it is asked.
+        """
+        unseen = {path: image.tile.pk for path, image in stored}
+        for path, _ in seen:
+            del unseen[path]
+        self.unseen += [
+            (path, tile)
+            for path, tile in unseen.items()
+            if metadata[path].read or self.plan.class_of(path)
+        ]
+        return {path for path in unseen if metadata[path].read[Kind.GOLD]}
+
+    def ask_about_unseen(self) -> None:
+        """Ask what the source says of pictures that nobody has seen, now that all are stored."""
+        self.plan = replace(self.plan, by_key=all_concepts.by_key(self.project))
+        for batch in batched(self.unseen, read_ahead.BATCH):
+            stored = _stored(batch)
+            metadata = {path: self.index.metadata(path) for path, _ in batch}
+            with transaction.atomic():
+                _hold_record(self.record)
+                self.plan = _held(self.plan, self.project)
+                _ask(self.project, stored, metadata, self.plan, {}, ())
+                rows_of = self._statements(stored, metadata)
+                kept = statements.by_image([image.pk for image in rows_of])
+                self._ask_captions(stored, rows_of, kept)
+            self._retract(kept.keys())
+            self._attach_gold(stored, metadata)
+            rows = dict(stored)
+            for path, texts in metadata.items():
+                if texts.read[Kind.GOLD]:
+                    self._count_one(path, rows.get(path), texts, DELETED)
+        for boxes in batched(self.unseen_boxes, read_ahead.BATCH):
+            with transaction.atomic():
+                _hold_record(self.record)
+                _ask(self.project, (), {}, self.plan, {}, boxes)
 
     def _ask_captions(
         self,
-        stored: Sequence[tuple[str, StoredImage]],
+        stored: Sequence[Stored],
         rows_of: Mapping[Image, Sequence[ImportStatement]],
-        added: statements.Added,
+        kept: statements.Statements,
     ) -> None:
         """Ask about the captions that the source states, as far as nobody is asked yet."""
         tiles = {image.image.pk: image.tile for _, image in stored}
-        rows = {image.pk: list(rows) for image, rows in rows_of.items()} | added.rows
+        rows = {image.pk: list(rows) for image, rows in rows_of.items()} | kept
         stated_captions.ask(list(tiles.values()), stated_captions.of(rows, tiles))
 
-    def _retract(self, added: statements.Added) -> None:
+    def _retract(self, image_ids: Collection[int]) -> None:
         """Retract captions that are put right; an import that is stopped here does so again.
 
         In a transaction of its own: the questions are locked in the order of their ids.
         """
-        if added.rows:
+        if image_ids:
             with transaction.atomic():
                 hold_record(self.record)
                 images.lock(self.project)
-                stated_captions.settle(statements.by_image(added.rows))
-        self.report.retract(captions=added.captions, keywords=added.keywords)
+                stated_captions.settle(statements.by_image(image_ids))
 
     def _attach_gold(
         self, stored: Sequence[tuple[str, StoredImage]], metadata: Mapping[str, Metadata]
@@ -336,25 +411,48 @@ class _BatchImporter:
         return watch.changes()
 
     def _count(
-        self, batch: Batch, stored: Mapping[str, StoredImage], metadata: Mapping[str, Metadata]
+        self,
+        batch: Batch,
+        stored: Mapping[str, StoredImage],
+        metadata: Mapping[str, Metadata],
+        later: Collection[str],
     ) -> None:
         for path, sha256 in batch.sha256s.items():
-            image, texts = stored.get(path), metadata[path]
             result = batch.results.get(sha256)
-            if image is None:
-                self.report.refuse(path, str(result or DELETED), texts)
-            elif self._is_taken(path, image):
-                near_duplicate = image.image.near_duplicate_of_id is not None
-                remark = result.remark if isinstance(result, Picture) else ""
-                self.report.take(path, texts, near_duplicate=near_duplicate, remark=remark)
-            else:
-                self.report.know(path, texts)
+            if isinstance(result, Picture) and result.remark:
+                self.remarks[path] = result.remark
+            if path not in later:
+                self._count_one(path, stored.get(path), metadata[path], str(result or DELETED))
+
+    def _count_one(
+        self, path: str, image: StoredImage | None, texts: Metadata, reason: str
+    ) -> None:
+        """Note what became of a picture and its texts; the reason is why it is not stored."""
+        remark = self.remarks.pop(path, "")
+        if image is None:
+            self.report.refuse(path, reason, texts)
+        elif self._is_taken(path, image):
+            near_duplicate = image.image.near_duplicate_of_id is not None
+            self.report.take(path, texts, near_duplicate=near_duplicate, remark=remark)
+        else:
+            self.report.know(path, texts)
 
     def _is_taken(self, path: str, stored: StoredImage) -> bool:
         """Whether this import brought the image by this path, perhaps before it was killed."""
         image = stored.image
         brought = image.imported_by_id == self.record.pk and image.source == images.cut_source(path)
         return stored.new or brought
+
+
+def _stored(batch: Iterable[tuple[str, int]]) -> list[Stored]:
+    """Return (path, picture) of those whose tiles are still there."""
+    paths = list(batch)
+    tiles = Tile.objects.select_related("image").in_bulk([tile for _, tile in paths])
+    return [
+        (path, StoredImage(tiles[tile].image, tiles[tile], new=False))
+        for path, tile in paths
+        if tile in tiles
+    ]
 
 
 def _ask(

@@ -52,6 +52,7 @@ class Report:
         self.remarks: dict[str, list[str]] = defaultdict(list)
         self.notes: dict[str, list[str]] = defaultdict(list)  # text → the files that it is said of
         self.clipped = 0  # boxes that reached beyond their pictures
+        self.cut: list[str] = []  # archives of which nobody knows what else they held
         self.unnamed: Sequence[str] = ()  # folders with pictures that name no concept
         self.retracted: Counter[Kind] = Counter()  # texts of earlier imports that are put right
         self._file: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115  (closed by `__exit__`)
@@ -89,6 +90,11 @@ class Report:
         return self.taken + self.known + self.refused
 
     @property
+    def is_whole(self) -> bool:
+        """Whether all that the source holds was imported: no file and no text was refused."""
+        return not self.rejected and not self.cut
+
+    @property
     def rejections(self) -> int:
         """Files that were refused, and texts of pictures that were not."""
         return sum(len(paths) for paths in self.rejected.values())
@@ -119,6 +125,7 @@ class Report:
     def add_texts(self, index: SourceIndex) -> None:
         """Note what was refused before the first picture, and the texts that were read."""
         self.texts.read.update(index.read)
+        self.cut = [rejection.path for rejection in index.rejections if rejection.cut]
         reasons: dict[str, list[str]] = defaultdict(list)
         for rejection in index.rejections:
             reasons[rejection.path].append(rejection.reason)
@@ -162,6 +169,7 @@ class Report:
             "refused": self.refused,
             "near_duplicates": self.near_duplicates,
             "remarks": sum(map(len, self.remarks.values())),
+            "cut": len(self.cut),
             "text_files": self.outcomes[Outcome.TEXT],
             "texts": self.texts.counts(),
             "retracted": {str(kind): n for kind, n in sorted(self.retracted.items()) if n},

@@ -20,7 +20,7 @@ from labeling import audit, lease
 from labeling.concepts import ConceptError
 from labeling.concepts.names import clean
 from labeling.decoding.pool import PoolError
-from labeling.imports import jobs, staging, undo, upload_members, uploads
+from labeling.imports import jobs, publishing, staging, undo, upload_members, uploads
 from labeling.imports.answers import jobs as answers_jobs
 from labeling.imports.members import SourceError
 from labeling.imports.options import OptionError, Options
@@ -60,7 +60,10 @@ def advance(record: Import) -> Import | None:
     try:
         with lease.kept(held):
             fields = step(held)
-        held.release(attempts=0, **fields)
+        if fields["state"] == State.DONE:
+            publishing.finish(held)
+        else:
+            held.release(attempts=0, **fields)
     except LeaseLost:
         raise
     except Exception as error:
@@ -220,10 +223,10 @@ def _import(held: Import) -> dict[str, Any]:
 
     if held.kind != Import.Kind.PICTURES:
         answers_jobs.execute(held, renew=renew, by=held.requested_by)
-        return {"state": State.DONE, "finished_at": timezone.now()}
+        return {"state": State.DONE}
     members = upload_members.members(held)
     jobs.execute(held, members, concepts=held.concepts or [], renew=renew)
-    return {"state": State.DONE, "finished_at": timezone.now()}
+    return {"state": State.DONE}
 
 
 def _fail(held: Import, error: Exception) -> None:

@@ -64,6 +64,28 @@ def add(record: Import, rows_of: Mapping[Image, Rows]) -> Added:
     return added
 
 
+def complete(record: Import, rows_of: Mapping[Image, Rows]) -> None:
+    """Let the rows of an import that goes on hold the captions that nobody was asked about yet.
+
+    Where another import spoke of the same images meanwhile, they were written without.
+    """
+    captions_of = {
+        (image.pk, row.path, row.text_source_id): row.captions
+        for image, rows in rows_of.items()
+        for row in rows
+        if row.captions
+    }
+    kept = ImportStatement.objects.filter(
+        image__in=[image.pk for image in rows_of], imported_by=record, captions=[]
+    )
+    changed = []
+    for row in kept:
+        row.captions = captions_of.get((row.image_id, row.path, row.text_source_id), [])
+        if row.captions:
+            changed.append(row)
+    ImportStatement.objects.bulk_update(changed, ["captions"])
+
+
 def _is_whole(image: Image, rows: Rows) -> bool:
     """Whether these rows begin with all that the image's own row says: it has just been stored."""
     return image.imported_by_id == rows[0].imported_by_id and any(

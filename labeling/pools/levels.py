@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import QuerySet
 
+from labeling import images
 from labeling.models import Image, Project
 
 GRIDS = (1, 4)  # of tiles that are asked about: wholes, and the parts of cut pictures
@@ -57,7 +58,8 @@ def measure(concept: int, grid: int) -> Level:
 
 def pictures(project: Project, grid: int) -> QuerySet[Image]:
     """Return the pictures whose tiles of that grid are asked about: a cut one is by its parts."""
-    return Image.objects.filter(project=project, generated=False, cut_into=cut_into(grid))
+    rows = Image.objects.filter(project=project, generated=False, cut_into=cut_into(grid))
+    return rows.filter(images.visible())
 
 
 def cut_into(grid: int) -> int:

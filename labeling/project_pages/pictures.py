@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeling import provenance, tasks
 from labeling.access import Capability
-from labeling.images import browsing
+from labeling.images import browsing, visible
 from labeling.imports import staging, uploads
 from labeling.imports.uploads import Announced, Part, UploadError
 from labeling.models import Import, Project
@@ -52,7 +52,7 @@ def pictures(request: HttpRequest, project: Project) -> HttpResponse:
     context = {
         "imports": rows[:shown],
         "more_imports": shown is not None and len(rows) > shown,
-        "total": project.images.count(),
+        "total": project.images.filter(visible()).count(),
         "limit_mb": settings.UPLOAD_MAX_BYTES // 2**20,
         "form_mb": settings.IMAGE_MAX_BYTES // 2**20,
         **_wall(project, filters),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from labeling import images
 from labeling.models import Question, Tile
 from labeling.selection.picks import Kind, Pick, Reason, Selection
 from labeling.selection.reader import Reader
@@ -32,6 +33,7 @@ def _tiles_to_describe(reader: Reader) -> QuerySet[Tile, tuple[int, int]]:
     count = captions.order_by().values("tile").annotate(count=Count("pk")).values("count")
     return (
         Tile.objects.filter(image__project=reader.project, image__generated=False, grid=1)
+        .filter(images.visible("image__"))
         .exclude(pk__in=reader.pending_tiles)
         .filter(~Exists(captions.filter(author=reader.annotator)))
         .order_by("image__sha256")

@@ -10,12 +10,11 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 from django.db import transaction
-from django.utils import timezone
 
 from labeling import lease, projects
 from labeling.decoding.pool import PoolError
 from labeling.enqueue import enqueue_on_commit
-from labeling.imports import concepts, declarations, jobs, ledger, source
+from labeling.imports import concepts, declarations, jobs, ledger, publishing, source
 from labeling.imports.members import SourceError
 from labeling.imports.options import Column, Masks, Options, parse_columns, parse_texts
 from labeling.imports.report import Report
@@ -38,6 +37,8 @@ DRAFT = (
     "The project {slug} is a draft, which asks nobody: publish it on its page, "
     "or with manage.py project {slug} --publish"
 )
+PARTLY = 3  # the exit status of an import that is done, but not of all
+CUT = "Not all was there to read: {names}. Get what is missing, and import it too."
 GO_ON = "Import the same source again to go on."
 NAME_LENGTH, SOURCE_LENGTH = 200, 400
 DECLARED = {  # of the whole import
@@ -56,8 +57,10 @@ class Command(BaseCommand):
     help = (
         "Import the pictures of a folder, a zip or a tar. A folder's name is a concept, a text of "
         "the same name captions or keywords; Hugging Face's metadata.jsonl, COCO's JSON and "
-        "WebDataset are recognised. What was imported before is left as it is."
+        "WebDataset are recognised. What was imported before is left as it is. Exits with 0 if all "
+        "was imported, 3 if a file or text was refused or an archive is cut off, 1 if it failed."
     )
+    is_partial = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -105,6 +108,12 @@ class Command(BaseCommand):
             "--no-input", action="store_true", help="ask nothing, not even on a terminal"
         )
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run as a program: exit with 0 if all was imported, 1 if nothing was finished, else 3."""
+        super().run_from_argv(argv)
+        if self.is_partial:
+            sys.exit(PARTLY)
+
     def handle(self, **options: Any) -> None:
         wanted = None if options["concepts"] is None else str(options["concepts"])
         slug = options["project"]
@@ -140,7 +149,7 @@ class Command(BaseCommand):
         may_ask: bool,
     ) -> None:
         slug = _checked(slug)
-        members = source.find(path)
+        members = source.find(path, encoding=options.encoding)
         if wanted not in (None, choices.ALL):
             choices.parse(wanted)  # before anything is made
         index = jobs.read(members, name=str(path), options=options)
@@ -148,14 +157,16 @@ class Command(BaseCommand):
         if project is None:
             project = projects.create(by=None, name=slug, slug=slug, audience=Audience.PUBLIC)
             self.stdout.write(f"Made the project {slug}.")
-        record = _record(project, path, options, declared)
+        record, goes_on = _record(project, path, options, declared)
+        if goes_on:
+            self.stdout.write(f"Goes on with the import no. {record.pk}, which was not finished.")
         try:
             report = self._execute(record, members, index, wanted, may_ask=may_ask)
         except BaseException as error:
             if not isinstance(error, LeaseLost):
                 record.release(state=State.FAILED, error=str(error) or GO_ON)
             raise
-        record.release(state=State.DONE, error="", finished_at=timezone.now())
+        publishing.finish(record)
         enqueue_on_commit(fill_due_pools)
         self._close(record, report)
 
@@ -191,10 +202,13 @@ class Command(BaseCommand):
 
     def _close(self, record: Import, report: Report) -> None:
         """Say what became of the import, and what is left to do."""
+        self.is_partial = not report.is_whole
         for line in summary(report):
             self.stdout.write(line)
         if report.clipped:
             self.stdout.write(f"Boxes clipped to their pictures: {report.clipped:,}.")
+        if report.cut:
+            self.stdout.write(CUT.format(names=_named(report.cut)))
         if report.unnamed:
             self.stdout.write(f"Folders that name no concept: {_named(report.unnamed)}.")
         project = record.project
@@ -230,23 +244,34 @@ def _options(values: Mapping[str, Any]) -> Options:
     )
 
 
-def _record(project: Project, path: Path, options: Options, declared: dict[str, Any]) -> Import:
-    """Return a new row, leased, for the import of a path."""
+def _record(
+    project: Project, path: Path, options: Options, declared: dict[str, Any]
+) -> tuple[Import, bool]:
+    """Return the leased row of the import of a path, and whether an earlier one goes on.
+
+    It goes on where the same source was imported, and it failed: its pictures are there for people
+    once it is done.
+    """
     jobs.fail_lost_commands()
     full = str(path.resolve())
+    values = {"state": State.READING, "options": options.as_json(), "error": "", "attempts": 1}
+    ours = Import.objects.filter(project=project, source=full[-SOURCE_LENGTH:], state=State.FAILED)
+    for pk in ours.values_list("pk", flat=True):
+        if held := ours.acquire(pk, finished_at=None, **values):
+            held.project = project
+            return held, True
     with transaction.atomic():  # nobody else can take the row before it is leased
         record = Import.objects.create(
             project=project,
             state=State.READING,
             name=Path(full).name[:NAME_LENGTH],
             source=full[-SOURCE_LENGTH:],
-            options=options.as_json(),
             **declared,
         )
-        held: Import | None = Import.objects.acquire(record.pk, attempts=1)
-    assert held is not None
-    held.project = project
-    return held
+        new: Import | None = Import.objects.acquire(record.pk, **values)
+    assert new is not None
+    new.project = project
+    return new, False
 
 
 def summary(report: Report) -> Iterator[str]:

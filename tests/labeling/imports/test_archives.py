@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 
 from labeling.imports import tars
-from labeling.models import Concept, Image
+from labeling.models import Image
 from tests.labeling.imports.sources import captions, refused, take, tarred, write, zipped
 from tests.pictures import encoded, jpeg, patchwork, png
 
@@ -155,30 +155,6 @@ def test_a_name_that_stands_twice_in_an_archive_is_taken_once(tmp_path):
     assert "imported 1" in output
     assert "there is another of this name before it: x/a.png, x/a.txt" in output
     assert captions() == {("x/a.png", "the first wall")}
-
-
-class Named(zipfile.ZipInfo):
-    """A member whose name is these bytes, without a word of their encoding."""
-
-    def __init__(self, name: bytes) -> None:
-        super().__init__(name.decode("latin-1"))
-        self.filename, self.name = name.decode("latin-1"), name
-
-    def _encodeFilenameFlags(self):  # noqa: N802 (zipfile's)
-        return self.name, 0
-
-
-def test_names_in_a_zip_are_read_as_they_were_written(tmp_path):
-    source = tmp_path / "names.zip"
-    with zipfile.ZipFile(source, "w") as archive:
-        archive.writestr(Named("café/0.png".encode()), png(0))  # UTF-8, though no flag says so
-        archive.writestr(Named(b"cat\\1.png"), png(1))  # a Windows program
-        archive.writestr(Named(b"cat\\1.txt"), b"a first cat")
-        archive.writestr(Named("いぬ/2.png".encode("cp932")), png(2))
-    output = take(source)
-    assert set(Concept.objects.values_list("name", flat=True)) == {"caf\u00e9", "cat"}
-    assert captions() == {("cat/1.png", "a first cat")}
-    assert "a name in an unknown encoding" in output
 
 
 def test_names_of_any_kind_are_told_without_harm(tmp_path):

@@ -1,0 +1,26 @@
+"""Which pictures are there for people: those of an import that is not done are not.
+
+So nothing half-imported is asked about or shown; all of an import appears at once, as its row says
+that it is done. A picture of an import that failed is there once another one that is done, or the
+same one tried again, has brought it.
+"""
+
+from django.db.models import Exists, OuterRef, Q
+
+from labeling.models import Import, ImportStatement
+
+State = Import.State
+UNFINISHED = (State.READING, State.IMPORTING, State.FAILED, State.CANCELLED, State.UNDOING)
+
+
+def visible(prefix: str = "") -> Q:
+    """Return the condition that a picture is there for people.
+
+    prefix: of the picture's fields, such as `image__`. The imports are looked up once a query, and
+    statements of such pictures alone.
+    """
+    unfinished = Import.objects.filter(state__in=UNFINISHED).order_by().values("pk")
+    by_another = ImportStatement.objects.filter(
+        image=OuterRef(f"{prefix}pk"), imported_by__state=State.DONE
+    )
+    return ~(Q((f"{prefix}imported_by__in", unfinished)) & ~Exists(by_another))

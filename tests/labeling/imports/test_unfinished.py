@@ -1,0 +1,141 @@
+"""Nothing half-imported is asked about or shown; an import that failed goes on, or is undone."""
+
+import errno
+from contextlib import nullcontext
+
+import pytest
+from django.core.files.storage import default_storage
+
+from labeling import pools, showcase, snapshot_rows
+from labeling.images import browsing, visible
+from labeling.imports import jobs, publishing, read_ahead, undo
+from labeling.models import Concept, Image, Import, Pool, Project, Question
+from labeling.tasks import fill_due_pools
+from tests.labeling.imports.sources import publish, refused, take, zipped
+from tests.pictures import png
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def half(tmp_path, monkeypatch):
+    """Ten pictures of cats, with captions and gold, of whose import four are stored."""
+    row = b'{"text": "words for a cat", "gold": {"cat": true}}'
+    files = [(f"cat/{n}.png", png(n)) for n in range(10)]
+    source = zipped(tmp_path / "half.zip", [*files, *((f"cat/{n}.json", row) for n in range(10))])
+    monkeypatch.setattr(read_ahead, "BATCH", 4)
+    monkeypatch.setattr(jobs, "RENEW_EVERY", 0.0)
+
+    def stop(done):
+        if done == 9:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        meter = "labeling.management.commands.import_images.meter"
+        patch.setattr(meter, lambda *_: nullcontext(stop))
+        refused(source)
+    publish()
+    assert Image.objects.count() == 4
+    return source
+
+
+def shown(project):
+    concepts = snapshot_rows.concepts_of(project)
+    rows = snapshot_rows.build(project=project, concepts=concepts, include_generated=False)
+    return {
+        "pages": browsing.search(project).count(),
+        "pools": pools.has_pictures(project, 1),
+        "snapshot": len(list(rows)),
+        "showcase": len(showcase._choose(project)),
+        "questions": Question.objects.exists(),
+    }
+
+
+def test_what_is_half_imported_is_neither_asked_about_nor_shown(half):
+    project = Project.objects.get()
+    fill_due_pools()
+    assert shown(project) == {
+        **{"pages": 0, "pools": False, "snapshot": 0, "showcase": 0, "questions": False},
+    }
+    record = Import.objects.get()
+    assert browsing.search(project, record=record).count() == 4, "whoever looks at the import"
+
+
+def test_an_import_that_failed_goes_on_as_the_same_one_and_then_all_is_there(half):
+    fill_due_pools()
+    output = take(half)
+    record = Import.objects.get()
+    assert f"Goes on with the import no. {record.pk}, which was not finished." in output
+    assert "imported 10, already there 0" in output
+    assert (record.state, record.error) == ("done", "")
+    project = Project.objects.get()
+    assert shown(project)["pages"] == shown(project)["snapshot"] == 10
+    assert Question.objects.filter(kind="caption").count() == 10
+    assert Question.objects.filter(state="gold").count() == 10
+    counts = record.counts["texts"]
+    assert counts["gold"] == {"read": 10, "attached": 10, "refused": 0}
+
+
+def test_another_import_that_brings_the_pictures_shows_them(half, tmp_path):
+    whole = zipped(tmp_path / "whole.zip", [(f"cat/{n}.png", png(n)) for n in range(3)])
+    assert "already there 3" in take(whole)
+    first, second = Import.objects.order_by("pk")
+    assert (first.state, second.state) == ("failed", "done")
+    assert Image.objects.filter(visible()).count() == 3
+    assert set(Question.objects.values_list("tile__image__source", flat=True)) == {
+        f"cat/{n}.png" for n in range(3)
+    }
+
+
+def test_an_import_that_failed_can_be_taken_back(half, ada):
+    undo.undo(Import.objects.get(), ada)
+    assert not Image.objects.exists() and Import.objects.get().state == "undone"
+
+
+def test_concepts_that_are_added_meanwhile_are_asked_about_at_the_end(half, monkeypatch):
+    from labeling import concepts
+
+    project = Project.objects.get()
+    owl = concepts.create(project=project, name="kitten", aliases=["cats"])
+    assert not Question.objects.filter(concept=owl).exists()
+    take(half)
+    assert Question.objects.filter(concept__name="cat").count() == 10
+
+
+def test_pools_that_have_passed_by_go_back_for_the_pictures_of_a_finished_import(half):
+    concept = Concept.objects.get(name="cat")
+    fill_due_pools()
+    assert not Question.objects.filter(concept=concept).exists()
+    take(half)
+    pools.notice()
+    Pool.objects.update(filled_at=None)
+    fill_due_pools()
+    pool = Pool.objects.get(concept=concept)
+    assert pool.frontier == 1.0
+    sliced = Question.objects.filter(concept=concept, slice_key__isnull=False)
+    assert sliced.count() == Image.objects.count() == 10
+
+
+def test_a_disk_that_fills_fails_the_import_and_it_goes_on(tmp_path, monkeypatch):
+    source = zipped(tmp_path / "a.zip", [(f"cat/{n}.png", png(n)) for n in range(3)])
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(default_storage, "save", full)
+        assert "No space left on device" in refused(source)
+    assert Import.objects.get().state == "failed" and not Image.objects.filter(visible()).exists()
+    assert "imported 3, already there 0" in take(source)
+
+
+def test_an_import_is_done_in_the_moment_in_which_its_pictures_are_announced(half, monkeypatch):
+    def fail(held, **_):
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(Import, "release", fail)
+    record = Import.objects.get()
+    with pytest.raises(RuntimeError):
+        publishing.finish(record)
+    record.refresh_from_db()
+    assert record.state == "failed"
