@@ -196,6 +196,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 # Uploads of pictures, in parts
 UPLOAD_MAX_BYTES = _number("UPLOAD_MAX_BYTES", 20 * 1024 * 1024 * 1024, least=1)  # of one upload
 UPLOAD_MAX_FILES = _number("UPLOAD_MAX_FILES", 200_000, least=1)  # … or members of its archives
+IMPORT_HOSTS = _list("IMPORT_HOSTS", "")  # from which pictures are fetched
 UPLOAD_MAX_UNFINISHED = _number("UPLOAD_MAX_UNFINISHED", 10, least=1)  # of one project
 UPLOAD_MIN_FREE_BYTES = _number(
     "UPLOAD_MIN_FREE_BYTES", 1024 * 1024 * 1024

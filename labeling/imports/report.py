@@ -116,7 +116,7 @@ class Report:
 
     def refuse(self, path: str, reason: str, metadata: Metadata) -> None:
         """Note a picture that was not imported, and why; so its texts were not, either."""
-        self._add(path, Outcome.REFUSED, [reason])
+        self._add(path, Outcome.REFUSED, [reason], where=metadata.provenance.url)
         for kind in metadata.read:
             for _ in range(metadata.read[kind] - metadata.refused[kind]):
                 metadata.refuse(kind, WITHOUT_PICTURE)
@@ -203,6 +203,7 @@ class Report:
         *,
         near_duplicate: bool = False,
         remark: str = "",
+        where: str = "",
     ) -> None:
         several = list(reasons)
         for reason in several:
@@ -210,4 +211,4 @@ class Report:
         self.outcomes[outcome] += 1
         mark = "yes" if near_duplicate else ""
         reason = remark or "; ".join(several)
-        self._table.writerow([cell(path), str(outcome), mark, cell(reason), ""])
+        self._table.writerow([cell(path), str(outcome), mark, cell(reason), cell(where)])

@@ -1,10 +1,10 @@
-"""Open a source of images: a folder, a zip or a tar, recognised by their content."""
+"""Open a source of images by its content: a folder, a zip, a tar or a list of addresses."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from labeling.imports import archives, folder
+from labeling.imports import archives, folder, urls
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.paths import normal
 
@@ -23,9 +23,11 @@ def find(path: Path, *, encoding: str = "") -> Members:
             raise SourceError(f"There is no {path}: name a folder, a zip or a tar with pictures.")
         if path.is_file() and archives.open_members(path) is not None:
             return lambda: distinct(archives.reopened(path, encoding=encoding))
+        if path.is_file() and urls.is_list(path):
+            return lambda: distinct(urls.members(path))
     except OSError as error:
         raise SourceError(f"{path} cannot be opened: {error.strerror}.") from error
-    raise SourceError(f"{path} is neither a folder nor a zip nor a tar.")
+    raise SourceError(f"{path} is neither a folder nor a zip nor a tar, nor a list of addresses.")
 
 
 def distinct(members: Iterator[Member | Rejection]) -> Iterator[Member | Rejection]:

@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 from django.conf import settings
 
 from labeling.decoding import ImageRejected
-from labeling.imports import archives, source, staging
+from labeling.imports import archives, source, staging, urls
 from labeling.imports.members import (
     Member,
     Rejection,
@@ -55,6 +55,8 @@ def _members(record: Import, files: list[_File], alone: bool) -> Iterator[Member
         path = staging.path_of(record, file.number)
         if file.problem:
             yield Rejection(file.path, file.problem)
+        elif alone and urls.is_list(path, file.path):
+            yield from urls.members(path, file.path)
         elif archives.is_archive(file.path):
             folder = "" if alone else archives.folder_of(file.path, names)
             yield from _of_archive(path, file.path, folder, encoding)

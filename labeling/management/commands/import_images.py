@@ -14,7 +14,7 @@ from django.db import transaction
 from labeling import lease, projects
 from labeling.decoding.pool import PoolError
 from labeling.enqueue import enqueue_on_commit
-from labeling.imports import concepts, declarations, jobs, ledger, publishing, source
+from labeling.imports import concepts, declarations, jobs, ledger, publishing, source, urls
 from labeling.imports.members import SourceError
 from labeling.imports.options import Column, Masks, Options, parse_columns, parse_texts
 from labeling.imports.report import Report
@@ -167,6 +167,7 @@ class Command(BaseCommand):
                 record.release(state=State.FAILED, error=str(error) or GO_ON)
             raise
         publishing.finish(record)
+        urls.forget(path)
         enqueue_on_commit(fill_due_pools)
         self._close(record, report)
 
