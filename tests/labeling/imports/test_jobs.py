@@ -71,7 +71,7 @@ def test_the_counts_add_up(record, mixed):
     execute(record, mixed)
     assert record.counts == {
         **{"read": 5, "taken": 2, "known": 1, "refused": 2},
-        **{"near_duplicates": 1, "text_files": 2},
+        **{"near_duplicates": 1, "text_files": 2, "cut": 0},
         "texts": {"keyword": {"read": 4, "attached": 3, "refused": 1}},
         "remarks": 0,
         "retracted": {},

@@ -7,7 +7,7 @@ import pytest
 from django.core.files.base import ContentFile
 
 from labeling.decoding import ImageRejected
-from labeling.imports import staging, upload_members, uploads, zips
+from labeling.imports import archives, staging, upload_members, uploads, zips
 from labeling.imports.members import Member, Rejection, TooManyMembers
 from labeling.imports.uploads import Announced, Part
 from labeling.models import Event, Import, Project
@@ -257,8 +257,9 @@ def test_archives_and_loose_files_are_one_source(birds, carol, tmp_path):
     }
     assert read(upload(birds, carol, files)) == {
         "4.png": png(4),
-        "owl/1.png": "there is another of this name before it",
-        "owl/../2.png": "its path leaves the archive",
+        "owl/1.png": png(5),
+        "owl.zip/1.png": png(1),  # no two of them share a folder
+        "owl.zip/../2.png": "its path leaves the archive",
         "wren/3.png": png(3),
     }
 
@@ -273,7 +274,7 @@ def test_an_archive_that_is_none_is_refused_by_its_content(birds, carol, tmp_pat
         "d.zip": b"",
     }
     problems = read(upload(birds, carol, files))
-    assert problems["a.zip"] == problems["b.zip"] == upload_members.NO_ARCHIVE
+    assert problems["a.zip"] == problems["b.zip"] == archives.NO_ARCHIVE
     assert problems["c.tar"] == "the archive is cut off or damaged: what follows was not read"
 
 
@@ -286,7 +287,7 @@ def test_an_archive_is_no_bomb(birds, carol, settings, tmp_path):
     assert sum(map(len, files.values())) < 5_000
     settings.UPLOAD_MAX_BYTES = 100_000
     problems = read(record)
-    assert len(problems) == 3 + 2, "the second archive has the same names"
+    assert len(problems) == (3 + 1) * 2, "three members of each, and why there are no more"
     reason = "unpacks to more than 100,000 bytes: the rest was not read"
     assert problems["many.zip"] == problems["many.tgz"] == reason
     settings.UPLOAD_MAX_FILES = 2
