@@ -23,4 +23,4 @@ def visible(prefix: str = "") -> Q:
     by_another = ImportStatement.objects.filter(
         image=OuterRef(f"{prefix}pk"), imported_by__state=State.DONE
     )
-    return ~(Q((f"{prefix}imported_by__in", unfinished)) & ~Exists(by_another))
+    return ~(Q((f"{prefix}imported_by__in", unfinished)) & ~Q(Exists(by_another)))

@@ -33,7 +33,7 @@ def finish(held: Import, **fields: Any) -> None:
     With them come those of imports that failed, of which this one speaks.
     """
     with transaction.atomic():
-        values = {
+        values: dict[str, Any] = {
             "project": held.project_id,
             "record": held.pk,
             "batch": ANNOUNCED,

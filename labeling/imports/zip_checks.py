@@ -43,7 +43,7 @@ def check(archive: zipfile.ZipFile, path: Path) -> set[int]:
         if not _agrees(start, info, name):
             wrong.add(info.header_offset)
         end = info.header_offset + _length(start, info, name)
-    if end > archive.start_dir:  # type: ignore[attr-defined]  # where the directory begins
+    if end > archive.start_dir:  # where the directory begins
         raise BadArchive(path, OVERLAP)
     return wrong
 
@@ -63,5 +63,7 @@ def _agrees(start: bytes, info: ZipInfo, name: bytes) -> bool:
 
 def _length(start: bytes, info: ZipInfo, name: bytes) -> int:
     """Return how many bytes a member takes, with its header; at least so many, if that is bad."""
-    lengths = HEADER.unpack_from(start)[-2:] if len(start) >= HEADER.size else (len(name), 0)
+    lengths: tuple[int, int] = (
+        HEADER.unpack_from(start)[-2:] if len(start) >= HEADER.size else (len(name), 0)
+    )
     return HEADER.size + max(lengths[0], len(name)) + lengths[1] + info.compress_size

@@ -255,7 +255,12 @@ def _record(
     """
     jobs.fail_lost_commands()
     full = str(path.resolve())
-    values = {"state": State.READING, "options": options.as_json(), "error": "", "attempts": 1}
+    values: dict[str, Any] = {
+        "state": State.READING,
+        "options": options.as_json(),
+        "error": "",
+        "attempts": 1,
+    }
     ours = Import.objects.filter(project=project, source=full[-SOURCE_LENGTH:], state=State.FAILED)
     for pk in ours.values_list("pk", flat=True):
         if held := ours.acquire(pk, finished_at=None, **values):

@@ -285,14 +285,8 @@ def test_a_redirect_is_checked_as_the_first_address_is(local):
     for target in ("http://10.0.0.1/", "file:///etc/passwd", "ftp://a.example/", "//evil.example/"):
         with pytest.raises(FetchError, match=r"not among the hosts|no address"):
             get(f"{local}/to/{target}", local)
-    port = local.rpartition(":")[2]
     with pytest.raises(FetchError, match="private address"):
-        get(
-            f"{local}/to/http://localhost:{port}/",
-            local,
-            f"http://[::1]:{port}",
-            "http://*:" + port,
-        )
+        get(f"{local}/to/http://127.0.0.2/", local, "http://*")
 
 
 @pytest.mark.parametrize(
