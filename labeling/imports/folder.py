@@ -60,10 +60,11 @@ def _below(folder: Path, prefix: str, encoding: str) -> Iterator[Member | Reject
                 Path(entry.path), f"{prefix}{decoded}", folder=shard, encoding=encoding
             )
         else:
-            yield _file(f"{prefix}{decoded}", Path(entry.path))
+            yield file(f"{prefix}{decoded}", Path(entry.path))
 
 
-def _file(name: str, path: Path) -> Member | Rejection:
+def file(name: str, path: Path) -> Member | Rejection:
+    """Return a file as a member of that path in the source, or why it is none."""
     try:
         status = path.stat()
     except OSError as error:

@@ -1,10 +1,13 @@
-"""Open a source of images by its content: a folder, a zip, a tar or a list of addresses."""
+"""Open a source of images by its content: a folder, a zip, a tar or a list of addresses.
+
+A single Parquet or Arrow file is a source as well: of the pictures in its rows.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from labeling.imports import archives, folder, urls
+from labeling.imports import archives, columnar, folder, urls
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.imports.paths import normal
 
@@ -25,9 +28,13 @@ def find(path: Path, *, encoding: str = "") -> Members:
             return lambda: distinct(archives.reopened(path, encoding=encoding))
         if path.is_file() and urls.is_list(path):
             return lambda: distinct(urls.members(path))
+        if path.is_file() and columnar.is_columnar(path.name):
+            return lambda: distinct(iter([folder.file(path.name, path)]))
     except OSError as error:
         raise SourceError(f"{path} cannot be opened: {error.strerror}.") from error
-    raise SourceError(f"{path} is neither a folder nor a zip nor a tar, nor a list of addresses.")
+    raise SourceError(
+        f"{path} is neither a folder nor a zip nor a tar, nor a list or table of pictures."
+    )
 
 
 def distinct(members: Iterator[Member | Rejection]) -> Iterator[Member | Rejection]:

@@ -142,3 +142,9 @@ def test_the_exit_status_tells_whether_all_was_imported(files, status, tmp_path,
     with pytest.raises(SystemExit) as left:
         import_images.Command().run_from_argv(argv)
     assert left.value.code == status
+
+
+def test_a_single_table_of_pictures_is_a_source(box):
+    rows = [{"image": {"bytes": png(n), "path": f"{n}.png"}} for n in range(2)]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), box / "pictures.parquet")
+    assert "imported 2," in take(box / "pictures.parquet")

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def half(tmp_path, monkeypatch):
     """Ten pictures of cats, with captions and gold, of whose import four are stored."""
-    row = b'{"text": "words for a cat", "gold": {"cat": true}}'
+    row = b'{"caption": "words for a cat", "gold": {"cat": true}}'
     files = [(f"cat/{n}.png", png(n)) for n in range(10)]
     source = zipped(tmp_path / "half.zip", [*files, *((f"cat/{n}.json", row) for n in range(10))])
     monkeypatch.setattr(read_ahead, "BATCH", 4)
