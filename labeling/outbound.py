@@ -147,8 +147,13 @@ class _Watch:
             copy.close()
 
     def add(self, connected: socket.socket) -> None:
-        """Watch a connection: a copy of it, as TLS takes over the socket itself."""
+        """Watch a connection: a copy of it, as TLS takes over the socket itself.
+
+        Raises TimeoutError where the time is over already.
+        """
         self._copies.append(connected.dup())
+        if self.is_over:
+            raise TimeoutError
 
     def _end(self) -> None:
         self.is_over = True

@@ -14,10 +14,10 @@ from labeling.imports.paths import normal
 Members = Callable[[], Iterator[Member | Rejection]]
 
 
-def find(path: Path, *, encoding: str = "") -> Members:
+def find(path: Path, *, encoding: str = "", column: str = "") -> Members:
     """Return a function that iterates over all members at each call. Raises `SourceError`.
 
-    encoding: of names that are not UTF-8.
+    encoding: of names that are not UTF-8. column: of a list, that holds the addresses.
     """
     try:
         if path.is_dir():
@@ -26,8 +26,8 @@ def find(path: Path, *, encoding: str = "") -> Members:
             raise SourceError(f"There is no {path}: name a folder, a zip or a tar with pictures.")
         if path.is_file() and archives.open_members(path) is not None:
             return lambda: distinct(archives.reopened(path, encoding=encoding))
-        if path.is_file() and urls.is_list(path):
-            return lambda: distinct(urls.members(path))
+        if path.is_file() and urls.is_list(path, column=column):
+            return lambda: distinct(urls.members(path, column=column))
         if path.is_file() and columnar.is_columnar(path.name):
             return lambda: distinct(iter([folder.file(path.name, path)]))
     except OSError as error:

@@ -17,7 +17,7 @@ from labeling.imports.members import (
     guarded,
     unreadable,
 )
-from labeling.imports.options import Options
+from labeling.imports.options import Column, Options
 from labeling.imports.source import Members
 from labeling.models import Import
 
@@ -49,14 +49,15 @@ def members(record: Import) -> Members:
 
 
 def _members(record: Import, files: list[_File], alone: bool) -> Iterator[Member | Rejection]:
-    encoding = Options.of(record.options).encoding
+    options = Options.of(record.options)
+    encoding, column = options.encoding, options.columns.get(Column.PICTURE, "")
     names = {name for file in files for name in _with_folders(file.path)}
     for file in files:
         path = staging.path_of(record, file.number)
         if file.problem:
             yield Rejection(file.path, file.problem)
-        elif alone and urls.is_list(path, file.path):
-            yield from urls.members(path, file.path)
+        elif alone and urls.is_list(path, file.path, column):
+            yield from urls.members(path, file.path, column)
         elif archives.is_archive(file.path):
             folder = "" if alone else archives.folder_of(file.path, names)
             yield from _of_archive(path, file.path, folder, encoding)

@@ -30,7 +30,7 @@ from labeling.imports.members import Member, Rejection, SourceError
 from labeling.outbound import Allowed, FetchError, Limits
 
 SUFFIXES = (".txt", ".csv", ".tsv", ".jsonl", ".parquet")
-COLUMNS = ("url", "image_url", "URL")  # of a table that is a list of addresses
+COLUMNS = ("url", "image_url", "img_url", "URL")  # of a table that is a list of addresses
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 URL = re.compile(r"\s*https?://\S+\s*", re.IGNORECASE)
 AHEAD = 8  # pictures that are fetched at a time
@@ -47,10 +47,11 @@ UNREADABLE = (ValueError, csv.Error, pyarrow.ArrowException)  # UnicodeDecodeErr
 Row = dict[str, Any]
 
 
-def is_list(path: Path, name: str = "") -> bool:
+def is_list(path: Path, name: str = "", column: str = "") -> bool:
     """Whether a file is a list of addresses, by its name and its first row.
 
-    name: as it was called, where it lies under another name.
+    name: as it was called, where it lies under another name. column: that holds the addresses;
+    empty: one that is called so.
     """
     suffix = Path(name or path.name).suffix.lower()
     if suffix not in SUFFIXES:
@@ -59,20 +60,20 @@ def is_list(path: Path, name: str = "") -> bool:
         row = next(_rows(path, suffix), None)
     except (SourceError, OSError, *UNREADABLE):
         return False
-    return row is not None and bool(_url(row)) and not any(map(_is_binary, row.values()))
+    return row is not None and bool(_url(row, column)) and not any(map(_is_binary, row.values()))
 
 
-def members(path: Path, name: str = "") -> Iterator[Member | Rejection]:
+def members(path: Path, name: str = "", column: str = "") -> Iterator[Member | Rejection]:
     """Yield the pictures of a list, and what its rows say of them. Raises `SourceError`."""
     name = name or path.name
     with _Fetching(cache_of(path), _allowed(name)) as fetching:
         try:
             rows = enumerate(_rows(path, Path(name).suffix.lower()), start=1)
             for (number, row), following in _with_following(rows):
-                if url := _url(row):
-                    ahead = [each for each in (_url(row) for _, row in following) if each]
+                if url := _url(row, column):
+                    ahead = [each for each in (_url(row, column) for _, row in following) if each]
                     yield Member(_name(url), 0, partial(fetching.open, url, ahead), url)
-                    yield from _said(url, row)
+                    yield from _said(url, row, column)
                 else:
                     yield Rejection(f"{name}, row {number}", "no address that can be fetched")
         except UNREADABLE as error:
@@ -90,9 +91,15 @@ def _allowed(name: str) -> list[Allowed]:
     return allowed
 
 
-def _said(url: str, row: Row) -> Iterator[Member]:
+def _said(url: str, row: Row, column: str) -> Iterator[Member]:
     """Yield what a row says beside the address, as a text beside the picture."""
-    if said := {name: value for name, value in row.items() if _is_said(name, value)}:
+    addresses = {*COLUMNS, column}
+    said = {
+        name: value
+        for name, value in row.items()
+        if isinstance(name, str) and name not in addresses and value not in (None, "", [], {})
+    }
+    if said:
         data = json.dumps(said, default=str).encode()
         yield Member(f"{_key(url)}.json", len(data), partial(io.BytesIO, data))
 
@@ -184,20 +191,15 @@ def _of_line(line: str, suffix: str) -> Row | None:
     return row if isinstance(row, dict) else {"": text}
 
 
-def _url(row: Mapping[str, Any]) -> str | None:
+def _url(row: Mapping[str, Any], column: str) -> str | None:
     """Return the address in a row; None where there is none."""
-    value = next((row[name] for name in COLUMNS if row.get(name)), None)
+    value = next((row[name] for name in ((column,) if column else COLUMNS) if row.get(name)), None)
     return value.strip() if isinstance(value, str) and URL.fullmatch(value) else None
 
 
 def _is_binary(value: object) -> bool:
     """Whether a cell holds a picture itself, so that the table is no list of addresses."""
     return isinstance(value, bytes) or (isinstance(value, dict) and "bytes" in value)
-
-
-def _is_said(name: Any, value: Any) -> bool:
-    """Whether a cell says something beside the address."""
-    return isinstance(name, str) and name not in COLUMNS and value not in (None, "", [], {})
 
 
 def _name(url: str) -> str:

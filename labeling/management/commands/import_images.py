@@ -149,7 +149,8 @@ class Command(BaseCommand):
         may_ask: bool,
     ) -> None:
         slug = _checked(slug)
-        members = source.find(path, encoding=options.encoding)
+        column = options.columns.get(Column.PICTURE, "")
+        members = source.find(path, encoding=options.encoding, column=column)
         if wanted not in (None, choices.ALL):
             choices.parse(wanted)  # before anything is made
         index = jobs.read(members, name=str(path), options=options)

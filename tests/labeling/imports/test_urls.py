@@ -217,6 +217,15 @@ def test_a_list_is_uploaded_as_well(local, carol):
     assert paths == ["1-", "2-"]
 
 
+@pytest.mark.django_db
+def test_the_column_of_addresses_can_be_chosen(local, box):
+    write(box, "list.csv", f"where,caption\n{local}/picture/1.png,words for one\n")
+    assert "nor a list or table of pictures" in refused(box / "list.csv")
+    assert "imported 1," in take(box / "list.csv", columns="picture=where")
+    ((_, text),) = captions()
+    assert text == "words for one"
+
+
 def test_a_table_of_pictures_is_no_list_of_addresses(box):
     rows = [{"url": "https://a.example/1.png", "image": {"bytes": b"x", "path": None}}]
     parquet.write_table(pyarrow.Table.from_pylist(rows), box / "a.parquet")
