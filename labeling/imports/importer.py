@@ -240,7 +240,7 @@ class _BatchImporter:
     def _store_boxes(
         self, stored: Sequence[Stored], seen: Sequence[Stored], metadata: Mapping[str, Metadata]
     ) -> Sequence[box_tiles.Labelled]:
-        """Store the boxes of a batch; return those on pictures that people see, put by the others."""
+        """Store the boxes of a batch; put by those on pictures unseen, and return the rest."""
         paths = {path for path, _ in seen}
         others = [(path, image) for path, image in stored if path not in paths]
         boxes, clipped = box_tiles.store(self.record, seen, metadata)
