@@ -1,6 +1,7 @@
 """Nothing half-imported is asked about or shown; an import that failed goes on, or is undone."""
 
 import errno
+import json
 from contextlib import nullcontext
 
 import pytest
@@ -20,9 +21,11 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def half(tmp_path, monkeypatch):
     """Ten pictures of cats, with captions and gold, of whose import four are stored."""
-    row = b'{"caption": "words for a cat", "gold": {"cat": true}}'
     files = [(f"cat/{n}.png", png(n)) for n in range(10)]
-    source = zipped(tmp_path / "half.zip", [*files, *((f"cat/{n}.json", row) for n in range(10))])
+    for n in range(10):
+        row = {"caption": f"A cat of the kind that has the number {n}.", "gold": {"cat": True}}
+        files.append((f"cat/{n}.json", json.dumps(row)))
+    source = zipped(tmp_path / "half.zip", files)
     monkeypatch.setattr(read_ahead, "BATCH", 4)
     monkeypatch.setattr(jobs, "RENEW_EVERY", 0.0)
 
