@@ -273,7 +273,7 @@ class _BatchImporter:
             stored = _stored(batch)
             metadata = {path: self.index.metadata(path) for path, _ in batch}
             with transaction.atomic():
-                _hold_record(self.record)
+                hold_record(self.record)
                 self.plan = _held(self.plan, self.project)
                 _ask(self.project, stored, metadata, self.plan, {}, ())
                 rows_of = self._statements(stored, metadata)
@@ -287,7 +287,7 @@ class _BatchImporter:
                     self._count_one(path, rows.get(path), texts, DELETED)
         for boxes in batched(self.unseen_boxes, read_ahead.BATCH):
             with transaction.atomic():
-                _hold_record(self.record)
+                hold_record(self.record)
                 _ask(self.project, (), {}, self.plan, {}, boxes)
 
     def _ask_captions(
