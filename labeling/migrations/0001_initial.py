@@ -857,6 +857,7 @@ class Migration(migrations.Migration):
                 ('active', models.BooleanField(default=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('labels_until', models.DateTimeField(default=django.utils.timezone.now, help_text='Labels that settled before are told of.')),
+                ('labels_after', models.BigIntegerField(default=0, help_text='… and of that moment, those up to this id.')),
                 ('spells_until', models.DateTimeField(default=django.utils.timezone.now, help_text='Annotators that turned bad before are told of.')),
                 ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='webhooks', to='labeling.project')),

@@ -41,6 +41,9 @@ class Webhook(models.Model):
     labels_until = models.DateTimeField(
         default=timezone.now, help_text="Labels that settled before are told of."
     )
+    labels_after = models.BigIntegerField(
+        default=0, help_text="… and of that moment, those up to this id."
+    )
     spells_until = models.DateTimeField(
         default=timezone.now, help_text="Annotators that turned bad before are told of."
     )

@@ -60,7 +60,8 @@ def change(
     if active is not None:
         changes["active"] = active
     if active and not hook.active:
-        changes |= {"labels_until": timezone.now(), "spells_until": timezone.now()}
+        now = timezone.now()
+        changes |= {"labels_until": now, "labels_after": 0, "spells_until": now}
     with transaction.atomic():
         Webhook.objects.filter(pk=hook.pk).update(**changes)
         hook.refresh_from_db()

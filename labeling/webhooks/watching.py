@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from labeling.models import Answer, Delivery, HookEvent, Question, SuspectSpell, Webhook
@@ -16,6 +17,16 @@ BATCH = 500  # labels of one event
 BATCHES = 20  # of one look; the next one goes on
 # Rows that are this old are there: a transaction writes the time at which it began to.
 LAG = timedelta(seconds=30)
+ID_MAX = 2**63 - 1
+_COLUMNS = (
+    "pk",
+    "settled_at",
+    "tile_id",
+    "tile__image_id",
+    "concept__name",
+    "kind",
+    "probability",
+)
 
 
 def look() -> None:
@@ -38,23 +49,23 @@ def _look_for(hook: Webhook, until: datetime) -> None:
 
 
 def _tell_labels(hook: Webhook, until: datetime) -> bool:
-    """Write down a batch of labels; return whether there may be more."""
-    rows = hook.project.questions.filter(
-        settled_at__gt=hook.labels_until, settled_at__lte=until, state=Question.State.SETTLED
+    """Write down a batch of labels; return whether there may be more.
+
+    The last one told is kept by time and id: a recomputation settles thousands in one moment.
+    """
+    later = Q(settled_at__gt=hook.labels_until)
+    same_moment = Q(settled_at=hook.labels_until, pk__gt=hook.labels_after)
+    rows = hook.project.questions.filter(later | same_moment, state=Question.State.SETTLED).filter(
+        settled_at__gte=hook.labels_until, settled_at__lte=until
     )
-    times = list(rows.order_by("settled_at").values_list("settled_at", flat=True)[:BATCH])
-    end = times[-1] or until if len(times) == BATCH else until
-    labels = list(  # all of one moment, so that none is left between two batches
-        rows.filter(settled_at__lte=end)
-        .order_by("settled_at", "pk")
-        .values("pk", "tile_id", "tile__image_id", "concept__name", "kind", "probability")
-    )
+    labels = list(rows.order_by("settled_at", "pk").values(*_COLUMNS)[:BATCH])
     if labels:
-        rows_of = [_label(row) for row in labels]
-        _write(hook, HookEvent.LABEL_SETTLED, {"labels": rows_of})
-    Webhook.objects.filter(pk=hook.pk).update(labels_until=end)
-    hook.labels_until = end
-    return len(times) == BATCH
+        _write(hook, HookEvent.LABEL_SETTLED, {"labels": [_label(row) for row in labels]})
+    is_full = len(labels) == BATCH
+    hook.labels_until = (labels[-1]["settled_at"] or until) if is_full else until
+    hook.labels_after = labels[-1]["pk"] if is_full else ID_MAX
+    hook.save(update_fields=["labels_until", "labels_after"])
+    return is_full
 
 
 def _label(row: Mapping[str, object]) -> dict[str, object]:

@@ -54,7 +54,7 @@ def test_a_run_is_started_on_a_snapshot_or_a_project(
     ("fields", "message"),
     [
         ({}, "recipe"),
-        ({"recipe": "clip"}, "Name a snapshot or a project"),
+        ({"recipe": "clip"}, "Send one of these fields"),
         ({"recipe": "clip", "project": "shapes", "snapshot": 1}, "snapshot"),
         ({"recipe": "clip", "project": "moon"}, "project"),
         ({"recipe": "clip", "snapshot": 10**40}, "snapshot"),

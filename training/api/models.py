@@ -123,8 +123,18 @@ class PromoteSerializer(ReasonSerializer):
     )
 
 
+class ModelFilters(serializers.Serializer[Any]):
+    project = serializers.SlugField(
+        source="project__slug", required=False, max_length=60, help_text="Its short name."
+    )
+    recipe = serializers.CharField(required=False, max_length=40)
+
+
 @extend_schema_view(
-    get=extend_schema(responses={200: ModelSerializer(many=True), **errors(401, 403, 404)})
+    get=extend_schema(
+        parameters=[ModelFilters],
+        responses={200: ModelSerializer(many=True), **errors(400, 401, 403, 404)},
+    )
 )
 class ModelList(generics.ListAPIView[Model]):
     """Models, the newest first."""
@@ -134,7 +144,8 @@ class ModelList(generics.ListAPIView[Model]):
     pagination_class = NewestFirst
 
     def get_queryset(self) -> QuerySet[Model]:
-        models = Model.objects.filter(project__in=MAY_VIEW.projects(self.request))
+        filters = valid(ModelFilters(data=self.request.query_params))
+        models = Model.objects.filter(project__in=MAY_VIEW.projects(self.request), **filters)
         return models.select_related("project", "run__snapshot").prefetch_related("promotions")
 
 
@@ -198,10 +209,14 @@ class PromotionList(generics.ListAPIView[Promotion]):
 
     def get_queryset(self) -> QuerySet[Promotion]:
         projects = MAY_LIST_CHANGES.projects(self.request)
-        changes = Promotion.objects.filter(project__in=projects)
+        filters = valid(ModelFilters(data=self.request.query_params))
+        changes = Promotion.objects.filter(project__in=projects, **filters)
         return changes.select_related("promoted_by", "undone_by")
 
-    @extend_schema(responses={200: PromotionSerializer(many=True), **errors(401, 403, 404)})
+    @extend_schema(
+        parameters=[ModelFilters],
+        responses={200: PromotionSerializer(many=True), **errors(400, 401, 403, 404)},
+    )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 

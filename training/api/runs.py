@@ -7,7 +7,7 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +18,7 @@ from labeling.api.bodies import Body
 from labeling.api.idempotency import idempotent
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
-from labeling.api.requests import user
+from labeling.api.requests import user, valid
 from labeling.api.schema import errors
 from labeling.models import Project, Snapshot
 from training import outlook, readiness, run_requests, run_summary, runs, tasks
@@ -131,6 +131,14 @@ class RunRequestSerializer(Body):
     )
 
 
+class RunFilters(serializers.Serializer[Any]):
+    project = serializers.SlugField(
+        source="project__slug", required=False, max_length=60, help_text="Its short name."
+    )
+    state = serializers.ChoiceField(choices=Run.State.choices, required=False)
+    recipe = serializers.CharField(required=False, max_length=40)
+
+
 class RunList(generics.ListAPIView[Run]):
     """Runs, the newest first."""
 
@@ -139,14 +147,12 @@ class RunList(generics.ListAPIView[Run]):
     serializer_class = RunSerializer
 
     def get_queryset(self) -> QuerySet[Run]:
-        queryset = Run.objects.filter(project__in=MAY_VIEW.projects(self.request))
-        for name, field in (("project", "project__slug"), ("state", "state")):
-            if value := self.request.query_params.get(name, "").replace("\0", ""):
-                queryset = queryset.filter(**{field: value})
-        return queryset.select_related("project")
+        filters = valid(RunFilters(data=self.request.query_params))
+        rows = Run.objects.filter(project__in=MAY_VIEW.projects(self.request), **filters)
+        return rows.select_related("project")
 
     @extend_schema(
-        parameters=[OpenApiParameter("project"), OpenApiParameter("state")],
+        parameters=[RunFilters],
         responses={200: RunSerializer(many=True), **errors(401, 403, 404)},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import audit
+from labeling import audit, webhooks
 from labeling.imports import staging, upload_paths
 from labeling.imports.answers import checking, reading, recording
 from labeling.imports.answers.checking import Checked
@@ -25,7 +25,7 @@ from labeling.imports.answers.reading import SIZE_MAX, Reader
 from labeling.imports.answers.recording import OPPOSITE
 from labeling.imports.answers.report import AnswersReport, in_words
 from labeling.imports.jobs import now_and_then
-from labeling.models import Event, Import, Project, Recomputation, UploadedFile
+from labeling.models import Event, HookEvent, Import, Project, Recomputation, UploadedFile
 from labeling.models.imports import NAME_LENGTH
 
 NAMED = 20  # refusals that a message names
@@ -194,6 +194,11 @@ def _finish(record: Import, report: AnswersReport) -> None:
     with transaction.atomic():
         record.save(update_fields=["report", "counts"])
         _audit(record, f"Imported {record}: {in_words(record.counts)}.")
+        webhooks.emit(
+            project=record.project,
+            event=HookEvent.IMPORT_FINISHED,
+            data={"import": record.pk, "counts": record.counts},
+        )
         if earlier:
             transaction.on_commit(partial(default_storage.delete, earlier))
 
