@@ -486,7 +486,7 @@ class CancelImport(UploadView):
         responses={200: ImportDetailOut, **errors(401, 403, 404, 409)},
     )
     def post(self, request: Request, pk: int) -> Response:
-        """End an import that has not ended; what it has taken stays until it is undone."""
+        """End an import that has not ended; what it has taken stays, unseen, until it is undone."""
         return self.answer(runner.cancel(record=self.record(pk), by=cast(User, request.user)))
 
 

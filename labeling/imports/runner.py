@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -25,7 +25,7 @@ from labeling.imports.answers import jobs as answers_jobs
 from labeling.imports.members import SourceError
 from labeling.imports.options import OptionError, Options
 from labeling.imports.uploads import UploadConflict, UploadError
-from labeling.models import Event, Import, LeaseLost, Project
+from labeling.models import Event, Import, LeaseLost, Project, UploadedFile
 from labeling.models.lease import LeasedQuerySet
 from labeling.models.projects import name_key
 
@@ -97,12 +97,17 @@ def choose(*, record: Import, by: AbstractBaseUser, names: Sequence[str]) -> Imp
 def read_again(*, record: Import, by: AbstractBaseUser, options: Mapping[str, Any]) -> Import:
     """Read a source again by other options, before its concepts are chosen.
 
+    So one can be read that failed for holding no picture, as where all names are in a code page.
     options: as `Options.of` takes them. Raises `UploadError`.
     """
     checked = checked_options(options).as_json()
     with transaction.atomic():
-        choosing = Import.objects.filter(pk=record.pk, state=State.CHOOSING)
-        if not choosing.update(state=State.READING, options=checked, attempts=0):
+        has_files = Exists(UploadedFile.objects.filter(upload=OuterRef("pk")))
+        unread = Q(state=State.FAILED, pictures=0, kind=Import.Kind.PICTURES) & Q(has_files)
+        waiting = Import.objects.filter(Q(state=State.CHOOSING) | unread, pk=record.pk)
+        if not waiting.update(
+            state=State.READING, options=checked, attempts=0, error="", finished_at=None
+        ):
             raise UploadConflict("It is not waiting for anything to be chosen: look at it again.")
         record.refresh_from_db()
         _record(record, f"Chose how the import of “{record}” is read.", by)
@@ -129,7 +134,7 @@ def clean_names(names: Sequence[str]) -> list[str]:
 
 
 def cancel(*, record: Import, by: AbstractBaseUser | None, reason: str = "") -> Import:
-    """End an import; what it has taken stays until it is undone. Raises `UploadConflict`.
+    """End an import; what it has taken stays, unseen, until it is undone. Raises `UploadConflict`.
 
     by: None where it was abandoned, with a reason.
     """

@@ -1,5 +1,6 @@
 """The way of an upload after its last byte, whoever dies or changes their mind meanwhile."""
 
+import zipfile
 from datetime import timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from django.utils import timezone
 from labeling import tasks
 from labeling.imports import importer, jobs, runner, staging, uploads
 from labeling.models import Concept, Event, Import, LeaseLost, Project
+from tests.labeling.imports.bombs import Named
 from tests.labeling.imports.sources import zipped
 from tests.labeling.imports.uploading import begin, send, upload
 from tests.pictures import png
@@ -263,3 +265,16 @@ def test_concepts_that_the_project_has_are_matched(birds, carol):
     runner.choose(record=record, by=carol, names=["owl"])
     advanced(record)
     assert birds.concepts.count() == 1
+
+
+def test_an_upload_whose_names_are_in_a_code_page_is_read_again_in_it(birds, carol, tmp_path):
+    path = tmp_path / "windows.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(Named("いぬ/1.png".encode("cp932")), png(1))
+    record = upload(birds, carol, {"windows.zip": path.read_bytes()})
+    failed = runner.advance(record)
+    assert failed.state == "failed" and "say which (--encoding cp932" in failed.error
+    runner.read_again(record=record, by=carol, options={"encoding": "cp932"})
+    read = runner.advance(record)
+    assert (read.state, read.error) == ("choosing", "")
+    assert [each["name"] for each in read.candidates] == ["いぬ"]
