@@ -5,7 +5,6 @@ import json
 from contextlib import nullcontext
 
 import pytest
-from django.core.files.storage import default_storage
 
 from labeling import pools, showcase, snapshot_rows
 from labeling.images import browsing, visible
@@ -126,7 +125,7 @@ def test_a_disk_that_fills_fails_the_import_and_it_goes_on(tmp_path, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(default_storage, "save", full)
+        patch.setattr("labeling.images.files._write", full)
         assert "No space left on device" in refused(source)
     assert Import.objects.get().state == "failed" and not Image.objects.filter(visible()).exists()
     assert "imported 3, already there 0" in take(source)
