@@ -21,7 +21,8 @@ from labeling.imports.members import Member
 PARQUET, ARROW = (".parquet",), (".arrow",)
 SUFFIXES = (*PARQUET, *ARROW)
 BATCH = 500  # rows of texts that are in memory at once …
-PICTURES_BATCH = 8  # … and rows of pictures
+PICTURES_BATCH = 8  # … and rows of pictures …
+BATCH_BYTES = 512 * 2**20  # … whose values are this large at most together, whatever they are
 ROWS_MAX = 10_000_000
 NOT_ONE = "no {} file that can be read: {}"
 FAULTS = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
@@ -112,10 +113,25 @@ def _parquet(file: IO[bytes]) -> Columnar:
     def batches(columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         file.seek(0)
         again = pq.ParquetFile(file, memory_map=False, pre_buffer=False)
-        yield from again.iter_batches(batch_size=rows, columns=list(columns), use_threads=False)
+        yield from again.iter_batches(
+            batch_size=max(1, min(rows, BATCH_BYTES // largest)),
+            columns=list(columns),
+            use_threads=False,
+        )
 
     table = pq.ParquetFile(file, memory_map=False, pre_buffer=False)
+    largest = _largest(table.metadata)
     return Columnar("Parquet", table.schema_arrow, _features(table.schema_arrow), batches)
+
+
+def _largest(metadata: Any) -> int:
+    """Return the bytes of the largest part of a column: no value can be larger."""
+    sizes = (
+        metadata.row_group(group).column(column).total_uncompressed_size
+        for group in range(metadata.num_row_groups)
+        for column in range(metadata.num_columns)
+    )
+    return int(max(sizes, default=1)) or 1
 
 
 def _arrow(file: IO[bytes]) -> Columnar:

@@ -14,7 +14,15 @@ from labeling.imports.entries import Entry, Kind, Refusal
 from labeling.imports.options import ALL, DEFAULTS, Options, Texts
 from labeling.imports.text_evidence import MANY_PARTS, MANY_TEXTS, Evidence, Separator
 
-OF_KEYWORDS = ("tag", "tags", "keyword", "keywords", "taglist", "hashtags")  # ends of names
+OF_KEYWORDS = (
+    "tag",
+    "tags",
+    "keyword",
+    "keywords",
+    "labels",
+    "classes",
+    "categories",
+)  # ends of names
 OF_CAPTIONS = ("caption", "captions", "sentence", "sentences", "description", "prompt", "alt")
 
 MIXED, NEARLY_ALL = 0.15, 0.85  # share of lists, between which each text is decided by itself

@@ -37,13 +37,17 @@ class Separator(StrEnum):
 
     COMMAS = "commas"
     SEMICOLONS = "semicolons"
+    BARS = "bars"
     LINES = "line breaks"
     SPACES = "spaces"
 
 
+WILDCARD = re.compile(r"\{[^{}]*\}")  # "{a|the} dog" is no list
+LETTERS = {Separator.COMMAS: ",،、，", Separator.SEMICOLONS: ";；", Separator.BARS: "|"}
 PATTERNS = {
     Separator.COMMAS: re.compile(rf"{texts.COMMA.pattern}|{texts.LINE_BREAK.pattern}"),
     Separator.SEMICOLONS: re.compile(rf"[;；]|{texts.LINE_BREAK.pattern}"),
+    Separator.BARS: re.compile(rf"[|]|{texts.LINE_BREAK.pattern}"),
     Separator.LINES: texts.LINE_BREAK,
     Separator.SPACES: re.compile(r"\s+"),
 }
@@ -103,9 +107,10 @@ def width(text: str) -> float:
 
 def _separator(some: Sequence[str]) -> Separator:
     """Return what stands between the parts of most texts, else commas."""
-    for separator in (Separator.COMMAS, Separator.SEMICOLONS):
-        pattern = re.compile(PATTERNS[separator].pattern.partition("|")[0])
-        if _share(bool(pattern.search(text)) for text in some) >= 0.5:
+    for separator, letters in LETTERS.items():
+        pattern = re.compile(f"[{letters}]")
+        plain = (WILDCARD.sub("", text) for text in some)
+        if _share(bool(pattern.search(text)) for text in plain) >= 0.5:
             return separator
     if _share("\n" in text or "\r" in text for text in some) >= 0.5:
         return Separator.LINES

@@ -3,8 +3,8 @@
 import re
 
 VARIANTS_MAX = 8  # captions of one line
-CHOICE = re.compile(r"(?<!\{)\{([^{}]*\|[^{}]*)\}(?!\})")
-OF_FILES = re.compile(r"(?<![\w>^])__[^\W_][\w/ -]*?__(?!\w)")
+CHOICE = re.compile(r"(?<!\{)\{([^{}|]*(?:\|[^{}|]*)+)\}(?!\})")
+OF_FILES = re.compile(r"(?<![\w>^])__[^\W_][\w/ -]{0,60}?__(?!\w)")
 
 
 def variants(text: str) -> list[str] | str:
@@ -16,10 +16,10 @@ def variants(text: str) -> list[str] | str:
 
 def _filled(lines: list[str]) -> list[str] | str:
     """Fill in the first choice of each line until there is none."""
-    while any(CHOICE.search(line) for line in lines):
-        lines = [filled for line in lines for filled in _first_filled(line)]
-        if len(lines) > VARIANTS_MAX:
+    while match := CHOICE.search(lines[0]):  # all have as many left
+        if len(lines) * (match[1].count("|") + 1) > VARIANTS_MAX:
             return f"its wildcards make more than {VARIANTS_MAX} captions"
+        lines = [filled for line in lines for filled in _first_filled(line)]
     return list(dict.fromkeys(line.replace("{{", "{").replace("}}", "}") for line in lines))
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from labeling.imports.options import Column
 
@@ -33,13 +34,20 @@ def role(column: str, chosen: Mapping[Column, str]) -> Column | None:
     for name, wanted in chosen.items():
         if column == wanted and name is not Column.PICTURE:
             return name
+    by_name = _by_name(column)
+    return None if by_name in chosen else by_name
+
+
+@lru_cache(maxsize=4096)
+def _by_name(column: str) -> Column | None:
+    """Return what a column holds by its name."""
     for plain in (_plain(column), _plain(NUMBERED.sub("", column))):
         for name, names in EXACT.items():
             if plain in names:
-                return None if name in chosen else name
+                return name
         for name, ends in ENDS.items():
             if plain.endswith(ends) and not NOT_TEXTS.search(column):
-                return None if name in chosen else name
+                return name
     return None
 
 
@@ -63,5 +71,6 @@ def is_file_name(column: str) -> bool:
     return column.endswith(("file_name", "file_names"))
 
 
+@lru_cache(maxsize=4096)
 def _plain(column: str) -> str:
     return re.sub(r"[\W_]+", "", column.casefold())

@@ -21,8 +21,8 @@ NAMES = (
 SUFFIXES = ("_stats.json",)  # of img2dataset's shards
 SIZE_MAX = 16 * 2**20  # bytes
 PASSED_OVER = "passed over, as they say nothing of any one picture"
-CLASSES = re.compile(r"class_label:\s*\n\s*names:\s*\n((?:\s+['\"]?\d+['\"]?:.*\n)+)")
-CLASS = re.compile(r"\s+['\"]?(\d+)['\"]?:\s*(.*)")
+CLASSES = re.compile(r"class_label:[ \t]*\n[ \t]*names:[ \t]*\n((?:[ \t]+['\"]?\d+['\"]?:.*\n)+)")
+CLASS = re.compile(r"^[ \t]+['\"]?(\d{1,9})['\"]?:[ \t]*(.*)", re.MULTILINE)
 
 
 def _read(member: Member, options: Options) -> Readings:

@@ -77,10 +77,17 @@ def _texts(name: str, value: Any, role: Column | None, names: Names) -> Iterator
             yield from (Text(Kind.TEXT, text, name) for text in _values(value))
         case Column.KEYWORDS:
             yield from _keywords(name, value)
+        case Column.LABEL if isinstance(value, str) and is_plural(name):
+            yield from _keywords(name, value)
         case Column.LABEL:
             yield from (Text(Kind.KEYWORD, _named(each, names.get(name))) for each in _list(value))
         case Column.LICENSE:
             yield Text(Kind.LICENSE, value)
+
+
+def is_plural(column: str) -> bool:
+    """Whether a column of labels holds several: a single one may have commas in it."""
+    return column.casefold().endswith(("labels", "classes", "categories"))
 
 
 def _keywords(name: str, value: Any) -> Iterator[Text]:

@@ -159,5 +159,10 @@ def test_what_no_caption_can_say_is_refused(text, reason):
     assert reason in "".join(refused) and set(captions(index)) == {"1.png"}
 
 
+@pytest.mark.parametrize("text", ["{" + "|" * 60_000, "{" + "a|" * 30_000 + "}", "__a " * 15_000])
+def test_a_text_made_to_take_long_does_not(text):
+    assert len(captions(of_texts([text, "a dog asleep on the lawn"]))) == 1
+
+
 def test_very_many_texts_are_decided_by_a_sample_of_them():
     assert kind(of_texts(tagged(30_000))) == "keywords"

@@ -216,6 +216,17 @@ def test_json_lines_may_have_another_name_or_be_a_list(box):
     assert captions(read(box)) == WORDS
 
 
+@pytest.mark.parametrize("labels", ["dog,cat", "dog|cat", "dog;cat", '["dog", "cat"]'])
+def test_a_column_of_several_labels_holds_a_list(box, labels):
+    fill(box, **PICTURES, **{"list.tsv": f"image\tlabels\na.png\t{labels}\n"})
+    assert keywords(read(box)) == {"a.png": ["dog", "cat"]}
+
+
+def test_one_label_may_hold_a_comma(box):
+    fill(box, **PICTURES, **{"list.tsv": "image\tlabel\na.png\ttench, Tinca tinca\n"})
+    assert keywords(read(box)) == {"a.png": ["tench, Tinca tinca"]}
+
+
 def test_two_pictures_of_one_row_are_refused_by_the_row(box):
     row = {"file_names": ["a.png", "b.png"], "text": "a pair"}
     fill(box, **PICTURES, **{"metadata.jsonl": json.dumps(row)})
