@@ -1,7 +1,8 @@
 """The folder of a snapshot: its format, written once and read with every file's SHA-256.
 
 It is a Hugging Face imagefolder: `train/` and `test/`, each with images and a `metadata.jsonl`,
-beside a `manifest.json` that names every other file with its SHA-256.
+with a data card in `README.md`, beside a `manifest.json` that names every other file with its
+SHA-256. One hash, `sha256` in the manifest, stands for all of it.
 """
 
 import hashlib
@@ -17,7 +18,8 @@ from labeling import json_lines
 
 FORMAT = 2
 SPLITS = "train", "test"
-MANIFEST, METADATA = "manifest.json", "metadata.jsonl"
+MANIFEST, METADATA, CARD = "manifest.json", "metadata.jsonl", "README.md"
+NOT_HASHED = frozenset({"created", "files", "sha256"})  # members of the manifest; see `digest_of`
 LEADING = 100  # rows from which `datasets` infers every column's type, at least
 # What shows a column's type where those rows have empty lists. Readers pass it over.
 PLACEHOLDERS: dict[str, list[Any]] = {
@@ -45,14 +47,13 @@ def write_metadata(folder: Path, rows: Iterable[tuple[str, Row]]) -> dict[str, s
             if split not in drafts:
                 drafts[split] = files.enter_context(closing(_Metadata(folder / split)))
             drafts[split].add(row)
-        filled = {column for draft in drafts.values() for column in draft.filled}
-        return {f"{split}/{METADATA}": draft.finish(filled) for split, draft in drafts.items()}
+        return {f"{split}/{METADATA}": draft.finish() for split, draft in drafts.items()}
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the manifest, and wait until it is on the disk."""
+    """Write the manifest with its hash, and wait until it is on the disk."""
     with (folder / MANIFEST).open("w", encoding="utf-8") as file:
-        json.dump({"format": FORMAT, **manifest}, file, indent=1)
+        json.dump(manifest, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
 
@@ -73,11 +74,73 @@ def read_rows(folder: Path, split: str) -> Iterator[Row]:
     """Yield the rows of one split, in the order of their file names."""
     path = folder / split / METADATA
     if path.exists():
-        for row in json_lines.read(path):
-            empty: Row = {
-                name: [] for name, value in PLACEHOLDERS.items() if row.get(name) == value
-            }
-            yield {**row, **empty}
+        yield from map(_without_placeholders, json_lines.read(path))
+
+
+def parse_row(line: bytes) -> Row:
+    """Return the row of a line of metadata."""
+    return _without_placeholders(json.loads(line))
+
+
+def file_name_of(line: bytes) -> str:
+    """Return the file name in a line of metadata, which it begins with, without parsing the rest.
+
+    Raises SnapshotError for a line that begins otherwise.
+    """
+    if not line.startswith(_FIRST) or (end := line.find(b'"', len(_FIRST))) < 0:
+        raise SnapshotError("A row of a snapshot does not begin with its file name.")
+    return line[len(_FIRST) : end].decode()
+
+
+_FIRST = b'{"file_name": "'
+
+
+def _without_placeholders(row: Row) -> Row:
+    empty: Row = {name: [] for name, value in PLACEHOLDERS.items() if row.get(name) == value}
+    return {**row, **empty}
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    """Return the manifest without `files`, which come last. Raises SnapshotError without one."""
+    lines = []
+    try:
+        with (folder / MANIFEST).open(encoding="utf-8") as file:
+            for line in file:
+                if line == ' "files": {\n':
+                    break
+                lines.append(line)
+            header: dict[str, Any] = json.loads("".join(lines).rstrip().rstrip(",") + "}")
+        return header
+    except (OSError, ValueError):
+        manifest = read_manifest(folder)
+        manifest.pop("files", None)
+        return manifest
+
+
+def read_card(folder: Path) -> str:
+    """Return the data card of a snapshot; empty where there is none."""
+    try:
+        return (folder / CARD).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def labels(row: Row) -> dict[str, tuple[str, float]]:
+    """Return a row's label of each concept, "yes", "in part" or "no", with its confidence."""
+    in_part = set(row["in_part"])
+    return {
+        concept["name"]: (
+            _label(concept["probability"], concept["name"] in in_part),
+            max(concept["probability"], 1 - concept["probability"]),
+        )
+        for concept in row["concepts"]
+    }
+
+
+def _label(probability: float, in_part: bool) -> str:
+    if probability < 0.5:
+        return "no"
+    return "in part" if in_part else "yes"
 
 
 def verify(
@@ -89,6 +152,10 @@ def verify(
     called with the share of files read, 0 to 1.
     """
     manifest = read_manifest(folder)
+    if digest_of(manifest) != manifest.get("sha256"):
+        raise SnapshotError(
+            f"{folder / MANIFEST} was changed after freezing: freeze a new snapshot."
+        )
     for number, (name, expected) in enumerate(manifest["files"].items(), start=1):
         path = folder / name
         if not path.is_file():
@@ -99,9 +166,25 @@ def verify(
     return manifest
 
 
-def digest_of_files(digests: Mapping[str, str]) -> str:
-    """Return the SHA-256 of a snapshot: of its files' digests, in the format of `sha256sum`."""
-    return digest("".join(f"{digests[name]}  {name}\n" for name in sorted(digests)).encode())
+def digest_of(manifest: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a snapshot: of what its manifest says, and of all its files' digests.
+
+    It is that of the manifest as a line of JSON (sorted keys, no spaces, ASCII) without the members
+    `NOT_HASHED`, and then of the lines that `sha256sum` prints of the files, sorted by name. When
+    it was frozen is no part of it: the same labels, made from the same, have the same hash.
+    """
+    said = {name: value for name, value in manifest.items() if name not in NOT_HASHED}
+    hashed = hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode())
+    hashed.update(b"\n")
+    for name, file_digest in sorted(manifest["files"].items()):
+        hashed.update(f"{file_digest}  {name}\n".encode())
+    return hashed.hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(data: bytes) -> str:
@@ -113,7 +196,8 @@ class _Metadata:
     """The metadata of one split while it is written: the first row waits until all have come.
 
     `datasets` refuses splits whose columns have different types, and an empty list has none; so
-    the first row shows the type of each column that any split fills and its first rows do not.
+    the first row shows the type of each column that the first rows do not fill. So all snapshots
+    have the same columns, whatever is in them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -123,21 +207,19 @@ class _Metadata:
         self._first: Row = {}
         self._typed: set[str] = set()  # columns that the first LEADING rows fill
         self._count = 0
-        self.filled: set[str] = set()  # columns that any row fills
 
     def add(self, row: Row) -> None:
         self._count += 1
-        self.filled |= {column for column in PLACEHOLDERS if row[column]}
         if self._count <= LEADING:
-            self._typed |= self.filled
+            self._typed |= {column for column in PLACEHOLDERS if row[column]}
         if self._count == 1:
             self._first = row
         else:
             self._rest.write(json_lines.dumps([row]))
 
-    def finish(self, filled: set[str]) -> str:
-        """Write the file, its columns typed as far as any split fills them; return its SHA-256."""
-        untyped = {column: PLACEHOLDERS[column] for column in filled - self._typed}
+    def finish(self) -> str:
+        """Write the file, all of its columns typed; return its SHA-256."""
+        untyped = {column: PLACEHOLDERS[column] for column in PLACEHOLDERS.keys() - self._typed}
         first = {column: untyped.get(column, value) for column, value in self._first.items()}
         self._rest.seek(0)
         with self._path.open("w+b") as file:

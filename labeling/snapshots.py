@@ -2,32 +2,46 @@
 
 A snapshot is a row, begun by whoever asks for it, and a folder, written by whoever holds the row's
 lease. Each attempt writes to a draft folder of its own; only the holder of the lease publishes.
-`labeling.snapshot_rows` says what is written, `labeling.snapshot_folder` in which format.
+`labeling.snapshot_rows` says what is written, `labeling.snapshot_folder` in which format,
+`labeling.snapshot_provenance` what it was made from, and `labeling.snapshot_pictures` how pictures
+are shared by all snapshots that hold them.
 """
 
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Left
 from django.utils import timezone
 
-from labeling import audit, lease, snapshot_folder, snapshot_rows, webhooks, withdrawals
+from labeling import (
+    audit,
+    dataset_card,
+    lease,
+    snapshot_folder,
+    snapshot_pictures,
+    snapshot_provenance,
+    snapshot_rows,
+    webhooks,
+    withdrawals,
+)
+from labeling.dataset_card import Facts
 from labeling.models import Event, HookEvent, Image, LeaseLost, Project, RemovedImage, Snapshot
 from labeling.snapshot_folder import Row, SnapshotError
+from labeling.snapshot_pictures import Picture
 from labeling.snapshot_rows import SnapshotRow
 
 ATTEMPTS = 3  # after which a snapshot whose workers died is given up
+SHARED = 3  # earlier folders, at most, in which a picture is looked for
 REPORT_EVERY = 2.0  # seconds between two renewals of the lease
 
 OnProgress = Callable[[float], None]  # called with the share that is written, 0 to 1
@@ -172,16 +186,6 @@ def _reporter(held: Snapshot) -> OnProgress:
     return report
 
 
-class _Picture(NamedTuple):
-    """A picture that a snapshot holds."""
-
-    pk: int
-    path: str  # in the snapshot's folder
-    sha256: str
-    file: str  # in the project's storage
-    name: str  # for people
-
-
 @dataclass(frozen=True)
 class _Content:
     """What was written into a draft, but for the pictures."""
@@ -189,7 +193,9 @@ class _Content:
     files: dict[str, str]  # SHA-256 by name, those of the pictures to come among them
     counts: dict[str, int]
     concepts: list[str]
-    pictures: list[_Picture]
+    made_from: dict[str, Any]
+    labels: dict[str, dict[str, Counter[str]]]  # how many, by split, concept and label
+    pictures: list[Picture]
     given: withdrawals.Held
 
     @property
@@ -209,7 +215,7 @@ def _write(held: Snapshot, draft: Path, report: OnProgress) -> None:
         folder = _earlier_folder(held, manifest["sha256"], report)
         try:
             if folder is None:
-                _copy_images(draft, content.pictures, report)
+                _place_pictures(held, draft, content, report)
                 snapshot_folder.write_manifest(draft, manifest)
         except SnapshotError:
             if attempt == ATTEMPTS or not _removed(held, content):
@@ -222,8 +228,9 @@ def _write(held: Snapshot, draft: Path, report: OnProgress) -> None:
 
 def _write_rows(held: Snapshot, draft: Path) -> _Content:
     """Write the metadata as it is read, a batch of images at a time."""
-    pictures: list[_Picture] = []
+    pictures: list[Picture] = []
     counts: Counter[str] = Counter()
+    facts = Facts()
     concepts = snapshot_rows.concepts_of(held.project)
 
     def rows() -> Iterator[tuple[str, Row]]:
@@ -234,22 +241,29 @@ def _write_rows(held: Snapshot, draft: Path) -> _Content:
         ):
             pictures.append(_picture(each))
             counts.update(snapshot_rows.counts(each))
+            facts.add(each.split, each.row)
             yield each.split, each.row
 
     files = snapshot_folder.write_metadata(draft, rows())
     files |= {picture.path: picture.sha256 for picture in pictures}
+    made_from = snapshot_provenance.made_from(held, concepts)
+    if pictures:
+        card = dataset_card.write(draft, project=held.project, facts=facts, made_from=made_from)
+        files[snapshot_folder.CARD] = card
     return _Content(
         files,
         dict(counts),
         [concept.name for concept in concepts],
+        made_from,
+        facts.labels,
         pictures,
         given=withdrawals.held_now(held),
     )
 
 
-def _picture(snapshot_row: SnapshotRow) -> _Picture:
+def _picture(snapshot_row: SnapshotRow) -> Picture:
     image = snapshot_row.image
-    return _Picture(
+    return Picture(
         pk=image.pk,
         path=f"{snapshot_row.split}/{snapshot_row.row['file_name']}",
         sha256=image.sha256,
@@ -259,15 +273,17 @@ def _picture(snapshot_row: SnapshotRow) -> _Picture:
 
 
 def _manifest(held: Snapshot, content: _Content) -> dict[str, Any]:
-    return {
+    manifest = {
+        "format": snapshot_folder.FORMAT,
         "project": held.project.slug,
         "created": timezone.now().isoformat(timespec="seconds"),
-        "sha256": snapshot_folder.digest_of_files(content.files),
-        "options": {"include_generated": held.include_generated},
         "counts": content.counts,
         "concepts": content.concepts,
+        "labels": content.labels,
+        "made_from": content.made_from,
         "files": dict(sorted(content.files.items())),
     }
+    return {"sha256": snapshot_folder.digest_of(manifest), **manifest}
 
 
 def _earlier_folder(held: Snapshot, sha256: str, report: OnProgress) -> Path | None:
@@ -280,26 +296,14 @@ def _earlier_folder(held: Snapshot, sha256: str, report: OnProgress) -> Path | N
     return None
 
 
-def _copy_images(draft: Path, pictures: Sequence[_Picture], report: OnProgress) -> None:
-    for number, picture in enumerate(pictures, start=1):
-        (draft / picture.path).write_bytes(_content(picture))
-        report(number / len(pictures))
-
-
-def _content(picture: _Picture) -> bytes:
-    """Return the bytes of an image's file. Raises SnapshotError unless they are as imported."""
-    try:
-        with default_storage.open(picture.file, "rb") as file:
-            data: bytes = file.read()
-    except OSError as error:
-        raise SnapshotError(
-            f"The file of {picture.name} cannot be read: restore it, or delete the image."
-        ) from error
-    if snapshot_folder.digest(data) != picture.sha256:
-        raise SnapshotError(
-            f"The file of {picture.name} is not what was imported: restore it, or delete the image."
-        )
-    return data
+def _place_pictures(held: Snapshot, draft: Path, content: _Content, report: OnProgress) -> None:
+    """Put the pictures into the draft; those that an earlier snapshot holds are linked."""
+    earlier = Snapshot.objects.filter(project=held.project, state=State.READY).order_by("-pk")
+    folders = list(dict.fromkeys(earlier.values_list("folder", flat=True)[: 4 * SHARED]))
+    paths = [Path(folder) for folder in folders[:SHARED]]
+    for number, picture in enumerate(content.pictures, start=1):
+        snapshot_pictures.place(picture, folder=draft, earlier=paths)
+        report(number / len(content.pictures))
 
 
 def _removed(held: Snapshot, content: _Content) -> int:
@@ -338,6 +342,7 @@ def _publish(
             sha256=sha256,
             folder=str(folder),
             counts=manifest["counts"],
+            made_from=content.made_from,
             removed=_removed(held, content),
             withdrawn=withdrawals.withdrawn_since(held, content.given),
         )

@@ -15,6 +15,7 @@ from labeling import (
     pools,
     removal,
     showings,
+    snapshot_difference,
     snapshots,
     taken_back,
     visitors,
@@ -132,6 +133,14 @@ def freeze_due() -> None:
             _fill(snapshot)
         except Exception:
             logger.exception("%s could not be frozen.", snapshot)
+
+
+@shared_task
+def compare_snapshots(first_id: int, second_id: int) -> None:
+    """Find the difference of two snapshots, for those who wait for its page."""
+    rows = Snapshot.objects.filter(state=Snapshot.State.READY).in_bulk([first_id, second_id])
+    if len(rows) == len({first_id, second_id}):
+        snapshot_difference.compare(rows[first_id], rows[second_id])
 
 
 @shared_task
@@ -270,6 +279,19 @@ def export_later(export: Export) -> None:
 def freeze_later(snapshot: Snapshot) -> None:
     """Have a worker freeze it once it is stored; without a broker, `freeze_due` will."""
     enqueue_on_commit(freeze, snapshot.pk)
+
+
+def difference_of(first: Snapshot, second: Snapshot) -> snapshot_difference.Difference | None:
+    """Return the difference of two ready snapshots; None: they are large, and a worker compares.
+
+    Raises SnapshotError.
+    """
+    difference = snapshot_difference.find(first, second)
+    if difference is None and snapshot_difference.is_quick(first, second):
+        return snapshot_difference.compare(first, second)
+    if difference is None:
+        enqueue_on_commit(compare_snapshots, first.pk, second.pk)
+    return difference
 
 
 def finish_concepts_later() -> None:

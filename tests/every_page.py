@@ -69,7 +69,7 @@ def addresses(shapes: "Project") -> Iterator[PageAddress]:
     names = """project project-settings project-pictures project-labels project-agreement
     project-concepts project-instructions project-gold project-parts
     project-people project-history project-annotators project-flags project-models
-    project-train project-compare project-exports project-webhooks"""
+    project-snapshots project-train project-compare project-exports project-webhooks"""
     yield from (PageAddress(name, reverse(name, args=[shapes.slug])) for name in names.split())
     merged = "&".join(f"concept={pk}" for pk in shapes.concepts.values_list("pk", flat=True))
     merge = reverse("project-concepts-merge", args=[shapes.slug])
@@ -94,6 +94,10 @@ def _rows(shapes: "Project") -> Iterator[tuple[str, int]]:
     for record in shapes.imports.all():
         yield "project-import", record.pk
     yield "project-import-undo", shapes.imports.get(state="done").pk
+    for snapshot in shapes.snapshots.all():
+        yield "project-snapshot", snapshot.pk
+    newest = shapes.snapshots.filter(state="ready")[0]
+    yield "project-snapshot-difference", newest.pk
     for run in shapes.runs.all():
         yield "project-run", run.pk
     for model in shapes.models.all():

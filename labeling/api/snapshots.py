@@ -1,5 +1,6 @@
 """Snapshots over HTTP, for members and staff."""
 
+from pathlib import Path
 from typing import Any, cast
 
 from django.contrib.auth.models import User
@@ -9,8 +10,9 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from labeling import snapshots, tasks
+from labeling import reissues, snapshot_folder, snapshots, tasks
 from labeling.access import Capability
 from labeling.api.bodies import Body
 from labeling.api.fields import YesOrNo
@@ -24,6 +26,7 @@ MAY_ADD = may(
     Capability.VIEW, Capability.TRAIN, models=(Snapshot,), staff_write="labeling.add_snapshot"
 )
 MAY_VIEW = may(Capability.VIEW, models=(Snapshot,))
+MAY_REISSUE = may(None, Capability.TRAIN, models=(Snapshot,), staff_write="labeling.add_snapshot")
 
 
 class SnapshotOut(serializers.ModelSerializer[Snapshot]):
@@ -47,13 +50,28 @@ class SnapshotOut(serializers.ModelSerializer[Snapshot]):
             "sha256",
             "include_generated",
             "counts",
+            "made_from",
             "removed",
             "withdrawn",
             "warning",
+            "successor",
             "error",
             "created_at",
         ]
         read_only_fields = fields
+
+
+class SnapshotDetailOut(SnapshotOut):
+    card = serializers.SerializerMethodField(
+        help_text="Its data card, in Markdown; empty until it is ready."
+    )
+
+    class Meta(SnapshotOut.Meta):
+        fields = [*SnapshotOut.Meta.fields, "card"]
+        read_only_fields = fields
+
+    def get_card(self, snapshot: Snapshot) -> str:
+        return snapshot_folder.read_card(Path(snapshot.folder)) if snapshot.folder else ""
 
 
 class SnapshotIn(Body):
@@ -97,7 +115,8 @@ class SnapshotList(generics.ListAPIView[Snapshot]):
 
 @extend_schema_view(
     get=extend_schema(
-        operation_id="snapshots_detail", responses={200: SnapshotOut, **errors(401, 403, 404)}
+        operation_id="snapshots_detail",
+        responses={200: SnapshotDetailOut, **errors(401, 403, 404)},
     )
 )
 class SnapshotDetail(generics.RetrieveAPIView[Snapshot]):
@@ -105,4 +124,20 @@ class SnapshotDetail(generics.RetrieveAPIView[Snapshot]):
 
     permission_classes = [MAY_VIEW]
     queryset = Snapshot.objects.select_related("project")
-    serializer_class = SnapshotOut
+    serializer_class = SnapshotDetailOut
+
+
+class ReissueSnapshot(APIView):
+    permission_classes = [MAY_REISSUE]
+
+    @extend_schema(
+        operation_id="snapshots_reissue",
+        request=None,
+        responses={202: SnapshotOut, **errors(401, 403, 404, 409)},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Freeze again, with the same settings, what is left of a snapshot that is marked."""
+        snapshot = get_object_or_404(Snapshot, pk=pk)
+        successor = reissues.reissue(snapshot, by=cast(User, request.user))
+        tasks.freeze_later(successor)
+        return Response(SnapshotOut(successor).data, status=status.HTTP_202_ACCEPTED)

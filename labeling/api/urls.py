@@ -25,6 +25,7 @@ from labeling.api import (
     review,
     sittings,
     skips,
+    snapshot_difference,
     snapshots,
     tokens,
     webhooks,
@@ -190,6 +191,14 @@ urlpatterns = [
         name="api-export-download",
     ),
     path("snapshots/<int:pk>/", snapshots.SnapshotDetail.as_view(), name="snapshot"),
+    path(
+        "snapshots/<int:pk>/reissue/", snapshots.ReissueSnapshot.as_view(), name="snapshot-reissue"
+    ),
+    path(
+        "snapshots/<int:pk>/difference/<int:other>/",
+        snapshot_difference.SnapshotDifference.as_view(),
+        name="snapshot-difference",
+    ),
     path("concepts/<int:pk>/", concepts.ConceptDetail.as_view(), name="concept"),
     path("concepts/<int:pk>/merge/", concepts.MergeConcept.as_view(), name="concept-merge"),
     path("concepts/<int:pk>/examples/", guides.ExampleList.as_view(), name="api-examples"),

@@ -21,7 +21,12 @@ class Snapshot(Leased):
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="snapshots")
     state = models.CharField(max_length=8, choices=State.choices, default=State.FREEZING)
-    sha256 = models.CharField(max_length=64, blank=True)
+    sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        db_index=True,
+        help_text="Of all that it holds, and of what that was made from; models keep it.",
+    )
     folder = models.CharField(max_length=400, blank=True)
     include_generated = models.BooleanField(default=False)
     newest_image = models.BigIntegerField(
@@ -42,6 +47,21 @@ class Snapshot(Leased):
         help_text="Answers and captions that it holds and that were withdrawn since.",
     )
     counts = models.JSONField(default=dict, blank=True)
+    made_from = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="Answers and captions up to when, settings and aggregation: as in its manifest.",
+    )
+    successor = models.ForeignKey(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="predecessors",
+        help_text="What it was issued again as, once something that it holds was removed.",
+    )
     progress = models.FloatField(default=0.0, help_text="Share of it that is written, 0 to 1.")
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Workers that began it.")
     error = models.TextField(blank=True, help_text="Why it failed.")

@@ -10,7 +10,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labeling import beliefs, exports, snapshot_rows, snapshots
+from labeling import beliefs, exports, snapshot_folder, snapshot_rows, snapshots
 from labeling.beliefs import Beliefs
 from labeling.concepts import edit
 from labeling.inference import recompute
@@ -122,7 +122,8 @@ def test_exports_hold_the_same_whichever_pairs_were_stored(meadow, tmp_path_fact
                 for path in out.rglob("*")
                 if path.is_file() and path.name != "README.md"
             }
-        return {"sha256": frozen.sha256, **files}
+        manifest = snapshot_folder.read_manifest(Path(frozen.folder))
+        return {"snapshot": manifest["files"], **files}
 
     bare = read(meadow, exported, before=set(), after=set())
     assert bare == read(meadow, exported, before=set(meadow.pairs), after=set())

@@ -43,6 +43,24 @@ def test_the_manifest_names_every_file_with_its_hash(garden):
         assert hashlib.sha256(found[name].read_bytes()).hexdigest() == digest
 
 
+def test_a_changed_manifest_is_found_before_it_is_used(garden):
+    add(garden, 1)
+    folder = frozen(garden)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["made_from"]["answers"]["count"] = 1_000
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(snapshot_folder.SnapshotError, match=r"manifest\.json was changed"):
+        snapshot_folder.verify(folder)
+
+
+def test_the_header_of_a_manifest_is_read_without_its_files(garden):
+    add(garden, 1)
+    folder = frozen(garden)
+    manifest = snapshot_folder.read_manifest(folder)
+    files = manifest.pop("files")
+    assert files and snapshot_folder.read_header(folder) == manifest
+
+
 def test_a_changed_file_is_found_before_it_is_used(garden):
     add(garden, 1)
     folder = frozen(garden)
@@ -109,8 +127,8 @@ def test_a_caption_is_counted_where_there_is_one(garden, tmp_path, capsys):
     call_command("export", str(folder), format="imagefolder", out=out)
     assert "2 pictures, 1 caption, 1 tag, checked" in capsys.readouterr().out
     card = " ".join((out / "README.md").read_text().split())
-    assert "2 pictures with 1 captions" in card
-    assert "an empty caption of confidence 0" in card, "the test split's first row has one"
+    assert "1 have a caption (1 captions in all)" in card
+    assert "may hold placeholders" in card, "the test split's first row has one"
     assert '{"text": "", "confidence": 0.0' in (out / "test/metadata.jsonl").read_text()
 
     call_command("export", str(folder), format="kohya", out=tmp_path / "lora")

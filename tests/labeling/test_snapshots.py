@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from labeling import snapshot_folder, snapshots, tasks
+from labeling import snapshot_folder, snapshot_pictures, snapshots, tasks
 from labeling.models import LeaseLost, Question, Snapshot
 from tests.labeling.garden import add, caption
 
@@ -39,14 +39,14 @@ def folders(settings) -> list[str]:
 
 def meanwhile(monkeypatch, action) -> None:
     """Do something once, when the first image is about to be copied."""
-    content, todo = snapshots._content, [action]
+    place, todo = snapshot_pictures.place, [action]
 
-    def copied(image):
+    def placed(picture, **more):
         if todo:
             todo.pop()()
-        return content(image)
+        return place(picture, **more)
 
-    monkeypatch.setattr(snapshots, "_content", copied)
+    monkeypatch.setattr(snapshot_pictures, "place", placed)
 
 
 def test_the_same_labels_give_the_same_hash_and_new_ones_another(garden):
@@ -88,14 +88,14 @@ def test_a_worker_that_was_taken_over_writes_nothing_more(project, settings, mon
 def test_a_slow_worker_keeps_its_lease_and_says_how_far_it_is(project, monkeypatch):
     """However long it takes in all: every image renews what a minute would end."""
     snapshot = snapshots.begin(project=project)
-    content, statuses = snapshots._content, []
+    place, statuses = snapshot_pictures.place, []
 
-    def slowly(image):
+    def slowly(picture, **more):
         statuses.append(Snapshot.objects.get(pk=snapshot.pk).status)
         let_expire(snapshot)
-        return content(image)
+        return place(picture, **more)
 
-    monkeypatch.setattr(snapshots, "_content", slowly)
+    monkeypatch.setattr(snapshot_pictures, "place", slowly)
     frozen = snapshots.fill(snapshot)
     assert statuses == [f"freezing, {share}% written" for share in (0, 25, 50, 75)]
     assert (frozen.state, frozen.progress, frozen.status) == (State.READY, 1.0, "ready")

@@ -49,6 +49,13 @@ class ModelSerializer(serializers.ModelSerializer[Model]):
         default="",
         help_text="Pictures that it was trained on and that were removed since, or empty.",
     )
+    snapshot = serializers.IntegerField(source="run.snapshot_id", read_only=True, allow_null=True)
+    snapshot_sha256 = serializers.CharField(
+        source="run.snapshot.sha256",
+        read_only=True,
+        default="",
+        help_text="Of the snapshot that it was trained on; its folder keeps it as well.",
+    )
     standing = serializers.SerializerMethodField(help_text="Current, candidate, …, in words.")
     sentence = serializers.SerializerMethodField(help_text="The verdict in plain words.")
     figures = serializers.SerializerMethodField(help_text="The verdict's figures in words.")
@@ -69,6 +76,8 @@ class ModelSerializer(serializers.ModelSerializer[Model]):
             "reviewed_at",
             "metrics",
             "feedback",
+            "snapshot",
+            "snapshot_sha256",
             "snapshot_warning",
             "created_at",
         ]

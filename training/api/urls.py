@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.api import comparisons, files, generations, models, runs
+from training.api import comparisons, files, generations, lineage, models, runs
 
 urlpatterns = [
     path("runs/", runs.RunList.as_view(), name="runs"),
@@ -15,6 +15,7 @@ urlpatterns = [
         comparisons.ModelComparison.as_view(),
         name="model_comparison",
     ),
+    path("lineage/", lineage.Lineage.as_view(), name="lineage"),
     path("models/", models.ModelList.as_view(), name="models"),
     path("models/<int:pk>/", models.ModelDetail.as_view(), name="model"),
     path("models/<int:pk>/promote/", models.Promote.as_view(), name="model_promote"),

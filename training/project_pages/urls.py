@@ -1,6 +1,6 @@
 """Addresses below /projects/<slug>/."""
 
-from training.project_pages import compare, model, models, notices, run, steps, train
+from training.project_pages import compare, model, models, notices, run, snapshots, steps, train
 
 __all__ = ["notices", "steps", "urlpatterns"]
 
@@ -10,4 +10,5 @@ urlpatterns = [
     *run.urlpatterns,
     *model.urlpatterns,
     *compare.urlpatterns,
+    *snapshots.urlpatterns,
 ]

@@ -121,6 +121,8 @@ ENDPOINTS = [
     Endpoint("exports/{export}/", get="labeling.view_export", delete="labeling.delete_export"),
     Endpoint("exports/{export}/download/", get="labeling.view_export"),
     Endpoint("snapshots/{snapshot}/", get="labeling.view_snapshot"),
+    Endpoint("snapshots/{snapshot}/reissue/", post="labeling.add_snapshot"),
+    Endpoint("snapshots/{snapshot}/difference/{snapshot}/", get="labeling.view_snapshot"),
     Endpoint(
         "concepts/{concept}/",
         get="labeling.view_concept",
@@ -183,6 +185,7 @@ ENDPOINTS = [
     Endpoint(
         "projects/{slug}/comparison/", get="training.view_generation", post="training.add_run"
     ),
+    Endpoint("lineage/", get="training.view_model labeling.view_snapshot labeling.view_image"),
     Endpoint("models/", get="training.view_model"),
     Endpoint("models/{model}/", get="training.view_model"),
     Endpoint("models/{model}/promote/", post="training.change_model"),

@@ -27,7 +27,8 @@ VIEW GET project-agreement project-concepts project-concept project-gold project
 VIEW GET project-parts project-people project-history project-history-csv project-flags
 VIEW GET project-tile project-tile-large project-models project-model project-run
 VIEW GET project-run-live project-run-log project-run-report project-run-sample project-sample
-VIEW GET project-compare project-compare-live
+VIEW GET project-compare project-compare-live project-snapshots project-snapshot
+VIEW GET project-snapshot-difference
 VIEW POST project-leave
 REVIEW GET project-gold-proposals project-gold-session project-gold-parts project-annotators
 REVIEW GET project-annotator
@@ -40,7 +41,8 @@ TRAIN GET project-export-download
 TRAIN POST project-export-delete
 TRAIN GET project-train-outlook
 TRAIN POST project-model-promote project-model-demote project-model-undo project-run-cancel
-TRAIN POST project-run-resume project-run-delete
+TRAIN POST project-run-resume project-run-delete project-snapshots-freeze
+TRAIN POST project-snapshot-reissue project-snapshots-reissue
 MANAGE GET,POST project-settings project-instructions project-concepts-merge project-import-undo
 MANAGE POST project-publish project-unpublish project-archive project-reopen project-upload
 MANAGE POST project-picture-remove project-import-choose project-import-cancel
@@ -57,7 +59,7 @@ API = """
 VIEW GET questions question agreement quality_reports snapshots snapshot concepts concept images
 VIEW GET image imports import import-files import-report comments skips api-gold api-parts
 VIEW GET api-examples api-members api-events api-project-preview run model run_outlook
-VIEW GET model_comparison image-labels tile-picture
+VIEW GET model_comparison image-labels tile-picture snapshot-difference
 VIEW POST api-leave
 REVIEW GET api-gold-proposals api-gold-session api-project-annotators
 REVIEW POST questions question-decide question-reopen decisions decisions-undo comments
@@ -67,8 +69,8 @@ REVIEW DELETE api-gold
 TRAIN GET,POST api-exports
 TRAIN GET,DELETE api-export
 TRAIN GET api-export-download
-TRAIN POST snapshots run_cancel run_resume model_promote model_demote promotion_undo
-TRAIN POST generation_ask model_comparison
+TRAIN POST snapshots snapshot-reissue run_cancel run_resume model_promote model_demote
+TRAIN POST promotion_undo generation_ask model_comparison
 TRAIN DELETE run
 MANAGE GET api-invitations api-webhooks api-webhook api-deliveries
 MANAGE POST import-files concepts concepts-add concept-merge api-examples imports import-parts
@@ -95,7 +97,7 @@ challenge-answer challenge-skip challenge-result api-projects api-project api-co
 api-example-picture api-sitting api-practice api-practice-skip api-practice-answer
 api-practice-picture api-invitation-accept runs models promotions model_example generations
 generation generation_cancel challenge-undo generation_source_image generation_sample
-generation_nearest challenges-ahead offline-worker
+generation_nearest challenges-ahead offline-worker lineage
 """
 MAY = {
     "VIEW": {"owner", "reviewer", "trainer", "viewer"},
@@ -155,6 +157,7 @@ def rows(ids, shapes, alice) -> dict[str, object]:
             "tiles": question.tile_id,
             "samples": drawn.pk,
             "number": 1,
+            "other": ids["snapshot"],
             "rank": 1,
             "name": "first.png",
         }

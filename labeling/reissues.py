@@ -1,0 +1,67 @@
+"""Issue marked snapshots again: freeze what is left with the same settings, as their successor.
+
+A snapshot is marked once a picture that it holds was removed, or an answer or a caption withdrawn.
+It stays as it is, since models were trained on it. All marked snapshots of the same settings have
+one successor: it holds the labels as they are now.
+"""
+
+from collections.abc import Iterable
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from labeling import snapshots
+from labeling.models import Project, Snapshot
+
+State = Snapshot.State
+_MARKED = Q(state=State.READY) & (Q(removed__gt=0) | Q(withdrawn__gt=0))
+_SOUND = Q(removed=0, withdrawn=0) & ~Q(state=State.FAILED)
+
+
+class ReissueError(ValueError):
+    """A snapshot cannot be issued again; the message says why."""
+
+
+def marked(project: Project) -> QuerySet[Snapshot]:
+    """Return the marked snapshots that have no sound successor, the newest first."""
+    sound = Snapshot.objects.filter(_SOUND)
+    return project.snapshots.filter(_MARKED).exclude(successor__in=sound).order_by("-pk")
+
+
+def reissue(snapshot: Snapshot, *, by: AbstractBaseUser | None = None) -> Snapshot:
+    """Begin the successor of a marked snapshot, or return the sound one that it has already.
+
+    Have a worker freeze it where its state is "freezing". Raises ReissueError for a snapshot that
+    is not marked.
+    """
+    with transaction.atomic():
+        row = Snapshot.objects.select_for_update(of=("self",)).get(pk=snapshot.pk)
+        sound = Snapshot.objects.filter(_SOUND, pk=row.successor_id or 0).first()
+        if sound is not None:
+            return sound
+        if not row.warning:
+            raise ReissueError(f"Nothing that snapshot {row.pk} holds was removed or withdrawn.")
+        return _begin([row], by=by)
+
+
+def reissue_all(project: Project, *, by: AbstractBaseUser | None = None) -> list[Snapshot]:
+    """Begin the successors of all marked snapshots of a project, one for each settings."""
+    with transaction.atomic():
+        ready = project.snapshots.filter(state=State.READY).order_by("pk")
+        list(ready.select_for_update(of=("self",)).values_list("pk"))  # two at once issue one
+        by_settings: dict[bool, list[Snapshot]] = {}
+        for row in marked(project).order_by("pk"):
+            by_settings.setdefault(row.include_generated, []).append(row)
+        return [_begin(same, by=by) for same in by_settings.values()]
+
+
+def _begin(rows: Iterable[Snapshot], *, by: AbstractBaseUser | None) -> Snapshot:
+    """Begin one snapshot as the successor of locked ones of the same settings."""
+    predecessors = list(rows)
+    first = predecessors[0]
+    successor = snapshots.begin(
+        project=first.project, include_generated=first.include_generated, requested_by=by
+    )
+    Snapshot.objects.filter(pk__in=[row.pk for row in predecessors]).update(successor=successor)
+    return successor

@@ -1,0 +1,139 @@
+"""Where labels and models come from, over HTTP, for members and staff."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from labeling.access import Capability
+from labeling.api.permissions import may
+from labeling.api.schema import errors
+from labeling.models import Image, Project, Snapshot
+from training import lineage
+from training.api.errors import InvalidError
+from training.lineage import OfPicture, OfSnapshots
+from training.models import Model
+
+MAY_TRACE = may(Capability.VIEW, models=(Model, Snapshot, Image))
+ID_MAX = 2**63 - 1
+
+
+class LineageIn(serializers.Serializer[Any]):
+    """What is traced: one of these."""
+
+    sha256 = serializers.RegexField(
+        "^[0-9a-f]{64}$",
+        required=False,
+        help_text="The hash of a snapshot, which models keep as `snapshot_sha256`; or a picture's.",
+    )
+    snapshot = serializers.IntegerField(min_value=1, max_value=ID_MAX, required=False)
+    model = serializers.IntegerField(min_value=1, max_value=ID_MAX, required=False)
+    picture = serializers.IntegerField(min_value=1, max_value=ID_MAX, required=False)
+
+
+class StatementOut(serializers.Serializer[Any]):
+    """What an import said of a picture."""
+
+    def get_fields(self) -> dict[str, Any]:
+        return {
+            "import": serializers.IntegerField(allow_null=True),
+            "path": serializers.CharField(),
+            "keywords": serializers.ListField(child=serializers.CharField()),
+            "captions": serializers.ListField(child=serializers.CharField()),
+            "license": serializers.CharField(),
+        }
+
+
+class AskedOut(serializers.Serializer[Any]):
+    """A question about a picture that somebody answered."""
+
+    id = serializers.IntegerField()
+    text = serializers.CharField()
+    answers = serializers.IntegerField()
+    yes = serializers.IntegerField()
+    probability = serializers.FloatField()
+
+
+class TracedPictureOut(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    project = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    sha256 = serializers.CharField()
+    removed = serializers.BooleanField()
+    reason = serializers.CharField(help_text="Why it was removed.")
+    license = serializers.CharField()
+    statements = StatementOut(many=True)
+    answers = serializers.IntegerField()
+    questions = AskedOut(many=True)
+
+
+class TracedSnapshotOut(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    project = serializers.CharField()
+    sha256 = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    warning = serializers.CharField()
+    successor = serializers.IntegerField(allow_null=True)
+    made_from = serializers.DictField()
+
+
+class TracedModelOut(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    project = serializers.CharField()
+    recipe = serializers.CharField()
+    current = serializers.BooleanField()
+    run = serializers.IntegerField()
+    snapshot = serializers.IntegerField(allow_null=True)
+
+
+class LineageOut(serializers.Serializer[Any]):
+    """A picture, the snapshots that hold it, the models trained on them; or from a snapshot on."""
+
+    picture = TracedPictureOut(allow_null=True)
+    snapshots = TracedSnapshotOut(many=True)
+    models = TracedModelOut(many=True)
+
+
+class Lineage(APIView):
+    permission_classes = [MAY_TRACE]
+
+    @extend_schema(
+        operation_id="lineage",
+        parameters=[LineageIn],
+        responses={200: LineageOut(many=True), **errors(400, 401, 403, 404)},
+    )
+    def get(self, request: Request) -> Response:
+        """Trace a picture, a snapshot or a model; a hash may be that of several."""
+        query = LineageIn(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        if len(query.validated_data) != 1:
+            raise InvalidError("Name one of sha256, snapshot, model and picture.")
+        found = _trace(MAY_TRACE.projects(request), **query.validated_data)
+        return Response([lineage.as_json(each) for each in found])
+
+
+def _trace(
+    projects: QuerySet[Project],
+    sha256: str = "",
+    snapshot: int = 0,
+    model: int = 0,
+    picture: int = 0,
+) -> list[OfSnapshots | OfPicture]:
+    if sha256:
+        snapshots = lineage.of_hash(sha256, projects)
+        pictures = lineage.find_pictures(sha256, projects)
+        return [snapshots] * bool(snapshots.snapshots) + [*map(lineage.of_picture, pictures)]
+    if snapshot:
+        rows = Snapshot.objects.select_related("project").filter(project__in=projects)
+        return [lineage.of_snapshot(get_object_or_404(rows, pk=snapshot))]
+    if model:
+        models = Model.objects.select_related("run__snapshot__project")
+        row = get_object_or_404(models, pk=model, project__in=projects)
+        return [lineage.of_snapshot(row.run.snapshot)] if row.run.snapshot else []
+    images = Image.objects.select_related("project").filter(project__in=projects)
+    return [lineage.of_picture(get_object_or_404(images, pk=picture))]
