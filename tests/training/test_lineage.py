@@ -1,0 +1,99 @@
+"""From a model's folder to its snapshot, from a picture to the models, and back."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from labeling import removal, snapshots
+from tests.cast import answer
+from tests.training.studio import make_model
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def model(snapshot, tmp_path):
+    """A model whose folder keeps the hash of its snapshot, as runs write it."""
+    model = make_model(snapshot, tmp_path, recipe="diffusion")
+    config = {"recipe": "diffusion", "snapshot_sha256": snapshot.sha256}
+    Path(model.folder, "config.json").write_text(json.dumps(config))
+    return model
+
+
+def lineage(capsys, *arguments: str, **options: object) -> str:
+    call_command("lineage", *arguments, **options)
+    return capsys.readouterr().out
+
+
+def test_a_model_folder_that_was_carried_away_finds_its_snapshot(model, snapshot, tmp_path, capsys):
+    carried = tmp_path / "elsewhere"
+    shutil.copytree(model.folder, carried)
+    said = lineage(capsys, str(carried))
+    assert f"Snapshot {snapshot.pk}" in said and snapshot.sha256 in said
+    assert f"Diffusion model no. {model.pk}" in said
+
+
+@pytest.mark.parametrize("config", ["[", "[]", '{"snapshot_sha256": "../x"}', '{"recipe": "gan"}'])
+def test_a_folder_that_names_no_snapshot_is_refused(model, config):
+    Path(model.folder, "config.json").write_text(config)
+    with pytest.raises(CommandError, match=r"cannot be read|names no snapshot"):
+        call_command("lineage", model.folder)
+
+
+def test_a_model_of_another_installation_is_told_so(model):
+    Path(model.folder, "config.json").write_text(json.dumps({"snapshot_sha256": "0" * 64}))
+    with pytest.raises(CommandError, match="No snapshot here has the hash 000"):
+        call_command("lineage", model.folder)
+
+
+def test_a_snapshot_is_found_by_number_hash_and_folder(model, snapshot, capsys):
+    for name in (str(snapshot.pk), snapshot.sha256, snapshot.folder):
+        said = lineage(capsys, name)
+        assert f"Snapshot {snapshot.pk}" in said and f"model no. {model.pk}" in said
+    with pytest.raises(CommandError, match="known here"):
+        call_command("lineage", "7777777")
+
+
+def test_a_picture_leads_through_its_answers_to_the_models(shapes, alice, tmp_path, capsys):
+    question = shapes.questions.filter(kind="concept", state="open", grid=1).first()
+    answer(alice, {question.pk: True})
+    image = question.tile.image
+    frozen = snapshots.freeze(project=shapes)
+    model = make_model(frozen, tmp_path, recipe="diffusion")
+    for name in (image.source, image.sha256):
+        said = lineage(capsys, name)
+        assert f"question {question.pk}, {question.concept}: 1 of 1 yes" in said
+        assert f"Snapshot {frozen.pk}" in said and f"model no. {model.pk}" in said
+    (found,) = json.loads(lineage(capsys, str(image.pk), picture=True, json=True))
+    assert found["picture"]["answers"] == 1
+    assert [each["id"] for each in found["models"]] == [model.pk]
+
+
+def test_a_removed_picture_still_leads_to_what_holds_it(shapes, model, snapshot, capsys):
+    image = shapes.images.filter(generated=False).order_by("pk").first()
+    later = shapes.images.order_by("pk").last()
+    removal.remove([image], by=None, reason="Somebody asked.")
+    said = lineage(capsys, image.sha256)
+    assert "It was removed" in said and "Somebody asked." in said
+    assert f"Snapshot {snapshot.pk}" in said and f"model no. {model.pk}" in said
+    after = snapshots.freeze(project=shapes)
+    assert f"Snapshot {after.pk}" not in lineage(capsys, image.sha256)
+    assert f"Snapshot {after.pk}" in lineage(capsys, later.sha256)
+
+
+def test_members_trace_over_the_api_and_strangers_find_nothing(
+    shapes, model, snapshot, ada_client, client, bea
+):
+    image = shapes.images.order_by("pk").first()
+    for query in ({"sha256": snapshot.sha256}, {"model": model.pk}, {"picture": image.pk}):
+        (found,) = ada_client.get("/api/v1/lineage/", query).json()
+        assert [each["id"] for each in found["snapshots"]] == [snapshot.pk]
+        assert [each["id"] for each in found["models"]] == [model.pk]
+    assert ada_client.get("/api/v1/lineage/").status_code == 400
+    both = {"model": model.pk, "picture": image.pk}
+    assert ada_client.get("/api/v1/lineage/", both).status_code == 400
+    client.force_login(bea)
+    assert client.get("/api/v1/lineage/", {"model": model.pk}).status_code == 403
