@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from labeling import agreement, snapshot_folder
+from labeling import agreement, provenance, snapshot_folder
 from labeling.agreement import ConceptAgreement
 from labeling.models import Project
 from labeling.numbers import count
@@ -21,12 +21,16 @@ from labeling.snapshot_folder import CARD, SPLITS, Row
 # The types of a row's columns; the hub writes them so in `dataset_info`. A list of features is one
 # of objects.
 _TEXT, _NUMBER, _COUNT, _FLAG = "string", "float64", "int64", "bool"
+_ORIGIN = {
+    name: _COUNT if isinstance(value, int) else _TEXT
+    for name, value in provenance.NOWHERE.as_row().items()
+}
 FEATURES: dict[str, Any] = {
     "text": _TEXT,
     "tags": [_TEXT],
     "concepts": [{"name": _TEXT, "probability": _NUMBER, "answers": _COUNT}],
     "in_part": [_TEXT],
-    "captions": [{"text": _TEXT, "confidence": _NUMBER, "source": _TEXT}],
+    "captions": [{"text": _TEXT, "confidence": _NUMBER, "source": _TEXT, "provenance": _COUNT}],
     "n_answers": _COUNT,
     "license": _TEXT,
     "source": _TEXT,
@@ -34,6 +38,7 @@ FEATURES: dict[str, Any] = {
     "prompt": _TEXT,
     "width": _COUNT,
     "height": _COUNT,
+    "provenance": [_ORIGIN],
 }
 SIZES = (  # the hub's categories: up to how many rows each goes
     (1_000, "n<1K"),
@@ -72,7 +77,9 @@ class Facts:
 
     splits: Counter[str] = field(default_factory=Counter)
     licenses: Counter[str] = field(default_factory=Counter)  # of pictures
-    captions: Counter[str] = field(default_factory=Counter)  # by where they come from
+    captions: Counter[str] = field(default_factory=Counter)  # by who wrote them
+    text_licenses: Counter[str] = field(default_factory=Counter)  # of imported captions
+    origins: Counter[str] = field(default_factory=Counter)  # captions by import and vendor
     labels: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)  # split, concept
     asked: Counter[str] = field(default_factory=Counter)  # pictures answered about, by concept
     described: int = 0  # pictures with a caption
@@ -86,6 +93,8 @@ class Facts:
         self.splits[split] += 1
         self.licenses[row["license"]] += 1
         self.captions.update(caption["source"] for caption in row["captions"])
+        for caption in row["captions"]:
+            self._add_origin(row["provenance"], caption["provenance"])
         self.described += bool(row["captions"])
         self.tagged += bool(row["tags"])
         self.answered += row["n_answers"] > 0
@@ -95,6 +104,14 @@ class Facts:
         for name, (label, _) in snapshot_folder.labels(row).items():
             counts.setdefault(name, Counter())[label] += 1
         self.asked.update(each["name"] for each in row["concepts"] if each["answers"])
+
+    def _add_origin(self, origins: list[dict[str, Any]], place: int) -> None:
+        """Count where a caption comes from; one that was written here has no place."""
+        if 0 <= place < len(origins):
+            origin = origins[place]
+            names = (origin["import"], origin["vendor"], origin["batch"])
+            self.origins[", ".join(filter(None, names))] += 1
+            self.text_licenses[origin["license"]] += 1
 
     @property
     def pictures(self) -> int:
@@ -153,7 +170,7 @@ def size_category(pictures: int) -> str:
 
 
 def _front(project: Project, facts: Facts) -> dict[str, Any]:
-    license = license_id(facts.licenses)
+    license = license_id(facts.licenses + facts.text_licenses)
     tasks = ["text-to-image", "image-to-text"] if facts.described else []
     tasks += ["image-classification"] if facts.concepts else []
     splits = [split for split in SPLITS if facts.splits[split]]
@@ -210,7 +227,8 @@ Columns: `text` (the most probable caption), `tags`, `concepts` (for each concep
 that the picture shows it, and how many answers people gave about that), `in_part` (the concepts \
 that people saw in parts of it alone), `captions` (each with its confidence and where it comes \
 from), `n_answers`, `license`, `source` (where the picture was imported from), `generated`, \
-`prompt` (what a model generated it from), `width`, `height`.
+`prompt` (what a model generated it from), `width`, `height`, `provenance` (where the picture and \
+its texts come from; `provenance` of a caption is its place in it, -1 for one written here).
 
 So that loaders without this card find the same types in all splits, the first row of a split may \
 hold placeholders: a caption or concept without text, or an empty tag. Leave those out."""
@@ -286,14 +304,25 @@ def _limits(facts: Facts) -> str:
 def _provenance(project: Project, facts: Facts) -> str:
     lines = ["## Where it comes from", ""]
     lines += [_plain(project.attribution), ""] * bool(project.attribution)
-    lines += ["| licence of the pictures | pictures |", "|---|---:|"]
-    for name, pictures in facts.licenses.most_common(LISTED):
-        lines.append(f"| {_plain(name) or 'not stated'} | {pictures:,} |")
+    lines += _counted("licence of the pictures", facts.licenses, "not stated")
     if facts.captions:
         lines += ["", "| captions | |", "|---|---:|"]
         for source, captions in facts.captions.most_common():
             lines.append(f"| {SOURCES.get(source, _plain(source))} | {captions:,} |")
+    lines += _counted("imported captions by licence", facts.text_licenses, "not stated")
+    lines += _counted("imported captions by where they come from", facts.origins, "not stated")
     return "\n".join(lines)
+
+
+def _counted(title: str, counts: Counter[str], empty: str) -> list[str]:
+    """Return the lines of a table of counts, the largest first; none without any."""
+    rows = counts.most_common(LISTED)
+    lines = ["", f"| {title} | |", "|---|---:|"] * bool(rows)
+    lines += [f"| {_plain(name) or empty} | {number:,} |" for name, number in rows]
+    if len(counts) > LISTED:
+        rest = counts.total() - sum(number for _, number in rows)
+        lines.append(f"| {len(counts) - LISTED:,} others | {rest:,} |")
+    return lines
 
 
 def _license_id(name: str) -> str:

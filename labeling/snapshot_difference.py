@@ -51,11 +51,11 @@ class Filters:
 
     def let_through(self, change: Change) -> bool:
         """Return whether a change is shown."""
-        concepts = {label["concept"] for label in change["labels"]}
-        return (
-            self.kind in ("", change["kind"])
-            and self.split in ("", *change["split"].values())
-            and self.concept in ("", *concepts)
+        concepts: set[str] = {label["concept"] for label in change["labels"]}
+        return bool(
+            self.kind in {"", change["kind"]}
+            and self.split in {"", *change["split"].values()}
+            and self.concept in {"", *concepts}
         )
 
 
@@ -106,7 +106,8 @@ def find(first: Snapshot, second: Snapshot) -> Difference | None:
 
 def is_quick(first: Snapshot, second: Snapshot) -> bool:
     """Return whether two snapshots are small enough to be compared at once."""
-    return sum(each.counts.get("images", 0) for each in (first, second)) <= AT_ONCE
+    pictures: int = sum(each.counts.get("images", 0) for each in (first, second))
+    return pictures <= AT_ONCE
 
 
 def compare(first: Snapshot, second: Snapshot) -> Difference:
@@ -303,6 +304,7 @@ def _change(old: _Line | None, new: _Line | None) -> Change:
         "split": {"from": old.split if old else None, "to": new.split if new else None},
         "labels": [each for each in labels if _is_shown(each)],
         "captions": _captions(before, after),
+        "columns": _columns(before, after) if before and after else [],
         "all_labels": [(each["concept"], each["from"], each["to"]) for each in labels],
     }
     if before and after and change["kind"] == "changed":
@@ -310,19 +312,23 @@ def _change(old: _Line | None, new: _Line | None) -> Change:
     return change
 
 
-_UNSHOWN = frozenset({"concepts", "captions", "n_answers", "text"})  # or shown by themselves
+_UNSHOWN = frozenset({"concepts", "captions", "in_part", "n_answers", "text"})  # or by themselves
 
 
 def _kind(before: Row, after: Row, change: Change) -> str:
     """Return what became of a picture that both hold: it changed, or how sure its labels are."""
     if before == after and change["split"]["from"] == change["split"]["to"]:
         return "same"  # but for placeholders
-    shown = change["labels"] or any(change["captions"].values())
+    shown = change["labels"] or any(change["captions"].values()) or change["columns"]
     if shown or change["split"]["from"] != change["split"]["to"]:
         return "changed"
+    return "confidence"
+
+
+def _columns(before: Row, after: Row) -> list[str]:
+    """Return which other columns differ, such as tags or the licence."""
     columns = (before.keys() | after.keys()) - _UNSHOWN
-    same = all(before.get(column) == after.get(column) for column in columns)
-    return "confidence" if same else "changed"
+    return sorted(name for name in columns if before.get(name) != after.get(name))
 
 
 def _labels(before: Row | None, after: Row | None) -> list[dict[str, Any]]:

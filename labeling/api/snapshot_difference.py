@@ -58,6 +58,7 @@ class CaptionOut(serializers.Serializer[Any]):
     text = serializers.CharField()
     confidence = serializers.FloatField()
     source = serializers.CharField()  # type: ignore[assignment]
+    provenance = serializers.IntegerField()
 
 
 class CaptionsOut(serializers.Serializer[Any]):
@@ -72,6 +73,9 @@ class ChangeOut(serializers.Serializer[Any]):
     split = SplitsOut()
     labels = LabelChangeOut(many=True)
     captions = CaptionsOut()
+    columns = serializers.ListField(
+        child=serializers.CharField(), help_text="Others that changed, such as tags."
+    )
 
 
 class DifferenceOut(serializers.Serializer[Any]):

@@ -108,10 +108,10 @@ class Lineage(APIView):
         responses={200: LineageOut(many=True), **errors(400, 401, 403, 404)},
     )
     def get(self, request: Request) -> Response:
-        """Trace a picture, a snapshot or a model; a hash may be that of several."""
+        """Trace a picture, a snapshot or a model; a hash may be that of several, or of none."""
         query = LineageIn(data=request.query_params)
         query.is_valid(raise_exception=True)
-        if len(query.validated_data) != 1:
+        if len(query.validated_data) > 1:
             raise InvalidError("Name one of sha256, snapshot, model and picture.")
         found = _trace(MAY_TRACE.projects(request), **query.validated_data)
         return Response([lineage.as_json(each) for each in found])
@@ -135,5 +135,7 @@ def _trace(
         models = Model.objects.select_related("run__snapshot__project")
         row = get_object_or_404(models, pk=model, project__in=projects)
         return [lineage.of_snapshot(row.run.snapshot)] if row.run.snapshot else []
+    if not picture:
+        return []
     images = Image.objects.select_related("project").filter(project__in=projects)
     return [lineage.of_picture(get_object_or_404(images, pk=picture))]
