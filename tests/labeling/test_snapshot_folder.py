@@ -112,7 +112,7 @@ def test_a_placeholder_is_read_as_nothing(garden):
     folder = frozen(garden)
     (written,) = json_lines.read(folder / "test" / "metadata.jsonl")
     (row,) = snapshot_folder.read_rows(folder, "test")
-    assert written["captions"] == [{"text": "", "confidence": 0.0, "source": ""}]
+    assert written["captions"] == snapshot_folder.PLACEHOLDERS["captions"]
     assert (row["source"], row["captions"]) == (bare.source, [])
     assert snapshot_folder.read_manifest(folder)["counts"]["captions"] == 1
 
@@ -126,10 +126,10 @@ def test_a_caption_is_counted_where_there_is_one(garden, tmp_path, capsys):
 
     call_command("export", str(folder), format="imagefolder", out=out)
     assert "2 pictures, 1 caption, 1 tag, checked" in capsys.readouterr().out
-    card = " ".join((out / "README.md").read_text().split())
+    card = " ".join((folder / "README.md").read_text().split())
     assert "1 have a caption (1 captions in all)" in card
     assert "may hold placeholders" in card, "the test split's first row has one"
-    assert '{"text": "", "confidence": 0.0' in (out / "test/metadata.jsonl").read_text()
+    assert '{"text": "", "confidence": 0.0' in (folder / "test/metadata.jsonl").read_text()
 
     call_command("export", str(folder), format="kohya", out=tmp_path / "lora")
     assert "2 pictures, 2 with a caption or tags, checked" in capsys.readouterr().out
