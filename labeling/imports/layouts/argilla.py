@@ -9,14 +9,15 @@ from typing import Any
 from labeling.imports.entries import Entry, Kind, Readings, Refusal
 from labeling.imports.layouts import addresses
 from labeling.imports.layouts.label_studio import SEVERAL
-from labeling.imports.layouts.values import CAPTIONS, KEYWORDS, dicts
+from labeling.imports.layouts.values import CAPTIONS, KEYWORDS, dicts, others
 
 SUGGESTED = "a suggestion, which nobody has confirmed"
 DISCARDED = "its response was discarded, or not submitted"
 NO_PICTURE = "its record names no picture: one that is embedded is not read"
 UNREAD = "an answer of a kind that is not read"
 FLAT = ".responses", ".suggestion"
-SUBMITTED = {"submitted", None}
+SUBMITTED = "submitted", None
+UNCLEAR = "unclear"  # whose status cannot be read
 
 Record = dict[str, Any]
 Response = tuple[Any, str, Any]  # value, who gave it, status
@@ -61,6 +62,10 @@ def _nested(record: Record) -> dict[str, list[Response]]:
             for each in dicts(answers):
                 row = each.get("value"), str(each.get("user_id")), each.get("status")
                 responses.setdefault(question, []).append(row)
+            for other in others(answers):
+                responses.setdefault(question, []).append((other, "", UNCLEAR))
+    for other in others(given) if not isinstance(given, dict) else ():
+        responses.setdefault("", []).append((other, "", UNCLEAR))
     for each in dicts(given) if isinstance(given, list) else ():
         values = each.get("values")
         for question, value in values.items() if isinstance(values, dict) else ():
@@ -74,7 +79,10 @@ def _flat(record: Record) -> dict[str, list[Response]]:
     responses: dict[str, list[Response]] = {}
     for column, values in record.items():
         question, dot, last = column.rpartition(".")
-        if not dot or last != "responses" or not isinstance(values, list):
+        if not dot or last != "responses" or values is None:
+            continue
+        if not isinstance(values, list):
+            responses[question] = [(values, "", UNCLEAR)]
             continue
         users, states = (
             _column(record, f"{column}.{name}", values) for name in ("users", "status")

@@ -6,7 +6,7 @@ from typing import Any
 from labeling.imports import boxes
 from labeling.imports.entries import Box, Entry, Kind, Readings, Refusal, Remark
 from labeling.imports.layouts import addresses
-from labeling.imports.layouts.values import dicts, several
+from labeling.imports.layouts.values import dicts, others, several
 from labeling.numbers import count
 
 LABELS = "label", "labels", "categories", "cats", "text"
@@ -34,6 +34,8 @@ def read(records: Iterable[tuple[str, Record]], path: str) -> Readings:
                 if label is not None and label != "":
                     yield Entry(reference, Kind.TEXT, label, where, group=name)
         for name in REGIONS:
+            for _ in others(record.get(name)):
+                yield Refusal(where, Kind.BOX, "its box is no object")
             for region in dicts(record.get(name, [])):
                 outlined += "points" in region
                 yield Entry(reference, Kind.BOX, _box(region), where)

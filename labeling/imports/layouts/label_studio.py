@@ -21,11 +21,12 @@ from labeling.imports.entries import (
     Remark,
 )
 from labeling.imports.layouts import addresses, columns, rows
-from labeling.imports.layouts.values import CAPTIONS, KEYWORDS, dicts, several
+from labeling.imports.layouts.values import CAPTIONS, KEYWORDS, dicts, others, several
 from labeling.numbers import count
 
 SEVERAL = "several people answered about it: read their answers with manage.py import_answers"
 NO_PICTURE = "its task names no picture"
+NO_OBJECT = "no object, as Label Studio writes annotations and results"
 CANCELLED = "its annotation was cancelled"
 PREDICTED = "a prediction, which nobody has confirmed"
 TURNED = "with outlines or turned boxes of {}, which are read as the boxes around them"
@@ -63,10 +64,9 @@ def read(tasks: Tasks, path: str) -> Readings:
         reference = addresses.reference(named[1]) if named else None
         for found in _of_task(task, unread):
             yield _reading(reference, found, where)
-        others = {
-            name: each for name, each in task["data"].items() if [name] != list(named or ())[:1]
-        }
-        yield from _of_data(others, reference, where)
+        column = named[0] if named else None
+        data = {name: each for name, each in task["data"].items() if name != column}
+        yield from _of_data(data, reference, where)
     yield from _remarks(unread, path)
 
 
@@ -81,8 +81,8 @@ def read_rows(tasks: Tasks, path: str) -> Readings:
         named = addresses.of_row(row)
         reference = addresses.reference(named[1]) if named else None
         answers = SEVERAL if len(people[str(row.get("id"))]) > 1 else ""
-        others = OWN | ({named[0]} if named else set())
-        for column in (each for each in row if each not in others):
+        known = OWN | ({named[0]} if named else set())
+        for column in (each for each in row if each not in known):
             for kind, text, problem in _of_column(column, row[column], unread):
                 yield _reading(reference, (kind, text, answers or problem), where, column)
     yield from _remarks(unread, path)
@@ -110,7 +110,11 @@ def _of_data(data: Task, reference: Reference | None, where: str) -> Readings:
 
 def _of_task(task: Task, unread: Counter[str]) -> Iterator[Found]:
     """Yield what the annotations of a task say, with what is wrong with it."""
-    annotations = dicts(task.get("annotations", task.get("completions")))
+    said = task.get("annotations", task.get("completions"))
+    annotations = dicts(said)
+    results = [each.get("result") for each in annotations]
+    for _ in [*others(said), *(other for each in results for other in others(each))]:
+        yield Kind.TEXT, None, NO_OBJECT
     given = [each for each in annotations if each.get("result") and not each.get("was_cancelled")]
     people = {str(each.get("completed_by")) for each in given}
     for each in annotations:
@@ -221,7 +225,7 @@ def _rectangle(value: Task, turned: bool, unread: Counter[str]) -> tuple[Box | N
 def _shape(value: Task) -> tuple[Any, Any, Any, Any] | None:
     """Return left, top, width, height in hundredths; None where it has none."""
     if "points" in value:
-        points = value["points"]
+        points = several(value["points"])
         pairs = [tuple(each) for each in points if isinstance(each, list) and len(each) == 2]
         return boxes.around(pairs) if len(pairs) == len(points) else boxes.NOWHERE
     if {"x", "y", "radiusX", "radiusY"} <= value.keys():

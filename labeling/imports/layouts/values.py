@@ -15,3 +15,8 @@ def several(value: Any) -> list[Any]:
 def dicts(value: Any) -> list[dict[str, Any]]:
     """Return the objects among the values."""
     return [each for each in several(value) if isinstance(each, dict)]
+
+
+def others(value: Any) -> list[Any]:
+    """Return the values that are no objects where such are expected, but for those of nothing."""
+    return [each for each in several(value) if not isinstance(each, dict) and each is not None]
