@@ -257,3 +257,27 @@ def test_pictures_and_captions_say_where_they_come_from(owner):
     assert caption["provenance"]["vendor"] == "Words Ltd" and caption["stated"] == 0.9
     none = owner.get(f"{API}projects/birds/questions/?vendor=Nobody").json()["results"]
     assert none == []
+
+
+def test_a_script_chooses_what_the_texts_are(owner, birds):
+    files = {**FILES, "owl/1.txt": b"owl, night, tree", "list.csv": b"image,words\n1.png,an owl\n"}
+    path = begin(owner, files)
+    send(owner, path, **{f"_{number}": data for number, data in enumerate(files.values())})
+    options = {"columns": {"caption": "words"}}
+    post(owner, f"{path}complete/", {"options": options})
+    tasks.advance_imports()
+    shown = owner.get(API + path).json()
+    assert shown["options"] == options
+    assert [(each["group"], each["kind"]) for each in shown["decisions"]] == [
+        (".txt", "keywords"),
+        ("words", "captions"),
+    ]
+    refused = post(owner, f"{path}options/", {"encoding": "klingon"})
+    assert refused.status_code == 400 and "no such encoding" in refused.content.decode()
+    again = post(owner, f"{path}options/", {"texts": {"": "captions"}})
+    assert (again.status_code, again.json()["state"]) == (202, "reading")
+    tasks.advance_imports()
+    shown = owner.get(API + path).json()
+    assert [each["chosen"] for each in shown["decisions"]] == [True]
+    assert post(owner, f"{path}concepts/", {"concepts": []}).status_code == 202
+    assert post(owner, f"{path}options/", {}).status_code == 409

@@ -278,3 +278,43 @@ def test_an_upload_whose_names_are_in_a_code_page_is_read_again_in_it(birds, car
     read = runner.advance(record)
     assert (read.state, read.error) == ("choosing", "")
     assert [each["name"] for each in read.candidates] == ["いぬ"]
+
+
+TAGGED = {f"box/{n}.png": png(n) for n in range(3)} | {
+    f"box/{n}.txt": f"dog, lawn, sky {n}".encode() for n in range(3)
+}
+
+
+def test_what_its_texts_are_is_shown_and_may_be_chosen_before_it_is_imported(birds, carol):
+    record = advanced(upload(birds, carol, TAGGED))
+    (decision,) = record.decisions
+    assert (decision["group"], decision["texts"], decision["kind"]) == (".txt", 3, "keywords")
+    assert (record.captions, {each["name"] for each in record.candidates}) >= (0, {"dog"})
+    runner.read_again(record=record, by=carol, options={"texts": {".txt": "captions"}})
+    record = advanced(record)
+    assert record.state == "choosing" and record.options == {"texts": {".txt": "captions"}}
+    assert (record.captions, record.candidates) == (3, [])
+    assert record.decisions[0]["chosen"]
+    runner.choose(record=record, by=carol, names=[])
+    assert advanced(record).counts["texts"]["caption"]["attached"] == 3
+
+
+def test_options_that_cannot_be_are_refused_and_change_nothing(birds, carol):
+    record = advanced(upload(birds, carol, TAGGED))
+    for options, word in (
+        ({"encoding": "klingon"}, "There is no such encoding"),
+        ({"texts": {".txt": "poems"}}, "Texts are captions, keywords"),
+        ({"columns": {"smell": "x"}}, "Columns are chosen for picture"),
+        ({"colour": "red"}, "There is no option colour"),
+    ):
+        with pytest.raises(uploads.UploadError, match=word):
+            runner.read_again(record=record, by=carol, options=options)
+    record.refresh_from_db()
+    assert (record.state, record.options) == ("choosing", {})
+
+
+def test_an_import_that_has_gone_on_is_not_read_again(birds, carol):
+    record = advanced(upload(birds, carol, TAGGED))
+    runner.choose(record=record, by=carol, names=[])
+    with pytest.raises(uploads.UploadConflict):
+        runner.read_again(record=record, by=carol, options={})

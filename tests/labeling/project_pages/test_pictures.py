@@ -1,5 +1,7 @@
 """The pages of pictures and imports: who may do what, and what they say."""
 
+from collections.abc import Mapping
+
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -40,9 +42,9 @@ def page(name: str, *args: object) -> str:
     return reverse(name, args=["birds", *args])
 
 
-def read(birds: Project, carol: User) -> Import:
+def read(birds: Project, carol: User, files: Mapping[str, bytes] = FILES) -> Import:
     """An import that waits for concepts to be chosen."""
-    record = upload(birds, carol, FILES)
+    record = upload(birds, carol, files)
     tasks.advance_imports()
     record.refresh_from_db()
     return record
@@ -133,6 +135,19 @@ def test_a_wrong_name_loses_nothing_that_was_ticked_or_typed(owner, birds, carol
     assert shown.context["typed"] == "x" * 81
     ticked = [each["name"] for each in shown.context["candidates"] if each["ticked"]]
     assert ticked == ["Wren <b>"]
+
+
+def test_how_its_texts_are_read_is_shown_and_chosen(owner, birds, carol):
+    texts = {f"{n}.png": png(n) for n in range(3)}
+    texts |= {f"{n}.txt": f"dog, lawn, sky {n}".encode() for n in range(3)}
+    record = read(birds, carol, texts)
+    shown = owner.get(page("project-import", record.pk)).content.decode()
+    assert "3 texts in .txt files are keywords: of the parts between commas" in shown
+    form = {"group": [".txt"], "texts": ["captions"], "encoding": "", "column-caption": "prompt"}
+    assert owner.post(page("project-import-options", record.pk), form).status_code == 302
+    record.refresh_from_db()
+    assert record.state == "reading"
+    assert record.options == {"texts": {".txt": "captions"}, "columns": {"caption": "prompt"}}
 
 
 def test_the_second_of_two_who_choose_is_told(owner, birds, carol):
