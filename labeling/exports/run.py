@@ -17,6 +17,7 @@ from labeling.exports.stored import Stored, check, listed
 from labeling.exports.writer import About, Counts, Format
 from labeling.snapshot_folder import METADATA, SPLITS, SnapshotError
 
+KINDS = "pictures", "texts", "captions", "tags", "labels", "answers", "other_answers"
 WRITING = 0.8  # share of the work; the rest is reading it again
 OnProgress = Callable[[float], None]  # called with the share that is done, 0 to 1
 Answers = Callable[[], Iterator[dict[str, Any]]]
@@ -136,13 +137,13 @@ def _digest(path: Path) -> str:
 
 def in_words(counts: Counts) -> str:
     """Return "12 pictures, 1 caption": what there is any of."""
-    some = {kind: count for kind, count in counts.items() if count} or dict(
-        list(counts.items())[:1]
-    )
-    return ", ".join(
-        f"{count:,} {(kind.removesuffix('s') if count == 1 else kind).replace('_', ' ')}"
-        for kind, count in some.items()
-    )
+    some = [kind for kind in KINDS if counts.get(kind)] or sorted(counts)[:1]
+    words = (f"{counts[kind]:,} {_singular(kind, counts[kind])}" for kind in some)
+    return ", ".join(words).replace("_", " ")
+
+
+def _singular(kind: str, count: int) -> str:
+    return kind.removesuffix("s") if count == 1 else kind
 
 
 def file_names(folder: Path) -> Iterator[str]:

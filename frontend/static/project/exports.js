@@ -9,7 +9,10 @@ const list = document.querySelector("[data-working]");
 
 if (formats) {
   formats.querySelector(".choose-format").hidden = true;
-  formats.addEventListener("change", () => formats.requestSubmit());
+  formats.addEventListener("change", () => {
+    formats.elements.snapshot.value = document.querySelector("#snapshot").value;
+    formats.requestSubmit();
+  });
 }
 
 /** Show how far each export is; return whether one of them has ended. */
