@@ -1,6 +1,9 @@
 """Members of a tar by themselves: the headers of `tarfile`, of which only three fields change."""
 
+import os
 import tarfile
+from collections.abc import Iterator
+from typing import IO
 
 from labeling.exports.errors import ExportError
 
@@ -26,3 +29,11 @@ def member(name: str, data: bytes) -> bytes:
     header[_SIZE] = size
     header[_SUM] = b"%06o\0 " % (_TOTAL + sum(encoded) + sum(size))
     return b"".join((header, data, bytes(-len(data) % _BLOCK)))
+
+
+def read(file: IO[bytes]) -> Iterator[tuple[str, int]]:
+    """Yield the name and size of each member; what they hold is passed over."""
+    while (header := file.read(_BLOCK)) and header != bytes(_BLOCK):
+        size = int(header[_SIZE].rstrip(b"\0 "), 8)
+        yield header[_NAME].rstrip(b"\0").decode(), size
+        file.seek(size + -size % _BLOCK, os.SEEK_CUR)

@@ -5,11 +5,11 @@ The tables and figures lie beside the tars, named as img2dataset names them.
 
 import io
 import json
-import tarfile
 from collections import Counter
 from contextlib import ExitStack
 from typing import Any
 
+from labeling.exports import tar_members
 from labeling.exports.formats.imagefolder import add, count_table
 from labeling.exports.options import GENERAL
 from labeling.exports.pictures import Picture
@@ -101,11 +101,10 @@ def count(stored: Stored) -> Counts:
     for name in stored.names():
         with stored.open(name) as file:
             if name.endswith(".tar"):
-                with tarfile.open(fileobj=file, mode="r|") as tar:
-                    for each in tar:
-                        is_text = each.name.endswith(".txt")
-                        counts["texts"] += is_text and each.size > 0
-                        pictures += not is_text and not each.name.endswith(".json")
+                for member_name, size in tar_members.read(file):
+                    is_text = member_name.endswith(".txt")
+                    counts["texts"] += is_text and size > 0
+                    pictures += not is_text and not member_name.endswith(".json")
             elif name.endswith(".parquet"):
                 count_table(io.BytesIO(file.read()), counts)
     return {**counts, "pictures": min(pictures, counts["pictures"])}

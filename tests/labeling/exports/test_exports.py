@@ -1,6 +1,7 @@
 """An export is whole or not at all: hashed, counted, and the same in every run."""
 
 import hashlib
+import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -227,3 +228,18 @@ def test_a_snapshot_without_pictures_to_export_says_so(tmp_path):
     with pytest.raises(ExportError, match=r"leave no picture"):
         options = Options(split="test")
         exports.export(folder=folder, format="kohya", out=tmp_path / "out", options=options)
+
+
+def test_members_of_a_tar_are_those_of_tarfile(tmp_path):
+    from labeling.exports import tar_members
+
+    members = {"a.txt": b"", "b.jpg": b"x" * 512, "c é.json": b"y" * 700}
+    path = tmp_path / "some.tar"
+    data = b"".join(tar_members.member(name, data) for name, data in members.items())
+    path.write_bytes(data + tar_members.END)
+    with tarfile.open(path) as archive:
+        assert {m.name: archive.extractfile(m).read() for m in archive} == members
+    with path.open("rb") as file:
+        assert dict(tar_members.read(file)) == {name: len(data) for name, data in members.items()}
+    with pytest.raises(ExportError, match=r"too long"):
+        tar_members.member("n" * 101, b"")
