@@ -49,6 +49,7 @@ bench: environment
 	$(PYTHON) tests/benchmarks/aggregation_speed.py
 	$(PYTHON) tests/benchmarks/agreement.py
 	$(PYTHON) tests/benchmarks/snapshot_speed.py
+	$(PYTHON) tests/benchmarks/export_speed.py
 	$(if $(PEOPLE),,@echo "Not measured for want of PEOPLE=folder:")
 	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/aggregation.py "$(PEOPLE)/crowd"
 	$(if $(PEOPLE),,@echo) $(PYTHON) tests/benchmarks/calibration.py "$(PEOPLE)/crowd"
