@@ -9,6 +9,7 @@ from rest_framework import serializers, status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 
 from labeling.api.bodies import Body
 from labeling.api.fields import YesOrNo
@@ -69,8 +70,10 @@ class _SendFile(UploadView):
     """Take a file, and hand it to a worker."""
 
     parser_classes = [MultiPartParser]
-    throttle_classes = [UploadThrottle]
     kind = Import.Kind.ANSWERS
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        return [*super().get_throttles(), UploadThrottle()]
 
     def send(self, request: Request, slug: str) -> Response:
         project = get_object_or_404(Project, slug=slug)

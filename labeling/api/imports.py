@@ -200,11 +200,25 @@ class CandidateOut(serializers.Serializer[Any]):
     )
 
 
+class ReadingOut(serializers.Serializer[Any]):
+    """How a file of answers or of gold is read."""
+
+    remark = serializers.CharField()
+    columns = serializers.ListField(
+        child=serializers.CharField(), help_text="Among which may be chosen."
+    )
+    sample = serializers.ListField(
+        child=serializers.DictField(child=serializers.CharField(allow_blank=True)),
+        help_text="What it says first.",
+    )
+
+
 class ImportDetailOut(ImportOut):
+    reading = ReadingOut(read_only=True, allow_null=True)
     candidates = CandidateOut(many=True, read_only=True)
 
     class Meta(ImportOut.Meta):
-        fields = [*ImportOut.Meta.fields, "candidates"]
+        fields = [*ImportOut.Meta.fields, "candidates", "reading"]
         read_only_fields = fields
 
 

@@ -104,7 +104,9 @@ def read_again(*, record: Import, by: AbstractBaseUser, options: Mapping[str, An
     with transaction.atomic():
         has_files = Exists(UploadedFile.objects.filter(upload=OuterRef("pk")))
         unread = Q(state=State.FAILED, pictures=0, kind=Import.Kind.PICTURES) & Q(has_files)
-        waiting = Import.objects.filter(Q(state=State.CHOOSING) | unread, pk=record.pk)
+        waiting = Import.objects.filter(
+            Q(state=State.CHOOSING, kind=Import.Kind.PICTURES) | unread, pk=record.pk
+        )
         if not waiting.update(
             state=State.READING, options=checked, attempts=0, error="", finished_at=None
         ):

@@ -68,6 +68,11 @@ class Import(Leased):
     decisions = models.JSONField(
         default=list, blank=True, help_text="What its texts are, and why: `labeling.imports.kinds`."
     )
+    reading = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="How a file of answers or gold is read: `labeling.imports.answers.jobs`.",
+    )
     candidates = models.JSONField(
         default=list, blank=True, help_text="Concepts that it names: `labeling.imports.candidates`."
     )

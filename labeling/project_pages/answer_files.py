@@ -75,7 +75,7 @@ def context(record: Import) -> dict[str, Any]:
     """Return what the page of an import of answers or gold shows besides."""
     if record.kind == Import.Kind.PICTURES:
         return {}
-    detected = record.decisions[0] if record.decisions else {}
+    detected = record.reading or {}
     roles = _OF_KIND[Import.Kind(record.kind)]
     sample = [{**row, "of": row.get("reason", "")} for row in detected.get("sample", [])]
     return {

@@ -77,14 +77,12 @@ def prepare(record: Import) -> None:
     reader = read(record)
     entries = list(reader.entries())
     record.pictures = len(entries)
-    record.decisions = [
-        {
-            "remark": reader.remark(),
-            "columns": reader.names(),
-            "sample": [_sample(entry) for entry in entries[:SHOWN]],
-        }
-    ]
-    record.save(update_fields=["pictures", "decisions"])
+    record.reading = {
+        "remark": reader.remark(),
+        "columns": reader.names(),
+        "sample": [_sample(entry) for entry in entries[:SHOWN]],
+    }
+    record.save(update_fields=["pictures", "reading"])
 
 
 def execute(
