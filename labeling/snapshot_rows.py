@@ -69,6 +69,7 @@ def build(
             shown = names.shown(believed, number)
             row = row_of(image, shown, captions[image.pk], answers.get(image.pk, 0))
             row["provenance"] = origins.of(image, row["captions"])
+            row["license"] = image.license or row["provenance"][0]["license"]
             yield SnapshotRow(split_of(image), row, image)
 
 

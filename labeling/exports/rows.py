@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ class Caption:
     text: str
     confidence: float  # the probability that it is well described so
     source: str  # "import", "annotator" or "model"
+    provenance: int = -1  # its place in the row's `provenance`; -1: it was written here
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class ExportRow:
     answers: int
     license: str
     source: str  # the path that it was imported from
+    provenance: tuple[Mapping[str, Any], ...]  # where it and its texts come from, the picture first
     generated: bool
     prompt: str
     width: int  # of the exported picture, in pixels
@@ -118,6 +120,7 @@ def _row(row: Row, split: str, options: Options, left_out: Counter[str]) -> Expo
         answers=row["n_answers"],
         license=row["license"],
         source=row["source"],
+        provenance=tuple(row["provenance"]),
         generated=row["generated"],
         prompt=row["prompt"],
         width=width,
@@ -139,7 +142,8 @@ def _captions(
 ) -> tuple[Caption, ...]:
     kept: list[Caption] = []
     for each in captions:
-        caption = Caption(each["text"], each["confidence"], each["source"])
+        place = each["provenance"]
+        caption = Caption(each["text"], each["confidence"], each["source"], place)
         if options.captions == "none":
             left_out["captions: none chosen"] += 1
         elif options.caption_source not in ("any", caption.source):

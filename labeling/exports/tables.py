@@ -11,12 +11,21 @@ from typing import IO, Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labeling import provenance
 from labeling.exports.rows import ExportRow
 
 GROUP_ROWS, GROUP_BYTES = 1_000, 32 << 20  # of a row group: what is held at a time
 
 _CONCEPT = {"name": "string", "probability": "float64", "entropy": "float64", "answers": "int64"}
-_CAPTION = {"text": "string", "confidence": "float64", "source": "string"}
+_CAPTION = {
+    "text": "string",
+    "confidence": "float64",
+    "source": "string",
+    "provenance": "int64",
+}
+_PROVENANCE = {
+    name: "int64" if name == "import_id" else "string" for name in provenance.NOWHERE.as_row()
+}
 Types = Mapping[str, Any]  # a type's name, or [type] for a list, or a mapping for a struct
 COLUMNS: Types = {
     "split": "string",
@@ -29,6 +38,7 @@ COLUMNS: Types = {
     "n_answers": "int64",
     "license": "string",
     "source": "string",
+    "provenance": [_PROVENANCE],
     "generated": "bool",
     "prompt": "string",
     "width": "int64",
@@ -55,12 +65,18 @@ def record(row: ExportRow, snapshot: str) -> dict[str, Any]:
         ],
         "in_part": list(row.in_part),
         "captions": [
-            {"text": each.text, "confidence": each.confidence, "source": each.source}
+            {
+                "text": each.text,
+                "confidence": each.confidence,
+                "source": each.source,
+                "provenance": each.provenance,
+            }
             for each in row.captions
         ],
         "n_answers": row.answers,
         "license": row.license,
         "source": row.source,
+        "provenance": [dict(each) for each in row.provenance],
         "generated": row.generated,
         "prompt": row.prompt,
         "width": row.width,

@@ -94,9 +94,14 @@ def _is_whole(image: Image, rows: Rows) -> bool:
 
 
 def _further(record: Import, image: Image, before: Rows, rows: Rows) -> list[ImportStatement]:
-    """Return the rows about paths of which the import has stated nothing yet, its own first."""
+    """Return the rows about paths of which the import has stated nothing yet, in their order.
+
+    Of an image that the import brought, the path that it came from is the first.
+    """
     known = {row.path for row in before if row.imported_by_id == record.pk}
     further = [row for row in rows if row.path not in known]
+    if image.imported_by_id != record.pk:
+        return further
     return sorted(further, key=lambda row: row.path != image.source)
 
 

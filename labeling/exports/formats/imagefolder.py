@@ -36,7 +36,10 @@ configs:
 | `tags` | keywords, and concepts that the whole picture shows |
 | `concepts` | of each concept: probability, entropy in bits, number of answers |
 | `in_part` | concepts that people saw in parts of the picture alone |
-| `captions` | each with its confidence and whether an import, an annotator or a model wrote it |
+| `captions` | each with its confidence, whether an import, an annotator or a model wrote it, \
+and the place in `provenance` of where it comes from; -1: it was written here |
+| `provenance` | where the picture, first, and its texts come from: import, layout, file, \
+vendor, batch, license, url, date, importer, and the price of one text |
 | `n_answers` | answers about the picture in all |
 | `license`, `source` | as the import said; `source` is the path that it came from |
 | `generated`, `prompt` | whether a model drew the picture, and from what |

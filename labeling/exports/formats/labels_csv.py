@@ -13,10 +13,11 @@ from labeling.exports.stored import Stored
 from labeling.exports.writer import About, Counts, Format
 
 _PICTURE = "file_name", "source", "split"
+_ORIGIN = "import", "vendor", "batch", "license", "url", "date"
 FILES = {
-    "pictures.csv": (*_PICTURE, "width", "height", "n_answers", "license", "generated", "prompt"),
+    "pictures.csv": (*_PICTURE, "width", "height", "n_answers", "generated", "prompt", *_ORIGIN),
     "labels.csv": (*_PICTURE, "concept", "probability", "label", "entropy", "answers", "in_part"),
-    "captions.csv": (*_PICTURE, "caption", "confidence", "written_by"),
+    "captions.csv": (*_PICTURE, "caption", "confidence", "written_by", *_ORIGIN),
     "tags.csv": (*_PICTURE, "tag"),
 }
 _NO_PICTURES = tuple(each for each in GENERAL if each not in ("size", "image_format"))
@@ -38,16 +39,17 @@ class Labels:
             "width": row.width,
             "height": row.height,
             "n_answers": row.answers,
-            "license": row.license,
             "generated": "yes" if row.generated else "no",
             "prompt": row.prompt,
+            **_origin(row, 0),
+            "license": row.license,
         }
         self._add("pictures", shared | figures)
         for concept in row.concepts:
             self._add("labels", shared | _label(row, concept.name, self._least))
         for each in row.captions:
             told = {"caption": each.text, "confidence": each.confidence, "written_by": each.source}
-            self._add("captions", shared | told)
+            self._add("captions", shared | told | _origin(row, each.provenance))
         for tag in row.tags:
             self._add("tags", shared | {"tag": tag})
 
@@ -58,6 +60,12 @@ class Labels:
     def _add(self, kind: str, cells: dict[str, Any]) -> None:
         self._tables[f"{kind}.csv"].add(cells)
         self._counts[kind] += 1
+
+
+def _origin(row: ExportRow, place: int) -> dict[str, Any]:
+    """Return where a text of that place comes from; of one that was written here, nothing."""
+    origin = row.provenance[place] if 0 <= place < len(row.provenance) else {}
+    return {name: origin.get(name, "") for name in _ORIGIN}
 
 
 def _label(row: ExportRow, name: str, least: float) -> dict[str, Any]:

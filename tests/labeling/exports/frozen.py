@@ -19,6 +19,11 @@ TEXTS = [
     ("a long\u2028line, {with} |pipes|", ["x"]),
 ]
 SHA256 = "5" * 64
+NOWHERE = {
+    "import_id": 0,
+    **dict.fromkeys(("import", "layout", "file", "vendor", "batch", "license", "url"), ""),
+    **dict.fromkeys(("date", "importer", "price"), ""),
+}
 
 
 def row(number: int, split: str, size: tuple[int, int]) -> tuple[dict[str, Any], bytes]:
@@ -30,10 +35,11 @@ def row(number: int, split: str, size: tuple[int, int]) -> tuple[dict[str, Any],
     picture.save(file, "WEBP", lossless=True)
     data = file.getvalue()
     confidence = round(0.5 + number % 5 / 10, 2)
-    captions = [{"text": text, "confidence": confidence, "source": "import"}] if text else []
+    first = {"text": text, "confidence": confidence, "source": "import", "provenance": 0}
+    captions = [first] if text else []
     if number % 6 == 2:
         more = {"text": f"a second caption, no. {number}", "confidence": 0.5}
-        captions.append({**more, "source": "annotator"})
+        captions.append({**more, "source": "annotator", "provenance": -1})
     return {
         "file_name": f"{hashlib.sha256(data).hexdigest()[:16]}.webp",
         "text": text,
@@ -47,6 +53,7 @@ def row(number: int, split: str, size: tuple[int, int]) -> tuple[dict[str, Any],
         "n_answers": number % 4,
         "license": "CC0-1.0" if number % 2 else "",
         "source": f"holiday, 2024/IMG_{number:04}.jpg",
+        "provenance": [{**NOWHERE, "import": "holiday", "url": f"https://a.example/{number}"}],
         "generated": number % 7 == 6,
         "prompt": f"prompt {number}" if number % 7 == 6 else "",
         "width": size[0],

@@ -189,6 +189,16 @@ def test_nobody_judges_their_own_caption(alice, bob, shapes, monkeypatch):
     assert questions_of(choose(bob, shapes, "verify"))[0].text == "a shape"
 
 
+def test_nobody_is_asked_about_a_caption_that_no_import_states(alice, shapes, monkeypatch):
+    Question.objects.filter(kind="caption").delete()
+    tile = Question.objects.first().tile
+    questions.ask_captions(captions=[(tile, "a shape")], source="import", prior=0.6)
+    monkeypatch.setattr(verifications, "VERIFY_MIX", {"caption": 1.0})
+    assert choose(alice, shapes, "verify") is not None
+    Question.objects.filter(kind="caption").update(stated=None)
+    assert choose(alice, shapes, "verify") is None
+
+
 def test_it_has_those_pictures_described_that_have_few_captions(alice, bob, shapes):
     bare = Question.objects.filter(kind="caption").first().tile_id
     Question.objects.filter(kind="caption", tile=bare).delete()

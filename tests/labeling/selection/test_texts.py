@@ -97,6 +97,14 @@ def test_a_reference_rests_on_people_who_saw_the_picture(alice, bob, mallory, de
     assert texts.supply(described) == (24, 24, 0)
 
 
+def test_nothing_is_compared_with_what_no_import_states_any_more(alice, described):
+    challenge = challenges.issue(annotator=alice, project=described, kind="text")
+    assert texts.holds(challenge)
+    described.questions.filter(state=State.SETTLED, kind="caption").update(stated=None)
+    assert choose(alice, described) is None and not texts.holds(challenge)
+    assert texts.supply(described).pictures == 0
+
+
 def test_gold_is_never_what_is_compared_with(alice, described):
     described.questions.filter(state=State.SETTLED, kind="caption").update(state=State.GOLD)
     assert choose(alice, described) is None
