@@ -57,8 +57,9 @@ class Command(BaseCommand):
     help = (
         "Import the pictures of a folder, a zip or a tar. A folder's name is a concept, a text of "
         "the same name captions or keywords; tables, WebDataset, COCO, Label Studio, CVAT, Pascal "
-        "VOC, YOLO, Argilla and doccano are recognised. What was imported before is left as it is. Exits with 0 if all "
-        "was imported, 3 if a file or text was refused or an archive is cut off, 1 if it failed."
+        "VOC, YOLO, Argilla and doccano are recognised. What was imported before is left as it is. "
+        "Exits with 0 if all was imported, 3 if a file or text was refused or an archive is cut "
+        "off, 1 if it failed."
     )
     is_partial = False
 
