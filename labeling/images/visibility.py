@@ -5,7 +5,8 @@ that it is done. A picture of an import that failed is there once another one th
 same one tried again, has brought it.
 """
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import OuterRef, Q, Subquery
+from django.db.models.lookups import IsNull
 
 from labeling.models import Import, ImportStatement
 
@@ -17,10 +18,12 @@ def visible(prefix: str = "") -> Q:
     """Return the condition that a picture is there for people.
 
     prefix: of the picture's fields, such as `image__`. The imports are looked up once a query, and
-    statements of such pictures alone.
+    statements for such a picture alone: by a subquery with a limit, as PostgreSQL would look all
+    of them up for an EXISTS.
     """
     unfinished = Import.objects.filter(state__in=UNFINISHED).order_by().values("pk")
     by_another = ImportStatement.objects.filter(
         image=OuterRef(f"{prefix}pk"), imported_by__state=State.DONE
     )
-    return ~(Q((f"{prefix}imported_by__in", unfinished)) & ~Q(Exists(by_another)))
+    by_none = IsNull(Subquery(by_another.order_by().values("pk")[:1]), True)
+    return ~(Q((f"{prefix}imported_by__in", unfinished)) & Q(by_none))
