@@ -93,7 +93,8 @@ def _rows(shapes: "Project") -> Iterator[tuple[str, int]]:
         yield f"project-{name}", shapes.concepts.order_by("name")[0].pk
     for record in shapes.imports.all():
         yield "project-import", record.pk
-    yield "project-import-undo", shapes.imports.get(state="done").pk
+    for record in shapes.imports.filter(state="done"):
+        yield "project-import-undo", record.pk
     for snapshot in shapes.snapshots.all():
         yield "project-snapshot", snapshot.pk
     newest = shapes.snapshots.filter(state="ready")[0]
@@ -167,6 +168,7 @@ def _fill_imports(shapes: "Project", owner: "User") -> None:
     report = f"path,outcome,reason\n{LONG_WORD}.png,refused,It is no picture.\n"
     done.report.save("report.csv", ContentFile(report.encode()))
     shapes.images.filter(source__contains="red").update(imported_by=done)
+    _fill_files_of_answers(shapes, owner)
     candidates = [
         {
             "name": name,
@@ -198,6 +200,39 @@ def _fill_imports(shapes: "Project", owner: "User") -> None:
             for group, kind in ((".txt", "keywords"), (LONG_WORD, "captions"), (ARABIC, "mixed"))
         ],
         pictures=9,
+        requested_by=owner,
+    )
+
+
+def _fill_files_of_answers(shapes: "Project", owner: "User") -> None:
+    """Add a file of answers that was imported, and one of which the columns are to be chosen."""
+    from labeling.models import Import
+
+    row = {"where": "line 2", "task": f"{LONG_WORD}.png", "worker": ARABIC, "label": CHINESE}
+    refused = {"where": "line 3", "column": "task", "reason": "it is no picture"}
+    Import.objects.create(
+        project=shapes,
+        kind=Import.Kind.ANSWERS,
+        name=f"{LONG_WORD}.csv",
+        state=Import.State.CHOOSING,
+        pictures=2,
+        reading={
+            "remark": "Read as a table: task = task; worker = worker; label = label.",
+            "columns": ["task", "worker", "label", LONG_WORD],
+            "sample": [row, refused],
+        },
+        requested_by=owner,
+    )
+    Import.objects.create(
+        project=shapes,
+        kind=Import.Kind.GOLD,
+        name="gold.csv",
+        state=Import.State.DONE,
+        pictures=1,
+        counts={
+            "truths": {"read": 1, "new": 1, "known": 0, "refused": 0},
+            "remarks": [f"Read as a gold list: task = {LONG_WORD}."],
+        },
         requested_by=owner,
     )
 

@@ -27,6 +27,7 @@ from labeling.project_pages import answer_files, base, history, pictures
 from labeling.spreadsheets import text_of
 
 NAMED = 20  # files that are named for one reason
+_NOT_REFUSED = {str(each) for each in (Outcome.TAKEN, Outcome.DECIDED, Outcome.REMARK)}
 
 KINDS = (
     (Texts.AUTO, "As they look"),
@@ -186,7 +187,8 @@ def refusals(record: Import) -> list[Refusal]:
     counts, names = Counter[str](), defaultdict[str, list[str]](list)
     with record.report.open("rb") as file:
         for row in csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline="")):
-            if reason := row["reason"]:
+            reason = row["reason"]
+            if reason and row["outcome"] not in _NOT_REFUSED:
                 of_text = row["outcome"] == Outcome.TEXT_REFUSED
                 reason = f"a text: {reason}" if of_text else reason
                 counts[reason] += 1

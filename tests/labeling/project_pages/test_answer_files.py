@@ -47,6 +47,7 @@ def test_an_owner_sees_how_a_file_is_read_and_imports_it(owner):
     owner.post(f"{page}columns/", {})
     tasks.advance_imports()
     done = text_of(owner, page)
+    assert done.count("Read as a table") == 1  # and not among what was refused
     assert "2 answers read: 1 new, 0 known already, 1 refused." in done
     assert "&#x27;gone.png&#x27; is no picture of shapes" in done and "line 3" in done
     assert "2 answers read: 1 new" in text_of(owner, "/projects/shapes/pictures/")
