@@ -4,6 +4,7 @@
 metadata; `save_to_disk` writes Arrow's streams, the Hub has Parquet.
 """
 
+import io
 import json
 import shutil
 import tempfile
@@ -109,17 +110,48 @@ def seekable(member: Member) -> Iterator[IO[bytes]]:
             yield copy
 
 
+class _View(io.RawIOBase):
+    """A file with a place of its own, so that several may read it by turns."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._place = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        self._file.seek(self._place)
+        data = self._file.read(len(buffer))
+        self._place += len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_CUR:
+            offset += self._place
+        elif whence == io.SEEK_END:
+            offset += self._file.seek(0, io.SEEK_END)
+        self._place = offset
+        return self._place
+
+    def tell(self) -> int:
+        return self._place
+
+
 def _parquet(file: IO[bytes]) -> Columnar:
     def batches(columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        file.seek(0)
-        again = pq.ParquetFile(file, memory_map=False, pre_buffer=False)
+        again = pq.ParquetFile(_View(file), memory_map=False, pre_buffer=False)
         yield from again.iter_batches(
             batch_size=max(1, min(rows, BATCH_BYTES // largest)),
             columns=list(columns),
             use_threads=False,
         )
 
-    table = pq.ParquetFile(file, memory_map=False, pre_buffer=False)
+    table = pq.ParquetFile(_View(file), memory_map=False, pre_buffer=False)
     largest = _largest(table.metadata)
     return Columnar("Parquet", table.schema_arrow, _features(table.schema_arrow), batches)
 
@@ -148,11 +180,10 @@ def _arrow(file: IO[bytes]) -> Columnar:
 def _reader(file: IO[bytes]) -> Any:
     """Return a reader of a stream, as `save_to_disk` writes it, or of a file."""
     file.seek(0)
-    begin = file.read(6)
-    file.seek(0)
+    begin, view = file.read(6), _View(file)
     if begin != b"ARROW1":
-        return pa.ipc.open_stream(file)
-    reader = pa.ipc.open_file(file)
+        return pa.ipc.open_stream(view)
+    reader = pa.ipc.open_file(view)
     batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
     return pa.RecordBatchReader.from_batches(reader.schema, batches)
 

@@ -49,10 +49,7 @@ def expand(
     for member in members:
         yield member
         if isinstance(member, Member) and columnar.is_columnar(member.path):
-            try:
-                yield from _members(member, options)
-            except ImageRejected as error:  # as its layout says of its texts, too
-                yield Rejection(f"{member.path}, pictures", str(error))
+            yield from _members(member, options)
 
 
 def paths(member_path: str, names: Iterator[Any]) -> Iterator[str]:
@@ -82,19 +79,29 @@ def path_of(row: Mapping[str, Any], pictures: Pictures) -> Any:
 
 
 def _members(member: Member, options: Options) -> Iterator[Member | Rejection]:
-    with columnar.opened(member) as table:
-        pictures, others = find(table, options)
-        if pictures is None or pictures.external:
-            return
-        for column in others:
-            advice = f"choose it in place of {pictures.column} (--columns picture={column})"
-            yield Rejection(member.path, f"its column {column} holds pictures, too: {advice}")
-        data = _Data(table, pictures)
-        for number, path in enumerate(paths(member.path, names(table, pictures))):
-            if reason := path_problem(path):
-                yield Rejection(path, reason)
-            else:
-                yield Member(path, 0, partial(data.open, number))
+    is_open = False
+    try:
+        with columnar.opened(member) as table:
+            is_open = True
+            yield from _of_table(member, table, options)
+    except ImageRejected as error:
+        if is_open:  # what cannot be opened, its layout says
+            yield Rejection(f"{member.path}, pictures", str(error))
+
+
+def _of_table(member: Member, table: Columnar, options: Options) -> Iterator[Member | Rejection]:
+    pictures, others = find(table, options)
+    if pictures is None or pictures.external:
+        return
+    for column in others:
+        advice = f"choose it in place of {pictures.column} (--columns picture={column})"
+        yield Rejection(f"{member.path}, column {column}", f"holds pictures, too: {advice}")
+    data = _Data(table, pictures)
+    for number, path in enumerate(paths(member.path, names(table, pictures))):
+        if reason := path_problem(path):
+            yield Rejection(path, reason)
+        else:
+            yield Member(path, 0, partial(data.open, number))
 
 
 class _Data:

@@ -23,7 +23,9 @@ def folder_of(path: str) -> str:
 
 def stem(path: str) -> str:
     """Return a normal path without the last suffix of its file name."""
-    return PurePosixPath(path).with_suffix("").as_posix()
+    folder, slash, name = path.rpartition("/")
+    base = name.rpartition(".")[0]
+    return path if not base.strip(".") or name.endswith(".") else f"{folder}{slash}{base}"
 
 
 def inside(folder: str, name: str) -> str | None:

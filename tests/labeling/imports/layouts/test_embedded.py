@@ -86,6 +86,27 @@ def test_pictures_that_a_table_names_alone_lie_beside_it(box, dataset):
     check(read(box), "images")
 
 
+@pytest.mark.parametrize("name", ["t.arrow", "t.parquet"])
+def test_pictures_of_many_batches_are_each_read_by_turns_with_the_names(box, name):
+    batches = [
+        pa.record_batch(
+            {
+                "image": [{"bytes": png(n), "path": f"{n}.png"} for n in (first, first + 1)],
+                "text": [f"the dog no. {n}" for n in (first, first + 1)],
+            }
+        )
+        for first in range(0, 40, 2)
+    ]
+    table = pa.Table.from_batches(batches)
+    if name == "t.parquet":
+        pq.write_table(table, box / name, row_group_size=2)
+    else:
+        with pa.ipc.new_stream(box / name, table.schema) as stream:
+            stream.write_table(table, max_chunksize=2)
+    assert captions(read(box)) == {f"t/{n}.png": [f"the dog no. {n}"] for n in range(40)}
+    assert pictures(box) == {f"t/{n}.png": png(n) for n in range(40)}
+
+
 def test_rows_without_names_are_named_by_their_numbers(box):
     table = pa.table({"jpg": [png(1), png(2)], "TEXT": ["one dog there", "two dogs there"]})
     pq.write_table(table, box / "birds.parquet")
@@ -105,7 +126,7 @@ def test_other_columns_of_pictures_are_told_and_may_be_chosen(box):
     rows = [{"bytes": png(1), "path": "a.png"}]
     others = [{"bytes": png(2), "path": "b.png"}]
     pq.write_table(pa.table({"image": rows, "pose": others, "text": ["a dog"]}), box / "t.parquet")
-    assert "its column pose holds pictures, too" in reasons(read(box))["t.parquet"]
+    assert "holds pictures, too" in reasons(read(box))["t.parquet, column pose"]
     assert captions(read(box, columns={"picture": "pose"})) == {"t/b.png": ["a dog"]}
 
 
