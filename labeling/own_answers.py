@@ -93,21 +93,23 @@ def page(
     project: Project | None = None,
     before: str = "",
     wanted: Sequence[str] = (),
+    count: int | None = None,
 ) -> Page:
     """Return a page of somebody's answers, by three queries at most. Raises NoSuchPage.
 
     before: the cursor that the page before gave. wanted: the languages that concepts are named in,
-    the most wanted first; their phrases come from the cache.
+    the most wanted first; their phrases come from the cache. count: of answers at most.
     """
+    count = count or PAGE
     rows = _newest(annotator, project)
     if before:
         moment, pk = _parse(before)
         rows = rows.filter(created_at__lte=moment).exclude(created_at=moment, pk__gte=pk)
     related = rows.select_related("question__concept__project", "question__project")
-    given = list(related[: PAGE + 1])  # one more than is shown: is there a next page?
-    shown = given[:PAGE]
+    given = list(related[: count + 1])  # one more than is shown: is there a next page?
+    shown = given[:count]
     by_question = results.of_answers(shown)
-    cursor = _cursor(shown[-1]) if len(given) > PAGE else ""
+    cursor = _cursor(shown[-1]) if len(given) > count else ""
     answers = [_own(answer, by_question[answer.question_id], wanted) for answer in shown]
     return Page(answers, cursor)
 

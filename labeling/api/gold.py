@@ -14,6 +14,7 @@ from labeling import gold
 from labeling.access import Capability
 from labeling.api.bodies import Body
 from labeling.api.fields import Number, YesOrNo
+from labeling.api.pagination import Forward
 from labeling.api.permissions import may
 from labeling.api.requests import valid
 from labeling.api.review import QuestionOut, pair_concept, pair_tile
@@ -115,6 +116,7 @@ _OF_PAIR = [
 
 class Gold(APIView):
     permission_classes = [MAY_VIEW]
+    pagination_class = Forward
 
     @extend_schema(
         operation_id="gold_progress",
@@ -123,7 +125,9 @@ class Gold(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Return how much gold each concept has and needs, and why."""
         project = get_object_or_404(Project, slug=slug)
-        return Response(GoldProgressOut(gold.progress(project), many=True).data)
+        pages = Forward()
+        rows, cursor = pages.part(request, gold.progress(project))
+        return Response(pages.body(request, GoldProgressOut(rows, many=True).data, cursor))
 
     @extend_schema(
         operation_id="gold_mark",

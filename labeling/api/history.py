@@ -7,13 +7,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from labeling import access, history
 from labeling.access import Capability
-from labeling.api.exceptions import NotFound
-from labeling.api.pagination import NewestFirst
+from labeling.api.pagination import Forward
 from labeling.api.permissions import may
 from labeling.api.requests import valid
 from labeling.api.schema import errors
@@ -38,7 +36,7 @@ class HistoryFilters(serializers.Serializer[Any]):
 
 class History(APIView):
     permission_classes = [MAY_VIEW]
-    pagination_class = NewestFirst
+    pagination_class = Forward
 
     @extend_schema(
         operation_id="events_list",
@@ -57,21 +55,8 @@ class History(APIView):
             actor=query.get("actor", ""),
             annotators=access.may(request.user, project, Capability.REVIEW),
         )
-        size = NewestFirst().get_page_size(request)
-        found = list(history.events(project, filters, before=_before(request), count=size + 1))
-        address = request.build_absolute_uri()
-        further = (
-            replace_query_param(address, "cursor", found[size - 1].pk) if found[size:] else None
-        )
-        rows = EventOut(found[:size], many=True).data
-        return Response({"next": further, "previous": None, "results": rows})
-
-
-def _before(request: Request) -> int | None:
-    """Return the id of the event before the page; None for the first. Raises NotFound."""
-    text = request.query_params.get("cursor", "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise NotFound
-    return int(text)
+        pages = Forward()
+        before, size = pages.number(request) or None, pages.get_page_size(request)
+        found = list(history.events(project, filters, before=before, count=size + 1))
+        cursor = found[size - 1].pk if found[size:] else None
+        return Response(pages.body(request, EventOut(found[:size], many=True).data, cursor))

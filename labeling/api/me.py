@@ -20,6 +20,7 @@ from labeling.api.challenges import POST_AUTH
 from labeling.api.exceptions import NotFound
 from labeling.api.for_visitors import ForVisitors
 from labeling.api.negotiation import PictureNegotiation
+from labeling.api.pagination import Forward
 from labeling.api.requests import valid
 from labeling.api.responses import NO_STORE, private
 from labeling.api.schema import errors
@@ -65,13 +66,6 @@ class OwnAnswerOut(serializers.Serializer[Any]):
     model = serializers.BooleanField(allow_null=True)
 
 
-class OwnAnswersOut(serializers.Serializer[Any]):
-    results = OwnAnswerOut(many=True)
-    before = serializers.CharField(
-        allow_blank=True, help_text="The cursor of the next page; empty: there is none."
-    )
-
-
 class WithdrawIn(Body):
     project = serializers.SlugField(max_length=60, required=False, allow_null=True, default=None)
     all = serializers.BooleanField(help_text="True: that this is meant.")
@@ -115,25 +109,27 @@ class Me(ForVisitors):
 
 
 class MyAnswers(ForVisitors):
+    pagination_class = Forward
+
     @extend_schema(
         operation_id="me_answers",
         parameters=[
             OpenApiParameter("project", str, description="In which alone: its short name."),
-            OpenApiParameter("before", str, description="The cursor of the page before."),
         ],
-        responses={200: OwnAnswersOut, **errors(401, 403, 404, 429)},
+        responses={200: OwnAnswerOut(many=True), **errors(400, 401, 403, 404, 429)},
     )
     def get(self, request: Request) -> Response:
         """List your answers, the newest first."""
         annotator = _me(request)
         slug = request.query_params.get("project")
-        before = request.query_params.get("before", "")
+        pages = Forward()
+        before, count = request.query_params.get("cursor", ""), pages.get_page_size(request)
         project = own_answers.project_or_404(annotator, slug)
         try:
-            page = own_answers.page(annotator, project=project, before=before)
+            page = own_answers.page(annotator, project=project, before=before, count=count)
         except own_answers.NoSuchPage:
             raise NotFound from None
-        return private({"results": [_row(each) for each in page.answers], "before": page.before})
+        return private(pages.body(request, [_row(each) for each in page.answers], page.before))
 
 
 class MyAnswerPicture(ForVisitors):

@@ -1,11 +1,13 @@
 """Long lists, a page at a time."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
+from rest_framework.utils.urls import replace_query_param
 
 POSITION_MAX = 100  # characters; Python reads no number of thousands
 PAGE = 50  # rows, where the caller does not say how many
@@ -56,6 +58,29 @@ class ById(CursorPagination):
 
 class NewestFirst(ById):
     ordering = "-id"
+
+
+class Forward(ById):
+    """Pages of what is no rows of one table: they lead on, and not back."""
+
+    def body(self, request: Request, results: Any, cursor: object) -> dict[str, Any]:
+        """Return a page. cursor: where the next one begins; empty or None: there is none."""
+        address = request.build_absolute_uri()
+        further = replace_query_param(address, self.cursor_query_param, cursor) if cursor else None
+        return {"next": further, "previous": None, "results": results}
+
+    def number(self, request: Request) -> int:
+        """Return the cursor of a page as a number, 0 for the first page. Raises NotFound."""
+        text = request.query_params.get(self.cursor_query_param, "") or "0"
+        if not (text.isascii() and text.isdecimal() and len(text) < 19):
+            raise NotFound(self.invalid_cursor_message)
+        return int(text)
+
+    def part(self, request: Request, rows: Sequence[Any]) -> tuple[Sequence[Any], int | None]:
+        """Return the rows of a page of a list, and the cursor of the next."""
+        start = self.number(request)
+        end = start + self.get_page_size(request)
+        return rows[start:end], end if rows[end:] else None
 
 
 def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:

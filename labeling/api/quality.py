@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from labeling import advice, project_stats
 from labeling.access import Capability
-from labeling.api.pagination import NewestFirst
+from labeling.api.pagination import Forward, NewestFirst
 from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.models import Project, QualityReport, Question
@@ -100,6 +100,7 @@ class QualityReportOut(serializers.ModelSerializer[QualityReport]):
 
 class Agreement(APIView):
     permission_classes = [MAY_VIEW]
+    pagination_class = Forward
 
     @extend_schema(
         operation_id="agreement",
@@ -108,14 +109,15 @@ class Agreement(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Measure how far people agree now, by concept."""
         project = get_object_or_404(Project, slug=slug)
-        rows = project_stats.agreement(project)["concepts"]
+        pages = Forward()
+        rows, cursor = pages.part(request, project_stats.agreement(project)["concepts"])
         annotators = project_stats.progress(project).annotators
         help_ = advice.of_concepts(project, rows, annotators=annotators)
         rows = [
             row | {"advice": found.text if (found := help_[row["concept"]["id"]]) else None}
             for row in rows
         ]
-        return Response(AgreementOut(rows, many=True).data)
+        return Response(pages.body(request, AgreementOut(rows, many=True).data, cursor))
 
 
 @extend_schema_view(

@@ -86,9 +86,10 @@ class ResolveSkips(APIView):
     )
     def post(self, request: Request, slug: str) -> Response:
         """Say that it was seen to why a tile was skipped; it comes back if more people skip it."""
+        project = get_object_or_404(Project, slug=slug)
         values = valid(ResolveIn(data=request.data))
         rows = Tile.objects.select_related("image__project")
-        tile = get_object_or_404(rows, pk=values["tile"], image__project__slug=slug)
+        tile = get_object_or_404(rows, pk=values["tile"], image__project=project)
         question = None
         if values["question"] is not None:
             question = get_object_or_404(Question, pk=values["question"], tile=tile)

@@ -82,7 +82,7 @@ def test_an_address_that_is_none_is_not_found(visitor, value):
         assert visitor.get("/your-answers/withdraw/", {name: value}).status_code == 404
     assert visitor.get("/api/v1/me/answers/99999999999999999999/picture/").status_code == 404
     assert visitor.get("/your-answers/", {"before": f"{value}-"}).status_code == 404
-    assert visitor.get("/api/v1/me/answers/", {"before": f"-{value}"}).status_code == 404
+    assert visitor.get("/api/v1/me/answers/", {"cursor": f"-{value}"}).status_code == 404
 
 
 def test_nobody_learns_of_a_project_in_which_they_did_not_answer(visitor, shapes):

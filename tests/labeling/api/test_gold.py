@@ -28,7 +28,7 @@ def send(client, question, **body):
 
 
 def test_progress_says_how_much_is_missing_and_why(reviewer):
-    circle, _ = reviewer.get(ADDRESS).json()
+    circle, _ = reviewer.get(ADDRESS).json()["results"]
     assert (circle["concept"], circle["yes"], circle["no"]) == ("circle", 3, 3)
     assert circle["missing_yes"] == 1 and circle["why"].startswith("2 more (1 yes, 1 no): ")
 

@@ -44,7 +44,7 @@ def check(response, what: object) -> None:
     if response.status_code == 204:
         return
     kind = response["Content-Type"]
-    file = kind == "text/csv" or "image/" in kind
+    file = kind in {"text/csv", "application/zip"} or "image/" in kind
     json = PROBLEM_TYPE if response.status_code >= 400 else "application/json"
     assert kind == json or (response.status_code == 200 and file), what
     if response.status_code >= 400:

@@ -42,7 +42,7 @@ def test_the_newest_comes_first_with_project_concepts_and_calibration(ada_client
 
 
 def test_agreement_tells_on_how_many_questions_it_rests(ada_client, measured):
-    rows = ada_client.get("/api/v1/projects/shapes/agreement/").json()
+    rows = ada_client.get("/api/v1/projects/shapes/agreement/").json()["results"]
     assert sum(row["compared"] for row in rows) == 10
     assert sum(row["answers"] for row in rows) == 20
 

@@ -274,7 +274,7 @@ def test_annotators_can_be_blocked_and_unblocked(ada_client, asked, mallory):
 def test_agreement_is_listed_by_concept(ada_client, asked, alice, bob):
     for annotator in (alice, bob):
         answers.record(annotator=annotator, values={asked.pk: True}, reasons={asked.pk: "wanted"})
-    rows = ada_client.get(f"{API}projects/shapes/agreement/").json()
+    rows = ada_client.get(f"{API}projects/shapes/agreement/").json()["results"]
     assert [row["concept"] for row in rows] == ["circle", "square"]
     assert sum(row["answers"] for row in rows) == 2
     assert {row["advice"][:8] for row in rows} == {"Ask more", "Nobody h"}
