@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Names of addresses that answer with something other than a page to read, and of pages that
 # `tests.frontend.test_own_pages` looks at, since each needs something of its own.
 NO_PAGES = """
-javascript-catalog set_language offline-worker
+javascript-catalog set_language offline-worker token-revoke
 favicon.ico robots.txt schema project-tile project-tile-large project-import-report
 project-export-download
 project-history-csv project-run-live project-run-log project-run-report project-run-sample
