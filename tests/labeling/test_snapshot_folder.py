@@ -132,7 +132,7 @@ def test_a_caption_is_counted_where_there_is_one(garden, tmp_path, capsys):
     assert '{"text": "", "confidence": 0.0' in (folder / "test/metadata.jsonl").read_text()
 
     call_command("export", str(folder), format="kohya", out=tmp_path / "lora")
-    assert "2 pictures, 2 with a caption or tags, checked" in capsys.readouterr().out
+    assert "2 pictures, 2 texts, checked" in capsys.readouterr().out
 
 
 def test_the_test_split_stays_out_of_training_though_no_other_image_is_there(garden):
