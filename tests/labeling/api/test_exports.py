@@ -20,8 +20,8 @@ def snapshot(garden):
     return snapshots.freeze(project=garden)
 
 
-def begin(client, snapshot, **body):
-    body = {"snapshot": snapshot.pk, "format": "kohya", **body}
+def begin(client, frozen, **body):
+    body = {"snapshot": frozen.pk, "format": "kohya", **body}
     return client.post(LIST, body, content_type="application/json")
 
 
