@@ -24,6 +24,12 @@ from tests.cast import answer, distrust, truth
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def known_tiles(monkeypatch) -> None:
+    """Let each grid have four known tiles; otherwise, chance decides."""
+    monkeypatch.setattr(known, "count", lambda places, share: 4)
+
+
 def ask(annotator, project, kind="grid") -> Challenge:
     challenge = challenges.issue(annotator=annotator, project=project, kind=kind)
     assert challenge is not None
@@ -226,8 +232,7 @@ def test_suspicion_that_it_began_is_forgotten(shapes, bob):
     assert figures_of(bob) == before and not SuspectSpell.objects.exists()
 
 
-def test_suspicion_that_it_ended_goes_on(shapes, bob, monkeypatch):
-    monkeypatch.setattr(known, "count", lambda places, share: 4)
+def test_suspicion_that_it_ended_goes_on(shapes, bob):
     distrust(bob)
     Annotator.objects.filter(pk=bob.pk).update(drift_score=0.3)
     bob.refresh_from_db()
