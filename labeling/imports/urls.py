@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
-import pyarrow  # type: ignore[import-untyped]
+import pyarrow
 from django.conf import settings
 from pyarrow import parquet
 
