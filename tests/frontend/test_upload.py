@@ -98,7 +98,7 @@ def test_a_folder_comes_in_over_a_bad_line_and_is_imported_as_chosen(open_pictur
     expect(page.get_by_role("heading", name=re.compile("My birds"))).to_be_visible()
     assert axe.violations(page) == []
 
-    page.get_by_role("link", name="My birds", exact=True).click()
+    page.get_by_role("link", name="My birds", exact=True).first.click()
     page.get_by_role("link", name="Undo this import").click()
     expect(page.get_by_text("4 pictures that it brought go")).to_be_visible()
     assert axe.violations(page) == []
