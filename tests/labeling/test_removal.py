@@ -238,14 +238,14 @@ def test_a_picture_that_is_removed_while_a_snapshot_is_written_is_not_in_it(
 ):
     for number in range(1, 5):
         add(garden, number)
-    content, todo = snapshots._content, [first(garden)]
+    content, todo = snapshots._picture, [first(garden)]
 
-    def copy(picture: snapshots._Picture) -> bytes:
+    def copy(row):
         if todo:
             remove(todo.pop())
-        return content(picture)
+        return content(row)
 
-    monkeypatch.setattr(snapshots, "_content", copy)
+    monkeypatch.setattr(snapshots, "_picture", copy)
     snapshot = snapshots.freeze(project=garden)
     assert (snapshot.state, snapshot.removed) == (Snapshot.State.READY, 0)
     assert snapshot.counts["images"] == 3

@@ -171,7 +171,9 @@ def deleted(stage: Stage) -> None:
 def new_token(stage: Stage) -> None:
     stage.sign_in()
     stage.go("/account/")
-    stage.page.locator('form[action$="/token/"] button').click()
+    stage.page.locator(".token-form input[name=name]").fill("my script")
+    stage.page.locator(".token-form input[type=checkbox]").first.check()
+    stage.page.locator(".token-form button").click()
     expect(stage.page.locator("#new-token")).to_be_visible()
 
 

@@ -94,7 +94,7 @@ def test_it_is_downloaded_without_formulas(viewer, shapes):
     header, newest, oldest = csv.reader(io.StringIO(body))
     assert header == ["when", "kind", "who", "what", "object", "object id"]
     assert newest[2:4] == ["Tessera", "Published, at last."]
-    assert oldest[2:4] == ["'+1", '\'=HYPERLINK("https://evil.example")']
+    assert oldest[2:4] == ["+1", '\'=HYPERLINK("https://evil.example")']
 
 
 def test_a_message_is_text_and_no_markup(viewer, shapes):

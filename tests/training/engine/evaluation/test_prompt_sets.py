@@ -7,7 +7,7 @@ from training.engine.evaluation import prompt_sets
 
 
 def test_a_picture_without_text_is_asked_for_by_its_surest_concept_or_nothing() -> None:
-    row = Row(Path("x"), (), (), {"cat": 0.9, "dog": 0.2})
+    row = Row(Path("x"), (), ("cat",), {"cat": 0.9, "dog": 0.2})
     mute = Row(Path("y"), (), (), {"cat": 0.4})
     prompt_set = prompt_sets.of_held_out(Snapshot(Path(), (), (), (row, mute), "x"), 0, 6)
     assert prompt_set.prompts == ("cat",)
