@@ -2,14 +2,17 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from django.db import Error, connection
 
 from labeling.models import Leased, LeaseLost
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 RENEWALS = 3  # within the duration of a lease
 
 
@@ -47,3 +50,16 @@ def _renew_until(row: Leased, done: threading.Event) -> None:
         logger.warning("The lease of %s has passed to somebody else.", row)
     finally:
         connection.close()
+
+
+def now_and_then(call: Callable[[T], None], *, seconds: float) -> Callable[[T], None]:
+    """Return a function that passes its argument on, but not more often than once in so long."""
+    last = time.monotonic()
+
+    def pass_on(value: T) -> None:
+        nonlocal last
+        if time.monotonic() - last >= seconds:
+            last = time.monotonic()
+            call(value)
+
+    return pass_on

@@ -8,7 +8,6 @@ are shared by all snapshots that hold them.
 """
 
 import shutil
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -175,15 +174,7 @@ def _remove_drafts(snapshot: Snapshot) -> None:
 
 def _reporter(held: Snapshot) -> OnProgress:
     """Return a function that renews the lease with the progress, every few seconds at most."""
-    last = time.monotonic()
-
-    def report(share: float) -> None:
-        nonlocal last
-        if time.monotonic() - last >= REPORT_EVERY:
-            last = time.monotonic()
-            held.renew(progress=share)
-
-    return report
+    return lease.now_and_then(lambda share: held.renew(progress=share), seconds=REPORT_EVERY)
 
 
 @dataclass(frozen=True)

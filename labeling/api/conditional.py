@@ -1,4 +1,4 @@
-"""ETags: send nothing anew that is known, and overwrite nothing that somebody else changed.
+"""ETags: send nothing again that is known, and overwrite nothing that somebody else changed.
 
 An ETag is the version of what two people may edit, a dash, and a hash of the whole answer.
 If-None-Match compares all of it; If-Match only the version, so that an answer of an annotator does

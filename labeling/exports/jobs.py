@@ -7,7 +7,6 @@ moved into the storage, which may be a bucket.
 
 import errno
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
@@ -20,7 +19,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import F, QuerySet
 
-from labeling import audit, exports, local_files
+from labeling import audit, exports, lease, local_files
 from labeling.exports import answers, run
 from labeling.exports.errors import Busy, DiskFull, ExportError
 from labeling.exports.run import OnProgress, Result
@@ -275,15 +274,7 @@ def _delete_files(draft: Path, stored: str) -> None:
 
 def _reporter(held: Export) -> OnProgress:
     """Return a function that renews the lease with the progress, every few seconds at most."""
-    last = time.monotonic()
-
-    def report(share: float) -> None:
-        nonlocal last
-        if time.monotonic() - last >= REPORT_EVERY:
-            last = time.monotonic()
-            held.renew(progress=share)
-
-    return report
+    return lease.now_and_then(lambda share: held.renew(progress=share), seconds=REPORT_EVERY)
 
 
 def _record(export: Export, what: str, by: AbstractBaseUser | None = None) -> None:

@@ -31,7 +31,7 @@ class Picture:
     suffix: str  # as exported, with its dot
     width: int  # as exported, in pixels
     height: int
-    as_it_is: bool  # neither made smaller nor encoded anew
+    as_it_is: bool  # neither made smaller nor encoded again
 
     @property
     def name(self) -> str:

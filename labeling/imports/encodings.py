@@ -2,7 +2,6 @@
 
 from labeling.captions import has_controls
 
-COMMON = ("cp932", "gb18030", "big5", "cp949", "cp437", "cp850", "cp866", "cp1251", "cp1252")
 UNKNOWN = (
     "a name in an unknown encoding: say which (--encoding cp932, or the encoding of the import), "
     "or pack it again with names in UTF-8"

@@ -4,7 +4,6 @@
 that were chosen. The caller holds the lease of the `Import` row and sets its state.
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -13,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import audit, webhooks
+from labeling import audit, lease, webhooks
 from labeling.imports import candidates, embedded, importer, ledger, source, source_index
 from labeling.imports.importer import source_name
 from labeling.imports.members import SourceError
@@ -96,7 +95,7 @@ def execute(
             index=index,
             plan=plan,
             report=report,
-            renew=now_and_then(renew),
+            renew=lease.now_and_then(renew, seconds=RENEW_EVERY),
         )
         renew(index.images)
         report.unnamed = plan.unnamed
@@ -164,16 +163,3 @@ def _audit(record: Import, message: str) -> None:
         by=record.requested_by,
         row=record,
     )
-
-
-def now_and_then(renew: Callable[[int], None]) -> Callable[[int], None]:
-    """Return a function that passes a number on, but not more often than `RENEW_EVERY`."""
-    last = time.monotonic()
-
-    def call(done: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= RENEW_EVERY:
-            last = time.monotonic()
-            renew(done)
-
-    return call

@@ -1,7 +1,7 @@
 """Raw answers as CSV, each with a pseudonym of who gave it.
 
-The pseudonyms are keyed anew for each export: those of two exports cannot be joined. No times and
-no ids are among the columns, and the order says nothing, since they would join them as well.
+The pseudonyms have a key of their own in each export: those of two exports cannot be joined. No
+times and no ids are among the columns, and the order says nothing, since they would join them too.
 """
 
 from contextlib import ExitStack

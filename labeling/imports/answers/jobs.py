@@ -15,7 +15,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import audit, webhooks
+from labeling import audit, lease, webhooks
 from labeling.imports import staging, upload_paths
 from labeling.imports.answers import checking, reading, recording
 from labeling.imports.answers.checking import Checked
@@ -24,7 +24,7 @@ from labeling.imports.answers.options import Options
 from labeling.imports.answers.reading import SIZE_MAX, Reader
 from labeling.imports.answers.recording import OPPOSITE
 from labeling.imports.answers.report import AnswersReport, in_words
-from labeling.imports.jobs import now_and_then
+from labeling.imports.jobs import RENEW_EVERY
 from labeling.models import Event, HookEvent, Import, Project, Recomputation, UploadedFile
 from labeling.models.imports import NAME_LENGTH
 
@@ -107,7 +107,7 @@ def execute(
     report = AnswersReport(checked)
     record.pictures = sum(checked.read.values())
     record.save(update_fields=["pictures"])
-    recording.record(record, checked, report, now_and_then(renew))
+    recording.record(record, checked, report, lease.now_and_then(renew, seconds=RENEW_EVERY))
     recording.mark(record, checked, report, by)
     report.check()
     renew(record.pictures)
