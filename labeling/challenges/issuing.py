@@ -17,7 +17,8 @@ from labeling.selection.picks import Kind, Pick, Selection
 from labeling.selection.selector import Selector
 from labeling.showings import Shown
 
-ATTEMPTS = 5  # to find what nobody reserves first
+ATTEMPTS = 5  # to find what nobody reserves first, from one filling of a pool to the next
+MAX_ATTEMPTS = 50  # in all
 
 
 def issue(
@@ -41,7 +42,8 @@ def issue(
     """
     if not project.active or project.private:
         admit(project=project, user=annotator.user or AnonymousUser(), annotator=annotator)
-    for attempt in range(ATTEMPTS):
+    in_vain, fillings = 0, 0
+    for attempt in range(MAX_ATTEMPTS):
         try:
             challenge, selector = _issue(
                 annotator, project, kind, address, ahead=ahead, accept_short=attempt > 0
@@ -57,6 +59,10 @@ def issue(
         if not selector.short and not selector.lost:
             break
         supply.fill([*selector.short, *selector.low])  # what others may be the first to reserve
+        before, fillings = fillings, supply.fillings(project)
+        in_vain = in_vain + 1 if fillings == before else 0
+        if in_vain == ATTEMPTS - 1:
+            break
     return None
 
 

@@ -3,8 +3,10 @@
 import copy
 from collections.abc import Sequence
 
+from django.db.models import Sum
+
 from labeling import pools
-from labeling.models import Annotator, Concept, Project
+from labeling.models import Annotator, Concept, Pool, Project
 from labeling.selection.reader import PoolKey
 from labeling.selection.selector import Selector
 
@@ -45,6 +47,12 @@ def fill(short: Sequence[PoolKey]) -> None:
     for concept, grid in keys:
         if concept in rows and pools.fill(rows[concept], grid):
             return
+
+
+def fillings(project: Project) -> int:
+    """Return how often pools of the project were filled; more, and there was more to reserve."""
+    total = Pool.objects.filter(concept__project=project).aggregate(total=Sum("fillings"))["total"]
+    return total or 0
 
 
 def _can_ask(project: Project, kind: str) -> bool:

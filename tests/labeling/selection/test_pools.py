@@ -1,14 +1,19 @@
 """What is asked when pools are new, short, or empty."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from django.utils import timezone
 
 from labeling import challenges, concepts, pools, review
+from labeling.challenges import supply
 from labeling.models import Annotator, Answer, Challenge, Concept, Image, Pool, Project, Question
 from labeling.pools.tasks import fill_pool
+from labeling.selection.reader import PoolKey
+from labeling.selection.reservations import RESERVATION_TIME
 from tests.labeling.meadow import add_pictures
 
 pytestmark = pytest.mark.django_db
@@ -180,6 +185,24 @@ def test_who_is_blocked_makes_no_questions(mallory: Annotator, sheep: Concept, a
     mallory.refresh_from_db()
     answer_all(mallory, sheep.project)
     assert Question.objects.filter(kind="concept").count() == 12
+
+
+def test_who_comes_too_late_again_and_again_is_asked_in_the_end(
+    alice: Annotator, sheep: Concept, monkeypatch
+) -> None:
+    """Eight times others reserve all that a pool was filled with; the ninth time nobody does."""
+    add_pictures(sheep.project, 400)
+    fill, others = supply.fill, iter(range(8))
+
+    def fill_for_others(short: Sequence[PoolKey]) -> None:
+        fill(short)
+        if next(others, None) is not None:
+            Question.objects.update(reservations=[timezone.now() + RESERVATION_TIME] * 9)
+
+    monkeypatch.setattr(supply, "fill", fill_for_others)
+    challenge = ask(alice, sheep.project)
+    assert challenge is not None and len(challenge.questions) == 9
+    assert Pool.objects.get().fillings == 9
 
 
 @pytest.mark.django_db(transaction=True)
