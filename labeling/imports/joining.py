@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from labeling.imports.entries import By, Reference
-from labeling.imports.paths import stem
+from labeling.imports.paths import is_named_as_picture, stem
 
 NAMED = 3  # pictures that are named where a text fits several
 
@@ -56,9 +56,10 @@ class Pictures:
 
     def _find(self, reference: Reference) -> list[str]:
         if reference.by is By.STEM:
-            return self._by_stem(reference.path)
+            return _pictures_first(self._by_stem(reference.path))
         if reference.by is By.NAME:
-            return self._by_stem(reference.path) or self._by_name(reference.path)
+            found = self._by_stem(reference.path) or self._by_name(reference.path)
+            return _pictures_first(found)
         if reference.path in self.paths:
             return [reference.path]
         if reference.by is By.END and (found := self._by_end(reference.path)):
@@ -95,6 +96,11 @@ class Pictures:
         if len(same_name) == 1 and len(self.named[_name(path)]) > 1:
             return []
         return same_name
+
+
+def _pictures_first(paths: list[str]) -> list[str]:
+    """Return those named as pictures, if any: `IMG.txt` is of `IMG.jpg`, not of `IMG.cr2`."""
+    return [path for path in paths if is_named_as_picture(path)] or paths
 
 
 def _nearest(path: str, others: Iterable[str]) -> list[str]:

@@ -7,6 +7,10 @@ text names is such a path.
 import unicodedata
 from pathlib import PurePosixPath
 
+PICTURE_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif",
+)  # fmt: skip
+
 
 def normal(path: str) -> str:
     """Return the normal form of a path."""
@@ -26,6 +30,11 @@ def stem(path: str) -> str:
     folder, slash, name = path.rpartition("/")
     base = name.rpartition(".")[0]
     return path if not base.strip(".") or name.endswith(".") else f"{folder}{slash}{base}"
+
+
+def is_named_as_picture(path: str) -> bool:
+    """Whether the suffix says that a file is a picture; others may be pictures as well."""
+    return path.lower().endswith(PICTURE_SUFFIXES)
 
 
 def inside(folder: str, name: str) -> str | None:

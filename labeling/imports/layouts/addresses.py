@@ -6,11 +6,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from labeling.imports.entries import By, Reference
-from labeling.imports.paths import normal
+from labeling.imports.paths import is_named_as_picture, normal
 
-SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif",
-)  # fmt: skip
 COLUMNS = "image", "img", "picture", "photo", "image_url", "url", "filename", "file_name", "path"
 UPLOADED = re.compile(r"[0-9a-f]{8}-(?P<name>.+)")  # as Label Studio stores what is uploaded
 UPLOADS = "upload/"  # a folder of Label Studio
@@ -41,7 +38,7 @@ def of_row(row: Mapping[str, Any]) -> tuple[str, str] | None:
         if is_address(row.get(column)):
             return column, row[column]
     for column, value in row.items():
-        if is_address(value) and path_of(value).lower().endswith(SUFFIXES):
+        if is_address(value) and is_named_as_picture(path_of(value)):
             return column, value
     return None
 

@@ -1,7 +1,7 @@
 """Lists of pictures, by which other tools split a data set: they hold no texts about them."""
 
 from labeling.imports import texts
-from labeling.imports.layouts import addresses
+from labeling.imports.paths import is_named_as_picture
 
 SPLITS = "imagesets/"  # of Pascal VOC: names of pictures without a suffix, some with numbers
 
@@ -11,4 +11,4 @@ def is_list(text: str, path: str) -> bool:
     if SPLITS in path.lower():
         return True
     lines = texts.lines(text)
-    return bool(lines) and all(line.lower().endswith(addresses.SUFFIXES) for line in lines)
+    return bool(lines) and all(map(is_named_as_picture, lines))

@@ -18,7 +18,11 @@ NAMES = (
     *("labelmap.txt", "obj.data"),  # of Pascal VOC, and of YOLO
     *("checksums.txt", "sha256sums", "manifest.sha256", "zeroshot_classification_templates.txt"),
 )
-SUFFIXES = ("_stats.json",)  # of img2dataset's shards
+SUFFIXES = (
+    "_stats.json",  # of img2dataset's shards
+    *(".npz", ".npy", ".safetensors", ".ckpt", ".pt", ".pth"),  # what trainers keep beside pictures
+    *(".toml", ".lock", ".py", ".ipynb", ".sh", ".bat", ".log"),
+)
 SIZE_MAX = 16 * 2**20  # bytes
 PASSED_OVER = "passed over, as they say nothing of any one picture"
 CLASSES = re.compile(r"class_label:[ \t]*\n[ \t]*names:[ \t]*\n((?:[ \t]+['\"]?\d+['\"]?:.*\n)+)")

@@ -7,9 +7,8 @@ from collections.abc import Iterable
 
 from labeling.imports import boxes
 from labeling.imports.entries import Box, By, Entry, Kind, Readings, Reference, Remark
-from labeling.imports.layouts import addresses
 from labeling.imports.layouts.elements import Element
-from labeling.imports.paths import normal, stem
+from labeling.imports.paths import is_named_as_picture, normal, stem
 
 ROOT = "annotation"
 OUTLINED = "with outlines, which are read as the boxes around them"
@@ -54,7 +53,7 @@ def _reference(parts: Iterable[Element], path: str) -> Reference:
     said = next((each.text.strip() for each in parts if each.tag == "filename"), "")
     name = normal(said).rpartition("/")[2]
     own = stem(path)
-    if not name.lower().endswith(addresses.SUFFIXES) or stem(name) == own.rpartition("/")[2]:
+    if not is_named_as_picture(name) or stem(name) == own.rpartition("/")[2]:
         return Reference(own, By.NAME)
     return Reference(normal(said).lstrip("/"), By.END)
 

@@ -13,6 +13,8 @@ from labeling.imports.paths import inside, normal
         (["a.png"], Reference("a", By.STEM), ["a.png"]),
         (["a.png", "a.jpg"], Reference("a", By.STEM), ["a.jpg", "a.png"]),
         (["a.png", "a.jpg"], Reference("a.png", By.STEM), ["a.png"]),  # of a.png.txt
+        (["a.cr2", "a.jpg", "a.npz"], Reference("a", By.STEM), ["a.jpg"]),
+        (["x/a.jpg", "x/a.mp4"], Reference("labels/a", By.NAME), ["x/a.jpg"]),
         (["A.PNG"], Reference("a", By.STEM), ["A.PNG"]),
         (["A.PNG", "a.png"], Reference("a", By.STEM), ["a.png"]),
         (["1.image.png"], Reference("1.caption", By.STEM), ["1.image.png"]),  # a WebDataset's key

@@ -43,3 +43,13 @@ def test_captions_by_the_names_of_pictures_are_read(box):
         "10_dog/a.png": ["a dog there"],
         "10_dog/b.jpg": ["one dog", "two dogs"],
     }
+
+
+def test_what_the_trainer_caches_beside_a_picture_is_no_picture(box):
+    text = {"10_dog/a.txt": "a dog asleep", "10_dog/b.txt": "two dogs"}
+    caches = {"10_dog/a.npz": "", "10_dog/b_te.safetensors": "", "config.toml": "x = 1"}
+    fill(box, **PICTURES, **text, **caches)
+    index = read(box)
+    assert captions(index) == {"10_dog/a.png": ["a dog asleep"], "10_dog/b.jpg": ["two dogs"]}
+    assert index.images == 2
+    assert {remark.where for remark in index.remarks} == caches.keys()
