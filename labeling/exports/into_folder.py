@@ -16,9 +16,11 @@ NAMED = 5  # files that an error names
 def merge(draft: Path, out: Path, result: Result, *, overwrite: bool) -> Result:
     """Move the draft's files into `out`; return the result, with how many were there already.
 
+    Where `out` is the one folder in which all of them lie in the draft, they go right into it.
     Nothing is moved unless all can be. Raises ExportError where a file holds something else and
     may not be replaced, and where a folder of `out` leads out of it.
     """
+    draft = _matching(draft, out)
     files = list(_files(draft))
     new = [path for path in files if not _same(draft / path, out / path)]
     _check(out, new, overwrite=overwrite)
@@ -31,6 +33,24 @@ def merge(draft: Path, out: Path, result: Result, *, overwrite: bool) -> Result:
         beside.replace(target)
     there = {"files: there already, the same": len(files) - len(new)}
     return replace(result, left_out={**result.left_out, **{k: n for k, n in there.items() if n}})
+
+
+def _matching(draft: Path, out: Path) -> Path:
+    """Return the folder of the draft that `out` is: its only one, if that has `out`'s pictures.
+
+    An upload names the folder that was chosen in all its paths, and an import of a folder does not.
+    """
+    inner, *others = [path for path in draft.iterdir() if path.name != MANIFEST] or [draft]
+    if others or not inner.is_dir() or (out / inner.name).exists():
+        return draft
+    stems: dict[Path, set[str]] = {}
+    for path in _files(inner):
+        folder = out / path.parent
+        if folder not in stems:
+            stems[folder] = {each.stem for each in folder.iterdir()} if folder.is_dir() else set()
+        if path.stem in stems[folder]:
+            return inner
+    return draft
 
 
 def _files(draft: Path) -> Iterator[Path]:

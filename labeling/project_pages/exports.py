@@ -8,7 +8,8 @@ from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import path
+from django.urls import path, reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeling import exports, tasks
@@ -52,7 +53,8 @@ def exports_page(request: HttpRequest, project: Project) -> HttpResponse:
         except exports.ExportError as error:
             return _render(request, project, request.POST, error=str(error))
         messages.success(request, f"A worker makes the {export}.")
-        return redirect("project-exports", project.slug)
+        same = urlencode({"format": export.format, "snapshot": export.snapshot_id})
+        return redirect(f"{reverse('project-exports', args=[project.slug])}?{same}")
     return _render(request, project, request.GET)
 
 
@@ -127,7 +129,10 @@ def _render(
         "changed": any(each["value"] != each["default"] for each in options),
         "error": error,
         "page": page,
-        "exports": [(export, exports.in_words(export.counts)) for export in page],
+        "exports": [
+            (export, exports.format_of(export.format).title, exports.in_words(export.counts))
+            for export in page
+        ],
         "working": any(export.state == Export.State.WRITING for export in page),
     }
     status = 409 if error else 200

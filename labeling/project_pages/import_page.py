@@ -2,8 +2,8 @@
 
 import csv
 import io
-from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from django import forms
@@ -27,7 +27,7 @@ from labeling.project_pages import answer_files, base, history, pictures
 from labeling.spreadsheets import text_of
 
 NAMED = 20  # files that are named for one reason
-_NOT_REFUSED = {str(each) for each in (Outcome.TAKEN, Outcome.DECIDED, Outcome.REMARK)}
+_REMARKS = {str(each) for each in (Outcome.TAKEN, Outcome.REMARK)}
 
 KINDS = (
     (Texts.AUTO, "As they look"),
@@ -39,18 +39,24 @@ KINDS = (
 _ACTIONS = {"cancel": runner.cancel, "retry": runner.retry}
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why some files were refused, or texts of them left out."""
+@dataclass
+class Reason:
+    """Why some files were refused, or texts of them left out; or what is to be said of some."""
 
     reason: str
-    count: int
-    names: list[str]  # the first of them
+    count: int = 0
+    names: list[str] = field(default_factory=list)  # the first of them
 
     @property
     def more(self) -> int:
         """How many are not named."""
         return self.count - len(self.names)
+
+    def add(self, name: str) -> None:
+        """Count one, and name it if it is among the first."""
+        self.count += 1
+        if len(self.names) < NAMED:
+            self.names.append(name)
 
 
 class Declaration(forms.Form):
@@ -180,21 +186,24 @@ def report(request: HttpRequest, project: Project, pk: int) -> FileResponse:
     return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
 
 
-def refusals(record: Import) -> list[Refusal]:
-    """Return why files were refused and texts left out, by an import's report; most first."""
+def reasons(record: Import) -> tuple[list[Reason], list[Reason]]:
+    """Return why files and texts were refused, and remarks, by an import's report; most first."""
     if not record.report:
-        return []
-    counts, names = Counter[str](), defaultdict[str, list[str]](list)
+        return [], []
+    refused, remarks = dict[str, Reason](), dict[str, Reason]()
     with record.report.open("rb") as file:
         for row in csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline="")):
-            reason = row["reason"]
-            if reason and row["outcome"] not in _NOT_REFUSED:
-                of_text = row["outcome"] == Outcome.TEXT_REFUSED
-                reason = f"a text: {reason}" if of_text else reason
-                counts[reason] += 1
-                if len(names[reason]) < NAMED:
-                    names[reason].append(text_of(row["path"]))
-    return [Refusal(reason, count, names[reason]) for reason, count in counts.most_common()]
+            reason, outcome = row["reason"], row["outcome"]
+            if not reason or outcome == Outcome.DECIDED:
+                continue
+            reason = f"a text: {reason}" if outcome == Outcome.TEXT_REFUSED else reason
+            reasons_of = remarks if outcome in _REMARKS else refused
+            reasons_of.setdefault(reason, Reason(reason)).add(text_of(row["path"]))
+    return _most_first(refused), _most_first(remarks)
+
+
+def _most_first(reasons: Mapping[str, Reason]) -> list[Reason]:
+    return sorted(reasons.values(), key=lambda reason: -reason.count)
 
 
 def _record(project: Project, pk: int) -> Import:
@@ -217,6 +226,7 @@ def _render(
         {**each, "ticked": each["ticked"] if chosen is None else each["name"] in chosen}
         for each in record.candidates
     ]
+    refusals, remarks = reasons(record) if done else ([], [])
     context: dict[str, Any] = {
         "record": record,
         "error": error,
@@ -232,7 +242,8 @@ def _render(
         "unlisted": record.candidates_count - len(candidates),
         "asked": project.concepts.filter(active=True).count(),
         "stored": record.images.count(),
-        "refusals": refusals(record) if done else [],
+        "refusals": refusals,
+        "remarks": remarks,
         "texts": ledger.in_words(record.counts.get("texts", {})),
         "retracted": ledger.retracted_in_words(record.counts.get("retracted", {})),
         "declare_error": declare_error,

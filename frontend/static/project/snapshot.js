@@ -12,6 +12,7 @@ function show(state) {
   part("bar").value = state.progress;
   const ended = state.state !== "freezing";
   part("ended").hidden = !ended;
+  part("leave").hidden = ended;
   return ended;
 }
 

@@ -40,6 +40,13 @@ def test_a_text_lies_beside_its_picture(snapshot, home):
     assert result.left_out["pictures: a model drew them: they came from no folder"] == 1
 
 
+def test_the_one_folder_in_which_all_lay_may_be_named_itself(snapshot, home):
+    folder = home / "holiday, 2024"
+    result = export(snapshot, folder)
+    assert len(list(folder.glob("*.txt"))) == result.counts["texts"]
+    assert not [path for path in folder.iterdir() if path.is_dir()]
+
+
 def test_nothing_of_the_users_is_overwritten_unless_chosen(snapshot, home):
     own = home / "holiday, 2024/IMG_0000.txt"
     own.write_text("what I wrote")

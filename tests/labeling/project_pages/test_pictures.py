@@ -113,7 +113,7 @@ def test_a_form_that_cannot_be_taken_is_told_why(owner, birds, settings):
 
 
 def test_concepts_are_chosen_on_the_page_of_the_import(owner, birds, carol):
-    record = read(birds, carol)
+    record = read(birds, carol, {**FILES, "owl/1.npz": b""})
     shown = owner.get(page("project-import", record.pk))
     assert b"It holds 3 pictures" in shown.content
     assert {each["name"] for each in shown.context["candidates"]} == {"owl", "Wren <b>"}
@@ -124,7 +124,8 @@ def test_concepts_are_chosen_on_the_page_of_the_import(owner, birds, carol):
     tasks.advance_imports()
     shown = owner.get(page("project-import", record.pk)).content
     assert b"3 files were read" in shown and b"not a readable picture" in shown
-    assert b"".join(owner.get(page("project-import-report", record.pk))).count(b"\n") == 4
+    assert b"passed over" in shown and b"owl/1.npz" in shown
+    assert b"".join(owner.get(page("project-import-report", record.pk))).count(b"\n") == 6
 
 
 def test_a_wrong_name_loses_nothing_that_was_ticked_or_typed(owner, birds, carol):
