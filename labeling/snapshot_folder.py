@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -93,11 +94,31 @@ def file_name_of(line: bytes) -> str:
 
 
 _FIRST = b'{"file_name": "'
+_FILES = ' "files": {\n'  # the last member of a manifest
 
 
 def _without_placeholders(row: Row) -> Row:
     empty: Row = {name: [] for name, value in PLACEHOLDERS.items() if row.get(name) == value}
     return {**row, **empty}
+
+
+def read_manifest_with(folder: Path, names: AbstractSet[str]) -> dict[str, Any]:
+    """Return the manifest of a snapshot folder, of its files those of these names alone.
+
+    A line is held at a time: there may be a million files. Raises SnapshotError.
+    """
+    header = read_header(folder)
+    if header.get("format") != FORMAT:
+        return read_manifest(folder)  # which says what is wrong
+    files: dict[str, str] = {}
+    with (folder / MANIFEST).open(encoding="utf-8") as lines:
+        if not any(line == _FILES for line in lines):
+            files = read_manifest(folder)["files"]
+        for line in lines:  # `  "name": "digest",`
+            name, _, digest = line.strip().rstrip(",").partition(": ")
+            if name[1:-1] in names:
+                files[name[1:-1]] = digest[1:-1]
+    return {**header, "files": {name: files[name] for name in names & files.keys()}}
 
 
 def read_header(folder: Path) -> dict[str, Any]:
@@ -106,7 +127,7 @@ def read_header(folder: Path) -> dict[str, Any]:
     try:
         with (folder / MANIFEST).open(encoding="utf-8") as file:
             for line in file:
-                if line == ' "files": {\n':
+                if line == _FILES:
                     break
                 lines.append(line)
             header: dict[str, Any] = json.loads("".join(lines).rstrip().rstrip(",") + "}")

@@ -34,9 +34,9 @@ class Source:
 
     def manifest(self) -> dict[str, Any]:
         """Return its manifest. Raises SnapshotError where its rows are not as they were frozen."""
-        manifest = snapshot_folder.read_manifest(self.folder)
-        for split in SPLITS:
-            name = f"{split}/{METADATA}"
+        names = {f"{split}/{METADATA}" for split in SPLITS}
+        manifest = snapshot_folder.read_manifest_with(self.folder, names)
+        for name in sorted(names):
             path, expected = self.folder / name, manifest["files"].get(name)
             if not path.is_file():
                 if expected is not None:

@@ -61,6 +61,17 @@ def test_the_header_of_a_manifest_is_read_without_its_files(garden):
     assert files and snapshot_folder.read_header(folder) == manifest
 
 
+@pytest.mark.parametrize("indent", [1, None])
+def test_a_manifest_is_read_with_the_hashes_of_the_wanted_files_alone(garden, indent):
+    add(garden, 1)
+    folder = frozen(garden)
+    manifest = snapshot_folder.read_manifest(folder)
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=indent))
+    (wanted,) = (name for name in manifest["files"] if name.endswith("metadata.jsonl"))
+    partly = snapshot_folder.read_manifest_with(folder, {wanted, "no such file"})
+    assert partly == {**manifest, "files": {wanted: manifest["files"][wanted]}}
+
+
 def test_a_changed_file_is_found_before_it_is_used(garden):
     add(garden, 1)
     folder = frozen(garden)

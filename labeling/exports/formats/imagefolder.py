@@ -6,6 +6,7 @@ of something, and two exports concatenate whatever their projects ask.
 
 from contextlib import ExitStack
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labeling.exports.options import GENERAL
@@ -13,7 +14,7 @@ from labeling.exports.pictures import Picture
 from labeling.exports.rows import ExportRow
 from labeling.exports.sinks import Sink
 from labeling.exports.stored import Stored
-from labeling.exports.tables import COLUMNS, Table, record
+from labeling.exports.tables import COLUMNS, GROUP_ROWS, Table, record
 from labeling.exports.writer import About, Counts, Format
 
 METADATA = "metadata.parquet"
@@ -100,16 +101,17 @@ def count_table(
     file: object, counts: Counts, *, files: set[str] | None = None, folder: str = ""
 ) -> None:
     """Add what a table of rows holds; files: count rows alone whose file is among them."""
-    columns = ["captions", "tags", "concepts", *(["file_name"] if files is not None else [])]
-    for batch in pq.ParquetFile(file).iter_batches(columns=columns):
-        held = batch.to_pydict()
+    lists = {"captions": "captions", "tags": "tags", "labels": "concepts"}
+    columns = [*lists.values(), *(["file_name"] if files is not None else [])]
+    for batch in pq.ParquetFile(file).iter_batches(batch_size=GROUP_ROWS, columns=columns):
         if files is None:
             counts["pictures"] += batch.num_rows
         else:
-            counts["pictures"] += sum(f"{folder}/{name}" in files for name in held["file_name"])
-        counts["captions"] += sum(map(len, held["captions"]))
-        counts["tags"] += sum(map(len, held["tags"]))
-        counts["labels"] += sum(map(len, held["concepts"]))
+            names = batch.column("file_name").to_pylist()
+            counts["pictures"] += sum(f"{folder}/{name}" in files for name in names)
+        for kind, column in lists.items():
+            lengths = pc.list_value_length(batch.column(column))
+            counts[kind] += pc.sum(lengths).as_py() or 0
 
 
 FORMAT = Format(

@@ -21,46 +21,53 @@ from labeling.exports.tar_members import END, member
 from labeling.exports.writer import About, Counts, Format
 
 SHARD = 10_000  # pictures
+_json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
 class Shard:
-    """A tar that is written, or that is whole already; its table and figures come at its end."""
+    """A tar that is written, or that is whole already, and its table; its figures come at its end.
+
+    Both are written at once, so that no row is held until the tar is whole.
+    """
 
     def __init__(self, sink: Sink, name: str, files: ExitStack) -> None:
-        self.name, self._sink, self._files = name, sink, files
+        self.name, self._sink = name, sink
         self._file: HashedFile | None = None
+        self._of_tar = files.enter_context(ExitStack())
+        self._of_table = files.enter_context(ExitStack())
         if not sink.has(f"{name}.tar"):
-            self._file = files.enter_context(sink.file(f"{name}.tar"))
-        self._rows: list[dict[str, Any]] = []
-        self._captions = 0
+            self._file = self._of_tar.enter_context(sink.file(f"{name}.tar"))
+        file = self._of_table.enter_context(sink.file(f"{name}.parquet"))
+        table = Table(file, {"key": "string", **COLUMNS})
+        self._table = self._of_table.enter_context(table)
+        self._count = self._captions = 0
+        self._first_key = self._last_key = ""
 
     def write(self, row: ExportRow, picture: Picture, columns: dict[str, Any]) -> None:
         key = picture.stem
+        described = {"key": key, **columns}
         if self._file is not None:
-            told = json.dumps({"key": key, **columns}, ensure_ascii=False)
+            told = _json(described).encode()
             self._file.write(
                 member(picture.name, picture.data())
                 + member(f"{key}.txt", row.text.encode())
-                + member(f"{key}.json", told.encode())
+                + member(f"{key}.json", told)
             )
-        self._rows.append({"key": key, **columns})
+        self._table.add(described)
+        self._first_key, self._last_key = self._first_key or key, key
+        self._count += 1
         self._captions += len(row.captions)
 
     def close(self) -> None:
         if self._file is not None:
             self._file.write(END)
-        self._files.close()
-        with (
-            self._sink.file(f"{self.name}.parquet") as file,
-            Table(file, {"key": "string", **COLUMNS}) as table,
-        ):
-            for row in self._rows:
-                table.add(row)
+        self._of_tar.close()
+        self._of_table.close()
         figures = {
-            "count": len(self._rows),
+            "count": self._count,
             "captions": self._captions,
-            "first_key": self._rows[0]["key"],
-            "last_key": self._rows[-1]["key"],
+            "first_key": self._first_key,
+            "last_key": self._last_key,
         }
         self._sink.put(f"{self.name}_stats.json", lambda: json.dumps(figures, indent=1).encode())
 
