@@ -197,6 +197,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 UPLOAD_MAX_BYTES = _number("UPLOAD_MAX_BYTES", 20 * 1024 * 1024 * 1024, least=1)  # of one upload
 UPLOAD_MAX_FILES = _number("UPLOAD_MAX_FILES", 200_000, least=1)  # … or members of its archives
 IMPORT_HOSTS = _list("IMPORT_HOSTS", "")  # from which pictures are fetched
+IMPORT_BUCKETS = _list("IMPORT_BUCKETS", "")  # s3://bucket/prefix, and perhaps its endpoint
+EXPORT_BUCKETS = _list("EXPORT_BUCKETS", "")  # … that exports may go to
 UPLOAD_MAX_UNFINISHED = _number("UPLOAD_MAX_UNFINISHED", 10, least=1)  # of one project
 UPLOAD_MIN_FREE_BYTES = _number(
     "UPLOAD_MIN_FREE_BYTES", 1024 * 1024 * 1024
@@ -361,5 +363,6 @@ LOGGING = {
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["tokens"]}
     },
+    "loggers": {"botocore": {"level": "WARNING"}},  # it says where credentials come from
     "root": {"handlers": ["console"], "level": "INFO"},
 }

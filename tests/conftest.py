@@ -15,7 +15,7 @@ from django.db import connection
 
 from config import servers
 
-pytest_plugins = ["tests.browser", "tests.cast", "tests.worker"]
+pytest_plugins = ["tests.browser", "tests.buckets", "tests.cast", "tests.worker"]
 _until_the_end = ExitStack()
 
 

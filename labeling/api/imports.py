@@ -32,11 +32,12 @@ from labeling.api.permissions import may
 from labeling.api.requests import valid
 from labeling.api.schema import errors
 from labeling.api.throttles import Parts
-from labeling.imports import declarations, runner, uploads
+from labeling.imports import bucket_files, declarations, runner, uploads
 from labeling.imports.options import Column, Masks, Texts
 from labeling.imports.text_evidence import Separator
 from labeling.imports.uploads import Announced, Part
 from labeling.models import Import, Project, UploadedFile
+from labeling.models.imports import ADDRESS_LENGTH
 
 MAY_UPLOAD = may(
     Capability.VIEW, Capability.MANAGE, models=(Import,), staff_write="labeling.change_project"
@@ -128,6 +129,7 @@ class ImportOut(serializers.ModelSerializer[Import]):
             "project",
             "kind",
             "name",
+            "address",
             "state",
             "files",
             "bytes",
@@ -303,6 +305,13 @@ class CompleteIn(Body):
     options = OptionsIn(required=False)
 
 
+class BucketIn(DeclarationIn, CompleteIn):
+    address = serializers.CharField(
+        max_length=ADDRESS_LENGTH,
+        help_text="s3://bucket/prefix, which the server's owner allows.",
+    )
+
+
 class ConceptsIn(Body):
     concepts = serializers.ListField(child=serializers.CharField(max_length=500))
 
@@ -369,6 +378,34 @@ class ImportList(generics.ListAPIView[Import]):
         )
         code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
         return Response(BegunOut(record).data, status=code)
+
+
+class BucketImports(UploadView):
+    throttle_classes = [*UploadView.throttle_classes, UploadThrottle]
+
+    @extend_schema(
+        operation_id="imports_bucket",
+        request=BucketIn,
+        responses={201: ImportDetailOut, **errors(400, 401, 403, 404, 409, 413, 415, 429)},
+    )
+    @idempotent
+    def post(self, request: Request, slug: str) -> Response:
+        """Import what lies in a bucket: a worker fetches it, and goes on as with an upload."""
+        project = get_object_or_404(Project, slug=slug)
+        values = valid(BucketIn(data=request.data))
+        declared = {name: values[name] for name in declarations.FIELDS if name in values}
+        declarations.clean(declared)
+        concepts = values["concepts"]
+        record = bucket_files.begin(
+            project=project,
+            by=cast(User, request.user),
+            address=values["address"],
+            options=runner.checked_options(values.get("options", {})),
+            start_at_once=values["start_at_once"],
+            concepts=None if concepts is None else runner.clean_names(concepts),
+        )
+        declarations.declare(record, declared, by=cast(User, request.user))
+        return self.answer(self.record(record.pk), code=status.HTTP_201_CREATED)
 
 
 @extend_schema_view(

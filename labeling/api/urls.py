@@ -172,6 +172,11 @@ urlpatterns = [
     path("tiles/<int:pk>/picture/", labels.TilePictures.as_view(), name="tile-picture"),
     path("images/<int:pk>/remove/", images.RemoveImage.as_view(), name="image-remove"),
     path("projects/<slug:slug>/imports/", imports.ImportList.as_view(), name="imports"),
+    path(
+        "projects/<slug:slug>/imports/bucket/",
+        imports.BucketImports.as_view(),
+        name="imports-bucket",
+    ),
     path("imports/<int:pk>/", imports.ImportDetail.as_view(), name="import"),
     path("imports/<int:pk>/files/", imports.ImportFiles.as_view(), name="import-files"),
     path("imports/<int:pk>/parts/", imports.ImportParts.as_view(), name="import-parts"),

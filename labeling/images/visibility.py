@@ -11,7 +11,10 @@ from django.db.models.lookups import IsNull
 from labeling.models import Import, ImportStatement
 
 State = Import.State
-UNFINISHED = (State.READING, State.IMPORTING, State.FAILED, State.CANCELLED, State.UNDOING)
+UNFINISHED = (
+    *(State.FETCHING, State.READING, State.IMPORTING),
+    *(State.FAILED, State.CANCELLED, State.UNDOING),
+)
 
 
 def visible(prefix: str = "") -> Q:

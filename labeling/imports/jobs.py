@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from labeling import audit, lease, webhooks
@@ -105,10 +106,12 @@ def execute(
 
 def fail_lost_commands() -> int:
     """Fail the imports whose command was killed; return how many."""
-    begun = Import.objects.filter(state__in=[State.READING, State.IMPORTING]).exclude(source="")
-    lost = begun.expired()
+    running = (State.FETCHING, State.READING, State.IMPORTING)
+    lost = Import.objects.filter(state__in=running).exclude(source="").expired()
     return lost.revoke(
-        state=State.FAILED, error="Its command was stopped: run it again, or take the import back."
+        state=State.FAILED,
+        finished_at=Now(),
+        error="Its command was stopped: run it again, or take the import back.",
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -20,7 +20,7 @@ from labeling import audit, lease
 from labeling.concepts import ConceptError
 from labeling.concepts.names import clean
 from labeling.decoding.pool import PoolError
-from labeling.imports import jobs, publishing, staging, undo, upload_members, uploads
+from labeling.imports import bucket_files, jobs, publishing, staging, undo, upload_members, uploads
 from labeling.imports.answers import jobs as answers_jobs
 from labeling.imports.members import SourceError
 from labeling.imports.options import OptionError, Options
@@ -35,8 +35,8 @@ CHOICE_KEPT = timedelta(days=7)  # how long the files of one that nobody chooses
 FAILED_KEPT = timedelta(days=1)  # … and those of one that failed, which may be tried again
 
 State = Import.State
-WORK = (State.READING, State.IMPORTING)
-UNFINISHED = (State.UPLOADING, State.READING, State.CHOOSING, State.IMPORTING)
+WORK = (State.FETCHING, State.READING, State.IMPORTING)
+UNFINISHED = (State.UPLOADING, State.CHOOSING, *WORK)
 
 
 def waiting() -> LeasedQuerySet[Import]:
@@ -56,7 +56,8 @@ def advance(record: Import) -> Import | None:
     )
     if held is None:
         return None
-    step = {State.READING: _read, State.IMPORTING: _import}[State(held.state)]
+    steps = {State.FETCHING: _fetch, State.READING: _read, State.IMPORTING: _import}
+    step = steps[State(held.state)]
     try:
         with lease.kept(held):
             fields = step(held)
@@ -105,11 +106,11 @@ def read_again(*, record: Import, by: AbstractBaseUser, options: Mapping[str, An
         has_files = Exists(UploadedFile.objects.filter(upload=OuterRef("pk")))
         unread = Q(state=State.FAILED, pictures=0, kind=Import.Kind.PICTURES) & Q(has_files)
         waiting = Import.objects.filter(
-            Q(state=State.CHOOSING, kind=Import.Kind.PICTURES) | unread, pk=record.pk
+            Q(state=State.CHOOSING, kind=Import.Kind.PICTURES) | unread, pk=record.pk, source=""
         )
-        if not waiting.update(
-            state=State.READING, options=checked, attempts=0, error="", finished_at=None
-        ):
+        unfetched = When(~Q(address="") & Q(state=State.FAILED), then=Value(State.FETCHING))
+        state = Case(unfetched, default=Value(State.READING))
+        if not waiting.update(state=state, options=checked, attempts=0, error="", finished_at=None):
             raise UploadConflict("It is not waiting for anything to be chosen: look at it again.")
         record.refresh_from_db()
         _record(record, f"Chose how the import of “{record}” is read.", by)
@@ -141,7 +142,8 @@ def cancel(*, record: Import, by: AbstractBaseUser | None, reason: str = "") -> 
     by: None where it was abandoned, with a reason.
     """
     with transaction.atomic():
-        unfinished = Import.objects.filter(pk=record.pk, state__in=UNFINISHED).exclude(folder="")
+        rows = Import.objects.filter(pk=record.pk, state__in=UNFINISHED, source="")
+        unfinished = rows.exclude(folder="")
         if not unfinished.revoke(state=State.CANCELLED, finished_at=Now(), error=reason):
             raise UploadConflict("The import has ended already.")
         record.refresh_from_db()
@@ -153,15 +155,18 @@ def cancel(*, record: Import, by: AbstractBaseUser | None, reason: str = "") -> 
 def retry(*, record: Import, by: AbstractBaseUser) -> Import:
     """Try an import that failed again, from where it failed. Raises `UploadConflict`."""
     with transaction.atomic():
-        failed = Import.objects.filter(pk=record.pk, state=State.FAILED).exclude(folder="")
+        rows = Import.objects.filter(pk=record.pk, state=State.FAILED, source="")
+        failed = rows.exclude(folder="")
         locked = failed.select_for_update(no_key=True).first()
         if locked is None:
             raise UploadConflict("It has not failed: look at it again.")
-        if not locked.uploaded_files.exists():
+        has_files = locked.uploaded_files.exists()
+        if not has_files and not locked.address:
             raise UploadConflict("Its files are deleted by now: upload them again.")
         chosen = locked.concepts is not None or locked.kind != Import.Kind.PICTURES
-        was_read = locked.pictures > 0 and chosen
-        locked.state = State.IMPORTING if was_read else State.READING
+        was_read = locked.pictures > 0 and chosen and has_files
+        unread = State.FETCHING if locked.address else State.READING
+        locked.state = State.IMPORTING if was_read else unread
         locked.attempts, locked.error, locked.finished_at = 0, "", None
         locked.save(update_fields=["state", "attempts", "error", "finished_at"])
         _record(locked, f"Tried the import of “{locked}” again.", by)
@@ -206,8 +211,14 @@ def forget_abandoned() -> None:
 
 def _work() -> LeasedQuerySet[Import]:
     """Return the imports that workers have a step of: none that a command carries out."""
-    work: LeasedQuerySet[Import] = Import.objects.filter(state__in=WORK).exclude(folder="")
-    return work
+    work: LeasedQuerySet[Import] = Import.objects.filter(state__in=WORK, source="")
+    return work.exclude(folder="")
+
+
+def _fetch(held: Import) -> dict[str, Any]:
+    """Fetch what a bucket holds; return what is to be set."""
+    bucket_files.fetch(held)
+    return {"state": State.READING}
 
 
 def _read(held: Import) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from labeling.models import Import
 IN_A_FOLDER = 1_000  # files
 ORPHANED_AFTER = 3_600.0  # seconds: a folder that no row names may be one that is being made
 NO_ROOM = errno.ENOSPC, errno.EDQUOT, errno.EFBIG
+FULL = "The server's disk is full. What has come is kept: go on once there is room."
 
 
 class DiskFull(RuntimeError):
@@ -47,7 +48,7 @@ def check_room(needed: int) -> None:
         missing = settings.UPLOAD_MIN_FREE_BYTES + needed - free
         raise DiskFull(
             f"The server's disk is full: {missing:,} bytes more must be free. "
-            "What has been sent is kept: go on once there is room."
+            "What has come is kept: go on once there is room."
         )
 
 
@@ -62,9 +63,7 @@ def write(path: Path, offset: int, chunks: Iterable[bytes]) -> None:
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        raise DiskFull(
-            "The server's disk is full. What has been sent is kept: go on once there is room."
-        ) from error
+        raise DiskFull(FULL) from error
 
 
 def remove(record: Import) -> None:

@@ -101,7 +101,7 @@ def begin(
                 f"{settings.UPLOAD_MAX_UNFINISHED} uploads of this project are unfinished: "
                 "finish or cancel one of them."
             )
-        _check_limits(files, size)
+        check_limits(files, size)
         staging.check_room(size)
         record = Import.objects.create(
             project=project,
@@ -147,7 +147,7 @@ def announce(*, record: Import, files: Sequence[Announced]) -> list[UploadedFile
             new.append(row)
             record.files += 1
             record.bytes += 0 if each.problem else file.size
-        _check_limits(record.files, record.bytes)
+        check_limits(record.files, record.bytes)
         staging.check_room(record.bytes - record.received)
         UploadedFile.objects.bulk_create(new)
         _save(record)
@@ -253,14 +253,15 @@ def _check_open(project: Project) -> None:
         raise UploadConflict("The project is archived: open it again to add pictures.")
 
 
-def _check_limits(files: int, size: int) -> None:
+def check_limits(files: int, size: int) -> None:
+    """Raise `UploadTooLarge` for more files, or more bytes, than one import may have."""
     if files > settings.UPLOAD_MAX_FILES:
         raise UploadTooLarge(
-            f"{settings.UPLOAD_MAX_FILES:,} files are the limit of one upload: send it in pieces."
+            f"{settings.UPLOAD_MAX_FILES:,} files are the limit of one import: send it in pieces."
         )
     if size > settings.UPLOAD_MAX_BYTES:
         raise UploadTooLarge(
-            f"{settings.UPLOAD_MAX_BYTES:,} bytes are the limit of one upload: send it in pieces."
+            f"{settings.UPLOAD_MAX_BYTES:,} bytes are the limit of one import: send it in pieces."
         )
 
 

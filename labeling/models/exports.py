@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import models
 
+from labeling.models.imports import ADDRESS_LENGTH
 from labeling.models.lease import Leased
 from labeling.models.projects import Project
 from labeling.models.snapshots import Snapshot
@@ -35,6 +36,11 @@ class Export(Leased):
         editable=False,
         help_text="With which pseudonyms of raw answers are made, until it is done.",
     )
+    address = models.CharField(
+        max_length=ADDRESS_LENGTH,
+        blank=True,
+        help_text="Of the bucket that it goes to; empty: it is downloaded.",
+    )
     folder = models.CharField(
         max_length=200, blank=True, help_text="Where its files lie in the storage."
     )
@@ -62,6 +68,11 @@ class Export(Leased):
 
     def __str__(self) -> str:
         return f"{self.format} of snapshot no. {self.snapshot_id}"
+
+    @property
+    def is_downloadable(self) -> bool:
+        """Whether its files are here: it is ready, and went to no bucket."""
+        return self.state == self.State.READY and not self.address
 
     @property
     def status(self) -> str:

@@ -11,6 +11,8 @@ from labeling.models.projects import Project
 
 NAME_LENGTH = 200  # characters of an import's name
 PATH_LENGTH = 500  # … and of a file's path in an upload
+ADDRESS_LENGTH = 1_100  # … and of an address of a bucket
+ETAG_LENGTH = 200
 
 
 class Import(Leased):
@@ -18,15 +20,16 @@ class Import(Leased):
 
     The worker that reads it holds the row's lease.
 
-    Uploading → reading (what is there, and which concepts it names) → choosing (the owner ticks the
-    concepts) → importing → done; undone, where somebody took it back. A command goes the same way
-    without uploading.
+    Uploading, or fetching from a bucket → reading (what is there, and which concepts it names) →
+    choosing (the owner ticks the concepts) → importing → done; undone, where somebody took it back.
+    A command goes the same way without uploading.
     """
 
     lease_duration = timedelta(minutes=1)
 
     class State(models.TextChoices):
         UPLOADING = "uploading"
+        FETCHING = "fetching"
         READING = "reading"
         CHOOSING = "choosing"
         IMPORTING = "importing"
@@ -56,9 +59,16 @@ class Import(Leased):
         editable=False,
         help_text="Of an upload's list of files: the same folder goes on where it stopped.",
     )
-    files = models.PositiveIntegerField(default=0, help_text="Announced, of an upload.")
-    bytes = models.BigIntegerField(default=0, help_text="Announced, of an upload.")
-    received = models.BigIntegerField(default=0, help_text="Bytes that have been uploaded.")
+    files = models.PositiveIntegerField(
+        default=0, help_text="Announced, of an upload; that a bucket lists."
+    )
+    bytes = models.BigIntegerField(default=0, help_text="Of these files.")
+    received = models.BigIntegerField(
+        default=0, help_text="Bytes that have been uploaded, or fetched from a bucket."
+    )
+    address = models.CharField(
+        max_length=ADDRESS_LENGTH, blank=True, help_text="Of the bucket that it comes from."
+    )
     source = models.CharField(
         max_length=400, blank=True, editable=False, help_text="The path that a command was given."
     )
@@ -148,7 +158,10 @@ class Import(Leased):
             models.Index(
                 fields=["state", "lease_until"],
                 condition=models.Q(
-                    state__in=["uploading", "reading", "choosing", "importing", "undoing"]
+                    state__in=[
+                        *("uploading", "fetching", "reading"),
+                        *("choosing", "importing", "undoing"),
+                    ]
                 ),
                 name="import_unfinished",
             )
@@ -162,6 +175,7 @@ class Import(Leased):
         """How much of the current step is done, 0 to 1; None while nobody knows."""
         done, total = {
             self.State.UPLOADING: (self.received, self.bytes),
+            self.State.FETCHING: (self.received, self.bytes),
             self.State.IMPORTING: (self.done, self.pictures),
         }.get(self.State(self.state), (0, 0))
         return min(done / total, 1.0) if total else None
@@ -178,7 +192,7 @@ class Import(Leased):
 
 
 class UploadedFile(models.Model):
-    """A file of an upload, as it was announced, and how much of it has come.
+    """A file of an upload, as it was announced or as a bucket lists it, and how much has come.
 
     Its bytes lie in the upload's folder under its number. The row goes once the import has ended.
     """
@@ -191,8 +205,11 @@ class UploadedFile(models.Model):
     size = models.BigIntegerField(help_text="In bytes.")
     modified = models.BigIntegerField(default=0, help_text="Milliseconds since 1970.")
     received = models.BigIntegerField(default=0, help_text="Bytes that have come.")
+    etag = models.CharField(
+        max_length=ETAG_LENGTH, blank=True, help_text="By which a bucket knows its content."
+    )
     problem = models.CharField(
-        max_length=200, blank=True, help_text="Why it is refused before it is sent."
+        max_length=200, blank=True, help_text="Why it is refused before it is read."
     )
 
     class Meta:

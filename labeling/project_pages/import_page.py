@@ -252,7 +252,7 @@ def _render(
         "price_of_a_text": provenance.price_of_a_text(record),
         "undoable": record.state in UNDOABLE and record.state != Import.State.UNDOING,
         **answer_files.context(record),
-        "working": record.state in {"uploading", "reading", "importing", "undoing"},
+        "working": record.state in {"uploading", "fetching", "reading", "importing", "undoing"},
     }
     status = 409 if error else 400 if declare_error else 200
     template = "project/import.html"

@@ -10,15 +10,17 @@ from django.contrib.auth.models import User
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import provenance, tasks
 from labeling.access import Capability
 from labeling.images import browsing, visible
-from labeling.imports import staging, uploads
+from labeling.imports import bucket_files, staging, uploads
+from labeling.imports.options import DEFAULTS
 from labeling.imports.uploads import Announced, Part, UploadError
 from labeling.models import Import, Project
+from labeling.models.imports import ADDRESS_LENGTH
 from labeling.project_pages import base
 
 SECTION = base.register(base.Section("project-pictures", "Pictures", 10))
@@ -55,6 +57,7 @@ def pictures(request: HttpRequest, project: Project) -> HttpResponse:
         "total": project.images.filter(visible()).count(),
         "limit_mb": settings.UPLOAD_MAX_BYTES // 2**20,
         "form_mb": settings.IMAGE_MAX_BYTES // 2**20,
+        "buckets": [place.split()[0] for place in settings.IMPORT_BUCKETS],
         **_wall(project, filters),
     }
     return base.render(request, project, "project/pictures.html", context, section=SECTION)
@@ -99,6 +102,23 @@ def upload(request: HttpRequest, project: Project) -> HttpResponse:
     return redirect("project-import", project.slug, record.pk)
 
 
+@require_POST
+@base.page(Capability.MANAGE)
+def from_bucket(request: HttpRequest, project: Project) -> HttpResponse:
+    """Have a worker import what lies in a bucket."""
+    address = request.POST.get("address", "").strip()
+    try:
+        record = bucket_files.begin(
+            project=project, by=cast(User, request.user), address=address, options=DEFAULTS
+        )
+    except UploadError as error:
+        messages.error(request, str(error))
+        url = reverse("project-pictures", args=[project.slug])
+        return redirect(f"{url}?{urlencode({'address': address[:ADDRESS_LENGTH]})}#bucket")
+    tasks.advance_later(record)
+    return redirect("project-import", project.slug, record.pk)
+
+
 def _take(project: Project, by: User, files: "list[UploadedFile[bytes]]") -> Import:
     name = files[0].name or "upload"
     record, _ = uploads.begin(project=project, by=by, name=name)
@@ -118,4 +138,5 @@ def _take(project: Project, by: User, files: "list[UploadedFile[bytes]]") -> Imp
 urlpatterns = [
     path("pictures/", pictures, name="project-pictures"),
     path("pictures/upload/", upload, name="project-upload"),
+    path("pictures/bucket/", from_bucket, name="project-bucket"),
 ]

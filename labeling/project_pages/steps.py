@@ -13,7 +13,10 @@ from labeling.models import Import, Project
 from labeling.project_pages.loop import Action, Step, Urgency, register
 
 GOLD_SESSION = 20  # pictures of one session of marking
-_RUNNING = (Import.State.READING, Import.State.IMPORTING, Import.State.UNDOING)
+_RUNNING = (
+    *(Import.State.FETCHING, Import.State.READING),
+    *(Import.State.IMPORTING, Import.State.UNDOING),
+)
 
 
 def pictures(project: Project) -> Step:

@@ -21,6 +21,7 @@ function follow(client) {
     const left = timeLeft(seconds);
     const line = {
       uploading: `${bytes(received)} of ${bytes(size)} have come.`,
+      fetching: size ? `${bytes(received)} of ${bytes(size)} have come.` : "",
       importing: `${done.toLocaleString("en")} of ${count(pictures, "picture")}${left ? `, ${left}` : ""}`,
     }[state];
     if (!line) return;

@@ -1,20 +1,35 @@
-"""`import_images`: import the images of a folder, a zip or a tar, with their metadata."""
+"""`import_images`: import the images of a folder, an archive or a bucket, with their metadata."""
 
 import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.validators import validate_slug
 from django.db import transaction
+from django.utils import timezone
 
-from labeling import lease, projects
+from labeling import buckets, lease, projects
+from labeling.buckets import BucketError
 from labeling.decoding.pool import PoolError
 from labeling.enqueue import enqueue_on_commit
-from labeling.imports import concepts, declarations, jobs, ledger, publishing, source, urls
+from labeling.imports import (
+    bucket_files,
+    concepts,
+    declarations,
+    jobs,
+    ledger,
+    publishing,
+    staging,
+    upload_members,
+    uploads,
+    urls,
+)
+from labeling.imports import source as sources
 from labeling.imports.members import SourceError
 from labeling.imports.options import Column, Masks, Options, parse_columns, parse_texts
 from labeling.imports.report import Report
@@ -53,9 +68,23 @@ DECLARED = {  # of the whole import
 State = Import.State
 
 
+class Begun(NamedTuple):
+    """What an import begins with: its source, and the address of the bucket, if it is one."""
+
+    source: str
+    address: str = ""
+
+    @property
+    def name(self) -> str:
+        return (
+            buckets.addresses.parse(self.address).name if self.address else Path(self.source).name
+        )
+
+
 class Command(BaseCommand):
     help = (
-        "Import the pictures of a folder, a zip or a tar. A folder's name is a concept, a text of "
+        "Import the pictures of a folder, a zip, a tar, a list of addresses, or a bucket "
+        "(s3://bucket/prefix, where the server allows it). A folder's name is a concept, a text of "
         "the same name captions or keywords; tables, WebDataset, COCO, Label Studio, CVAT, Pascal "
         "VOC, YOLO, Argilla and doccano are recognised. What was imported before is left as it is. "
         "Exits with 0 if all was imported, 3 if a file or text was refused or an archive is cut "
@@ -66,7 +95,6 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "source",
-            type=Path,
             nargs="?",
             metavar="SOURCE",
             help="may be left out with --concepts: the concepts are added to the project",
@@ -128,7 +156,7 @@ class Command(BaseCommand):
             declared = declarations.clean({name: options[name] for name in DECLARED})
             reading = _options(options)
             self._import(options["source"], slug, wanted, reading, declared, may_ask=may_ask)
-        except (SourceError, ProjectError) as error:
+        except (SourceError, ProjectError, BucketError) as error:
             raise CommandError(str(error)) from error
         except PoolError as error:
             raise CommandError(f"{error} {GO_ON}") from error
@@ -141,7 +169,7 @@ class Command(BaseCommand):
 
     def _import(
         self,
-        path: Path,
+        source: str,
         slug: str,
         wanted: str | None,
         options: Options,
@@ -150,28 +178,50 @@ class Command(BaseCommand):
         may_ask: bool,
     ) -> None:
         slug = _checked(slug)
-        column = options.columns.get(Column.PICTURE, "")
-        members = source.find(path, encoding=options.encoding, column=column)
         if wanted not in (None, choices.ALL):
             choices.parse(wanted)  # before anything is made
-        index = jobs.read(members, name=str(path), options=options)
+        if buckets.addresses.is_address(source):
+            address = str(bucket_files.place_of(source).address)
+            record = self._begun(slug, Begun(address, address), options, declared)
+            with _failing(record):
+                members = self._fetched(record)
+                index = jobs.read(members, name=address, options=options)
+                report = self._execute(record, members, index, wanted, may_ask=may_ask)
+        else:
+            path = Path(source)
+            column = options.columns.get(Column.PICTURE, "")
+            members = sources.find(path, encoding=options.encoding, column=column)
+            index = jobs.read(members, name=source, options=options)
+            record = self._begun(slug, Begun(str(path.resolve())), options, declared)
+            with _failing(record):
+                report = self._execute(record, members, index, wanted, may_ask=may_ask)
+        publishing.finish(record)
+        with transaction.atomic():
+            uploads.remove_files(record)
+        urls.forget(Path(source))
+        enqueue_on_commit(fill_due_pools)
+        self._close(record, report)
+
+    def _begun(self, slug: str, begun: Begun, options: Options, declared: dict[str, Any]) -> Import:
+        """Return the leased row of the import of a source, in its project, which is made."""
         project = Project.objects.filter(slug=slug).first()
         if project is None:
             project = projects.create(by=None, name=slug, slug=slug, audience=Audience.PUBLIC)
             self.stdout.write(f"Made the project {slug}.")
-        record, goes_on = _record(project, path, options, declared)
+        record, goes_on = _record(project, begun, options, declared)
         if goes_on:
             self.stdout.write(f"Goes on with the import no. {record.pk}, which was not finished.")
-        try:
-            report = self._execute(record, members, index, wanted, may_ask=may_ask)
-        except BaseException as error:
-            if not isinstance(error, LeaseLost):
-                record.release(state=State.FAILED, error=str(error) or GO_ON)
-            raise
-        publishing.finish(record)
-        urls.forget(path)
-        enqueue_on_commit(fill_due_pools)
-        self._close(record, report)
+        return record
+
+    def _fetched(self, record: Import) -> Members:
+        """Return the members of what a bucket holds, once all has come."""
+        with lease.kept(record), meter("percent fetched", 100) as show:
+            bucket_files.fetch(record, lambda came, size: show(int(100 * came / max(1, size))))
+        self.stdout.write(
+            f"Fetched {count(record.files, 'file')}, {record.received:,} bytes, from "
+            f"{record.address}."
+        )
+        return upload_members.members(record)
 
     def _execute(
         self,
@@ -247,23 +297,39 @@ def _options(values: Mapping[str, Any]) -> Options:
     )
 
 
+@contextmanager
+def _failing(record: Import) -> Iterator[None]:
+    """Let an import fail, with the reason, where its work does."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, LeaseLost):
+            record.release(
+                state=State.FAILED, error=str(error) or GO_ON, finished_at=timezone.now()
+            )
+        raise
+
+
 def _record(
-    project: Project, path: Path, options: Options, declared: dict[str, Any]
+    project: Project, begun: Begun, options: Options, declared: dict[str, Any]
 ) -> tuple[Import, bool]:
-    """Return the leased row of the import of a path, and whether an earlier one goes on.
+    """Return the leased row of the import of a source, and whether an earlier one goes on.
 
     It goes on where the same source was imported, and it failed: its pictures are there for people
     once it is done.
     """
     jobs.fail_lost_commands()
-    full = str(path.resolve())
+    state = State.FETCHING if begun.address else State.READING
     values: dict[str, Any] = {
-        "state": State.READING,
+        "state": state,
         "options": options.as_json(),
         "error": "",
         "attempts": 1,
     }
-    ours = Import.objects.filter(project=project, source=full[-SOURCE_LENGTH:], state=State.FAILED)
+    source = begun.source[-SOURCE_LENGTH:]
+    ours = Import.objects.filter(
+        project=project, source=source, address=begun.address, state=State.FAILED
+    )
     for pk in ours.values_list("pk", flat=True):
         if held := ours.acquire(pk, finished_at=None, **values):
             held.project = project
@@ -271,11 +337,15 @@ def _record(
     with transaction.atomic():  # nobody else can take the row before it is leased
         record = Import.objects.create(
             project=project,
-            state=State.READING,
-            name=Path(full).name[:NAME_LENGTH],
-            source=full[-SOURCE_LENGTH:],
+            state=state,
+            name=begun.name[:NAME_LENGTH],
+            source=source,
+            address=begun.address,
             **declared,
         )
+        if begun.address:
+            record.folder = staging.new_folder(record)
+            record.save(update_fields=["folder"])
         new: Import | None = Import.objects.acquire(record.pk, **values)
     assert new is not None
     new.project = project

@@ -106,6 +106,7 @@ ENDPOINTS = [
     Endpoint(
         "projects/{slug}/imports/", get="labeling.view_import", post="labeling.change_project"
     ),
+    Endpoint("projects/{slug}/imports/bucket/", post="labeling.change_project"),
     Endpoint("imports/{import}/", get="labeling.view_import", patch="labeling.change_project"),
     Endpoint("imports/{import}/files/", get="labeling.view_import", post="labeling.change_project"),
     Endpoint("imports/{import}/parts/", post="labeling.change_project"),

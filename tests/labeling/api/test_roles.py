@@ -46,7 +46,7 @@ TRAIN POST project-snapshot-reissue project-snapshots-reissue
 MANAGE GET,POST project-settings project-instructions project-concepts-merge project-import-undo
 MANAGE POST project-publish project-unpublish project-archive project-reopen project-upload
 MANAGE POST project-picture-remove project-import-choose project-import-cancel
-MANAGE POST project-import-options
+MANAGE POST project-import-options project-bucket
 MANAGE POST project-import-retry project-import-declare project-concepts-add project-concepts-change
 MANAGE POST project-concept-example project-concept-delete project-parts-change
 MANAGE POST project-picture-parts project-invite project-invitation-revoke project-member-role
@@ -74,7 +74,7 @@ TRAIN POST promotion_undo generation_ask model_comparison
 TRAIN DELETE run
 MANAGE GET api-invitations api-webhooks api-webhook api-deliveries
 MANAGE POST import-files concepts concepts-add concept-merge api-examples imports import-parts
-MANAGE POST import-complete import-options
+MANAGE POST import-complete import-options imports-bucket
 MANAGE POST import-concepts import-cancel import-retry import-undo image-remove api-parts
 MANAGE POST api-invitations api-project-publish api-project-unpublish api-project-archive
 MANAGE POST image-parts api-project-reopen api-webhooks api-webhook-ping api-delivery-resend
