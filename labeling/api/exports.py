@@ -24,6 +24,7 @@ from labeling.api.permissions import may
 from labeling.api.schema import errors
 from labeling.exports import jobs
 from labeling.models import Export, Project, Snapshot
+from labeling.models.imports import ADDRESS_LENGTH
 
 TYPES = {"zip": "application/zip", "tar": "application/x-tar"}
 MAY_EXPORT = may(
@@ -54,6 +55,7 @@ class ExportOut(serializers.ModelSerializer[Export]):
             "snapshot",
             "format",
             "options",
+            "address",
             "state",
             "status",
             "progress",
@@ -75,6 +77,13 @@ class ExportIn(Body):
         child=serializers.JSONField(),
         default=dict,
         help_text="By name, as `manage.py export --options` lists them.",
+    )
+    address = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=ADDRESS_LENGTH,
+        help_text="s3://bucket/prefix where it goes, which the server's owner allows; empty: it is "
+        "kept for download.",
     )
 
 
@@ -117,6 +126,7 @@ class ExportList(generics.ListAPIView[Export]):
             snapshot=snapshot,
             format=given["format"],
             values=given["options"],
+            address=given["address"],
             requested_by=cast(User, request.user),
         )
         tasks.export_later(export)
@@ -164,7 +174,7 @@ class ExportDownload(generics.GenericAPIView[Export]):
     def get(self, request: Request, pk: int) -> StreamingHttpResponse:
         """Send a finished export as a zip, or with `kind=tar` as a tar."""
         export, kind = self.get_object(), request.query_params.get("kind", "zip")
-        if export.state != Export.State.READY or kind not in TYPES:
+        if not export.is_downloadable or kind not in TYPES:
             raise NotFound("There is no such file, or not yet: wait until the export is ready.")
         response = StreamingHttpResponse(jobs.archive(export, kind), content_type=TYPES[kind])
         response["Content-Disposition"] = f'attachment; filename="{export.file_name}.{kind}"'

@@ -10,10 +10,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 
 from labeling import audit, snapshots
-from labeling.exports import answers, into_folder, run
+from labeling.exports import answers, into_folder, run, to_bucket
 from labeling.exports.errors import Busy, DiskFull, ExportError
 from labeling.exports.formats import FORMATS
 from labeling.exports.options import Options, parse
@@ -69,12 +70,15 @@ def export_snapshot(
     *,
     snapshot: Snapshot,
     format: str,
-    out: Path,
+    out: Path | str,
     options: Options | None = None,
     by: AbstractBaseUser | None = None,
     on_progress: OnProgress = lambda share: None,
 ) -> Result:
-    """Export a snapshot as `export` does, and write it into its project's history."""
+    """Export a snapshot as `export` does, and write it into its project's history.
+
+    Raises ExportError and `SnapshotError`.
+    """
     source = source_of(snapshot, key=answers.new_key())
     result = _export(source, format_of(format), options or Options(), out, on_progress)
     record(snapshot, format, result, by=by)
@@ -96,14 +100,15 @@ def export(
     *,
     folder: Path,
     format: str,
-    out: Path,
+    out: Path | str,
     options: Options | None = None,
     on_progress: OnProgress = lambda share: None,
 ) -> Result:
     """Export the snapshot in `folder` to `out`, whole or not at all.
 
     out: a new or empty folder, or a new file ending in .zip or .tar; for the format "folder" also
-    the folder that the pictures came from. Raises ExportError for an unknown format, an `out` in
+    the folder that the pictures came from. A text is the address of a bucket (`to_bucket`), where
+    what is not whole lacks its manifest. Raises ExportError for an unknown format, an `out` in
     use or a count that is off, and `SnapshotError` for a snapshot that is not as it was frozen.
     """
     source = Source(folder)
@@ -111,8 +116,10 @@ def export(
 
 
 def _export(
-    source: Source, format: Format, options: Options, out: Path, on_progress: OnProgress
+    source: Source, format: Format, options: Options, out: Path | str, on_progress: OnProgress
 ) -> Result:
+    if isinstance(out, str):
+        return _export_to_bucket(source, format, options, out, on_progress)
     archive = out.suffix.lower() in ARCHIVES
     merged = format.into_folder and not archive and out.is_dir()
     if not merged:
@@ -127,6 +134,29 @@ def _export(
         _check_unused(out)
         draft.replace(out)
     return result
+
+
+def _export_to_bucket(
+    source: Source, format: Format, options: Options, address: str, on_progress: OnProgress
+) -> Result:
+    to_bucket.place_of(address)  # before anything is written
+    root = Path(settings.EXPORT_ROOT)
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".to-bucket-", dir=root) as name:
+        draft = Path(name, "export")
+        result = _write_folder(source, format, options, draft, first_half(on_progress))
+        to_bucket.send(draft, address, second_half(on_progress))
+    return result
+
+
+def first_half(on_progress: OnProgress) -> OnProgress:
+    """Return what reports the first of two halves of the work."""
+    return lambda share: on_progress(share / 2)
+
+
+def second_half(on_progress: OnProgress) -> OnProgress:
+    """Return what reports the second of two halves of the work."""
+    return lambda share: on_progress((1 + share) / 2)
 
 
 def _write_folder(

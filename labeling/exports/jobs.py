@@ -2,7 +2,7 @@
 
 The files are written into a folder of this machine, with a journal of what is whole, so that
 another attempt goes on where the last one was killed. Once they are hashed and counted they are
-moved into the storage, which may be a bucket.
+moved into the storage, which may be a bucket, or put into the bucket that was named.
 """
 
 import errno
@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from labeling import audit, exports, lease, local_files
-from labeling.exports import answers, run
+from labeling.exports import answers, run, to_bucket
 from labeling.exports.errors import Busy, DiskFull, ExportError
 from labeling.exports.run import OnProgress, Result
 from labeling.exports.sinks import MANIFEST, Archive, FolderSink
@@ -39,15 +39,18 @@ def begin(
     snapshot: Snapshot,
     format: str,
     values: Mapping[str, Any],
+    address: str = "",
     requested_by: AbstractBaseUser | None = None,
 ) -> Export:
     """Create an export that is still to be made, by `advance`.
 
-    values: options by name, as texts or JSON. Raises ExportError for what cannot be made.
+    values: options by name, as texts or JSON. address: of the bucket that it goes to; empty: it is
+    kept for download. Raises ExportError for what cannot be made.
     """
     if snapshot.state != Snapshot.State.READY:
         raise ExportError(f"Snapshot {snapshot.pk} is {snapshot.state}, not ready.")
     options = exports.options_of(format, values)
+    place = str(to_bucket.place_of(address).address) if address else ""
     _check_space(Path(snapshot.folder))
     with transaction.atomic():
         export = Export.objects.create(
@@ -55,6 +58,7 @@ def begin(
             snapshot=snapshot,
             format=format,
             options=options.chosen,
+            address=place,
             key=answers.new_key(),
             requested_by_id=requested_by.pk if requested_by is not None else None,
         )
@@ -159,15 +163,20 @@ class _Pipe:
 def _make(held: Export) -> None:
     """Write, check and publish an export whose lease is held."""
     draft, report = _draft(held), _reporter(held)
+    write_report = exports.first_half(report) if held.address else report
     format = exports.format_of(held.format)
     source = exports.source_of(held.snapshot, key=held.key)
     options = exports.options_of(held.format, held.options)
     _check_space(Path(held.snapshot.folder), there=_size(draft))
     (draft / MANIFEST).unlink(missing_ok=True)
     with closing(FolderSink(draft)) as sink:
-        result = run.write(source, format, options, sink, report)
-    run.read_back(StoredFolder(draft), format, result, report)
-    _store(held, draft, sink)
+        result = run.write(source, format, options, sink, write_report)
+    run.read_back(StoredFolder(draft), format, result, write_report)
+    if held.address:
+        with lease.kept(held):
+            to_bucket.send(draft, held.address, exports.second_half(report))
+    else:
+        _store(held, draft, sink)
     _finish(held, result)
     shutil.rmtree(draft, ignore_errors=True)
 

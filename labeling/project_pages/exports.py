@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
@@ -80,7 +81,7 @@ def delete(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 
 def download_response(export: Export, kind: str) -> StreamingHttpResponse:
     """Return a response that streams an export. Raises Http404 where it is not ready."""
-    if export.state != Export.State.READY or kind not in ("zip", "tar"):
+    if not export.is_downloadable or kind not in ("zip", "tar"):
         raise Http404("There is no such file yet.")
     types = {"zip": "application/zip", "tar": "application/x-tar"}
     response = StreamingHttpResponse(jobs.archive(export, kind), content_type=types[kind])
@@ -104,6 +105,7 @@ def _begin(request: HttpRequest, project: Project) -> Export:
         snapshot=snapshot,
         format=format.name,
         values=values,
+        address=request.POST.get("address", "").strip(),
         requested_by=cast(User, request.user),
     )
     tasks.export_later(export)
@@ -128,6 +130,8 @@ def _render(
         "general": [each for each in options if each["name"] in GENERAL],
         "changed": any(each["value"] != each["default"] for each in options),
         "error": error,
+        "address": chosen.get("address", ""),
+        "buckets": [place.split()[0] for place in settings.EXPORT_BUCKETS],
         "page": page,
         "exports": [
             (export, exports.format_of(export.format).title, exports.in_words(export.counts))

@@ -22,6 +22,11 @@ class Command(BaseCommand):
             "--out", type=Path, help="a new or empty folder, or a new file: .zip or .tar"
         )
         parser.add_argument(
+            "--to",
+            metavar="s3://BUCKET/PREFIX",
+            help="a prefix of a bucket that EXPORT_BUCKETS allows, below which nothing lies yet",
+        )
+        parser.add_argument(
             "--option", action="append", default=[], metavar="NAME=VALUE", help="see --options"
         )
         parser.add_argument("--options", action="store_true", help="list formats and options")
@@ -30,9 +35,11 @@ class Command(BaseCommand):
         if options["options"]:
             self._list(format)
             return
-        out: Path | None = options["out"]
+        out: Path | str | None = options["to"] or options["out"]
         if snapshot is None or format is None or out is None:
-            raise CommandError("Name a snapshot, a --format and where --out it goes.")
+            raise CommandError("Name a snapshot, a --format and where --out or --to it goes.")
+        if options["to"] and options["out"]:
+            raise CommandError("Name one place: --out or --to.")
         try:
             chosen = exports.options_of(format, _pairs(options["option"]))
             result = self._export(snapshot, format, chosen, out)
@@ -44,7 +51,7 @@ class Command(BaseCommand):
         for reason, count in sorted(result.left_out.items()):
             self.stdout.write(f"Left out: {count:,} {reason}")
 
-    def _export(self, snapshot: str, format: str, options: Options, out: Path) -> Result:
+    def _export(self, snapshot: str, format: str, options: Options, out: Path | str) -> Result:
         row = _find(snapshot) if snapshot.isdecimal() else None
         with progress.meter("Percent done", 100) as show:
             more: dict[str, Any] = {
