@@ -198,7 +198,7 @@ def test_a_full_disk_loses_nothing(birds, carol, settings):
         lambda: announce(record, {"b.png": b"b"}),
         lambda: begin(birds, carol, {}),
     ):
-        with pytest.raises(staging.DiskFull, match="What has been sent is kept"):
+        with pytest.raises(staging.DiskFull, match="What has come is kept"):
             step()
     settings.UPLOAD_MIN_FREE_BYTES = 0
     assert send(record, 0, b"def", 3).received == 6
