@@ -107,6 +107,14 @@ class DecisionOut(serializers.Serializer[Any]):
     chosen = serializers.BooleanField(help_text="Whether a person chose it.")
 
 
+class ForeseenOut(serializers.Serializer[Any]):
+    """What will be refused of a source, known before it is imported."""
+
+    reason = serializers.CharField()
+    count = serializers.IntegerField(help_text="Files, rows and texts.")
+    names = serializers.ListField(child=serializers.CharField(), help_text="The first of them.")
+
+
 class ImportOut(serializers.ModelSerializer[Import]):
     project = serializers.SlugRelatedField[Any]("slug", read_only=True)
     requested_by = serializers.StringRelatedField[Any]()
@@ -121,6 +129,7 @@ class ImportOut(serializers.ModelSerializer[Import]):
 
     options = OptionsOut(read_only=True)
     decisions = DecisionOut(many=True, read_only=True)
+    foreseen = ForeseenOut(many=True, read_only=True)
 
     class Meta:
         model = Import
@@ -140,6 +149,7 @@ class ImportOut(serializers.ModelSerializer[Import]):
             "seconds_left",
             "options",
             "decisions",
+            "foreseen",
             "concepts",
             "counts",
             "error",

@@ -4,6 +4,7 @@
 that were chosen. The caller holds the lease of the `Import` row and sets its state.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -26,6 +27,8 @@ from labeling.numbers import count
 
 State = Import.State
 CONCEPTS_MAX = 1_000  # that an import makes
+FORESEEN = 20  # reasons of refusals that are said before an import, and …
+FORESEEN_NAMES = 5  # … files or rows that are named for each
 RENEW_EVERY = 1.0  # seconds between two calls of `renew`, at least
 
 
@@ -54,11 +57,36 @@ def describe(record: Import, index: SourceIndex) -> None:
     named = candidates.gather(index, record.project, source=source_name(record))
     record.pictures, record.captions = index.images, index.captions
     record.decisions = [decision.as_json() for decision in index.decisions]
+    record.foreseen = _foreseen(index)
     record.candidates = [candidate.as_json() for candidate in named.listed]
     record.candidates_count = named.total
     record.save(
-        update_fields=["pictures", "captions", "decisions", "candidates", "candidates_count"]
+        update_fields=[
+            *("pictures", "captions", "decisions", "foreseen"),
+            *("candidates", "candidates_count"),
+        ]
     )
+
+
+def _foreseen(index: SourceIndex) -> list[dict[str, Any]]:
+    """Return what will be refused: each reason with its count and the first names; most first."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for rejection in index.rejections:
+        names[rejection.reason].append(rejection.path)
+    for refusal in index.refusals:
+        names[f"a text: {refusal.reason}"].append(refusal.where)
+    most = sorted(names.items(), key=lambda item: -len(item[1]))
+    reasons = [
+        {
+            "reason": reason,
+            "count": len(paths),
+            "names": list(dict.fromkeys(paths))[:FORESEEN_NAMES],
+        }
+        for reason, paths in most[:FORESEEN]
+    ]
+    if rest := sum(len(paths) for _, paths in most[FORESEEN:]):
+        reasons.append({"reason": "for other reasons", "count": rest, "names": []})
+    return reasons
 
 
 def execute(

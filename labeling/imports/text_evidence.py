@@ -24,6 +24,7 @@ OPENINGS = re.compile(  # articles, of languages that have them, and "and"
     r"|gli|il|um|uma|een|het)\s",
     re.IGNORECASE,
 )
+WITHIN = re.compile(r"\s(?:an?|the|une?|una|eine?[nmrs]?)\s", re.IGNORECASE)  # "photo of a dog"
 WIDTHS = (  # scripts that say more by a letter than an alphabet does
     (re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"), 4.0),  # Chinese
     (re.compile("[\u3040-\u30ff]"), 2.0),  # Japanese
@@ -125,7 +126,9 @@ def _has_underscore(word: str) -> bool:
 
 
 def _is_sentence(text: str, parts: Sequence[str]) -> bool:
-    if text.endswith(SENTENCE_END) or any(OPENINGS.match(part) for part in parts):
+    if text.endswith(SENTENCE_END) or WITHIN.search(text):
+        return True
+    if any(OPENINGS.match(part) for part in parts):
         return True
     return any(part.count('"') % 2 for part in parts)
 

@@ -278,6 +278,7 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(blank=True, editable=False, help_text='The path that a command was given.', max_length=400)),
                 ('options', models.JSONField(blank=True, default=dict, help_text='How it is read: `labeling.imports.options`.')),
                 ('decisions', models.JSONField(blank=True, default=list, help_text='What its texts are, and why: `labeling.imports.kinds`.')),
+                ('foreseen', models.JSONField(blank=True, default=list, help_text='What will be refused of it: `labeling.imports.jobs`.')),
                 ('reading', models.JSONField(blank=True, help_text='How a file of answers or gold is read: `labeling.imports.answers.jobs`.', null=True)),
                 ('candidates', models.JSONField(blank=True, default=list, help_text='Concepts that it names: `labeling.imports.candidates`.')),
                 ('candidates_count', models.PositiveIntegerField(default=0, help_text='Concepts that it names, beyond those that are listed too.')),

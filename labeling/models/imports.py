@@ -78,6 +78,9 @@ class Import(Leased):
     decisions = models.JSONField(
         default=list, blank=True, help_text="What its texts are, and why: `labeling.imports.kinds`."
     )
+    foreseen = models.JSONField(
+        default=list, blank=True, help_text="What will be refused of it: `labeling.imports.jobs`."
+    )
     reading = models.JSONField(
         null=True,
         blank=True,

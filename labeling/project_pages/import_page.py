@@ -45,18 +45,20 @@ class Reason:
 
     reason: str
     count: int = 0
-    names: list[str] = field(default_factory=list)  # the first of them
-
-    @property
-    def more(self) -> int:
-        """How many are not named."""
-        return self.count - len(self.names)
+    names: list[str] = field(default_factory=list)  # the first of their files and rows
+    more: int = 0  # files and rows that are not named
+    last: str = ""
 
     def add(self, name: str) -> None:
-        """Count one, and name it if it is among the first."""
+        """Count one, and name it if it is among the first; what follows itself is named once."""
         self.count += 1
+        if name == self.last:
+            return
+        self.last = name
         if len(self.names) < NAMED:
             self.names.append(name)
+        else:
+            self.more += 1
 
 
 class Declaration(forms.Form):
@@ -237,6 +239,8 @@ def _render(
             for each in record.decisions
         ],
         "kinds": KINDS,
+        "foreseen": record.foreseen,
+        "foreseen_count": sum(each["count"] for each in record.foreseen),
         "columns": [(role, record.options.get("columns", {}).get(role, "")) for role in Column],
         "ticked": sum(each["ticked"] for each in candidates),
         "unlisted": record.candidates_count - len(candidates),

@@ -24,7 +24,10 @@ from labeling.imports.layouts import addresses, columns, rows
 from labeling.imports.layouts.values import CAPTIONS, KEYWORDS, dicts, others, several
 from labeling.numbers import count
 
-SEVERAL = "several people answered about it: read their answers with manage.py import_answers"
+SEVERAL = (
+    "several people answered about it: import the file once more, as answers, on the page of"
+    " pictures or by manage.py import_answers"
+)
 NO_PICTURE = "its task names no picture"
 NO_OBJECT = "no object, as Label Studio writes annotations and results"
 CANCELLED = "its annotation was cancelled"

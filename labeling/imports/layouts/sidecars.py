@@ -38,6 +38,8 @@ def _read_text(member: Member, options: Options) -> Readings:
     text = texts.decode(data, options.encoding)
     if yolo.is_labels(text):
         yield from (by_name(each, "YOLO") for each in yolo.read(text, member.path))
+    elif yolo.are_of_others(text):
+        yield from yolo.refuse(text, member.path)
     elif lists.is_list(text, member.path):
         yield Remark(member.path, passed_over.PASSED_OVER)
     elif texts.lines(text):

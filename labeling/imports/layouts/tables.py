@@ -29,6 +29,7 @@ PICTURE = re.compile(rf".+\.(?:{SUFFIXES})", re.IGNORECASE)
 LISTED = re.compile(rf'"?[^\t|"]+?\.(?:{SUFFIXES})(?:#\d+)?"?\s*?([\t,;|])\s*\S', re.IGNORECASE)
 NUMBER = re.compile(r"#\d+$")  # of a caption, behind its picture's name in Flickr8k
 NO_PICTURE = "names no picture: wanted file_name, path or image, or choose a column (picture=…)"
+FOUND_MAX = 200  # characters of the columns that are named
 QUOTE = "put quotation marks around texts that hold its separator"
 NO_HEADER = ["file_name", "text"]
 NO_FILE_NAME = "names no file in `file_name`"
@@ -75,7 +76,8 @@ def read_row(
         column = next((name for name in row if columns.is_file_name(name)), None)
     found = reference(row[column], path, strict=strict) if column is not None else None
     if found is None:
-        yield Rejection(where, NO_FILE_NAME if strict else NO_PICTURE)
+        columns_found = ", ".join(map(str, row))[:FOUND_MAX] or "no column"
+        yield Rejection(where, NO_FILE_NAME if strict else f"found {columns_found}; {NO_PICTURE}")
     elif isinstance(found, Refusal):
         yield found._replace(where=where)
     else:
@@ -143,9 +145,8 @@ def read_csv(member: Member, options: Options) -> Readings:
     table = csv.reader(chain([first], source), delimiter=_delimiter(first, member.path))
     header: list[str] = []
     of_label_studio: list[tuple[str, dict[str, Any]]] = []
-    begin = 1
     for cells in _rows(table):
-        where, begin = f"{member.path}, line {begin}", source.number + 1
+        where = f"{member.path}, line {source.take_begin()}"
         yield from source.take_problems()
         if isinstance(cells, str):
             yield Rejection(where, cells)
@@ -167,7 +168,7 @@ class _Source:
     """The lines of a table; those that cannot be read are put aside."""
 
     def __init__(self, member: Member, encoding: str) -> None:
-        self.number = 0  # of the last line
+        self._begin: int | None = None  # the first line since the last call of `take_begin`
         self._path = member.path
         self._lines = lines.numbered(member.open(), encoding)
         self._problems: list[Rejection] = []
@@ -177,11 +178,16 @@ class _Source:
 
     def __next__(self) -> str:
         for line in self._lines:
-            self.number = line.number
             if not line.problem:
+                self._begin = self._begin or line.number
                 return line.text
             self._problems.append(Rejection(f"{self._path}, line {line.number}", line.problem))
         raise StopIteration
+
+    def take_begin(self) -> int | None:
+        """Return the number of the first line that was read since the last call."""
+        begin, self._begin = self._begin, None
+        return begin
 
     def take_problems(self) -> list[Rejection]:
         """Return what was wrong with lines since the last call."""

@@ -36,6 +36,9 @@ NAMES_MAX = 1024 * 1024  # bytes of a file of names
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 LINE = re.compile(rf"\d+(?:\s+{NUMBER}){{4,}}")
 OUTLINES = "with outlines or points, which are read as the boxes around them"
+OTHERS = "numbers as other tools write boxes, which are not read: KITTI, DOTA and the like"
+NUMBERS = 4  # in a line of such, at least, and …
+SHARE = 0.6  # … of its words
 NO_SHARES = "its box is not in shares of the picture's sides, as YOLO writes it"
 BEYOND = 1.5  # shares above which a number is one of pixels
 
@@ -44,6 +47,23 @@ def is_labels(text: str) -> bool:
     """Whether all lines are of objects: numbers that are no caption."""
     lines = texts.lines(text)
     return bool(lines) and all(LINE.fullmatch(line) for line in lines)
+
+
+def are_of_others(text: str) -> bool:
+    """Whether all lines are boxes as other tools write them, such as `Car 0.0 0 10 20 30 40`."""
+    lines = texts.lines(text)
+    return bool(lines) and all(_is_numeric(line.split()) for line in lines)
+
+
+def _is_numeric(words: Sequence[str]) -> bool:
+    numbers = sum(re.fullmatch(NUMBER, word) is not None for word in words)
+    return numbers >= max(NUMBERS, SHARE * len(words))
+
+
+def refuse(text: str, path: str) -> Readings:
+    """Refuse each line of another tool's boxes."""
+    for number, _ in enumerate(texts.lines(text), start=1):
+        yield Refusal(f"{path}, line {number}", Kind.BOX, OTHERS)
 
 
 def may_be_labels(data: bytes) -> bool:

@@ -52,6 +52,7 @@ def test_sentences_with_commas_are_captions_however_many_there_are(count):
         "Sonnenuntergangsstimmung",
         'a sign that says "Stop, thief"',
         "Two dogs, one cat, all asleep.",
+        "photo of a dog, close up, green eyes",
     ],
 )
 def test_one_caption_is_told_without_counting_words(text):

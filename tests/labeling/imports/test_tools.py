@@ -236,6 +236,8 @@ def test_yolos_further_lines_are_read_as_boxes(photos, line, expected):
         ({"photos/a.txt": "0 0.5 0.5 0.2 0.3"}, "a class by its number alone"),
         ({"photos/a.txt": "7 0.5 0.5 0.2 0.3", "classes.txt": "cat"}, "classes.txt has no class 7"),
         ({"photos/a.txt": "0 50 50 20 30", "classes.txt": "cat"}, "not in shares"),
+        ({"photos/a.txt": "Cat 0.00 0 -1.57 5 5 20 30\nCat 0 1 0 1 2 8 9"}, "KITTI"),
+        ({"photos/a.txt": "1.0 2.0 9.0 2.0 9.0 8.0 1.0 8.0 cat 0"}, "DOTA"),
         ({"photos/a.txt": "a cat", "classes.txt": "cat"}, "by which no label is read"),
     ],
 )

@@ -113,9 +113,13 @@ def test_a_form_that_cannot_be_taken_is_told_why(owner, birds, settings):
 
 
 def test_concepts_are_chosen_on_the_page_of_the_import(owner, birds, carol):
-    record = read(birds, carol, {**FILES, "owl/1.npz": b""})
+    record = read(birds, carol, {**FILES, "owl/1.npz": b"", "owl/9.txt": b"an owl, asleep"})
     shown = owner.get(page("project-import", record.pk))
     assert b"It holds 3 pictures" in shown.content
+    assert (
+        b"a text without a picture of the same name" in shown.content
+        and b"owl/9.txt" in shown.content
+    )
     assert {each["name"] for each in shown.context["candidates"]} == {"owl", "Wren <b>"}
     choice = {"concept": ["owl"], "others": "bird, feather\n\nOWL"}
     assert owner.post(page("project-import-choose", record.pk), choice).status_code == 302
@@ -125,7 +129,7 @@ def test_concepts_are_chosen_on_the_page_of_the_import(owner, birds, carol):
     shown = owner.get(page("project-import", record.pk)).content
     assert b"3 files were read" in shown and b"not a readable picture" in shown
     assert b"passed over" in shown and b"owl/1.npz" in shown
-    assert b"".join(owner.get(page("project-import-report", record.pk))).count(b"\n") == 6
+    assert b"".join(owner.get(page("project-import-report", record.pk))).count(b"\n") == 9
 
 
 def test_a_wrong_name_loses_nothing_that_was_ticked_or_typed(owner, birds, carol):

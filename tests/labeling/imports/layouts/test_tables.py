@@ -171,6 +171,14 @@ def test_a_text_in_another_encoding_is_refused_with_a_word(box):
     assert captions(read(box, encoding="latin-1")) == {"a.png": ["un chien à la fenêtre"]}
 
 
+def test_rows_after_lines_in_another_encoding_keep_their_numbers(box):
+    rows = ["file_name,text", "a.png,une fenêtre", "b.png,words for b", "c.png,not there"]
+    fill(box, **PICTURES, **{"list.csv": "\n".join(rows).encode("latin-1")})
+    refused = reasons(read(box))
+    assert refused["list.csv, line 2"].startswith("not UTF-8")
+    assert refused["list.csv, line 4"] == "names c.png, which is not there"
+
+
 class Endless(io.RawIOBase):
     """A file of one line of so many bytes, and then another."""
 
