@@ -45,6 +45,17 @@ def _list(name: str, default: str) -> list[str]:
     return [item.strip() for item in os.environ.get(name, default).split(",") if item.strip()]
 
 
+def _hosts(name: str) -> list[str]:
+    """Return a setting that is a list of hosts. Raises ImproperlyConfigured for an address."""
+    hosts = _list(name, "")
+    if wrong := [host for host in hosts if "/" in host or host.count(":") == 1]:
+        raise ImproperlyConfigured(
+            f"{name} names hosts alone, such as labels.example.org, and no scheme or port:"
+            f" “{wrong[0]}” is none."
+        )
+    return hosts
+
+
 def _cache(url: str, broker_url: str) -> dict[str, Any]:
     """`CACHE_URL`, else the broker where it is a Redis or Valkey, else the process's own memory."""
     if url and urlsplit(url).scheme not in cache.SCHEMES:
@@ -213,7 +224,7 @@ NEWCOMERS_PER_ADDRESS = _number("NEWCOMERS_PER_ADDRESS", 60, least=1)  # pseudon
 API_RATE = _number("API_RATE", 600, least=1)  # other calls of the API a minute an account
 PSEUDONYM_COOKIE = "tessera_annotator"
 
-WEBHOOK_HOSTS = _list("WEBHOOK_HOSTS", "")  # private hosts that webhooks may be sent to
+WEBHOOK_HOSTS = _hosts("WEBHOOK_HOSTS")  # private hosts that webhooks may be sent to
 
 # Training
 CLIP_MODEL = os.environ.get("CLIP_MODEL", "")
