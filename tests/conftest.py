@@ -12,8 +12,10 @@ import pytest
 import pytest_django
 from django.conf import settings
 from django.db import connection
+from django.test import TransactionTestCase
 
 from config import servers
+from tests import emptying
 
 pytest_plugins = ["tests.browser", "tests.buckets", "tests.cast", "tests.worker"]
 _until_the_end = ExitStack()
@@ -43,6 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
     settings.WHITENOISE_AUTOREFRESH = True  # else each client looks through all static files
+    TransactionTestCase._fixture_teardown = lambda _: emptying.empty_tables()
 
 
 def pytest_unconfigure() -> None:
