@@ -5,14 +5,17 @@ import stat
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from labeling.decoding import ImageRejected
 from labeling.imports import archives, encodings
 from labeling.imports.members import (
+    PATH_MAX,
+    TOO_LONG,
     Member,
     Rejection,
     SourceError,
+    cut,
     guarded,
     is_ignored,
     path_problem,
@@ -31,13 +34,32 @@ def members(folder: Path, *, encoding: str = "") -> Iterator[Member | Rejection]
             pass
     except OSError as error:
         raise SourceError(f"{folder} cannot be opened: {error.strerror}.") from error
-    yield from _below(folder, "", encoding)
+    open_folders = [_within(_Folder(folder, ""), encoding)]  # each within the one before it
+    while open_folders:
+        found = next(open_folders[-1], None)
+        if found is None:
+            open_folders.pop()
+        elif isinstance(found, _Folder):
+            open_folders.append(_within(found, encoding))
+        else:
+            yield found
 
 
-def _below(folder: Path, prefix: str, encoding: str) -> Iterator[Member | Rejection]:
-    """Yield what lies in a folder whose path in the source is that, with a slash behind it."""
+class _Folder(NamedTuple):
+    """A folder, and its path in the source with a slash behind it; empty: it is the source."""
+
+    path: Path
+    prefix: str
+
+
+def _within(folder: _Folder, encoding: str) -> Iterator[Member | Rejection | _Folder]:
+    """Yield what lies in a folder, and the folders in it."""
+    path, prefix = folder
+    if len(prefix) > PATH_MAX:
+        yield Rejection(cut(prefix), TOO_LONG)
+        return
     try:
-        with os.scandir(folder) as scanned:
+        with os.scandir(path) as scanned:
             entries = sorted(scanned, key=lambda entry: entry.name)
     except OSError as error:
         yield Rejection(prefix.rstrip("/"), f"cannot be opened: {error.strerror}")
@@ -53,7 +75,7 @@ def _below(folder: Path, prefix: str, encoding: str) -> Iterator[Member | Reject
         elif entry.is_symlink():
             yield Rejection(f"{prefix}{decoded}", "a link")
         elif entry.is_dir():
-            yield from _below(Path(entry.path), f"{prefix}{decoded}/", encoding)
+            yield _Folder(Path(entry.path), f"{prefix}{decoded}/")
         elif archives.is_archive(decoded) and entry.is_file():
             shard = f"{prefix}{archives.folder_of(decoded, names)}"
             yield from archives.shard(

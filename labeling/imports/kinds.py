@@ -11,7 +11,7 @@ from typing import Any
 
 from labeling.imports import text_evidence, texts, wildcards
 from labeling.imports.entries import Entry, Kind, Refusal
-from labeling.imports.options import ALL, DEFAULTS, Options, Texts
+from labeling.imports.options import ALL, DEFAULTS, NAME_LENGTH, Options, Texts
 from labeling.imports.text_evidence import MANY_PARTS, MANY_TEXTS, Evidence, Separator
 
 OF_KEYWORDS = (
@@ -47,7 +47,9 @@ class Decision:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as `Import.decisions` holds it."""
-        return {**asdict(self), "kind": str(self.kind), "separator": str(self.separator)}
+        group = texts.shown(self.group)[:NAME_LENGTH]
+        words = {"group": group, "kind": str(self.kind), "separator": str(self.separator)}
+        return {**asdict(self), **words}
 
 
 Verdict = tuple[Texts, str]

@@ -19,6 +19,7 @@ OF_FILE_MANAGERS = {"thumbs.db", "desktop.ini", "__macosx"}
 PATH_MAX = 1_000  # characters of a path inside an archive
 INFLATION_MAX = 100  # times the size of an archive: pictures are compressed already …
 INFLATION_FREE = 256 * 2**20  # … beyond so many bytes, which may unpack from anything
+TOO_LONG = f"its path is longer than {PATH_MAX:,} characters"
 SHOWN = 400  # … and of a longer one, where it is named
 DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -144,7 +145,7 @@ def path_problem(path: str, *, inside: str = "archive") -> str | None:
     if "\0" in path:
         return "a NUL byte in its path"
     if len(path) > PATH_MAX:
-        return f"its path is longer than {PATH_MAX:,} characters"
+        return TOO_LONG
     plain = path.replace("\\", "/")
     if plain.startswith("/") or DRIVE.match(plain) or ".." in plain.split("/"):
         return f"its path leaves the {inside}"

@@ -20,7 +20,16 @@ from labeling import audit, lease
 from labeling.concepts import ConceptError
 from labeling.concepts.names import clean
 from labeling.decoding.pool import PoolError
-from labeling.imports import bucket_files, jobs, publishing, staging, undo, upload_members, uploads
+from labeling.imports import (
+    bucket_files,
+    jobs,
+    publishing,
+    staging,
+    texts,
+    undo,
+    upload_members,
+    uploads,
+)
 from labeling.imports.answers import jobs as answers_jobs
 from labeling.imports.members import SourceError
 from labeling.imports.options import OptionError, Options
@@ -253,7 +262,7 @@ def _fail(held: Import, error: Exception) -> None:
         staging.remove(held)
         return
     if isinstance(error, SourceError | PoolError):
-        message = str(error)
+        message = texts.shown(str(error))
     elif isinstance(error, OSError):
         message = f"The server could not store it: {error.strerror or error}. Try it again."
     else:

@@ -35,6 +35,8 @@ DAMAGED = (
 BROKEN = "damaged inside the archive"
 EOF_HEADER: type[Exception] = tarfile.EOFHeaderError  # type: ignore[attr-defined]
 CUT = "the archive is cut off or damaged: what follows was not read"
+ANOTHER_BEHIND = "more stands behind its end and was not read: give each archive its own file"
+BEHIND = 2**20  # bytes behind the end that are looked at; what fills up a block is less
 SPARSE = "a sparse file"
 # A compressed tar can only be stepped through: beyond a member of this size, or so much that is
 # passed over, the rest is not worth the time that unpacking it would take.
@@ -129,6 +131,8 @@ def members(path: Path, *, encoding: str = "") -> Iterator[Member | Rejection]:
                 return
         if not archive.has_ended:
             yield Rejection(path.name, CUT, cut=True)
+        elif _goes_on(archive):
+            yield Rejection(path.name, ANOTHER_BEHIND, cut=True)
 
 
 def _next(archive: _Archive) -> tarfile.TarInfo | None:
@@ -140,6 +144,16 @@ def _next(archive: _Archive) -> tarfile.TarInfo | None:
         return None
     archive.members = []  # type: ignore[attr-defined]  # or a million would be kept in memory
     return info
+
+
+def _goes_on(archive: _Archive) -> bool:
+    """Whether more than zeros follows the end of an archive, as where two were joined."""
+    file, end = archive.fileobj, archive.offset  # type: ignore[attr-defined]
+    try:
+        file.seek(end)
+        return bool(file.read(BEHIND).strip(b"\0"))
+    except DAMAGED:
+        return False
 
 
 def _open(path: Path) -> _Archive:

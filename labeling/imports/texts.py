@@ -3,7 +3,7 @@
 import codecs
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from labeling import captions
@@ -46,12 +46,39 @@ def _decoded(data: bytes, encoding: str) -> str | None:
 def parsed(text: str, hook: Hook | None = None) -> object:
     """Parse JSON; hook: what to do with each object as soon as it is read.
 
-    Raises `ImageRejected`.
+    Raises `ImageRejected`, also where an object has two values of one name: one would be lost.
     """
+
+    def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            raise ImageRejected(f"names “{_twice(pairs)}” twice in one object")
+        return hook(row) if hook else row
+
     try:
-        return json.loads(text, object_hook=hook)
+        return json.loads(text, object_pairs_hook=object_of)
+    except ImageRejected:
+        raise
     except (ValueError, RecursionError) as error:
         raise ImageRejected("not JSON") from error
+
+
+def _twice(pairs: Iterable[tuple[str, Any]]) -> str:
+    """Return the first name that stands twice."""
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            return shown(name)[:KEYWORD_LENGTH]
+        names.add(name)
+    raise ValueError("No name stands twice.")
+
+
+def shown(text: str) -> str:
+    """Return a text that can be stored and printed: controls are written out."""
+    if text.isascii() and text.isprintable():
+        return text
+    plain = "".join(f"\\x{ord(each):02x}" if captions.has_controls(each) else each for each in text)
+    return plain.encode("utf-8", "backslashreplace").decode()
 
 
 def lines(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.conf import settings
 
 from labeling.captions import has_controls
-from labeling.imports import archives, layouts
+from labeling.imports import archives, layouts, texts
 from labeling.imports.members import ARCHIVES, OTHER_ARCHIVE, is_ignored, path_problem, size_problem
 from labeling.models.imports import PATH_LENGTH
 
@@ -37,8 +37,7 @@ def printable(text: str) -> str:
 
     Two texts that differ stay two.
     """
-    plain = "".join(f"\\x{ord(each):02x}" if has_controls(each) else each for each in text)
-    plain = plain.encode("utf-8", "backslashreplace").decode()
+    plain = texts.shown(text)
     if len(plain) <= PATH_LENGTH:
         return plain
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -26,6 +26,7 @@ from pyarrow import parquet
 
 from labeling import outbound
 from labeling.decoding import ImageRejected
+from labeling.imports import texts
 from labeling.imports.members import Member, Rejection, SourceError
 from labeling.outbound import Allowed, FetchError, Limits
 
@@ -185,8 +186,8 @@ def _of_line(line: str, suffix: str) -> Row | None:
     if suffix == ".txt":
         return {"url": text}
     try:
-        row = json.loads(text)
-    except (ValueError, RecursionError):
+        row = texts.parsed(text)
+    except ImageRejected:
         return {"": text}  # a row without an address
     return row if isinstance(row, dict) else {"": text}
 

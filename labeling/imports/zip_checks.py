@@ -36,7 +36,7 @@ def check(archive: zipfile.ZipFile, path: Path) -> set[int]:
     wrong: set[int] = set()
     end = 0  # of the member before
     for info in sorted(infos, key=lambda each: each.header_offset):
-        if info.header_offset < end:
+        if not end <= info.header_offset < archive.start_dir:
             raise BadArchive(path, OVERLAP)
         name = zip_names.raw(info)
         start = os.pread(file.fileno(), HEADER.size + len(name), info.header_offset)
@@ -46,6 +46,14 @@ def check(archive: zipfile.ZipFile, path: Path) -> set[int]:
     if end > archive.start_dir:  # where the directory begins
         raise BadArchive(path, OVERLAP)
     return wrong
+
+
+def follows_another(archive: zipfile.ZipFile) -> bool:
+    """Whether another zip stands before this one in the file, as where two were joined."""
+    file = archive.fp
+    assert file is not None
+    first = min((info.header_offset for info in archive.infolist()), default=archive.start_dir)
+    return first > 0 and os.pread(file.fileno(), len(SIGNATURE), 0) == SIGNATURE
 
 
 def _agrees(start: bytes, info: ZipInfo, name: bytes) -> bool:

@@ -41,6 +41,7 @@ ENTRY_MAX = 1_024  # bytes of the directory for each member, more than any needs
 ENTRY = b"PK\1\2"  # with which each of them begins
 ENCRYPTED = 0x1  # of a member's flag bits
 BROKEN = "damaged inside the archive"
+ANOTHER_BEFORE = "another zip stands before it in the file and was not read: give each its own file"
 
 
 class _File(io.BufferedReader):
@@ -81,6 +82,8 @@ def members(
                 yield Rejection(member.path, BROKEN)
             elif member is not None:
                 yield member
+        if zip_checks.follows_another(archive):
+            yield Rejection(path.name, ANOTHER_BEFORE, cut=True)
 
 
 def _archive(path: Path, file: _File) -> zipfile.ZipFile:

@@ -12,6 +12,7 @@ from labeling.decoding import ImageRejected
 
 CHUNK = 64 * 1024  # bytes
 DEPTH_MAX = 20  # elements within each other
+TOKEN_MAX = 4 * 2**20  # bytes of one tag
 CHILD_MAX = 16 * 2**20  # bytes of one child of the root
 DOCTYPE = "XML with a document type: its entities are not read"
 
@@ -73,11 +74,17 @@ class _Builder:
         self.parser.CharacterDataHandler = self._data
         self._open: list[Element] = []
         self._complete: list[Element] = []
+        self._fed = 0  # bytes
         self._begun = 0  # the byte at which the child of the root begins
 
     def feed(self, chunk: bytes) -> None:
         """Parse on."""
         self.parser.Parse(chunk, False)
+        self._fed += len(chunk)
+        if (
+            self._fed - self.parser.CurrentByteIndex > TOKEN_MAX
+        ):  # it is begun again with each chunk
+            raise ImageRejected(f"XML with a tag or a comment larger than {TOKEN_MAX:,} bytes")
         if len(self._open) > 1 and self.parser.CurrentByteIndex - self._begun > CHILD_MAX:
             raise ImageRejected(f"XML with an element larger than {CHILD_MAX:,} bytes")
 

@@ -6,17 +6,19 @@ name pictures by the end of their paths or by their names. All are read row by r
 """
 
 import csv
-import json
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 from urllib.parse import urlsplit
 
-from labeling.imports import lines
+from labeling.decoding import ImageRejected
+from labeling.imports import lines, texts
 from labeling.imports.entries import By, Entry, Kind, Layout, Readings, Reference, Refusal
 from labeling.imports.layouts import columns, label_studio, records, rows
 from labeling.imports.layouts.rows import Names
+from labeling.imports.lines import Line
 from labeling.imports.members import Member, Rejection
 from labeling.imports.options import Column, Options
 from labeling.imports.paths import folder_of, inside, normal, stem
@@ -26,11 +28,14 @@ DELIMITERS = ",\t;|"
 SUFFIXES = "png|jpe?g|webp|gif|bmp|tiff?"
 PICTURE = re.compile(rf".+\.(?:{SUFFIXES})", re.IGNORECASE)
 # A line of a table without a header: a picture's name, perhaps with a caption's number, and more.
-LISTED = re.compile(rf'"?[^\t|"]+?\.(?:{SUFFIXES})(?:#\d+)?"?\s*?([\t,;|])\s*\S', re.IGNORECASE)
+LISTED = re.compile(rf'"?[^\t|"]+?\.(?:{SUFFIXES})(?:#\d+)?"? *([\t,;|])\s*\S', re.IGNORECASE)
 NUMBER = re.compile(r"#\d+$")  # of a caption, behind its picture's name in Flickr8k
 NO_PICTURE = "names no picture: wanted file_name, path or image, or choose a column (picture=…)"
 FOUND_MAX = 200  # characters of the columns that are named
 QUOTE = "put quotation marks around texts that hold its separator"
+UNCLOSED = (
+    "a quotation mark without its other one: the lines after it were read as rows of their own"
+)
 NO_HEADER = ["file_name", "text"]
 NO_FILE_NAME = "names no file in `file_name`"
 
@@ -130,9 +135,9 @@ def _objects(member: Member, options: Options) -> Iterator[tuple[str, dict[str, 
             yield where, Rejection(where, line.problem)
         elif line.text.strip():
             try:
-                row = json.loads(line.text)
-            except (ValueError, RecursionError):
-                yield where, Rejection(where, "no JSON")
+                row = texts.parsed(line.text)
+            except ImageRejected as error:
+                yield where, Rejection(where, str(error))
                 continue
             is_object = isinstance(row, dict)
             yield where, row if is_object else Rejection(where, "no object of JSON")
@@ -141,12 +146,11 @@ def _objects(member: Member, options: Options) -> Iterator[tuple[str, dict[str, 
 def read_csv(member: Member, options: Options) -> Readings:
     """Read a table with a header; or without one, where its first row names a picture."""
     source = _Source(member, options.encoding)
-    first = next(source, "")
-    table = csv.reader(chain([first], source), delimiter=_delimiter(first, member.path))
+    delimiter = _delimiter(source.first(), member.path)
     header: list[str] = []
     of_label_studio: list[tuple[str, dict[str, Any]]] = []
-    for cells in _rows(table):
-        where = f"{member.path}, line {source.take_begin()}"
+    for cells in _rows(source, delimiter):
+        where = f"{member.path}, line {source.of_row[0].number}"
         yield from source.take_problems()
         if isinstance(cells, str):
             yield Rejection(where, cells)
@@ -168,7 +172,8 @@ class _Source:
     """The lines of a table; those that cannot be read are put aside."""
 
     def __init__(self, member: Member, encoding: str) -> None:
-        self._begin: int | None = None  # the first line since the last call of `take_begin`
+        self.of_row: list[Line] = []  # those of the row that is being read
+        self._again: deque[Line] = deque()  # that are to be read again
         self._path = member.path
         self._lines = lines.numbered(member.open(), encoding)
         self._problems: list[Rejection] = []
@@ -176,18 +181,23 @@ class _Source:
     def __iter__(self) -> Iterator[str]:
         return self
 
+    def first(self) -> str:
+        """Return the first line, which stays to be read."""
+        line = next(self, "")
+        self._again.extend(self.of_row)
+        return line
+
+    def read_again(self) -> None:
+        """Have the lines of the row read again, but for the first."""
+        self._again.extendleft(reversed(self.of_row[1:]))
+
     def __next__(self) -> str:
-        for line in self._lines:
+        while line := self._again.popleft() if self._again else next(self._lines, None):
             if not line.problem:
-                self._begin = self._begin or line.number
+                self.of_row.append(line)
                 return line.text
             self._problems.append(Rejection(f"{self._path}, line {line.number}", line.problem))
         raise StopIteration
-
-    def take_begin(self) -> int | None:
-        """Return the number of the first line that was read since the last call."""
-        begin, self._begin = self._begin, None
-        return begin
 
     def take_problems(self) -> list[Rejection]:
         """Return what was wrong with lines since the last call."""
@@ -195,17 +205,34 @@ class _Source:
         return problems
 
 
-def _rows(table: Iterator[list[str]]) -> Iterator[list[str] | str]:
-    """Yield the cells of each row, or why a row cannot be read."""
+def _rows(source: _Source, delimiter: str) -> Iterator[list[str] | str]:
+    """Yield the cells of each row, or why a row cannot be read.
+
+    Where a quotation mark is missing, the lines up to the next one are no text: each is read again.
+    """
+    table = csv.reader(source, delimiter=delimiter)
     while True:
+        source.of_row.clear()
+        problem, cells = "", list[str]()
         try:
             cells = next(table)
         except StopIteration:
             return
         except csv.Error as error:
-            yield f"no row of a table: {error}"
-        else:
-            yield [cell.strip() for cell in cells]
+            problem = f"no row of a table: {error}"
+        if len(source.of_row) > 1 and (problem or not _is_closed(source.of_row, delimiter)):
+            source.read_again()
+            problem = UNCLOSED
+        yield problem or [cell.strip() for cell in cells]
+
+
+def _is_closed(row: Sequence[Line], delimiter: str) -> bool:
+    """Whether the quotation marks in the lines of a row enclose whole cells."""
+    try:
+        next(csv.reader((line.text for line in row), delimiter=delimiter, strict=True))
+    except csv.Error:
+        return False
+    return True
 
 
 def _row(header: list[str], cells: list[str], path: str, where: str, options: Options) -> Readings:

@@ -129,7 +129,10 @@ def _of_yaml(text: str) -> dict[int, str]:
         names = dict(enumerate(names))
     if not isinstance(names, dict) or not names or not all(map(_is_named, names.items())):
         raise ImageRejected("YAML without the `names` of classes, as YOLO writes them")
-    return {int(key): str(name) for key, name in names.items()}
+    try:
+        return {int(key): str(name) for key, name in names.items()}
+    except ValueError as error:  # a number of more digits than Python writes
+        raise ImageRejected("YAML with a number that is no name") from error
 
 
 def _is_named(pair: tuple[Any, Any]) -> bool:

@@ -25,6 +25,7 @@ from labeling.imports import (
     ledger,
     publishing,
     staging,
+    texts,
     upload_members,
     uploads,
     urls,
@@ -157,7 +158,7 @@ class Command(BaseCommand):
             reading = _options(options)
             self._import(options["source"], slug, wanted, reading, declared, may_ask=may_ask)
         except (SourceError, ProjectError, BucketError) as error:
-            raise CommandError(str(error)) from error
+            raise CommandError(texts.shown(str(error))) from error
         except PoolError as error:
             raise CommandError(f"{error} {GO_ON}") from error
         except OSError as error:
@@ -305,7 +306,9 @@ def _failing(record: Import) -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, LeaseLost):
             record.release(
-                state=State.FAILED, error=str(error) or GO_ON, finished_at=timezone.now()
+                state=State.FAILED,
+                error=texts.shown(str(error)) or GO_ON,
+                finished_at=timezone.now(),
             )
         raise
 
@@ -358,22 +361,22 @@ def summary(report: Report) -> Iterator[str]:
         f"imported {report.taken:,}, already there {report.known:,}, "
         f"near-duplicates {report.near_duplicates:,}, refused {report.rejections:,}"
     )
-    if texts := ledger.in_words(report.texts.counts()):
-        yield f"{texts}."
+    if outcome := ledger.in_words(report.texts.counts()):
+        yield f"{outcome}."
     if retracted := ledger.retracted_in_words(report.counts()["retracted"]):
         yield f"{retracted}."
     yield f"{counts}{':' if report.rejected else '.'}"
     for reason, paths in sorted(report.rejected.items(), key=lambda item: -len(item[1])):
-        yield f"  {reason}: {_named(paths)}"
+        yield f"  {texts.shown(reason)}: {_named(paths)}"
     for remark, paths in sorted(report.remarks.items(), key=lambda item: -len(item[1])):
-        yield f"Of {count(len(paths), 'picture')} {remark}: {_named(paths)}."
+        yield f"Of {count(len(paths), 'picture')} {texts.shown(remark)}: {_named(paths)}."
     for note, paths in sorted(report.notes.items(), key=lambda item: -len(item[1])):
-        yield f"{count(len(paths), 'file')} {note}: {_named(paths)}."
+        yield f"{count(len(paths), 'file')} {texts.shown(note)}: {_named(paths)}."
 
 
 def _named(paths: Sequence[str]) -> str:
     """Return the first of the names, and how many more there are."""
-    names = ", ".join(_printable(path) for path in paths[:NAMED])
+    names = ", ".join(texts.shown(path) for path in paths[:NAMED])
     more = f" and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
     return f"{names}{more}"
 
@@ -386,9 +389,3 @@ def _checked(slug: str) -> str:
     if not 1 <= len(slug) <= 60:
         raise SourceError("--project is a short name of letters, digits, - and _.")
     return slug
-
-
-def _printable(path: str) -> str:
-    """Return a name that is fit for a terminal: one from an archive may hold anything."""
-    plain = path.encode("utf-8", "replace").decode()
-    return "".join(letter if letter.isprintable() else "�" for letter in plain)

@@ -1,14 +1,19 @@
 """Archives as programs write them: links, lies, names and what is cut off."""
 
+import inspect
 import os
 import struct
+import sys
 import tarfile
 import zipfile
+from functools import partial
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
-from labeling.imports import tars
+from labeling.imports import archives, folder, tars
+from labeling.imports.members import TOO_LONG, Member
 from labeling.models import Image
 from tests.labeling.imports.sources import captions, refused, take, tarred, write, zipped
 from tests.pictures import encoded, jpeg, patchwork, png
@@ -160,7 +165,7 @@ def test_a_name_that_stands_twice_in_an_archive_is_taken_once(tmp_path):
 def test_names_of_any_kind_are_told_without_harm(tmp_path):
     source = zipped(tmp_path / "a.zip", [("a.jpg", jpeg()), ("\x1b[31mred\n.jpg", b"no")])
     output = take(source)
-    assert "\x1b" not in output and "�[31mred�.jpg" in output
+    assert "\x1b" not in output and r"\x1b[31mred\x0a.jpg" in output
 
 
 def pax(kind, size):
@@ -220,3 +225,32 @@ def test_a_path_without_end_is_refused(kind, tmp_path):
     output = take(source)
     assert "imported 1," in output and "its path is longer than 1,000 characters" in output
     assert len(output) < 3_000
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_of_archives_that_were_joined_it_is_told_that_one_was_not_read(kind, tmp_path):
+    pack = zipped if kind == "zip" else partial(tarred, mode=f"w:{kind[4:]}")
+    first = pack(tmp_path / f"1.{kind}", [("a.png", png(1))])
+    second = pack(tmp_path / f"2.{kind}", [("b.png", png(2))])
+    joined = tmp_path / f"joined.{kind}"
+    joined.write_bytes(first.read_bytes() + second.read_bytes())
+    member, rejection = archives.reopened(joined)
+    assert isinstance(member, Member) and rejection.cut
+    assert "was not read: give each" in rejection.reason
+
+
+def test_folders_within_folders_are_read_however_many_there_are(box):
+    deep = str(box)
+    for depth in range(520):
+        deep += "/a"
+        Path(deep).mkdir()
+        if depth == 440:
+            Path(deep, "a.png").write_bytes(png(1))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 150)
+    try:
+        found = list(folder.members(box))
+    finally:
+        sys.setrecursionlimit(limit)
+    rejection, member = sorted(found, key=lambda each: isinstance(each, Member))
+    assert member.path.endswith("/a/a.png") and rejection.reason == TOO_LONG

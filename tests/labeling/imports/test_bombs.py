@@ -148,3 +148,19 @@ def test_what_a_zip_hides_behind_a_name_is_not_read(tmp_path):
     assert isinstance(member, Member) and member.size == 1_000
     with pytest.raises((ImageRejected, ValueError)):
         member.read(10)
+
+
+@pytest.mark.parametrize("offset", [2**63, 2**64 - 1])
+def test_a_member_that_is_said_to_lie_beyond_any_file_is_refused(offset, tmp_path):
+    path = zipped(tmp_path / "a.zip", [("a.png", png(1))])
+    data = bytearray(path.read_bytes())
+    entry, end = data.index(b"PK\1\2"), data.index(b"PK\5\6")
+    name = entry + 46
+    extra = struct.pack("<HHQ", 1, 8, offset)  # Zip64: APPNOTE 4.5.3
+    struct.pack_into("<I", data, end + 12, end - entry + len(extra))
+    struct.pack_into("<H", data, entry + 30, len(extra))
+    struct.pack_into("<I", data, entry + 42, 0xFFFFFFFF)
+    data[name + 5 : name + 5] = extra
+    path.write_bytes(data)
+    with pytest.raises(BadArchive, match="lie over each other"):
+        list(zips.members(path))

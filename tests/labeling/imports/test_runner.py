@@ -1,10 +1,13 @@
 """The way of an upload after its last byte, whoever dies or changes their mind meanwhile."""
 
+import io
 import zipfile
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 from django.utils import timezone
+from pyarrow import parquet
 
 from labeling import tasks
 from labeling.imports import importer, jobs, runner, staging, uploads
@@ -318,3 +321,10 @@ def test_an_import_that_has_gone_on_is_not_read_again(birds, carol):
     runner.choose(record=record, by=carol, names=[])
     with pytest.raises(uploads.UploadConflict):
         runner.read_again(record=record, by=carol, options={})
+
+
+def test_a_reason_that_cannot_be_stored_fails_an_import_all_the_same(birds, carol):
+    table = io.BytesIO()
+    parquet.write_table(pa.table({"a\0b": [1]}), table)
+    record = advanced(upload(birds, carol, {"a.parquet": table.getvalue()}))
+    assert record.state == "failed" and r"found a\x00b" in record.error

@@ -96,3 +96,14 @@ def test_a_label_of_yolo_with_other_letters_spoils_no_import():
     for number in range(len(text)):
         for damage in ("", "e", "-", "e999", "\u0663", "\n", "\0"):
             read("photos/a.txt", (text[:number] + damage + text[number + 1 :]).encode())
+
+
+def test_a_tag_of_xml_without_end_is_refused():
+    index = read("photos/a.xml", b"<annotation><object><name>" + b"<" + b"a" * 6_000_000)
+    assert "larger than 4,194,304 bytes" in index.rejections[0].reason
+    whole = b"<annotation><source>" + b"a" * 6_000_000 + b"</source></annotation>"
+    assert not read("photos/a.xml", whole).rejections
+
+
+def test_a_number_without_end_is_no_name_of_a_class():
+    assert read("data.yaml", b"names: [" + b":".join([b"59"] * 5_000) + b"]").rejections

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from labeling.imports import lines
-from labeling.imports.layouts import layout_of
+from labeling.imports.layouts import layout_of, tables
 from labeling.imports.members import Member
 from labeling.imports.options import DEFAULTS
 from tests.labeling.imports.reading import captions, keywords, read, reasons
@@ -239,3 +239,39 @@ def test_two_pictures_of_one_row_are_refused_by_the_row(box):
     row = {"file_names": ["a.png", "b.png"], "text": "a pair"}
     fill(box, **PICTURES, **{"metadata.jsonl": json.dumps(row)})
     assert reasons(read(box)) == {"metadata.jsonl, line 1": "names 2 pictures in one row"}
+
+
+def test_a_quotation_mark_without_its_other_one_swallows_no_row(box):
+    rows = ["file,caption", 'a.png,"words for', "c.png,nowhere", "b.png,words for b", 'd.png,"x']
+    fill(box, **PICTURES, **{"list.csv": "\n".join(rows)})
+    index = read(box)
+    assert captions(index) == {"b.png": ["words for b"]}
+    assert reasons(index) == {
+        "list.csv, line 2": tables.UNCLOSED,
+        "list.csv, line 3": "names c.png, which is not there",
+        "list.csv, line 5": "names d.png, which is not there",
+    }
+
+
+def test_a_name_that_an_object_has_twice_is_refused_rather_than_one_of_its_texts(box):
+    twice = '{"file_name": "a.png", "text": "one dog", "text": "two dogs"}'
+    whole = '{"file_name": "b.png", "text": "words for b"}'
+    fill(box, **PICTURES, **{"metadata.jsonl": f"{twice}\n{whole}\n", "a.json": twice})
+    index = read(box)
+    assert captions(index) == {"b.png": ["words for b"]}
+    assert set(reasons(index).items()) == {
+        ("metadata.jsonl, line 1", "names “text” twice in one object"),
+        ("a.json", "names “text” twice in one object"),
+    }
+
+
+def test_a_line_of_many_separators_is_read_in_one_go():
+    assert not tables.is_listed("a.png" + "\t" * 50_000)
+    assert tables.is_listed("a.png#0 \t a dog")
+
+
+def test_the_name_of_a_column_is_kept_as_it_can_be_shown(box):
+    row = {"file_name": "a.png", "a\0\ud800_caption": "words for a"}
+    fill(box, **PICTURES, **{"list.jsonl": json.dumps(row)})
+    (decision,) = read(box).decisions
+    assert decision.as_json()["group"] == r"a\x00\xd800_caption"
