@@ -25,6 +25,7 @@ PIECE = 64 * 1024  # bytes that are read at a time
 URL_LENGTH = 4_000  # characters
 PORTS = {"http": 80, "https": 443}
 HEADERS = {"User-Agent": "Tessera", "Accept-Encoding": "identity", "Connection": "close"}
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -108,10 +109,10 @@ def is_public(address: str) -> bool:
     """Whether an IP address is of the public internet, and leads to no other one that is not."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
+        if ip in _NAT64:  # which stands for an address of IPv4
+            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo and ip.teredo[1])
-        if ip in _NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner and not is_public(str(inner)):
+        if (inner and not is_public(str(inner))) or ip not in _GLOBAL_UNICAST:
             return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 

@@ -250,6 +250,12 @@ def test_what_never_ends_is_cut_by_bytes_or_by_time(path, local):
         *(("::ffff:127.0.0.1", False), ("::ffff:10.0.0.1", False), ("2002:7f00:1::", False)),
         *(("64:ff9b::7f00:1", False), ("64:ff9b::a9fe:a9fe", False), ("ff02::1", False)),
         *(("198.18.0.1", False), ("192.0.2.1", False), ("2001:db8::1", False)),
+        *(
+            ("fec0::1", False),
+            ("64:ff9b:1::1", False),
+            ("::7f00:1", False),
+            ("64:ff9b::808:808", True),
+        ),
     ],
 )
 def test_private_addresses_are_known_in_all_their_forms(address, public):
