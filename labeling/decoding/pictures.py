@@ -15,6 +15,7 @@ LOSSLESS_FORMATS = {"PNG", "GIF", "BMP", "TIFF"}  # sources whose pixels are kep
 NO_PICTURE = "not a readable picture (JPEG, PNG, WebP, GIF, BMP and TIFF are read)"
 LOSSLESS_PIXELS = 512 * 512  # pixels; up to here lossless WebP costs little for any source
 WEBP_SIDE = 16_383  # pixels; the format's limit
+TILE_WIDTH, TILE_LENGTH = 322, 323  # tags of TIFF 6.0, section 15
 SIDE_MIN = 4  # pixels; less can be neither looked at nor cut into 4 × 4
 
 # The pixels are counted here, before anything is decoded, against a limit that can be set.
@@ -104,6 +105,8 @@ def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool, str]:
         width, height = image.size
         if width * height > pixels_max:
             raise ImageRejected(f"{width:,} × {height:,} is more than {pixels_max:,} pixels")
+        if _tile_pixels(image) > pixels_max:
+            raise ImageRejected(f"its tiles are of more than {pixels_max:,} pixels")
         if min(width, height) < SIDE_MIN:
             raise ImageRejected(f"{width} × {height} pixels are too few to be seen")
         # A JPEG with several frames is a still of a telephone with its preview (MPO).
@@ -111,9 +114,25 @@ def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool, str]:
             raise ImageRejected("animated, or several pictures in one file")
         lossless = image.format in LOSSLESS_FORMATS or width * height <= LOSSLESS_PIXELS
         image.load()
-        ImageOps.exif_transpose(image, in_place=True)  # a copy of each picture costs a tenth
+        remarks = [_turn(image)]
         plain, remark = _to_srgb(image)
-        return _on_white(plain), lossless, remark
+        return _on_white(plain), lossless, "; ".join(filter(None, [*remarks, remark]))
+
+
+def _turn(image: Image.Image) -> str:
+    """Turn a picture the way up that its camera noted; return a remark where that is broken."""
+    try:
+        ImageOps.exif_transpose(image, in_place=True)  # a copy of each picture costs a tenth
+    except Exception:  # of what was noted, anything may be wrong
+        return "its EXIF data is broken and was passed over"
+    return ""
+
+
+def _tile_pixels(image: Image.Image) -> int:
+    """Return the pixels of a tile of a TIFF, which its decoder holds whole; 0: it has none."""
+    tags = getattr(image, "tag_v2", {})
+    sides = [tags.get(tag, 0) for tag in (TILE_WIDTH, TILE_LENGTH)]
+    return int(sides[0] * sides[1])
 
 
 def _to_srgb(image: Image.Image) -> tuple[Image.Image, str]:

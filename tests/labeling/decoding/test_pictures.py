@@ -166,3 +166,23 @@ def _huge_png(width: int, height: int) -> bytes:
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
     )
+
+
+def test_exif_data_that_is_broken_costs_no_picture():
+    whole = png()
+    head, rest = whole[:33], whole[33:]
+    body = b"eXIfgarbage"
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    picture = prepared(head + chunk + rest)
+    assert picture.remark == "its EXIF data is broken and was passed over"
+    assert decoded(picture.data).tobytes() == decoded(whole).tobytes()
+
+
+def test_a_small_tiff_of_a_huge_tile_is_refused_before_decoding():
+    data = zlib.compress(bytes(1_000))
+    tags = {256: 64, 257: 64, 258: 8, 259: 8, 262: 1, 277: 1, 322: 30_000, 323: 30_000, 324: 8}
+    entries = {**tags, 325: len(data)}
+    table = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries.items())
+    start = struct.pack("<4sI", b"II*\0", 8 + len(data))
+    file = start + data + struct.pack("<H", len(entries)) + table + bytes(4)
+    assert "tiles are of more than" in refusal(file)
