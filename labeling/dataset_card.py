@@ -146,8 +146,8 @@ def render(
     """Return the card of a data set: YAML front matter, then Markdown."""
     front = yaml.safe_dump(_front(project, facts), sort_keys=False, allow_unicode=True)
     sections = [
-        f"# {_plain(project.name)}",
-        _plain(project.description),
+        f"# {plain(project.name)}",
+        plain(project.description),
         _contents(facts),
         _columns(),
         _making(facts, made_from),
@@ -295,7 +295,7 @@ def _limits(facts: Facts) -> str:
         lines += ["|---|---:|---:|---:|---:|"]
         for name, labels in sorted(facts.concepts.items())[:LISTED]:
             counts = " | ".join(f"{labels[label]:,}" for label in ("yes", "in part", "no"))
-            lines.append(f"| {_plain(name)} | {counts} | {facts.asked[name]:,} |")
+            lines.append(f"| {plain(name)} | {counts} | {facts.asked[name]:,} |")
         more = len(facts.concepts) - LISTED
         lines += ["", f"And {count(more, 'concept')} more."] * (more > 0)
     return "\n".join(lines)
@@ -303,12 +303,12 @@ def _limits(facts: Facts) -> str:
 
 def _provenance(project: Project, facts: Facts) -> str:
     lines = ["## Where it comes from", ""]
-    lines += [_plain(project.attribution), ""] * bool(project.attribution)
+    lines += [plain(project.attribution), ""] * bool(project.attribution)
     lines += _counted("licence of the pictures", facts.licenses, "not stated")
     if facts.captions:
         lines += ["", "| captions | |", "|---|---:|"]
         for source, captions in facts.captions.most_common():
-            lines.append(f"| {SOURCES.get(source, _plain(source))} | {captions:,} |")
+            lines.append(f"| {SOURCES.get(source, plain(source))} | {captions:,} |")
     lines += _counted("imported captions by licence", facts.text_licenses, "not stated")
     lines += _counted("imported captions by where they come from", facts.origins, "not stated")
     return "\n".join(lines)
@@ -318,7 +318,7 @@ def _counted(title: str, counts: Counter[str], empty: str) -> list[str]:
     """Return the lines of a table of counts, the largest first; none without any."""
     rows = counts.most_common(LISTED)
     lines = ["", f"| {title} | |", "|---|---:|"] * bool(rows)
-    lines += [f"| {_plain(name) or empty} | {number:,} |" for name, number in rows]
+    lines += [f"| {plain(name) or empty} | {number:,} |" for name, number in rows]
     if len(counts) > LISTED:
         rest = counts.total() - sum(number for _, number in rows)
         lines.append(f"| {len(counts) - LISTED:,} others | {rest:,} |")
@@ -337,7 +337,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text as Markdown that says just this, in one line."""
     return "".join(
         f"\\{letter}" if letter in r"\`*_[]<>|#" else letter for letter in _one_line(text)

@@ -24,13 +24,7 @@ def merge(draft: Path, out: Path, result: Result, *, overwrite: bool) -> Result:
     files = list(_files(draft))
     new = [path for path in files if not _same(draft / path, out / path)]
     _check(out, new, overwrite=overwrite)
-    for path in new:
-        target = out / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # Beside its target first: it appears there whole, or not at all.
-        beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-        shutil.move(draft / path, beside)
-        beside.replace(target)
+    _move(draft, out, new)
     there = {"files: there already, the same": len(files) - len(new)}
     return replace(result, left_out={**result.left_out, **{k: n for k, n in there.items() if n}})
 
@@ -53,6 +47,23 @@ def _matching(draft: Path, out: Path) -> Path:
     return draft
 
 
+def _move(draft: Path, out: Path, new: list[Path]) -> None:
+    """Move files, all beside their targets first: where the disk is full, none of them is there."""
+    beside: list[tuple[Path, Path]] = []
+    try:
+        for path in new:
+            target = out / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            beside.append((target.with_name(f".{os.getpid()}-{len(beside)}.part"), target))
+            shutil.move(draft / path, beside[-1][0])
+    except OSError:
+        for part, _ in beside:
+            part.unlink(missing_ok=True)
+        raise
+    for part, target in beside:
+        part.replace(target)
+
+
 def _files(draft: Path) -> Iterator[Path]:
     for path in sorted(draft.rglob("*")):
         if path.is_file() and path.name != MANIFEST:
@@ -64,6 +75,9 @@ def _check(out: Path, new: list[Path], *, overwrite: bool) -> None:
     outside = [path for path in new if not (out / path).parent.resolve().is_relative_to(root)]
     if outside:
         raise ExportError(f"{outside[0]} would lie outside of {out}: a folder there is a link.")
+    blocked = [path for path in new if _is_below_a_file(out, path)]
+    if blocked:
+        raise ExportError(f"{blocked[0]} would lie below what is a file in {out}: move that.")
     taken = [path for path in new if os.path.lexists(out / path)]
     if taken and not overwrite:
         names = ", ".join(map(str, taken[:NAMED]))
@@ -72,6 +86,10 @@ def _check(out: Path, new: list[Path], *, overwrite: bool) -> None:
             f"{out} has files of these names that hold something else: {names}{more}. Nothing was "
             "written: choose overwrite=true to replace them, or another folder."
         )
+
+
+def _is_below_a_file(out: Path, path: Path) -> bool:
+    return any(os.path.lexists(out / each) and not (out / each).is_dir() for each in path.parents)
 
 
 def _same(one: Path, other: Path) -> bool:

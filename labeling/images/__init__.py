@@ -2,6 +2,7 @@
 
 from labeling.decoding import ImageRejected
 from labeling.images.store import (
+    SOURCE_LENGTH,
     NewImage,
     StoredImage,
     add,
@@ -19,6 +20,7 @@ from labeling.images.store import (
 from labeling.images.visibility import visible
 
 __all__ = [
+    "SOURCE_LENGTH",
     "ImageRejected",
     "NewImage",
     "StoredImage",

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from labeling.captions import has_controls
 from labeling.exports.options import GENERAL
 from labeling.exports.pictures import Picture
 from labeling.exports.rows import ExportRow
@@ -17,15 +18,16 @@ from labeling.exports.sinks import Sink
 from labeling.exports.stored import Stored
 from labeling.exports.tables import record
 from labeling.exports.writer import About, Counts, Format
+from labeling.images import SOURCE_LENGTH
 
+NAME_MAX = 240  # bytes of a name, which gets a suffix; file systems have 255
 Keys = set[bytes]  # the beginnings of paths' hashes: a million take 60 MB
 
 
 class Folder:
     def __init__(self, sink: Sink, about: About) -> None:
         self._sink, self._about = sink, about
-        self._several, self._twice = _shared(about.rows())
-        self._seen: Keys = set()
+        self._several, self._twice, self._folders = _shared(about.rows())
         self._counts = Counter[str](pictures=0, texts=0)
 
     def write(self, row: ExportRow, picture: Picture) -> None:
@@ -33,14 +35,17 @@ class Folder:
             self._about.left_out[f"pictures: {reason}"] += 1
             return
         text, suffix = self._text(row)
+        # Two pictures of one stem: each text has the whole name of its own before its suffix.
+        whole = _key(_stem(row.source)) in self._several
+        place = (row.source if whole else _stem(row.source)) + suffix
+        if text and _key(place) in self._folders:
+            self._about.left_out["pictures: a folder is called as their text would be"] += 1
+            return
         if self._about.options.copy_pictures:
-            place = f"{_stem(row.source)}{picture.suffix}"
-            self._sink.put(place, picture.data)
+            self._sink.put(f"{_stem(row.source)}{picture.suffix}", picture.data)
             self._counts["pictures"] += 1
         if text:
-            # Two pictures of one stem: each text has the whole name of its own before its suffix.
-            whole = _key(_stem(row.source)) in self._several
-            self._sink.put((row.source if whole else _stem(row.source)) + suffix, text.encode)
+            self._sink.put(place, text.encode)
             self._counts["texts"] += 1
 
     def close(self) -> Counts:
@@ -53,6 +58,10 @@ class Folder:
             return "a model drew them: they came from no folder"
         if path.is_absolute() or ".." in path.parts or not path.suffix:
             return "they came from no path within a folder"
+        if len(row.source) >= SOURCE_LENGTH or has_controls(row.source):
+            return "their path is too long, or of letters that no file should be called by"
+        if any(len(part.encode()) > NAME_MAX for part in path.parts):
+            return "their path is too long, or of letters that no file should be called by"
         if _key(row.source) in self._twice:
             return "several came from one path"
         if self._about.options.copy_pictures and _key(_stem(row.source)) in self._several:
@@ -74,21 +83,26 @@ class Folder:
         return "".join(f"{each.text}\n" for each in row.captions), ".txt"
 
 
-def _shared(rows: Iterable[ExportRow]) -> tuple[Keys, Keys]:
-    """Return the stems that several paths share, and the paths that several pictures have."""
+def _shared(rows: Iterable[ExportRow]) -> tuple[Keys, Keys, Keys]:
+    """Return the stems that several paths share, the paths that several pictures have, and folders.
+
+    All are of pictures that have a place to go back to.
+    """
     stems: Keys = set()
     paths: Keys = set()
     several: Keys = set()
     twice: Keys = set()
+    folders: Keys = set()
     for row in rows:
         if row.generated:
             continue
+        folders.update(_key(str(folder)) for folder in PurePosixPath(row.source).parents)
         for key, seen, more in (
             (_key(_stem(row.source)), stems, several),
             (_key(row.source), paths, twice),
         ):
             (more if key in seen else seen).add(key)
-    return several, twice
+    return several, twice, folders
 
 
 def _stem(path: str) -> str:

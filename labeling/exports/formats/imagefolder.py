@@ -4,11 +4,14 @@ The rows of a split are a `metadata.parquet`, which has its types with it: an em
 of something, and two exports concatenate whatever their projects ask.
 """
 
+import sys
 from contextlib import ExitStack
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import yaml
 
+from labeling import dataset_card
 from labeling.exports.options import GENERAL
 from labeling.exports.pictures import Picture
 from labeling.exports.rows import ExportRow
@@ -20,7 +23,7 @@ from labeling.exports.writer import About, Counts, Format
 METADATA = "metadata.parquet"
 CARD = """\
 ---
-pretty_name: {project}
+{pretty_name}
 configs:
 - config_name: default
   data_files:
@@ -67,8 +70,10 @@ class Imagefolder:
 
     def close(self) -> Counts:
         self._open.close()
+        project = self._about.project
         card = CARD.format(
-            project=self._about.project,
+            pretty_name=_in_yaml("pretty_name", project),
+            project=dataset_card.plain(project),
             splits="\n".join(f"  - split: {s}\n    path: {s}/**" for s in self._tables),
             snapshot=self._about.snapshot,
             pictures=f"{self._counts['pictures']:,}",
@@ -76,6 +81,11 @@ class Imagefolder:
         )
         self._sink.put("README.md", card.encode)
         return self._counts
+
+
+def _in_yaml(name: str, value: str) -> str:
+    """Return a field of the front matter, whatever its text is."""
+    return yaml.safe_dump({name: value}, allow_unicode=True, width=sys.maxsize).strip()
 
 
 def add(counts: Counts, row: ExportRow) -> None:

@@ -1,6 +1,8 @@
 """Texts go back beside the pictures that they are of, under the pictures' own names."""
 
+import errno
 import json
+import shutil
 
 import pytest
 
@@ -24,6 +26,18 @@ def home(snapshot, tmp_path):
 
 def export(snapshot, out, **options):
     return exports.export(folder=snapshot, format="folder", out=out, options=Options(**options))
+
+
+def with_sources(folder, monkeypatch, sources):
+    """Return the folder of a snapshot of pictures that came from those paths."""
+    make = frozen.row
+
+    def row(number, split, size):
+        told, data = make(0, split, (size[0] + number, size[1]))
+        return {**told, "source": sources[number], "text": f"no. {number}"}, data
+
+    monkeypatch.setattr(frozen, "row", row)
+    return frozen.write(folder, len(sources))
 
 
 def test_a_text_lies_beside_its_picture(snapshot, home):
@@ -75,14 +89,7 @@ def test_a_folder_that_is_a_link_out_of_it_is_refused(snapshot, tmp_path):
 
 def test_two_pictures_of_one_stem_have_texts_of_their_own(tmp_path, monkeypatch):
     sources = ["a/x.png", "a/x.jpg", "a/X.webp", "../out.png", "/etc/x.png", "b/y.png", "b/y.png"]
-    make = frozen.row
-
-    def row(number, split, size):
-        told, data = make(0, split, (size[0] + number, size[1]))
-        return {**told, "source": sources[number], "text": f"no. {number}"}, data
-
-    monkeypatch.setattr(frozen, "row", row)
-    snapshot = frozen.write(tmp_path / "snapshot", len(sources))
+    snapshot = with_sources(tmp_path / "snapshot", monkeypatch, sources)
     result = export(snapshot, tmp_path / "out")
     names = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.txt")}
     assert names == {"a/x.png.txt", "a/x.jpg.txt", "a/X.webp.txt"}
@@ -99,3 +106,43 @@ def test_everything_fits_into_json_and_pictures_may_come_too(snapshot, tmp_path)
             told = json.loads(beside.read_text(encoding="utf-8"))
             assert (told["text"], told["tags"]) == (row["text"], row["tags"])
             assert beside.with_suffix(".webp").is_file()
+
+
+def test_paths_that_no_folder_can_hold_are_left_out_and_counted(tmp_path, monkeypatch):
+    names = ["a\nb.png", "c\x1b[31m.png", f"{'é' * 125}.png", f"…{'d/' * 150}e.png"[:300] + "x.png"]
+    sources = [*names, "f.png", "f.txt/g.png"]
+    snapshot = with_sources(tmp_path / "snapshot", monkeypatch, sources)
+    result = export(snapshot, tmp_path / "out")
+    written = {
+        p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.txt")
+    }
+    assert {name for name in written if (tmp_path / "out" / name).is_file()} == {"f.txt/g.txt"}
+    assert {k: n for k, n in result.left_out.items() if k.startswith("pictures: ")} == {
+        "pictures: their path is too long, or of letters that no file should be called by": 4,
+        "pictures: a folder is called as their text would be": 1,
+    }
+
+
+def test_a_disk_that_fills_leaves_the_folder_as_it_was(snapshot, home, monkeypatch):
+    before, moved = sorted(home.rglob("*")), []
+
+    def full(source, target, move=shutil.move):
+        move(source, target)
+        moved.append(target)
+        if len(moved) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "move", full)
+    with pytest.raises(OSError, match="No space"):
+        export(snapshot, home)
+    assert sorted(home.rglob("*")) == before
+    monkeypatch.undo()
+    assert export(snapshot, home).counts["texts"] > 3
+
+
+def test_a_file_where_a_folder_would_be_is_left_alone(snapshot, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/holiday, 2024").write_text("mine")
+    with pytest.raises(ExportError, match="below what is a file"):
+        export(snapshot, tmp_path / "home")
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["holiday, 2024"]
