@@ -148,7 +148,7 @@ def _next(archive: _Archive) -> tarfile.TarInfo | None:
 
 def _goes_on(archive: _Archive) -> bool:
     """Whether more than zeros follows the end of an archive, as where two were joined."""
-    file, end = archive.fileobj, archive.offset  # type: ignore[attr-defined]
+    file, end = archive.fileobj, archive.offset
     try:
         file.seek(end)
         return bool(file.read(BEHIND).strip(b"\0"))

@@ -139,8 +139,10 @@ def _objects(member: Member, options: Options) -> Iterator[tuple[str, dict[str, 
             except ImageRejected as error:
                 yield where, Rejection(where, str(error))
                 continue
-            is_object = isinstance(row, dict)
-            yield where, row if is_object else Rejection(where, "no object of JSON")
+            if isinstance(row, dict):
+                yield where, row
+            else:
+                yield where, Rejection(where, "no object of JSON")
 
 
 def read_csv(member: Member, options: Options) -> Readings:
