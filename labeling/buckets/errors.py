@@ -74,8 +74,6 @@ def of_transport(error: Exception) -> BucketError:
     )
     if isinstance(error, broken):
         return Unavailable(_words(error))
-    if isinstance(error, exceptions.FlexibleChecksumError):
-        return Unavailable("what came does not have its checksum")
     if isinstance(error, exceptions.BotoCoreError):
         return BucketError(f"the server's own set-up does not allow it ({type(error).__name__})")
     return Unavailable(_words(error))

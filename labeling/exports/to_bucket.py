@@ -83,15 +83,16 @@ class _Sending:
         return f"{self._address.folder}{name}"
 
     def _there(self) -> dict[str, Object]:
-        """Return what lies below the address, by name."""
+        """Return what lies below the address, by name. Raises ExportError for very much of it."""
         folder = self._address.folder
-        pages = self._bucket.pages(folder)
-        return {
-            each.key.removeprefix(folder): each
-            for page in pages
-            for each in page
-            if each.key != folder or each.size  # as tools mark a folder that is empty
-        }
+        there: dict[str, Object] = {}
+        for page in self._bucket.pages(folder):
+            for each in page:
+                if each.key != folder or each.size:  # as tools mark a folder that is empty
+                    there[each.key.removeprefix(folder)] = each
+            if len(there) > len(self._files) + len((MARK, MANIFEST)):
+                raise ExportError(IN_USE.format(address=self._address))
+        return there
 
     def _is_whole(self, there: dict[str, Object]) -> bool:
         """Whether this very export is there. Raises ExportError where another one is."""

@@ -30,6 +30,7 @@ from labeling.models import Event, Import, LeaseLost, Project, UploadedFile
 from labeling.models.imports import ETAG_LENGTH, NAME_LENGTH
 
 SETTING = "IMPORT_BUCKETS"
+LISTED = ["size", "modified", "etag", "received", "problem"]  # what a list says of a file
 SOME = 1_000  # rows at a time
 PROBLEM_LENGTH = 200  # characters
 SAVE_EVERY = 1.0  # seconds between two notes of what has come
@@ -153,12 +154,12 @@ class _Source:
         self.record, self.bucket = record, bucket
         address = bucket.place.address
         self._folder, self._name = address.folder, address.name
-        self._one = bucket.find(address.prefix) if address.prefix else None  # one file, no folder
+        self._one = self._find(address.prefix) if address.prefix else None  # one file, no folder
 
     def announce(self) -> None:
         """Make the list of the bucket's objects that of the import's files. Raises SourceError."""
         listed: set[int] = set()
-        size = self.record.files = 0
+        size = 0
         for page in self._pages():
             checked = [(each, self._check(each)) for each in page]
             taken = [(each, path) for each, path in checked if path is not None]
@@ -177,7 +178,8 @@ class _Source:
         """Refuse the files whose objects are others by now than when they were listed."""
         listed: set[int] = set()
         for page in self._pages():
-            objects = {self._path(each.key): each for each in page}
+            checked = [(each, self._check(each)) for each in page]
+            objects = {path.path: each for each, path in checked if path and not path.problem}
             rows = self.record.uploaded_files.filter(path__in=objects, problem="")
             versions = rows.values_list("number", "path", "size", "etag")
             wanted = [Wanted(*row) for row in versions]
@@ -192,11 +194,19 @@ class _Source:
         """Return the key of a file that is not refused."""
         return self._one.key if self._one is not None else f"{self._folder}{path}"
 
+    def _find(self, key: str) -> Object | None:
+        """Return the object of just this key; an empty one only marks a folder."""
+        try:
+            found = self.bucket.find(key)
+        except Denied:  # as of a key that is not there, where listing is not allowed either
+            return None
+        return found if found is not None and found.size else None
+
     def _pages(self) -> Iterator[list[Object]]:
         if self._one is None:
             yield from self.bucket.pages(self._folder)
             return
-        now = self.bucket.find(self._one.key)
+        now = self._find(self._one.key)
         yield [now] if now is not None else []
 
     def _path(self, key: str) -> str:
@@ -219,7 +229,8 @@ class _Source:
         number = self._next_number()
         for listed, (path, problem) in taken:
             row = rows.get(path)
-            if row is not None and row.number in before | numbers:  # two refused that look alike
+            if row is not None and (row.number in before or row.number in numbers):
+                # two that are refused, and look alike
                 path = upload_paths.printable(f"{path} ({_digest(listed.key)})")
                 row = self._rows([path]).get(path)
             if row is None:
@@ -227,13 +238,13 @@ class _Source:
                 number += 1
                 new.append(row)
                 rows[path] = row
-            else:
-                changed.append(row)
             numbers.add(row.number)
+            was = [getattr(row, name) for name in LISTED]
             self._describe(row, listed, problem)
+            if row.pk is not None and was != [getattr(row, name) for name in LISTED]:
+                changed.append(row)
         UploadedFile.objects.bulk_create(new)
-        fields = ["size", "modified", "etag", "received", "problem"]
-        UploadedFile.objects.bulk_update(changed, fields)
+        UploadedFile.objects.bulk_update(changed, LISTED)
         return numbers
 
     def _describe(self, row: UploadedFile, listed: Object, problem: str) -> None:
@@ -243,8 +254,8 @@ class _Source:
             row.received = 0
             path.unlink(missing_ok=True)
             path.with_name(f"{path.name}.part").unlink(missing_ok=True)
-        elif row.received and not path.exists():
-            row.received = 0
+        else:
+            row.received = row.size if path.exists() else 0  # noted or not
         row.size, row.modified = listed.size, listed.modified
         row.etag, row.problem = _etag(listed), problem
 
@@ -252,8 +263,8 @@ class _Source:
         return {row.path: row for row in self.record.uploaded_files.filter(path__in=list(paths))}
 
     def _next_number(self) -> int:
-        last = self.record.uploaded_files.order_by("-number").values_list("number", flat=True)
-        return (last.first() or 0) + 1 if last else 0
+        last = self.record.uploaded_files.order_by("-number").first()
+        return 0 if last is None else last.number + 1
 
     def _others(self, listed: set[int]) -> list[int]:
         """Return the numbers of the files that were not listed, and are not refused."""

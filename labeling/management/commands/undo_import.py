@@ -4,9 +4,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from labeling.enqueue import enqueue_on_commit
-from labeling.imports import undo
+from labeling.imports import undo, uploads
 from labeling.management.progress import meter
 from labeling.models import Import, LeaseLost
 from labeling.tasks import fill_due_pools
@@ -28,7 +29,9 @@ class Command(BaseCommand):
         if record is None:
             raise CommandError(f"There is no import no. {import_id}.")
         try:
-            begun = undo.begin(record, None)
+            with transaction.atomic():
+                begun = undo.begin(record, None)
+                uploads.remove_files(begun)
             total = begun.images.count() + begun.statements.values("image").distinct().count()
             total += begun.answers.count()
             with meter("pictures and answers", total) as show:

@@ -189,6 +189,22 @@ def test_only_what_the_owner_allowed_may_be_named(bucket, snapshot, settings):
     assert not Export.objects.exists() and not bucket.asked
 
 
+def test_members_name_one_on_the_page_and_by_the_api(bucket, snapshot, admin_client):
+    page, api = "/projects/garden/exports/", "/api/v1/projects/garden/exports/"
+    assert "s3://photos/garden" in admin_client.get(page).content.decode()
+    body = {"snapshot": snapshot.pk, "format": "kohya", "address": "s3://others"}
+    assert "EXPORT_BUCKETS" in admin_client.post(page, body).content.decode()
+    refused = admin_client.post(api, body, content_type="application/json")
+    assert refused.status_code == 400 and "EXPORT_BUCKETS" in refused.json()["detail"]
+    body["address"] = TO
+    begun = admin_client.post(api, body, content_type="application/json").json()
+    assert begun["address"] == TO
+    assert jobs.advance(Export.objects.get()).state == "ready"
+    assert f'It lies at <bdi dir="ltr">{TO}</bdi>' in admin_client.get(page).content.decode()
+    assert admin_client.get(f"/api/v1/exports/{begun['id']}/download/").status_code == 404
+    assert admin_client.get(f"{page}{begun['id']}/download/").status_code == 404
+
+
 def test_out_and_in_again_is_the_same(bucket, snapshot, garden):
     export(snapshot)
     call_command("import_images", TO, project="again", no_input=True, stdout=io.StringIO())
