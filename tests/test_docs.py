@@ -241,7 +241,7 @@ def environment() -> dict[str, Any]:
             match node:
                 case ast.Call(func=function, args=[ast.Constant(str(name)), *rest]):
                     called = ast.unparse(function)
-                    if called in {"_flag", "_number", "_list", "os.environ.get"}:
+                    if called in {"_flag", "_number", "_list", "_hosts", "os.environ.get"}:
                         variables.setdefault(name, literal(rest[0]) if rest else None)
     return variables
 

@@ -1,6 +1,7 @@
 """A bucket over its protocol: list, read, write; each request checked, bounded and tried again."""
 
 import hashlib
+import os
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -42,7 +43,7 @@ class Part(NamedTuple):
 
 def check_installed() -> None:
     """Raise BucketError where the package that speaks to buckets is missing."""
-    if find_spec("boto3") is None:
+    if find_spec("botocore") is None:
         raise BucketError(NOT_INSTALLED)
 
 
@@ -185,8 +186,9 @@ class Bucket:
         response = self._once("get_object", Key=wanted.key, **more)
         if offset and response["ResponseMetadata"]["HTTPStatusCode"] != 206:
             offset = 0  # it sends all of it
-        length = int(response["ContentLength"])
-        if offset + length != wanted.size or (wanted.etag and response["ETag"] != wanted.etag):
+        left, etag = response.get("ContentLength"), response.get("ETag")
+        is_other = left is not None and offset + int(left) != wanted.size
+        if is_other or (wanted.etag and etag != wanted.etag):
             response["Body"].close()
             raise Changed("was changed")
         with part.open("ab") as file:
@@ -203,13 +205,15 @@ class Bucket:
 
 def _connected(place: Place) -> Any:
     """Return botocore's client, which finds credentials as AWS's tools do; without any: none."""
-    import boto3
     import botocore
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
 
+    endpoint = place.endpoint or _of_environment()
     try:
-        session = boto3.session.Session()
+        session = Session()
+        session.register_component("data_loader", _loader())
         signature = None if session.get_credentials() else botocore.UNSIGNED
         config = Config(
             signature_version=signature,
@@ -217,27 +221,33 @@ def _connected(place: Place) -> Any:
             read_timeout=STEP,
             retries={"total_max_attempts": 1, "mode": "standard"},  # `retries` has more patience
             max_pool_connections=AT_ONCE,
-            s3={"addressing_style": "path" if place.endpoint else "auto"},
+            s3={"addressing_style": "path" if endpoint else "auto"},
             request_checksum_calculation="when_required",  # which older servers do not know
             response_checksum_validation="when_required",
         )
-        client = session.client(
+        client = session.create_client(
             "s3",
-            endpoint_url=place.endpoint or None,
-            region_name=session.region_name or "us-east-1",
+            endpoint_url=endpoint or None,
+            region_name=session.get_config_variable("region") or "us-east-1",
             config=config,
         )
     except BotoCoreError as error:
         raise errors.of_transport(error) from None
-    owned = urlsplit(place.endpoint or _of_environment()).netloc
+    owned = urlsplit(endpoint).netloc
     client.meta.events.register("before-send.s3", _check_host(owned))
     return client
 
 
+@cache
+def _loader() -> Any:
+    """Return what knows the protocol, from large files that are read once."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
+
+
 def _of_environment() -> str:
     """Return the endpoint that the server's environment names; empty: none."""
-    import os
-
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
 
 

@@ -169,6 +169,7 @@ class _Source:
             except UploadError as error:
                 raise SourceError(f"{self.record.address} holds too much. {error}") from error
             listed |= self._save(taken, listed)
+            self.record.renew(files=len(listed))
         if not listed:
             raise BucketError("nothing lies there")
         self._refuse(self._others(listed), GONE)
