@@ -19,7 +19,7 @@ from labeling.imports import candidates, embedded, importer, ledger, source, sou
 from labeling.imports.importer import source_name
 from labeling.imports.members import SourceError
 from labeling.imports.options import DEFAULTS, Options
-from labeling.imports.report import Report
+from labeling.imports.report import Report, of_text
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
 from labeling.models import Event, HookEvent, Import
@@ -74,7 +74,7 @@ def _foreseen(index: SourceIndex) -> list[dict[str, Any]]:
     for rejection in index.rejections:
         names[rejection.reason].append(rejection.path)
     for refusal in index.refusals:
-        names[f"a text: {refusal.reason}"].append(refusal.where)
+        names[of_text(refusal.reason)].append(refusal.where)
     most = sorted(names.items(), key=lambda item: -len(item[1]))
     reasons = [
         {

@@ -24,6 +24,11 @@ WITHOUT_PICTURE = "its picture was refused"
 FOLDER = "imports"
 
 
+def of_text(reason: str) -> str:
+    """Return the reason for which a text was refused, among those of files."""
+    return reason if reason.startswith("a text ") else f"a text: {reason}"
+
+
 class Outcome(StrEnum):
     """What became of a file."""
 

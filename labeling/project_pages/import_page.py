@@ -19,7 +19,7 @@ from labeling import provenance, tasks
 from labeling.access import Capability
 from labeling.imports import declarations, kinds, ledger, runner
 from labeling.imports.options import Column, Masks, Texts
-from labeling.imports.report import Outcome
+from labeling.imports.report import Outcome, of_text
 from labeling.imports.undo import UNDOABLE, UndoError
 from labeling.imports.uploads import UploadError
 from labeling.models import Answer, Import, Project
@@ -198,7 +198,7 @@ def reasons(record: Import) -> tuple[list[Reason], list[Reason]]:
             reason, outcome = row["reason"], row["outcome"]
             if not reason or outcome == Outcome.DECIDED:
                 continue
-            reason = f"a text: {reason}" if outcome == Outcome.TEXT_REFUSED else reason
+            reason = of_text(reason) if outcome == Outcome.TEXT_REFUSED else reason
             reasons_of = remarks if outcome in _REMARKS else refused
             reasons_of.setdefault(reason, Reason(reason)).add(text_of(row["path"]))
     return _most_first(refused), _most_first(remarks)

@@ -11,7 +11,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from labeling import reissues, snapshot_difference, snapshot_folder, snapshots, tasks
@@ -101,12 +101,18 @@ def snapshot(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 @require_GET
 @base.page(Capability.VIEW)
 def difference(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
-    """Show what became of another snapshot's pictures, by default the one before, in this one."""
+    """Show what became of another snapshot's pictures, by default the one before, in this one.
+
+    Where there is none before it, show what became of this one's in the newest.
+    """
     row = get_object_or_404(Snapshot, pk=pk, project=project, state=State.READY)
     others = _others(row)
     number = parse_id(request.GET.get("from", ""))
     before = project.snapshots.filter(pk=number, state=State.READY).first() if number else None
-    before = before or others.filter(pk__lt=row.pk).first() or others.first()
+    before = before or others.filter(pk__lt=row.pk).first()
+    if before is None and (newest := others.first()):  # none before it: what became of this one
+        place = reverse("project-snapshot-difference", args=[project.slug, newest.pk])
+        return redirect(f"{place}?from={row.pk}")
     context: dict[str, Any] = {
         "snapshot": row,
         "before": before,

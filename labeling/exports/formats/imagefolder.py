@@ -5,6 +5,7 @@ of something, and two exports concatenate whatever their projects ask.
 """
 
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 import pyarrow.compute as pc
@@ -70,17 +71,21 @@ class Imagefolder:
 
     def close(self) -> Counts:
         self._open.close()
-        project = self._about.project
-        card = CARD.format(
-            pretty_name=_in_yaml("pretty_name", project),
-            project=dataset_card.plain(project),
-            splits="\n".join(f"  - split: {s}\n    path: {s}/**" for s in self._tables),
-            snapshot=self._about.snapshot,
-            pictures=f"{self._counts['pictures']:,}",
-            captions=f"{self._counts['captions']:,}",
-        )
-        self._sink.put("README.md", card.encode)
+        put_card(self._sink, self._about, self._counts, {s: f"{s}/**" for s in self._tables})
         return self._counts
+
+
+def put_card(sink: Sink, about: About, counts: Counts, files: Mapping[str, str]) -> None:
+    """Write the README.md by which `load_dataset(OUT)` finds what to read; files: by split."""
+    card = CARD.format(
+        pretty_name=_in_yaml("pretty_name", about.project),
+        project=dataset_card.plain(about.project),
+        splits="\n".join(f"  - split: {name}\n    path: {path}" for name, path in files.items()),
+        snapshot=about.snapshot,
+        pictures=f"{counts['pictures']:,}",
+        captions=f"{counts['captions']:,}",
+    )
+    sink.put("README.md", card.encode)
 
 
 def _in_yaml(name: str, value: str) -> str:

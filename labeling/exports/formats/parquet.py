@@ -3,7 +3,7 @@
 from collections import Counter
 from contextlib import ExitStack
 
-from labeling.exports.formats.imagefolder import add, count_table
+from labeling.exports.formats.imagefolder import add, count_table, put_card
 from labeling.exports.options import GENERAL
 from labeling.exports.pictures import Picture
 from labeling.exports.rows import ExportRow
@@ -37,6 +37,7 @@ class Parquet:
 
     def close(self) -> Counts:
         self._open.close()
+        put_card(self._sink, self._about, self._counts, {s: f"data/{s}-*" for s in self._written})
         return self._counts
 
     def _begin(self, split: str) -> None:

@@ -1,6 +1,7 @@
 """WebDataset: tars of `KEY.webp`, `KEY.txt` and `KEY.json`, each with a table and its figures.
 
-The tables and figures lie beside the tars, named as img2dataset names them.
+The tables and figures lie beside the tars, named as img2dataset names them. Its card leads
+`load_dataset(OUT)` to the tars, and not to the tables, which hold no pictures.
 """
 
 import io
@@ -10,7 +11,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from labeling.exports import tar_members
-from labeling.exports.formats.imagefolder import add, count_table
+from labeling.exports.formats.imagefolder import add, count_table, put_card
 from labeling.exports.options import GENERAL
 from labeling.exports.pictures import Picture
 from labeling.exports.rows import ExportRow
@@ -94,6 +95,7 @@ class WebDataset:
 
     def close(self) -> Counts:
         self._finish()
+        put_card(self._sink, self._about, self._counts, {s: f"{s}/*.tar" for s in self._written})
         return self._counts
 
     def _finish(self) -> None:

@@ -32,7 +32,7 @@ ADVICE = f"wanted {WANTED}: name them so, or choose a column (--columns caption=
 def role(column: str, chosen: Mapping[Column, str]) -> Column | None:
     """Return what a column holds of texts; None: nothing that is read."""
     for name, wanted in chosen.items():
-        if column == wanted and name is not Column.PICTURE:
+        if _is_same(column, wanted) and name is not Column.PICTURE:
             return name
     by_name = _by_name(column)
     return None if by_name in chosen else by_name
@@ -55,12 +55,18 @@ def picture(columns: Iterable[str], chosen: Mapping[Column, str]) -> str | None:
     """Return the column that names the picture."""
     names = list(columns)
     if wanted := chosen.get(Column.PICTURE):
-        return wanted if wanted in names else None
+        same = (name for name in names if _is_same(name, wanted))
+        return wanted if wanted in names else next(same, None)
     by_plain = {_plain(name): name for name in reversed(names)}
     for plain in map(_plain, PICTURES):
         if plain in by_plain:
             return by_plain[plain]
     return next((name for name in names if is_file_name(name)), None)
+
+
+def _is_same(column: str, wanted: str) -> bool:
+    """Whether a column was meant by somebody who chose it, in whichever case they wrote it."""
+    return column.strip().casefold() == wanted.strip().casefold()
 
 
 def is_file_name(column: str) -> bool:

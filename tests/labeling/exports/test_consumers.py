@@ -96,6 +96,18 @@ def test_webdataset_reads_the_shards(snapshot, tmp_path):
     assert not rows
 
 
+def test_datasets_finds_the_shards_by_their_card(snapshot, tmp_path, datasets):
+    out = tmp_path / "out"
+    exports.export(folder=snapshot, format="webdataset", out=out, options=Options(shard=4))
+    loaded = datasets.load_dataset(str(out), cache_dir=str(tmp_path / "cache"))
+    rows = rows_of(snapshot)
+    for split in loaded.values():
+        for each in split:
+            picture = each["webp"].convert("RGB").tobytes()
+            assert picture == stored_pixels(snapshot, rows.pop(each["__key__"]))
+    assert not rows
+
+
 def test_the_shards_tables_and_figures_agree_with_them(snapshot, tmp_path):
     out = tmp_path / "out"
     exports.export(folder=snapshot, format="webdataset", out=out, options=Options(shard=4))

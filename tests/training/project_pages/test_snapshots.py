@@ -139,6 +139,8 @@ def test_what_changed_between_two_is_shown_with_its_totals(project, frozen, sign
     assert "<bdi>owl</bdi>: no" in page and "<b>yes</b>" in page
     removed = client.get(address("snapshot-difference", second.pk), {"kind": "removed"}).text
     assert "0.png" in removed and "1.png" not in removed
+    of_first = client.get(address("snapshot-difference", frozen.pk), follow=True).text
+    assert f"from no. {frozen.pk} to no. {second.pk}" in of_first
 
 
 def test_one_whose_folder_has_gone_says_so(project, frozen, sign_in):

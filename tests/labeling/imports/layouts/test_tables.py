@@ -50,7 +50,7 @@ def test_of_unknown_columns_it_says_what_is_found_and_wanted_and_one_may_be_chos
     fill(box, **PICTURES, **{"metadata.jsonl": json.dumps(row)})
     (reason,) = reasons(read(box)).values()
     assert reason.startswith("found remark; wanted caption, text, description")
-    assert captions(read(box, columns={"caption": "remark"})) == {"a.png": ["words for a"]}
+    assert captions(read(box, columns={"caption": "Remark "})) == {"a.png": ["words for a"]}
 
 
 @pytest.mark.parametrize(
