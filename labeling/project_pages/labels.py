@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import decisions, project_stats, svg
+from labeling import decisions, project_stats, review_order, svg
 from labeling.access import Capability
 from labeling.decisions import DecisionError, Outcome
 from labeling.models import DecisionBatch, Project
@@ -28,11 +28,11 @@ def wall(request: HttpRequest, project: Project) -> HttpResponse:
     """Show how far the project is, and its questions a page at a time."""
     filters = review_queue.Filters(request.GET, project=project, user=request.user)
     position = filters.cleaned_data.get("after")
-    questions = review_queue.after(
+    questions = review_order.after(
         filters.questions().select_related("concept", "tile"), position, review_queue.PAGE + 1
     )
     page = questions[: review_queue.PAGE]
-    more = review_queue.Position.of(page[-1]) if len(questions) > review_queue.PAGE else None
+    more = review_order.Position.of(page[-1]) if len(questions) > review_queue.PAGE else None
     context = {
         "progress": stats.progress(project),
         "texts": project_stats.texts(project),

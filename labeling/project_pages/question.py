@@ -18,6 +18,7 @@ from labeling import (
     gold,
     provenance,
     review,
+    review_order,
     skip_reasons,
     svg,
 )
@@ -34,7 +35,7 @@ def question(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Show one question large: its picture, its probability, and who answered what."""
     row = _get_question(project, pk)
     filters = review_queue.Filters(request.GET, project=project, user=request.user)
-    here = review_queue.Position.of(row)
+    here = review_order.Position.of(row)
     may_review = access.may(request.user, project, Capability.REVIEW)
     context = {
         "question": row,
@@ -45,8 +46,8 @@ def question(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
         "skipped": skip_reasons.of_question(row),
         "kinds": comments.FLAG_KINDS,
         "query": filters.query,
-        "next": _first(review_queue.after(filters.questions(), here, 1)),
-        "previous": _first(review_queue.before(filters.questions(), here, 1)),
+        "next": _first(review_order.after(filters.questions(), here, 1)),
+        "previous": _first(review_order.before(filters.questions(), here, 1)),
         "origin": provenance.of_text_source(row.text_source) if row.text_source else None,
         "no_count": row.answers_count - row.yes_count,
     }
@@ -59,11 +60,11 @@ def decide(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Decide a question or reopen it, then show the next one."""
     row = _get_question(project, pk)
     filters = review_queue.Filters(request.GET, project=project, user=request.user)
-    here = review_queue.Position.of(row)
+    here = review_order.Position.of(row)
     if not _decide(request, row):
         address = reverse("project-question", args=[project.slug, pk])
         return redirect(f"{address}?{filters.query}")
-    following = _first(review_queue.after(filters.questions(), here, 1))
+    following = _first(review_order.after(filters.questions(), here, 1))
     if following:
         address = reverse("project-question", args=[project.slug, following.pk])
     else:

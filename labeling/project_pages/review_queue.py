@@ -1,11 +1,5 @@
-"""The questions that a reviewer sees, disagreements first.
+"""The questions that a reviewer sees, disagreements first, by what the address says."""
 
-Pages are found by the last question of the page before (its disagreement and id), which an index
-answers at any depth; nothing is counted or skipped over.
-"""
-
-import math
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,33 +7,11 @@ from django import forms
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import QuerySet
 
-from labeling import comments, provenance
+from labeling import provenance, review_order
 from labeling.models import Concept, Project, Question
+from labeling.review_order import Position
 
 PAGE = 48
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where a question stands in the order of review."""
-
-    disagreement: float
-    id: int
-
-    @classmethod
-    def of(cls, question: Question) -> "Position":
-        return cls(question.disagreement, question.pk)
-
-    @classmethod
-    def read(cls, text: str) -> "Position":
-        disagreement, _, pk = text.partition("_")
-        position = cls(float(disagreement), int(pk))
-        if not math.isfinite(position.disagreement) or not 0 <= position.id < 2**63:
-            raise ValueError(text)
-        return position
-
-    def __str__(self) -> str:
-        return f"{self.disagreement!r}_{self.id}"
 
 
 class Filters(forms.Form):
@@ -127,7 +99,7 @@ class Filters(forms.Form):
         )
         decided = chosen.get("decided")
         if decided == "flagged":
-            return questions.filter(pk__in=comments.flagged_questions(self.project))
+            return review_order.flagged(questions, self.project)
         if decided == "mine":
             return questions.filter(decided_by=self.user.pk if self.user else None)
         if decided == "yes":
@@ -137,25 +109,3 @@ class Filters(forms.Form):
         if chosen.get("state") == Question.State.GOLD:
             return questions.filter(decided_by=None)
         return questions.filter(verdict=None)  # gold is known, so it waits for nobody
-
-
-def after(questions: QuerySet[Question], position: Position | None, count: int) -> list[Question]:
-    """Return the next questions in the order of review; the first ones without a position."""
-    ordered = questions.order_by("-disagreement", "-id")
-    if position is None:
-        return list(ordered[:count])
-    level = ordered.filter(disagreement=position.disagreement, id__lt=position.id)
-    page = list(level[:count])
-    if len(page) < count:
-        page += ordered.filter(disagreement__lt=position.disagreement)[: count - len(page)]
-    return page
-
-
-def before(questions: QuerySet[Question], position: Position, count: int) -> list[Question]:
-    """Return the questions just before a position, the nearest first."""
-    ordered = questions.order_by("disagreement", "id")
-    level = ordered.filter(disagreement=position.disagreement, id__gt=position.id)
-    page = list(level[:count])
-    if len(page) < count:
-        page += ordered.filter(disagreement__gt=position.disagreement)[: count - len(page)]
-    return page

@@ -173,7 +173,7 @@ def report(project: Any, questions: int) -> None:
     from django.core.cache import cache
     from django.test import Client
 
-    from labeling import models
+    from labeling import models, review_order
     from labeling.project_pages import review_queue
 
     client = Client()
@@ -181,7 +181,7 @@ def report(project: Any, questions: int) -> None:
     concept, annotator = models.Concept.objects.all()[0], models.Annotator.objects.all()[0]
     everything = review_queue.Filters({}, project=project).questions()
     deep = everything.order_by("disagreement", "id")[PAGES_END]
-    one = review_queue.after(everything, None, 1)[0]
+    one = review_order.after(everything, None, 1)[0]
     review = f"/projects/{project.slug}/labels/"
     lists = {
         "questions": "question/",
@@ -203,7 +203,7 @@ def report(project: Any, questions: int) -> None:
         "review": review,
         "review of a concept": f"{review}?concept={concept.pk}",
         "review of ambiguous captions (none)": f"{review}?state=ambiguous&kind=caption",
-        "review, near the last question": f"{review}?after={review_queue.Position.of(deep)}",
+        "review, near the last question": f"{review}?after={review_order.Position.of(deep)}",
         "answers to a question": f"/projects/{project.slug}/questions/{one.pk}/",
     }
     for name, address in pages.items():

@@ -5,6 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
 
+from labeling import review_order
 from labeling.models import Annotator, Membership, Project, Question
 from labeling.project_pages import review_queue
 
@@ -21,7 +22,7 @@ def address(question: Question, act: str = "") -> str:
 
 def following(question: Question, **filters: object) -> Question:
     chosen = review_queue.Filters(filters, project=question.project)
-    return review_queue.after(chosen.questions(), review_queue.Position.of(question), 1)[0]
+    return review_order.after(chosen.questions(), review_order.Position.of(question), 1)[0]
 
 
 def test_it_shows_who_said_what_and_how_reliable_they_are(
@@ -142,12 +143,12 @@ def test_every_question_can_be_reached_by_next_and_previous(
     shapes: Project, question: Question
 ) -> None:
     questions = review_queue.Filters({"decided": "all"}, project=shapes).questions()
-    (at,) = review_queue.after(questions, None, 1)
+    (at,) = review_order.after(questions, None, 1)
     there = [at]
-    while found := review_queue.after(questions, review_queue.Position.of(there[-1]), 1):
+    while found := review_order.after(questions, review_order.Position.of(there[-1]), 1):
         there += found
     back = [there[-1]]
-    while found := review_queue.before(questions, review_queue.Position.of(back[-1]), 1):
+    while found := review_order.before(questions, review_order.Position.of(back[-1]), 1):
         back += found
     assert len(there) == questions.count()
     assert back == there[::-1]
