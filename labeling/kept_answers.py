@@ -21,10 +21,10 @@ def claim(user: int, key: str, *, request: str) -> tuple[KeptAnswer, bool]:
     return KeptAnswer.objects.get_or_create(user_id=user, key=digest, defaults={"request": request})
 
 
-def keep(kept: KeptAnswer, *, status: int, body: str) -> None:
-    """Store an answer."""
-    kept.status, kept.body = status, body
-    kept.save(update_fields=["status", "body"])
+def keep(kept: KeptAnswer, *, status: int, body: str, location: str = "") -> None:
+    """Store an answer. location: the address of what was made."""
+    kept.status, kept.body, kept.location = status, body, location
+    kept.save(update_fields=["status", "body", "location"])
 
 
 def forget() -> int:

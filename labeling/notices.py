@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.cache import cache
 from django.template.defaultfilters import pluralize, truncatechars
@@ -106,6 +107,15 @@ def _annotators(project: Project) -> Iterable[Notice]:
     if suspects := len(annotators.to_review(project=project)):
         text = f"{suspects:,} annotator{pluralize(suspects)} to look at"
         yield Notice(text, Capability.REVIEW, "project-annotators", "?only=suspect")
+
+
+@register
+def _webhooks(project: Project) -> Iterable[Notice]:
+    """Tell of webhooks that were switched off since they took nothing."""
+    off = project.webhooks.filter(active=False).exclude(off_reason="")
+    for url in off.values_list("url", flat=True)[:NAMES_MAX]:
+        text = f"The webhook to {truncatechars(urlsplit(url).hostname or url, 40)} is switched off"
+        yield Notice(text, Capability.MANAGE, "project-webhooks")
 
 
 def _joined(project: Project, user: User) -> Iterable[Notice]:

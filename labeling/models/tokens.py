@@ -66,6 +66,7 @@ class KeptAnswer(models.Model):
     request = models.CharField(max_length=64, help_text="SHA-256 of address and body.")
     status = models.PositiveSmallIntegerField(default=0)
     body = models.TextField(blank=True)
+    location = models.CharField(max_length=200, blank=True, help_text="The header.")
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:

@@ -33,7 +33,17 @@ class Webhook(models.Model):
     url = models.URLField(max_length=500)
     events = ArrayField(models.CharField(max_length=20, choices=HookEvent.choices))
     secret = models.CharField(max_length=100, help_text="By which deliveries are signed.")
+    old_secret = models.CharField(
+        max_length=100, blank=True, help_text="Which signs as well, so that receivers can change."
+    )
+    old_secret_until = models.DateTimeField(null=True, blank=True)
     active = models.BooleanField(default=True)
+    failing_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it has taken nothing; null: it takes."
+    )
+    off_reason = models.CharField(
+        max_length=300, blank=True, help_text="Why it was switched off by itself."
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -53,6 +63,13 @@ class Webhook(models.Model):
 
     def __str__(self) -> str:
         return self.url
+
+    @property
+    def secrets(self) -> list[str]:
+        """By which deliveries are signed now, the newest first."""
+        until = self.old_secret_until
+        old = [self.old_secret] if until is not None and until > timezone.now() else []
+        return [self.secret, *old]
 
     @staticmethod
     def new_secret() -> str:

@@ -69,6 +69,15 @@ def change(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
 
 @require_POST
 @base.page(Capability.MANAGE)
+def replace_secret(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Give a webhook another secret, and show it once."""
+    hook = _hook(project, pk)
+    secret = webhooks.replace_secret(hook=hook, by=cast(User, request.user))
+    return _render(request, project, WebhookForm(label_suffix=""), secret=secret)
+
+
+@require_POST
+@base.page(Capability.MANAGE)
 def delete(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     """Delete a webhook and its log."""
     webhooks.delete(hook=_hook(project, pk), by=cast(User, request.user))
@@ -124,6 +133,7 @@ def _hook(project: Project, pk: int) -> Webhook:
 urlpatterns = [
     path("webhooks/", listing, name="project-webhooks"),
     path("webhooks/<int:pk>/change/", change, name="project-webhook-change"),
+    path("webhooks/<int:pk>/secret/", replace_secret, name="project-webhook-secret"),
     path("webhooks/<int:pk>/delete/", delete, name="project-webhook-delete"),
     path("webhooks/<int:pk>/ping/", ping, name="project-webhook-ping"),
     path("webhooks/deliveries/<int:pk>/resend/", resend, name="project-delivery-resend"),

@@ -7,7 +7,15 @@ worker, signed, and again until it is taken. Labels and annotators are looked fo
 
 from labeling.webhooks.addresses import AddressError
 from labeling.webhooks.events import emit
-from labeling.webhooks.hooks import HookError, change, create, delete, ping, resend
+from labeling.webhooks.hooks import (
+    HookError,
+    change,
+    create,
+    delete,
+    ping,
+    replace_secret,
+    resend,
+)
 
 __all__ = [
     "AddressError",
@@ -17,5 +25,6 @@ __all__ = [
     "delete",
     "emit",
     "ping",
+    "replace_secret",
     "resend",
 ]

@@ -6,8 +6,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 
-_EMBEDS_IPV4 = [ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::/16")]
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from labeling import outbound
+
+HTTPS = 443
+PORTS_FROM = 1024  # others belong to mail servers, shells, databases
 
 
 class AddressError(ValueError):
@@ -21,7 +23,7 @@ def check(url: str) -> SplitResult:
     """
     try:
         parts = urlsplit(url)
-        host, _port = parts.hostname or "", parts.port
+        host, port = parts.hostname or "", parts.port or HTTPS
     except ValueError:
         raise AddressError("This is no address.") from None
     if not host or any(letter <= " " or letter == "\x7f" for letter in url):
@@ -30,12 +32,10 @@ def check(url: str) -> SplitResult:
         raise AddressError("Leave out the user name and what follows a #.")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_allowed(host)):
         raise AddressError("The address must begin with https://.")
-    try:
-        _check_public(ipaddress.ip_address(host), host)
-    except AddressError:
-        raise
-    except ValueError:  # a name: it is resolved when something is sent
-        pass
+    if port != HTTPS and port < PORTS_FROM and not is_allowed(host):
+        raise AddressError("The port must be 443, or 1024 and more.")
+    if _is_literal(host):  # a name is resolved when something is sent
+        _check_public(host, host)
     return parts
 
 
@@ -51,7 +51,7 @@ def resolve(host: str, port: int) -> str:
         raise AddressError("There is no host of this name.") from None
     addresses = [str(each[4][0]).partition("%")[0] for each in found]
     for address in addresses:
-        _check_public(ipaddress.ip_address(address), host)
+        _check_public(address, host)
     return addresses[0]
 
 
@@ -60,13 +60,14 @@ def is_allowed(host: str) -> bool:
     return host.lower() in {allowed.lower() for allowed in settings.WEBHOOK_HOSTS}
 
 
-def _check_public(address: Address, host: str) -> None:
-    if is_allowed(host):
-        return
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        elif any(address in network for network in _EMBEDS_IPV4):
-            raise AddressError("The host is of a private network.")
-    if not address.is_global or address.is_multicast:
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_public(address: str, host: str) -> None:
+    if not is_allowed(host) and not outbound.is_public(address):
         raise AddressError("The host is of a private network.")

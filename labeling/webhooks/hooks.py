@@ -1,6 +1,7 @@
 """Make, change and delete webhooks; test one, and send something again."""
 
 from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from labeling.webhooks import addresses
 from labeling.webhooks.events import delivery
 
 MOST = 20  # of one project
+OLD_SECRET = timedelta(days=1)  # for which a secret that was replaced signs as well
 
 
 class HookError(ValueError):
@@ -59,6 +61,8 @@ def change(
         changes["events"] = _checked(events)
     if active is not None:
         changes["active"] = active
+    if active:
+        changes |= {"failing_since": None, "off_reason": ""}
     if active and not hook.active:
         now = timezone.now()
         changes |= {"labels_until": now, "labels_after": 0, "spells_until": now}
@@ -67,6 +71,31 @@ def change(
         hook.refresh_from_db()
         _record(hook, "Changed", by)
     return hook
+
+
+def replace_secret(*, hook: Webhook, by: User) -> str:
+    """Give a webhook another secret, and return it; the old one signs as well for a day."""
+    with transaction.atomic():
+        hook = Webhook.objects.select_for_update(of=("self",)).get(pk=hook.pk)
+        hook.old_secret, hook.old_secret_until = hook.secret, timezone.now() + OLD_SECRET
+        hook.secret = Webhook.new_secret()
+        hook.save(update_fields=["secret", "old_secret", "old_secret_until"])
+        _record(hook, "Replaced the secret of", by)
+    return hook.secret
+
+
+def switch_off(hook: Webhook, reason: str) -> None:
+    """Tell an address nothing more, and note in the history why."""
+    with transaction.atomic():
+        active = Webhook.objects.filter(pk=hook.pk, active=True)
+        if active.update(active=False, off_reason=reason):
+            host = urlsplit(hook.url).hostname
+            audit.record(
+                project=hook.project,
+                kind=Event.Kind.PROJECT,
+                message=f"Switched off the webhook to {host}. {reason}",
+                row=hook,
+            )
 
 
 def delete(*, hook: Webhook, by: User) -> None:

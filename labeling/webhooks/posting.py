@@ -47,22 +47,29 @@ class _Pinned(http.client.HTTPConnection):
         super().__init__(host, port, timeout=SECONDS)
         self._address = address
         self._tls = tls
+        self._copy: socket.socket | None = None  # TLS takes over the socket itself
         self.is_cut = False
 
     def connect(self) -> None:
         self.sock = socket.create_connection((self._address, self.port), timeout=SECONDS)
+        self._copy = self.sock.dup()
+        if self.is_cut:
+            raise TimeoutError
         if self._tls:
             context = ssl.create_default_context()
             self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
-        if self.is_cut:
-            self.cut()
 
     def cut(self) -> None:
         """End whatever is waited for, from another thread."""
         self.is_cut = True
-        if self.sock is not None:
+        if self._copy is not None:
             with contextlib.suppress(OSError):
-                self.sock.shutdown(socket.SHUT_RDWR)
+                self._copy.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        super().close()
+        if self._copy is not None:
+            self._copy.close()
 
 
 def _reason(error: Exception) -> str:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeling.models import Delivery, Webhook
-from labeling.webhooks import posting, signing
+from labeling.webhooks import hooks, posting, signing
 from labeling.webhooks.addresses import AddressError
 
 # After each attempt that failed, until the next one: a week together.
@@ -24,6 +24,8 @@ WAITS = [
     timedelta(days=2),
     timedelta(days=3),
 ]
+PATIENCE = timedelta(days=3)  # for which an address may take nothing, before it is switched off
+LOGGED = 1_000  # deliveries of one webhook that are kept once they are sent
 LEASE = timedelta(seconds=6 * posting.SECONDS)  # for which nobody else tries the same
 KEPT = timedelta(days=30)  # the log of what was sent
 RUN_SECONDS = 20.0  # of one run; the next one goes on
@@ -58,21 +60,38 @@ def attempt(delivery: Delivery) -> bool:
     taken = status is not None and 200 <= status < 300
     if taken:
         _finish(delivery, State.DELIVERED, status=status, error="")
-    elif status == HTTPStatus.GONE:
-        _finish(delivery, State.FAILED, status=status, error=error)
-        Webhook.objects.filter(pk=delivery.webhook_id).update(active=False)
-    elif delivery.attempts > len(WAITS):
+        hook = Webhook.objects.filter(pk=delivery.webhook_id, failing_since__isnull=False)
+        hook.update(failing_since=None)
+        return True
+    _note_failure(delivery, status)
+    if status == HTTPStatus.GONE or delivery.attempts > len(WAITS):
         _finish(delivery, State.FAILED, status=status, error=error)
     else:
         due_at = timezone.now() + WAITS[delivery.attempts - 1]
         Delivery.objects.filter(pk=delivery.pk).update(due_at=due_at, status=status, error=error)
-    return taken
+    return False
 
 
 def forget() -> int:
-    """Delete the log of what was sent long ago; return how many rows there were."""
-    old = Delivery.objects.filter(created_at__lte=timezone.now() - KEPT)
-    return old.exclude(state=State.PENDING).delete()[0]
+    """Delete the log of what was sent long ago, or before `LOGGED` others; return how many."""
+    ended = Delivery.objects.exclude(state=State.PENDING)
+    deleted = ended.filter(created_at__lte=timezone.now() - KEPT).delete()[0]
+    for hook in Webhook.objects.values_list("pk", flat=True):
+        logged = ended.filter(webhook=hook).order_by("-pk").values_list("pk", flat=True)
+        if newest := logged[LOGGED : LOGGED + 1]:
+            deleted += ended.filter(webhook=hook, pk__lte=newest[0]).delete()[0]
+    return deleted
+
+
+def _note_failure(delivery: Delivery, status: int | None) -> None:
+    """Switch an address off that is gone, or has taken nothing for days, and say so."""
+    now, hook = timezone.now(), delivery.webhook
+    rows = Webhook.objects.filter(pk=hook.pk)
+    rows.filter(failing_since=None).update(failing_since=now)
+    if status == HTTPStatus.GONE:
+        hooks.switch_off(hook, "It answered 410: it is gone.")
+    elif rows.filter(failing_since__lte=now - PATIENCE).exists():
+        hooks.switch_off(hook, f"It took nothing for {PATIENCE.days} days.")
 
 
 def _due() -> QuerySet[Delivery]:
@@ -96,7 +115,7 @@ def _claim(webhook: int) -> Delivery | None:
 def _post(delivery: Delivery) -> tuple[int | None, str]:
     """Return the status that was answered, and why it was not taken."""
     headers = signing.headers(
-        delivery.webhook.secret,
+        delivery.webhook.secrets,
         uid=str(delivery.uid),
         timestamp=int(time.time()),
         body=delivery.body,

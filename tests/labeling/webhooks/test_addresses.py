@@ -1,6 +1,8 @@
 """Nothing is sent into a private network, whatever a name says when it is asked for."""
 
+import contextlib
 import socket
+import threading
 
 import pytest
 
@@ -23,6 +25,10 @@ PRIVATE = [
     "::ffff:10.0.0.8",
     "64:ff9b::7f00:1",
     "2002:7f00:1::",
+    "::7f00:1",
+    "2001:0:53aa:64c:0:0:80ff:fffe",
+    "64:ff9b:1::7f00:1",
+    "240.0.0.1",
     "::",
     "ff02::1",
 ]
@@ -55,6 +61,9 @@ def test_a_private_address_is_refused_by_itself_and_behind_a_name(monkeypatch, a
         "https://user:pw@example.org/",
         "https://example.org/#x",
         "https://example.org:99999/",
+        "https://example.org:22/",
+        "https://example.org:25/",
+        "https://example.org\\@127.0.0.1/",
         "https://[::1",
         "javascript:alert(1)",
         "//x.org/",
@@ -95,3 +104,26 @@ def test_a_setting_allows_hosts(settings):
     addresses.check("http://intern.example/hook")
     with pytest.raises(AddressError):
         addresses.check("http://127.0.0.2/hook")
+
+
+def test_a_handshake_that_drips_is_cut_off(settings, monkeypatch):
+    """Each byte comes in time, and the whole never does."""
+    monkeypatch.setattr(posting, "SECONDS", 0.3)
+    settings.WEBHOOK_HOSTS = ["127.0.0.1"]
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"\x16\x03\x03\x40\x00")  # a record of 16 KB that begins
+                while not ended.wait(0.05):
+                    connection.sendall(b"\x02")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        port = server.getsockname()[1]
+        with pytest.raises(posting.PostError, match="no answer within"):
+            posting.post(f"https://127.0.0.1:{port}/hook", "{}", {})
+        ended.set()
+        thread.join()

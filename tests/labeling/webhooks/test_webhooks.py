@@ -10,9 +10,9 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import webhooks
+from labeling import notices, webhooks
 from labeling.models import Delivery, HookEvent, SuspectSpell, Webhook
-from labeling.webhooks import posting, sending, watching
+from labeling.webhooks import posting, sending, signing, watching
 from tests.at_once import run_at_once
 from tests.cast import answer
 
@@ -194,3 +194,71 @@ def test_the_api_makes_changes_and_deletes_one(client, shapes, olga):
     off = client.patch(one, {"active": False}, content_type="application/json")
     assert off.json()["active"] is False
     assert client.delete(one).status_code == 204 and not Webhook.objects.exists()
+
+
+def test_what_a_worker_did_not_finish_is_sent_by_another_under_the_same_id(hook, shapes, receiver):
+    emit(shapes)
+    lost = sending._claim(hook.pk)  # by a worker that is killed now
+    assert sending.send_due(hook.pk) == 0, "it may still be at it"
+    Delivery.objects.update(due_at=timezone.now() - timedelta(seconds=1))  # its minute is over
+    assert sending.send_due(hook.pk) == 1
+    assert receiver.got[0][0]["webhook-id"] == str(lost.uid)
+
+
+def test_who_takes_nothing_for_days_is_switched_off_and_the_owner_is_told(
+    hook, shapes, receiver, olga
+):
+    receiver.statuses = [500]
+    emit(shapes)
+    sending.send_due(hook.pk)
+    hook.refresh_from_db()
+    assert hook.active and hook.failing_since is not None
+    Webhook.objects.update(failing_since=timezone.now() - sending.PATIENCE)
+    Delivery.objects.update(due_at=timezone.now())
+    sending.send_due(hook.pk)
+    hook.refresh_from_db()
+    assert not hook.active and hook.off_reason == "It took nothing for 3 days."
+    assert "Switched off the webhook" in shapes.events.latest("pk").message
+    assert any("is switched off" in notice.text for notice in notices.of(shapes, olga))
+    hook = webhooks.change(hook=hook, by=olga, active=True)
+    receiver.statuses = [204]
+    Delivery.objects.update(due_at=timezone.now())
+    assert sending.send_due(hook.pk) == 1 and not hook.off_reason
+
+
+def test_who_takes_something_in_between_is_not_switched_off(hook, shapes, receiver):
+    Webhook.objects.update(failing_since=timezone.now() - sending.PATIENCE)
+    emit(shapes)
+    assert sending.send_due(hook.pk) == 1
+    hook.refresh_from_db()
+    assert hook.active and hook.failing_since is None
+
+
+def test_a_secret_is_replaced_while_both_sign_for_a_day(hook, shapes, receiver, olga):
+    old, new = hook.secret, webhooks.replace_secret(hook=hook, by=olga)
+    assert new.startswith("whsec_") and new != old
+
+    def signers() -> list[str]:
+        emit(shapes)
+        sending.send_due(hook.pk)
+        headers, body = receiver.got[-1]
+        uid, moment = headers["webhook-id"], int(headers["webhook-timestamp"])
+        by_signature = {
+            signing.signature(secret, uid=uid, timestamp=moment, body=body): secret
+            for secret in (old, new)
+        }
+        return [by_signature[each] for each in headers["webhook-signature"].split(" ")]
+
+    assert signers() == [new, old]
+    Webhook.objects.update(old_secret_until=timezone.now())
+    assert signers() == [new]
+
+
+def test_the_log_is_bounded(hook, shapes, monkeypatch):
+    monkeypatch.setattr(sending, "LOGGED", 3)
+    for number in range(6):
+        emit(shapes, number)
+    Delivery.objects.update(state="delivered")
+    emit(shapes, 7)
+    assert sending.forget() == 3
+    assert Delivery.objects.count() == 4 and Delivery.objects.filter(state="pending").count() == 1
