@@ -291,12 +291,16 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "labeling.api.errors.handle",
     "DEFAULT_METADATA_CLASS": "labeling.api.metadata.ViewMetadata",
     "NUM_PROXIES": _number("PROXIES", 0),  # reverse proxies whose X-Forwarded-For is believed
+    "URL_FORMAT_OVERRIDE": None,  # ?format= is a parameter like others
     "DEFAULT_SCHEMA_CLASS": "labeling.api.schema.Schema",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tessera",
     "OAS_VERSION": "3.1.1",
     "VERSION": "1",
+    "LICENSE": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
+    "SERVERS": [{"url": "/"}],
+    "COMPONENT_SPLIT_PATCH": False,  # bodies say themselves what may be left out
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_INCLUDE_SCHEMA": False,
     "POSTPROCESSING_HOOKS": [

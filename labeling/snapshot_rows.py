@@ -12,6 +12,7 @@ half; one that no import states any more, where most people believe it.
 place of its own in that list, -1 where somebody wrote it here.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ from itertools import compress
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Q, Sum, Value
+from django.db.models.functions import Coalesce, Collate
+from django.db.models.lookups import LessThan
 
 from labeling import image_beliefs, images, provenance
 from labeling.batches import batched
@@ -100,6 +103,13 @@ def split_of(image: Image) -> str:
     """Return "train" or "test": by content alone, so for ever, with near-duplicates together."""
     original = image.near_duplicate_of or image
     return "test" if int(original.sha256[:8], 16) / 2**32 < TEST_SHARE else "train"
+
+
+def in_split(split: str) -> Q:
+    """Return the condition of images that `split_of` puts into a split."""
+    original = Collate(Coalesce("near_duplicate_of__sha256", "sha256"), "C")
+    is_test = Q(LessThan(original, Value(f"{math.ceil(TEST_SHARE * 2**32):08x}")))
+    return is_test if split == "test" else ~is_test
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,25 @@
 """Annotators over HTTP, for staff: reliability, confusion, and whether their answers count."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
-from rest_framework import generics, serializers
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import annotators, project_annotators, project_stats, review
 from labeling.access import Capability
 from labeling.annotators import Record
+from labeling.api import views
 from labeling.api.exceptions import NotFound
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
+from labeling.api.queries import Flag, Moment, Query, WholeNumber
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Annotator, Project, SuspectSpell
 
 MAY_REVIEW = may(Capability.REVIEW, Capability.REVIEW, models=(Annotator,))
@@ -111,38 +113,53 @@ class BlockedOut(serializers.Serializer[Any]):
     )
 
 
-class AnnotatorFilters(serializers.Serializer[Any]):
-    suspect = serializers.BooleanField(
-        required=False,
-        allow_null=True,
-        default=None,
-        help_text="True: only annotators that a reviewer should look at, because their answers "
-        "turned bad or their interval of reliability lies below 0.6, and who are not blocked.",
+class AnnotatorFilters(Query):
+    name = serializers.CharField(
+        max_length=150, required=False, help_text="How their user name or pseudonym begins."
     )
+    suspect = Flag(
+        required=False,
+        help_text="Whether a reviewer should look at them, because their answers turned bad or "
+        "their interval of reliability lies below 0.6, and nobody has blocked them.",
+    )
+    blocked = Flag(required=False, help_text="Whether their answers count no longer.")
+    answers_min = WholeNumber(
+        source="answers_count__gte", max_value=2**31 - 1, required=False, help_text="In all."
+    )
+    seen_since = Moment(source="seen_at__gte", required=False, help_text="Then or later.")
+
+
+def _filtered(
+    rows: QuerySet[Annotator], chosen: dict[str, Any], project: Project | None = None
+) -> QuerySet[Annotator]:
+    """Return those who are chosen; of a project, or of all."""
+    if name := chosen.pop("name", ""):
+        rows = rows.filter(Q(pseudonym__startswith=name) | Q(user__username__startswith=name))
+    suspect = chosen.pop("suspect", None)
+    if suspect is not None:
+        listed = Q(pk__in=[each.pk for each in annotators.to_review(project=project)])
+        rows = rows.filter(listed if suspect else ~listed)
+    return rows.filter(**chosen)
 
 
 @extend_schema_view(
     get=extend_schema(
         operation_id="annotators_list",
-        parameters=[AnnotatorFilters],
         responses={200: AnnotatorOut(many=True), **errors(400, 401, 403, 404)},
     )
 )
-class AnnotatorList(generics.ListAPIView[Annotator]):
+class AnnotatorList(views.ListAPIView[Annotator]):
     """Annotators and how reliable they are."""
 
     permission_classes = [MAY_VIEW]
     serializer_class = AnnotatorOut
     pagination_class = ById
+    queries: ClassVar = {"GET": AnnotatorFilters}
     records: dict[int, Record] | None = None
 
     def get_queryset(self) -> QuerySet[Annotator]:
         queryset = Annotator.objects.select_related("user").prefetch_related("suspect_spells")
-        filters = AnnotatorFilters(data=self.request.query_params)
-        filters.is_valid(raise_exception=True)
-        if filters.validated_data["suspect"]:
-            queryset = queryset.filter(pk__in=[suspect.pk for suspect in annotators.to_review()])
-        return queryset
+        return _filtered(queryset, self.chosen())
 
     def paginate_queryset(self, queryset: Any) -> list[Any] | None:
         """Look up the records of a page's annotators at once."""
@@ -160,7 +177,7 @@ class AnnotatorList(generics.ListAPIView[Annotator]):
         responses={200: AnnotatorOut, **errors(401, 403, 404)},
     )
 )
-class AnnotatorDetail(generics.RetrieveAPIView[Annotator]):
+class AnnotatorDetail(views.RetrieveAPIView[Annotator]):
     """One annotator."""
 
     permission_classes = [MAY_VIEW]
@@ -223,22 +240,49 @@ class ProjectAnnotatorOut(serializers.Serializer[Any]):
         responses={200: ProjectAnnotatorOut(many=True), **errors(401, 403, 404)},
     )
 )
-class ProjectAnnotatorList(generics.ListAPIView[Annotator]):
+class ProjectAnnotatorList(views.ListAPIView[Annotator]):
     """Those who answered in a project."""
 
     permission_classes = [MAY_REVIEW]
     serializer_class = ProjectAnnotatorOut
     pagination_class = ById
+    queries: ClassVar = {"GET": AnnotatorFilters}
 
     def get_queryset(self) -> QuerySet[Annotator]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        return project_annotators.listing(project)
+        return _filtered(project_annotators.listing(project), self.chosen(), project)
 
     def paginate_queryset(self, queryset: Any) -> list[Any] | None:
         """Count what each annotator of a page did in the project at once."""
         page = super().paginate_queryset(queryset)
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
         return list(project_annotators.with_counts(page or [], project))
+
+
+class ProjectAnnotatorDetailOut(ProjectAnnotatorOut):
+    reliability_interval = IntervalOut()
+    suspect_spells = SuspectSpellOut(many=True)
+    record = RecordOut(help_text="In the project.")
+
+
+class ProjectAnnotatorDetail(APIView):
+    permission_classes = [MAY_REVIEW]
+
+    @extend_schema(
+        operation_id="project_annotators_detail",
+        responses={200: ProjectAnnotatorDetailOut, **errors(401, 403, 404)},
+    )
+    def get(self, request: Request, slug: str, annotator: int) -> Response:
+        """Return what somebody did in a project, against what is true. See also its answers."""
+        project, who = _found(slug, annotator)
+        (row,) = project_annotators.with_counts([who], project)
+        _, low, high = annotators.reliability(who)
+        data = ProjectAnnotatorOut(row).data | {
+            "reliability_interval": IntervalOut({"low": low, "high": high}).data,
+            "suspect_spells": SuspectSpellOut(who.suspect_spells, many=True).data,
+            "record": RecordOut(annotators.records([who], project=project)[who.pk]).data,
+        }
+        return Response(data)
 
 
 class BlockProjectAnnotator(APIView):
@@ -271,11 +315,17 @@ class UnblockProjectAnnotator(APIView):
 
 
 def _set_blocked(request: Request, slug: str, pk: int, *, blocked: bool) -> Response:
-    project = get_object_or_404(Project, slug=slug)
-    annotator = project_annotators.find(project, pk)
-    if annotator is None:
-        raise NotFound
+    project, annotator = _found(slug, pk)
     changed = project_annotators.set_blocked(
         project=project, annotator=annotator, blocked=blocked, by=cast(User, request.user)
     )
     return Response(BlockedOut({"annotator": annotator, "changed": changed}).data)
+
+
+def _found(slug: str, pk: int) -> tuple[Project, Annotator]:
+    """Return a project and somebody who answered there. Raises NotFound."""
+    project = get_object_or_404(Project, slug=slug)
+    annotator = project_annotators.find(project, pk)
+    if annotator is None:
+        raise NotFound
+    return project, annotator

@@ -13,6 +13,7 @@ from rest_framework.throttling import BaseThrottle
 
 from labeling.api.bodies import Body
 from labeling.api.fields import YesOrNo
+from labeling.api.idempotency import idempotent
 from labeling.api.imports import ImportDetailOut, UploadThrottle, UploadView
 from labeling.api.requests import valid
 from labeling.api.schema import errors
@@ -66,14 +67,15 @@ class FileToReadIn(ColumnsIn):
     )
 
 
-class _SendFile(UploadView):
+class SendFile(UploadView):
     """Take a file, and hand it to a worker."""
 
     parser_classes = [MultiPartParser]
     kind = Import.Kind.ANSWERS
 
     def get_throttles(self) -> list[BaseThrottle]:
-        return [*super().get_throttles(), UploadThrottle()]
+        throttles = super().get_throttles()
+        return [*throttles, UploadThrottle()] if self.request.method == "POST" else throttles
 
     def send(self, request: Request, slug: str) -> Response:
         project = get_object_or_404(Project, slug=slug)
@@ -90,21 +92,7 @@ class _SendFile(UploadView):
         return self.answer(record, code=status.HTTP_202_ACCEPTED)
 
 
-class SendAnswers(_SendFile):
-    @extend_schema(
-        operation_id="answers_import",
-        request={"multipart/form-data": FileToReadIn},
-        responses={
-            202: ImportDetailOut,
-            **errors(400, 401, 403, 404, 409, 413, 415, 429, 507),
-        },
-    )
-    def post(self, request: Request, slug: str) -> Response:
-        """Import what a crowd answered elsewhere; follow the import to its report."""
-        return self.send(request, slug)
-
-
-class SendGold(_SendFile):
+class SendGold(SendFile):
     kind = Import.Kind.GOLD
 
     @extend_schema(
@@ -115,6 +103,7 @@ class SendGold(_SendFile):
             **errors(400, 401, 403, 404, 409, 413, 415, 429, 507),
         },
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Mark gold from a list with task, concept and truth; gold that differs is changed."""
         return self.send(request, slug)
@@ -126,6 +115,7 @@ class ChooseColumns(UploadView):
         request=ReadingIn,
         responses={202: ImportDetailOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Import a file of answers or gold that waits, read like this."""
         record = self.record(pk)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
@@ -28,7 +29,38 @@ class Strict(serializers.Serializer[Any]):
 
 
 class Body(Strict):
-    """The JSON that a request brings."""
+    """The JSON that a request brings: 5 is no text, and "5" is no number."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and not isinstance(data, QueryDict):  # a form's are all texts
+            for name, field in self.fields.items():
+                if name in data and (leaf := _of_another_type(field, data[name])):
+                    raise serializers.ValidationError({name: [leaf.error_messages["invalid"]]})
+        return super().to_internal_value(data)
+
+
+_TYPES: dict[type, tuple[type, ...]] = {
+    serializers.CharField: (str,),
+    serializers.IntegerField: (int,),
+    serializers.FloatField: (int, float),
+    serializers.BooleanField: (bool,),
+    serializers.SlugRelatedField: (str,),
+}
+
+
+def _of_another_type(field: Any, value: Any) -> Any:
+    """Return the field, or what is in it, whose JSON is not of the type that is declared.
+
+    None where there is none; null, and what is no list or object, are left to the field.
+    """
+    if isinstance(field, serializers.ListField | serializers.DictField):
+        inner = value.values() if isinstance(value, dict) else value
+        leaves = inner if isinstance(value, list | dict) else ()
+        found = (_of_another_type(field.child, each) for each in leaves)
+        return next(filter(None, found), None)
+    types = next((types for kind, types in _TYPES.items() if isinstance(field, kind)), None)
+    is_right = value is None or types is None or type(value) in types
+    return None if is_right else field
 
 
 class StrictExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]

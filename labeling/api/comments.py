@@ -1,19 +1,18 @@
 """Flags, remarks and notes over HTTP: annotators flag tiles, reviewers see to it."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics, serializers
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import challenges, comments
 from labeling.access import Capability
-from labeling.api import throttles, visitors
+from labeling.api import throttles, views, visitors
 from labeling.api.bodies import Body
 from labeling.api.challenges import POST_AUTH
 from labeling.api.exceptions import NotFound
@@ -22,7 +21,9 @@ from labeling.api.for_visitors import ForVisitors
 from labeling.api.idempotency import idempotent
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
+from labeling.api.queries import Dated, Flag, Id, OneOf
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Comment, Project, Question
 
 MAY = may(
@@ -77,10 +78,12 @@ class CommentOut(serializers.ModelSerializer[Comment]):
         read_only_fields = fields
 
 
-class CommentFilters(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=Comment.Kind.choices, required=False)
-    question = serializers.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
-    resolved = serializers.BooleanField(required=False, allow_null=True, default=None)
+class CommentFilters(Dated):
+    kind = OneOf(choices=Comment.Kind.choices, required=False)
+    question = Id(required=False, help_text="Its id.")
+    tile = Id(required=False, help_text="Its id.")
+    annotator = Id(required=False, help_text="Who said it: an id.")
+    resolved = Flag(required=False, help_text="Whether somebody saw to it.")
 
 
 class FlagTile(ForVisitors):
@@ -116,11 +119,10 @@ class FlagTile(ForVisitors):
 @extend_schema_view(
     get=extend_schema(
         operation_id="comments_list",
-        parameters=[CommentFilters],
         responses={200: CommentOut(many=True), **errors(400, 401, 403, 404)},
     )
 )
-class CommentList(generics.ListAPIView[Comment]):
+class CommentList(views.ListAPIView[Comment]):
     """What was said about a project's tiles and questions, the newest first.
 
     What blocked annotators say is left out.
@@ -129,12 +131,11 @@ class CommentList(generics.ListAPIView[Comment]):
     permission_classes = [MAY]
     serializer_class = CommentOut
     pagination_class = NewestFirst
+    queries: ClassVar = {"GET": CommentFilters}
 
     def get_queryset(self) -> QuerySet[Comment]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        serializer = CommentFilters(data=self.request.query_params)
-        serializer.is_valid(raise_exception=True)
-        filters = dict(serializer.validated_data)
+        filters = self.chosen()
         resolved = filters.pop("resolved", None)
         if resolved is not None:
             filters["resolved_at__isnull"] = not resolved

@@ -1,26 +1,29 @@
 """Concepts over HTTP, for members and staff: create, change, switch off, merge and delete them."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics, serializers, status
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import concepts, merging, project_stats, tasks
 from labeling.access import Capability
+from labeling.api import views
 from labeling.api.bodies import Body
 from labeling.api.conditional import check, expecting, guarded, versioned
 from labeling.api.fields import Number, Weight, YesOrNo
 from labeling.api.idempotency import idempotent
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
+from labeling.api.queries import Flag, Query
 from labeling.api.requests import valid
+from labeling.api.responses import made
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.concepts.names import (
     ALIASES_MAX,
     DEFINITION_LENGTH,
@@ -149,32 +152,41 @@ class MergedOut(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
-class ConceptFilters(serializers.Serializer[Any]):
-    merged = serializers.BooleanField(
-        required=False, default=False, help_text="True: list those that were merged, too."
+class ConceptFilters(Query):
+    q = serializers.CharField(
+        required=False, max_length=NAME_LENGTH, help_text="A part of its name, or an alias."
+    )
+    active = Flag(required=False, help_text="Whether questions about it are asked.")
+    merged = Flag(
+        required=False, default=False, help_text="true: list those that were merged, too."
     )
 
 
 @extend_schema_view(
     get=extend_schema(
         operation_id="concepts_list",
-        parameters=[ConceptFilters],
         responses={200: ConceptOut(many=True), **errors(400, 401, 403, 404)},
     )
 )
-class ConceptList(generics.ListAPIView[Concept]):
+class ConceptList(views.ListAPIView[Concept]):
     """A project's concepts."""
 
     permission_classes = [MAY_ADD]
     serializer_class = ConceptOut
     pagination_class = ById
+    queries: ClassVar = {"GET": ConceptFilters}
 
     def get_queryset(self) -> QuerySet[Concept]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        filters = ConceptFilters(data=self.request.query_params)
-        filters.is_valid(raise_exception=True)
+        chosen = self.chosen()
         rows = project.concepts.select_related("project").prefetch_related("phrases")
-        return rows if filters.validated_data["merged"] else rows.filter(merged_into=None)
+        if not chosen["merged"]:
+            rows = rows.filter(merged_into=None)
+        if "active" in chosen:
+            rows = rows.filter(active=chosen["active"])
+        if words := chosen.get("q"):
+            rows = rows.filter(Q(name__icontains=words) | Q(aliases__contains=[words]))
+        return rows
 
     @extend_schema(
         operation_id="concepts_create",
@@ -189,10 +201,10 @@ class ConceptList(generics.ListAPIView[Concept]):
         values = valid(ConceptIn(data=request.data))
         concept = concepts.create(project=project, by=by, **values)
         tasks.finish_concept_later(concept)
-        return Response(ConceptOut(concept).data, status=status.HTTP_201_CREATED)
+        return made("concept", concept.pk, data=ConceptOut(concept).data)
 
 
-class ConceptDetail(generics.GenericAPIView[Concept]):
+class ConceptDetail(views.GenericAPIView[Concept]):
     permission_classes = [MAY_CHANGE]
     queryset = Concept.objects.select_related("project")
     serializer_class = ConceptOut
@@ -259,6 +271,7 @@ class MergeConcept(APIView):
         request=MergeIn,
         responses={200: MergedOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Merge a concept into another one, which takes over its questions, answers and names."""
         concept = get_object_or_404(Concept.objects.select_related("project"), pk=pk)

@@ -9,7 +9,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import decisions
 from labeling.access import Capability
@@ -18,6 +17,7 @@ from labeling.api.fields import Number
 from labeling.api.idempotency import idempotent
 from labeling.api.permissions import may
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.decisions import Outcome
 from labeling.models import DecisionBatch, Project, Question
 
@@ -94,6 +94,7 @@ class UndoDecisions(APIView):
         request=None,
         responses={200: DecisionsOut, **errors(401, 403, 404, 409)},
     )
+    @idempotent
     def post(self, request: Request, slug: str, batch: int) -> Response:
         """Undo your last decision about many questions, but for those changed since."""
         rows = DecisionBatch.objects.select_related("project")

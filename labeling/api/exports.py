@@ -1,26 +1,29 @@
 """Exports over HTTP: begun by members who may train, and sent to them."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import generics, serializers, status
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import exports, tasks
 from labeling.access import Capability
+from labeling.api import views
 from labeling.api.bodies import Body
 from labeling.api.exceptions import NotFound
 from labeling.api.idempotency import idempotent
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
+from labeling.api.queries import Dated, Id, OneOf, Query
+from labeling.api.responses import made
 from labeling.api.schema import errors
 from labeling.exports import jobs
 from labeling.models import Export, Project, Snapshot
@@ -87,22 +90,33 @@ class ExportIn(Body):
     )
 
 
+class ExportFilters(Dated):
+    state = OneOf(choices=Export.State.choices, required=False)
+    format = OneOf(choices=sorted(exports.FORMATS), required=False)
+    snapshot = Id(required=False, help_text="Its id.")
+
+
+class ArchiveKind(Query):
+    kind = OneOf(choices=sorted(TYPES), required=False, default="zip")
+
+
 @extend_schema_view(
     get=extend_schema(
         operation_id="exports_list",
         responses={200: ExportOut(many=True), **errors(401, 403, 404)},
     )
 )
-class ExportList(generics.ListAPIView[Export]):
+class ExportList(views.ListAPIView[Export]):
     """A project's exports, the newest first."""
 
     serializer_class = ExportOut
     pagination_class = NewestFirst
     permission_classes = [MAY_EXPORT]
+    queries: ClassVar = {"GET": ExportFilters}
 
     def get_queryset(self) -> QuerySet[Export]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        return project.exports.select_related("project", "snapshot")
+        return project.exports.filter(**self.chosen()).select_related("project", "snapshot")
 
     @extend_schema(
         operation_id="exports_begin",
@@ -130,7 +144,7 @@ class ExportList(generics.ListAPIView[Export]):
             requested_by=cast(User, request.user),
         )
         tasks.export_later(export)
-        return Response(ExportOut(export).data, status=status.HTTP_202_ACCEPTED)
+        return made("api-export", export.pk, data=ExportOut(export).data, status=202)
 
 
 @extend_schema_view(
@@ -138,7 +152,7 @@ class ExportList(generics.ListAPIView[Export]):
         operation_id="exports_detail", responses={200: ExportOut, **errors(401, 403, 404)}
     )
 )
-class ExportDetail(generics.RetrieveAPIView[Export]):
+class ExportDetail(views.RetrieveAPIView[Export]):
     """One export."""
 
     permission_classes = [MAY_EXPORT]
@@ -155,17 +169,17 @@ class ExportDetail(generics.RetrieveAPIView[Export]):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class ExportDownload(generics.GenericAPIView[Export]):
+class ExportDownload(views.GenericAPIView[Export]):
     """The files of an export."""
 
     permission_classes = [MAY_EXPORT]
     content_negotiation_class = PictureNegotiation
+    queries: ClassVar = {"GET": ArchiveKind}
     queryset = Export.objects.select_related("project")
     serializer_class = ExportOut
 
     @extend_schema(
         operation_id="exports_download",
-        parameters=[OpenApiParameter("kind", str, enum=["zip", "tar"])],
         responses={
             (200, "application/zip"): OpenApiTypes.BINARY,
             **errors(401, 403, 404),
@@ -173,8 +187,8 @@ class ExportDownload(generics.GenericAPIView[Export]):
     )
     def get(self, request: Request, pk: int) -> StreamingHttpResponse:
         """Send a finished export as a zip, or with `kind=tar` as a tar."""
-        export, kind = self.get_object(), request.query_params.get("kind", "zip")
-        if not export.is_downloadable or kind not in TYPES:
+        export, kind = self.get_object(), self.chosen()["kind"]
+        if not export.is_downloadable:
             raise NotFound("There is no such file, or not yet: wait until the export is ready.")
         response = StreamingHttpResponse(jobs.archive(export, kind), content_type=TYPES[kind])
         response["Content-Disposition"] = f'attachment; filename="{export.file_name}.{kind}"'

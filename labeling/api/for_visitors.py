@@ -5,10 +5,10 @@ from typing import Any
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling.api import throttles, visitors
 from labeling.api.authentication import BearerAuthentication
+from labeling.api.views import APIView
 
 
 class ForVisitors(APIView):

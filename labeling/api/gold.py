@@ -1,24 +1,26 @@
 """Gold over HTTP, for reviewers: mark it and take it back, and what to mark next."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import gold
 from labeling.access import Capability
 from labeling.api.bodies import Body
 from labeling.api.fields import Number, YesOrNo
+from labeling.api.idempotency import idempotent
 from labeling.api.pagination import Forward
 from labeling.api.permissions import may
+from labeling.api.queries import Flag, Id, Query, WholeNumber
 from labeling.api.requests import valid
 from labeling.api.review import QuestionOut, pair_concept, pair_tile
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Concept, GoldMark, Project, Question, Tile
 
 MAY_VIEW = may(
@@ -37,7 +39,6 @@ MAY_MARK = may(
 OF_CONCEPT = may(Capability.REVIEW, models=(Concept, Question))
 MAX_ID = 2**63 - 1
 MAX_COUNT = 100
-MAX_TEXT = 80  # characters of a parameter
 
 
 class GoldProgressOut(serializers.Serializer[Any]):
@@ -92,8 +93,23 @@ class ReplaceIn(PairIn):
     )
 
 
-class CountIn(serializers.Serializer[Any]):
-    count = serializers.IntegerField(min_value=1, max_value=MAX_COUNT, required=False, default=20)
+class CountIn(Query):
+    count = WholeNumber(min_value=1, max_value=MAX_COUNT, required=False, default=20)
+
+
+class UnmarkIn(Query):
+    """Either `tile` or `image`, which stands for the whole of it."""
+
+    either = "tile", "image"
+
+    tile = Id(required=False, help_text="Its id; or `image`.")
+    image = Id(required=False, help_text="An image's id: the whole of it.")
+    concept = serializers.CharField(max_length=80, help_text="Its name, or an alias.")
+    settle = Flag(
+        required=False,
+        default=True,
+        help_text="Whether its truth stays, as a decided label; else people are asked.",
+    )
 
 
 class PictureOut(serializers.Serializer[Any]):
@@ -101,22 +117,10 @@ class PictureOut(serializers.Serializer[Any]):
     image = serializers.IntegerField()
 
 
-_OF_PAIR = [
-    OpenApiParameter("tile", int, description="Its id; or `image`."),
-    OpenApiParameter("image", int, description="An image's id: the whole of it."),
-    OpenApiParameter("concept", str, required=True, description="Its name, or an alias."),
-    OpenApiParameter(
-        "settle",
-        bool,
-        description="Whether its truth stays, as a decided label; else people are asked. "
-        "True unless it is false or 0.",
-    ),
-]
-
-
 class Gold(APIView):
     permission_classes = [MAY_VIEW]
     pagination_class = Forward
+    queries: ClassVar = {"DELETE": UnmarkIn}
 
     @extend_schema(
         operation_id="gold_progress",
@@ -134,6 +138,7 @@ class Gold(APIView):
         request=GoldIn,
         responses={200: QuestionOut, 204: None, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Make a pair gold, whatever was answered; or, without a value (204), set it aside.
 
@@ -153,16 +158,16 @@ class Gold(APIView):
 
     @extend_schema(
         operation_id="gold_unmark",
-        parameters=_OF_PAIR,
         responses={200: QuestionOut, **errors(400, 401, 403, 404, 409)},
     )
     def delete(self, request: Request, slug: str) -> Response:
         """Let a pair be gold no longer; its answers stay."""
         project = get_object_or_404(Project, slug=slug)
-        tile, concept = _pair(project, valid(PairIn(data=_named(request))))
+        named = self.chosen()
+        tile, concept = _pair(project, named)
         question = get_object_or_404(Question, tile=tile, concept=concept)
-        settle = request.query_params.get("settle", "true").lower() not in {"false", "0"}
-        unmarked = gold.unmark(question=question, by=cast(User, request.user), settle=settle)
+        by, settle = cast(User, request.user), named["settle"]
+        unmarked = gold.unmark(question=question, by=by, settle=settle)
         return Response(QuestionOut(unmarked).data)
 
 
@@ -174,6 +179,7 @@ class ReplaceGold(APIView):
         request=ReplaceIn,
         responses={200: QuestionOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Retire a gold question, and make another pair gold in its place."""
         project = get_object_or_404(Project, slug=slug)
@@ -192,46 +198,31 @@ class ReplaceGold(APIView):
 
 class GoldProposals(APIView):
     permission_classes = [OF_CONCEPT]
+    queries: ClassVar = {"GET": CountIn}
 
     @extend_schema(
         operation_id="gold_proposals",
-        parameters=[CountIn],
         responses={200: QuestionOut(many=True), **errors(400, 401, 403, 404)},
     )
     def get(self, request: Request, pk: int) -> Response:
         """Return settled questions that people agree on, which may become gold."""
-        concept, count = get_object_or_404(Concept, pk=pk), _count(request)
+        concept, count = get_object_or_404(Concept, pk=pk), self.chosen()["count"]
         return Response(QuestionOut(gold.propose(concept, count), many=True).data)
 
 
 class GoldSession(APIView):
     permission_classes = [OF_CONCEPT]
+    queries: ClassVar = {"GET": CountIn}
 
     @extend_schema(
         operation_id="gold_session",
-        parameters=[CountIn],
         responses={200: PictureOut(many=True), **errors(400, 401, 403, 404)},
     )
     def get(self, request: Request, pk: int) -> Response:
         """Return pictures that are informative to mark: likely yes and likely no by halves."""
-        concept, count = get_object_or_404(Concept, pk=pk), _count(request)
+        concept, count = get_object_or_404(Concept, pk=pk), self.chosen()["count"]
         return Response(PictureOut(gold.session(concept, count), many=True).data)
 
 
 def _pair(project: Project, named: dict[str, Any]) -> tuple[Tile, Concept]:
     return pair_tile(project, named), pair_concept(project, named["concept"])
-
-
-def _count(request: Request) -> int:
-    return int(valid(CountIn(data=request.query_params))["count"])
-
-
-def _named(request: Request) -> dict[str, int | str]:
-    """Return the parameters of an address, numbers among them as such."""
-    names = ("tile", "image", "concept")
-    given = {name: request.query_params[name] for name in names if name in request.query_params}
-    return {
-        name: int(text) if name != "concept" and text.isascii() and text.isdecimal() else text
-        for name, text in given.items()
-        if len(text) <= MAX_TEXT
-    }

@@ -14,7 +14,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import access, examples, guides, languages
 from labeling.access import Capability
@@ -28,6 +27,7 @@ from labeling.api.idempotency import idempotent
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.permissions import may
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.concepts.edits import lock
 from labeling.examples import NOTE_LENGTH
 from labeling.images import tiles

@@ -1,20 +1,20 @@
 """A project's history over HTTP."""
 
-from typing import Any
+from typing import ClassVar
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import access, history
 from labeling.access import Capability
 from labeling.api.pagination import Forward
 from labeling.api.permissions import may
-from labeling.api.requests import valid
+from labeling.api.queries import OneOf, Query
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Event, Project
 
 MAY_VIEW = may(Capability.VIEW, models=(Project, Event))
@@ -27,8 +27,8 @@ class EventOut(serializers.ModelSerializer[Event]):
         read_only_fields = fields
 
 
-class HistoryFilters(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=Event.Kind.choices, required=False)
+class HistoryFilters(Query):
+    kind = OneOf(choices=Event.Kind.choices, required=False)
     actor = serializers.CharField(
         max_length=150, required=False, help_text="A user name; Tessera is what happened by itself."
     )
@@ -37,10 +37,10 @@ class HistoryFilters(serializers.Serializer[Any]):
 class History(APIView):
     permission_classes = [MAY_VIEW]
     pagination_class = Forward
+    queries: ClassVar = {"GET": HistoryFilters}
 
     @extend_schema(
         operation_id="events_list",
-        parameters=[HistoryFilters],
         responses={200: EventOut(many=True), **errors(400, 401, 403, 404)},
     )
     def get(self, request: Request, slug: str) -> Response:
@@ -49,7 +49,7 @@ class History(APIView):
         What concerns single annotators is shown to reviewers only.
         """
         project = get_object_or_404(Project, slug=slug)
-        query = valid(HistoryFilters(data=request.query_params))
+        query = self.chosen()
         filters = history.Filters(
             kind=query.get("kind", ""),
             actor=query.get("actor", ""),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, overload
 
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
@@ -64,7 +65,10 @@ def _again(kept: KeptAnswer, request: Request) -> Response:
     if kept.request != _digest(request):
         raise KeyReused
     data = json.loads(kept.body) if kept.body else None
-    return Response(data, status=kept.status, headers={"Idempotency-Replayed": "true"})
+    headers = {"Idempotency-Replayed": "true"} | (
+        {"Location": kept.location} if kept.location else {}
+    )
+    return Response(data, status=kept.status, headers=headers)
 
 
 def _keep(kept: KeptAnswer, response: Response, secret: str) -> None:
@@ -72,12 +76,26 @@ def _keep(kept: KeptAnswer, response: Response, secret: str) -> None:
     if secret and isinstance(data, dict):
         data = {**data, secret: ""}
     body = JSONRenderer().render(data).decode() if data is not None else ""
-    kept_answers.keep(kept, status=response.status_code, body=body)
+    location = response.headers.get("Location", "")
+    kept_answers.keep(kept, status=response.status_code, body=body, location=location)
 
 
 def _digest(request: Request) -> str:
-    body = json.dumps(request.data, sort_keys=True, default=str)
-    return hashlib.sha256(f"{request.method} {request.path} {body}".encode()).hexdigest()
+    """Return a hash of what is asked: method, address and body, files by their content."""
+    body = json.dumps(request.data, sort_keys=True, default=_of_file)
+    address = request.get_full_path()
+    return hashlib.sha256(f"{request.method} {address} {body}".encode(errors="replace")).hexdigest()
+
+
+def _of_file(file: Any) -> str:
+    """Return the hash of a file that was sent; it is read from its beginning again."""
+    if not isinstance(file, UploadedFile):
+        return str(file)
+    digest = hashlib.sha256(str(file.name).encode(errors="replace"))
+    for piece in file.chunks():
+        digest.update(piece)
+    file.seek(0)
+    return digest.hexdigest()
 
 
 def _check_key(key: str) -> None:

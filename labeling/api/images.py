@@ -1,25 +1,30 @@
 """A project's pictures over HTTP: look through them, and remove one."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
-from rest_framework import generics, serializers
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import provenance, removal
 from labeling.access import Capability
+from labeling.api import image_filters, views
 from labeling.api.bodies import Body
+from labeling.api.fields import Number
+from labeling.api.idempotency import idempotent
+from labeling.api.image_filters import ImageFilters
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
+from labeling.api.requests import valid
 from labeling.api.schema import errors
-from labeling.images import browsing
+from labeling.api.views import APIView
 from labeling.models import Image, Project
 
+REMOVED_AT_ONCE = 500
 MAY_REMOVE = may(
     Capability.VIEW, Capability.MANAGE, models=(Image,), staff_write="labeling.change_project"
 )
@@ -69,27 +74,18 @@ class ImageOut(serializers.ModelSerializer[Image]):
         read_only_fields = fields
 
 
-class ImageFilters(serializers.Serializer[Any]):
-    q = serializers.CharField(
-        required=False,
-        max_length=200,
-        help_text="A keyword, a folder's name, or a part of the path.",
-    )
-    imported_by = serializers.IntegerField(
-        required=False, min_value=1, max_value=2**63 - 1, help_text="The import that brought them."
-    )
-
-    vendor = serializers.CharField(
-        required=False, max_length=200, help_text="From whom they, or a text of theirs, come."
-    )
-    batch = serializers.CharField(
-        required=False, max_length=200, help_text="The vendor's name for their import."
-    )
-
-
 class RemoveIn(Body):
     reason = serializers.CharField(
         max_length=removal.REASON_LENGTH, help_text="Why: the history keeps it."
+    )
+
+
+class RemoveManyIn(RemoveIn):
+    images = serializers.ListField(
+        child=Number(min_value=1, max_value=2**63 - 1),
+        min_length=1,
+        max_length=REMOVED_AT_ONCE,
+        help_text="Their ids. Where one is not of the project, nothing is removed.",
     )
 
 
@@ -104,26 +100,20 @@ class RemovedOut(serializers.Serializer[Any]):
 @extend_schema_view(
     get=extend_schema(
         operation_id="images_list",
-        parameters=[ImageFilters],
         responses={200: ImageOut(many=True), **errors(400, 401, 403, 404)},
     )
 )
-class ImageList(generics.ListAPIView[Image]):
+class ImageList(views.ListAPIView[Image]):
     """A project's pictures, the newest first."""
 
     permission_classes = [MAY_REMOVE]
     serializer_class = ImageOut
     pagination_class = NewestFirst
+    queries: ClassVar = {"GET": ImageFilters}
 
     def get_queryset(self) -> QuerySet[Image]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        filters = ImageFilters(data=self.request.query_params)
-        filters.is_valid(raise_exception=True)
-        chosen = filters.validated_data
-        origin = {name: chosen.get(name, "") for name in ("vendor", "batch")}
-        images = browsing.search(project, words=chosen.get("q", ""), **origin)
-        if number := chosen.get("imported_by"):
-            images = images.filter(imported_by=number)
+        images = image_filters.filtered(project, self.chosen())
         return images.select_related("imported_by__requested_by", "text_source")
 
 
@@ -132,7 +122,7 @@ class ImageList(generics.ListAPIView[Image]):
         operation_id="images_detail", responses={200: ImageOut, **errors(401, 403, 404)}
     )
 )
-class ImageDetail(generics.RetrieveAPIView[Image]):
+class ImageDetail(views.RetrieveAPIView[Image]):
     """One picture."""
 
     permission_classes = [MAY_REMOVE]
@@ -148,6 +138,7 @@ class RemoveImage(APIView):
         request=RemoveIn,
         responses={200: RemovedOut, **errors(400, 401, 403, 404, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Remove a picture: nobody is asked about it, and its answers count for nothing."""
         image = get_object_or_404(Image, pk=pk)
@@ -155,4 +146,25 @@ class RemoveImage(APIView):
         options.is_valid(raise_exception=True)
         reason = options.validated_data["reason"]
         removed = removal.remove([image], by=cast(User, request.user), reason=reason)
+        return Response(RemovedOut(removed).data)
+
+
+class RemoveImages(APIView):
+    permission_classes = [MAY_REMOVE]
+
+    @extend_schema(
+        operation_id="images_remove_many",
+        request=RemoveManyIn,
+        responses={200: RemovedOut, **errors(400, 401, 403, 404, 413, 415)},
+    )
+    @idempotent
+    def post(self, request: Request, slug: str) -> Response:
+        """Remove up to 500 pictures for the same reason; their answers are kept for the audit."""
+        project = get_object_or_404(Project, slug=slug)
+        given = valid(RemoveManyIn(data=request.data))
+        rows = list(project.images.filter(pk__in=given["images"]))
+        if unknown := set(given["images"]) - {row.pk for row in rows}:
+            sentence = f"The project has no picture {min(unknown)}: nothing was removed."
+            raise serializers.ValidationError({"images": [sentence]})
+        removed = removal.remove(rows, by=cast(User, request.user), reason=given["reason"])
         return Response(RemovedOut(removed).data)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -12,16 +12,16 @@ from django.http import FileResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
-from rest_framework import generics, serializers, status
+from rest_framework import serializers, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, UserRateThrottle
-from rest_framework.views import APIView
 
 from labeling import tasks
 from labeling.access import Capability
+from labeling.api import views
 from labeling.api.bodies import Body
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import Number, YesOrNo
@@ -29,9 +29,12 @@ from labeling.api.idempotency import idempotent
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.pagination import ById, NewestFirst
 from labeling.api.permissions import may
+from labeling.api.queries import Dated, OneOf
 from labeling.api.requests import valid
-from labeling.api.schema import errors
+from labeling.api.responses import made
+from labeling.api.schema import BINARY, errors
 from labeling.api.throttles import Parts
+from labeling.api.views import APIView
 from labeling.imports import bucket_files, declarations, runner, uploads
 from labeling.imports.options import Column, Masks, Texts
 from labeling.imports.text_evidence import Separator
@@ -42,6 +45,14 @@ from labeling.models.imports import ADDRESS_LENGTH
 MAY_UPLOAD = may(
     Capability.VIEW, Capability.MANAGE, models=(Import,), staff_write="labeling.change_project"
 )
+PARTS_IN = {
+    "type": "object",
+    "description": "Any number of files, each in a field that is named by its number, or "
+    "`number@offset`: 0, 17 or 17@4194304.",
+    "minProperties": 1,
+    "patternProperties": {r"^[0-9]{1,9}(@[0-9]{1,18})?$": BINARY},
+    "additionalProperties": False,
+}
 PART_NAME = re.compile(r"(\d{1,9})(?:@(\d{1,18}))?")
 
 
@@ -128,6 +139,12 @@ class ImportOut(serializers.ModelSerializer[Import]):
     )
 
     options = OptionsOut(read_only=True)
+    concepts = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        allow_null=True,
+        help_text="The names that were chosen; null: not yet.",
+    )
     decisions = DecisionOut(many=True, read_only=True)
     foreseen = ForeseenOut(many=True, read_only=True)
 
@@ -248,8 +265,9 @@ class BegunOut(ImportOut):
 class ImportIn(DeclarationIn):
     name = serializers.CharField(max_length=500, help_text="Of the folder or archive.")
     fingerprint = serializers.RegexField(
-        "[0-9a-f]{16,64}",
+        "^([0-9a-f]{16,64})?$",
         default="",
+        allow_blank=True,
         help_text="A hash of the list of files: an unfinished upload of the same one goes on.",
     )
     files = Number(default=0, min_value=0, max_value=10**9, help_text="How many will come.")
@@ -265,7 +283,7 @@ class FileIn(Body):
 
 
 class FilesIn(Body):
-    files = FileIn(many=True, allow_empty=False)
+    files = serializers.ListField(child=FileIn(), min_length=1)
 
 
 class FileOut(serializers.Serializer[Any]):
@@ -285,12 +303,6 @@ class MissingOut(serializers.ModelSerializer[UploadedFile]):
         model = UploadedFile
         fields = ["number", "path", "size", "received"]
         read_only_fields = fields
-
-
-class PartsIn(serializers.Serializer[Any]):
-    """Any number of files, each in a field that is named by its number, or `number@offset`."""
-
-    number = serializers.FileField(help_text="Named 0, 17 or 17@4194304.")
 
 
 class PartOut(serializers.Serializer[Any]):
@@ -338,18 +350,27 @@ class UploadView(APIView):
         return Response(ImportDetailOut(record).data, status=code)
 
 
+class ImportFilters(Dated):
+    kind = OneOf(choices=Import.Kind.choices, required=False)
+    state = OneOf(choices=Import.State.choices, required=False)
+    vendor = serializers.CharField(required=False, max_length=200)
+    batch = serializers.CharField(required=False, max_length=200)
+    license = serializers.CharField(required=False, max_length=200)
+
+
 @extend_schema_view(
     get=extend_schema(
         operation_id="imports_list",
         responses={200: ImportOut(many=True), **errors(401, 403, 404)},
     )
 )
-class ImportList(generics.ListAPIView[Import]):
+class ImportList(views.ListAPIView[Import]):
     """A project's imports, the newest first."""
 
     serializer_class = ImportOut
     pagination_class = NewestFirst
     permission_classes = [MAY_UPLOAD]
+    queries: ClassVar = {"GET": ImportFilters}
 
     def get_throttles(self) -> list[BaseThrottle]:
         throttles = super().get_throttles()
@@ -357,7 +378,7 @@ class ImportList(generics.ListAPIView[Import]):
 
     def get_queryset(self) -> QuerySet[Import]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        return project.imports.select_related("project", "requested_by")
+        return project.imports.filter(**self.chosen()).select_related("project", "requested_by")
 
     @extend_schema(
         operation_id="imports_begin",
@@ -387,7 +408,7 @@ class ImportList(generics.ListAPIView[Import]):
             by=cast(User, request.user),
         )
         code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
-        return Response(BegunOut(record).data, status=code)
+        return made("import", record.pk, data=BegunOut(record).data, status=code)
 
 
 class BucketImports(UploadView):
@@ -423,7 +444,7 @@ class BucketImports(UploadView):
         operation_id="imports_detail", responses={200: ImportDetailOut, **errors(401, 403, 404)}
     )
 )
-class ImportDetail(generics.RetrieveAPIView[Import]):
+class ImportDetail(views.RetrieveAPIView[Import]):
     """One import: how far it is, which concepts it names, what became of its files."""
 
     permission_classes = [MAY_UPLOAD]
@@ -449,7 +470,7 @@ class ImportDetail(generics.RetrieveAPIView[Import]):
         responses={200: MissingOut(many=True), **errors(401, 403, 404)},
     )
 )
-class ImportFiles(generics.ListAPIView[UploadedFile]):
+class ImportFiles(views.ListAPIView[UploadedFile]):
     """The files of an upload of which something has not come yet."""
 
     permission_classes = [MAY_UPLOAD]
@@ -481,7 +502,7 @@ class ImportParts(UploadView):
 
     @extend_schema(
         operation_id="imports_parts",
-        request={"multipart/form-data": PartsIn},
+        request={"multipart/form-data": PARTS_IN},
         responses={200: PartsOut, **errors(400, 401, 403, 404, 409, 413, 415, 507)},
     )
     def post(self, request: Request, pk: int) -> Response:
@@ -501,6 +522,7 @@ class CompleteImport(UploadView):
         request=CompleteIn,
         responses={202: ImportDetailOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Hand an upload to a worker, which reads it; refused while something has not come."""
         record = self.record(pk)
@@ -518,6 +540,7 @@ class ChooseConcepts(UploadView):
         request=ConceptsIn,
         responses={202: ImportDetailOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Import with these concepts; none means that nothing new is asked about the pictures."""
         record = self.record(pk)
@@ -532,6 +555,7 @@ class ImportOptions(UploadView):
         request=OptionsIn,
         responses={202: ImportDetailOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Read the source again by these options, while its concepts are to be chosen."""
         record = self.record(pk)
@@ -557,6 +581,7 @@ class RetryImport(UploadView):
         request=None,
         responses={202: ImportDetailOut, **errors(401, 403, 404, 409)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Try an import that failed again, from where it failed."""
         record = runner.retry(record=self.record(pk), by=cast(User, request.user))
@@ -569,6 +594,7 @@ class UndoImport(UploadView):
         request=None,
         responses={202: ImportDetailOut, **errors(401, 403, 404, 409)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Take an import back whole: its pictures go, unless another import brought them too."""
         record = runner.undo_later(record=self.record(pk), by=cast(User, request.user))

@@ -1,7 +1,7 @@
 """What is believed of a picture over HTTP, concept by concept, and the picture itself."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from django.db.models import QuerySet
@@ -9,21 +9,21 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics, serializers
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import beliefs
 from labeling.access import Capability
+from labeling.api import views
 from labeling.api.exceptions import NotFound
-from labeling.api.fields import Number
 from labeling.api.guides import send_picture
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
-from labeling.api.requests import valid
+from labeling.api.queries import Id, Query
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.beliefs import Beliefs
 from labeling.models import Concept, Image, Question, Tile
 
@@ -49,41 +49,33 @@ class LabelOut(serializers.Serializer[Any]):
     )
 
 
-class LabelFilters(serializers.Serializer[Any]):
-    tile = Number(
-        required=False,
-        min_value=1,
-        max_value=2**63 - 1,
-        help_text="A part of the picture, by its id; without one, the whole.",
+class LabelFilters(Query):
+    tile = Id(required=False, help_text="A part of the picture, by its id; without one, the whole.")
+    q = serializers.CharField(
+        required=False, max_length=80, help_text="A part of a concept's name."
     )
-
-    def to_internal_value(self, data: Any) -> Any:
-        text = data.get("tile", "")
-        number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else text
-        return super().to_internal_value({"tile": number} if text else {})
 
 
 @extend_schema_view(
     get=extend_schema(
         operation_id="images_labels",
-        parameters=[LabelFilters],
         responses={200: LabelOut(many=True), **errors(400, 401, 403, 404)},
     )
 )
-class ImageLabels(generics.ListAPIView[Concept]):
+class ImageLabels(views.ListAPIView[Concept]):
     """What is believed of a picture, or of a part of it, stored or implicit, by concept."""
 
     permission_classes = [MAY_VIEW]
     pagination_class = ById
+    queries: ClassVar = {"GET": LabelFilters}
 
     def get_queryset(self) -> QuerySet[Concept]:
-        return Concept.objects.filter(
-            project__images=self.kwargs["pk"], merged_into=None
-        ).select_related("project")
+        rows = Concept.objects.filter(project__images=self.kwargs["pk"], merged_into=None)
+        return rows.filter(name__icontains=self.chosen().get("q", "")).select_related("project")
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         image = get_object_or_404(Image.objects.select_related("project"), pk=kwargs["pk"])
-        tile = _tile(image, valid(LabelFilters(data=request.query_params)).get("tile"))
+        tile = _tile(image, self.chosen().get("tile"))
         concepts = self.paginate_queryset(self.get_queryset()) or []
         return self.get_paginated_response(_labels(image, tile, concepts))
 

@@ -1,13 +1,13 @@
 """One's own answers over HTTP, for whoever has taken part: read, withdraw, take along."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +21,7 @@ from labeling.api.exceptions import NotFound
 from labeling.api.for_visitors import ForVisitors
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.pagination import Forward
+from labeling.api.queries import Query
 from labeling.api.requests import valid
 from labeling.api.responses import NO_STORE, private
 from labeling.api.schema import errors
@@ -82,6 +83,12 @@ class WithdrawnOut(serializers.Serializer[Any]):
     captions = serializers.IntegerField()
 
 
+class OwnAnswerFilters(Query):
+    project = serializers.SlugField(
+        required=False, max_length=60, help_text="In which alone: its short name."
+    )
+
+
 class Me(ForVisitors):
     @extend_schema(operation_id="me", responses={200: MeOut, **errors(401, 403, 404, 429)})
     def get(self, request: Request) -> Response:
@@ -110,18 +117,16 @@ class Me(ForVisitors):
 
 class MyAnswers(ForVisitors):
     pagination_class = Forward
+    queries: ClassVar = {"GET": OwnAnswerFilters}
 
     @extend_schema(
         operation_id="me_answers",
-        parameters=[
-            OpenApiParameter("project", str, description="In which alone: its short name."),
-        ],
         responses={200: OwnAnswerOut(many=True), **errors(400, 401, 403, 404, 429)},
     )
     def get(self, request: Request) -> Response:
         """List your answers, the newest first."""
         annotator = _me(request)
-        slug = request.query_params.get("project")
+        slug = self.chosen().get("project")
         pages = Forward()
         before, count = request.query_params.get("cursor", ""), pages.get_page_size(request)
         project = own_answers.project_or_404(annotator, slug)

@@ -1,24 +1,26 @@
 """Members and invitations over HTTP: who belongs to a project, and how they come and go."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics, serializers, status
+from rest_framework import serializers, status
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import members
 from labeling.access import Capability
+from labeling.api import views
 from labeling.api.bodies import Body
 from labeling.api.idempotency import idempotent
 from labeling.api.pagination import ById, NewestFirst
 from labeling.api.permissions import may
+from labeling.api.queries import OneOf, Query
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Invitation, Membership, Project, Role
 
 MAY_CHANGE = may(Capability.VIEW, Capability.MANAGE, models=(Membership,))
@@ -95,21 +97,26 @@ class JoinedOut(MemberOut):
         read_only_fields = fields
 
 
+class RoleFilter(Query):
+    role = OneOf(choices=Role.choices, required=False)
+
+
 @extend_schema_view(
     get=extend_schema(
         operation_id="members_list", responses={200: MemberOut(many=True), **errors(401, 403, 404)}
     )
 )
-class MemberList(generics.ListAPIView[Membership]):
+class MemberList(views.ListAPIView[Membership]):
     """Who belongs to a project, in which role."""
 
     permission_classes = [MAY_CHANGE]
     serializer_class = MemberOut
     pagination_class = ById
+    queries: ClassVar = {"GET": RoleFilter}
 
     def get_queryset(self) -> QuerySet[Membership]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        return project.memberships.select_related("user")
+        return project.memberships.filter(**self.chosen()).select_related("user")
 
 
 class MemberDetail(APIView):
@@ -162,16 +169,17 @@ class LeaveProject(APIView):
         responses={200: InvitationOut(many=True), **errors(401, 403, 404)},
     )
 )
-class InvitationList(generics.ListAPIView[Invitation]):
+class InvitationList(views.ListAPIView[Invitation]):
     """A project's invitations, the newest first, without their tokens."""
 
     permission_classes = [MAY_INVITE]
     serializer_class = InvitationOut
     pagination_class = NewestFirst
+    queries: ClassVar = {"GET": RoleFilter}
 
     def get_queryset(self) -> QuerySet[Invitation]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        return project.invitations.select_related("created_by")
+        return project.invitations.filter(**self.chosen()).select_related("created_by")
 
     @extend_schema(
         operation_id="invitations_create",
@@ -214,6 +222,7 @@ class AcceptInvitation(APIView):
         request=TokenIn,
         responses={200: JoinedOut, **errors(400, 401, 403, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         """Join a project by the token of an invitation."""
         body = TokenIn(data=request.data)

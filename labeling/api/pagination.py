@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 POSITION_MAX = 100  # characters; Python reads no number of thousands
@@ -33,11 +34,14 @@ class ById(CursorPagination):
         raise ValidationError({"limit": [sentence]})
 
     def decode_cursor(self, request: Request) -> Cursor | None:
-        """Decode a cursor, and refuse a position that no page ever had."""
-        cursor: Cursor | None = super().decode_cursor(request)
+        """Decode a cursor. Raises ValidationError for a position that no page ever had."""
+        try:
+            cursor: Cursor | None = super().decode_cursor(request)
+        except NotFound:
+            raise no_page() from None
         position = str(cursor.position) if cursor and cursor.position is not None else "0"
-        if not position.isdecimal() or len(position) > POSITION_MAX:
-            raise NotFound(self.invalid_cursor_message)
+        if not (position.isascii() and position.isdecimal()) or len(position) > POSITION_MAX:
+            raise no_page()
         return cursor
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -69,11 +73,15 @@ class Forward(ById):
         further = replace_query_param(address, self.cursor_query_param, cursor) if cursor else None
         return {"next": further, "previous": None, "results": results}
 
+    def response(self, request: Request, results: Any, cursor: object) -> Response:
+        """Return the response with a page, as `body` has it."""
+        return Response(self.body(request, results, cursor))
+
     def number(self, request: Request) -> int:
-        """Return the cursor of a page as a number, 0 for the first page. Raises NotFound."""
+        """Return the cursor of a page as a number, 0 for the first. Raises ValidationError."""
         text = request.query_params.get(self.cursor_query_param, "") or "0"
         if not (text.isascii() and text.isdecimal() and len(text) < 19):
-            raise NotFound(self.invalid_cursor_message)
+            raise no_page()
         return int(text)
 
     def part(self, request: Request, rows: Sequence[Any]) -> tuple[Sequence[Any], int | None]:
@@ -81,6 +89,11 @@ class Forward(ById):
         start = self.number(request)
         end = start + self.get_page_size(request)
         return rows[start:end], end if rows[end:] else None
+
+
+def no_page() -> ValidationError:
+    """Return the refusal of a cursor that no page ever had."""
+    return ValidationError({"cursor": ["No page begins here: take the address in next."]})
 
 
 def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -8,16 +8,17 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import gold, parts, tasks
 from labeling.access import Capability
 from labeling.api.bodies import Body
 from labeling.api.fields import Number, Weight, YesOrNo
+from labeling.api.idempotency import idempotent
 from labeling.api.permissions import may
 from labeling.api.requests import valid
 from labeling.api.review import pair_concept
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.gold.rectangles import MAX
 from labeling.models import Image, Project, Question
 
@@ -132,6 +133,7 @@ class Rectangles(APIView):
         request=RectanglesIn,
         responses={200: MarkedOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, slug: str) -> Response:
         """Make the parts of a cut picture gold by rectangles around what shows the concept."""
         project = get_object_or_404(Project, slug=slug)

@@ -14,14 +14,14 @@ from drf_spectacular.utils import (
     extend_schema_field,
     extend_schema_view,
 )
-from rest_framework import generics, serializers, status
+from rest_framework import serializers, status
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import access, challenges, previews, project_stats, projects
 from labeling.access import Capability
+from labeling.api import views
 from labeling.api.bodies import Body, Strict
 from labeling.api.challenges import describe
 from labeling.api.conditional import expecting, guarded, versioned
@@ -29,9 +29,12 @@ from labeling.api.fields import YesOrNo
 from labeling.api.idempotency import idempotent
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
+from labeling.api.queries import Flag, OneOf, Query
 from labeling.api.requests import user, valid
+from labeling.api.responses import made
 from labeling.api.schema import errors
 from labeling.api.serializers import ChallengeOut
+from labeling.api.views import APIView
 from labeling.models import Challenge, Project, Scope
 from labeling.projects import Audience
 
@@ -137,14 +140,22 @@ class ProjectChangeIn(Strict, serializers.ModelSerializer[Project]):
         }
 
 
+class ProjectFilters(Query):
+    state = OneOf(choices=Project.State.choices, required=False)
+    private = Flag(required=False, help_text="Whether only those who are invited take part.")
+    q = serializers.CharField(
+        source="name__icontains", required=False, max_length=120, help_text="A part of its name."
+    )
+
+
 class MayCreate(BasePermission):
     """Whoever may create projects may post one."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: Any) -> bool:
         return access.may_create(request.user)
 
 
-class _Visible(generics.GenericAPIView[Project]):
+class _Visible(views.GenericAPIView[Project]):
     """Public projects, and those whose pages the caller may see."""
 
     serializer_class = ProjectOut
@@ -168,11 +179,15 @@ class _Visible(generics.GenericAPIView[Project]):
         operation_id="projects_list", responses={200: ProjectOut(many=True), **errors(401, 404)}
     )
 )
-class ProjectList(_Visible, generics.ListAPIView[Project]):
+class ProjectList(_Visible, views.ListAPIView[Project]):
     """The projects that anybody can take part in, and the caller's own with their state."""
 
     pagination_class = ById
     scopes: ClassVar = {"POST": Scope.OWN}
+    queries: ClassVar = {"GET": ProjectFilters}
+
+    def get_queryset(self) -> QuerySet[Project]:
+        return super().get_queryset().filter(**self.chosen())
 
     def get_permissions(self) -> list[Any]:
         return [MayCreate() if self.request.method == "POST" else AllowAny()]
@@ -189,10 +204,10 @@ class ProjectList(_Visible, generics.ListAPIView[Project]):
         audience = Audience(given.pop("audience"))
         project = projects.create(by=user(request), audience=audience, **given)
         body = self.get_serializer(project).data
-        return Response(body, status=status.HTTP_201_CREATED)
+        return made("api-project", project.slug, data=body)
 
 
-class ProjectDetail(_Visible, generics.GenericAPIView[Project]):
+class ProjectDetail(_Visible, views.GenericAPIView[Project]):
     lookup_field = "slug"
 
     def get_permissions(self) -> list[Any]:
@@ -264,16 +279,16 @@ class ReopenProject(_Step):
         return self._take(request, projects.reopen)
 
 
-class PreviewFilters(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=Challenge.Kind.choices, required=False)
+class PreviewFilters(Query):
+    kind = OneOf(choices=Challenge.Kind.choices, required=False)
 
 
 class PreviewProject(APIView):
     permission_classes = [MAY_VIEW]
+    queries: ClassVar = {"GET": PreviewFilters}
 
     @extend_schema(
         operation_id="projects_preview",
-        parameters=[PreviewFilters],
         responses={
             200: ChallengeOut,
             204: OpenApiResponse(description="Nothing can be asked."),
@@ -283,7 +298,7 @@ class PreviewProject(APIView):
     def get(self, request: Request, slug: str) -> Response:
         """Choose what a visitor would be asked first; nothing is reserved, stored or counted."""
         project = get_object_or_404(Project, slug=slug)
-        kind = valid(PreviewFilters(data=request.query_params)).get("kind")
+        kind = self.chosen().get("kind")
         challenge = previews.choose(project=project, kind=kind)
         if challenge is None:
             return Response(status=status.HTTP_204_NO_CONTENT)

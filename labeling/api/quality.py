@@ -1,20 +1,22 @@
 """Quality over HTTP, for members and staff: agreement, calibration, and the history of both."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics, serializers
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import advice, project_stats
 from labeling.access import Capability
+from labeling.api import views
 from labeling.api.pagination import Forward, NewestFirst
 from labeling.api.permissions import may
+from labeling.api.queries import Moment, Query
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Project, QualityReport, Question
 
 MAY_VIEW = may(Capability.VIEW, models=(Project, Question))
@@ -120,13 +122,18 @@ class Agreement(APIView):
         return Response(pages.body(request, AgreementOut(rows, many=True).data, cursor))
 
 
+class ReportFilters(Query):
+    since = Moment(source="measured_at__gte", required=False, help_text="Measured then or later.")
+    until = Moment(source="measured_at__lt", required=False, help_text="Measured before.")
+
+
 @extend_schema_view(
     get=extend_schema(
         operation_id="quality_reports_list",
         responses={200: QualityReportOut(many=True), **errors(401, 403, 404)},
     )
 )
-class QualityReportList(generics.ListAPIView[QualityReport]):
+class QualityReportList(views.ListAPIView[QualityReport]):
     """Agreement in the project and on each concept, and how often labels are right.
 
     The newest first; older ones are at least an hour apart.
@@ -135,6 +142,8 @@ class QualityReportList(generics.ListAPIView[QualityReport]):
     permission_classes = [MAY_VIEW]
     serializer_class = QualityReportOut
     pagination_class = NewestFirst
+    queries: ClassVar = {"GET": ReportFilters}
 
     def get_queryset(self) -> QuerySet[QualityReport]:
-        return get_object_or_404(Project, slug=self.kwargs["slug"]).quality_reports.all()
+        project = get_object_or_404(Project, slug=self.kwargs["slug"])
+        return project.quality_reports.filter(**self.chosen())

@@ -1,18 +1,19 @@
 """Questions over HTTP, for members and staff: posteriors, and a reviewer's decisions."""
 
-from typing import Any, cast
+from functools import cached_property
+from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
-from rest_framework import generics, serializers
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import comments, concepts, provenance, review
 from labeling.access import Capability
+from labeling.api import question_filters, views
 from labeling.api.bodies import Body
 from labeling.api.decisions import STANDINGS
 from labeling.api.exceptions import NotFound
@@ -21,7 +22,9 @@ from labeling.api.idempotency import idempotent
 from labeling.api.images import ProvenanceOut
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
+from labeling.api.question_filters import InReviewOrder, QuestionFilters
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Concept, Project, Question, Tile
 from labeling.models.projects import name_key
 
@@ -75,25 +78,6 @@ class QuestionOut(serializers.ModelSerializer[Question]):
         read_only_fields = fields
 
 
-class QuestionFilters(serializers.Serializer[Any]):
-    state = serializers.ChoiceField(choices=Question.State.choices, required=False)
-    kind = serializers.ChoiceField(choices=Question.Kind.choices, required=False)
-    reason = serializers.ChoiceField(
-        choices=Question.Reason.choices, required=False, help_text="Why it is stored."
-    )
-    concept = serializers.CharField(max_length=80, required=False, help_text="Its name.")
-    imported_by = serializers.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=2**63 - 1,
-        help_text="The import of the caption, or of the picture.",
-    )
-    vendor = serializers.CharField(
-        required=False, max_length=200, help_text="Of the caption, or of the picture."
-    )
-    batch = serializers.CharField(required=False, max_length=200, help_text="Of the import.")
-
-
 class ReopenIn(Body):
     note = serializers.CharField(
         max_length=comments.LONGEST,
@@ -130,30 +114,31 @@ class PairDecisionIn(Body):
 @extend_schema_view(
     get=extend_schema(
         operation_id="questions_list",
-        parameters=[QuestionFilters],
         responses={200: QuestionOut(many=True), **errors(400, 401, 403, 404)},
     )
 )
-class QuestionList(generics.ListAPIView[Question]):
+class QuestionList(views.ListAPIView[Question]):
     """A project's stored questions and their posteriors; all other pairs are implicit."""
 
     permission_classes = [MAY_CHANGE]
     serializer_class = QuestionOut
     pagination_class = ById
+    queries: ClassVar = {"GET": QuestionFilters}
+
+    @property
+    def paginator(self) -> Any:
+        """Return what leads through the pages of the order that is asked for."""
+        in_review_order = self.request.query_params.get("order") == "disagreement"
+        return self._in_review_order if in_review_order else super().paginator
+
+    @cached_property
+    def _in_review_order(self) -> InReviewOrder:
+        return InReviewOrder()
 
     def get_queryset(self) -> QuerySet[Question]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        serializer = QuestionFilters(data=self.request.query_params)
-        serializer.is_valid(raise_exception=True)
-        filters = dict(serializer.validated_data)
-        if "concept" in filters:
-            filters["concept"] = get_object_or_404(project.concepts, name=filters["concept"])
-        origin = {
-            "record": filters.pop("imported_by", None),
-            "vendor": filters.pop("vendor", ""),
-            "batch": filters.pop("batch", ""),
-        }
-        questions = provenance.of_questions(project.questions.filter(**filters), **origin)
+        by = cast(User, self.request.user)
+        questions = question_filters.filtered(project.questions.all(), project, self.chosen(), by)
         return questions.select_related(*RELATED)
 
     @extend_schema(
@@ -210,7 +195,7 @@ def pair_concept(project: Project, name: str) -> Concept:
         operation_id="questions_detail", responses={200: QuestionOut, **errors(401, 403, 404)}
     )
 )
-class QuestionDetail(generics.RetrieveAPIView[Question]):
+class QuestionDetail(views.RetrieveAPIView[Question]):
     """One question."""
 
     permission_classes = [MAY_VIEW]
@@ -226,6 +211,7 @@ class DecideQuestion(APIView):
         request=DecisionIn,
         responses={200: QuestionOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Decide a question: the decision overrides all answers."""
         question = get_object_or_404(Question, pk=pk)
@@ -245,6 +231,7 @@ class ReopenQuestion(APIView):
         request=ReopenIn,
         responses={200: QuestionOut, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Withdraw any decision and ask more people."""
         question = get_object_or_404(Question, pk=pk)

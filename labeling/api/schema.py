@@ -1,5 +1,6 @@
 """Describe operations for the OpenAPI document."""
 
+import re
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
@@ -42,9 +43,11 @@ _DESCRIPTIONS = {
     503: "For a moment it cannot be done: ask again.",
     507: "The server's disk is full: what has come is kept.",
 }
+BINARY = {"type": "string", "format": "binary"}
+SUMMARY_LENGTH = 120  # characters
 _WITH_BODY = ("POST", "PATCH", "PUT")
-_ALWAYS = (401, 403, 429)
-_OF_BODIES = (400, 413, 415)
+_ALWAYS = (400, 401, 403, 429)
+_OF_BODIES = (413, 415)
 
 
 def errors(*statuses: int) -> dict[int, OpenApiResponse]:
@@ -66,8 +69,18 @@ class Schema(AutoSchema):
     """
 
     def get_override_parameters(self) -> list[Any]:
-        """Return the headers that the view's method reads."""
-        return [*super().get_override_parameters(), *getattr(self._handler(), "headers", ())]
+        """Return what the view's method reads of the address, and the headers."""
+        query = getattr(self.view, "queries", {}).get(self.method)
+        return [
+            *super().get_override_parameters(),
+            *([query] if query else []),
+            *getattr(self._handler(), "headers", ()),
+        ]
+
+    def get_summary(self) -> str:
+        """Return the first sentence of what an operation does, as its title."""
+        text = " ".join(str(self.get_description()).split())  # type: ignore[no-untyped-call]
+        return re.split(r"(?<=[^.])[.:;](?: |$)", text, maxsplit=1)[0][:SUMMARY_LENGTH]
 
     def _handler(self) -> Any:
         return getattr(self.view, self.method.lower(), None)
@@ -104,10 +117,14 @@ class Schema(AutoSchema):
     def _map_serializer_field(
         self, field: Any, direction: Any, bypass_extensions: bool = False
     ) -> Any:
-        """Add the empty text to what a row's choice may be."""
+        """Add the empty text to what a row's choice may be, and which texts are taken."""
         schema = super()._map_serializer_field(field, direction, bypass_extensions)  # type: ignore[no-untyped-call]
         if direction == "response" and "" not in schema.get("enum", [""]) and _may_be_blank(field):
             schema["enum"] = [*schema["enum"], ""]
+        if direction == "request" and isinstance(field, serializers.FileField):
+            schema = schema | BINARY
+        if direction == "request" and type(field) is serializers.CharField:
+            schema = {"pattern": _pattern(field), **schema}
         return schema
 
     def _statuses(self) -> list[int]:
@@ -118,7 +135,7 @@ class Schema(AutoSchema):
         if self.method in _WITH_BODY and self.get_request_serializer() is not None:
             statuses += _OF_BODIES
         if self.method == "GET" and self._is_list_view() and self._get_paginator():  # type: ignore[no-untyped-call]
-            statuses += (400, 404)
+            statuses.append(404)
         return statuses
 
     def _may_be_unchanged(self) -> bool:
@@ -139,7 +156,9 @@ def tidy(result: Any, **_: Any) -> Any:
         return result
     tidied = {name: tidy(node) for name, node in result.items()}
     branches = tidied.get("oneOf")
-    if isinstance(branches, list) and not all(branch.keys() == {"required"} for branch in branches):
+    if isinstance(branches, list) and {} in branches:  # anything, null as well
+        del tidied["oneOf"]
+    elif isinstance(branches, list) and any(branch.keys() != {"required"} for branch in branches):
         tidied["anyOf"] = tidied.pop("oneOf")
     if isinstance(tidied.get("type"), list):
         tidied["type"] = list(dict.fromkeys(tidied["type"]))
@@ -157,6 +176,15 @@ def header(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(
         name, OpenApiTypes.STR, OpenApiParameter.HEADER, description=description
     )
+
+
+def _pattern(field: serializers.CharField) -> str:
+    """Return which texts a field takes: none with a NUL, and none of blanks alone."""
+    if not field.allow_blank and not field.trim_whitespace:
+        return r"^[^\u0000]+$"
+    if field.allow_blank:
+        return r"^[^\u0000]*$"
+    return r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
 
 
 def _may_be_null(field: serializers.Field[Any, Any, Any, Any]) -> bool:

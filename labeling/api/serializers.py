@@ -110,6 +110,7 @@ class SkipIn(Body):
     reason = serializers.ChoiceField(
         choices=Challenge.SkipReason.choices,
         required=False,
+        allow_blank=True,
         default="",
         help_text="What is the matter, for those who review the project.",
     )

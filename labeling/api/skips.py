@@ -8,7 +8,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import skip_reasons
 from labeling.access import Capability
@@ -17,6 +16,7 @@ from labeling.api.fields import Number
 from labeling.api.permissions import may
 from labeling.api.requests import valid
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Challenge, Comment, Project, Question, Tile
 
 

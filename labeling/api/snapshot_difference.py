@@ -1,6 +1,6 @@
 """What differs between two snapshots, over HTTP, for members and staff."""
 
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.shortcuts import get_object_or_404
@@ -8,12 +8,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import snapshot_difference, tasks
 from labeling.api.exceptions import NotFound
+from labeling.api.queries import OneOf, Query, WholeNumber
 from labeling.api.schema import errors
 from labeling.api.snapshots import MAY_VIEW
+from labeling.api.views import APIView
 from labeling.models import Snapshot
 from labeling.snapshot_difference import Difference, Filters
 from labeling.snapshot_folder import SPLITS, SnapshotError
@@ -21,16 +22,16 @@ from labeling.snapshot_folder import SPLITS, SnapshotError
 POSITION_MAX = 2**53 - 1
 
 
-class DifferenceIn(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(
+class DifferenceIn(Query):
+    kind = OneOf(
         snapshot_difference.KINDS, required=False, help_text="What became of the pictures."
     )
-    split = serializers.ChoiceField(SPLITS, required=False)
+    split = OneOf(SPLITS, required=False)
     concept = serializers.CharField(
         required=False, max_length=80, help_text="One whose label changed."
     )
-    after = serializers.IntegerField(
-        min_value=0, max_value=POSITION_MAX, default=0, help_text="As in `next`; 0 begins."
+    after = WholeNumber(
+        required=False, max_value=POSITION_MAX, default=0, help_text="As in `next`; 0 begins."
     )
 
 
@@ -95,10 +96,10 @@ class WaitOut(serializers.Serializer[Any]):
 
 class SnapshotDifference(APIView):
     permission_classes = [MAY_VIEW]
+    queries: ClassVar = {"GET": DifferenceIn}
 
     @extend_schema(
         operation_id="snapshots_difference",
-        parameters=[DifferenceIn],
         responses={200: DifferenceOut, 202: WaitOut, **errors(400, 401, 403, 404, 409)},
     )
     def get(self, request: Request, pk: int, other: int) -> Response:
@@ -109,13 +110,12 @@ class SnapshotDifference(APIView):
         first, second = (get_object_or_404(Snapshot, pk=each) for each in (pk, other))
         if first.project_id != second.project_id:
             raise NotFound
-        query = DifferenceIn(data=request.query_params)
-        query.is_valid(raise_exception=True)
+        query = self.chosen()
         difference = _difference(first, second)
         if difference is None:
             wait = {"detail": "A worker is at it: ask again in a few seconds."}
             return Response(wait, status=status.HTTP_202_ACCEPTED, headers={"Retry-After": "5"})
-        return Response(_page(request, difference, query.validated_data))
+        return Response(_page(request, difference, query))
 
 
 def _difference(first: Snapshot, second: Snapshot) -> Difference | None:

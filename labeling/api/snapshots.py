@@ -1,25 +1,28 @@
 """Snapshots over HTTP, for members and staff."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics, serializers, status
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import reissues, snapshot_folder, snapshots, tasks
 from labeling.access import Capability
+from labeling.api import views
 from labeling.api.bodies import Body
 from labeling.api.fields import YesOrNo
 from labeling.api.idempotency import idempotent
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
+from labeling.api.queries import Dated, Flag, OneOf
+from labeling.api.responses import made
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Project, Snapshot
 
 MAY_ADD = may(
@@ -78,22 +81,32 @@ class SnapshotIn(Body):
     include_generated = YesOrNo(default=False)
 
 
+class SnapshotFilters(Dated):
+    state = OneOf(choices=Snapshot.State.choices, required=False)
+    include_generated = Flag(required=False)
+    marked = Flag(required=False, help_text="Whether something that it holds was removed since.")
+
+
 @extend_schema_view(
     get=extend_schema(
         operation_id="snapshots_list",
         responses={200: SnapshotOut(many=True), **errors(401, 403, 404)},
     )
 )
-class SnapshotList(generics.ListAPIView[Snapshot]):
+class SnapshotList(views.ListAPIView[Snapshot]):
     """A project's snapshots, the newest first."""
 
     serializer_class = SnapshotOut
     pagination_class = NewestFirst
     permission_classes = [MAY_ADD]
+    queries: ClassVar = {"GET": SnapshotFilters}
 
     def get_queryset(self) -> QuerySet[Snapshot]:
-        project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        return project.snapshots.select_related("project")
+        project, chosen = get_object_or_404(Project, slug=self.kwargs["slug"]), self.chosen()
+        marked = chosen.pop("marked", None)
+        rows = project.snapshots.filter(**chosen).select_related("project")
+        is_marked = Q(removed__gt=0) | Q(withdrawn__gt=0)
+        return rows if marked is None else rows.filter(is_marked if marked else ~is_marked)
 
     @extend_schema(
         operation_id="snapshots_freeze",
@@ -110,7 +123,7 @@ class SnapshotList(generics.ListAPIView[Snapshot]):
             project=project, requested_by=cast(User, request.user), **options.validated_data
         )
         tasks.freeze_later(snapshot)
-        return Response(SnapshotOut(snapshot).data, status=status.HTTP_202_ACCEPTED)
+        return made("snapshot", snapshot.pk, data=SnapshotOut(snapshot).data, status=202)
 
 
 @extend_schema_view(
@@ -119,7 +132,7 @@ class SnapshotList(generics.ListAPIView[Snapshot]):
         responses={200: SnapshotDetailOut, **errors(401, 403, 404)},
     )
 )
-class SnapshotDetail(generics.RetrieveAPIView[Snapshot]):
+class SnapshotDetail(views.RetrieveAPIView[Snapshot]):
     """One snapshot."""
 
     permission_classes = [MAY_VIEW]
@@ -135,9 +148,10 @@ class ReissueSnapshot(APIView):
         request=None,
         responses={202: SnapshotOut, **errors(401, 403, 404, 409)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Freeze again, with the same settings, what is left of a snapshot that is marked."""
         snapshot = get_object_or_404(Snapshot, pk=pk)
         successor = reissues.reissue(snapshot, by=cast(User, request.user))
         tasks.freeze_later(successor)
-        return Response(SnapshotOut(successor).data, status=status.HTTP_202_ACCEPTED)
+        return made("snapshot", successor.pk, data=SnapshotOut(successor).data, status=202)

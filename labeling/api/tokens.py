@@ -3,23 +3,25 @@
 from typing import ClassVar, cast
 
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics, serializers, status
+from rest_framework import serializers, status
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import tokens
+from labeling.api import views
 from labeling.api.bodies import Body
 from labeling.api.fields import Number
 from labeling.api.idempotency import idempotent
 from labeling.api.pagination import NewestFirst
+from labeling.api.queries import Flag, Query
 from labeling.api.requests import valid
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Scope, Token
 
 
@@ -64,21 +66,28 @@ class NewTokenIn(Body):
     )
 
 
+class TokenFilters(Query):
+    valid = Flag(required=False, help_text="Whether they are neither revoked nor expired.")
+
+
 @extend_schema_view(
     get=extend_schema(
         operation_id="tokens_list", responses={200: TokenOut(many=True), **errors(401, 403, 404)}
     )
 )
-class TokenList(generics.ListAPIView[Token]):
+class TokenList(views.ListAPIView[Token]):
     """Your tokens, the newest first; without their secrets, which are not kept."""
 
     permission_classes = [IsAuthenticated]
     serializer_class = TokenOut
     pagination_class = NewestFirst
     scopes: ClassVar = {"POST": Scope.OWN}
+    queries: ClassVar = {"GET": TokenFilters}
 
     def get_queryset(self) -> QuerySet[Token]:
-        return Token.objects.filter(user=self.request.user.pk)
+        own, wanted = Token.objects.filter(user=self.request.user.pk), self.chosen().get("valid")
+        is_valid = Q(pk__in=tokens.valid().values("pk"))
+        return own if wanted is None else own.filter(is_valid if wanted else ~is_valid)
 
     @extend_schema(
         operation_id="tokens_create",

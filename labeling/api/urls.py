@@ -5,6 +5,7 @@ from django.urls import path
 from labeling.api import (
     annotators,
     answer_files,
+    answers,
     challenges,
     comments,
     concepts,
@@ -153,9 +154,7 @@ urlpatterns = [
         name="api-gold-rectangles",
     ),
     path("projects/<slug:slug>/gold/file/", answer_files.SendGold.as_view(), name="api-gold-file"),
-    path(
-        "projects/<slug:slug>/answers/", answer_files.SendAnswers.as_view(), name="api-answers-file"
-    ),
+    path("projects/<slug:slug>/answers/", answers.AnswerList.as_view(), name="api-answers"),
     path("projects/<slug:slug>/parts/", parts.Parts.as_view(), name="api-parts"),
     path("projects/<slug:slug>/gold/replace/", gold.ReplaceGold.as_view(), name="api-gold-replace"),
     path("projects/<slug:slug>/agreement/", quality.Agreement.as_view(), name="agreement"),
@@ -166,6 +165,11 @@ urlpatterns = [
     ),
     path("projects/<slug:slug>/snapshots/", snapshots.SnapshotList.as_view(), name="snapshots"),
     path("projects/<slug:slug>/images/", images.ImageList.as_view(), name="images"),
+    path(
+        "projects/<slug:slug>/images/remove/",
+        images.RemoveImages.as_view(),
+        name="api-images-remove",
+    ),
     path("images/<int:pk>/", images.ImageDetail.as_view(), name="image"),
     path("images/<int:pk>/labels/", labels.ImageLabels.as_view(), name="image-labels"),
     path("images/<int:pk>/parts/", parts.PictureParts.as_view(), name="image-parts"),
@@ -236,6 +240,11 @@ urlpatterns = [
         name="api-project-annotators",
     ),
     path(
+        "projects/<slug:slug>/annotators/<int:annotator>/",
+        annotators.ProjectAnnotatorDetail.as_view(),
+        name="api-project-annotator",
+    ),
+    path(
         "projects/<slug:slug>/annotators/<int:annotator>/block/",
         annotators.BlockProjectAnnotator.as_view(),
         name="api-project-annotator-block",
@@ -247,6 +256,7 @@ urlpatterns = [
     ),
     path("projects/<slug:slug>/webhooks/", webhooks.WebhookList.as_view(), name="api-webhooks"),
     path("webhooks/<int:pk>/", webhooks.WebhookDetail.as_view(), name="api-webhook"),
+    path("webhooks/<int:pk>/secret/", webhooks.WebhookSecret.as_view(), name="api-webhook-secret"),
     path("webhooks/<int:pk>/ping/", webhooks.PingWebhook.as_view(), name="api-webhook-ping"),
     path("webhooks/<int:pk>/deliveries/", webhooks.DeliveryList.as_view(), name="api-deliveries"),
     path(

@@ -1,25 +1,28 @@
 """Webhooks over HTTP, for owners: who is told what, what was sent, and sending it again."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics, serializers, status
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling import tasks, webhooks
 from labeling.access import Capability
+from labeling.api import views
 from labeling.api.bodies import Body
 from labeling.api.fields import YesOrNo
 from labeling.api.idempotency import idempotent
 from labeling.api.pagination import ById, NewestFirst
 from labeling.api.permissions import may
+from labeling.api.queries import Dated, Flag, OneOf, Query
 from labeling.api.requests import valid
+from labeling.api.responses import NO_STORE, made
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Delivery, HookEvent, Project, Webhook
 
 MAY = may(
@@ -40,7 +43,16 @@ class WebhookOut(serializers.ModelSerializer[Webhook]):
 
     class Meta:
         model = Webhook
-        fields = ["id", "project", "url", "events", "active", "created_at"]
+        fields = [
+            "id",
+            "project",
+            "url",
+            "events",
+            "active",
+            "failing_since",
+            "off_reason",
+            "created_at",
+        ]
         read_only_fields = fields
 
 
@@ -92,8 +104,13 @@ class DeliveryOut(serializers.ModelSerializer[Delivery]):
         read_only_fields = fields
 
 
-class DeliveryFilters(serializers.Serializer[Any]):
-    state = serializers.ChoiceField(choices=Delivery.State.choices, required=False)
+class WebhookFilters(Query):
+    active = Flag(required=False)
+
+
+class DeliveryFilters(Dated):
+    state = OneOf(choices=Delivery.State.choices, required=False)
+    event = OneOf(choices=[*HookEvent.choices, ("ping", "a test")], required=False)
 
 
 @extend_schema_view(
@@ -102,16 +119,17 @@ class DeliveryFilters(serializers.Serializer[Any]):
         responses={200: WebhookOut(many=True), **errors(401, 403, 404)},
     )
 )
-class WebhookList(generics.ListAPIView[Webhook]):
+class WebhookList(views.ListAPIView[Webhook]):
     """The addresses that are told what happens in a project."""
 
     permission_classes = [MAY]
     serializer_class = WebhookOut
     pagination_class = ById
+    queries: ClassVar = {"GET": WebhookFilters}
 
     def get_queryset(self) -> QuerySet[Webhook]:
         project = get_object_or_404(Project, slug=self.kwargs["slug"])
-        return project.webhooks.select_related("project")
+        return project.webhooks.filter(**self.chosen()).select_related("project")
 
     @extend_schema(
         operation_id="webhooks_create",
@@ -128,7 +146,7 @@ class WebhookList(generics.ListAPIView[Webhook]):
         project = get_object_or_404(Project, slug=slug)
         options = valid(WebhookIn(data=request.data))
         hook = webhooks.create(project=project, by=cast(User, request.user), **options)
-        return Response(NewWebhookOut(hook).data, status=status.HTTP_201_CREATED)
+        return made("api-webhook", hook.pk, data=NewWebhookOut(hook).data)
 
 
 class WebhookDetail(APIView):
@@ -159,6 +177,25 @@ class WebhookDetail(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
+class SecretOut(serializers.Serializer[Any]):
+    secret = serializers.CharField(help_text="By which to check signatures; shown this once.")
+
+
+class WebhookSecret(APIView):
+    permission_classes = [MAY]
+
+    @extend_schema(
+        operation_id="webhooks_replace_secret",
+        request=None,
+        responses={200: SecretOut, **errors(401, 403, 404)},
+    )
+    @idempotent(secret="secret")
+    def post(self, request: Request, pk: int) -> Response:
+        """Make a new secret. For a day, messages are signed by the old one as well."""
+        secret = webhooks.replace_secret(hook=_hook(pk), by=cast(User, request.user))
+        return Response({"secret": secret}, headers={"Cache-Control": NO_STORE})
+
+
 class PingWebhook(APIView):
     permission_classes = [MAY]
 
@@ -167,6 +204,7 @@ class PingWebhook(APIView):
         request=None,
         responses={202: DeliveryOut, **errors(401, 403, 404)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Send a test event."""
         delivery = webhooks.ping(hook=_hook(pk))
@@ -177,20 +215,19 @@ class PingWebhook(APIView):
 @extend_schema_view(
     get=extend_schema(
         operation_id="webhooks_deliveries",
-        parameters=[DeliveryFilters],
         responses={200: DeliveryOut(many=True), **errors(400, 401, 403, 404)},
     )
 )
-class DeliveryList(generics.ListAPIView[Delivery]):
+class DeliveryList(views.ListAPIView[Delivery]):
     """What was sent to an address, and what is to be, the newest first; kept for 30 days."""
 
     permission_classes = [MAY]
     serializer_class = DeliveryOut
     pagination_class = NewestFirst
+    queries: ClassVar = {"GET": DeliveryFilters}
 
     def get_queryset(self) -> QuerySet[Delivery]:
-        filters = valid(DeliveryFilters(data=self.request.query_params))
-        return _hook(self.kwargs["pk"]).deliveries.filter(**filters)
+        return _hook(self.kwargs["pk"]).deliveries.filter(**self.chosen())
 
 
 class ResendDelivery(APIView):
@@ -201,6 +238,7 @@ class ResendDelivery(APIView):
         request=None,
         responses={202: DeliveryOut, **errors(401, 403, 404)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Send an event again, under the same webhook-id."""
         delivery = get_object_or_404(Delivery, pk=pk)

@@ -4,25 +4,74 @@ import mimetypes
 from pathlib import Path
 from typing import IO, Any
 
-from django.http import FileResponse, Http404
+from django.http import FileResponse, Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
+from labeling.access import Capability
 from labeling.api.exceptions import NotFound
 from labeling.api.negotiation import PictureNegotiation
+from labeling.api.permissions import may
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from training import generation_requests, generators, viewers
-from training.models import Sample
+from training.models import Run, Sample
 
 CACHE_CONTROL = "private, max-age=86400, immutable"
 NOT_FOUND = "There is no such picture."
 GONE = "The picture has gone."
 
-_documented = extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY, **errors(401, 404)})
+_PICTURE: dict[Any, Any] = {(200, "image/png"): OpenApiTypes.BINARY, **errors(401, 404)}
+
+
+MAY_VIEW_RUN = may(Capability.VIEW, models=(Run,))
+KINDS = {"log.txt": "text/plain", "report.html": "text/html"}
+
+
+class RunFile(APIView):
+    """A file of a run's folder."""
+
+    permission_classes = [MAY_VIEW_RUN]
+    content_negotiation_class = PictureNegotiation
+    name = ""
+
+    def send(self, pk: int) -> HttpResponse:
+        """Send the file, which a browser never shows here. Raises NotFound."""
+        run = get_object_or_404(Run, pk=pk)
+        file = Path(run.folder) / self.name
+        if not run.folder or not file.is_file():
+            raise NotFound("There is no such file yet.")
+        kind = f"{KINDS[self.name]}; charset=utf-8"
+        response = HttpResponse(file.read_bytes(), content_type=kind)
+        response["Content-Disposition"] = f'attachment; filename="run-{pk}-{self.name}"'
+        return response
+
+
+class RunLog(RunFile):
+    name = "log.txt"
+
+    @extend_schema(
+        operation_id="runs_log",
+        responses={(200, "text/plain"): OpenApiTypes.STR, **errors(401, 403, 404)},
+    )
+    def get(self, request: Request, pk: int) -> HttpResponse:
+        """Send the whole log of a run."""
+        return self.send(pk)
+
+
+class RunReport(RunFile):
+    name = "report.html"
+
+    @extend_schema(
+        operation_id="runs_report",
+        responses={(200, "text/html"): OpenApiTypes.STR, **errors(401, 403, 404)},
+    )
+    def get(self, request: Request, pk: int) -> HttpResponse:
+        """Send the report of a run as a page."""
+        return self.send(pk)
 
 
 class ImageView(APIView):
@@ -33,7 +82,7 @@ class ImageView(APIView):
 
 
 class SampleImage(ImageView):
-    @_documented
+    @extend_schema(operation_id="generations_sample", responses=_PICTURE)
     def get(self, request: Request, pk: object, number: int) -> FileResponse:
         """Return a generated image."""
         try:
@@ -43,7 +92,7 @@ class SampleImage(ImageView):
 
 
 class NearestImage(ImageView):
-    @_documented
+    @extend_schema(operation_id="generations_nearest", responses=_PICTURE)
     def get(self, request: Request, pk: object, number: int, rank: int) -> FileResponse:
         """Return one of the training images that a sample is nearest to."""
         nearest = generators.nearest(get_sample(request, pk, number))
@@ -56,7 +105,7 @@ class NearestImage(ImageView):
 
 
 class SourceImage(ImageView):
-    @_documented
+    @extend_schema(operation_id="generations_source_image", responses=_PICTURE)
     def get(self, request: Request, pk: object) -> FileResponse:
         """Return the image whose lower half was to be inpainted."""
         generation = get_object_or_404(viewers.generations(request._request, request.user), pk=pk)
@@ -69,7 +118,7 @@ class SourceImage(ImageView):
 
 
 class ExampleImage(ImageView):
-    @_documented
+    @extend_schema(operation_id="models_example", responses=_PICTURE)
     def get(self, request: Request, pk: int, number: int) -> FileResponse:
         """Return one of the project's images that are offered to be inpainted."""
         model = get_object_or_404(viewers.models(request._request, request.user), pk=pk)

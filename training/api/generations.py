@@ -9,19 +9,22 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view, inline_serializer
-from rest_framework import generics, serializers, status
+from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, UserRateThrottle
-from rest_framework.views import APIView
 
 from labeling.access import Capability
+from labeling.api import views
+from labeling.api.idempotency import idempotent
 from labeling.api.parsers import BoundedJSONParser
 from labeling.api.permissions import may
+from labeling.api.responses import made
 from labeling.api.schema import errors
 from labeling.api.throttles import ByAddress
+from labeling.api.views import APIView
 from labeling.models import Question
 from labeling.permissions import is_staff
 from training import generation_requests, generators, sample_questions, tasks, viewers
@@ -132,16 +135,21 @@ class Generations(APIView):
         throttles = super().get_throttles()
         return [*throttles, GenerationThrottle()] if self.request.method == "POST" else throttles
 
-    @extend_schema(responses={200: GenerationSerializer(many=True), **errors(401)})
+    @extend_schema(
+        operation_id="generations_list",
+        responses={200: GenerationSerializer(many=True), **errors(401)},
+    )
     def get(self, request: Request) -> Response:
         """Your own last generations, the newest first."""
         own = _own(request).prefetch_related("samples__generation__samples")[:HISTORY_MAX]
         return Response(GenerationSerializer(own, many=True, context={"request": request}).data)
 
     @extend_schema(
+        operation_id="generations_create",
         request=GenerationRequestSerializer,
         responses={201: GenerationSerializer, **errors(400, 401, 403, 413, 415, 429)},
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         """Request samples; look at the generation until its state is succeeded."""
         serializer = GenerationRequestSerializer(data=request.data, context={"request": request})
@@ -157,11 +165,15 @@ class Generations(APIView):
         except GenerationError as error:
             raise InvalidError(str(error)) from None
         response = GenerationSerializer(generation, context={"request": request})
-        return Response(response.data, status=status.HTTP_201_CREATED)
+        return made("generation", generation.pk, data=response.data)
 
 
-@extend_schema_view(get=extend_schema(responses={200: GenerationSerializer, **errors(401, 404)}))
-class GenerationDetail(generics.RetrieveAPIView[Generation]):
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="generations_detail", responses={200: GenerationSerializer, **errors(401, 404)}
+    )
+)
+class GenerationDetail(views.RetrieveAPIView[Generation]):
     """A generation's state, and its samples once they are there."""
 
     permission_classes = [AllowAny]
@@ -172,13 +184,15 @@ class GenerationDetail(generics.RetrieveAPIView[Generation]):
         return visible.prefetch_related("samples__generation__samples")
 
 
-class Cancel(generics.GenericAPIView[Generation]):
+class Cancel(views.GenericAPIView[Generation]):
     permission_classes = [AllowAny]
     queryset = Generation.objects.all()
     serializer_class = GenerationSerializer
 
     @extend_schema(
-        request=None, responses={200: GenerationSerializer, **errors(401, 403, 404, 409)}
+        operation_id="generations_cancel",
+        request=None,
+        responses={200: GenerationSerializer, **errors(401, 403, 404, 409)},
     )
     def post(self, request: Request, pk: object) -> Response:
         """Cancel a generation of your own; staff may cancel anybody's."""
@@ -196,12 +210,14 @@ class Ask(APIView):
     permission_classes = [MAY_ASK]
 
     @extend_schema(
+        operation_id="generations_ask",
         request=None,
         responses={
             200: inline_serializer("Asked", {"questions": serializers.IntegerField()}),
             **errors(401, 403, 404, 409),
         },
     )
+    @idempotent
     def post(self, request: Request, pk: object) -> Response:
         """Ask people whether the samples show what they were generated from."""
         generation = get_object_or_404(Generation.objects.select_related("model__project"), pk=pk)

@@ -1,6 +1,6 @@
 """Where labels and models come from, over HTTP, for members and staff."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
@@ -8,11 +8,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling.access import Capability
 from labeling.api.permissions import may
+from labeling.api.queries import Id, Query
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Image, Project, Snapshot
 from training import lineage
 from training.api.errors import InvalidError
@@ -20,10 +21,9 @@ from training.lineage import OfPicture, OfSnapshots
 from training.models import Model
 
 MAY_TRACE = may(Capability.VIEW, models=(Model, Snapshot, Image))
-ID_MAX = 2**63 - 1
 
 
-class LineageIn(serializers.Serializer[Any]):
+class LineageIn(Query):
     """What is traced: one of these."""
 
     sha256 = serializers.RegexField(
@@ -31,9 +31,9 @@ class LineageIn(serializers.Serializer[Any]):
         required=False,
         help_text="The hash of a snapshot, which models keep as `snapshot_sha256`; or a picture's.",
     )
-    snapshot = serializers.IntegerField(min_value=1, max_value=ID_MAX, required=False)
-    model = serializers.IntegerField(min_value=1, max_value=ID_MAX, required=False)
-    picture = serializers.IntegerField(min_value=1, max_value=ID_MAX, required=False)
+    snapshot = Id(required=False)
+    model = Id(required=False)
+    picture = Id(required=False)
 
 
 class StatementOut(serializers.Serializer[Any]):
@@ -101,19 +101,18 @@ class LineageOut(serializers.Serializer[Any]):
 
 class Lineage(APIView):
     permission_classes = [MAY_TRACE]
+    queries: ClassVar = {"GET": LineageIn}
 
     @extend_schema(
         operation_id="lineage",
-        parameters=[LineageIn],
         responses={200: LineageOut(many=True), **errors(400, 401, 403, 404)},
     )
     def get(self, request: Request) -> Response:
         """Trace a picture, a snapshot or a model; a hash may be that of several, or of none."""
-        query = LineageIn(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        if len(query.validated_data) > 1:
+        named = self.chosen()
+        if len(named) > 1:
             raise InvalidError("Name one of sha256, snapshot, model and picture.")
-        found = _trace(MAY_TRACE.projects(request), **query.validated_data)
+        found = _trace(MAY_TRACE.projects(request), **named)
         return Response([lineage.as_json(each) for each in found])
 
 

@@ -1,19 +1,22 @@
 """What runs have produced, and each recipe's current model, for members and staff."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
-from rest_framework import generics, serializers
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.access import Capability
+from labeling.api import views
 from labeling.api.bodies import Body
+from labeling.api.idempotency import idempotent
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
+from labeling.api.queries import Dated, Flag
 from labeling.api.requests import valid
 from labeling.api.schema import errors
 from training import promotion, tasks, verdicts
@@ -132,34 +135,44 @@ class PromoteSerializer(ReasonSerializer):
     )
 
 
-class ModelFilters(serializers.Serializer[Any]):
+class PromotionFilters(Dated):
     project = serializers.SlugField(
         source="project__slug", required=False, max_length=60, help_text="Its short name."
     )
     recipe = serializers.CharField(required=False, max_length=40)
 
 
+class ModelFilters(PromotionFilters):
+    current = Flag(required=False, help_text="Whether it is the current one of its recipe.")
+    accepted = Flag(required=False, help_text="Whether the judges accepted it.")
+
+
 @extend_schema_view(
     get=extend_schema(
-        parameters=[ModelFilters],
+        operation_id="models_list",
         responses={200: ModelSerializer(many=True), **errors(400, 401, 403, 404)},
     )
 )
-class ModelList(generics.ListAPIView[Model]):
+class ModelList(views.ListAPIView[Model]):
     """Models, the newest first."""
 
     permission_classes = [MAY_VIEW]
     serializer_class = ModelSerializer
     pagination_class = NewestFirst
+    queries: ClassVar = {"GET": ModelFilters}
 
     def get_queryset(self) -> QuerySet[Model]:
-        filters = valid(ModelFilters(data=self.request.query_params))
-        models = Model.objects.filter(project__in=MAY_VIEW.projects(self.request), **filters)
+        projects = MAY_VIEW.projects(self.request)
+        models = Model.objects.filter(project__in=projects, **self.chosen())
         return models.select_related("project", "run__snapshot").prefetch_related("promotions")
 
 
-@extend_schema_view(get=extend_schema(responses={200: ModelSerializer, **errors(401, 403, 404)}))
-class ModelDetail(generics.RetrieveAPIView[Model]):
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="models_detail", responses={200: ModelSerializer, **errors(401, 403, 404)}
+    )
+)
+class ModelDetail(views.RetrieveAPIView[Model]):
     """One model."""
 
     permission_classes = [MAY_VIEW]
@@ -167,7 +180,7 @@ class ModelDetail(generics.RetrieveAPIView[Model]):
     serializer_class = ModelSerializer
 
 
-class StandingChange(generics.GenericAPIView[Model]):
+class StandingChange(views.GenericAPIView[Model]):
     """Change which model of a recipe is the current one."""
 
     permission_classes = [MAY_CHANGE]
@@ -186,9 +199,11 @@ class StandingChange(generics.GenericAPIView[Model]):
 
 class Promote(StandingChange):
     @extend_schema(
+        operation_id="models_promote",
         request=PromoteSerializer,
         responses={200: ModelSerializer, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Make a model the current one of its recipe: roll back, or overrule its comparison."""
         model = self.get_object()
@@ -199,9 +214,11 @@ class Promote(StandingChange):
 
 class Demote(StandingChange):
     @extend_schema(
+        operation_id="models_demote",
         request=ReasonSerializer,
         responses={200: ModelSerializer, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Take the current model back: then its recipe has none."""
         model = self.get_object()
@@ -209,36 +226,38 @@ class Demote(StandingChange):
         return self.apply(tasks.demote, model=model, reason=body["reason"])
 
 
-class PromotionList(generics.ListAPIView[Promotion]):
+class PromotionList(views.ListAPIView[Promotion]):
     """The changes of the current model, the newest first."""
 
     permission_classes = [MAY_LIST_CHANGES]
     serializer_class = PromotionSerializer
     pagination_class = NewestFirst
+    queries: ClassVar = {"GET": PromotionFilters}
 
     def get_queryset(self) -> QuerySet[Promotion]:
         projects = MAY_LIST_CHANGES.projects(self.request)
-        filters = valid(ModelFilters(data=self.request.query_params))
-        changes = Promotion.objects.filter(project__in=projects, **filters)
+        changes = Promotion.objects.filter(project__in=projects, **self.chosen())
         return changes.select_related("promoted_by", "undone_by")
 
     @extend_schema(
-        parameters=[ModelFilters],
+        operation_id="promotions_list",
         responses={200: PromotionSerializer(many=True), **errors(400, 401, 403, 404)},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
 
-class Undo(generics.GenericAPIView[Promotion]):
+class Undo(views.GenericAPIView[Promotion]):
     permission_classes = [MAY_UNDO]
     queryset = Promotion.objects.all()
     serializer_class = PromotionSerializer
 
     @extend_schema(
+        operation_id="promotions_undo",
         request=ReasonSerializer,
         responses={200: PromotionSerializer, **errors(400, 401, 403, 404, 409, 413, 415)},
     )
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Undo the last change of a recipe's current model; return the change that this is."""
         assert isinstance(request.user, User)  # which the permission asks for

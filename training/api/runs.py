@@ -2,24 +2,27 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import generics, serializers, status
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from labeling.access import Capability
+from labeling.api import views
 from labeling.api.bodies import Body
 from labeling.api.idempotency import idempotent
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
-from labeling.api.requests import user, valid
+from labeling.api.queries import Dated, Id, OneOf, Query, WholeNumber
+from labeling.api.requests import user
+from labeling.api.responses import made
 from labeling.api.schema import errors
+from labeling.api.views import APIView
 from labeling.models import Project, Snapshot
 from training import outlook, readiness, run_requests, run_summary, runs, tasks
 from training.api.errors import ConflictError, InvalidError
@@ -95,6 +98,7 @@ class _RowOfProject(serializers.PrimaryKeyRelatedField[Any]):
         return rows.filter(project__in=_trainable(self))
 
 
+@extend_schema_field({"type": "string", "minLength": 1})
 class _ProjectBySlug(serializers.SlugRelatedField[Project]):
     """A project in which the caller may train."""
 
@@ -131,34 +135,38 @@ class RunRequestSerializer(Body):
     )
 
 
-class RunFilters(serializers.Serializer[Any]):
+class RunFilters(Dated):
     project = serializers.SlugField(
         source="project__slug", required=False, max_length=60, help_text="Its short name."
     )
-    state = serializers.ChoiceField(choices=Run.State.choices, required=False)
+    state = OneOf(choices=Run.State.choices, required=False)
     recipe = serializers.CharField(required=False, max_length=40)
+    trigger = OneOf(choices=Run.Trigger.choices, required=False, help_text="What began it.")
+    snapshot = Id(required=False, help_text="What it learns from: an id.")
 
 
-class RunList(generics.ListAPIView[Run]):
+class RunList(views.ListAPIView[Run]):
     """Runs, the newest first."""
 
     permission_classes = [MAY_TRAIN]
     pagination_class = NewestFirst
     serializer_class = RunSerializer
+    queries: ClassVar = {"GET": RunFilters}
 
     def get_queryset(self) -> QuerySet[Run]:
-        filters = valid(RunFilters(data=self.request.query_params))
-        rows = Run.objects.filter(project__in=MAY_VIEW.projects(self.request), **filters)
+        projects = MAY_VIEW.projects(self.request)
+        rows = Run.objects.filter(project__in=projects, **self.chosen())
         return rows.select_related("project")
 
     @extend_schema(
-        parameters=[RunFilters],
+        operation_id="runs_list",
         responses={200: RunSerializer(many=True), **errors(401, 403, 404)},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
     @extend_schema(
+        operation_id="runs_start",
         request=RunRequestSerializer,
         responses={201: RunSerializer, **errors(400, 401, 403, 413, 415)},
     )
@@ -175,13 +183,15 @@ class RunList(generics.ListAPIView[Run]):
             raise InvalidError(f"{error} To train all the same, send anyway: true.") from None
         except runs.RunError as error:
             raise InvalidError(str(error)) from None
-        return Response(RunSerializer(run).data, status=status.HTTP_201_CREATED)
+        return made("run", run.pk, data=RunSerializer(run).data)
 
 
 @extend_schema_view(
-    get=extend_schema(responses={200: RunDetailSerializer, **errors(401, 403, 404)})
+    get=extend_schema(
+        operation_id="runs_detail", responses={200: RunDetailSerializer, **errors(401, 403, 404)}
+    )
 )
-class RunDetail(generics.RetrieveAPIView[Run]):
+class RunDetail(views.RetrieveAPIView[Run]):
     """One run: its state, progress, loss curve and metrics."""
 
     permission_classes = [MAY_DELETE]
@@ -198,7 +208,7 @@ class RunDetail(generics.RetrieveAPIView[Run]):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class StateChange(generics.GenericAPIView[Run]):
+class StateChange(views.GenericAPIView[Run]):
     """Change a run's state."""
 
     permission_classes = [MAY_TRAIN]
@@ -214,34 +224,34 @@ class StateChange(generics.GenericAPIView[Run]):
         return Response(RunSerializer(self.get_object()).data)
 
 
-_STATE_CHANGE = extend_schema(
-    request=None, responses={200: RunSerializer, **errors(401, 403, 404, 409)}
-)
+_STATE_CHANGE: dict[str, Any] = {
+    "request": None,
+    "responses": {200: RunSerializer, **errors(401, 403, 404, 409)},
+}
 
 
 class Cancel(StateChange):
-    @_STATE_CHANGE
+    @extend_schema(operation_id="runs_cancel", **_STATE_CHANGE)
     def post(self, request: Request, pk: int) -> Response:
         """End a run: at once while it is queued, else after its next checkpoint."""
         return self.apply(runs.cancel)
 
 
 class Resume(StateChange):
-    @_STATE_CHANGE
+    @extend_schema(operation_id="runs_resume", **_STATE_CHANGE)
+    @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Queue a failed or cancelled run again; it goes on from its last checkpoint."""
         return self.apply(tasks.resume_run)
 
 
-class OutlookRequestSerializer(serializers.Serializer[Any]):
+class OutlookRequestSerializer(Query):
     """What would be trained."""
 
-    recipe = serializers.CharField(max_length=40, default="diffusion")
-    preset = serializers.CharField(max_length=40, default="cpu")
-    snapshot = serializers.IntegerField(
-        required=False, help_text="Without one, what a new snapshot would hold."
-    )
-    steps = serializers.IntegerField(min_value=1, required=False)
+    recipe = serializers.CharField(max_length=40, required=False, default="diffusion")
+    preset = serializers.CharField(max_length=40, required=False, default="cpu")
+    snapshot = Id(required=False, help_text="Without one, what a new snapshot would hold.")
+    steps = WholeNumber(min_value=1, max_value=2**31 - 1, required=False)
 
 
 class EstimateSerializer(serializers.Serializer[Any]):
@@ -265,16 +275,15 @@ class OutlookSerializer(serializers.Serializer[Any]):
 
 class RunOutlook(APIView):
     permission_classes = [MAY_VIEW]
+    queries: ClassVar = {"GET": OutlookRequestSerializer}
 
     @extend_schema(
-        parameters=[OutlookRequestSerializer],
+        operation_id="runs_outlook",
         responses={200: OutlookSerializer, **errors(400, 401, 403, 404)},
     )
     def get(self, request: Request, slug: str) -> Response:
         """Say what to expect of a run, before it is asked for."""
-        serializer = OutlookRequestSerializer(data=request.query_params)
-        serializer.is_valid(raise_exception=True)
-        body = serializer.validated_data
+        body = self.chosen()
         project = get_object_or_404(Project, slug=slug)
         snapshot = None
         if "snapshot" in body:

@@ -7,6 +7,8 @@ from training.api import comparisons, files, generations, lineage, models, runs
 urlpatterns = [
     path("runs/", runs.RunList.as_view(), name="runs"),
     path("runs/<int:pk>/", runs.RunDetail.as_view(), name="run"),
+    path("runs/<int:pk>/log/", files.RunLog.as_view(), name="run-log"),
+    path("runs/<int:pk>/report/", files.RunReport.as_view(), name="run-report"),
     path("runs/<int:pk>/cancel/", runs.Cancel.as_view(), name="run_cancel"),
     path("runs/<int:pk>/resume/", runs.Resume.as_view(), name="run_resume"),
     path("projects/<slug:slug>/outlook/", runs.RunOutlook.as_view(), name="run_outlook"),

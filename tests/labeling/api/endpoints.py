@@ -87,7 +87,9 @@ ENDPOINTS = [
     ),
     Endpoint("projects/{slug}/gold/rectangles/", post="labeling.change_question"),
     Endpoint("projects/{slug}/gold/file/", post="labeling.change_project"),
-    Endpoint("projects/{slug}/answers/", post="labeling.change_project"),
+    Endpoint(
+        "projects/{slug}/answers/", get="labeling.view_answer", post="labeling.change_project"
+    ),
     Endpoint("projects/{slug}/parts/", get="labeling.view_image", post="labeling.change_project"),
     Endpoint("projects/{slug}/gold/replace/", post="labeling.change_question"),
     Endpoint("projects/{slug}/agreement/", get="labeling.view_project labeling.view_question"),
@@ -98,6 +100,7 @@ ENDPOINTS = [
         "projects/{slug}/snapshots/", get="labeling.view_snapshot", post="labeling.add_snapshot"
     ),
     Endpoint("projects/{slug}/images/", get="labeling.view_image"),
+    Endpoint("projects/{slug}/images/remove/", post="labeling.change_project"),
     Endpoint("images/{image}/", get="labeling.view_image"),
     Endpoint("images/{image}/labels/", get="labeling.view_image"),
     Endpoint("images/{image}/parts/", post="labeling.change_project"),
@@ -160,6 +163,7 @@ ENDPOINTS = [
     Endpoint("invitations/{invitation}/", delete="labeling.change_project"),
     Endpoint("projects/{slug}/events/", get="labeling.view_project labeling.view_event"),
     Endpoint("projects/{slug}/annotators/", get="labeling.view_annotator"),
+    Endpoint("projects/{slug}/annotators/{annotator}/", get="labeling.view_annotator"),
     Endpoint("projects/{slug}/annotators/{annotator}/block/", post="labeling.change_question"),
     Endpoint("projects/{slug}/annotators/{annotator}/unblock/", post="labeling.change_question"),
     Endpoint(
@@ -171,6 +175,7 @@ ENDPOINTS = [
         patch="labeling.change_project",
         delete="labeling.change_project",
     ),
+    Endpoint("webhooks/{webhook}/secret/", post="labeling.change_project"),
     Endpoint("webhooks/{webhook}/ping/", post="labeling.change_project"),
     Endpoint("webhooks/{webhook}/deliveries/", get="labeling.view_webhook"),
     Endpoint("deliveries/{delivery}/resend/", post="labeling.change_project"),
@@ -180,6 +185,8 @@ ENDPOINTS = [
     Endpoint("annotators/{annotator}/unblock/", post="labeling.change_annotator"),
     Endpoint("runs/", get="training.view_run", post="training.add_run"),
     Endpoint("runs/{run}/", get="training.view_run", delete="training.delete_run"),
+    Endpoint("runs/{run}/log/", get="training.view_run"),
+    Endpoint("runs/{run}/report/", get="training.view_run"),
     Endpoint("runs/{run}/cancel/", post="training.add_run"),
     Endpoint("runs/{run}/resume/", post="training.add_run"),
     Endpoint("projects/{slug}/outlook/", get="training.view_run"),

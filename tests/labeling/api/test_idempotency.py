@@ -3,14 +3,28 @@
 from datetime import timedelta
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
+from drf_spectacular.generators import SchemaGenerator
 
 from labeling import kept_answers
 from labeling.models import Concept, Invitation, KeptAnswer, Project
 from tests.at_once import run_at_once
+from tests.cast import member
 
 pytestmark = pytest.mark.django_db
+HEADER = "Idempotency-Key"
+VISITORS = "challenges_", "me_", "practice_"
+# Done again, these change nothing, or are refused by the state of what they change.
+DONE_AGAIN = {
+    *("annotators_block", "annotators_unblock"),
+    *("project_annotators_block", "project_annotators_unblock"),
+    *("projects_publish", "projects_unpublish", "projects_archive", "projects_reopen"),
+    *("imports_announce", "imports_parts", "imports_cancel"),
+    *("comments_resolve", "skips_resolve", "members_leave", "parts_ask", "images_parts"),
+    *("runs_cancel", "generations_cancel"),
+}
 CONCEPTS = "/api/v1/projects/shapes/concepts/"
 JSON = "application/json"
 
@@ -18,6 +32,11 @@ JSON = "application/json"
 @pytest.fixture(autouse=True)
 def project(shapes) -> None:
     """Every test here is about the shapes."""
+
+
+@pytest.fixture(scope="module")
+def document() -> dict:
+    return SchemaGenerator().get_schema(request=None, public=True)
 
 
 def create(client, key: str = "a key", path: str = CONCEPTS, **body):
@@ -31,6 +50,43 @@ def test_what_is_sent_again_is_answered_as_it_was_and_done_once(ada_client):
     assert first.status_code == again.status_code == 201 and first.json() == again.json()
     assert again["Idempotency-Replayed"] == "true" and "Idempotency-Replayed" not in first
     assert Concept.objects.filter(name="ring").count() == 1
+
+
+def test_what_is_sent_again_leads_to_what_was_made(ada_client):
+    first, again = create(ada_client), create(ada_client)
+    assert first["Location"] == again["Location"] == f"/api/v1/concepts/{first.json()['id']}/"
+
+
+def test_every_post_that_makes_something_takes_a_key(document):
+    """All but those of visitors, who have no account that a key would be of, and uploads' parts."""
+    without = {
+        operation["operationId"]
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if method == "post"
+        and path.startswith("/api/v1/")
+        and HEADER not in {each["name"] for each in operation.get("parameters", ())}
+    }
+    assert {name for name in without if not name.startswith(VISITORS)} == DONE_AGAIN
+
+
+def test_a_file_with_the_same_key_is_another_request(ada_client, shapes):
+    def send(content: bytes):
+        body = {"file": SimpleUploadedFile("gold.csv", content), "wait": "true"}
+        return ada_client.post(
+            "/api/v1/projects/shapes/gold/file/", body, headers={HEADER: "a key"}
+        )
+
+    table = b"task,concept,truth\n"
+    first, again, other = send(table + b"x,circle,yes"), send(table + b"x,circle,yes"), send(table)
+    assert first.status_code == again.status_code == 202, first.content
+    assert first.json()["id"] == again.json()["id"] and other.status_code == 422
+
+
+def test_a_key_of_somebody_else_is_another_key(ada_client, shapes, carol):
+    other = create(member(shapes, carol, "owner"), name="hoop")
+    assert create(ada_client).status_code == other.status_code == 201
+    assert "Idempotency-Replayed" not in other
 
 
 def test_another_request_with_the_same_key_is_refused(ada_client):

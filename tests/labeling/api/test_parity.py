@@ -58,6 +58,7 @@ SAME = {
     "project-train": "post runs/",
     "project-webhooks": "post projects/{slug}/webhooks/",
     "project-webhook-change": "patch webhooks/{webhook}/",
+    "project-webhook-secret": "post webhooks/{webhook}/secret/",
     "project-webhook-delete": "delete webhooks/{webhook}/",
     "project-webhook-ping": "post webhooks/{webhook}/ping/",
     "project-delivery-resend": "post deliveries/{delivery}/resend/",

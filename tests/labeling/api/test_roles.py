@@ -53,15 +53,16 @@ MANAGE POST project-picture-parts project-invite project-invitation-revoke proje
 MANAGE POST project-member-remove project-webhook-change project-webhook-delete
 MANAGE POST project-webhook-ping project-delivery-resend
 MANAGE GET,POST project-webhooks
-MANAGE POST project-answers-send project-import-columns
+MANAGE POST project-webhook-secret project-answers-send project-import-columns
 """
 API = """
 VIEW GET questions question agreement quality_reports snapshots snapshot concepts concept images
 VIEW GET image imports import import-files import-report comments skips api-gold api-parts
 VIEW GET api-examples api-members api-events api-project-preview run model run_outlook
-VIEW GET model_comparison image-labels tile-picture snapshot-difference
+VIEW GET run-log run-report model_comparison image-labels tile-picture snapshot-difference
 VIEW POST api-leave
-REVIEW GET api-gold-proposals api-gold-session api-project-annotators
+REVIEW GET api-answers api-project-annotator api-gold-proposals api-gold-session
+REVIEW GET api-project-annotators
 REVIEW POST questions question-decide question-reopen decisions decisions-undo comments
 REVIEW POST comment-resolve skips-resolve api-gold api-gold-replace api-gold-rectangles
 REVIEW POST api-project-annotator-block api-project-annotator-unblock
@@ -77,10 +78,11 @@ MANAGE POST import-files concepts concepts-add concept-merge api-examples import
 MANAGE POST import-complete import-options imports-bucket
 MANAGE POST import-concepts import-cancel import-retry import-undo image-remove api-parts
 MANAGE POST api-invitations api-project-publish api-project-unpublish api-project-archive
-MANAGE POST image-parts api-project-reopen api-webhooks api-webhook-ping api-delivery-resend
+MANAGE POST image-parts api-project-reopen api-webhooks api-webhook-ping api-webhook-secret
+MANAGE POST api-delivery-resend
 MANAGE PATCH api-project concept api-member api-webhook import
 MANAGE DELETE api-webhook api-example concept api-member api-invitation
-MANAGE POST api-answers-file api-gold-file import-columns
+MANAGE POST api-images-remove api-answers api-gold-file import-columns
 STAFF GET annotators annotator
 STAFF POST annotator-block annotator-unblock
 """
