@@ -79,7 +79,7 @@ class Schema(AutoSchema):
 
     def get_summary(self) -> str:
         """Return the first sentence of what an operation does, as its title."""
-        text = " ".join(str(self.get_description()).split())  # type: ignore[no-untyped-call]
+        text = " ".join(str(self.get_description()).split())
         return re.split(r"(?<=[^.])[.:;](?: |$)", text, maxsplit=1)[0][:SUMMARY_LENGTH]
 
     def _handler(self) -> Any:
