@@ -7,6 +7,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from rest_framework import serializers
+from rest_framework.fields import _UnvalidatedField
+
+from labeling.api.parsers import is_storable
 
 
 class Strict(serializers.Serializer[Any]):
@@ -35,8 +38,12 @@ class Body(Strict):
         if isinstance(data, Mapping) and not isinstance(data, QueryDict):  # a form's are all texts
             for name, field in self.fields.items():
                 if name in data and (leaf := _of_another_type(field, data[name])):
-                    raise serializers.ValidationError({name: [leaf.error_messages["invalid"]]})
+                    raise serializers.ValidationError({name: [_message(leaf)]})
         return super().to_internal_value(data)
+
+
+def _message(field: Any) -> str:
+    return str(field.error_messages.get("invalid") or _("The request is not valid."))
 
 
 _TYPES: dict[type, tuple[type, ...]] = {
@@ -53,6 +60,8 @@ def _of_another_type(field: Any, value: Any) -> Any:
 
     None where there is none; null, and what is no list or object, are left to the field.
     """
+    if type(field) is serializers.JSONField or type(field) is _UnvalidatedField:
+        return None if is_storable(value) else field
     if isinstance(field, serializers.ListField | serializers.DictField):
         inner = value.values() if isinstance(value, dict) else value
         leaves = inner if isinstance(value, list | dict) else ()

@@ -39,6 +39,7 @@ class Operation(NamedTuple):
     id: str
     method: str
     path: str
+    title: str
     text: str
     scope: str
     parameters: list[Field]
@@ -89,6 +90,7 @@ def _operation(document: Node, method: str, path: str, node: Node) -> Operation:
         id=node["operationId"],
         method=method.upper(),
         path=path,
+        title=node.get("summary", ""),
         text=node.get("description", ""),
         scope=_scope(node),
         parameters=[_parameter(document, each) for each in node.get("parameters", [])],
@@ -149,10 +151,6 @@ def _kind(document: Node, schema: Node) -> str:
         for each in kinds
     ]
     return " or ".join(word for word in words if word)
-
-
-def _word(value: object) -> str:
-    return "null" if value is None else str(value) or "“”"
 
 
 def _resolved(document: Node, schema: Node) -> Node:

@@ -49,6 +49,8 @@ REFUSED = {
     "exports_begin": "the options are those of the format, and the snapshot is ready",
     "generations_create": "there is a model that draws",
     "gold_unmark": "either a tile or an image is named, which no query's schema says",
+    "imports_bucket": "the server has the package for buckets, and its owner allows the bucket",
+    "imports_parts": "its fields are named by a pattern, and schemathesis sends them as texts",
     "imports_complete": "what came can be imported",
     "lineage": "one thing at a time is traced",
     "projects_change": "languages and thresholds have rules of their own",

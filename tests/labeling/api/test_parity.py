@@ -41,6 +41,7 @@ SAME = {
     "project-snapshot-reissue": "post snapshots/{snapshot}/reissue/",
     "project-snapshots-reissue": "post snapshots/{snapshot}/reissue/",
     "project-picture-remove": "post images/{image}/remove/",
+    "project-bucket": "post projects/{slug}/imports/bucket/",
     "project-upload": "post projects/{slug}/imports/",
     "project-question-decide": "post questions/{question}/decide/",
     "project-question-comment": "post projects/{slug}/comments/",
