@@ -15,27 +15,39 @@ if (formats) {
   });
 }
 
-/** Show how far each export is; return whether one of them has ended. */
+/** Show how far each export is; return those that have ended since. */
 function show(exports) {
-  let isOver = false;
+  const ended = [];
   for (const { id, state, progress, status } of exports) {
     const bar = list.querySelector(`[data-export="${id}"] [data-bar]`);
     if (!bar) continue;
-    if (state !== "writing") isOver = true;
+    if (state !== "writing") ended.push(id);
     bar.value = progress;
     bar.closest("li").querySelector("[data-status]").textContent = status;
   }
-  return isOver;
+  return ended;
+}
+
+/** Put what has become of exports in place of their progress, and leave the form as it is. */
+async function replace(ids) {
+  const response = await fetch(location.href);
+  if (!response.ok || response.redirected) throw new Error(response.statusText);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const id of ids) {
+    const fresh = page.querySelector(`[data-export="${id}"]`);
+    if (!fresh) continue;
+    list.querySelector(`[data-export="${id}"]`).replaceWith(fresh);
+    document.querySelector("[data-live]").textContent = fresh.querySelector("h3, p").textContent;
+  }
 }
 
 if (list) {
   poll({
-    read: () => readJson(list.dataset.working),
-    show: ({ results }) => {
-      const isOver = show(results);
-      if (isOver) location.reload();
-      return isOver;
+    read: async () => {
+      const ended = show((await readJson(list.dataset.working)).results);
+      if (ended.length) await replace(ended);
     },
+    show: () => !list.querySelector("[data-bar]"),
     every: POLL,
     first: POLL,
   });
