@@ -72,8 +72,12 @@ class Columnar:
             raise ImageRejected(NOT_ONE.format(self.kind, _in_a_line(error))) from error
 
     def class_names(self) -> dict[str, list[str]]:
-        """Return the names of the classes that columns number."""
+        """Return the names of the classes that columns number; `a.b` is within a column `a`."""
         named = {name: _classes(feature) for name, feature in self.features.items()}
+        for name, feature in self.features.items():
+            inner = feature.get("feature", feature) if isinstance(feature, dict) else None
+            if isinstance(inner, dict) and "_type" not in inner:
+                named |= {f"{name}.{each}": _classes(value) for each, value in inner.items()}
         return {name: names for name, names in named.items() if names}
 
 

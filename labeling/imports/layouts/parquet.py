@@ -9,7 +9,7 @@ from labeling.imports import columnar, embedded
 from labeling.imports.columnar import Columnar
 from labeling.imports.embedded import Pictures
 from labeling.imports.entries import Layout, Readings, Reference, Remark
-from labeling.imports.layouts import columns, rows, tables
+from labeling.imports.layouts import columns, objects, rows, tables
 from labeling.imports.members import Member
 from labeling.imports.metadata import GOLD_COLUMN
 from labeling.imports.options import Options
@@ -90,9 +90,10 @@ def _texts(table: Columnar, options: Options, *, but: str) -> list[str]:
     """Return the columns of which something is read; none where none of them holds texts."""
     names = [name for name in table.schema.names if name != but]
     roles = {name: columns.role(name, options.columns) for name in names}
-    if not any(roles[name] in rows.OF_TEXTS or name == GOLD_COLUMN for name in names):
+    others = {GOLD_COLUMN, objects.COLUMN}
+    if not any(roles[name] in rows.OF_TEXTS or name in others for name in names):
         return []
-    return [name for name in names if roles[name] or name in {GOLD_COLUMN, *LIMITS}]
+    return [name for name in names if roles[name] or name in {*others, *LIMITS}]
 
 
 PARQUET = Layout("Parquet", _read, suffixes=columnar.PARQUET)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from labeling.imports import provenance
 from labeling.imports.entries import ClassNumber, Entry, Kind, Readings, Reference, Refusal
-from labeling.imports.layouts import columns
+from labeling.imports.layouts import columns, objects
 from labeling.imports.members import Rejection
 from labeling.imports.metadata import GOLD_COLUMN
 from labeling.imports.options import DEFAULTS, Column, Options
@@ -52,7 +52,17 @@ def read(
         value = class_number(text.text, reference) if text.kind is Kind.KEYWORD else None
         said = text.text if value is None else value
         yield Entry(reference, text.kind, said, where, of, text.group)
+    drawn = objects.of_row(row, names or {})
+    for box in drawn or ():
+        if box.label is None:
+            yield Refusal(where, Kind.BOX, "its box names no category")
+        else:
+            number = class_number(box.label, reference)
+            said = box if number is None else box._replace(label=number)
+            yield Entry(reference, Kind.BOX, said, where, of)
     known = [name for name in row if name == GOLD_COLUMN or roles[name] in OF_TEXTS]
+    if drawn is not None:
+        return
     if not known:
         yield Refusal(where, Kind.TEXT, unknown(row))
     elif of_table and all(text.kind is Kind.LICENSE for text in several):
