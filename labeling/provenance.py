@@ -50,6 +50,7 @@ class Choices(NamedTuple):
     records: list[Import]
     vendors: list[str]
     batches: list[str]
+    licenses: list[str]  # of whole imports
 
 
 def of(record: Import | None, source: TextSource | None = None, *, license: str = "") -> Provenance:
@@ -121,7 +122,12 @@ def of_questions(
 
 
 def of_images(
-    images: QuerySet[Image], project: Project, *, vendor: str = "", batch: str = ""
+    images: QuerySet[Image],
+    project: Project,
+    *,
+    vendor: str = "",
+    batch: str = "",
+    license: str = "",
 ) -> QuerySet[Image]:
     """Keep the images of a project that come from there, or of which a text does."""
     imports = Import.objects.filter(project=project)
@@ -130,6 +136,10 @@ def of_images(
         images = images.filter(_from(imports.filter(vendor=vendor), own))
     if batch:
         images = images.filter(_from(imports.filter(batch=batch), TextSource.objects.none()))
+    if license:
+        own = TextSource.objects.filter(imported_by__in=imports, license=license)
+        stated = _from(imports.filter(license=license), own)
+        images = images.filter(stated | Q(license=license))
     return images
 
 
@@ -148,13 +158,17 @@ def _from(imports: QuerySet[Import], sources: QuerySet[TextSource]) -> Q:
 def choices(project: Project) -> Choices:
     """Return what a project's pictures and texts may be chosen by, of its newest imports."""
     records = project.imports.filter(state=Import.State.DONE)
-    newest = list(records.only("name", "vendor", "row_vendors", "batch")[:IMPORTS_MAX])
+    newest = list(records.only(*_CHOSEN_BY)[:IMPORTS_MAX])
     vendors = {name for each in newest for name in (each.vendor, *each.row_vendors)}
     return Choices(
         records=newest[:CHOICES_MAX],
         vendors=sorted(vendors - {""})[:CHOICES_MAX],
         batches=sorted({each.batch for each in newest} - {""})[:CHOICES_MAX],
+        licenses=sorted({each.license for each in newest} - {""})[:CHOICES_MAX],
     )
+
+
+_CHOSEN_BY = "name", "vendor", "row_vendors", "batch", "license"
 
 
 def costs(project: Project) -> dict[str, Decimal]:

@@ -15,15 +15,17 @@ def search(
     record: Import | None = None,
     vendor: str = "",
     batch: str = "",
+    license: str = "",
 ) -> QuerySet[Image]:
     """Return pictures, the newest first, each with the id of its whole tile as `whole`.
 
     words: equal to a keyword or a folder's name, or part of the path. record: the import that
-    brought them, finished or not; without one, what is there for people (`visible`). vendor, batch:
-    where they, or a text of theirs, come from.
+    brought them, finished or not; without one, what is there for people (`visible`). vendor, batch,
+    license: where they, or a text of theirs, come from.
     """
     images = Image.objects.filter(project=project)
-    images = provenance.of_images(images, project, vendor=vendor, batch=batch)
+    origin = {"vendor": vendor, "batch": batch, "license": license}
+    images = provenance.of_images(images, project, **origin)
     images = images.filter(visible() if record is None else Q(imported_by=record))
     if key := name_key(words):
         plain = words.strip()

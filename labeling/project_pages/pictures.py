@@ -35,6 +35,7 @@ class Filters(forms.Form):
     record = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     vendor = forms.CharField(required=False, max_length=200)
     batch = forms.CharField(required=False, max_length=200)
+    license = forms.CharField(required=False, max_length=200)
     before = forms.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     imports = forms.CharField(required=False, max_length=3)
 
@@ -68,7 +69,7 @@ def _wall(project: Project, filters: dict[str, Any]) -> dict[str, Any]:
     words, before = filters.get("q") or "", filters.get("before")
     number = filters.get("record")
     record = project.imports.filter(pk=number).first() if number else None
-    origin = {name: filters.get(name) or "" for name in ("vendor", "batch")}
+    origin = {name: filters.get(name) or "" for name in ("vendor", "batch", "license")}
     images = browsing.search(project, words=words, record=record, **origin)
     if before:
         images = images.filter(pk__lt=before)

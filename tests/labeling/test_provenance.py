@@ -117,6 +117,8 @@ def test_pictures_and_questions_are_found_by_their_vendor_and_batch(box, tmp_pat
 
     assert images(vendor="Pictures Inc") == images(batch="May") == {"0.png", "1.png"}
     assert images(vendor="Words Ltd") == {"0.png"} and not images(vendor="Nobody")
+    Image.objects.filter(source="2.png").update(license="MIT")
+    assert images(license="MIT") == {"2.png"} and not images(license="GPL")
     assert captions(vendor="Pictures Inc") == {"an owl at night", "a lake"}
     assert captions(vendor="Words Ltd") == {"a bird in a tree"}
     assert captions(record=Import.objects.first().pk) == {"a horse in a field"}
