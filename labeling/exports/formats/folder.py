@@ -36,7 +36,7 @@ class Folder:
             return
         text, suffix = self._text(row)
         # Two pictures of one stem: each text has the whole name of its own before its suffix.
-        whole = _key(_stem(row.source)) in self._several
+        whole = _stem_key(row.source) in self._several
         place = (row.source if whole else _stem(row.source)) + suffix
         if text and _key(place) in self._folders:
             self._about.left_out["pictures: a folder is called as their text would be"] += 1
@@ -64,7 +64,7 @@ class Folder:
             return "their path is too long, or of letters that no file should be called by"
         if _key(row.source) in self._twice:
             return "several came from one path"
-        if self._about.options.copy_pictures and _key(_stem(row.source)) in self._several:
+        if self._about.options.copy_pictures and _stem_key(row.source) in self._several:
             return "several would have one name"
         return ""
 
@@ -77,9 +77,11 @@ class Folder:
             return json.dumps(told, ensure_ascii=False, indent=1) + "\n", ".json"
         if sidecar == "tags":
             self._about.left_out["captions: only tags were chosen"] += len(row.captions)
+            self._about.left_out["boxes: only tags were chosen"] += len(row.boxes)
             tags = ", ".join(tag.replace(",", " ") for tag in row.tags)
             return tags + "\n" if tags else "", ".txt"
         self._about.left_out["tags: only captions were chosen"] += len(row.tags)
+        self._about.left_out["boxes: only captions were chosen"] += len(row.boxes)
         return "".join(f"{each.text}\n" for each in row.captions), ".txt"
 
 
@@ -98,7 +100,7 @@ def _shared(rows: Iterable[ExportRow]) -> tuple[Keys, Keys, Keys]:
             continue
         folders.update(_key(str(folder)) for folder in PurePosixPath(row.source).parents)
         for key, seen, more in (
-            (_key(_stem(row.source)), stems, several),
+            (_stem_key(row.source), stems, several),
             (_key(row.source), paths, twice),
         ):
             (more if key in seen else seen).add(key)
@@ -110,8 +112,13 @@ def _stem(path: str) -> str:
 
 
 def _key(path: str) -> bytes:
-    """Return what two paths share that are one on a disk which takes no notice of case."""
-    return hashlib.blake2b(path.casefold().encode(), digest_size=8).digest()
+    """Return what stands for a path."""
+    return hashlib.blake2b(path.encode(), digest_size=8).digest()
+
+
+def _stem_key(path: str) -> bytes:
+    """Return what paths share whose stems are one on a disk that takes no notice of case."""
+    return _key(_stem(path).casefold())
 
 
 def count(stored: Stored) -> Counts:

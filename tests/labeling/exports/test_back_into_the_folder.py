@@ -97,6 +97,56 @@ def test_two_pictures_of_one_stem_have_texts_of_their_own(tmp_path, monkeypatch)
     assert result.left_out["pictures: several came from one path"] == 2
 
 
+def made(monkeypatch, folder, sources):
+    """Return a snapshot of pictures from these paths, whose captions are their numbers."""
+    make = frozen.row
+
+    def row(number, split, size):
+        told, data = make(0, split, (size[0] + number, size[1]))
+        caption = {**told["captions"][0], "text": f"no. {number}"}
+        return {**told, "source": sources[number], "captions": [caption]}, data
+
+    monkeypatch.setattr(frozen, "row", row)
+    return frozen.write(folder, len(sources))
+
+
+def test_strange_names_get_their_texts(tmp_path, monkeypatch):
+    plain = ["-rf.jpg", "a b/#1 100%.jpg", "🦉/بومة.jpg", "one/x.jpg", "two/x.jpg", "a.b.c.jpg"]
+    cases = ["c/IMG.jpg", "c/img.jpg"]
+    long = ["l/" + "é" * 117 + ".jpg", "l/" + "é" * 126 + ".jpg"]
+    sources = plain + cases + long
+    result = export(made(monkeypatch, tmp_path / "snapshot", sources), tmp_path / "out")
+    texts = {
+        path.relative_to(tmp_path / "out").as_posix(): path.read_text()
+        for path in (tmp_path / "out").rglob("*.txt")
+    }
+    expected = {name.removesuffix(".jpg") + ".txt": n for n, name in enumerate(sources[:9])}
+    expected |= {"c/IMG.jpg.txt": 6, "c/img.jpg.txt": 7}
+    del expected["c/IMG.txt"], expected["c/img.txt"]
+    assert texts == {name: f"no. {number}\n" for name, number in expected.items()}
+    assert result.left_out["pictures: their path is too long, or of letters that no file should be called by"] == 1
+
+
+def test_a_text_gets_the_name_that_the_disk_has(tmp_path, monkeypatch):
+    """A Mac decomposes names; imports compose them."""
+    from unicodedata import normalize
+
+    home, long = tmp_path / "home", "é" * 117
+    folder = home / normalize("NFD", "Fotos für später")
+    folder.mkdir(parents=True)
+    (folder / normalize("NFD", "é.jpg")).write_bytes(b"a photograph")
+    (folder / f"{long}.jpg").write_bytes(b"a photograph")
+    sources = [f"Fotos für später/{stem}.jpg" for stem in ("é", long)]
+    snapshot = made(monkeypatch, tmp_path / "snapshot", sources)
+    export(snapshot, home)
+    texts = {path.relative_to(home) for path in home.rglob("*.txt")}
+    assert texts == {
+        (folder / normalize("NFD", "é.txt")).relative_to(home),
+        (folder / f"{long}.txt").relative_to(home),
+    }
+    assert export(snapshot, home).left_out["files: there already, the same"] == 2
+
+
 def test_everything_fits_into_json_and_pictures_may_come_too(snapshot, tmp_path):
     result = export(snapshot, tmp_path / "out", sidecar="json", copy_pictures=True, captions="all")
     assert result.counts == {"pictures": 11, "texts": 11}
