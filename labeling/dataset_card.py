@@ -1,7 +1,8 @@
 """The card of a data set, from facts alone: a `README.md` as Hugging Face's hub and tools read it.
 
 Its front matter states the features of the rows, so that `datasets` gives the columns of every
-snapshot the same types, whatever its rows hold.
+snapshot the same types, whatever its rows hold. What is said of the project stands in a snapshot's
+manifest (`about`), so that an export has the same card without the database.
 """
 
 from collections import Counter
@@ -13,7 +14,6 @@ from typing import Any
 import yaml
 
 from labeling import agreement, provenance, snapshot_folder
-from labeling.agreement import ConceptAgreement
 from labeling.models import Project
 from labeling.numbers import count
 from labeling.snapshot_folder import CARD, SPLITS, Row
@@ -39,6 +39,12 @@ FEATURES: dict[str, Any] = {
     "width": _COUNT,
     "height": _COUNT,
     "provenance": [_ORIGIN],
+    "boxes": [
+        {
+            **dict.fromkeys(("left", "top", "width", "height"), _COUNT),
+            **{"label": _TEXT, "probability": _NUMBER, "answers": _COUNT, "provenance": _COUNT},
+        }
+    ],
 }
 SIZES = (  # the hub's categories: up to how many rows each goes
     (1_000, "n<1K"),
@@ -71,6 +77,16 @@ SOURCES = {
 LISTED = 30  # licences and concepts, at most, that are listed one by one
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How the rows of a data set are laid out, as a card says it."""
+
+    features: Mapping[str, Any]  # the types of its columns, as readers find them
+    columns: str  # what each of them holds: Markdown
+    paths: str  # of the files of a split, with {split} for its name
+    notes: str = ""  # what else there is to say of all of it
+
+
 @dataclass
 class Facts:
     """What the rows of a snapshot add up to; a row is held no longer than it is added."""
@@ -84,6 +100,8 @@ class Facts:
     asked: Counter[str] = field(default_factory=Counter)  # pictures answered about, by concept
     described: int = 0  # pictures with a caption
     tagged: int = 0
+    boxed: int = 0  # pictures with a box
+    boxes: int = 0
     answered: int = 0  # pictures that somebody answered about
     answers: int = 0
     generated: int = 0
@@ -97,6 +115,8 @@ class Facts:
             self._add_origin(row["provenance"], caption["provenance"])
         self.described += bool(row["captions"])
         self.tagged += bool(row["tags"])
+        self.boxed += bool(row["boxes"])
+        self.boxes += len(row["boxes"])
         self.answered += row["n_answers"] > 0
         self.answers += row["n_answers"]
         self.generated += row["generated"]
@@ -128,33 +148,47 @@ class Facts:
         return concepts
 
 
-def write(folder: Path, *, project: Project, facts: Facts, made_from: Mapping[str, Any]) -> str:
-    """Write the card of a snapshot into its folder; return the SHA-256 of the file."""
+def about(project: Project) -> dict[str, Any]:
+    """Return what a card says of a project beside its rows, for the manifest of a snapshot."""
     measured = agreement.measure(project=project).whole
-    data = render(project=project, facts=facts, made_from=made_from, measured=measured).encode()
+    return {
+        "name": project.name,
+        "description": project.description,
+        "attribution": project.attribution,
+        "language": project.language,
+        "agreement": {name: getattr(measured, name) for name in _AGREEMENT},
+    }
+
+
+_AGREEMENT = "compared", "percent", "alpha", "low", "high"
+
+
+def write(folder: Path, manifest: Mapping[str, Any], facts: Facts) -> str:
+    """Write the card of a snapshot into its folder; return the SHA-256 of the file."""
+    data = render(manifest, facts).encode()
     (folder / CARD).write_bytes(data)
     return snapshot_folder.digest(data)
 
 
-def render(
-    *,
-    project: Project,
-    facts: Facts,
-    made_from: Mapping[str, Any],
-    measured: ConceptAgreement,
-) -> str:
-    """Return the card of a data set: YAML front matter, then Markdown."""
-    front = yaml.safe_dump(_front(project, facts), sort_keys=False, allow_unicode=True)
+def render(manifest: Mapping[str, Any], facts: Facts, layout: Layout | None = None) -> str:
+    """Return the card of a data set: YAML front matter, then Markdown.
+
+    manifest: a snapshot's; of it `about` and `made_from` are read. layout: that of an export.
+    """
+    laid_out, subject = layout or SNAPSHOT, manifest["about"]
+    front = _front(subject, facts, laid_out)
     sections = [
-        f"# {plain(project.name)}",
-        plain(project.description),
+        f"# {plain(subject['name'])}",
+        plain(subject["description"]),
         _contents(facts),
-        _columns(),
-        _making(facts, made_from),
-        _agreement(measured),
+        laid_out.columns,
+        laid_out.notes,
+        _making(facts, manifest["made_from"]),
+        _agreement(subject["agreement"]),
         _limits(facts),
-        _provenance(project, facts),
+        _provenance(subject["attribution"], facts),
     ]
+    front = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
     return f"---\n{front}---\n\n" + "\n\n".join(each for each in sections if each) + "\n"
 
 
@@ -169,14 +203,15 @@ def size_category(pictures: int) -> str:
     return next((name for limit, name in SIZES if pictures < limit), "10M<n<100M")
 
 
-def _front(project: Project, facts: Facts) -> dict[str, Any]:
+def _front(about: Mapping[str, Any], facts: Facts, layout: Layout) -> dict[str, Any]:
     license = license_id(facts.licenses + facts.text_licenses)
     tasks = ["text-to-image", "image-to-text"] if facts.described else []
     tasks += ["image-classification"] if facts.concepts else []
+    tasks += ["object-detection"] if facts.boxes else []
     splits = [split for split in SPLITS if facts.splits[split]]
     return {
-        "pretty_name": _one_line(project.name),
-        "language": [project.language.split("-")[0].lower()],
+        "pretty_name": _one_line(about["name"]),
+        "language": [about["language"].split("-")[0].lower()],
         "license": license,
         **({"license_name": "as-stated-by-picture"} if license == "other" else {}),
         "size_categories": [size_category(facts.pictures)],
@@ -185,11 +220,13 @@ def _front(project: Project, facts: Facts) -> dict[str, Any]:
         "configs": [
             {
                 "config_name": "default",
-                "data_files": [{"split": split, "path": f"{split}/**"} for split in splits],
+                "data_files": [
+                    {"split": split, "path": layout.paths.format(split=split)} for split in splits
+                ],
             }
         ],
         "dataset_info": {
-            "features": [{"name": "image", "dtype": "image"}, *_features(FEATURES)],
+            "features": _features(layout.features),
         },
     }
 
@@ -199,8 +236,13 @@ def _features(types: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _feature(kind: Any) -> dict[str, Any]:
+    if isinstance(kind, Mapping):
+        return {"struct": _features(kind)}
     if isinstance(kind, list):
-        return {"list": _features(kind[0]) if isinstance(kind[0], dict) else kind[0]}
+        (item,) = kind
+        if isinstance(item, list):
+            return {"list": _feature(item)}
+        return {"list": _features(item) if isinstance(item, Mapping) else item}
     return {"dtype": kind}
 
 
@@ -209,7 +251,8 @@ def _contents(facts: Facts) -> str:
     lines = [
         f"{count(facts.pictures, 'picture')}: {splits}. "
         f"{facts.described:,} have a caption ({facts.captions.total():,} captions in all), "
-        f"{facts.tagged:,} have tags.",
+        f"{facts.tagged:,} have tags."
+        + (f" {facts.boxed:,} have boxes ({facts.boxes:,} in all)." if facts.boxes else ""),
         "Which split a picture is in depends on its content alone, and near-duplicates are "
         "in the same one.",
     ]
@@ -221,17 +264,19 @@ def _contents(facts: Facts) -> str:
 _USES = {"train": "train on", "test": "test"}
 
 
-def _columns() -> str:
-    return """\
+_COLUMNS = """\
 Columns: `text` (the most probable caption), `tags`, `concepts` (for each concept the probability \
 that the picture shows it, and how many answers people gave about that), `in_part` (the concepts \
 that people saw in parts of it alone), `captions` (each with its confidence and where it comes \
 from), `n_answers`, `license`, `source` (where the picture was imported from), `generated`, \
 `prompt` (what a model generated it from), `width`, `height`, `provenance` (where the picture and \
-its texts come from; `provenance` of a caption is its place in it, -1 for one written here).
+its texts come from; `provenance` of a caption is its place in it, -1 for one written here), \
+`boxes` (rectangles that imports drew, in pixels, with what each shows, the probability of that, \
+and how many answers people gave; one that shows two things is listed twice).
 
 So that loaders without this card find the same types in all splits, the first row of a split may \
-hold placeholders: a caption or concept without text, or an empty tag. Leave those out."""
+hold placeholders: a caption, concept or box without text, or an empty tag. Leave those out."""
+SNAPSHOT = Layout(features={"image": "image", **FEATURES}, columns=_COLUMNS, paths="{split}/**")
 
 
 def _making(facts: Facts, made_from: Mapping[str, Any]) -> str:
@@ -260,17 +305,19 @@ def _making(facts: Facts, made_from: Mapping[str, Any]) -> str:
     )
 
 
-def _agreement(measured: ConceptAgreement) -> str:
+def _agreement(measured: Mapping[str, Any]) -> str:
+    """Return what is known of agreement: the figures named in `_AGREEMENT`."""
     lines = ["## Agreement", ""]
-    if measured.percent is None:
+    compared, percent, alpha, low, high = (measured[name] for name in _AGREEMENT)
+    if percent is None:
         lines.append("No two people answered the same question: agreement is not known.")
         return "\n".join(lines)
-    alpha = "not defined" if measured.alpha is None else f"{measured.alpha:.2f}"
-    if measured.low is not None and measured.high is not None:
-        alpha += f" (95 % interval {measured.low:.2f} to {measured.high:.2f})"
+    words = "not defined" if alpha is None else f"{alpha:.2f}"
+    if low is not None and high is not None:
+        words += f" (95 % interval {low:.2f} to {high:.2f})"
     lines.append(
-        f"On {count(measured.compared, 'question')} that two or more people answered, "
-        f"{measured.percent:.0%} of all pairs of answers agree; Krippendorff's alpha is {alpha}."
+        f"On {count(compared, 'question')} that two or more people answered, "
+        f"{percent:.0%} of all pairs of answers agree; Krippendorff's alpha is {words}."
     )
     return "\n".join(lines)
 
@@ -301,9 +348,9 @@ def _limits(facts: Facts) -> str:
     return "\n".join(lines)
 
 
-def _provenance(project: Project, facts: Facts) -> str:
+def _provenance(attribution: str, facts: Facts) -> str:
     lines = ["## Where it comes from", ""]
-    lines += [plain(project.attribution), ""] * bool(project.attribution)
+    lines += [plain(attribution), ""] * bool(attribution)
     lines += _counted("licence of the pictures", facts.licenses, "not stated")
     if facts.captions:
         lines += ["", "| captions | |", "|---|---:|"]

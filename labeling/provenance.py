@@ -129,7 +129,10 @@ def of_images(
     batch: str = "",
     license: str = "",
 ) -> QuerySet[Image]:
-    """Keep the images of a project that come from there, or of which a text does."""
+    """Keep the images of a project that come from there, or of which a text does.
+
+    license: their own, else that of their import.
+    """
     imports = Import.objects.filter(project=project)
     if vendor:
         own = TextSource.objects.filter(imported_by__in=imports, vendor=vendor)
@@ -137,9 +140,8 @@ def of_images(
     if batch:
         images = images.filter(_from(imports.filter(batch=batch), TextSource.objects.none()))
     if license:
-        own = TextSource.objects.filter(imported_by__in=imports, license=license)
-        stated = _from(imports.filter(license=license), own)
-        images = images.filter(stated | Q(license=license))
+        declared = Q(license="", imported_by__license=license)
+        images = images.filter(Q(license=license) | declared)
     return images
 
 

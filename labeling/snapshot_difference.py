@@ -312,7 +312,8 @@ def _change(old: _Line | None, new: _Line | None) -> Change:
     return change
 
 
-_UNSHOWN = frozenset({"concepts", "captions", "in_part", "n_answers", "text"})  # or by themselves
+# Columns that are shown by themselves, or not; of boxes see `_shown_boxes`.
+_UNSHOWN = frozenset({"concepts", "captions", "in_part", "n_answers", "text", "boxes"})
 
 
 def _kind(before: Row, after: Row, change: Change) -> str:
@@ -328,7 +329,19 @@ def _kind(before: Row, after: Row, change: Change) -> str:
 def _columns(before: Row, after: Row) -> list[str]:
     """Return which other columns differ, such as tags or the licence."""
     columns = (before.keys() | after.keys()) - _UNSHOWN
-    return sorted(name for name in columns if before.get(name) != after.get(name))
+    different = [name for name in columns if before.get(name) != after.get(name)]
+    if _shown_boxes(before) != _shown_boxes(after):
+        different.append("boxes")
+    return sorted(different)
+
+
+def _shown_boxes(row: Row) -> list[tuple[Any, ...]]:
+    """Return what the boxes of a row show, without how sure that is."""
+    return [
+        (box["left"], box["top"], box["width"], box["height"], box["label"])
+        for box in row["boxes"]
+        if box["probability"] >= 0.5
+    ]
 
 
 def _labels(before: Row | None, after: Row | None) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from labeling import json_lines
 
-FORMAT = 2
+FORMAT = 3
 SPLITS = "train", "test"
 MANIFEST, METADATA, CARD = "manifest.json", "metadata.jsonl", "README.md"
 NOT_HASHED = frozenset({"created", "files", "sha256"})  # members of the manifest; see `digest_of`
@@ -28,6 +28,12 @@ PLACEHOLDERS: dict[str, list[Any]] = {
     "concepts": [{"name": "", "probability": 0.0, "answers": 0}],
     "in_part": [""],
     "captions": [{"text": "", "confidence": 0.0, "source": "", "provenance": -1}],
+    "boxes": [
+        {
+            **dict.fromkeys(("left", "top", "width", "height"), 0),
+            **{"label": "", "probability": 0.0, "answers": 0, "provenance": -1},
+        }
+    ],
 }
 
 Row = dict[str, Any]
@@ -102,25 +108,6 @@ def _without_placeholders(row: Row) -> Row:
     return {**row, **empty}
 
 
-def read_manifest_with(folder: Path, names: AbstractSet[str]) -> dict[str, Any]:
-    """Return the manifest of a snapshot folder, of its files those of these names alone.
-
-    A line is held at a time: there may be a million files. Raises SnapshotError.
-    """
-    header = read_header(folder)
-    if header.get("format") != FORMAT:
-        return read_manifest(folder)  # which says what is wrong
-    files: dict[str, str] = {}
-    with (folder / MANIFEST).open(encoding="utf-8") as lines:
-        if not any(line == _FILES for line in lines):
-            files = read_manifest(folder)["files"]
-        for line in lines:  # `  "name": "digest",`
-            name, _, digest = line.strip().rstrip(",").partition(": ")
-            if name[1:-1] in names:
-                files[name[1:-1]] = digest[1:-1]
-    return {**header, "files": {name: files[name] for name in names & files.keys()}}
-
-
 def read_header(folder: Path) -> dict[str, Any]:
     """Return the manifest without `files`, which come last. Raises SnapshotError without one."""
     lines = []
@@ -136,6 +123,52 @@ def read_header(folder: Path) -> dict[str, Any]:
         manifest = read_manifest(folder)
         manifest.pop("files", None)
         return manifest
+
+
+_FILES = ' "files": {\n'  # the line of a manifest after which each file has a line
+
+
+def read_digests(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the name and SHA-256 of each file that the manifest lists, a line of it at a time.
+
+    They are sorted by name. Raises SnapshotError for a manifest that cannot be read.
+    """
+    try:
+        with (folder / MANIFEST).open(encoding="utf-8") as file:
+            if any(line == _FILES for line in file):
+                for line in file:
+                    if not line.startswith("  "):
+                        return
+                    name, _, file_digest = line.strip().rstrip(",").partition(": ")
+                    yield json.loads(name), file_digest[1:-1]
+                return
+    except (OSError, ValueError) as error:
+        raise SnapshotError(f"{folder} is not a snapshot: no readable {MANIFEST}.") from error
+    yield from sorted(read_manifest(folder)["files"].items())
+
+
+def read_checked(folder: Path, names: AbstractSet[str] = frozenset()) -> dict[str, Any]:
+    """Return the manifest once its hash is right, of its files those of these names alone.
+
+    A line is held at a time: there may be a million files, which are not read. Raises SnapshotError
+    where the manifest, or the list of files in it, was changed.
+    """
+    header = read_header(folder)
+    if header.get("format") != FORMAT:
+        return read_manifest(folder)  # which says what is wrong
+    files: dict[str, str] = {}
+
+    def listed() -> Iterator[tuple[str, str]]:
+        for name, file_digest in read_digests(folder):
+            if name in names:
+                files[name] = file_digest
+            yield name, file_digest
+
+    if _digest_of(header, listed()) != header.get("sha256"):
+        raise SnapshotError(
+            f"{folder / MANIFEST} was changed after freezing: freeze a new snapshot."
+        )
+    return {**header, "files": files}
 
 
 def read_card(folder: Path) -> str:
@@ -194,10 +227,15 @@ def digest_of(manifest: Mapping[str, Any]) -> str:
     `NOT_HASHED`, and then of the lines that `sha256sum` prints of the files, sorted by name. When
     it was frozen is no part of it: the same labels, made from the same, have the same hash.
     """
-    said = {name: value for name, value in manifest.items() if name not in NOT_HASHED}
+    return _digest_of(manifest, sorted(manifest["files"].items()))
+
+
+def _digest_of(header: Mapping[str, Any], files: Iterable[tuple[str, str]]) -> str:
+    """Return the same, of the name and SHA-256 of each file, sorted by name."""
+    said = {name: value for name, value in header.items() if name not in NOT_HASHED}
     hashed = hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode())
     hashed.update(b"\n")
-    for name, file_digest in sorted(manifest["files"].items()):
+    for name, file_digest in files:
         hashed.update(f"{file_digest}  {name}\n".encode())
     return hashed.hexdigest()
 

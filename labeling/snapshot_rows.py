@@ -8,8 +8,11 @@ unless it names a concept that the whole image does not show. A concept is a tag
 speaks of that image: its prevalence alone makes none. A caption is kept from a probability of one
 half; one that no import states any more, where most people believe it.
 
-`provenance` lists where the image and its texts come from, the image first; each caption has the
-place of its own in that list, -1 where somebody wrote it here.
+`boxes` lists the rectangles that imports drew on the image, in its pixels, with what each is said
+to show, as `labeling.box_beliefs` believes it; one that shows two things is listed twice.
+
+`provenance` lists where the image and its texts come from, the image first; each caption and box
+has the place of its own in that list, -1 where somebody wrote it, or spoke of it, here.
 """
 
 import math
@@ -24,8 +27,9 @@ from django.db.models import Q, Sum, Value
 from django.db.models.functions import Coalesce, Collate
 from django.db.models.lookups import LessThan
 
-from labeling import image_beliefs, images, provenance
+from labeling import box_beliefs, image_beliefs, images, provenance
 from labeling.batches import batched
+from labeling.box_beliefs import BoxLabel
 from labeling.image_beliefs import ImageBeliefs
 from labeling.imports import statements
 from labeling.models import Concept, Image, Import, Project, Question, TextSource
@@ -37,7 +41,7 @@ TEST_SHARE = 0.05
 STEM_LENGTH = 16  # characters of an image's SHA-256 that name its file
 BATCH = 500  # images
 DIGITS = 4  # of a probability
-WRITTEN_HERE = -1  # the place in `provenance` of a caption that somebody wrote
+WRITTEN_HERE = -1  # the place in `provenance` of what somebody wrote, or said of a box
 
 Captions = Sequence[dict[str, Any]]
 
@@ -64,15 +68,21 @@ def build(
     if not include_generated:
         pictures = pictures.filter(generated=False)
     reader = image_beliefs.Reader(project, concepts)
+    box_reader = box_beliefs.Reader(project, concepts)
     names = _Names(concepts)
     for batch in batched(pictures.order_by("sha256").iterator(chunk_size=BATCH), BATCH):
-        believed = reader.of(batch)
-        captions, answers, origins = _captions(batch), _answers(batch), _origins(batch)
+        believed, labels = reader.of(batch), box_reader.of(batch)
+        captions, answers = _captions(batch), _answers(batch)
+        origins = _origins(batch, labels)
         for number, image in enumerate(batch):
             shown = names.shown(believed, number)
             row = row_of(image, shown, captions[image.pk], answers.get(image.pk, 0))
             row["provenance"] = origins.of(image, row["captions"])
             row["license"] = image.license or row["provenance"][0]["license"]
+            row["boxes"] = [
+                _box(each, origins.place_of(image, each, row["provenance"]))
+                for each in labels.get(image.pk, ())
+            ]
             yield SnapshotRow(split_of(image), row, image)
 
 
@@ -82,13 +92,14 @@ def concepts_of(project: Project) -> list[Concept]:
 
 
 def counts(snapshot_row: SnapshotRow) -> dict[str, int]:
-    """Return what a row adds: images by split and in all, captions, answers, generated."""
+    """Return what a row adds: images by split and in all, captions, boxes and the like."""
     row = snapshot_row.row
     return {
         **dict.fromkeys(SPLITS, 0),
         snapshot_row.split: 1,
         "images": 1,
         "captions": len(row["captions"]),
+        "boxes": len(row["boxes"]),
         "answers": row["n_answers"],
         "generated": int(row["generated"]),
     }
@@ -174,6 +185,20 @@ def _tags(keywords: Iterable[str], shown: Shown) -> list[str]:
     return list(dict.fromkeys([*(tag for tag in tags if tag not in refuted), *shown.whole]))
 
 
+def _box(box: BoxLabel, place: int) -> dict[str, Any]:
+    """Return a box as a row has it; place: that of where it comes from."""
+    return {
+        "left": box.tile.left,
+        "top": box.tile.top,
+        "width": box.tile.width,
+        "height": box.tile.height,
+        "label": box.label,
+        "probability": round(box.probability, DIGITS),
+        "answers": box.answers,
+        "provenance": place,
+    }
+
+
 def _captions(images: Sequence[Image]) -> dict[int, list[dict[str, Any]]]:
     """Return the captions of whole images by image id, the most probable first."""
     asked = Question.objects.filter(LIKELY_CAPTION, tile__image__in=images, grid=1).order_by(
@@ -201,6 +226,7 @@ class _Origins:
     text_sources: Mapping[int, TextSource]
     imports: Mapping[int, Import]
     keywords: Mapping[int, list[tuple[int | None, int | None]]]  # import and text source, by image
+    stated: Mapping[tuple[int, int | None], int | None]  # text source by image and import
 
     def of(self, image: Image, captions: Captions) -> list[dict[str, Any]]:
         """Return where an image and its texts come from; give its captions their places in it."""
@@ -218,6 +244,14 @@ class _Origins:
                 caption["provenance"] = 0 if imported else WRITTEN_HERE
         return rows
 
+    def place_of(self, image: Image, box: BoxLabel, rows: list[dict[str, Any]]) -> int:
+        """Return the place of where a box comes from; it is added where it is new."""
+        if box.record is None:
+            return WRITTEN_HERE
+        if box.record == image.imported_by_id:
+            return 0
+        return self._place(rows, box.record, self.stated.get((image.pk, box.record)))
+
     def _place(self, rows: list[dict[str, Any]], record: int | None, source: int | None) -> int:
         """Return the place of where a text comes from; it is added where it is new."""
         row = provenance.of(
@@ -228,20 +262,25 @@ class _Origins:
         return rows.index(row)
 
 
-def _origins(images: Sequence[Image]) -> _Origins:
-    """Return where the texts of images come from."""
-    stated = {
+def _origins(images: Sequence[Image], boxes: Mapping[int, Sequence[BoxLabel]]) -> _Origins:
+    """Return where the texts and boxes of images come from."""
+    kept = statements.by_image([image.pk for image in images])
+    keywords = {
         pk: [(row.imported_by_id, row.text_source_id) for row in statements.of_keywords(rows)]
-        for pk, rows in statements.by_image([image.pk for image in images]).items()
+        for pk, rows in kept.items()
+    }
+    stated = {
+        (pk, row.imported_by_id): row.text_source_id for pk, rows in kept.items() for row in rows
     }
     asked = Question.objects.filter(tile__image__in=images, text_source__isnull=False)
     ids = set(asked.order_by().values_list("text_source", flat=True))
-    ids |= {source for pairs in stated.values() for _, source in pairs if source is not None}
+    ids |= {source for source in stated.values() if source is not None}
     sources = TextSource.objects.in_bulk(ids)
     records = {source.imported_by_id for source in sources.values()}
-    records |= {record for pairs in stated.values() for record, _ in pairs if record is not None}
+    records |= {record for _, record in stated if record is not None}
+    records |= {each.record for labels in boxes.values() for each in labels if each.record}
     imports = Import.objects.select_related("requested_by").in_bulk(records)
-    return _Origins(sources, imports, stated)
+    return _Origins(sources, imports, keywords, stated)
 
 
 def _answers(images: Sequence[Image]) -> dict[int, int]:

@@ -185,6 +185,7 @@ class _Content:
     counts: dict[str, int]
     concepts: list[str]
     made_from: dict[str, Any]
+    about: dict[str, Any]  # its project, as the card says it
     labels: dict[str, dict[str, Counter[str]]]  # how many, by split, concept and label
     pictures: list[Picture]
     given: withdrawals.Held
@@ -238,14 +239,16 @@ def _write_rows(held: Snapshot, draft: Path) -> _Content:
     files = snapshot_folder.write_metadata(draft, rows())
     files |= {picture.path: picture.sha256 for picture in pictures}
     made_from = snapshot_provenance.made_from(held, concepts)
+    about = dataset_card.about(held.project)
     if pictures:
-        card = dataset_card.write(draft, project=held.project, facts=facts, made_from=made_from)
-        files[snapshot_folder.CARD] = card
+        told = {"made_from": made_from, "about": about}
+        files[snapshot_folder.CARD] = dataset_card.write(draft, told, facts)
     return _Content(
         files,
         dict(counts),
         [concept.name for concept in concepts],
         made_from,
+        about,
         facts.labels,
         pictures,
         given=withdrawals.held_now(held),
@@ -272,6 +275,7 @@ def _manifest(held: Snapshot, content: _Content) -> dict[str, Any]:
         "concepts": content.concepts,
         "labels": content.labels,
         "made_from": content.made_from,
+        "about": content.about,
         "files": dict(sorted(content.files.items())),
     }
     return {"sha256": snapshot_folder.digest_of(manifest), **manifest}

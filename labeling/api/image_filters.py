@@ -58,12 +58,9 @@ class ImageFilters(Dated):
 
 def filtered(project: Project, chosen: dict[str, Any]) -> QuerySet[Image]:
     """Return the pictures of a project that are chosen. Raises ValidationError."""
-    origin = {name: chosen.get(name, "") for name in ("vendor", "batch")}
+    origin = {name: chosen.get(name, "") for name in ("vendor", "batch", "license")}
     images = browsing.search(project, words=chosen.get("q", ""), **origin)
     images = images.filter(**{name: chosen[name] for name in chosen.keys() - _OWN})
-    if "license" in chosen:
-        declared = Q(license="", imported_by__license=chosen["license"])
-        images = images.filter(Q(license=chosen["license"]) | declared)
     if "duplicate" in chosen:
         images = images.filter(near_duplicate_of__isnull=not chosen["duplicate"])
     if "split" in chosen:

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import provenance, removal
+from labeling import box_beliefs, provenance, removal, snapshot_rows
 from labeling.access import Capability
 from labeling.api import image_filters, views
 from labeling.api.bodies import Body
@@ -74,6 +74,43 @@ class ImageOut(serializers.ModelSerializer[Image]):
         read_only_fields = fields
 
 
+class BoxOut(serializers.Serializer[Any]):
+    """A rectangle that an import drew, in pixels, and what it may show; as snapshots hold it."""
+
+    tile = serializers.IntegerField(source="tile.pk", help_text="The id of the tile it is.")
+    left = serializers.IntegerField(source="tile.left")
+    top = serializers.IntegerField(source="tile.top")
+    width = serializers.IntegerField(source="tile.width")
+    height = serializers.IntegerField(source="tile.height")
+    label = serializers.CharField(help_text="The concept's name, else as the import has it.")
+    probability = serializers.FloatField(help_text="That it shows it, 0 to 1.")
+    answers = serializers.IntegerField(help_text="How many people gave about that.")
+    imported_by = serializers.IntegerField(
+        source="record", allow_null=True, help_text="Null: no import states it, people spoke of it."
+    )
+
+
+class ImageDetailOut(ImageOut):
+    """A picture with its boxes, one that shows two things twice, and where its texts come from."""
+
+    boxes = serializers.SerializerMethodField()
+    origins = serializers.SerializerMethodField()
+
+    @extend_schema_field(BoxOut(many=True))
+    def get_boxes(self, image: Image) -> Any:
+        concepts = snapshot_rows.concepts_of(image.project)
+        reader = box_beliefs.Reader(image.project, concepts)
+        return BoxOut(reader.of([image]).get(image.pk, []), many=True).data
+
+    @extend_schema_field(ProvenanceOut(many=True))
+    def get_origins(self, image: Image) -> Any:
+        return ProvenanceOut(provenance.of_image(image), many=True).data
+
+    class Meta(ImageOut.Meta):
+        fields = [*ImageOut.Meta.fields, "boxes", "origins"]
+        read_only_fields = fields
+
+
 class RemoveIn(Body):
     reason = serializers.CharField(
         max_length=removal.REASON_LENGTH, help_text="Why: the history keeps it."
@@ -119,15 +156,15 @@ class ImageList(views.ListAPIView[Image]):
 
 @extend_schema_view(
     get=extend_schema(
-        operation_id="images_detail", responses={200: ImageOut, **errors(401, 403, 404)}
+        operation_id="images_detail", responses={200: ImageDetailOut, **errors(401, 403, 404)}
     )
 )
 class ImageDetail(views.RetrieveAPIView[Image]):
-    """One picture."""
+    """One picture, with its boxes."""
 
     permission_classes = [MAY_REMOVE]
-    queryset = Image.objects.all()
-    serializer_class = ImageOut
+    queryset = Image.objects.select_related("project", "imported_by__requested_by", "text_source")
+    serializer_class = ImageDetailOut
 
 
 class RemoveImage(APIView):

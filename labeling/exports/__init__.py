@@ -60,7 +60,7 @@ def source_of(snapshot: Snapshot, *, key: str) -> Source:
     """
     return Source(
         folder=Path(snapshot.folder),
-        title=snapshot.project.name,
+        sha256=snapshot.sha256,
         removed=_removed(snapshot),
         answers=lambda: answers.of(snapshot, key),
     )

@@ -15,7 +15,8 @@ PSEUDONYM_LENGTH = 16  # characters
 BATCH = 2_000  # answers
 _QUERY = f"""
 SELECT left(image.sha256, {STEM_LENGTH}), image.source, question.kind, concept.name, question.text,
-    question.grid, tile.position, answer.annotator_id, answer.value, NOT annotator.blocked
+    question.grid, tile.position, tile.left, tile.top, tile.width, tile.height,
+    answer.annotator_id, answer.value, NOT annotator.blocked
 FROM labeling_answer AS answer
 JOIN labeling_question AS question ON question.id = answer.question_id
 JOIN labeling_tile AS tile ON tile.id = question.tile_id
@@ -40,7 +41,7 @@ def of(snapshot: Snapshot, key: str) -> Iterator[dict[str, Any]]:
 
 
 def _answer(row: tuple[Any, ...], key: str) -> dict[str, Any]:
-    stem, source, kind, concept, text, grid, position, annotator, value, counted = row
+    stem, source, kind, concept, text, grid, position, *place, annotator, value, counted = row
     return {
         "picture": stem,
         "task": source,
@@ -48,6 +49,7 @@ def _answer(row: tuple[Any, ...], key: str) -> dict[str, Any]:
         "text": concept or text,
         "grid": grid,
         "position": position,
+        **dict(zip(("left", "top", "width", "height"), place, strict=True)),
         "worker": pseudonym(annotator, key),
         "label": "yes" if value else "no",
         "counted": "yes" if counted else "no",

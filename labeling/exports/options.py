@@ -23,7 +23,7 @@ class Options:
 
     confidence: float = _option(
         0.5,
-        "Least probability of a caption, and of a concept to be a tag, 0 to 1.",
+        "Least probability of a caption or a box, and of a concept to be a tag, 0 to 1.",
         least=0.0,
         most=1.0,
     )
@@ -53,6 +53,21 @@ class Options:
         ("keep", "png", "jpeg", "webp"),
     )
     concepts: tuple[str, ...] = _option((), "Only these concepts, with commas between; empty: all.")
+    vendor: str = _option(
+        "",
+        "Only what comes from this vendor: pictures of which something does, and of their "
+        "captions and boxes those that do.",
+    )
+    batch: str = _option("", "Only what comes from this batch of a vendor, likewise.")
+    imported_by: int = _option(
+        0,
+        "Only what comes from the import of this number, likewise. 0: from all.",
+        least=0,
+        most=2**63 - 1,
+    )
+    license: str = _option(
+        "", "Only pictures of this licence, and captions and boxes of it or written here."
+    )
 
     repeats: int = _option(
         1,
@@ -85,7 +100,8 @@ class Options:
         }
 
 
-GENERAL = tuple(each.name for each in fields(Options))[:9]  # what most formats know
+GENERAL = tuple(each.name for each in fields(Options))[:13]  # what most formats know
+TEXT_LENGTH = 200  # characters of a name or a licence
 
 
 @dataclass(frozen=True)
@@ -99,10 +115,10 @@ class Described:
 
     @property
     def kind(self) -> str:
-        """Return what it is: "choice", "flag", "number", "decimal" or "names"."""
+        """Return what it is: "choice", "flag", "number", "decimal", "names" or "text"."""
         if self.choices:
             return "choice"
-        kinds = {bool: "flag", int: "number", float: "decimal", tuple: "names"}
+        kinds = {bool: "flag", int: "number", float: "decimal", tuple: "names", str: "text"}
         return kinds[type(self.default)]
 
 
@@ -149,6 +165,10 @@ def _parsed(option: Any, value: Any) -> Any:
         if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
             raise ExportError(f"{option.name} is a list of names with commas between.")
         return tuple(sorted({each.strip() for each in names} - {""}))
+    if isinstance(default, str):
+        if not isinstance(value, str) or len(value) > TEXT_LENGTH:
+            raise ExportError(f"{option.name} is a text of {TEXT_LENGTH} characters at most.")
+        return value.strip()
     return _number(option.name, value, type(default), limits["least"], limits["most"])
 
 

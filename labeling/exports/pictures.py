@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from labeling.exports.errors import ExportError
 from labeling.exports.options import Options
 from labeling.exports.rows import ExportRow
 from labeling.snapshot_folder import SnapshotError
@@ -27,7 +28,8 @@ class Picture:
     """A picture to be exported."""
 
     path: Path  # in the snapshot's folder
-    stem: str  # of its name: the first characters of its SHA-256
+    sha256: str  # of its file there
+    stem: str  # of its name
     suffix: str  # as exported, with its dot
     width: int  # as exported, in pixels
     height: int
@@ -43,7 +45,7 @@ class Picture:
             data = self.path.read_bytes()
         except FileNotFoundError as error:
             raise SnapshotError(f"{self.path} is gone: freeze a new snapshot.") from error
-        if not hashlib.sha256(data).hexdigest().startswith(self.stem):
+        if hashlib.sha256(data).hexdigest() != self.sha256:
             raise SnapshotError(f"{self.path} was changed after freezing: freeze a new snapshot.")
         return data if self.as_it_is else self._encoded(data)
 
@@ -52,15 +54,26 @@ class Picture:
         if image.size != (self.width, self.height):
             image = image.resize((self.width, self.height), Image.Resampling.LANCZOS)
         kind, file = _KINDS[self.suffix], io.BytesIO()
-        image.convert("RGB").save(file, kind, **_SAVING[kind])
+        try:
+            image.convert("RGB").save(file, kind, **_SAVING[kind])
+        except (OSError, ValueError) as error:  # WebP and JPEG end at so many pixels a side
+            raise ExportError(
+                f"{self.path.name}, {self.width} × {self.height} pixels, cannot be written as "
+                f"{kind} ({error}): choose another image_format, or a size."
+            ) from error
         return file.getvalue()
 
 
 def of_row(
-    folder: Path, row: ExportRow, options: Options, suffixes: Collection[str] = ()
+    folder: Path,
+    row: ExportRow,
+    sha256: str,
+    options: Options,
+    suffixes: Collection[str] = (),
 ) -> Picture:
     """Return the picture of a row, from the snapshot in that folder.
 
+    sha256: of its file there, as the snapshot's manifest has it.
     suffixes: those that are kept unless another is chosen; other pictures become PNG. (): any.
     """
     path = folder / row.split / row.file_name
@@ -68,6 +81,7 @@ def of_row(
     suffix = _SUFFIXES.get(options.image_format, kept)
     return Picture(
         path=path,
+        sha256=sha256,
         stem=path.stem,
         suffix=suffix,
         width=row.width,

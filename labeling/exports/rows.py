@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from labeling import snapshot_folder
+from labeling.exports import origins
 from labeling.exports.options import Options
 from labeling.models.projects import name_key
 from labeling.snapshot_folder import SPLITS, Row
 
-DIGITS = 4  # of an entropy
+DIGITS = 4  # of an entropy, and of what is measured in pixels
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,30 @@ class ConceptLabel:
 
 
 @dataclass(frozen=True)
+class Box:
+    """A rectangle of the exported picture, in its pixels, and what it shows."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    label: str
+    probability: float
+    answers: int
+    provenance: int = -1  # its place in the row's `provenance`; -1: only people here speak of it
+
+    @property
+    def bbox(self) -> list[float]:
+        """Its left and top sides, width and height, as COCO orders them."""
+        return [self.left, self.top, self.width, self.height]
+
+    @property
+    def area(self) -> float:
+        """In square pixels."""
+        return round(self.width * self.height, DIGITS)
+
+
+@dataclass(frozen=True)
 class ExportRow:
     """What an export says of one picture."""
 
@@ -50,6 +75,7 @@ class ExportRow:
     tags: tuple[str, ...]
     concepts: tuple[ConceptLabel, ...]
     in_part: tuple[str, ...]
+    boxes: tuple[Box, ...]
     answers: int
     license: str
     source: str  # the path that it was imported from
@@ -90,6 +116,7 @@ def read(
                 left_out[f"pictures: {reason}"] += 1
                 left_out["captions: of pictures left out"] += len(row["captions"])
                 left_out["tags: of pictures left out"] += len(row["tags"])
+                left_out["boxes: of pictures left out"] += len(row["boxes"])
             else:
                 yield _row(row, split, options, left_out)
 
@@ -104,7 +131,7 @@ def _unwanted(row: Row, split: str, options: Options, removed: Collection[str]) 
         return "generated"
     if options.pictures == "generated" and not row["generated"]:
         return "not generated"
-    return ""
+    return "" if origins.chooses_picture(row, options) else "from elsewhere, or of another licence"
 
 
 def _row(row: Row, split: str, options: Options, left_out: Counter[str]) -> ExportRow:
@@ -113,10 +140,11 @@ def _row(row: Row, split: str, options: Options, left_out: Counter[str]) -> Expo
     return ExportRow(
         split=split,
         file_name=row["file_name"],
-        captions=_captions(row["captions"], options, left_out),
+        captions=_captions(row, options, left_out),
         tags=_tags(row, options, left_out),
         concepts=concepts,
-        in_part=tuple(name for name in row.get("in_part", []) if _chosen(name, options)),
+        in_part=tuple(name for name in row["in_part"] if chosen(name, options)),
+        boxes=_boxes(row, (width, height), options, left_out),
         answers=row["n_answers"],
         license=row["license"],
         source=row["source"],
@@ -137,14 +165,14 @@ def scaled(width: int, height: int, size: int) -> tuple[int, int]:
     return max(1, round(width * size / longer)), max(1, round(height * size / longer))
 
 
-def _captions(
-    captions: Sequence[dict[str, Any]], options: Options, left_out: Counter[str]
-) -> tuple[Caption, ...]:
+def _captions(row: Row, options: Options, left_out: Counter[str]) -> tuple[Caption, ...]:
     kept: list[Caption] = []
-    for each in captions:
+    for each in row["captions"]:
         place = each["provenance"]
         caption = Caption(each["text"], each["confidence"], each["source"], place)
-        if options.captions == "none":
+        if not origins.chooses(row, place, options):
+            left_out["captions: from elsewhere, or of another licence"] += 1
+        elif options.captions == "none":
             left_out["captions: none chosen"] += 1
         elif options.caption_source not in ("any", caption.source):
             left_out["captions: of another source"] += 1
@@ -163,7 +191,7 @@ def _tags(row: Row, options: Options, left_out: Counter[str]) -> tuple[str, ...]
     kept = []
     for tag in row["tags"]:
         key = name_key(tag)
-        if key in probability and not _chosen(tag, options):
+        if key in probability and not chosen(tag, options):
             left_out["tags: concepts that are not chosen"] += 1
         elif probability.get(key, 1.0) < options.confidence:
             left_out["tags: below the least confidence"] += 1
@@ -177,7 +205,7 @@ def _concepts(
 ) -> tuple[ConceptLabel, ...]:
     kept = []
     for each in concepts:
-        if not _chosen(each["name"], options):
+        if not chosen(each["name"], options):
             left_out["labels: concepts that are not chosen"] += 1
             continue
         probability = each["probability"]
@@ -190,5 +218,35 @@ def _concepts(
     return tuple(kept)
 
 
-def _chosen(name: str, options: Options) -> bool:
+def _boxes(
+    row: Row, size: tuple[int, int], options: Options, left_out: Counter[str]
+) -> tuple[Box, ...]:
+    """Return the boxes whose label is chosen and probable enough, on a picture of that size."""
+    across, down = size[0] / row["width"], size[1] / row["height"]
+    kept = []
+    for each in row["boxes"]:
+        if not chosen(each["label"], options):
+            left_out["boxes: concepts that are not chosen"] += 1
+        elif not origins.chooses(row, each["provenance"], options):
+            left_out["boxes: from elsewhere, or of another licence"] += 1
+        elif each["probability"] < options.confidence:
+            left_out["boxes: below the least confidence"] += 1
+        else:
+            kept.append(
+                Box(
+                    left=round(each["left"] * across, DIGITS),
+                    top=round(each["top"] * down, DIGITS),
+                    width=round(each["width"] * across, DIGITS),
+                    height=round(each["height"] * down, DIGITS),
+                    label=each["label"],
+                    probability=1.0 if options.labels == "hard" else each["probability"],
+                    answers=each["answers"],
+                    provenance=each["provenance"],
+                )
+            )
+    return tuple(kept)
+
+
+def chosen(name: str, options: Options) -> bool:
+    """Whether the options choose a concept of that name."""
     return not options.concepts or name_key(name) in map(name_key, options.concepts)

@@ -1,6 +1,5 @@
 """Write a snapshot in a format, count what was written, and read all of it again."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from labeling.exports.stored import Stored, check, listed
 from labeling.exports.writer import About, Counts, Format
 from labeling.snapshot_folder import METADATA, SPLITS, SnapshotError
 
-KINDS = "pictures", "texts", "captions", "tags", "labels", "answers", "other_answers"
+KINDS = "pictures", "texts", "captions", "tags", "labels", "boxes", "answers", "other_answers"
 WRITING = 0.8  # share of the work; the rest is reading it again
 OnProgress = Callable[[float], None]  # called with the share that is done, 0 to 1
 Answers = Callable[[], Iterator[dict[str, Any]]]
@@ -28,22 +27,49 @@ class Source:
     """A snapshot to be exported."""
 
     folder: Path
-    title: str = ""  # its project's name; empty: as its manifest names it
+    sha256: str = ""  # that it must have; empty: what its manifest says
     removed: Collection[str] = ()  # names of files of pictures that were removed since
     answers: Answers | None = None  # raw ones, where the database is at hand
 
     def manifest(self) -> dict[str, Any]:
-        """Return its manifest. Raises SnapshotError where its rows are not as they were frozen."""
+        """Return its manifest without `files`.
+
+        Raises SnapshotError where it, or a row, is not as it was frozen. Pictures are checked as
+        they are read.
+        """
         names = {f"{split}/{METADATA}" for split in SPLITS}
-        manifest = snapshot_folder.read_manifest_with(self.folder, names)
+        manifest = snapshot_folder.read_checked(self.folder, names)
+        if self.sha256 not in ("", manifest["sha256"]):
+            raise SnapshotError(
+                f"{self.folder} holds another snapshot, {manifest['sha256'][:8]}, instead of "
+                f"{self.sha256[:8]}: freeze a new snapshot."
+            )
         for name in sorted(names):
             path, expected = self.folder / name, manifest["files"].get(name)
             if not path.is_file():
                 if expected is not None:
                     raise SnapshotError(f"{self.folder} lacks {name}: freeze a new snapshot.")
-            elif _digest(path) != expected:
+            elif snapshot_folder.digest_of_file(path) != expected:
                 raise SnapshotError(f"{path} was changed after freezing: freeze a new snapshot.")
-        return {**manifest, "files": {}}
+        return manifest
+
+
+class Digests:
+    """The SHA-256 of a snapshot's pictures, which are asked for in the order of its rows."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._split = folder, ""
+        self._files: Iterator[tuple[str, str]] = iter(())
+
+    def of(self, split: str, file_name: str) -> str:
+        """Return that of the next picture. Raises SnapshotError where the manifest has none."""
+        if split != self._split:
+            self._split, self._files = split, snapshot_folder.read_digests(self._folder)
+        wanted = f"{split}/{file_name}"
+        for name, digest in self._files:
+            if name == wanted:
+                return digest
+        raise SnapshotError(f"The manifest of {self._folder} has no {wanted}: freeze a new one.")
 
 
 @dataclass(frozen=True)
@@ -69,7 +95,7 @@ def write(
     _check_suffix(format, options)
     with ExitStack() as files:
         about = About(
-            project=source.title or manifest["project"],
+            project=manifest["about"]["name"],
             snapshot=manifest["sha256"],
             options=options,
             manifest=manifest,
@@ -80,10 +106,11 @@ def write(
         )
         passed = Counter[str]()
         total = max(1, manifest["counts"]["images"])
-        writer = format.writer(sink, about)
+        writer, digests = format.writer(sink, about), Digests(source.folder)
         for row in rows.read(source.folder, options, not_chosen, source.removed):
-            passed.update(pictures=1, captions=len(row.captions))
-            writer.write(row, pictures.of_row(source.folder, row, options, format.suffixes))
+            passed.update(pictures=1, captions=len(row.captions), boxes=len(row.boxes))
+            sha256 = digests.of(row.split, row.file_name)
+            writer.write(row, pictures.of_row(source.folder, row, sha256, options, format.suffixes))
             on_progress(WRITING * passed["pictures"] / total)
         if not passed["pictures"]:
             raise ExportError("The options leave no picture: choose others.")
@@ -113,7 +140,7 @@ def read_back(
 
 def _check_law(frozen: Counts, passed: Counts, left_out: Counter[str]) -> None:
     """Compare what was passed on and left out with what was frozen: nothing is lost in silence."""
-    for kind in ("pictures", "captions"):
+    for kind in ("pictures", "captions", "boxes"):
         expected = frozen["images" if kind == "pictures" else kind]
         lost = sum(n for reason, n in left_out.items() if reason.startswith(f"{kind}: "))
         if passed[kind] + lost != expected:
@@ -130,11 +157,6 @@ def _check_suffix(format: Format, options: Options) -> None:
         raise ExportError(f"Readers of {format.name} know {known} alone: choose another format.")
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def in_words(counts: Counts) -> str:
     """Return "12 pictures, 1 caption": what there is any of."""
     some = [kind for kind in KINDS if counts.get(kind)] or sorted(counts)[:1]
@@ -143,7 +165,9 @@ def in_words(counts: Counts) -> str:
 
 
 def _singular(kind: str, count: int) -> str:
-    return kind.removesuffix("s") if count == 1 else kind
+    if count != 1:
+        return kind
+    return "box" if kind == "boxes" else kind.removesuffix("s")
 
 
 def file_names(folder: Path) -> Iterator[str]:

@@ -23,8 +23,16 @@ _CAPTION = {
     "source": "string",
     "provenance": "int64",
 }
-_PROVENANCE = {
+PROVENANCE = {
     name: "int64" if name == "import_id" else "string" for name in provenance.NOWHERE.as_row()
+}
+_OBJECTS = {  # of one picture: lists side by side, as object detection's readers want them
+    "bbox": [["float64"]],  # left, top, width, height, in pixels
+    "category": ["string"],
+    "area": ["float64"],
+    "probability": ["float64"],
+    "answers": ["int64"],
+    "provenance": ["int64"],
 }
 Types = Mapping[str, Any]  # a type's name, or [type] for a list, or a mapping for a struct
 COLUMNS: Types = {
@@ -35,10 +43,11 @@ COLUMNS: Types = {
     "concepts": [_CONCEPT],
     "in_part": ["string"],
     "captions": [_CAPTION],
+    "objects": _OBJECTS,
     "n_answers": "int64",
     "license": "string",
     "source": "string",
-    "provenance": [_PROVENANCE],
+    "provenance": [PROVENANCE],
     "generated": "bool",
     "prompt": "string",
     "width": "int64",
@@ -73,6 +82,14 @@ def record(row: ExportRow, snapshot: str) -> dict[str, Any]:
             }
             for each in row.captions
         ],
+        "objects": {
+            "bbox": [each.bbox for each in row.boxes],
+            "category": [each.label for each in row.boxes],
+            "area": [each.area for each in row.boxes],
+            "probability": [each.probability for each in row.boxes],
+            "answers": [each.answers for each in row.boxes],
+            "provenance": [each.provenance for each in row.boxes],
+        },
         "n_answers": row.answers,
         "license": row.license,
         "source": row.source,

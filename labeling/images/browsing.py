@@ -20,8 +20,8 @@ def search(
     """Return pictures, the newest first, each with the id of its whole tile as `whole`.
 
     words: equal to a keyword or a folder's name, or part of the path. record: the import that
-    brought them, finished or not; without one, what is there for people (`visible`). vendor, batch,
-    license: where they, or a text of theirs, come from.
+    brought them, finished or not; without one, what is there for people (`visible`). vendor, batch:
+    where they, or a text of theirs, come from. license: their own, else that of their import.
     """
     images = Image.objects.filter(project=project)
     origin = {"vendor": vendor, "batch": batch, "license": license}

@@ -72,6 +72,7 @@ def make(folder: Path, count: int) -> None:
     from PIL import Image
 
     from labeling import snapshot_folder
+    from tests.labeling.exports import frozen
 
     (folder / "train").mkdir(parents=True)
     digests: dict[str, int] = {}
@@ -89,15 +90,8 @@ def make(folder: Path, count: int) -> None:
     files |= snapshot_folder.write_metadata(drafts, rows)
     (drafts / "train/metadata.jsonl").replace(folder / "train/metadata.jsonl")
     shutil.rmtree(drafts)
-    manifest = {
-        "format": snapshot_folder.FORMAT,
-        "project": "noise",
-        "sha256": "0" * 64,
-        "counts": {"images": count, "train": count, "test": 0, "captions": count},
-        "concepts": ["noise"],
-        "files": files,
-    }
-    snapshot_folder.write_manifest(folder, manifest)
+    counts = {"images": count, "train": count, "test": 0, "captions": count, "boxes": 0}
+    frozen.write_manifest(folder, counts, ["noise"], files)
     for path in (folder / "train").iterdir():
         path.read_bytes()
 

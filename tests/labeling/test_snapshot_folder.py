@@ -68,7 +68,7 @@ def test_a_manifest_is_read_with_the_hashes_of_the_wanted_files_alone(garden, in
     manifest = snapshot_folder.read_manifest(folder)
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=indent))
     (wanted,) = (name for name in manifest["files"] if name.endswith("metadata.jsonl"))
-    partly = snapshot_folder.read_manifest_with(folder, {wanted, "no such file"})
+    partly = snapshot_folder.read_checked(folder, {wanted, "no such file"})
     assert partly == {**manifest, "files": {wanted: manifest["files"][wanted]}}
 
 

@@ -16,9 +16,10 @@ from labeling.exports.stored import Stored
 from labeling.exports.writer import About, Counts, Format
 
 _SHARED = "task", "worker", "label", "counted", "picture"
+_PLACE = "left", "top", "width", "height"  # of a part or a box, in pixels of the stored picture
 FILES = {
     "answers.csv": (*_SHARED, "concept"),  # of whole pictures
-    "other_answers.csv": (*_SHARED, "kind", "text", "grid", "position"),  # of captions and parts
+    "other_answers.csv": (*_SHARED, "kind", "text", "grid", "position", *_PLACE),  # of all else
 }
 
 

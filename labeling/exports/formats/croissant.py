@@ -1,8 +1,8 @@
 """Croissant 1.1: a `croissant.json` that describes pictures and a table to any reader of it.
 
 Its responsible-AI fields say how and by whom the labels were made. A list of structs is no field of
-Croissant, so captions and concepts are parallel lists. Its reader decodes JPEG and PNG alone, so
-other pictures become PNG, which loses nothing.
+Croissant, so captions, concepts, boxes and where they come from are parallel lists. Its reader
+decodes JPEG and PNG alone, so other pictures become PNG, which loses nothing.
 """
 
 import json
@@ -11,13 +11,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from labeling.exports.formats.imagefolder import add
+from labeling.exports.formats.imagefolder import NOTHING, add
 from labeling.exports.options import GENERAL
 from labeling.exports.pictures import Picture
 from labeling.exports.rows import ExportRow
 from labeling.exports.sinks import Sink
 from labeling.exports.stored import Stored
-from labeling.exports.tables import Table
+from labeling.exports.tables import PROVENANCE, Table
 from labeling.exports.writer import About, Counts, Format
 
 DOCUMENT, TABLE = "croissant.json", "metadata.parquet"
@@ -34,6 +34,16 @@ COLUMNS: dict[str, Any] = {
     "probabilities": ["float64"],
     "answers": ["int64"],
     "in_part": ["string"],
+    "caption_provenance": ["int64"],
+    "boxes": ["string"],
+    "box_left": ["float64"],
+    "box_top": ["float64"],
+    "box_width": ["float64"],
+    "box_height": ["float64"],
+    "box_probabilities": ["float64"],
+    "box_answers": ["int64"],
+    "box_provenance": ["int64"],
+    **{f"provenance_{name}": [kind] for name, kind in PROVENANCE.items()},
     "n_answers": "int64",
     "license": "string",
     "source": "string",
@@ -93,7 +103,10 @@ CONTEXT: dict[str, Any] = {
 }
 RESPONSIBLE_AI = {
     "rai:dataCollection": "Pictures were imported by the owners of the project; `source` is the "
-    "path that each came from. Where `generated` is true, a model drew it from its `prompt`.",
+    "path that each came from. `provenance_*` are lists side by side of where the picture, first, "
+    "and its texts and boxes come from: import, vendor, address, licence and so on; "
+    "`caption_provenance` and `box_provenance` are places in them, -1: made here. Where "
+    "`generated` is true, a model drew it from its `prompt`.",
     "rai:dataAnnotationProtocol": "People were shown a picture, or a part of it, and a text, and "
     "said whether the text is true of it. Answers of several people, each weighed by how reliable "
     "that person was on pictures whose truth is known, add up to a probability. Where nobody "
@@ -116,7 +129,7 @@ class Croissant:
         self._table = self._open.enter_context(
             Table(self._open.enter_context(sink.file(TABLE)), COLUMNS)
         )
-        self._counts = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0}
+        self._counts = dict(NOTHING)
         self._answers = 0
         self._licenses: set[str] = set()
         self._places: set[tuple[str, str]] = set()  # split and suffix of pictures
@@ -189,6 +202,16 @@ def _record(row: ExportRow, name: str) -> dict[str, Any]:
         "probabilities": [each.probability for each in row.concepts],
         "answers": [each.answers for each in row.concepts],
         "in_part": list(row.in_part),
+        "caption_provenance": [each.provenance for each in row.captions],
+        "boxes": [each.label for each in row.boxes],
+        "box_left": [each.left for each in row.boxes],
+        "box_top": [each.top for each in row.boxes],
+        "box_width": [each.width for each in row.boxes],
+        "box_height": [each.height for each in row.boxes],
+        "box_probabilities": [each.probability for each in row.boxes],
+        "box_answers": [each.answers for each in row.boxes],
+        "box_provenance": [each.provenance for each in row.boxes],
+        **{f"provenance_{name}": [each[name] for each in row.provenance] for name in PROVENANCE},
         "n_answers": row.answers,
         "license": row.license,
         "source": row.source,
@@ -229,9 +252,9 @@ def _field(name: str, kind: Any) -> dict[str, Any]:
 def count(stored: Stored) -> Counts:
     """Count the rows whose file is there."""
     files = set(stored.names())
-    counts = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0}
+    counts = dict(NOTHING)
     with stored.open(TABLE) as file:
-        columns = ["file_name", "split", "captions", "tags", "concepts"]
+        columns = ["file_name", "split", "captions", "tags", "concepts", "boxes"]
         for batch in pq.ParquetFile(file).iter_batches(columns=columns):
             held = batch.to_pydict()
             places = zip(held["split"], held["file_name"], strict=True)
@@ -240,6 +263,7 @@ def count(stored: Stored) -> Counts:
                 ("captions", "captions"),
                 ("tags", "tags"),
                 ("labels", "concepts"),
+                ("boxes", "boxes"),
             ):
                 counts[kind] += sum(map(len, held[column]))
     return counts

@@ -4,15 +4,13 @@ The rows of a split are a `metadata.parquet`, which has its types with it: an em
 of something, and two exports concatenate whatever their projects ask.
 """
 
-import sys
-from collections.abc import Mapping
 from contextlib import ExitStack
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import yaml
 
-from labeling import dataset_card
+from labeling.exports import card
+from labeling.exports.card import Card
 from labeling.exports.options import GENERAL
 from labeling.exports.pictures import Picture
 from labeling.exports.rows import ExportRow
@@ -22,34 +20,9 @@ from labeling.exports.tables import COLUMNS, GROUP_ROWS, Table, record
 from labeling.exports.writer import About, Counts, Format
 
 METADATA = "metadata.parquet"
-CARD = """\
----
-{pretty_name}
-configs:
-- config_name: default
-  data_files:
-{splits}
----
-
-# {project}
-
-{pictures} pictures with {captions} captions, of the Tessera snapshot `{snapshot}`.
-
-| column | what it holds |
-|---|---|
-| `text`, `confidence` | the most probable caption and its probability |
-| `tags` | keywords, and concepts that the whole picture shows |
-| `concepts` | of each concept: probability, entropy in bits, number of answers |
-| `in_part` | concepts that people saw in parts of the picture alone |
-| `captions` | each with its confidence, whether an import, an annotator or a model wrote it, \
-and the place in `provenance` of where it comes from; -1: it was written here |
-| `provenance` | where the picture, first, and its texts come from: import, layout, file, \
-vendor, batch, license, url, date, importer, and the price of one text |
-| `n_answers` | answers about the picture in all |
-| `license`, `source` | as the import said; `source` is the path that it came from |
-| `generated`, `prompt` | whether a model drew the picture, and from what |
-| `width`, `height`, `split`, `snapshot` | in pixels; the snapshot's SHA-256 |
-"""
+PATHS = "{split}/**"  # of a split, for the card
+BOXES = "objects.category"  # the column that is counted
+NOTHING = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0, "boxes": 0}
 
 
 class Imagefolder:
@@ -57,7 +30,8 @@ class Imagefolder:
         self._sink, self._about = sink, about
         self._open = about.files.enter_context(ExitStack())
         self._tables: dict[str, Table] = {}
-        self._counts = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0}
+        self._card = Card(about, paths=PATHS)
+        self._counts = dict(NOTHING)
 
     def write(self, row: ExportRow, picture: Picture) -> None:
         if row.split not in self._tables:
@@ -67,30 +41,13 @@ class Imagefolder:
         self._sink.put(f"{row.split}/{picture.name}", picture.data)
         columns = record(row, self._about.snapshot)
         self._tables[row.split].add({"file_name": picture.name, **columns})
+        self._card.add(row)
         add(self._counts, row)
 
     def close(self) -> Counts:
         self._open.close()
-        put_card(self._sink, self._about, self._counts, {s: f"{s}/**" for s in self._tables})
+        self._sink.put(card.NAME, self._card.text().encode)
         return self._counts
-
-
-def put_card(sink: Sink, about: About, counts: Counts, files: Mapping[str, str]) -> None:
-    """Write the README.md by which `load_dataset(OUT)` finds what to read; files: by split."""
-    card = CARD.format(
-        pretty_name=_in_yaml("pretty_name", about.project),
-        project=dataset_card.plain(about.project),
-        splits="\n".join(f"  - split: {name}\n    path: {path}" for name, path in files.items()),
-        snapshot=about.snapshot,
-        pictures=f"{counts['pictures']:,}",
-        captions=f"{counts['captions']:,}",
-    )
-    sink.put("README.md", card.encode)
-
-
-def _in_yaml(name: str, value: str) -> str:
-    """Return a field of the front matter, whatever its text is."""
-    return yaml.safe_dump({name: value}, allow_unicode=True, width=sys.maxsize).strip()
 
 
 def add(counts: Counts, row: ExportRow) -> None:
@@ -99,13 +56,14 @@ def add(counts: Counts, row: ExportRow) -> None:
     counts["captions"] += len(row.captions)
     counts["tags"] += len(row.tags)
     counts["labels"] += len(row.concepts)
+    counts["boxes"] += len(row.boxes)
 
 
 def count(stored: Stored) -> Counts:
     """Count the rows whose file is there: a file without a row is dropped by its reader."""
     names = set(stored.names())
     tables = sorted(name for name in names if name.endswith(METADATA))
-    counts = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0}
+    counts = dict(NOTHING)
     for name in tables:
         with stored.open(name) as file:
             count_table(file, counts, files=names, folder=name.rpartition("/")[0])
@@ -117,7 +75,7 @@ def count_table(
 ) -> None:
     """Add what a table of rows holds; files: count rows alone whose file is among them."""
     lists = {"captions": "captions", "tags": "tags", "labels": "concepts"}
-    columns = [*lists.values(), *(["file_name"] if files is not None else [])]
+    columns = [*lists.values(), BOXES, *(["file_name"] if files is not None else [])]
     for batch in pq.ParquetFile(file).iter_batches(batch_size=GROUP_ROWS, columns=columns):
         if files is None:
             counts["pictures"] += batch.num_rows
@@ -127,6 +85,8 @@ def count_table(
         for kind, column in lists.items():
             lengths = pc.list_value_length(batch.column(column))
             counts[kind] += pc.sum(lengths).as_py() or 0
+        boxes = batch.column("objects").field("category")
+        counts["boxes"] += pc.sum(pc.list_value_length(boxes)).as_py() or 0
 
 
 FORMAT = Format(

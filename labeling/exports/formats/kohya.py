@@ -113,6 +113,7 @@ class Kohya:
 
     def write(self, row: ExportRow, picture: Picture) -> None:
         text = self._texts.of(row)
+        self._about.left_out["boxes: kohya's layout has no place for them"] += len(row.boxes)
         if min(row.width, row.height) < FINE_STEPS:
             self._about.left_out[f"pictures: a side below {FINE_STEPS} pixels"] += 1
             return

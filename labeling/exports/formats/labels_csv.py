@@ -1,4 +1,4 @@
-"""Labels as CSV: a row for each picture and concept, and a row for each caption and tag."""
+"""Labels as CSV: a row for each picture and concept, and for each caption, tag and box."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -14,12 +14,15 @@ from labeling.exports.writer import About, Counts, Format
 
 _PICTURE = "file_name", "source", "split"
 _ORIGIN = "import", "vendor", "batch", "license", "url", "date"
+_PLACE = "left", "top", "width", "height"  # of a box, in pixels of the picture as it is exported
 FILES = {
     "pictures.csv": (*_PICTURE, "width", "height", "n_answers", "generated", "prompt", *_ORIGIN),
     "labels.csv": (*_PICTURE, "concept", "probability", "label", "entropy", "answers", "in_part"),
     "captions.csv": (*_PICTURE, "caption", "confidence", "written_by", *_ORIGIN),
     "tags.csv": (*_PICTURE, "tag"),
+    "boxes.csv": (*_PICTURE, *_PLACE, "label", "probability", "answers", *_ORIGIN),
 }
+_KINDS = "pictures", "labels", "captions", "tags", "boxes"
 _NO_PICTURES = tuple(each for each in GENERAL if each not in ("size", "image_format"))
 
 
@@ -31,7 +34,7 @@ class Labels:
             name: Csv(self._open.enter_context(sink.file(name)), columns)
             for name, columns in FILES.items()
         }
-        self._counts = {"pictures": 0, "labels": 0, "captions": 0, "tags": 0}
+        self._counts = dict.fromkeys(_KINDS, 0)
 
     def write(self, row: ExportRow, picture: Picture) -> None:
         shared = {"file_name": picture.name, "source": row.source, "split": row.split}
@@ -52,6 +55,8 @@ class Labels:
             self._add("captions", shared | told | _origin(row, each.provenance))
         for tag in row.tags:
             self._add("tags", shared | {"tag": tag})
+        for box in row.boxes:
+            self._add("boxes", shared | vars(box) | _origin(row, box.provenance))
 
     def close(self) -> Counts:
         self._open.close()
@@ -91,14 +96,14 @@ def count(stored: Stored) -> Counts:
     for name in FILES:
         with stored.open(name) as file:
             counts[name.removesuffix(".csv")] = sum(1 for _ in csv_files.read(file))
-    return {kind: counts[kind] for kind in ("pictures", "labels", "captions", "tags")}
+    return {kind: counts[kind] for kind in _KINDS}
 
 
 FORMAT = Format(
     name="labels",
     title="Labels as CSV",
     read_by="spreadsheets, pandas, R",
-    holds="every label, caption and tag with its probability; no pictures",
+    holds="every label, caption, tag and box with its probability; no pictures",
     options=_NO_PICTURES,
     writer=Labels,
     count=count,

@@ -3,7 +3,9 @@
 from collections import Counter
 from contextlib import ExitStack
 
-from labeling.exports.formats.imagefolder import add, count_table, put_card
+from labeling.exports import card
+from labeling.exports.card import Card
+from labeling.exports.formats.imagefolder import NOTHING, add, count_table
 from labeling.exports.options import GENERAL
 from labeling.exports.pictures import Picture
 from labeling.exports.rows import ExportRow
@@ -13,6 +15,7 @@ from labeling.exports.tables import COLUMNS, Table, record
 from labeling.exports.writer import About, Counts, Format
 
 SHARD = 2_000  # pictures
+PATHS = "data/{split}-*.parquet"  # of a split, for the card
 
 
 class Parquet:
@@ -23,13 +26,15 @@ class Parquet:
         self._open = about.files.enter_context(ExitStack())
         self._table: Table | None = None
         self._shard = about.options.shard or SHARD
-        self._counts = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0}
+        self._card = Card(about, paths=PATHS)
+        self._counts = dict(NOTHING)
 
     def write(self, row: ExportRow, picture: Picture) -> None:
         if self._written[row.split] % self._shard == 0:
             self._begin(row.split)
         self._written[row.split] += 1
         add(self._counts, row)
+        self._card.add(row)
         if self._table is not None:
             data = picture.data()
             image = {"image": {"bytes": data, "path": picture.name}}
@@ -37,7 +42,7 @@ class Parquet:
 
     def close(self) -> Counts:
         self._open.close()
-        put_card(self._sink, self._about, self._counts, {s: f"data/{s}-*" for s in self._written})
+        self._sink.put(card.NAME, self._card.text().encode)
         return self._counts
 
     def _begin(self, split: str) -> None:
@@ -54,7 +59,7 @@ class Parquet:
 
 def count(stored: Stored) -> Counts:
     """Count the rows of all shards."""
-    counts = {"pictures": 0, "captions": 0, "tags": 0, "labels": 0}
+    counts = dict(NOTHING)
     for name in stored.names():
         if name.endswith(".parquet"):
             with stored.open(name) as file:

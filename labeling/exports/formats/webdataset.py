@@ -10,18 +10,20 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import Any
 
-from labeling.exports import tar_members
-from labeling.exports.formats.imagefolder import add, count_table, put_card
+from labeling.exports import card, tar_members
+from labeling.exports.card import Card
+from labeling.exports.formats.imagefolder import NOTHING, add, count_table
 from labeling.exports.options import GENERAL
 from labeling.exports.pictures import Picture
 from labeling.exports.rows import ExportRow
 from labeling.exports.sinks import HashedFile, Sink
 from labeling.exports.stored import Stored
-from labeling.exports.tables import COLUMNS, Table, record
+from labeling.exports.tables import COLUMNS, Table, Types, record
 from labeling.exports.tar_members import END, member
 from labeling.exports.writer import About, Counts, Format
 
 SHARD = 10_000  # pictures
+PATHS = "{split}/*.tar"  # of a split, for the card
 _json = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 
 
@@ -80,7 +82,9 @@ class WebDataset:
         self._size = about.options.shard or SHARD
         self._written: Counter[str] = Counter()
         self._shard: Shard | None = None
-        self._counts = {"pictures": 0, "texts": 0, "captions": 0, "tags": 0, "labels": 0}
+        self._card = Card(about, paths=PATHS)
+        self._suffixes: set[str] = set()
+        self._counts = {**NOTHING, "texts": 0}
 
     def write(self, row: ExportRow, picture: Picture) -> None:
         if self._written[row.split] % self._size == 0:
@@ -90,12 +94,15 @@ class WebDataset:
         self._written[row.split] += 1
         assert self._shard is not None
         self._shard.write(row, picture, record(row, self._about.snapshot))
+        self._card.add(row)
+        self._suffixes.add(picture.suffix.removeprefix("."))
         add(self._counts, row)
         self._counts["texts"] += bool(row.text)
 
     def close(self) -> Counts:
         self._finish()
-        put_card(self._sink, self._about, self._counts, {s: f"{s}/*.tar" for s in self._written})
+        text = self._card.text(_features(self._suffixes))
+        self._sink.put(card.NAME, text.encode)
         return self._counts
 
     def _finish(self) -> None:
@@ -103,9 +110,20 @@ class WebDataset:
             self._shard.close()
 
 
+def _features(suffixes: set[str]) -> Types:
+    """Return what `datasets` finds in tars: it would guess wrong where first lists are empty."""
+    return {
+        **{suffix: "image" for suffix in sorted(suffixes)},
+        "txt": "string",
+        "json": {"key": "string", **COLUMNS},
+        "__key__": "string",
+        "__url__": "string",
+    }
+
+
 def count(stored: Stored) -> Counts:
     """Count the members of all tars, and the rows of their tables."""
-    counts = {"pictures": 0, "texts": 0, "captions": 0, "tags": 0, "labels": 0}
+    counts = {**NOTHING, "texts": 0}
     pictures = 0
     for name in stored.names():
         with stored.open(name) as file:

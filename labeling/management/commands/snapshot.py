@@ -33,5 +33,5 @@ class Command(BaseCommand):
         self.stdout.write(
             f"Snapshot {snapshot.pk}: {counts['images']} pictures ({counts['train']} to train on, "
             f"{counts['test']} to test), {counts['captions']} captions, "
-            f"{counts['answers']} answers.\n{snapshot.folder}"
+            f"{counts['boxes']} boxes, {counts['answers']} answers.\n{snapshot.folder}"
         )

@@ -18,7 +18,24 @@ TEXTS = [
     ("سيارة حمراء\u200f على الطريق", []),
     ("a long\u2028line, {with} |pipes|", ["x"]),
 ]
-SHA256 = "5" * 64
+ABOUT = {
+    "name": "Signs",
+    "description": "",
+    "attribution": "",
+    "language": "en",
+    "agreement": dict.fromkeys(("compared", "percent", "alpha", "low", "high")),
+}
+MADE_FROM = {
+    "answers": {"count": 0, "newest_id": 0, "until": ""},
+    "captions": {"count": 0, "newest_id": 0, "until": ""},
+    "settings": {
+        "settle_at": 0.95,
+        "answers_min": 2,
+        "answers_cap": 9,
+        "import_confidence": 0.9,
+    },
+    "aggregation": {"version": 1, "features": ""},
+}
 NOWHERE = {
     "import_id": 0,
     **dict.fromkeys(("import", "layout", "file", "vendor", "batch", "license", "url"), ""),
@@ -51,6 +68,7 @@ def row(number: int, split: str, size: tuple[int, int]) -> tuple[dict[str, Any],
         "in_part": ["night"] if number % 3 == 0 else [],
         "captions": captions,
         "n_answers": number % 4,
+        "boxes": boxes(number, size),
         "license": "CC0-1.0" if number % 2 else "",
         "source": f"holiday, 2024/IMG_{number:04}.jpg",
         "provenance": [{**NOWHERE, "import": "holiday", "url": f"https://a.example/{number}"}],
@@ -59,6 +77,16 @@ def row(number: int, split: str, size: tuple[int, int]) -> tuple[dict[str, Any],
         "width": size[0],
         "height": size[1],
     }, data
+
+
+def boxes(number: int, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Return no, one or two boxes, one of which is of little confidence."""
+    certain = {"left": 1, "top": 2, "width": 5, "height": number % 7 + 1, "label": "sign"}
+    doubtful = {"left": 0, "top": 0, "width": size[0], "height": size[1], "label": "a wall, red"}
+    return [
+        {**certain, "probability": 0.9, "answers": number % 3, "provenance": 0},
+        {**doubtful, "probability": 0.4, "answers": 1, "provenance": -1},
+    ][: number % 3]
 
 
 def write(folder: Path, count: int = 12, size: tuple[int, int] = (72, 64)) -> Path:
@@ -78,16 +106,26 @@ def write(folder: Path, count: int = 12, size: tuple[int, int] = (72, 64)) -> Pa
         every += [told for told, _ in pairs]
     for path in folder.rglob("*.*"):
         files[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
-    manifest = {"format": snapshot_folder.FORMAT, "project": "signs", "sha256": SHA256}
     counts = {
         "images": len(every),
         "train": len(rows["train"]),
         "test": len(rows["test"]),
         "captions": sum(len(each["captions"]) for each in every),
+        "boxes": sum(len(each["boxes"]) for each in every),
     }
-    manifest |= {"counts": counts, "concepts": ["night", "sign"], "files": files}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    write_manifest(folder, counts, ["night", "sign"], files)
     return folder
+
+
+def write_manifest(
+    folder: Path, counts: dict[str, int], concepts: list[str], files: dict[str, str]
+) -> None:
+    """Write the manifest of a snapshot, with its hash."""
+    manifest = {"format": snapshot_folder.FORMAT, "project": "signs", "counts": counts}
+    manifest |= {"concepts": concepts, "about": ABOUT, "made_from": MADE_FROM}
+    manifest["files"] = dict(sorted(files.items()))
+    manifest = {"sha256": snapshot_folder.digest_of(manifest), **manifest}
+    snapshot_folder.write_manifest(folder, manifest)
 
 
 def rows_of(folder: Path) -> dict[str, dict[str, Any]]:

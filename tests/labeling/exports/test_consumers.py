@@ -34,7 +34,22 @@ def compare(snapshot, loaded, split: str) -> None:
             c["name"]: c["probability"] for c in row["concepts"]
         }
         assert each["source"] == row["source"]
+        assert objects(each["objects"]) == boxes(row)
     assert not expected
+
+
+def boxes(row) -> list[tuple]:
+    """Return the place, label and probability of the boxes that are probable enough."""
+    return [
+        ([b["left"], b["top"], b["width"], b["height"]], b["label"], b["probability"])
+        for b in row["boxes"]
+        if b["probability"] >= 0.5
+    ]
+
+
+def objects(told) -> list[tuple]:
+    """Return the same of the column `objects`."""
+    return list(zip(told["bbox"], told["category"], told["probability"], strict=True))
 
 
 @pytest.mark.parametrize("format", ["imagefolder", "parquet"])
@@ -92,6 +107,7 @@ def test_webdataset_reads_the_shards(snapshot, tmp_path):
         row = rows.pop(told["key"])
         assert text == told["text"] == row["text"]
         assert told["tags"] == row["tags"]
+        assert objects(told["objects"]) == boxes(row)
         assert picture.tobytes() == stored_pixels(snapshot, row)
     assert not rows
 
@@ -132,6 +148,69 @@ def test_pycocotools_reads_the_captions(snapshot, tmp_path):
             assert pixels(data) == stored_pixels(snapshot, row)
             assert (image["width"], image["height"]) == (row["width"], row["height"])
     assert not rows
+
+
+def test_pycocotools_reads_the_boxes_as_what_they_are(snapshot, tmp_path):
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    out = tmp_path / "out"
+    exports.export(folder=snapshot, format="coco", out=out, options=Options(confidence=0.0))
+    rows, categories = rows_of(snapshot), []
+    for split in ("train", "test"):
+        coco = COCO(str(out / f"annotations/instances_{split}.json"))
+        categories.append({each["name"]: each["id"] for each in coco.loadCats(coco.getCatIds())})
+        for image in coco.loadImgs(coco.getImgIds()):
+            row = rows.pop(image["file_name"].removesuffix(".webp"))
+            notes = coco.loadAnns(coco.getAnnIds(imgIds=[image["id"]]))
+            names = [coco.loadCats(each["category_id"])[0]["name"] for each in notes]
+            assert names == [each["label"] for each in row["boxes"]]
+            assert [each["bbox"] for each in notes] == [
+                [each["left"], each["top"], each["width"], each["height"]] for each in row["boxes"]
+            ]
+            assert [each["area"] for each in notes] == [
+                each["width"] * each["height"] for each in row["boxes"]
+            ]
+            assert image["provenance"][0]["url"] == row["provenance"][0]["url"]
+        found = [
+            {**{k: each[k] for k in ("image_id", "category_id", "bbox")}, "score": 1.0}
+            for each in coco.dataset["annotations"]
+        ]
+        measured = COCOeval(coco, coco.loadRes(found), "bbox")
+        measured.evaluate()
+        measured.accumulate()
+        measured.summarize()
+        assert measured.stats[0] == pytest.approx(1.0), "each box finds itself"
+    assert not rows
+    assert categories[0] == categories[1] == {"night": 1, "sign": 2, "a wall, red": 3}
+
+
+def test_pandas_reads_the_boxes(snapshot, tmp_path):
+    import pandas
+
+    exports.export(folder=snapshot, format="labels", out=tmp_path / "out")
+    table = pandas.read_csv(tmp_path / "out/boxes.csv", keep_default_na=False)
+    places = table[["left", "top", "width", "height"]].to_numpy().tolist()
+    told = list(
+        zip(table["file_name"], zip(places, table["label"], table["probability"]))  # noqa: B905
+    )
+    rows = rows_of(snapshot).values()
+    assert told == [(row["file_name"], box) for row in rows for box in boxes(row)]
+    assert set(table["import"]) == {"holiday"}
+
+
+@pytest.mark.parametrize("format", ["imagefolder", "parquet"])
+def test_the_hub_reads_the_card(snapshot, tmp_path, datasets, format):
+    from huggingface_hub import DatasetCard
+
+    out = tmp_path / "out"
+    exports.export(folder=snapshot, format=format, out=out, options=Options(concepts=("sign",)))
+    card = DatasetCard.load(out / "README.md")
+    assert card.data.pretty_name == "Signs" and "object-detection" in card.data.task_categories
+    assert "concepts = sign" in card.text and "12 pictures" in card.text
+    builder = datasets.load_dataset_builder(str(out), cache_dir=str(tmp_path / "cache"))
+    assert builder.config.name == "default" and set(builder.config.data_files) == {"train", "test"}
+    assert set(builder.info.features["objects"]) >= {"bbox", "category"}
 
 
 def test_pandas_reads_the_labels(snapshot, tmp_path):

@@ -24,5 +24,11 @@ def test_mlcroissant_iterates_every_record(snapshot, tmp_path):
         assert captions == [each["text"] for each in row["captions"]]
         assert list(record["images/probabilities"]) == [c["probability"] for c in row["concepts"]]
         assert [each.decode() for each in record["images/tags"]] == row["tags"]
+        assert [each.decode() for each in record["images/boxes"]] == [
+            each["label"] for each in row["boxes"] if each["probability"] >= 0.5
+        ]
+        assert list(record["images/box_left"]) == [1.0] * len(record["images/boxes"])
+        urls = [each.decode() for each in record["images/provenance_url"]]
+        assert urls == [each["url"] for each in row["provenance"]]
         assert record["images/image"].convert("RGB").tobytes() == stored_pixels(snapshot, row)
     assert not rows

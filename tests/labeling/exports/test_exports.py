@@ -97,15 +97,25 @@ def test_a_folder_or_file_in_use_is_left_alone(snapshot, tmp_path):
     assert (tmp_path / "out/letter.txt").read_text() == "dear"
 
 
-@pytest.mark.parametrize("harm", ["lost", "changed", "metadata"])
+@pytest.mark.parametrize("harm", ["lost", "changed", "metadata", "consistently", "another"])
 def test_a_damaged_snapshot_is_not_exported(snapshot, tmp_path, harm):
     picture = next(snapshot.glob("train/*.webp"))
     if harm == "lost":
         picture.unlink()
     elif harm == "changed":
         picture.write_bytes(picture.read_bytes()[:-1] + b"x")
-    else:
+    elif harm == "metadata":
         (snapshot / "train/metadata.jsonl").write_text("")
+    elif harm == "consistently":  # a picture and what the manifest says of it
+        data, manifest = b"another", snapshot / "manifest.json"
+        old = hashlib.sha256(picture.read_bytes()).hexdigest()
+        picture.write_bytes(data)
+        manifest.write_text(
+            manifest.read_text().replace(old, hashlib.sha256(data).hexdigest()), "utf-8"
+        )
+    else:  # one of the same name, whose hash begins alike
+        picture.rename(snapshot / "train/other.webp")
+        picture.write_bytes((snapshot / "train/other.webp").read_bytes() + b"\0")
     with pytest.raises(SnapshotError, match=r"freeze a new snapshot"):
         exports.export(folder=snapshot, format="kohya", out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -188,6 +198,95 @@ def test_what_the_options_leave_out_is_counted(snapshot, tmp_path):
     assert all("night" not in row["tags"] for row in rows)
     pictures = result.left_out["pictures: of test"] + result.left_out["pictures: generated"]
     assert len(rows) + pictures == 12
+
+
+def objects_of(out: Path, name: str = "train/metadata.parquet") -> list[dict]:
+    """Return the boxes of a table, each with the size of its picture."""
+    import pyarrow.parquet as pq
+
+    return [
+        {
+            **{key: values[n] for key, values in row["objects"].items()},
+            "size": (row["width"], row["height"]),
+        }
+        for row in pq.read_table(out / name).to_pylist()
+        for n in range(len(row["objects"]["category"]))
+    ]
+
+
+def test_options_apply_to_boxes(snapshot, tmp_path):
+    held = [b for row in rows_of(snapshot).values() for b in row["boxes"]]
+    walls = sum(each["label"] == "a wall, red" for each in held)
+    assert walls and len(held) > walls
+    out = tmp_path / "out"
+    result = exports.export(folder=snapshot, format="imagefolder", out=out)
+    assert result.left_out["boxes: below the least confidence"] == walls
+    assert result.counts["boxes"] == len(held) - walls
+    one = Options(confidence=0.0, concepts=("A wall, RED",), labels="hard")
+    result = exports.export(
+        folder=snapshot, format="imagefolder", out=tmp_path / "one", options=one
+    )
+    assert result.counts["boxes"] == walls
+    assert {each["probability"] for each in objects_of(tmp_path / "one")} == {1.0}
+    assert result.left_out["boxes: concepts that are not chosen"] == len(held) - walls
+
+
+def test_what_comes_from_elsewhere_is_left_out(tmp_path, monkeypatch):
+    """Pictures of ours, of which a vendor's import says more under another licence."""
+    make, ours = frozen.row, {**frozen.NOWHERE, "import_id": 1, "license": "MIT"}
+    theirs = {**frozen.NOWHERE, "import_id": 2, "vendor": "Acme, Inc.", "license": "CC0-1.0"}
+
+    def row(number, split, size):
+        told, data = make(number, split, size)
+        texts = (("ours", 0), ("theirs", 1), ("written here", -1))
+        captions = [
+            {"text": text, "confidence": 0.9, "source": "import", "provenance": place}
+            for text, place in texts[: 3 if number == 0 else 1]
+        ]
+        box = {**frozen.boxes(1, size)[0], "provenance": 1}
+        return {
+            **told,
+            "provenance": [ours, theirs] if number == 0 else [ours],
+            "license": "MIT",
+            "captions": captions,
+            "boxes": [box] if number == 0 else [],
+        }, data
+
+    monkeypatch.setattr(frozen, "row", row)
+    snapshot = frozen.write(tmp_path / "snapshot", 3)
+
+    def held(**values) -> tuple[int, int, int]:
+        out = tmp_path / str(len(list(tmp_path.iterdir())))
+        options = exports.options_of("imagefolder", {"captions": "all", **values})
+        result = exports.export(folder=snapshot, format="imagefolder", out=out, options=options)
+        return tuple(result.counts[kind] for kind in ("pictures", "captions", "boxes"))
+
+    assert held() == (3, 5, 1)
+    assert held(vendor="Acme, Inc.") == held(imported_by="2") == (1, 1, 1)
+    assert held(imported_by=1) == (3, 3, 0)
+    assert held(license="MIT") == (3, 4, 0)
+    with pytest.raises(ExportError, match=r"leave no picture"):
+        held(license="CC0-1.0")
+
+
+def test_boxes_shrink_with_their_picture(snapshot, tmp_path):
+    for size in (0, 18):
+        options = Options(size=size, confidence=0.0)
+        exports.export(
+            folder=snapshot, format="imagefolder", out=tmp_path / str(size), options=options
+        )
+    whole, small = objects_of(tmp_path / "0"), objects_of(tmp_path / "18")
+    assert {each["size"] for each in small} == {(18, 16)}
+    assert [[side / 4 for side in each["bbox"]] for each in whole] == [e["bbox"] for e in small]
+    assert all(each["area"] == each["bbox"][2] * each["bbox"][3] for each in small)
+
+
+def test_formats_without_a_place_for_boxes_count_them(snapshot, tmp_path):
+    result = exports.export(folder=snapshot, format="kohya", out=tmp_path / "out")
+    (reason,) = (each for each in result.left_out if "kohya" in each)
+    assert result.left_out[reason] + result.left_out["boxes: below the least confidence"] == sum(
+        len(row["boxes"]) for row in rows_of(snapshot).values()
+    )
 
 
 def test_hard_labels_are_certain_or_left_out(snapshot, tmp_path):

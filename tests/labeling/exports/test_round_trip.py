@@ -1,4 +1,4 @@
-"""Out and in again: each layout that is also read keeps every text and keyword."""
+"""Out and in again: each layout that is also read keeps every text, keyword and box."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -8,21 +8,21 @@ from django.core.management import call_command
 
 from labeling import exports
 from labeling.exports import Options
-from labeling.models import Image, Project, Question
+from labeling.models import BoxStatement, Image, Project, Question
 from tests.labeling.exports import frozen
 from tests.labeling.exports.frozen import pixels, rows_of, stored_pixels
 
 pytestmark = pytest.mark.django_db
 COUNT = 200
-LAYOUTS = [
-    ("imagefolder", {}, True),
-    ("parquet", {"shard": 70}, True),
-    ("webdataset", {"shard": 70}, True),
-    ("coco", {}, False),
-    ("folder", {"sidecar": "json", "copy_pictures": True}, True),
-    ("folder", {"copy_pictures": True}, False),
+LAYOUTS = [  # with what they hold beside captions
+    ("imagefolder", {}, {"tags", "boxes"}),
+    ("parquet", {"shard": 70}, {"tags", "boxes"}),
+    ("webdataset", {"shard": 70}, {"tags", "boxes"}),
+    ("coco", {}, {"boxes"}),
+    ("folder", {"sidecar": "json", "copy_pictures": True}, {"tags", "boxes"}),
+    ("folder", {"copy_pictures": True}, set()),
 ]
-Known = dict[bytes, tuple[list[str], list[str]]]  # captions and keywords by a picture's pixels
+Known = dict[bytes, tuple[list[str], list[str], list[tuple]]]  # by a picture's pixels
 
 
 @pytest.fixture
@@ -40,29 +40,41 @@ def snapshot(garden, tmp_path, monkeypatch) -> Path:
 
 
 def known(project: Project) -> Known:
-    captions = defaultdict(list)
+    """Return the captions, the keywords and the boxes of each picture."""
+    captions, boxes = defaultdict(list), defaultdict(list)
     asked = Question.objects.filter(project=project, kind="caption")
     for image, text in asked.values_list("tile__image_id", "text"):
         captions[image].append(text)
+    for row in BoxStatement.objects.filter(tile__image__project=project).select_related("tile"):
+        tile = row.tile
+        boxes[tile.image_id].append((tile.left, tile.top, tile.width, tile.height, row.label))
     told = {}
     for image in Image.objects.filter(project=project):
         with image.file.open("rb") as file:
-            told[pixels(file.read())] = (sorted(captions[image.pk]), sorted(image.keywords))
+            texts = sorted(captions[image.pk]), sorted(image.keywords), sorted(boxes[image.pk])
+            told[pixels(file.read())] = texts
     return told
 
 
-@pytest.mark.parametrize(("format", "options", "keywords"), LAYOUTS)
-def test_every_text_and_keyword_comes_back(snapshot, tmp_path, format, options, keywords):
+def expected(row: dict, holds: set[str]) -> tuple:
+    """Return the same of a row: the label of a box is a keyword of its picture."""
+    boxes = [each for each in row["boxes"] if "boxes" in holds and each["probability"] >= 0.5]
+    keywords = {each["label"] for each in boxes} | set(row["tags"] if "tags" in holds else ())
+    return (
+        sorted(each["text"] for each in row["captions"]),
+        sorted(keywords),
+        sorted((b["left"], b["top"], b["width"], b["height"], b["label"]) for b in boxes),
+    )
+
+
+@pytest.mark.parametrize(("format", "options", "holds"), LAYOUTS)
+def test_every_text_keyword_and_box_comes_back(snapshot, tmp_path, format, options, holds):
     out = tmp_path / "out"
     chosen = Options(captions="all", **options)
     exports.export(folder=snapshot, format=format, out=out, options=chosen)
     for source in sorted(out.glob("*/*.tar")) or [out]:
         call_command("import_images", source, project="again", no_input=True)
-    expected = {
-        stored_pixels(snapshot, row): (
-            sorted(each["text"] for each in row["captions"]),
-            sorted(row["tags"]) if keywords else [],
-        )
-        for row in rows_of(snapshot).values()
+    rows = rows_of(snapshot).values()
+    assert known(Project.objects.get(slug="again")) == {
+        stored_pixels(snapshot, row): expected(row, holds) for row in rows
     }
-    assert known(Project.objects.get(slug="again")) == expected

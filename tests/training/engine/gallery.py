@@ -59,7 +59,7 @@ def write_gallery(folder: Path, train: int = 12, test: int = 4) -> Path:
             row = {"file_name": name, "captions": [caption], "tags": [], "concepts": concepts}
             lines.append(json.dumps(row) + "\n")
         (folder / split / "metadata.jsonl").write_text("".join(lines))
-    manifest = {"format": 2, "project": "gallery", "concepts": [*COLOURS, *SHAPES]}
+    manifest = {"format": 3, "project": "gallery", "concepts": [*COLOURS, *SHAPES]}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 

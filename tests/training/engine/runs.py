@@ -35,7 +35,7 @@ def write_snapshot(folder: Path) -> Path:
     for split, lines in rows.items():
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (folder / split / "metadata.jsonl").write_text(text)
-    manifest = {"format": 2, "project": "squares", "concepts": ["dark", *COLOURS]}
+    manifest = {"format": 3, "project": "squares", "concepts": ["dark", *COLOURS]}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return folder
 

@@ -95,7 +95,7 @@ def test_metadata_that_cannot_be_read_is_named(own_snapshot: Path, content: byte
         read_snapshot(own_snapshot)
 
 
-@pytest.mark.parametrize("manifest", ["[]", '{"format": 1}', '{"format": 2, "concepts": 3}', "["])
+@pytest.mark.parametrize("manifest", ["[]", '{"format": 1}', '{"format": 3, "concepts": 3}', "["])
 def test_a_manifest_of_another_kind_is_refused(own_snapshot: Path, manifest: str) -> None:
     (own_snapshot / "manifest.json").write_text(manifest)
     with pytest.raises(TrainingError):

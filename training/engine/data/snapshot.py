@@ -14,7 +14,7 @@ from training.engine.data.rows import Row, Snapshot
 from training.engine.files import TrainingError, read_json
 
 COLUMNS = ("file_name", "captions", "tags", "concepts")  # that each row must have
-FORMAT = 2
+FORMAT = 3
 SHA256 = re.compile("[0-9a-f]{64}")
 UNLIKELY = 0.25  # probability of a caption that a snapshot left out, since it is below a half
 

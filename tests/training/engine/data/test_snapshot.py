@@ -120,6 +120,6 @@ def test_a_snapshot_says_what_people_made_of_a_drawn_picture(
     value = json.loads(line) | {"generated": True, "prompt": "a red square"}
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "metadata.jsonl").write_text(json.dumps(value | changes) + "\n")
-    (tmp_path / "manifest.json").write_text(json.dumps({"format": 2, "concepts": []}))
+    (tmp_path / "manifest.json").write_text(json.dumps({"format": 3, "concepts": []}))
     (row,) = read_snapshot(tmp_path).train
     assert row.shows_prompt == shows_prompt
