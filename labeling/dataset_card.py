@@ -176,7 +176,6 @@ def render(manifest: Mapping[str, Any], facts: Facts, layout: Layout | None = No
     manifest: a snapshot's; of it `about` and `made_from` are read. layout: that of an export.
     """
     laid_out, subject = layout or SNAPSHOT, manifest["about"]
-    front = _front(subject, facts, laid_out)
     sections = [
         f"# {plain(subject['name'])}",
         plain(subject["description"]),
@@ -188,7 +187,7 @@ def render(manifest: Mapping[str, Any], facts: Facts, layout: Layout | None = No
         _limits(facts),
         _provenance(subject["attribution"], facts),
     ]
-    front = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
+    front = yaml.safe_dump(_front(subject, facts, laid_out), sort_keys=False, allow_unicode=True)
     return f"---\n{front}---\n\n" + "\n\n".join(each for each in sections if each) + "\n"
 
 

@@ -82,7 +82,9 @@ class BoxOut(serializers.Serializer[Any]):
     top = serializers.IntegerField(source="tile.top")
     width = serializers.IntegerField(source="tile.width")
     height = serializers.IntegerField(source="tile.height")
-    label = serializers.CharField(help_text="The concept's name, else as the import has it.")
+    label = serializers.CharField(  # type: ignore[assignment]
+        help_text="The concept's name, else as the import has it."
+    )
     probability = serializers.FloatField(help_text="That it shows it, 0 to 1.")
     answers = serializers.IntegerField(help_text="How many people gave about that.")
     imported_by = serializers.IntegerField(

@@ -32,10 +32,10 @@ def of_row(row: Mapping[str, Any], names: Mapping[str, list[str]]) -> list[Box] 
 
 
 def _box(value: Mapping[str, Any], names: Mapping[str, list[str]]) -> Box:
-    sides = value.get(BBOX)
-    whole = isinstance(sides, list | tuple) and len(sides) == 4
+    bbox = value.get(BBOX)
+    sides = bbox if isinstance(bbox, list | tuple) and len(bbox) == 4 else boxes.NOWHERE
     column = next((name for name in LABELS if value.get(name) not in (None, "")), "")
     label, classes = value.get(column), names.get(f"{COLUMN}.{column}", [])
     if isinstance(label, int) and 0 <= label < len(classes):
         label = classes[label]
-    return Box(label, *(sides if whole else boxes.NOWHERE))
+    return Box(label, *sides)

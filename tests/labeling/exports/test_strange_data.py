@@ -1,0 +1,96 @@
+"""Whatever a stranger's pictures, names and texts are like, they go in, and out in every format."""
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+from PIL import Image as Pillow
+
+from labeling import exports, snapshots
+from labeling.exports.formats import FORMATS
+from labeling.models import Concept, Project, Snapshot
+from tests.labeling.exports import kohya_rules
+from tests.pictures import encoded
+
+pytestmark = pytest.mark.django_db
+TEXTS = [
+    'a "quoted" word, and\na line, with {braces|pipes} and (brackets:1.3)',
+    "سيارة حمراء‏ على الطريق",
+    "=HYPERLINK(1), @x ||| ;;; # no comment",
+    "{{{ }} ⦅ \\ % __wild__",
+    "x" + " word" * 99,
+    "-",
+]
+
+
+def noise(number: int, size=(40, 24), mode="RGB") -> Pillow.Image:
+    random = np.random.default_rng(number)
+    bands = len(mode)
+    return Pillow.fromarray(
+        random.integers(0, 256, (size[1], size[0], bands), np.uint8).squeeze(), mode
+    )
+
+
+def strange() -> dict[str, bytes]:
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    deep = Pillow.fromarray(np.arange(24 * 40, dtype=np.uint16).reshape(24, 40) * 60)
+    return {
+        "clear #1.png": encoded(noise(1, mode="RGBA"), "PNG"),
+        "print (ü).jpg": encoded(noise(2, mode="CMYK"), "JPEG"),
+        "-deep.png": encoded(deep, "PNG"),
+        "turned/🦉.jpg": encoded(noise(4), "JPEG", exif=exif),
+        "turned/بومة.png": encoded(noise(5, (1, 1)), "PNG"),
+        "one/same.png": encoded(noise(6, (3, 300)), "PNG"),
+        "two/same.png": encoded(noise(7), "PNG"),
+        "two/SAME.PNG": encoded(noise(8), "PNG"),
+        "l/" + "long" * 55 + ".png": encoded(noise(9), "PNG"),
+    }
+
+
+@pytest.fixture
+def snapshot(settings, tmp_path) -> Snapshot:
+    for name in ("MEDIA_ROOT", "UPLOAD_ROOT", "SNAPSHOT_ROOT"):
+        setattr(settings, name, tmp_path / name.lower())
+    source = tmp_path / "source"
+    for number, (name, data) in enumerate(strange().items()):
+        path = source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        if number < len(TEXTS):
+            path.with_suffix(".txt").write_text(TEXTS[number], encoding="utf-8")
+    call_command("import_images", str(source), project="strange", no_input=True)
+    project = Project.objects.get()
+    Concept.objects.create(project=project, name="a, b {c|d}", phrase="x", prevalence=0.5)
+    return snapshots.freeze(project=project)
+
+
+OPTIONS = [
+    {},
+    {"size": 8, "image_format": "jpeg", "captions": "all", "labels": "hard"},
+    {"size": 1, "image_format": "webp", "concepts": ["a, b {c|d}"]},
+    {"image_format": "png", "confidence": 1, "split": "train"},
+]
+
+
+def test_strange_data_goes_out_in_every_format(snapshot, tmp_path):
+    assert snapshot.state == "ready" and snapshot.counts["images"] == len(strange())
+    for name, format in FORMATS.items():
+        for number, values in enumerate(OPTIONS):
+            chosen = {k: v for k, v in values.items() if k in format.options}
+            if ".webp" not in (format.suffixes or (".webp",)) and number == 2:
+                chosen["image_format"] = "png"
+            own = exports.options_of(name, chosen)
+            out = tmp_path / f"{name}-{number}"
+            try:
+                result = exports.export_snapshot(
+                    snapshot=snapshot, format=name, out=out, options=own
+                )
+            except exports.ExportError as error:
+                assert number in (2, 3) and name in ("kohya", "folder", "answers"), (name, error)
+                continue
+            written = result.counts.get("pictures", 0)
+            lost = sum(n for why, n in result.left_out.items() if why.startswith("pictures: "))
+            if name not in ("answers", "folder"):
+                assert written + lost == len(strange()), (name, result)
+    for number in (0, 1):
+        kohya_rules.load(tmp_path / f"kohya-{number}")
