@@ -5,8 +5,9 @@ from labeling.dataset_card import Facts, Layout
 from labeling.exports.rows import ExportRow
 from labeling.exports.tables import COLUMNS, Types
 from labeling.exports.writer import About
+from labeling.snapshot_folder import CARD
 
-NAME = dataset_card.CARD
+NAME = CARD
 _COLUMNS = """\
 | column | what it holds |
 |---|---|
