@@ -1,19 +1,20 @@
 """Whatever a stranger's pictures, names and texts are like, they go in, and out in every format."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from django.core.management import call_command
 from PIL import Image as Pillow
 
 from labeling import exports, snapshots
-from labeling.exports.formats import FORMATS
 from labeling.models import Concept, Project, Snapshot
 from tests.labeling.exports import kohya_rules
 from tests.pictures import encoded
 
 pytestmark = pytest.mark.django_db
 TEXTS = [
-    'a "quoted" word, and\na line, with {braces|pipes} and (brackets:1.3)',
+    'a "quoted" word, and\na line, with {braces} | pipes and (brackets:1.3)',
     "سيارة حمراء‏ على الطريق",
     "=HYPERLINK(1), @x ||| ;;; # no comment",
     "{{{ }} ⦅ \\ % _wild",
@@ -71,23 +72,32 @@ OPTIONS = [
 
 def test_strange_data_goes_out_in_every_format(snapshot, tmp_path):
     assert snapshot.state == "ready" and snapshot.counts["images"] == len(strange())
-    for name, format in FORMATS.items():
+    for name in sorted(exports.FORMATS.keys() - {"answers"}):  # nobody answered
+        format = exports.FORMATS[name]
         for number, values in enumerate(OPTIONS):
-            chosen = {k: v for k, v in values.items() if k in format.options}
-            if ".webp" not in (format.suffixes or (".webp",)) and number == 2:
+            chosen = {key: value for key, value in values.items() if key in format.options}
+            if name == "croissant" and number == 2:
                 chosen["image_format"] = "png"
-            own = exports.options_of(name, chosen)
+            options = exports.options_of(name, chosen)
             out = tmp_path / f"{name}-{number}"
             try:
                 result = exports.export_snapshot(
-                    snapshot=snapshot, format=name, out=out, options=own
+                    snapshot=snapshot, format=name, out=out, options=options
                 )
-            except exports.ExportError as error:
-                assert number in (2, 3) and name in ("kohya", "folder", "answers"), (name, error)
+            except exports.ExportError as error:  # too small for kohya, too sure for the folder
+                assert (name, number) in {("kohya", 2), ("folder", 3)}, (name, number, error)
                 continue
-            written = result.counts.get("pictures", 0)
             lost = sum(n for why, n in result.left_out.items() if why.startswith("pictures: "))
-            if name not in ("answers", "folder"):
-                assert written + lost == len(strange()), (name, result)
+            if name != "folder":
+                assert result.counts["pictures"] + lost == len(strange()), (name, result)
     for number in (0, 1):
         kohya_rules.load(tmp_path / f"kohya-{number}")
+    assert texts(tmp_path / "folder-1") == texts(tmp_path / "source")
+
+
+def texts(folder: Path) -> dict[str, list[str]]:
+    """Return the lines of each text beside a picture."""
+    return {
+        path.relative_to(folder).as_posix(): sorted(path.read_text("utf-8").splitlines())
+        for path in folder.rglob("*.txt")
+    }
