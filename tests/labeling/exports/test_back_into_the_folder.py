@@ -124,7 +124,12 @@ def test_strange_names_get_their_texts(tmp_path, monkeypatch):
     expected |= {"c/IMG.jpg.txt": 6, "c/img.jpg.txt": 7}
     del expected["c/IMG.txt"], expected["c/img.txt"]
     assert texts == {name: f"no. {number}\n" for name, number in expected.items()}
-    assert result.left_out["pictures: their path is too long, or of letters that no file should be called by"] == 1
+    assert (
+        result.left_out[
+            "pictures: their path is too long, or of letters that no file should be called by"
+        ]
+        == 1
+    )
 
 
 def test_a_text_gets_the_name_that_the_disk_has(tmp_path, monkeypatch):

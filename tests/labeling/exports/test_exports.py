@@ -1,7 +1,6 @@
 """An export is whole or not at all: hashed, counted, and the same in every run."""
 
 import hashlib
-import json
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -346,12 +345,13 @@ def test_members_of_a_tar_are_those_of_tarfile(tmp_path):
         tar_members.member("n" * 101, b"")
 
 
-def test_a_card_says_the_name_of_its_project_and_nothing_else(snapshot, tmp_path):
+def test_a_card_says_the_name_of_its_project_and_nothing_else(tmp_path, monkeypatch):
     name = 'Birds: "of" #1\n---\nlicense: mit <img src=x>'
-    manifest = json.loads((snapshot / "manifest.json").read_text())
-    (snapshot / "manifest.json").write_text(json.dumps({**manifest, "project": name}))
+    monkeypatch.setitem(frozen.ABOUT, "name", name)
+    snapshot = frozen.write(tmp_path / "snapshot", 3)
     exports.export(folder=snapshot, format="imagefolder", out=tmp_path / "out")
     card = (tmp_path / "out/README.md").read_text(encoding="utf-8")
     front, _, text = card.removeprefix("---\n").partition("\n---\n")
-    assert yaml.safe_load(front)["pretty_name"] == name and "license" not in yaml.safe_load(front)
+    told = yaml.safe_load(front)
+    assert (told["pretty_name"], told["license"]) == (" ".join(name.split()), "other")
     assert r'# Birds: "of" \#1 --- license: mit \<img src=x\>' in text
