@@ -8,6 +8,7 @@ from labeling.exports.writer import About
 from labeling.snapshot_folder import CARD
 
 NAME = CARD
+FEATURES: Types = {"image": "image", **COLUMNS}
 _COLUMNS = """\
 | column | what it holds |
 |---|---|

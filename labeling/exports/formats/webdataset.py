@@ -113,7 +113,7 @@ class WebDataset:
 def _features(suffixes: set[str]) -> Types:
     """Return what `datasets` finds in tars: it would guess wrong where first lists are empty."""
     return {
-        **{suffix: "image" for suffix in sorted(suffixes)},
+        **dict.fromkeys(sorted(suffixes), "image"),
         "txt": "string",
         "json": {"key": "string", **COLUMNS},
         "__key__": "string",

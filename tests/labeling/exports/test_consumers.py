@@ -119,8 +119,9 @@ def test_datasets_finds_the_shards_by_their_card(snapshot, tmp_path, datasets):
     rows = rows_of(snapshot)
     for split in loaded.values():
         for each in split:
-            picture = each["webp"].convert("RGB").tobytes()
-            assert picture == stored_pixels(snapshot, rows.pop(each["__key__"]))
+            row, picture = rows.pop(each["__key__"]), each["webp"].convert("RGB").tobytes()
+            assert picture == stored_pixels(snapshot, row)
+            assert objects(each["json"]["objects"]) == boxes(row)
     assert not rows
 
 
