@@ -58,7 +58,7 @@ def exports_page(request: HttpRequest, project: Project) -> HttpResponse:
         except exports.ExportError as error:
             return _render(request, project, request.POST, error=str(error))
         messages.success(request, f"A worker makes the {export}.")
-        same = urlencode({"format": export.format, "snapshot": export.snapshot_id})
+        same = urlencode({"format": export.format, "snapshot": str(export.snapshot_id)})
         return redirect(f"{reverse('project-exports', args=[project.slug])}?{same}")
     return _render(request, project, request.GET)
 
