@@ -1,13 +1,14 @@
 """Find the picture that a text is about: one, or none; never one of several."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import takewhile
 
 from labeling.imports.entries import By, Reference
+from labeling.imports.nearness import Folders, nearness
 from labeling.imports.paths import is_named_as_picture, stem
 
+COMPARED_MAX = 100  # pictures that fit as well; of more, none is meant
 NAMED = 3  # pictures that are named where a text fits several
 
 
@@ -22,7 +23,10 @@ class Pictures:
     by_stem_name: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     by_folded: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     by_folded_stem: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    by_end: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # by name and end
     named: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    near_pictures: dict[str, Folders] = field(default_factory=dict)  # by name, as they are wanted
+    near_named: dict[str, Folders] = field(default_factory=dict)
 
     @classmethod
     def of(cls, paths: Iterable[str]) -> "Pictures":
@@ -39,7 +43,10 @@ class Pictures:
         return pictures
 
     def expect(self, reference: Reference) -> None:
-        """Take note of a reference that will be looked for: two may not mean one by its name."""
+        """Take note of a reference that will be looked for: two may not mean one by its name.
+
+        Expect all of them before the first is looked for.
+        """
         if reference.by in {By.END, By.NAME}:
             self.named[_name(reference.path)].add(reference.path)
         if reference.instead:
@@ -81,18 +88,34 @@ class Pictures:
 
         So `labels/train/a.txt` is of `images/train/a.png`, and `labels/val/a.txt` is not.
         """
-        same_name = self.by_stem_name.get(_name(path), [])
-        found = _nearest(path, same_name)
-        others = self.named[_name(path)]
-        return [each for each in found if path in _nearest(each, others | {path})]
+        name = _name(path)
+        found = self._near(self.near_pictures, name, self.by_stem_name.get(name, [])).nearest(path)
+        if len(found) > COMPARED_MAX:
+            return found
+        others = self._near(self.near_named, name, self.named[name])
+        return [each for each in found if nearness(each, path) >= others.nearness(each)]
+
+    def _near(self, known: dict[str, Folders], name: str, paths: Iterable[str]) -> Folders:
+        if name not in known:
+            known[name] = Folders.of(paths)
+        return known[name]
+
+    def _ending(self, name: str, paths: Iterable[str]) -> dict[str, list[str]]:
+        """Return the paths of a name by all ends that they have."""
+        if name not in self.by_end:
+            ending = self.by_end[name] = defaultdict(list)
+            for path in paths:
+                for end in _ends(path):
+                    ending[end].append(path)
+        return self.by_end[name]
 
     def _by_end(self, path: str) -> list[str]:
         """Return those whose path ends so; else the one of its name, where no other is meant."""
         same_name = self.by_name.get(_name(path), [])
-        if found := [each for each in same_name if each.endswith(f"/{path}")]:
+        if found := self._ending(_name(path), same_name).get(path):
             return found
-        if found := [each for each in same_name if path.endswith(f"/{each}")]:
-            return [max(found, key=len)]
+        if found := next((end for end in _ends(path) if end in self.paths), None):
+            return [found]
         if len(same_name) == 1 and len(self.named[_name(path)]) > 1:
             return []
         return same_name
@@ -103,23 +126,11 @@ def _pictures_first(paths: list[str]) -> list[str]:
     return [path for path in paths if is_named_as_picture(path)] or paths
 
 
-def _nearest(path: str, others: Iterable[str]) -> list[str]:
-    """Return those of the paths whose folders have the most in common, from either end."""
-    nearness = {other: _nearness(path, other) for other in others}
-    most = max(nearness.values(), default=0)
-    return [other for other, each in nearness.items() if each == most]
-
-
-def _nearness(path: str, other: str) -> int:
-    """Return how many folders two paths have in common, from the first on and from the last."""
-    one, two = path.split("/")[:-1], other.split("/")[:-1]
-    first = sum(1 for _ in takewhile(_same, zip(one, two, strict=False)))
-    last = sum(1 for _ in takewhile(_same, zip(one[::-1], two[::-1], strict=False)))
-    return min(first + last, len(one), len(two))
-
-
-def _same(pair: tuple[str, str]) -> bool:
-    return pair[0] == pair[1]
+def _ends(path: str) -> Iterator[str]:
+    """Yield the path from its second folder on, from its third, and so to its name."""
+    while "/" in path:
+        path = path.partition("/")[2]
+        yield path
 
 
 def _name(path: str) -> str:

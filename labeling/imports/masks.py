@@ -21,6 +21,7 @@ NAME = re.compile(
     r"(?P<name>.+?)[_\-. ](masks?|seg|segmentation|labelids|instanceids|trainids|trimap)\d*",
     re.IGNORECASE,
 )
+COMPARED_MAX = 100  # folders that may have the pictures of one folder of masks
 SHARE = 0.9  # of a folder's files that must be of pictures in one other folder
 
 
@@ -37,8 +38,10 @@ def find(paths: Collection[str]) -> set[str]:
     files: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         files[folder_of(path)].append(path)
-    for folder, others in _parallel(files):
-        if any(_are_masks(files[folder], files[other]) for other in others):
+    names = {folder: {PurePosixPath(path).stem for path in some} for folder, some in files.items()}
+    for folder, others in _parallel(sorted(files)):
+        wanted = _pictures_of(files[folder])
+        if any(_are_masks(wanted, names[other]) for other in others[:COMPARED_MAX]):
             masks.update(files[folder])
     return masks
 
@@ -81,12 +84,16 @@ def _without(folder: str, number: int) -> str:
     return "/".join(parts[:number] + parts[number + 1 :]) or "."
 
 
-def _are_masks(files: Sequence[str], others: Sequence[str]) -> bool:
-    """Whether nearly all of the files are lossless and have the names of others."""
-    names = {PurePosixPath(path).stem for path in others}
-    of_others = sum(
-        path.lower().endswith(LOSSLESS)
-        and not names.isdisjoint({PurePosixPath(path).stem, PurePosixPath(_base(path)).name})
+def _pictures_of(files: Sequence[str]) -> list[set[str]]:
+    """Return the names that the picture of each file may have, if that is a mask."""
+    return [
+        {PurePosixPath(path).stem, PurePosixPath(_base(path)).name}
+        if path.lower().endswith(LOSSLESS)
+        else set()
         for path in files
-    )
-    return of_others >= SHARE * len(files)
+    ]
+
+
+def _are_masks(wanted: Sequence[set[str]], names: set[str]) -> bool:
+    """Whether nearly all of the files may be masks of pictures of these names."""
+    return sum(not names.isdisjoint(each) for each in wanted) >= SHARE * len(wanted)

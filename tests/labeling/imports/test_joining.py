@@ -1,7 +1,10 @@
 """A text is attached to the one picture that it names, and to no other."""
 
+import random
+
 import pytest
 
+from labeling.imports import joining, nearness
 from labeling.imports.entries import By, Reference
 from labeling.imports.joining import Pictures, why_not
 from labeling.imports.paths import inside, normal
@@ -70,3 +73,37 @@ def test_paths_have_one_form_whoever_wrote_them(path, expected):
 )
 def test_a_file_is_named_from_a_folder(folder, name, expected):
     assert inside(folder, name) == expected
+
+
+def test_the_nearest_of_many_is_the_nearest_of_all():
+    """The index of many paths says the same as comparing each of them."""
+    draw = random.Random(5)
+
+    def path():
+        return "/".join([*draw.choices("abc", k=draw.randint(0, 4)), "1.png"])
+
+    for _ in range(200):
+        paths = {path() for _ in range(draw.randint(9, 40))}
+        indexed, one = nearness.Folders.of(paths), path()
+        each = {other: nearness.nearness(one, other) for other in sorted(paths)}
+        most = max(each.values())
+        assert sorted(indexed.nearest(one)) == [other for other in each if each[other] == most]
+        assert indexed.nearness(one) == most
+
+
+def test_the_same_name_in_thousands_of_folders_is_joined_in_one_go(monkeypatch):
+    compared = []
+    compare = nearness.nearness
+    monkeypatch.setattr(
+        joining, "nearness", lambda *paths: compared.append(paths) or compare(*paths)
+    )
+    count = 3_000
+    pictures = Pictures.of(f"cam{n}/images/1.png" for n in range(count))
+    beside = [Reference(f"cam{n}/labels/1", By.NAME) for n in range(count)]
+    ends = [Reference(f"data/cam{n}/images/1.png", By.END) for n in range(count)]
+    for reference in (*beside, *ends):
+        pictures.expect(reference)
+    for references in (beside, ends):
+        found = [pictures.find(reference) for reference in references]
+        assert found == [[f"cam{n}/images/1.png"] for n in range(count)]
+    assert len(compared) == count
