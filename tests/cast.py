@@ -5,6 +5,7 @@ They look at the project `shapes`, where every picture's truth is known to the t
 Models are imported inside, since pytest reads this file before Django is set up.
 """
 
+import random
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import product
@@ -42,6 +43,12 @@ def english() -> None:
     from django.utils import translation
 
     translation.deactivate()
+
+
+@pytest.fixture(autouse=True)
+def chance(request: pytest.FixtureRequest) -> None:
+    """Let a test draw the same each time, whichever others ran before it."""
+    random.seed(request.node.nodeid)
 
 
 @pytest.fixture(autouse=True)
@@ -166,6 +173,16 @@ def shapes(
 
 
 def _make_shapes(new_images: "list[NewImage]") -> "Project":
+    """Make the shapes, with the same draws wherever they are made first."""
+    state = random.getstate()
+    random.seed("shapes")
+    try:
+        return _make(new_images)
+    finally:
+        random.setstate(state)
+
+
+def _make(new_images: "list[NewImage]") -> "Project":
     from labeling import images, pools, questions
     from labeling.images import duplicates
     from labeling.models import Concept, Project, Question

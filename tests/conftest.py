@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import django
+import psycopg
 import pytest
 import pytest_django
 from django.conf import settings
@@ -42,10 +43,19 @@ def pytest_configure(config: pytest.Config) -> None:
         _until_the_end.enter_context(servers.ensure(Path(data_dir)))
     except servers.EmbeddedError as error:
         raise pytest.UsageError(str(error)) from error
+    _write_without_waiting(Path(data_dir))
     django.setup()
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick
     settings.WHITENOISE_AUTOREFRESH = True  # else each client looks through all static files
     TransactionTestCase._fixture_teardown = lambda _: emptying.empty_tables()
+
+
+def _write_without_waiting(data_dir: Path) -> None:
+    """Let the database leave it to the system when to write to the disk: it ends with the tests."""
+    with psycopg.connect(servers.database_url(data_dir), autocommit=True) as database:
+        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+            database.execute(f"ALTER SYSTEM SET {name} = off")
+        database.execute("SELECT pg_reload_conf()")
 
 
 def pytest_unconfigure() -> None:

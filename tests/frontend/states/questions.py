@@ -75,7 +75,7 @@ def _results(stage: Stage, kind: str) -> None:
     ]
     message = "Marks that are not told yet are told a day later, on the page of your own answers."
     stage.refuse("**/result/", json={"tiles": tiles, "message": message})
-    stage.page.clock.install()
+    stage.change_for_good().clock.install()
     stage.ask(kind)
     stage.answer("1", "f")
     stage.page.clock.fast_forward(10_500)
@@ -182,7 +182,7 @@ def goal_reached(stage: Stage) -> None:
     chosen = {"kind": "pictures", "amount": 20, "from": -20}
     sitting = {"answers": 0, "labels": 0, "start": now, "last": now, "goal": chosen}
     kept = f"localStorage.setItem('tessera.sitting.shapes', {json.dumps(json.dumps(sitting))})"
-    stage.page.add_init_script(kept)
+    stage.change_for_good().add_init_script(kept)
     stage.ask()
     expect(stage.page.locator("#sitting")).to_have_attribute("data-state", "reached")
 

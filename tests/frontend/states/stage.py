@@ -48,6 +48,12 @@ class Stage:
     project: Project
     owner: User
     models: Models
+    is_changed_for_good: bool = False  # the page, which shows no other state then
+
+    def change_for_good(self) -> Page:
+        """Return the page, to do to it what cannot be undone."""
+        self.is_changed_for_good = True
+        return self.page
 
     def clear(self) -> None:
         """Ask without practice, definitions and drawings, as nobody had been here."""

@@ -57,7 +57,7 @@ def work_offline(stage: Stage) -> None:
 
 
 def offline_not_possible(stage: Stage) -> None:
-    stage.page.add_init_script(
+    stage.change_for_good().add_init_script(
         "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError') };"
         "indexedDB.open = () => { throw new DOMException('', 'SecurityError') };"
     )
