@@ -58,6 +58,10 @@ def test_it_does_not_repeat_an_image_in_a_grid(alice, shapes):
 
 
 def test_who_is_suspect_is_shown_the_same_mixture(alice, mallory, shapes):
+    """A quarter of the pictures is gold, so that is a quarter of 540 tiles: 135, give or take 40.
+
+    They are somewhat fewer, since a truth that has no gold left is seldom made up by the other.
+    """
     mallory.suspect_since = timezone.now()
 
     def gold_of(annotator) -> Counter[int]:
@@ -65,7 +69,7 @@ def test_who_is_suspect_is_shown_the_same_mixture(alice, mallory, shapes):
         return Counter([pick.reason for pick in grid.picks].count("gold") for grid in grids)
 
     for counts in (gold_of(mallory), gold_of(alice)):
-        assert 120 < sum(number * times for number, times in counts.items()) < 240
+        assert 80 < sum(number * times for number, times in counts.items()) < 175
         assert len(counts) > 3
 
 
