@@ -9,7 +9,7 @@ are shared by all snapshots that hold them.
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Left
 from django.utils import timezone
 
 from labeling import (
-    audit,
     dataset_card,
+    jobs,
     lease,
     snapshot_folder,
     snapshot_pictures,
@@ -34,16 +34,14 @@ from labeling import (
     withdrawals,
 )
 from labeling.dataset_card import Facts
-from labeling.models import Event, HookEvent, Image, LeaseLost, Project, RemovedImage, Snapshot
+from labeling.jobs import OnProgress
+from labeling.models import HookEvent, Image, Project, RemovedImage, Snapshot
 from labeling.snapshot_folder import Row, SnapshotError
 from labeling.snapshot_pictures import Picture
 from labeling.snapshot_rows import SnapshotRow
 
 ATTEMPTS = 3  # after which a snapshot whose workers died is given up
 SHARED = 3  # earlier folders, at most, in which a picture is looked for
-REPORT_EVERY = 2.0  # seconds between two renewals of the lease
-
-OnProgress = Callable[[float], None]  # called with the share that is written, 0 to 1
 State = Snapshot.State
 
 
@@ -61,7 +59,7 @@ def begin(
             requested_by_id=requested_by.pk if requested_by is not None else None,
         )
         generated = " with pictures that models drew" if include_generated else ""
-        _record(snapshot, f"began{generated}", by=requested_by)
+        jobs.record(snapshot, f"began{generated}", by=requested_by)
     return snapshot
 
 
@@ -72,7 +70,7 @@ def fill(snapshot: Snapshot) -> Snapshot:
     with the data is not raised: the state is then "failed", with the reason in `error`, and no
     folder is left. Raises LeaseLost where somebody else took over.
     """
-    held = _acquire(snapshot)
+    held = jobs.acquire(snapshot, progress=0.0)
     if held is None:
         snapshot.refresh_from_db()
         return snapshot
@@ -112,55 +110,33 @@ def freeze(
         snapshot = begin(
             project=project, include_generated=include_generated, requested_by=requested_by
         )
-        held = _acquire(snapshot)
+        held = jobs.acquire(snapshot, progress=0.0)
     assert held is not None
     return _fill(held)
 
 
 def waiting() -> QuerySet[Snapshot]:
     """Return the snapshots that are begun and that nobody is writing, the oldest first."""
-    return Snapshot.objects.filter(state=State.FREEZING).free().order_by("pk")
+    return jobs.waiting(Snapshot)
 
 
 def give_up_lost() -> int:
     """Fail the snapshots whose workers died too often; return how many."""
-    lost = Snapshot.objects.filter(state=State.FREEZING, attempts__gte=ATTEMPTS).expired()
-    error = f"Its worker was lost {ATTEMPTS} times. Is there enough memory? Freeze another."
-    given_up = 0
-    for snapshot in lost.select_related("project"):
-        _remove_drafts(snapshot)
-        with transaction.atomic():
-            if lost.filter(pk=snapshot.pk).revoke(state=State.FAILED, error=error):
-                _record(snapshot, f"failed: {error}")
-                given_up += 1
-    return given_up
-
-
-def _acquire(snapshot: Snapshot) -> Snapshot | None:
-    begun = Snapshot.objects.filter(state=State.FREEZING)
-    return begun.acquire(snapshot.pk, progress=0.0, attempts=F("attempts") + 1)
+    return jobs.give_up_lost(
+        Snapshot, attempts=ATTEMPTS, advice="Freeze another.", on_given_up=_remove_drafts
+    )
 
 
 def _fill(held: Snapshot) -> Snapshot:
     """Write and publish a snapshot whose lease is held, or fail it."""
     draft = Path(settings.SNAPSHOT_ROOT) / f".draft-{held.pk}-{held.lease_token}"
-    try:
+
+    def work() -> None:
         _remove_drafts(held)
-        _write(held, draft, _reporter(held))
-    except LeaseLost:
-        raise
-    except Exception as error:
-        if not connection.needs_rollback:
-            reason = str(error) or type(error).__name__
-            with transaction.atomic():
-                held.release(state=State.FAILED, error=reason)
-                _record(held, f"failed: {reason}")
-        if not isinstance(error, SnapshotError | OSError):
-            raise
-    except BaseException:  # this process must stop: another may go on at once
-        with suppress(LeaseLost):
-            held.release(attempts=held.attempts - 1)
-        raise
+        _write(held, draft, jobs.reporter(held))
+
+    try:
+        jobs.carry_out(held, work, expected=(SnapshotError, OSError))
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return held
@@ -170,11 +146,6 @@ def _remove_drafts(snapshot: Snapshot) -> None:
     """Remove what killed attempts left. One that is alive loses its lease with its draft."""
     for path in Path(settings.SNAPSHOT_ROOT).glob(f".draft-{snapshot.pk}-*"):
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _reporter(held: Snapshot) -> OnProgress:
-    """Return a function that renews the lease with the progress, every few seconds at most."""
-    return lease.now_and_then(lambda share: held.renew(progress=share), seconds=REPORT_EVERY)
 
 
 @dataclass(frozen=True)
@@ -341,22 +312,12 @@ def _publish(
             removed=_removed(held, content),
             withdrawn=withdrawals.withdrawn_since(held, content.given),
         )
-        _record(held, f"is ready: {manifest['counts']['images']:,} pictures")
+        jobs.record(held, f"is ready: {manifest['counts']['images']:,} pictures")
         webhooks.emit(
             project=held.project,
             event=HookEvent.SNAPSHOT_READY,
             data={"snapshot": held.pk, "sha256": sha256, "images": manifest["counts"]["images"]},
         )
-
-
-def _record(snapshot: Snapshot, what: str, by: AbstractBaseUser | None = None) -> None:
-    audit.record(
-        project=snapshot.project,
-        kind=Event.Kind.SNAPSHOT,
-        message=f"Snapshot {snapshot.pk} {what.rstrip('.')}.",
-        by=by,
-        row=snapshot,
-    )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import errno
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,19 +18,18 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
-from labeling import audit, exports, lease, local_files
+from labeling import exports, jobs, lease, local_files
 from labeling.exports import answers, run, to_bucket
 from labeling.exports.errors import Busy, DiskFull, ExportError
-from labeling.exports.run import OnProgress, Result
+from labeling.exports.run import Result
 from labeling.exports.sinks import MANIFEST, Archive, FolderSink
 from labeling.exports.stored import StoredFolder, listed
-from labeling.models import Event, Export, LeaseLost, Snapshot
+from labeling.models import Export, Snapshot
 from labeling.snapshot_folder import SnapshotError
 
 ATTEMPTS = 5  # after which an export whose workers died is given up
-REPORT_EVERY = 2.0  # seconds between two renewals of the lease
 FOLDER = "exports"  # in the storage
 State = Export.State
 
@@ -62,13 +62,13 @@ def begin(
             key=answers.new_key(),
             requested_by_id=requested_by.pk if requested_by is not None else None,
         )
-        _record(export, "began", by=requested_by)
+        jobs.record(export, "began", by=requested_by)
     return export
 
 
 def waiting() -> QuerySet[Export]:
     """Return the exports that are begun and that nobody is writing, the oldest first."""
-    return Export.objects.filter(state=State.WRITING).free().order_by("pk")
+    return jobs.waiting(Export)
 
 
 def advance(export: Export) -> Export:
@@ -78,39 +78,27 @@ def advance(export: Export) -> Export:
     raised: the state is then "failed", with the reason in `error`. Raises LeaseLost where somebody
     else took over.
     """
-    begun = Export.objects.filter(state=State.WRITING)
-    held = begun.acquire(export.pk, attempts=F("attempts") + 1)
+    held = jobs.acquire(export)
     if held is None:
         export.refresh_from_db()
         return export
+    expected = (ExportError, SnapshotError, OSError)
     try:
-        _make(held)
-    except LeaseLost:
-        raise
-    except (ExportError, SnapshotError, OSError) as error:
-        _fail(held, _reason(error))
-    except Exception as error:
-        _fail(held, str(error) or type(error).__name__)
-        raise
-    except BaseException:  # this process must stop: another may go on at once
-        with suppress(LeaseLost):
-            held.release(attempts=held.attempts - 1)
-        raise
+        jobs.carry_out(held, partial(_make, held), expected=expected, reason=_reason)
+    finally:
+        if held.state == State.FAILED:
+            shutil.rmtree(_draft(held), ignore_errors=True)
     return held
 
 
 def give_up_lost() -> int:
     """Fail the exports whose workers died too often; return how many."""
-    lost = Export.objects.filter(state=State.WRITING, attempts__gte=ATTEMPTS).expired()
-    error = f"Its worker was lost {ATTEMPTS} times. Is there enough memory? Export it again."
-    given_up = 0
-    for export in lost.select_related("project"):
-        with transaction.atomic():
-            if lost.filter(pk=export.pk).revoke(state=State.FAILED, error=error, key=""):
-                _record(export, f"failed: {error}")
-                given_up += 1
-        shutil.rmtree(_draft(export), ignore_errors=True)
-    return given_up
+    return jobs.give_up_lost(
+        Export,
+        attempts=ATTEMPTS,
+        advice="Export it again.",
+        on_given_up=lambda export: shutil.rmtree(_draft(export), ignore_errors=True),
+    )
 
 
 def delete(*, export: Export, by: AbstractBaseUser | None) -> None:
@@ -119,7 +107,7 @@ def delete(*, export: Export, by: AbstractBaseUser | None) -> None:
         free = Export.objects.filter(pk=export.pk).free()
         if not free.update(state=State.FAILED):
             raise Busy("It is being written: wait until it is done.")
-        _record(export, "was deleted", by=by)
+        jobs.record(export, "was deleted", by=by)
         draft, folder = _draft(export), export.folder
         Export.objects.filter(pk=export.pk).delete()
         transaction.on_commit(lambda: _delete_files(draft, folder))
@@ -162,7 +150,7 @@ class _Pipe:
 
 def _make(held: Export) -> None:
     """Write, check and publish an export whose lease is held."""
-    draft, report = _draft(held), _reporter(held)
+    draft, report = _draft(held), jobs.reporter(held)
     write_report = exports.first_half(report) if held.address else report
     format = exports.format_of(held.format)
     source = exports.source_of(held.snapshot, key=held.key)
@@ -223,20 +211,13 @@ def _finish(held: Export, result: Result) -> None:
             sha256=result.sha256,
             bytes=result.size,
         )
-        _record(held, f"is ready: {exports.in_words(result.counts)}")
-
-
-def _fail(held: Export, reason: str) -> None:
-    with transaction.atomic():
-        held.release(state=State.FAILED, error=reason, key="")
-        _record(held, f"failed: {reason}")
-    shutil.rmtree(_draft(held), ignore_errors=True)
+        jobs.record(held, f"is ready: {exports.in_words(result.counts)}")
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full: free some space, delete exports, and export it again."
-    return str(error)
+    return jobs.reason_of(error)
 
 
 def _check_space(snapshot: Path, there: int = 0) -> None:
@@ -279,18 +260,3 @@ def _delete_files(draft: Path, stored: str) -> None:
     with suppress(NotImplementedError):
         if stored:
             shutil.rmtree(default_storage.path(stored), ignore_errors=True)
-
-
-def _reporter(held: Export) -> OnProgress:
-    """Return a function that renews the lease with the progress, every few seconds at most."""
-    return lease.now_and_then(lambda share: held.renew(progress=share), seconds=REPORT_EVERY)
-
-
-def _record(export: Export, what: str, by: AbstractBaseUser | None = None) -> None:
-    audit.record(
-        project=export.project,
-        kind=Event.Kind.SNAPSHOT,
-        message=f"Export {export.pk} ({export}) {what.rstrip('.')}.",
-        by=by,
-        row=export,
-    )

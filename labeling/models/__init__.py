@@ -12,7 +12,8 @@ from labeling.models.exports import Export
 from labeling.models.gold_marks import GoldMark
 from labeling.models.images import Image, Tile
 from labeling.models.imports import Import, UploadedFile
-from labeling.models.lease import Leased, LeaseLost
+from labeling.models.jobs import Job
+from labeling.models.lease import Leased, LeasedQuerySet, LeaseLost
 from labeling.models.members import Invitation, Membership, Role
 from labeling.models.pools import NewPictures, Pool
 from labeling.models.practice import Practice, PracticeQuestion
@@ -53,9 +54,11 @@ __all__ = [
     "Import",
     "ImportStatement",
     "Invitation",
+    "Job",
     "KeptAnswer",
     "LeaseLost",
     "Leased",
+    "LeasedQuerySet",
     "Membership",
     "NewPictures",
     "Pool",

@@ -1,20 +1,19 @@
 """A snapshot in a format that other programs read: asked for once, made by a worker."""
 
-from datetime import timedelta
-
-from django.conf import settings
 from django.db import models
 
 from labeling.models.imports import ADDRESS_LENGTH
-from labeling.models.lease import Leased
+from labeling.models.jobs import Job
 from labeling.models.projects import Project
 from labeling.models.snapshots import Snapshot
 
 
-class Export(Leased):
+class Export(Job):
     """An export and its state; the worker that makes it holds the row's lease."""
 
-    lease_duration = timedelta(minutes=1)
+    UNDER_WAY = "writing"
+    BEING_MADE = "being written, {:.0%}"
+    ENDED = {"key": ""}  # whoever has the file cannot be told by it who answered
 
     class State(models.TextChoices):
         WRITING = "writing"
@@ -28,8 +27,6 @@ class Export(Leased):
         default=dict, blank=True, help_text="What was chosen other than by default."
     )
     state = models.CharField(max_length=8, choices=State.choices, default=State.WRITING)
-    progress = models.FloatField(default=0.0, help_text="Share of it that is done, 0 to 1.")
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="Workers that began it.")
     key = models.CharField(
         max_length=32,
         blank=True,
@@ -50,11 +47,6 @@ class Export(Leased):
     )
     sha256 = models.CharField(max_length=64, blank=True, help_text="Of its MANIFEST.sha256.")
     bytes = models.BigIntegerField(default=0)
-    error = models.TextField(blank=True, help_text="Why it failed.")
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["-id"]
@@ -75,13 +67,9 @@ class Export(Leased):
         return self.state == self.State.READY and not self.address
 
     @property
-    def status(self) -> str:
-        """Its state in words, with how far it is while it is written."""
-        if self.state != self.State.WRITING:
-            return self.get_state_display().lower()
-        if self.is_leased:
-            return f"being written, {self.progress:.0%}"
-        return "waiting for a worker"
+    def title(self) -> str:
+        """What its project's history calls it."""
+        return f"Export {self.pk} ({self})"
 
     @property
     def file_name(self) -> str:

@@ -1,18 +1,16 @@
 """An immutable folder of labels: what is exported and what is trained on."""
 
-from datetime import timedelta
-
-from django.conf import settings
 from django.db import models
 
-from labeling.models.lease import Leased
+from labeling.models.jobs import Job
 from labeling.models.projects import Project
 
 
-class Snapshot(Leased):
+class Snapshot(Job):
     """A folder of labels and its state; the worker that writes it holds the row's lease."""
 
-    lease_duration = timedelta(minutes=1)
+    UNDER_WAY = "freezing"
+    BEING_MADE = "freezing, {:.0%} written"
 
     class State(models.TextChoices):
         FREEZING = "freezing"
@@ -62,13 +60,6 @@ class Snapshot(Leased):
         related_name="predecessors",
         help_text="What it was issued again as, once something that it holds was removed.",
     )
-    progress = models.FloatField(default=0.0, help_text="Share of it that is written, 0 to 1.")
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="Workers that began it.")
-    error = models.TextField(blank=True, help_text="Why it failed.")
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["-id"]
@@ -95,12 +86,3 @@ class Snapshot(Leased):
             verb = "was" if self.withdrawn == 1 else "were"
             sentences.append(f"It holds {self.withdrawn:,} {noun} that {verb} withdrawn since.")
         return " ".join(sentences)
-
-    @property
-    def status(self) -> str:
-        """Its state in words, with how far it is while it is frozen."""
-        if self.state != self.State.FREEZING:
-            return self.get_state_display().lower()
-        if self.is_leased:
-            return f"freezing, {self.progress:.0%} written"
-        return "waiting for a worker"

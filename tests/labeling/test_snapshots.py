@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from labeling import snapshot_folder, snapshot_pictures, snapshots, tasks
+from labeling import jobs, snapshot_folder, snapshot_pictures, snapshots, tasks
 from labeling.models import LeaseLost, Question, Snapshot
 from tests.labeling.garden import add, caption
 
@@ -18,7 +18,7 @@ State = Snapshot.State
 
 @pytest.fixture(autouse=True)
 def report_every_image(monkeypatch):
-    monkeypatch.setattr(snapshots, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(jobs, "REPORT_EVERY", 0.0)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_slow_worker_keeps_its_lease_and_says_how_far_it_is(project, monkeypat
 
 def test_a_dead_workers_snapshot_is_taken_up_after_its_lease(project, settings):
     snapshot = snapshots.begin(project=project)
-    dead = snapshots._acquire(snapshot)
+    dead = jobs.acquire(snapshot)
     draft = Path(settings.SNAPSHOT_ROOT) / f".draft-{dead.pk}-{dead.lease_token}"
     (draft / "train").mkdir(parents=True)
     tasks.freeze_due()
@@ -118,7 +118,7 @@ def test_a_dead_workers_snapshot_is_taken_up_after_its_lease(project, settings):
 def test_a_snapshot_that_kills_its_workers_is_given_up(project, settings):
     snapshot = snapshots.begin(project=project)
     for _ in range(snapshots.ATTEMPTS):
-        held = snapshots._acquire(snapshot)
+        held = jobs.acquire(snapshot)
         Path(settings.SNAPSHOT_ROOT, f".draft-{held.pk}-{held.lease_token}").mkdir(parents=True)
         let_expire(snapshot)
     tasks.freeze_due()

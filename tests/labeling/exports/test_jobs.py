@@ -26,7 +26,7 @@ State = Export.State
 
 @pytest.fixture(autouse=True)
 def report_every_picture(monkeypatch):
-    monkeypatch.setattr(jobs, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr("labeling.jobs.REPORT_EVERY", 0.0)
 
 
 @pytest.fixture

@@ -1,0 +1,105 @@
+"""Carry out what a worker makes: one at a time by lease, again after a crash, written down."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar, cast
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import connection, transaction
+from django.db.models import F
+
+from labeling import audit, lease
+from labeling.models import Event, Job, LeasedQuerySet, LeaseLost
+
+REPORT_EVERY = 2.0  # seconds between two renewals of the lease
+
+OnProgress = Callable[[float], None]  # called with the share that is done, 0 to 1
+J = TypeVar("J", bound=Job)
+
+
+def waiting(model: type[J]) -> LeasedQuerySet[J]:
+    """Return the jobs that are begun and that nobody carries out, the oldest first."""
+    return _under_way(model).free().order_by("pk")
+
+
+def acquire(job: J, **fields: Any) -> J | None:
+    """Lease a job that is under way, and set fields; None where somebody else was first."""
+    return _under_way(type(job)).acquire(job.pk, attempts=F("attempts") + 1, **fields)
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error says, or else its name."""
+    return str(error) or type(error).__name__
+
+
+def carry_out(
+    held: Job,
+    work: Callable[[], None],
+    *,
+    expected: tuple[type[Exception], ...],
+    reason: Callable[[Exception], str] = reason_of,
+) -> None:
+    """Do the work of a job whose lease is held, or fail it.
+
+    expected: errors of the data, which are written into the row and not raised. Raises LeaseLost
+    where somebody else took over. A process that must stop lets another go on at once.
+    """
+    try:
+        work()
+    except LeaseLost:
+        raise
+    except Exception as error:
+        if not connection.needs_rollback:
+            _fail(held, reason(error))
+        if not isinstance(error, expected):
+            raise
+    except BaseException:
+        with suppress(LeaseLost):
+            held.release(attempts=held.attempts - 1)
+        raise
+
+
+def give_up_lost(
+    model: type[J], *, attempts: int, advice: str, on_given_up: Callable[[J], None]
+) -> int:
+    """Fail the jobs whose workers died so often; return how many.
+
+    on_given_up: removes what those workers left.
+    """
+    lost = _under_way(model).filter(attempts__gte=attempts).expired()
+    error = f"Its worker was lost {attempts} times. Is there enough memory? {advice}"
+    given_up = 0
+    for job in lost.select_related("project"):
+        with transaction.atomic():
+            if lost.filter(pk=job.pk).revoke(state=job.FAILED, error=error, **job.ENDED):
+                record(job, f"failed: {error}")
+                given_up += 1
+        on_given_up(job)
+    return given_up
+
+
+def reporter(held: Job) -> OnProgress:
+    """Return a function that renews the lease with the progress, every few seconds at most."""
+    return lease.now_and_then(lambda share: held.renew(progress=share), seconds=REPORT_EVERY)
+
+
+def record(job: Any, what: str, *, by: AbstractBaseUser | None = None) -> None:
+    """Write into the history of its project what became of a job."""
+    audit.record(
+        project=job.project,
+        kind=Event.Kind.SNAPSHOT,
+        message=f"{job.title} {what.rstrip('.')}.",
+        by=by,
+        row=job,
+    )
+
+
+def _fail(held: Job, reason: str) -> None:
+    with transaction.atomic():
+        held.release(state=held.FAILED, error=reason, **held.ENDED)
+        record(held, f"failed: {reason}")
+
+
+def _under_way(model: type[J]) -> LeasedQuerySet[J]:
+    rows = cast(LeasedQuerySet[J], model._default_manager.all())
+    return rows.filter(state=model.UNDER_WAY)
