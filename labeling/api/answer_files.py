@@ -49,6 +49,13 @@ class ColumnsIn(Body):
     encoding = serializers.CharField(
         default="", allow_blank=True, max_length=LENGTH, help_text="Of texts that are not UTF-8."
     )
+    crowd = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=LENGTH,
+        help_text="A name for the crowd, where its worker ids are those of other projects or "
+        "tools; empty: they are Mechanical Turk's, Toloka's, or this project's and tool's own.",
+    )
 
 
 class ReadingIn(ColumnsIn):
@@ -120,5 +127,5 @@ class ChooseColumns(UploadView):
         """Import a file of answers or gold that waits, read like this."""
         record = self.record(pk)
         options = Options.of(valid(ReadingIn(data=request.data)))
-        record = jobs.confirm(record=record, options=options)
+        record = jobs.confirm(record=record, options=options, by=cast(User, request.user))
         return self.answer(record, code=status.HTTP_202_ACCEPTED)

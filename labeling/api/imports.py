@@ -99,6 +99,12 @@ class OptionsIn(Body):
     masks = serializers.ChoiceField(
         list(Masks), required=False, help_text="What becomes of pictures that are masks of others."
     )
+    bits = Number(
+        required=False,
+        min_value=9,
+        max_value=15,
+        help_text="How many are used of pictures of 16 bits whose files do not say so.",
+    )
 
 
 class OptionsOut(OptionsIn):

@@ -3,6 +3,7 @@
 import hashlib
 import io
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import IO
 
@@ -40,15 +41,16 @@ class Picture:
     remark: str = ""  # of its colours or depth, where the file leaves a doubt
 
 
-def prepare(data: bytes, *, bytes_max: int, pixels_max: int) -> Picture:
+def prepare(data: bytes, *, bytes_max: int, pixels_max: int, bits: int = 0) -> Picture:
     """Check and re-encode a picture. Raises `ImageRejected`.
 
     bytes_max: of the file as it came. pixels_max: width × height, checked before decoding.
+    bits: how many are used of pictures of 16 bits whose files do not say so; 0: all.
     """
     if len(data) > bytes_max:
         raise ImageRejected(too_large(bytes_max))
     try:
-        image, lossless, remark = _decode(data, pixels_max)
+        image, lossless, remark = _decode(data, pixels_max, bits)
         encoded, suffix = _encode(image, lossless=lossless)
     except ImageRejected:
         raise
@@ -96,9 +98,9 @@ def difference_hash(image: Image.Image) -> int:
     return bits - (bits >> 63 << 64)
 
 
-def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool, str]:
+def _decode(data: bytes, pixels_max: int, bits: int) -> tuple[Image.Image, bool, str]:
     try:
-        opened = Image.open(io.BytesIO(data), formats=FORMATS)
+        opened = _open(data)
     except (OSError, ValueError, SyntaxError) as error:
         raise ImageRejected(NO_PICTURE) from error
     with opened as image:
@@ -113,9 +115,13 @@ def _decode(data: bytes, pixels_max: int) -> tuple[Image.Image, bool, str]:
         if image.format in FORMATS and getattr(image, "is_animated", False):
             raise ImageRejected("animated, or several pictures in one file")
         lossless = image.format in LOSSLESS_FORMATS or width * height <= LOSSLESS_PIXELS
+        if depth.is_read_wrongly(image):
+            raise ImageRejected("a TIFF of 16 bits whose channels lie apart: save it as one of RGB")
+        deep_colours = depth.has_deep_colours(image)
         image.load()
-        remarks = [_turn(image)]
-        plain, remark = _to_srgb(image)
+        remark = depth.scale_colours(image, partial(_open, data), bits=bits) if deep_colours else ""
+        remarks = [remark, _turn(image)]
+        plain, remark = _to_srgb(image, bits)
         return _on_white(plain), lossless, "; ".join(filter(None, [*remarks, remark]))
 
 
@@ -135,11 +141,15 @@ def _tile_pixels(image: Image.Image) -> int:
     return int(sides[0] * sides[1])
 
 
-def _to_srgb(image: Image.Image) -> tuple[Image.Image, str]:
+def _open(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data), formats=FORMATS)
+
+
+def _to_srgb(image: Image.Image, bits: int) -> tuple[Image.Image, str]:
     """Return a picture with 8 bits and in sRGB, and what is to be remarked about that."""
     remarks = []
     if depth.is_deep(image):
-        image, remark = depth.to_8_bits(image)
+        image, remark = depth.to_8_bits(image, bits=bits)
         remarks.append(remark)
     image, remark = colours.to_srgb(image)
     return image, "; ".join(filter(None, [*remarks, remark]))

@@ -41,9 +41,14 @@ class DecodingPool:
     """
 
     def __init__(
-        self, *, bytes_max: int, pixels_max: int, max_processes: int = MAX_PROCESSES
+        self,
+        *,
+        bytes_max: int,
+        pixels_max: int,
+        bits: int = 0,
+        max_processes: int = MAX_PROCESSES,
     ) -> None:
-        self._limits = [str(bytes_max), str(pixels_max)]
+        self._limits = [str(bytes_max), str(pixels_max), str(bits)]
         self._processes: list[_Process] = []
         self._own = threading.local()  # each thread waits for one process
         self._lock = threading.Lock()

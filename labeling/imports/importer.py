@@ -26,6 +26,7 @@ from labeling.imports import (
 from labeling.imports.entries import Kind
 from labeling.imports.members import Member
 from labeling.imports.metadata import Metadata
+from labeling.imports.options import Options
 from labeling.imports.paths import folder_of
 from labeling.imports.provenance import Provenance
 from labeling.imports.read_ahead import Batch
@@ -174,7 +175,8 @@ def run(
 
     batch_importer = _BatchImporter(record, index, plan, report)
     limits = {"bytes_max": settings.IMAGE_MAX_BYTES, "pixels_max": settings.IMAGE_MAX_PIXELS}
-    with DecodingPool(**limits) as pool:
+    bits = Options.of(record.options).bits
+    with DecodingPool(**limits, bits=bits) as pool:
         for batch in read_ahead.batches(
             members=pictures(), project=record.project, pool=pool, reject=refuse
         ):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from labeling.decoding.depth import BITS_RANGE
 from labeling.imports.members import SourceError
 
 ALL = ""  # the group of all texts that are not named by themselves
@@ -49,24 +50,27 @@ class Options:
 
     texts: what the texts of each group are; that of `ALL` of all others. columns: the names of the
     columns that hold what is asked for. encoding: of names and of texts that are not UTF-8, as
-    Python calls it; empty: such are refused. masks: whether masks are taken as pictures.
+    Python calls it; empty: such are refused. masks: whether masks are taken as pictures. bits: how
+    many are used of pictures of 16 bits whose files do not say so; 0: all.
     """
 
     encoding: str = ""
     texts: Mapping[str, Texts] = field(default_factory=dict)
     columns: Mapping[Column, str] = field(default_factory=dict)
     masks: Masks = Masks.REFUSED
+    bits: int = 0
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Options":
         """Check what was chosen. Raises `OptionError`."""
-        if unknown := sorted(values.keys() - {"encoding", "texts", "columns", "masks"}):
+        if unknown := sorted(values.keys() - {"encoding", "texts", "columns", "masks", "bits"}):
             raise OptionError(f"There is no option {unknown[0]}.")
         return cls(
             encoding=_encoding(values.get("encoding", "")),
             texts={name: _texts(text) for name, text in _pairs(values.get("texts", {}))},
             columns={_column(name): text for name, text in _pairs(values.get("columns", {}))},
             masks=_masks(values.get("masks", Masks.REFUSED)),
+            bits=_bits(values.get("bits", 0)),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -77,6 +81,7 @@ class Options:
             "texts": {group: str(texts) for group, texts in self.texts.items()},
             "columns": {str(role): column for role, column in self.columns.items()},
             "masks": masks,
+            "bits": self.bits,
         }
         return {name: value for name, value in chosen.items() if value}
 
@@ -131,6 +136,14 @@ def _masks(value: Any) -> Masks:
         return Masks(value)
     except ValueError as error:
         raise OptionError("Masks are refused, or taken as pictures.") from error
+
+
+def _bits(value: Any) -> int:
+    text = str(value or 0)
+    bits = int(text) if text.isascii() and text.isdigit() and len(text) < 3 else -1
+    if bits and bits not in BITS_RANGE:
+        raise OptionError("Of the 16 bits of a picture, 9 to 15 may be said to be used.")
+    return bits
 
 
 def _pairs(values: Any) -> list[tuple[str, Any]]:

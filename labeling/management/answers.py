@@ -49,6 +49,7 @@ def import_file(
     kind: Import.Kind,
     by: User | None = None,
     worker: str = "",
+    crowd: str = "",
     **options: Any,
 ) -> Import:
     """Import a file, and print what became of it. Raises CommandError."""
@@ -61,6 +62,7 @@ def import_file(
                 **parse_columns(options["columns"]),
                 "concept_name": options["concept"],
                 "worker_name": worker,
+                "crowd": crowd,
                 "encoding": options["encoding"],
                 "strict": options["strict"],
             }

@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
             name='Annotator',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('pseudonym', models.CharField(default=labeling.models.annotators.new_pseudonym, max_length=80, unique=True)),
+                ('pseudonym', models.CharField(default=labeling.models.annotators.new_pseudonym, max_length=150, unique=True)),
                 ('blocked', models.BooleanField(default=False, help_text='Their answers no longer count.')),
                 ('true_positives', models.FloatField(default=0.0)),
                 ('false_negatives', models.FloatField(default=0.0)),

@@ -44,7 +44,7 @@ class Annotator(models.Model):
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="annotator"
     )
-    pseudonym = models.CharField(max_length=80, unique=True, default=new_pseudonym)
+    pseudonym = models.CharField(max_length=150, unique=True, default=new_pseudonym)
     blocked = models.BooleanField(default=False, help_text="Their answers no longer count.")
     true_positives = models.FloatField(default=0.0)
     false_negatives = models.FloatField(default=0.0)

@@ -65,7 +65,8 @@ def choose(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
                 "strict": "strict" in request.POST,
             }
         )
-        tasks.advance_later(jobs.confirm(record=record, options=options))
+        record = jobs.confirm(record=record, options=options, by=cast(User, request.user))
+        tasks.advance_later(record)
     except AnswersError as error:
         messages.error(request, str(error))
     return redirect("project-import", project.slug, pk)

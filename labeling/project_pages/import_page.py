@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeling import provenance, tasks
 from labeling.access import Capability
+from labeling.decoding.depth import BITS_RANGE
 from labeling.imports import declarations, kinds, ledger, runner
 from labeling.imports.options import Column, Masks, Texts
 from labeling.imports.report import Outcome, of_text
@@ -137,6 +138,7 @@ def _options(form: QueryDict) -> dict[str, Any]:
         "texts": {group: kind for group, kind in groups if kind != Texts.AUTO},
         "columns": {str(role): name for role, name in columns.items() if name},
         "masks": form.get("masks") or Masks.REFUSED,
+        "bits": form.get("bits") or 0,
     }
 
 
@@ -241,6 +243,7 @@ def _render(
         "kinds": KINDS,
         "foreseen": record.foreseen,
         "foreseen_count": sum(each["count"] for each in record.foreseen),
+        "bits_range": BITS_RANGE,
         "columns": [(role, record.options.get("columns", {}).get(role, "")) for role in Column],
         "ticked": sum(each["ticked"] for each in candidates),
         "unlisted": record.candidates_count - len(candidates),

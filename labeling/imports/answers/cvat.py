@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from labeling.imports.answers.columns import WORKERS
+from labeling.imports.answers.crowds import Tool
 from labeling.imports.answers.entries import AnswersError, Entries, Given, Refused
 from labeling.imports.answers.options import Options
 
@@ -15,6 +16,8 @@ NOBODY = "the file does not say who gave it: name whoever did"
 
 class CvatReader:
     """Reads images with their tags. Raises AnswersError where it holds none."""
+
+    tool = Tool.CVAT
 
     def __init__(self, data: bytes, options: Options) -> None:
         if b"<!DOCTYPE" in data or b"<!ENTITY" in data:

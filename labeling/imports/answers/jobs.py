@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from labeling import audit, lease, webhooks
 from labeling.imports import staging, upload_paths
-from labeling.imports.answers import checking, reading, recording
+from labeling.imports.answers import checking, crowds, reading, recording
 from labeling.imports.answers.checking import Checked
 from labeling.imports.answers.entries import AnswersConflict, AnswersError, Refused
 from labeling.imports.answers.options import Options
@@ -46,6 +46,7 @@ def begin(
     size = file.size or 0
     if size > SIZE_MAX:
         raise AnswersError(f"The file is larger than {SIZE_MAX:,} bytes: import it in parts.")
+    crowds.check_shared(options.crowd, project, by)
     if project.state == Project.State.ARCHIVED:
         raise AnswersConflict("The project is archived: open it again to add anything.")
     staging.check_room(size)
@@ -101,13 +102,16 @@ def execute(
     reader = reader or read(record)
     _start(record)
     checked = checking.check(reader.entries(), project=record.project, options=options)
-    checked.remarks.insert(0, reader.remark())
+    crowd = crowds.crowd(record.project, reader.tool, options.crowd)
+    about_workers = crowds.in_words(crowd, workers=len(checked.votes))
+    checked.remarks[:0] = filter(None, (reader.remark(), about_workers))
     if options.strict:
-        _check_strict(checked, name=record.name)
+        _check_strict(checked, crowd, name=record.name)
     report = AnswersReport(checked)
     record.pictures = sum(checked.read.values())
     record.save(update_fields=["pictures"])
-    recording.record(record, checked, report, lease.now_and_then(renew, seconds=RENEW_EVERY))
+    renew_now_and_then = lease.now_and_then(renew, seconds=RENEW_EVERY)
+    recording.record(record, checked, report, crowd=crowd, renew=renew_now_and_then)
     recording.mark(record, checked, report, by)
     report.check()
     renew(record.pictures)
@@ -135,8 +139,9 @@ def read_path(path: Path, options: Options, *, gold: bool, name: str = "") -> Re
     return reading.reader(data, options, name=name or str(path), gold=gold)
 
 
-def confirm(*, record: Import, options: Options) -> Import:
+def confirm(*, record: Import, options: Options, by: AbstractBaseUser) -> Import:
     """Import a file that waits, with these options. Raises AnswersError."""
+    crowds.check_shared(options.crowd, record.project, by)
     held = Import.objects.filter(pk=record.pk, state=State.CHOOSING)
     chosen = held.exclude(kind=Import.Kind.PICTURES)
     if not chosen.exists():
@@ -160,12 +165,12 @@ def named(refused: list[Refused], *, name: str) -> list[str]:
     return lines
 
 
-def _check_strict(checked: Checked, *, name: str) -> None:
+def _check_strict(checked: Checked, crowd: str, *, name: str) -> None:
     refused = list(checked.refused)
     if not refused:
         refused = [
             Refused(vote.entry.where, vote.entry.column, OPPOSITE)
-            for vote in recording.contradictions(checked)
+            for vote in recording.contradictions(checked, crowd=crowd)
         ]
     if refused:
         lines = " ".join(named(refused, name=name))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labeling.imports.answers.columns import LABEL_STUDIO_OWN, TASKS
+from labeling.imports.answers.crowds import Tool
 from labeling.imports.answers.entries import AnswersError, Entries, Given, Refused, Truth
 from labeling.imports.answers.options import Options
 from labeling.imports.answers.tables import TableReader
@@ -18,6 +19,8 @@ REGIONS = "labels"  # with which the types of regions end: rectanglelabels, brus
 
 class LabelStudioReader:
     """Reads tasks with their annotations. Raises AnswersError where it holds none."""
+
+    tool = Tool.LABEL_STUDIO
 
     def __init__(self, tasks: Any, options: Options) -> None:
         self.tasks = tasks if isinstance(tasks, list) else [tasks]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from labeling.imports.answers import crowds
 from labeling.imports.answers.entries import AnswersError
 
 ROLES = "task", "worker", "label", "concept", "truth"
@@ -18,7 +19,9 @@ class Options:
     task, worker, label, concept, truth: the names of the columns (or fields) that hold it.
     worker_name: of whoever gave all answers of a file that names nobody. concept_name: the concept
     that the answers are about where they are yes and no alone. encoding: of texts that are not
-    UTF-8, as Python calls it. strict: refuse all where one entry is refused.
+    UTF-8, as Python calls it. crowd: within which a worker's id is one person, where it is not that
+    of the project and tool (`labeling.imports.answers.crowds`). strict: refuse all where one entry
+    is refused.
     """
 
     task: str = ""
@@ -29,6 +32,7 @@ class Options:
     worker_name: str = ""
     concept_name: str = ""
     encoding: str = ""
+    crowd: str = ""
     strict: bool = False
 
     @classmethod
@@ -43,6 +47,7 @@ class Options:
                 raise AnswersError(f"{name} is a text of {LENGTH} characters at most.")
         stripped = {name: text.strip() for name, text in texts.items()}
         stripped["encoding"] = _encoding(stripped.get("encoding", ""))
+        stripped["crowd"] = crowds.checked(stripped.get("crowd", ""))
         return cls(**stripped, strict=bool(values.get("strict", False)))
 
     def as_json(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Protocol
 from labeling.aggregation import tables
 from labeling.aggregation.tables import TableError
 from labeling.imports.answers import label_studio
+from labeling.imports.answers.crowds import Tool
 from labeling.imports.answers.cvat import CvatReader
 from labeling.imports.answers.entries import AnswersError, Entries
 from labeling.imports.answers.options import Options
@@ -16,6 +17,11 @@ SIZE_MAX = 256 * 2**20  # bytes
 
 class Reader(Protocol):
     """Reads one kind of file."""
+
+    @property
+    def tool(self) -> Tool:
+        """Where its answers were given."""
+        ...
 
     def remark(self) -> str:
         """Say how the file is read."""

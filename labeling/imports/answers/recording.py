@@ -8,12 +8,12 @@ from django.db import transaction
 
 from labeling import answers, gold, questions
 from labeling.imports import importer
+from labeling.imports.answers import crowds
 from labeling.imports.answers.checking import Checked, Pair, Vote, implied
 from labeling.imports.answers.entries import Kind
 from labeling.imports.answers.report import AnswersReport
 from labeling.models import Annotator, Answer, Concept, GoldMark, Import, Question, Tile
 
-PREFIX = "imported:"
 BATCH = 1_000  # questions that are answered in a transaction, about
 OPPOSITE = "the opposite was recorded before, and stands"
 GONE = "its question was deleted during the import: import it again"
@@ -21,11 +21,14 @@ GONE = "its question was deleted during the import: import it again"
 Renew = Callable[[int], None]  # called with the number of entries that were dealt with
 
 
-def record(record: Import, checked: Checked, report: AnswersReport, renew: Renew) -> None:
+def record(
+    record: Import, checked: Checked, report: AnswersReport, *, crowd: str, renew: Renew
+) -> None:
     """Record all votes that are not known, each batch in a transaction of its own.
 
     So people who answer do not wait for the whole file, and an import that was stopped goes on: an
-    answer of this very import counts as new. Raises LeaseLost.
+    answer of this very import counts as new. crowd: within which a worker's id is one person
+    (`labeling.imports.answers.crowds`). Raises LeaseLost.
     """
     chosen = {
         worker: {vote.pair for vote in votes} for worker, votes in sorted(checked.votes.items())
@@ -39,7 +42,7 @@ def record(record: Import, checked: Checked, report: AnswersReport, renew: Renew
     question_ids = _ask(pairs)
     done = 0
     for worker in chosen:
-        annotator, _ = Annotator.objects.get_or_create(pseudonym=PREFIX + worker)
+        annotator, _ = Annotator.objects.get_or_create(pseudonym=crowds.pseudonym(crowd, worker))
         recorder = _Recorder(
             record, annotator, question_ids, chosen[worker], checked.exclusive, report
         )
@@ -49,12 +52,12 @@ def record(record: Import, checked: Checked, report: AnswersReport, renew: Renew
             renew(done)
 
 
-def contradictions(checked: Checked) -> Iterator[Vote]:
+def contradictions(checked: Checked, *, crowd: str) -> Iterator[Vote]:
     """Yield the votes whose opposite their worker has recorded before."""
     for worker, votes in checked.votes.items():
         images = {vote.pair[0] for vote in votes}
         given = Answer.objects.filter(
-            annotator__pseudonym=PREFIX + worker,
+            annotator__pseudonym=crowds.pseudonym(crowd, worker),
             question__tile__grid=1,
             question__tile__image__in=images,
             question__concept__isnull=False,

@@ -8,10 +8,16 @@ from labeling.aggregation.dialects import Dialect, RowError, key
 from labeling.aggregation.tables import no_csv
 from labeling.imports.answers import cells, columns
 from labeling.imports.answers.columns import SAMPLE, Columns, Format
+from labeling.imports.answers.crowds import Tool
 from labeling.imports.answers.entries import AnswersError, Entries, Given, Kind, Refused, Truth
 from labeling.imports.answers.options import Options
 from labeling.spreadsheets import text_of
 
+TOOLS = {
+    Format.MTURK: Tool.MTURK,
+    Format.TOLOKA: Tool.TOLOKA,
+    Format.LABEL_STUDIO: Tool.LABEL_STUDIO,
+}
 EMPTY = "the cell is empty"
 NO_TEXT = "this is not UTF-8 text: save the file as UTF-8, or say its encoding"
 NOT_TAKEN = {
@@ -37,6 +43,11 @@ class TableReader:
             if gold
             else columns.detect(self.header, sample, options)
         )
+
+    @property
+    def tool(self) -> Tool:
+        """Where its answers were given."""
+        return TOOLS.get(self.columns.format, Tool.TABLE)
 
     def remark(self) -> str:
         """Say how the table is read."""

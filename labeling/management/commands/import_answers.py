@@ -25,6 +25,13 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
         answers.add_arguments(parser)
         parser.add_argument("--worker", default="", help="who answered, where the file names none")
+        parser.add_argument(
+            "--crowd",
+            default="",
+            help="a name for the crowd, where its worker ids are those of other projects or tools: "
+            "the ids of Mechanical Turk (mturk) and Toloka (toloka) are; others are taken for "
+            "this project's and this tool's own",
+        )
 
     def handle(self, *, file: Path, project: str, **options: Any) -> None:
         record = answers.import_file(

@@ -135,6 +135,12 @@ class Command(BaseCommand):
             help="what becomes of pictures that are masks of others by their names",
         )
         parser.add_argument(
+            "--bits",
+            type=int,
+            default=0,
+            help="how many of 16 bits its deep pictures use, where their files do not say so: 12",
+        )
+        parser.add_argument(
             "--no-input", action="store_true", help="ask nothing, not even on a terminal"
         )
 
@@ -292,6 +298,7 @@ def _options(values: Mapping[str, Any]) -> Options:
         {
             "encoding": values["encoding"],
             "masks": values["masks"],
+            "bits": values["bits"],
             "texts": parse_texts(values["texts"]),
             "columns": parse_columns(values["columns"]),
         }

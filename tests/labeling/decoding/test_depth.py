@@ -1,12 +1,14 @@
-"""Grey pictures of more than 8 bits: as bright as their files say, never as their pixels do."""
+"""Pictures of more than 8 bits: as bright as their files say, never as their pixels do."""
 
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from labeling.decoding import Picture, prepare
+from labeling.decoding import ImageRejected, Picture, prepare
 from tests.pictures import decoded, encoded
 
 MIN_SAMPLE, MAX_SAMPLE, SMIN_SAMPLE, SMAX_SAMPLE = 280, 281, 340, 341  # tags of TIFF 6.0
@@ -17,9 +19,9 @@ def ramp(top: float, kind: Any, bottom: float = 0) -> Image.Image:
     return Image.fromarray(np.tile(np.linspace(bottom, top, 96), (96, 1)).astype(kind))
 
 
-def prepared(image: Image.Image, kind: str = "TIFF", **options: Any) -> Picture:
+def prepared(image: Image.Image, kind: str = "TIFF", *, bits: int = 0, **options: Any) -> Picture:
     data = encoded(image, kind, **options)
-    return prepare(data, bytes_max=1_000_000, pixels_max=1_000_000)
+    return prepare(data, bytes_max=1_000_000, pixels_max=1_000_000, bits=bits)
 
 
 def row(picture: Picture) -> list[int]:
@@ -129,6 +131,125 @@ def test_a_picture_in_which_zero_is_white_is_turned_round():
 def test_the_value_of_a_deep_png_that_is_transparent_is_white():
     image = Image.fromarray(np.full((8, 8), 300, np.uint16))
     assert row(prepared(image, "PNG", transparency=300))[0] == 255
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_who_imports_may_say_how_many_of_sixteen_bits_are_used(bits):
+    top = 2**bits - 1
+    assert middle(prepared(ramp(top, np.uint16), "PNG", bits=bits)) == 128
+    assert (
+        middle(prepared(ramp(top, np.uint16), bits=bits, tiffinfo={MAX_SAMPLE: 4_095}))
+        == {
+            10: 32,  # what the file says comes first
+            12: 128,
+            14: 255,
+        }[bits]
+    )
+    assert row(prepared(ramp(255, np.uint8), "PNG", bits=bits))[-1] == 255
+    brighter = prepared(ramp(65_535, np.uint16), bits=bits)
+    assert row(brighter)[-1] == 255 and f"more than {bits} bits" in brighter.remark
+
+
+def test_the_significant_bits_of_a_png_are_its_upper_ones():
+    data = encoded(ramp(65_535, np.uint16), "PNG")
+    said = data[:33] + _chunk(b"sBIT", b"\x0c") + data[33:]  # after the header
+    assert middle(prepare(said, bytes_max=1_000_000, pixels_max=1_000_000)) == 128
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colours_of_twelve_in_sixteen_bits_are_as_bright_as_a_tag_or_a_person_says(order, channels):
+    values = np.stack([np.asarray(ramp(4_095, np.uint16))] * channels, axis=2)
+    values[..., 3:] = 65_535  # opaque
+    tags = {MAX_SAMPLE: (4_095, 4_095, 4_095, 65_535)[:channels]}
+    assert middle(_prepared(_tiff_of_colours(values, order, tags))) == 128
+    plain = _tiff_of_colours(values, order)
+    dark = _prepared(plain)
+    assert (middle(dark), row(dark)[-1]) == (8, 15)
+    assert "nearly black: its values take 12 of 16 bits" in dark.remark
+    chosen = _prepared(plain, bits=12)
+    assert (middle(chosen), row(chosen)[-1], chosen.remark) == (128, 255, "")
+    whole = _tiff_of_colours(values * 16, order)
+    assert row(_prepared(whole))[-1] == 255 and not _prepared(whole).remark
+
+
+def test_deep_colours_of_a_png_are_read_likewise():
+    for channels in (2, 3, 4):
+        values = np.stack([np.asarray(ramp(1_023, np.uint16))] * channels, axis=2)
+        if channels != 3:
+            values[..., -1] = 65_535
+        data = _png(values)
+        assert "10 of 16 bits" in _prepared(data).remark
+        assert middle(_prepared(data, bits=10)) == 128
+
+
+def test_channels_of_sixteen_bits_that_lie_apart_are_refused_rather_than_read_wrongly():
+    values = np.stack([np.asarray(ramp(65_535, np.uint16))] * 3, axis=2)
+    with pytest.raises(ImageRejected, match="channels lie apart"):
+        _prepared(_tiff_of_colours(values, "<", {284: 2}))
+
+
+def test_a_deep_picture_that_lies_on_its_side_is_turned_as_ever():
+    values = np.stack([np.asarray(ramp(4_095, np.uint16))[:48]] * 3, axis=2)
+    picture = _prepared(_tiff_of_colours(values, "<", {MAX_SAMPLE: (4_095,) * 3, 274: 6}))
+    assert (picture.width, picture.height) == (48, 96)
+
+
+def _prepared(data: bytes, bits: int = 0) -> Picture:
+    return prepare(data, bytes_max=1_000_000, pixels_max=1_000_000, bits=bits)
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def _png(values: Any) -> bytes:
+    """Return a PNG of 16 bits a channel, which Pillow does not write itself."""
+    height, width, channels = values.shape
+    kind = {2: 4, 3: 2, 4: 6}[channels]
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in values)
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
+    parts = header, _chunk(b"IDAT", zlib.compress(lines)), _chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def _tiff_of_colours(
+    values: Any, order: str, tags: dict[int, int | tuple[int, ...]] | None = None
+) -> bytes:
+    """Return a TIFF of 16 bits a channel, which Pillow does not write itself."""
+    height, width, channels = values.shape
+    entries: dict[int, Any] = {
+        256: width,
+        257: height,
+        258: (16,) * channels,
+        259: 1,
+        262: 2,
+        273: 0,
+        277: channels,
+        278: height,
+        279: values.size * 2,
+        **({338: 2} if channels == 4 else {}),
+        **(tags or {}),
+    }
+    offset = 8 + 2 + 12 * len(entries) + 4
+    directory, further = b"", b""
+    for tag, value in sorted(entries.items()):
+        numbers = value if isinstance(value, tuple) else (value,)
+        if tag in (273, 279):
+            place = offset + 64 if tag == 273 else value
+            directory += struct.pack(f"{order}HHII", tag, 4, 1, place)
+            continue
+        packed = struct.pack(f"{order}{len(numbers)}H", *numbers)
+        if len(packed) > 4:
+            place = struct.pack(f"{order}I", offset + len(further))
+            further += packed
+        else:
+            place = packed.ljust(4, b"\0")
+        directory += struct.pack(f"{order}HHI", tag, 3, len(numbers)) + place
+    head = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, 8)
+    count = struct.pack(f"{order}H", len(entries))
+    data = values.astype(f"{order}u2").tobytes()
+    return head + count + directory + bytes(4) + further.ljust(64, b"\0") + data
 
 
 def _tiff(values: Any, *, signed: bool = False, white_is_zero: bool = False) -> bytes:
