@@ -228,7 +228,8 @@ class _BatchImporter:
             _ask(self.project, seen, metadata, self.plan, changed, boxes)
             self._ask_captions(seen, rows_of, added.rows)
         self._retract({image.image.pk for _, image in seen} & added.rows.keys())
-        self.report.retract(captions=added.captions, keywords=added.keywords)
+        for retracted in added.retracted:
+            self.report.retract(*retracted)
         self._attach_gold(seen, metadata)
         later = self._put_by(stored, seen, metadata)
         self._count(batch, dict(stored), metadata, later)

@@ -22,6 +22,7 @@ from labeling.spreadsheets import cell
 COLUMNS = "path", "outcome", "near_duplicate", "reason", "where"
 WITHOUT_PICTURE = "its picture was refused"
 FOLDER = "imports"
+NAMED = 20  # retracted texts that are kept to be named
 
 
 def of_text(reason: str) -> str:
@@ -37,6 +38,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     TEXT = "text"  # a file of captions, keywords or a licence
     TEXT_REFUSED = "text refused"  # one text, of a picture or of none
+    RETRACTED = "retracted"  # a text of an earlier import, which this one puts right
     DECIDED = "decided"  # what texts are, and why
     REMARK = "remark"  # what is to be said besides, as what of a file is not read
 
@@ -60,6 +62,7 @@ class Report:
         self.cut: list[str] = []  # archives of which nobody knows what else they held
         self.unnamed: Sequence[str] = ()  # folders with pictures that name no concept
         self.retracted: Counter[Kind] = Counter()  # texts of earlier imports that are put right
+        self.named_retracted: list[str] = []  # the first of them, with their paths
         self._file: IO[str] = tempfile.TemporaryFile(  # noqa: SIM115  (closed by `__exit__`)
             "w+", encoding="utf-8-sig", errors="backslashreplace", newline=""
         )
@@ -149,9 +152,12 @@ class Report:
             self.texts.refused[kind] += 1
             self._add_text(where, reason)
 
-    def retract(self, *, captions: int, keywords: int) -> None:
-        """Count texts of earlier imports that nothing states any more."""
-        self.retracted.update({Kind.CAPTION: captions, Kind.KEYWORD: keywords})
+    def retract(self, path: str, kind: Kind, text: str) -> None:
+        """Note a text of an earlier import that nothing states of the path any more."""
+        self.retracted[kind] += 1
+        if len(self.named_retracted) < NAMED:
+            self.named_retracted.append(f"{path}: {text}")
+        self._table.writerow(map(cell, [path, str(Outcome.RETRACTED), "", text, str(kind)]))
 
     def check(self, *, read: int) -> None:
         """Check that each of so many pictures, and each text, has its outcome.

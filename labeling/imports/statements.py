@@ -9,8 +9,10 @@ added. `replay` says so once, for imports and for taking one back.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from labeling import bulk_insert, images
+from labeling.imports.entries import Kind
 from labeling.models import Image, Import, ImportStatement, Question
 from labeling.models.projects import name_key
 
@@ -23,6 +25,14 @@ Statements = dict[int, list[ImportStatement]]  # by image id, in their order
 Rows = Sequence[ImportStatement]
 
 
+class Retracted(NamedTuple):
+    """A text of an earlier import that none states any more, and of which path it was."""
+
+    path: str
+    kind: Kind
+    text: str
+
+
 @dataclass
 class Added:
     """What became of images of which an import states something."""
@@ -30,8 +40,7 @@ class Added:
     changed: list[Image] = field(default_factory=list)  # which are to be saved
     restated: list[Image] = field(default_factory=list)  # those that are said to show other things
     rows: Statements = field(default_factory=dict)  # all that is kept of those of which it is
-    captions: int = 0  # that no statement holds any more
-    keywords: int = 0
+    retracted: list[Retracted] = field(default_factory=list)
 
 
 def by_image(image_ids: Collection[int]) -> Statements:
@@ -121,8 +130,12 @@ def _replay_into(added: Added, record: Import, image: Image) -> None:
     if stated(image) != shown:
         added.restated.append(image)
     others = [row for row in rows if row.imported_by_id != record.pk]
-    added.captions += len(captions(others).keys() - captions(rows).keys())
-    added.keywords += len(set(_keywords(others)) - set(_keywords(rows)))
+    earlier, now = _texts(others), _texts(rows)
+    added.retracted += [
+        Retracted(path, kind, text)
+        for (kind, text), path in earlier.items()
+        if (kind, text) not in now
+    ]
 
 
 def replay(image: Image, rows: Rows) -> None:
@@ -131,7 +144,7 @@ def replay(image: Image, rows: Rows) -> None:
     image.imported_by_id, image.source = first.imported_by_id, first.path
     image.import_confidence = first.confidence
     image.further_sources = [path for path in _by_path(rows) if path != first.path]
-    image.license = next((row.license for row in _latest(own, lambda row: row.license)), "")
+    image.license = next((row.license for row in _licensing(own)), "")
     image.text_source_id = next(
         (row.text_source_id for row in _latest(own, lambda row: row.text_source_id)), None
     )
@@ -167,6 +180,21 @@ def class_keys(keys: Iterable[str], keywords: Iterable[str]) -> list[str]:
     """Return the keys of classes that no keyword of the same statement names."""
     of_keywords = set(map(name_key, keywords))
     return [key for key in keys if key and key not in of_keywords]
+
+
+def _texts(rows: Rows) -> dict[tuple[Kind, str], str]:
+    """Return the paths of the texts that statements give an image, by their kind and text."""
+    texts = {(Kind.CAPTION, text): row.path for text, row in captions(rows).items()}
+    for row in of_keywords(rows):
+        texts |= {(Kind.KEYWORD, keyword): row.path for keyword in row.keywords}
+    own = [row for row in rows if row.path == rows[0].path]
+    texts |= {(Kind.LICENSE, row.license): row.path for row in _licensing(own)}
+    return texts
+
+
+def _licensing(own: Rows) -> Rows:
+    """Return the statement, of those of an image's first path, that rules its license."""
+    return _latest(own, lambda row: row.license)[:1]
 
 
 def _keywords(rows: Rows) -> list[str]:

@@ -178,6 +178,15 @@ def undo_page(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     return base.render(request, project, template, context, section=pictures.SECTION)
 
 
+@dataclass(frozen=True)
+class Reported:
+    """What a page names of an import's report."""
+
+    refusals: list[Reason]
+    remarks: list[Reason]
+    retracted: list[dict[str, str]]  # the first texts that were put right: path, text, kind
+
+
 @require_GET
 @base.page(Capability.VIEW)
 def report(request: HttpRequest, project: Project, pk: int) -> FileResponse:
@@ -190,20 +199,26 @@ def report(request: HttpRequest, project: Project, pk: int) -> FileResponse:
     return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv")
 
 
-def reasons(record: Import) -> tuple[list[Reason], list[Reason]]:
-    """Return why files and texts were refused, and remarks, by an import's report; most first."""
+def reported(record: Import) -> Reported:
+    """Return what a page names of an import's report: refusals and remarks, most first."""
     if not record.report:
-        return [], []
+        return Reported([], [], [])
     refused, remarks = dict[str, Reason](), dict[str, Reason]()
+    retracted: list[dict[str, str]] = []
     with record.report.open("rb") as file:
         for row in csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline="")):
             reason, outcome = row["reason"], row["outcome"]
+            if outcome == Outcome.RETRACTED:
+                if len(retracted) < NAMED:
+                    path, text = text_of(row["path"]), text_of(reason)
+                    retracted.append({"path": path, "text": text, "kind": row["where"]})
+                continue
             if not reason or outcome == Outcome.DECIDED:
                 continue
             reason = of_text(reason) if outcome == Outcome.TEXT_REFUSED else reason
             reasons_of = remarks if outcome in _REMARKS else refused
             reasons_of.setdefault(reason, Reason(reason)).add(text_of(row["path"]))
-    return _most_first(refused), _most_first(remarks)
+    return Reported(_most_first(refused), _most_first(remarks), retracted)
 
 
 def _most_first(reasons: Mapping[str, Reason]) -> list[Reason]:
@@ -230,7 +245,8 @@ def _render(
         {**each, "ticked": each["ticked"] if chosen is None else each["name"] in chosen}
         for each in record.candidates
     ]
-    refusals, remarks = reasons(record) if done else ([], [])
+    named = reported(record) if done else Reported([], [], [])
+    retracted = record.counts.get("retracted", {})
     context: dict[str, Any] = {
         "record": record,
         "error": error,
@@ -249,10 +265,10 @@ def _render(
         "unlisted": record.candidates_count - len(candidates),
         "asked": project.concepts.filter(active=True).count(),
         "stored": record.images.count(),
-        "refusals": refusals,
-        "remarks": remarks,
+        "reported": named,
+        "more_retracted": sum(retracted.values()) - len(named.retracted),
         "texts": ledger.in_words(record.counts.get("texts", {})),
-        "retracted": ledger.retracted_in_words(record.counts.get("retracted", {})),
+        "retracted": ledger.retracted_in_words(retracted),
         "declare_error": declare_error,
         "declaration": Declaration(initial=declared or model_to_dict(record, declarations.FIELDS)),
         "price": provenance.price(record),

@@ -371,7 +371,11 @@ def summary(report: Report) -> Iterator[str]:
     if outcome := ledger.in_words(report.texts.counts()):
         yield f"{outcome}."
     if retracted := ledger.retracted_in_words(report.counts()["retracted"]):
-        yield f"{retracted}."
+        yield f"{retracted}:"
+        more = report.retracted.total() - len(report.named_retracted)
+        yield from (f"  {_printable(text)}" for text in report.named_retracted)
+        if more:
+            yield f"  and {more:,} more: see the report."
     yield f"{counts}{':' if report.rejected else '.'}"
     for reason, paths in sorted(report.rejected.items(), key=lambda item: -len(item[1])):
         yield f"  {texts.shown(reason)}: {_named(paths)}"

@@ -1,9 +1,14 @@
 """A source is imported again with its texts put right: the latest statement of a path rules."""
 
+import csv
+import io
+import json
+
 import pytest
 
 from labeling import snapshots
 from labeling.models import Image, Import, ImportStatement, Project, Question
+from labeling.project_pages.import_page import reported
 from tests.cast import answer
 from tests.labeling.garden import rows
 from tests.labeling.imports.sources import fill, publish, take
@@ -50,10 +55,29 @@ def test_the_corrected_texts_count(tmp_path):
     said = take(folder(tmp_path, "fixed2", _0="cat, sofa, night", _1=RIGHT))
     assert captions() == {RIGHT: 0.9}
     assert "1 caption and 3 keywords of earlier imports retracted" in said
-    assert Import.objects.first().counts["retracted"] == {"caption": 1, "keyword": 3}
+    assert f"  1.png: {WRONG}" in said and "  0.png: lawn" in said
+    record = Import.objects.first()
+    assert record.counts["retracted"] == {"caption": 1, "keyword": 3}
+    table = csv.DictReader(io.StringIO(record.report.open().read().decode("utf-8-sig")))
+    named = [
+        (row["path"], row["reason"], row["where"]) for row in table if row["outcome"] == "retracted"
+    ]
+    words = [("0.png", word, "keyword") for word in ("dog", "lawn", "sun")]
+    assert sorted(named) == [*words, ("1.png", WRONG, "caption")]
+    assert [each["text"] for each in reported(record).retracted] == [each[1] for each in named]
     frozen = rows(snapshots.freeze(project=Project.objects.get()))
     assert (frozen["0.png"]["tags"], frozen["0.png"]["text"]) == (["cat", "sofa", "night"], "")
     assert (frozen["1.png"]["tags"], frozen["1.png"]["text"]) == ([], RIGHT)
+
+
+def test_a_license_that_is_put_right_is_named(tmp_path):
+    for name, license in (("one", "CC BY"), ("two", "CC0")):
+        row = {"file_name": "0.png", "text": RIGHT, "license": license}
+        fill(tmp_path / name, **{"0.png": png(0), "metadata.jsonl": json.dumps(row)})
+        said = take(tmp_path / name)
+    assert Image.objects.get().license == "CC0"
+    assert Import.objects.first().counts["retracted"] == {"license": 1}
+    assert "1 license of earlier imports retracted:\n  0.png: CC BY\n" in said
 
 
 def test_a_file_without_captions_leaves_the_stored_ones(tmp_path):
