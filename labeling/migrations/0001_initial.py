@@ -270,7 +270,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(choices=[('uploading', 'Uploading'), ('fetching', 'Fetching'), ('reading', 'Reading'), ('choosing', 'Choosing'), ('importing', 'Importing'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('undoing', 'Undoing'), ('undone', 'Undone')], default='uploading', max_length=9)),
                 ('name', models.CharField(blank=True, help_text='Of the folder or archive.', max_length=200)),
                 ('folder', models.CharField(blank=True, editable=False, help_text='Where its uploaded files lie.', max_length=400)),
-                ('fingerprint', models.CharField(blank=True, editable=False, help_text="Of an upload's list of files: the same folder goes on where it stopped.", max_length=64)),
+                ('fingerprint', models.CharField(blank=True, editable=False, help_text="Of an upload's list of files, or of a command's source: the same goes on where it stopped.", max_length=64)),
                 ('files', models.PositiveIntegerField(default=0, help_text='Announced, of an upload; that a bucket lists.')),
                 ('bytes', models.BigIntegerField(default=0, help_text='Of these files.')),
                 ('received', models.BigIntegerField(default=0, help_text='Bytes that have been uploaded, or fetched from a bucket.')),

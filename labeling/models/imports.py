@@ -57,7 +57,8 @@ class Import(Leased):
         max_length=64,
         blank=True,
         editable=False,
-        help_text="Of an upload's list of files: the same folder goes on where it stopped.",
+        help_text="Of an upload's list of files, or of a command's source: the same goes on "
+        "where it stopped.",
     )
     files = models.PositiveIntegerField(
         default=0, help_text="Announced, of an upload; that a bucket lists."

@@ -19,6 +19,7 @@ from labeling.decoding.pool import PoolError
 from labeling.enqueue import enqueue_on_commit
 from labeling.imports import (
     bucket_files,
+    changes,
     concepts,
     declarations,
     jobs,
@@ -56,6 +57,11 @@ DRAFT = (
 PARTLY = 3  # the exit status of an import that is done, but not of all
 CUT = "Not all was there to read: {names}. Get what is missing, and import it too."
 GO_ON = "Import the same source again to go on."
+CHANGED = (
+    "The source, or how it is read, has changed since the import no. {number}, which was not "
+    "finished: it is imported afresh. Pictures of no. {number} that are not in it any more stay "
+    "unseen; to remove them: manage.py undo_import {number}"
+)
 NAME_LENGTH, SOURCE_LENGTH = 200, 400
 DECLARED = {  # of the whole import
     "vendor": "who wrote its texts, or sold them",
@@ -73,6 +79,7 @@ class Begun(NamedTuple):
     """What an import begins with: its source, and the address of the bucket, if it is one."""
 
     source: str
+    fingerprint: str  # of what it holds, and how it is read
     address: str = ""
 
     @property
@@ -189,7 +196,9 @@ class Command(BaseCommand):
             choices.parse(wanted)  # before anything is made
         if buckets.addresses.is_address(source):
             address = str(bucket_files.place_of(source).address)
-            record = self._begun(slug, Begun(address, address), options, declared)
+            record = self._begun(
+                slug, Begun(address, changes.of_options(options), address), options, declared
+            )
             with _failing(record):
                 members = self._fetched(record)
                 index = jobs.read(members, name=address, options=options)
@@ -199,7 +208,12 @@ class Command(BaseCommand):
             column = options.columns.get(Column.PICTURE, "")
             members = sources.find(path, encoding=options.encoding, column=column)
             index = jobs.read(members, name=source, options=options)
-            record = self._begun(slug, Begun(str(path.resolve())), options, declared)
+            record = self._begun(
+                slug,
+                Begun(str(path.resolve()), changes.fingerprint(path, options)),
+                options,
+                declared,
+            )
             with _failing(record):
                 report = self._execute(record, members, index, wanted, may_ask=may_ask)
         publishing.finish(record)
@@ -216,6 +230,8 @@ class Command(BaseCommand):
             project = projects.create(by=None, name=slug, slug=slug, audience=Audience.PUBLIC)
             self.stdout.write(f"Made the project {slug}.")
         record, goes_on = _record(project, begun, options, declared)
+        if earlier := None if goes_on else _changed(record):
+            self.stdout.write(CHANGED.format(number=earlier.pk))
         if goes_on:
             self.stdout.write(f"Goes on with the import no. {record.pk}, which was not finished.")
         return record
@@ -325,8 +341,8 @@ def _record(
 ) -> tuple[Import, bool]:
     """Return the leased row of the import of a source, and whether an earlier one goes on.
 
-    It goes on where the same source was imported, and it failed: its pictures are there for people
-    once it is done.
+    It goes on where the same source, unchanged, was imported, and it failed: its pictures are there
+    for people once it is done.
     """
     jobs.fail_lost_commands()
     state = State.FETCHING if begun.address else State.READING
@@ -338,7 +354,11 @@ def _record(
     }
     source = begun.source[-SOURCE_LENGTH:]
     ours = Import.objects.filter(
-        project=project, source=source, address=begun.address, state=State.FAILED
+        project=project,
+        source=source,
+        address=begun.address,
+        fingerprint=begun.fingerprint,
+        state=State.FAILED,
     )
     for pk in ours.values_list("pk", flat=True):
         if held := ours.acquire(pk, finished_at=None, **values):
@@ -351,6 +371,7 @@ def _record(
             name=begun.name[:NAME_LENGTH],
             source=source,
             address=begun.address,
+            fingerprint=begun.fingerprint,
             **declared,
         )
         if begun.address:
@@ -360,6 +381,18 @@ def _record(
     assert new is not None
     new.project = project
     return new, False
+
+
+def _changed(record: Import) -> Import | None:
+    """Return the newest import of another state of a new one's source that failed half-way."""
+    failed = Import.objects.filter(
+        project=record.project_id,
+        source=record.source,
+        address=record.address,
+        state=State.FAILED,
+        images__isnull=False,
+    )
+    return failed.exclude(fingerprint=record.fingerprint).first()
 
 
 def summary(report: Report) -> Iterator[str]:

@@ -78,6 +78,30 @@ def test_an_import_that_failed_goes_on_as_the_same_one_and_then_all_is_there(hal
     assert counts["gold"] == {"read": 10, "attached": 10, "refused": 0}
 
 
+def test_a_source_that_changed_is_not_taken_for_the_one_that_failed(half, tmp_path):
+    files = [(f"cat/{n}.png", png(n)) for n in range(2, 6)]
+    texts = [(f"cat/{n}.txt", f"A cat that is called number {n}.") for n in range(2, 6)]
+    zipped(half, [*files, *texts])
+    output = take(half)
+    first, second = Import.objects.order_by("pk")
+    assert "Goes on" not in output
+    assert f"has changed since the import no. {first.pk}, which was not finished" in output
+    assert (first.state, second.state) == ("failed", "done")
+    assert "imported 2, already there 2" in output
+    project = Project.objects.get()
+    assert shown(project)["pages"] == shown(project)["snapshot"] == 4
+    captions = Question.objects.filter(kind="caption", stated__isnull=False)
+    assert sorted(captions.values_list("text", flat=True)) == [text for _, text in texts]
+    assert "has changed" in take(half), "while the first is there"
+    undo.undo(first, None)
+    assert (Image.objects.count(), shown(project)["snapshot"]) == (4, 4)
+    assert "has changed" not in take(half)
+
+
+def test_a_source_that_is_read_otherwise_does_not_go_on_either(half):
+    assert "or how it is read, has changed" in take(half, texts="captions")
+
+
 def test_another_import_that_brings_the_pictures_shows_them(half, tmp_path):
     whole = zipped(tmp_path / "whole.zip", [(f"cat/{n}.png", png(n)) for n in range(3)])
     assert "already there 3" in take(whole)
