@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from labeling.images import VISIBLE
 from labeling.models import Project
 
 DAYS = 14
@@ -11,9 +12,9 @@ WEEK = 7
 
 # Each condition is that of an index; a day ends now, and not at midnight.
 _QUERIES = {
-    "pictures": """
-        SELECT {day}, count(*) FROM labeling_image
-        WHERE project_id = %(project)s AND NOT generated AND {recent} GROUP BY 1
+    "pictures": f"""
+        SELECT {{day}}, count(*) FROM labeling_image
+        WHERE project_id = %(project)s AND NOT generated AND {{recent}} AND {VISIBLE} GROUP BY 1
     """,
     "answers": """
         SELECT {day}, sum(cardinality(array_remove(reasons, 'shown')))

@@ -9,6 +9,7 @@ import numpy as np
 from django.db.models import Q, QuerySet
 
 from labeling import image_beliefs, predictions
+from labeling.images import visible
 from labeling.models import Concept, Image, Question, Tile
 
 POOL = 48  # pictures of each kind that are looked at
@@ -70,7 +71,7 @@ def _images(concept: Concept) -> Iterable[Image]:
     tiles = {*_stored(concept), *_predicted(concept), *_stated(concept), *_at_random(concept)}
     tiles -= set(concept.examples.values_list("tile", flat=True))
     return Image.objects.filter(
-        project=concept.project, generated=False, tiles__in=tiles, tiles__grid=1
+        visible(), project=concept.project, generated=False, tiles__in=tiles, tiles__grid=1
     )
 
 

@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from labeling import audit, question_state
-from labeling.images import tiles
+from labeling.images import tiles, visible
 from labeling.models import (
     Answer,
     Challenge,
@@ -116,7 +116,7 @@ def restore_picture(*, image: Image, by: AbstractBaseUser) -> None:
 
 def progress(project: Project) -> Progress:
     """Return how many pictures are cut, and how far the job is."""
-    pictures = Image.objects.filter(project=project, generated=False)
+    pictures = Image.objects.filter(visible(), project=project, generated=False)
     job = Cutting.objects.filter(project=project).first() or Cutting(project=project)
     asked = Project.objects.values_list("ask_parts", flat=True).get(pk=project.pk)
     cut = pictures.filter(cut_into__gt=0).count()

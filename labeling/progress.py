@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, Exists, OuterRef, Q, Sum
 
+from labeling.images import visible
 from labeling.models import Annotator, Answer, Image, Project, Question, Tile
 from labeling.models.questions import POOLED
 from labeling.pools import levels
@@ -108,7 +109,8 @@ def measure(*, project: Project) -> Progress:
 
 def totals(projects: Collection[int]) -> dict[int, Totals]:
     """Return the totals of projects by their ids, by two queries."""
-    images = Image.objects.filter(project__in=projects).order_by().values_list("project")
+    there = Image.objects.filter(visible(), project__in=projects)
+    images = there.order_by().values_list("project")
     labels = Question.objects.filter(project__in=projects, state=Question.State.SETTLED)
     kept = labels.filter(concept__merged_into=None).order_by().values_list("project")
     images_by_id = dict(images.annotate(Count("pk")))
@@ -146,7 +148,8 @@ def _tiles(pictures: Mapping[tuple[int, bool], int]) -> int:
 
 def _pictures(project: Project) -> dict[tuple[int, bool], int]:
     """Count the pictures by the grid that they are cut into, and whether they were generated."""
-    rows = project.images.order_by().values_list("cut_into", "generated").annotate(Count("pk"))
+    there = project.images.filter(visible()).order_by()
+    rows = there.values_list("cut_into", "generated").annotate(Count("pk"))
     return {(cut_into, generated): count for cut_into, generated, count in rows}
 
 

@@ -18,6 +18,7 @@ from django.utils.text import slugify
 
 from labeling import audit, captions, concepts, languages
 from labeling.enqueue import enqueue_on_commit
+from labeling.images import visible
 from labeling.models import Concept, Event, Image, Membership, Project, Role
 from labeling.models.projects import RESERVED_SLUGS
 from labeling.tasks import fill_due_pools
@@ -223,7 +224,7 @@ def with_questions(projects: QuerySet[Project]) -> QuerySet[Project]:
 
 
 def _pictures(project: int | OuterRef) -> QuerySet[Image]:
-    return Image.objects.filter(project=project, generated=False)
+    return Image.objects.filter(visible(), project=project, generated=False)
 
 
 def _asked_concepts(project: int | OuterRef) -> QuerySet[Concept]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from labeling.images import visible
 from labeling.models import Project, Snapshot
 from training import runs
 from training.engine.presets import PRESETS, Preset
@@ -168,7 +169,7 @@ def _steps(run: Run) -> int:
 def _pictures(run: Run) -> int:
     if run.snapshot:
         return int(run.snapshot.counts.get("images", 0))
-    return run.project.images.filter(generated=False).count()
+    return run.project.images.filter(visible(), generated=False).count()
 
 
 def _reference(run: Run) -> Estimate:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from labeling.images import visible
 from labeling.models import Project, Question, Snapshot
 from labeling.models.questions import LIKELY_CAPTION
 from labeling.numbers import count
@@ -35,7 +36,7 @@ def of_project(project: Project) -> Readiness:
     """Count what a snapshot frozen now would hold."""
     captions = Question.objects.filter(LIKELY_CAPTION, project=project, tile__grid=1)
     return Readiness(
-        pictures=project.images.filter(generated=False).count(),
+        pictures=project.images.filter(visible(), generated=False).count(),
         labels=settled(project).count(),
         captions=captions.count(),
     )

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 
 from labeling import removal
 from labeling.admin.base import RecordAdmin, thumbnail
+from labeling.images import visible
 from labeling.models import Image, Question, Tile
 from labeling.models.projects import name_key
 from labeling.permissions import may_view
@@ -38,6 +39,20 @@ class OriginFilter(admin.SimpleListFilter):
         return queryset
 
 
+class UnfinishedFilter(admin.SimpleListFilter):
+    """Lists pictures of unfinished imports where that is chosen, and else those that are there."""
+
+    title = "import"
+    parameter_name = "import"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("unfinished", "unfinished: nobody is shown them")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Image]) -> QuerySet[Image]:
+        is_chosen = self.value() == "unfinished"
+        return queryset.filter(~visible() if is_chosen else visible())
+
+
 class RemovalForm(ActionForm):
     """The list's actions, with why the pictures are removed."""
 
@@ -55,7 +70,12 @@ class ImageAdmin(RecordAdmin[Image]):
         "created_at",
     ]
     list_display_links = ["picture", "source"]
-    list_filter = ["project", OriginFilter, ("near_duplicate_of", admin.EmptyFieldListFilter)]
+    list_filter = [
+        "project",
+        OriginFilter,
+        UnfinishedFilter,
+        ("near_duplicate_of", admin.EmptyFieldListFilter),
+    ]
     search_fields = ["keywords"]
     search_help_text = "A keyword, or the beginning of a SHA-256."
     list_select_related = ["project"]

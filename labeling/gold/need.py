@@ -8,6 +8,7 @@ from django.db.models import Count
 
 from labeling.aggregation import online
 from labeling.aggregation.online import PRIOR_RIGHT, PRIOR_WRONG, ConfusionCounts
+from labeling.images import visible
 from labeling.models import Concept, Image, Project, Question
 from labeling.numbers import count
 
@@ -130,7 +131,7 @@ def why(*, yes: int, no: int, need: Need) -> str:
 def progress(project: Project) -> list[Progress]:
     """Return for each concept that is asked about how much gold it has and wants, and why."""
     concepts = list(project.concepts.filter(active=True, merged_into=None).order_by("name"))
-    pictures = Image.objects.filter(project=project, generated=False)
+    pictures = Image.objects.filter(visible(), project=project, generated=False)
     cut = pictures.filter(cut_into__gt=0).count()
     wanted = need(
         pictures=pictures.count() - cut,

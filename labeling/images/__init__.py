@@ -17,10 +17,11 @@ from labeling.images.store import (
     stated_keys,
     stored_sources,
 )
-from labeling.images.visibility import visible
+from labeling.images.visibility import VISIBLE, visible
 
 __all__ = [
     "SOURCE_LENGTH",
+    "VISIBLE",
     "ImageRejected",
     "NewImage",
     "StoredImage",

@@ -17,6 +17,20 @@ UNFINISHED = (
 )
 
 
+# The same for a query that reads `labeling_image` under that name.
+VISIBLE = f"""(
+    imported_by_id IS NULL
+    OR imported_by_id NOT IN (
+        SELECT id FROM labeling_import
+        WHERE state IN ({", ".join(f"'{state}'" for state in UNFINISHED)})
+    ) OR EXISTS (
+        SELECT FROM labeling_importstatement AS statement
+        JOIN labeling_import AS done ON done.id = statement.imported_by_id
+        WHERE statement.image_id = labeling_image.id AND done.state = '{State.DONE}'
+    )
+)"""
+
+
 def visible(prefix: str = "") -> Q:
     """Return the condition that a picture is there for people.
 

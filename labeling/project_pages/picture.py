@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeling import provenance, removal
 from labeling.access import Capability
+from labeling.images import visible
 from labeling.models import Image, Project, Question
 from labeling.project_pages import base, boxes, pictures
 
@@ -48,14 +49,14 @@ def _image(project: Project, pk: int) -> Image:
 def _render(
     request: HttpRequest, image: Image, *, error: str = "", reason: str = ""
 ) -> HttpResponse:
-    keys = image.project.images.values_list("pk", flat=True)
+    keys = image.project.images.filter(visible()).values_list("pk", flat=True)
     context = {
         "image": image,
         "whole": image.tiles.filter(grid=1).first(),
         "boxes": boxes.of(image),
         "questions": _questions(image),
         "origins": provenance.of_image(image),
-        "near_duplicates": list(image.near_duplicates.order_by("pk")[:10]),
+        "near_duplicates": list(image.near_duplicates.filter(visible()).order_by("pk")[:10]),
         "newer": keys.filter(pk__gt=image.pk).order_by("pk").first(),
         "older": keys.filter(pk__lt=image.pk).order_by("-pk").first(),
         "remove_error": error,

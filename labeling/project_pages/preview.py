@@ -6,6 +6,7 @@ from django.urls import path, reverse
 
 from labeling import access, project_stats, projects, taking_part
 from labeling.access import Capability
+from labeling.images import visible
 from labeling.models import Challenge, Project
 from labeling.project_pages import base
 
@@ -15,7 +16,7 @@ def preview(request: HttpRequest, project: Project) -> HttpResponse:
     """Show the challenge screen with the visitors' own scripts; nothing is kept of it."""
     manages = access.may(request.user, project, Capability.MANAGE)
     if refusal := projects.nothing_to_ask(project):
-        has_pictures = project.images.filter(generated=False).exists()
+        has_pictures = project.images.filter(visible(), generated=False).exists()
         page = "project-concepts" if has_pictures else "project-pictures"
         context = {
             "refusal": refusal,

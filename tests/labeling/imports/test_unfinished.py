@@ -6,13 +6,14 @@ from contextlib import nullcontext
 
 import pytest
 
-from labeling import pools, showcase, snapshot_rows
+from labeling import activity, parts, pools, progress, projects, showcase, snapshot_rows
 from labeling.images import browsing, visible
 from labeling.imports import jobs, publishing, read_ahead, undo
 from labeling.models import Concept, Image, Import, Pool, Project, Question
 from labeling.tasks import fill_due_pools
 from tests.labeling.imports.sources import publish, refused, take, zipped
 from tests.pictures import png
+from training import readiness
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +60,11 @@ def test_what_is_half_imported_is_neither_asked_about_nor_shown(half):
     assert shown(project) == {
         **{"pages": 0, "pools": False, "snapshot": 0, "showcase": 0, "questions": False},
     }
+    counts = progress.totals([project.pk])[project.pk].images, progress.tiles(project)
+    assert counts == (0, 0) and readiness.of_project(project).pictures == 0
+    assert not any(activity.measure(project=project).pictures)
+    assert parts.progress(project).whole == 0
+    assert "picture" in projects.nothing_to_ask(project)
     record = Import.objects.get()
     assert browsing.search(project, record=record).count() == 4, "whoever looks at the import"
 
