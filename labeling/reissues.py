@@ -1,11 +1,14 @@
 """Issue marked snapshots again: freeze what is left with the same settings, as their successor.
 
-A snapshot is marked once a picture that it holds was removed, or an answer or a caption withdrawn.
+A snapshot is marked once a picture that it holds was removed, an answer or a caption withdrawn, or
+an import taken back of which it holds texts, boxes or gold.
 It stays as it is, since models were trained on it. All marked snapshots of the same settings have
 one successor: it holds the labels as they are now.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
@@ -15,12 +18,60 @@ from labeling import snapshots
 from labeling.models import Project, Snapshot
 
 State = Snapshot.State
-_MARKED = Q(state=State.READY) & (Q(removed__gt=0) | Q(withdrawn__gt=0))
-_SOUND = Q(removed=0, withdrawn=0) & ~Q(state=State.FAILED)
+_MARKED = Q(state=State.READY) & (Q(removed__gt=0) | Q(withdrawn__gt=0) | Q(restated__gt=0))
+_SOUND = Q(removed=0, withdrawn=0, restated=0) & ~Q(state=State.FAILED)
+
+
+class Dependent(NamedTuple):
+    """Something that was made from a snapshot, as a model."""
+
+    pk: int
+    name: str
+    address: str  # of its page
+
+
+@dataclass(frozen=True)
+class Consequences:
+    """A project's marked snapshots without a sound successor, and what learned from them."""
+
+    project: Project
+    snapshots: list[Snapshot]
+    models: list[Dependent]
+
+    def __str__(self) -> str:
+        """Say what is marked, without a full stop; empty: nothing is."""
+        if not self.snapshots:
+            return ""
+        numbers = ", ".join(str(row.pk) for row in sorted(self.snapshots, key=lambda row: row.pk))
+        some = len(self.snapshots) > 1
+        learned = "no model learned from " + ("them" if some else "it")
+        if self.models:
+            learned = "learned from that: " + ", ".join(model.name for model in self.models)
+        return (
+            f"Snapshot{'s' * some} {numbers} hold{'s' * (not some)} something that was removed "
+            f"since; {learned}"
+        )
+
+
+Finder = Callable[[Sequence[Snapshot]], Iterable[Dependent]]
+_finders: list[Finder] = []
 
 
 class ReissueError(ValueError):
     """A snapshot cannot be issued again; the message says why."""
+
+
+def register(finder: Finder) -> None:
+    """Have `consequences` name what this finds for snapshots: labelling knows no models itself."""
+    if finder not in _finders:
+        _finders.append(finder)
+
+
+def consequences(project: Project) -> Consequences:
+    """Return what waits in a project to be issued again, with what learned from it."""
+    rows = list(marked(project))
+    models = [each for finder in _finders for each in finder(rows)] if rows else []
+    return Consequences(project, rows, models)
 
 
 def marked(project: Project) -> QuerySet[Snapshot]:

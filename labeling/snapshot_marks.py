@@ -1,10 +1,10 @@
-"""Mark the snapshots that hold answers or captions which are taken back."""
+"""Mark the snapshots that hold answers, captions, or texts of imports which are taken back."""
 
 from collections.abc import Iterable, Sequence
 
 from django.db.models import F, Q
 
-from labeling.models import Snapshot
+from labeling.models import Import, Snapshot
 
 # (id of an answer, whether it is about a picture that a model drew)
 Given = tuple[int, bool]
@@ -34,3 +34,20 @@ def mark(project_id: int, *, answers: Iterable[Given] = (), captions: Sequence[i
         count += sum(pk <= snapshot.newest_caption for pk in captions)
         if count:
             Snapshot.objects.filter(pk=snapshot.pk).update(withdrawn=F("withdrawn") + count)
+
+
+def mark_restated(record: Import, images: Iterable[int]) -> None:
+    """Count, in each snapshot that holds what an import said of these pictures, how many there are.
+
+    One that was written before the import began holds nothing of it. Call it inside the transaction
+    that takes back what it said; the pictures themselves stay.
+    """
+    ids = sorted(set(images))
+    if not ids or record.started_at is None:
+        return
+    held = Snapshot.objects.filter(
+        project=record.project_id, newest_image__gte=ids[0], heartbeat_at__gte=record.started_at
+    )
+    for snapshot in held.order_by("pk").select_for_update(of=("self",), no_key=True):
+        count = sum(pk <= snapshot.newest_image for pk in ids)
+        Snapshot.objects.filter(pk=snapshot.pk).update(restated=F("restated") + count)

@@ -10,7 +10,9 @@ class TrainingConfig(AppConfig):
     verbose_name = "Training"
 
     def ready(self) -> None:
-        """Refuse to start with settings that would fail a scheduled run later."""
-        from training import retraining  # models can be imported by now
+        """Refuse to start with settings that would fail a scheduled run later; name its models."""
+        from labeling import reissues
+        from training import lineage, retraining  # models can be imported by now
 
         retraining.check_settings()
+        reissues.register(lineage.dependents)

@@ -7,16 +7,27 @@ carried away finds it here.
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum, prefetch_related_objects
+from django.urls import reverse
 
 from labeling import snapshot_folder, snapshot_rows
-from labeling.models import Image, ImportStatement, Project, Question, RemovedImage, Snapshot
+from labeling.imports import statements
+from labeling.models import (
+    Answer,
+    Image,
+    ImportStatement,
+    Project,
+    Question,
+    RemovedImage,
+    Snapshot,
+)
 from labeling.numbers import parse_id
+from labeling.reissues import Dependent
 from training.models import Model, Run
 
 SHA256 = re.compile("[0-9a-f]{64}")
@@ -47,6 +58,7 @@ class OfPicture:
     statements: list[ImportStatement]
     questions: list[Question]
     answers: int
+    newest_answer: Answer | None
     snapshots: list[Snapshot]
     models: list[Model]
 
@@ -115,28 +127,46 @@ def models_of(snapshots: Iterable[Snapshot]) -> list[Model]:
     return list(models.order_by("-pk"))
 
 
-def of_picture(image: Image | RemovedImage) -> OfPicture:
-    """Return the lineage of a picture, one that was removed among them."""
-    snapshots = holding(image)
+def dependents(snapshots: Sequence[Snapshot]) -> Iterator[Dependent]:
+    """Yield the models that were trained on snapshots, for `labeling.reissues`."""
+    for model in models_of(snapshots):
+        address = reverse("project-model", args=[model.project.slug, model.pk])
+        yield Dependent(model.pk, str(model), address)
+
+
+def of_picture(image: Image | RemovedImage, *, limit: int | None = None) -> OfPicture:
+    """Return the lineage of a picture, one that was removed among them.
+
+    limit: of the newest snapshots, so many alone are looked into.
+    """
+    snapshots = holding(image, limit=limit)
     is_there = isinstance(image, Image)
     asked = Question.objects.filter(tile__image=image.pk if is_there else 0)
     answers = (
         asked.aggregate(sum=Sum("answers_count"))["sum"] or 0 if is_there else image.answers  # type: ignore[union-attr]
     )
-    statements = ImportStatement.objects.filter(image=image.pk if is_there else 0)
+    given = Answer.objects.filter(question__tile__image=image.pk if is_there else 0)
     answered = asked.filter(answers_count__gt=0).select_related("concept")
     return OfPicture(
         image=image,
-        statements=list(statements.select_related("imported_by").order_by("pk")),
+        statements=_statements(image) if isinstance(image, Image) else [],
         questions=list(answered.order_by("-answers_count", "pk")[:CONCEPTS]),
         answers=answers,
+        newest_answer=given.order_by("-pk").first(),
         snapshots=snapshots,
         models=models_of(snapshots),
     )
 
 
-def holding(image: Image | RemovedImage) -> list[Snapshot]:
-    """Return the snapshots whose folders hold a picture, the newest first."""
+def _statements(image: Image) -> list[ImportStatement]:
+    """Return what imports state of a picture, each with its import."""
+    rows = list(statements.of_image(image))
+    prefetch_related_objects(rows, "imported_by", "text_source")
+    return [row for row in rows if row.keywords or row.captions or row.class_keys or row.license]
+
+
+def holding(image: Image | RemovedImage, *, limit: int | None = None) -> list[Snapshot]:
+    """Return the snapshots whose folders hold a picture, the newest first; limit: as above."""
     number = image.pk if isinstance(image, Image) else image.image_id
     rows = Snapshot.objects.filter(
         project=image.project_id, state=State.READY, newest_image__gte=number
@@ -145,7 +175,7 @@ def holding(image: Image | RemovedImage) -> list[Snapshot]:
         rows = rows.filter(include_generated=True)
     names = [f"{image.sha256[: snapshot_rows.STEM_LENGTH]}{suffix}" for suffix in SUFFIXES]
     candidates = rows.select_related("project", "successor").order_by("-pk")
-    return [row for row in candidates if _holds(Path(row.folder), names)]
+    return [row for row in candidates[:limit] if _holds(Path(row.folder), names)]
 
 
 def _holds(folder: Path, names: Sequence[str]) -> bool:
@@ -201,13 +231,14 @@ def _picture(lineage: OfPicture) -> dict[str, Any]:
             {
                 "import": statement.imported_by_id,
                 "path": statement.path,
-                "keywords": statement.keywords,
+                "keywords": [*statement.keywords, *statement.class_keys],
                 "captions": statement.captions,
                 "license": statement.license,
             }
             for statement in lineage.statements
         ],
         "answers": lineage.answers,
+        "newest_answer": lineage.newest_answer.pk if lineage.newest_answer else None,
         "questions": [
             {
                 "id": question.pk,

@@ -1,5 +1,6 @@
 """Annotators over HTTP, for staff: reliability, confusion, and whether their answers count."""
 
+from dataclasses import asdict
 from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
@@ -10,11 +11,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import annotators, project_annotators, project_stats, review
+from labeling import annotators, project_annotators, project_stats, reissues, review, withdrawals
 from labeling.access import Capability
 from labeling.annotators import Record
 from labeling.api import views
 from labeling.api.exceptions import NotFound
+from labeling.api.marked import MarkedOut
 from labeling.api.pagination import ById
 from labeling.api.permissions import may
 from labeling.api.queries import Flag, Moment, Query, WholeNumber
@@ -23,6 +25,12 @@ from labeling.api.views import APIView
 from labeling.models import Annotator, Project, SuspectSpell
 
 MAY_REVIEW = may(Capability.REVIEW, Capability.REVIEW, models=(Annotator,))
+MAY_WITHDRAW = may(
+    Capability.MANAGE,
+    Capability.MANAGE,
+    models=(Annotator,),
+    staff_write="labeling.change_project",
+)
 MAY_VIEW = may(None, models=(Annotator,))
 MAY_CHANGE = may(None, models=(Annotator,), staff_write="labeling.change_annotator")
 
@@ -312,6 +320,38 @@ class UnblockProjectAnnotator(APIView):
     def post(self, request: Request, slug: str, annotator: int) -> Response:
         """Let the answers of somebody who answered here count again, in all projects."""
         return _set_blocked(request, slug, annotator, blocked=False)
+
+
+class WithdrawnOut(serializers.Serializer[Any]):
+    """What was deleted of an annotator in a project, and the snapshots that hold it."""
+
+    answers = serializers.IntegerField()
+    captions = serializers.IntegerField()
+    marked = MarkedOut()
+
+
+class WithdrawProjectAnnotator(APIView):
+    permission_classes = [MAY_WITHDRAW]
+
+    @extend_schema(
+        operation_id="project_annotators_withdraw",
+        request=None,
+        responses={200: WithdrawnOut, **errors(401, 403, 404)},
+    )
+    def post(self, request: Request, slug: str, annotator: int) -> Response:
+        """Delete all that somebody answered and wrote in this project; labels follow."""
+        project = get_object_or_404(Project, slug=slug)
+        row = project_annotators.find(project, annotator)
+        if row is None:
+            raise NotFound
+        withdrawn = withdrawals.withdraw_all(
+            annotator=row,
+            project=project,
+            reason=withdrawals.Reason.REMOVED,
+            by=cast(User, request.user),
+        )
+        marked = reissues.consequences(project)
+        return Response(WithdrawnOut({**asdict(withdrawn), "marked": marked}).data)
 
 
 def _set_blocked(request: Request, slug: str, pk: int, *, blocked: bool) -> Response:

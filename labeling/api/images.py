@@ -1,5 +1,6 @@
 """A project's pictures over HTTP: look through them, and remove one."""
 
+from dataclasses import asdict
 from typing import Any, ClassVar, cast
 
 from django.contrib.auth.models import User
@@ -10,13 +11,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import box_beliefs, provenance, removal, snapshot_rows
+from labeling import box_beliefs, provenance, reissues, removal, snapshot_rows
 from labeling.access import Capability
 from labeling.api import image_filters, views
 from labeling.api.bodies import Body
 from labeling.api.fields import Number
 from labeling.api.idempotency import idempotent
 from labeling.api.image_filters import ImageFilters
+from labeling.api.marked import MarkedOut
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.requests import valid
@@ -134,6 +136,7 @@ class RemovedOut(serializers.Serializer[Any]):
     images = serializers.IntegerField()
     questions = serializers.IntegerField()
     answers = serializers.IntegerField()
+    marked = MarkedOut()
 
 
 @extend_schema_view(
@@ -180,12 +183,12 @@ class RemoveImage(APIView):
     @idempotent
     def post(self, request: Request, pk: int) -> Response:
         """Remove a picture: nobody is asked about it, and its answers count for nothing."""
-        image = get_object_or_404(Image, pk=pk)
+        image = get_object_or_404(Image.objects.select_related("project"), pk=pk)
         options = RemoveIn(data=request.data)
         options.is_valid(raise_exception=True)
         reason = options.validated_data["reason"]
         removed = removal.remove([image], by=cast(User, request.user), reason=reason)
-        return Response(RemovedOut(removed).data)
+        return _removed(removed, image.project)
 
 
 class RemoveImages(APIView):
@@ -206,4 +209,9 @@ class RemoveImages(APIView):
             sentence = f"The project has no picture {min(unknown)}: nothing was removed."
             raise serializers.ValidationError({"images": [sentence]})
         removed = removal.remove(rows, by=cast(User, request.user), reason=given["reason"])
-        return Response(RemovedOut(removed).data)
+        return _removed(removed, project)
+
+
+def _removed(removed: removal.Removal, project: Project) -> Response:
+    marked = reissues.consequences(project)
+    return Response(RemovedOut({**asdict(removed), "marked": marked}).data)

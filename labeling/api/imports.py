@@ -19,13 +19,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, UserRateThrottle
 
-from labeling import tasks
+from labeling import reissues, tasks
 from labeling.access import Capability
 from labeling.api import views
 from labeling.api.bodies import Body
 from labeling.api.exceptions import NotFound
 from labeling.api.fields import Number, YesOrNo
 from labeling.api.idempotency import idempotent
+from labeling.api.marked import MarkedOut
 from labeling.api.negotiation import PictureNegotiation
 from labeling.api.pagination import ById, NewestFirst
 from labeling.api.permissions import may
@@ -249,12 +250,21 @@ class ReadingOut(serializers.Serializer[Any]):
 
 
 class ImportDetailOut(ImportOut):
+    marked = serializers.SerializerMethodField(
+        help_text="Of one that was taken back: snapshots that hold something removed; else null."
+    )
     reading = ReadingOut(read_only=True, allow_null=True)
     candidates = CandidateOut(many=True, read_only=True)
 
     class Meta(ImportOut.Meta):
-        fields = [*ImportOut.Meta.fields, "candidates", "reading"]
+        fields = [*ImportOut.Meta.fields, "candidates", "reading", "marked"]
         read_only_fields = fields
+
+    @extend_schema_field(MarkedOut(allow_null=True))
+    def get_marked(self, record: Import) -> dict[str, Any] | None:
+        if record.state != Import.State.UNDONE:
+            return None
+        return dict(MarkedOut(reissues.consequences(record.project)).data)
 
 
 class BegunOut(ImportOut):

@@ -17,6 +17,7 @@ from labeling.api import views
 from labeling.api.bodies import Body
 from labeling.api.fields import YesOrNo
 from labeling.api.idempotency import idempotent
+from labeling.api.marked import MarkedOut
 from labeling.api.pagination import NewestFirst
 from labeling.api.permissions import may
 from labeling.api.queries import Dated, Flag, OneOf
@@ -56,6 +57,7 @@ class SnapshotOut(serializers.ModelSerializer[Snapshot]):
             "made_from",
             "removed",
             "withdrawn",
+            "restated",
             "warning",
             "successor",
             "error",
@@ -138,6 +140,36 @@ class SnapshotDetail(views.RetrieveAPIView[Snapshot]):
     permission_classes = [MAY_VIEW]
     queryset = Snapshot.objects.select_related("project")
     serializer_class = SnapshotDetailOut
+
+
+class MarkedSnapshots(APIView):
+    permission_classes = [MAY_ADD]
+
+    @extend_schema(
+        operation_id="snapshots_marked",
+        responses={200: MarkedOut, **errors(401, 403, 404)},
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """List the snapshots that hold something removed since, and what learned from them."""
+        project = get_object_or_404(Project, slug=slug)
+        return Response(MarkedOut(reissues.consequences(project)).data)
+
+
+class ReissueSnapshots(APIView):
+    permission_classes = [MAY_ADD]
+
+    @extend_schema(
+        operation_id="snapshots_reissue_all",
+        request=None,
+        responses={202: SnapshotOut(many=True), **errors(401, 403, 404)},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Freeze again what is left of all marked snapshots, one for those of the same settings."""
+        project = get_object_or_404(Project, slug=slug)
+        successors = reissues.reissue_all(project, by=cast(User, request.user))
+        for snapshot in successors:
+            tasks.freeze_later(snapshot)
+        return Response(SnapshotOut(successors, many=True).data, status=status.HTTP_202_ACCEPTED)
 
 
 class ReissueSnapshot(APIView):

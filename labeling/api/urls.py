@@ -199,6 +199,16 @@ urlpatterns = [
         exports.ExportDownload.as_view(),
         name="api-export-download",
     ),
+    path(
+        "projects/<slug:slug>/snapshots/marked/",
+        snapshots.MarkedSnapshots.as_view(),
+        name="api-snapshots-marked",
+    ),
+    path(
+        "projects/<slug:slug>/snapshots/reissue/",
+        snapshots.ReissueSnapshots.as_view(),
+        name="api-snapshots-reissue",
+    ),
     path("snapshots/<int:pk>/", snapshots.SnapshotDetail.as_view(), name="snapshot"),
     path(
         "snapshots/<int:pk>/reissue/", snapshots.ReissueSnapshot.as_view(), name="snapshot-reissue"
@@ -253,6 +263,11 @@ urlpatterns = [
         "projects/<slug:slug>/annotators/<int:annotator>/unblock/",
         annotators.UnblockProjectAnnotator.as_view(),
         name="api-project-annotator-unblock",
+    ),
+    path(
+        "projects/<slug:slug>/annotators/<int:annotator>/withdraw/",
+        annotators.WithdrawProjectAnnotator.as_view(),
+        name="api-project-annotator-withdraw",
     ),
     path("projects/<slug:slug>/webhooks/", webhooks.WebhookList.as_view(), name="api-webhooks"),
     path("webhooks/<int:pk>/", webhooks.WebhookDetail.as_view(), name="api-webhook"),

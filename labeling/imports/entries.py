@@ -40,6 +40,7 @@ class Reference(NamedTuple):
     path: str
     by: By = By.PATH
     instead: str = ""  # another name of it, which counts where the first is of none
+    folder: str = ""  # of the file that names it by the end of its path: from there on comes first
 
 
 FRACTIONS = (1.0, 1.0)  # the size by which a box is measured in shares of the picture's sides

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from labeling.imports.entries import By, Reference
 from labeling.imports.nearness import Folders, nearness
-from labeling.imports.paths import is_named_as_picture, stem
+from labeling.imports.paths import inside, is_named_as_picture, stem
 
 COMPARED_MAX = 100  # pictures that fit as well; of more, none is meant
 NAMED = 3  # pictures that are named where a text fits several
@@ -67,6 +67,9 @@ class Pictures:
         if reference.by is By.NAME:
             found = self._by_stem(reference.path) or self._by_name(reference.path)
             return _pictures_first(found)
+        beside = inside(reference.folder, reference.path) if reference.folder else None
+        if beside in self.paths:
+            return [beside]
         if reference.path in self.paths:
             return [reference.path]
         if reference.by is By.END and (found := self._by_end(reference.path)):

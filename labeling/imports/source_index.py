@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from labeling.decoding import ImageRejected
 from labeling.imports import class_names, concepts, gold, kinds, layouts, masks
-from labeling.imports.entries import ClassNames, Entry, Kind, Layout, Refusal, Remark
+from labeling.imports.entries import By, ClassNames, Entry, Kind, Layout, Refusal, Remark
 from labeling.imports.joining import Pictures, why_not
 from labeling.imports.kinds import Decision
 from labeling.imports.members import Member, Rejection, SourceError
@@ -122,13 +122,17 @@ def _read(index: SourceIndex, member: Member, options: Options) -> Iterator[Entr
     """Yield what a member says of pictures, and note what is refused of it."""
     layout = layouts.layout_of(member.path)
     assert layout is not None
+    folder = folder_of(member.path).lstrip(".")
     try:
         for reading in layout.read(member, options):
             if isinstance(reading, Entry):
                 provenance = _provenance(reading, layout, member.path)
                 if not provenance.url:  # as many other texts have
                     provenance = index.provenances.setdefault(provenance, provenance)
-                yield reading._replace(provenance=provenance)
+                reference = reading.reference
+                if folder and reference.by is By.END:
+                    reference = reference._replace(folder=folder)
+                yield reading._replace(provenance=provenance, reference=reference)
             elif isinstance(reading, Refusal):
                 index.refuse(reading)
             elif isinstance(reading, Remark):

@@ -51,6 +51,11 @@ def by_image(image_ids: Collection[int]) -> Statements:
     return kept
 
 
+def of_image(image: Image) -> Rows:
+    """Return what imports state of an image, in their order; where one is all, it is not kept."""
+    return by_image([image.pk]).get(image.pk) or _of_images([image])[image.pk]
+
+
 def add(record: Import, rows_of: Mapping[Image, Rows]) -> Added:
     """Let an import state something of images that are stored.
 
@@ -174,6 +179,13 @@ def captions(rows: Rows) -> dict[str, ImportStatement]:
 def of_keywords(rows: Rows) -> Rows:
     """Return the statements that rule an image's keywords."""
     return _ruling(rows, lambda row: row.keywords)
+
+
+def saying(rows: Rows) -> tuple[object, ...]:
+    """Return all that statements make of an image, to be compared."""
+    keys = {key for row in rows for key in row.class_keys}
+    sets = {row.class_set_id for row in rows if row.class_set_id}
+    return set(_texts(rows)) if rows else set(), keys, sets
 
 
 def class_keys(keys: Iterable[str], keywords: Iterable[str]) -> list[str]:

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from labeling import audit, concepts, images, provenance, removal, restating
+from labeling import audit, concepts, images, provenance, removal, restating, snapshot_marks
 from labeling.concepts import Conflict
 from labeling.concepts.statements import naming
 from labeling.gold import marking
@@ -109,6 +109,7 @@ class _Undoing:
     def __init__(self, held: Import, on_progress: OnProgress | None) -> None:
         self.record, self.project = held, held.project
         self.on_progress = on_progress
+        self.boxed: set[int] = set()  # pictures of the batch with boxes of which it spoke
         self.counts = {"removed": 0, "restored": 0, "archived": 0, "gold": 0, "concepts": 0}
         self.counts |= {key: held.counts[key] for key in self.counts.keys() & held.counts.keys()}
 
@@ -119,6 +120,7 @@ class _Undoing:
                 while batch := images_of():
                     self._take_back(batch)
             self._take_back_answers()
+            self._mark_gold()
             self._add(gold=marking.take_back(self.record))
             self._add(concepts=_delete_concepts(self.record))
             _delete_class_sets(self.project)
@@ -132,6 +134,14 @@ class _Undoing:
                 state=State.UNDONE, finished_at=timezone.now(), counts=self._all_counts()
             )
             _audit(self.record, f"Took back the import {self.record}: {summary(self.counts)}.")
+
+    def _mark_gold(self) -> None:
+        """Mark the snapshots that hold what a gold list says; of pictures it is done with them."""
+        if self.record.kind == Import.Kind.GOLD:
+            marks = self.record.gold_marks.filter(ended_at=None, value__isnull=False)
+            with transaction.atomic():
+                images_of = marks.values_list("tile__image", flat=True)
+                snapshot_marks.mark_restated(self.record, images_of)
 
     def _take_back_answers(self) -> None:
         done = self.record.done
@@ -168,6 +178,7 @@ class _Undoing:
             going = [row for row in rows if not left.get(row.pk)]
             staying = [row for row in rows if left.get(row.pk)]
             removed = self._remove(going)
+            snapshot_marks.mark_restated(self.record, self._restated(staying, kept, left))
             _restore(self.record, self.project, staying, left)
             removal.request_recomputation(self.project)
             self._add(removed=removed.images, restored=len(staying), archived=removed.answers)
@@ -188,6 +199,8 @@ class _Undoing:
     def _settle_boxes(self, ids: Collection[int]) -> None:
         """Have the boxes of pictures that stay be those that other imports state."""
         staying = list(self._left(statements.by_image(ids)))
+        own = self.record.box_statements.filter(tile__image__in=staying)
+        self.boxed = set(own.values_list("tile__image", flat=True))
         box_tiles.take_back(self.record, staying)
         self._add(archived=box_tiles.remove_unstated(self.project, staying))
 
@@ -198,6 +211,18 @@ class _Undoing:
             for pk, rows in kept.items()
         }
         return {pk: rows for pk, rows in left.items() if rows}
+
+    def _restated(
+        self, staying: Sequence[Image], kept: statements.Statements, left: statements.Statements
+    ) -> set[int]:
+        """Return those of the pictures that stay of which the import alone says something."""
+        ids = [row.pk for row in staying]
+        restated = {
+            pk for pk in ids if statements.saying(kept.get(pk, [])) != statements.saying(left[pk])
+        }
+        marks = self.record.gold_marks.filter(ended_at=None, tile__image__in=ids)
+        restated |= set(marks.values_list("tile__image", flat=True))
+        return restated | (self.boxed & set(ids))
 
     def _remove(self, rows: Sequence[Image]) -> Removal:
         reason = f"The import {self.record} was taken back."[: removal.REASON_LENGTH]

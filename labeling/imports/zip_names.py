@@ -2,7 +2,7 @@
 
 It is said by the UTF-8 flag (APPNOTE 4.4.4) or by Info-ZIP's Unicode path (extra field 0x7075,
 APPNOTE 4.6.9). Else a name is UTF-8 where all such names of the zip are; or in the encoding that
-was chosen; or refused.
+was chosen; or refused, even where it is valid UTF-8 by chance: 猫 in GB 18030 is è in UTF-8.
 """
 
 import struct
@@ -30,7 +30,7 @@ def decoded(infos: Sequence[ZipInfo], encoding: str = "") -> list[str | None]:
     names = [_said(info) for info in infos]
     unsaid = [raw(info) for info, name in zip(infos, names, strict=True) if name is None]
     all_utf_8 = all(encodings.decode(each, "utf-8") is not None for each in unsaid)
-    order = ("utf-8", encoding) if all_utf_8 else (encoding, "utf-8")
+    order = ("utf-8",) if all_utf_8 else (encoding, "utf-8") if encoding else ()
     return [
         encodings.decode(raw(info), *order) if name is None else name
         for info, name in zip(infos, names, strict=True)

@@ -607,6 +607,7 @@ class Migration(migrations.Migration):
                 ('newest_answer', models.BigIntegerField(default=0, editable=False, help_text='The id of the newest answer when it was written.')),
                 ('newest_caption', models.BigIntegerField(default=0, editable=False, help_text='The id of the newest caption when it was written.')),
                 ('withdrawn', models.PositiveIntegerField(default=0, editable=False, help_text='Answers and captions that it holds and that were withdrawn since.')),
+                ('restated', models.PositiveIntegerField(default=0, editable=False, help_text='Pictures that it holds of which an import was taken back since: texts, boxes or gold.')),
                 ('counts', models.JSONField(blank=True, default=dict)),
                 ('made_from', models.JSONField(blank=True, default=dict, editable=False, help_text='Answers and captions up to when, settings and aggregation: as in its manifest.')),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='snapshots', to='labeling.project')),
@@ -903,7 +904,7 @@ class Migration(migrations.Migration):
             name='Withdrawal',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reason', models.CharField(choices=[('own', 'withdrawn by the person'), ('request', "withdrawn at the person's request"), ('forgotten', 'withdrawn as the person left'), ('merged', 'answered twice: signed in and before')], max_length=9)),
+                ('reason', models.CharField(choices=[('own', 'withdrawn by the person'), ('request', "withdrawn at the person's request"), ('removed', 'removed by an owner of the project'), ('forgotten', 'withdrawn as the person left'), ('merged', 'answered twice: signed in and before')], max_length=9)),
                 ('answers', models.PositiveIntegerField(default=0, help_text='Deleted; they count for nothing.')),
                 ('captions', models.PositiveIntegerField(default=0, help_text='Deleted, with their words.')),
                 ('others', models.PositiveIntegerField(default=0, help_text="Other people's answers about those captions, archived without words.")),

@@ -15,15 +15,17 @@ CERTAINTY = 0.99  # of an import at most: what is more certain, no answers could
 
 _share = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 _prior = [MinValueValidator(1 - CERTAINTY), MaxValueValidator(CERTAINTY)]
+_UNSEEN = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
 
 
 def name_key(name: str) -> str:
     """Return what names are compared by: the name without case, spacing or Unicode variants.
 
     It is NFKC with full case folding (Unicode 15, section 3.13.3) and single spaces, of which the
-    first `KEY_LENGTH` characters count: NFKC makes eighteen of some.
+    first `KEY_LENGTH` characters count: NFKC makes eighteen of some. Soft hyphens and spaces
+    without a width, which say where a line may end, do not count; joiners do.
     """
-    folded = unicodedata.normalize("NFKC", name).casefold()
+    folded = unicodedata.normalize("NFKC", name.translate(_UNSEEN)).casefold()
     return " ".join(unicodedata.normalize("NFKC", folded).split())[:KEY_LENGTH].rstrip()
 
 

@@ -44,6 +44,12 @@ class Snapshot(Job):
         editable=False,
         help_text="Answers and captions that it holds and that were withdrawn since.",
     )
+    restated = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text="Pictures that it holds of which an import was taken back since: texts, boxes or "
+        "gold.",
+    )
     counts = models.JSONField(default=dict, blank=True)
     made_from = models.JSONField(
         default=dict,
@@ -85,4 +91,8 @@ class Snapshot(Job):
             noun = "answer or caption" if self.withdrawn == 1 else "answers and captions"
             verb = "was" if self.withdrawn == 1 else "were"
             sentences.append(f"It holds {self.withdrawn:,} {noun} that {verb} withdrawn since.")
+        if self.restated:
+            noun = "picture" if self.restated == 1 else "pictures"
+            said = f"what imports said of {self.restated:,} {noun}"
+            sentences.append(f"It holds {said}, which was taken back since.")
         return " ".join(sentences)

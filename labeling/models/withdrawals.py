@@ -16,6 +16,7 @@ class Withdrawal(models.Model):
     class Reason(models.TextChoices):
         OWN = "own", "withdrawn by the person"
         REQUEST = "request", "withdrawn at the person's request"
+        REMOVED = "removed", "removed by an owner of the project"
         FORGOTTEN = "forgotten", "withdrawn as the person left"
         MERGED = "merged", "answered twice: signed in and before"
 

@@ -14,12 +14,19 @@ from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_POST
 
-from labeling import annotators, answer_history, project_annotators, review, svg
+from labeling import (
+    annotators,
+    answer_history,
+    project_annotators,
+    review,
+    svg,
+    withdrawals,
+)
 from labeling.access import Capability
 from labeling.models import Annotator, Project
 from labeling.numbers import count
 from labeling.project_annotators import Row
-from labeling.project_pages import base
+from labeling.project_pages import base, removals
 from labeling.project_pages.people import SECTION
 
 PAGE = 50  # annotators
@@ -113,6 +120,22 @@ def set_blocked(request: HttpRequest, project: Project, pk: int, blocked: bool) 
     return redirect(base.next_address(request, own))
 
 
+@require_POST
+@base.page(Capability.MANAGE)
+def withdraw(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
+    """Delete all that somebody answered and wrote in the project."""
+    annotator = _find(project, pk)
+    withdrawn = withdrawals.withdraw_all(
+        annotator=annotator,
+        project=project,
+        reason=withdrawals.Reason.REMOVED,
+        by=cast(User, request.user),
+    )
+    messages.success(request, f"Removed {withdrawn} of {annotator} from this project.")
+    removals.say_consequences(request, project)
+    return redirect("project-annotators", project.slug)
+
+
 def _done(annotator: Annotator, blocked: bool, changed: int) -> str:
     what = count(changed, "label") if changed else "no label"
     effect = "count no longer, in any project" if blocked else "count again, in all projects"
@@ -185,6 +208,7 @@ def _from_position(
 urlpatterns = [
     path("people/annotators/", listing, name="project-annotators"),
     path("people/annotators/<int:pk>/", detail, name="project-annotator"),
+    path("people/annotators/<int:pk>/withdraw/", withdraw, name="project-annotator-withdraw"),
     path(
         "people/annotators/<int:pk>/block/",
         set_blocked,

@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeling import provenance, tasks
+from labeling import provenance, reissues, tasks
 from labeling.access import Capability
 from labeling.decoding.depth import BITS_RANGE
 from labeling.imports import declarations, kinds, ledger, runner
@@ -27,6 +27,7 @@ from labeling.models import Answer, Import, Project
 from labeling.project_pages import answer_files, base, history, pictures
 from labeling.spreadsheets import text_of
 
+State = Import.State
 NAMED = 20  # files that are named for one reason
 _REMARKS = {str(each) for each in (Outcome.TAKEN, Outcome.REMARK)}
 
@@ -273,6 +274,7 @@ def _render(
         "declaration": Declaration(initial=declared or model_to_dict(record, declarations.FIELDS)),
         "price": provenance.price(record),
         "price_of_a_text": provenance.price_of_a_text(record),
+        "marked": reissues.consequences(project) if record.state == State.UNDONE else None,
         "undoable": record.state in UNDOABLE and record.state != Import.State.UNDOING,
         **answer_files.context(record),
         "working": record.state in {"uploading", "fetching", "reading", "importing", "undoing"},

@@ -1,6 +1,7 @@
 """One picture: how it came, what imports say of it, what it is asked, what is believed of it."""
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -13,9 +14,16 @@ from labeling import provenance, removal
 from labeling.access import Capability
 from labeling.images import visible
 from labeling.models import Image, Project, Question
-from labeling.project_pages import base, boxes, pictures
+from labeling.project_pages import base, boxes, pictures, removals
 
+Part = Callable[[Image], dict[str, Any]]  # what a template shows of a picture besides
+_parts: list[Part] = []
 QUESTIONS = 30  # that are shown; the page of labels has all
+
+
+def register(part: Part) -> None:
+    """Have the page show what this says of a picture: labelling knows no models itself."""
+    _parts.append(part)
 
 
 @require_GET
@@ -36,6 +44,7 @@ def remove(request: HttpRequest, project: Project, pk: int) -> HttpResponse:
     except removal.RemovalError as error:
         return _render(request, image, error=str(error), reason=reason)
     messages.success(request, f"Removed {removed}: {image}.")
+    removals.say_consequences(request, project)
     return redirect("project-pictures", project.slug)
 
 
@@ -50,7 +59,7 @@ def _render(
     request: HttpRequest, image: Image, *, error: str = "", reason: str = ""
 ) -> HttpResponse:
     keys = image.project.images.filter(visible()).values_list("pk", flat=True)
-    context = {
+    context: dict[str, Any] = {
         "image": image,
         "whole": image.tiles.filter(grid=1).first(),
         "boxes": boxes.of(image),
@@ -62,6 +71,8 @@ def _render(
         "remove_error": error,
         "reason": reason,
     }
+    for part in _parts:
+        context |= part(image)
     return base.render(
         request,
         image.project,

@@ -8,7 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from labeling import removal, snapshots
-from tests.cast import answer
+from labeling.models import Answer, Snapshot
+from tests.cast import answer, member
 from tests.training.studio import make_model
 
 pytestmark = pytest.mark.django_db
@@ -92,8 +93,64 @@ def test_members_trace_over_the_api_and_strangers_find_nothing(
         (found,) = ada_client.get("/api/v1/lineage/", query).json()
         assert [each["id"] for each in found["snapshots"]] == [snapshot.pk]
         assert [each["id"] for each in found["models"]] == [model.pk]
-    assert ada_client.get("/api/v1/lineage/").json() == []
     both = {"model": model.pk, "picture": image.pk}
     assert ada_client.get("/api/v1/lineage/", both).status_code == 400
     client.force_login(bea)
     assert client.get("/api/v1/lineage/", {"model": model.pk}).status_code == 403
+
+
+def test_the_page_of_a_picture_leads_to_its_snapshots_and_models(shapes, alice, carol, tmp_path):
+    question = shapes.questions.filter(kind="concept", state="open", grid=1).first()
+    answer(alice, {question.pk: True})
+    frozen = snapshots.freeze(project=shapes)
+    model = make_model(frozen, tmp_path, recipe="diffusion")
+    image = question.tile.image
+    page = member(shapes, carol, "owner").get(f"/projects/shapes/pictures/{image.pk}/")
+    text = page.content.decode()
+    assert f"/projects/shapes/snapshots/{frozen.pk}/" in text
+    assert f"/projects/shapes/models/{model.pk}/" in text
+    assert f"1, up to id {Answer.objects.get().pk} of" in text
+
+
+def test_each_removal_says_what_is_marked_and_learned_from_it(shapes, alice, carol, tmp_path):
+    question = shapes.questions.filter(kind="concept", state="open", grid=1).first()
+    answer(alice, {question.pk: True})
+    owner = member(shapes, carol, "owner")
+    api = "/api/v1/projects/shapes"
+    for remove in (
+        lambda: owner.post(f"{api}/annotators/{alice.pk}/withdraw/"),
+        lambda: owner.post(
+            f"/api/v1/images/{question.tile.image_id}/remove/",
+            {"reason": "Somebody asked."},
+            content_type="application/json",
+        ),
+    ):
+        frozen = snapshots.freeze(project=shapes)
+        model = make_model(frozen, tmp_path, recipe="diffusion", current=False)
+        marked = remove().json()["marked"]
+        assert [each["id"] for each in marked["snapshots"]] == [frozen.pk]
+        assert marked["models"] == [{"id": model.pk, "name": str(model)}]
+        assert owner.get(f"{api}/snapshots/marked/").json() == marked
+        page = owner.get("/projects/shapes/snapshots/").content.decode()
+        assert "Issue again" in page and str(model) in page
+        (successor,) = owner.post(f"{api}/snapshots/reissue/").json()
+        assert snapshots.fill(Snapshot.objects.get(pk=successor["id"])).state == "ready"
+        assert owner.get(f"{api}/snapshots/marked/").json() == {"snapshots": [], "models": []}
+
+
+def test_an_owner_removes_an_annotators_answers_on_their_page(shapes, alice, carol, tmp_path):
+    question = shapes.questions.filter(kind="concept", state="open", grid=1).first()
+    answer(alice, {question.pk: True})
+    frozen = snapshots.freeze(project=shapes)
+    address = f"/projects/shapes/people/annotators/{alice.pk}/withdraw/"
+    owner = member(shapes, carol, "owner")
+    page = owner.post(address, follow=True).content.decode()
+    assert "Removed 1 answer and 0 captions of alice from this project." in page
+    assert f"Snapshot {frozen.pk} holds something that was removed since" in page
+    assert not Answer.objects.exists() and owner.post(address).status_code == 404
+
+
+def test_a_lineage_of_nothing_says_what_to_give(shapes, carol):
+    answered = member(shapes, carol, "owner").get("/api/v1/lineage/")
+    assert answered.status_code == 400
+    assert "one of sha256, snapshot, model and picture" in answered.content.decode()

@@ -69,6 +69,9 @@ class TracedPictureOut(serializers.Serializer[Any]):
     license = serializers.CharField()
     statements = StatementOut(many=True)
     answers = serializers.IntegerField()
+    newest_answer = serializers.IntegerField(
+        allow_null=True, help_text="The id of the newest of them."
+    )
     questions = AskedOut(many=True)
 
 
@@ -110,8 +113,11 @@ class Lineage(APIView):
     def get(self, request: Request) -> Response:
         """Trace a picture, a snapshot or a model; a hash may be that of several, or of none."""
         named = self.chosen()
-        if len(named) > 1:
-            raise InvalidError("Name one of sha256, snapshot, model and picture.")
+        if len(named) != 1:
+            raise InvalidError(
+                "Say what is traced by one of sha256, snapshot, model and picture: "
+                "/api/v1/lineage/?picture=17."
+            )
         found = _trace(MAY_TRACE.projects(request), **named)
         return Response([lineage.as_json(each) for each in found])
 
@@ -134,7 +140,5 @@ def _trace(
         models = Model.objects.select_related("run__snapshot__project")
         row = get_object_or_404(models, pk=model, project__in=projects)
         return [lineage.of_snapshot(row.run.snapshot)] if row.run.snapshot else []
-    if not picture:
-        return []
     images = Image.objects.select_related("project").filter(project__in=projects)
     return [lineage.of_picture(get_object_or_404(images, pk=picture))]

@@ -18,7 +18,7 @@ from labeling import reissues, snapshot_difference, snapshot_folder, snapshots, 
 from labeling.access import Capability
 from labeling.models import Image, Project, Snapshot
 from labeling.numbers import parse_id
-from labeling.project_pages import base, history
+from labeling.project_pages import base, history, picture
 from labeling.project_pages.history import ObjectPage
 from labeling.snapshot_difference import ABSENT, KINDS, Difference, Filters
 from labeling.snapshot_folder import SPLITS, SnapshotError
@@ -27,11 +27,13 @@ from training import lineage
 
 SECTION = base.register(base.Section("project-snapshots", "Snapshots", 45))
 PAGE = 25
+LOOKED_INTO = 20  # of the newest snapshots, for the page of a picture
 CONCEPTS = 30  # of a snapshot, at most, whose labels are counted on its page
 OTHERS = 50  # snapshots, at most, that are offered to be compared with
 State = Snapshot.State
 
 history.register(ObjectPage(Snapshot, "project-snapshot"))
+picture.register(lambda image: {"lineage": lineage.of_picture(image, limit=LOOKED_INTO)})
 
 
 @require_GET
@@ -42,7 +44,7 @@ def listing(request: HttpRequest, project: Project) -> HttpResponse:
     rows = rows.annotate(models=Count("runs__model")).order_by("-pk")
     context = {
         "snapshots": Paginator(rows, PAGE).get_page(request.GET.get("page")),
-        "marked": reissues.marked(project).count(),
+        "marked": reissues.consequences(project),
     }
     return base.render(request, project, "project/snapshots.html", context, section=SECTION)
 

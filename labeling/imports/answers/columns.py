@@ -1,5 +1,6 @@
 """Which columns of a table are the task, the worker and the label, by who writes tables so."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +11,8 @@ from labeling.imports.answers.options import Options
 
 TASKS = (
     *("task", "picture", "image", "path", "file", "file_name", "filename", "image_path", "img"),
-    *("photo", "sha256", "image_url", "url", "item", "task_id"),
+    *("image_name", "img_name", "picture_name", "file_path", "photo", "sha256", "image_url", "url"),
+    *("item", "task_id"),
 )
 WORKERS = (
     *("worker", "annotator", "worker_id", "annotator_id", "user", "username", "user_id", "rater"),
@@ -208,7 +210,7 @@ def _optional(header: Sequence[str], chosen: str, names: Sequence[str]) -> str:
     """Return the chosen column, or the first of these names that is there; empty: none is."""
     for name in [chosen] if chosen else names:
         exact = [cell for cell in header if cell.strip() == name]
-        alike = exact or [cell for cell in header if key(cell) == key(name)]
+        alike = exact or [cell for cell in header if _plain(cell) == _plain(name)]
         if len(alike) > 1:
             raise AnswersError(f"the column {name} appears twice")
         if alike:
@@ -216,6 +218,11 @@ def _optional(header: Sequence[str], chosen: str, names: Sequence[str]) -> str:
     if chosen:
         raise AnswersError(f"there is no column {chosen} (there are: {_named(header)})")
     return ""
+
+
+def _plain(name: str) -> str:
+    """Return what names of columns are compared by: “Image Name” is image_name."""
+    return re.sub(r"[\s_-]+", "_", key(name))
 
 
 def _which(role: str, header: Sequence[str]) -> str:

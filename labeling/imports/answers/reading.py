@@ -1,7 +1,7 @@
 """Which reader a file of answers needs, by what it begins with."""
 
 import json
-from typing import Protocol
+from typing import Any, Protocol
 
 from labeling.aggregation import tables
 from labeling.aggregation.tables import TableError
@@ -60,7 +60,18 @@ def _reader(data: bytes, options: Options, *, gold: bool) -> Reader:
         return CvatReader(data, options)
     if begin in (b"[", b"{"):
         try:
-            return label_studio.reader(json.loads(data), options)
+            return label_studio.reader(_document(data), options)
         except (ValueError, RecursionError) as error:
             raise AnswersError(f"it is no JSON ({error})") from None
     return TableReader(data, options)
+
+
+def _document(data: bytes) -> Any:
+    """Return a document of JSON; of JSON lines, the list of their objects. Raises ValueError."""
+    try:
+        return json.loads(data)
+    except ValueError:
+        rows = [json.loads(line) for line in data.splitlines() if line.strip()]
+        if len(rows) < 2 or not all(isinstance(row, dict) for row in rows):
+            raise
+        return rows

@@ -30,6 +30,7 @@ PICTURE = re.compile(rf".+\.(?:{SUFFIXES})", re.IGNORECASE)
 # A line of a table without a header: a picture's name, perhaps with a caption's number, and more.
 LISTED = re.compile(rf'"?[^\t|"]+?\.(?:{SUFFIXES})(?:#\d+)?"? *([\t,;|])\s*\S', re.IGNORECASE)
 NUMBER = re.compile(r"#\d+$")  # of a caption, behind its picture's name in Flickr8k
+SEPARATOR = re.compile(r'"?sep=(?P<separator>[,\t;|])"?\s*', re.IGNORECASE)  # Excel's own line
 NO_PICTURE = "names no picture: wanted file_name, path or image, or choose a column (picture=…)"
 FOUND_MAX = 200  # characters of the columns that are named
 QUOTE = "put quotation marks around texts that hold its separator"
@@ -113,11 +114,12 @@ def is_metadata(path: str) -> bool:
 
 def read_json_lines(member: Member, options: Options) -> Readings:
     """Read an object a line, as a tool's record or a row; one that is wrong spoils no other."""
-    strict = is_metadata(member.path)
     objects = _objects(member, options)
     first = list(islice(objects, records.FIRST))
     rows_of_first = [each for _, each in first if isinstance(each, dict)]
-    if not strict and (tool := records.tool_of(rows_of_first)):
+    of_folder = is_metadata(member.path)
+    strict = of_folder and any(map(columns.is_file_name, chain(*rows_of_first)))
+    if not of_folder and (tool := records.tool_of(rows_of_first)):
         yield from records.read_by(tool, chain(first, objects), member.path)
         return
     for where, row in chain(first, objects):
@@ -148,7 +150,11 @@ def _objects(member: Member, options: Options) -> Iterator[tuple[str, dict[str, 
 def read_csv(member: Member, options: Options) -> Readings:
     """Read a table with a header; or without one, where its first row names a picture."""
     source = _Source(member, options.encoding)
-    delimiter = _delimiter(source.first(), member.path)
+    first = source.first()
+    delimiter = _delimiter(first, member.path)
+    if said := SEPARATOR.fullmatch(first):
+        delimiter = said["separator"]
+        source.pass_over()
     header: list[str] = []
     of_label_studio: list[tuple[str, dict[str, Any]]] = []
     for cells in _rows(source, delimiter):
@@ -188,6 +194,10 @@ class _Source:
         line = next(self, "")
         self._again.extend(self.of_row)
         return line
+
+    def pass_over(self) -> None:
+        """Leave out what was to be read again."""
+        self._again.clear()
 
     def read_again(self) -> None:
         """Have the lines of the row read again, but for the first."""

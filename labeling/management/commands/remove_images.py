@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from labeling import removal
 from labeling.enqueue import enqueue_on_commit
+from labeling.management.removals import say_consequences
 from labeling.models import Image, Project
 from labeling.tasks import fill_due_pools
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         enqueue_on_commit(fill_due_pools)
         self.stdout.write(f"Removed {removed}.")
+        say_consequences(self.stdout, [row])
 
 
 def _found(project: Project, names: Sequence[str]) -> Iterator[Image]:

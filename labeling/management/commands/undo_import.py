@@ -9,6 +9,7 @@ from django.db import transaction
 from labeling.enqueue import enqueue_on_commit
 from labeling.imports import undo, uploads
 from labeling.management.progress import meter
+from labeling.management.removals import say_consequences
 from labeling.models import Import, LeaseLost
 from labeling.tasks import fill_due_pools
 
@@ -44,3 +45,4 @@ class Command(BaseCommand):
             raise CommandError("Somebody else is taking it back.")
         enqueue_on_commit(fill_due_pools)
         self.stdout.write(f"Took back the import {undone}: {undo.summary(undone.counts)}.")
+        say_consequences(self.stdout, [undone.project])

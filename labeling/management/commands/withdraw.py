@@ -4,9 +4,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
 
 from labeling import withdrawals
-from labeling.models import Annotator, Project
+from labeling.management.removals import say_consequences
+from labeling.models import Annotator, Project, Question
 
 
 class Command(BaseCommand):
@@ -21,12 +23,13 @@ class Command(BaseCommand):
 
     def handle(self, *, annotator: str, project: str | None, **options: Any) -> None:
         row = _annotator(annotator)
+        only = _project(project) if project is not None else None
+        concerned = [only] if only else _projects_of(row)
         withdrawn = withdrawals.withdraw_all(
-            annotator=row,
-            project=_project(project) if project is not None else None,
-            reason=withdrawals.Reason.REQUEST,
+            annotator=row, project=only, reason=withdrawals.Reason.REQUEST
         )
         self.stdout.write(f"Withdrew {withdrawn} of {row}.")
+        say_consequences(self.stdout, concerned)
 
 
 def _annotator(name: str) -> Annotator:
@@ -36,6 +39,12 @@ def _annotator(name: str) -> Annotator:
     if row is None:
         raise CommandError(f"Nobody who took part is called “{name}”: nothing was withdrawn.")
     return row
+
+
+def _projects_of(annotator: Annotator) -> list[Project]:
+    """Return the projects in which somebody answered or wrote."""
+    given = Question.objects.filter(Q(answers__annotator=annotator) | Q(author=annotator))
+    return list(Project.objects.filter(pk__in=given.values("project")).order_by("pk"))
 
 
 def _project(slug: str) -> Project:

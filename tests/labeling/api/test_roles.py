@@ -53,6 +53,7 @@ MANAGE POST project-picture-parts project-invite project-invitation-revoke proje
 MANAGE POST project-member-remove project-webhook-change project-webhook-delete
 MANAGE POST project-webhook-ping project-delivery-resend
 MANAGE GET,POST project-webhooks
+MANAGE POST project-annotator-withdraw
 MANAGE POST project-webhook-secret project-answers-send project-import-columns
 """
 API = """
@@ -70,6 +71,9 @@ REVIEW DELETE api-gold
 TRAIN GET,POST api-exports
 TRAIN GET,DELETE api-export
 TRAIN GET api-export-download
+VIEW GET api-snapshots-marked
+TRAIN POST api-snapshots-reissue
+MANAGE POST api-project-annotator-withdraw
 TRAIN POST snapshots snapshot-reissue run_cancel run_resume model_promote model_demote
 TRAIN POST promotion_undo generation_ask model_comparison
 TRAIN DELETE run

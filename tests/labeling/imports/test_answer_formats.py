@@ -62,6 +62,15 @@ def test_mechanical_turks_boxes_and_json_name_what_was_ticked():
     assert given(tasks) == [("a.png", "w1", "cat", ""), ("a.png", "w2", "cat", "")]
 
 
+def test_tables_and_lines_of_json_may_call_their_columns_as_people_do():
+    data = "Image Name,Annotator-ID,Answer\na.png,1,yes\n"
+    assert given(data) == [("a.png", "1", "yes", "")]
+    rows = [{"task": "a.png", "worker": 1, "label": "yes"}, {"task": "b.png", "worker": 2}]
+    lines = "\n".join(map(json.dumps, rows))
+    assert given(lines) == [("a.png", "1", "yes", "")]
+    assert refused(lines) == [("line 3", "label", "the cell is empty")]
+
+
 def test_several_columns_of_yes_and_no_are_concepts():
     data = "HITId,WorkerId,Input.image,Answer.cat,Answer.dog\n1,w1,a.png,true,false\n"
     assert given(data) == [("a.png", "w1", "true", "cat"), ("a.png", "w1", "false", "dog")]

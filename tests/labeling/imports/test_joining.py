@@ -32,6 +32,10 @@ from labeling.imports.paths import inside, normal
         (["x/a.png"], Reference("images/a.png", By.END), ["x/a.png"]),
         (["1/a.png", "2/a.png"], Reference("a.png", By.END), ["1/a.png", "2/a.png"]),
         (["b.png"], Reference("a.png", By.END), []),
+        (["1/a.png", "2/a.png"], Reference("a.png", By.END, folder="1"), ["1/a.png"]),
+        (["1/a.png", "a.png"], Reference("a.png", By.END, folder="1"), ["1/a.png"]),
+        (["1/a.png", "2/a.png"], Reference("../2/a.png", By.END, folder="1"), ["2/a.png"]),
+        (["1/a.png", "2/a.png"], Reference("a.png", By.END, folder="3"), ["1/a.png", "2/a.png"]),
     ],
 )
 def test_a_reference_finds_what_it_may_mean(paths, reference, found):

@@ -96,6 +96,14 @@ def test_names_that_are_valid_in_two_encodings_are_read_in_the_one_of_the_others
     assert paths(zips.members(both, encoding="cp932")) == ["ﾃｱ.png", f"{DOG}.png"]
 
 
+def test_a_name_that_is_utf_8_by_chance_is_no_name_where_another_is_not(tmp_path):
+    chinese = [Named(f"{name}/1.png".encode("gb18030")) for name in ("狗", "猫")]
+    assert "猫".encode("gb18030").decode("utf-8") == "è"
+    source = named(tmp_path / "a.zip", *chinese)
+    assert paths(zips.members(source)) == []
+    assert paths(zips.members(source, encoding="gb18030")) == ["狗/1.png", "猫/1.png"]
+
+
 def test_a_backslash_within_a_letter_is_no_folder(tmp_path):
     source = named(tmp_path / "a.zip", Named("表/ソ.png".encode("cp932")))
     assert paths(zips.members(source, encoding="cp932")) == ["表/ソ.png"]

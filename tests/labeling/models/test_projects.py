@@ -15,13 +15,16 @@ from labeling.models.projects import movable, name_key
         ("polar\u00a0 bear ", "polar bear"),
         ("ｃａｔ", "CAT"),
         ("ΣΊΣΥΦΟΣ", "Σίσυφος"),
+        ("light\u00adhouse\u200b", "lighthouse"),
     ],
 )
 def test_names_are_the_same_however_they_are_spelled(one, other):
     assert name_key(one) == name_key(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("cat", "cats"), ("résumé", "resume"), ("", "a")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("cat", "cats"), ("résumé", "resume"), ("", "a"), ("क्\u200dष", "क्ष")]
+)
 def test_other_names_are_not(one, other):
     assert name_key(one) != name_key(other)
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.models import Project, RemovedImage, Snapshot
-from labeling.numbers import parse_id
+from labeling.numbers import count, parse_id
 from labeling.snapshot_folder import MANIFEST, SnapshotError, read_header
 from training import lineage
 from training.lineage import LineageError, OfPicture, OfSnapshots
@@ -107,8 +107,11 @@ def _picture_in_words(found: OfPicture) -> Iterator[str]:
         yield f"It was removed on {image.created_at:%Y-%m-%d}: {image.reason}"
     for statement in found.statements:
         source = f"import {statement.imported_by_id}" if statement.imported_by_id else "no import"
-        yield f"  {source} said: {', '.join([*statement.keywords, *statement.captions])}"
-    yield f"{found.answers:,} answers"
+        texts = [*statement.class_keys, *statement.keywords, *statement.captions]
+        yield f"  {source} said: {', '.join(texts)}"
+    newest = found.newest_answer
+    until = f", the newest of {newest.created_at:%Y-%m-%d %H:%M} (id {newest.pk})" if newest else ""
+    yield f"{count(found.answers, 'answer')}{until}"
     for question in found.questions:
         text = question.concept.name if question.concept else question.text
         yield (

@@ -25,6 +25,20 @@ def test_metadata_may_be_a_csv(box):
     assert captions(read(box)) == WORDS
 
 
+def test_metadata_may_begin_with_the_line_by_which_excel_says_its_separator(box):
+    text = '"sep=;"\nfile_name;text\na.png;words for a\nb.png;words for b\nc.png\n'
+    fill(box, **PICTURES, **{"metadata.csv": text})
+    index = read(box)
+    assert captions(index) == WORDS
+    assert any("line 5" in each.where for each in index.refusals)
+
+
+def test_metadata_that_never_has_a_file_name_names_its_pictures_in_another_column(box):
+    rows = [{"filename": "a.png", "text": "words for a"}, {"Image": "b.png", "Text": "words for b"}]
+    fill(box, **PICTURES, **{"metadata.jsonl": "\n".join(map(json.dumps, rows))})
+    assert captions(read(box)) == WORDS
+
+
 def test_metadata_may_be_parquet(box):
     import pyarrow as pa
     import pyarrow.parquet as pq
