@@ -6,23 +6,27 @@ that were chosen. The caller holds the lease of the `Import` row and sets its st
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
-from django.core.files.storage import default_storage
-from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
-from labeling import audit, lease, webhooks
-from labeling.imports import candidates, embedded, importer, ledger, source, source_index
+from labeling import lease
+from labeling.imports import (
+    candidates,
+    embedded,
+    importer,
+    ledger,
+    outcomes,
+    source,
+    source_index,
+)
 from labeling.imports.importer import source_name
 from labeling.imports.members import SourceError
 from labeling.imports.options import DEFAULTS, Options
 from labeling.imports.report import Report, of_text
 from labeling.imports.source import Members
 from labeling.imports.source_index import SourceIndex
-from labeling.models import Event, HookEvent, Import
+from labeling.models import Import
 from labeling.numbers import count
 
 State = Import.State
@@ -115,7 +119,7 @@ def execute(
     members = expanded(members, options)
     if index is None:
         index = source_index.build(members, options)
-    _start(record)
+    outcomes.start(record, count(record.pictures, "picture"))
     plan = importer.plan(record=record, index=index, chosen=chosen)
     with Report() as report:
         importer.run(
@@ -128,7 +132,7 @@ def execute(
         )
         renew(index.images)
         report.unnamed = plan.unnamed
-        _finish(record, report)
+        outcomes.finish(record, report, summary(report.counts()))
     return report
 
 
@@ -148,33 +152,6 @@ def expanded(members: Members, options: Options) -> Members:
     return lambda: source.distinct(embedded.expand(members(), options))
 
 
-def _start(record: Import) -> None:
-    """Note in the history that the import has begun, unless it goes on."""
-    if record.started_at is not None:
-        return
-    record.started_at = timezone.now()
-    with transaction.atomic():
-        record.save(update_fields=["started_at"])
-        _audit(record, f"Began to import {record}: {count(record.pictures, 'picture')}.")
-
-
-def _finish(record: Import, report: Report) -> None:
-    """Save the counts and the report of an import, in place of those of a killed attempt."""
-    earlier = str(record.report.name or "")
-    record.report = report.save(str(record.pk))
-    record.counts = report.counts()
-    with transaction.atomic():
-        record.save(update_fields=["report", "counts", "row_vendors"])
-        _audit(record, f"Imported {record}: {summary(record.counts)}.")
-        webhooks.emit(
-            project=record.project,
-            event=HookEvent.IMPORT_FINISHED,
-            data={"import": record.pk, "counts": record.counts},
-        )
-        if earlier:
-            transaction.on_commit(partial(default_storage.delete, earlier))
-
-
 def summary(counts: Mapping[str, Any]) -> str:
     """Return the counts of an import in words."""
     words = (
@@ -184,13 +161,3 @@ def summary(counts: Mapping[str, Any]) -> str:
     texts = ledger.in_words(counts.get("texts", {}))
     retracted = ledger.retracted_in_words(counts.get("retracted", {}))
     return "; ".join(filter(None, (words, texts, retracted)))
-
-
-def _audit(record: Import, message: str) -> None:
-    audit.record(
-        project=record.project,
-        kind=Event.Kind.IMPORT,
-        message=message,
-        by=record.requested_by,
-        row=record,
-    )

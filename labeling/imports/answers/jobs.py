@@ -5,18 +5,15 @@
 """
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.files import File
-from django.core.files.storage import default_storage
 from django.db import transaction
-from django.utils import timezone
 
-from labeling import audit, lease, webhooks
-from labeling.imports import staging, upload_paths
+from labeling import lease
+from labeling.imports import outcomes, staging, upload_paths
 from labeling.imports.answers import checking, crowds, reading, recording
 from labeling.imports.answers.checking import Checked
 from labeling.imports.answers.entries import AnswersConflict, AnswersError, Refused
@@ -25,7 +22,7 @@ from labeling.imports.answers.reading import SIZE_MAX, Reader
 from labeling.imports.answers.recording import OPPOSITE
 from labeling.imports.answers.report import AnswersReport, in_words
 from labeling.imports.jobs import RENEW_EVERY
-from labeling.models import Event, HookEvent, Import, Project, Recomputation, UploadedFile
+from labeling.models import Import, Project, Recomputation, UploadedFile
 from labeling.models.imports import NAME_LENGTH
 
 NAMED = 20  # refusals that a message names
@@ -100,7 +97,7 @@ def execute(
     """
     options = Options.of(record.options)
     reader = reader or read(record)
-    _start(record)
+    outcomes.start(record, record.get_kind_display())
     checked = checking.check(reader.entries(), project=record.project, options=options)
     crowd = crowds.crowd(record.project, reader.tool, options.crowd)
     about_workers = crowds.in_words(crowd, workers=len(checked.votes))
@@ -116,7 +113,7 @@ def execute(
     report.check()
     renew(record.pictures)
     Recomputation.objects.update_or_create(project=record.project, defaults={"requested": True})
-    _finish(record, report)
+    outcomes.finish(record, report, in_words(report.counts()))
     return report
 
 
@@ -179,38 +176,3 @@ def _check_strict(checked: Checked, crowd: str, *, name: str) -> None:
 
 def _sample(entry: Any) -> dict[str, str]:
     return {name: str(value) for name, value in entry._asdict().items()}
-
-
-def _start(record: Import) -> None:
-    if record.started_at is not None:
-        return
-    record.started_at = timezone.now()
-    with transaction.atomic():
-        record.save(update_fields=["started_at"])
-        _audit(record, f"Began to import {record.get_kind_display()}: {record}.")
-
-
-def _finish(record: Import, report: AnswersReport) -> None:
-    earlier = str(record.report.name or "")
-    record.report = report.save(str(record.pk))
-    record.counts = report.counts()
-    with transaction.atomic():
-        record.save(update_fields=["report", "counts"])
-        _audit(record, f"Imported {record}: {in_words(record.counts)}.")
-        webhooks.emit(
-            project=record.project,
-            event=HookEvent.IMPORT_FINISHED,
-            data={"import": record.pk, "counts": record.counts},
-        )
-        if earlier:
-            transaction.on_commit(partial(default_storage.delete, earlier))
-
-
-def _audit(record: Import, message: str) -> None:
-    audit.record(
-        project=record.project,
-        kind=Event.Kind.IMPORT,
-        message=message,
-        by=record.requested_by,
-        row=record,
-    )
